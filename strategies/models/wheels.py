@@ -57,7 +57,7 @@ def client_command(requirements: Sequence[str], folder: Path) -> list[str]:
     if importlib.util.find_spec("pip") is not None:
         options = ["--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check", "--quiet"]
         return [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), *requirements]
-    uv = shutil.which("uv")
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     if uv is not None:
         options = ["--no-deps", "--no-build", "--quiet", "--python", sys.executable]
         return [uv, "pip", "install", *options, "--target", str(folder), *requirements]
