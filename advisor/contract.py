@@ -1,0 +1,181 @@
+"""The types of deciding and telling: costs ahead, the status of each candidate, the recommendation, and the story."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from benchmarks.contract import Evaluation, State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """A cost with its unit. `value` None: unknown, and then shown as "unknown", never as 0."""
+
+    value: float | None
+    unit: str
+    """`USD`, `machine s`, `tokens`."""
+    low: float | None = None
+    high: float | None = None
+    """Range over the measured variation, where there is one: overlapping ranges are a tie."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostItem:
+    """One line of a candidate's bill."""
+
+    name: str
+    amount: Amount
+    when: Literal["spent", "once", "monthly"]
+    source: str
+    """Where the number comes from: measured here, a price table with its date, or the person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What one candidate costs. The ranking uses `ahead`; what was already spent is shown beside it."""
+
+    candidate: str
+    items: tuple[CostItem, ...]
+    spent: Amount
+    per_thousand: Amount
+    monthly: Amount
+    ahead: Amount
+    """Remaining one-off plus running cost over the horizon."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Where one candidate stands, and the bound that decided it."""
+
+    candidate: str
+    state: State
+    reason: str
+    lower: float | None = None
+    """One-sided lower bound on the figure at the level that was used (corrected for the candidates)."""
+    upper: float | None = None
+    more_cases: int | None = None
+    """How many more held-out cases would decide an undecided status with 80 % power; None: not showable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A paired comparison on the same held-out cases."""
+
+    first: str
+    second: str
+    mean: float
+    lower: float
+    upper: float
+    p_value: float
+    only_first_right: int
+    only_second_right: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """The answer. `choice` is set only when it meets the target and every cheaper candidate is proven to miss it."""
+
+    verdict: Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
+    choice: str | None
+    safe: str | None
+    """The cheapest candidate that meets, also where a cheaper one is undecided."""
+    cheaper_undecided: tuple[str, ...] = ()
+    best: str | None = None
+    statuses: tuple[Status, ...] = ()
+    """In order of cost ahead, cheapest first; candidates that cannot be ranked come last."""
+    differences: tuple[Difference, ...] = ()
+    reasons: tuple[str, ...] = ()
+    would_change: tuple[str, ...] = ()
+    next_steps: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------- the story
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table as text: every format only lays it out. `emphasis` are indexes of rows to set off."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    numeric: tuple[int, ...] = ()
+    """Columns to align to the right."""
+    emphasis: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One candidate in the accuracy-against-cost picture. `cost` None: unknown, drawn apart."""
+
+    name: str
+    cost: float | None
+    figure: float
+    lower: float
+    upper: float
+    state: State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Accuracy against cost."""
+
+    title: str
+    cost_unit: str
+    points: tuple[Point, ...]
+    target: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleAnswers:
+    """One case shown with what each approach answered. Only ever built from selection cases unless asked for."""
+
+    input: str
+    wanted: str
+    answers: Mapping[str, tuple[str, bool]]
+    """candidate -> (answer, right)."""
+    heldout: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What there is to tell, once. Every report format renders this and computes nothing."""
+
+    task: str
+    headline: str
+    """The answer in one sentence."""
+    confidence: str
+    """How sure, and of which population."""
+    verdict: str
+    choice: str | None
+    reasons: tuple[str, ...]
+    would_change: tuple[str, ...]
+    next_steps: tuple[str, ...]
+    main: Table
+    costs: Table
+    consistency: Table
+    differences: Table
+    tuning: Table
+    data: tuple[str, ...]
+    risks: tuple[str, ...]
+    method: tuple[str, ...]
+    picture: Picture
+    disagreements: tuple[ExampleAnswers, ...] = ()
+    recorded: bool = False
+    """A stored example run, told so in every format."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """The same numbers for machines: what report.json holds besides the sentences."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What `advise` returns: the decision with everything that it rests on."""
+
+    recommendation: Recommendation
+    evaluations: tuple[Evaluation, ...]
+    costs: tuple[Costs, ...]
+    story: Story

@@ -1,0 +1,1 @@
+"""Measuring: tasks, metrics, statistics, and the runner that holds the held-out cases."""

@@ -1,0 +1,236 @@
+"""The types of measuring: what is run, what a metric is, and what an evaluation of one candidate holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from strategies.contract import Case, Kind, Outcome, Strategy, Task, Usage
+
+
+class BadInput(Exception):
+    """Something a person gave cannot be used. The message is one clear sentence: what was given, what is allowed, what to do."""
+
+
+class ScoreFailure(Exception):
+    """A metric could not score an answer. The fault lies with the metric, not with the answer: it is never a score of 0."""
+
+
+# ---------------------------------------------------------------- metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """One scored answer, as a metric over rows sees it. `text` is empty where there was no answer."""
+
+    case: Case
+    text: str
+    score: float
+
+
+class Metric(Protocol):
+    """Scores single answers, and may summarise many. A metric is a frozen dataclass whose fields are its parameters."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of task that it makes sense for."""
+        ...
+
+    @property
+    def graded(self) -> bool:
+        """True where a single score can lie strictly between 0 and 1."""
+        ...
+
+    @property
+    def over_rows(self) -> bool:
+        """True where the figure is not the mean of the single scores (macro-F1, F1 of a label): bounded by bootstrap."""
+        ...
+
+    def score(self, case: Case, text: str) -> float:
+        """The score of one answer's text, in [0, 1]. Normalising belongs here."""
+        ...
+
+    def summarise(self, rows: Sequence[Answered]) -> float:
+        """The figure over rows, in [0, 1]; the mean of the scores unless `over_rows`."""
+        ...
+
+
+# ---------------------------------------------------------------- what is run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraints:
+    """What rules a candidate out whatever it scores. None: not limited."""
+
+    cost_per_month: float | None = None
+    p95_latency_s: float | None = None
+    data_stays_here: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """A task, the held-out cases, and what decides. Only the runner ever holds one."""
+
+    task: Task
+    heldout: tuple[Case, ...]
+    metric: Metric
+    shown_metrics: tuple[Metric, ...] = ()
+    target: float | None = None
+    """None: the candidates are compared and no verdict is given."""
+    constraints: Constraints = field(default_factory=Constraints)
+    volume: int = 10_000
+    """Requests a month."""
+    horizon_months: int = 12
+    slices: tuple[str, ...] = ()
+    fingerprint: str = ""
+    """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""
+    notes: tuple[str, ...] = ()
+    """What was inferred or found in the data, one printed sentence each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One whole configuration: an approach with a model. Its name is what tables show."""
+
+    name: str
+    strategy: Strategy
+    model: str
+    """Name of the language model, or empty where none is used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One answer of one candidate, as stored."""
+
+    candidate: str
+    purpose: str
+    """`heldout`, or which consistency check: `edit`, `repeat`, `seed`."""
+    key: str
+    """Key of the query; for an edit, of the original query."""
+    outcome: Outcome
+    score: float
+    variant: str = ""
+    """Which edit or repeat; empty for `heldout`."""
+
+
+class State(StrEnum):
+    """What the measurement says of one candidate."""
+
+    MEETS = "meets"
+    MISSES = "misses"
+    UNDECIDED = "undecided"
+    INVALID = "invalid"
+    RULED_OUT = "ruled out"
+    SKIPPED = "skipped"
+    CANNOT_RUN = "cannot run"
+    COMPARED = "compared"
+    """There is no target, so nothing was decided."""
+
+
+# ---------------------------------------------------------------- what came out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Seconds of single warm requests, one at a time, and requests a second when `concurrency` are sent at once."""
+
+    p50_s: float
+    p95_s: float
+    requests: int
+    throughput_per_s: float
+    concurrency: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """One consistency check: how often the same artifact gave the same answer, and how that went with right and wrong."""
+
+    name: str
+    """`edits`, `repeats`, `seed`."""
+    says: str
+    """One sentence on what was varied."""
+    right_twice: int
+    wrong_twice_same: int
+    wrong_twice_different: int
+    right_then_wrong: int
+    wrong_then_right: int
+
+    @property
+    def pairs(self) -> int:
+        return (
+            self.right_twice
+            + self.wrong_twice_same
+            + self.wrong_twice_different
+            + self.right_then_wrong
+            + self.wrong_then_right
+        )
+
+    @property
+    def same(self) -> float:
+        """Share of pairs with the same answer (right twice counts as the same)."""
+        return (self.right_twice + self.wrong_twice_same) / self.pairs if self.pairs else float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalQuality:
+    """How well the evidence was found, apart from the answers. Shares of held-out cases whose gold document is known."""
+
+    cases: int
+    recall_at: Mapping[int, float]
+    mrr: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Everything measured about one candidate on the held-out cases. Raw rows stay in the store.
+
+    `scores`, `keys`, `groups` are aligned and in the order of the held-out cases. An evaluation with a `problem` has
+    no scores that may be used.
+    """
+
+    candidate: str
+    approach: str
+    family: str
+    model: str
+    simplicity: int
+    fingerprint: str
+    keys: tuple[str, ...] = ()
+    scores: tuple[float, ...] = ()
+    groups: tuple[str, ...] = ()
+    figure: float = float("nan")
+    """The primary metric over all rows."""
+    lower: float = float("nan")
+    """Two-sided 95 % interval of the figure, uncorrected: for showing, nothing is decided by it."""
+    upper: float = float("nan")
+    over_rows: bool = False
+    resampled: tuple[float, ...] = ()
+    """Sorted bootstrap figures of a metric over rows; empty otherwise."""
+    shown: Mapping[str, float] = field(default_factory=dict)
+    """The other metrics."""
+    by_slice: Mapping[str, Mapping[str, tuple[float, int]]] = field(default_factory=dict)
+    """slice name -> value -> (figure, cases)."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """`abstained`, `refused`, `unparsable`, `infrastructure`, `truncated`, `score failed` -> rows."""
+    fitting: tuple[Usage, ...] = ()
+    answering: Usage | None = None
+    """Sum over the held-out answers: seconds, tokens, calls (= answers)."""
+    latency: Latency | None = None
+    agreements: tuple[Agreement, ...] = ()
+    retrieval: RetrievalQuality | None = None
+    oracle: float | None = None
+    """Figure when the gold documents are handed over: a diagnostic, never ranked."""
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """The configuration that the fit chose."""
+    selection_score: float | None = None
+    trials: int = 0
+    rising: bool = False
+    """The best selection score was still rising when the tuning budget ended: not saturated."""
+    state: State | None = None
+    """Set where measuring itself settles it: `invalid`, `cannot run`, `skipped`."""
+    problem: str = ""
+    """The sentence that goes with `state`."""

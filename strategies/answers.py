@@ -1,0 +1,117 @@
+"""Turns model output into outcomes: labels by likelihood, free text by generation, with lengths learnt from the examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from strategies.contract import (
+    Case,
+    Evidence,
+    Failure,
+    Generates,
+    LanguageModel,
+    Outcome,
+    Prediction,
+    Prompt,
+    Query,
+    Sampling,
+    ScoresLabels,
+    Step,
+    Task,
+)
+from strategies.prompting.rendering import INPUT_TOKENS, LabelWords
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One prompt on its way, with the evidence that it shows."""
+
+    key: str
+    prompt: Prompt
+    evidence: tuple[Evidence, ...] = ()
+    cut: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """Log-prior of each label under this prompt, to be subtracted (batch calibration, arXiv 2309.17249)."""
+
+    values: tuple[float, ...]
+    strength: float = 1.0
+
+
+def trimmed(model: LanguageModel, query: Query) -> tuple[str, bool]:
+    """The input within the stated limit, and whether it was cut."""
+    text = model.cut(query.input, INPUT_TOKENS)
+    return text, len(text) < len(query.input)
+
+
+def answer_limit(model: LanguageModel, examples: Sequence[Case]) -> int:
+    """Tokens allowed for an answer: a quarter more than the longest of the examples' answers, at most 512."""
+    from strategies.contract import Message
+
+    frame = model.count((Message("user", ""),))
+    longest = sorted(examples, key=lambda case: len(case.output))[-20:]
+    most = max((model.count((Message("user", case.output),)) - frame for case in longest), default=64)
+    return min(512, max(8, math.ceil(most * 1.25) + 2))
+
+
+def probabilities(scores: Sequence[float], prior: Prior | None) -> list[float]:
+    """Softmax of the log-likelihoods, the prior taken off first."""
+    adjusted = list(scores)
+    if prior is not None:
+        adjusted = [score - prior.strength * known for score, known in zip(scores, prior.values, strict=True)]
+    top = max(adjusted)
+    odds = [math.exp(score - top) for score in adjusted]
+    total = sum(odds)
+    return [value / total for value in odds]
+
+
+def mean_prior(rows: Sequence[Sequence[float]]) -> Prior:
+    """Log of the mean probability of each label over a batch of unlabelled requests."""
+    shares = [probabilities(row, None) for row in rows]
+    means = [sum(column) / len(shares) for column in zip(*shares, strict=True)]
+    return Prior(values=tuple(math.log(max(mean, 1e-12)) for mean in means))
+
+
+def answer_freely(
+    model: LanguageModel, requests: Sequence[Request], max_tokens: int, sampling: Sampling, step: Step = "answering"
+) -> Iterator[tuple[str, Outcome]]:
+    """Answers by generation."""
+    writer = cast(Generates, model)
+    for index, completion in writer.generate([item.prompt for item in requests], max_tokens, sampling, step):
+        request = requests[index]
+        if completion.error:
+            yield request.key, Failure(kind="infrastructure", message=completion.error, usage=(completion.usage,))
+            continue
+        yield (
+            request.key,
+            Prediction(
+                text=completion.text,
+                evidence=request.evidence,
+                truncated=request.cut or not completion.finished,
+                usage=(completion.usage,),
+            ),
+        )
+
+
+def to_label(text: str, words: LabelWords) -> str:
+    """The label that a free answer names (for models that cannot score labels); the text itself where it names none."""
+    said = " ".join(text.replace("_", " ").split()).strip(" .\"'").casefold()
+    exact: Mapping[str, str] = {
+        form.casefold().replace("_", " "): label
+        for label, word in zip(words.labels, words.words, strict=True)
+        for form in (label, word)
+    }
+    if said in exact:
+        return exact[said]
+    named = [label for form, label in exact.items() if form in said]
+    return named[0] if len(set(named)) == 1 else text
+
+
+def selects_labels(task: Task, model: LanguageModel) -> bool:
+    """True where answers come from the label set by likelihood."""
+    return bool(task.labels) and isinstance(model, ScoresLabels)

@@ -1,0 +1,1 @@
+"""The approaches, one file each: a module here with `CANDIDATES` takes part in every comparison."""

@@ -1,0 +1,50 @@
+"""A rung for tasks that rewrite their input: the input as it came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from strategies.contract import Family, Fitted, Outcome, Prediction, Query, Sampling, Strategy, Task, Usage, Workbench
+
+
+@dataclass(frozen=True)
+class Echo:
+    """Every query is its own answer."""
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        for query in queries:
+            yield query.key, Prediction(text=query.input, usage=(Usage(model="", step="answering"),))
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def describe(self) -> Mapping[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyInput:
+    """What a rewriting is worth that changes nothing."""
+
+    name: ClassVar[str] = "copy input"
+    family: ClassVar[Family] = "reference"
+    needs: ClassVar[tuple[type, ...]] = ()
+    simplicity: ClassVar[int] = 1
+
+    def unsuitable(self, task: Task) -> str:
+        return "" if task.kind == "generation" else "only a task that rewrites its input can be answered with the input"
+
+    def fit(self, task: Task, bench: Workbench) -> Fitted:
+        return Echo()
+
+    def load(self, folder: Path, bench: Workbench) -> Fitted:
+        return Echo()
+
+    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        return Echo()
+
+
+CANDIDATES: tuple[Strategy, ...] = (CopyInput(),)

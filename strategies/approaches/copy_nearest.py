@@ -1,0 +1,87 @@
+"""A rung without a language model: the answer of the most similar example."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from strategies.contract import (
+    Embedder,
+    Evidence,
+    Family,
+    Fitted,
+    Outcome,
+    Prediction,
+    Query,
+    Sampling,
+    Strategy,
+    Task,
+    Usage,
+    Workbench,
+)
+from strategies.pipeline import case_from
+from strategies.retrieval.neighbours import Neighbours
+
+BATCH = 64
+"""Queries that are embedded together."""
+
+
+@dataclass(frozen=True)
+class Copying:
+    """Answers with the output of the nearest example, and shows that example's id."""
+
+    neighbours: Neighbours
+    embedder: Embedder
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        for first in range(0, len(queries), BATCH):
+            part = queries[first : first + BATCH]
+            start = time.perf_counter()
+            hits = self.neighbours.nearest([query.input for query in part], 1)
+            seconds = (time.perf_counter() - start) / len(part)
+            for query, row in zip(part, hits, strict=True):
+                case, similarity = row[0]
+                usage = Usage(model=self.embedder.name, step="answering", seconds=seconds)
+                found = Evidence(document_id=case.id, text=case.input, score=similarity)
+                yield query.key, Prediction(text=case.output, evidence=(found,), usage=(usage,))
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [asdict(case) for case in self.neighbours.cases]
+        (folder / "examples.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"examples": len(self.neighbours.cases), "embedder": self.embedder.name}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyNearest:
+    """Similarity is the cosine of sentence embeddings."""
+
+    name: ClassVar[str] = "copy nearest"
+    family: ClassVar[Family] = "reference"
+    needs: ClassVar[tuple[type, ...]] = ()
+    simplicity: ClassVar[int] = 2
+
+    def unsuitable(self, task: Task) -> str:
+        return ""
+
+    def fit(self, task: Task, bench: Workbench) -> Fitted:
+        start = time.perf_counter()
+        bench.embedder.embed([case.input for case in task.examples])
+        bench.record(Usage(model=bench.embedder.name, step="index", seconds=time.perf_counter() - start))
+        return Copying(Neighbours(task.examples, bench.embedder), bench.embedder)
+
+    def load(self, folder: Path, bench: Workbench) -> Fitted:
+        rows = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
+        return Copying(Neighbours(tuple(case_from(row) for row in rows), bench.embedder), bench.embedder)
+
+    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        return self.load(folder, bench)
+
+
+CANDIDATES: tuple[Strategy, ...] = (CopyNearest(),)

@@ -1,0 +1,50 @@
+"""Fine-tuning and retrieval together: LoRA trained on prompts that hold what retrieval finds, then retrieval at run time.
+
+With documents the prompts hold retrieved passages, wrong ones among them (RAFT, arXiv 2403.10131); without, the nearest
+examples. For labels the neighbours' votes can be mixed in as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from strategies.contract import Family, Fitted, Generates, Strategy, Task, Trains, Workbench
+from strategies.finetuning.tuned import fit_tuned, refit
+from strategies.pipeline import Setup, load_pipeline
+from strategies.prompting.rendering import Form
+from strategies.selection import Kitchen
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraRetrieval:
+    """LoRA on retrieved context."""
+
+    name: ClassVar[str] = "lora + retrieval"
+    family: ClassVar[Family] = "combined"
+    needs: ClassVar[tuple[type, ...]] = (Generates, Trains)
+    simplicity: ClassVar[int] = 7
+
+    def unsuitable(self, task: Task) -> str:
+        return ""
+
+    def setups(self, task: Task) -> list[Setup]:
+        """The first one races the recipes."""
+        form = Form()
+        if task.documents:
+            return [Setup(form=form, passages=1), Setup(form=form, passages=3)]
+        nearest = Setup(form=form, shots=2, picks="nearest")
+        return [Setup(form=form), nearest] if task.labels else [nearest]
+
+    def fit(self, task: Task, bench: Workbench) -> Fitted:
+        return fit_tuned(self.name, Kitchen(task, bench, uses_votes=bool(task.labels)), self.setups(task))
+
+    def load(self, folder: Path, bench: Workbench) -> Fitted:
+        return load_pipeline(folder, bench)
+
+    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        return refit(folder, task, bench)
+
+
+CANDIDATES: tuple[Strategy, ...] = (LoraRetrieval(),)

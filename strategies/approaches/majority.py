@@ -1,0 +1,79 @@
+"""The lowest rung: always the most frequent answer of the examples."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from strategies.contract import Case, Family, Fitted, Outcome, Prediction, Query, Sampling, Strategy, Task, Usage, Workbench
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One answer for every query."""
+
+    text: str
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        for query in queries:
+            yield query.key, Prediction(text=self.text, usage=(Usage(model="", step="answering"),))
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "constant.json").write_text(json.dumps({"text": self.text}, ensure_ascii=False), encoding="utf-8")
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"answer": self.text}
+
+
+def commonest(cases: Sequence[Case], kind: str) -> str:
+    """The most frequent output; for JSON objects the most frequent value of each field."""
+    if kind == "extraction":
+        objects = [row for row in map(_object, cases) if row is not None]
+        if len(objects) == len(cases):
+            names = dict.fromkeys(name for row in objects for name in row)
+            best = {name: _most_frequent([json.dumps(row.get(name)) for row in objects]) for name in names}
+            return json.dumps({name: json.loads(value) for name, value in best.items()}, ensure_ascii=False)
+    return _most_frequent([case.output for case in cases])
+
+
+def _object(case: Case) -> Mapping[str, Any] | None:
+    try:
+        value = json.loads(case.output)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _most_frequent(values: Sequence[str]) -> str:
+    """Ties go to the value that is first in the alphabet."""
+    return min(Counter(values).items(), key=lambda item: (-item[1], item[0]))[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Majority:
+    """What a program reaches that has not read the input."""
+
+    name: ClassVar[str] = "majority"
+    family: ClassVar[Family] = "reference"
+    needs: ClassVar[tuple[type, ...]] = ()
+    simplicity: ClassVar[int] = 0
+
+    def unsuitable(self, task: Task) -> str:
+        return ""
+
+    def fit(self, task: Task, bench: Workbench) -> Fitted:
+        return Constant(commonest(task.examples, task.kind))
+
+    def load(self, folder: Path, bench: Workbench) -> Fitted:
+        return Constant(json.loads((folder / "constant.json").read_text(encoding="utf-8"))["text"])
+
+    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        return self.load(folder, bench)
+
+
+CANDIDATES: tuple[Strategy, ...] = (Majority(),)

@@ -1,0 +1,68 @@
+"""The prompting approach: instructions and demonstrations at run time, chosen on the selection cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from strategies.contract import Family, Fitted, Generates, Strategy, Task, Workbench
+from strategies.pipeline import Setup, load_pipeline, redraw
+from strategies.prompting.rendering import Form
+from strategies.search import halve
+from strategies.selection import Kitchen, evidence_of, record_of
+
+FORMS = (
+    Form(layout="turns"),
+    Form(layout="inline"),
+    Form(layout="turns", marked=True),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompting:
+    """Zero-shot, random and class-balanced demonstrations in three layouts; labels by calibrated likelihood."""
+
+    name: ClassVar[str] = "prompting"
+    family: ClassVar[Family] = "prompting"
+    needs: ClassVar[tuple[type, ...]] = (Generates,)
+    simplicity: ClassVar[int] = 4
+
+    prefer: Literal["best", "cheapest"] = "best"
+    shots: tuple[int, ...] = (3, 8)
+
+    def unsuitable(self, task: Task) -> str:
+        return ""
+
+    def space(self, task: Task) -> list[Setup]:
+        """Every configuration of the search; with few labels the list of labels in the prompt is a choice too."""
+        forms = list(FORMS)
+        if 0 < len(task.labels) <= 30:
+            forms += [replace(FORMS[0], show_labels=True), replace(FORMS[1], show_labels=True)]
+        setups = [Setup(form=form) for form in forms]
+        picks: Sequence[Literal["random", "balanced"]] = ("random", "balanced") if task.labels else ("random",)
+        setups += [
+            Setup(form=form, shots=shots, picks=pick)
+            for form in forms
+            for shots in self.shots
+            for pick in picks
+            if not (form.show_labels and shots > min(self.shots))
+        ]
+        return setups
+
+    def fit(self, task: Task, bench: Workbench) -> Fitted:
+        kitchen = Kitchen(task, bench)
+        outcome = halve(self.name, self.space(task), kitchen.look, task, bench)
+        chosen = outcome.best if self.prefer == "best" else outcome.cheapest()
+        pipeline = kitchen.finish(chosen.configuration, evidence_of(chosen.notes))
+        return replace(pipeline, record=record_of(outcome, chosen))
+
+    def load(self, folder: Path, bench: Workbench) -> Fitted:
+        return load_pipeline(folder, bench)
+
+    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        return redraw(folder, bench)
+
+
+CANDIDATES: tuple[Strategy, ...] = (Prompting(), Prompting(prefer="cheapest"))

@@ -1,0 +1,1 @@
+"""LoRA adapters: training, saving, merging, proving."""

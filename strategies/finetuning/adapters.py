@@ -1,0 +1,62 @@
+"""LoRA adapters as plain peft folders: attach, save, merge, and prove that one is in effect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from strategies.contract import DeadAdapter, Recipe
+
+
+def attach(module: Any, recipe: Recipe, seed: int) -> Any:
+    """The module with a fresh adapter on all linear layers; only the adapter can be trained."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules="all-linear",
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(module, config, autocast_adapter_dtype=False)
+
+
+def save(peft_model: Any, folder: Path, base: tuple[str, str]) -> None:
+    """Writes adapter_config.json and adapter_model.safetensors; `base` is (name, revision), never a path of this machine."""
+    config = peft_model.peft_config["default"]
+    config.base_model_name_or_path, config.revision = base
+    config.inference_mode = True
+    peft_model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+
+
+def merged(module: Any, folder: Path) -> Any:
+    """The module with the adapter's low-rank products added to its weights; in float32, before any cast."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(module, str(folder)).merge_and_unload(safe_merge=True)
+
+
+def prove_effect(base: Any, adapted: Any, prompts: Sequence[Sequence[int]]) -> float:
+    """Largest absolute difference of the next-token logits between two `engine.Parts` over a few prompts.
+
+    Raises `DeadAdapter` when there is none: such an adapter must not be scored.
+    """
+    import torch
+
+    largest = 0.0
+    with torch.inference_mode():
+        for ids in prompts:
+            tokens = torch.tensor([list(ids)])
+            first, second = (
+                parts.logits(parts.decoder(input_ids=tokens.to(parts.device)).last_hidden_state[0, -1:]).cpu()
+                for parts in (base, adapted)
+            )
+            largest = max(largest, float((first - second).abs().max()))
+    if not largest > 1e-3:
+        raise DeadAdapter(f"the adapter changes the next-token logits by at most {largest:.1e}: it has no effect")
+    return largest

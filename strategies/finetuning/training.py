@@ -1,0 +1,230 @@
+"""The LoRA training loop: loss on the answer only, batches of similar length, float32 masters of the adapter's weights."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from strategies.contract import Diverged, Recipe, Training, TrainingRow, Usage
+from strategies.finetuning import adapters
+from strategies.models.chat import Chat
+
+if TYPE_CHECKING:
+    from strategies.models.local import LocalModel
+
+PATIENCE = 2
+"""Epochs without a better validation loss after which training stops."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of prompt and answer, and where the answer begins."""
+
+    ids: tuple[int, ...]
+    answer_start: int
+    truncated: bool = False
+
+
+def encode(chat: Chat, row: TrainingRow, limit: int) -> Encoded:
+    """The very tokens that answering sees, then the answer and the end of the turn; an over-long prompt loses its head."""
+    prompt, answer = chat.encode(row.prompt), chat.encode_answer(row.answer)
+    answer = answer[: limit - 1]
+    room = limit - len(answer)
+    cut = len(prompt) > room
+    prompt = prompt[-room:] if cut else prompt
+    return Encoded(tuple(prompt + answer), len(prompt), cut)
+
+
+def batches(rows: Sequence[Encoded], size: int, dice: random.Random) -> list[list[Encoded]]:
+    """One epoch: shuffled, then sorted by length inside windows of eight batches, so that little is padded."""
+    order = list(rows)
+    dice.shuffle(order)
+    window = size * 8
+    cut: list[list[Encoded]] = []
+    for start in range(0, len(order), window):
+        part = sorted(order[start : start + window], key=lambda row: len(row.ids))
+        cut += [part[first : first + size] for first in range(0, len(part), size)]
+    dice.shuffle(cut)
+    return cut
+
+
+def answer_loss(model: Any, batch: Sequence[Encoded]) -> tuple[Any, int]:
+    """Summed cross-entropy over the answer tokens of a batch, and how many there are.
+
+    The head runs on the answer's positions only, in one contiguous matrix.
+    """
+    import torch
+
+    width = max(len(row.ids) for row in batch)
+    ids = torch.zeros((len(batch), width), dtype=torch.long)
+    mask = torch.zeros((len(batch), width), dtype=torch.long)
+    rows, places, wanted = [], [], []
+    for index, row in enumerate(batch):
+        ids[index, : len(row.ids)] = torch.tensor(row.ids)
+        mask[index, : len(row.ids)] = 1
+        for place in range(row.answer_start, len(row.ids)):
+            rows.append(index)
+            places.append(place - 1)
+            wanted.append(row.ids[place])
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    device = base.device
+    hidden = base.get_decoder()(
+        input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
+    ).last_hidden_state
+    picked = hidden[torch.tensor(rows, device=device), torch.tensor(places, device=device)]
+    logits = base.get_output_embeddings()(picked).float()
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor(wanted, device=device), reduction="sum")
+    return loss, len(wanted)
+
+
+@dataclass
+class _Masters:
+    """float32 copies of the adapter's weights, which the optimizer moves; the model computes in its own dtype."""
+
+    live: list[Any]
+    copies: list[Any]
+
+    @classmethod
+    def of(cls, model: Any) -> _Masters:
+        live = [weight for weight in model.parameters() if weight.requires_grad]
+        return cls(live, [weight.detach().float().clone() for weight in live])
+
+    def take_gradients(self) -> None:
+        for copy, weight in zip(self.copies, self.live, strict=True):
+            copy.grad = None if weight.grad is None else weight.grad.float()
+            weight.grad = None
+
+    def publish(self) -> None:
+        import torch
+
+        with torch.no_grad():
+            for copy, weight in zip(self.copies, self.live, strict=True):
+                weight.copy_(copy)
+
+    def snapshot(self) -> list[Any]:
+        return [copy.detach().clone() for copy in self.copies]
+
+
+def train_adapter(
+    model: LocalModel, data: tuple[Sequence[TrainingRow], Sequence[TrainingRow]], recipe: Recipe, folder: Path, seed: int
+) -> Training:
+    """Trains on `data[0]`; with validation rows in `data[1]` keeps the epoch of lowest validation loss.
+
+    Raises `Diverged` when a loss is not a finite number.
+    """
+    start = time.perf_counter()
+    rows, held = ([encode(model.chat, row, recipe.max_tokens) for row in part] for part in data)
+    module = adapters.attach(model.base().to(device=model.placement.device, dtype=model.placement.torch_dtype), recipe, seed)
+    run = _Run(module, recipe, seed)
+    run.train(rows, held)
+    run.restore_best()
+    module.float()
+    for copy, weight in zip(run.masters.copies, run.masters.live, strict=True):
+        weight.data = copy.data
+    adapters.save(module, folder, (model.name, model.weights_fingerprint))
+    tokens = run.tokens
+    answers = run.answer_tokens
+    usage = Usage(
+        model=model.name,
+        step="training",
+        prompt_tokens=tokens - answers,
+        answer_tokens=answers,
+        seconds=time.perf_counter() - start,
+    )
+    return Training(
+        folder=folder,
+        losses=tuple(run.losses),
+        validation_losses=tuple(run.validation_losses),
+        best_epoch=run.best_epoch,
+        truncated_rows=sum(row.truncated for row in rows),
+        usage=usage,
+    )
+
+
+class _Run:
+    """One training: the optimizer, the schedule, and what was seen on the way."""
+
+    def __init__(self, module: Any, recipe: Recipe, seed: int) -> None:
+        import torch
+
+        self.module, self.recipe = module, recipe
+        self.masters = _Masters.of(module)
+        self.optimizer = torch.optim.AdamW(self.masters.copies, lr=recipe.learning_rate, weight_decay=0.0)
+        self.dice = random.Random(seed)
+        self.losses: list[float] = []
+        self.validation_losses: list[float] = []
+        self.best: list[Any] | None = None
+        self.best_epoch = 0
+        self.tokens = self.answer_tokens = 0
+
+    def train(self, rows: Sequence[Encoded], held: Sequence[Encoded]) -> None:
+        steps = math.ceil(len(rows) / self.recipe.batch_size) * self.recipe.epochs
+        done = 0
+        if held:
+            self._validated(held)
+        for epoch in range(1, self.recipe.epochs + 1):
+            total = count = 0.0
+            self.module.train()
+            for batch in batches(rows, self.recipe.batch_size, self.dice):
+                loss, answers = self._step(batch, self._rate(done, steps))
+                done += 1
+                total, count = total + loss, count + answers
+            self.losses.append(total / count)
+            self.best_epoch = epoch
+            if held:
+                self._validated(held)
+                self.best_epoch = min(range(epoch + 1), key=self.validation_losses.__getitem__)
+                if epoch - self.best_epoch >= PATIENCE:
+                    break
+
+    def restore_best(self) -> None:
+        if self.best is not None:
+            self.masters.copies = self.best
+        self.masters.publish()
+
+    def _rate(self, done: int, steps: int) -> float:
+        """Linear warm-up, then linear to zero."""
+        warm = max(1, round(steps * self.recipe.warmup_share))
+        share = (done + 1) / warm if done < warm else (steps - done) / max(1, steps - warm)
+        return self.recipe.learning_rate * share
+
+    def _step(self, batch: Sequence[Encoded], rate: float) -> tuple[float, int]:
+        import torch
+
+        loss, answers = answer_loss(self.module, batch)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise Diverged(f"the training loss became {value} at a learning rate of {self.recipe.learning_rate:g}")
+        (loss / answers).backward()
+        self.masters.take_gradients()
+        torch.nn.utils.clip_grad_norm_(self.masters.copies, 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.masters.publish()
+        self.tokens += sum(len(row.ids) for row in batch)
+        self.answer_tokens += answers
+        return value, answers
+
+    def _validated(self, held: Sequence[Encoded]) -> None:
+        """Notes the validation loss, and keeps the weights when it is the lowest so far."""
+        import torch
+
+        self.module.eval()
+        total = count = 0.0
+        ordered = sorted(held, key=lambda row: len(row.ids))
+        with torch.inference_mode():
+            for first in range(0, len(ordered), 16):
+                loss, answers = answer_loss(self.module, ordered[first : first + 16])
+                total, count = total + float(loss), count + answers
+        value = total / count
+        if not math.isfinite(value):
+            raise Diverged(f"the validation loss became {value}")
+        if self.best is None or value < min(self.validation_losses):
+            self.best = self.masters.snapshot()
+        self.validation_losses.append(value)

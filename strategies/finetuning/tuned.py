@@ -1,0 +1,66 @@
+"""Fits a tuned pipeline: race the recipes, refit the winner on all examples, prove that the adapter is in effect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from strategies.answers import Prior
+from strategies.contract import DeadAdapter, Query, Recipe, Task, Workbench
+from strategies.finetuning.adapters import prove_effect
+from strategies.finetuning.race import Finish, Race, rows_of, train
+from strategies.models.local import LocalModel
+from strategies.pipeline import Pipeline, Setup
+from strategies.selection import Kitchen, evidence_of
+
+
+def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipeline:
+    """Races the recipes, refits the winner on all examples, and proves that the adapter does something."""
+    task, bench = kitchen.task, kitchen.bench
+    finish = Race(approach, kitchen, setups).run()
+    plain = kitchen.build(finish.tuning.setup, task.examples)
+    bench.progress(0, 1, f"{approach}: refit on all {len(task.examples)} examples")
+    training = train(bench, (rows_of(plain, task.examples), ()), finish.tuning.recipe, keep=True)
+    bench.record(training.usage)
+    pipeline = kitchen.finish(finish.tuning.setup, evidence_of(finish.entry.notes or []), training.folder)
+    effect = prove(plain, pipeline)
+    if len(training.losses) > 1 and not training.losses[-1] < training.losses[0]:
+        raise DeadAdapter(f"the training loss did not fall ({training.losses[0]:.3f} to {training.losses[-1]:.3f})")
+    return replace(pipeline, record=_record(finish, training.losses, effect, training.truncated_rows))
+
+
+def prove(plain: Pipeline, tuned: Pipeline) -> float:
+    """Largest change of the next-token logits that the adapter makes on a few examples; models that hide them give NaN."""
+    base, adapted = plain.speaker, tuned.speaker
+    if not isinstance(base, LocalModel) or not isinstance(adapted, LocalModel):
+        return float("nan")
+    requests = plain.requests([Query.of(case.input) for case in plain.task.examples[:4]])
+    return prove_effect(base.parts, adapted.parts, [base.chat.encode(request.prompt) for request in requests])
+
+
+def _record(finish: Finish, losses: Sequence[float], effect: float, truncated: int) -> dict[str, Any]:
+    return {
+        "recipe": asdict(finish.tuning.recipe),
+        "selection_score": finish.entry.score,
+        "selection_cases": finish.entry.cases,
+        "configurations_tried": len(finish.entries),
+        "rising": finish.rising,
+        "training_losses": [round(loss, 4) for loss in losses],
+        "logit_change": round(effect, 3),
+        "truncated_training_rows": truncated,
+    }
+
+
+
+def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:
+    """The configuration that was saved in `folder`, trained again with the workbench's seed; nothing is chosen anew."""
+    manifest = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
+    setup, recipe = Setup.from_dict(manifest["setup"]), Recipe(**manifest["record"]["recipe"])
+    plain = Kitchen(task, bench).build(setup, task.examples)
+    training = train(bench, (rows_of(plain, task.examples), ()), recipe, keep=True)
+    bench.record(training.usage)
+    prior = manifest["prior"]
+    return replace(plain, adapter=training.folder, prior=None if prior is None else Prior(values=tuple(prior)))

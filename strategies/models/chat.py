@@ -1,0 +1,93 @@
+"""Turns a prompt into token ids with the model's own chat template, the same way in training and in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from strategies.contract import Message, Prompt
+
+_MARK = "xqzanswerxqz"
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A tokenizer with its template. Models without a template get a plain rendering with blank lines between turns."""
+
+    tokenizer: Any
+
+    @property
+    def templated(self) -> bool:
+        return bool(getattr(self.tokenizer, "chat_template", None))
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Token ids of the prompt up to where the answer begins."""
+        return self._ids(self.text(prompt))
+
+    def encode_answer(self, answer: str) -> list[int]:
+        """Token ids of an answer with the end of the turn: what the loss falls on, and what is generated."""
+        return [*self._ids(answer), self.end_id]
+
+    def encode_label(self, label: str) -> list[int]:
+        return self._ids(label)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text.strip()
+
+    def text(self, prompt: Prompt) -> str:
+        if not self.templated:
+            return plain_text(prompt, self.tokenizer.bos_token or "")
+        try:
+            return self._render(prompt, True)
+        except Exception as error:
+            if not _has_system(prompt):
+                raise
+            if "system" not in str(error).lower():
+                raise
+            return self._render(_without_system(prompt), True)
+
+    @cached_property
+    def end_id(self) -> int:
+        """The token that ends an assistant turn; where the template names none, the end of the text."""
+        eos = int(self.tokenizer.eos_token_id)
+        if not self.templated:
+            return eos
+        turn = (Message("user", "a"), Message("assistant", _MARK))
+        after = self._render(turn, False).rpartition(_MARK)[2]
+        ids = self._ids(after)
+        special = set(self.tokenizer.all_special_ids)
+        return next((token for token in ids if token in special), ids[0] if ids else eos)
+
+    @cached_property
+    def stop_ids(self) -> frozenset[int]:
+        return frozenset({self.end_id, int(self.tokenizer.eos_token_id)})
+
+    def _render(self, prompt: Prompt, open_answer: bool) -> str:
+        turns = [{"role": message.role, "content": message.content} for message in prompt]
+        text: str = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=open_answer)
+        return text
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+
+def plain_text(prompt: Prompt, start: str) -> str:
+    """Turns as paragraphs, an answer on the line after its question: for models that were never taught a template."""
+    parts = [start]
+    for message in prompt:
+        parts.append(message.content.rstrip() + ("\n" if message.role == "user" else "\n\n"))
+    return "".join(parts)
+
+
+def _has_system(prompt: Prompt) -> bool:
+    return bool(prompt) and prompt[0].role == "system"
+
+
+def _without_system(prompt: Prompt) -> Prompt:
+    """For templates that refuse a system turn: the instruction moves to the head of the first question."""
+    system, first, *rest = prompt
+    return (Message(first.role, f"{system.content}\n\n{first.content}"), *rest)

@@ -1,0 +1,53 @@
+"""A sentence embedder in this process; equal texts are embedded once a run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+CHUNK = 4096
+"""Texts embedded at once; sentence-transformers sorts them by length inside."""
+
+
+@dataclass(kw_only=True)
+class LocalEmbedder:
+    """A sentence-transformers folder, loaded at first use. Vectors are kept by a hash of the text, never the text.
+
+    `remember` is switched off while held-out cases are answered, so that every approach pays for its own queries.
+    """
+
+    name: str
+    folder: Path
+    fingerprint: str
+    device: str = "cpu"
+    remember: bool = True
+    _known: dict[bytes, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def model(self) -> Any:
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer(str(self.folder), device=self.device)
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """float32 array of shape (len(texts), dimension), rows of unit length."""
+        import numpy as np
+
+        keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
+        found: dict[bytes, Any] = {}
+        fresh = list({key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}.items())
+        for first in range(0, len(fresh), CHUNK):
+            part = fresh[first : first + CHUNK]
+            vectors = self.model.encode(
+                [text for _, text in part], batch_size=32, normalize_embeddings=True, show_progress_bar=False
+            )
+            found.update(zip((key for key, _ in part), vectors.astype("float32"), strict=True))
+        if self.remember:
+            self._known.update(found)
+        if not keys:
+            return np.zeros((0, self.model.get_embedding_dimension()), dtype="float32")
+        return np.stack([found[key] if key in found else self._known[key] for key in keys])

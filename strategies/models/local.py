@@ -1,0 +1,168 @@
+"""A causal language model in this process: generates, scores labels, trains LoRA adapters."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from strategies.contract import (
+    Completion,
+    LabelScores,
+    LanguageModel,
+    Prompt,
+    Recipe,
+    Sampling,
+    Step,
+    Training,
+    TrainingRow,
+    Usage,
+)
+from strategies.models import engine
+from strategies.models.chat import Chat
+from strategies.models.device import Placement
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalModel:
+    """Weights in a folder, loaded at first use. `adapter` names a peft folder that is merged into them."""
+
+    name: str
+    folder: Path
+    weights_fingerprint: str
+    placement: Placement
+    adapter: Path | None = None
+    batch_tokens: int = 4096
+    """Padded tokens, answers included, that are in flight at once."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        parts = [self.weights_fingerprint, self.placement.dtype, self.placement.device, str(self.batch_tokens)]
+        if self.adapter is not None:
+            parts.append(hashlib.sha256((self.adapter / "adapter_model.safetensors").read_bytes()).hexdigest())
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()[:20]
+
+    @property
+    def local(self) -> bool:
+        return True
+
+    @cached_property
+    def context_tokens(self) -> int:
+        from transformers import AutoConfig
+
+        text = AutoConfig.from_pretrained(self.folder).get_text_config()
+        return int(getattr(text, "max_position_embeddings", 2048))
+
+    @cached_property
+    def chat(self) -> Chat:
+        from transformers import AutoTokenizer
+
+        return Chat(AutoTokenizer.from_pretrained(self.folder))
+
+    @cached_property
+    def parts(self) -> engine.Parts:
+        """The model ready to answer, the adapter merged in float32 before the cast to the answering dtype."""
+        module = self.base()
+        if self.adapter is not None:
+            from strategies.finetuning.adapters import merged
+
+            module = merged(module.float(), self.adapter)
+        return engine.Parts(module.to(device=self.placement.device, dtype=getattr(torch, self.placement.dtype)).eval())
+
+    def base(self) -> Any:
+        """A fresh float32 copy of the weights on the CPU."""
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        torch.set_num_threads(self.placement.threads)
+        return AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32, attn_implementation="sdpa").eval()
+
+    def count(self, prompt: Prompt) -> int:
+        return len(self.chat.encode(prompt))
+
+    def cut(self, text: str, tokens: int) -> str:
+        if len(text) <= tokens:
+            return text
+        ids = self.chat.encode_label(text)
+        return text if len(ids) <= tokens else str(self.chat.tokenizer.decode(ids[:tokens], skip_special_tokens=True))
+
+    # ------------------------------------------------------------ Generates
+
+    def generate(
+        self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
+    ) -> Iterator[tuple[int, Completion]]:
+        """Yields (index, completion) as they finish. The seconds of a batch are shared out by the row."""
+        ids = [self.chat.encode(prompt) for prompt in prompts]
+        drawing = engine.Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed)
+        parts = self.parts
+        clock = _Clock(len(ids))
+        for row, answer, shared in engine.generate(parts, ids, drawing, self.batch_tokens) if ids else ():
+            usage = self._usage(step, len(ids[row]), shared, (len(answer) + 1, clock.share()))
+            text = self.chat.decode(answer)
+            if not self.chat.templated:
+                text = text.split("\n\n")[0].strip()
+            yield row, Completion(text=text, usage=usage, finished=len(answer) < max_tokens)
+
+    # ------------------------------------------------------------ ScoresLabels
+
+    def score_labels(
+        self, prompts: Sequence[Prompt], labels: Sequence[Sequence[str]], step: Step = "answering"
+    ) -> Iterator[tuple[int, LabelScores]]:
+        """Yields (index, scores); prompts that share a set of labels are scored together, one pass each."""
+        parts = self.parts
+        together: dict[tuple[str, ...], list[int]] = {}
+        for index, names in enumerate(labels):
+            together.setdefault(tuple(names), []).append(index)
+        clock = _Clock(len(prompts))
+        for names, rows in together.items():
+            ids = [self.chat.encode(prompts[row]) for row in rows]
+            tree = engine.LabelTree.build([self.chat.encode_label(name) for name in names], self.chat.end_id)
+            for place, scores, shared in engine.score_tree(parts, ids, tree, self.batch_tokens):
+                usage = self._usage(step, len(ids[place]), shared, (len(tree.tokens), clock.share()))
+                yield rows[place], LabelScores(log_likelihoods=tuple(scores), usage=usage)
+
+    def _usage(self, step: Step, prompt: int, shared: int, answered: tuple[int, float]) -> Usage:
+        return Usage(
+            model=self.name,
+            step=step,
+            prompt_tokens=prompt,
+            cached_tokens=shared,
+            answer_tokens=answered[0],
+            seconds=answered[1],
+        )
+
+    # ------------------------------------------------------------ Trains
+
+    def train(
+        self, rows: Sequence[TrainingRow], validation: Sequence[TrainingRow], recipe: Recipe, folder: Path, seed: int
+    ) -> Training:
+        from strategies.finetuning.training import train_adapter
+
+        return train_adapter(self, (rows, validation), recipe, folder, seed)
+
+    def adapted(self, folder: Path) -> LanguageModel:
+        return LocalModel(
+            name=self.name,
+            folder=self.folder,
+            weights_fingerprint=self.weights_fingerprint,
+            placement=self.placement,
+            adapter=folder,
+            batch_tokens=self.batch_tokens,
+        )
+
+
+class _Clock:
+    """Shares the time since the last finished answers out evenly over all answers of a call."""
+
+    def __init__(self, rows: int) -> None:
+        self.last = time.perf_counter()
+        self.rows = rows
+
+    def share(self) -> float:
+        now = time.perf_counter()
+        spent, self.last = now - self.last, now
+        return spent

@@ -1,0 +1,284 @@
+"""One answering pipeline for every approach with a language model: find, render, ask, weigh.
+
+Prompting, retrieval, fine-tuning and their combination differ in their setup and in the model's adapter only, so none of
+them gets post-processing that the others lack.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from strategies import answers
+from strategies.answers import Prior, Request
+from strategies.contract import (
+    Case,
+    Embedder,
+    Evidence,
+    Failure,
+    LanguageModel,
+    Outcome,
+    Prediction,
+    Query,
+    Sampling,
+    ScoresLabels,
+    Step,
+    Task,
+    Trains,
+    Workbench,
+)
+from strategies.prompting.rendering import Form, Renderer
+from strategies.retrieval.index import Mode, PassageIndex
+from strategies.retrieval.neighbours import Neighbours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """Everything that was chosen about a pipeline, in plain values."""
+
+    form: Form = field(default_factory=Form)
+    shots: int = 0
+    picks: Literal["random", "balanced", "nearest"] = "random"
+    passages: int = 0
+    mode: Mode = "hybrid"
+    calibration: float = 0.0
+    """Share of the labels' log-prior that is taken off; 0: none."""
+    votes: float = 0.0
+    """Weight of the nearest examples' votes in the label probabilities; 0: none."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Setup:
+        return cls(**{**values, "form": Form(**values["form"])})
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a pipeline may look things up in: examples and the passages of the documents."""
+
+    cases: tuple[Case, ...]
+    embedder: Embedder
+    index: PassageIndex | None = None
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        return Neighbours(self.cases, self.embedder)
+
+
+@dataclass(frozen=True)
+class LabelEvidence:
+    """What label answers are made from: log-likelihoods by the model, and the neighbours' votes (empty: none)."""
+
+    scores: tuple[float, ...]
+    votes: tuple[float, ...] = ()
+
+
+def weigh(evidence: LabelEvidence, prior: Prior | None, setup: Setup) -> list[float]:
+    """Label probabilities: likelihoods with the prior taken off, mixed with the votes."""
+    taken = replace(prior, strength=setup.calibration) if prior is not None and setup.calibration else None
+    shares = answers.probabilities(evidence.scores, taken)
+    if setup.votes and evidence.votes:
+        shares = [(1 - setup.votes) * own + setup.votes * vote for own, vote in zip(shares, evidence.votes, strict=True)]
+    return shares
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A fitted approach with a language model (`contract.Fitted`)."""
+
+    task: Task
+    model: LanguageModel
+    setup: Setup
+    sources: Sources
+    max_tokens: int
+    prior: Prior | None = None
+    adapter: Path | None = None
+    seed: int = 0
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        return Renderer.of(self.task, self.setup.form)
+
+    @cached_property
+    def speaker(self) -> LanguageModel:
+        """The model that answers: with the adapter, where there is one."""
+        return self.model if self.adapter is None else cast(Trains, self.model).adapted(self.adapter)
+
+    # ------------------------------------------------------------ requests
+
+    def requests(self, queries: Sequence[Query], leave_out: bool = False) -> list[Request]:
+        """Prompts of the queries. With `leave_out` an example is never its own demonstration (training, selection)."""
+        trimmed = [answers.trimmed(self.model, query) for query in queries]
+        texts = [text for text, _ in trimmed]
+        shown = self.demonstrations(texts, leave_out)
+        found = self.evidence(texts)
+        return [
+            Request(
+                key=query.key,
+                prompt=self.renderer.request(text, cases, passages),
+                evidence=passages,
+                cut=cut,
+            )
+            for query, (text, cut), cases, passages in zip(queries, trimmed, shown, found, strict=True)
+        ]
+
+    def demonstrations(self, texts: Sequence[str], leave_out: bool) -> list[list[Case]]:
+        """Demonstrations for each input; the nearest one comes last, next to the question."""
+        shots = self.setup.shots
+        if not shots or not self.sources.cases:
+            return [[] for _ in texts]
+        if self.setup.picks == "nearest":
+            hits = self.sources.neighbours.nearest(texts, shots, leave_out)
+            return [[case for case, _ in reversed(row)] for row in hits]
+        return [self._fixed] * len(texts)
+
+    @cached_property
+    def _fixed(self) -> list[Case]:
+        """Demonstrations that all requests share, drawn once with the seed."""
+        dice = random.Random(self.seed)
+        cases = sorted(self.sources.cases, key=lambda case: case.id)
+        dice.shuffle(cases)
+        if self.setup.picks == "random":
+            return cases[: self.setup.shots]
+        kinds: dict[str, list[Case]] = defaultdict(list)
+        for case in cases:
+            kinds[case.output if self.task.labels else str(len(case.output) // 20)].append(case)
+        rounds = [row[turn] for turn in range(self.setup.shots) for row in kinds.values() if turn < len(row)]
+        return rounds[: self.setup.shots]
+
+    def evidence(self, texts: Sequence[str]) -> list[tuple[Evidence, ...]]:
+        if not self.setup.passages or self.sources.index is None:
+            return [()] * len(texts)
+        return self.sources.index.search(texts, self.setup.passages, self.setup.mode)
+
+    # ------------------------------------------------------------ answers
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        """Yields (key, outcome) as they finish."""
+        if not queries:
+            return
+        requests = self.requests(queries)
+        if answers.selects_labels(self.task, self.speaker):
+            yield from self._answer_labels(queries, requests)
+            return
+        for key, outcome in answers.answer_freely(self.speaker, requests, self.max_tokens, sampling):
+            if self.task.labels and isinstance(outcome, Prediction):
+                outcome = replace(outcome, text=answers.to_label(outcome.text, self.renderer.words))
+            yield key, outcome
+
+    def _answer_labels(self, queries: Sequence[Query], requests: Sequence[Request]) -> Iterator[tuple[str, Outcome]]:
+        words = self.renderer.words
+        votes = self.votes([query.input for query in queries]) if self.setup.votes else [()] * len(queries)
+        scorer = cast(ScoresLabels, self.speaker)
+        prompts = [request.prompt for request in requests]
+        for index, scored in scorer.score_labels(prompts, [words.words] * len(prompts)):
+            request = requests[index]
+            if scored.error:
+                yield request.key, Failure(kind="infrastructure", message=scored.error, usage=(scored.usage,))
+                continue
+            shares = weigh(LabelEvidence(scored.log_likelihoods, votes[index]), self.prior, self.setup)
+            best = max(range(len(shares)), key=shares.__getitem__)
+            yield (
+                request.key,
+                Prediction(
+                    text=words.labels[best],
+                    evidence=request.evidence,
+                    probabilities=dict(zip(words.labels, shares, strict=True)),
+                    truncated=request.cut,
+                    usage=(scored.usage,),
+                ),
+            )
+
+    def votes(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
+        return [tuple(row) for row in self.sources.neighbours.votes(texts, self.task.labels)]
+
+    def label_evidence(self, queries: Sequence[Query], step: Step) -> tuple[list[LabelEvidence], list[Any]]:
+        """Raw material of label answers for choosing calibration and votes afterwards, and the usage of each."""
+        requests = self.requests(queries)
+        votes = self.votes([query.input for query in queries]) if self.sources.cases else [()] * len(queries)
+        scorer = cast(ScoresLabels, self.speaker)
+        rows: dict[int, LabelEvidence] = {}
+        usage = []
+        prompts = [request.prompt for request in requests]
+        for index, scored in scorer.score_labels(prompts, [self.renderer.words.words] * len(prompts), step):
+            rows[index] = LabelEvidence(scored.log_likelihoods, votes[index])
+            usage.append(scored.usage)
+        return [rows[index] for index in range(len(queries))], usage
+
+    # ------------------------------------------------------------ a folder
+
+    def save(self, folder: Path) -> None:
+        """Setup, examples, passages and adapter: all that answering needs but the base model."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.adapter is not None:
+            shutil.copytree(self.adapter, folder / "adapter", dirs_exist_ok=True)
+        if self.setup.passages and self.sources.index is not None:
+            self.sources.index.save(folder / "index")
+        needs_cases = bool(self.setup.shots or self.setup.votes)
+        manifest = {
+            "setup": asdict(self.setup),
+            "max_tokens": self.max_tokens,
+            "prior": None if self.prior is None else list(self.prior.values),
+            "seed": self.seed,
+            "examples": [asdict(case) for case in self.sources.cases] if needs_cases else [],
+            "record": dict(self.record),
+            "task": {
+                "name": self.task.name,
+                "kind": self.task.kind,
+                "instruction": self.task.instruction,
+                "labels": list(self.task.labels),
+            },
+        }
+        (folder / "pipeline.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"setup": asdict(self.setup), "max_tokens": self.max_tokens, **self.record}
+
+
+def load_pipeline(folder: Path, bench: Workbench) -> Pipeline:
+    """The pipeline that `Pipeline.save` wrote; the base model and embedder come from the workbench."""
+    manifest = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
+    task = manifest["task"]
+    setup = Setup.from_dict(manifest["setup"])
+    cases = tuple(case_from(row) for row in manifest["examples"])
+    index = PassageIndex.load(folder / "index", bench.embedder) if (folder / "index").is_dir() else None
+    prior = manifest["prior"]
+    return Pipeline(
+        task=Task(
+            name=task["name"],
+            kind=task["kind"],
+            instruction=task["instruction"],
+            labels=tuple(task["labels"]),
+            folds=(),
+            score=_unscored,
+        ),
+        model=bench.model,
+        setup=setup,
+        sources=Sources(cases, bench.embedder, index),
+        max_tokens=manifest["max_tokens"],
+        prior=None if prior is None else Prior(values=tuple(prior)),
+        adapter=folder / "adapter" if (folder / "adapter").is_dir() else None,
+        seed=manifest["seed"],
+        record=manifest["record"],
+    )
+
+
+def redraw(folder: Path, bench: Workbench) -> Pipeline:
+    """The saved pipeline with its demonstrations drawn again by the workbench's seed."""
+    return replace(load_pipeline(folder, bench), seed=bench.seed)
+
+
+def case_from(row: Mapping[str, Any]) -> Case:
+    """A case from its JSON form."""
+    return Case(**{**row, "answers": tuple(row["answers"]), "document_ids": tuple(row["document_ids"])})
+
+
+def _unscored(case: Case, outcome: Outcome) -> float:
+    raise RuntimeError("a loaded pipeline only answers; choosing is over")

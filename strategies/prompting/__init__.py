@@ -1,0 +1,1 @@
+"""Prompts: how a request is laid out."""

@@ -1,0 +1,99 @@
+"""Builds the messages of a request: instruction, labels, passages, demonstrations, and the input, what is shared first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from strategies.contract import Case, Evidence, Message, Prompt, Task
+
+INPUT_TOKENS = 512
+"""Inputs longer than this are cut, and the answer counted as truncated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How a request is laid out. Fields are searched over; none of them knows a dataset."""
+
+    layout: Literal["turns", "inline"] = "turns"
+    """`turns`: a demonstration is a question and an answer of the chat; `inline`: all in one message."""
+    show_labels: bool = False
+    natural_labels: bool = True
+    """`card_arrival` is written "card arrival"."""
+    marked: bool = False
+    """Inputs and answers carry the words "Input:" and "Output:"."""
+
+
+@dataclass(frozen=True)
+class LabelWords:
+    """The words by which labels are shown to the model, and the way back."""
+
+    labels: tuple[str, ...]
+    words: tuple[str, ...]
+
+    @classmethod
+    def of(cls, labels: Sequence[str], natural: bool) -> LabelWords:
+        spoken = tuple(" ".join(label.replace("_", " ").replace("-", " ").split()) for label in labels)
+        if not natural or len({word.casefold() for word in spoken}) < len(labels) or not all(spoken):
+            spoken = tuple(labels)
+        return cls(tuple(labels), spoken)
+
+    def say(self, label: str) -> str:
+        return self._by_label.get(label, label)
+
+    @property
+    def _by_label(self) -> Mapping[str, str]:
+        return dict(zip(self.labels, self.words, strict=True))
+
+
+def label_words(task: Task, form: Form) -> LabelWords:
+    return LabelWords.of(task.labels, form.natural_labels)
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Renders requests of one task in one form; the same object serves training and use."""
+
+    task: Task
+    form: Form
+    words: LabelWords
+
+    @classmethod
+    def of(cls, task: Task, form: Form) -> Renderer:
+        return cls(task, form, label_words(task, form))
+
+    def answer(self, case: Case) -> str:
+        """The answer as the model is to write it."""
+        return self.words.say(case.output)
+
+    def request(
+        self, text: str, demonstrations: Sequence[Case] = (), evidence: Sequence[Evidence] = ()
+    ) -> Prompt:
+        """Instruction first, demonstrations next, evidence and the input last: requests share their beginning."""
+        if self.form.layout == "inline":
+            return self._inline(text, demonstrations, evidence)
+        turns = [Message("system", self._instruction())]
+        for case in demonstrations:
+            turns += [Message("user", self._ask(case.input)), Message("assistant", self.answer(case))]
+        turns.append(Message("user", passages(evidence) + self._ask(text)))
+        return tuple(turns)
+
+    def _instruction(self) -> str:
+        text = self.task.instruction.strip()
+        if self.form.show_labels and self.task.labels:
+            text += "\nPossible answers: " + ", ".join(self.words.words) + "."
+        return text
+
+    def _ask(self, text: str) -> str:
+        return f"Input: {text}\nOutput:" if self.form.marked else text
+
+    def _inline(self, text: str, demonstrations: Sequence[Case], evidence: Sequence[Evidence]) -> Prompt:
+        blocks = [f"Input: {case.input}\nOutput: {self.answer(case)}" for case in demonstrations]
+        blocks.append(passages(evidence) + f"Input: {text}\nOutput:")
+        return (Message("system", self._instruction()), Message("user", "\n\n".join(blocks)))
+
+
+def passages(evidence: Sequence[Evidence]) -> str:
+    """The evidence as text, best first."""
+    return "".join(f"{item.text.strip()}\n\n" for item in evidence)

@@ -1,0 +1,46 @@
+"""Cuts documents into passages that respect sentences and headings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from strategies.contract import Document
+
+PASSAGE_WORDS = 130
+"""A passage of this many words stays inside the 256 tokens that the default embedder reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """Characters `start` to `end` of a document; `text` is what is shown, its title and date in front."""
+
+    document_id: str
+    text: str
+    start: int
+    end: int
+    date: str = ""
+
+
+def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passage]:
+    """Passages of at most `words` words, in document order."""
+    import semchunk
+
+    chunker = semchunk.chunkerify(lambda text: len(text.split()), words)
+    passages = []
+    for document in documents:
+        chunks, offsets = chunker(document.text, offsets=True)
+        for chunk, (start, end) in zip(chunks, offsets, strict=True):
+            text = heading(document) + chunk.strip()
+            passages.append(
+                Passage(document_id=document.id, text=text, start=start, end=end, date=document.date)
+            )
+    return passages
+
+
+def heading(document: Document) -> str:
+    """Title and date as they stand before a passage."""
+    title = document.title.strip()
+    if document.date:
+        title = f"{title} ({document.date})" if title else document.date
+    return f"{title}: " if title else ""

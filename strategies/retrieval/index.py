@@ -1,0 +1,124 @@
+"""Finds passages and examples: FAISS over embeddings, BM25 over words, and the fusion of the two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from strategies.contract import Document, Embedder, Evidence
+from strategies.retrieval.chunking import Passage, cut
+
+Mode = Literal["dense", "hybrid"]
+RRF = 60
+"""Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009)."""
+POOL = 50
+"""Passages that each ranking brings to the fusion."""
+
+
+@dataclass(frozen=True)
+class PassageIndex:
+    """Passages of a task's documents with their vectors. The FAISS index is rebuilt from the vectors, never read from a file."""
+
+    passages: tuple[Passage, ...]
+    vectors: Any
+    embedder: Embedder
+    flat: Any
+    words: Any
+
+    @classmethod
+    def build(cls, documents: Sequence[Document], embedder: Embedder) -> PassageIndex:
+        passages = tuple(cut(documents))
+        return cls.of(passages, embedder.embed([passage.text for passage in passages]), embedder)
+
+    @classmethod
+    def of(cls, passages: tuple[Passage, ...], vectors: Any, embedder: Embedder) -> PassageIndex:
+        import bm25s
+
+        words = bm25s.BM25()
+        tokens = bm25s.tokenize([passage.text for passage in passages], show_progress=False)
+        words.index(tokens, show_progress=False)
+        return cls(passages, vectors, embedder, flat_index(vectors), words)
+
+    def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
+        """The best `k` passages for each text, best first, each document at most once."""
+        size = min(len(self.passages), max(POOL, k))
+        scores, found = self.flat.search(self.embedder.embed(texts), size)
+        rankings = [found.tolist()]
+        if mode == "hybrid":
+            rankings.append(self._by_words(texts, size))
+        results = []
+        for row in range(len(texts)):
+            order = fuse([ranking[row] for ranking in rankings])
+            similarity = dict(zip(found[row].tolist(), scores[row].tolist(), strict=True))
+            results.append(self._evidence(order, similarity, k))
+        return results
+
+    def _by_words(self, texts: Sequence[str], size: int) -> list[list[int]]:
+        import bm25s
+
+        tokens = bm25s.tokenize(list(texts), show_progress=False)
+        found, scores = self.words.retrieve(tokens, k=size, show_progress=False)
+        return [
+            [int(place) for place, score in zip(row, marks, strict=True) if score > 0]
+            for row, marks in zip(found, scores, strict=True)
+        ]
+
+    def _evidence(self, order: Sequence[int], similarity: dict[int, float], k: int) -> tuple[Evidence, ...]:
+        chosen: list[Evidence] = []
+        seen: set[str] = set()
+        for place in order:
+            passage = self.passages[place]
+            if passage.document_id in seen:
+                continue
+            seen.add(passage.document_id)
+            chosen.append(
+                Evidence(
+                    document_id=passage.document_id,
+                    text=passage.text,
+                    score=similarity.get(place, 0.0),
+                    start=passage.start,
+                    end=passage.end,
+                )
+            )
+            if len(chosen) == k:
+                break
+        return tuple(chosen)
+
+    def save(self, folder: Path) -> None:
+        import numpy as np
+
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / "vectors.npy", self.vectors, allow_pickle=False)
+        rows = [asdict(passage) for passage in self.passages]
+        (folder / "passages.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, embedder: Embedder) -> PassageIndex:
+        import numpy as np
+
+        rows = json.loads((folder / "passages.json").read_text(encoding="utf-8"))
+        vectors = np.load(folder / "vectors.npy", allow_pickle=False)
+        return cls.of(tuple(Passage(**row) for row in rows), vectors, embedder)
+
+
+def flat_index(vectors: Any) -> Any:
+    """An exact FAISS index by inner product."""
+    import faiss
+
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    return index
+
+
+def fuse(rankings: Sequence[Sequence[int]]) -> list[int]:
+    """Reciprocal rank fusion; a single ranking stays as it is."""
+    if len(rankings) == 1:
+        return list(rankings[0])
+    marks: dict[int, float] = {}
+    for ranking in rankings:
+        for rank, place in enumerate(ranking):
+            marks[place] = marks.get(place, 0.0) + 1.0 / (RRF + rank + 1)
+    return sorted(marks, key=lambda place: (-marks[place], place))

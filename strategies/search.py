@@ -1,0 +1,219 @@
+"""Chooses among configurations by sequential halving on the selection cases, within a budget of model tokens.
+
+All configurations are compared on the same cases. Every finished look goes into the journal, so that a search that was
+killed pays for none of them twice. (Sequential halving for prompts: arXiv 2402.09723.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from strategies.contract import Case, Query, Task, Trial, Usage, Workbench
+
+KEEP = 3
+"""One configuration in this many goes on to the next round."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one configuration did on some selection cases: a score for each, what was needed for it, and its cost."""
+
+    scores: tuple[float, ...]
+    usage: tuple[Usage, ...]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tokens(self) -> int:
+        return sum(spent_tokens(row) for row in self.usage)
+
+
+def spent_tokens(usage: Usage) -> int:
+    """Model tokens as the budget counts them: a token of training is worth two of answering (4 N against 2 N FLOPs)."""
+    return usage.computed_tokens * (2 if usage.step == "training" else 1)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One selection case with the fold whose training part may be used for it."""
+
+    fold: int
+    case: Case
+
+
+Measure = Callable[[Any, int, Sequence[Case]], Look]
+"""(configuration, fold, selection cases of that fold) -> Look; called once for each new set of cases."""
+
+
+def selection_items(task: Task, seed: int) -> list[Item]:
+    """All selection cases of all folds in one seeded order, the same for every approach and configuration."""
+    items = [Item(number, case) for number, fold in enumerate(task.folds) for case in fold.selection]
+    random.Random(seed).shuffle(items)
+    return items
+
+
+@dataclass
+class Standing:
+    """How one configuration stands so far."""
+
+    configuration: Any
+    scores: list[float] = field(default_factory=list)
+    tokens: int = 0
+    notes: list[Mapping[str, Any]] = field(default_factory=list)
+
+    @property
+    def mean(self) -> float:
+        return sum(self.scores) / len(self.scores) if self.scores else 0.0
+
+    @property
+    def tokens_per_case(self) -> float:
+        return self.tokens / max(1, len(self.scores))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a search: every configuration's standing, best first."""
+
+    standings: tuple[Standing, ...]
+    rising: bool
+    """The budget ended before the last round had seen all selection cases."""
+
+    @property
+    def best(self) -> Standing:
+        return self.standings[0]
+
+    def cheapest(self) -> Standing:
+        """The configuration with the fewest tokens a request whose paired difference to the best lies within noise."""
+        good = [standing for standing in self.standings if within_noise(self.best.scores, standing.scores)]
+        return min(good, key=lambda standing: (standing.tokens_per_case, -standing.mean))
+
+
+def within_noise(best: Sequence[float], other: Sequence[float]) -> bool:
+    """True when the mean paired difference on the shared cases is at most one standard error; at least 30 cases."""
+    shared = min(len(best), len(other))
+    if shared < 30 and shared < len(best):
+        return False
+    gaps = [first - second for first, second in zip(best, other, strict=False)]
+    mean = sum(gaps) / shared
+    if shared < 2:
+        return mean <= 0
+    variance = sum((gap - mean) ** 2 for gap in gaps) / (shared - 1)
+    return mean <= math.sqrt(variance / shared)
+
+
+def halve(
+    approach: str, configurations: Sequence[Any], measure: Measure, task: Task, bench: Workbench
+) -> Outcome:
+    """Races the configurations: all on few cases, the best third on more, the last on all that the budget allows."""
+    items = selection_items(task, bench.seed)
+    field_ = [Standing(configuration) for configuration in configurations]
+    rounds = 1 + max(0, math.ceil(math.log(len(field_), KEEP))) if field_ else 0
+    share = bench.tuning_tokens / max(1, rounds)
+    running, seen, rising = list(field_), 0, False
+    for turn in range(rounds):
+        upto = _reach(running, share, (seen, len(items)), rounds - turn)
+        for place, standing in enumerate(running):
+            _look(approach, standing, measure, items[seen:upto], bench)
+            bench.progress(place + 1, len(running), f"{approach}: round {turn + 1} of {rounds}")
+        seen = upto
+        running.sort(key=lambda standing: -standing.mean)
+        rising = seen < len(items)
+        if len(running) > 1:
+            running = running[: max(2 if turn < rounds - 1 else 1, math.ceil(len(running) / KEEP))]
+    order = sorted(field_, key=lambda standing: (-len(standing.scores), -standing.mean))
+    for standing in order:
+        bench.tried(
+            Trial(
+                approach=approach,
+                configuration=plain(standing.configuration),
+                score=standing.mean,
+                cases=len(standing.scores),
+                tokens=standing.tokens,
+            )
+        )
+    return Outcome(tuple(order), rising)
+
+
+def _reach(running: Sequence[Standing], share: float, seen_of: tuple[int, int], rounds_left: int) -> int:
+    """Up to which case this round goes: what the round's share of the budget pays for, at least 20 more."""
+    seen, total = seen_of
+    if not seen:
+        return min(total, max(20, total // (KEEP ** (rounds_left - 1)) if rounds_left > 1 else total, 20))
+    price = sum(standing.tokens_per_case for standing in running)
+    affordable = int(share / price) if price else total
+    wanted = total if rounds_left == 1 else seen * KEEP
+    return min(total, max(seen + min(20, total - seen), min(wanted, seen + affordable)))
+
+
+def _look(approach: str, standing: Standing, measure: Measure, items: Sequence[Item], bench: Workbench) -> None:
+    by_fold: dict[int, list[Case]] = {}
+    for item in items:
+        by_fold.setdefault(item.fold, []).append(item.case)
+    found: dict[tuple[int, str], float] = {}
+    for fold, cases in sorted(by_fold.items()):
+        look = journalled(
+            bench,
+            ("look", approach, plain(standing.configuration), fold, [Query.of(case.input).key for case in cases]),
+            lambda fold=fold, cases=cases: measure(standing.configuration, fold, cases),
+        )
+        for usage in look.usage:
+            bench.record(usage)
+        standing.tokens += look.tokens
+        standing.notes.append(look.notes)
+        found.update({(fold, case.id): score for case, score in zip(cases, look.scores, strict=True)})
+    standing.scores += [found[item.fold, item.case.id] for item in items]
+
+
+def journalled(bench: Workbench, parts: Any, work: Callable[[], Look]) -> Look:
+    """The look from the journal, or the work done now and remembered."""
+    key = content_key(parts)
+    known = bench.journal.get(key)
+    if known is None:
+        look = work()
+        bench.journal.put(
+            key,
+            {
+                "scores": list(look.scores),
+                "usage": [asdict(row) for row in look.usage],
+                "notes": dict(look.notes),
+            },
+        )
+        known = bench.journal.get(key) or {}
+    return Look(tuple(known["scores"]), tuple(Usage(**row) for row in known["usage"]), known["notes"])
+
+
+def content_key(parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def plain(configuration: Any) -> Mapping[str, Any]:
+    """A configuration as plain values."""
+    values: Mapping[str, Any] = asdict(configuration)
+    return values
+
+
+def total(usages: Sequence[Usage]) -> tuple[Usage, ...]:
+    """One usage row for each (model, step)."""
+    sums: dict[tuple[str, str], Usage] = {}
+    for row in usages:
+        known = sums.get((row.model, row.step))
+        sums[row.model, row.step] = row if known is None else add(known, row)
+    return tuple(sums.values())
+
+
+def add(first: Usage, second: Usage) -> Usage:
+    return Usage(
+        model=first.model,
+        step=first.step,
+        prompt_tokens=first.prompt_tokens + second.prompt_tokens,
+        cached_tokens=first.cached_tokens + second.cached_tokens,
+        answer_tokens=first.answer_tokens + second.answer_tokens,
+        seconds=first.seconds + second.seconds,
+        calls=first.calls + second.calls,
+        cost=None if first.cost is None or second.cost is None else first.cost + second.cost,
+    )

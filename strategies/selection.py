@@ -1,0 +1,122 @@
+"""How a pipeline's setup is scored on selection cases, and how the chosen one is built on all examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from strategies import answers
+from strategies.answers import Prior, mean_prior
+from strategies.contract import Case, Prediction, Query, Sampling, Task, Usage, Workbench
+from strategies.pipeline import LabelEvidence, Pipeline, Setup, Sources, weigh
+from strategies.retrieval.index import PassageIndex
+from strategies.search import Look, Outcome, total
+
+CALIBRATIONS = (0.0, 0.5, 1.0)
+VOTES = (0.0, 0.3, 0.5, 0.7)
+
+
+@dataclass
+class Kitchen:
+    """Builds pipelines for one fit and scores them; keeps the passage index, which all of them share."""
+
+    task: Task
+    bench: Workbench
+    uses_votes: bool = False
+    _index: PassageIndex | None = field(default=None, repr=False)
+
+    def index(self) -> PassageIndex | None:
+        if self._index is None and self.task.documents:
+            self._index = PassageIndex.build(self.task.documents, self.bench.embedder)
+        return self._index
+
+    def build(self, setup: Setup, cases: Sequence[Case], adapter: Path | None = None) -> Pipeline:
+        return Pipeline(
+            task=self.task,
+            model=self.bench.model,
+            setup=setup,
+            sources=Sources(tuple(cases), self.bench.embedder, self.index() if setup.passages else None),
+            max_tokens=answers.answer_limit(self.bench.model, cases),
+            adapter=adapter,
+            seed=self.bench.seed,
+        )
+
+    def look(self, setup: Setup, fold: int, cases: Sequence[Case]) -> Look:
+        """Scores one setup on selection cases of one fold."""
+        return self.examine(self.build(setup, self.task.folds[fold].train), cases)
+
+    def examine(self, pipeline: Pipeline, cases: Sequence[Case]) -> Look:
+        queries = [Query.of(case.input) for case in cases]
+        if answers.selects_labels(self.task, pipeline.speaker):
+            return self._label_look(pipeline, cases, queries)
+        found: dict[str, Any] = {}
+        usage: list[Usage] = []
+        for key, outcome in pipeline.answer(queries, Sampling(seed=self.bench.seed)):
+            found[key] = outcome
+            usage += [replace(row, step="search") for row in outcome.usage]
+        scores = tuple(self.task.score(case, found[query.key]) for case, query in zip(cases, queries, strict=True))
+        return Look(scores, total(usage))
+
+    def _label_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
+        """Scores with the plain likelihood; calibration and votes are chosen afterwards, from the notes, for nothing."""
+        rows, usage = pipeline.label_evidence(queries, "search")
+        raw = [{"scores": row.scores, "votes": row.votes, "case": case.id} for row, case in zip(rows, cases, strict=True)]
+        prior = mean_prior([row.scores for row in rows])
+        best = best_weighing(self.task, cases, rows, (prior, pipeline.setup, self.uses_votes))
+        scores = score_weighing(self.task, cases, rows, (prior, best))
+        return Look(tuple(scores), total(usage), {"evidence": raw})
+
+    def finish(self, setup: Setup, evidence: Sequence[dict[str, Any]], adapter: Path | None = None) -> Pipeline:
+        """The chosen setup on all examples; calibration and votes chosen on all the selection evidence that was seen."""
+        setup, prior = self.weighed(setup, evidence)
+        return replace(self.build(setup, self.task.examples, adapter), prior=prior)
+
+    def weighed(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> tuple[Setup, Prior | None]:
+        if not evidence:
+            return setup, None
+        known = {case.id: case for case in self.task.examples}
+        cases = [known[row["case"]] for row in evidence]
+        rows = [LabelEvidence(tuple(row["scores"]), tuple(row["votes"])) for row in evidence]
+        prior = mean_prior([row.scores for row in rows])
+        return best_weighing(self.task, cases, rows, (prior, setup, self.uses_votes)), prior
+
+
+def best_weighing(
+    task: Task, cases: Sequence[Case], rows: Sequence[LabelEvidence], given: tuple[Prior, Setup, bool]
+) -> Setup:
+    """The setup with the calibration and vote weight that score best; ties go to the simpler, that is the smaller."""
+    prior, setup, uses_votes = given
+    options = [
+        replace(setup, calibration=calibration, votes=votes)
+        for votes in (VOTES if uses_votes else VOTES[:1])
+        for calibration in CALIBRATIONS
+    ]
+    return max(options, key=lambda option: sum(score_weighing(task, cases, rows, (prior, option))))
+
+
+def score_weighing(
+    task: Task, cases: Sequence[Case], rows: Sequence[LabelEvidence], given: tuple[Prior, Setup]
+) -> list[float]:
+    prior, setup = given
+    scores = []
+    for case, row in zip(cases, rows, strict=True):
+        shares = weigh(row, prior, setup)
+        best = max(range(len(shares)), key=shares.__getitem__)
+        scores.append(task.score(case, Prediction(text=task.labels[best])))
+    return scores
+
+
+def evidence_of(notes: Sequence[Any]) -> list[dict[str, Any]]:
+    return [row for note in notes for row in note.get("evidence", ())]
+
+
+def record_of(outcome: Outcome, chosen: Any) -> dict[str, Any]:
+    """What a reader wants to know of a search."""
+    return {
+        "selection_score": chosen.mean,
+        "selection_cases": len(chosen.scores),
+        "configurations_tried": len(outcome.standings),
+        "rising": outcome.rising,
+    }
