@@ -1,0 +1,59 @@
+# `make demo` and `make test` need Python 3.11 or newer with venv, and a package index; nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := runs/demo
+DEMO_OPTIONS ?=
+SOURCES := $(shell find advisor strategies benchmarks -type f -not -path '*/__pycache__/*' -not -name '.*')
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test test-slow lint constraints clean
+
+help:
+	@echo "make demo   run the bundled support-intents task with the default models and show the verdict"
+	@echo "make test   run every test that is not marked slow"
+	@echo "make lint   ruff and mypy"
+	@echo "make clean  remove what these commands made, stored runs apart"
+
+# The stamps are written last, so their existence means that the installation was completed.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "This needs Python 3.11 or newer; $(PYTHON) is older. Write: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt $(SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt '.[dev]'
+	@touch $@
+
+# 0: the target is met. 100: it is not. 101: not decided yet. Each of them is a verdict.
+demo: $(VENV)/installed
+	$(BIN)/advisor models fetch smollm2-135m minilm-l6
+	@code=0; $(BIN)/advisor run support-intents --out $(DEMO) $(DEMO_OPTIONS) || code=$$?; \
+		case $$code in 0|100|101) ;; *) exit $$code ;; esac; \
+		echo "The page to share: $(DEMO)/report.html"
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/installed-dev
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+# The exact versions of the environment in which the tests just passed.
+constraints: $(VENV)/installed-dev
+	{ echo "# Exact versions with which the tests pass; written by \`make constraints\`. pyproject.toml holds the ranges."; \
+		$(BIN)/python -m pip freeze --all --exclude pip --exclude finetune-advisor | sed 's/+cpu$$//'; } > $@.tmp
+	mv $@.tmp $@.txt
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
