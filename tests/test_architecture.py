@@ -1,0 +1,282 @@
+"""Holds the house in place: which way imports point, what may never be called, and what starting up may load."""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import re
+import subprocess
+import sys
+import tokenize
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("strategies", "benchmarks", "advisor")
+STUDIES = "benchmarks.studies"
+HEAVY = ("torch", "transformers", "peft", "faiss", "sentence_transformers", "sklearn")
+MOST_LINES = 400
+LONGER = {"strategies/contract.py": "the seam that every approach is written against is read in one place"}
+"""Files that may be longer, and why."""
+
+UNSAFE_MODULES = frozenset({"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"})
+UNSAFE_CALLS = frozenset({"eval", "exec", "os.system", "os.popen", "torch.load", "pandas.read_pickle"})
+UNSAFE_YAML = frozenset({"yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load"})
+NUMPY_LOAD = frozenset({"np.load", "numpy.load"})
+
+
+def sources() -> list[Path]:
+    found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    assert len(found) > 30, "The packages lie beside the folder of the tests."
+    return found
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+every_source = pytest.mark.parametrize("path", sources(), ids=named)
+
+
+# ---------------------------------------------------------------- what is looked for
+
+
+def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, full name) of everything imported, at whatever depth; `from a import b` gives `a.b`, so that a
+    submodule counts."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from ((node.lineno, f"{node.module}.{name.name}") for name in node.names)
+
+
+def wrong_way(module: str, tree: ast.AST) -> list[str]:
+    """Imports that point to the right, or to the studies."""
+    package = module.partition(".")[0]
+    if module.startswith(STUDIES):
+        return []
+    to_the_right = PACKAGES[PACKAGES.index(package) + 1 :]
+    return [
+        f"line {line}: {name}"
+        for line, name in imported(tree)
+        if name.partition(".")[0] in to_the_right or name == STUDIES or name.startswith(f"{STUDIES}.")
+    ]
+
+
+def unsafe(tree: ast.AST) -> list[str]:
+    """Ways in which data could become code: pickles, eval, unsafe YAML, shells."""
+    found = [f"line {line}: {name}" for line, name in imported(tree) if name.partition(".")[0] in UNSAFE_MODULES]
+    found += [f"line {line}: {name}" for line, name in imported(tree) if name in UNSAFE_CALLS | UNSAFE_YAML]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            found += [f"line {node.lineno}: {what}" for what in unsafe_call(node)]
+    return found
+
+
+def unsafe_call(call: ast.Call) -> Iterator[str]:
+    name = dotted(call.func)
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+    if name in UNSAFE_CALLS:
+        yield name
+    if name in UNSAFE_YAML:
+        yield f"{name}, use safe_load"
+    if name in NUMPY_LOAD and not is_constant(keywords.get("allow_pickle"), False):
+        yield f"{name} without allow_pickle=False"
+    for keyword in ("shell", "allow_pickle", "trust_remote_code"):
+        if is_constant(keywords.get(keyword), True):
+            yield f"{keyword}=True"
+
+
+def dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        left = dotted(node.value)
+        return f"{left}.{node.attr}" if left else ""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def is_constant(node: ast.expr | None, value: object) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
+
+
+def leftovers(text: str) -> list[str]:
+    """Comments that put work off."""
+    marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return [f"line {one.start[0]}" for one in tokens if one.type == tokenize.COMMENT and marks.search(one.string)]
+
+
+def start_up(program: str, folder: Path) -> str:
+    """What a fresh interpreter prints for `program`, started in another folder than the repository."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, cwd=folder, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+LOADED = f"print('loaded:', sorted(set({HEAVY!r}) & set(__import__('sys').modules)))"
+
+
+# ---------------------------------------------------------------- the house
+
+
+@every_source
+def test_imports_point_to_the_left(path: Path) -> None:
+    assert wrong_way(module_of(path), ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+@every_source
+def test_nothing_turns_data_into_code(path: Path) -> None:
+    assert unsafe(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+@every_source
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert (ast.get_docstring(ast.parse(text)) or "").strip(), "The module has no docstring."
+    assert leftovers(text) == []
+
+
+@every_source
+def test_no_file_is_longer_than_a_person_reads_at_once(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= MOST_LINES or named(path) in LONGER, f"{lines} lines: what is mixed up in it?"
+
+
+def test_every_imported_package_is_declared() -> None:
+    declared = {
+        re.split(r"[^A-Za-z0-9._-]", line)[0].lower().replace("_", "-")
+        for line in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    }
+    own = {*PACKAGES, *sys.stdlib_module_names}
+    distributions = packages_distributions()
+    missing: dict[str, str] = {}
+    for path in sources():
+        if module_of(path).startswith(STUDIES):
+            continue
+        for _, name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+            top = name.partition(".")[0]
+            offered = {one.lower().replace("_", "-") for one in distributions.get(top, [])}
+            if top not in own and not offered & declared:
+                missing[top] = named(path)
+    assert missing == {}
+
+
+# ---------------------------------------------------------------- starting up
+
+
+def test_importing_the_product_loads_nothing_heavy(tmp_path: Path) -> None:
+    shown = start_up(f"import advisor\nprint('file:', advisor.__file__)\n{LOADED}", tmp_path)
+    assert f"file: {ROOT / 'advisor' / '__init__.py'}" in shown
+    assert "loaded: []" in shown
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    program = (
+        "import runpy, sys\n"
+        "sys.argv = ['advisor', '--help']\n"
+        "try:\n"
+        "    runpy.run_module('advisor', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        f"{LOADED}"
+    )
+    shown = start_up(program, tmp_path)
+    assert "Usage:" in shown
+    assert "loaded: []" in shown
+
+
+def test_no_module_loads_anything_heavy_when_it_is_imported(tmp_path: Path) -> None:
+    modules = [module_of(path) for path in sources() if path.stem != "__main__"]
+    shipped = [module for module in modules if not module.startswith(STUDIES)]
+    program = (
+        "import importlib, sys\n"
+        f"for module in {shipped!r}:\n"
+        "    importlib.import_module(module)\n"
+        f"    heavy = set({HEAVY!r}) & set(sys.modules)\n"
+        "    assert not heavy, f'{module} loads {sorted(heavy)}'\n"
+        f"{LOADED}"
+    )
+    assert "loaded: []" in start_up(program, tmp_path)
+
+
+# ---------------------------------------------------------------- the checks themselves can fail
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("strategies.prompting.approach", "import benchmarks.contract"),
+        ("strategies.catalog", "from advisor import story"),
+        ("benchmarks.run", "from advisor.contract import Story"),
+        ("benchmarks.run", "def later():\n    import advisor.decide"),
+        ("benchmarks.run", "from benchmarks import studies"),
+        ("advisor.story", "from benchmarks.studies.speed import main"),
+    ],
+)
+def test_an_import_in_the_wrong_direction_is_found(module: str, line: str) -> None:
+    assert wrong_way(module, ast.parse(line)) != []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("advisor.decide", "from benchmarks.contract import State\nfrom strategies.contract import Case"),
+        ("benchmarks.run", "from strategies.contract import Case\nfrom benchmarks.store import Store"),
+        ("benchmarks.studies.peers", "from advisor.story import tell"),
+    ],
+)
+def test_an_import_to_the_left_is_allowed(module: str, line: str) -> None:
+    assert wrong_way(module, ast.parse(line)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pickle",
+        "from joblib import dump",
+        "import torch\ntorch.load('weights.bin')",
+        "from torch import load",
+        "eval(text)",
+        "exec(text)",
+        "yaml.load(text, Loader=yaml.Loader)",
+        "subprocess.run(command, shell=True)",
+        "os.system(command)",
+        "np.load(path)",
+        "np.load(path, allow_pickle=True)",
+        "AutoModel.from_pretrained(name, trust_remote_code=True)",
+    ],
+)
+def test_an_unsafe_line_is_found(line: str) -> None:
+    assert unsafe(ast.parse(line)) != []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "model.eval()",
+        "yaml.safe_load(text)",
+        "np.load(path, allow_pickle=False)",
+        "subprocess.run([program, name])",
+        "json.load(file)",
+    ],
+)
+def test_a_safe_line_is_allowed(line: str) -> None:
+    assert unsafe(ast.parse(line)) == []
+
+
+def test_work_put_off_is_found_in_comments_only() -> None:
+    assert leftovers("x = 1  # TO" + "DO: later\n") == ["line 1"]
+    assert leftovers('x = "TO' + 'DO"\n') == []
