@@ -1,0 +1,21 @@
+"""Makes text from outside safe for a terminal: no escapes, no control or invisible characters, one line."""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPES = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)")
+
+
+def shown(text: str, longest: int = 2_000) -> str:
+    """The text on one line, without escape sequences; what cannot be printed becomes a space. Not yet rich markup."""
+    plain = _ESCAPES.sub("", text)
+    line = "".join(character if character.isprintable() else " " for character in plain)
+    return line if len(line) <= longest else line[: longest - 3] + "..."
+
+
+def marked(text: str, longest: int = 2_000) -> str:
+    """As `shown`, and with square brackets escaped, for a place that reads rich markup."""
+    from rich.markup import escape
+
+    return escape(shown(text, longest))

@@ -1,0 +1,311 @@
+"""The way from a spec to a benchmark: load, infer, audit, split, freeze."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import metrics
+from benchmarks.audit import Finding, Summary, audit, summarise
+from benchmarks.contract import BadInput, Benchmark, Metric
+from benchmarks.decidable import Decidable, decidable
+from benchmarks.infer import DEFAULT_METRICS, check_labels, check_objects, imbalance_note, infer_kind, infer_labels
+from benchmarks.load import Cases, read_cases, read_documents
+from benchmarks.spec import Spec, read_spec
+from benchmarks.split import Parts, cut_folds, cut_heldout, grouped, overlapping, written_down
+from strategies.contract import Case, Document, Kind, Outcome, Prediction, Task
+
+_MOST_NEAR_SHARE = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The data of a task as read. `heldout` None: it is cut from the examples."""
+
+    examples: tuple[Case, ...]
+    heldout: tuple[Case, ...] | None = None
+    documents: tuple[Document, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a person sets beside the spec: seeded samples of that many cases, and another target. None: as it is."""
+
+    examples: int | None = None
+    heldout: int | None = None
+    target: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembly:
+    """A benchmark with what was found on the way to it."""
+
+    benchmark: Benchmark
+    spec: Spec
+    """With kind and labels filled in."""
+    folder: Path
+    inferred: tuple[str, ...]
+    """One sentence for each thing that the spec or the files left open."""
+    findings: tuple[Finding, ...]
+    summary: Summary
+    parts: Parts
+    decidable: Decidable | None
+    """None without a target."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricScore:
+    """The score of an outcome by one metric: abstentions and failures are not right."""
+
+    metric: Metric
+
+    def __call__(self, case: Case, outcome: Outcome) -> float:
+        return self.metric.score(case, outcome.text) if isinstance(outcome, Prediction) else 0.0
+
+
+def build(
+    source: Path | str | Spec,
+    *,
+    data: Loaded | None = None,
+    limits: Limits | None = None,
+    seed: int = 0,
+    allow_code: bool = False,
+) -> Benchmark:
+    """The benchmark of a task spec; see `assemble`, which also gives the findings and the split."""
+    return assemble(source, data=data, limits=limits, seed=seed, allow_code=allow_code).benchmark
+
+
+def assemble(
+    source: Path | str | Spec,
+    *,
+    data: Loaded | None = None,
+    limits: Limits | None = None,
+    seed: int = 0,
+    allow_code: bool = False,
+) -> Assembly:
+    """Reads, checks and splits a task, and freezes its held-out cases.
+
+    `source` is the path of a task.yaml, or a spec; a spec without `data` names files relative to the working folder.
+    `allow_code` lets a metric of the person's own run. Examples that repeat a held-out input are left out. The same
+    seed gives the same parts. Raises `BadInput` for everything that a person can correct.
+    """
+    spec, folder = (source, Path()) if isinstance(source, Spec) else read_spec(source)
+    limits = limits or Limits()
+    data = data or load(spec, folder)
+    labels_given = bool(spec.labels)
+    spec, notes = _inferred(spec, data)
+    kind: Kind = spec.kind or "generation"
+    _check_outputs(spec, data, labels_given=labels_given)
+    findings = audit(data.examples, data.heldout or (), data.documents, spec)
+    examples, heldout = _sides(data, kind, limits, seed)
+    examples, heldout = grouped(examples), grouped(heldout)
+    metric, shown, metric_notes = _metrics(spec, folder, allow_code)
+    target, target_notes = _target(spec, limits)
+    labels = spec.labels if isinstance(spec.labels, tuple) else ()
+    folds = cut_folds(examples, kind, seed)
+    inferred = (*data.notes, *notes, *metric_notes, *target_notes, *_imbalance(heldout, labels, metric))
+    decides = decidable(_independent(heldout), target, metric.graded) if target is not None else None
+    task = Task(
+        name=spec.name,
+        kind=kind,
+        instruction=spec.instruction,
+        folds=folds,
+        score=MetricScore(metric=metric),
+        labels=labels,
+        schema=spec.answer_schema if isinstance(spec.answer_schema, dict) else None,
+        documents=data.documents,
+        temperature=spec.temperature,
+    )
+    benchmark = Benchmark(
+        task=task,
+        heldout=heldout,
+        metric=metric,
+        shown_metrics=shown,
+        target=target,
+        constraints=spec.limits,
+        volume=spec.volume,
+        horizon_months=spec.horizon_months,
+        slices=spec.slices,
+        fingerprint=fingerprint(heldout, metric),
+        notes=(*inferred, *_found(findings), *((decides.says,) if decides else ())),
+    )
+    return Assembly(
+        benchmark=benchmark,
+        spec=spec,
+        folder=folder,
+        inferred=inferred,
+        findings=findings,
+        summary=summarise(examples, heldout, data.documents, labels),
+        parts=written_down(examples, heldout, folds, seed),
+        decidable=decides,
+    )
+
+
+def load(spec: Spec, folder: Path) -> Loaded:
+    """Reads the files that a spec names, which lie in `folder`. Raises `BadInput`."""
+    apart = spec.heldout is not None
+    examples = read_cases(folder / spec.examples, spec.columns, () if apart else spec.slices)
+    heldout = read_cases(folder / str(spec.heldout), spec.columns, spec.slices) if apart else None
+    documents = read_documents(folder / spec.documents) if spec.documents else None
+    read = [part for part in (examples, heldout, documents) if part is not None]
+    return Loaded(
+        examples=examples.cases,
+        heldout=heldout.cases if isinstance(heldout, Cases) else None,
+        documents=documents.documents if documents else (),
+        notes=tuple(note for part in read for note in part.notes),
+    )
+
+
+def fingerprint(heldout: Sequence[Case], metric: Metric) -> str:
+    """SHA-256 (hex) over the held-out cases in order and over the metric with its parameters."""
+    digest = hashlib.sha256()
+    digest.update(_canonical({"metric": metric.name, "parameters": _fields(metric)}))
+    for case in heldout:
+        digest.update(b"\n" + _canonical(_fields(case)))
+    return digest.hexdigest()
+
+
+def _fields(value: Any) -> Mapping[str, Any]:
+    """The compared fields of a frozen dataclass: switches and folders, which change no score, are left out."""
+    if not dataclasses.is_dataclass(value):
+        return {}
+    return {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.compare}
+
+
+def _canonical(value: Mapping[str, Any]) -> bytes:
+    plain = json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain, separators=(",", ":"))
+    return plain.encode("utf-8", "surrogatepass")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _fields(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
+
+
+def _inferred(spec: Spec, data: Loaded) -> tuple[Spec, tuple[str, ...]]:
+    notes: list[str] = []
+    update: dict[str, Any] = {}
+    kind = spec.kind
+    if kind is None:
+        kind, says = infer_kind(data.examples, bool(data.documents), bool(spec.labels), bool(spec.answer_schema))
+        update["kind"] = kind
+        notes.append(says)
+    if kind == "classification" and not spec.labels:
+        update["labels"], says = infer_labels(data.examples)
+        notes.append(says)
+    return spec.model_copy(update=update), tuple(notes)
+
+
+def _found(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(f"{one.says} {one.what_to_do}" for one in findings if one.severity != "note")
+
+
+def _independent(cases: Sequence[Case]) -> int:
+    """Cases, those of one group counted once."""
+    return len({case.group or f"\0{index}" for index, case in enumerate(cases)})
+
+
+def _check_outputs(spec: Spec, data: Loaded, labels_given: bool) -> None:
+    """Where the labels come from the examples, a held-out label without one is a finding."""
+    if labels_given and isinstance(spec.labels, tuple):
+        check_labels(data.examples, spec.labels, "Example")
+        check_labels(data.heldout or (), spec.labels, "Held-out case")
+    if spec.kind == "extraction":
+        check_objects(data.examples, "Example")
+        check_objects(data.heldout or (), "Held-out case")
+
+
+def _sides(data: Loaded, kind: Kind, limits: Limits, seed: int) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+    """Examples and held-out cases, without overlap and within the limits."""
+    for name, value in (("examples", limits.examples), ("heldout", limits.heldout)):
+        if value is not None and value < 1:
+            raise BadInput(f"The number of {name} is {value}; it must be at least 1. Write, for instance, 300.")
+    if data.heldout is None:
+        cut = cut_heldout(data.examples, kind, seed)
+        return _sample(cut.examples, limits.examples, seed), _sample(cut.heldout, limits.heldout, seed)
+    if not data.heldout:
+        raise BadInput(
+            "There are no held-out cases. Put at least 20 into the file, or leave `heldout:` out of the spec."
+        )
+    heldout = _sample(data.heldout, limits.heldout, seed)
+    same, near = overlapping(data.examples, heldout)
+    dropped = same | near if len(near) <= _MOST_NEAR_SHARE * len(data.examples) else same
+    kept = tuple(case for case in data.examples if case.id not in dropped)
+    if not kept:
+        raise BadInput(
+            "Every example has the input of a held-out case. Give examples that are not in the held-out file."
+        )
+    return _sample(kept, limits.examples, seed), heldout
+
+
+def _sample(cases: tuple[Case, ...], size: int | None, seed: int) -> tuple[Case, ...]:
+    """A seeded sample in the first order; a smaller sample of the same seed is part of a larger one."""
+    if size is None or size >= len(cases):
+        return cases
+    order = random.Random(f"sample {seed}").sample(range(len(cases)), len(cases))
+    return tuple(cases[index] for index in sorted(order[:size]))
+
+
+def _metrics(spec: Spec, folder: Path, allow_code: bool) -> tuple[Metric, tuple[Metric, ...], tuple[str, ...]]:
+    kind: Kind = spec.kind or "generation"
+    defaults = DEFAULT_METRICS[kind]
+    notes: tuple[str, ...] = ()
+    if spec.metric is None:
+        metric = metrics.load(defaults[0], {})
+        if kind != "generation":
+            notes = (f"metric: {metric.name}, the usual one for {kind}.",)
+    else:
+        metric = metrics.load(spec.metric.name, _parameters(spec, folder, allow_code))
+    if kind not in metric.kinds:
+        raise BadInput(
+            f"metric: {metric.name} is made for {', '.join(sorted(metric.kinds))}, and this task is {kind}. "
+            f"Write, for instance, `metric: {defaults[0]}`."
+        )
+    shown = tuple(metrics.load(name, {}) for name in defaults if name != metric.name)
+    return metric, shown, notes
+
+
+def _parameters(spec: Spec, folder: Path, allow_code: bool) -> Mapping[str, Any]:
+    """The parameters of the spec; a metric in a file of the person's own is told where it may lie."""
+    assert spec.metric is not None
+    given = dict(spec.metric.parameters)
+    if spec.metric.name == "person" or ".py:" in spec.metric.name:
+        for key in ("allow_code", "folder"):
+            if key in given:
+                raise BadInput(f"metric: {key} is not set in the spec. Start with --allow-code after reading the code.")
+        given.update(allow_code=allow_code, folder=str(folder.resolve()))
+    return given
+
+
+def _target(spec: Spec, limits: Limits) -> tuple[float | None, tuple[str, ...]]:
+    target = spec.target if limits.target is None else limits.target
+    if target is not None and not (math.isfinite(target) and 0 < target <= 1):
+        hint = f"{target / 100:g} for {target:g} %" if 1 < target <= 100 else "0.9 for 90 %"
+        raise BadInput(f"target is {target:g}; a share of cases is between 0 and 1. Write {hint}.")
+    if spec.kind == "generation" and spec.metric is None:
+        ignored = " The target is left aside." if target is not None else ""
+        return None, (
+            "metric: none is usual for generation, so the approaches are compared by chrF and no verdict is given."
+            f"{ignored} Name a metric, such as style_rules, for a verdict.",
+        )
+    if target is None:
+        return None, ("target: none, so the approaches are compared and no verdict is given. Add `target: 0.9`.",)
+    return target, ()
+
+
+def _imbalance(heldout: Sequence[Case], labels: Sequence[str], metric: Metric) -> tuple[str, ...]:
+    note = imbalance_note(heldout, labels, metric.name)
+    return (note,) if note else ()

@@ -1,0 +1,305 @@
+"""Says what is wrong with the data of a task, in sentences, before anything is spent on it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.similar import normalised
+from benchmarks.spec import Spec
+from benchmarks.split import overlapping
+from strategies.contract import Case, Document
+
+Severity = Literal["note", "warning", "error"]
+_TINY = 4
+_FIXED_PHRASE_SHARE = 0.05
+_LONG_WORDS = 1_500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is wrong or odd: how often, up to three ids to look at, and what to do about it."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+    says: str
+    what_to_do: str
+    severity: Severity = "warning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lengths:
+    """Words of the texts: the middle, the 95th percentile and the longest."""
+
+    median: int
+    p95: int
+    longest: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Counts and lengths of a task's data."""
+
+    examples: int
+    heldout: int
+    documents: int
+    input_words: Lengths
+    output_words: Lengths
+    document_words: Lengths | None
+    labels: tuple[tuple[str, int, int], ...]
+    """(label, examples, held-out cases), most frequent first; empty without labels."""
+
+
+def summarise(
+    examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document], labels: Sequence[str]
+) -> Summary:
+    """Counts cases, words and labels."""
+    cases = [*examples, *heldout]
+    ours, held = (Counter(case.output for case in part) for part in (examples, heldout))
+    counted = ((label, ours[label], held[label]) for label in labels)
+    return Summary(
+        examples=len(examples),
+        heldout=len(heldout),
+        documents=len(documents),
+        input_words=_lengths(case.input for case in cases),
+        output_words=_lengths(case.output for case in cases),
+        document_words=_lengths(document.text for document in documents) if documents else None,
+        labels=tuple(sorted(counted, key=lambda one: (-one[1] - one[2], one[0]))),
+    )
+
+
+def _lengths(texts: Iterable[str]) -> Lengths:
+    counts = sorted(len(text.split()) for text in texts)
+    if not counts:
+        return Lengths(median=0, p95=0, longest=0)
+    last = len(counts) - 1
+    return Lengths(median=counts[last // 2], p95=counts[round(0.95 * last)], longest=counts[last])
+
+
+def audit(
+    examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document], spec: Spec
+) -> tuple[Finding, ...]:
+    """Everything found, the gravest first. `heldout` is the separate file's, empty where there is none.
+
+    `spec.kind` and `spec.labels` are taken as given, so hand in a spec in which both were inferred.
+    """
+    labels = spec.labels if isinstance(spec.labels, tuple) else ()
+    found = [
+        *_empty_inputs(examples, heldout),
+        *_overlap(examples, heldout),
+        *_conflicts(examples, spec),
+        *_duplicates(examples, "examples", "example"),
+        *_duplicates(heldout, "held-out cases", "held-out case"),
+        *_long_inputs(examples, heldout),
+    ]
+    if labels:
+        found.extend(_labels(examples, heldout, labels))
+    if documents and spec.kind == "qa" and not labels:
+        found.extend(_answers_nowhere([*examples, *heldout], documents))
+    if documents:
+        found.extend(_unknown_documents([*examples, *heldout], documents))
+    order: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
+    return tuple(sorted(found, key=lambda one: order[one.severity]))
+
+
+def _ids(cases: Iterable[Case]) -> tuple[str, ...]:
+    return tuple(case.id for _, case in zip(range(3), cases, strict=False))
+
+
+def _many(count: int, one: str, several: str) -> str:
+    return f"1 {one}" if count == 1 else f"{count:,} {several}"
+
+
+def _empty_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
+    empty = [case for case in (*examples, *heldout) if not case.input.strip()]
+    if empty:
+        yield Finding(
+            kind="empty inputs",
+            count=len(empty),
+            examples=_ids(empty),
+            says=f"{_many(len(empty), 'case has', 'cases have')} an empty input.",
+            what_to_do="Leave these rows out, or map the input to another column; nothing can be learnt from them.",
+        )
+
+
+def _overlap(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
+    if not heldout:
+        return
+    same, near = overlapping(examples, heldout)
+    if same:
+        yield Finding(
+            kind="overlap",
+            count=len(same),
+            examples=_ids(case for case in examples if case.id in same),
+            says=f"{_many(len(same), 'example has', 'examples have')} the same input as a held-out case.",
+            what_to_do="These examples are left out of the comparison; copied answers would flatter retrieval most.",
+        )
+    if near:
+        yield Finding(
+            kind="near overlap",
+            count=len(near),
+            examples=_ids(case for case in examples if case.id in near),
+            says=f"{_many(len(near), 'example has', 'examples have')} nearly the same input as a held-out case.",
+            what_to_do="They are left out too, unless they are more than a fifth of the examples.",
+            severity="note",
+        )
+
+
+def _by_input(cases: Sequence[Case]) -> list[list[Case]]:
+    groups: defaultdict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        groups[normalised(case.input)].append(case)
+    return [group for group in groups.values() if len(group) > 1 and group[0].input.strip()]
+
+
+def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
+    """Same input, answers that exclude each other; of several rewritings each can be right."""
+    if spec.kind == "generation":
+        return
+    groups = [group for group in _by_input(examples) if _exclude_each_other(group)]
+    if groups:
+        yield Finding(
+            kind="conflicts",
+            count=len(groups),
+            examples=_ids(group[0] for group in groups),
+            says=f"{_many(len(groups), 'input has', 'inputs have')} different outputs in different rows.",
+            what_to_do="Decide which output is right and correct the other rows, or list the alternatives as answers.",
+        )
+
+
+def _exclude_each_other(group: Sequence[Case]) -> bool:
+    accepted = [{answer.strip().casefold() for answer in case.accepted} for case in group]
+    return any(not (first & other) for first in accepted[:1] for other in accepted[1:])
+
+
+def _duplicates(cases: Sequence[Case], several: str, one: str) -> Iterator[Finding]:
+    groups = _by_input(cases)
+    extra = sum(len(group) - 1 for group in groups)
+    if extra:
+        yield Finding(
+            kind="duplicates" if one == "example" else "held-out duplicates",
+            count=extra,
+            examples=_ids(group[1] for group in groups),
+            says=f"{_many(extra, one + ' repeats', several + ' repeat')} the input of another one.",
+            what_to_do="They stay on one side of every split and count as one group; remove copies made by accident.",
+            severity="note",
+        )
+
+
+def _long_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
+    long = [
+        case
+        for case in (*examples, *heldout)
+        if len(case.input) > _LONG_WORDS and len(case.input.split()) > _LONG_WORDS
+    ]
+    if long:
+        yield Finding(
+            kind="long inputs",
+            count=len(long),
+            examples=_ids(long),
+            says=f"{_many(len(long), 'input has', 'inputs have')} more than {_LONG_WORDS:,} words.",
+            what_to_do="Small models cut such inputs; cut them yourself where the rest does not matter.",
+            severity="note",
+        )
+
+
+def _labels(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
+    ours = Counter(case.output for case in examples)
+    unseen = [case for case in heldout if not ours[case.output]]
+    if unseen:
+        names = sorted({case.output for case in unseen})
+        yield Finding(
+            kind="unseen labels",
+            count=len(unseen),
+            examples=_ids(unseen),
+            says=f"{_many(len(unseen), 'held-out case has', 'held-out cases have')} a label without examples: "
+            f"{_listed(names)}.",
+            what_to_do="Add examples of it; an approach that learns from examples cannot answer it.",
+        )
+    tiny = sorted(label for label in labels if 0 < ours[label] < _TINY)
+    if tiny:
+        yield Finding(
+            kind="tiny labels",
+            count=len(tiny),
+            examples=_ids(case for case in examples if case.output in set(tiny)),
+            says=f"{_many(len(tiny), 'label has', 'labels have')} fewer than {_TINY} examples: {_listed(tiny)}.",
+            what_to_do="Add examples, or join the label with one that it is confused with.",
+            severity="note",
+        )
+    unused = [label for label in labels if not ours[label] and label not in {case.output for case in heldout}]
+    if unused:
+        yield Finding(
+            kind="unused labels",
+            count=len(unused),
+            examples=(),
+            says=f"{_many(len(unused), 'label stands', 'labels stand')} in the list but in no row: {_listed(unused)}.",
+            what_to_do="Remove it from labels, or add examples.",
+            severity="note",
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f'"{name[:40]}"' for name in names[:3])
+    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> Iterator[Finding]:
+    """Answers that no document holds word by word; a fixed phrase such as "not in the handbook" is not looked for."""
+    frequent = Counter(case.output for case in cases)
+    fixed = {text for text, count in frequent.items() if count >= max(5, _FIXED_PHRASE_SHARE * len(cases))}
+    asked = [case for case in cases if case.output not in fixed]
+    holds = _holder(asked, documents)
+    missing = [case for case in asked if not holds(case)]
+    if missing:
+        yield Finding(
+            kind="answers nowhere",
+            count=len(missing),
+            examples=_ids(missing),
+            says=f"The answers of {len(missing):,} of {len(asked):,} cases stand word by word in no document.",
+            what_to_do="Check that the documents are complete; answers in other words cannot be copied from them.",
+            severity="warning" if len(missing) > len(asked) / 2 else "note",
+        )
+
+
+def _holder(cases: Sequence[Case], documents: Sequence[Document]) -> Callable[[Case], bool]:
+    """Says of a case whether one of its answers stands in its own documents, or else in any."""
+    texts = [f" {normalised(document.title)} {normalised(document.text)} " for document in documents]
+    numbers = {document.id: number for number, document in enumerate(documents)}
+    wanted = {word for case in cases for answer in case.accepted for word in normalised(answer).split()}
+    places: dict[str, set[int]] = {word: set() for word in wanted}
+    for number, text in enumerate(texts):
+        for word in wanted.intersection(text.split()):
+            places[word].add(number)
+
+    def found(answer: str, own: Sequence[int]) -> bool:
+        if _unspaced(answer):
+            return any(answer in texts[number] for number in own or range(len(texts)))
+        among = own or sorted(set.intersection(*(places[word] for word in answer.split())))
+        return any(f" {answer} " in texts[number] for number in among)
+
+    def holds(case: Case) -> bool:
+        own = [numbers[name] for name in case.document_ids if name in numbers]
+        return any(found(answer, own) for answer in map(normalised, case.accepted) if answer)
+
+    return holds
+
+
+def _unspaced(text: str) -> bool:
+    """True for scripts that put no spaces between words."""
+    return any("\u0e00" <= character <= "\u0eff" or character >= "\u2e80" for character in text)
+
+
+def _unknown_documents(cases: Sequence[Case], documents: Sequence[Document]) -> Iterator[Finding]:
+    known = {document.id for document in documents}
+    lost = [case for case in cases if any(name not in known for name in case.document_ids)]
+    if lost:
+        yield Finding(
+            kind="unknown documents",
+            count=len(lost),
+            examples=_ids(lost),
+            says=f"{_many(len(lost), 'case names', 'cases name')} a document id that no document has.",
+            what_to_do="Correct the ids; recall of the right document cannot be measured for these cases.",
+        )

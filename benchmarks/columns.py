@@ -1,0 +1,134 @@
+"""Finds out which column of a data file holds what: by the spec, else by the usual names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.contract import BadInput
+from benchmarks.spec import Columns
+
+USUAL: dict[str, tuple[str, ...]] = {
+    "input": (
+        *("input", "inputs", "text", "question", "prompt", "query", "message", "sentence", "utterance", "body"),
+        *("content", "request", "ticket", "email", "source", "src", "document", "review", "comment", "description"),
+    ),
+    "output": (
+        *("output", "outputs", "label", "labels", "answer", "target", "completion", "response", "intent", "category"),
+        *("class", "expected", "expected_output", "reference", "gold", "summary", "reply", "chosen", "tgt"),
+    ),
+    "id": ("id", "case_id", "example_id", "uid", "uuid", "key"),
+    "answers": ("answers", "references", "accepted", "aliases", "targets"),
+    "document_ids": ("document_ids", "doc_ids", "document_id", "doc_id", "context_ids", "passage_ids"),
+    "group": ("group", "group_id", "cluster"),
+    "metadata": ("metadata", "meta"),
+    "title": ("title", "heading", "name", "subject"),
+    "text": ("text", "content", "contents", "body", "passage", "document", "page_content", "context"),
+    "date": ("date", "valid_from", "updated", "updated_at", "modified"),
+}
+CHATS = ("messages", "conversations", "conversation")
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where the parts of an example stand. Each is a column, or a text with `{column}` in it; empty: not there."""
+
+    input: str = ""
+    output: str = ""
+    id: str = ""
+    answers: str = ""
+    document_ids: str = ""
+    group: str = ""
+    metadata: str = ""
+    chat: str = ""
+    """The column with a list of chat messages; `input` and `output` are then empty."""
+    notes: tuple[str, ...] = ()
+
+
+def find_layout(names: Sequence[str], columns: Columns, file: str) -> Layout:
+    """The layout of a file with the columns `names`. Raises `BadInput` where input or output cannot be found."""
+    mapped = {key: value for key, value in columns.model_dump().items() if value}
+    for key, value in mapped.items():
+        _check_mapped(names, key, value, file)
+    found = {key: mapped.get(key) or usual(names, key) for key in ("id", "answers", "document_ids", "group")}
+    found["metadata"] = usual(names, "metadata")
+    chat = next((name for name in CHATS if name in names), "")
+    if chat and not ({"input", "output"} & mapped.keys()):
+        return Layout(chat=chat, notes=(f'{file}: examples are chats, read from "{chat}".',), **found)
+    taken = set(found.values()) | {mapped.get("output", ""), mapped.get("input", "")}
+    free = [name for name in names if name not in taken]
+    alpaca = {"instruction", "output"} <= set(names) and not ({"input", "output"} & mapped.keys())
+    guessed_input = _alpaca_input(names) if alpaca else usual(free, "input")
+    source = mapped.get("input") or guessed_input
+    target = mapped.get("output") or usual([name for name in free if name != source], "output")
+    if not source:
+        raise BadInput(_not_found(names, "input", file))
+    if not target and not found["answers"]:
+        raise BadInput(_not_found(names, "output", file))
+    notes = _notes(file, mapped, source, target)
+    return Layout(input=source, output=target, notes=notes, **found)
+
+
+def usual(names: Sequence[str], part: str) -> str:
+    """The first column with a usual name for the part, whatever its case; empty where there is none."""
+    lowered = {name.lower().strip().replace(" ", "_").replace("-", "_"): name for name in reversed(names)}
+    return next((lowered[name] for name in USUAL[part] if name in lowered), "")
+
+
+def placeholders(template: str) -> tuple[str, ...]:
+    """The column names in a joined text such as `"{subject}\\n\\n{body}"`; empty for a plain column name."""
+    return tuple(_PLACEHOLDER.findall(template))
+
+
+def filled(template: str, values: dict[str, str]) -> str:
+    """Plain substitution of `{column}`; braces in the values are left alone."""
+    return _PLACEHOLDER.sub(lambda match: values[match.group(1)], template)
+
+
+def column_values(values: dict[str, Any], source: str) -> dict[str, Any]:
+    """The values of the columns that `source`, a column name or a joined text, needs."""
+    return {name: values.get(name) for name in (placeholders(source) or (source,))}
+
+
+def _alpaca_input(names: Sequence[str]) -> str:
+    return "{instruction}\n\n{input}" if "input" in names else "instruction"
+
+
+def _check_mapped(names: Sequence[str], key: str, value: str, file: str) -> None:
+    wanted = (value,) if value in names else placeholders(value) or (value,)
+    for name in wanted:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+            hint = f'Did you mean "{near[0]}"?' if near else f"Its columns are {shown_names(names)}."
+            raise BadInput(f'columns.{key} names the column "{name}", which {file} does not have. {hint}')
+
+
+def _notes(file: str, mapped: dict[str, str], source: str, target: str) -> tuple[str, ...]:
+    guessed = []
+    if "input" not in mapped and source != "input":
+        guessed.append(f"the input is taken from {_shown_source(source)}")
+    if "output" not in mapped and target not in ("output", ""):
+        guessed.append(f'the output is taken from "{target}"')
+    return (f"{file}: {' and '.join(guessed)}; map other columns under `columns:`.",) if guessed else ()
+
+
+def _shown_source(source: str) -> str:
+    names = placeholders(source)
+    return " and ".join(f'"{name}"' for name in names) if names else f'"{source}"'
+
+
+def _not_found(names: Sequence[str], part: str, file: str) -> str:
+    return (
+        f"{file} has no column with a usual name for the {part}; its columns are {shown_names(names)}. "
+        f"Write `columns: {{{part}: NAME}}` into the task spec."
+    )
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """At most eight column names in quotes, each at most 40 characters long."""
+    rest = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(f'"{name[:40]}"' for name in names[:8]) + rest

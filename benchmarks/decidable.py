@@ -1,0 +1,60 @@
+"""Says before anything runs whether this many held-out cases can decide the target, and how many would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ASSUMED_CANDIDATES = 5
+_ABOVE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decidable:
+    """What a number of held-out cases can show about a target, with `candidates` tested at once."""
+
+    heldout: int
+    """Independent cases: near-duplicates and cases of one group count once."""
+    target: float
+    candidates: int
+    graded: bool
+    """The metric gives parts of a point; the numbers, exact for right-or-wrong scores, are then a guide."""
+    right_needed: int | None
+    """Right answers with which an approach meets the target; None where not even all of them suffice."""
+    assumed_truth: float
+    cases_needed: int | None
+    """Held-out cases that show it with 80 % power for an approach that is truly right in `assumed_truth` of cases."""
+
+    @property
+    def enough(self) -> bool:
+        return self.cases_needed is not None and self.heldout >= self.cases_needed
+
+    @property
+    def says(self) -> str:
+        """The same as one sentence."""
+        if self.target >= 1:
+            return "No number of cases can show a target of 1. Write, for instance, `target: 0.98`."
+        guide = "Counted as if each answer were right or wrong: with" if self.graded else "With"
+        more = "more than a million" if self.cases_needed is None else f"{self.cases_needed:,}"
+        start = f"{guide} {self.heldout:,} independent held-out cases and {self.candidates} candidates"
+        then = f"an approach truly at {self.assumed_truth:g} needs {more} cases to show it in 4 of 5 runs"
+        if self.right_needed is None:
+            return f"{start} nothing can be shown to meet {self.target:g}, even if all are right; {then}."
+        ending = "" if self.enough else ', so "undecided" is likely unless one is clearly better'
+        return f"{start} an approach meets {self.target:g} with {self.right_needed:,} right; {then}{ending}."
+
+
+def decidable(heldout: int, target: float, graded: bool, candidates: int = ASSUMED_CANDIDATES) -> Decidable:
+    """What `heldout` independent cases can show at the level of 5 %, split over the candidates."""
+    from benchmarks.sample_size import cases_needed, showable
+
+    possible = target < 1
+    truth = round(min(target + _ABOVE, (1 + target) / 2), 4)
+    return Decidable(
+        heldout=heldout,
+        target=target,
+        candidates=candidates,
+        graded=graded,
+        right_needed=showable(heldout, target, candidates) if possible else None,
+        assumed_truth=truth,
+        cases_needed=cases_needed(target, truth, candidates) if possible else None,
+    )

@@ -1,0 +1,292 @@
+"""Turns data files into cases and documents, and names the line of everything that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from benchmarks.columns import Layout, column_values, filled, find_layout, placeholders, shown_names, usual
+from benchmarks.contract import BadInput
+from benchmarks.conversation import exchange_of, prompt_text
+from benchmarks.formats import read_records
+from benchmarks.formats.clean import clean, text_of
+from benchmarks.formats.folder import SUFFIXES, folder_records
+from benchmarks.formats.json_lines import DECODER
+from benchmarks.formats.record import Record
+from benchmarks.spec import Columns
+from strategies.contract import Case, Document
+
+_LOOKED_AT = 100
+_NOT_VALUES = frozenset(("nan", "<na>"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cases:
+    """The cases of one file, in its order, and one sentence for each thing that was inferred or removed."""
+
+    cases: tuple[Case, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Documents:
+    """The documents of one file or folder, in order, and what was left out or removed."""
+
+    documents: tuple[Document, ...]
+    notes: tuple[str, ...] = ()
+
+
+def load_examples(path: Path, columns: Columns | None = None, slices: Sequence[str] = ()) -> list[Case]:
+    """The cases of a JSONL, JSON, CSV, TSV or Parquet file; see `read_cases`, which also says what it inferred."""
+    return list(read_cases(path, columns or Columns(), slices).cases)
+
+
+def load_documents(path: Path) -> list[Document]:
+    """The documents of a data file, of one text, or of a folder of texts; see `read_documents`."""
+    return list(read_documents(path).documents)
+
+
+def read_cases(path: Path, columns: Columns, slices: Sequence[str] = ()) -> Cases:
+    """Reads examples, recorded or held-out cases alike.
+
+    `columns` says which column holds what; what it leaves open is found by the usual names. `slices` are columns that
+    results are broken down by. Raises `BadInput`, with the line, for a row without an input or an output, an id that
+    stands twice, NaN, and for a file without rows.
+    """
+    first, records = _peeked(path)
+    names = _column_names(first)
+    layout = find_layout(names, columns, path.name)
+    for name in slices:
+        if name not in names:
+            raise BadInput(
+                f'slices names the column "{name}", which {path.name} does not have; '
+                f"its columns are {shown_names(names)}."
+            )
+    reader = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=tuple(slices))
+    cases = tuple(reader.case(number, record) for number, record in enumerate(records, start=1))
+    return Cases(cases=cases, notes=(*layout.notes, *reader.notes()))
+
+
+def _peeked(path: Path) -> tuple[list[Record], Iterator[Record]]:
+    """The first records, and all of them."""
+    records = read_records(path)
+    first = list(islice(records, _LOOKED_AT))
+    if not first:
+        raise BadInput(f"{path.name} has no rows. Write at least 10 examples into it.")
+    return first, (record for part in (first, records) for record in part)
+
+
+def _column_names(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(name for record in records for name in record.values))
+
+
+@dataclass(kw_only=True)
+class _Texts:
+    """Values as clean texts, counting what was removed."""
+
+    file: str
+    removed: int = 0
+    removed_rows: int = 0
+    _last_row: str = ""
+
+    def text(self, value: Any, place: str, what: str) -> str | None:
+        where = f"{self.file}, {place}"
+        raw = text_of(value, where, what)
+        if raw is None:
+            return None
+        text, removed = clean(raw, f"{where}: {what}")
+        if removed:
+            self.removed += removed
+            self.removed_rows += place != self._last_row
+            self._last_row = place
+        return text
+
+    def notes(self) -> tuple[str, ...]:
+        if not self.removed:
+            return ()
+        rows = "1 row" if self.removed_rows == 1 else f"{self.removed_rows:,} rows"
+        many = "character was" if self.removed == 1 else "characters were"
+        return (f"{self.file}: {self.removed:,} invisible {many} removed (zero-width, tags, control codes) in {rows}.",)
+
+
+@dataclass(kw_only=True)
+class _CaseReader(_Texts):
+    stem: str
+    layout: Layout
+    slices: tuple[str, ...]
+    _places: dict[str, str] = field(default_factory=dict)
+    _systems: dict[str, int] = field(default_factory=dict)
+
+    def case(self, number: int, record: Record) -> Case:
+        place, values = record
+        layout = self.layout
+        answers = self._list(values.get(layout.answers), place, "answers") if layout.answers else ()
+        if layout.chat:
+            source, output = self._chat(values.get(layout.chat), place)
+        else:
+            source = self._joined(values, layout.input, place, "input")
+            output = self._output(values, place, answers)
+        return Case(
+            id=self._id(values, number, place),
+            input=source,
+            output=output,
+            answers=answers,
+            document_ids=self._list(values.get(layout.document_ids), place, "document ids")
+            if layout.document_ids
+            else (),
+            group=(self.text(values.get(layout.group), place, "group") or "") if layout.group else "",
+            slices={name: self.text(values.get(name), place, name) or "" for name in self.slices},
+            metadata=self._metadata(values, place),
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        notes = super().notes()
+        if not self._systems:
+            return notes
+        many = (
+            f"{len(self._systems):,} different system messages are"
+            if len(self._systems) > 1
+            else "The system message is"
+        )
+        return (*notes, f"{self.file}: {many} left out; the task's instruction stands in its place.")
+
+    def _joined(self, values: Mapping[str, Any], source: str, place: str, what: str) -> str:
+        where = f"{self.file}, {place}"
+        if source in values or not placeholders(source):
+            text = self.text(prompt_text(values.get(source), where), place, what)
+            if text is None:
+                raise BadInput(f'{where} has no {what} (column "{source}"). Write one, or leave the row out.')
+            return text
+        parts = column_values(dict(values), source)
+        texts = {name: self.text(value, place, name) or "" for name, value in parts.items()}
+        return filled(source, texts).strip()
+
+    def _output(self, values: Mapping[str, Any], place: str, answers: tuple[str, ...]) -> str:
+        where = f"{self.file}, {place}"
+        if self.layout.output and (values.get(self.layout.output) is not None or placeholders(self.layout.output)):
+            output = self._joined(values, self.layout.output, place, "output").strip()
+        else:
+            output = answers[0].strip() if answers else ""
+        if not output:
+            column = self.layout.output or self.layout.answers
+            raise BadInput(
+                f'{where} has no output (column "{column}"). Write the answer that is wanted, or leave the row out.'
+            )
+        if output.lower() in _NOT_VALUES:
+            raise BadInput(
+                f'{where}: the output is "{output}", which is not a value. Write the answer, or leave the row out.'
+            )
+        return output
+
+    def _chat(self, messages: Any, place: str) -> tuple[str, str]:
+        where = f"{self.file}, {place}"
+        exchange = exchange_of(messages, where)
+        if exchange.system:
+            self._systems[exchange.system] = self._systems.get(exchange.system, 0) + 1
+        output = (self.text(exchange.output, place, "output") or "").strip()
+        if not output:
+            raise BadInput(
+                f"{where}: the assistant's message is empty. Write the answer that is wanted, or leave the row out."
+            )
+        return self.text(exchange.input, place, "input") or "", output
+
+    def _id(self, values: Mapping[str, Any], number: int, place: str) -> str:
+        if not self.layout.id:
+            return f"{self.stem}-{number}"
+        name = (self.text(values.get(self.layout.id), place, "id") or "").strip()
+        if not name:
+            raise BadInput(f"{self.file}, {place} has no id. Give every row one, or leave the column out.")
+        _claim(self._places, name, place, self.file)
+        return name
+
+    def _list(self, value: Any, place: str, what: str) -> tuple[str, ...]:
+        """Alternatives from a list, from `{"text": [...]}`, or from a text, which may be a JSON list."""
+        if isinstance(value, Mapping):
+            value = value.get("text")
+        if isinstance(value, str) and value.lstrip().startswith("["):
+            value = _json_list(value)
+        entries = value if isinstance(value, list | tuple) else [value]
+        texts = ((self.text(entry, place, what) or "").strip() for entry in entries)
+        return tuple(dict.fromkeys(text for text in texts if text))
+
+    def _metadata(self, values: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+        value = values.get(self.layout.metadata) if self.layout.metadata else None
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            value = _json_object(value)
+        if value is None or value == "":
+            return {}
+        if not isinstance(value, Mapping):
+            raise BadInput(
+                f'{self.file}, {place}: metadata is not an object. Write {{"name": "value"}}, or rename the column.'
+            )
+        return dict(value)
+
+
+def _claim(places: dict[str, str], name: str, place: str, file: str) -> None:
+    """Notes the place of an id; raises `BadInput` where another record has it already."""
+    if name in places:
+        raise BadInput(
+            f'{file}, {place} has the id "{name[:60]}", which {places[name]} has already. Give each row its own id.'
+        )
+    places[name] = place
+
+
+def _json_list(text: str) -> Any:
+    try:
+        value = DECODER.decode(text.strip())
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, list) else text
+
+
+def _json_object(text: str) -> Any:
+    try:
+        return DECODER.decode(text.strip())
+    except (ValueError, RecursionError):
+        return text
+
+
+def read_documents(path: Path) -> Documents:
+    """Reads documents with id, title, text and date from a data file, one text or Markdown file, or a folder of them.
+
+    In a folder the id is the path inside it, and the title is the first heading or the file's name. Raises `BadInput`
+    for a folder without texts, a document without a text, and an id that stands twice.
+    """
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+        records, notes = folder_records(path)
+    else:
+        records, notes = read_records(path), ()
+    return _documents(path, records, notes)
+
+
+def _documents(path: Path, records: Iterator[Record], notes: tuple[str, ...]) -> Documents:
+    first = list(islice(records, _LOOKED_AT))
+    names = _column_names(first)
+    columns = {part: usual(names, part) for part in ("id", "document_ids", "title", "text", "date")}
+    if not first:
+        raise BadInput(f"{path.name} holds no documents. Put text or Markdown files, or rows with a text, into it.")
+    if not columns["text"]:
+        raise BadInput(
+            f"{path.name} has no column with a document's text; its columns are {shown_names(names)}. Name it text."
+        )
+    reader = _Texts(file=path.name)
+    places: dict[str, str] = {}
+    documents: list[Document] = []
+    empty = 0
+    for number, (place, values) in enumerate((record for part in (first, records) for record in part), start=1):
+        got = {
+            part: (reader.text(values.get(name), place, part) or "").strip() for part, name in columns.items() if name
+        }
+        if not got["text"]:
+            empty += 1
+            continue
+        name = got.get("id") or got.get("document_ids") or f"{path.stem}-{number}"
+        _claim(places, name, place, path.name)
+        documents.append(Document(id=name, text=got["text"], title=got.get("title", ""), date=got.get("date", "")))
+    if not documents:
+        raise BadInput(f"{path.name} holds no document with a text. Write the texts into it.")
+    left_out = (f"{path.name}: {empty:,} without a text {'was' if empty == 1 else 'were'} left out.",) if empty else ()
+    return Documents(documents=tuple(documents), notes=(*notes, *left_out, *reader.notes()))

@@ -1,0 +1,49 @@
+"""Keeps the files that a task spec names inside the folder of the spec."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from benchmarks.contract import BadInput
+
+
+def inside(folder: Path, name: str, key: str) -> Path:
+    """The file or folder `name`, named by the spec's `key`, relative to the spec's `folder`.
+
+    Raises `BadInput` where it is missing, leads out of the folder (by `..`, an absolute path or a link), or is not a
+    regular file or folder.
+    """
+    shown = f'{key} names "{name}"'
+    if not name.strip() or "\0" in name:
+        raise BadInput(f"{key} is empty. Write the name of a file beside the task spec, such as examples.jsonl.")
+    if PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute() or PureWindowsPath(name).drive:
+        raise BadInput(f"{shown}, an absolute path. Put the file in the folder of the task spec and write its name.")
+    if ".." in PurePosixPath(name.replace("\\", "/")).parts:
+        raise BadInput(f"{shown}, which leads out of the folder of the task spec. Put the file in that folder.")
+    try:
+        return _existing(folder, name, shown)
+    except OSError as error:
+        raise BadInput(
+            f"{shown}, which cannot be read: {error.strerror}. Check the name and its permissions."
+        ) from None
+
+
+def _existing(folder: Path, name: str, shown: str) -> Path:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BadInput(f"{shown}, a link that leads out of the folder of the task spec. Put a copy in that folder.")
+    if not path.exists():
+        near = _nearest(path)
+        hint = f'Did you mean "{near}"?' if near else "Put it beside the task spec, or correct the name."
+        raise BadInput(f"{shown}, which does not exist. {hint}")
+    if not (path.is_file() or path.is_dir()):
+        raise BadInput(f"{shown}, which is neither a regular file nor a folder. Name a data file.")
+    return path
+
+
+def _nearest(path: Path) -> str:
+    if not path.parent.is_dir():
+        return ""
+    names = sorted(entry.name for entry in path.parent.iterdir())
+    return next(iter(difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)), "")

@@ -1,0 +1,171 @@
+"""Says what is wrong with a task spec in one sentence: what was given, what is allowed, what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.yaml_text import YamlText
+
+SPEC_KEYS = (
+    *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "labels", "schema", "metric"),
+    *("target", "constraints", "volume", "horizon_months", "temperature", "slices", "models", "columns", "prices"),
+)
+SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
+    "constraints": ("cost_per_month", "p95_latency_s", "data_stays_here"),
+    "columns": ("input", "output", "id", "answers", "document_ids", "group"),
+    "prices": ("machine_hour", "currency"),
+    "models": (
+        *("name", "endpoint", "model", "key_env", "concurrency", "timeout_s", "retries", "context_tokens"),
+        *("input_per_million", "output_per_million", "cached_per_million"),
+    ),
+}
+_SECRET_KEYS = ("api_key", "apikey", "key", "token", "password", "secret", "authorization")
+_SAMPLES: Mapping[str, str] = {
+    "name": "name: support-intents",
+    "instruction": "instruction: Answer with the one label that fits the message.",
+    "kind": "kind: classification",
+    "examples": "examples: examples.jsonl",
+    "heldout": "heldout: heldout.jsonl",
+    "documents": "documents: documents.jsonl",
+    "recorded": "recorded: answers.jsonl",
+    "labels": "labels: [invoice, refund, other]",
+    "schema": "schema: {type: object}",
+    "metric": "metric: accuracy",
+    "target": "target: 0.9",
+    "constraints": "constraints: {p95_latency_s: 2}",
+    "volume": "volume: 10000",
+    "horizon_months": "horizon_months: 12",
+    "temperature": "temperature: 0",
+    "slices": "slices: [persona]",
+    "models": "models: [smollm2-135m]",
+    "columns": "columns: {input: text, output: label}",
+    "prices": "prices: {machine_hour: 0.40, currency: USD}",
+    "cost_per_month": "cost_per_month: 200",
+    "p95_latency_s": "p95_latency_s: 2",
+    "data_stays_here": "data_stays_here: true",
+    "machine_hour": "machine_hour: 0.40",
+    "currency": "currency: USD",
+}
+_KINDS = {
+    "string_type": "a text",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a section of `key: value` lines",
+    "model_type": "a section of `key: value` lines",
+    "model_attributes_type": "a section of `key: value` lines",
+    "literal_error": "one of classification, extraction, qa and generation",
+}
+Details = Mapping[str, Any]
+
+
+def brief(value: object) -> str:
+    """A value as it is shown in a sentence: at most 60 characters, texts in quotes."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    text = "".join(character if character.isprintable() else " " for character in text)
+    shown = text if len(text) <= 60 else text[:57] + "..."
+    return f'"{shown}"' if isinstance(value, str) else shown
+
+
+def spec_sentence(errors: Sequence[Details], values: Mapping[str, Any], text: YamlText) -> str:
+    """The sentence for the first mistake in the order of the file; wrong keys come before missing ones."""
+    order = {"extra_forbidden": 0, "missing": 2}
+    errors = [one for one in errors if not _follows(one, errors)]
+    error = min(errors, key=lambda one: (order.get(one["type"], 1), text.lines.get(_place(one, values), 0)))
+    place = _place(error, values)
+    says = _says(error, place)
+    more = len({_place(one, values) for one in errors}) - 1
+    rest = f" ({more} more {'mistake follows' if more == 1 else 'mistakes follow'}.)" if more else ""
+    return f"{text.where(place)}: {says}{rest}"
+
+
+def _follows(error: Details, errors: Sequence[Details]) -> bool:
+    """True for a list found too short only because its entries are wrong."""
+    loc = error["loc"]
+    return error["type"] == "too_short" and any(one is not error and one["loc"][: len(loc)] == loc for one in errors)
+
+
+def _place(error: Details, values: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """The error's place in the file: without the steps that the parser adds for the alternatives of a union."""
+    place: list[str | int] = []
+    value: Any = values
+    for step in error["loc"]:
+        if isinstance(value, Mapping) and (step in value or not place):
+            value = value.get(step)
+        elif isinstance(value, list | tuple) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        elif error["type"] != "missing" or not isinstance(value, Mapping):
+            continue
+        place.append(step)
+    return tuple(place)
+
+
+def _says(error: Details, place: tuple[str | int, ...]) -> str:
+    key = _spoken(place)
+    last = next((str(step) for step in reversed(place) if isinstance(step, str)), "")
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return _unknown_key(place)
+    if kind == "missing":
+        sample = _SAMPLES[last] if len(place) == 1 and last in _SAMPLES else f"{last}: ..."
+        return f'"{key}" is missing. Add a line like `{sample}`.'
+    if kind == "value_error":
+        return f"{key} {error['ctx']['error']}"
+    advice = f"Write, for instance, `{_SAMPLES[last]}`." if last in _SAMPLES else "Correct the value."
+    allowed = _allowed(error)
+    if error["input"] is None:
+        return f"{key} has no value; {allowed} is wanted. {advice}"
+    return f"{key} is {brief(error['input'])}; it must be {allowed}. {advice}"
+
+
+def _spoken(place: tuple[str | int, ...]) -> str:
+    """`constraints.cost_per_month`, or `models (entry 2)` for an entry of a list."""
+    spoken = ""
+    for step in place:
+        spoken += f" (entry {step + 1})" if isinstance(step, int) else f".{step}" if spoken else str(step)
+    return spoken
+
+
+def _allowed(error: Details) -> str:
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "greater_than":
+            return f"above {context['gt']:g}"
+        case "greater_than_equal":
+            return f"at least {context['ge']:g}"
+        case "less_than_equal":
+            return f"at most {context['le']:g}"
+        case "string_too_long":
+            return f"at most {context['max_length']} characters long"
+        case "too_short":
+            return f"a list with at least {context['min_length']} entry"
+        case "string_pattern_mismatch":
+            return "a currency code of three capital letters"
+        case other:
+            return _KINDS.get(other, "another value")
+
+
+def _unknown_key(place: tuple[str | int, ...]) -> str:
+    key, section = str(place[-1]), str(place[0])
+    known = SECTION_KEYS.get(section, ()) if len(place) > 1 else SPEC_KEYS
+    owner = f"in {section}" if len(place) > 1 else "of a task spec"
+    inside = next((name for name, keys in SECTION_KEYS.items() if key in keys and name != "models"), "")
+    if inside and len(place) == 1:
+        return f"{brief(key)} is not a key {owner}. Write it under `{inside}:`."
+    if key.lower().replace("-", "_") in _SECRET_KEYS:
+        advice = "A secret does not belong in a file: set OPENAI_API_KEY in the environment."
+        return f"{brief(key)} is not a key {owner}. {advice}"
+    near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
+    if near:
+        return f'{brief(key)} is not a key {owner}. Did you mean "{near[0]}"?'
+    return f"{brief(key)} is not a key {owner}. Allowed are {', '.join(known)}."

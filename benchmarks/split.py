@@ -1,0 +1,221 @@
+"""Cuts cases into held-out, training and selection parts: by group, near-duplicates together, stratified, seeded."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from benchmarks.contract import BadInput
+from benchmarks.similar import clusters, normalised
+from strategies.contract import Case, Fold, Kind
+
+MOST_HELDOUT = 500
+MOST_SELECTION = 150
+ONE_FOLD_FROM = 300
+SELECTION_SHARE = 0.25
+FOLDS = 3
+LEAST_TO_CUT = 10
+LEAST_EXAMPLES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """Examples and held-out cases, each in their first order."""
+
+    examples: tuple[Case, ...]
+    heldout: tuple[Case, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """A split written down: the ids of each part, as the run stores them."""
+
+    seed: int
+    examples: tuple[str, ...]
+    heldout: tuple[str, ...]
+    folds: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    """For each fold the ids of its training part and of its selection part."""
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def written_down(examples: Sequence[Case], heldout: Sequence[Case], folds: Sequence[Fold], seed: int) -> Parts:
+    """The ids of every part."""
+    return Parts(
+        seed=seed,
+        examples=_ids(examples),
+        heldout=_ids(heldout),
+        folds=tuple((_ids(fold.train), _ids(fold.selection)) for fold in folds),
+    )
+
+
+def _ids(cases: Sequence[Case]) -> tuple[str, ...]:
+    return tuple(case.id for case in cases)
+
+
+def grouped(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """The cases with a group for each set of near-duplicates; a case that is like no other keeps an empty one.
+
+    The group is the id of the set's first case, so that results are never counted as independent that are not.
+    """
+    marked = list(cases)
+    for members in _clusters(cases):
+        name = cases[members[0]].id if len(members) > 1 else ""
+        for index in members:
+            marked[index] = replace(cases[index], group=name)
+    return tuple(marked)
+
+
+def _clusters(cases: Sequence[Case]) -> list[list[int]]:
+    return clusters([case.input for case in cases], [case.group for case in cases])
+
+
+def cut_heldout(cases: Sequence[Case], kind: Kind, seed: int) -> Cut:
+    """Holds out half of the cases, at most 500; groups and near-duplicates stay on one side.
+
+    For classification every label is held out in proportion, and stays among the examples. Raises `BadInput` below 10
+    cases, and where all cases belong together so that nothing can be held out.
+    """
+    if len(cases) < LEAST_TO_CUT:
+        raise BadInput(
+            f"There are {len(cases)} examples, too few to hold out half of them. Give at least {LEAST_TO_CUT}, "
+            "or a file with held-out cases as `heldout:`."
+        )
+    chosen = _part(cases, kind, min(MOST_HELDOUT, len(cases) // 2), random.Random(f"heldout {seed}"))
+    if not chosen:
+        raise BadInput(
+            "No case is left to hold out: all examples are of one group or say nearly the same. Give a file with "
+            "held-out cases as `heldout:`, or correct the group column."
+        )
+    return Cut(
+        examples=tuple(case for index, case in enumerate(cases) if index not in chosen),
+        heldout=tuple(case for index, case in enumerate(cases) if index in chosen),
+    )
+
+
+def cut_folds(examples: Sequence[Case], kind: Kind, seed: int) -> tuple[Fold, ...]:
+    """One fold with a quarter (at most 150) for selection from 300 examples on; below that three folds.
+
+    Groups and near-duplicates stay on one side wherever that leaves both sides of a fold filled. In three folds each
+    example is selected on exactly once. Raises `BadInput` below 3 examples.
+    """
+    if len(examples) < LEAST_EXAMPLES:
+        raise BadInput(
+            f"There are {len(examples)} examples left to learn from; at least {LEAST_EXAMPLES} are needed. Add some."
+        )
+    shuffled = random.Random(f"folds {seed}")
+    if len(examples) >= ONE_FOLD_FROM:
+        size = min(MOST_SELECTION, round(SELECTION_SHARE * len(examples)))
+        selections = [_part(examples, kind, size, shuffled)]
+    else:
+        selections = _dealt(examples, kind, shuffled)
+    if not all(selections):
+        shuffled = random.Random(f"folds {seed}")
+        selections = _without_groups(len(examples), shuffled)
+    return tuple(_fold(examples, selection) for selection in selections)
+
+
+def _fold(examples: Sequence[Case], selection: set[int]) -> Fold:
+    return Fold(
+        train=tuple(case for index, case in enumerate(examples) if index not in selection),
+        selection=tuple(case for index, case in enumerate(examples) if index in selection),
+    )
+
+
+def _without_groups(count: int, shuffled: random.Random) -> list[set[int]]:
+    """The last resort where everything belongs together: parts of single cases."""
+    order = shuffled.sample(range(count), count)
+    if count < ONE_FOLD_FROM:
+        return [set(order[start::FOLDS]) for start in range(FOLDS)]
+    return [set(order[: min(MOST_SELECTION, round(SELECTION_SHARE * count))])]
+
+
+def _strata(cases: Sequence[Case], kind: Kind) -> list[str]:
+    return [case.output if kind == "classification" else "" for case in cases]
+
+
+def _part(cases: Sequence[Case], kind: Kind, size: int, shuffled: random.Random) -> set[int]:
+    """Indexes of about `size` cases in whole clusters, in proportion to the strata; never all of a stratum."""
+    strata = _strata(cases, kind)
+    total = Counter(strata)
+    wanted = _quotas(total, size, shuffled)
+    groups = _clusters(cases)
+    shuffled.shuffle(groups)
+    chosen: set[int] = set()
+    taken: Counter[str] = Counter()
+    for members in groups:
+        counts = Counter(strata[index] for index in members)
+        if all(taken[stratum] + count <= wanted[stratum] for stratum, count in counts.items()):
+            chosen.update(members)
+            taken.update(counts)
+    for members in groups:
+        counts = Counter(strata[index] for index in members)
+        fits = len(chosen) + len(members) <= size and not chosen.intersection(members)
+        if fits and all(taken[stratum] + count < total[stratum] for stratum, count in counts.items()):
+            chosen.update(members)
+            taken.update(counts)
+    return chosen or _smallest(groups)
+
+
+def _smallest(groups: Sequence[list[int]]) -> set[int]:
+    """The smallest of several clusters, where each of them is larger than the part should be; else nothing."""
+    size = min(len(members) for members in groups)
+    return set(next(members for members in groups if len(members) == size)) if len(groups) > 1 else set()
+
+
+def _quotas(total: Mapping[str, int], size: int, shuffled: random.Random) -> dict[str, int]:
+    """How many cases of each stratum make up `size`: in proportion, largest remainders first, ties drawn."""
+    share = size / sum(total.values())
+    exact = {stratum: count * share for stratum, count in total.items()}
+    quotas = {stratum: min(int(value), total[stratum] - 1) for stratum, value in exact.items()}
+    order = sorted(exact)
+    shuffled.shuffle(order)
+    order.sort(key=lambda stratum: quotas[stratum] - exact[stratum])
+    left = size - sum(quotas.values())
+    for stratum in order:
+        if left > 0 and quotas[stratum] < total[stratum] - 1:
+            quotas[stratum] += 1
+            left -= 1
+    return quotas
+
+
+def _dealt(cases: Sequence[Case], kind: Kind, shuffled: random.Random) -> list[set[int]]:
+    """Three parts of whole clusters, the largest first, each to the part with least of its strata and of all."""
+    strata = _strata(cases, kind)
+    groups = _clusters(cases)
+    shuffled.shuffle(groups)
+    groups.sort(key=len, reverse=True)
+    parts: list[set[int]] = [set() for _ in range(FOLDS)]
+    held: list[Counter[str]] = [Counter() for _ in range(FOLDS)]
+    most = -(-len(cases) // FOLDS)
+    for members in groups:
+        counts = Counter(strata[index] for index in members)
+
+        def load(part: int, counts: Counter[str] = counts, size: int = len(members)) -> tuple[bool, int, int]:
+            overlap = sum(held[part][stratum] * count for stratum, count in counts.items())
+            return len(parts[part]) + size > most, overlap, len(parts[part])
+
+        part = min(range(FOLDS), key=load)
+        parts[part].update(members)
+        held[part].update(counts)
+    return parts
+
+
+def overlapping(examples: Sequence[Case], heldout: Sequence[Case]) -> tuple[frozenset[str], frozenset[str]]:
+    """Ids of the examples whose input equals a held-out one when normalised, and of those nearly the same as one."""
+    cases = [*heldout, *examples]
+    held = {normalised(case.input) for case in heldout}
+    same: set[str] = set()
+    near: set[str] = set()
+    for members in clusters([case.input for case in cases], [""] * len(cases)):
+        if members[0] < len(heldout):
+            found = [cases[index] for index in members if index >= len(heldout)]
+            equal = {case.id for case in found if normalised(case.input) in held}
+            same |= equal
+            near |= {case.id for case in found} - equal
+    return frozenset(same), frozenset(near)

@@ -1,0 +1,121 @@
+"""The audit finds what was planted, counts it, names rows, and says nothing about clean data."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from benchmarks.audit import Finding, audit, summarise
+from benchmarks.spec import Spec, parse_spec
+from strategies.contract import Case, Document
+
+SPEC = parse_spec({"name": "x", "instruction": "y", "examples": "z", "kind": "classification", "labels": ["a", "b"]})
+QA = parse_spec({"name": "x", "instruction": "y", "examples": "z", "kind": "qa"})
+
+
+def _text(number: int) -> str:
+    return " ".join(random.Random(number).choices([f"word{n}" for n in range(500)], k=10))
+
+
+def _clean(start: int, count: int) -> list[Case]:
+    return [Case(id=f"c{n}", input=_text(n), output="ab"[n % 2]) for n in range(start, start + count)]
+
+
+def _found(examples: list[Case], heldout: list[Case], spec: Spec = SPEC) -> dict[str, Finding]:
+    return {finding.kind: finding for finding in audit(examples, heldout, (), spec)}
+
+
+def test_clean_data_has_no_findings() -> None:
+    assert audit(_clean(0, 40), _clean(100, 40), (), SPEC) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "examples", "heldout"),
+    [
+        ("empty inputs", [Case(id="x", input=" \n", output="a")], []),
+        ("overlap", [Case(id="x", input=_text(100).upper() + ".", output="a")], []),
+        ("near overlap", [Case(id="x", input=_text(100) + " now", output="a")], []),
+        ("conflicts", [Case(id="x", input=_text(1), output="a")], []),
+        ("duplicates", [Case(id="x", input=_text(2), output="a")], []),
+        ("held-out duplicates", [], [Case(id="x", input=_text(100), output="a")]),
+        ("long inputs", [Case(id="x", input="long " * 2_000, output="a")], []),
+        ("unseen labels", [], [Case(id="x", input=_text(999), output="c")]),
+        ("tiny labels", [Case(id="x", input=_text(999), output="c")], []),
+    ],
+)
+def test_one_planted_fault_is_found_once_and_named(kind: str, examples: list[Case], heldout: list[Case]) -> None:
+    spec = SPEC.model_copy(update={"labels": ("a", "b", "c")}) if kind.endswith("labels") else SPEC
+    finding = _found([*_clean(0, 40), *examples], [*_clean(100, 40), *heldout], spec)[kind]
+    assert finding.count == 1
+    assert finding.examples in (("x",), ("c1",))
+    assert finding.says.endswith(".")
+    assert finding.what_to_do.endswith(".")
+
+
+def test_alternatives_are_no_conflict_and_several_rewritings_are_none_either() -> None:
+    rows = [
+        Case(id="1", input="q", output="a", answers=("b",)),
+        Case(id="2", input="q", output="b"),
+    ]
+    assert "conflicts" not in _found([*_clean(0, 20), *rows], [])
+    assert "conflicts" in _found([*_clean(0, 20), *rows, Case(id="3", input="Q?", output="other")], [], QA)
+    free = QA.model_copy(update={"kind": "generation"})
+    assert "conflicts" not in _found([*_clean(0, 20), *rows, Case(id="3", input="Q?", output="other")], [], free)
+
+
+def test_an_unused_label_is_named() -> None:
+    spec = SPEC.model_copy(update={"labels": ("a", "b", "ghost")})
+    assert '"ghost"' in _found(_clean(0, 40), [], spec)["unused labels"].says
+
+
+def test_answers_that_no_document_holds_are_counted_and_fixed_phrases_are_not() -> None:
+    documents = [
+        Document(id="d1", text="The canteen opens at 8:30, on Fridays at nine."),
+        Document(id="d2", text="社員食堂は九時に開く。"),
+    ]
+    cases = [
+        Case(id="there", input="1", output="8.30"),
+        Case(id="elsewhere", input="2", output="8:30", document_ids=("d2",)),
+        Case(id="alternative", input="3", output="9", answers=("Nine",)),
+        Case(id="unspaced", input="4", output="九時"),
+        Case(id="part of a word", input="5", output="can"),
+        *(Case(id=f"n{n}", input=f"x{n}", output="not in the documents") for n in range(6)),
+    ]
+    found = {finding.kind: finding for finding in audit(cases, (), documents, QA)}
+    assert found["answers nowhere"].examples == ("elsewhere", "part of a word")
+    assert "2 of 5" in found["answers nowhere"].says
+
+
+def test_a_document_id_that_does_not_exist_is_found() -> None:
+    cases = [Case(id="x", input="1", output="text", document_ids=("d9",))]
+    found = {finding.kind for finding in audit(cases, (), [Document(id="d1", text="text")], QA)}
+    assert "unknown documents" in found
+
+
+def test_the_same_ids_in_both_files_confuse_nothing() -> None:
+    documents = [Document(id="d1", text="red fox")]
+    examples, heldout = [Case(id="1", input="a", output="red")], [Case(id="1", input="b", output="blue")]
+    found = {finding.kind: finding for finding in audit(examples, heldout, documents, QA)}
+    assert found["answers nowhere"].count == 1
+
+
+def test_the_summary_counts_words_and_labels() -> None:
+    examples = [Case(id=str(n), input="word " * n, output="a") for n in range(1, 101)]
+    summary = summarise(
+        examples, [Case(id="h", input="one", output="b")], [Document(id="d", text="two words")], ("a", "b")
+    )
+    assert (summary.examples, summary.heldout, summary.documents) == (100, 1, 1)
+    assert (summary.input_words.median, summary.input_words.longest) == (50, 100)
+    assert summary.labels == (("a", 100, 0), ("b", 0, 1))
+    assert summary.document_words is not None
+    assert summary.document_words.longest == 2
+
+
+def test_ten_thousand_examples_are_audited_within_two_seconds() -> None:
+    examples, heldout = _clean(0, 10_000), _clean(20_000, 500)
+    documents = [Document(id=str(n), text=_text(n) + _text(n + 1)) for n in range(1_000)]
+    start = time.process_time()
+    audit(examples, heldout, documents, QA)
+    assert time.process_time() - start < 2

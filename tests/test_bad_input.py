@@ -1,0 +1,309 @@
+"""Every kind of bad input ends with one sentence that says what was given and what to do, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.assemble import Limits, Loaded, assemble
+from benchmarks.contract import BadInput
+from benchmarks.load import load_documents
+from benchmarks.spec import parse_spec
+from strategies.contract import Case
+
+HEAD = "name: tickets\ninstruction: Answer with the label.\nexamples: rows.jsonl\n"
+Setup = Callable[[Path], None]
+
+
+def _rows(folder: Path, name: str = "rows.jsonl", count: int = 20) -> None:
+    rows = [{"id": f"r{n}", "input": f"text {n} {n * 7919}", "output": "ab"[n % 2]} for n in range(count)]
+    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def spec(*lines: str) -> Setup:
+    """Good rows, and a spec with these lines after the first three."""
+
+    def write(folder: Path) -> None:
+        _rows(folder)
+        (folder / "task.yaml").write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
+
+    return write
+
+
+def whole(text: str | bytes) -> Setup:
+    """Good rows, and this text as the whole spec."""
+
+    def write(folder: Path) -> None:
+        _rows(folder)
+        (folder / "task.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    return write
+
+
+def data(text: str | bytes, name: str = "rows.jsonl", *lines: str) -> Setup:
+    """A good spec, and this text as the examples."""
+
+    def write(folder: Path) -> None:
+        (folder / "task.yaml").write_text(
+            HEAD.replace("rows.jsonl", name) + "target: 0.8\n" + "\n".join(lines), encoding="utf-8"
+        )
+        (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+
+    return write
+
+
+def both(*setups: Setup) -> Setup:
+    def write(folder: Path) -> None:
+        for setup in setups:
+            setup(folder)
+
+    return write
+
+
+def _link_out(folder: Path) -> None:
+    _rows(folder.parent, "outside.jsonl")
+    (folder / "linked.jsonl").symlink_to(folder.parent / "outside.jsonl")
+
+
+def _pipe(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.jsonl")
+
+
+def _one_group(folder: Path) -> None:
+    rows = [{"input": f"text {n} {n * 7919}", "output": "ab"[n % 2], "group": "g"} for n in range(20)]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+GOOD = '{"input": "x", "output": "a"}\n'
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{one}: &{one} [{','.join(['*' + before] * 9)}]\n" for before, one in zip("abcdef", "bcdefg", strict=True)
+)
+BAD: dict[str, tuple[Setup, str]] = {
+    # the spec as a text
+    "no spec": (_rows, r'"task\.yaml" does not exist .* `advisor init FILE` writes one'),
+    "empty spec": (whole(""), r"task\.yaml is empty\. Write at least name"),
+    "broken YAML": (whole(HEAD + "labels: [a, b\n"), r"task\.yaml:5: this is not valid YAML"),
+    "a tab": (whole("name: x\n\tinstruction: y\n"), r"task\.yaml:\d: a tab stands where spaces are wanted"),
+    "a colon in a text": (
+        whole("name: x\ninstruction: Answer: yes\n"),
+        r'task\.yaml:2: a second ": " stands in this line',
+    ),
+    "a list as spec": (whole("- name\n"), r"task\.yaml:1: a task spec is lines of the form `key: value`"),
+    "a key twice": (spec("target: 0.8", "target: 0.9"), r'task\.yaml:5: "target" is already written in line 4'),
+    "an alias bomb": (whole(BOMB), r"unfolds into more than 20,000 values"),
+    "a Python tag": (whole("name: !!python/object/apply:os.system [id]\n"), r"task\.yaml:1: the tag .* is not allowed"),
+    "deep nesting": (whole("a: " + "[" * 5_000), r"task\.yaml is nested too deeply"),
+    "a spec in Latin-1": (
+        whole("name: x\ninstruction: café\n".encode("latin-1")),
+        r"task\.yaml:2: the text is not UTF-8",
+    ),
+    "a huge spec": (whole("name: x\n" + "# filler\n" * 200_000), r"task\.yaml is larger than 1 MB"),
+    # keys and values
+    "a wrong key": (spec("targte: 0.8"), r'task\.yaml:4: "targte" is not a key .* Did you mean "target"\?'),
+    "a key in the wrong place": (spec("p95_latency_s: 2"), r"task\.yaml:4: .* Write it under `constraints:`"),
+    "a missing key": (whole("name: x\nexamples: rows.jsonl\n"), r'"instruction" is missing\. Add a line like'),
+    "target 90": (
+        spec("target: 90"),
+        r"task\.yaml:4: target is 90; a share of cases is between 0 and 1\. Write 0\.9 for 90 %\.",
+    ),
+    "target 85%": (spec("target: 85%"), r"task\.yaml:4: target is 85%; .* Write 0\.85\."),
+    "target NaN": (spec("target: .nan"), r"task\.yaml:4: target is NaN; a share"),
+    "a wrong kind": (spec("kind: classify"), r"must be one of classification, extraction, qa and generation"),
+    "a negative volume": (spec("volume: -5"), r"task\.yaml:4: volume is -5; it must be above 0"),
+    "a secret": (
+        spec("models: [{name: a, api_key: sk-123}]"),
+        r'"api_key" is not a key in models\. A secret does not belong',
+    ),
+    "a label twice": (spec("labels: [a, b, a]"), r'task\.yaml:4: labels lists "a" twice'),
+    "one label": (spec("labels: [a]"), r"labels has 1 entries; between 2 and 2,000"),
+    "an unknown metric": (spec("metric: acuracy"), r"`acuracy` is not a metric\. The nearest is `accuracy`"),
+    "a metric for another kind": (spec("kind: classification", "metric: field_f1"), r"field_f1 is made for extraction"),
+    # paths
+    "a missing file": (
+        spec("heldout: row.jsonl"),
+        r'task\.yaml:4: heldout names "row\.jsonl", .* Did you mean "rows\.jsonl"\?',
+    ),
+    "a path out of the folder": (spec("heldout: ../rows.jsonl"), r"task\.yaml:4: .* leads out of the folder"),
+    "an absolute path": (spec("heldout: /etc/passwd"), r"task\.yaml:4: .* an absolute path"),
+    "a link out of the folder": (
+        both(spec("heldout: linked.jsonl"), _link_out),
+        r"a link that leads out of the folder",
+    ),
+    "a pipe": (both(spec("heldout: pipe.jsonl"), _pipe), r"neither a regular file nor a folder"),
+    "a spreadsheet": (data(b"PK\x03\x04", "rows.xlsx"), r"rows\.xlsx: data is read from .* Save the sheet as CSV"),
+    # the data
+    "an empty file": (data(""), r"rows\.jsonl is empty\. Write at least 10 examples"),
+    "only blank lines": (data("\n\n"), r"rows\.jsonl has no rows"),
+    "only a header": (data("input,output\n", "rows.csv"), r"rows\.csv has no rows"),
+    "not JSON": (data(GOOD + "{'input': 1}\n"), r"rows\.jsonl, line 2 is not valid JSON"),
+    "pretty JSON as JSONL": (data('{\n"input": 1\n}\n'), r"line 1 is not valid JSON .* Write one JSON object a line"),
+    "JSONL named .json": (data(GOOD * 2, "rows.json"), r"If it has one object a line, name it \.jsonl"),
+    "a list a line": (data('["x", "a"]\n'), r"line 1 is not a JSON object"),
+    "deep JSON": (data('{"input": ' + "[" * 100_000 + "\n"), r"line 1 is (nested too deeply|not valid JSON)"),
+    "not UTF-8": (data(GOOD.encode() + b'{"input": "caf\xe9", "output": "a"}\n'), r"line 2 is not UTF-8"),
+    "UTF-16": (data(GOOD.encode("utf-16")), r"rows\.jsonl is UTF-16\. Save it with the encoding UTF-8"),
+    "a NUL byte": (data(GOOD.encode() + b"\0\0\n"), r"line 2 holds a NUL byte"),
+    "a 12 MB line": (data(GOOD + '{"input": "' + "x" * 12_000_000 + '"}\n'), r"line 2 is longer than 10 MB"),
+    "half a character": (data('{"input": "\\ud83d", "output": "a"}\n'), r"line 1: input holds half a character"),
+    "NaN": (data(GOOD + '{"input": "x", "output": NaN}\n'), r"line 2 holds NaN, which is not a value"),
+    "nan in a table": (data("input,output\nx,nan\n", "rows.csv"), r'line 2: the output is "nan", which is not a value'),
+    "a missing output": (data(GOOD + '{"input": "x"}\n'), r'rows\.jsonl, line 2 has no output \(column "output"\)'),
+    "an empty output": (data("input,output\nx,\n", "rows.csv"), r"rows\.csv, line 2 has no output"),
+    "a missing input": (data(GOOD + '{"output": "a"}\n'), r'line 2 has no input \(column "input"\)'),
+    "ids twice": (
+        data('{"id": "7", "input": "x", "output": "a"}\n{"id": 7, "input": "y", "output": "b"}\n'),
+        r'line 2 has the id "7", which line 1 has already',
+    ),
+    "no usual column": (
+        data('{"foo": "x", "bar": "a"}\n'),
+        r'its columns are "foo", "bar"\. Write `columns: \{input: NAME\}`',
+    ),
+    "a mapped column that is not there": (
+        data('{"mail": "x", "topic": "a"}\n', "rows.jsonl", "columns: {input: mial, output: topic}"),
+        r'columns\.input names the column "mial", .* Did you mean "mail"\?',
+    ),
+    "a slice that is not there": (spec("slices: [persona]"), r'slices names the column "persona"'),
+    "a quote that never ends": (
+        data('input,output\n"x,a\ny,b\n', "rows.csv"),
+        r"the quote opened in the row at line 2 never ends",
+    ),
+    "a ragged table": (
+        data("input,output\nx,a,b\n", "rows.csv"),
+        r"line 2 has 3 values, but the header line names 2 columns",
+    ),
+    "a column twice": (data("input,input,output\nx,y,a\n", "rows.csv"), r'names the column "input" twice'),
+    "a broken Parquet": (data(b"PAR1 no table", "rows.parquet"), r"is not a readable Parquet file"),
+    "a chat without an answer": (
+        data('{"messages": [{"role": "user", "content": "x"}]}\n'),
+        r"does not end with a message of the assistant",
+    ),
+    "a chat with a tool": (data('{"messages": [{"role": "tool", "content": "x"}]}\n'), r'has the role "tool"'),
+    # what does not go together
+    "a label that is not in the list": (
+        data(GOOD + '{"input": "x", "output": "Refnd"}\n', "rows.jsonl", "labels: [a, Refund]"),
+        r'Example .*: the output "Refnd" is not in the list of labels\. Write "Refund"',
+    ),
+    "extraction without JSON": (spec("kind: extraction"), r"Example r0: the output is not a JSON object"),
+    "the same label everywhere": (
+        data(GOOD * 20, "rows.jsonl", "kind: classification"),
+        r'Every example has the same output, "a"',
+    ),
+    "too few to hold out": (
+        data(GOOD * 3 + GOOD.replace('"a"', '"b"')),
+        r"There are 4 examples, too few to hold out half",
+    ),
+    "no held-out left": (both(spec(), _one_group), r"No case is left to hold out"),
+    "examples that are all held out": (
+        both(spec("heldout: same.jsonl"), lambda folder: _rows(folder, "same.jsonl")),
+        r"Every example has the input of a held-out case",
+    ),
+    "no documents": (
+        both(spec("documents: docs"), lambda folder: (folder / "docs").mkdir()),
+        r"docs holds no documents",
+    ),
+}
+
+
+def assert_one_sentence(said: str, wanted: str, folder: Path) -> None:
+    assert re.search(wanted, said), said
+    assert "\n" not in said
+    assert len(said) < 400
+    assert str(folder) not in said, "no path of this machine in a sentence"
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_one_sentence_that_says_what_to_do(kind: str, tmp_path: Path) -> None:
+    write, wanted = BAD[kind]
+    write(tmp_path)
+    with pytest.raises(BadInput) as caught:
+        assemble(tmp_path / "task.yaml")
+    assert_one_sentence(str(caught.value), wanted, tmp_path)
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_on_the_command_line_it_ends_with_exit_code_2_and_no_traceback(kind: str, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from advisor.cli import main
+
+    write, wanted = BAD[kind]
+    write(tmp_path)
+    result = CliRunner().invoke(main, ["check", str(tmp_path / "task.yaml")])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert re.search(wanted, " ".join(result.stderr.split())), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("limits", "wanted"),
+    [
+        (Limits(heldout=0), r"The number of heldout is 0; it must be at least 1"),
+        (Limits(examples=2), r"There are 2 examples left to learn from; at least 3"),
+        (Limits(target=90), r"target is 90; a share of cases is between 0 and 1\. Write 0\.9 for 90 %"),
+    ],
+)
+def test_limits_are_checked_too(limits: Limits, wanted: str, tmp_path: Path) -> None:
+    spec("target: 0.8")(tmp_path)
+    with pytest.raises(BadInput, match=wanted):
+        assemble(tmp_path / "task.yaml", limits=limits)
+
+
+def test_an_empty_heldout_part_is_refused() -> None:
+    cases = tuple(Case(id=str(n), input=f"{n}", output="ab"[n % 2]) for n in range(9))
+    parsed = parse_spec({"name": "x", "instruction": "y", "examples": "z"})
+    with pytest.raises(BadInput, match="There are no held-out cases"):
+        assemble(parsed, data=Loaded(examples=cases, heldout=()))
+
+
+def test_a_document_folder_does_not_follow_links_out_of_it(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("secret", encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(BadInput, match=r"docs/a\.txt is a link that leads out of the folder"):
+        load_documents(tmp_path / "docs")
+
+
+def test_init_writes_a_spec_that_checks_and_refuses_to_overwrite_it(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from advisor.cli import main
+
+    path = tmp_path / "mails.csv"
+    lines = [f'"hello {n} {n * 7919}, world","{"yes" if n % 2 else "no"}",web' for n in range(40)]
+    path.write_text("Mail: text,Wanted,channel\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    result = CliRunner().invoke(main, ["init", str(path)])
+    assert result.exit_code == 0, result.output
+    assert 'output: from "Wanted"' in result.output
+    benchmark = assemble(tmp_path / "task.yaml").benchmark
+    assert benchmark.task.labels == ("no", "yes")
+    assert benchmark.target == 0.9
+    again = CliRunner().invoke(main, ["init", str(path)])
+    assert again.exit_code == 2
+    assert "--force" in again.output
+    assert CliRunner().invoke(main, ["init", str(path), "--force"]).exit_code == 0
+
+
+def test_check_says_counts_and_findings_and_prints_one_json_document(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from advisor.cli import main
+
+    hostile = {"input": "x [red]y[/red] \x1b[31m", "output": "[bold]a[/]\u202e"}
+    rows = [{"input": f"text {n} {n * 7919}", "output": "b"} for n in range(20)] + [hostile] * 20
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "task.yaml").write_text(HEAD + "target: 0.8\n", encoding="utf-8")
+    told = CliRunner().invoke(main, ["check", str(tmp_path / "task.yaml")])
+    assert told.exit_code == 0, told.output
+    assert "[bold]a[/]" in told.stdout, "labels are shown as they are, not read as markup"
+    assert "\x1b" not in told.stdout
+    result = CliRunner().invoke(main, ["check", str(tmp_path / "task.yaml"), "--json"])
+    document = json.loads(result.stdout)
+    assert document["counts"]["examples"] + document["counts"]["heldout"] == 40
+    assert "duplicates" in {finding["kind"] for finding in document["findings"]}
+    assert document["decidable"]["candidates"] == 5

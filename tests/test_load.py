@@ -1,0 +1,200 @@
+"""The same examples come out of every format, dirt is named or removed, and documents keep their ids."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as arrow
+import pytest
+from pyarrow import parquet
+
+from benchmarks.contract import BadInput
+from benchmarks.formats.clean import clean
+from benchmarks.load import load_documents, load_examples, read_cases, read_documents
+from benchmarks.spec import Columns
+
+ROWS = [
+    {"id": "a", "input": 'Two lines,\nand a "quote"', "output": "first"},
+    {"id": "b", "input": "naïve café, 東京 👩‍💻", "output": "second"},
+]
+
+
+def _jsonl(path: Path) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS), encoding="utf-8")
+
+
+def _jsonl_windows(path: Path) -> None:
+    text = "\r\n\r\n".join(json.dumps(row) for row in ROWS)
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+
+def _json_list(path: Path) -> None:
+    path.write_text(json.dumps(ROWS, indent=1), encoding="utf-8")
+
+
+def _json_wrapped(path: Path) -> None:
+    path.write_text(json.dumps({"version": 1, "data": ROWS}), encoding="utf-8")
+
+
+def _table(delimiter: str, end: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        lines = [delimiter.join(("id", "input", "output"))]
+        for row in ROWS:
+            quoted = '"' + row["input"].replace('"', '""').replace("\n", end) + '"'
+            lines.append(delimiter.join((row["id"], quoted, row["output"])))
+        path.write_bytes(b"\xef\xbb\xbf" + (end.join(lines) + end).encode())
+
+    return write
+
+
+def _parquet(path: Path) -> None:
+    parquet.write_table(arrow.Table.from_pylist(ROWS), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("rows.jsonl", _jsonl),
+        ("rows.ndjson", _jsonl_windows),
+        ("rows.json", _json_list),
+        ("wrapped.json", _json_wrapped),
+        ("rows.csv", _table(",", "\n")),
+        ("windows.csv", _table(",", "\r\n")),
+        ("semicolons.csv", _table(";", "\r\n")),
+        ("rows.tsv", _table("\t", "\n")),
+        ("rows.parquet", _parquet),
+    ],
+)
+def test_every_format_gives_the_same_cases(tmp_path: Path, name: str, write: Callable[[Path], None]) -> None:
+    write(tmp_path / name)
+    cases = load_examples(tmp_path / name)
+    assert [(case.id, case.input, case.output) for case in cases] == [(r["id"], r["input"], r["output"]) for r in ROWS]
+
+
+def _lines(path: Path, *rows: object) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted"),
+    [
+        ({"question": "q", "answer": "a"}, ("q", "a")),
+        ({"Text": "q", "Label": 3}, ("q", "3")),
+        ({"prompt": "q", "completion": " a"}, ("q", "a")),
+        (
+            {"prompt": [{"role": "user", "content": "q"}], "completion": [{"role": "assistant", "content": "a"}]},
+            ("q", "a"),
+        ),
+        ({"instruction": "do", "input": "q", "output": "a"}, ("do\n\nq", "a")),
+        ({"instruction": "do", "input": "", "output": "a"}, ("do", "a")),
+        ({"input": "q", "output": {"b": [1, True]}}, ("q", '{"b": [1, true]}')),
+        ({"input": "q", "answers": ["a", "b"]}, ("q", "a")),
+        ({"input": "q", "answers": {"text": ["a"], "answer_start": [3]}}, ("q", "a")),
+        ({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}, ("q", "a")),
+        ({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, ("q", "a")),
+    ],
+)
+def test_usual_names_and_shapes_are_recognised(tmp_path: Path, row: object, wanted: tuple[str, str]) -> None:
+    (case,) = load_examples(_lines(tmp_path / "rows.jsonl", row))
+    assert (case.input, case.output) == wanted
+
+
+def test_a_longer_chat_becomes_one_input_without_the_system_message(tmp_path: Path) -> None:
+    chat = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello"), ("user", "And?"), ("assistant", "Fine")]
+    messages = [{"role": role, "content": content} for role, content in chat]
+    read = read_cases(_lines(tmp_path / "chat.jsonl", {"messages": messages}), Columns())
+    assert read.cases[0].input == "User: Hi\nAssistant: Hello\nUser: And?"
+    assert read.cases[0].output == "Fine"
+    assert any("system message is left out" in note for note in read.notes)
+
+
+def test_columns_are_mapped_and_joined_by_plain_substitution(tmp_path: Path) -> None:
+    row = {"subject": "{body} {0.__class__}", "body": "text", "topic": "x", "thread": 7, "refs": '["d1", "d2"]'}
+    columns = Columns(input="{subject}\n\n{body}", output="topic", group="thread", document_ids="refs")
+    (case,) = load_examples(_lines(tmp_path / "rows.jsonl", row), columns)
+    assert case.input == "{body} {0.__class__}\n\ntext"
+    assert (case.output, case.group, case.document_ids) == ("x", "7", ("d1", "d2"))
+
+
+def test_alternatives_slices_and_metadata_are_kept(tmp_path: Path) -> None:
+    row = {"input": "q", "output": "a", "answers": ["a", "b", "b"], "persona": "shop", "metadata": {"keep": ["x"]}}
+    (case,) = load_examples(_lines(tmp_path / "rows.jsonl", row), slices=["persona"])
+    assert case.accepted == ("a", "b")
+    assert case.slices == {"persona": "shop"}
+    assert case.metadata == {"keep": ["x"]}
+
+
+def test_ids_are_made_from_the_file_and_the_row_where_there_are_none(tmp_path: Path) -> None:
+    rows = [{"input": "q", "output": "a"}] * 2
+    assert [case.id for case in load_examples(_lines(tmp_path / "train.jsonl", *rows))] == ["train-1", "train-2"]
+
+
+def test_invisible_characters_are_removed_and_counted(tmp_path: Path) -> None:
+    hidden = "".join(chr(0xE0000 + ord(letter)) for letter in "obey")
+    rows = [
+        {"input": f"Hel\u200blo{hidden}", "output": "\x1b[31ma\x1b[0m"},
+        {"input": "plain", "output": "b"},
+        {"input": "\u0645\u06cc\u200c\u062e\u0648 \U0001f469\u200d\U0001f4bb", "output": "c"},
+    ]
+    read = read_cases(_lines(tmp_path / "rows.jsonl", *rows), Columns())
+    assert [(case.input, case.output) for case in read.cases[:2]] == [("Hello", "a"), ("plain", "b")]
+    assert read.cases[2].input == rows[2]["input"], "joiners stay where a script or an emoji needs them"
+    assert read.notes == (
+        "rows.jsonl: 14 invisible characters were removed (zero-width, tags, control codes) in 1 row.",
+    )
+
+
+def test_cleaning_leaves_ordinary_text_alone() -> None:
+    text = "tabs\t, lines\n, ünïcödé, 日本, ¿qué?, 😀"
+    assert clean(text, "here") == (text, 0)
+    assert clean("a\r\nb\rc", "here") == ("a\nb\nc", 0)
+
+
+def test_a_bad_line_is_named_with_its_number_also_after_quoted_newlines(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('input,output\n"one\ntwo\nthree",a\nb\n', encoding="utf-8")
+    with pytest.raises(BadInput, match=r"rows\.csv, line 5 has 1 value, but the header line names 2 columns"):
+        load_examples(path)
+
+
+def test_a_folder_of_texts_becomes_documents(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    (docs / "deep").mkdir(parents=True)
+    (docs / "b.md").write_bytes(b"\xef\xbb\xbf---\r\ndate: 2024-05-01\r\n---\r\n# Leave\r\nTen days.")
+    (docs / "deep" / "a_rule.txt").write_text("No dogs.", encoding="utf-8")
+    (docs / "empty.md").write_text("", encoding="utf-8")
+    (docs / "logo.png").write_bytes(b"\x89PNG")
+    (docs / ".hidden.md").write_text("secret", encoding="utf-8")
+    read = read_documents(docs)
+    assert [(one.id, one.title, one.date) for one in read.documents] == [
+        ("b.md", "Leave", "2024-05-01"),
+        ("deep/a_rule.txt", "a rule", ""),
+    ]
+    assert read.documents[0].text == "# Leave\nTen days."
+    assert read.notes == (
+        "docs: 1 file that is not text or Markdown was passed over.",
+        "docs: 1 without a text was left out.",
+    )
+
+
+def test_documents_come_from_rows_with_usual_names(tmp_path: Path) -> None:
+    path = _lines(
+        tmp_path / "docs.jsonl", {"doc_id": "d7", "heading": "Leave", "content": "Ten days.", "valid_from": "2024"}
+    )
+    (document,) = load_documents(path)
+    assert (document.id, document.title, document.text, document.date) == ("d7", "Leave", "Ten days.", "2024")
+
+
+def test_ten_thousand_rows_are_read_well_within_a_second(tmp_path: Path) -> None:
+    rows = [
+        {"id": str(n), "input": f"a message of some ten words about number {n} " * 3, "output": str(n % 50)}
+        for n in range(10_000)
+    ]
+    path = _lines(tmp_path / "rows.jsonl", *rows)
+    start = time.process_time()
+    assert len(load_examples(path)) == 10_000
+    assert time.process_time() - start < 0.8

@@ -1,0 +1,223 @@
+"""A task spec is read with its lines, nothing unsafe gets through, and what is inferred is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.assemble import Limits, Loaded, MetricScore, assemble, build
+from benchmarks.contract import BadInput
+from benchmarks.spec import DEFAULT_MODEL, Columns, parse_spec, read_spec
+from benchmarks.yaml_text import read_yaml
+from strategies.contract import Abstention, Case, Document, Failure, Prediction
+
+SMALLEST = "name: tickets\ninstruction: Answer with the label.\nexamples: rows.jsonl\ntarget: 0.8\n"
+
+
+def write_rows(folder: Path, outputs: list[str], name: str = "rows.jsonl") -> None:
+    numbered = enumerate(outputs)
+    rows = [{"input": f"{name} {n} about {text} {n * 7919}", "output": text} for n, text in numbered]
+    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def write_spec(folder: Path, text: str) -> Path:
+    path = folder / "task.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_four_lines_are_enough_and_everything_inferred_is_said(tmp_path: Path) -> None:
+    write_rows(tmp_path, ["refund", "invoice"] * 20)
+    benchmark = build(write_spec(tmp_path, SMALLEST))
+    assert benchmark.task.kind == "classification"
+    assert benchmark.task.labels == ("invoice", "refund")
+    assert benchmark.metric.name == "accuracy"
+    assert benchmark.target == 0.8
+    said = "\n".join(benchmark.notes)
+    assert all(f"{key}: " in said for key in ("kind", "labels", "metric"))
+
+
+def test_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
+    write_rows(tmp_path, ["a", "b"])
+    spec, folder = read_spec(write_spec(tmp_path, SMALLEST))
+    assert folder == tmp_path
+    assert (spec.volume, spec.horizon_months, spec.temperature) == (10_000, 12, 0.0)
+    assert [model.name for model in spec.models] == [DEFAULT_MODEL]
+
+
+def test_a_complete_spec_is_read(tmp_path: Path) -> None:
+    write_rows(tmp_path, ["yes", "no"] * 10)
+    write_rows(tmp_path, ["yes", "no"] * 10, "held.jsonl")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# Rules\nNo.", encoding="utf-8")
+    (tmp_path / "old.jsonl").write_text("{}", encoding="utf-8")
+    spec, _ = read_spec(
+        write_spec(
+            tmp_path,
+            SMALLEST
+            + "kind: classification\nheldout: held.jsonl\ndocuments: docs\nrecorded: old.jsonl\nlabels: [yes, no, 01]\n"
+            "metric: {name: f1_of_label, label: yes}\nconstraints: {cost_per_month: 5, data_stays_here: true}\n"
+            "volume: 20_000\nhorizon_months: 6\ntemperature: 0.5\nslices: persona\n"
+            "models: [a, {name: b, endpoint: 'http://127.0.0.1:1/v1', retries: 2, input_per_million: 0.1}]\n"
+            "columns: {input: '{subject}: {body}'}\nprices: {machine_hour: 0.4, currency: EUR}\n",
+        )
+    )
+    assert spec.labels == ("yes", "no", "01"), "words of YAML 1.1 and numbers stay labels"
+    assert spec.metric is not None
+    assert spec.metric.parameters == {"label": "yes"}
+    assert spec.limits.cost_per_month == 5
+    assert spec.limits.data_stays_here
+    assert spec.volume == 20_000
+    assert spec.slices == ("persona",)
+    assert spec.models[1].options == {"retries": 2, "input_per_million": 0.1}
+    assert spec.models[1].serving == {"retries": 2}
+    assert spec.prices.currency == "EUR"
+
+
+def test_labels_and_schema_may_stand_in_files(tmp_path: Path) -> None:
+    write_rows(tmp_path, ["a", "b"])
+    (tmp_path / "labels.txt").write_text("a\n\nb \n", encoding="utf-8")
+    (tmp_path / "schema.json").write_text('{"type": "object"}', encoding="utf-8")
+    spec, _ = read_spec(write_spec(tmp_path, SMALLEST + "labels: labels.txt\nschema: schema.json\n"))
+    assert spec.labels == ("a", "b")
+    assert spec.answer_schema == {"type": "object"}
+
+
+def test_lines_are_counted_from_one_and_nested_places_have_theirs(tmp_path: Path) -> None:
+    text = read_yaml(
+        write_spec(tmp_path, "# a comment\nname: x\nprices:\n  currency: usd\nmodels:\n  - one\n  - two\n")
+    )
+    assert text.where(("name",)) == "task.yaml:2"
+    assert text.where(("prices", "currency")) == "task.yaml:4"
+    assert text.where(("models", 1, "name")) == "task.yaml:7"
+
+
+def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path: Path) -> None:
+    write_rows(tmp_path, ["a", "b"])
+    plain, _ = read_spec(write_spec(tmp_path, SMALLEST))
+    (tmp_path / "task.yaml").write_bytes(b"\xef\xbb\xbf" + SMALLEST.replace("\n", "\r\n").encode())
+    assert read_spec(tmp_path / "task.yaml")[0] == plain
+
+
+def test_a_few_aliases_are_fine(tmp_path: Path) -> None:
+    values = read_yaml(write_spec(tmp_path, "a: &x [1, 2]\nb: *x\n")).values
+    assert values == {"a": [1, 2], "b": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "documents", "kind", "metric"),
+    [
+        (["refund", "invoice"] * 10, False, "classification", "accuracy"),
+        ([f'{{"item": "{index}"}}' for index in range(20)], False, "extraction", "field_f1"),
+        ([f"answer {index}" for index in range(20)], True, "qa", "exact_match"),
+        ([f"answer {index}" for index in range(20)], False, "generation", "chrf"),
+    ],
+)
+def test_the_kind_is_inferred_from_outputs_and_documents(
+    outputs: list[str], documents: bool, kind: str, metric: str
+) -> None:
+    cases = tuple(Case(id=str(n), input=f"text {n} {n * 7919}", output=output) for n, output in enumerate(outputs))
+    texts = (Document(id="d", text="one"),) if documents else ()
+    spec = parse_spec({"name": "x", "instruction": "y", "examples": "z", "target": 0.8})
+    benchmark = build(spec, data=Loaded(examples=cases, documents=texts))
+    assert benchmark.task.kind == kind
+    assert benchmark.metric.name == metric
+    assert any(note.startswith(f"kind: {kind}") for note in benchmark.notes)
+
+
+def test_generation_without_a_metric_compares_and_gives_no_verdict() -> None:
+    cases = tuple(Case(id=str(n), input=f"text {n} {n * 7919}", output=f"long {n}") for n in range(20))
+    spec = parse_spec({"name": "x", "instruction": "y", "examples": "z", "target": 0.8, "kind": "generation"})
+    benchmark = build(spec, data=Loaded(examples=cases))
+    assert benchmark.target is None
+    assert any("no verdict is given" in note for note in benchmark.notes)
+
+
+def _data() -> Loaded:
+    examples = tuple(Case(id=f"e{n}", input=f"ask {n} {n * 7919}", output="ab"[n % 2]) for n in range(40))
+    heldout = tuple(Case(id=f"h{n}", input=f"new {n} {n * 104729}", output="ab"[n % 2]) for n in range(30))
+    return Loaded(examples=examples, heldout=heldout)
+
+
+SPEC = parse_spec({"name": "x", "instruction": "y", "examples": "z", "target": 0.8})
+
+
+def test_limits_take_seeded_samples_that_grow_into_each_other() -> None:
+    small, large = (build(SPEC, data=_data(), limits=Limits(examples=size, heldout=size)) for size in (10, 20))
+    assert len(small.task.examples) == len(small.heldout) == 10
+    assert {case.id for case in small.heldout} < {case.id for case in large.heldout}
+    other = build(SPEC, data=_data(), limits=Limits(heldout=10), seed=1)
+    assert {case.id for case in other.heldout} != {case.id for case in small.heldout}
+
+
+def test_another_target_replaces_that_of_the_spec() -> None:
+    assert build(SPEC, data=_data(), limits=Limits(target=0.5)).target == 0.5
+
+
+def test_the_fingerprint_depends_on_cases_and_metric_alone() -> None:
+    first = build(SPEC, data=_data())
+    assert build(SPEC, data=_data(), limits=Limits(target=0.5)).fingerprint == first.fingerprint
+    macro = build(SPEC.model_copy(update={"metric": parse_metric("macro_f1")}), data=_data())
+    assert macro.fingerprint != first.fingerprint
+    data = _data()
+    assert data.heldout is not None
+    changed = (Case(id="h0", input="another question", output="a"), *data.heldout[1:])
+    assert build(SPEC, data=Loaded(examples=data.examples, heldout=changed)).fingerprint != first.fingerprint
+
+
+def parse_metric(name: str) -> object:
+    return parse_spec({"name": "x", "instruction": "y", "examples": "z", "metric": name}).metric
+
+
+def test_only_a_prediction_can_score() -> None:
+    score = build(SPEC, data=_data()).task.score
+    assert isinstance(score, MetricScore)
+    case = Case(id="1", input="?", output="a")
+    assert score(case, Prediction(text="a")) == 1.0
+    assert score(case, Prediction(text="b")) == 0.0
+    assert score(case, Abstention(reason="unsure")) == 0.0
+    assert score(case, Failure(kind="unparsable", message="?", raw="a")) == 0.0
+
+
+def test_examples_that_repeat_a_heldout_input_are_left_out() -> None:
+    data = _data()
+    assert data.heldout is not None
+    leak = Case(id="leak", input=data.heldout[3].input.upper() + "!", output="a")
+    benchmark = build(SPEC, data=Loaded(examples=(*data.examples, leak), heldout=data.heldout))
+    assert "leak" not in {case.id for case in benchmark.task.examples}
+    assert any("same input as a held-out case" in note for note in benchmark.notes)
+
+
+def test_a_label_without_examples_is_a_finding_where_labels_were_inferred() -> None:
+    data = _data()
+    assert data.heldout is not None
+    strange = Case(id="s", input="something else entirely", output="c")
+    assembly = assemble(SPEC, data=Loaded(examples=data.examples, heldout=(*data.heldout, strange)))
+    assert "unseen labels" in {finding.kind for finding in assembly.findings}
+
+
+def test_a_metric_of_ones_own_needs_the_permission(tmp_path: Path) -> None:
+    write_rows(tmp_path, ["a", "b"] * 10)
+    (tmp_path / "mine.py").write_text(
+        "def score(input, output, accepted, metadata):\n    return 0.5\n", encoding="utf-8"
+    )
+    path = write_spec(tmp_path, SMALLEST + "metric: mine.py:score\n")
+    with pytest.raises(BadInput, match="--allow-code"):
+        build(path)
+    assert build(path, allow_code=True).metric.score(Case(id="1", input="", output="a"), "a") == 0.5
+
+
+def test_whether_the_target_can_be_decided_is_said_before_anything_runs() -> None:
+    assembly = assemble(SPEC, data=_data(), limits=Limits(target=0.95))
+    assert assembly.decidable is not None
+    assert assembly.decidable.right_needed is None, "30 cases cannot show .95 for five candidates"
+    assert assembly.decidable.cases_needed is not None
+    assert any("nothing can be shown to meet 0.95" in note for note in assembly.benchmark.notes)
+
+
+def test_an_unknown_column_mapping_is_refused_by_name() -> None:
+    with pytest.raises(BadInput, match='Did you mean "input"'):
+        parse_spec({"name": "x", "instruction": "y", "examples": "z", "columns": {"inptu": "a"}})
+    assert Columns().input is None

@@ -1,0 +1,161 @@
+"""Parts never share a near-duplicate or a group, keep the labels in proportion, and are the same for the same seed."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.similar import clusters, near_pairs, normalised
+from benchmarks.split import cut_folds, cut_heldout, grouped, overlapping, written_down
+from strategies.contract import Case, Fold
+
+WORDS = [
+    f"{first}{last}"
+    for first in ("bel", "cor", "dun", "fas", "gim", "hov", "jup")
+    for last in ("ta", "ro", "mi", "ske", "ul")
+]
+
+
+def _case(number: int, label: str = "", group: str = "") -> Case:
+    text = " ".join(random.Random(number).choices(WORDS, k=12))
+    return Case(id=f"c{number}", input=text, output=label or f"answer {number}", group=group)
+
+
+def _cases(count: int, labels: int = 4) -> list[Case]:
+    return [_case(number, label="abcdefgh"[number % labels]) for number in range(count)]
+
+
+def _ids(cases: tuple[Case, ...]) -> set[str]:
+    return {case.id for case in cases}
+
+
+@pytest.mark.parametrize(("count", "held"), [(10, 5), (101, 50), (1_000, 500), (3_000, 500)])
+def test_half_is_held_out_and_at_most_five_hundred(count: int, held: int) -> None:
+    cut = cut_heldout(_cases(count), "classification", 0)
+    assert len(cut.heldout) == held
+    assert _ids(cut.examples) | _ids(cut.heldout) == {f"c{number}" for number in range(count)}
+    assert len(cut.examples) + len(cut.heldout) == count
+
+
+def test_labels_are_held_out_in_proportion_and_stay_among_the_examples() -> None:
+    cases = [_case(number, label="rare" if number % 20 == 0 else "often") for number in range(400)]
+    cases.append(_case(400, label="once"))
+    cut = cut_heldout(cases, "classification", 3)
+    held = Counter(case.output for case in cut.heldout)
+    assert held["rare"] == 10
+    assert held["once"] == 0
+    assert Counter(case.output for case in cut.examples)["rare"] == 10
+
+
+def test_the_same_seed_gives_the_same_parts_and_another_one_does_not() -> None:
+    cases = _cases(200)
+    first, again, other = (cut_heldout(cases, "classification", seed) for seed in (0, 0, 1))
+    assert first == again
+    assert _ids(first.heldout) != _ids(other.heldout)
+    assert cut_folds(cases, "classification", 0) == cut_folds(cases, "classification", 0)
+
+
+def test_near_duplicates_and_groups_stay_on_one_side() -> None:
+    cases = [_case(number, group=f"g{number // 4}" if number < 40 else "") for number in range(200)]
+    for number in range(100, 140):
+        copy = cases[number].input.upper().replace(" ", "  ") if number % 2 else cases[number].input + " ok"
+        cases.append(Case(id=f"copy{number}", input=copy, output="x"))
+    bound = [(f"c{4 * block}", f"c{4 * block + step}") for block in range(10) for step in (1, 2, 3)]
+    bound += [(f"c{number}", f"copy{number}") for number in range(100, 140)]
+    for seed in range(5):
+        cut = cut_heldout(cases, "qa", seed)
+        held = _ids(cut.heldout)
+        assert all((one in held) == (other in held) for one, other in bound)
+        for fold in cut_folds(cut.examples, "qa", seed):
+            selection, train = _ids(fold.selection), _ids(fold.train)
+            assert all(not (one in selection and other in train) for one, other in bound)
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(299, {99, 100}), (300, {75}), (500, {125}), (2_000, {150})])
+def test_one_fold_from_three_hundred_examples_on_else_three(count: int, sizes: set[int]) -> None:
+    folds = cut_folds(_cases(count), "classification", 0)
+    assert len(folds) == (3 if count < 300 else 1)
+    assert {len(fold.selection) for fold in folds} <= sizes
+    for fold in folds:
+        assert len(fold.train) + len(fold.selection) == count
+
+
+def test_three_folds_select_on_each_example_once_and_balance_the_labels() -> None:
+    folds = cut_folds(_cases(120), "classification", 0)
+    assert Counter(case.id for fold in folds for case in fold.selection) == {f"c{number}": 1 for number in range(120)}
+    for fold in folds:
+        assert set(Counter(case.output for case in fold.selection).values()) == {10}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    texts=st.lists(st.sampled_from(["same", "same!", "other", "third", "x" * 40, "x" * 41]), min_size=3, max_size=12),
+    groups=st.lists(st.sampled_from(["", "g", "h"]), min_size=12, max_size=12),
+    seed=st.integers(0, 5),
+)
+def test_no_part_is_ever_empty_whatever_belongs_together(texts: list[str], groups: list[str], seed: int) -> None:
+    cases = [Case(id=str(n), input=text, output="ab"[n % 2], group=groups[n]) for n, text in enumerate(texts)]
+    for fold in cut_folds(cases, "classification", seed):
+        assert fold.train
+        assert fold.selection
+        assert not _ids(fold.train) & _ids(fold.selection)
+
+
+def _jaccard(one: str, other: str) -> float:
+    first, second = ({text[start : start + 5] for start in range(len(text) - 4)} for text in (one, other))
+    return len(first & second) / len(first | second)
+
+
+def test_near_duplicates_are_those_with_the_stated_similarity() -> None:
+    texts = [_case(number).input for number in range(150)]
+    texts += [text.replace(" ", " so ", 1) for text in texts[:50]] + [
+        text + " and thanks a lot" for text in texts[50:100]
+    ]
+    plain = [normalised(text) for text in texts]
+    similar = {
+        (one, other): _jaccard(plain[one], plain[other])
+        for one in range(len(plain))
+        for other in range(one + 1, len(plain))
+    }
+    found = set(near_pairs(plain))
+    assert found <= {pair for pair, value in similar.items() if value >= 0.8}
+    assert {pair for pair, value in similar.items() if value >= 0.85} <= found
+
+
+def test_a_template_that_all_texts_share_does_not_bind_them_all() -> None:
+    frame = "Dear team, please find below the order of our company with the usual terms of payment and delivery, number"
+    texts = [f"{frame} {number}" for number in range(300)]
+    found = clusters([*texts, texts[0].upper()], [""] * 301)
+    assert len(found) == 300
+    assert [0, 300] in found
+
+
+def test_groups_name_what_is_not_independent() -> None:
+    cases = [_case(1), _case(2), Case(id="twin", input=_case(1).input + "!", output="x")]
+    assert [case.group for case in grouped(cases)] == ["c1", "", "c1"]
+
+
+def test_overlap_tells_equal_from_nearly_equal() -> None:
+    heldout = [_case(number) for number in range(20)]
+    equal = Case(id="equal", input=heldout[3].input.upper(), output="x")
+    near = Case(id="near", input=heldout[4].input + " ok", output="x")
+    assert overlapping([equal, near, _case(99)], heldout) == (frozenset({"equal"}), frozenset({"near"}))
+
+
+def test_the_parts_are_written_down_by_id() -> None:
+    cases = [_case(number) for number in range(3)]
+    parts = written_down(cases[:2], cases[2:], [Fold(train=(cases[0],), selection=(cases[1],))], 7)
+    assert parts.to_dict() == {"seed": 7, "examples": ("c0", "c1"), "heldout": ("c2",), "folds": ((("c0",), ("c1",)),)}
+
+
+def test_ten_thousand_cases_are_cut_within_two_seconds() -> None:
+    cases = [_case(number, label=str(number % 30)) for number in range(10_000)]
+    start = time.process_time()
+    cut = cut_heldout(cases, "classification", 0)
+    cut_folds(cut.examples, "classification", 0)
+    assert time.process_time() - start < 2
