@@ -1,0 +1,158 @@
+"""From evaluations and costs to a recommendation: who meets the target, who is the cheapest, and what that rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from advisor.bounds import family_statuses, paired
+from advisor.contract import Costs, Recommendation, Status
+from advisor.economics import Ranking, rank
+from advisor.outlook import next_steps, would_change
+from advisor.reasons import Decided, in_money, reasons
+from advisor.triage import expect
+from advisor.wording import duration, money
+from benchmarks.contract import Benchmark, Evaluation, State
+
+Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    verdict: Verdict
+    safe: str | None = None
+    unsettled: tuple[str, ...] = ()
+    best: str | None = None
+
+
+def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchmark: Benchmark) -> Recommendation:
+    """The cheapest candidate that meets the target, when nothing that would be preferred to it may still meet it too.
+
+    `meets` is a one-sided 95 % lower bound at or above the target, corrected by Holm for the candidates that have
+    usable scores; `misses` is the same from above. Constraints rule out before anything is tested. Raises ValueError
+    unless every evaluation has its costs and names are unique.
+    """
+    by_name = {evaluation.candidate: evaluation for evaluation in evaluations}
+    bills = {cost.candidate: cost for cost in costs}
+    if len(by_name) != len(evaluations) or set(bills) != set(by_name):
+        raise ValueError("Every candidate needs one evaluation and one bill, under one name.")
+    statuses = _statuses(by_name, bills, benchmark)
+    ranking = rank(costs, evaluations)
+    outcome = _outcome(by_name, statuses, ranking, benchmark)
+    choice = outcome.safe if outcome.verdict == "choose" else None
+    told = choice or outcome.safe or outcome.best
+    decided = Decided(
+        verdict=outcome.verdict,
+        named=told,
+        unsettled=outcome.unsettled,
+        evaluations=by_name,
+        costs=bills,
+        statuses=statuses,
+        ranking=ranking,
+        benchmark=benchmark,
+        expectation=expect(benchmark.task),
+    )
+    return Recommendation(
+        verdict=outcome.verdict,
+        choice=choice,
+        safe=outcome.safe,
+        cheaper_undecided=outcome.unsettled if outcome.safe else (),
+        best=outcome.best,
+        statuses=tuple(statuses[name] for name in ranking.order),
+        differences=paired(told, [by_name[name] for name in ranking.order if has_scores(statuses[name])]),
+        reasons=reasons(decided),
+        would_change=would_change(decided),
+        next_steps=next_steps(decided),
+    )
+
+
+def has_scores(status: Status) -> bool:
+    """True where the figures of the candidate may be used."""
+    return status.state not in (State.INVALID, State.CANNOT_RUN, State.SKIPPED)
+
+
+# ---------------------------------------------------------------- statuses
+
+
+def _statuses(
+    by_name: Mapping[str, Evaluation], bills: Mapping[str, Costs], benchmark: Benchmark
+) -> Mapping[str, Status]:
+    settled: dict[str, Status] = {}
+    for name, evaluation in by_name.items():
+        status = _unusable(evaluation, benchmark) or _ruled_out(evaluation, bills[name], benchmark)
+        if status is not None:
+            settled[name] = status
+    open_to_test = [evaluation for name, evaluation in by_name.items() if name not in settled]
+    if benchmark.target is None:
+        why = "There is no target, so it is compared and not judged."
+        tested = [Status(candidate=each.candidate, state=State.COMPARED, reason=why) for each in open_to_test]
+    else:
+        tested = list(family_statuses(open_to_test, benchmark.target))
+    return settled | {status.candidate: status for status in tested}
+
+
+def _unusable(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:
+    """The status that measuring itself settled, or that figures from other cases get."""
+    if evaluation.state is not None:
+        return Status(candidate=evaluation.candidate, state=evaluation.state, reason=evaluation.problem)
+    problem = ""
+    if not evaluation.scores or not math.isfinite(evaluation.figure):
+        problem = "It has no scores on the held-out cases."
+    elif len(evaluation.scores) != len(benchmark.heldout) or evaluation.fingerprint != benchmark.fingerprint:
+        problem = (
+            "It was measured on other held-out cases or with another metric, so it cannot be compared. Run it again."
+        )
+    return Status(candidate=evaluation.candidate, state=State.INVALID, reason=problem) if problem else None
+
+
+def _ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark) -> Status | None:
+    limits, reason = benchmark.constraints, ""
+    latency = evaluation.latency
+    monthly = cost.monthly
+    if limits.p95_latency_s is not None and latency is not None and latency.p95_s > limits.p95_latency_s:
+        reason = (
+            f"One request in twenty takes longer than {duration(latency.p95_s)}; "
+            f"the task allows {duration(limits.p95_latency_s)}."
+        )
+    elif limits.cost_per_month is not None and in_money(cost) and (monthly.value or 0.0) > limits.cost_per_month:
+        reason = (
+            f"It costs {monthly.unit} {money(monthly.value or 0.0)} a month at {benchmark.volume:,} requests; "
+            f"the task allows {money(limits.cost_per_month)}."
+        )
+    return Status(candidate=evaluation.candidate, state=State.RULED_OUT, reason=reason) if reason else None
+
+
+# ---------------------------------------------------------------- the verdict
+
+
+def _outcome(
+    by_name: Mapping[str, Evaluation], statuses: Mapping[str, Status], ranking: Ranking, benchmark: Benchmark
+) -> _Outcome:
+    usable = [name for name in ranking.order if statuses[name].state not in _OUT]
+    best = max(usable, key=lambda name: by_name[name].figure) if usable else None
+    if benchmark.target is None:
+        return _Outcome(verdict="compared", best=best)
+    meeting = [name for name in usable if statuses[name].state is State.MEETS]
+    undecided = [name for name in usable if statuses[name].state is State.UNDECIDED]
+    if not meeting:
+        return _Outcome(verdict="undecided" if undecided else "nothing meets", best=best, unsettled=tuple(undecided))
+    safe = ranking.first(meeting)
+    others = [name for name in usable if name in undecided + meeting and name != safe]
+    unsettled = tuple(name for name in others if _may_replace(name, safe, meeting, ranking))
+    return _Outcome(
+        verdict="safe but cheaper undecided" if unsettled else "choose", safe=safe, best=best, unsettled=unsettled
+    )
+
+
+_OUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.RULED_OUT)
+
+
+def _may_replace(name: str, safe: str, meeting: Sequence[str], ranking: Ranking) -> bool:
+    """True where the candidate, if it meets, would unseat the safe one, or where that cannot be told.
+
+    Asking of one at a time is enough: those that leave the safe one in place alone also do so together, since more
+    candidates only lower the bar of what is clearly dearer, and each of them left the safe one below it.
+    """
+    return not ranking.comparable(name, safe) or ranking.first([*meeting, name]) != safe

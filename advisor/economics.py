@@ -1,0 +1,284 @@
+"""What each candidate cost so far and will cost at the stated volume, and which of two costs is the lower beyond noise.
+
+Two costs whose ranges overlap are a tie. Such ties are not transitive (A ties with B, and B with C, while A is clearly
+cheaper than C), so "take the simpler of any two that tie" can run in circles. One rule is used everywhere instead:
+the first of some candidates is the simplest among those than which none of them is clearly cheaper. An order is that
+rule applied again and again to those that remain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from advisor.contract import Amount, CostItem, Costs
+from advisor.wording import SECONDS, listed
+from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.prices import MachinePrices, TokenPrices
+from strategies.contract import Usage
+
+NOISE = 0.15
+"""Half the range laid around measured seconds, as a share: timings repeated on a shared machine vary that much."""
+
+_STEPS = {"search": "choosing the configuration", "index": "building the index", "training": "training"}
+_NOTHING_LEFT = "what was fitted here is what would be put to work"
+
+
+def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -> Costs:
+    """The bill of one candidate, in money where a price is known, else in machine seconds, else unknown.
+
+    A candidate on a hosted model is billed by its tokens; any other by the seconds of the machine. What was measured
+    in seconds carries a range of +-15 %.
+    """
+    unit = _unit(evaluation, prices)
+    request, source = _per_request(evaluation, prices, unit)
+    items = [*_spent_items(evaluation.fitting, prices)]
+    elsewhere = evaluation.family == "recorded"
+    spent = Amount(value=None, unit=unit) if elsewhere else _total((item.amount for item in items), unit)
+    once = Amount(value=0.0, unit=unit, low=0.0, high=0.0)
+    monthly = _times(request, benchmark.volume)
+    items.append(CostItem(name="putting it to work", amount=once, when="once", source=_NOTHING_LEFT))
+    items.append(CostItem(name="answering", amount=monthly, when="monthly", source=source))
+    return Costs(
+        candidate=evaluation.candidate,
+        items=tuple(items),
+        spent=spent,
+        per_thousand=_times(request, 1000),
+        monthly=monthly,
+        ahead=_times(monthly, benchmark.horizon_months),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Which candidate comes before which by cost ahead, ties included."""
+
+    order: tuple[str, ...]
+    """Comparable candidates by the rule of this module, then the others, simplest first."""
+    unranked: tuple[str, ...]
+    """Candidates whose cost is unknown, or in another unit than that of most."""
+    note: str
+    """Empty, or which price to give so that everything can be ranked."""
+    ahead: Mapping[str, Amount]
+    simplicity: Mapping[str, int]
+
+    def comparable(self, one: str, other: str) -> bool:
+        """True where both costs are known and in the same unit."""
+        a, b = self.ahead[one], self.ahead[other]
+        return a.value is not None and b.value is not None and a.unit == b.unit
+
+    def tie(self, one: str, other: str) -> bool:
+        """True where the ranges of two comparable costs overlap."""
+        if not self.comparable(one, other):
+            return False
+        a, b = _range(self.ahead[one]), _range(self.ahead[other])
+        return a[0] <= b[1] and b[0] <= a[1]
+
+    def first(self, names: Collection[str]) -> str:
+        """The one to prefer: the simplest among those than which none is clearly cheaper.
+
+        Candidates that cannot be ranked count only where there are no others. Raises ValueError for no names.
+        """
+        if not names:
+            raise ValueError("There is no candidate to choose from.")
+        ranked = [name for name in names if name not in self.unranked] or _one_unit(names, self.ahead)
+        if not ranked:
+            return min(names, key=self.by_simplicity)
+        least = min(_range(self.ahead[name])[1] for name in ranked)
+        return min((name for name in ranked if _range(self.ahead[name])[0] <= least), key=self.by_simplicity)
+
+    def by_simplicity(self, name: str) -> tuple[int, float, str]:
+        """A key for sorting: the simpler first, then the cheaper."""
+        value = self.ahead[name].value
+        return self.simplicity[name], math.inf if value is None else value, name
+
+
+def rank(all_costs: Sequence[Costs], evaluations: Sequence[Evaluation]) -> Ranking:
+    """Puts candidates in order of what lies ahead; amounts in different units are never compared."""
+    ahead = {cost.candidate: cost.ahead for cost in all_costs}
+    simplicity = {each.candidate: each.simplicity for each in evaluations if each.candidate in ahead}
+    comparable = _one_unit(ahead, ahead)
+    unranked = tuple(name for name in ahead if name not in comparable)
+    measured = {each.candidate for each in evaluations if each.scores and each.state is None}
+    wanted = {name: amount for name, amount in ahead.items() if name in measured}
+    note = _price_wanted(wanted, [name for name in unranked if name in measured])
+    loose = Ranking(order=(), unranked=unranked, note=note, ahead=ahead, simplicity=simplicity)
+    left = list(comparable)
+    order: list[str] = []
+    while left:
+        order.append(loose.first(left))
+        left.remove(order[-1])
+    order.extend(sorted(unranked, key=loose.by_simplicity))
+    return Ranking(order=tuple(order), unranked=unranked, note=note, ahead=ahead, simplicity=simplicity)
+
+
+def saving(ranking: Ranking, dearer: str, cheaper: str, months: int) -> Amount | None:
+    """What the cheaper of two candidates saves a month; None where they tie or cannot be compared."""
+    if not ranking.comparable(dearer, cheaper) or ranking.tie(dearer, cheaper):
+        return None
+    a, b = ranking.ahead[dearer], ranking.ahead[cheaper]
+    if a.value is None or b.value is None or a.value <= b.value:
+        return None
+    return Amount(value=(a.value - b.value) / months, unit=a.unit)
+
+
+# ---------------------------------------------------------------- one candidate
+
+
+def _unit(evaluation: Evaluation, prices: MachinePrices) -> str:
+    if _billed(evaluation) is not None:
+        return prices.currency
+    if evaluation.model in prices.tokens:
+        stated = prices.tokens[evaluation.model]
+        return stated.currency if stated else prices.currency
+    return SECONDS if prices.machine_hour is None else prices.currency
+
+
+def _billed(evaluation: Evaluation) -> float | None:
+    """Money that the answers are known to have cost, in the currency of the spec."""
+    return None if evaluation.answering is None else evaluation.answering.cost
+
+
+def _per_request(evaluation: Evaluation, prices: MachinePrices, unit: str) -> tuple[Amount, str]:
+    """The cost of one request and where it comes from."""
+    unknown = Amount(value=None, unit=unit)
+    usage, bill = evaluation.answering, _billed(evaluation)
+    if usage is None or usage.calls == 0:
+        return unknown, "no answer was measured"
+    if bill is not None:
+        money = bill / usage.calls
+        return Amount(value=money, unit=unit, low=money, high=money), "stated in the file of recorded answers"
+    if evaluation.model in prices.tokens:
+        return _by_tokens(usage, prices.tokens[evaluation.model], unit)
+    if evaluation.family == "recorded":
+        return unknown, "the answers were recorded elsewhere, and their file states no cost"
+    return _by_seconds(usage.seconds / usage.calls, prices), _seconds_source(prices)
+
+
+def _by_tokens(usage: Usage, price: TokenPrices | None, unit: str) -> tuple[Amount, str]:
+    counted = (
+        f"{_count(usage.prompt_tokens / usage.calls)} prompt tokens "
+        f"({_count(usage.cached_tokens / usage.calls)} of them cached) and "
+        f"{_count(usage.answer_tokens / usage.calls)} answer tokens a request, measured here"
+    )
+    if price is None:
+        return Amount(value=None, unit=unit), f"{counted}; the price of its tokens is not known"
+    if price.base_up_to is not None and usage.prompt_tokens / usage.calls > price.base_up_to:
+        too_long = f"{counted}; prompts above {price.base_up_to:,} tokens have another price, which is not known here"
+        return Amount(value=None, unit=unit), too_long
+    money = price.money(usage.prompt_tokens, usage.cached_tokens, usage.answer_tokens) / usage.calls
+    return Amount(value=money, unit=unit, low=money, high=money), f"{counted}; {price.source}"
+
+
+def _by_seconds(seconds: float, prices: MachinePrices) -> Amount:
+    value = seconds if prices.machine_hour is None else seconds / 3600 * prices.machine_hour
+    unit = SECONDS if prices.machine_hour is None else prices.currency
+    return Amount(value=value, unit=unit, low=value * (1 - NOISE), high=value * (1 + NOISE))
+
+
+def _seconds_source(prices: MachinePrices) -> str:
+    measured = f"machine seconds measured here, +-{NOISE:.0%} since timings vary".replace("%", " %")
+    if prices.machine_hour is None:
+        return measured
+    return f"{measured}; {prices.machine_hour:g} {prices.currency} an hour, stated in the task spec"
+
+
+# ---------------------------------------------------------------- what was spent
+
+
+def _spent_items(fitting: Iterable[Usage], prices: MachinePrices) -> Iterable[CostItem]:
+    """One line for each step and kind of bill, in the order of the work."""
+    for step, name in {**_STEPS, "answering": "answering while fitting"}.items():
+        rows = [row for row in fitting if row.step == step]
+        local = [row for row in rows if row.model not in prices.tokens]
+        if local:
+            amount = _by_seconds(sum(row.seconds for row in local), prices)
+            yield CostItem(name=name, amount=amount, when="spent", source=_seconds_source(prices))
+        for model in dict.fromkeys(row.model for row in rows if row.model in prices.tokens):
+            yield _hosted_item(name, [row for row in rows if row.model == model], prices)
+
+
+def _hosted_item(name: str, rows: Sequence[Usage], prices: MachinePrices) -> CostItem:
+    model = rows[0].model
+    price = prices.tokens[model]
+    unit = price.currency if price else prices.currency
+    money = [None if price is None else _row_money(row, price) for row in rows]
+    tokens = sum(row.prompt_tokens + row.answer_tokens for row in rows)
+    if price is None or None in money:
+        amount = Amount(value=None, unit=unit)
+        return CostItem(name=name, amount=amount, when="spent", source=f"{tokens:,} tokens; their price is not known")
+    total = sum(value for value in money if value is not None)
+    amount = Amount(value=total, unit=unit, low=total, high=total)
+    return CostItem(name=name, amount=amount, when="spent", source=f"{tokens:,} tokens; {price.source}")
+
+
+def _row_money(row: Usage, price: TokenPrices) -> float | None:
+    if price.base_up_to is not None and row.prompt_tokens / max(1, row.calls) > price.base_up_to:
+        return None
+    return price.money(row.prompt_tokens, row.cached_tokens, row.answer_tokens)
+
+
+# ---------------------------------------------------------------- amounts
+
+
+def _total(amounts: Iterable[Amount], unit: str) -> Amount:
+    """The sum; unknown as soon as one part is unknown or in another unit, as seconds are beside money."""
+    parts = list(amounts)
+    if any(part.value is None or part.unit != unit for part in parts):
+        return Amount(value=None, unit=unit)
+    value = sum(part.value or 0.0 for part in parts)
+    bounds = [_range(part) for part in parts]
+    return Amount(value=value, unit=unit, low=sum(low for low, _ in bounds), high=sum(high for _, high in bounds))
+
+
+def _times(amount: Amount, factor: float) -> Amount:
+    def scaled(value: float | None) -> float | None:
+        return None if value is None else value * factor
+
+    return Amount(value=scaled(amount.value), unit=amount.unit, low=scaled(amount.low), high=scaled(amount.high))
+
+
+def _range(amount: Amount) -> tuple[float, float]:
+    """Low and high of a known amount; the value itself where no range is stated."""
+    value = math.nan if amount.value is None else amount.value
+    return (value if amount.low is None else amount.low), (value if amount.high is None else amount.high)
+
+
+def _one_unit(names: Iterable[str], ahead: Mapping[str, Amount]) -> list[str]:
+    """Those of the names whose cost is known, in the unit that most of them have; money before seconds where equal."""
+    known = [name for name in names if ahead[name].value is not None]
+    if not known:
+        return []
+    counts = Counter(ahead[name].unit for name in known)
+    unit = max(counts, key=lambda unit: (counts[unit], unit != SECONDS, unit))
+    return [name for name in known if ahead[name].unit == unit]
+
+
+def _price_wanted(ahead: Mapping[str, Amount], unranked: Collection[str]) -> str:
+    if not unranked:
+        return ""
+    unknown = [name for name in unranked if ahead[name].value is None]
+    units = sorted({amount.unit for amount in ahead.values() if amount.value is not None})
+    sentences = []
+    if unknown:
+        sentences.append(
+            f"The cost of {listed(unknown)} is not known: give the price of the model's tokens "
+            "(input_per_million and output_per_million in the task spec)."
+        )
+    if len(units) > 1 and SECONDS in units:
+        money = " and ".join(unit for unit in units if unit != SECONDS)
+        sentences.append(
+            f"Some costs are in machine seconds and some in {money}, which cannot be compared: give the price of an "
+            "hour of this machine (machine_hour under prices in the task spec)."
+        )
+    elif len(units) > 1:
+        sentences.append(
+            f"Costs are in {' and '.join(units)}, which are not converted: state every price in one currency."
+        )
+    return " ".join(sentences)
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}"

@@ -1,0 +1,137 @@
+"""What would change a recommendation, and what to do next: concrete sentences for people."""
+
+from __future__ import annotations
+
+import math
+
+from advisor.reasons import Decided, before, in_money
+from advisor.wording import about, digits, floor_percent, listed, percent, start
+from benchmarks.contract import Evaluation, State
+
+
+def would_change(decided: Decided) -> tuple[str, ...]:
+    """Which other target, volume, price, data or world would lead to another recommendation."""
+    found = [*_other_target(decided), *_other_cost(decided)]
+    if decided.ranking.note:
+        found.append(decided.ranking.note)
+    if decided.benchmark.task.documents and decided.named is not None:
+        found.append(_changing_facts(decided.evaluations[decided.named]))
+    risen = [name for name in decided.having(State.MISSES, State.UNDECIDED) if decided.evaluations[name].rising]
+    if risen:
+        found.append(f"A larger tuning budget: {listed(risen)} still rose when the budget ended.")
+    return (*found, *_other_volume(decided))
+
+
+def next_steps(decided: Decided) -> tuple[str, ...]:
+    """What to do now."""
+    named = decided.named
+    steps: list[str] = []
+    if named is not None and decided.verdict in ("choose", "safe but cheaper undecided"):
+        steps.append(
+            f"Put {named} to work on a part of the requests first, and keep labelling some of them: "
+            f"{percent(decided.evaluations[named].figure)} was measured on the held-out cases, not on live traffic."
+        )
+    if decided.verdict in ("safe but cheaper undecided", "undecided"):
+        steps.extend(_label_more(decided))
+    if decided.verdict == "nothing meets" and named is not None:
+        steps.extend(_what_to_try(decided, named))
+    if decided.verdict == "compared":
+        steps.append("Set a target in the task spec (0.9 for 90 %) to get a verdict from the same measurements.")
+    broken = decided.having(State.INVALID, State.CANNOT_RUN, State.SKIPPED)
+    if broken:
+        steps.append(f"See why {listed(broken)} could not be judged, and run again if it matters.")
+    return tuple(steps)
+
+
+# ---------------------------------------------------------------- what would change it
+
+
+def _other_target(decided: Decided) -> list[str]:
+    target, named = decided.benchmark.target, decided.named
+    if named is None:
+        return []
+    if target is None:
+        return ["A target: the cheapest approach that meets it would be recommended."]
+    found = []
+    status = decided.statuses[named]
+    if status.state is State.MEETS and status.lower is not None:
+        found.append(f"A target above {floor_percent(status.lower, target)} %: {named} is proven up to there.")
+    missing = [
+        name for name in decided.having(State.MISSES) if status.state is not State.MEETS or before(decided, name)
+    ]
+    lower = [(bound, name) for name in missing if (bound := decided.statuses[name].lower) is not None and bound >= 0.01]
+    if lower:
+        bound, name = max(lower)
+        found.append(f"A target of {floor_percent(bound)} % or lower: {name} would be enough.")
+    open_still = [name for name in decided.unsettled if decided.statuses[name].state is State.UNDECIDED]
+    if open_still:
+        found.append(f"Proof by more held-out cases that {' or '.join(open_still)} meets the target.")
+    return found
+
+
+def _other_volume(decided: Decided) -> list[str]:
+    named, limit = decided.named, decided.benchmark.constraints.cost_per_month
+    if named is None or decided.statuses[named].state is not State.MEETS:
+        return []
+    thousand = decided.costs[named].per_thousand.value
+    if limit is not None and thousand and in_money(decided.costs[named]):
+        most = math.floor(limit / thousand * 1000)
+        return [f"A volume above {most:,} requests a month: {named} would cost more than the limit."]
+    return [
+        f"Not the volume: at more or fewer than {decided.benchmark.volume:,} requests a month all costs ahead change "
+        "alike, since what was fitted is already paid for."
+    ]
+
+
+def _other_cost(decided: Decided) -> list[str]:
+    """How much dearer the named candidate would have to become before the next that meets were the cheaper one."""
+    named = decided.named
+    if named is None or decided.statuses[named].state is not State.MEETS:
+        return []
+    mine = decided.ranking.ahead[named].value
+    others = [name for name in decided.having(State.MEETS) if decided.saved(name, named) is not None]
+    dearer = [(value, name) for name in others if (value := decided.ranking.ahead[name].value) is not None]
+    if not mine or not dearer:
+        return []
+    value, name = min(dearer)
+    return [f"Costs of {named} that are {digits(value / mine)} times as high: {name} meets the target too."]
+
+
+def _changing_facts(evaluation: Evaluation) -> str:
+    if evaluation.family in ("retrieval", "combined"):
+        return f"Documents that are not kept current: {evaluation.candidate} answers from what they say."
+    return f"Facts that change often: {evaluation.candidate} does not look them up, an approach with retrieval does."
+
+
+# ---------------------------------------------------------------- next steps
+
+
+def _label_more(decided: Decided) -> list[str]:
+    needed = [(more, name) for name in decided.unsettled if (more := decided.statuses[name].more_cases) is not None]
+    if not needed:
+        priced = f"Add the missing price to the task spec and make the report again, or accept {decided.named}."
+        return [priced] if decided.named and decided.ranking.note else []
+    more, name = min(needed)
+    return [
+        f"To decide about {name}, label {about(more, 'more held-out case')} drawn like real requests, and "
+        "measure once when all are there: looking again and again until it passes flatters it."
+    ]
+
+
+def _what_to_try(decided: Decided, named: str) -> list[str]:
+    steps = []
+    tried = {evaluation.family for evaluation in decided.evaluations.values() if math.isfinite(evaluation.figure)}
+    quality = decided.evaluations[named].retrieval
+    if quality is not None and quality.recall_at and quality.recall_at[max(quality.recall_at)] < 0.8:
+        steps.append("Improve what is looked up first: the right document is often not among the passages.")
+    steps.append(
+        f"Try a larger language model: name it under models in the task spec. {start(named)} is the one to beat."
+    )
+    rising = [name for name in decided.ranking.order if decided.evaluations[name].rising]
+    if rising:
+        steps.append(f"Give {listed(rising)} a larger tuning budget: the selection score was still rising.")
+    if decided.benchmark.task.documents and "retrieval" not in tried:
+        steps.append("Run retrieval too: the task has documents.")
+    examples = len(decided.benchmark.task.examples)
+    steps.append(f"Collect more examples than the {examples:,} there are, above all of the kinds that go wrong.")
+    return steps

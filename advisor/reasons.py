@@ -1,0 +1,291 @@
+"""Why a recommendation reads as it does, in sentences for people, the decisive things first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from advisor.contract import Amount, Costs, Status
+from advisor.economics import Ranking, saving
+from advisor.triage import Expectation
+from advisor.wording import (
+    SECONDS,
+    about,
+    amount,
+    ceil_percent,
+    counted,
+    floor_percent,
+    full,
+    listed,
+    money,
+    percent,
+    plain_percent,
+    start,
+)
+from benchmarks.contract import Benchmark, Evaluation, State
+
+TUNED = ("finetuning", "combined")
+FAMILY_NAMES = {
+    "reference": "an approach without a language model",
+    "prompting": "prompting",
+    "retrieval": "retrieval",
+    "finetuning": "fine-tuning",
+    "combined": "fine-tuning and retrieval together",
+    "recorded": "recorded answers",
+}
+_SMALL_DATA = 100
+_MANY_UNREADABLE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A verdict with everything that it rests on. `named` is the candidate that it is about, if any."""
+
+    verdict: str
+    named: str | None
+    unsettled: tuple[str, ...]
+    evaluations: Mapping[str, Evaluation]
+    costs: Mapping[str, Costs]
+    statuses: Mapping[str, Status]
+    ranking: Ranking
+    benchmark: Benchmark
+    expectation: Expectation
+
+    def having(self, *states: State) -> list[str]:
+        """Candidates in one of the states, in order of cost."""
+        return [name for name in self.ranking.order if self.statuses[name].state in states]
+
+    def saved(self, dearer: str, cheaper: str) -> Amount | None:
+        """What the cheaper one saves a month, where it is clearly cheaper."""
+        return saving(self.ranking, dearer, cheaper, self.benchmark.horizon_months)
+
+
+def reasons(decided: Decided) -> tuple[str, ...]:
+    """What led to the verdict, the decisive things first."""
+    found = [
+        *_of_the_verdict(decided),
+        *_of_cost(decided),
+        *_of_expectation(decided),
+        *_of_limits(decided),
+        *_of_answers(decided),
+        *_of_retrieval(decided),
+        *_of_slices(decided),
+        *_of_data(decided),
+    ]
+    return tuple(found)
+
+
+def _of_the_verdict(decided: Decided) -> list[str]:
+    target = decided.benchmark.target
+    named = decided.named
+    if named is None:
+        return ["No approach has figures that may be used."]
+    if target is None:
+        return _compared(decided, named)
+    goal = plain_percent(target)
+    status = decided.statuses[named]
+    found = []
+    if status.state is State.MEETS and status.lower is not None:
+        shown = floor_percent(status.lower, target)
+        found.append(
+            f"{start(named)} reaches {percent(decided.evaluations[named].figure)}, and at least {shown} % with 95 % "
+            f"confidence, which meets the target of {goal}."
+        )
+    missing = [
+        name for name in decided.having(State.MISSES) if status.state is not State.MEETS or before(decided, name)
+    ]
+    if missing:
+        which = "Cheaper, but proven to miss" if status.state is State.MEETS else "Proven to miss"
+        found.append(f"{which} the target of {goal}: {listed([_with_ceiling(decided, name) for name in missing])}.")
+    return [*found, *(_unsettled(decided, name) for name in decided.unsettled)]
+
+
+def _compared(decided: Decided, named: str) -> list[str]:
+    found = [f"{start(named)} has the highest figure, {percent(decided.evaluations[named].figure)}."]
+    cheapest = next(iter(decided.having(State.COMPARED)))
+    monthly = decided.costs[cheapest].monthly
+    if cheapest != named and monthly.value is not None:
+        found.append(
+            f"{start(cheapest)} costs least to run, {amount(monthly)} a month, and reaches "
+            f"{percent(decided.evaluations[cheapest].figure)}."
+        )
+    return found
+
+
+def before(decided: Decided, name: str) -> bool:
+    """True where the candidate stands before the named one in the order of cost."""
+    order = decided.ranking.order
+    return decided.named is not None and order.index(name) < order.index(decided.named)
+
+
+def _with_ceiling(decided: Decided, name: str) -> str:
+    upper, figure = decided.statuses[name].upper, percent(decided.evaluations[name].figure)
+    return (
+        f"{name} ({figure})"
+        if upper is None
+        else f"{name} ({figure}, at most {ceil_percent(upper, decided.benchmark.target)})"
+    )
+
+
+def _unsettled(decided: Decided, name: str) -> str:
+    status, named = decided.statuses[name], decided.named
+    figure = percent(decided.evaluations[name].figure)
+    if status.state is State.MEETS:
+        return f"{start(name)} also meets the target ({figure}), but its cost cannot be compared with that of {named}."
+    more = _more(status)
+    if decided.verdict == "undecided" or named is None:
+        return f"{start(name)} ({figure}) may lie on either side of the target; {more}."
+    saved = decided.saved(named, name)
+    if saved is not None:
+        gain = f"is cheaper and would save {amount(saved)} a month"
+    elif decided.ranking.tie(name, named):
+        gain = "costs about the same and is simpler"
+    else:
+        gain = "may be cheaper, which cannot be told from the prices that are known"
+    return f"{start(name)} ({figure}) {gain}, but whether it meets the target is undecided; {more}."
+
+
+def _more(status: Status) -> str:
+    if status.more_cases is None:
+        return "it lies so close to the target that no realistic number of cases would decide it"
+    return f"{about(status.more_cases, 'more held-out case')} would probably decide it"
+
+
+def _of_cost(decided: Decided) -> list[str]:
+    named = decided.named
+    if named is None or decided.verdict not in ("choose", "safe but cheaper undecided"):
+        return []
+    found = []
+    ties = [name for name in decided.having(State.MEETS) if name != named and decided.ranking.tie(name, named)]
+    if ties:
+        found.append(
+            f"{start(listed(ties))} {'meets' if len(ties) == 1 else 'meet'} the target too at about the same cost "
+            f"(the ranges overlap); {named} is preferred as the simpler."
+        )
+    dearer = [(saved, name) for name in decided.having(State.MEETS) if (saved := decided.saved(name, named))]
+    if dearer:
+        saved, name = dearer[0]
+        found.append(f"{start(name)} meets the target too and would cost {amount(saved)} a month more than {named}.")
+    return found
+
+
+def _of_expectation(decided: Decided) -> list[str]:
+    """What the nature of the task suggested, and whether the measurement agreed."""
+    why = list(decided.expectation.why)
+    named = decided.named
+    if named is None:
+        return why
+    family = decided.evaluations[named].family
+    measured = {evaluation.family for evaluation in decided.evaluations.values() if math.isfinite(evaluation.figure)}
+    expected = next((each for each in decided.expectation.order if each in measured), None)
+    if expected is None or len(measured - {"recorded"}) < 2:
+        return why
+    best = _best_of(decided, expected)
+    if family == expected:
+        why.append(f"The measurement agrees with what the task suggested: {FAMILY_NAMES[expected]} comes out in front.")
+    elif family in FAMILY_NAMES:
+        why.append(
+            f"The measurement disagrees with what the task suggested: {FAMILY_NAMES[expected]} was expected in front "
+            f"and reached {percent(best)}; in front is {named} with {percent(decided.evaluations[named].figure)}."
+        )
+    return why
+
+
+def _best_of(decided: Decided, family: str) -> float:
+    figures = [each.figure for each in decided.evaluations.values() if each.family == family]
+    return max(figure for figure in figures if math.isfinite(figure))
+
+
+def _of_limits(decided: Decided) -> list[str]:
+    found = [
+        f"{start(name)} is ruled out. {full(decided.statuses[name].reason)}" for name in decided.having(State.RULED_OUT)
+    ]
+    for name in decided.having(State.INVALID, State.CANNOT_RUN, State.SKIPPED):
+        status = decided.statuses[name]
+        found.append(f"{start(name)} is not judged ({status.state}). {full(status.reason)}".rstrip())
+    limits = decided.benchmark.constraints
+    open_to = decided.having(State.MEETS, State.MISSES, State.UNDECIDED, State.COMPARED)
+    if limits.cost_per_month is not None:
+        unpriced = [name for name in open_to if not in_money(decided.costs[name])]
+        if unpriced:
+            found.append(
+                f"The limit of {money(limits.cost_per_month)} a month was not checked for {listed(unpriced)}, whose "
+                "cost in money is not known: give machine_hour under prices, or the price of the tokens."
+            )
+    if limits.p95_latency_s is not None:
+        unmeasured = [name for name in open_to if decided.evaluations[name].latency is None]
+        if unmeasured:
+            found.append(f"The latency limit was not checked for {listed(unmeasured)}: no latency was measured.")
+    return found
+
+
+def in_money(cost: Costs) -> bool:
+    """True where the cost a month is known in money."""
+    return cost.monthly.value is not None and cost.monthly.unit != SECONDS
+
+
+def _of_answers(decided: Decided) -> list[str]:
+    """Answers that were none, and inputs that were cut, where they are many or concern the named candidate."""
+    found = []
+    for name in decided.ranking.order:
+        evaluation = decided.evaluations[name]
+        total = len(evaluation.scores)
+        lost = {kind: evaluation.failures.get(kind, 0) for kind in ("refused", "unparsable", "abstained")}
+        rows = sum(lost.values())
+        if total and (rows > _MANY_UNREADABLE * total or (rows and name == decided.named)):
+            kinds = listed([f"{count:,} {kind}" for kind, count in lost.items() if count])
+            found.append(f"{counted(rows, 'answer')} of {total:,} by {name} count as not right: {kinds}.")
+        cut = evaluation.failures.get("truncated", 0)
+        if total and (cut > _MANY_UNREADABLE * total or (cut and name == decided.named)):
+            found.append(f"For {name}, {cut:,} of {total:,} inputs or answers were cut at the length limit.")
+    return found
+
+
+def _of_retrieval(decided: Decided) -> list[str]:
+    found = []
+    for name in decided.ranking.order:
+        evaluation = decided.evaluations[name]
+        quality = evaluation.retrieval
+        if quality is None or not quality.cases or not quality.recall_at:
+            continue
+        deepest = max(quality.recall_at)
+        sentence = (
+            f"Among the first {counted(deepest, 'passage')} that {name} looked up, the right document was there in "
+            f"{percent(quality.recall_at[deepest])} of {counted(quality.cases, 'case')}"
+        )
+        if evaluation.oracle is not None:
+            sentence += f"; with the right documents handed over, {percent(evaluation.oracle)} would be reached"
+        found.append(f"{sentence}.")
+    return found
+
+
+def _of_slices(decided: Decided) -> list[str]:
+    """The weakest part of the cases for the named candidate, where it is at least 20 cases and 10 points below."""
+    if decided.named is None:
+        return []
+    evaluation = decided.evaluations[decided.named]
+    parts = [
+        (figure, cases, key, value)
+        for key, values in evaluation.by_slice.items()
+        for value, (figure, cases) in values.items()
+        if cases >= 20 and figure <= evaluation.figure - 0.1
+    ]
+    if not parts:
+        return []
+    figure, cases, key, value = min(parts)
+    return [
+        f"{start(decided.named)} is weakest where {key.replace('_', ' ')} is {value}: {percent(figure)} of "
+        f"{counted(cases, 'case')}."
+    ]
+
+
+def _of_data(decided: Decided) -> list[str]:
+    found = []
+    examples = len(decided.benchmark.task.examples)
+    if examples < _SMALL_DATA:
+        found.append(f"There are only {counted(examples, 'example')} to learn from, so more could change the order.")
+    rising = [name for name in decided.ranking.order if decided.evaluations[name].rising]
+    if rising:
+        found.append(f"Not saturated: the best selection score of {listed(rising)} still rose when the budget ended.")
+    return found

@@ -1,0 +1,210 @@
+"""Recommendation, evaluations and costs become one story: every sentence, table and figure once, for all formats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from advisor.contract import Amount, Costs, Recommendation, Status, Story
+from advisor.economics import rank
+from advisor.story_tables import (
+    Extras,
+    Material,
+    consistency_table,
+    costs_table,
+    differences_table,
+    main_table,
+    picture,
+    tuning_table,
+)
+from advisor.story_text import confidence, data, headline, method, predicted, risks
+from benchmarks.contract import Agreement, Benchmark, Evaluation, Latency
+from strategies.contract import Usage
+
+__all__ = ["Extras", "tell"]
+
+
+def tell(
+    recommendation: Recommendation,
+    evaluations: Sequence[Evaluation],
+    costs: Sequence[Costs],
+    benchmark: Benchmark,
+    extras: Extras,
+) -> Story:
+    """The whole story, in plain text without the markup of any format."""
+    material = Material(
+        recommendation=recommendation,
+        evaluations={evaluation.candidate: evaluation for evaluation in evaluations},
+        costs={cost.candidate: cost for cost in costs},
+        benchmark=benchmark,
+        extras=extras,
+        ranking=rank(costs, evaluations),
+    )
+    return Story(
+        task=benchmark.task.name,
+        headline=headline(material),
+        confidence=confidence(material),
+        verdict=recommendation.verdict,
+        choice=recommendation.choice,
+        reasons=(*recommendation.reasons, *predicted(material)),
+        would_change=recommendation.would_change,
+        next_steps=recommendation.next_steps,
+        main=main_table(material),
+        costs=costs_table(material),
+        consistency=consistency_table(material),
+        differences=differences_table(material),
+        tuning=tuning_table(material),
+        data=data(material),
+        risks=risks(material),
+        method=method(material),
+        picture=picture(material),
+        disagreements=extras.disagreements,
+        recorded=extras.recorded,
+        provenance=dict(extras.provenance),
+        facts=_facts(material),
+    )
+
+
+# ---------------------------------------------------------------- facts
+
+
+def _facts(material: Material) -> dict[str, Any]:
+    """The numbers behind the sentences, as plain JSON values; what is not finite or not known is null."""
+    told, benchmark = material.recommendation, material.benchmark
+    facts = {
+        "task": benchmark.task.name,
+        "verdict": told.verdict,
+        "choice": told.choice,
+        "safe": told.safe,
+        "cheaper_undecided": list(told.cheaper_undecided),
+        "best": told.best,
+        "metric": benchmark.metric.name,
+        "target": benchmark.target,
+        "heldout_cases": len(benchmark.heldout),
+        "examples": len(benchmark.task.examples),
+        "fingerprint": benchmark.fingerprint,
+        "volume": benchmark.volume,
+        "horizon_months": benchmark.horizon_months,
+        "seed": material.extras.seed,
+        "recorded": material.extras.recorded,
+        "candidates": [_candidate(status, material) for status in material.statuses],
+        "differences": [
+            {
+                "first": each.first,
+                "second": each.second,
+                "mean": each.mean,
+                "lower": each.lower,
+                "upper": each.upper,
+                "p_value": each.p_value,
+                "only_first_right": each.only_first_right,
+                "only_second_right": each.only_second_right,
+            }
+            for each in told.differences
+        ],
+        "provenance": dict(material.extras.provenance),
+    }
+    finite: dict[str, Any] = _finite(facts)
+    return finite
+
+
+def _candidate(status: Status, material: Material) -> dict[str, Any]:
+    evaluation, cost = material.evaluations[status.candidate], material.costs[status.candidate]
+    return {
+        "name": status.candidate,
+        "approach": evaluation.approach,
+        "family": evaluation.family,
+        "model": evaluation.model,
+        "state": str(status.state),
+        "reason": status.reason,
+        "figure": evaluation.figure,
+        "interval": [evaluation.lower, evaluation.upper],
+        "lower": status.lower,
+        "upper": status.upper,
+        "more_cases": status.more_cases,
+        "metrics": dict(evaluation.shown),
+        "slices": {
+            key: {value: {"figure": figure, "cases": cases} for value, (figure, cases) in values.items()}
+            for key, values in evaluation.by_slice.items()
+        },
+        "failures": dict(evaluation.failures),
+        "spent": _amount(cost.spent),
+        "per_thousand": _amount(cost.per_thousand),
+        "monthly": _amount(cost.monthly),
+        "ahead": _amount(cost.ahead),
+        "bill": [
+            {"name": item.name, "when": item.when, "amount": _amount(item.amount), "source": item.source}
+            for item in cost.items
+        ],
+        "answering": _usage(evaluation.answering),
+        "latency": _latency(evaluation.latency),
+        "consistency": [_agreement(check) for check in evaluation.agreements],
+        "retrieval": _retrieval(evaluation),
+        "chosen": dict(evaluation.chosen),
+        "selection_score": evaluation.selection_score,
+        "trials": evaluation.trials,
+        "rising": evaluation.rising,
+    }
+
+
+def _amount(cost: Amount) -> dict[str, Any]:
+    return {"value": cost.value, "unit": cost.unit, "low": cost.low, "high": cost.high}
+
+
+def _usage(usage: Usage | None) -> dict[str, Any] | None:
+    if usage is None:
+        return None
+    return {
+        "requests": usage.calls,
+        "prompt_tokens": usage.prompt_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "answer_tokens": usage.answer_tokens,
+        "seconds": usage.seconds,
+    }
+
+
+def _latency(latency: Latency | None) -> dict[str, Any] | None:
+    if latency is None:
+        return None
+    return {
+        "p50_s": latency.p50_s,
+        "p95_s": latency.p95_s,
+        "requests": latency.requests,
+        "throughput_per_s": latency.throughput_per_s,
+        "concurrency": latency.concurrency,
+    }
+
+
+def _agreement(check: Agreement) -> dict[str, Any]:
+    return {
+        "check": check.name,
+        "says": check.says,
+        "pairs": check.pairs,
+        "same": check.same,
+        "right_twice": check.right_twice,
+        "wrong_twice_same": check.wrong_twice_same,
+        "wrong_twice_different": check.wrong_twice_different,
+        "right_then_wrong": check.right_then_wrong,
+        "wrong_then_right": check.wrong_then_right,
+    }
+
+
+def _retrieval(evaluation: Evaluation) -> dict[str, Any] | None:
+    quality = evaluation.retrieval
+    if quality is None:
+        return None
+    recall = {str(k): share for k, share in quality.recall_at.items()}
+    return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, "oracle": evaluation.oracle}
+
+
+def _finite(value: Any) -> Any:
+    """The value as JSON can hold it: numbers finite or null, keys as text, anything unknown as text."""
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_finite(each) for each in value]
+    return str(value)

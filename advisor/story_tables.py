@@ -1,0 +1,353 @@
+"""The tables and the picture of a story: every number once, as text, from evaluations, costs and a recommendation."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from advisor.contract import (
+    Amount,
+    CostItem,
+    Costs,
+    Difference,
+    ExampleAnswers,
+    Picture,
+    Point,
+    Recommendation,
+    Status,
+    Table,
+)
+from advisor.economics import Ranking
+from advisor.wording import (
+    NONE,
+    amount,
+    ceil_percent,
+    counted,
+    floor_percent,
+    metric_name,
+    of_what,
+    percent,
+    plain_percent,
+    points,
+    probability,
+)
+from advisor.wording import latency as seconds
+from benchmarks.contract import Benchmark, Evaluation, Latency, State
+from strategies.contract import Step, Trial
+
+_SHORT_STEPS: tuple[Step, ...] = ("search", "index", "training")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extras:
+    """What a story tells besides measurements: where and how they were made, and cases to look at."""
+
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Versions, hashes, dtype and the like, one value a key, shown as they are."""
+    machine: str = ""
+    """What it ran on, as a clause: `2 cores, bfloat16`."""
+    heldout_from: str = ""
+    """Where the held-out cases come from, as a clause: `a file of their own`."""
+    seed: int = 0
+    alpha: float = 0.05
+    trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict)
+    """candidate -> every configuration that its fit tried."""
+    disagreements: tuple[ExampleAnswers, ...] = ()
+    predicted_order: tuple[str, ...] = ()
+    """Candidates, best first, as predicted and written down before the first run."""
+    predicted_outcome: str = ""
+    held_out_shown: bool = False
+    """Held-out errors were shown before: what is measured now is a development figure."""
+    recorded: bool = False
+    """The story of a stored example run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Everything a story is made from, looked up by candidate; `order` is that of the statuses, cheapest first."""
+
+    recommendation: Recommendation
+    evaluations: Mapping[str, Evaluation]
+    costs: Mapping[str, Costs]
+    benchmark: Benchmark
+    extras: Extras
+    ranking: Ranking
+
+    @property
+    def statuses(self) -> Sequence[Status]:
+        return self.recommendation.statuses
+
+    @property
+    def named(self) -> str | None:
+        """The candidate that the story is about: the choice, else the safe one, else the best."""
+        told = self.recommendation
+        return told.choice or told.safe or told.best
+
+    @property
+    def groups(self) -> tuple[int, int]:
+        """How many groups hold more than one held-out case, and how many cases they hold."""
+        sizes = Counter(case.group for case in self.benchmark.heldout if case.group)
+        several = [size for size in sizes.values() if size > 1]
+        return len(several), sum(several)
+
+    @property
+    def right_or_wrong(self) -> bool:
+        """True where every score is 0 or 1 and every case stands alone, so that exact methods apply."""
+        scores = {score for evaluation in self.evaluations.values() for score in evaluation.scores}
+        return scores <= {0.0, 1.0} and self.groups == (0, 0)
+
+
+def main_table(material: Material) -> Table:
+    """One row a candidate, cheapest first; fits 80 columns."""
+    rows = []
+    for status in material.statuses:
+        evaluation, cost = material.evaluations[status.candidate], material.costs[status.candidate]
+        rows.append(
+            (
+                status.candidate,
+                _figure(evaluation, status, material.benchmark.target),
+                _same(evaluation),
+                amount(cost.spent),
+                amount(cost.monthly),
+                _latency(evaluation.latency),
+                str(status.state),
+            )
+        )
+    named = material.named
+    return Table(
+        title=f"{counted(len(rows), 'approach', 'approaches')} on the same {_heldout(material.benchmark)}",
+        columns=(
+            "approach",
+            metric_name(material.benchmark.metric.name),
+            "same",
+            "so far",
+            "a month",
+            "p50/p95",
+            "status",
+        ),
+        rows=tuple(rows),
+        note=_main_note(material),
+        numeric=(2, 3, 4, 5),
+        emphasis=tuple(index for index, row in enumerate(rows) if row[0] == named),
+    )
+
+
+def costs_table(material: Material) -> Table:
+    """Cost by step, and what 1,000 requests and the horizon cost."""
+    months = material.benchmark.horizon_months
+    rows = []
+    for status in material.statuses:
+        evaluation, cost = material.evaluations[status.candidate], material.costs[status.candidate]
+        steps = [
+            _step_amount(cost.items, name) for name in ("choosing the configuration", "building the index", "training")
+        ]
+        rows.append((status.candidate, *steps, _tokens(evaluation), amount(cost.per_thousand), amount(cost.ahead)))
+    return Table(
+        title="Costs by step",
+        columns=("approach", "choosing", "index", "training", "tokens", "1,000 requests", f"{months} months"),
+        rows=tuple(rows),
+        note=(
+            "Choosing, index and training are already spent. Tokens are prompt and answer of one request. "
+            f"The order of the approaches follows the last column, at {material.benchmark.volume:,} requests a month."
+        ),
+        numeric=(1, 2, 3, 4, 5, 6),
+    )
+
+
+def consistency_table(material: Material) -> Table:
+    """Whether the same artifact gives the same answer twice, together with right and wrong."""
+    rows = []
+    explained: dict[str, str] = {}
+    for status in material.statuses:
+        for check in material.evaluations[status.candidate].agreements:
+            if check.pairs == 0:
+                continue
+            explained.setdefault(check.name, check.says)
+            wrong = check.wrong_twice_same + check.wrong_twice_different
+            counts = (check.pairs, check.right_twice, wrong, check.right_then_wrong, check.wrong_then_right)
+            rows.append((status.candidate, check.name, percent(check.same), *(f"{count:,}" for count in counts)))
+    columns = ("approach", "check", "same", "pairs", "right twice", "wrong twice", "right, wrong", "wrong, right")
+    note = " ".join(f"{name.capitalize()}: {says.rstrip('.')}." for name, says in explained.items())
+    return Table(
+        title="Consistency: the same artifact asked twice",
+        columns=columns,
+        rows=tuple(rows),
+        note=note or "No consistency check was run.",
+        numeric=(2, 3, 4, 5, 6, 7),
+    )
+
+
+def differences_table(material: Material) -> Table:
+    """Paired comparisons on the same held-out cases."""
+    rows = tuple(_difference(each) for each in material.recommendation.differences)
+    exact = material.right_or_wrong
+    how = "exact McNemar test" if exact else "flipping the signs of whole groups at random"
+    better = ("only 1st right", "only 2nd right") if exact else ("1st better", "2nd better")
+    note = f"p by {how}, each comparison on its own; nothing is chosen by these."
+    if material.benchmark.metric.over_rows:
+        note += f" Single answers are compared, not the {metric_name(material.benchmark.metric.name)} over all."
+    return Table(
+        title="The same cases, side by side",
+        columns=("approach", "against", "difference", "95 % interval", "p", *better),
+        rows=rows,
+        note=note if rows else "Nothing to compare.",
+        numeric=(2, 3, 4, 5, 6),
+    )
+
+
+def tuning_table(material: Material) -> Table:
+    """What choosing a configuration took, and whether more of it might have helped."""
+    rows = []
+    for status in material.statuses:
+        evaluation = material.evaluations[status.candidate]
+        trials = material.extras.trials.get(status.candidate, ())
+        tried = len(trials) or evaluation.trials
+        spent = sum(trial.tokens for trial in trials)
+        best = evaluation.selection_score
+        if best is None and trials:
+            best = max(trial.score for trial in trials)
+        state = "no choice to make" if tried <= 1 else "still rising" if evaluation.rising else "saturated"
+        rows.append(
+            (
+                status.candidate,
+                f"{tried:,}" if tried else NONE,
+                NONE if best is None else percent(best),
+                f"{spent:,}" if trials else NONE,
+                state if tried else NONE,
+            )
+        )
+    return Table(
+        title="How each approach was tuned",
+        columns=("approach", "configurations", "best selection score", "tokens spent", "state"),
+        rows=tuple(rows),
+        note=(
+            "Selection scores are on examples, never on held-out cases; the best of several looks better than it is. "
+            "Still rising: a larger tuning budget might have found better."
+        ),
+        numeric=(1, 2, 3),
+    )
+
+
+def picture(material: Material) -> Picture:
+    """Accuracy against what lies ahead; costs in another unit than the first known one count as unknown."""
+    months = material.benchmark.horizon_months
+    unit = _picture_unit(material)
+    measured = [
+        (status, material.evaluations[status.candidate])
+        for status in material.statuses
+        if math.isfinite(material.evaluations[status.candidate].figure)
+        and status.state not in (State.INVALID, State.CANNOT_RUN, State.SKIPPED)
+    ]
+    return Picture(
+        title=f"{metric_name(material.benchmark.metric.name)} against the cost of {counted(months, 'month')}",
+        cost_unit=of_what(unit) if unit else "unknown",
+        points=tuple(
+            Point(
+                name=status.candidate,
+                cost=_cost_in(material.costs[status.candidate].ahead, unit),
+                figure=evaluation.figure,
+                lower=evaluation.lower,
+                upper=evaluation.upper,
+                state=status.state,
+            )
+            for status, evaluation in measured
+        ),
+        target=material.benchmark.target,
+    )
+
+
+# ---------------------------------------------------------------- cells
+
+
+def _figure(evaluation: Evaluation, status: Status, target: float | None) -> str:
+    """`84 % (>= 80)`, `62 % (<= 68)`, `78 % (72-84)`: the figure with the bound that decided, or with both."""
+    if not math.isfinite(evaluation.figure) or status.state in (State.INVALID, State.CANNOT_RUN, State.SKIPPED):
+        return NONE
+    figure = percent(evaluation.figure)
+    if status.state is State.MEETS and status.lower is not None:
+        return f"{figure} (>= {floor_percent(status.lower, target)})"
+    if status.state is State.MISSES and status.upper is not None:
+        return f"{figure} (<= {ceil_percent(status.upper, target)})"
+    if status.state is State.UNDECIDED and status.lower is not None and status.upper is not None:
+        return f"{figure} ({floor_percent(status.lower, target)}-{ceil_percent(status.upper, target)})"
+    if math.isfinite(evaluation.lower) and math.isfinite(evaluation.upper):
+        return f"{figure} ({floor_percent(evaluation.lower)}-{ceil_percent(evaluation.upper)})"
+    return figure
+
+
+def _same(evaluation: Evaluation) -> str:
+    """Share of the same answers under harmless edits."""
+    for check in evaluation.agreements:
+        if check.name in ("edit", "edits") and check.pairs:
+            return percent(check.same)
+    return NONE
+
+
+def _latency(latency: Latency | None) -> str:
+    if latency is None:
+        return NONE
+    return f"{seconds(latency.p50_s)}/{seconds(latency.p95_s)} s"
+
+
+def _tokens(evaluation: Evaluation) -> str:
+    usage = evaluation.answering
+    if usage is None or not usage.calls:
+        return NONE
+    prompt, answer = usage.prompt_tokens / usage.calls, usage.answer_tokens / usage.calls
+    return f"{prompt:,.0f} + {answer:,.0f}" if prompt or answer else "0"
+
+
+def _step_amount(items: Sequence[CostItem], name: str) -> str:
+    """Several kinds of bill for one step stand beside each other, since their units differ."""
+    parts = [amount(item.amount) for item in items if item.when == "spent" and item.name == name]
+    return " + ".join(parts) if parts else NONE
+
+
+def _difference(each: Difference) -> tuple[str, ...]:
+    low, high = (f"{whole:+d}" if (whole := round(value * 100)) else "0" for value in (each.lower, each.upper))
+    return (
+        each.first,
+        each.second,
+        points(each.mean),
+        f"{low} to {high}",
+        probability(each.p_value),
+        f"{each.only_first_right:,}",
+        f"{each.only_second_right:,}",
+    )
+
+
+def _heldout(benchmark: Benchmark) -> str:
+    return counted(len(benchmark.heldout), "held-out case")
+
+
+def _main_note(material: Material) -> str:
+    target = material.benchmark.target
+    if target is None:
+        bounds = "In brackets: the 95 % interval of each figure; no target was given, so nothing is decided."
+    else:
+        bounds = (
+            f"Target {plain_percent(target)}. In brackets the bound that decided, at 95 % confidence corrected for the "
+            "number of approaches: >= at least, <= at most, a range where nothing is decided."
+        )
+    ahead = (material.costs[status.candidate].monthly for status in material.statuses)
+    units = [cost.unit for cost in ahead if cost.value is not None]
+    counted_in = f" Costs are {' or '.join(dict.fromkeys(of_what(unit) for unit in units))}" if units else ""
+    month = f"; a month is {material.benchmark.volume:,} requests." if units else ""
+    return (
+        f"{bounds} Same: share of answers that stay the same under harmless edits.{counted_in}{month} "
+        "p50/p95: seconds of one request at a time."
+    )
+
+
+def _picture_unit(material: Material) -> str | None:
+    for status in material.statuses:
+        ahead = material.costs[status.candidate].ahead
+        if ahead.value is not None:
+            return ahead.unit
+    return None
+
+
+def _cost_in(cost: Amount, unit: str | None) -> float | None:
+    return cost.value if cost.unit == unit and cost.value is not None and math.isfinite(cost.value) else None

@@ -1,0 +1,246 @@
+"""The sentences of a story that stand outside its tables: the headline, how sure it is, data, method and risks."""
+
+from __future__ import annotations
+
+import math
+
+from advisor.economics import saving
+from advisor.reasons import TUNED
+from advisor.story_tables import Material
+from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, plain_percent, start
+from benchmarks.contract import State
+
+_FAMILY_RISKS = {
+    "prompting": "A prompted model follows its instructions most of the time and not always; a new version of it may "
+    "answer differently.",
+    "retrieval": "Retrieval is as good as its documents: what is outdated or missing there comes back as an answer. "
+    "Text in a document can also carry instructions to the model.",
+    "finetuning": "A fine-tuned model still invents answers, may have forgotten other abilities, and has to be trained "
+    "again when what is right changes.",
+    "combined": "A fine-tuned model still invents answers and has to be trained again when what is right changes; its "
+    "documents have to be kept current as well.",
+    "recorded": "Recorded answers show what the other system said then; it may have changed since.",
+    "reference": "An approach without a language model cannot answer outside of what its examples show.",
+}
+
+
+def headline(material: Material) -> str:
+    """The answer in one sentence."""
+    told, target = material.recommendation, material.benchmark.target
+    named = material.named
+    if named is None:
+        return "No answer: none of the approaches could be measured."
+    if target is None:
+        highest = f"{start(named)} comes out highest: it {_reaches(material, named)}."
+        return f"No target was given, so nothing is recommended. {highest}"
+    goal = plain_percent(target)
+    if told.verdict == "choose":
+        family = material.evaluations[named].family
+        answer = "Fine-tuning pays off: use" if family in TUNED else "No need to fine-tune: use"
+        answer = "Use" if family == "recorded" else answer
+        met = f"It {_reaches(material, named)}, meets the target of {goal}, and {_no_rival(material)}."
+        return f"{answer} {named}. {met}"
+    if told.verdict == "safe but cheaper undecided":
+        safe = f"{start(named)} is safe now: it {_reaches(material, named)} and meets the target of {goal}."
+        return f"{safe} {_rival(material, named)}"
+    if told.verdict == "undecided":
+        return f"Not decided yet: nothing is proven to meet the target of {goal}. {_nearest(material)}"
+    return f"Nothing meets the target of {goal}: the best is {named}, which {_reaches(material, named)}."
+
+
+def confidence(material: Material) -> str:
+    """How sure the answer is, and for which requests."""
+    benchmark = material.benchmark
+    cases = counted(len(benchmark.heldout), "held-out case")
+    tested = sum(status.state in (State.MEETS, State.MISSES, State.UNDECIDED) for status in material.statuses)
+    if benchmark.target is None:
+        sure = f"Figures are from {cases}, each with its own 95 % interval; no claim is tested."
+    elif tested == 0:
+        return f"No approach had usable figures on the {cases}, so nothing was tested."
+    else:
+        correction = f", corrected for {counted(tested, 'approach', 'approaches')} tested at once" if tested > 1 else ""
+        sure = (
+            f"Measured on {cases} that no approach saw. The chance of wrongly saying that anything meets the target is "
+            f"at most 5 %, and so is that of wrongly saying that anything misses it{correction}."
+        )
+    if material.extras.held_out_shown:
+        sure += (
+            " Errors on these cases were looked at before, so the figures are development figures; fresh cases are "
+            "needed for a verdict."
+        )
+    return f"{sure} This holds for requests like these cases, and for no others."
+
+
+def predicted(material: Material) -> tuple[str, ...]:
+    """Whether the order that was written down before the first run came true."""
+    extras = material.extras
+    figures = {
+        name: evaluation.figure for name, evaluation in material.evaluations.items() if math.isfinite(evaluation.figure)
+    }
+    foretold = [name for name in extras.predicted_order if name in figures]
+    if len(foretold) < 2:
+        return ()
+    pairs = [(one, other) for index, one in enumerate(foretold) for other in foretold[index + 1 :]]
+    wrong = [(one, other) for one, other in pairs if figures[one] < figures[other]]
+    outcome = f" and the outcome to be: {extras.predicted_outcome}" if extras.predicted_outcome else ""
+    said = f"Before the first run {foretold[0]} was predicted to come first{outcome}"
+    if not wrong:
+        return (f"{said}. The whole predicted order of {len(foretold)} approaches came true.",)
+    one, other = max(wrong, key=lambda pair: figures[pair[1]] - figures[pair[0]])
+    return (
+        f"{said}. Of {len(pairs)} predicted pairs {len(pairs) - len(wrong)} came true. The largest surprise: {other} "
+        f"({percent(figures[other])}) is above {one} ({percent(figures[one])}).",
+    )
+
+
+def data(material: Material) -> tuple[str, ...]:
+    """What the cases are, what was found in them, the other metrics, and answers that were none."""
+    benchmark = material.benchmark
+    task = benchmark.task
+    parts = [counted(len(task.examples), "example"), counted(len(benchmark.heldout), "held-out case")]
+    if task.labels:
+        parts.append(counted(len(task.labels), "label"))
+    if task.documents:
+        parts.append(counted(len(task.documents), "document"))
+    sentences = [f"{listed(parts)}.", *benchmark.notes]
+    groups, grouped = material.groups
+    if groups:
+        sentences.append(
+            f"{counted(grouped, 'held-out case')} belong to {counted(groups, 'group')} of cases that are not "
+            "independent; the bounds take that into account."
+        )
+    return (*sentences, *_other_metrics(material), *_no_answers(material))
+
+
+def method(material: Material) -> tuple[str, ...]:
+    """How it was measured, so that it can be judged and repeated."""
+    benchmark, extras = material.benchmark, material.extras
+    source = f", from {extras.heldout_from}" if extras.heldout_from else ""
+    lines = [
+        f"{counted(len(benchmark.heldout), 'held-out case')}{source}, frozen before anything ran "
+        f"(fingerprint {benchmark.fingerprint[:12] or 'not taken'}). No approach saw them; nothing was chosen by them.",
+        f"Metric: {metric_name(benchmark.metric.name)}. {_how_bounded(material)}",
+        "Every choice was made on examples kept for selection; what was chosen was then fitted again on all examples.",
+        f"Costs are ranked by what lies ahead: {counted(benchmark.horizon_months, 'month')} at {benchmark.volume:,} "
+        "requests a month. Measured seconds are taken as exact to +-15 %; costs whose ranges overlap are a tie, and "
+        "the simpler approach wins it.",
+        f"Random seed {extras.seed}.",
+    ]
+    if extras.machine:
+        lines.append(f"Machine: {extras.machine}.")
+    throughput = [
+        f"{name} {digits(each.latency.throughput_per_s)}"
+        for name, each in material.evaluations.items()
+        if each.latency is not None and math.isfinite(each.latency.throughput_per_s)
+    ]
+    if throughput:
+        latency = next(each.latency for each in material.evaluations.values() if each.latency is not None)
+        lines.append(
+            f"Latency is that of single warm requests, one at a time. Answers a second with "
+            f"{latency.concurrency} at once: {listed(throughput)}."
+        )
+    return tuple(lines)
+
+
+def risks(material: Material) -> tuple[str, ...]:
+    """What the figures do not cover."""
+    cases = counted(len(material.benchmark.heldout), "held-out case")
+    found = [f"The {cases} stand only for requests like them; other customers, topics or times may differ."]
+    named = material.named
+    if named is not None:
+        family = material.evaluations[named].family
+        found.extend([_FAMILY_RISKS[family]] if family in _FAMILY_RISKS else [])
+        unstable = [each for each in material.evaluations[named].agreements if each.pairs and each.same < 0.95]
+        for check in unstable:
+            changed = percent(1 - check.same)
+            found.append(f"{start(named)} changes its answer in {changed} of the pairs of the check {check.name}.")
+    found.append("Timings come from one machine and one load; on another machine costs and latency differ.")
+    return tuple(found)
+
+
+# ---------------------------------------------------------------- parts of sentences
+
+
+def _reaches(material: Material, name: str) -> str:
+    evaluation, metric = material.evaluations[name], material.benchmark.metric
+    figure = percent(evaluation.figure)
+    if metric.over_rows:
+        return f"reaches a {metric_name(metric.name)} of {figure} on the held-out cases"
+    if metric.graded:
+        return f"scores {figure} on average ({metric_name(metric.name)})"
+    return f"is right in {figure} of the held-out cases"
+
+
+def _no_rival(material: Material) -> str:
+    others = [status for status in material.statuses if status.candidate != material.recommendation.choice]
+    before = [each.candidate for each in material.statuses].index(material.recommendation.choice or "")
+    if not others:
+        return "is the only approach that was tried"
+    if before == 0:
+        return "no other approach is clearly cheaper to run"
+    states = {each.state for each in material.statuses[:before]}
+    if states <= {State.MISSES}:
+        return "every cheaper approach misses it"
+    if states <= {State.MISSES, State.RULED_OUT}:
+        return "every cheaper approach misses it or breaks a limit"
+    return "no cheaper approach that could be judged meets it"
+
+
+def _rival(material: Material, named: str) -> str:
+    name = material.recommendation.cheaper_undecided[0]
+    status = next(each for each in material.statuses if each.candidate == name)
+    if status.state is State.MEETS:
+        return f"{start(name)} meets it too, but the costs of the two cannot be compared without another price."
+    more = f"; {about(status.more_cases, 'more held-out case')} would decide" if status.more_cases else ""
+    saved = saving(material.ranking, named, name, material.benchmark.horizon_months)
+    if saved is not None:
+        return f"{start(name)} is undecided and would save {amount(saved)} a month{more}."
+    if material.ranking.tie(name, named):
+        return f"{start(name)} is undecided, costs about the same and is simpler{more}."
+    return f"{start(name)} is undecided and may be cheaper{more}."
+
+
+def _nearest(material: Material) -> str:
+    undecided = [status for status in material.statuses if status.state is State.UNDECIDED]
+    names = [f"{each.candidate} ({percent(material.evaluations[each.candidate].figure)})" for each in undecided]
+    needed = [(each.more_cases, each.candidate) for each in undecided if each.more_cases is not None]
+    sentence = f"{start(listed(names))} may."
+    if not needed:
+        return f"{sentence} No realistic number of held-out cases would decide it."
+    more, name = min(needed)
+    return f"{sentence} {start(about(more, 'more held-out case'))} would probably decide about {name}."
+
+
+def _other_metrics(material: Material) -> list[str]:
+    names = dict.fromkeys(metric for each in material.evaluations.values() for metric in each.shown)
+    found = []
+    for metric in names:
+        figures = [
+            f"{status.candidate} {percent(evaluation.shown[metric])}"
+            for status in material.statuses
+            if metric in (evaluation := material.evaluations[status.candidate]).shown
+        ]
+        found.append(f"Also measured, without deciding: {metric_name(metric)}: {listed(figures)}.")
+    return found
+
+
+def _no_answers(material: Material) -> list[str]:
+    found = []
+    for status in material.statuses:
+        lost = {kind: rows for kind, rows in material.evaluations[status.candidate].failures.items() if rows}
+        if lost:
+            found.append(f"{start(status.candidate)}: {listed([f'{rows:,} {kind}' for kind, rows in lost.items()])}.")
+    return ["Rows with something to note, by kind.", *found] if found else []
+
+
+def _how_bounded(material: Material) -> str:
+    metric = material.benchmark.metric
+    if material.benchmark.target is None:
+        return "Intervals are two-sided at 95 %."
+    if metric.over_rows:
+        how = "One-sided bounds come from a bootstrap of whole groups of cases"
+    elif not material.right_or_wrong:
+        how = "One-sided bounds come from betting on whole groups of cases, valid at any sample size"
+    else:
+        how = "One-sided bounds are exact (Clopper-Pearson)"
+    return f"{how}, at 95 % over all approaches (Holm's correction)."

@@ -1,0 +1,134 @@
+"""What the nature of a task suggests before anything ran: an expected order of approaches, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from strategies.contract import Case, Family, Task
+
+FEW_LABELS = 30
+MANY_PER_LABEL = 10
+ENOUGH_TO_TUNE = 100
+FOUND_IN_DOCUMENTS = 0.5
+_SAMPLE = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """Approaches in the order in which they are expected to be worth their cost, best first; one sentence a reason."""
+
+    order: tuple[Family, ...]
+    why: tuple[str, ...]
+
+
+def expect(task: Task) -> Expectation:
+    """What the task alone suggests. Nothing is run, and the measurement may well disagree: that is worth telling."""
+    scores: dict[Family, float] = {"reference": 1, "prompting": 3, "retrieval": 2, "finetuning": 1, "combined": 0}
+    why: list[str] = []
+    for judge in (_classifying, _facts, _form, _amount):
+        judge(task, scores, why)
+    if task.temperature > 0:
+        why.append(
+            f"Answers are drawn at temperature {task.temperature:g}, so the same question may get several answers: "
+            "look at the consistency as well as the accuracy."
+        )
+    order = tuple(sorted(scores, key=lambda family: -scores[family]))
+    if order[0] not in ("finetuning", "combined"):
+        why.append(
+            "Reaching for fine-tuning first is the classic mistake: a better prompt, or a rung below it, is often "
+            "enough and is cheaper to change."
+        )
+    return Expectation(order=order, why=tuple(why))
+
+
+def found_in_documents(task: Task) -> float:
+    """Share of (up to 200) examples one of whose accepted answers stands word for word in a document; 0 without any."""
+    cases = task.examples[:_SAMPLE]
+    if not task.documents or not cases:
+        return 0.0
+    texts = [_plain(document.text) for document in task.documents]
+    return sum(_stands_in(case, texts) for case in cases) / len(cases)
+
+
+def _classifying(task: Task, scores: dict[Family, float], why: list[str]) -> None:
+    if not task.labels:
+        return
+    labels, examples = len(task.labels), len(task.examples)
+    if labels <= FEW_LABELS and examples >= MANY_PER_LABEL * labels:
+        scores["reference"] += 3
+        why.append(
+            f"There are {labels} labels and {examples} examples, {examples // labels} a label: a linear head on "
+            "embeddings, without any language model, is often enough."
+        )
+    elif labels > FEW_LABELS:
+        scores["retrieval"] += 2
+        scores["reference"] += 1
+        why.append(
+            f"There are {labels} labels, too many to describe well in one prompt: showing the nearest examples "
+            "usually helps most."
+        )
+    else:
+        scores["retrieval"] += 1
+        why.append(
+            f"There are {examples} examples for {labels} labels, few for training: the examples help most inside "
+            "the prompt."
+        )
+
+
+def _facts(task: Task, scores: dict[Family, float], why: list[str]) -> None:
+    share = found_in_documents(task)
+    if share >= FOUND_IN_DOCUMENTS:
+        scores["retrieval"] += 4
+        scores["combined"] += 3
+        scores["finetuning"] -= 1
+        why.append(
+            f"{round(100 * share)} % of the answers stand in the documents: the task asks for facts, and facts are "
+            "looked up (retrieval) rather than learnt (fine-tuning)."
+        )
+    elif task.documents:
+        scores["retrieval"] += 1
+        scores["combined"] += 1
+        why.append(
+            f"There are {len(task.documents)} documents, but only {round(100 * share)} % of the answers stand in them "
+            "word for word: retrieval may help and may not suffice."
+        )
+    elif task.kind == "qa":
+        scores["prompting"] += 1
+        why.append(
+            "Questions are asked and there are no documents: an approach can only answer what its model already knows."
+        )
+
+
+def _form(task: Task, scores: dict[Family, float], why: list[str]) -> None:
+    if task.kind not in ("generation", "extraction"):
+        return
+    scores["finetuning"] += 3
+    scores["combined"] += 1
+    scores["reference"] -= 1
+    what = "a house style" if task.kind == "generation" else "a fixed form"
+    why.append(
+        f"The answers follow {what}: that is behaviour, and behaviour is what fine-tuning teaches; try first whether "
+        "instructions with a few examples teach it too."
+    )
+
+
+def _amount(task: Task, scores: dict[Family, float], why: list[str]) -> None:
+    examples = len(task.examples)
+    if examples < ENOUGH_TO_TUNE:
+        scores["finetuning"] -= 2
+        scores["combined"] -= 1
+        why.append(
+            f"There are only {examples} examples: below about {ENOUGH_TO_TUNE}, fine-tuning rarely beats a prompt."
+        )
+
+
+def _stands_in(case: Case, texts: Sequence[str]) -> bool:
+    answers = [plain for answer in case.accepted if (plain := _plain(answer))]
+    return any(answer in text for answer in answers for text in texts)
+
+
+def _plain(text: str) -> str:
+    """Lower case, words only, framed by spaces so that an answer is found as whole words."""
+    words = "".join(character if character.isalnum() else " " for character in text.casefold()).split()
+    return f" {' '.join(words)} " if words else ""

@@ -1,0 +1,135 @@
+"""What a token of a hosted model and an hour of the person's machine cost, each with where the number comes from."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmarks.contract import BadInput
+from benchmarks.spec import ModelSpec, Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenPrices:
+    """Money for a million tokens of one model. Cached input costs the full input price where no other is stated."""
+
+    model: str
+    input: float
+    cached: float
+    output: float
+    currency: str = "USD"
+    base_up_to: int | None = None
+    """Longer prompts (in tokens of one request) fall into a dearer tier, which these prices do not cover."""
+    source: str
+    """A clause that names the table and the day, or the person."""
+
+    def money(self, prompt: int, cached: int, answer: int) -> float:
+        """What these tokens cost; `cached` is the part of `prompt` that was reused."""
+        return ((prompt - cached) * self.input + cached * self.cached + answer * self.output) / 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachinePrices:
+    """Every price that a comparison knows. A model that stands in neither mapping ran on the machine itself."""
+
+    machine_hour: float | None = None
+    """Money for an hour of the machine that ran the local candidates. None: they are ranked by its seconds."""
+    currency: str = "USD"
+    tokens: Mapping[str, TokenPrices | None] = field(default_factory=dict)
+    """Models that answer from somewhere else. None: their price is not known."""
+
+
+def token_prices(model: str, endpoint: str | None = None, on: date | None = None) -> TokenPrices | None:
+    """The list price of a hosted model, or None where the bundled table does not know it.
+
+    Source: the package genai-prices, read offline. With an `endpoint` the price is that of the provider behind the
+    address, so that a model which the person serves does not get a stranger's price. `on` is the day (UTC) whose
+    prices are wanted, today by default. A model without both an input and an output price counts as unknown.
+    """
+    from genai_prices import Usage, calc_price
+
+    day = on or datetime.now(tz=UTC).date()
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    try:
+        found = calc_price(Usage(), model, provider_api_url=endpoint, genai_request_timestamp=noon)
+    except LookupError:
+        return None
+    price = found.model_price
+    each = _base(price.input_mtok), _base(price.output_mtok)
+    if each[0] is None or each[1] is None:
+        return None
+    cached = _base(price.cache_read_mtok)
+    version = importlib.metadata.version("genai-prices")
+    return TokenPrices(
+        model=model,
+        input=each[0],
+        cached=each[0] if cached is None else cached,
+        output=each[1],
+        base_up_to=_first_tier(price.input_mtok, price.output_mtok),
+        source=f"list price of {found.provider.name} for {found.model.id}, table genai-prices {version}, "
+        f"as valid on {day.isoformat()}",
+    )
+
+
+def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
+    """The prices that a spec states or that can be looked up for its models.
+
+    A server on this machine (loopback) spends this machine's seconds, so its model counts as local unless the spec
+    states a token price for it. Raises `BadInput` for a price that is stated in part.
+    """
+    return MachinePrices(
+        machine_hour=spec.prices.machine_hour,
+        currency=spec.prices.currency,
+        tokens={model.name: _of(model, spec.prices.currency, on) for model in spec.models if _is_hosted(model)},
+    )
+
+
+def _base(price: Any) -> float | None:
+    """The price of the lowest tier."""
+    if price is None:
+        return None
+    return float(price if isinstance(price, Decimal) else price.base)
+
+
+def _first_tier(*prices: Any) -> int | None:
+    starts = [tier.start for price in prices for tier in getattr(price, "tiers", ())]
+    return min(starts) if starts else None
+
+
+def _is_hosted(model: ModelSpec) -> bool:
+    prices = (model.input_per_million, model.output_per_million, model.cached_per_million)
+    stated = any(price is not None for price in prices)
+    return stated or (model.endpoint is not None and not _is_loopback(model.endpoint))
+
+
+def _is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _of(model: ModelSpec, currency: str, on: date | None) -> TokenPrices | None:
+    prompt, answer, cached = model.input_per_million, model.output_per_million, model.cached_per_million
+    if prompt is None and answer is None and cached is None:
+        return token_prices(model.model or model.name, model.endpoint, on)
+    if prompt is None or answer is None:
+        raise BadInput(
+            f"The price of the model {model.name} is stated in part. Write both input_per_million and "
+            "output_per_million, or neither."
+        )
+    return TokenPrices(
+        model=model.name,
+        input=prompt,
+        cached=prompt if cached is None else cached,
+        output=answer,
+        currency=currency,
+        source="price stated in the task spec",
+    )

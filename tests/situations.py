@@ -1,0 +1,317 @@
+"""The situations that a verdict can be in, each as a small bake-off, and a story as the text that golden files hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from advisor.contract import Story, Table
+from advisor.story import Extras
+from benchmarks.contract import Agreement, Constraints, State
+from benchmarks.prices import MachinePrices, TokenPrices
+from strategies.contract import Step, Trial, Usage
+from tests.verdict_cases import Bakeoff, PlainMetric, Told, benchmark_of, evaluation_of, scores_of, task_of
+
+SITUATIONS: dict[str, Callable[[], Bakeoff]] = {}
+
+
+def situation(build: Callable[[], Bakeoff]) -> Callable[[], Bakeoff]:
+    SITUATIONS[build.__name__] = build
+    return build
+
+
+def spent(step: Step, seconds: float, model: str = "smollm2-135m", tokens: int = 0) -> Usage:
+    return Usage(model=model, step=step, seconds=seconds, prompt_tokens=tokens)
+
+
+def edits(right: int, wrong: int, flipped: int) -> Agreement:
+    return Agreement(
+        name="edits",
+        says="letters, spaces and greetings were changed.",
+        right_twice=right,
+        wrong_twice_same=wrong,
+        wrong_twice_different=0,
+        right_then_wrong=flipped,
+        wrong_then_right=0,
+    )
+
+
+@situation
+def everything_meets() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(279, 300), seconds=0.01, agreements=[edits(90, 6, 4)]),
+            evaluation_of(
+                "prompting",
+                scores_of(276, 300, 5),
+                seconds=0.4,
+                tokens=(412, 6),
+                model="smollm2-135m",
+                fitting=[spent("search", 600)],
+                agreements=[edits(85, 5, 10)],
+            ),
+            evaluation_of(
+                "lora",
+                scores_of(285, 300, 9),
+                seconds=0.3,
+                tokens=(40, 6),
+                model="smollm2-135m",
+                fitting=[spent("search", 900), spent("training", 500)],
+            ),
+        ),
+        benchmark=benchmark_of(),
+        extras=Extras(
+            machine="2 cores, bfloat16",
+            heldout_from="a file of their own",
+            predicted_order=("lora", "prompting", "linear head"),
+            predicted_outcome="a clear choice",
+            trials={
+                "lora": [Trial(approach="lora", configuration={"rank": 16}, score=0.9, cases=60, tokens=12_000)] * 6
+            },
+        ),
+    )
+
+
+@situation
+def only_the_dearest_meets() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("majority", scores_of(30, 300), seconds=0.0001),
+            evaluation_of("linear head", scores_of(210, 300, 3), seconds=0.01),
+            evaluation_of("prompting", scores_of(180, 300, 5), seconds=0.1, failures={"unparsable": 24}, rising=True),
+            evaluation_of("lora", scores_of(267, 300, 9), seconds=0.3, failures={"truncated": 2}),
+        ),
+        benchmark=benchmark_of(task=task_of(examples=80)),
+    )
+
+
+@situation
+def nothing_meets() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("majority", scores_of(30, 300), seconds=0.0001),
+            evaluation_of("prompting", scores_of(150, 300, 5), seconds=0.2),
+            evaluation_of("lora", scores_of(186, 300, 9), seconds=0.3, rising=True),
+        ),
+        benchmark=benchmark_of(),
+    )
+
+
+@situation
+def safe_but_cheaper_undecided() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(249, 300), seconds=0.01),
+            evaluation_of("retrieval", scores_of(276, 300, 5), seconds=0.4),
+        ),
+        benchmark=benchmark_of(),
+    )
+
+
+@situation
+def undecided() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(81, 100), seconds=0.01),
+            evaluation_of("prompting", scores_of(84, 100, 5), seconds=0.2),
+        ),
+        benchmark=benchmark_of(cases=100),
+    )
+
+
+@situation
+def too_few_cases_for_any_proof() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(20, 20), seconds=0.01),
+            evaluation_of("prompting", scores_of(19, 20, 5), seconds=0.2),
+        ),
+        benchmark=benchmark_of(cases=20, target=0.9),
+    )
+
+
+@situation
+def tie_in_cost() -> Bakeoff:
+    """Retrieval is cheaper by 10 %, which timings cannot tell; prompting is simpler."""
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("retrieval", scores_of(279, 300), seconds=0.18),
+            evaluation_of("prompting", scores_of(276, 300, 5), seconds=0.2),
+        ),
+        benchmark=benchmark_of(),
+    )
+
+
+@situation
+def tied_but_less_simple_undecided() -> Bakeoff:
+    """The tied, less simple candidate need not be proven to miss."""
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("retrieval", scores_of(249, 300), seconds=0.18),
+            evaluation_of("prompting", scores_of(276, 300, 5), seconds=0.2),
+        ),
+        benchmark=benchmark_of(),
+    )
+
+
+@situation
+def unknown_price() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(279, 300), model="house-llm", tokens=(400, 5), seconds=0.5),
+            evaluation_of("lora", scores_of(276, 300, 5), seconds=0.2, model="smollm2-135m"),
+        ),
+        benchmark=benchmark_of(),
+        prices=MachinePrices(tokens={"house-llm": None}),
+    )
+
+
+@situation
+def prices_in_money() -> Bakeoff:
+    price = TokenPrices(model="big-one", input=2.0, cached=0.2, output=8.0, source="price stated in the task spec")
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(288, 300), model="big-one", tokens=(400, 5), seconds=0.5),
+            evaluation_of(
+                "lora", scores_of(276, 300, 5), seconds=0.2, model="smollm2-135m", fitting=[spent("training", 1800)]
+            ),
+        ),
+        benchmark=benchmark_of(constraints=Constraints(cost_per_month=5.0)),
+        prices=MachinePrices(machine_hour=0.4, tokens={"big-one": price}),
+    )
+
+
+@situation
+def one_invalid() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of(
+                "prompting",
+                scores_of(250, 300),
+                model="smollm2-135m",
+                state=State.INVALID,
+                problem="9 of 300 answers failed for reasons of infrastructure, and at most 1 % may.",
+            ),
+            evaluation_of("lora", scores_of(276, 300, 5), seconds=0.2, model="smollm2-135m"),
+        ),
+        benchmark=benchmark_of(),
+    )
+
+
+@situation
+def ruled_out_by_latency() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(279, 300), seconds=0.2, p95=2.4),
+            evaluation_of("lora", scores_of(276, 300, 5), seconds=0.4, p95=0.9),
+        ),
+        benchmark=benchmark_of(constraints=Constraints(p95_latency_s=1.0)),
+    )
+
+
+@situation
+def no_target() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(150, 300), seconds=0.2),
+            evaluation_of("lora", scores_of(186, 300, 5), seconds=0.3),
+        ),
+        benchmark=benchmark_of(target=None),
+    )
+
+
+@situation
+def metric_over_rows() -> Bakeoff:
+    draws = np.linspace(-0.06, 0.06, 2001)
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(240, 300), seconds=0.01, over_rows=(0.71, (0.71 + draws).tolist())),
+            evaluation_of("lora", scores_of(270, 300, 5), seconds=0.2, over_rows=(0.88, (0.88 + draws).tolist())),
+        ),
+        benchmark=benchmark_of(metric=PlainMetric(name="macro_f1", over_rows=True)),
+    )
+
+
+@situation
+def graded_with_groups() -> Bakeoff:
+    groups = [f"g{index // 3}" for index in range(300)]
+    good = tuple(0.9 + 0.1 * (index % 2) for index in range(300))
+    poor = tuple(0.4 + 0.2 * (index % 3) for index in range(300))
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", poor, seconds=0.1, groups=groups),
+            evaluation_of("lora", good, seconds=0.3, groups=groups),
+        ),
+        benchmark=benchmark_of(metric=PlainMetric(name="token_f1", graded=True), groups=groups),
+    )
+
+
+@situation
+def cannot_run() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of(
+                "lora",
+                model="big-one",
+                state=State.CANNOT_RUN,
+                problem="The model big-one answers at an address and cannot be trained here. Name a local model.",
+            ),
+        ),
+        benchmark=benchmark_of(),
+    )
+
+
+@situation
+def recorded_with_a_bill() -> Bakeoff:
+    """Another system's answers, whose file says what they cost, beside a local model with a price an hour."""
+    recorded = evaluation_of("recorded", scores_of(291, 300))
+    bill = dataclasses.replace(recorded.answering, cost=3.0) if recorded.answering else None
+    return Bakeoff(
+        evaluations=(
+            dataclasses.replace(recorded, answering=bill, latency=None),
+            evaluation_of("lora", scores_of(240, 300, 5), seconds=0.2, model="smollm2-135m"),
+        ),
+        benchmark=benchmark_of(target=0.85),
+        prices=MachinePrices(machine_hour=0.4),
+    )
+
+
+# ---------------------------------------------------------------- as text
+
+
+def as_text(told: Told) -> str:
+    """What a reader sees of a story, without any layout: what the golden files hold."""
+    story = told.story
+    parts = [story.headline, story.confidence, f"verdict: {story.verdict}; choice: {story.choice}"]
+    for title, lines in _lists(story).items():
+        parts.append("\n".join([f"{title}:", *(f"- {line}" for line in lines)]))
+    parts += map(table_text, (story.main, story.costs, story.consistency, story.differences, story.tuning))
+    return "\n\n".join(parts) + "\n"
+
+
+def _lists(story: Story) -> dict[str, tuple[str, ...]]:
+    return {
+        "reasons": story.reasons,
+        "would change": story.would_change,
+        "next steps": story.next_steps,
+        "data": story.data,
+        "risks": story.risks,
+        "method": story.method,
+    }
+
+
+def table_text(table: Table) -> str:
+    rows = [" | ".join(row) + (" <" if index in table.emphasis else "") for index, row in enumerate(table.rows)]
+    return "\n".join([f"[{table.title}]", " | ".join(table.columns), *rows, table.note])
+
+
+GOLDEN = Path(__file__).parent / "golden" / "story"
+"""One file a situation; `python -m tests.situations` writes them anew, to be read before they are committed."""
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    for name, build in SITUATIONS.items():
+        (GOLDEN / f"{name}.txt").write_text(as_text(build().told()), encoding="utf-8")

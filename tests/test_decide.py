@@ -1,0 +1,328 @@
+"""From evaluations to a recommendation: statuses, constraints, the cheapest that meets, and what stays open."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from advisor.contract import Recommendation
+from advisor.decide import recommend
+from advisor.economics import costs
+from advisor.triage import expect
+from benchmarks.contract import Benchmark, Constraints, Evaluation, State
+from benchmarks.prices import MachinePrices
+from benchmarks.statistics import clopper_pearson_lower
+from tests.verdict_cases import PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
+
+
+def decided(
+    *evaluations: Evaluation, benchmark: Benchmark | None = None, prices: MachinePrices | None = None
+) -> Recommendation:
+    bench = benchmark or benchmark_of()
+    bills = [costs(evaluation, bench, prices or MachinePrices()) for evaluation in evaluations]
+    return recommend(evaluations, bills, bench)
+
+
+def states(recommendation: Recommendation) -> dict[str, State]:
+    return {status.candidate: status.state for status in recommendation.statuses}
+
+
+# ---------------------------------------------------------------- the verdict
+
+
+def test_the_cheapest_that_meets_is_chosen_when_every_cheaper_one_misses() -> None:
+    found = decided(
+        evaluation_of("linear head", scores_of(200, 300), seconds=0.01),
+        evaluation_of("prompting", scores_of(276, 300), seconds=0.1),
+        evaluation_of("lora", scores_of(290, 300), seconds=0.5),
+    )
+    assert (found.verdict, found.choice, found.safe, found.best) == ("choose", "prompting", "prompting", "lora")
+    assert [status.candidate for status in found.statuses] == ["linear head", "prompting", "lora"]
+
+
+def test_a_cheaper_undecided_one_keeps_the_choice_open() -> None:
+    found = decided(
+        evaluation_of("linear head", scores_of(249, 300), seconds=0.01),
+        evaluation_of("lora", scores_of(290, 300), seconds=0.5),
+    )
+    assert (found.verdict, found.choice, found.safe) == ("safe but cheaper undecided", None, "lora")
+    assert found.cheaper_undecided == ("linear head",)
+
+
+def test_a_dearer_undecided_one_does_not_matter() -> None:
+    found = decided(
+        evaluation_of("prompting", scores_of(290, 300), seconds=0.1),
+        evaluation_of("lora", scores_of(249, 300), seconds=0.5),
+    )
+    assert found.choice == "prompting"
+    assert states(found)["lora"] is State.UNDECIDED
+
+
+def test_a_tied_and_simpler_undecided_one_has_to_be_proven_to_miss() -> None:
+    found = decided(
+        evaluation_of("prompting", scores_of(249, 300), seconds=0.11),
+        evaluation_of("lora", scores_of(290, 300), seconds=0.1),
+    )
+    assert found.verdict == "safe but cheaper undecided"
+    assert found.cheaper_undecided == ("prompting",)
+    assert "costs about the same and is simpler" in " ".join(found.reasons)
+
+
+def test_a_tied_and_less_simple_undecided_one_does_not_matter() -> None:
+    found = decided(
+        evaluation_of("prompting", scores_of(290, 300), seconds=0.11),
+        evaluation_of("lora", scores_of(249, 300), seconds=0.1),
+    )
+    assert (found.verdict, found.choice) == ("choose", "prompting")
+
+
+def test_nothing_proven_to_meet_is_undecided_as_long_as_one_may() -> None:
+    found = decided(
+        evaluation_of("prompting", scores_of(100, 300), seconds=0.1),
+        evaluation_of("lora", scores_of(249, 300), seconds=0.5),
+    )
+    assert (found.verdict, found.choice, found.safe, found.best) == ("undecided", None, None, "lora")
+    assert found.cheaper_undecided == ()
+
+
+def test_nothing_meets_names_the_best_and_what_to_try() -> None:
+    found = decided(
+        evaluation_of("prompting", scores_of(100, 300), seconds=0.1),
+        evaluation_of("lora", scores_of(180, 300), seconds=0.5, rising=True),
+    )
+    assert (found.verdict, found.best, found.choice) == ("nothing meets", "lora", None)
+    assert any("larger language model" in step for step in found.next_steps)
+    assert any("larger tuning budget" in step for step in found.next_steps)
+
+
+def test_without_a_target_nothing_is_judged() -> None:
+    found = decided(
+        evaluation_of("prompting", scores_of(100, 300), seconds=0.1),
+        evaluation_of("lora", scores_of(180, 300), seconds=0.5),
+        benchmark=benchmark_of(target=None),
+    )
+    assert (found.verdict, found.best, found.choice) == ("compared", "lora", None)
+    assert set(states(found).values()) == {State.COMPARED}
+
+
+def test_a_meeting_candidate_of_unknown_cost_keeps_the_choice_open() -> None:
+    found = decided(
+        evaluation_of("prompting", scores_of(290, 300), model="far"),
+        evaluation_of("lora", scores_of(280, 300), model="near"),
+        prices=MachinePrices(tokens={"far": None}),
+    )
+    assert (found.verdict, found.safe, found.cheaper_undecided) == (
+        "safe but cheaper undecided",
+        "lora",
+        ("prompting",),
+    )
+    assert any("input_per_million" in line for line in found.would_change)
+
+
+def test_an_unknown_cost_does_not_matter_when_nothing_else_may_meet() -> None:
+    found = decided(
+        evaluation_of("prompting", scores_of(290, 300), model="far"),
+        evaluation_of("lora", scores_of(100, 300), model="near"),
+        prices=MachinePrices(tokens={"far": None}),
+    )
+    assert (found.verdict, found.choice) == ("choose", "prompting")
+
+
+# ---------------------------------------------------------------- statuses
+
+
+def test_bounds_are_exact_and_corrected_for_the_candidates() -> None:
+    """252 of 300 pass .80 alone and not among five: the numbers of an exact enumeration at the split level."""
+    alone = decided(evaluation_of("lora", scores_of(252, 300)))
+    assert states(alone)["lora"] is State.MEETS
+    assert alone.statuses[0].lower == pytest.approx(clopper_pearson_lower(252, 300, 0.05))
+    others = [
+        evaluation_of(name, scores_of(240, 300)) for name in ("linear head", "prompting", "retrieval", "copy nearest")
+    ]
+    among = decided(evaluation_of("lora", scores_of(252, 300)), *others)
+    assert states(among)["lora"] is State.UNDECIDED
+    assert states(decided(evaluation_of("lora", scores_of(257, 300)), *others))["lora"] is State.MEETS
+
+
+def test_candidates_that_are_out_do_not_count_in_the_correction() -> None:
+    found = decided(
+        evaluation_of("lora", scores_of(252, 300), p95=0.2),
+        *(evaluation_of(name, scores_of(240, 300), p95=9.0) for name in ("linear head", "prompting", "retrieval")),
+        evaluation_of("majority", state=State.SKIPPED, problem="Over budget."),
+        benchmark=benchmark_of(constraints=Constraints(p95_latency_s=1.0)),
+    )
+    assert found.choice == "lora"
+
+
+def test_an_undecided_status_says_how_many_more_cases_would_decide() -> None:
+    found = decided(evaluation_of("lora", scores_of(249, 300)))
+    status = found.statuses[0]
+    assert status.state is State.UNDECIDED
+    assert status.more_cases is not None
+    assert 300 < status.more_cases < 2000
+    assert "more held-out cases" in status.reason
+
+
+def test_too_few_cases_for_any_proof_are_called_so() -> None:
+    found = decided(evaluation_of("lora", scores_of(20, 20)), benchmark=benchmark_of(cases=20, target=0.9))
+    assert found.verdict == "undecided"
+    assert "not even a perfect score" in found.statuses[0].reason
+
+
+def test_a_metric_over_rows_is_bounded_by_its_bootstrap_figures() -> None:
+    narrow, wide = np.linspace(-0.02, 0.02, 2001), np.linspace(-0.2, 0.2, 2001)
+    bench = benchmark_of(metric=PlainMetric(name="macro_f1", over_rows=True))
+
+    def over_rows(name: str, figure: float, draws: np.ndarray) -> Evaluation:
+        return evaluation_of(name, scores_of(200, 300), over_rows=(figure, (figure + draws).tolist()))
+
+    found = decided(
+        over_rows("prompting", 0.86, narrow),
+        over_rows("lora", 0.86, wide),
+        over_rows("majority", 0.7, narrow),
+        benchmark=bench,
+    )
+    assert states(found) == {"majority": State.MISSES, "prompting": State.MEETS, "lora": State.UNDECIDED}
+    more = next(status.more_cases for status in found.statuses if status.candidate == "lora")
+    assert more is not None
+    assert more > 0
+
+
+def test_figures_over_rows_without_a_bootstrap_are_refused() -> None:
+    bare = dataclasses.replace(evaluation_of("lora", scores_of(9, 10)), over_rows=True)
+    with pytest.raises(ValueError, match="no bootstrap figures"):
+        decided(bare, benchmark=benchmark_of(cases=10, metric=PlainMetric(over_rows=True)))
+
+
+def test_groups_of_cases_that_repeat_each_other_prove_less() -> None:
+    groups = [f"g{index // 10}" for index in range(300)]
+    block = tuple(float(index // 10 % 9 != 0) for index in range(300))
+    alone = decided(evaluation_of("lora", block), benchmark=benchmark_of())
+    grouped = decided(evaluation_of("lora", block, groups=groups), benchmark=benchmark_of(groups=groups))
+    assert states(alone)["lora"] is State.MEETS
+    assert states(grouped)["lora"] is State.UNDECIDED
+
+
+@pytest.mark.parametrize("change", [{"fingerprint": "of other cases"}, {"scores": (1.0,) * 299}, {"scores": ()}])
+def test_figures_from_other_cases_are_invalid(change: dict[str, object]) -> None:
+    other = dataclasses.replace(evaluation_of("lora", scores_of(299, 300)), **change)  # type: ignore[arg-type]
+    found = decided(other, evaluation_of("prompting", scores_of(290, 300)))
+    assert states(found)["lora"] is State.INVALID
+    assert found.choice == "prompting"
+
+
+def test_a_bill_without_its_evaluation_is_refused() -> None:
+    bench = benchmark_of()
+    one = evaluation_of("lora", scores_of(290, 300))
+    with pytest.raises(ValueError, match="one evaluation and one bill"):
+        recommend([one], [], bench)
+    bill = costs(one, bench, MachinePrices())
+    with pytest.raises(ValueError, match="one evaluation and one bill"):
+        recommend([one, one], [bill, bill], bench)
+
+
+# ---------------------------------------------------------------- constraints
+
+
+def test_latency_and_cost_rule_out_with_their_reason() -> None:
+    found = decided(
+        evaluation_of("prompting", scores_of(290, 300), seconds=0.1, p95=3.0),
+        evaluation_of("retrieval", scores_of(290, 300), seconds=36.0, p95=0.5),
+        evaluation_of("lora", scores_of(290, 300), seconds=0.5, p95=0.9),
+        benchmark=benchmark_of(constraints=Constraints(p95_latency_s=1.0, cost_per_month=50.0)),
+        prices=MachinePrices(machine_hour=1.0),
+    )
+    assert found.choice == "lora"
+    reasons = {status.candidate: status.reason for status in found.statuses}
+    assert reasons["prompting"] == "One request in twenty takes longer than 3 s; the task allows 1 s."
+    assert reasons["retrieval"] == "It costs USD 100 a month at 10,000 requests; the task allows 50.00."
+
+
+def test_a_limit_in_money_that_cannot_be_checked_is_said() -> None:
+    found = decided(
+        evaluation_of("lora", scores_of(290, 300)), benchmark=benchmark_of(constraints=Constraints(cost_per_month=5.0))
+    )
+    assert found.choice == "lora"
+    assert any("was not checked for lora" in reason for reason in found.reasons)
+
+
+# ---------------------------------------------------------------- the rest of the recommendation
+
+
+def test_differences_are_paired_and_start_from_the_choice() -> None:
+    found = decided(
+        evaluation_of("linear head", scores_of(150, 300), seconds=0.01),
+        evaluation_of("prompting", scores_of(276, 300), seconds=0.1),
+        evaluation_of("lora", scores_of(276, 300), seconds=0.5),
+    )
+    assert {(each.first, each.second) for each in found.differences} == {
+        ("prompting", "linear head"),
+        ("prompting", "lora"),
+    }
+    same = next(each for each in found.differences if each.second == "lora")
+    assert (same.mean, same.p_value, same.only_first_right, same.only_second_right) == (0.0, 1.0, 0, 0)
+
+
+def test_reasons_say_whether_the_measurement_agreed_with_the_nature_of_the_task() -> None:
+    task = task_of(kind="generation")
+    agreeing = decided(
+        evaluation_of("prompting", scores_of(100, 300)),
+        evaluation_of("lora", scores_of(290, 300), seconds=0.5),
+        benchmark=benchmark_of(task=task),
+    )
+    assert any("The measurement agrees" in reason for reason in agreeing.reasons)
+    surprising = decided(
+        evaluation_of("prompting", scores_of(290, 300)),
+        evaluation_of("lora", scores_of(100, 300), seconds=0.5),
+        benchmark=benchmark_of(task=task),
+    )
+    assert any("The measurement disagrees" in reason and "fine-tuning" in reason for reason in surprising.reasons)
+
+
+def test_lost_answers_small_data_and_unfinished_tuning_are_reasons() -> None:
+    found = decided(
+        evaluation_of(
+            "lora", scores_of(270, 300), failures={"unparsable": 20, "refused": 4, "truncated": 3}, rising=True
+        ),
+        benchmark=benchmark_of(task=task_of(examples=60)),
+    )
+    text = " ".join(found.reasons)
+    assert "24 answers of 300 by lora count as not right: 4 refused and 20 unparsable." in text
+    assert "3 of 300 inputs or answers were cut" in text
+    assert "only 60 examples" in text
+    assert "Not saturated" in text
+
+
+# ---------------------------------------------------------------- triage
+
+
+def test_facts_that_stand_in_documents_point_to_retrieval() -> None:
+    found = expect(task_of(kind="qa", documents=["A refund or a login.", "To cancel, send the invoice."]))
+    assert found.order[0] == "retrieval"
+    assert found.why[0].startswith("100 % of the answers stand in the documents")
+
+
+def test_documents_without_the_answers_do_not_decide() -> None:
+    found = expect(task_of(kind="qa", documents=["Nothing of use, not even refunds."]))
+    assert "only 0 % of the answers" in " ".join(found.why)
+
+
+def test_style_points_to_tuning_unless_examples_are_few() -> None:
+    assert expect(task_of(kind="generation", examples=300)).order[0] == "finetuning"
+    assert expect(task_of(kind="generation", examples=40)).order[0] == "prompting"
+
+
+def test_few_labels_with_many_examples_point_below_language_models() -> None:
+    found = expect(task_of(labels=4, examples=300))
+    assert found.order[0] == "reference"
+    assert any("classic mistake" in line for line in found.why)
+
+
+def test_many_labels_point_to_showing_the_nearest_examples() -> None:
+    assert expect(task_of(labels=77, examples=600)).order[0] == "retrieval"
+
+
+def test_a_temperature_points_to_consistency() -> None:
+    assert any("temperature 0.7" in line for line in expect(task_of(temperature=0.7)).why)

@@ -1,0 +1,254 @@
+"""What candidates cost, and which of two costs is the lower: money, seconds, unknown, ties."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advisor.contract import Amount, Costs
+from advisor.economics import NOISE, Ranking, costs, rank, saving
+from benchmarks.contract import BadInput, Evaluation
+from benchmarks.prices import MachinePrices, TokenPrices, machine_prices, token_prices
+from benchmarks.spec import parse_spec
+from strategies.contract import Usage
+from tests.verdict_cases import FAMILIES, benchmark_of, evaluation_of, scores_of
+
+DAY = date(2026, 11, 25)
+BENCH = benchmark_of(cases=100, volume=20_000)
+PRICE = TokenPrices(model="big-one", input=2.0, cached=0.2, output=8.0, source="price stated in the task spec")
+
+
+def local(name: str = "lora", seconds: float = 0.1, fitting: tuple[Usage, ...] = ()) -> Evaluation:
+    return evaluation_of(name, scores_of(90, 100), seconds=seconds, model="smollm2-135m", fitting=fitting)
+
+
+def hosted(**usage: int) -> Evaluation:
+    answering = Usage(model="big-one", step="answering", calls=100, seconds=50.0, **usage)
+    return dataclasses.replace(evaluation_of("prompting", scores_of(90, 100), model="big-one"), answering=answering)
+
+
+def ranking_of(ahead: dict[str, tuple[float | None, str, float]]) -> Ranking:
+    """name -> (value, unit, share of noise), under names of known simplicity."""
+    bills = []
+    for name, (value, unit, noise) in ahead.items():
+        low, high = (None, None) if value is None else (value * (1 - noise), value * (1 + noise))
+        amount = Amount(value=value, unit=unit, low=low, high=high)
+        bills.append(Costs(candidate=name, items=(), spent=amount, per_thousand=amount, monthly=amount, ahead=amount))
+    return rank(bills, [evaluation_of(name, scores_of(9, 10)) for name in ahead])
+
+
+# ---------------------------------------------------------------- prices
+
+
+def test_a_known_model_has_list_prices_with_source_and_day() -> None:
+    found = token_prices("gpt-4o-mini", "https://api.openai.com/v1", DAY)
+    assert found is not None
+    assert 0 < found.cached < found.input < found.output
+    assert found.currency == "USD"
+    assert "genai-prices" in found.source
+    assert "2026-11-25" in found.source
+
+
+def test_a_model_that_no_table_knows_has_no_price() -> None:
+    assert token_prices("a-model-of-our-own", on=DAY) is None
+
+
+def test_a_well_known_model_on_an_own_server_does_not_get_the_price_of_a_provider() -> None:
+    assert token_prices("gpt-4o-mini", on=DAY) is not None
+    assert token_prices("gpt-4o-mini", "http://models.example.org/v1", DAY) is None
+
+
+def test_tiered_prices_say_up_to_which_prompt_they_hold() -> None:
+    found = token_prices("gemini-2.5-pro", on=DAY)
+    assert found is not None
+    assert found.base_up_to == 200_000
+
+
+def test_cached_tokens_are_part_of_the_prompt_and_cost_less() -> None:
+    assert PRICE.money(1_000_000, 0, 0) == pytest.approx(2.0)
+    assert PRICE.money(1_000_000, 1_000_000, 0) == pytest.approx(0.2)
+    assert PRICE.money(0, 0, 500_000) == pytest.approx(4.0)
+
+
+def spec_with(models: object, prices: object = None) -> MachinePrices:
+    values = {"name": "t", "instruction": "Do.", "examples": "e.jsonl", "models": models, "prices": prices}
+    return machine_prices(parse_spec(values), DAY)
+
+
+def test_local_models_and_servers_on_this_machine_are_billed_by_its_seconds() -> None:
+    prices = spec_with(["smollm2-135m", {"name": "gpt-4o-mini", "endpoint": "http://127.0.0.1:8000/v1"}])
+    assert prices.tokens == {}
+    assert prices.machine_hour is None
+
+
+def test_a_person_states_prices_in_their_own_currency() -> None:
+    model = {"name": "m", "endpoint": "http://models.example.org/v1", "input_per_million": 1, "output_per_million": 3}
+    prices = spec_with([model], {"machine_hour": 0.5, "currency": "EUR"})
+    stated = prices.tokens["m"]
+    assert stated is not None
+    assert (stated.input, stated.cached, stated.output, stated.currency) == (1.0, 1.0, 3.0, "EUR")
+    assert (prices.machine_hour, prices.currency) == (0.5, "EUR")
+
+
+@pytest.mark.parametrize("stated", [{"input_per_million": 1}, {"output_per_million": 1}, {"cached_per_million": 1}])
+def test_a_price_that_is_stated_in_part_is_refused_with_what_to_write(stated: dict[str, object]) -> None:
+    with pytest.raises(BadInput, match=r"stated in part\. Write both input_per_million and output_per_million"):
+        spec_with([{"name": "m", **stated}])
+
+
+# ---------------------------------------------------------------- costs
+
+
+def test_without_a_price_an_hour_local_candidates_cost_machine_seconds() -> None:
+    bill = costs(local(seconds=0.1), BENCH, MachinePrices())
+    assert bill.per_thousand.value == pytest.approx(100.0)
+    assert bill.monthly.value == pytest.approx(2000.0)
+    assert bill.ahead.value == pytest.approx(24_000.0)
+    assert bill.ahead.unit == "machine s"
+    assert bill.ahead.low == pytest.approx(24_000 * (1 - NOISE))
+    assert bill.ahead.high == pytest.approx(24_000 * (1 + NOISE))
+
+
+def test_a_price_an_hour_turns_seconds_into_money() -> None:
+    bill = costs(local(seconds=0.36), BENCH, MachinePrices(machine_hour=2.0, currency="EUR"))
+    assert bill.monthly.value == pytest.approx(20_000 * 0.36 / 3600 * 2)
+    assert bill.monthly.unit == "EUR"
+    assert "2 EUR an hour" in next(item.source for item in bill.items if item.when == "monthly")
+
+
+def test_hosted_candidates_cost_their_tokens_and_not_the_time_spent_waiting() -> None:
+    evaluation = hosted(prompt_tokens=40_000, cached_tokens=10_000, answer_tokens=1_000)
+    bill = costs(evaluation, BENCH, MachinePrices(machine_hour=5.0, tokens={"big-one": PRICE}))
+    per_request = (300 * 2.0 + 100 * 0.2 + 10 * 8.0) / 1e6
+    assert bill.monthly.value == pytest.approx(20_000 * per_request)
+    assert bill.monthly.low == bill.monthly.high == bill.monthly.value
+
+
+def test_an_unknown_price_is_unknown_and_never_nothing() -> None:
+    bill = costs(hosted(prompt_tokens=40_000), BENCH, MachinePrices(tokens={"big-one": None}))
+    assert bill.per_thousand.value is bill.monthly.value is bill.ahead.value is None
+    assert "400 prompt tokens" in next(item.source for item in bill.items if item.when == "monthly")
+
+
+def test_prompts_in_a_dearer_tier_have_an_unknown_price() -> None:
+    tiered = dataclasses.replace(PRICE, base_up_to=300)
+    assert costs(hosted(prompt_tokens=29_000), BENCH, MachinePrices(tokens={"big-one": tiered})).ahead.value is not None
+    assert costs(hosted(prompt_tokens=31_000), BENCH, MachinePrices(tokens={"big-one": tiered})).ahead.value is None
+
+
+def test_what_was_spent_stands_by_step_and_beside_what_lies_ahead() -> None:
+    fitting = (
+        Usage(model="smollm2-135m", step="search", seconds=60.0),
+        Usage(model="smollm2-135m", step="search", seconds=30.0),
+        Usage(model="minilm-l6", step="index", seconds=5.0),
+        Usage(model="smollm2-135m", step="training", seconds=300.0),
+    )
+    bill = costs(local(fitting=fitting), BENCH, MachinePrices())
+    spent = {item.name: item.amount.value for item in bill.items if item.when == "spent"}
+    assert spent == {"choosing the configuration": 90.0, "building the index": 5.0, "training": 300.0}
+    assert bill.spent.value == pytest.approx(395.0)
+    assert bill.ahead.value == costs(local(), BENCH, MachinePrices()).ahead.value
+    assert [item.amount.value for item in bill.items if item.when == "once"] == [0.0]
+
+
+def test_seconds_and_money_are_not_added() -> None:
+    fitting = (
+        Usage(model="minilm-l6", step="index", seconds=5.0),
+        Usage(model="big-one", step="search", prompt_tokens=9),
+    )
+    evaluation = dataclasses.replace(hosted(prompt_tokens=40_000), fitting=fitting)
+    assert costs(evaluation, BENCH, MachinePrices(tokens={"big-one": PRICE})).spent.value is None
+    priced = costs(evaluation, BENCH, MachinePrices(machine_hour=0.0, tokens={"big-one": PRICE}))
+    assert priced.spent.value == pytest.approx(9 * 2.0 / 1e6)
+
+
+def test_recorded_answers_cost_what_their_file_says_and_else_are_unknown() -> None:
+    recorded = evaluation_of("recorded", scores_of(90, 100))
+    assert recorded.answering is not None
+    assert costs(recorded, BENCH, MachinePrices()).ahead.value is None
+    billed = dataclasses.replace(recorded, answering=dataclasses.replace(recorded.answering, cost=2.0))
+    assert costs(billed, BENCH, MachinePrices(currency="EUR")).monthly == Amount(
+        value=400.0, unit="EUR", low=400.0, high=400.0
+    )
+
+
+def test_a_candidate_without_answers_has_an_unknown_cost() -> None:
+    assert costs(evaluation_of("lora", model="smollm2-135m"), BENCH, MachinePrices()).ahead.value is None
+
+
+# ---------------------------------------------------------------- order
+
+
+def test_clearly_cheaper_comes_first_whatever_is_simpler() -> None:
+    ranking = ranking_of({"lora": (100.0, "machine s", 0.15), "prompting": (200.0, "machine s", 0.15)})
+    assert ranking.order == ("lora", "prompting")
+    assert not ranking.tie("lora", "prompting")
+
+
+def test_overlapping_costs_are_a_tie_that_the_simpler_wins() -> None:
+    ranking = ranking_of({"lora": (100.0, "machine s", 0.15), "prompting": (120.0, "machine s", 0.15)})
+    assert ranking.tie("lora", "prompting")
+    assert ranking.order == ("prompting", "lora")
+    assert ranking.first(["lora", "prompting"]) == "prompting"
+
+
+def test_ties_that_chain_do_not_run_in_a_circle() -> None:
+    """lora ties with retrieval, retrieval with prompting, but lora is clearly cheaper than prompting, the simplest."""
+    chain = {"lora": (100.0, "USD", 0.1), "retrieval": (120.0, "USD", 0.1), "prompting": (140.0, "USD", 0.1)}
+    for names in itertools.permutations(chain):
+        ranking = ranking_of({name: chain[name] for name in names})
+        assert ranking.order == ("retrieval", "lora", "prompting")
+        assert ranking.first(["retrieval", "prompting"]) == "prompting"
+
+
+def test_seconds_and_money_are_not_compared_and_the_price_to_give_is_named() -> None:
+    ranking = ranking_of(
+        {"lora": (9e9, "machine s", 0.15), "linear head": (5.0, "machine s", 0.15), "prompting": (1.0, "USD", 0.0)}
+    )
+    assert ranking.order == ("linear head", "lora", "prompting")
+    assert ranking.unranked == ("prompting",)
+    assert not ranking.comparable("lora", "prompting")
+    assert "machine_hour" in ranking.note
+    assert saving(ranking, "lora", "prompting", 12) is None
+
+
+def test_an_unknown_cost_comes_last_and_says_which_price_is_missing() -> None:
+    ranking = ranking_of({"linear head": (None, "USD", 0.0), "lora": (9.0, "USD", 0.0)})
+    assert ranking.order == ("lora", "linear head")
+    assert ranking.note.startswith("The cost of linear head is not known: give the price of the model's tokens")
+
+
+def test_two_currencies_are_not_converted() -> None:
+    ranking = ranking_of({"lora": (1.0, "EUR", 0.0), "prompting": (1.0, "USD", 0.0)})
+    assert len(ranking.unranked) == 1
+    assert "one currency" in ranking.note
+
+
+def test_a_saving_is_a_month_of_the_difference() -> None:
+    ranking = ranking_of({"lora": (240.0, "USD", 0.0), "prompting": (120.0, "USD", 0.0)})
+    assert saving(ranking, "lora", "prompting", 12) == Amount(value=10.0, unit="USD")
+    assert saving(ranking, "prompting", "lora", 12) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(FAMILIES)),
+        st.tuples(st.one_of(st.none(), st.floats(1, 1000)), st.sampled_from(["USD", "machine s"]), st.floats(0, 0.3)),
+        min_size=1,
+    )
+)
+def test_the_order_holds_everyone_once_and_never_puts_a_clearly_dearer_one_first(
+    ahead: dict[str, tuple[float | None, str, float]],
+) -> None:
+    ranking = ranking_of(ahead)
+    assert sorted(ranking.order) == sorted(ahead)
+    ranked = [name for name in ranking.order if name not in ranking.unranked]
+    for one, other in itertools.combinations(ranked, 2):
+        low = ranking.ahead[one].low or 0.0
+        assert low <= (ranking.ahead[other].high or 0.0)

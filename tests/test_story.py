@@ -1,0 +1,166 @@
+"""The story of a verdict: golden texts for every situation, and how numbers are written."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from advisor.contract import Amount, Story, Table
+from advisor.wording import (
+    about,
+    amount,
+    ceil_percent,
+    duration,
+    floor_percent,
+    latency,
+    listed,
+    metric_name,
+    percent,
+    points,
+    probability,
+)
+from tests.situations import GOLDEN, SITUATIONS, as_text
+from tests.verdict_cases import Bakeoff
+
+every_situation = pytest.mark.parametrize("build", SITUATIONS.values(), ids=SITUATIONS.keys())
+
+
+@every_situation
+def test_the_story_reads_as_agreed(build: Callable[[], Bakeoff]) -> None:
+    told = as_text(build().told())
+    agreed = (GOLDEN / f"{build.__name__}.txt").read_text(encoding="utf-8")
+    changes = "\n".join(
+        difflib.unified_diff(agreed.splitlines(), told.splitlines(), "agreed", "told", lineterm="", n=0)
+    )
+    assert told == agreed, f"Read the change; if it is meant, run python -m tests.situations.\n{changes}"
+
+
+def test_no_golden_text_is_left_over() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(SITUATIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "choice"),
+    [
+        ("everything_meets", "choose", "linear head"),
+        ("only_the_dearest_meets", "choose", "lora"),
+        ("nothing_meets", "nothing meets", None),
+        ("safe_but_cheaper_undecided", "safe but cheaper undecided", None),
+        ("undecided", "undecided", None),
+        ("tie_in_cost", "choose", "prompting"),
+        ("unknown_price", "safe but cheaper undecided", None),
+        ("no_target", "compared", None),
+        ("cannot_run", "nothing meets", None),
+        ("recorded_with_a_bill", "choose", "recorded"),
+    ],
+)
+def test_golden_texts_hold_the_verdict_that_follows_from_their_numbers(
+    name: str, verdict: str, choice: str | None
+) -> None:
+    story = SITUATIONS[name]().told().story
+    assert (story.verdict, story.choice) == (verdict, choice)
+
+
+@every_situation
+def test_facts_are_finite_json_and_agree_with_the_sentences(build: Callable[[], Bakeoff]) -> None:
+    story = build().told().story
+    facts = json.loads(json.dumps(story.facts, allow_nan=False))
+    assert facts["verdict"] == story.verdict
+    assert [row[0] for row in story.main.rows] == [each["name"] for each in facts["candidates"]]
+    assert [row[-1] for row in story.main.rows] == [each["state"] for each in facts["candidates"]]
+
+
+def texts(story: Story) -> list[str]:
+    tables: list[Table] = [story.main, story.costs, story.consistency, story.differences, story.tuning]
+    cells = [text for table in tables for text in (table.title, table.note, *table.columns, *sum(table.rows, ()))]
+    lists = (story.reasons, story.would_change, story.next_steps, story.data, story.risks, story.method)
+    return [story.headline, story.confidence, *cells, *(line for lines in lists for line in lines)]
+
+
+@every_situation
+def test_texts_are_plain_rounded_and_whole(build: Callable[[], Bakeoff]) -> None:
+    for text in texts(build().told().story):
+        assert not re.search(r"\bnan\b|\binf\b|\bNone\b|<[a-z/]|\*\*|\[/?[a-z]+\]|\n", text), text
+        assert not re.search(r"_(?!hour|per_million|million)", text), text
+        assert not re.search(r"\d\.\d{4,}", text), text
+
+
+@every_situation
+def test_sentences_start_and_end_as_sentences(build: Callable[[], Bakeoff]) -> None:
+    story = build().told().story
+    for sentence in (*story.reasons, *story.next_steps, *story.risks, *story.method, story.headline, story.confidence):
+        assert sentence[0].isupper() or sentence[0].isdigit(), sentence
+        assert sentence.endswith("."), sentence
+        assert ".." not in sentence, sentence
+
+
+@every_situation
+def test_the_main_table_fits_80_columns_when_names_wrap(build: Callable[[], Bakeoff]) -> None:
+    table = build().told().story.main
+    widths = []
+    for column in range(len(table.columns)):
+        cells = [row[column] for row in (table.columns, *table.rows)]
+        longest = [max(map(len, cell.split())) if column == 0 else len(cell) for cell in cells]
+        widths.append(max(longest))
+    assert sum(widths) + 2 * (len(widths) - 1) <= 80
+
+
+def test_every_table_row_has_a_cell_for_every_column() -> None:
+    for build in SITUATIONS.values():
+        story = build().told().story
+        for table in (story.main, story.costs, story.consistency, story.differences, story.tuning):
+            assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_the_bound_that_decided_never_rounds_to_the_other_side_of_the_target() -> None:
+    assert floor_percent(0.8043, 0.8) == "80"
+    assert floor_percent(0.7996, 0.8) == "79"
+    assert ceil_percent(0.7996, 0.8) == "79.96"
+    assert floor_percent(0.8052, 0.805) == "80.5"
+    assert floor_percent(0.29) == "29"
+
+
+def test_the_picture_leaves_unknown_costs_apart() -> None:
+    picture = SITUATIONS["unknown_price"]().told().story.picture
+    costs = {point.name: point.cost for point in picture.points}
+    assert costs["prompting"] is None
+    assert costs["lora"] == pytest.approx(12 * 10_000 * 0.2)
+    assert picture.cost_unit == "machine time"
+    assert SITUATIONS["cannot_run"]().told().story.picture.points == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        (percent(0.8433), "84 %"),
+        (percent(0.9983), "99.8 %"),
+        (percent(1.0), "100 %"),
+        (percent(0.001), "0.1 %"),
+        (points(0.053), "+5 points"),
+        (points(-0.01), "-1 point"),
+        (points(0.0), "0 points"),
+        (duration(0.0343), "0.034 s"),
+        (duration(41), "41 s"),
+        (duration(192), "3.2 min"),
+        (duration(9000), "2.5 h"),
+        (duration(12.3 * 86400), "12 days"),
+        (amount(Amount(value=None, unit="USD")), "unknown"),
+        (amount(Amount(value=0.0123, unit="USD")), "USD 0.012"),
+        (amount(Amount(value=12.3, unit="EUR")), "EUR 12.30"),
+        (amount(Amount(value=15_432.0, unit="USD")), "USD 15,400"),
+        (latency(0.0001), "<0.01"),
+        (latency(0.42), "0.42"),
+        (listed(["a"]), "a"),
+        (listed(["a", "b", "c"]), "a, b and c"),
+        (about(16, "case"), "16 cases"),
+        (about(627, "case"), "about 630 cases"),
+        (probability(0.0001), "below 0.001"),
+        (metric_name("macro_f1"), "macro F1"),
+    ],
+)
+def test_numbers_are_written_as_people_write_them(written: str, wanted: str) -> None:
+    assert written == wanted
