@@ -1,0 +1,60 @@
+"""How texts are compared: normal forms and words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from strategies.contract import Case
+
+_QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "\u201e": "\u201c"}
+_ARTICLES = frozenset({"a", "an", "the"})
+
+
+def plain(text: str, case_sensitive: bool = False) -> str:
+    """NFKC, one space for any white space, without surrounding quotes and final full stop, casefolded unless told.
+
+    A full stop goes only where it ends a word or a quotation, so that `cd ..` and `a.*.` stay what they are.
+    """
+    text = " ".join(unicodedata.normalize("NFKC", text).split())
+    before = None
+    while text != before:
+        before = text
+        text = _without_stop(_without_quotes(text))
+    return text if case_sensitive else text.casefold()
+
+
+def words(text: str) -> list[str]:
+    """Runs of letters and digits, NFKC and casefolded."""
+    return re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())
+
+
+def answer_words(text: str) -> list[str]:
+    """Words as reading-comprehension scores count them, without punctuation and English articles (arXiv 1606.05250)."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    kept = "".join(letter for letter in folded if not unicodedata.category(letter).startswith(("P", "S")))
+    return [word for word in kept.split() if word not in _ARTICLES]
+
+
+def longer_than(text: str, limit: int) -> bool:
+    """Whether the text has more than `limit` words, counted between spaces or as runs of letters, whichever is more."""
+    return len(text.split()) > limit or sum(1 for _ in re.finditer(r"\w+", text)) > limit
+
+
+def best(case: Case, compare: Callable[[str], float]) -> float:
+    """The best comparison over the accepted answers."""
+    return max(compare(answer) for answer in case.accepted)
+
+
+def _without_quotes(text: str) -> str:
+    if len(text) < 2 or _QUOTES.get(text[0]) != text[-1]:
+        return text
+    inner = text[1:-1]
+    return text if text[0] in inner or text[-1] in inner else inner.strip()
+
+
+def _without_stop(text: str) -> str:
+    if len(text) < 2 or text[-1] != ".":
+        return text
+    return text[:-1] if text[-2].isalnum() or text[-2] in "\"'\u201d\u2019%" else text

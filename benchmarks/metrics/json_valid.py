@@ -1,0 +1,72 @@
+"""JSON validity: a program could read the answer as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jsonschema
+
+from benchmarks.contract import BadInput
+from benchmarks.metrics import _json
+from benchmarks.metrics._base import Example, OfCases
+from strategies.contract import Case, Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonValid(OfCases):
+    """1 where the whole answer is a JSON object or array, and valid by `schema` if one is given, else 0.
+
+    It says nothing about whether the values are right, and a code fence around the JSON is not tolerated.
+    """
+
+    name: ClassVar[str] = "json_valid"
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"extraction", "generation"})
+    graded: ClassVar[bool] = False
+
+    schema: Mapping[str, Any] | None = None
+    """A JSON schema (the dialect that it names, else 2020-12). References stay inside the schema; none is fetched."""
+
+    def __post_init__(self) -> None:
+        if self.schema is None:
+            return
+        if not isinstance(self.schema, Mapping):
+            raise BadInput(f"`schema` of the metric json_valid is {self.schema!r}; write a JSON schema as a mapping.")
+        for reference in _references(self.schema):
+            if not reference.startswith("#"):
+                raise BadInput(f"The schema refers to `{reference}`; only references within it, like #/$defs/x, work.")
+        try:
+            _validator(self.schema).check_schema(self.schema)
+        except jsonschema.SchemaError as error:
+            where = "/".join(map(str, error.absolute_path)) or "its top level"
+            raise BadInput(f"The schema is not a JSON schema: at {where}, {error.message}. Correct it there.") from None
+
+    def score(self, case: Case, text: str) -> float:
+        parsed = _json.read(text, fenced=False)
+        if parsed is None:
+            return 0.0
+        return 1.0 if self.schema is None else float(_validator(self.schema)(self.schema).is_valid(parsed.value))
+
+
+def _validator(schema: Mapping[str, Any]) -> Any:
+    return jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key in ("$ref", "$dynamicRef") and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _references(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _references(inner)
+
+
+METRIC = JsonValid
+EXAMPLE: Example = (
+    {"schema": {"type": "object", "required": ["item"], "properties": {"item": {"type": "string"}}}},
+    Case(id="1", input="Please send us twelve reams of A4.", output='{"item": "A4 paper", "quantity": 12}'),
+)

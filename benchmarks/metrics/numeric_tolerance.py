@@ -1,0 +1,73 @@
+"""Numeric tolerance: the first number of the answer is close enough."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from benchmarks.contract import BadInput
+from benchmarks.metrics._base import Example, OfCases, check_count, check_number
+from benchmarks.metrics._words import best, longer_than, plain
+from strategies.contract import Case, Kind
+
+_SIGN, _EXPONENT = r"(?<![\d.,])(?:(?<!\w)[-+])?", r"(?:[eE][-+]?\d{1,4})?"
+_GROUPING = {".": r"[,'\u2019\u00a0\u202f]", ",": r"[.'\u2019\u00a0\u202f]"}
+_NUMBERS = {
+    point: re.compile(
+        rf"{_SIGN}(?:(?:\d{{1,3}}(?:{grouping}\d{{3}})+(?!\d)|\d+)(?:[{point}]\d+)?|[{point}]\d+){_EXPONENT}"
+    )
+    for point, grouping in _GROUPING.items()
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumericTolerance(OfCases):
+    """1 where the first number of the text is within `relative` times the accepted one, or within `absolute`, else 0.
+
+    Thousands may be separated by a comma, an apostrophe or a narrow or no-break space (with `decimal: ","` by a full
+    stop instead of a comma). A text of more than `max_words` words scores 0. An accepted answer without a number
+    ("unknown") is compared as text.
+    """
+
+    name: ClassVar[str] = "numeric_tolerance"
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"qa", "extraction", "generation"})
+    graded: ClassVar[bool] = False
+
+    relative: float = 0.01
+    absolute: float = 0.0
+    decimal: str = "."
+    max_words: int = 40
+
+    def __post_init__(self) -> None:
+        check_number(self.name, "relative", self.relative, 0, 1)
+        check_number(self.name, "absolute", self.absolute, 0, 1e300)
+        check_count(self.name, "max_words", self.max_words)
+        if self.decimal not in _NUMBERS:
+            raise BadInput(f'`decimal` of the metric numeric_tolerance is {self.decimal!r}; write "." or ",".')
+
+    def score(self, case: Case, text: str) -> float:
+        if longer_than(text, self.max_words):
+            return 0.0
+        return best(case, lambda accepted: float(self._close(accepted, text)))
+
+    def _close(self, accepted: str, text: str) -> bool:
+        wanted = self._first(accepted)
+        if wanted is None:
+            return plain(accepted) == plain(text)
+        given = self._first(text)
+        # isclose would also measure against the answer, and so let a larger one pass.
+        return given is not None and abs(given - wanted) <= max(self.relative * abs(wanted), self.absolute)
+
+    def _first(self, text: str) -> float | None:
+        found = _NUMBERS[self.decimal].search(text.replace("\u2212", "-"))
+        if found is None:
+            return None
+        digits = re.sub(_GROUPING[self.decimal], "", found.group())
+        value = float(digits.replace(",", "."))
+        return value if math.isfinite(value) else None
+
+
+METRIC = NumericTolerance
+EXAMPLE: Example = ({}, Case(id="1", input="How many people live in Graz?", output="303,270"))

@@ -1,0 +1,116 @@
+"""A person's own scoring function, taken from a Python file or an installed module."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from numbers import Real
+from pathlib import Path
+from typing import Any, ClassVar
+
+from benchmarks.contract import BadInput, ScoreFailure
+from benchmarks.metrics._base import EVERY_KIND, OfCases
+from strategies.contract import Case, Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person(OfCases):
+    """Scores with `function`, written `file.py:function` (or `package.module:function` for an installed one).
+
+    The function takes (input: str, output: str, accepted: list[str], metadata: dict), where `output` is the answer to
+    score, and returns a number in [0, 1]. It runs with all rights of the person who starts it, so `allow_code` must be
+    true. A path is relative to `folder` and stays inside it; without one it is relative to the working directory.
+    Errors: BadInput where the function cannot be used; ScoreFailure where it raises or returns something else.
+    """
+
+    name: ClassVar[str] = "person"
+    kinds: ClassVar[frozenset[Kind]] = EVERY_KIND
+    graded: ClassVar[bool] = True
+
+    function: str
+    allow_code: bool = field(default=False, compare=False, repr=False)
+    folder: str = field(default="", compare=False, repr=False)
+    source_sha256: str = field(init=False, default="")
+    """Hash of the file, so that two versions of a function are two metrics; empty for an installed module."""
+
+    def __post_init__(self) -> None:
+        if self.allow_code is not True:
+            raise BadInput(
+                f"The metric `{self.function}` runs Python code of its own, which is off. "
+                "Read the code, then start again with --allow-code."
+            )
+        if not isinstance(self.function, str) or self.function.count(":") < 1:
+            raise BadInput(f"`function` of the metric person is {self.function!r}; write file.py:function.")
+        where, _, _ = self.function.rpartition(":")
+        if where.endswith(".py"):
+            object.__setattr__(self, "source_sha256", _hash(self._path(where)))
+        self._callable()
+
+    def score(self, case: Case, text: str) -> float:
+        try:
+            value = self._callable()(case.input, text, list(case.accepted), dict(case.metadata))
+        except Exception as error:
+            raise ScoreFailure(f"`{self.function}` raised {type(error).__name__} on case {case.id}: {error}") from error
+        if not isinstance(value, Real) or not 0 <= float(value) <= 1:
+            raise ScoreFailure(
+                f"`{self.function}` returned {value!r} on case {case.id}; it must return a number in [0, 1]."
+            )
+        return float(value)
+
+    def _callable(self) -> Callable[..., Any]:
+        where, _, name = self.function.rpartition(":")
+        if where.endswith(".py"):
+            return _from_file(str(self._path(where)), name, self.source_sha256)
+        return _from_module(where, name)
+
+    def _path(self, where: str) -> Path:
+        path = (Path(self.folder) / where).resolve()
+        if self.folder and not path.is_relative_to(Path(self.folder).resolve()):
+            raise BadInput(f"`{where}` lies outside the folder of the spec. Put the file next to the spec.")
+        if not path.is_file():
+            raise BadInput(f"There is no file `{where}`. Write a Python file, a colon and the function.")
+        return path
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _from_file(path: str, name: str, source_sha256: str) -> Callable[..., Any]:
+    """The function of a file, run once for each content: the hash is part of the key."""
+    spec = importlib.util.spec_from_file_location(f"person_metric_{source_sha256[:12]}", path)
+    if spec is None or spec.loader is None:
+        raise BadInput(f"`{Path(path).name}` cannot be read as Python. Give it the ending .py.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise BadInput(f"`{Path(path).name}` failed while it was read: {what}. Correct the file.") from error
+    return _checked(module, name, Path(path).name)
+
+
+@lru_cache(maxsize=16)
+def _from_module(module: str, name: str) -> Callable[..., Any]:
+    try:
+        return _checked(importlib.import_module(module), name, module)
+    except ImportError as error:
+        what = f"The module `{module}` cannot be imported: {error}"
+        raise BadInput(f"{what}. Install it, or write file.py:function.") from error
+
+
+def _checked(module: Any, name: str, where: str) -> Callable[..., Any]:
+    found = getattr(module, name, None)
+    if not callable(found):
+        offered = sorted(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
+        raise BadInput(f"`{where}` has no function `{name}`. It has: {', '.join(offered) or 'none'}.")
+    checked: Callable[..., Any] = found
+    return checked
+
+
+METRIC = Person

@@ -1,0 +1,114 @@
+"""How many held-out cases it takes to show that a target is met or missed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from benchmarks.betting import p_at_most
+from benchmarks.grouping import as_scores, binomial_counts, group_codes, totals
+
+LARGEST = 100_000
+"""Above this many cases a question counts as not showable."""
+
+
+def right_needed(n: ArrayLike, target: float, alpha: float) -> NDArray[np.int64]:
+    """Right answers of `n` from which the exact lower bound is at or above the target; n + 1 where none suffices."""
+    return np.asarray(stats.binom.isf(alpha, n, target) + 1).astype(np.int64)
+
+
+def share_above(k: float, n: float, target: float) -> float:
+    """Exact binomial p-value of the hypothesis that the share is at most `target`, from `k` right of `n`."""
+    return 1.0 if k <= 0 or target >= 1 else float(stats.beta.cdf(target, k, n - k + 1))
+
+
+def showable(n: int, target: float, candidates: int = 1, alpha: float = 0.05) -> int | None:
+    """Right answers of `n` that a candidate needs to meet the target at the level split over the candidates.
+
+    None where even a perfect score would not. Units: cases.
+    """
+    needed = int(right_needed(n, target, alpha / candidates))
+    return needed if needed <= n else None
+
+
+def cases_needed(
+    target: float, truth: float, candidates: int = 1, alpha: float = 0.05, power: float = 0.8
+) -> int | None:
+    """The smallest number of independent right-or-wrong cases that decides with probability `power` if `truth` is true.
+
+    A truth above the target is to be shown to meet it, one below to miss it, at the level split over the candidates.
+    None where the truth is the target, or where it takes more than 100,000 cases.
+    Power is jagged in the number of cases: a few more than this can fall below `power` by a hair.
+    """
+    return _smallest(0, 0, target, truth, (alpha / candidates, power, LARGEST))
+
+
+def more_cases(
+    scores: ArrayLike,
+    groups: Sequence[Any] | None,
+    target: float,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    limit: int = 20_000,
+) -> int | None:
+    """How many further held-out cases would decide with probability `power` if the truth is the present estimate.
+
+    `alpha` is the level at which the candidate is tested. Right-or-wrong scores: exact binomial, with the present ones
+    kept, small groups as in `grouping.binomial_counts`. Others: normal approximation with the measured variance, groups
+    included. 0 where it is decided already; None where the estimate is at the target or more than `limit` would be
+    needed. The number holds for one later test; testing again and again as labels come in would raise the error.
+    """
+    given = as_scores(scores)
+    if given.mean() < target:
+        given, target = 1 - given, 1 - target
+    codes, truth = group_codes(groups, len(given)), float(given.mean())
+    sums, sizes = totals(given, codes)
+    counts = binomial_counts(given, codes)
+    if (share_above(*counts, target) if counts else float(p_at_most(sums, sizes, target)[0])) <= alpha:
+        return 0
+    if math.isclose(truth, target, abs_tol=1e-12):
+        return None
+    if counts is None:
+        further = max(1, math.ceil(_by_betting(sums, sizes, target, (alpha, power)) - len(given)))
+        return further if further <= limit else None
+    independent = _smallest(round(counts[0]), round(counts[1]), target, truth, (alpha, power, limit))
+    further = math.ceil(independent * len(given) / counts[1]) if independent else limit + 1
+    return further if further <= limit else None
+
+
+def _by_betting(
+    sums: NDArray[np.float64], sizes: NDArray[np.float64], target: float, aim: tuple[float, float]
+) -> float:
+    """Cases at which a compounded bet reaches 1 / alpha with the wanted power, from the variance of the groups."""
+    alpha, power = aim
+    cases, truth = sizes.sum(), sums.sum() / sizes.sum()
+    variance = np.square(sums - truth * sizes).sum() / cases
+    reach = math.sqrt(2 * math.log(1 / alpha)) + float(stats.norm.ppf(power))
+    by_variance = (reach / (truth - target)) ** 2 * variance
+    # However small the variance, the largest bet wins no more than this a case.
+    largest_bet = 0.95 / (target * sizes.max() * len(sizes) / cases)
+    by_largest_bet = math.log(1 / alpha) / math.log1p(largest_bet * (truth - target))
+    return float(max(by_variance, by_largest_bet))
+
+
+def _smallest(right: int, n: int, target: float, truth: float, aim: tuple[float, float, int]) -> int | None:
+    """Smallest number of further cases, by the exact power of every number up to the limit, in growing blocks."""
+    alpha, power, limit = aim
+    if math.isclose(truth, target, abs_tol=1e-12):
+        return None
+    if truth < target:
+        right, target, truth = n - right, 1 - target, 1 - truth
+    start, block = 1, 512
+    while start <= limit:
+        further = np.arange(start, min(start + block, limit + 1))
+        needed = right_needed(n + further, target, alpha) - right
+        enough = np.flatnonzero(stats.binom.sf(needed - 1, further, truth) >= power)
+        if enough.size:
+            return int(further[enough[0]])
+        start, block = start + block, min(2 * block, 65_536)
+    return None

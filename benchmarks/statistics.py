@@ -1,0 +1,279 @@
+"""What the held-out scores prove: bounds, tests against the target, the status of each candidate, paired differences.
+
+Pure functions on arrays of scores. The figure is always the mean over cases; groups of cases that are not independent
+(`groups`, one entry a score, an empty one standing alone) widen its bounds. Levels are one-sided unless said otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from benchmarks.betting import mean_above, p_at_most
+from benchmarks.contract import State
+from benchmarks.grouping import Floats, as_scores, binomial_counts, group_codes, totals
+from benchmarks.resampling import Resampled, bootstrap_figures, figure_above, figure_below, resampled_metric
+from benchmarks.sample_size import cases_needed, more_cases, right_needed, share_above, showable
+
+__all__ = [
+    "PairedDifference",
+    "Resampled",
+    "bootstrap_figures",
+    "cases_needed",
+    "clopper_pearson_lower",
+    "clopper_pearson_upper",
+    "decide",
+    "holm",
+    "lower_bound",
+    "mcnemar_exact",
+    "more_cases",
+    "paired_difference",
+    "resampled_metric",
+    "right_needed",
+    "share_above",
+    "showable",
+    "shown_interval",
+    "statuses",
+    "statuses_of_figures",
+    "test_meets",
+    "test_misses",
+    "upper_bound",
+    "wilson",
+]
+
+FLIPS = 5_000
+Decided = tuple[State, float, float]
+"""State, lower bound and upper bound, each bound at the level that was used for the candidate."""
+
+
+# ---------------------------------------------------------------- one figure
+
+
+def wilson(k: float, n: float) -> tuple[float, float]:
+    """Two-sided 95 % score interval of `k` right of `n`, for showing (Wilson, 1927). Errors: ValueError for n <= 0."""
+    if n <= 0 or not 0 <= k <= n:
+        raise ValueError(f"{k} right of {n} is no share; n is above 0 and k between 0 and n.")
+    z2 = float(stats.norm.ppf(0.975)) ** 2
+    centre, half = (k + z2 / 2) / (n + z2), math.sqrt(z2 * (k * (n - k) / n + z2 / 4)) / (n + z2)
+    return (0.0 if k == 0 else max(0.0, centre - half)), (1.0 if k == n else min(1.0, centre + half))
+
+
+def shown_interval(scores: ArrayLike, groups: Sequence[Any] | None = None) -> tuple[float, float]:
+    """Two-sided 95 % interval of the mean over cases, for showing; nothing is decided by it.
+
+    Wilson's with as many right-or-wrong cases as would have the measured variance of the mean: for independent
+    right-or-wrong scores just Wilson's. Without any variance the number of groups counts.
+    """
+    given = as_scores(scores)
+    sums, sizes = totals(given, group_codes(groups, len(given)))
+    if _right_or_wrong(given, sizes):
+        return wilson(float(given.sum()), len(given))
+    mean = float(given.mean())
+    variance = float(np.square(sums - mean * sizes).sum()) / len(given) ** 2 * len(sizes) / max(1, len(sizes) - 1)
+    worth = mean * (1 - mean) / variance if variance > 1e-15 else float(len(sizes))
+    return wilson(mean * worth, worth) if worth > 0 else wilson(mean * len(sizes), len(sizes))
+
+
+def clopper_pearson_lower(k: float, n: float, level: float) -> float:
+    """Exact one-sided lower bound on a share: true values lie below it with a probability of at most `level`."""
+    return 0.0 if k <= 0 else float(stats.beta.ppf(level, k, n - k + 1))
+
+
+def clopper_pearson_upper(k: float, n: float, level: float) -> float:
+    """Exact one-sided upper bound on a share: true values lie above it with a probability of at most `level`."""
+    return 1.0 if k >= n else float(stats.beta.isf(level, k + 1, n - k))
+
+
+def lower_bound(scores: ArrayLike, groups: Sequence[Any] | None, level: float) -> float:
+    """One-sided lower bound on the mean over cases.
+
+    Clopper-Pearson where every score is 0 or 1 and every case stands alone; with small groups the same for as many
+    cases as they are worth (`grouping.binomial_counts`); else by betting on whole groups (`betting.p_at_most`).
+    """
+    given = as_scores(scores)
+    codes = group_codes(groups, len(given))
+    counts = binomial_counts(given, codes)
+    return clopper_pearson_lower(*counts, level) if counts else mean_above(*totals(given, codes), level)
+
+
+def upper_bound(scores: ArrayLike, groups: Sequence[Any] | None, level: float) -> float:
+    """One-sided upper bound on the mean over cases, made like `lower_bound`."""
+    given = as_scores(scores)
+    codes = group_codes(groups, len(given))
+    counts = binomial_counts(given, codes)
+    return clopper_pearson_upper(*counts, level) if counts else 1.0 - mean_above(*totals(1.0 - given, codes), level)
+
+
+def test_meets(scores: ArrayLike, groups: Sequence[Any] | None, target: float) -> float:
+    """p-value of the hypothesis that the mean over cases is at most `target`: small means that the target is met."""
+    given = as_scores(scores)
+    codes = group_codes(groups, len(given))
+    counts = binomial_counts(given, codes)
+    return share_above(*counts, target) if counts else float(p_at_most(*totals(given, codes), target)[0])
+
+
+def test_misses(scores: ArrayLike, groups: Sequence[Any] | None, target: float) -> float:
+    """p-value of the hypothesis that the mean over cases is at least `target`: small means that it is missed."""
+    return test_meets(1.0 - as_scores(scores), groups, 1.0 - target)
+
+
+for _function in (test_meets, test_misses):
+    _function.__test__ = False  # type: ignore[attr-defined]  # a test of hypotheses, which pytest must not collect
+
+
+# ---------------------------------------------------------------- several candidates
+
+
+def holm(p_values: ArrayLike, alpha: float = 0.05) -> tuple[NDArray[np.bool_], Floats]:
+    """(rejected, level used) for each hypothesis: the chance of any false rejection is at most `alpha` (Holm, 1979).
+
+    The level of a rejected hypothesis is the one that it passed; that of the others is the one at which the walk
+    stopped.
+    """
+    given = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(given, kind="stable")
+    levels = alpha / np.arange(len(given), 0, -1)
+    failed = np.flatnonzero(given[order] > levels)
+    stop = int(failed[0]) if failed.size else len(given)
+    rejected, used = np.zeros(len(given), dtype=np.bool_), np.empty(len(given))
+    rejected[order[:stop]] = True
+    used[order] = np.where(
+        np.arange(len(given)) < stop, levels, levels[min(stop, len(given) - 1)] if len(given) else 1.0
+    )
+    return rejected, used
+
+
+def decide(meets: bool, misses: bool) -> State:
+    """The state from the two rejections. Errors: ValueError where both hold, which no sound pair of tests gives."""
+    if meets and misses:
+        raise ValueError("The target cannot be both met and missed: the two tests were not made from the same scores.")
+    return State.MEETS if meets else State.MISSES if misses else State.UNDECIDED
+
+
+def statuses(
+    scores_by_candidate: Mapping[str, ArrayLike],
+    groups: Sequence[Any] | None,
+    target: float,
+    alpha: float = 0.05,
+) -> dict[str, Decided]:
+    """State of each candidate with the two bounds that decided it, by `lower_bound` and `upper_bound`.
+
+    The chance that any candidate is falsely said to meet the target is at most `alpha`, that any is falsely said to
+    miss it likewise: Holm over the candidates, once for each. All candidates answered the same cases, in the same
+    order.
+    """
+    names = list(scores_by_candidate)
+    scores = [as_scores(scores_by_candidate[name]) for name in names]
+    meets, meets_level = holm([test_meets(given, groups, target) for given in scores], alpha)
+    misses, misses_level = holm([test_misses(given, groups, target) for given in scores], alpha)
+    lower = [lower_bound(given, groups, level) for given, level in zip(scores, meets_level, strict=True)]
+    upper = [upper_bound(given, groups, level) for given, level in zip(scores, misses_level, strict=True)]
+    return _decided(names, target, (meets, misses), (lower, upper))
+
+
+def statuses_of_figures(
+    figures_by_candidate: Mapping[str, ArrayLike], target: float, alpha: float = 0.05
+) -> dict[str, Decided]:
+    """As `statuses`, from the sorted bootstrap figures of a metric over rows (`Resampled.figures`)."""
+    names = list(figures_by_candidate)
+    figures = [np.asarray(figures_by_candidate[name], dtype=np.float64) for name in names]
+    meets, meets_level = holm([(1 + np.sum(drawn < target)) / (1 + len(drawn)) for drawn in figures], alpha)
+    misses, misses_level = holm([(1 + np.sum(drawn > target)) / (1 + len(drawn)) for drawn in figures], alpha)
+    lower = [figure_above(drawn, level) for drawn, level in zip(figures, meets_level, strict=True)]
+    upper = [figure_below(drawn, level) for drawn, level in zip(figures, misses_level, strict=True)]
+    return _decided(names, target, (meets, misses), (lower, upper))
+
+
+def _decided(
+    names: list[str],
+    target: float,
+    rejected: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    bounds: tuple[list[float], list[float]],
+) -> dict[str, Decided]:
+    """Bounds come from a grid or from draws; rounding never lets one stand on the other side of the target."""
+    decided: dict[str, Decided] = {}
+    for name, meets, misses, lower, upper in zip(names, *rejected, *bounds, strict=True):
+        shown_lower = max(lower, target) if meets else min(lower, target)
+        shown_upper = min(upper, target) if misses else max(upper, target)
+        decided[name] = (decide(bool(meets), bool(misses)), shown_lower, shown_upper)
+    return decided
+
+
+# ---------------------------------------------------------------- two candidates
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedDifference:
+    """Mean of first minus second over the same cases, its two-sided 95 % interval, and a two-sided p-value."""
+
+    mean: float
+    lower: float
+    upper: float
+    p_value: float
+    only_first: int
+    """Cases in which the first scored higher."""
+    only_second: int
+
+
+def mcnemar_exact(a: ArrayLike, b: ArrayLike) -> float:
+    """Two-sided exact p-value that two candidates are right equally often, from 0/1 scores of the same cases."""
+    first, second = as_scores(a), as_scores(b)
+    wins, losses = int(np.sum(first > second)), int(np.sum(first < second))
+    return float(stats.binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0
+
+
+def paired_difference(a: ArrayLike, b: ArrayLike, groups: Sequence[Any] | None, seed: int = 0) -> PairedDifference:
+    """Difference of two candidates on the same cases, in the units of the score.
+
+    Right-or-wrong scores of cases that stand alone: exact McNemar, and the adjusted interval of Bonett and Price
+    (2012). Others: the signs of whole groups flipped at random, and a bootstrap over groups, corrected as in
+    `bootstrap_figures`. Errors: ValueError where the two are not of one length.
+    """
+    first, second = as_scores(a), as_scores(b)
+    if len(first) != len(second):
+        raise ValueError(f"The candidates have {len(first)} and {len(second)} scores; a pair needs the same cases.")
+    codes = group_codes(groups, len(first))
+    differences = first - second
+    wins, losses = int(np.sum(differences > 0)), int(np.sum(differences < 0))
+    sums, sizes = totals(differences, codes)
+    if _right_or_wrong(first, sizes) and _right_or_wrong(second, sizes):
+        lower, upper = _bonett_price(wins, losses, len(first))
+        p_value = mcnemar_exact(first, second)
+    else:
+        # Differences lie in [-1, 1]; half of them, shifted, is a figure in [0, 1].
+        resampled = bootstrap_figures(
+            lambda picked: float(differences[picked].mean() + 1) / 2, codes.tolist(), seed=seed
+        )
+        lower, upper = 2 * resampled.lower(0.025) - 1, 2 * resampled.upper(0.025) - 1
+        p_value = _sign_flips(sums, seed)
+    return PairedDifference(
+        mean=float(differences.mean()), lower=lower, upper=upper, p_value=p_value, only_first=wins, only_second=losses
+    )
+
+
+def _bonett_price(wins: int, losses: int, n: int) -> tuple[float, float]:
+    first, second = (wins + 1) / (n + 2), (losses + 1) / (n + 2)
+    half = float(stats.norm.ppf(0.975)) * math.sqrt((first + second - (first - second) ** 2) / (n + 2))
+    return max(-1.0, first - second - half), min(1.0, first - second + half)
+
+
+def _sign_flips(sums: Floats, seed: int) -> float:
+    moved = sums[np.abs(sums) > 1e-12]
+    seen = abs(float(moved.sum())) - 1e-9
+    if len(moved) <= 12:
+        signs = 1 - 2 * (np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved)) & 1)
+        return float(np.mean(np.abs(signs @ moved) >= seen))
+    rng = np.random.default_rng(seed)
+    flipped = np.concatenate([rng.choice((-1.0, 1.0), (500, len(moved))) @ moved for _ in range(FLIPS // 500)])
+    return float((1 + np.sum(np.abs(flipped) >= seen)) / (1 + FLIPS))
+
+
+def _right_or_wrong(scores: Floats, sizes: Floats) -> bool:
+    """Whether every score is 0 or 1 and every case is a group of its own: what the exact binomial asks for."""
+    return len(sizes) == len(scores) and bool(np.all((scores == 0) | (scores == 1)))

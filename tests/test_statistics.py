@@ -1,0 +1,401 @@
+"""Bounds hold what they promise: against enumeration, another implementation, published numbers and simulation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from benchmarks import statistics as st
+from benchmarks.contract import Answered, State
+from benchmarks.metrics import load
+from strategies.contract import Case
+
+Floats = NDArray[np.float64]
+
+
+def shares(right: int, n: int) -> Floats:
+    return np.array([1.0] * right + [0.0] * (n - right))
+
+
+# ---------------------------------------------------------------- one figure
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 7), (7, 7), (1, 30), (241, 300), (270, 300)])
+def test_share_intervals_equal_scipys(k: int, n: int) -> None:
+    wilson = stats.binomtest(k, n).proportion_ci(0.95, method="wilson")
+    assert st.wilson(k, n) == pytest.approx((wilson.low, wilson.high), abs=1e-12)
+    above = stats.binomtest(k, n, alternative="greater").proportion_ci(0.99, method="exact")
+    below = stats.binomtest(k, n, alternative="less").proportion_ci(0.99, method="exact")
+    assert st.lower_bound(shares(k, n), None, 0.01) == pytest.approx(above.low, abs=1e-9)
+    assert st.upper_bound(shares(k, n), [""] * n, 0.01) == pytest.approx(below.high, abs=1e-9)
+    meets, misses = (stats.binomtest(k, n, 0.8, alternative=side).pvalue for side in ("greater", "less"))
+    assert st.test_meets(shares(k, n), None, 0.8) == pytest.approx(meets, rel=1e-9)
+    assert st.test_misses(shares(k, n), None, 0.8) == pytest.approx(misses, rel=1e-9)
+
+
+def test_bound_and_test_always_agree() -> None:
+    rng = np.random.default_rng(0)
+    twos = [str(i // 2) for i in range(120)]
+    tens = [str(i // 10) for i in range(120)]
+    for _ in range(30):
+        truth = rng.uniform(0.6, 0.95)
+        right = (rng.random(120) < truth).astype(float)
+        graded = rng.beta(8 * truth, 8 * (1 - truth), 120)
+        for scores, groups in ((right, None), (right, twos), (right, tens), (graded, None), (graded, tens)):
+            for target in (0.5, 0.75, 0.9):
+                meets, misses = st.test_meets(scores, groups, target), st.test_misses(scores, groups, target)
+                if abs(meets - 0.02) > 1e-3:
+                    assert (meets <= 0.02) == (st.lower_bound(scores, groups, 0.02) >= target)
+                if abs(misses - 0.02) > 1e-3:
+                    assert (misses <= 0.02) == (st.upper_bound(scores, groups, 0.02) <= target)
+            low, high = st.shown_interval(scores, groups)
+            assert 0 <= low < scores.mean() < high <= 1
+
+
+def test_groups_and_grading_change_the_bound_the_right_way() -> None:
+    scores = shares(270, 300)[np.random.default_rng(1).permutation(300)]
+    alone = st.lower_bound(scores, None, 0.05)
+    pairs = st.lower_bound(np.repeat(scores, 2), [str(i // 2) for i in range(600)], 0.05)
+    assert pairs == pytest.approx(alone, abs=1e-3), "every case twice is no more evidence than every case once"
+    few = [str(i // 2) if i < 40 else "" for i in range(300)]
+    assert alone - 0.01 < st.lower_bound(scores, few, 0.05) < alone
+    graded = np.random.default_rng(2).beta(18, 2, 300)
+    assert st.lower_bound(graded, None, 0.05) > st.lower_bound(shares(270, 300), None, 0.05) + 0.01
+
+
+def test_extreme_scores_have_honest_bounds() -> None:
+    groups = [str(i // 10) for i in range(100)]
+    for ones in (np.ones(100), np.full(100, 0.999)):
+        assert 0.6 < st.lower_bound(ones, groups, 0.05) < 0.95
+        assert st.upper_bound(ones, groups, 0.05) >= ones.mean()
+    assert st.lower_bound(np.zeros(100), groups, 0.05) == 0
+    assert st.test_meets(np.ones(100), groups, 1.0) == 1
+    assert st.test_misses(np.zeros(50), None, 0.0) == 1
+    assert st.lower_bound(np.array([0.5]), None, 0.05) < 0.5
+
+
+@pytest.mark.parametrize("bad", [[], [0.5, 1.2], [float("nan")], [[0.5]]])
+def test_scores_that_are_no_shares_are_refused(bad: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"\[0, 1\]|shape"):
+        st.lower_bound(bad, None, 0.05)
+    with pytest.raises(ValueError, match="2 groups for 3 scores"):
+        st.lower_bound([0, 1, 1], ["a", "b"], 0.05)
+
+
+def test_a_graded_bound_is_fast() -> None:
+    scores = np.random.default_rng(0).beta(4, 1, 500)
+    st.lower_bound(scores, None, 0.05)
+    start = time.perf_counter()
+    for _ in range(5):
+        st.lower_bound(scores, None, 0.05)
+    assert (time.perf_counter() - start) / 5 < 0.02
+
+
+# ---------------------------------------------------------------- error at the boundary, by simulation
+
+
+def grouped(rng: np.random.Generator, accuracy: list[float], sizes: list[int], count: int) -> tuple[Floats, list[str]]:
+    """Groups that are all right or all wrong, with an accuracy that depends on their size."""
+    kinds = rng.integers(0, len(sizes), count)
+    right = rng.random(count) < np.array(accuracy)[kinds]
+    repeats = np.array(sizes)[kinds]
+    return np.repeat(right, repeats).astype(float), [str(i) for i in np.repeat(np.arange(count), repeats)]
+
+
+def alone(scores: Floats) -> tuple[Floats, None]:
+    return scores, None
+
+
+DRAWS: dict[str, tuple[float, Callable[[np.random.Generator], tuple[Floats, list[str] | None]]]] = {
+    "right or wrong": (0.8, lambda rng: alone((rng.random(100) < 0.8).astype(float))),
+    "graded": (0.8, lambda rng: alone(rng.beta(3.2, 0.8, 100))),
+    "graded, extreme": (0.95, lambda rng: alone(np.where(rng.random(60) < 0.05, 0.0, 1 - 1e-9))),
+    "pairs and threes": (0.8, lambda rng: grouped(rng, [0.8, 0.8, 0.8], [1, 2, 3], 100)),
+    "larger are harder": ((0.9 + 1.6 + 2.1) / 6, lambda rng: grouped(rng, [0.9, 0.8, 0.7], [1, 2, 3], 100)),
+    "large groups": (0.8, lambda rng: grouped(rng, [0.8, 0.8], [5, 10], 60)),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_false_alarms_at_the_target_stay_below_the_level(name: str) -> None:
+    target, draw = DRAWS[name]
+    rng = np.random.default_rng(11)
+    tries = 800
+    meets = misses = 0
+    for _ in range(tries):
+        scores, groups = draw(rng)
+        meets += st.test_meets(scores, groups, target) <= 0.05
+        misses += st.test_misses(scores, groups, target) <= 0.05
+    allowed = stats.binom.ppf(0.999, tries, 0.05)
+    assert max(meets, misses) <= allowed, (meets / tries, misses / tries)
+
+
+def test_a_sample_below_the_target_never_meets_it() -> None:
+    lucky_first = np.random.default_rng(0).permutation(200)
+    scores = np.empty(200)
+    scores[lucky_first] = np.where(np.arange(200) < 60, 0.99, 0.4)
+    assert st.test_meets(scores, None, 0.6) == 1
+    assert st.lower_bound(scores, None, 0.05) < scores.mean() < 0.6
+    assert st.statuses({"a": scores}, None, 0.6)["a"][0] is not State.MEETS
+
+
+def test_betting_finds_what_is_there() -> None:
+    rng = np.random.default_rng(4)
+    found = [st.test_meets(rng.beta(4.3, 0.7, 150), None, 0.8) <= 0.05 for _ in range(100)]
+    assert np.mean(found) > 0.85
+
+
+# ---------------------------------------------------------------- figures over rows
+
+
+def f1_rows(rng: np.random.Generator, n: int, recall: float, false_alarms: float) -> list[Answered]:
+    truth = rng.random(n) < 0.3
+    given = np.where(truth, rng.random(n) < recall, rng.random(n) < false_alarms)
+    return [
+        Answered(case=Case(id=str(i), input="?", output="ho"[int(t)]), text="ho"[int(g)], score=float(t == g))
+        for i, (t, g) in enumerate(zip(truth, given, strict=True))
+    ]
+
+
+def test_bootstrap_bounds_of_f1_cover() -> None:
+    recall, false_alarms, tries = 0.85, 0.05, 150
+    truth = 2 * 0.3 * recall / (0.3 * recall + 0.7 * false_alarms + 0.3)
+    metric, rng = load("f1_of_label", {"label": "o"}), np.random.default_rng(8)
+    above = below = 0
+    for attempt in range(tries):
+        figures = st.resampled_metric(metric, f1_rows(rng, 150, recall, false_alarms), draws=400, seed=attempt)
+        above += figures.lower(0.05) > truth
+        below += figures.upper(0.05) < truth
+        assert figures.lower(0.05) < figures.figure < figures.upper(0.05)
+    assert max(above, below) <= stats.binom.ppf(0.999, tries, 0.05)
+    assert above + below > 0
+
+
+def test_a_perfect_f1_on_few_cases_proves_little() -> None:
+    rows = f1_rows(np.random.default_rng(1), 40, recall=1.0, false_alarms=0.0)
+    positives = sum(row.case.output == "o" for row in rows)
+    figures = st.resampled_metric(load("f1_of_label", {"label": "o"}), rows)
+    assert figures.figure == 1
+    share = 0.05 ** (1 / positives)
+    assert figures.lower(0.05) == pytest.approx(2 * share / (1 + share), abs=0.02)
+    assert st.statuses_of_figures({"a": figures.figures}, 0.95)["a"][0] is State.UNDECIDED
+    assert st.statuses_of_figures({"a": figures.figures}, 0.6)["a"][0] is State.MEETS
+
+
+def mean_of(values: Floats) -> Callable[[NDArray[np.intp]], float]:
+    return lambda rows: float(values[rows].mean())
+
+
+def test_bootstrap_keeps_groups_together_and_repeats_itself() -> None:
+    scores = (np.random.default_rng(5).random(60) < 0.8).astype(float)
+    figures = [
+        st.bootstrap_figures(mean_of(values), groups, draws=500, seed=3)
+        for values, groups in (
+            (scores, [""] * 60),
+            (np.repeat(scores, 3), [str(i // 3) for i in range(180)]),
+            (np.repeat(scores, 3), [""] * 180),
+        )
+    ]
+    assert figures[0].lower(0.05) == pytest.approx(figures[1].lower(0.05), abs=0.02)
+    assert figures[2].lower(0.05) > figures[0].lower(0.05) + 0.02
+    again = st.bootstrap_figures(mean_of(scores), [""] * 60, draws=500, seed=3)
+    assert again == figures[0]
+    assert list(again.figures) == sorted(again.figures)
+
+
+def test_statuses_of_figures_show_bounds_on_their_side_of_the_target() -> None:
+    figures = {
+        "high": np.linspace(0.82, 0.95, 2000),
+        "near": np.linspace(0.74, 0.9, 2000),
+        "low": np.linspace(0.5, 0.7, 2000),
+    }
+    found = st.statuses_of_figures(figures, 0.8)
+    assert [found[name][0] for name in figures] == [State.MEETS, State.UNDECIDED, State.MISSES]
+    assert found["high"][1] >= 0.8
+    assert found["near"][1] < 0.8 < found["near"][2]
+    assert found["low"][2] <= 0.8
+
+
+# ---------------------------------------------------------------- several candidates
+
+
+def test_holm_walks_and_says_its_level() -> None:
+    rejected, level = st.holm([0.04, 0.001, 0.03, 0.012], 0.05)
+    assert rejected.tolist() == [False, True, False, True]
+    assert level == pytest.approx([0.05 / 2, 0.05 / 4, 0.05 / 2, 0.05 / 3])
+    assert st.holm([0.06], 0.05)[0].tolist() == [False]
+    assert st.holm([], 0.05)[0].tolist() == []
+    with pytest.raises(ValueError, match="both met and missed"):
+        st.decide(True, True)
+
+
+def test_statuses_show_the_bound_at_the_level_that_decided() -> None:
+    scores = {"strong": shares(285, 300), "good": shares(256, 300), "near": shares(246, 300), "weak": shares(200, 300)}
+    found = st.statuses(scores, None, 0.8)
+    assert [found[name][0] for name in scores] == [State.MEETS, State.MEETS, State.UNDECIDED, State.MISSES]
+    assert found["strong"][1] == pytest.approx(st.clopper_pearson_lower(285, 300, 0.05 / 4))
+    assert found["good"][1] == pytest.approx(st.clopper_pearson_lower(256, 300, 0.05 / 3))
+    assert found["near"][1] == pytest.approx(st.clopper_pearson_lower(246, 300, 0.05 / 2))
+    assert found["weak"][2] == pytest.approx(st.clopper_pearson_upper(200, 300, 0.05 / 4))
+    for _, lower, upper in found.values():
+        assert lower < upper
+    assert st.statuses({}, None, 0.8) == {}
+
+
+def test_any_false_meets_among_candidates_is_rare() -> None:
+    rng, tries = np.random.default_rng(6), 300
+    wrong = 0
+    for _ in range(tries):
+        scores = {str(i): (rng.random(200) < 0.8).astype(float) for i in range(8)}
+        wrong += any(state is State.MEETS for state, _, _ in st.statuses(scores, None, 0.8).values())
+    assert wrong <= stats.binom.ppf(0.999, tries, 0.05)
+
+
+# ---------------------------------------------------------------- pairs
+
+
+def test_mcnemar_is_the_exact_sign_test() -> None:
+    first, second = shares(15, 40), np.concatenate([shares(5, 15), shares(3, 25)])
+    assert st.mcnemar_exact(first, second) == pytest.approx(stats.binomtest(10, 13).pvalue)
+    assert st.mcnemar_exact(first, first) == 1
+    pair = st.paired_difference(first, second, None)
+    assert pair.mean == pytest.approx(7 / 40)
+    assert (pair.only_first, pair.only_second) == (10, 3)
+    assert pair.p_value == st.mcnemar_exact(first, second)
+    assert pair.lower < pair.mean < pair.upper
+
+
+def test_paired_difference_of_equal_candidates_is_open() -> None:
+    same = shares(25, 30)
+    for groups in (None, [str(i // 2) for i in range(30)]):
+        pair = st.paired_difference(same, same, groups)
+        assert pair.p_value == 1
+        assert pair.lower < -0.02
+        assert pair.upper > 0.02
+
+
+def test_sign_flips_equal_enumeration_and_respect_groups() -> None:
+    first = np.array([0.9, 0.8, 0.7, 0.95, 0.6, 0.85])
+    pair = st.paired_difference(first, first - 0.1, None)
+    assert pair.p_value == pytest.approx(2 / 2**6)
+    grouped_pair = st.paired_difference(first, first - 0.1, ["a", "a", "b", "b", "c", "c"])
+    assert grouped_pair.p_value == pytest.approx(2 / 2**3)
+    rng = np.random.default_rng(7)
+    difference = rng.normal(0.02, 0.1, 200)
+    many = st.paired_difference(0.5 + difference / 2, 0.5 - difference / 2, None)
+    assert many.p_value == pytest.approx(stats.ttest_1samp(difference, 0).pvalue, abs=0.02)
+    with pytest.raises(ValueError, match="6 and 5 scores"):
+        st.paired_difference(first, first[:5], None)
+
+
+def test_paired_intervals_cover() -> None:
+    rng, tries = np.random.default_rng(9), 150
+    missed = {"right or wrong": 0, "graded": 0}
+    for attempt in range(tries):
+        ability = rng.normal(0, 1, 80)
+        one, two = ((ability + rng.normal(shift, 1, 80)) > -1 for shift in (0.3, 0.0))
+        truth = stats.norm.cdf(1.3 / 2**0.5) - stats.norm.cdf(1 / 2**0.5)
+        pair = st.paired_difference(one.astype(float), two.astype(float), None)
+        missed["right or wrong"] += not pair.lower <= truth <= pair.upper
+        if attempt % 3 == 0:
+            base = rng.beta(3, 2, 80)
+            graded = st.paired_difference(np.clip(base + 0.05, 0, 1), base * rng.beta(9, 1, 80), None, seed=attempt)
+            expected = float(np.mean(np.clip(GRADED + 0.05, 0, 1)) - np.mean(GRADED) * 0.9)
+            missed["graded"] += not graded.lower <= expected <= graded.upper
+    assert missed["right or wrong"] <= stats.binom.ppf(0.999, tries, 0.05)
+    assert missed["graded"] <= stats.binom.ppf(0.999, tries // 3, 0.05)
+
+
+GRADED = np.random.default_rng(99).beta(3, 2, 400_000)
+
+
+# ---------------------------------------------------------------- how many cases
+
+
+def test_cases_needed_are_those_of_the_published_table() -> None:
+    found = [st.cases_needed(0.8, 0.8 + gain) for gain in (0.02, 0.03, 0.05, 0.1)]
+    assert found == pytest.approx([2491, 1070, 382, 82], rel=0.05)
+    found = [st.cases_needed(0.9, 0.9 + gain) for gain in (0.02, 0.03, 0.05)]
+    assert found[:2] == pytest.approx([1337, 604], rel=0.1)
+    assert found[2] == 179
+
+
+@pytest.mark.parametrize(("target", "truth", "candidates"), [(0.8, 0.9, 1), (0.8, 0.7, 1), (0.9, 0.95, 5)])
+def test_cases_needed_reach_the_power_and_one_fewer_does_not(target: float, truth: float, candidates: int) -> None:
+    def power(n: int) -> float:
+        level = 0.05 / candidates
+        test = st.test_meets if truth > target else st.test_misses
+        decides = [test(shares(k, n), None, target) <= level for k in range(n + 1)]
+        return float(stats.binom.pmf(np.arange(n + 1), n, truth)[decides].sum())
+
+    needed = st.cases_needed(target, truth, candidates)
+    assert needed is not None
+    assert power(needed) >= 0.8 > power(needed - 1)
+
+
+def test_cases_needed_knows_the_hopeless() -> None:
+    assert st.cases_needed(0.8, 0.8) is None
+    assert st.cases_needed(0.8, 0.8001) is None
+
+
+def test_showable_are_the_published_numbers() -> None:
+    assert [st.showable(300, 0.8, candidates) for candidates in (1, 5, 12)] == [252, 257, 259]
+    assert (st.showable(43, 0.9, 5), st.showable(44, 0.9, 5)) == (None, 44)
+    assert (st.showable(89, 0.95, 5), st.showable(90, 0.95, 5)) == (None, 90)
+    for n in (20, 100, 301):
+        needed = st.showable(n, 0.8)
+        assert needed is not None
+        assert st.lower_bound(shares(needed, n), None, 0.05) >= 0.8 > st.lower_bound(shares(needed - 1, n), None, 0.05)
+
+
+def test_more_cases_decide_with_the_power_that_was_promised() -> None:
+    present = shares(85, 100)
+    more = st.more_cases(present, None, 0.8)
+    assert more is not None
+    assert 100 < more < 300
+    rng = np.random.default_rng(3)
+    decided = [
+        st.test_meets(np.concatenate([present, rng.random(more) < 0.85]), None, 0.8) <= 0.05 for _ in range(1500)
+    ]
+    assert 0.77 < np.mean(decided) < 0.85
+
+
+def test_more_cases_for_graded_and_grouped_scores_are_about_right() -> None:
+    rng = np.random.default_rng(12)
+    groups = [str(i // 8) for i in range(240)]
+    present = np.repeat((rng.random(30) < 0.87).astype(float), 8)
+    present[:8] = 0.0
+    estimate = float(present[::8].mean())
+    more = st.more_cases(present, groups, estimate - 0.1)
+    assert more is not None
+    total = (240 + more) // 8
+    decided = []
+    for _ in range(200):
+        scores = np.repeat((rng.random(total) < estimate).astype(float), 8)
+        decided.append(st.test_meets(scores, [str(i // 8) for i in range(8 * total)], estimate - 0.1) <= 0.05)
+    assert 0.6 < np.mean(decided) < 0.97
+
+
+def test_more_cases_at_the_edges() -> None:
+    assert st.more_cases(shares(80, 100), None, 0.8) is None
+    assert st.more_cases(shares(99, 100), None, 0.8) == 0
+    assert st.more_cases(shares(10, 100), None, 0.8) == 0
+    assert st.more_cases(shares(801, 1000), None, 0.8) is None
+    below = st.more_cases(shares(75, 100), None, 0.8)
+    assert below is not None
+    assert below > 50
+    strict = st.more_cases(shares(85, 100), None, 0.8, alpha=0.01)
+    loose = st.more_cases(shares(85, 100), None, 0.8, alpha=0.05)
+    assert strict is not None
+    assert loose is not None
+    assert strict > loose
+    pairs = st.more_cases(np.repeat(shares(85, 100), 2), [str(i // 2) for i in range(200)], 0.8)
+    assert pairs == pytest.approx(2 * loose, rel=0.1)
+    steady = st.more_cases(np.full(10, 0.85), None, 0.8)
+    assert steady is not None
+    assert 20 < steady < 200
