@@ -1,0 +1,235 @@
+"""Shows live how far a run is: cases done, rate, time left and spend of each candidate; silent without a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from advisor.reports.text import one_line, shortened
+from advisor.wording import counted, duration
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from benchmarks.plan import Unit
+    from benchmarks.store import Finished
+
+_SHOWN = 12
+"""Candidates on screen at most; the finished ones that came first give way."""
+_COLUMNS, _ROOMY = 6, 105
+"""Cells of a line, and the width from which names are longer and tokens stand in every line."""
+_WORK = {
+    "fit": "fitting",
+    "answer": "answering",
+    "edit": "edited inputs",
+    "repeat": "repeats",
+    "latency": "latency",
+    "seed": "second seed",
+    "oracle": "gold documents",
+}
+"""Kind of a unit of work -> what is said of it."""
+
+
+class Event(Protocol):
+    """What a run tells while it goes on; any object with these attributes will do."""
+
+    @property
+    def candidate(self) -> str: ...
+
+    @property
+    def what(self) -> str:
+        """What is being done: `answering`, `LoRA: long trainings`."""
+        ...
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def tokens(self) -> int:
+        """Model tokens that the candidate has spent so far."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """Machine seconds that the candidate has spent so far."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progressed:
+    """An `Event` as plain data."""
+
+    candidate: str
+    what: str
+    done: int
+    total: int
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(kw_only=True)
+class _Line:
+    """What is known of one candidate: its last event, and when the present work began at which count."""
+
+    event: Event
+    since: float
+    first: int
+    now: float
+    over: bool = False
+
+    @property
+    def rate(self) -> float | None:
+        """Cases a second of the present work; None before it moved."""
+        moved, passed = self.event.done - self.first, self.now - self.since
+        return moved / passed if moved > 0 and passed > 0 else None
+
+    @property
+    def left_s(self) -> float | None:
+        return None if self.rate is None else max(self.event.total - self.event.done, 0) / self.rate
+
+
+class LiveProgress:
+    """A context manager that takes events and draws them on stderr, one line a candidate and one for the whole.
+
+    Nothing at all is written where the stream is no terminal, or a terminal that cannot move its cursor.
+    """
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._clock = clock
+        self._lines: dict[str, _Line] = {}
+        self._live: Live | None = None
+        self._step = ""
+
+    def __enter__(self) -> LiveProgress:
+        if self._stream.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(file=self._stream)
+            if not console.is_dumb_terminal:
+                self._live = Live(
+                    get_renderable=lambda: self.shown(console.width),
+                    console=console,
+                    refresh_per_second=4,
+                    transient=True,
+                )
+                self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def tell(self, event: Event) -> None:
+        """Takes one event. Another `what` of the same candidate, or a count that falls, begins a new rate."""
+        now = self._clock()
+        line = self._lines.get(event.candidate)
+        if line is None or line.event.what != event.what or event.done < line.event.done:
+            self._lines[event.candidate] = _Line(event=event, since=now, first=event.done, now=now)
+        else:
+            line.event, line.now, line.over = event, now, False
+
+    def finished(self, candidate: str) -> None:
+        """Says that no more events of this candidate are to come."""
+        if candidate in self._lines:
+            self._lines[candidate].over = True
+
+    def step(self, number: int, total: int) -> None:
+        """Says how far the whole run is: the piece of work that is being done, of how many."""
+        self._step = f"step {number:,} of {total:,}, "
+
+    def shown(self, width: int = 100) -> RenderableType:
+        """What a terminal of that width shows now: a table without frame, and the sum of what was spent."""
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for index in range(_COLUMNS):
+            grid.add_column(justify="left" if index < 2 else "right", no_wrap=True)
+        for line in self._on_screen():
+            grid.add_row(*(Text(cell, style="dim" if line.over else "") for cell in _cells(line, width)))
+        events = [line.event for line in self._lines.copy().values()]
+        seconds, tokens = sum(event.seconds for event in events), sum(event.tokens for event in events)
+        spent = f"{self._step}spent so far: {duration(seconds)}, {counted(tokens, 'token')}"
+        return Group(grid, Text(spent, style="dim"))
+
+    def _on_screen(self) -> list[_Line]:
+        """All lines that go on, and the latest of those that are over, in the order of their beginning."""
+        lines = self._lines.copy()  # the thread that draws is not the one that tells
+        over = [name for name, line in lines.items() if line.over]
+        running = len(lines) - len(over)
+        kept = set(over[len(over) - max(_SHOWN - running, 0) :] if running < _SHOWN else [])
+        return [line for name, line in lines.items() if not line.over or name in kept]
+
+
+class RunEvents:
+    """Turns what a run tells (`benchmarks.run.Events`) into events of `LiveProgress`."""
+
+    def __init__(self, live: LiveProgress) -> None:
+        self._live = live
+        self._candidate, self._work = "", ""
+        self._tokens: dict[str, int] = {}
+        self._seconds: dict[str, float] = {}
+
+    def started(self, unit: Unit, number: int, total: int) -> None:
+        if unit.candidate != self._candidate:
+            self._live.finished(self._candidate)
+        self._candidate, self._work = unit.candidate, _WORK.get(unit.kind, unit.kind)
+        self._live.step(number, total)
+        self.progress(0, 1, self._work)
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        self._live.tell(
+            Progressed(
+                candidate=self._candidate,
+                what=what or self._work,
+                done=done,
+                total=total,
+                tokens=self._tokens.get(self._candidate, 0),
+                seconds=self._seconds.get(self._candidate, 0.0),
+            )
+        )
+
+    def finished(self, unit: Unit, done: Finished) -> None:
+        """Adds what the unit used, its answers included."""
+        used = [*done.usage, *(usage for row in done.rows for usage in row.outcome.usage)]
+        name = unit.candidate
+        self._tokens[name] = self._tokens.get(name, 0) + sum(each.prompt_tokens + each.answer_tokens for each in used)
+        self._seconds[name] = self._seconds.get(name, 0.0) + sum(each.seconds for each in used)
+        self.progress(1, 1, self._work)
+
+
+def _cells(line: _Line, width: int) -> tuple[str, ...]:
+    """Name, what, count, rate, time left, spend; tokens only where there is room, since the sum shows them too."""
+    event = line.event
+    roomy = width >= _ROOMY
+    spend = [duration(event.seconds)] if event.seconds else []
+    if event.tokens and roomy:
+        spend.append(f"{_short(event.tokens)} tokens")
+    name = shortened(one_line(event.candidate), 34 if roomy else 22)
+    if line.over:
+        return name, "done", "", "", "", ", ".join(spend)
+    what = shortened(one_line(event.what).rpartition(": ")[2], 22 if roomy else 15)
+    rate = "" if line.rate is None else f"{line.rate:.1f}/s" if line.rate >= 0.95 else f"{line.rate * 60:.1f}/min"
+    left = "" if line.left_s is None else f"{duration(round(line.left_s))} left"
+    return name, what, f"{event.done:,}/{event.total:,}", rate, left, ", ".join(spend)
+
+
+def _short(tokens: int) -> str:
+    """`940`, `12k`, `3.4M`."""
+    if tokens < 1_000:
+        return str(tokens)
+    return f"{tokens / 1e3:.0f}k" if tokens < 999_500 else f"{tokens / 1e6:.1f}M"

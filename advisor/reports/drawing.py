@@ -1,0 +1,329 @@
+"""Draws the accuracy-against-cost picture of a story as inline SVG: points, bars, target and names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from xml.etree import ElementTree as ET
+
+from advisor.contract import Picture, Point
+from advisor.reports.labels import Box, Mark, along, dot, place, text_width, wrapped
+from advisor.reports.scales import MACHINE_TIME, Axis, cost_axis, is_wide, share_axis
+from advisor.reports.text import one_line, shortened
+from advisor.wording import duration, money, percent, plain_percent, start
+from benchmarks.contract import State
+
+_SIZE, _LINE = 12.5, 16.0
+"""Height of letters and of a line of text, in pixels."""
+_LONGEST_NAME, _LABEL = 90, 200.0
+"""Characters of a name, and pixels of one of its lines beside a point."""
+_FAR = 0.25
+"""Points whose interval ends this far below the target go to a strip at the bottom, with their figure."""
+_NARROW = 560
+"""Below this width, in pixels, points carry numbers and a key names them."""
+
+LABELS: Mapping[State, str] = {State.MEETS: "meets the target", State.MISSES: "misses", State.UNDECIDED: "undecided"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sheet:
+    """The picture being drawn: where things go, and what is taken already."""
+
+    picture: Picture
+    width: int
+    chosen: int | None
+    """Index of the point to set off."""
+    root: ET.Element
+    taken: list[Box] = field(default_factory=list)
+
+    @property
+    def narrow(self) -> bool:
+        return self.width < _NARROW
+
+    def chooses(self, index: int) -> bool:
+        return index == self.chosen
+
+
+def draw(picture: Picture, width: int, identifier: str, chosen: str | None = None) -> str:
+    """SVG markup `width` units wide, with a text alternative; empty where no point can be shown.
+
+    Points of unknown cost stand in a band of their own at the right; on an axis of factors, costs of 0 at the left.
+    Colours come from the page (classes `state-...`); shapes tell the states apart without them. `identifier` begins
+    the ids of its title and description and must be unique in the page.
+    """
+    points = [_known(point) for point in picture.points if math.isfinite(point.figure)]
+    if not points:
+        return ""
+    root = ET.Element("svg", {"class": "picture", "role": "img"})
+    root.set("aria-labelledby", f"{identifier}-title {identifier}-desc")
+    ET.SubElement(root, "title", {"id": f"{identifier}-title"}).text = start(one_line(picture.title))
+    ET.SubElement(root, "desc", {"id": f"{identifier}-desc"}).text = described(picture)
+    index = next((index for index, point in enumerate(points) if point.name == chosen), None)
+    sheet = _Sheet(picture=picture, width=width, chosen=index, root=root)
+    top = _legend(sheet, points) + 12
+    height = _plot(sheet, points, top)
+    root.set("viewBox", f"0 0 {width} {height:.0f}")
+    return ET.tostring(root, encoding="unicode")
+
+
+def described(picture: Picture) -> str:
+    """The picture in words: every point with figure, interval, cost and status, and the target."""
+    said = []
+    for point in map(_known, picture.points):
+        if math.isfinite(point.figure):
+            low, high = _ends(point)
+            cost = _cost(point.cost, picture.cost_unit)
+            interval = f"{percent(point.figure)}, between {percent(low)} and {percent(high)}"
+            said.append(f"{one_line(point.name)}: {interval}; cost {cost}; {point.state}.")
+    target = f" The target is {plain_percent(picture.target)}." if picture.target is not None else ""
+    return " ".join(said) + target
+
+
+# ---------------------------------------------------------------- layout
+
+
+def _plot(sheet: _Sheet, points: Sequence[Point], top: float) -> float:
+    """Draws axes, points and names from `top` down; gives back the height of the whole."""
+    left, right = (44.0, sheet.width - 8.0) if sheet.narrow else (52.0, sheet.width - 12.0)
+    bottom = top + (310 if sheet.narrow else 400)
+    far = _far_below(points, sheet.picture.target)
+    near = [point for point in points if point not in far]
+    shares = _shares(sheet, near, (left, right), (top, bottom - 34 * bool(far)))
+    if far:
+        _text(sheet.root, left - 8, bottom - 8, "lower", "tick", "end")
+    places = _places(sheet, points, (left, right), bottom)
+    _target(sheet, shares, left, right)
+    placed = zip(places, points, strict=True)
+    marks = [_mark(sheet, x, point, bottom - 13 if point in far else shares) for x, point in placed]
+    names = [_told(point, point in far) for point in points]
+    keyed = _names(sheet, names, marks, Box(left + 2, top - 6, sheet.width - 2, bottom - 2))
+    return _key(sheet, names, keyed, bottom + (54 if sheet.narrow else 58))
+
+
+def _far_below(points: Sequence[Point], target: float | None) -> list[Point]:
+    """Points so far below the others and the target that an axis with them would press the others together."""
+    best = max(point.figure for point in points)
+    anchor = best if target is None else min(best, target)
+    far = [point for point in points if _ends(point)[1] < anchor - _FAR]
+    return far if len(points) - len(far) >= 2 else []
+
+
+def _told(point: Point, far: bool) -> str:
+    """The name of a point, with its figure where no axis shows it."""
+    name = shortened(one_line(point.name), _LONGEST_NAME) or "(no name)"
+    return f"{name} ({percent(point.figure)})" if far else name
+
+
+def _shares(sheet: _Sheet, points: Sequence[Point], sides: tuple[float, float], ends: tuple[float, float]) -> Axis:
+    """The upright axis, drawn with its grid between `ends` (top, bottom)."""
+    seen = [value for point in points for value in (point.figure, *_ends(point))]
+    axis, ticks = share_axis([*seen, *_targets(sheet.picture)], ends[1], ends[0])
+    for value, label in ticks:
+        _line(sheet.root, "grid", (sides[0], axis.at(value), sides[1], axis.at(value)))
+        _text(sheet.root, sides[0] - 8, axis.at(value) + 4, label, "tick", "end")
+    return axis
+
+
+def _places(sheet: _Sheet, points: Sequence[Point], sides: tuple[float, float], bottom: float) -> list[float]:
+    """The x of every point, in order; draws the axis of costs and the bands beside it on the way."""
+    left, right = sides
+    known = [point.cost for point in points if point.cost is not None]
+    log = is_wide(known)
+    band = 58.0 if sheet.narrow else 120.0
+    unknown_from = right - band if len(known) < len(points) and known else right
+    zero_to = left + band * 0.6 if log and min(known) <= 0 else left
+    positive = [cost for cost in known if cost > 0 or not log]
+    unit = one_line(sheet.picture.cost_unit)
+    axis = None
+    if positive:
+        axis, ticks = cost_axis(positive, unit, zero_to + 14, unknown_from - 14, 58 if sheet.narrow else 76)
+        for value, label in ticks:
+            _line(sheet.root, "stroke", (axis.at(value), bottom, axis.at(value), bottom + 5))
+            _text(sheet.root, axis.at(value), bottom + 19, label, "tick", "middle")
+        _text(sheet.root, (zero_to + unknown_from) / 2, bottom + 38, _axis_title(unit, log), "title", "middle")
+    _line(sheet.root, "stroke", (left, bottom, right, bottom))
+    if zero_to > left:
+        _band(sheet.root, (left, zero_to), zero_to, bottom, ("0",))
+    if unknown_from < right or axis is None:
+        spread = (unknown_from if axis else left, right)
+        _band(sheet.root, spread, spread[0], bottom, ("cost", "unknown") if sheet.narrow else ("cost unknown",))
+    return _spread(points, axis, (left, zero_to), (unknown_from if axis else left, right))
+
+
+def _spread(
+    points: Sequence[Point], axis: Axis | None, zeros: tuple[float, float], unknown: tuple[float, float]
+) -> list[float]:
+    """Points without a place on the axis share their band from left to right, in order."""
+    lost = [index for index, point in enumerate(points) if point.cost is None or axis is None]
+    free = [i for i, point in enumerate(points) if i not in lost and axis is not None and axis.log and point.cost == 0]
+    places = {}
+    for within, (low, high) in ((lost, unknown), (free, zeros)):
+        for rank, index in enumerate(within):
+            places[index] = low + (rank + 0.5) / len(within) * (high - low)
+    return [places[i] if i in places or axis is None else axis.at(point.cost or 0.0) for i, point in enumerate(points)]
+
+
+def _names(sheet: _Sheet, names: Sequence[str], marks: Sequence[Mark], frame: Box) -> dict[int, str]:
+    """Writes a name, or a number for the key, at every point; gives back index -> number of those in the key."""
+    keyed: dict[int, str] = {}
+    for index in sorted(range(len(names)), key=lambda i: (not sheet.chooses(i), marks[i].y)):
+        if sheet.narrow or not _name(sheet, marks[index], names[index], frame, sheet.chooses(index)):
+            keyed[index] = ""
+    for number, index in enumerate(sorted(keyed), start=1):
+        keyed[index] = str(number)
+        _name(sheet, marks[index], str(number), frame, sheet.chooses(index))
+    return keyed
+
+
+def _name(sheet: _Sheet, mark: Mark, text: str, frame: Box, chosen: bool) -> bool:
+    """Writes a text at the nearest free place, on as many lines as it needs; False where there is none."""
+    lines = wrapped(text, _SIZE, _LABEL)
+    extent = max(text_width(line, _SIZE) for line in lines) * (1.08 if chosen else 1), _LINE * len(lines)
+    spot = place(mark, extent, sheet.taken, frame)
+    if spot is None:
+        return False
+    sheet.taken.append(spot.box)
+    if spot.leader:
+        sheet.taken.extend(along(spot.leader))
+        _line(sheet.root, "leader", spot.leader)
+    left, right = spot.box.left, spot.box.right
+    towards = (mark.x - left) / (right - left)
+    where, anchor = (left + right) / 2, "middle"
+    if not 0.4 <= towards <= 0.6:
+        where, anchor = (left, "start") if towards < 0.4 else (right, "end")
+    for number, line in enumerate(lines):
+        kind = "name chosen" if chosen else "name"
+        _text(sheet.root, where, spot.box.top + 12.5 + _LINE * number, line, kind, anchor)
+    return True
+
+
+def _key(sheet: _Sheet, names: Sequence[str], keyed: Mapping[int, str], top: float) -> float:
+    """Writes number and name of the points that carry a number, below the plot; gives back where it ends."""
+    y = top
+    for index in sorted(keyed):
+        y += 4
+        kind = "name chosen" if sheet.chooses(index) else "name"
+        for number, line in enumerate(wrapped(names[index], _SIZE, sheet.width - 44)):
+            y += _LINE
+            if number == 0:
+                _text(sheet.root, 22, y, keyed[index], kind, "end")
+            _text(sheet.root, 32, y, line, kind, "start")
+    return y + (8 if keyed else -8)
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _legend(sheet: _Sheet, points: Sequence[Point]) -> float:
+    """Which shape means what, above the plot; gives back where it ends."""
+    x, y = 8.0, 12.0
+    for state in dict.fromkeys(point.state for point in points):
+        label = LABELS.get(state, str(state))
+        step = text_width(label, _SIZE) + 32
+        if x + step > sheet.width:
+            x, y = 8.0, y + 20
+        group = ET.SubElement(sheet.root, "g", {"class": _state_class(state)})
+        _shape(group, x + 6, y, state)
+        _text(sheet.root, x + 18, y + 4, label, "tick", "start")
+        x += step
+    label = "bar: 95 % interval"
+    if x + text_width(label, _SIZE) + 30 > sheet.width:
+        x, y = 8.0, y + 20
+    _line(sheet.root, "stroke", (x + 6, y - 7, x + 6, y + 7))
+    _text(sheet.root, x + 18, y + 4, label, "tick", "start")
+    return y + 14
+
+
+def _target(sheet: _Sheet, shares: Axis, left: float, right: float) -> None:
+    if sheet.picture.target is None:
+        return
+    y = shares.at(sheet.picture.target)
+    label = f"target {plain_percent(sheet.picture.target)}"
+    _line(sheet.root, "target", (left, y, right, y))
+    _text(sheet.root, left + 6, y - 6, label, "target-name", "start")
+    sheet.taken.append(Box(left, y - 19, left + 10 + text_width(label, _SIZE), y))
+    sheet.taken.append(Box(left, y - 1, right, y + 1))
+
+
+def _mark(sheet: _Sheet, x: float, point: Point, upright: Axis | float) -> Mark:
+    """Draws the bar of the interval with its ends, and the shape of the state; on a bare height, the shape only."""
+    group = ET.SubElement(sheet.root, "g", {"class": _state_class(point.state)})
+    if isinstance(upright, float):
+        mark = Mark(x=x, y=upright, top=upright, bottom=upright)
+    else:
+        low, high = (upright.at(value) for value in _ends(point))
+        mark = Mark(x=x, y=upright.at(point.figure), top=high, bottom=low)
+    if mark.top < mark.bottom:
+        _line(group, "bar", (x, mark.bottom, x, mark.top))
+        for y in (mark.bottom, mark.top):
+            _line(group, "bar", (x - 4, y, x + 4, y))
+        sheet.taken.append(Box(x - 5, mark.top - 2, x + 5, mark.bottom + 2))
+    _shape(group, x, mark.y, point.state)
+    sheet.taken.append(dot(x, mark.y))
+    return mark
+
+
+def _shape(group: ET.Element, x: float, y: float, state: State) -> None:
+    """Filled circle: meets; open circle: undecided; cross: misses; open square: the rest."""
+    if state is State.MISSES:
+        path = f"M{x - 4.5:.1f} {y - 4.5:.1f}l9 9m0 -9l-9 9"
+        ET.SubElement(group, "path", {"class": "halo", "d": path})
+        ET.SubElement(group, "path", {"class": "cross", "d": path})
+    elif state in (State.MEETS, State.UNDECIDED):
+        kind = "full" if state is State.MEETS else "open"
+        ET.SubElement(group, "circle", {"class": kind, "cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": "5.5"})
+    else:
+        box = {"x": f"{x - 5:.1f}", "y": f"{y - 5:.1f}", "width": "10", "height": "10"}
+        ET.SubElement(group, "rect", {"class": "open", **box})
+
+
+def _band(parent: ET.Element, sides: tuple[float, float], rule: float, bottom: float, label: Sequence[str]) -> None:
+    """The name of a band below the plot, and a tick at its inner edge."""
+    _line(parent, "stroke", (rule, bottom, rule, bottom + 9))
+    for number, line in enumerate(label):
+        _text(parent, sum(sides) / 2, bottom + 19 + 15 * number, line, "tick", "middle")
+
+
+def _line(parent: ET.Element, kind: str, ends: tuple[float, float, float, float]) -> None:
+    named = zip(("x1", "y1", "x2", "y2"), ends, strict=True)
+    ET.SubElement(parent, "line", {"class": kind, **{name: f"{value:.1f}" for name, value in named}})
+
+
+def _text(parent: ET.Element, x: float, y: float, text: str, kind: str, anchor: str) -> None:
+    where = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor}
+    ET.SubElement(parent, "text", {"class": kind, **where}).text = text
+
+
+# ---------------------------------------------------------------- words
+
+
+def _axis_title(unit: str, log: bool) -> str:
+    return f"cost in {unit}{' (log scale)' if log else ''}"
+
+
+def _cost(value: float | None, unit: str) -> str:
+    if value is None:
+        return "unknown"
+    return duration(value) if unit in MACHINE_TIME else f"{money(value)} {one_line(unit)}"
+
+
+def _known(point: Point) -> Point:
+    """The point, with a cost that no axis can hold taken as unknown."""
+    held = point.cost is None or (math.isfinite(point.cost) and point.cost >= 0)
+    return point if held else replace(point, cost=None)
+
+
+def _ends(point: Point) -> tuple[float, float]:
+    """The interval, or the figure twice where there is none."""
+    low = point.lower if math.isfinite(point.lower) else point.figure
+    high = point.upper if math.isfinite(point.upper) else point.figure
+    return low, high
+
+
+def _targets(picture: Picture) -> tuple[float, ...]:
+    return () if picture.target is None else (picture.target,)
+
+
+def _state_class(state: State) -> str:
+    return f"state-{str(state).replace(' ', '-')}"

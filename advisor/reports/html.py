@@ -1,0 +1,94 @@
+"""The report for people: one page without scripts that opens from disk and asks nothing of a network."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from advisor.contract import Story
+from advisor.reports.drawing import draw
+from advisor.reports.text import RECORDED, cleaned, verdict_label
+from benchmarks.contract import State
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+SUFFIX = ".html"
+_WIDE, _NARROW = 820, 360
+"""Widths of the two drawings, in pixels; the page shows the one that fits."""
+_GLYPHS = {State.MEETS: "\u2713", State.MISSES: "\u2715", State.UNDECIDED: "?"}
+_TONES = {"choose": "meets", "safe but cheaper undecided": "meets", "undecided": "undecided", "nothing meets": "misses"}
+FIRST_REASONS = 3
+"""Reasons that stand beside the headline; the others come further down."""
+
+
+def render(story: Story) -> str:
+    """The whole page as text. Every value is escaped; a name that the template misspells is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+    from markupsafe import Markup
+
+    safe = cleaned(story)
+    environment = Environment(
+        loader=PackageLoader("advisor.reports", "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["typeset"] = typeset
+    style = (files("advisor.reports") / "templates" / "report.css").read_text(encoding="utf-8")
+    drawings = {
+        name: Markup(draw(safe.picture, width, f"picture-{name}", safe.choice))
+        for name, width in (("wide", _WIDE), ("narrow", _NARROW))
+    }
+    return environment.get_template("report.html").render(
+        story=safe,
+        style=Markup(style),
+        drawings=drawings,
+        **_words(safe),
+    )
+
+
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|days?|months?|years?|points?)\b|%)")
+_RANGE = re.compile(r"(?<=\()(\d[\d.]*)-(?=\d[\d.]*\))")
+_MINUS = re.compile(r"(?<![\w-])-(?=\d)")
+_LONGEST_UNBROKEN = 24
+
+
+def typeset(text: str) -> Markup:
+    """A sentence or cell as a page prints it: no break between number and unit or inside a short hyphened word,
+    real signs for minus, ranges and comparisons. The words stay as they are; the text is escaped."""
+    from markupsafe import Markup, escape
+
+    if text == "-":
+        return Markup("\u2013")
+    line = text.replace(">= ", "\u2265\u00a0").replace("<= ", "\u2264\u00a0")
+    line = _MINUS.sub("\u2212", _RANGE.sub("\\1\u2013", _UNIT.sub("\u00a0", line)))
+    return Markup("").join(
+        Markup('<span class="whole">{}</span>').format(part) if _whole(part) else escape(part)
+        for part in re.split(r"(\s+)", line)
+    )
+
+
+def _whole(word: str) -> bool:
+    return ("-" in word.strip("-.,;:") and len(word) <= _LONGEST_UNBROKEN) or word.startswith("--")
+
+
+def _words(story: Story) -> dict[str, Any]:
+    """What the template shows that is the same in every story, and what it looks up by a word of the story."""
+    return {
+        "verdict": verdict_label(story.verdict),
+        "headline": _sentences(story.headline),
+        "tone": _TONES.get(story.verdict, "other"),
+        "recorded": RECORDED if story.recorded else "",
+        "leading": story.reasons[:FIRST_REASONS],
+        "further": story.reasons[FIRST_REASONS:],
+        "glyphs": {str(state): _GLYPHS.get(state, "\u2013") for state in State},
+    }
+
+
+def _sentences(headline: str) -> tuple[str, str]:
+    """The first sentence and what follows it, for two sizes of type; nothing follows where there is only one."""
+    first, stop, rest = headline.partition(". ")
+    return (first + stop.strip(), rest) if rest else (headline, "")

@@ -1,0 +1,127 @@
+"""Shows a story in a terminal: the verdict in a panel and one table below it, readable at 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from advisor.contract import Story, Table
+from advisor.reports.text import RECORDED, clean, one_line, verdict_label
+from benchmarks.contract import State
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+_REASONS = 3
+_WIDEST = 100
+"""Columns of the panel at most: longer lines are hard to read."""
+_TONES = {
+    "choose": "green",
+    "safe but cheaper undecided": "green",
+    "undecided": "yellow",
+    "nothing meets": "red",
+    "compared": "cyan",
+}
+_CHOSEN = "> "
+"""Sets off the row that the verdict is about where there is no colour."""
+_STATES = {str(State.MEETS): "green", str(State.MISSES): "red", str(State.UNDECIDED): "yellow"}
+
+
+def show(story: Story, console: Console) -> None:
+    """Prints the verdict, the main table and what to do next. Text of the story is never read as markup."""
+    console.print(verdict_panel(story, console.width))
+    if story.main.rows:
+        console.print()
+        console.print(main_table(story.main, console.width))
+    if story.main.note:
+        console.print(_text(story.main.note, "dim"), width=min(console.width, _WIDEST))
+    for title, lines in (("Next", story.next_steps), ("What would change this", story.would_change)):
+        if lines:
+            console.print()
+            console.print(_text(title, "bold"))
+            console.print(_listed(lines, numbered=False), width=min(console.width, _WIDEST))
+
+
+def verdict_panel(story: Story, width: int = 80) -> RenderableType:
+    """Headline, how sure it is, and three reasons, in a frame that is at most `width` columns wide."""
+    from rich.console import Group
+    from rich.panel import Panel
+
+    tone = _TONES.get(story.verdict, "default")
+    parts: list[RenderableType] = [_text(story.headline, "bold"), _text("", ""), _text(story.confidence, "dim")]
+    if story.reasons:
+        parts += [_text("", ""), _listed(story.reasons[:_REASONS], numbered=True)]
+    if story.recorded:
+        parts = [_text(RECORDED, "yellow"), _text("", ""), *parts]
+    title = _text(f" {story.task}: {verdict_label(story.verdict)} ", f"bold {tone}")
+    return Panel(
+        Group(*parts), title=title, title_align="left", border_style=tone, padding=(1, 2), width=min(width, _WIDEST)
+    )
+
+
+def main_table(table: Table, width: int = 80) -> RichTable:
+    """The table at that width: where it is too wide, cells break before a bracket and after a slash."""
+    from rich import box
+    from rich.table import Table as RichTable
+
+    rows = [[one_line(cell) for cell in row] for row in table.rows]
+    if _wide(table.columns, rows) > width:
+        rows = [[row[0], *(_folded(cell) for cell in row[1:])] for row in rows]
+    laid = RichTable(
+        title=_text(table.title, "bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for index, column in enumerate(table.columns):
+        laid.add_column(
+            _text(column, ""),
+            justify="right" if index in table.numeric else "left",
+            no_wrap=index > 0,
+            overflow="fold",
+            min_width=16 if index == 0 else None,
+        )
+    for index, row in enumerate(rows):
+        chosen = index in table.emphasis
+        named = [f"{_CHOSEN}{row[0]}", *row[1:]] if chosen else row
+        laid.add_row(*(_cell(cell, chosen) for cell in named))
+    return laid
+
+
+def _cell(text: str, chosen: bool) -> Text:
+    style = _STATES.get(text, "")
+    return _text(text, f"bold {style}".strip() if chosen else style)
+
+
+def _wide(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Columns that the table takes when nothing is broken and names get a third of a line."""
+    from rich.cells import cell_len
+
+    wide = [max(cell_len(text) for text in column) for column in zip(columns, *rows, strict=True)]
+    return min(wide[0], 30) + sum(wide[1:]) + 2 * len(wide)
+
+
+def _folded(cell: str) -> str:
+    return cell.replace(" (", "\n(").replace("/", "/\n") if len(cell) > 8 else cell
+
+
+def _listed(lines: Sequence[str], numbered: bool) -> RenderableType:
+    """Lines with a hanging indent, so that their beginnings stand out."""
+    from rich.table import Table as RichTable
+
+    grid = RichTable.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for number, line in enumerate(lines, start=1):
+        grid.add_row(_text(f"{number}." if numbered else "-", "dim"), _text(line, ""))
+    return grid
+
+
+def _text(text: str, style: str) -> Text:
+    """Cleaned text as it stands: a `Text` is never read as markup, so brackets in it do nothing."""
+    from rich.text import Text
+
+    return Text(clean(text), style=style)

@@ -1,0 +1,275 @@
+"""Stories built by hand for the tests of reports: a rich, realistic one, one with nothing in it, and a hostile one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+from advisor.contract import ExampleAnswers, Picture, Point, Story, Table
+from benchmarks.contract import State
+
+SMALL, BIG = "smollm2-135m", "gemma3-270m-base"
+NAMES = (
+    "majority answer",
+    "linear head on embeddings",
+    "copy the nearest example",
+    f"nearest demonstrations, calibrated labels @ {SMALL}",
+    f"LoRA on all linear layers @ {SMALL}",
+    f"LoRA trained with retrieved examples, then retrieval @ {BIG}",
+    "hosted-large-2026, searched instructions (endpoint)",
+    "answers of the support team, spring quarter",
+)
+CHOICE = NAMES[4]
+
+
+def rich_story() -> Story:
+    """Eight candidates with long names, three hosted or recorded, on 300 support messages."""
+    return Story(
+        task="support-intents",
+        headline=f"Fine-tuning pays off: use {CHOICE}. It gets 84 % of the cases right, meets the target of 80 %, and "
+        "every cheaper approach is proven to miss it.",
+        confidence="Measured on 300 held-out cases that no approach saw. The chance of wrongly saying that anything "
+        "meets the target is at most 5 %, corrected for 7 approaches tested at once. This holds for requests like "
+        "these cases, and for no others.",
+        verdict="choose",
+        choice=CHOICE,
+        reasons=(
+            "It gets 84 % of the held-out cases right, and at least 80.1 % of all such requests, against a target "
+            "of 80 %.",
+            "The linear head costs a fifth as much, and it is proven to miss: at most 79 % of all such requests.",
+            "Fine-tuning was expected to win here, since the task asks for a behaviour and not for facts; the "
+            "measurement agrees.",
+            "The combined approach is 1 point better (between 2 points worse and 4 points better) and costs 3.9 "
+            "times as much.",
+        ),
+        would_change=(
+            "At fewer than 1,900 requests a month the hosted model costs less over 12 months.",
+            "A target of 77 % would make the linear head the cheapest approach that meets it.",
+        ),
+        next_steps=(
+            "Export the adapter: advisor export RUN --candidate lora",
+            "Measure again on 300 fresh cases before a second change is judged on these.",
+        ),
+        main=_main(),
+        costs=_costs(),
+        consistency=_consistency(),
+        differences=_differences(),
+        tuning=_tuning(),
+        data=(
+            "300 examples, 300 held-out cases and 24 labels.",
+            "4 examples are near-duplicates of each other and stay on one side of every cut.",
+            "Two labels are confused by every approach: invoice_missing and invoice_wrong.",
+        ),
+        risks=(
+            "A fine-tuned model still invents answers, may have forgotten other abilities, and has to be trained again "
+            "when what is right changes.",
+            "11 of 300 held-out messages are longer than the 512 tokens that a model reads here; they were cut.",
+        ),
+        method=(
+            "300 held-out cases, from a file of their own, frozen before anything ran (fingerprint 3f9a2c41d07b). No "
+            "approach saw them; nothing was chosen by them.",
+            "Metric: accuracy. Bounds are exact (Clopper-Pearson), one-sided at 95 %, corrected for 7 "
+            "approaches by Holm.",
+            "Costs are ranked by what lies ahead: 12 months at 10,000 requests a month.",
+            "Machine: 2 cores, bfloat16.",
+        ),
+        picture=_picture(),
+        disagreements=_disagreements(),
+        provenance={
+            "started": "2026-11-14 09:12 UTC",
+            "python": "3.11.9",
+            "torch": "2.13.0",
+            "transformers": "5.24.0",
+            "held-out fingerprint": "3f9a2c41d07be8815a6cc0b9d2f5e7a1" * 2,
+            "placement": "cpu, bfloat16, AMX",
+        },
+        facts={
+            "target": 0.8,
+            "candidates": [
+                {"name": NAMES[0], "figure": 0.07, "ahead": float("nan")},
+                {"name": CHOICE, "figure": 0.84, "state": State.MEETS, "upper": float("inf")},
+            ],
+        },
+    )
+
+
+def _main() -> Table:
+    cells = (
+        ("7 % (<= 10)", "100 %", "0 s", "0 s", "0/0 s", "misses"),
+        ("74 % (<= 79)", "94 %", "21 s", "1.5 min", "0.009/0.014 s", "misses"),
+        ("66 % (<= 72)", "88 %", "4.1 s", "1.4 min", "0.008/0.013 s", "misses"),
+        ("78 % (73-83)", "91 %", "4.4 min", "18 min", "0.11/0.15 s", "undecided"),
+        ("84 % (>= 80.1)", "96 %", "16 min", "7.5 min", "0.045/0.061 s", "meets"),
+        ("85 % (>= 81)", "93 %", "48 min", "29 min", "0.17/0.24 s", "meets"),
+        ("88 % (>= 84)", "97 %", "USD 3.12", "USD 41.50", "0.71/1.9 s", "ruled out"),
+        ("91 % (>= 87)", "-", "unknown", "unknown", "-", "meets"),
+    )
+    return Table(
+        title="8 approaches on the same 300 held-out cases",
+        columns=("approach", "accuracy", "same", "so far", "a month", "p50/p95", "status"),
+        rows=tuple((name, *row) for name, row in zip(NAMES, cells, strict=True)),
+        note="Target 80 %. In brackets the bound that decided, at 95 % confidence corrected for the number of "
+        "approaches: >= at least, <= at most, a range where nothing is decided. Same: share of answers that stay the "
+        "same under harmless edits. Costs are machine time or USD; a month is 10,000 requests. p50/p95: seconds of "
+        "one request at a time.",
+        numeric=(2, 3, 4, 5),
+        emphasis=(4,),
+    )
+
+
+def _costs() -> Table:
+    cells = (
+        ("-", "-", "-", "0", "0 s", "0 s"),
+        ("18 s", "-", "2.9 s", "0", "9 s", "18 min"),
+        ("-", "4.1 s", "-", "0", "8.4 s", "17 min"),
+        ("4.1 min", "4.1 s", "-", "212 + 3", "1.8 min", "3.6 h"),
+        ("9.1 min", "-", "7 min", "61 + 3", "45 s", "1.5 h"),
+        ("21 min", "4.1 s", "27 min", "214 + 3", "2.9 min", "5.8 h"),
+        ("USD 3.12", "-", "-", "640 + 4", "USD 4.15", "USD 498"),
+        ("-", "-", "-", "-", "unknown", "unknown"),
+    )
+    return Table(
+        title="Costs by step",
+        columns=("approach", "choosing", "index", "training", "tokens", "1,000 requests", "12 months"),
+        rows=tuple((name, *row) for name, row in zip(NAMES, cells, strict=True)),
+        note="Choosing, index and training are already spent. Tokens are prompt and answer of one request.",
+        numeric=(1, 2, 3, 4, 5, 6),
+    )
+
+
+def _consistency() -> Table:
+    rows = (
+        (NAMES[1], "edits", "94 %", "300", "214", "68", "10", "8"),
+        (NAMES[3], "edits", "91 %", "300", "222", "51", "14", "13"),
+        (CHOICE, "edits", "96 %", "300", "246", "42", "7", "5"),
+        (CHOICE, "repeats", "99 %", "300", "251", "46", "1", "2"),
+        (CHOICE, "seed", "92 %", "300", "240", "36", "12", "12"),
+        (NAMES[6], "edits", "97 %", "300", "259", "32", "5", "4"),
+    )
+    return Table(
+        title="Consistency: the same artifact asked twice",
+        columns=("approach", "check", "same", "pairs", "right twice", "wrong twice", "right, wrong", "wrong, right"),
+        rows=rows,
+        note="Edits: letters, spaces and greetings were changed. Repeats: the same requests in other batches. "
+        "Seed: trained again with another seed.",
+        numeric=(2, 3, 4, 5, 6, 7),
+    )
+
+
+def _differences() -> Table:
+    return Table(
+        title="The same cases, side by side",
+        columns=("approach", "against", "difference", "95 % interval", "p", "only 1st right", "only 2nd right"),
+        rows=(
+            (CHOICE, NAMES[1], "+10 points", "+5 to +15", "below 0.001", "44", "14"),
+            (CHOICE, NAMES[3], "+6 points", "+1 to +11", "0.02", "38", "20"),
+            (CHOICE, NAMES[5], "-1 point", "-4 to +2", "0.61", "15", "18"),
+        ),
+        note="p by exact McNemar test, each comparison on its own; nothing is chosen by these.",
+        numeric=(2, 3, 4, 5, 6),
+    )
+
+
+def _tuning() -> Table:
+    return Table(
+        title="How each approach was tuned",
+        columns=("approach", "configurations", "best selection score", "tokens spent", "state"),
+        rows=(
+            (NAMES[1], "9", "76 %", "0", "saturated"),
+            (NAMES[3], "14", "80 %", "118,420", "saturated"),
+            (CHOICE, "6", "86 %", "119,904", "still rising"),
+            (NAMES[5], "6", "86 %", "120,000", "still rising"),
+        ),
+        note="Selection scores are on examples, never on held-out cases; the best of several looks better than it is.",
+        numeric=(1, 2, 3),
+    )
+
+
+def _picture() -> Picture:
+    figures = (
+        (0.0, 0.07, 0.046, 0.104, State.MISSES),
+        (1080.0, 0.74, 0.688, 0.786, State.MISSES),
+        (1020.0, 0.66, 0.605, 0.711, State.MISSES),
+        (12960.0, 0.78, 0.730, 0.823, State.UNDECIDED),
+        (5400.0, 0.84, 0.794, 0.877, State.MEETS),
+        (20880.0, 0.85, 0.805, 0.886, State.MEETS),
+        (None, 0.88, 0.838, 0.912, State.RULED_OUT),
+        (None, 0.91, 0.872, 0.937, State.MEETS),
+    )
+    return Picture(
+        title="accuracy against the cost of 12 months",
+        cost_unit="machine time",
+        points=tuple(
+            Point(name=name, cost=cost, figure=figure, lower=lower, upper=upper, state=state)
+            for name, (cost, figure, lower, upper, state) in zip(NAMES, figures, strict=True)
+        ),
+        target=0.8,
+    )
+
+
+def _disagreements() -> tuple[ExampleAnswers, ...]:
+    return (
+        ExampleAnswers(
+            input="Hi, the invoice you sent on Monday shows three seats but we cancelled one in September.\n"
+            "Can somebody correct it before our accounts close on Friday?",
+            wanted="invoice_wrong",
+            answers={
+                NAMES[1]: ("invoice_missing", False),
+                NAMES[3]: ("seat_removal", False),
+                CHOICE: ("invoice_wrong", True),
+                NAMES[6]: ("invoice_wrong", True),
+            },
+        ),
+        ExampleAnswers(
+            input="why does it keep logging me out every 10 min on the phone, laptop is fine",
+            wanted="session_expires",
+            answers={NAMES[1]: ("session_expires", True), CHOICE: ("mobile_app_crash", False), NAMES[3]: ("", False)},
+        ),
+    )
+
+
+def empty_story() -> Story:
+    """A story of a run in which nothing could be measured."""
+    nothing = Table(title="nothing", columns=("approach", "status"), rows=())
+    return Story(
+        task="empty",
+        headline="No answer: none of the approaches could be measured.",
+        confidence="No approach had usable figures, so nothing was tested.",
+        verdict="undecided",
+        choice=None,
+        reasons=(),
+        would_change=(),
+        next_steps=(),
+        main=nothing,
+        costs=nothing,
+        consistency=nothing,
+        differences=nothing,
+        tuning=nothing,
+        data=(),
+        risks=(),
+        method=(),
+        picture=Picture(title="accuracy", cost_unit="unknown", points=(), target=None),
+    )
+
+
+def with_texts(story: Story, change: Callable[[str], str]) -> Story:
+    """The story with every text in it changed, keys of mappings included; statuses and other enums stay."""
+    changed: Story = _changed(story, change)
+    return changed
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, Enum):
+        return value
+    if isinstance(value, str):
+        return change(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: _changed(getattr(value, field.name), change) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **fields)
+    if isinstance(value, Mapping):
+        return {_changed(key, change): _changed(held, change) for key, held in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_changed(item, change) for item in value)
+    return value
