@@ -109,9 +109,9 @@ class Row:
 
     candidate: str
     purpose: str
-    """`heldout`, or which consistency check: `edit`, `repeat`, `seed`."""
+    """`heldout`, or which check: `edit`, `repeat`, `seed`, `oracle`."""
     key: str
-    """Key of the query; for an edit, of the original query."""
+    """Id of the held-out case; only the runner knows it."""
     outcome: Outcome
     score: float
     variant: str = ""

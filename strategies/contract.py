@@ -216,7 +216,8 @@ class LabelScores:
 class LanguageModel(Protocol):
     """What every model can do: say what it is, and count."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     @property
     def fingerprint(self) -> str:
@@ -319,7 +320,8 @@ class DeadAdapter(RuntimeError):
 
 
 class Embedder(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
     @property
     def fingerprint(self) -> str: ...

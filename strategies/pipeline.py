@@ -84,7 +84,9 @@ def weigh(evidence: LabelEvidence, prior: Prior | None, setup: Setup) -> list[fl
     taken = replace(prior, strength=setup.calibration) if prior is not None and setup.calibration else None
     shares = answers.probabilities(evidence.scores, taken)
     if setup.votes and evidence.votes:
-        shares = [(1 - setup.votes) * own + setup.votes * vote for own, vote in zip(shares, evidence.votes, strict=True)]
+        shares = [
+            (1 - setup.votes) * own + setup.votes * vote for own, vote in zip(shares, evidence.votes, strict=True)
+        ]
     return shares
 
 

@@ -106,9 +106,7 @@ def within_noise(best: Sequence[float], other: Sequence[float]) -> bool:
     return mean <= math.sqrt(variance / shared)
 
 
-def halve(
-    approach: str, configurations: Sequence[Any], measure: Measure, task: Task, bench: Workbench
-) -> Outcome:
+def halve(approach: str, configurations: Sequence[Any], measure: Measure, task: Task, bench: Workbench) -> Outcome:
     """Races the configurations: all on few cases, the best third on more, the last on all that the budget allows."""
     items = selection_items(task, bench.seed)
     field_ = [Standing(configuration) for configuration in configurations]

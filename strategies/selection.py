@@ -57,16 +57,20 @@ class Kitchen:
             found[key] = outcome
             usage += [replace(row, step="search") for row in outcome.usage]
         scores = tuple(self.task.score(case, found[query.key]) for case, query in zip(cases, queries, strict=True))
-        return Look(scores, total(usage))
+        texts = [_text(found[query.key]) for query in queries]
+        return Look(scores, total(usage), {"answers": _answers(cases, texts, scores)})
 
     def _label_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
         """Scores with the plain likelihood; calibration and votes are chosen afterwards, from the notes, for nothing."""
         rows, usage = pipeline.label_evidence(queries, "search")
-        raw = [{"scores": row.scores, "votes": row.votes, "case": case.id} for row, case in zip(rows, cases, strict=True)]
+        raw = [
+            {"scores": row.scores, "votes": row.votes, "case": case.id} for row, case in zip(rows, cases, strict=True)
+        ]
         prior = mean_prior([row.scores for row in rows])
         best = best_weighing(self.task, cases, rows, (prior, pipeline.setup, self.uses_votes))
         scores = score_weighing(self.task, cases, rows, (prior, best))
-        return Look(tuple(scores), total(usage), {"evidence": raw})
+        texts = [task_label(self.task, row, prior, best) for row in rows]
+        return Look(tuple(scores), total(usage), {"evidence": raw, "answers": _answers(cases, texts, scores)})
 
     def finish(self, setup: Setup, evidence: Sequence[dict[str, Any]], adapter: Path | None = None) -> Pipeline:
         """The chosen setup on all examples; calibration and votes chosen on all the selection evidence that was seen."""
@@ -102,19 +106,37 @@ def score_weighing(
     prior, setup = given
     scores = []
     for case, row in zip(cases, rows, strict=True):
-        shares = weigh(row, prior, setup)
-        best = max(range(len(shares)), key=shares.__getitem__)
-        scores.append(task.score(case, Prediction(text=task.labels[best])))
+        scores.append(task.score(case, Prediction(text=task_label(task, row, prior, setup))))
     return scores
+
+
+def task_label(task: Task, row: LabelEvidence, prior: Prior | None, setup: Setup) -> str:
+    """The likeliest label after weighing."""
+    shares = weigh(row, prior, setup)
+    return task.labels[max(range(len(shares)), key=shares.__getitem__)]
+
+
+def _text(outcome: Any) -> str:
+    return outcome.text if isinstance(outcome, Prediction) else ""
+
+
+def _answers(cases: Sequence[Case], texts: Sequence[str], scores: Sequence[float]) -> list[list[Any]]:
+    """[case id, answer, score] of selection cases: what error analysis may look at."""
+    return [[case.id, text, score] for case, text, score in zip(cases, texts, scores, strict=True)]
 
 
 def evidence_of(notes: Sequence[Any]) -> list[dict[str, Any]]:
     return [row for note in notes for row in note.get("evidence", ())]
 
 
+def answers_of(notes: Sequence[Any]) -> list[list[Any]]:
+    return [row for note in notes for row in note.get("answers", ())]
+
+
 def record_of(outcome: Outcome, chosen: Any) -> dict[str, Any]:
     """What a reader wants to know of a search."""
     return {
+        "selection_answers": answers_of(chosen.notes),
         "selection_score": chosen.mean,
         "selection_cases": len(chosen.scores),
         "configurations_tried": len(outcome.standings),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,11 +50,15 @@ class Head:
         classes = tuple(sorted(set(wanted)))
         if len(classes) == 1:
             return cls(classes, np.zeros((1, vectors.shape[1])), np.zeros(1))
-        model = LogisticRegression(C=strength, max_iter=2000).fit(vectors, list(wanted))
+        numbers = {name: place for place, name in enumerate(classes)}
+        model = LogisticRegression(C=strength, max_iter=2000)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
+            model.fit(vectors, np.array([numbers[name] for name in wanted]))
         weights, offsets = model.coef_, model.intercept_
         if len(classes) == 2:
             weights, offsets = np.vstack([-weights / 2, weights / 2]), np.concatenate([-offsets / 2, offsets / 2])
-        return cls(tuple(str(name) for name in model.classes_), weights, offsets)
+        return cls(classes, weights, offsets)
 
     def probabilities(self, vectors: Any) -> Any:
         """Array (rows, classes)."""
@@ -140,31 +145,42 @@ class LinearHead:
         if task.kind == "classification":
             return ""
         if task.kind == "extraction" and all(case.output.lstrip().startswith("{") for case in task.examples):
-            return "" if targets(task.examples, task.kind) else "no field of the answers has few enough values to classify"
+            return (
+                "" if targets(task.examples, task.kind) else "no field of the answers has few enough values to classify"
+            )
         return "a classifier needs answers from a small fixed set"
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         start = time.perf_counter()
-        scores = {strength: self._selection_score(task, bench, strength) for strength in STRENGTHS}
+        looks = {strength: self._looks(task, bench, strength) for strength in STRENGTHS}
+        scores = {strength: sum(row[2] for row in rows) / len(rows) for strength, rows in looks.items()}
         best = max(STRENGTHS, key=lambda strength: scores[strength])
         cases = sum(len(fold.selection) for fold in task.folds)
         for strength, score in scores.items():
-            bench.tried(
-                Trial(approach=self.name, configuration={"C": strength}, score=score, cases=cases, tokens=0)
-            )
-        record = {"C": best, "selection_score": scores[best], "selection_cases": cases, "configurations_tried": len(scores)}
+            bench.tried(Trial(approach=self.name, configuration={"C": strength}, score=score, cases=cases, tokens=0))
+        record = {
+            "C": best,
+            "selection_score": scores[best],
+            "selection_cases": cases,
+            "configurations_tried": len(scores),
+            "selection_answers": looks[best],
+        }
         fitted = self._heads(task.examples, (task.kind, bench.embedder), best, record)
         bench.record(Usage(model=bench.embedder.name, step="search", seconds=time.perf_counter() - start))
         return fitted
 
-    def _selection_score(self, task: Task, bench: Workbench, strength: float) -> float:
-        scores: list[float] = []
+    def _looks(self, task: Task, bench: Workbench, strength: float) -> list[list[Any]]:
+        """[case id, answer, score] of every selection case."""
+        rows: list[list[Any]] = []
         for fold in task.folds:
             fitted = self._heads(fold.train, (task.kind, bench.embedder), strength, {})
             queries = [Query.of(case.input) for case in fold.selection]
             found = dict(fitted.answer(queries, Sampling()))
-            scores += [task.score(case, found[query.key]) for case, query in zip(fold.selection, queries, strict=True)]
-        return sum(scores) / len(scores)
+            for case, query in zip(fold.selection, queries, strict=True):
+                outcome = found[query.key]
+                text = outcome.text if isinstance(outcome, Prediction) else ""
+                rows.append([case.id, text, task.score(case, outcome)])
+        return rows
 
     def _heads(
         self, cases: Sequence[Case], on: tuple[str, Embedder], strength: float, record: Mapping[str, Any]

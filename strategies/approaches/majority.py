@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from strategies.contract import Case, Family, Fitted, Outcome, Prediction, Query, Sampling, Strategy, Task, Usage, Workbench
+from strategies.contract import (
+    Case,
+    Family,
+    Fitted,
+    Outcome,
+    Prediction,
+    Query,
+    Sampling,
+    Strategy,
+    Task,
+    Usage,
+    Workbench,
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from strategies.contract import Failure, Family, Fitted, Outcome, Prediction, Query, Sampling, Strategy, Task, Usage, Workbench
+from strategies.contract import (
+    Failure,
+    Family,
+    Fitted,
+    Outcome,
+    Prediction,
+    Query,
+    Sampling,
+    Strategy,
+    Task,
+    Usage,
+    Workbench,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

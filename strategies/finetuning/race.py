@@ -236,7 +236,6 @@ def train(
     return training
 
 
-
 def _sample(cases: Sequence[Case], size: int, seed: int) -> list[Case]:
     order = sorted(cases, key=lambda case: case.id)
     random.Random(seed).shuffle(order)

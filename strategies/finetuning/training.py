@@ -17,6 +17,7 @@ from strategies.models.chat import Chat
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
 
+SHORT_TOKENS = 512
 PATIENCE = 2
 """Epochs without a better validation loss after which training stops."""
 
@@ -111,7 +112,11 @@ class _Masters:
 
 
 def train_adapter(
-    model: LocalModel, data: tuple[Sequence[TrainingRow], Sequence[TrainingRow]], recipe: Recipe, folder: Path, seed: int
+    model: LocalModel,
+    data: tuple[Sequence[TrainingRow], Sequence[TrainingRow]],
+    recipe: Recipe,
+    folder: Path,
+    seed: int,
 ) -> Training:
     """Trains on `data[0]`; with validation rows in `data[1]` keeps the epoch of lowest validation loss.
 
@@ -119,7 +124,7 @@ def train_adapter(
     """
     start = time.perf_counter()
     rows, held = ([encode(model.chat, row, recipe.max_tokens) for row in part] for part in data)
-    module = adapters.attach(model.base().to(device=model.placement.device, dtype=model.placement.torch_dtype), recipe, seed)
+    module = adapters.attach(_trainable(model, rows), recipe, seed)
     run = _Run(module, recipe, seed)
     run.train(rows, held)
     run.restore_best()
@@ -144,6 +149,15 @@ def train_adapter(
         truncated_rows=sum(row.truncated for row in rows),
         usage=usage,
     )
+
+
+def _trainable(model: LocalModel, rows: Sequence[Encoded]) -> Any:
+    """The base model where it trains; short sequences on a CPU take plain attention, whose backward is cheaper there."""
+    import torch
+
+    longest = max(len(row.ids) for row in rows)
+    attention = "eager" if model.placement.device == "cpu" and longest <= SHORT_TOKENS else "sdpa"
+    return model.base(attention).to(device=model.placement.device, dtype=getattr(torch, model.placement.dtype))
 
 
 class _Run:

@@ -14,7 +14,7 @@ from strategies.finetuning.adapters import prove_effect
 from strategies.finetuning.race import Finish, Race, rows_of, train
 from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
-from strategies.selection import Kitchen, evidence_of
+from strategies.selection import Kitchen, answers_of, evidence_of
 
 
 def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipeline:
@@ -43,6 +43,7 @@ def prove(plain: Pipeline, tuned: Pipeline) -> float:
 
 def _record(finish: Finish, losses: Sequence[float], effect: float, truncated: int) -> dict[str, Any]:
     return {
+        "selection_answers": answers_of(finish.entry.notes or []),
         "recipe": asdict(finish.tuning.recipe),
         "selection_score": finish.entry.score,
         "selection_cases": finish.entry.cases,
@@ -52,7 +53,6 @@ def _record(finish: Finish, losses: Sequence[float], effect: float, truncated: i
         "logit_change": round(effect, 3),
         "truncated_training_rows": truncated,
     }
-
 
 
 def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:

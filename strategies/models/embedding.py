@@ -31,7 +31,10 @@ class LocalEmbedder:
     def model(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        return SentenceTransformer(str(self.folder), device=self.device)
+        from strategies.models.quiet import quiet
+
+        with quiet():
+            return SentenceTransformer(str(self.folder), device=self.device)
 
     def embed(self, texts: Sequence[str]) -> Any:
         """float32 array of shape (len(texts), dimension), rows of unit length."""

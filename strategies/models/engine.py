@@ -159,7 +159,9 @@ class LabelTree:
         return seen
 
 
-def score_tree(parts: Parts, prompts: Sequence[Ids], tree: LabelTree, tokens: int) -> Iterator[tuple[int, list[float], int]]:
+def score_tree(
+    parts: Parts, prompts: Sequence[Ids], tree: LabelTree, tokens: int
+) -> Iterator[tuple[int, list[float], int]]:
     """Yields (index, log-likelihood of each label, reused tokens): one pass over prompt and tree for a whole batch."""
     import torch
 
@@ -247,7 +249,9 @@ class Drawing:
     seed: int = 0
 
 
-def generate(parts: Parts, prompts: Sequence[Ids], drawing: Drawing, tokens: int) -> Iterator[tuple[int, list[int], int]]:
+def generate(
+    parts: Parts, prompts: Sequence[Ids], drawing: Drawing, tokens: int
+) -> Iterator[tuple[int, list[int], int]]:
     """Yields (index, answer ids without the stop token, reused tokens); at temperature 0 the likeliest token each time.
 
     An answer that was cut by `max_tokens` has exactly that many ids.

@@ -66,6 +66,8 @@ class LocalModel:
     @cached_property
     def parts(self) -> engine.Parts:
         """The model ready to answer, the adapter merged in float32 before the cast to the answering dtype."""
+        import torch
+
         module = self.base()
         if self.adapter is not None:
             from strategies.finetuning.adapters import merged
@@ -73,13 +75,18 @@ class LocalModel:
             module = merged(module.float(), self.adapter)
         return engine.Parts(module.to(device=self.placement.device, dtype=getattr(torch, self.placement.dtype)).eval())
 
-    def base(self) -> Any:
-        """A fresh float32 copy of the weights on the CPU."""
+    def base(self, attention: str = "sdpa") -> Any:
+        """A fresh float32 copy of the weights on the CPU, with attention as transformers names it."""
         import torch
         from transformers import AutoModelForCausalLM
 
+        from strategies.models.quiet import quiet
+
         torch.set_num_threads(self.placement.threads)
-        return AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32, attn_implementation="sdpa").eval()
+        with quiet():
+            return AutoModelForCausalLM.from_pretrained(
+                self.folder, dtype=torch.float32, attn_implementation=attention
+            ).eval()
 
     def count(self, prompt: Prompt) -> int:
         return len(self.chat.encode(prompt))

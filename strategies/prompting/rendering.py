@@ -67,9 +67,7 @@ class Renderer:
         """The answer as the model is to write it."""
         return self.words.say(case.output)
 
-    def request(
-        self, text: str, demonstrations: Sequence[Case] = (), evidence: Sequence[Evidence] = ()
-    ) -> Prompt:
+    def request(self, text: str, demonstrations: Sequence[Case] = (), evidence: Sequence[Evidence] = ()) -> Prompt:
         """Instruction first, demonstrations next, evidence and the input last: requests share their beginning."""
         if self.form.layout == "inline":
             return self._inline(text, demonstrations, evidence)

@@ -32,9 +32,7 @@ def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passa
         chunks, offsets = chunker(document.text, offsets=True)
         for chunk, (start, end) in zip(chunks, offsets, strict=True):
             text = heading(document) + chunk.strip()
-            passages.append(
-                Passage(document_id=document.id, text=text, start=start, end=end, date=document.date)
-            )
+            passages.append(Passage(document_id=document.id, text=text, start=start, end=end, date=document.date))
     return passages
 
 

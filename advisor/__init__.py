@@ -1,0 +1,36 @@
+"""Should we fine-tune? Runs the approaches on one task, compares them on the same held-out cases, and recommends.
+
+from advisor import advise
+
+verdict = advise("task.yaml")
+print(verdict.story.headline)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from advisor.advise import Wishes, advise, reopen
+    from advisor.contract import Verdict
+    from benchmarks.contract import BadInput
+
+__version__ = "0.1.0"
+__all__ = ["BadInput", "Verdict", "Wishes", "__version__", "advise", "reopen"]
+
+_HOME = {
+    "advise": "advisor.advise",
+    "reopen": "advisor.advise",
+    "Wishes": "advisor.advise",
+    "Verdict": "advisor.contract",
+    "BadInput": "benchmarks.contract",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the public names at first use, so that `import advisor` stays light."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'advisor' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,102 @@
+"""The command line: the only place that prints, exits, and turns our errors into sentences."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from benchmarks.contract import BadInput
+
+COMMANDS = {
+    "init": "advisor.cli.init",
+    "check": "advisor.cli.check",
+    "run": "advisor.cli.run",
+    "report": "advisor.cli.report",
+    "models": "advisor.cli.models",
+}
+"""In the order in which a person needs them; imported when they are called."""
+USAGE, OURS, INTERRUPTED = 2, 1, 130
+
+
+class Commands(click.Group):
+    """Imports a command when it is called, and says which one was probably meant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean `advisor {near[0]}`?" if near else f" There are {', '.join(COMMANDS)}."
+            raise click.UsageError(f"There is no command `{args[0]}`.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """A mistake in what was given becomes one sentence and exit code 2."""
+        try:
+            return super().invoke(ctx)
+        except BadInput as error:
+            raise Given(str(error)) from None
+        except Exception as error:
+            if type(error).__name__ == "ModelUnavailable":
+                raise Given(str(error)) from None
+            raise
+
+
+class Given(click.ClickException):
+    """One sentence on stderr, exit code 2."""
+
+    exit_code = USAGE
+
+    def show(self, file: Any = None) -> None:
+        from advisor.reports.text import one_line
+
+        click.echo(one_line(self.message), file=file or sys.stderr, err=True)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="finetune-advisor", prog_name="advisor")
+def main() -> None:
+    """Should we fine-tune? Compares prompting, retrieval, LoRA and simpler rungs on your task, and recommends.
+
+    Start with a file of examples: advisor init my.csv, then advisor check task.yaml, then advisor run task.yaml.
+    """
+
+
+def run_command_line(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command and exits: 0 met, 100 not met, 101 undecided, 2 bad input, 1 our fault, 130 interrupted."""
+    try:
+        code = main.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("Interrupted. What was finished is kept: the same command with --resume goes on.", err=True)
+        code = INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        click.echo("Interrupted. What was finished is kept: the same command with --resume goes on.", err=True)
+        code = INTERRUPTED
+    except Exception as error:
+        if os.environ.get("ADVISOR_TRACEBACK"):
+            raise
+        click.echo(
+            f"This is a fault of the program ({type(error).__name__}: {error}). What was finished is kept. "
+            "Set ADVISOR_TRACEBACK=1 and run again to see where it happened.",
+            err=True,
+        )
+        code = OURS
+    sys.exit(code if isinstance(code, int) else 0)

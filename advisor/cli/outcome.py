@@ -1,0 +1,45 @@
+"""What every command that ends in a verdict does with it: files, terminal, JSON, exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from advisor.contract import Verdict
+
+EXIT = {"choose": 0, "safe but cheaper undecided": 0, "undecided": 101, "nothing meets": 100, "compared": 0}
+"""Exit codes by verdict; a target that is met by a safe candidate counts as met."""
+FORMATS = ("html", "markdown", "json")
+
+
+def write_reports(verdict: Verdict, folder: Path) -> list[Path]:
+    """report.html, report.md and report.json in the folder."""
+    from advisor import reports
+
+    written = []
+    for name in FORMATS:
+        path = folder / f"report{reports.suffix(name)}"
+        path.write_text(reports.render(verdict.story, name), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def tell(verdict: Verdict, as_json: bool) -> int:
+    """Shows the verdict: one JSON document or the terminal's panel and table on stdout. Returns the exit code."""
+    if as_json:
+        from advisor import reports
+
+        click.echo(reports.render(verdict.story, "json"))
+    else:
+        import sys
+
+        from rich.console import Console
+
+        from advisor.terminal import show
+
+        wide = None if sys.stdout.isatty() else 100
+        show(verdict.story, Console(highlight=False, width=wide))
+    return EXIT[verdict.recommendation.verdict]

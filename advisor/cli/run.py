@@ -1,0 +1,159 @@
+"""`advisor run`: the whole comparison, from a task to a verdict."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from advisor.cli.outcome import tell, write_reports
+from benchmarks.contract import BadInput
+
+if TYPE_CHECKING:
+    from advisor.advise import Prepared, Wishes
+    from advisor.contract import Verdict
+
+ASK_ABOVE_MINUTES = 60
+
+
+@click.command(name="run")
+@click.argument("task")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/NAME.")
+@click.option("--resume", is_flag=True, help="Go on with the run in that folder; finished work is not done again.")
+@click.option(
+    "--target", type=float, help="Share of cases that must be right, between 0 and 1, in place of the spec's."
+)
+@click.option("--examples", type=click.IntRange(min=10), help="Use a seeded sample of that many examples.")
+@click.option("--heldout", type=click.IntRange(min=10), help="Use a seeded sample of that many held-out cases.")
+@click.option(
+    "--effort",
+    type=click.Choice(["quick", "standard", "thorough"]),
+    default="standard",
+    show_default=True,
+    help="Tuning budget of each approach, the same for all.",
+)
+@click.option("--approach", "approaches", multiple=True, help="Run only this approach; can be given several times.")
+@click.option(
+    "--model", "models", multiple=True, help="Language model in place of the spec's; can be given several times."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of samples, splits and training.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Number format of local models.")
+@click.option(
+    "--second-seed/--no-second-seed",
+    default=True,
+    show_default=True,
+    help="Build each chosen configuration once more to see how much another seed changes.",
+)
+@click.option("--probes/--no-probes", default=True, show_default=True, help="Measure consistency and latency.")
+@click.option(
+    "--cases",
+    type=click.Choice(["none", "wrong", "all"]),
+    default="none",
+    show_default=True,
+    help="Cases of the selection part that the report shows: your texts are in it only if you ask.",
+)
+@click.option("--accept-terms", is_flag=True, help="Accept the terms of use of a model that has some.")
+@click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
+@click.option("--dry-run", is_flag=True, help="Say what would run and what it would need, then stop.")
+@click.option("--yes", is_flag=True, help=f"Do not ask before a run of more than {ASK_ABOVE_MINUTES} minutes.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
+@click.pass_context
+def command(ctx: click.Context, task: str, out: Path | None, resume: bool, **given: object) -> None:
+    """Run the comparison for TASK, the path of a task.yaml or the name of a bundled or public task.
+
+    Example: advisor run support-intents --out runs/first
+    """
+    from advisor.advise import prepare
+
+    prepared = prepare(task, _wishes(given))
+    folder = out or Path("runs") / prepared.assembly.benchmark.task.name
+    _check_folder(folder, resume, bool(given["dry_run"]))
+    as_json = bool(given["as_json"])
+    _say_before(prepared)
+    minutes = _forecast(prepared)
+    if given["dry_run"]:
+        return
+    if minutes > ASK_ABOVE_MINUTES and not given["yes"]:
+        if not sys.stdin.isatty():
+            raise BadInput(f"the run is expected to take {minutes:.0f} minutes. Add --yes to start it all the same.")
+        click.confirm("Start?", abort=True, err=True)
+    verdict = _execute(prepared, folder, str(given["cases"]))
+    code = tell(verdict, as_json)
+    paths = write_reports(verdict, folder)
+    click.echo(f"\nThe page: {paths[0]}", err=True)
+    ctx.exit(code)
+
+
+def _wishes(given: dict[str, object]) -> Wishes:
+    from advisor.advise import Wishes
+
+    target = given["target"]
+    if isinstance(target, float) and not 0 < target <= 1:
+        raise BadInput(f"--target is {target:g}; a share of cases is between 0 and 1. Write 0.9 for 90 %.")
+    names = (
+        "target",
+        "examples",
+        "heldout",
+        "effort",
+        "seed",
+        "dtype",
+        "second_seed",
+        "probes",
+        "accept_terms",
+        "allow_code",
+    )
+    return Wishes(
+        **{name: given[name] for name in names},  # type: ignore[arg-type]  # click has checked them
+        approaches=tuple(given["approaches"]),  # type: ignore[arg-type]
+        models=tuple(given["models"]),  # type: ignore[arg-type]
+    )
+
+
+def _check_folder(folder: Path, resume: bool, dry: bool) -> None:
+    """A folder that holds a finished or begun run is never mixed with another one unasked."""
+    begun = (folder / "run.sqlite").exists()
+    if resume and not begun:
+        raise BadInput(f"{folder} holds no run to go on with. Leave out --resume, or name the run's folder with --out.")
+    if begun and not resume and not dry:
+        raise BadInput(
+            f"{folder} already holds a run. Add --resume to go on with it, or name another folder with --out."
+        )
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder} is a file. Name a folder with --out.")
+
+
+def _say_before(prepared: Prepared) -> None:
+    benchmark = prepared.assembly.benchmark
+    task = benchmark.task
+    click.echo(
+        f"{task.name}: {task.kind}, {len(task.examples)} examples, {len(benchmark.heldout)} held-out cases, "
+        f"metric {benchmark.metric.name}"
+        + (f", target {benchmark.target:g}" if benchmark.target is not None else ", no target"),
+        err=True,
+    )
+    if prepared.origin:
+        click.echo(f"data: {prepared.origin}", err=True)
+    for note in benchmark.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"models: {', '.join(prepared.models.names)} on {prepared.models.placement}", err=True)
+
+
+def _forecast(prepared: Prepared) -> float:
+    from benchmarks.forecast import forecast
+
+    expected = forecast(prepared.assembly.benchmark, prepared.candidates, prepared.models, prepared.options)
+    if not expected.fits:
+        raise BadInput(expected.sentence + ".")
+    click.echo(expected.sentence, err=True)
+    return expected.minutes
+
+
+def _execute(prepared: Prepared, folder: Path, cases: str) -> Verdict:
+    from advisor.advise import execute, reopen
+    from advisor.cli.progress import LiveProgress, RunEvents
+
+    with LiveProgress() as live:
+        execute(prepared, folder, RunEvents(live))
+    return reopen(folder, cases=cases)  # type: ignore[arg-type]

@@ -1,0 +1,102 @@
+"""Consistency: the same artifact asked again, under harmless edits, with other batch neighbours, after another training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.contract import Agreement
+from strategies.contract import Case, Kind
+
+PROBE_CASES = 100
+"""Held-out cases that each check looks at; all where there are fewer."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of the input that must not change the answer."""
+
+    name: str
+    apply: Callable[[str], str]
+    kinds: frozenset[Kind]
+
+
+_ALL: frozenset[Kind] = frozenset({"classification", "qa", "extraction", "generation"})
+_COPYING: frozenset[Kind] = frozenset({"extraction", "generation"})
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].swapcase() + text[1:]
+
+
+def _no_end(text: str) -> str:
+    return text.rstrip(" .?!") or text
+
+
+EDITS = (
+    Edit("lower case", str.lower, _ALL - _COPYING),
+    Edit("first letter's case", _lower_first, _ALL - _COPYING),
+    Edit("final punctuation dropped", _no_end, _ALL),
+    Edit("spaces doubled", lambda text: text.replace(" ", "  "), _ALL),
+    Edit("blank lines around", lambda text: f"\n{text}\n", _ALL),
+    Edit("a greeting in front", lambda text: f"Hello, {text}", _ALL - _COPYING),
+    Edit("a space at the end", lambda text: f"{text} ", _COPYING),
+)
+"""In extraction and rewriting only what cannot belong to the answer is touched."""
+
+
+def edits_for(kind: Kind) -> tuple[Edit, ...]:
+    return tuple(edit for edit in EDITS if kind in edit.kinds)
+
+
+def probe_cases(heldout: Sequence[Case], seed: int) -> list[Case]:
+    """The same seeded subsample for every candidate."""
+    order = list(heldout)
+    random.Random(seed).shuffle(order)
+    return order[:PROBE_CASES]
+
+
+def edited(cases: Sequence[Case], kind: Kind) -> list[tuple[Case, Edit, str]]:
+    """One edit a case, in rotation: (case, edit, edited input). An edit that changes nothing gives way to the next."""
+    edits = edits_for(kind)
+    chosen = []
+    for place, case in enumerate(cases):
+        for shift in range(len(edits)):
+            edit = edits[(place + shift) % len(edits)]
+            text = edit.apply(case.input)
+            if text != case.input:
+                chosen.append((case, edit, text))
+                break
+    return chosen
+
+
+def agreement(name: str, says: str, pairs: Sequence[tuple[tuple[str, bool], tuple[str, bool]]]) -> Agreement:
+    """Counts pairs of (answer, right): flips are shown together with right and wrong."""
+    counts = {"right_twice": 0, "same": 0, "different": 0, "lost": 0, "won": 0}
+    for (first, first_right), (second, second_right) in pairs:
+        if first_right and second_right:
+            counts["right_twice"] += 1
+        elif first_right:
+            counts["lost"] += 1
+        elif second_right:
+            counts["won"] += 1
+        else:
+            counts["same" if first.strip() == second.strip() else "different"] += 1
+    return Agreement(
+        name=name,
+        says=says,
+        right_twice=counts["right_twice"],
+        wrong_twice_same=counts["same"],
+        wrong_twice_different=counts["different"],
+        right_then_wrong=counts["lost"],
+        wrong_then_right=counts["won"],
+    )
+
+
+SAYS: Mapping[str, str] = {
+    "edit": "the same question with harmless edits of case, spacing, punctuation or a greeting",
+    "repeat": "the same question asked again among other batch neighbours",
+    "sampled": "the same question drawn again at the task's temperature",
+    "seed": "the same configuration built once more with another seed",
+}

@@ -1,0 +1,240 @@
+"""From stored rows to evaluations: scores, failures, costs, consistency, without running any model."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks import consistency
+from benchmarks.contract import (
+    Agreement,
+    Answered,
+    Benchmark,
+    Evaluation,
+    Latency,
+    Metric,
+    RetrievalQuality,
+    Row,
+    State,
+)
+from benchmarks.outcomes import text_of
+from benchmarks.statistics import resampled_metric, shown_interval
+from benchmarks.store import Store
+from strategies.contract import Abstention, Case, Failure, Prediction, Usage
+from strategies.search import add
+
+FAULTS_ALLOWED = 0.01
+"""Share of answers lost to infrastructure above which a candidate is invalid."""
+RECALL_AT = (1, 3, 5)
+NAMES = {"edit": "edits", "repeat": "repeats", "seed": "seed"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a stored run says of a candidate: its name and what kind of approach it is."""
+
+    name: str
+    approach: str
+    family: str
+    model: str
+    simplicity: int
+
+
+def evaluate(
+    benchmark: Benchmark, candidate: About, store: Store, notes: Mapping[str, Mapping[str, Any]]
+) -> Evaluation:
+    """One candidate's evaluation. `notes` holds what its finished fit and latency units noted, by kind."""
+    fit = notes.get("fit", {})
+    common: dict[str, Any] = {
+        "candidate": candidate.name,
+        "approach": candidate.approach,
+        "family": candidate.family,
+        "model": candidate.model,
+        "simplicity": candidate.simplicity,
+        "fingerprint": benchmark.fingerprint,
+        "fitting": tuple(store.usage(candidate.name, "fit")),
+        "chosen": fit.get("chosen", {}),
+        "selection_score": fit.get("chosen", {}).get("selection_score"),
+        "rising": bool(fit.get("chosen", {}).get("rising", False)),
+        "trials": len(store.trials(candidate.name)),
+    }
+    if fit.get("problem"):
+        return Evaluation(**common, state=State(fit.get("state", "invalid")), problem=str(fit["problem"]))
+    rows = {row.key: row for row in store.rows(candidate.name, "heldout")}
+    missing = [case.id for case in benchmark.heldout if case.id not in rows]
+    if missing:
+        return Evaluation(**common, state=State.INVALID, problem=f"{len(missing)} held-out cases were not answered yet")
+    ordered = [rows[case.id] for case in benchmark.heldout]
+    failures = count_failures(ordered)
+    if failures.get("infrastructure", 0) > FAULTS_ALLOWED * len(ordered):
+        faults = failures["infrastructure"]
+        problem = f"{faults} of {len(ordered)} answers were lost to faults outside the approach"
+        return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
+    return Evaluation(
+        **common,
+        **figures(benchmark, ordered),
+        failures=failures,
+        answering=summed([usage for row in ordered for usage in row.outcome.usage], len(ordered)),
+        latency=latency_of(notes.get("latency"), ordered),
+        agreements=agreements(benchmark, rows, candidate, store),
+        retrieval=retrieval_quality(benchmark.heldout, ordered),
+        oracle=oracle(benchmark, candidate, store),
+    )
+
+
+def figures(benchmark: Benchmark, rows: Sequence[Row]) -> dict[str, Any]:
+    """Primary figure with an interval for showing, the other metrics, and the figure by slice."""
+    metric = benchmark.metric
+    answered = answered_rows(benchmark.heldout, rows)
+    scores = [row.score for row in rows]
+    groups = [case.group or case.id for case in benchmark.heldout]
+    figure = metric.summarise(answered)
+    resampled: tuple[float, ...] = ()
+    if metric.over_rows:
+        drawn = resampled_metric(metric, answered)
+        resampled, lower, upper = drawn.figures, drawn.lower(0.025), drawn.upper(0.025)
+    else:
+        lower, upper = shown_interval(scores, groups)
+    shown = {other.name: figure_of(other, benchmark.heldout, rows) for other in benchmark.shown_metrics}
+    return {
+        "keys": tuple(case.id for case in benchmark.heldout),
+        "scores": tuple(scores),
+        "groups": tuple(groups),
+        "figure": figure,
+        "lower": lower,
+        "upper": upper,
+        "over_rows": metric.over_rows,
+        "resampled": resampled,
+        "shown": shown,
+        "by_slice": by_slice(benchmark, rows),
+    }
+
+
+def answered_rows(cases: Sequence[Case], rows: Sequence[Row]) -> list[Answered]:
+    return [
+        Answered(case=case, text=text_of(row.outcome), score=row.score) for case, row in zip(cases, rows, strict=True)
+    ]
+
+
+def figure_of(metric: Metric, cases: Sequence[Case], rows: Sequence[Row]) -> float:
+    """Another metric over the same stored answers; what is no answer scores 0."""
+    scored = [
+        Answered(
+            case=case,
+            text=text_of(row.outcome),
+            score=metric.score(case, row.outcome.text) if isinstance(row.outcome, Prediction) else 0.0,
+        )
+        for case, row in zip(cases, rows, strict=True)
+    ]
+    return metric.summarise(scored)
+
+
+def by_slice(benchmark: Benchmark, rows: Sequence[Row]) -> dict[str, dict[str, tuple[float, int]]]:
+    found: dict[str, dict[str, tuple[float, int]]] = {}
+    for name in benchmark.slices:
+        parts: dict[str, list[tuple[Case, Row]]] = defaultdict(list)
+        for case, row in zip(benchmark.heldout, rows, strict=True):
+            parts[case.slices.get(name, "")].append((case, row))
+        found[name] = {
+            value: (
+                benchmark.metric.summarise(answered_rows([case for case, _ in part], [row for _, row in part])),
+                len(part),
+            )
+            for value, part in sorted(parts.items())
+        }
+    return found
+
+
+def count_failures(rows: Sequence[Row]) -> dict[str, int]:
+    """What went wrong, by kind; only kinds that occurred."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        if isinstance(row.outcome, Abstention):
+            counts["abstained"] += 1
+        elif isinstance(row.outcome, Failure):
+            counts[row.outcome.kind] += 1
+        elif row.outcome.truncated:
+            counts["truncated"] += 1
+    return dict(counts)
+
+
+def summed(usages: Sequence[Usage], answers: int) -> Usage:
+    """One usage row with `calls` = answers; models are named together."""
+    if not usages:
+        return Usage(model="", step="answering", calls=answers)
+    result = usages[0]
+    for usage in usages[1:]:
+        result = add(result, usage)
+    return Usage(
+        model=result.model,
+        step="answering",
+        prompt_tokens=result.prompt_tokens,
+        cached_tokens=result.cached_tokens,
+        answer_tokens=result.answer_tokens,
+        seconds=result.seconds,
+        calls=answers,
+        cost=result.cost,
+    )
+
+
+def latency_of(note: Mapping[str, Any] | None, rows: Sequence[Row]) -> Latency | None:
+    """Percentiles of single requests; throughput from the held-out answers, which ran in batches."""
+    seconds = sorted(note["seconds"]) if note and note.get("seconds") else []
+    if not seconds:
+        return None
+    spent = sum(usage.seconds for row in rows for usage in row.outcome.usage)
+    return Latency(
+        p50_s=float(np.percentile(seconds, 50)),
+        p95_s=float(np.percentile(seconds, 95)),
+        requests=len(seconds),
+        throughput_per_s=len(rows) / spent if spent > 0 else float("inf"),
+        concurrency=len(rows),
+    )
+
+
+def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, store: Store) -> tuple[Agreement, ...]:
+    found = []
+    for purpose in ("edit", "repeat", "seed"):
+        pairs = []
+        for row in store.rows(candidate.name, purpose):
+            first = rows[row.key]
+            pairs.append(((text_of(first.outcome), right(first)), (text_of(row.outcome), right(row))))
+        if pairs:
+            says = "sampled" if purpose == "repeat" and benchmark.task.temperature > 0 else purpose
+            found.append(consistency.agreement(NAMES[purpose], consistency.SAYS[says], pairs))
+    return tuple(found)
+
+
+def right(row: Row) -> bool:
+    """A graded score counts as right from 0.999 on."""
+    return row.score >= 0.999
+
+
+def retrieval_quality(cases: Sequence[Case], rows: Sequence[Row]) -> RetrievalQuality | None:
+    """Recall@k and mean reciprocal rank of the gold documents among the evidence shown, by document."""
+    ranks: list[int | None] = []
+    shown = 0
+    for case, row in zip(cases, rows, strict=True):
+        if not case.document_ids or not isinstance(row.outcome, Prediction) or not row.outcome.evidence:
+            continue
+        found = [item.document_id for item in row.outcome.evidence]
+        shown = max(shown, len(found))
+        ranks.append(next((place + 1 for place, name in enumerate(found) if name in case.document_ids), None))
+    if not ranks:
+        return None
+    return RetrievalQuality(
+        cases=len(ranks),
+        recall_at={
+            k: sum(rank is not None and rank <= k for rank in ranks) / len(ranks) for k in RECALL_AT if k <= shown
+        },
+        mrr=sum(1 / rank for rank in ranks if rank) / len(ranks),
+    )
+
+
+def oracle(benchmark: Benchmark, candidate: About, store: Store) -> float | None:
+    scores = [row.score for row in store.rows(candidate.name, "oracle")]
+    return sum(scores) / len(scores) if scores else None

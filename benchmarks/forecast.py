@@ -1,0 +1,95 @@
+"""What a run will need, before any weights are loaded: memory and minutes, from sizes and a short measurement."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.contract import Benchmark, Candidate
+from benchmarks.models import Models
+from benchmarks.plan import Options
+from strategies.contract import Trains
+from strategies.models.device import Placement, fits
+
+BYTES_A_TOKEN = 3.6
+"""Of English text in a modern vocabulary."""
+EFFICIENCY = 0.35
+"""Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
+EPOCHS = 4
+FIXED_BYTES = 900_000_000
+"""Python, torch and the libraries, the embedder, and the batches in flight."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """Peak memory in bytes and minutes of a whole run; both are estimates and say so."""
+
+    memory: int
+    minutes: float
+    fits: bool
+    sentence: str
+
+
+def forecast(benchmark: Benchmark, candidates: Sequence[Candidate], models: Models, options: Options) -> Forecast:
+    """Estimates tokens from text lengths, and seconds from a matrix product measured now. Loads no weights."""
+    placement = models.placement
+    rate = matrix_rate(placement)
+    seconds, largest = 60.0, 0
+    for candidate in candidates:
+        if not candidate.model:
+            continue
+        model = models.language(candidate.model)
+        folder = getattr(model, "folder", None)
+        if folder is None:
+            seconds += len(benchmark.heldout) * 0.5
+            continue
+        size = weight_bytes(folder)
+        largest = max(largest, size)
+        flops = 2 * size / 4
+        seconds += _tokens(benchmark, candidate, options) * flops / (rate * EFFICIENCY)
+    memory = FIXED_BYTES + round(largest * (1 + 2 * (0.5 if placement.dtype != "float32" else 1)))
+    room = fits(memory, placement.device)
+    sentence = f"expected: about {max(1, round(seconds / 60))} minutes, {memory / 1e9:.1f} GB of memory at the peak"
+    if not room.fits:
+        sentence = f"the run {room.sentence}; name a smaller model or free memory"
+    return Forecast(memory=memory, minutes=seconds / 60, fits=room.fits, sentence=sentence)
+
+
+def weight_bytes(folder: Path) -> int:
+    """Bytes of the safetensors files as float32, judged by their size on disk."""
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options) -> float:
+    """Model tokens of one candidate: choosing, refitting (a trained token counts as two) and answering."""
+    task = benchmark.task
+    asked = sum(len(case.input) for case in task.examples[:200]) / min(200, len(task.examples)) / BYTES_A_TOKEN
+    answer = sum(len(case.output) for case in task.examples[:200]) / min(200, len(task.examples)) / BYTES_A_TOKEN
+    row = len(task.instruction) / BYTES_A_TOKEN + asked + answer + 20
+    if candidate.strategy.family in ("retrieval", "combined"):
+        row += 3 * (asked + answer) + (160 if task.documents else 0)
+    answers = len(benchmark.heldout) + (320 if options.probes else 0)
+    trained = Trains in candidate.strategy.needs
+    refits = (2 if options.probes and options.second_seed else 1) if trained else 0
+    choosing = 0 if getattr(candidate.strategy, "prefer", "best") == "cheapest" else options.tuning_tokens
+    return choosing + answers * row + refits * 2 * EPOCHS * len(task.examples) * row
+
+
+def matrix_rate(placement: Placement) -> float:
+    """FLOP/s of a matrix product of a small model's shape in the run's dtype, the best of a few."""
+    import torch
+
+    dtype = getattr(torch, placement.dtype)
+    left = torch.randn(1024, 576, device=placement.device).to(dtype)
+    right = torch.randn(576, 1536, device=placement.device).to(dtype)
+    best = 0.0
+    for _ in range(6):
+        start = time.perf_counter()
+        for _ in range(4):
+            left @ right
+        if placement.device.startswith("cuda"):
+            torch.cuda.synchronize()
+        best = max(best, 4 * 2 * 1024 * 576 * 1536 / (time.perf_counter() - start))
+    return best

@@ -1,0 +1,115 @@
+"""A benchmark as JSON in the run folder, so that a stored run can be told and scored again without its files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks import metrics
+from benchmarks.assemble import MetricScore
+from benchmarks.contract import Benchmark, Constraints, Metric
+from strategies.contract import Case, Document, Fold, Task
+
+
+def freeze(benchmark: Benchmark) -> dict[str, Any]:
+    """Plain values of everything but code; the metrics by name and parameters."""
+    task = benchmark.task
+    return {
+        "task": {
+            "name": task.name,
+            "kind": task.kind,
+            "instruction": task.instruction,
+            "labels": list(task.labels),
+            "schema": task.schema,
+            "temperature": task.temperature,
+            "folds": [{"train": _cases(fold.train), "selection": _cases(fold.selection)} for fold in task.folds],
+            "documents": [asdict(document) for document in task.documents],
+        },
+        "heldout": _cases(benchmark.heldout),
+        "metric": _metric(benchmark.metric),
+        "shown_metrics": [_metric(metric) for metric in benchmark.shown_metrics],
+        "target": benchmark.target,
+        "constraints": asdict(benchmark.constraints),
+        "volume": benchmark.volume,
+        "horizon_months": benchmark.horizon_months,
+        "slices": list(benchmark.slices),
+        "fingerprint": benchmark.fingerprint,
+        "notes": list(benchmark.notes),
+    }
+
+
+def thaw(values: Mapping[str, Any], allow_code: bool = False) -> Benchmark:
+    """The benchmark that `freeze` wrote. A metric of a person's own runs only with `allow_code`. Raises `BadInput`."""
+    task = values["task"]
+    metric = _load(values["metric"], allow_code)
+    return Benchmark(
+        task=Task(
+            name=task["name"],
+            kind=task["kind"],
+            instruction=task["instruction"],
+            labels=tuple(task["labels"]),
+            schema=task["schema"],
+            temperature=task["temperature"],
+            folds=tuple(
+                Fold(train=_thawed(fold["train"]), selection=_thawed(fold["selection"])) for fold in task["folds"]
+            ),
+            documents=tuple(Document(**row) for row in task["documents"]),
+            score=MetricScore(metric=metric),
+        ),
+        heldout=_thawed(values["heldout"]),
+        metric=metric,
+        shown_metrics=tuple(_load(row, allow_code) for row in values["shown_metrics"]),
+        target=values["target"],
+        constraints=Constraints(**values["constraints"]),
+        volume=values["volume"],
+        horizon_months=values["horizon_months"],
+        slices=tuple(values["slices"]),
+        fingerprint=values["fingerprint"],
+        notes=tuple(values["notes"]),
+    )
+
+
+def _cases(cases: tuple[Case, ...]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in asdict(case).items() if value} for case in cases]
+
+
+def _thawed(rows: list[dict[str, Any]]) -> tuple[Case, ...]:
+    return tuple(
+        Case(
+            **{
+                "input": "",
+                "output": "",
+                **row,
+                "answers": tuple(row.get("answers", ())),
+                "document_ids": tuple(row.get("document_ids", ())),
+            }
+        )
+        for row in rows
+    )
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    fields = dataclasses.fields(metric)  # type: ignore[arg-type]  # metrics are dataclasses by contract
+    return {
+        "name": metric.name,
+        "parameters": {each.name: _plain(getattr(metric, each.name)) for each in fields if each.init},
+    }
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {key: _plain(part) for key, part in asdict(value).items() if part is not None}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _load(row: Mapping[str, Any], allow_code: bool) -> Metric:
+    parameters = dict(row["parameters"])
+    if "allow_code" in parameters:
+        parameters["allow_code"] = allow_code
+    return metrics.load(row["name"], {key: value for key, value in parameters.items() if value is not None})

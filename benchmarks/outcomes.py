@@ -1,0 +1,43 @@
+"""Outcomes as JSON and back: how answers lie in the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from strategies.contract import Abstention, Evidence, Failure, Outcome, Prediction, Usage
+
+_TYPES: Mapping[str, type[Prediction] | type[Abstention] | type[Failure]] = {
+    "prediction": Prediction,
+    "abstention": Abstention,
+    "failure": Failure,
+}
+
+
+def to_json(outcome: Outcome) -> str:
+    """One line of JSON; usage is part of it, so a resumed run costs what it cost."""
+    name = next(name for name, kind in _TYPES.items() if isinstance(outcome, kind))
+    values = {key: value for key, value in asdict(outcome).items() if value not in (None, (), "", False)}
+    return json.dumps({"type": name, **values}, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_json(text: str) -> Outcome:
+    values: dict[str, Any] = json.loads(text)
+    kind = _TYPES[values.pop("type")]
+    values["usage"] = tuple(Usage(**row) for row in values.get("usage", ()))
+    if "evidence" in values:
+        values["evidence"] = tuple(Evidence(**row) for row in values["evidence"])
+    if kind is Prediction:
+        values.setdefault("text", "")
+    if kind is Abstention:
+        values.setdefault("reason", "")
+    if kind is Failure:
+        values.setdefault("message", "")
+    return kind(**values)
+
+
+def text_of(outcome: Outcome) -> str:
+    """The answer's text; empty where there was none."""
+    return outcome.text if isinstance(outcome, Prediction) else ""

@@ -1,0 +1,90 @@
+"""From a benchmark to the units of work: pure, so that resume is the plan minus what is stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.contract import Benchmark, Candidate
+from strategies.contract import Generates, Strategy, Trains
+
+SHARD = 128
+"""Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
+KINDS = ("fit", "answer", "edit", "repeat", "latency", "seed", "oracle")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One piece of work that is either finished or not. `name` is a hash of everything that it depends on."""
+
+    name: str
+    kind: str
+    candidate: str
+    part: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a run may be told besides the spec."""
+
+    seed: int = 0
+    tuning_tokens: int = 120_000
+    """Budget of each approach for choosing, in model tokens; a token of training counts as two."""
+    probes: bool = True
+    """Consistency, latency and the second seed."""
+    second_seed: bool = True
+
+
+def candidates(strategies: Sequence[Strategy], models: Sequence[str]) -> list[Candidate]:
+    """Every approach with every model; approaches without a language model once."""
+    found = []
+    for strategy in strategies:
+        for model in models if strategy.needs else ("",):
+            suffix = f" @ {model}" if strategy.needs and len(models) > 1 else ""
+            found.append(Candidate(name=label(strategy) + suffix, strategy=strategy, model=model))
+    return found
+
+
+def label(strategy: Strategy) -> str:
+    """The name in tables: an approach's cheapest configuration within noise is told apart from its best."""
+    return f"{strategy.name} (cheapest)" if getattr(strategy, "prefer", "best") == "cheapest" else strategy.name
+
+
+def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:
+    """The units of one candidate in the order in which they depend on each other. `salt` names model and task."""
+    kinds = [("fit", 0)]
+    kinds += [("answer", part) for part in range(-(-len(benchmark.heldout) // SHARD))]
+    if options.probes:
+        kinds += [("edit", 0), ("repeat", 0), ("latency", 0)]
+        if options.second_seed and _may_vary(candidate):
+            kinds.append(("seed", 0))
+    if candidate.strategy.family in ("retrieval", "combined") and _has_gold(benchmark):
+        kinds.append(("oracle", 0))
+    return [
+        Unit(
+            name=_hash(salt, candidate.name, repr(candidate.strategy), repr(options), kind, str(part)),
+            kind=kind,
+            candidate=candidate.name,
+            part=part,
+        )
+        for kind, part in kinds
+    ]
+
+
+def _may_vary(candidate: Candidate) -> bool:
+    """Only a language model's approach has anything drawn by a seed."""
+    return any(need in (Generates, Trains) for need in candidate.strategy.needs)
+
+
+def _has_gold(benchmark: Benchmark) -> bool:
+    return bool(benchmark.task.documents) and any(case.document_ids for case in benchmark.heldout)
+
+
+def shard(benchmark: Benchmark, part: int) -> tuple[int, int]:
+    """First and last + 1 index of the held-out cases of a shard."""
+    return part * SHARD, min(len(benchmark.heldout), (part + 1) * SHARD)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]

@@ -1,0 +1,159 @@
+"""The runner: plans the units, has them executed, stores what they bring, and goes on where an earlier run stopped."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+from benchmarks.contract import BadInput, Benchmark, Candidate
+from benchmarks.models import Models
+from benchmarks.plan import Options, Unit, units
+from benchmarks.store import Finished, Store
+from benchmarks.work import Worker, task_hash
+
+
+class Events(Protocol):
+    """What a run tells while it goes on."""
+
+    def started(self, unit: Unit, number: int, total: int) -> None: ...
+
+    def progress(self, done: int, total: int, what: str) -> None: ...
+
+    def finished(self, unit: Unit, done: Finished) -> None: ...
+
+
+class Silent:
+    """Events for nobody."""
+
+    def started(self, unit: Unit, number: int, total: int) -> None: ...
+
+    def progress(self, done: int, total: int, what: str) -> None: ...
+
+    def finished(self, unit: Unit, done: Finished) -> None: ...
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One run folder: `run.sqlite` for rows, `run.json` for what the run is, `fits/` for what was fitted."""
+
+    benchmark: Benchmark
+    candidates: Sequence[Candidate]
+    models: Models
+    options: Options
+    folder: Path
+    events: Events = field(default_factory=Silent)
+
+    def execute(self) -> None:
+        """Performs every unit that is not finished yet."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        store = Store(self.folder / "run.sqlite")
+        try:
+            self._agree(store)
+            self._perform(store)
+        finally:
+            store.close()
+
+    # ------------------------------------------------------------ what the run is
+
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for a run to go on."""
+        return {
+            "task": self.benchmark.task.name,
+            "task_hash": task_hash(self.benchmark),
+            "heldout": self.benchmark.fingerprint,
+            "cases": len(self.benchmark.heldout),
+            "candidates": [candidate.name for candidate in self.candidates],
+            "options": asdict(self.options),
+            "dtype": self.models.placement.dtype,
+        }
+
+    def _agree(self, store: Store) -> None:
+        """Freezes the identity at the first start; refuses to go on with another one, and says which part differs."""
+        mine, known = self.identity(), store.meta("identity")
+        if known is None:
+            store.set_meta("identity", mine)
+            store.set_meta("provenance", provenance(self.models))
+            return
+        for name, value in mine.items():
+            if known.get(name) != value:
+                raise BadInput(
+                    f"the run in {self.folder.name} was made with {name} {_short(known.get(name))}, now it is {_short(value)}; "
+                    "run without --resume into another folder, or change it back."
+                )
+
+    # ------------------------------------------------------------ the work
+
+    def _units(self, candidate: Candidate) -> list[Unit]:
+        model = self.models.language(candidate.model).fingerprint if candidate.model else ""
+        return units(
+            self.benchmark, candidate, self.options, f"{task_hash(self.benchmark)}|{self.benchmark.fingerprint}|{model}"
+        )
+
+    def _perform(self, store: Store) -> None:
+        plan = [(unit, candidate) for candidate in self.candidates for unit in self._units(candidate)]
+        finished = store.finished()
+        worker = Worker(
+            benchmark=self.benchmark,
+            models=self.models,
+            options=self.options,
+            folder=self.folder,
+            journal=store.journal,
+            on_progress=self.events.progress,
+            fits={unit.candidate: unit.name for unit, _ in plan if unit.kind == "fit"},
+        )
+        unusable = {
+            unit.candidate for unit, _ in plan if unit.kind == "fit" and finished.get(unit.name, {}).get("problem")
+        }
+        for number, (unit, candidate) in enumerate(plan, 1):
+            if unit.name in finished or unit.candidate in unusable:
+                continue
+            self.events.started(unit, number, len(plan))
+            store.begin(unit.name, unit.kind, unit.candidate)
+            done = self._settled(unit, candidate, store) or worker.perform(unit, candidate)
+            store.finish(done)
+            if unit.kind == "fit" and (done.note or {}).get("problem"):
+                unusable.add(unit.candidate)
+            self.events.finished(unit, done)
+
+    def _settled(self, unit: Unit, candidate: Candidate, store: Store) -> Finished | None:
+        """A fit that needs no work: what the model cannot do, what does not suit the task, what another one already is."""
+        if unit.kind != "fit":
+            return None
+        problem = self._cannot(candidate)
+        state = "cannot run" if problem else "skipped"
+        problem = problem or candidate.strategy.unsuitable(self.benchmark.task)
+        if not problem:
+            return None
+        note = {"problem": problem, "state": state}
+        return Finished(unit=unit.name, kind="fit", candidate=candidate.name, note=note)
+
+    def _cannot(self, candidate: Candidate) -> str:
+        if not candidate.model:
+            return ""
+        model = self.models.language(candidate.model)
+        lacks = [need.__name__ for need in candidate.strategy.needs if not isinstance(model, need)]
+        what = {"Trains": "be trained here", "ScoresLabels": "score labels", "Generates": "generate"}
+        return f"{candidate.model} cannot {' or '.join(what.get(name, name) for name in lacks)}" if lacks else ""
+
+
+def provenance(models: Models) -> dict[str, str]:
+    """Versions and machine, without names of people, hosts or folders."""
+    packages = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu", "numpy")
+    return {
+        **{name: version(name) for name in packages},
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "placement": str(models.placement),
+        "started": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    }
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."

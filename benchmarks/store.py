@@ -1,0 +1,204 @@
+"""What a run remembers: rows, usage, trials and finished units in SQLite, written unit by unit."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contract import BadInput, Row
+from benchmarks.outcomes import from_json, to_json
+from strategies.contract import Trial, Usage
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS units (name TEXT PRIMARY KEY, kind TEXT NOT NULL, candidate TEXT NOT NULL, runs INTEGER NOT NULL,
+    finished TEXT, note TEXT NOT NULL DEFAULT '{}');
+CREATE TABLE IF NOT EXISTS rows (unit TEXT NOT NULL, candidate TEXT NOT NULL, purpose TEXT NOT NULL, key TEXT NOT NULL,
+    variant TEXT NOT NULL, outcome TEXT NOT NULL, score REAL NOT NULL, PRIMARY KEY (candidate, purpose, key, variant));
+CREATE TABLE IF NOT EXISTS usage (unit TEXT NOT NULL, candidate TEXT NOT NULL, usage TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trials (unit TEXT NOT NULL, candidate TEXT NOT NULL, trial TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS journal (namespace TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (namespace, key));
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What one unit of work brought: stored in one transaction, so a unit is either whole or absent."""
+
+    unit: str
+    kind: str
+    candidate: str
+    rows: tuple[Row, ...] = ()
+    usage: tuple[Usage, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    note: Mapping[str, Any] | None = None
+    """Whatever else it found, in plain values: the chosen configuration, latencies, a problem."""
+
+
+class Store:
+    """The database of one run folder. One process writes."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+        version = self.meta("schema_version")
+        if version is None:
+            self.set_meta("schema_version", SCHEMA_VERSION)
+        elif version != SCHEMA_VERSION:
+            raise BadInput(
+                f"this run was written with store version {version}; this program reads version {SCHEMA_VERSION}. "
+                "Use the release that made the run, or run again."
+            )
+
+    def close(self) -> None:
+        self._db.close()
+
+    # ------------------------------------------------------------ facts about the run
+
+    def meta(self, key: str) -> Any:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def set_meta(self, key: str, value: Any) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, ensure_ascii=False)))
+
+    # ------------------------------------------------------------ units
+
+    def begin(self, unit: str, kind: str, candidate: str) -> None:
+        """Counts a start of the unit: finished units are never started again, and a test can prove it."""
+        self._db.execute(
+            "INSERT INTO units (name, kind, candidate, runs) VALUES (?, ?, ?, 1) "
+            "ON CONFLICT (name) DO UPDATE SET runs = runs + 1",
+            (unit, kind, candidate),
+        )
+
+    def finished(self) -> dict[str, Mapping[str, Any]]:
+        """Names of finished units with their notes."""
+        rows = self._db.execute("SELECT name, note FROM units WHERE finished IS NOT NULL").fetchall()
+        return {name: json.loads(note) for name, note in rows}
+
+    def notes(self, kind: str) -> dict[str, Mapping[str, Any]]:
+        """candidate -> what its finished unit of that kind noted."""
+        rows = self._db.execute("SELECT candidate, note FROM units WHERE kind = ? AND finished IS NOT NULL", (kind,))
+        return {candidate: json.loads(note) for candidate, note in rows.fetchall()}
+
+    def candidates(self) -> list[str]:
+        """Names of the candidates that have units here."""
+        return [
+            row[0] for row in self._db.execute("SELECT DISTINCT candidate FROM units ORDER BY candidate").fetchall()
+        ]
+
+    def starts(self) -> dict[str, int]:
+        """How often each unit was started."""
+        return dict(self._db.execute("SELECT name, runs FROM units").fetchall())
+
+    def finish(self, done: Finished) -> None:
+        with _transaction(self._db):
+            self._db.executemany(
+                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (done.unit, row.candidate, row.purpose, row.key, row.variant, to_json(row.outcome), row.score)
+                    for row in done.rows
+                ],
+            )
+            self._db.execute("DELETE FROM usage WHERE unit = ?", (done.unit,))
+            self._db.execute("DELETE FROM trials WHERE unit = ?", (done.unit,))
+            self._db.executemany(
+                "INSERT INTO usage VALUES (?, ?, ?)",
+                [(done.unit, done.candidate, json.dumps(asdict(usage))) for usage in done.usage],
+            )
+            self._db.executemany(
+                "INSERT INTO trials VALUES (?, ?, ?)",
+                [(done.unit, done.candidate, json.dumps(asdict(trial), ensure_ascii=False)) for trial in done.trials],
+            )
+            self._db.execute(
+                "UPDATE units SET finished = datetime('now'), note = ? WHERE name = ?",
+                (json.dumps(dict(done.note or {}), ensure_ascii=False), done.unit),
+            )
+
+    # ------------------------------------------------------------ reading
+
+    def rows(self, candidate: str, purpose: str) -> Iterator[Row]:
+        """Rows of one candidate, streamed, in the order of their keys and variants."""
+        with closing(
+            self._db.execute(
+                "SELECT key, variant, outcome, score FROM rows WHERE candidate = ? AND purpose = ? ORDER BY key, variant",
+                (candidate, purpose),
+            )
+        ) as found:
+            for key, variant, outcome, score in found:
+                yield Row(
+                    candidate=candidate,
+                    purpose=purpose,
+                    key=key,
+                    variant=variant,
+                    outcome=from_json(outcome),
+                    score=score,
+                )
+
+    def rescore(self, changes: Sequence[tuple[float, str, str, str, str]]) -> None:
+        """Writes new scores: (score, candidate, purpose, key, variant)."""
+        with _transaction(self._db):
+            self._db.executemany(
+                "UPDATE rows SET score = ? WHERE candidate = ? AND purpose = ? AND key = ? AND variant = ?", changes
+            )
+
+    def usage(self, candidate: str, kind: str) -> list[Usage]:
+        """Usage rows of the candidate's units of one kind: the ledger is their sum."""
+        found = self._db.execute(
+            "SELECT usage FROM usage JOIN units ON units.name = usage.unit WHERE usage.candidate = ? AND units.kind = ?",
+            (candidate, kind),
+        )
+        return [Usage(**json.loads(row[0])) for row in found.fetchall()]
+
+    def trials(self, candidate: str) -> list[Trial]:
+        found = self._db.execute("SELECT trial FROM trials WHERE candidate = ?", (candidate,))
+        return [Trial(**json.loads(row[0])) for row in found.fetchall()]
+
+    # ------------------------------------------------------------ the journal of fitting
+
+    def journal(self, namespace: str) -> StoredJournal:
+        return StoredJournal(self._db, namespace)
+
+
+@dataclass(frozen=True)
+class StoredJournal:
+    """Finished pieces of fitting, by content, within a namespace of task, model and seed."""
+
+    db: sqlite3.Connection
+    namespace: str
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        row = self.db.execute(
+            "SELECT value FROM journal WHERE namespace = ? AND key = ?", (self.namespace, key)
+        ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def put(self, key: str, value: Mapping[str, Any]) -> None:
+        self.db.execute(
+            "INSERT OR REPLACE INTO journal VALUES (?, ?, ?)",
+            (self.namespace, key, json.dumps(dict(value), ensure_ascii=False)),
+        )
+
+
+class _transaction:
+    """BEGIN IMMEDIATE to COMMIT, or ROLLBACK."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+
+    def __enter__(self) -> None:
+        self.db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self.db.execute("COMMIT" if kind is None else "ROLLBACK")

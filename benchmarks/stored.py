@@ -1,0 +1,38 @@
+"""Evaluations of a stored run, and new scores for its raw answers: no model, no strategy, only what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.evaluate import About, evaluate
+from benchmarks.store import Store
+from strategies.contract import Prediction
+
+PURPOSES = ("heldout", "edit", "repeat", "seed", "oracle")
+
+
+def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:
+    """One evaluation for each candidate that the run planned, in its order."""
+    kinds = {kind: store.notes(kind) for kind in ("fit", "latency")}
+    found = []
+    for row in candidates:
+        notes = {kind: notes[row["name"]] for kind, notes in kinds.items() if row["name"] in notes}
+        found.append(evaluate(benchmark, About(**row), store, notes))
+    return found
+
+
+def rescored(benchmark: Benchmark, store: Store) -> int:
+    """Scores every stored answer again; returns how many scores changed."""
+    cases = {case.id: case for case in benchmark.heldout}
+    changes = []
+    for candidate in store.candidates():
+        for purpose in PURPOSES:
+            for row in store.rows(candidate, purpose):
+                case = cases[row.key]
+                score = benchmark.metric.score(case, row.outcome.text) if isinstance(row.outcome, Prediction) else 0.0
+                if score != row.score:
+                    changes.append((score, candidate, purpose, row.key, row.variant))
+    store.rescore(changes)
+    return len(changes)
