@@ -26,7 +26,7 @@ def main() -> None:
     """Runs the command line and exits with its code."""
     problem = misplaced()
     if problem:
-        print(problem, file=sys.stderr)
+        sys.stderr.write(problem + "\n")
         sys.exit(2)
     from advisor.cli import run_command_line
 

@@ -103,7 +103,7 @@ class Store:
         return dict(self._db.execute("SELECT name, runs FROM units").fetchall())
 
     def finish(self, done: Finished) -> None:
-        with _transaction(self._db):
+        with _Transaction(self._db):
             self._db.executemany(
                 "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -148,7 +148,7 @@ class Store:
 
     def rescore(self, changes: Sequence[tuple[float, str, str, str, str]]) -> None:
         """Writes new scores: (score, candidate, purpose, key, variant)."""
-        with _transaction(self._db):
+        with _Transaction(self._db):
             self._db.executemany(
                 "UPDATE rows SET score = ? WHERE candidate = ? AND purpose = ? AND key = ? AND variant = ?", changes
             )
@@ -191,7 +191,7 @@ class StoredJournal:
         )
 
 
-class _transaction:
+class _Transaction:
     """BEGIN IMMEDIATE to COMMIT, or ROLLBACK."""
 
     def __init__(self, db: sqlite3.Connection) -> None:

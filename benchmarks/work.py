@@ -20,15 +20,16 @@ from strategies.contract import (
     Case,
     DeadAdapter,
     Diverged,
+    Evidence,
     Failure,
     Fitted,
     Journal,
     Outcome,
-    Prediction,
     Query,
     Sampling,
 )
 from strategies.models.weights import ModelUnavailable
+from strategies.retrieval.index import Mode
 from strategies.search import total
 
 LATENCY_REQUESTS = 20
@@ -140,7 +141,7 @@ class Worker:
         """Outcomes in the order of the inputs; equal inputs are asked once. A missing answer is a failure."""
         queries = list({query.key: query for query in map(Query.of, inputs)}.values())
         found: dict[str, Outcome] = {}
-        with _not_remembering(self.models):
+        with _NotRemembering(self.models):
             for key, outcome in fitted.answer(queries, sampling):
                 found[key] = outcome
                 self.on_progress(len(found), len(queries), "answering")
@@ -202,7 +203,7 @@ class Worker:
         fitted = self.fitted(candidate)
         cases = self._probe_cases()[: LATENCY_REQUESTS + 2]
         seconds = []
-        with _not_remembering(self.models):
+        with _NotRemembering(self.models):
             for case in cases:
                 start = time.perf_counter()
                 outcome = dict(fitted.answer([Query.of(case.input)], self.sampling(0)))[Query.of(case.input).key]
@@ -239,18 +240,16 @@ class Worker:
 class GoldIndex:
     """Stands in for a passage index and finds the gold documents: only the benchmark's side can make one."""
 
-    texts: Mapping[str, tuple[str, ...]]
+    passages: Mapping[str, tuple[str, ...]]
 
-    def search(self, inputs: Sequence[str], k: int, mode: str = "hybrid") -> list[tuple[Any, ...]]:
-        from strategies.contract import Evidence
-
+    def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
         return [
-            tuple(Evidence(document_id="", text=text, score=1.0) for text in self.texts.get(found, ())[:k])
-            for found in inputs
+            tuple(Evidence(document_id="", text=text, score=1.0) for text in self.passages.get(asked, ())[:k])
+            for asked in texts
         ]
 
 
-class _not_remembering:
+class _NotRemembering:
     """While held-out cases are answered the embedder keeps no vectors: every approach pays for its own queries."""
 
     def __init__(self, models: Models) -> None:
@@ -281,7 +280,3 @@ def task_hash(benchmark: Benchmark) -> str:
         repr(benchmark.metric),
     ]
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]
-
-
-def is_answer(outcome: Outcome) -> bool:
-    return isinstance(outcome, Prediction)

@@ -35,7 +35,7 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.prompting.rendering import Form, Renderer
-from strategies.retrieval.index import Mode, PassageIndex
+from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.retrieval.neighbours import Neighbours
 
 
@@ -64,7 +64,7 @@ class Sources:
 
     cases: tuple[Case, ...]
     embedder: Embedder
-    index: PassageIndex | None = None
+    index: Finder | None = None
 
     @cached_property
     def neighbours(self) -> Neighbours:
@@ -221,7 +221,7 @@ class Pipeline:
         folder.mkdir(parents=True, exist_ok=True)
         if self.adapter is not None:
             shutil.copytree(self.adapter, folder / "adapter", dirs_exist_ok=True)
-        if self.setup.passages and self.sources.index is not None:
+        if self.setup.passages and isinstance(self.sources.index, PassageIndex):
             self.sources.index.save(folder / "index")
         needs_cases = bool(self.setup.shots or self.setup.votes)
         manifest = {

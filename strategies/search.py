@@ -12,6 +12,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from strategies.contract import Case, Query, Task, Trial, Usage, Workbench
@@ -157,7 +158,7 @@ def _look(approach: str, standing: Standing, measure: Measure, items: Sequence[I
         look = journalled(
             bench,
             ("look", approach, plain(standing.configuration), fold, [Query.of(case.input).key for case in cases]),
-            lambda fold=fold, cases=cases: measure(standing.configuration, fold, cases),
+            partial(measure, standing.configuration, fold, cases),
         )
         for usage in look.usage:
             bench.record(usage)

@@ -25,7 +25,7 @@ EXAMPLE = "example"
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 @click.pass_context
-def command(ctx: click.Context, run: str, rescore: bool, cases: str, out: Path | None, **given: bool) -> None:
+def command(ctx: click.Context, /, run: str, rescore: bool, cases: str, out: Path | None, **given: bool) -> None:
     """Tell the stored run in the folder RUN again: verdict, table and report files.
 
     `advisor report example` shows a real run that comes with the product.

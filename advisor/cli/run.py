@@ -60,7 +60,7 @@ ASK_ABOVE_MINUTES = 60
 @click.option("--yes", is_flag=True, help=f"Do not ask before a run of more than {ASK_ABOVE_MINUTES} minutes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 @click.pass_context
-def command(ctx: click.Context, task: str, out: Path | None, resume: bool, **given: object) -> None:
+def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **given: object) -> None:
     """Run the comparison for TASK, the path of a task.yaml or the name of a bundled or public task.
 
     Example: advisor run support-intents --out runs/first

@@ -36,6 +36,8 @@ class _Sheet:
     """Index of the point to set off."""
     root: ET.Element
     taken: list[Box] = field(default_factory=list)
+    rules: list[Box] = field(default_factory=list)
+    """Lines across the whole picture that no name may cover."""
 
     @property
     def narrow(self) -> bool:
@@ -180,7 +182,7 @@ def _name(sheet: _Sheet, mark: Mark, text: str, frame: Box, chosen: bool) -> boo
     """Writes a text at the nearest free place, on as many lines as it needs; False where there is none."""
     lines = wrapped(text, _SIZE, _LABEL)
     extent = max(text_width(line, _SIZE) for line in lines) * (1.08 if chosen else 1), _LINE * len(lines)
-    spot = place(mark, extent, sheet.taken, frame)
+    spot = place(mark, extent, sheet.taken, sheet.rules, frame)
     if spot is None:
         return False
     sheet.taken.append(spot.box)
@@ -243,7 +245,7 @@ def _target(sheet: _Sheet, shares: Axis, left: float, right: float) -> None:
     _line(sheet.root, "target", (left, y, right, y))
     _text(sheet.root, left + 6, y - 6, label, "target-name", "start")
     sheet.taken.append(Box(left, y - 19, left + 10 + text_width(label, _SIZE), y))
-    sheet.taken.append(Box(left, y - 1, right, y + 1))
+    sheet.rules.append(Box(left, y - 1, right, y + 1))
 
 
 def _mark(sheet: _Sheet, x: float, point: Point, upright: Axis | float) -> Mark:

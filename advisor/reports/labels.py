@@ -61,11 +61,16 @@ def text_width(text: str, size: float) -> float:
     return size * sum(_width(character) for character in text)
 
 
-def place(mark: Mark, extent: tuple[float, float], taken: Sequence[Box], frame: Box) -> Spot | None:
-    """The nearest free place for a text of that width and height beside a mark; None where there is none."""
+def place(
+    mark: Mark, extent: tuple[float, float], taken: Sequence[Box], rules: Sequence[Box], frame: Box
+) -> Spot | None:
+    """The nearest free place for a text of that width and height beside a mark; None where there is none.
+
+    The text covers neither what is `taken` nor `rules`; a line that leads to it may cross `rules`.
+    """
     for gap in _GAPS:
         for box in _around(mark, extent, gap):
-            if not box.inside(frame) or any(box.touches(other) for other in taken):
+            if not box.inside(frame) or any(box.touches(other) for other in (*taken, *rules)):
                 continue
             leader = _leader(mark, box) if gap else None
             if leader is None or not _crosses(leader, taken, mark):
@@ -125,8 +130,9 @@ def _leader(mark: Mark, box: Box) -> tuple[float, float, float, float]:
     to_x = min(max(mark.x, box.left), box.right)
     to_y = min(max(mark.y, box.top + 3), box.bottom - 3)
     if box.left <= mark.x <= box.right:
-        end = min(mark.top, mark.y - 8) - 3 if to_y < mark.y else max(mark.bottom, mark.y + 8) + 3
-        return (mark.x, end, to_x, to_y)
+        if to_y < mark.y:
+            return (mark.x, min(mark.top, mark.y - 8) - 3, mark.x, box.bottom + 1)
+        return (mark.x, max(mark.bottom, mark.y + 8) + 3, mark.x, box.top - 1)
     length = max(math.hypot(to_x - mark.x, to_y - mark.y), 1e-6)
     return (mark.x + (to_x - mark.x) * 9 / length, mark.y + (to_y - mark.y) * 9 / length, to_x, to_y)
 

@@ -23,7 +23,7 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.pipeline import Setup
-from strategies.search import Look, content_key, journalled, spent_tokens
+from strategies.search import Look, content_key, journalled
 from strategies.selection import Kitchen
 
 RECIPES = (

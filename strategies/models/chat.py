@@ -79,7 +79,7 @@ def plain_text(prompt: Prompt, start: str) -> str:
     """Turns as paragraphs, an answer on the line after its question: for models that were never taught a template."""
     parts = [start]
     for message in prompt:
-        parts.append(message.content.rstrip() + ("\n" if message.role == "user" else "\n\n"))
+        parts += [message.content.rstrip(), "\n" if message.role == "user" else "\n\n"]
     return "".join(parts)
 
 

@@ -25,7 +25,7 @@ def common_prefix(sequences: Sequence[Ids]) -> int:
     """Length of the longest common prefix that leaves at least one token of each sequence."""
     if len(sequences) < 2:
         return 0
-    low, high = min(sequences), max(sequences)
+    low, high = min(map(tuple, sequences)), max(map(tuple, sequences))
     limit = min(min(len(sequence) for sequence in sequences) - 1, len(low), len(high))
     shared = 0
     while shared < limit and low[shared] == high[shared]:

@@ -84,9 +84,10 @@ class LocalModel:
 
         torch.set_num_threads(self.placement.threads)
         with quiet():
-            return AutoModelForCausalLM.from_pretrained(
+            module: Any = AutoModelForCausalLM.from_pretrained(
                 self.folder, dtype=torch.float32, attn_implementation=attention
-            ).eval()
+            )
+        return module.eval()
 
     def count(self, prompt: Prompt) -> int:
         return len(self.chat.encode(prompt))

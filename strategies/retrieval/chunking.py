@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from strategies.contract import Document
 
@@ -26,7 +27,8 @@ def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passa
     """Passages of at most `words` words, in document order."""
     import semchunk
 
-    chunker = semchunk.chunkerify(lambda text: len(text.split()), words)
+    chunkerify: Any = semchunk.chunkerify  # type: ignore[attr-defined]  # its overloads hide the plain case
+    chunker = chunkerify(lambda text: len(text.split()), words)
     passages = []
     for document in documents:
         chunks, offsets = chunker(document.text, offsets=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from strategies.contract import Document, Embedder, Evidence
 from strategies.retrieval.chunking import Passage, cut
@@ -16,6 +16,12 @@ RRF = 60
 """Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009)."""
 POOL = 50
 """Passages that each ranking brings to the fusion."""
+
+
+class Finder(Protocol):
+    """Finds evidence for texts: best first, at most `k` for each."""
+
+    def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]: ...
 
 
 @dataclass(frozen=True)
