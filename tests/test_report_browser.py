@@ -167,6 +167,7 @@ def test_the_page_follows_the_colour_scheme_and_prints_in_light(opened: Any) -> 
     light = page.evaluate(ground)
     page.emulate_media(media="print", color_scheme="dark")
     assert (light, dark) == ("rgb(255, 255, 255)", "rgb(21, 24, 27)")
+    assert page.evaluate(ground) == light
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(23, 25, 28)"
     assert not page.locator(".skip").is_visible()
     assert len(page.pdf(format="A4")) > 20_000

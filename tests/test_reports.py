@@ -218,7 +218,7 @@ def test_the_verdict_comes_before_the_table_and_the_table_before_the_rest() -> N
     order = [
         "Target met",
         "<h1>",
-        "Measured on 300 held-out",
+        "Measured on",
         "expected to win here",
         story.main.title,
         "<svg",
