@@ -6,50 +6,18 @@ contiguous matrix (a batched head would copy the whole vocabulary matrix once a 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-Ids = Sequence[int]
+from strategies.models import plain
+from strategies.models.attention import Attention
+from strategies.models.batching import Drawing, Ids, common_prefix, plan_batches
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Indexes of the requests that are answered together, longest prompt last."""
-
-    rows: tuple[int, ...]
-    width: int
-
-
-def common_prefix(sequences: Sequence[Ids]) -> int:
-    """Length of the longest common prefix that leaves at least one token of each sequence."""
-    if len(sequences) < 2:
-        return 0
-    low, high = min(map(tuple, sequences)), max(map(tuple, sequences))
-    limit = min(min(len(sequence) for sequence in sequences) - 1, len(low), len(high))
-    shared = 0
-    while shared < limit and low[shared] == high[shared]:
-        shared += 1
-    return shared
-
-
-def plan_batches(lengths: Sequence[int], extra: int, tokens: int) -> list[Batch]:
-    """Cuts the requests, shortest first, into batches of at most `tokens` padded tokens; `extra` comes on top of each row.
-
-    A function of the lengths alone, so that the same cases always meet the same neighbours.
-    """
-    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
-    batches: list[Batch] = []
-    rows: list[int] = []
-    for index in order:
-        if rows and (len(rows) + 1) * (lengths[index] + extra) > tokens:
-            batches.append(Batch(tuple(rows), lengths[rows[-1]]))
-            rows = []
-        rows.append(index)
-    if rows:
-        batches.append(Batch(tuple(rows), lengths[rows[-1]]))
-    return batches
-
+AGREES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
+"""Largest difference to the model's own logits that is rounding, as a share of the largest logit."""
 
 # ---------------------------------------------------------------- the model's parts
 
@@ -68,41 +36,71 @@ class Parts:
     def device(self) -> Any:
         return self.model.device
 
+    @cached_property
+    def attention(self) -> Attention:
+        return Attention.of(self.model.config)
+
     def logits(self, hidden: Any) -> Any:
         """float32 logits of shape (n, vocabulary) for hidden states of shape (n, width)."""
+        text = self.model.config.get_text_config()
         logits = self.model.get_output_embeddings()(hidden.contiguous()).float()
-        cap = getattr(self.model.config.get_text_config(), "final_logit_softcapping", None)
+        logits = logits * (getattr(text, "logit_scale", None) or 1.0) / (getattr(text, "logits_scaling", None) or 1.0)
+        cap = getattr(text, "final_logit_softcapping", None)
         return logits if cap is None else (logits / cap).tanh() * cap
+
+    @cached_property
+    def unfit(self) -> str:
+        """Empty, or why this model is asked in transformers' own way instead: found out by trying, once."""
+        kinds = ", ".join(sorted(self.attention.kinds))
+        reason = disagreement(self) if self.attention.known else f"its layers are {kinds}"
+        if reason:
+            name = type(self.model).__name__
+            logging.getLogger(__name__).warning("%s is asked the slow way, by whole passes: %s", name, reason)
+        return reason
+
+
+def disagreement(parts: Parts) -> str:
+    """Empty when masks, shared beginnings and the head give what the model's own forward pass gives on a few tokens."""
+    import torch
+
+    ids = [place % parts.model.config.get_text_config().vocab_size for place in (5, 6, 7, 8)]
+    try:
+        with torch.inference_mode():
+            own = parts.model(input_ids=torch.tensor([ids], device=parts.device), use_cache=False).logits[0, -1].float()
+            tree = LabelTree(tokens=(ids[3],), parents=(0,), depths=(1,), steps=())
+            read = _read_tree(parts, [ids[1:3], ids[2:3]], (prefix_cache(parts, ids[:1]), 1), tree)
+            gap = float((parts.logits(read[0, -1:])[0] - own).abs().max() / own.abs().max().clamp(min=1e-6))
+    except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    allowed = AGREES.get(str(parts.model.dtype).removeprefix("torch."), 1e-3)
+    return "" if gap <= allowed else f"the quick way changes its logits by {gap:.1%} of the largest"
+
+
+def empty_cache(parts: Parts) -> Any:
+    """A cache that keeps every position: what a sliding window hides is masked, since shared beginnings may lie behind it."""
+    from transformers import DynamicCache
+
+    return DynamicCache() if parts.attention.window else DynamicCache(config=parts.model.config)
 
 
 def prefix_cache(parts: Parts, prefix: Ids) -> Any:
     """Key-value states of one prefix, batch of one; None for an empty prefix."""
     import torch
-    from transformers import DynamicCache
 
     if not prefix:
         return None
-    cache = DynamicCache(config=parts.model.config)
-    ids = torch.tensor([list(prefix)], device=parts.device)
-    parts.decoder(input_ids=ids, cache=cache, use_cache=True)
+    cache = empty_cache(parts)
+    parts.decoder(input_ids=torch.tensor([list(prefix)], device=parts.device), cache=cache, use_cache=True)
     return cache
 
 
 def widen(parts: Parts, cache: Any, rows: int) -> Any:
     """A fresh cache for `rows` sequences that all begin with the states of `cache`."""
-    from transformers import DynamicCache
-
-    wide = DynamicCache(config=parts.model.config)
+    wide = empty_cache(parts)
     if cache is not None:
         for index, layer in enumerate(cache.layers):
             wide.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), index)
     return wide
-
-
-def window(parts: Parts) -> int | None:
-    """Width of the sliding attention window, where the model has one."""
-    width = getattr(parts.model.config.get_text_config(), "sliding_window", None)
-    return int(width) if width else None
 
 
 # ---------------------------------------------------------------- labels as a tree
@@ -146,6 +144,11 @@ class LabelTree:
             steps=tuple(steps),
         )
 
+    @property
+    def paths(self) -> list[list[int]]:
+        """Each label's own tokens, the end of the turn among them where it counts."""
+        return [[token for _, token in pairs] for pairs in self.steps]
+
     def ancestors(self) -> Any:
         """bool array (nodes, nodes): node i may attend to node j (its ancestors and itself)."""
         import numpy as np
@@ -165,13 +168,16 @@ def score_tree(
     """Yields (index, log-likelihood of each label, reused tokens): one pass over prompt and tree for a whole batch."""
     import torch
 
+    if parts.unfit:
+        yield from plain.score_labels(parts.model, prompts, tree.paths)
+        return
     shared = common_prefix(prompts)
     with torch.inference_mode():
         prefix = prefix_cache(parts, prompts[0][:shared])
         rest = [list(prompt[shared:]) for prompt in prompts]
         for batch in plan_batches([len(item) for item in rest], len(tree.tokens), tokens):
-            hidden = _read_tree(parts, [rest[row] for row in batch.rows], (prefix, shared), tree)
-            for row, scores in zip(batch.rows, _label_scores(parts, hidden, tree), strict=True):
+            hidden = _read_tree(parts, [rest[row] for row in batch], (prefix, shared), tree)
+            for row, scores in zip(batch, _label_scores(parts, hidden, tree), strict=True):
                 yield row, scores, shared
 
 
@@ -199,23 +205,19 @@ def _read_tree(parts: Parts, rests: Sequence[Ids], prefix: tuple[Any, int], tree
         sees[row, :, shared : shared + pad] = False
         sees[row, width:, shared + width :] = family
     device = parts.device
-    mask = _additive(torch.from_numpy(sees).to(device)[:, None], parts.model.dtype)
+    asking = torch.from_numpy(places).to(device)
+    before = torch.arange(shared, device=device).expand(rows, -1)
+    mask = parts.attention.mask(
+        torch.from_numpy(sees).to(device), asking, torch.cat([before, asking], 1), parts.model.dtype
+    )
     out = parts.decoder(
         input_ids=torch.from_numpy(ids).to(device),
-        position_ids=torch.from_numpy(places).to(device),
+        position_ids=asking,
         attention_mask=mask,
         cache=widen(parts, cache, rows),
         use_cache=True,
     ).last_hidden_state
     return out[:, width - 1 :]
-
-
-def _additive(sees: Any, dtype: Any) -> Any:
-    """0 where a position may look, the lowest number where not; fully masked padding rows stay finite."""
-    import torch
-
-    mask = torch.zeros(sees.shape, dtype=dtype, device=sees.device)
-    return mask.masked_fill_(~sees, torch.finfo(dtype).min)
 
 
 def _label_scores(parts: Parts, hidden: Any, tree: LabelTree) -> list[list[float]]:
@@ -239,16 +241,6 @@ def _label_scores(parts: Parts, hidden: Any, tree: LabelTree) -> list[list[float
 # ---------------------------------------------------------------- free answers
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """How tokens are chosen and when an answer ends."""
-
-    stop_ids: frozenset[int]
-    max_tokens: int
-    temperature: float = 0.0
-    seed: int = 0
-
-
 def generate(
     parts: Parts, prompts: Sequence[Ids], drawing: Drawing, tokens: int
 ) -> Iterator[tuple[int, list[int], int]]:
@@ -258,13 +250,16 @@ def generate(
     """
     import torch
 
+    if parts.unfit:
+        yield from plain.generate(parts.model, prompts, drawing, tokens)
+        return
     shared = common_prefix(prompts)
     with torch.inference_mode():
         prefix = prefix_cache(parts, prompts[0][:shared])
         rest = [list(prompt[shared:]) for prompt in prompts]
         for batch in plan_batches([len(item) for item in rest], drawing.max_tokens, tokens):
-            run = _Decoding(parts, drawing, batch.rows)
-            run.start([rest[row] for row in batch.rows], prefix, shared)
+            run = _Decoding(parts, drawing, batch)
+            run.start([rest[row] for row in batch], prefix, shared)
             for row, ids in run.finish():
                 yield row, ids, shared
 
@@ -281,20 +276,22 @@ class _Decoding:
         self.dice = [torch.Generator().manual_seed(hash((drawing.seed, row)) & 0x7FFFFFFF) for row in rows]
 
     def start(self, rests: Sequence[Ids], prefix: Any, shared: int) -> None:
+        """Reads the prompts. `filled` and `places` say of each slot of the cache whether it holds text, and which position."""
         import torch
 
         rows, width = len(rests), max(len(item) for item in rests)
         ids = torch.zeros((rows, width), dtype=torch.long)
-        self.mask = torch.zeros((rows, shared + width), dtype=torch.long)
-        self.mask[:, :shared] = 1
-        places = torch.zeros((rows, width), dtype=torch.long)
+        self.filled = torch.zeros((rows, shared + width), dtype=torch.bool)
+        self.places = torch.zeros((rows, shared + width), dtype=torch.long)
+        self.filled[:, :shared] = True
+        self.places[:, :shared] = torch.arange(shared)
         for row, item in enumerate(rests):
-            ids[row, width - len(item) :] = torch.tensor(item)
-            places[row, width - len(item) :] = shared + torch.arange(len(item))
-            self.mask[row, shared + width - len(item) :] = 1
-        self.places = torch.tensor([shared + len(item) for item in rests])
+            first = width - len(item)
+            ids[row, first:] = torch.tensor(item)
+            self.places[row, shared + first :] = shared + torch.arange(len(item))
+            self.filled[row, shared + first :] = True
         self.cache = widen(self.parts, prefix, rows)
-        self.logits = self._forward(ids, places)
+        self.logits = self._forward(ids)
 
     def finish(self) -> Iterator[tuple[int, list[int]]]:
         import torch
@@ -315,9 +312,9 @@ class _Decoding:
                 self._keep(stay)
             if stay:
                 fresh = torch.tensor([[picked[slot]] for slot in stay])
-                self.mask = torch.cat([self.mask, torch.ones((len(stay), 1), dtype=torch.long)], 1)
-                self.logits = self._forward(fresh, self.places[:, None])
-                self.places = self.places + 1
+                self.filled = torch.cat([self.filled, torch.ones((len(stay), 1), dtype=torch.bool)], 1)
+                self.places = torch.cat([self.places, self.places[:, -1:] + 1], 1)
+                self.logits = self._forward(fresh)
 
     def _keep(self, stay: list[int]) -> None:
         import torch
@@ -327,19 +324,31 @@ class _Decoding:
         self.answers = [self.answers[slot] for slot in stay]
         self.dice = [self.dice[slot] for slot in stay]
         if stay:
-            self.mask, self.places = self.mask[index], self.places[index]
+            self.filled, self.places = self.filled[index], self.places[index]
             self.cache.batch_select_indices(index.to(self.parts.device))
 
-    def _forward(self, ids: Any, places: Any) -> Any:
+    def _forward(self, ids: Any) -> Any:
         device = self.parts.device
         hidden = self.parts.decoder(
             input_ids=ids.to(device),
-            position_ids=places.to(device),
-            attention_mask=self.mask.to(device),
+            position_ids=self.places[:, -ids.shape[1] :].to(device),
+            attention_mask=self._mask(ids.shape[1]),
             cache=self.cache,
             use_cache=True,
         ).last_hidden_state
         return self.parts.logits(hidden[:, -1])
+
+    def _mask(self, asked: int) -> Any:
+        """Without a window the model builds its own mask from what is filled; a window has to count positions."""
+        import torch
+
+        device = self.parts.device
+        if self.parts.attention.window is None:
+            return self.filled.to(device=device, dtype=torch.long)
+        slots = torch.arange(self.filled.shape[1])
+        sees = self.filled[:, None, :] & (slots[None, None, :] <= slots[-asked:][None, :, None])
+        places = self.places.to(device)
+        return self.parts.attention.mask(sees.to(device), places[:, -asked:], places, self.parts.model.dtype)
 
     def _pick(self) -> list[int]:
         import torch

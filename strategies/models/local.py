@@ -23,6 +23,7 @@ from strategies.contract import (
     Usage,
 )
 from strategies.models import engine
+from strategies.models.batching import Drawing
 from strategies.models.chat import Chat
 from strategies.models.device import Placement
 
@@ -105,15 +106,15 @@ class LocalModel:
     ) -> Iterator[tuple[int, Completion]]:
         """Yields (index, completion) as they finish. The seconds of a batch are shared out by the row."""
         ids = [self.chat.encode(prompt) for prompt in prompts]
-        drawing = engine.Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed)
+        drawing = Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed)
         parts = self.parts
         clock = _Clock(len(ids))
         for row, answer, shared in engine.generate(parts, ids, drawing, self.batch_tokens) if ids else ():
             usage = self._usage(step, len(ids[row]), shared, (len(answer) + 1, clock.share()))
-            text = self.chat.decode(answer)
-            if not self.chat.templated:
-                text = text.split("\n\n")[0].strip()
-            yield row, Completion(text=text, usage=usage, finished=len(answer) < max_tokens)
+            text, ended = self.chat.decode(answer), len(answer) < max_tokens
+            if not self.chat.templated and "\n\n" in text:
+                text, ended = text.split("\n\n")[0].strip(), True
+            yield row, Completion(text=text, usage=usage, finished=ended)
 
     # ------------------------------------------------------------ ScoresLabels
 

@@ -1,0 +1,47 @@
+"""Cuts requests into batches, and says how free answers are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Ids = Sequence[int]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How tokens are chosen and when an answer ends."""
+
+    stop_ids: frozenset[int]
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+
+
+def common_prefix(sequences: Sequence[Ids]) -> int:
+    """Length of the longest common prefix that leaves at least one token of each sequence."""
+    if len(sequences) < 2:
+        return 0
+    low, high = min(map(tuple, sequences)), max(map(tuple, sequences))
+    limit = min(map(len, sequences)) - 1
+    shared = 0
+    while shared < limit and low[shared] == high[shared]:
+        shared += 1
+    return shared
+
+
+def plan_batches(lengths: Sequence[int], extra: int, tokens: int) -> list[tuple[int, ...]]:
+    """Cuts the requests, shortest first, into batches of at most `tokens` padded tokens; `extra` comes on top of each row.
+
+    Gives the indexes of the requests. A function of the lengths alone, so that the same cases always meet the same
+    neighbours. A request that is longer than `tokens` is a batch of its own.
+    """
+    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
+    batches: list[tuple[int, ...]] = []
+    rows: list[int] = []
+    for index in order:
+        if rows and (len(rows) + 1) * (lengths[index] + extra) > tokens:
+            batches.append(tuple(rows))
+            rows = []
+        rows.append(index)
+    return [*batches, tuple(rows)] if rows else batches

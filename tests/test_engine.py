@@ -1,0 +1,261 @@
+"""The engine against transformers itself: the same tokens, the same likelihoods, whatever shares a batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from strategies.contract import Message, Prompt, Sampling
+from strategies.models import engine, plain
+from strategies.models.attention import Attention
+from strategies.models.batching import Drawing, common_prefix, plan_batches
+from strategies.models.engine import LabelTree
+from strategies.models.local import LocalModel
+from tests import tiny
+
+LABELS = ("refund", "refund of the deposit", "cancel", "cancel my order", "order", "x")
+"""Two of them are the beginning of another one."""
+
+
+@pytest.fixture(scope="module", params=list(tiny.ARCHITECTURES))
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return tiny.local_model(tiny.model_folder(tmp_path_factory.mktemp("models"), request.param))
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return tiny.local_model(tiny.model_folder(tmp_path_factory.mktemp("llama")))
+
+
+def ragged(count: int = 7) -> list[Prompt]:
+    """Prompts that begin alike and differ in length, the longest far beyond a window of 8 tokens."""
+    start = Message("system", "Sort the message of a customer.")
+    texts = [f"{'The parcel is late. ' * (place % 4)}Message number {place}" for place in range(count)]
+    return [(start, Message("user", text)) for text in texts]
+
+
+def unlike() -> list[Prompt]:
+    """Prompts that share nothing but the template's first tokens."""
+    return [(Message("user", text),) for text in ("hi", "Where is my order? It has not arrived yet.", "Zebra 12 % ü")]
+
+
+def reference(model: LocalModel, ids: Sequence[int], most: int) -> list[int]:
+    """What transformers generates for one prompt alone, without padding, up to the stop token."""
+    stop = sorted(model.chat.stop_ids)
+    with torch.inference_mode():
+        out = model.parts.model.generate(
+            input_ids=torch.tensor([list(ids)]),
+            attention_mask=torch.ones((1, len(ids)), dtype=torch.long),
+            max_new_tokens=most,
+            do_sample=False,
+            eos_token_id=stop,
+            pad_token_id=stop[0],
+        )
+    answer: list[int] = out[0, len(ids) :].tolist()
+    return [token for token in answer if token not in stop]
+
+
+def asked(model: LocalModel, prompts: Sequence[Prompt], most: int, tokens: int = 4096) -> dict[int, list[int]]:
+    ids = [model.chat.encode(prompt) for prompt in prompts]
+    drawing = Drawing(model.chat.stop_ids, most)
+    return {row: answer for row, answer, _ in engine.generate(model.parts, ids, drawing, tokens)}
+
+
+def scored(
+    model: LocalModel, prompts: Sequence[Prompt], labels: Sequence[str] = LABELS
+) -> dict[int, tuple[float, ...]]:
+    found = model.score_labels(prompts, [list(labels)] * len(prompts))
+    return {row: scores.log_likelihoods for row, scores in found}
+
+
+# ---------------------------------------------------------------- free answers
+
+
+@pytest.mark.parametrize("prompts", [ragged(), unlike(), ragged(1)], ids=["shared beginning", "nothing shared", "one"])
+def test_greedy_answers_are_those_of_transformers_token_for_token(model: LocalModel, prompts: list[Prompt]) -> None:
+    found = asked(model, prompts, 20)
+    assert set(found) == set(range(len(prompts)))
+    for row, prompt in enumerate(prompts):
+        assert found[row] == reference(model, model.chat.encode(prompt), 20)
+
+
+def test_a_shared_beginning_is_read_once_and_told(llama: LocalModel) -> None:
+    prompts = ragged()
+    shared = common_prefix([llama.chat.encode(prompt) for prompt in prompts])
+    assert shared > 10
+    completions = dict(llama.generate(prompts, 5, Sampling()))
+    assert {completion.usage.cached_tokens for completion in completions.values()} == {shared}
+    assert completions[0].usage.prompt_tokens == llama.count(prompts[0])
+
+
+@pytest.mark.parametrize("tokens", [1, 120, 100_000])
+def test_batch_neighbours_change_no_answer(model: LocalModel, tokens: int) -> None:
+    prompts = ragged()
+    together = asked(model, prompts, 12, tokens)
+    assert together == {row: asked(model, [prompt], 12)[0] for row, prompt in enumerate(prompts)}
+
+
+def test_rows_that_finish_early_leave_the_others_alone(llama: LocalModel) -> None:
+    """Every token that the first answer begins with becomes a stop token, so rows leave at different times."""
+    prompts = ragged()
+    long = asked(llama, prompts, 16)
+    stop = frozenset({long[0][3], *llama.chat.stop_ids})
+    ids = [llama.chat.encode(prompt) for prompt in prompts]
+    found = {row: answer for row, answer, _ in engine.generate(llama.parts, ids, Drawing(stop, 16), 4096)}
+    for row, answer in long.items():
+        end = next((place for place, token in enumerate(answer) if token in stop), len(answer))
+        assert found[row] == answer[:end]
+    assert len({len(answer) for answer in found.values()}) > 1
+
+
+def test_an_answer_at_the_limit_is_not_finished(llama: LocalModel) -> None:
+    ((_, cut),) = llama.generate(ragged(1), 1, Sampling())
+    assert not cut.finished
+    assert cut.usage.answer_tokens >= 1
+
+
+def test_sampling_follows_its_seed(model: LocalModel) -> None:
+    def drawn(seed: int) -> list[str]:
+        found = dict(model.generate(ragged(4), 12, Sampling(temperature=1.0, seed=seed)))
+        return [found[row].text for row in range(4)]
+
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
+
+
+def test_sampled_tokens_have_the_models_own_odds(llama: LocalModel) -> None:
+    """The first token of 3,000 draws against the softmax of the model's logits at that temperature."""
+    ids = llama.chat.encode(ragged(1)[0])
+    with torch.inference_mode():
+        odds = (llama.parts.model(torch.tensor([ids])).logits[0, -1] / 1.5).softmax(-1)
+    drawing = Drawing(frozenset({int(odds.argmin())}), 1, temperature=1.5, seed=3)
+    drawn = [answer[0] for _, answer, _ in engine.generate(llama.parts, [ids] * 3000, drawing, 200_000) if answer]
+    top = int(odds.argmax())
+    share = drawn.count(top) / 3000
+    assert abs(share - float(odds[top])) < 4 * (float(odds[top]) * (1 - float(odds[top])) / 3000) ** 0.5
+
+
+# ---------------------------------------------------------------- labels
+
+
+@pytest.mark.parametrize("prompts", [ragged(), unlike(), ragged(1)], ids=["shared beginning", "nothing shared", "one"])
+def test_the_tree_gives_each_label_what_a_forward_pass_of_its_own_gives(
+    model: LocalModel, prompts: list[Prompt]
+) -> None:
+    found = scored(model, prompts)
+    begins_another = {"refund", "cancel"}
+    for row, prompt in enumerate(prompts):
+        for label, score in zip(LABELS, found[row], strict=True):
+            ids = model.chat.encode_label(label) + ([model.chat.end_id] if label in begins_another else [])
+            with torch.inference_mode():
+                direct = plain.answer_likelihood(model.parts.model, model.chat.encode(prompt), ids)
+            assert score == pytest.approx(direct, abs=1e-4)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 300])
+def test_batch_neighbours_change_no_score(model: LocalModel, batch_tokens: int) -> None:
+    prompts = ragged()
+    small = tiny.local_model(model.folder, batch_tokens)
+    together, apart = scored(model, prompts), scored(small, prompts)
+    for row in together:
+        assert together[row] == pytest.approx(apart[row], abs=1e-4)
+
+
+def test_labels_of_one_token_need_no_further_reading(llama: LocalModel) -> None:
+    assert LabelTree.build([[5], [6]], end_id=2).tokens == ()
+    found = scored(llama, ragged(2), ("x", "y"))
+    with torch.inference_mode():
+        direct = plain.answer_likelihood(
+            llama.parts.model, llama.chat.encode(ragged(2)[1]), llama.chat.encode_label("y")
+        )
+    assert found[1][1] == pytest.approx(direct, abs=1e-4)
+
+
+def test_probabilities_over_a_tree_that_covers_everything_sum_to_one(llama: LocalModel) -> None:
+    """All tokens of the vocabulary as labels: their likelihoods are a whole distribution."""
+    ids = [llama.chat.encode(ragged(1)[0])]
+    tree = LabelTree.build([[token] for token in range(300)], end_id=2)
+    ((_, scores, _),) = engine.score_tree(llama.parts, ids, tree, 4096)
+    assert float(torch.tensor(scores).exp().sum()) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_each_prompt_may_have_its_own_labels(llama: LocalModel) -> None:
+    prompts = ragged(3)
+    sets = [["refund", "order"], ["cancel", "x", "y"], ["refund", "order"]]
+    found = {row: scores.log_likelihoods for row, scores in llama.score_labels(prompts, sets)}
+    assert [len(found[row]) for row in range(3)] == [2, 3, 2]
+    assert found[2] == pytest.approx(scored(llama, prompts[2:], ("refund", "order"))[0], abs=1e-4)
+
+
+# ---------------------------------------------------------------- models that do not fit
+
+
+def test_only_what_the_engine_does_not_know_is_asked_the_slow_way(
+    model: LocalModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        reason = engine.Parts(model.parts.model).unfit
+    if "conv" in Attention.of(model.parts.model.config).kinds:
+        assert "conv" in reason
+        assert "slow way" in caplog.text
+    else:
+        assert reason == ""
+        assert caplog.text == ""
+
+
+def test_a_head_of_another_kind_is_noticed(llama: LocalModel) -> None:
+    """A model that shifts its logits after the head, in a way that no configuration tells."""
+
+    class Shifted(torch.nn.Module):
+        def __init__(self, inner: Any) -> None:
+            super().__init__()
+            self.inner, self.config, self.dtype, self.device = inner, inner.config, inner.dtype, inner.device
+
+        def get_decoder(self) -> Any:
+            return self.inner.get_decoder()
+
+        def get_output_embeddings(self) -> Any:
+            return self.inner.get_output_embeddings()
+
+        def forward(self, **given: Any) -> Any:
+            out = self.inner(**given)
+            out.logits = out.logits * 0.5
+            return out
+
+    assert "changes its logits" in engine.Parts(Shifted(llama.parts.model)).unfit
+
+
+@pytest.fixture
+def one_window() -> Attention:
+    return Attention(frozenset({"sliding_attention"}), 3)
+
+
+def test_a_window_counts_positions_and_not_slots(one_window: Attention) -> None:
+    """Slots 2 and 3 are padding between a shared beginning and the rest of the text."""
+    places = torch.tensor([[0, 1, 0, 0, 2, 3]])
+    sees = torch.tensor([[[True, True, False, False, True, True]]])
+    mask = one_window.mask(sees, places[:, -1:], places, torch.float32)
+    assert (mask[0, 0, 0] == 0).tolist() == [False, True, False, False, True, True]
+
+
+# ---------------------------------------------------------------- batches
+
+
+def test_batches_hold_every_request_once_and_stay_within_their_tokens() -> None:
+    lengths = [5, 90, 17, 17, 3, 200, 41]
+    batches = plan_batches(lengths, 10, 120)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    for batch in batches:
+        padded = len(batch) * (max(lengths[row] for row in batch) + 10)
+        assert padded <= 120 or len(batch) == 1
+
+
+def test_a_common_beginning_leaves_a_token_of_each() -> None:
+    assert common_prefix([[1, 2, 3], [1, 2]]) == 1
+    assert common_prefix([[1, 2, 3], [1, 2, 3]]) == 2
+    assert common_prefix([[1], [2]]) == 0
+    assert common_prefix([[1, 2, 3]]) == 0
