@@ -16,7 +16,7 @@ from benchmarks.metrics import load as load_metric
 from benchmarks.models import Models
 from benchmarks.spec import ModelSpec
 from benchmarks.split import cut_folds
-from strategies.contract import Case, Document, Embedder, Journal, Kind, LanguageModel, Task, Trial, Usage
+from strategies.contract import Case, Document, Embedder, Journal, Kind, LanguageModel, Query, Task, Trial, Usage
 from strategies.models.device import Placement
 from strategies.models.local import LocalModel
 
@@ -271,6 +271,10 @@ MAKERS: Mapping[Kind, tuple[Callable[..., tuple[Case, ...]], str]] = {
     "extraction": (orders, "field_f1"),
     "generation": (rewrites, "chrf"),
 }
+
+
+def query(case: Case) -> Query:
+    return Query.of(case.input)
 
 
 def benchmark(kind: Kind = "classification", examples: int = 24, heldout: int = 12) -> Benchmark:

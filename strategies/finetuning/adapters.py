@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,8 @@ def attach(module: Any, recipe: Recipe, seed: int) -> Any:
         bias="none",
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(module, config, autocast_adapter_dtype=False)
+    with _former_names():
+        return get_peft_model(module, config, autocast_adapter_dtype=False)
 
 
 def save(peft_model: Any, folder: Path, base: tuple[str, str]) -> None:
@@ -35,16 +39,36 @@ def save(peft_model: Any, folder: Path, base: tuple[str, str]) -> None:
 
 
 def merged(module: Any, folder: Path) -> Any:
-    """The module with the adapter's low-rank products added to its weights; in float32, before any cast."""
+    """The module with the adapter's low-rank products added to its weights; in float32, before any cast.
+
+    Raises `DeadAdapter` when a merged weight is not finite.
+    """
+    try:
+        return loaded(module, folder).merge_and_unload(safe_merge=True)
+    except ValueError as error:
+        raise DeadAdapter(f"the adapter makes the model's weights not finite: {error}") from error
+
+
+def loaded(module: Any, folder: Path) -> Any:
+    """The module with the adapter of `folder` beside its weights, as peft loads it."""
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(module, str(folder)).merge_and_unload(safe_merge=True)
+    with _former_names():
+        return PeftModel.from_pretrained(module, str(folder), autocast_adapter_dtype=False)
+
+
+@contextmanager
+def _former_names() -> Iterator[None]:
+    """peft asks transformers for a property under its former name; nothing of ours depends on it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        yield
 
 
 def prove_effect(base: Any, adapted: Any, prompts: Sequence[Sequence[int]]) -> float:
     """Largest absolute difference of the next-token logits between two `engine.Parts` over a few prompts.
 
-    Raises `DeadAdapter` when there is none: such an adapter must not be scored.
+    Raises `DeadAdapter` when there is none, or no finite one: such an adapter must not be scored.
     """
     import torch
 
@@ -56,7 +80,10 @@ def prove_effect(base: Any, adapted: Any, prompts: Sequence[Sequence[int]]) -> f
                 parts.logits(parts.decoder(input_ids=tokens.to(parts.device)).last_hidden_state[0, -1:]).cpu()
                 for parts in (base, adapted)
             )
-            largest = max(largest, float((first - second).abs().max()))
+            change = float((first - second).abs().max())
+            if not math.isfinite(change):
+                raise DeadAdapter("the adapter makes the next-token logits not finite: it must not be scored")
+            largest = max(largest, change)
     if not largest > 1e-3:
         raise DeadAdapter(f"the adapter changes the next-token logits by at most {largest:.1e}: it has no effect")
     return largest

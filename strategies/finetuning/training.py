@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from strategies.contract import Diverged, Recipe, Training, TrainingRow, Usage
 from strategies.finetuning import adapters
 from strategies.models.chat import Chat
+from strategies.models.engine import Parts, head_agrees
 
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
@@ -34,10 +35,9 @@ class Encoded:
 def encode(chat: Chat, row: TrainingRow, limit: int) -> Encoded:
     """The very tokens that answering sees, then the answer and the end of the turn; an over-long prompt loses its head."""
     prompt, answer = chat.encode(row.prompt), chat.encode_answer(row.answer)
+    cut = len(prompt) + len(answer) > limit
     answer = answer[: limit - 1]
-    room = limit - len(answer)
-    cut = len(prompt) > room
-    prompt = prompt[-room:] if cut else prompt
+    prompt = prompt[-(limit - len(answer)) :]
     return Encoded(tuple(prompt + answer), len(prompt), cut)
 
 
@@ -54,10 +54,10 @@ def batches(rows: Sequence[Encoded], size: int, dice: random.Random) -> list[lis
     return cut
 
 
-def answer_loss(model: Any, batch: Sequence[Encoded]) -> tuple[Any, int]:
+def answer_loss(model: Any, batch: Sequence[Encoded], whole: bool = False) -> tuple[Any, int]:
     """Summed cross-entropy over the answer tokens of a batch, and how many there are.
 
-    The head runs on the answer's positions only, in one contiguous matrix.
+    The head runs on the answer's positions only, in one contiguous matrix; with `whole` on all, as the model itself does.
     """
     import torch
 
@@ -72,13 +72,14 @@ def answer_loss(model: Any, batch: Sequence[Encoded]) -> tuple[Any, int]:
             rows.append(index)
             places.append(place - 1)
             wanted.append(row.ids[place])
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    device = base.device
-    hidden = base.get_decoder()(
-        input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
-    ).last_hidden_state
-    picked = hidden[torch.tensor(rows, device=device), torch.tensor(places, device=device)]
-    logits = base.get_output_embeddings()(picked).float()
+    parts = Parts(model.get_base_model() if hasattr(model, "get_base_model") else model)
+    device = parts.device
+    given = {"input_ids": ids.to(device), "attention_mask": mask.to(device), "use_cache": False}
+    where = torch.tensor(rows, device=device), torch.tensor(places, device=device)
+    if whole:
+        logits = parts.model(**given).logits[where].float()
+    else:
+        logits = parts.logits(parts.decoder(**given).last_hidden_state[where])
     loss = torch.nn.functional.cross_entropy(logits, torch.tensor(wanted, device=device), reduction="sum")
     return loss, len(wanted)
 
@@ -106,6 +107,10 @@ class _Masters:
         with torch.no_grad():
             for copy, weight in zip(self.copies, self.live, strict=True):
                 weight.copy_(copy)
+
+    @property
+    def finite(self) -> bool:
+        return all(bool(copy.isfinite().all()) for copy in self.copies)
 
     def snapshot(self) -> list[Any]:
         return [copy.detach().clone() for copy in self.copies]
@@ -167,6 +172,7 @@ class _Run:
         import torch
 
         self.module, self.recipe = module, recipe
+        self.whole = not head_agrees(Parts(module.get_base_model()))
         self.masters = _Masters.of(module)
         self.optimizer = torch.optim.AdamW(self.masters.copies, lr=recipe.learning_rate, weight_decay=0.0)
         self.dice = random.Random(seed)
@@ -199,6 +205,8 @@ class _Run:
     def restore_best(self) -> None:
         if self.best is not None:
             self.masters.copies = self.best
+        if not self.masters.finite:
+            raise Diverged(f"the adapter's weights are not finite at a learning rate of {self.recipe.learning_rate:g}")
         self.masters.publish()
 
     def _rate(self, done: int, steps: int) -> float:
@@ -210,7 +218,7 @@ class _Run:
     def _step(self, batch: Sequence[Encoded], rate: float) -> tuple[float, int]:
         import torch
 
-        loss, answers = answer_loss(self.module, batch)
+        loss, answers = answer_loss(self.module, batch, self.whole)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise Diverged(f"the training loss became {value} at a learning rate of {self.recipe.learning_rate:g}")
@@ -234,7 +242,7 @@ class _Run:
         ordered = sorted(held, key=lambda row: len(row.ids))
         with torch.inference_mode():
             for first in range(0, len(ordered), 16):
-                loss, answers = answer_loss(self.module, ordered[first : first + 16])
+                loss, answers = answer_loss(self.module, ordered[first : first + 16], self.whole)
                 total, count = total + float(loss), count + answers
         value = total / count
         if not math.isfinite(value):

@@ -1,0 +1,326 @@
+"""The training loop against a plain one of peft, and what must be true of every adapter that it writes."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from strategies.contract import DeadAdapter, Diverged, Message, Recipe, Training, TrainingRow
+from strategies.finetuning import adapters, training
+from strategies.finetuning.race import rows_of
+from strategies.finetuning.training import Encoded, answer_loss, batches, encode
+from strategies.finetuning.tuned import prove
+from strategies.models.local import LocalModel
+from strategies.pipeline import Setup
+from strategies.selection import Kitchen
+from tests import tiny
+
+RECIPE = Recipe(learning_rate=5e-3, rank=4, alpha=8, epochs=3, batch_size=4)
+TRAINED = ["llama", "qwen", "neox", "gemma", "mistral", "granite", "lfm"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("training")
+
+
+@pytest.fixture(scope="module")
+def model(place: Path) -> LocalModel:
+    return tiny.local_model(tiny.model_folder(place))
+
+
+def rows(count: int = 18, start: int = 0) -> list[TrainingRow]:
+    return [
+        TrainingRow(prompt=(Message("system", "Sort it."), Message("user", case.input)), answer=case.output)
+        for case in tiny.messages(count, start)
+    ]
+
+
+@pytest.fixture(scope="module")
+def trained(model: LocalModel, place: Path) -> Training:
+    return model.train(rows(), rows(8, 18), RECIPE, place / "trained", 7)
+
+
+# ---------------------------------------------------------------- what is learnt
+
+
+@pytest.mark.parametrize("templated", [True, False])
+def test_the_tokens_of_training_are_those_of_use(place: Path, templated: bool) -> None:
+    """Prompt as the model is asked, answer as it would be written, and the whole as the template renders the turns."""
+    model = tiny.local_model(tiny.model_folder(place, templated=templated))
+    row = rows(1)[0]
+    encoded = encode(model.chat, row, 1024)
+    asked = model.chat.encode(row.prompt)
+    assert list(encoded.ids[: encoded.answer_start]) == asked
+    assert list(encoded.ids[encoded.answer_start :]) == [*model.chat.encode_label(row.answer), model.chat.end_id]
+    assert encoded.ids[-1] in model.chat.stop_ids
+    if templated:
+        turns = [{"role": turn.role, "content": turn.content} for turn in row.prompt]
+        turns.append({"role": "assistant", "content": row.answer})
+        whole = model.chat.tokenizer.apply_chat_template(turns, tokenize=True)["input_ids"]
+        assert list(encoded.ids) == whole[: len(encoded.ids)]
+
+
+@pytest.mark.parametrize("kind", ["classification", "qa"])
+def test_training_rows_are_the_requests_of_use(model: LocalModel, tmp_path: Path, kind: Any) -> None:
+    """With demonstrations and passages: the prompt that is trained on is the prompt that is asked, but for the example
+    itself, which is never its own demonstration."""
+    task = tiny.benchmark(kind).task
+    setup = Setup(shots=2, picks="nearest", passages=2 if task.documents else 0)
+    pipeline = Kitchen(task, tiny.Bench(folder=tmp_path, language=model)).build(setup, task.examples[6:])
+    case = task.examples[0]
+    (row,) = rows_of(pipeline, [case])
+    (request,) = pipeline.requests([tiny.query(case)])
+    assert row.prompt == request.prompt
+    (own,) = rows_of(pipeline, [task.examples[6]])
+    assert all(turn.content != task.examples[6].input for turn in own.prompt[:-1])
+
+
+def test_the_loss_falls_on_exactly_the_answer(model: LocalModel) -> None:
+    """Against a full forward pass with everything but the answer and its end taken out of the labels."""
+    batch = [encode(model.chat, row, 1024) for row in rows(5)]
+    module = model.base()
+    with torch.inference_mode():
+        loss, count = answer_loss(module, batch)
+        assert count == sum(len(model.chat.encode_answer(row.answer)) for row in rows(5))
+        assert float(loss) == pytest.approx(float(plain_loss(module, batch)[0]), rel=1e-5)
+
+
+def test_what_stands_in_the_prompt_bears_no_loss(model: LocalModel) -> None:
+    """The gradient at the head's rows of tokens is the same whatever tokens of the prompt would be wanted."""
+    (encoded,) = [encode(model.chat, row, 1024) for row in rows(1)]
+    alone = replace(encoded, answer_start=len(encoded.ids) - 1)
+    module = model.base()
+    with torch.inference_mode():
+        part, one = answer_loss(module, [alone])
+        logits = module(torch.tensor([encoded.ids])).logits[0, -2]
+    assert one == 1
+    assert float(part) == pytest.approx(-float(logits.log_softmax(-1)[encoded.ids[-1]]), rel=1e-5)
+
+
+def test_padding_changes_no_loss(model: LocalModel) -> None:
+    encoded = [encode(model.chat, row, 1024) for row in rows(6)]
+    assert len({len(row.ids) for row in encoded}) > 1
+    module = model.base()
+    with torch.inference_mode():
+        together = float(answer_loss(module, encoded)[0])
+        apart = sum(float(answer_loss(module, [row])[0]) for row in encoded)
+    assert together == pytest.approx(apart, rel=1e-5)
+
+
+def test_an_epoch_holds_every_row_once(model: LocalModel) -> None:
+    encoded = [encode(model.chat, row, 1024) for row in rows(18)]
+    cut = batches(encoded, 4, random.Random(0))
+    assert sorted(row.ids for batch in cut for row in batch) == sorted(row.ids for row in encoded)
+    assert all(len(batch) <= 4 for batch in cut)
+
+
+def test_truncation_keeps_the_question_and_is_counted(model: LocalModel, tmp_path: Path) -> None:
+    long = TrainingRow(prompt=(Message("user", "word " * 200 + "the question"),), answer="refund")
+    encoded = encode(model.chat, long, 64)
+    assert encoded.truncated
+    assert len(encoded.ids) == 64
+    assert list(encoded.ids[encoded.answer_start :]) == model.chat.encode_answer("refund")
+    assert list(encoded.ids[: encoded.answer_start]) == model.chat.encode(long.prompt)[-encoded.answer_start :]
+    done = model.train([*rows(3), long, long], (), replace(RECIPE, max_tokens=200, epochs=1), tmp_path / "cut", 0)
+    assert done.truncated_rows == 2
+
+
+def test_an_answer_that_alone_is_too_long_is_cut_and_counted(model: LocalModel) -> None:
+    encoded = encode(model.chat, TrainingRow(prompt=(Message("user", "x"),), answer="refund " * 100), 20)
+    assert encoded.truncated
+    assert len(encoded.ids) == 20
+    assert encoded.answer_start >= 1
+
+
+# ---------------------------------------------------------------- the loop
+
+
+def plain_loss(module: Any, batch: Sequence[Encoded]) -> tuple[Any, int]:
+    """Summed loss by the model's own logits over the whole sequence, labels of the prompt and the padding taken out."""
+    width = max(len(row.ids) for row in batch)
+    ids = torch.zeros((len(batch), width), dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    labels = torch.full_like(ids, -100)
+    for place, row in enumerate(batch):
+        ids[place, : len(row.ids)] = torch.tensor(row.ids)
+        mask[place, : len(row.ids)] = 1
+        labels[place, row.answer_start : len(row.ids)] = torch.tensor(row.ids[row.answer_start :])
+    logits = module(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
+    flat = logits.reshape(-1, logits.shape[-1])
+    loss = torch.nn.functional.cross_entropy(flat, labels[:, 1:].reshape(-1), ignore_index=-100, reduction="sum")
+    return loss, int((labels[:, 1:] != -100).sum())
+
+
+def plain_training(model: LocalModel, seed: int) -> list[float]:
+    """A plain peft loop with the recipe's numbers: warm-up then linear decay, clipping at 1, the same batches."""
+    from peft import LoraConfig, get_peft_model
+
+    encoded = [encode(model.chat, row, RECIPE.max_tokens) for row in rows()]
+    base = model.base()
+    torch.manual_seed(seed)
+    config = LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
+    module: Any = get_peft_model(base, config)
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=RECIPE.learning_rate, weight_decay=0.0)
+    steps = math.ceil(len(encoded) / RECIPE.batch_size) * RECIPE.epochs
+    warm = max(1, round(steps * RECIPE.warmup_share))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda done: (done + 1) / warm if done < warm else (steps - done) / max(1, steps - warm)
+    )
+    dice, losses = random.Random(seed), []
+    for _ in range(RECIPE.epochs):
+        total, count = 0.0, 0
+        for batch in batches(encoded, RECIPE.batch_size, dice):
+            loss, answers = plain_loss(module, batch)
+            optimizer.zero_grad()
+            (loss / answers).backward()
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimizer.step()
+            schedule.step()
+            total, count = total + float(loss.detach()), count + answers
+        losses.append(total / count)
+    return losses
+
+
+@pytest.mark.parametrize("architecture", TRAINED)
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_the_loss_curve_is_that_of_a_plain_peft_loop(place: Path, tmp_path: Path, architecture: str) -> None:
+    model = tiny.local_model(tiny.model_folder(place, architecture))
+    done = model.train(rows(), (), RECIPE, tmp_path / "adapter", 3)
+    assert done.losses == pytest.approx(plain_training(model, 3), rel=1e-3)
+    assert done.losses[-1] < done.losses[0]
+
+
+def test_the_same_seed_gives_the_same_adapter_and_another_one_another(model: LocalModel, tmp_path: Path) -> None:
+    contents = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        model.train(rows(8), (), replace(RECIPE, epochs=1), tmp_path / name, seed)
+        contents.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
+    assert contents[0] == contents[1]
+    assert contents[0] != contents[2]
+
+
+def test_the_epoch_of_lowest_validation_loss_is_kept(model: LocalModel, trained: Training) -> None:
+    losses = trained.validation_losses
+    assert trained.best_epoch == losses.index(min(losses)) > 0
+    held = [encode(model.chat, row, RECIPE.max_tokens) for row in rows(8, 18)]
+    with torch.inference_mode():
+        loss, count = answer_loss(adapters.loaded(model.base(), trained.folder).eval(), held)
+        before, _ = answer_loss(model.base(), held)
+    assert float(loss) / count == pytest.approx(min(losses), rel=1e-4)
+    assert float(before) / count == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_training_stops_when_validation_gets_no_better(model: LocalModel, tmp_path: Path) -> None:
+    """The answers to validate are the opposite of what is trained."""
+    wrong = [replace(row, answer="zzz qqq") for row in rows(8, 18)]
+    recipe = replace(RECIPE, epochs=12, learning_rate=2e-2)
+    done = model.train(rows(), wrong, recipe, tmp_path / "stopped", 0)
+    assert len(done.losses) < 12
+    assert len(done.losses) == done.best_epoch + training.PATIENCE
+
+
+def test_what_training_spent_is_counted(model: LocalModel, trained: Training) -> None:
+    encoded = [encode(model.chat, row, RECIPE.max_tokens) for row in rows()]
+    epochs = len(trained.losses)
+    answers = sum(len(row.ids) - row.answer_start for row in encoded)
+    assert trained.usage.step == "training"
+    assert trained.usage.answer_tokens == epochs * answers
+    assert trained.usage.prompt_tokens == epochs * (sum(len(row.ids) for row in encoded) - answers)
+    assert trained.usage.seconds > 0
+
+
+# ---------------------------------------------------------------- the adapter
+
+
+def logits_of(module: Any, model: LocalModel) -> Any:
+    with torch.inference_mode():
+        return module(torch.tensor([model.chat.encode(rows(1)[0].prompt)])).logits
+
+
+def test_the_folder_is_a_plain_peft_adapter(model: LocalModel, trained: Training) -> None:
+    config = json.loads((trained.folder / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "tiny"
+    assert config["peft_type"] == "LORA"
+    assert str(model.folder) not in "".join(path.read_text() for path in trained.folder.glob("*.json"))
+    assert not list(trained.folder.glob("*.bin"))
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+@pytest.mark.parametrize("architecture", TRAINED)
+def test_peft_and_we_load_the_same_model_merged_or_not(place: Path, tmp_path: Path, architecture: str) -> None:
+    from peft import PeftModel
+
+    model = tiny.local_model(tiny.model_folder(place, architecture))
+    done = model.train(rows(8), (), replace(RECIPE, epochs=1), tmp_path / "adapter", 0)
+    theirs = logits_of(PeftModel.from_pretrained(model.base(), str(done.folder)).eval(), model)
+    adapted = model.adapted(done.folder)
+    assert isinstance(adapted, LocalModel)
+    ours = logits_of(adapted.parts.model, model)
+    assert torch.allclose(ours, theirs, atol=1e-4)
+    assert not torch.allclose(ours, logits_of(model.base(), model), atol=1e-2)
+
+
+def test_without_the_adapter_the_base_is_there_unchanged(model: LocalModel, trained: Training) -> None:
+    before = logits_of(model.base(), model)
+    wrapped = adapters.loaded(model.base(), trained.folder).eval()
+    with wrapped.disable_adapter():
+        assert torch.equal(logits_of(wrapped, model), before)
+    assert not torch.equal(logits_of(wrapped, model), before)
+    assert torch.equal(logits_of(model.parts.model, model), before)
+
+
+def test_an_adapter_makes_another_model(model: LocalModel, trained: Training) -> None:
+    assert model.adapted(trained.folder).fingerprint != model.fingerprint
+    assert model.adapted(trained.folder).fingerprint == model.adapted(trained.folder).fingerprint
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+def test_a_loss_that_is_no_number_is_a_divergence(model: LocalModel, tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match=r"loss became (nan|inf).* learning rate of 1e\+30"):
+        model.train(rows(), (), replace(RECIPE, learning_rate=1e30), tmp_path / "diverged", 0)
+    assert not (tmp_path / "diverged" / "adapter_model.safetensors").exists()
+
+
+def test_weights_that_no_loss_has_seen_must_be_finite(model: LocalModel) -> None:
+    """A gradient of the very last step may break them after the last loss was fine."""
+    run = training._Run(adapters.attach(model.base(), RECIPE, 0), RECIPE, 0)
+    run.restore_best()
+    run.masters.copies[-1][0, 0] = math.inf
+    with pytest.raises(Diverged, match="not finite"):
+        run.restore_best()
+
+
+def test_an_adapter_that_breaks_the_weights_it_is_merged_into_is_not_scored(model: LocalModel, tmp_path: Path) -> None:
+    """One step of an absurd size: finite by itself, not what the model makes of it."""
+    recipe = replace(RECIPE, learning_rate=3e37, epochs=1, batch_size=8)
+    done = model.train(rows(8), (), recipe, tmp_path / "broken", 0)
+    adapted = model.adapted(done.folder)
+    assert isinstance(adapted, LocalModel)
+    with pytest.raises(DeadAdapter, match="not finite"):
+        adapters.prove_effect(model.parts, adapted.parts, [model.chat.encode(rows(1)[0].prompt)])
+
+
+def test_an_adapter_without_effect_is_found(model: LocalModel, tmp_path: Path) -> None:
+    done = model.train(rows(8), (), replace(RECIPE, learning_rate=0.0, epochs=1), tmp_path / "dead", 0)
+    adapted = model.adapted(done.folder)
+    assert isinstance(adapted, LocalModel)
+    with pytest.raises(DeadAdapter, match="no effect"):
+        adapters.prove_effect(model.parts, adapted.parts, [model.chat.encode(rows(1)[0].prompt)])
+
+
+def test_a_live_adapter_shows_by_how_much(model: LocalModel, trained: Training, tmp_path: Path) -> None:
+    task = tiny.benchmark().task
+    plain = Kitchen(task, tiny.Bench(folder=tmp_path, language=model)).build(Setup(), task.examples)
+    assert prove(plain, replace(plain, adapter=trained.folder)) > 1e-2
