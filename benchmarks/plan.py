@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.contract import Benchmark, Candidate
-from strategies.contract import Generates, Strategy, Trains
+from strategies.contract import Strategy
 
 SHARD = 128
 """Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
@@ -57,7 +57,7 @@ def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: st
     kinds += [("answer", part) for part in range(-(-len(benchmark.heldout) // SHARD))]
     if options.probes:
         kinds += [("edit", 0), ("repeat", 0), ("latency", 0)]
-        if options.second_seed and _may_vary(candidate):
+        if options.second_seed and candidate.strategy.needs:
             kinds.append(("seed", 0))
     if candidate.strategy.family in ("retrieval", "combined") and _has_gold(benchmark):
         kinds.append(("oracle", 0))
@@ -70,11 +70,6 @@ def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: st
         )
         for kind, part in kinds
     ]
-
-
-def _may_vary(candidate: Candidate) -> bool:
-    """Only a language model's approach has anything drawn by a seed."""
-    return any(need in (Generates, Trains) for need in candidate.strategy.needs)
 
 
 def _has_gold(benchmark: Benchmark) -> bool:

@@ -193,10 +193,13 @@ class Worker:
     def _seed(self, unit: Unit, candidate: Candidate) -> Finished:
         bench = self.bench(candidate, self.options.seed + 1)
         fitted = candidate.strategy.again(self.fit_folder(candidate), self.benchmark.task, bench)
+        if fitted is None:
+            return self._done(unit, candidate, ())
         cases = self._probe_cases()
         outcomes = self.ask(fitted, [case.input for case in cases], self.sampling(0))
         rows = [self.row(candidate, ("seed", "1"), case, found) for case, found in zip(cases, outcomes, strict=True)]
-        return self._done(unit, candidate, rows)
+        done = self._done(unit, candidate, rows)
+        return replace(done, usage=(*total(bench.spent), *done.usage))
 
     def _latency(self, unit: Unit, candidate: Candidate) -> Finished:
         """Wall-clock seconds of single warm requests; for recorded answers what the file says."""

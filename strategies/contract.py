@@ -437,6 +437,9 @@ class Strategy(Protocol):
 
     def load(self, folder: Path, bench: Workbench) -> Fitted: ...
 
-    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
-        """The configuration saved in `folder`, built once more with the workbench's seed; nothing is chosen anew."""
+    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
+        """The configuration saved in `folder`, built once more with the workbench's seed; nothing is chosen anew.
+
+        None where nothing in it is drawn by a seed, so that it would come out the same.
+        """
         ...

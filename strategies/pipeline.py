@@ -119,7 +119,7 @@ class Pipeline:
         """Prompts of the queries. With `leave_out` an example is never its own demonstration (training, selection)."""
         trimmed = [answers.trimmed(self.model, query) for query in queries]
         texts = [text for text, _ in trimmed]
-        shown = self.demonstrations(texts, leave_out)
+        shown = self.demonstrations(texts, [query.input for query in queries] if leave_out else None)
         found = self.evidence(texts)
         return [
             Request(
@@ -131,8 +131,8 @@ class Pipeline:
             for query, (text, cut), cases, passages in zip(queries, trimmed, shown, found, strict=True)
         ]
 
-    def demonstrations(self, texts: Sequence[str], leave_out: bool) -> list[list[Case]]:
-        """Demonstrations for each input; the nearest one comes last, next to the question."""
+    def demonstrations(self, texts: Sequence[str], leave_out: Sequence[str] | None = None) -> list[list[Case]]:
+        """Demonstrations for each input, none with the input in `leave_out`; the nearest comes last, next to the question."""
         shots = self.setup.shots
         if not shots or not self.sources.cases:
             return [[] for _ in texts]
@@ -272,9 +272,12 @@ def load_pipeline(folder: Path, bench: Workbench) -> Pipeline:
     )
 
 
-def redraw(folder: Path, bench: Workbench) -> Pipeline:
-    """The saved pipeline with its demonstrations drawn again by the workbench's seed."""
-    return replace(load_pipeline(folder, bench), seed=bench.seed)
+def redraw(folder: Path, bench: Workbench) -> Pipeline | None:
+    """The saved pipeline with its demonstrations drawn again by the workbench's seed; None where none are drawn."""
+    pipeline = load_pipeline(folder, bench)
+    if not pipeline.setup.shots or pipeline.setup.picks == "nearest":
+        return None
+    return replace(pipeline, seed=bench.seed)
 
 
 def case_from(row: Mapping[str, Any]) -> Case:

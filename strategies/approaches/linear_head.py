@@ -201,8 +201,8 @@ class LinearHead:
             heads[row["name"]] = Head(tuple(row["classes"]), table[:, :-1], table[:, -1])
         return Heads(bench.embedder, heads, manifest["rest"], manifest["record"])
 
-    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
-        return self.load(folder, bench)
+    def again(self, folder: Path, task: Task, bench: Workbench) -> None:
+        return None
 
 
 CANDIDATES: tuple[Strategy, ...] = (LinearHead(),)

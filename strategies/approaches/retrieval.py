@@ -58,7 +58,7 @@ class Retrieval:
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)
 
-    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
         return redraw(folder, bench)
 
 

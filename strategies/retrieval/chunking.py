@@ -32,9 +32,18 @@ def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passa
     passages = []
     for document in documents:
         chunks, offsets = chunker(document.text, offsets=True)
-        for chunk, (start, end) in zip(chunks, offsets, strict=True):
-            text = heading(document) + chunk.strip()
-            passages.append(Passage(document_id=document.id, text=text, start=start, end=end, date=document.date))
+        for chunk, (start, _) in zip(chunks, offsets, strict=True):
+            text = chunk.strip()
+            first = start + chunk.index(text)
+            passages.append(
+                Passage(
+                    document_id=document.id,
+                    text=heading(document) + text,
+                    start=first,
+                    end=first + len(text),
+                    date=document.date,
+                )
+            )
     return passages
 
 

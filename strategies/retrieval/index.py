@@ -41,19 +41,16 @@ class PassageIndex:
 
     @classmethod
     def of(cls, passages: tuple[Passage, ...], vectors: Any, embedder: Embedder) -> PassageIndex:
-        import bm25s
-
-        words = bm25s.BM25()
-        tokens = bm25s.tokenize([passage.text for passage in passages], show_progress=False)
-        words.index(tokens, show_progress=False)
-        return cls(passages, vectors, embedder, flat_index(vectors), words)
+        return cls(passages, vectors, embedder, flat_index(vectors), word_index([passage.text for passage in passages]))
 
     def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
         """The best `k` passages for each text, best first, each document at most once."""
+        if not self.passages or not texts:
+            return [() for _ in texts]
         size = min(len(self.passages), max(POOL, k))
         scores, found = self.flat.search(self.embedder.embed(texts), size)
         rankings = [found.tolist()]
-        if mode == "hybrid":
+        if mode == "hybrid" and self.words is not None:
             rankings.append(self._by_words(texts, size))
         results = []
         for row in range(len(texts)):
@@ -116,6 +113,18 @@ def flat_index(vectors: Any) -> Any:
 
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
+    return index
+
+
+def word_index(texts: Sequence[str]) -> Any:
+    """BM25 over the texts; None where they hold no word that it counts."""
+    import bm25s
+
+    tokens = bm25s.tokenize(list(texts), show_progress=False)
+    if not any(tokens.ids):
+        return None
+    index = bm25s.BM25()
+    index.index(tokens, show_progress=False)
     return index
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,18 +30,25 @@ class Neighbours:
 
         return flat_index(self.embedder.embed([case.input for case in self.cases]))
 
-    def nearest(self, texts: Sequence[str], k: int, leave_out: bool = False) -> list[list[tuple[Case, float]]]:
+    @cached_property
+    def _most_alike(self) -> int:
+        """How many examples share one input at most."""
+        return max(Counter(case.input for case in self.cases).values(), default=0)
+
+    def nearest(
+        self, texts: Sequence[str], k: int, leave_out: Sequence[str] | None = None
+    ) -> list[list[tuple[Case, float]]]:
         """The `k` nearest examples of each text with their cosine similarity, nearest first.
 
-        With `leave_out`, examples with the very same input are passed over: for texts that are examples themselves.
+        `leave_out` holds for each text the input whose examples are passed over: that of the example that it is.
         """
-        spare = 8 if leave_out else 0
+        spare = 0 if leave_out is None else self._most_alike
         scores, found = self._index.search(self.embedder.embed(texts), min(k + spare, len(self.cases)))
         result = []
-        for text, marks, places in zip(texts, scores.tolist(), found.tolist(), strict=True):
+        for row, (marks, places) in enumerate(zip(scores.tolist(), found.tolist(), strict=True)):
             hits = [(self.cases[place], mark) for place, mark in zip(places, marks, strict=True)]
-            if leave_out:
-                hits = [hit for hit in hits if hit[0].input != text]
+            if leave_out is not None:
+                hits = [hit for hit in hits if hit[0].input != leave_out[row]]
             result.append(hits[:k])
         return result
 
