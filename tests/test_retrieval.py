@@ -1,0 +1,212 @@
+"""Finding passages and examples: what is cut, what is found, and that saving changes neither."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from strategies.contract import Case, Document
+from strategies.pipeline import Setup
+from strategies.retrieval.chunking import cut
+from strategies.retrieval.index import PassageIndex, flat_index, fuse, word_index
+from strategies.retrieval.neighbours import Neighbours
+from strategies.selection import Kitchen
+from tests import tiny
+
+EMBEDDER = tiny.WordHashes()
+LONG = Document(
+    id="handbook",
+    title="Handbook",
+    date="2026-03-01",
+    text="  Holidays are 28 days a year.\n\n# Travel\nTrains before planes, second class. "
+    + "Meals are paid up to 40 euros a day when the trip is longer than eight hours. " * 6
+    + "\n\nLaptops are replaced every four years.  ",
+)
+
+
+@pytest.fixture(scope="module")
+def index() -> PassageIndex:
+    return PassageIndex.build((*tiny.rooms(), LONG), EMBEDDER)
+
+
+# ---------------------------------------------------------------- passages
+
+
+@pytest.mark.parametrize("words", [5, 20, 130])
+def test_offsets_point_at_the_text_that_is_shown(words: int) -> None:
+    passages = cut([LONG, *tiny.rooms()], words)
+    texts = {document.id: document.text for document in (LONG, *tiny.rooms())}
+    for passage in passages:
+        shown = texts[passage.document_id][passage.start : passage.end]
+        assert passage.text.endswith(shown)
+        assert shown == shown.strip() != ""
+        assert len(shown.split()) <= words
+
+
+def test_passages_say_where_they_come_from_and_how_old_that_is() -> None:
+    assert cut([LONG])[0].text.startswith("Handbook (2026-03-01): Holidays")
+    assert cut([Document(id="d", text="Plain.")])[0].text == "Plain."
+    assert cut([Document(id="d", text="Dated.", date="2026-01-01")])[0].text == "2026-01-01: Dated."
+
+
+@given(st.text(max_size=400))
+@settings(max_examples=40, deadline=None)
+def test_every_word_of_a_document_is_in_a_passage(text: str) -> None:
+    passages = cut([Document(id="d", text=text)], 7)
+    assert sorted(" ".join(passage.text for passage in passages).split()) == sorted(text.split())
+    assert all(text[passage.start : passage.end] == passage.text for passage in passages)
+
+
+# ---------------------------------------------------------------- search
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+def test_known_passages_are_found(index: PassageIndex, mode: str) -> None:
+    cases = tiny.questions(24)
+    found = index.search([case.input for case in cases], 3, mode)  # type: ignore[arg-type]
+    first = sum(hits[0].document_id in case.document_ids for case, hits in zip(cases, found, strict=True))
+    among = sum(
+        any(hit.document_id in case.document_ids for hit in hits) for case, hits in zip(cases, found, strict=True)
+    )
+    assert first >= 20
+    assert among == 24
+
+
+def test_words_find_what_vectors_cannot_tell_apart() -> None:
+    """An embedder that sees only lengths: only BM25 knows the word."""
+
+    class Lengths:
+        name = fingerprint = "lengths"
+
+        def embed(self, texts: Sequence[str]) -> Any:
+            rows = np.array([[len(text), 1.0] for text in texts], dtype="float32")
+            return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    documents = [Document(id=str(place), text=f"the same old words about item{place:02}") for place in range(30)]
+    found = PassageIndex.build(documents, Lengths()).search(["item17?"], 3, "hybrid")[0]
+    assert found[0].document_id == "17"
+
+
+def test_each_document_is_shown_once_best_first(index: PassageIndex) -> None:
+    many = PassageIndex.build([LONG, *tiny.rooms()], EMBEDDER)
+    (found,) = many.search(["meals paid on a trip"], 8, "dense")
+    names = [hit.document_id for hit in found]
+    assert len(names) == len(set(names)) == 8
+    assert names[0] == "handbook"
+    assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
+
+
+def test_more_is_asked_for_than_there_is(index: PassageIndex) -> None:
+    assert len(PassageIndex.build([LONG], EMBEDDER).search(["travel"], 5)[0]) == 1
+    assert index.search([], 3) == []
+
+
+@pytest.mark.parametrize("text", ["", "   ", "ü", "the of a", "!?"])
+def test_documents_and_questions_without_a_word_break_nothing(index: PassageIndex, text: str) -> None:
+    assert len(index.search([text], 2)[0]) == 2
+    bare = PassageIndex.build([Document(id="d", text=text)], EMBEDDER)
+    assert [hit.document_id for hit in bare.search(["question"], 2)[0]] == (["d"] if text.strip() else [])
+    assert word_index([text]) is None
+
+
+def test_faiss_gives_exactly_the_order_of_the_inner_products() -> None:
+    dice = np.random.default_rng(0)
+    vectors, asked = (dice.normal(size=(size, 24)).astype("float32") for size in (500, 20))
+    scores, found = flat_index(vectors).search(asked, 10)
+    exact = asked.astype("float64") @ vectors.T.astype("float64")
+    assert found.tolist() == np.argsort(-exact, axis=1)[:, :10].tolist()
+    assert np.allclose(scores, -np.sort(-exact, axis=1)[:, :10], atol=1e-4)
+
+
+def test_a_saved_index_finds_the_same(index: PassageIndex, tmp_path: Path) -> None:
+    index.save(tmp_path / "index")
+    again = PassageIndex.load(tmp_path / "index", EMBEDDER)
+    texts = [case.input for case in tiny.questions(24)]
+    assert again.search(texts, 4) == index.search(texts, 4)
+    assert again.passages == index.passages
+    assert {path.suffix for path in (tmp_path / "index").iterdir()} == {".npy", ".json"}
+
+
+# ---------------------------------------------------------------- fusion
+
+
+def test_fusion_prefers_what_both_rankings_like() -> None:
+    assert fuse([[1, 2, 3], [3, 4, 1]])[0] == 1
+    assert fuse([[1, 2], [2, 1]]) == [1, 2]
+    assert set(fuse([[1, 2], [5]])) == {1, 2, 5}
+    assert fuse([[9, 4, 7]]) == [9, 4, 7]
+
+
+@given(st.lists(st.permutations(list(range(8))), min_size=1, max_size=4))
+@settings(max_examples=50, deadline=None)
+def test_fusion_keeps_everything_once_and_agreement_wins(rankings: list[list[int]]) -> None:
+    order = fuse(rankings)
+    assert sorted(order) == list(range(8))
+    for better, worse in ((a, b) for a in range(8) for b in range(8) if a != b):
+        if all(ranking.index(better) < ranking.index(worse) for ranking in rankings):
+            assert order.index(better) < order.index(worse)
+
+
+# ---------------------------------------------------------------- neighbours
+
+
+def test_the_nearest_example_is_the_one_with_the_same_words() -> None:
+    cases = tiny.messages(40)
+    found = Neighbours(cases, EMBEDDER).nearest([case.input for case in cases], 3)
+    for case, hits in zip(cases, found, strict=True):
+        assert hits[0][0] == case
+        assert hits[0][1] == pytest.approx(1.0, abs=1e-5)
+        assert [mark for _, mark in hits] == sorted((mark for _, mark in hits), reverse=True)
+
+
+def test_an_example_is_passed_over_with_all_its_twins() -> None:
+    twins = tuple(Case(id=f"twin{place}", input="the very same text", output="a") for place in range(12))
+    cases = (*twins, *tiny.messages(6))
+    (hits,) = Neighbours(cases, EMBEDDER).nearest(["the very same text"], 4, ["the very same text"])
+    assert len(hits) == 4
+    assert all(case.input != "the very same text" for case, _ in hits)
+
+
+def test_a_long_example_that_is_cut_is_still_not_its_own_demonstration(tmp_path: Path) -> None:
+    """What is looked up is the cut text; what is passed over is the example that it came from."""
+    benchmark = tiny.benchmark()
+    long = Case(id="long", input="parcel " * 900, output="delivery")
+    model = tiny.local_model(tiny.model_folder(tmp_path))
+    kitchen = Kitchen(benchmark.task, tiny.Bench(folder=tmp_path, language=model))
+    pipeline = kitchen.build(Setup(shots=2, picks="nearest"), (long, *benchmark.task.examples))
+    (request,) = pipeline.requests([tiny.query(long)], leave_out=True)
+    assert request.cut
+    assert all("parcel parcel" not in turn.content for turn in request.prompt[:-1])
+
+
+def test_votes_are_shares_and_lean_to_the_near() -> None:
+    labels = tuple(tiny.TOPICS)
+    cases = tiny.messages(48)
+    votes = Neighbours(cases, EMBEDDER).votes([case.input for case in cases], labels)
+    right = 0
+    for case, row in zip(cases, votes, strict=True):
+        assert sum(row) == pytest.approx(1.0)
+        right += labels[row.index(max(row))] == case.output
+    assert right >= 44
+
+
+def test_votes_without_examples_of_any_label_are_even() -> None:
+    cases = (Case(id="a", input="text", output="something else"),)
+    assert Neighbours(cases, EMBEDDER).votes(["text"], ("x", "y")) == [[0.5, 0.5]]
+
+
+def test_the_embedder_of_these_tests_is_one() -> None:
+    """Unit length, the same each time, near where words are shared."""
+    texts = [case.input for case in tiny.messages(20)]
+    random.Random(1).shuffle(texts)
+    vectors = EMBEDDER.embed(texts)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert np.array_equal(vectors, tiny.WordHashes().embed(texts))
