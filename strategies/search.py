@@ -19,6 +19,10 @@ from strategies.contract import Case, Query, Task, Trial, Usage, Workbench
 
 KEEP = 3
 """One configuration in this many goes on to the next round."""
+FIRST = 20
+"""Selection cases of the first look, at least."""
+LEAST = 6
+"""Configurations that get a first look whatever it costs; the others as long as it takes half of the budget at most."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Outcome:
 
     standings: tuple[Standing, ...]
     rising: bool
-    """The budget ended before the last round had seen all selection cases."""
+    """The budget ended before the last round had seen all selection cases, or before every configuration had a look."""
 
     @property
     def best(self) -> Standing:
@@ -104,27 +108,35 @@ def within_noise(best: Sequence[float], other: Sequence[float]) -> bool:
     if shared < 2:
         return mean <= 0
     variance = sum((gap - mean) ** 2 for gap in gaps) / (shared - 1)
-    return mean <= math.sqrt(variance / shared)
+    return mean <= math.sqrt(variance / shared) + 1e-9  # One case more is exactly one standard error.
 
 
 def halve(approach: str, configurations: Sequence[Any], measure: Measure, task: Task, bench: Workbench) -> Outcome:
     """Races the configurations: all on few cases, the best third on more, the last on all that the budget allows."""
     items = selection_items(task, bench.seed)
-    field_ = [Standing(configuration) for configuration in configurations]
-    rounds = 1 + max(0, math.ceil(math.log(len(field_), KEEP))) if field_ else 0
-    share = bench.tuning_tokens / max(1, rounds)
-    running, seen, rising = list(field_), 0, False
+    rounds = max(1, math.ceil(math.log(max(1, len(configurations)), KEEP)))
+    seen = min(len(items), max(FIRST, len(items) // KEEP**rounds))
+
+    def look(standing: Standing, first: int, last: int) -> None:
+        _look(approach, standing, measure, items[first:last], bench)
+
+    entered: list[Standing] = []
+    for place, configuration in enumerate(spread(configurations)):
+        if len(entered) >= LEAST and _spent(entered) * (1 + 1 / len(entered)) > bench.tuning_tokens / 2:
+            break
+        entered.append(Standing(configuration))
+        look(entered[-1], 0, seen)
+        bench.progress(place + 1, len(configurations), f"{approach}: first look")
+    running = list(entered)
     for turn in range(rounds):
-        upto = _reach(running, share, (seen, len(items)), rounds - turn)
+        running = sorted(running, key=lambda standing: -standing.mean)[: max(2, math.ceil(len(running) / KEEP))]
+        left = (bench.tuning_tokens - _spent(entered)) / (rounds - turn)
+        upto = _reach(running, left, (seen, len(items)), rounds - turn)
         for place, standing in enumerate(running):
-            _look(approach, standing, measure, items[seen:upto], bench)
+            look(standing, seen, upto)
             bench.progress(place + 1, len(running), f"{approach}: round {turn + 1} of {rounds}")
         seen = upto
-        running.sort(key=lambda standing: -standing.mean)
-        rising = seen < len(items)
-        if len(running) > 1:
-            running = running[: max(2 if turn < rounds - 1 else 1, math.ceil(len(running) / KEEP))]
-    order = sorted(field_, key=lambda standing: (-len(standing.scores), -standing.mean))
+    order = sorted(entered, key=lambda standing: (-len(standing.scores), -standing.mean))
     for standing in order:
         bench.tried(
             Trial(
@@ -135,18 +147,25 @@ def halve(approach: str, configurations: Sequence[Any], measure: Measure, task: 
                 tokens=standing.tokens,
             )
         )
-    return Outcome(tuple(order), rising)
+    return Outcome(tuple(order), rising=seen < len(items) or len(entered) < len(configurations))
 
 
-def _reach(running: Sequence[Standing], share: float, seen_of: tuple[int, int], rounds_left: int) -> int:
-    """Up to which case this round goes: what the round's share of the budget pays for, at least 20 more."""
+def spread(configurations: Sequence[Any]) -> list[Any]:
+    """Every third one first, so that those for which the budget is too small are of every kind."""
+    return [configuration for start in range(KEEP) for configuration in configurations[start::KEEP]]
+
+
+def _spent(standings: Sequence[Standing]) -> int:
+    return sum(standing.tokens for standing in standings)
+
+
+def _reach(running: Sequence[Standing], tokens: float, seen_of: tuple[int, int], rounds_left: int) -> int:
+    """Up to which case this round goes: a third of the way to all of them for each round left, as the tokens allow."""
     seen, total = seen_of
-    if not seen:
-        return min(total, max(20, total // (KEEP ** (rounds_left - 1)) if rounds_left > 1 else total, 20))
+    wanted = max(seen + FIRST, total // int(KEEP ** (rounds_left - 1)))
     price = sum(standing.tokens_per_case for standing in running)
-    affordable = int(share / price) if price else total
-    wanted = total if rounds_left == 1 else seen * KEEP
-    return min(total, max(seen + min(20, total - seen), min(wanted, seen + affordable)))
+    affordable = seen + max(0, int(tokens / price)) if price else total
+    return min(total, wanted, affordable)
 
 
 def _look(approach: str, standing: Standing, measure: Measure, items: Sequence[Item], bench: Workbench) -> None:

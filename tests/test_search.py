@@ -1,0 +1,227 @@
+"""Sequential halving: within its budget, on the same cases for all, and for nothing when it is asked again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from strategies.contract import Case, Fold, Task, Usage
+from strategies.search import FIRST, LEAST, Look, Standing, halve, selection_items, spent_tokens, total, within_noise
+from tests import tiny
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A configuration that is right in a share of the cases and costs so many tokens a case."""
+
+    name: str
+    right: float
+    tokens: int = 50
+
+
+@dataclass
+class Bought:
+    """Measures a `Choice` and remembers what it was asked."""
+
+    asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    def __call__(self, choice: Choice, fold: int, cases: Sequence[Case]) -> Look:
+        self.asked.append((choice.name, tuple(case.id for case in cases)))
+        scores = tuple(float(random.Random(f"{case.id} {choice.name}").random() < choice.right) for case in cases)
+        usage = Usage(model="m", step="search", prompt_tokens=choice.tokens * len(cases), calls=len(cases))
+        return Look(scores, (usage,), {"answers": [[case.id, "", 0.0] for case in cases]})
+
+    def cases_of(self, name: str) -> list[str]:
+        return [case for asked, cases in self.asked for case in cases if asked == name]
+
+
+def task(selection: int) -> Task:
+    base = tiny.benchmark().task
+    return replace(base, folds=(Fold(train=tiny.messages(8), selection=tiny.messages(selection, 8)),))
+
+
+def field_of(count: int, tokens: int = 50) -> list[Choice]:
+    """The last one is right far more often than the others."""
+    return [Choice(f"c{place}", 0.9 if place == count - 1 else 0.3, tokens) for place in range(count)]
+
+
+def bench(tokens: int, journal: tiny.Memory | None = None) -> tiny.Bench:
+    return tiny.Bench(folder=Path("unused"), tuning_tokens=tokens, journal=journal or tiny.Memory())
+
+
+# ---------------------------------------------------------------- the race
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 25])
+def test_the_best_wins_and_the_finalists_see_everything(count: int) -> None:
+    outcome = halve("a", field_of(count), Bought(), task(150), bench(10_000_000))
+    assert outcome.best.configuration.name == f"c{count - 1}"
+    assert len(outcome.best.scores) == 150
+    assert not outcome.rising
+    assert len(outcome.standings) == count
+
+
+def test_fewer_go_on_from_round_to_round() -> None:
+    outcome = halve("a", field_of(25), Bought(), task(150), bench(10_000_000))
+    seen = [len(standing.scores) for standing in outcome.standings]
+    assert seen.count(150) == 2
+    assert min(seen) == FIRST
+    assert sum(size > FIRST for size in seen) == 9
+
+
+@pytest.mark.parametrize("tokens", [50, 400])
+@pytest.mark.parametrize("budget", [20_000, 60_000, 120_000, 1_000_000])
+@pytest.mark.parametrize("count", [2, 9, 25])
+def test_the_budget_is_kept(count: int, budget: int, tokens: int) -> None:
+    """Only the first look of the least number of configurations is had whatever it costs."""
+    given = bench(budget)
+    outcome = halve("a", field_of(count, tokens), Bought(), task(150), given)
+    spent = sum(spent_tokens(row) for row in given.spent)
+    least = min(LEAST, count) * FIRST * tokens * (3 if count == 2 else 1)
+    assert spent <= max(budget, least)
+    assert spent == sum(standing.tokens for standing in outcome.standings)
+    assert len(outcome.standings) >= min(LEAST, count)
+    if len(outcome.best.scores) < 150:
+        assert outcome.rising
+
+
+def test_where_the_budget_is_too_small_for_all_every_kind_gets_its_look() -> None:
+    given = field_of(25, 400)
+    outcome = halve("a", given, Bought(), task(150), bench(120_000))
+    places = sorted(given.index(standing.configuration) for standing in outcome.standings)
+    assert LEAST <= len(places) < 25
+    assert places[-1] - places[0] > 15
+    assert outcome.rising
+
+
+def test_all_are_compared_on_the_same_cases() -> None:
+    bought = Bought()
+    halve("a", field_of(25), bought, task(150), bench(10_000_000))
+    longest = bought.cases_of("c24")
+    assert sorted(longest) == sorted(set(longest))
+    for place in range(25):
+        cases = bought.cases_of(f"c{place}")
+        assert cases == longest[: len(cases)]
+
+
+def test_a_score_belongs_to_its_case_with_several_folds() -> None:
+    """Each selection case is looked at with the training part of its own fold."""
+    cut = tiny.benchmark(examples=60).task
+    assert len(cut.folds) == 3
+    items = selection_items(cut, 0)
+    assert sorted(item.case.id for item in items) == sorted(case.id for case in cut.examples)
+
+    def measure(choice: Choice, fold: int, cases: Sequence[Case]) -> Look:
+        assert {case.id for case in cases} <= {case.id for case in cut.folds[fold].selection}
+        return Look(tuple(float(case.id[1:]) / 100 for case in cases), ())
+
+    outcome = halve("a", field_of(1), measure, cut, bench(10_000))
+    assert outcome.best.scores == [float(item.case.id[1:]) / 100 for item in items]
+
+
+def test_what_was_tried_is_told() -> None:
+    given = bench(10_000_000)
+    outcome = halve("a", field_of(6), Bought(), task(60), given)
+    assert [trial.score for trial in given.trials] == [standing.mean for standing in outcome.standings]
+    assert given.trials[0].configuration == {"name": "c5", "right": 0.9, "tokens": 50}
+    assert given.trials[0].cases == 60
+    assert given.trials[0].tokens == 60 * 50
+
+
+# ---------------------------------------------------------------- the journal
+
+
+def test_asked_again_nothing_is_measured_and_the_choice_is_the_same() -> None:
+    journal = tiny.Memory()
+    first, again = Bought(), Bought()
+    one, two = bench(60_000, journal), bench(60_000, journal)
+    before = halve("a", field_of(9), first, task(90), one)
+    after = halve("a", field_of(9), again, task(90), two)
+    assert first.asked
+    assert again.asked == []
+    assert after == before
+    assert two.spent == one.spent, "What was paid once still stands in the bill."
+
+
+@pytest.mark.parametrize("killed_at", [0, 3, 11, 17])
+def test_a_killed_search_goes_on_where_it_stopped(killed_at: int) -> None:
+    class Kill(Exception):
+        pass
+
+    class Killed(Bought):
+        def __call__(self, choice: Choice, fold: int, cases: Sequence[Case]) -> Look:
+            if len(self.asked) == killed_at:
+                raise Kill
+            return super().__call__(choice, fold, cases)
+
+    whole = Bought()
+    wanted = halve("a", field_of(12), whole, task(150), bench(10_000_000))
+    journal, start, rest = tiny.Memory(), Killed(), Bought()
+    with pytest.raises(Kill):
+        halve("a", field_of(12), start, task(150), bench(10_000_000, journal))
+    assert halve("a", field_of(12), rest, task(150), bench(10_000_000, journal)) == wanted
+    assert start.asked + rest.asked == whole.asked
+
+
+def test_another_approach_or_configuration_is_another_entry() -> None:
+    journal = tiny.Memory()
+    halve("a", field_of(2), Bought(), task(40), bench(100_000, journal))
+    other, dearer = Bought(), Bought()
+    halve("b", field_of(2), other, task(40), bench(100_000, journal))
+    halve("a", field_of(2, 51), dearer, task(40), bench(100_000, journal))
+    assert other.asked
+    assert dearer.asked
+
+
+# ---------------------------------------------------------------- the cheapest
+
+
+def standing(name: str, scores: Sequence[float], tokens: int) -> Standing:
+    return Standing(Choice(name, 0, tokens), list(scores), tokens * len(scores))
+
+
+def test_the_cheapest_within_noise_is_chosen_and_no_cheaper_one_outside() -> None:
+    """The dear one is right in one case more than the cheap one, the bad one in far fewer."""
+
+    def measure(choice: Choice, fold: int, cases: Sequence[Case]) -> Look:
+        usage = Usage(model="m", step="search", prompt_tokens=choice.tokens * len(cases))
+        return Look(tuple(float(int(case.id[1:]) < choice.right) for case in cases), (usage,))
+
+    choices = [Choice("bad", 40, 5), Choice("dear", 101, 900), Choice("cheap", 100, 40)]
+    outcome = halve("a", choices, measure, task(150), bench(10_000_000))
+    assert outcome.best.configuration.name == "dear"
+    assert outcome.cheapest().configuration.name == "cheap"
+
+
+def test_noise_is_measured_in_pairs() -> None:
+    """Two configurations with the same share of right answers, but one is right wherever the other is."""
+    best = [1.0] * 40 + [0.0] * 20
+    assert within_noise(best, best)
+    assert within_noise(best, [1.0] * 39 + [0.0] * 21)
+    assert not within_noise(best, [1.0] * 30 + [0.0] * 30)
+    assert not within_noise(best, [0.0] * 60)
+
+
+def test_a_few_lucky_cases_are_no_evidence_of_being_as_good() -> None:
+    assert not within_noise([1.0] * 100, [1.0] * 20)
+    assert within_noise([1.0] * 20, [1.0] * 20)
+
+
+# ---------------------------------------------------------------- the bill
+
+
+def test_training_counts_twice_and_reused_tokens_not_at_all() -> None:
+    read = Usage(model="m", step="search", prompt_tokens=100, cached_tokens=60, answer_tokens=5)
+    assert spent_tokens(read) == 45
+    assert spent_tokens(replace(read, step="training")) == 90
+
+
+def test_usage_is_added_up_by_model_and_step() -> None:
+    rows = [Usage(model=name, step="search", prompt_tokens=10, seconds=1.0, cost=0.5) for name in ("a", "b", "a")]
+    sums = {row.model: row for row in total(rows)}
+    assert (sums["a"].prompt_tokens, sums["a"].calls, sums["a"].seconds, sums["a"].cost) == (20, 2, 2.0, 1.0)
+    assert total([replace(rows[0], cost=None), rows[0]])[0].cost is None, "An unknown part makes the sum unknown."
