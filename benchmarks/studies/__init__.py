@@ -1,0 +1,1 @@
+"""Programs about the product: they may import everything, nothing imports them, and they are not in the wheel."""

@@ -1,0 +1,292 @@
+"""The tables of the eight bake-offs as Markdown: a pure function of the committed rows, with no model and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from advisor.wording import counted, digits, duration, listed, metric_name, percent, plain_percent, points, probability
+from benchmarks.contract import BadInput, State
+from benchmarks.statistics import PairedDifference, paired_difference
+from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, session_of, turned
+from benchmarks.studies.settings import SETTINGS, Setting
+
+BEGIN, END = "<!-- bake-offs: written by benchmarks/studies/bakeoffs.py -->", "<!-- bake-offs: end -->"
+ON_THE_FRONT = ("banking77", "nq_open_oracle", "order-extract")
+NOT_RUN = "not run yet"
+
+
+# ---------------------------------------------------------------- the document
+
+
+def document(found: Mapping[str, BakeOff]) -> str:
+    """docs/bakeoffs.md: an overview, what was claimed, and a section for each task."""
+    parts = [
+        "# Eight bake-offs",
+        "Every approach of the product on eight tasks, and beside each the plain script of an afternoon "
+        "(`benchmarks/studies/afternoon.py`) on the same examples and the same held-out cases. This page is written by "
+        "`python -m benchmarks.studies.bakeoffs table` from the rows in `benchmarks/studies/rows` and from nothing "
+        "else. Targets and sizes were set in `benchmarks/studies/settings.py` before the first run.",
+        "Differences are ours minus the plain script's, case by case, with a two-sided 95 % interval; below means that "
+        f"ours is lower with p under {LEVEL:g}, each comparison on its own, so that none of ours is spared by a "
+        "correction.",
+        overview(found),
+        "\n".join(f"- {line}" for line in claims(found)),
+    ]
+    parts += [section(found[each.task]) if each.task in found else _absent(each) for each in SETTINGS]
+    return "\n\n".join(parts) + "\n"
+
+
+def overview(found: Mapping[str, BakeOff]) -> str:
+    rows = []
+    for each in SETTINGS:
+        bakeoff = found.get(each.task)
+        if bakeoff is None:
+            rows.append((each.task, NOT_RUN, "", "", ""))
+            continue
+        lower = sum(below(row.difference) for row in bakeoff.compared if row.difference)
+        compared = sum(row.difference is not None for row in bakeoff.compared)
+        minutes = session_of(bakeoff.made)[1]
+        rows.append(
+            (
+                each.task,
+                bakeoff.verdict.recommendation.verdict,
+                _named(bakeoff),
+                f"{lower} of {compared}" if compared else NOT_RUN,
+                f"{minutes:.0f}" if minutes is not None else "not noted",
+            )
+        )
+    head = ("task", "verdict", "choice, or the best", "ours below the plain script", "minutes")
+    return table(head, rows, numeric=(4,))
+
+
+def _named(bakeoff: BakeOff) -> str:
+    told = bakeoff.verdict.recommendation
+    name = told.choice or told.safe or told.best
+    evaluation = bakeoff.evaluation(name) if name else None
+    return f"{name} ({percent(evaluation.figure)})" if evaluation else "none"
+
+
+def claims(found: Mapping[str, BakeOff]) -> list[str]:
+    """What the product claims of the eight, and whether it holds; a claim whose rows are not there says so."""
+    compared = [(task, row) for task, bakeoff in found.items() for row in bakeoff.compared if row.difference]
+    lower = [f"{row.ours} below {row.arm} on {task}" for task, row in compared if below(row.difference)]
+    if not compared:
+        first = f"No approach significantly below the plain script: {NOT_RUN}."
+    elif lower:
+        first = f"Below the plain script: {listed(lower)}, of {len(compared)} comparisons."
+    else:
+        first = f"No approach is significantly below the plain script, in {counted(len(compared), 'comparison')}."
+    lines = [first]
+    failed = [
+        f"{row.ours} beside {row.arm} on {task}"
+        for task, bakeoff in found.items()
+        for row in bakeoff.compared
+        if row.difference is None
+    ]
+    if failed:
+        lines.append(f"Not compared, since ours has no usable scores: {listed(failed)}.")
+    for each in SETTINGS:
+        bakeoff = found.get(each.task)
+        if bakeoff is not None and bakeoff.benchmark.task.labels:
+            lines.append(f"{each.task}: {_against(bakeoff, 'prompting', 'majority')}")
+    if "nq_open_oracle" in found:
+        lines += [
+            f"nq_open_oracle: {_against(found['nq_open_oracle'], 'lora + retrieval', part)}"
+            for part in ("lora", "retrieval")
+        ]
+    else:
+        lines.append(f"nq_open_oracle, lora + retrieval against both of its parts: {NOT_RUN}.")
+    return lines
+
+
+def _against(bakeoff: BakeOff, one: str, other: str) -> str:
+    first, second = bakeoff.evaluation(one), bakeoff.evaluation(other)
+    if first is None or second is None:
+        lacking = [_lacking(bakeoff, name) for name in (one, other) if bakeoff.evaluation(name) is None]
+        return f"{one} against {other}: {listed(lacking)}."
+    found = paired_difference(first.scores, second.scores, first.groups or None)
+    way = "above" if below(turned(found)) else "below" if below(found) else "not distinguishable from"
+    return f"{one} ({percent(first.figure)}) is {way} {other} ({percent(second.figure)}), {_difference(found)}."
+
+
+def _lacking(bakeoff: BakeOff, name: str) -> str:
+    found = next((each for each in bakeoff.verdict.evaluations if each.candidate == name), None)
+    if found is None:
+        return f"{name} was not in the run"
+    return f"{name} has no usable scores ({found.state}: {found.problem.rstrip('.')})"
+
+
+def _absent(setting: Setting) -> str:
+    return f"## {setting.task}\n\nThis bake-off was {NOT_RUN}."
+
+
+# ---------------------------------------------------------------- one task
+
+
+def section(bakeoff: BakeOff) -> str:
+    story = bakeoff.verdict.story
+    parts = [f"## {bakeoff.setting.task}", story.headline, _how(bakeoff), _ours(bakeoff), _plain(bakeoff)]
+    if bakeoff.about.get("prediction"):
+        parts.append(_prediction(bakeoff))
+    return "\n\n".join(parts)
+
+
+def _how(bakeoff: BakeOff) -> str:
+    """Sizes, where the data comes from, commit, date and machine."""
+    benchmark, made = bakeoff.benchmark, bakeoff.made
+    provenance = bakeoff.verdict.story.provenance
+    commits, minutes = session_of(made)
+    target = "no target" if benchmark.target is None else f"target {plain_percent(benchmark.target)}"
+    facts = [
+        f"{len(benchmark.task.examples)} examples, {len(benchmark.heldout)} held-out cases, "
+        f"{metric_name(benchmark.metric.name)}, {target}",
+        f"data: {bakeoff.about['origin']}" if bakeoff.about.get("origin") else "",
+        f"commit {commits}" if commits else "commit not noted",
+        f"started {provenance['started']}" if provenance.get("started") else "",
+        f"{made['cores']} cores" if made.get("cores") else "",
+        str(provenance.get("placement", "")),
+        f"effort {made['effort']}" if made.get("effort") else "",
+        f"{minutes:.0f} minutes" if minutes is not None else "",
+    ]
+    return "; ".join(fact for fact in facts if fact) + "."
+
+
+def _ours(bakeoff: BakeOff) -> str:
+    """The main table of the story, with the seconds of one answer among many added."""
+    main = bakeoff.verdict.story.main
+    rows = []
+    for row in main.rows:
+        evaluation = bakeoff.evaluation(row[0])
+        usage = evaluation.answering if evaluation else None
+        each = digits(usage.seconds / usage.calls) if usage and usage.calls else "-"
+        rows.append((*row[:5], each, *row[5:]))
+    rows = [(f"**{row[0]}**", *row[1:]) if place in main.emphasis else row for place, row in enumerate(rows)]
+    columns = (*main.columns[:5], "s a request", *main.columns[5:])
+    failed = [
+        f"{each.candidate} is {each.state}: {each.problem.rstrip('.')}."
+        for each in bakeoff.verdict.evaluations
+        if each.state in (State.INVALID, State.CANNOT_RUN)
+    ]
+    return f"{table(columns, rows, numeric=(2, 3, 4, 5, 6))}\n\n{' '.join([*failed, main.note])}"
+
+
+def _plain(bakeoff: BakeOff) -> str:
+    found = bakeoff.compared
+    if not found or bakeoff.afternoon is None:
+        return f"The plain script on these cases: {NOT_RUN}."
+    rows = []
+    for each in found:
+        difference = each.difference
+        rows.append(
+            (
+                each.arm,
+                f"{percent(each.figure)} ({each.lower * 100:.0f}-{each.upper * 100:.0f})",
+                digits(each.seconds),
+                f"{each.prompt_tokens:,.0f}",
+                duration(each.fit_seconds) if each.fit_seconds else "-",
+                each.ours,
+                f"{points(difference.mean)} ({_range(difference)})" if difference else "no usable scores",
+                probability(difference.p_value) if difference else "-",
+                ("below" if below(difference) else "no") if difference else "-",
+            )
+        )
+    measured = ("plain script", metric_name(bakeoff.benchmark.metric.name), "s a request", "prompt tokens", "before")
+    last = list(bakeoff.afternoon.arms.values())[-1]
+    missing = [name for name in _possible(bakeoff) if name not in bakeoff.afternoon.rows]
+    absent = f" Arms {NOT_RUN}: {listed(missing)}." if missing else ""
+    where = f"{last.placement}; {last.cores} cores; commit {last.commit or 'not noted'}; {last.finished}"
+    note = f"The plain script: {where}. Before: seconds of indexing and training before the first answer."
+    return f"{table((*measured, 'of ours', 'ours minus this', 'p', 'below?'), rows, numeric=(2, 3, 4, 7))}\n\n{note}{absent}"
+
+
+def _possible(bakeoff: BakeOff) -> list[str]:
+    with_documents = ("nearest passage", "lora with passage")
+    return [name for name in COUNTERPARTS if bakeoff.benchmark.task.documents or name not in with_documents]
+
+
+def _prediction(bakeoff: BakeOff) -> str:
+    """What was written down before the first run, beside what came out."""
+    said = bakeoff.about["prediction"]
+    figures = {
+        each.candidate: each.figure for each in bakeoff.verdict.evaluations if bakeoff.evaluation(each.candidate)
+    }
+    foretold = [name for name in said.get("ranking", ()) if name in figures]
+    came = sorted(foretold, key=lambda name: -figures[name])
+    wrong = []
+    for place, one in enumerate(foretold):
+        for other in foretold[place + 1 :]:
+            first, second = bakeoff.evaluation(one), bakeoff.evaluation(other)
+            if first is None or second is None or first.figure >= second.figure:
+                continue
+            found = paired_difference(second.scores, first.scores, second.groups or None)
+            sure = "" if found.p_value < LEVEL else ", within noise"
+            wrong.append(f"{other} is above {one} by {points(found.mean).lstrip('+')}{sure}")
+    pairs = len(foretold) * (len(foretold) - 1) // 2
+    right = f"{pairs - len(wrong)} of {pairs} pairs came true"
+    rows = [
+        ("outcome", str(said.get("outcome", "")), _outcome(bakeoff.verdict.recommendation.verdict)),
+        ("order", " > ".join(foretold), " > ".join(came)),
+    ]
+    wrongly = f" Wrong: {'; '.join(wrong)}." if wrong else ""
+    return f"{table(('', 'predicted', 'measured'), rows)}\n\nOf the predicted order {right}.{wrongly}"
+
+
+def _outcome(verdict: str) -> str:
+    """The verdict in the words in which predictions are written."""
+    said = {"choose": "a clear choice", "safe but cheaper undecided": "safe now, a cheaper one is undecided"}
+    return said.get(verdict, verdict)
+
+
+# ---------------------------------------------------------------- the front page
+
+
+def readme(text: str, found: Mapping[str, BakeOff]) -> str:
+    """The README with the part between its two markers written anew. Raises `BadInput` where they are missing."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise BadInput(f"README.md lacks the lines {BEGIN} and {END}. Put them where the table of bake-offs belongs.")
+    return f"{before}{BEGIN}\n{summary(found)}\n{END}{after}"
+
+
+def summary(found: Mapping[str, BakeOff]) -> str:
+    """Three tasks: what the product says, and the best arm of the plain script on the same cases."""
+    rows = []
+    for task in ON_THE_FRONT:
+        bakeoff = found.get(task)
+        if bakeoff is None:
+            rows.append((task, NOT_RUN, "", "", ""))
+            continue
+        arms = bakeoff.compared
+        best = max(arms, key=lambda each: each.figure) if arms else None
+        told = bakeoff.verdict.recommendation
+        goal = bakeoff.benchmark.target
+        rows.append(
+            (
+                task,
+                "none" if goal is None else plain_percent(goal),
+                _outcome(told.verdict),
+                _named(bakeoff),
+                f"{best.arm} ({percent(best.figure)})" if best else NOT_RUN,
+            )
+        )
+    head = ("task", "target", "verdict", "choice, or the best", "best of a plain script")
+    return table(head, rows)
+
+
+# ---------------------------------------------------------------- cells
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
+    """A Markdown table; the columns of `numeric` are aligned to the right."""
+    rule = ["---:" if place in numeric else "---" for place in range(len(columns))]
+    lines = [columns, rule, *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _range(difference: PairedDifference) -> str:
+    return f"{difference.lower * 100:+.0f} to {difference.upper * 100:+.0f}"
+
+
+def _difference(difference: PairedDifference) -> str:
+    return f"{points(difference.mean)} ({_range(difference)}), p {probability(difference.p_value)}"

@@ -1,0 +1,144 @@
+"""The eight bake-offs: runs each through the product's own front door, keeps its rows, and writes the tables of all.
+
+`python -m benchmarks.studies.bakeoffs` with `run banking77` runs one into runs/banking77, or goes on with it; `export`
+writes small files of rows from the finished runs, to be committed; `table` writes docs/bakeoffs.md and the table in
+README.md from those rows; `example runs/support-intents` makes the run that `advisor report example` tells.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.contract import BadInput
+from benchmarks.packed import pack
+from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting, commit, cores, setting
+
+RUNS = ROOT / "runs"
+NAMES = [each.task for each in SETTINGS]
+MADE = "bakeoff.json"
+"""In the run folder: by which commit, where, and how long each session took."""
+VERDICTS = (0, 100, 101)
+"""Exit codes of `advisor run` that mean a verdict."""
+MOST_BYTES = 300_000
+
+
+@click.group(help=__doc__)
+def main() -> None: ...
+
+
+# ---------------------------------------------------------------- run
+
+
+@main.command(name="run")
+@click.argument("tasks", nargs=-1, type=click.Choice(NAMES))
+@click.option("--effort", default="standard", show_default=True, help="Tuning budget, as `advisor run` takes it.")
+@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, help="Where the run folders lie.")
+def run_command(tasks: Sequence[str], effort: str, runs: Path) -> None:
+    """Run the bake-off of each of TASKS, all eight by default; a run that was begun goes on."""
+    for each in [setting(task) for task in tasks] or SETTINGS:
+        code = run(each, runs / each.task, effort)
+        click.echo(f"{each.task}: exit {code}", err=True)
+        if code not in VERDICTS:
+            raise SystemExit(code)
+
+
+def run(each: Setting, folder: Path, effort: str) -> int:
+    """One bake-off as a process of its own; returns its exit code. What it took is noted in the folder."""
+    begun = (folder / "run.sqlite").exists()
+    made = read_made(folder) or {"effort": effort, "cores": cores(), "sessions": []}
+    given: Mapping[str, Any] = {
+        "--examples": each.examples,
+        "--heldout": each.heldout,
+        "--target": each.target,
+        "--effort": made["effort"],
+    }
+    words = [str(word) for name, value in given.items() if value is not None for word in (name, value)]
+    command = [sys.executable, "-m", "advisor", "run", each.task, "--out", str(folder), "--yes", *words]
+    session: dict[str, Any] = {
+        "started": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "commit": commit(),
+    }
+    start = time.monotonic()
+    code = subprocess.run([*command, *(["--resume"] if begun else [])], cwd=ROOT, check=False).returncode
+    session |= {"seconds": round(time.monotonic() - start), "exit": code}
+    if folder.is_dir():
+        text = json.dumps(made | {"sessions": [*made["sessions"], session]}, indent=1)
+        (folder / MADE).write_text(text, encoding="utf-8")
+    return code
+
+
+def read_made(folder: Path) -> dict[str, Any]:
+    """What is known of how the run in the folder was made; empty where it was not made by this program."""
+    path = folder / MADE
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return values
+
+
+# ---------------------------------------------------------------- export
+
+
+@main.command(name="export")
+@click.argument("tasks", nargs=-1, type=click.Choice(NAMES))
+@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, help="Where the run folders lie.")
+@click.option("--rows", type=click.Path(path_type=Path), default=ROWS, help="Where the rows go.")
+def export_command(tasks: Sequence[str], runs: Path, rows: Path) -> None:
+    """Write the rows of the finished runs of TASKS, by default of all that are there."""
+    for task in tasks or NAMES:
+        if not (runs / task / "report.json").is_file():
+            click.echo(f"{task}: no finished run in {runs / task}", err=True)
+            continue
+        try:
+            size = export(runs / task, rows / PACKED.format(task))
+        except BadInput as error:
+            raise click.ClickException(str(error)) from error
+        click.echo(f"{task}: {size / 1000:.0f} KB", err=True)
+
+
+def export(folder: Path, file: Path, recorded: bool = False) -> int:
+    """Packs one finished run; returns the bytes. Raises `BadInput` where it is not finished or not small."""
+    pack(folder, file, recorded=recorded, made=read_made(folder))
+    size = file.stat().st_size
+    if size > MOST_BYTES:
+        raise BadInput(f"{file.name} has {size:,} bytes; at most {MOST_BYTES:,} are committed. Look at what is large.")
+    return size
+
+
+@main.command(name="example")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+def example_command(folder: Path) -> None:
+    """Make the run that `advisor report example` tells from the finished run in FOLDER."""
+    from advisor import example
+
+    size = export(folder, ROOT / "advisor" / example.FILE, recorded=True)
+    click.echo(f"advisor/{example.FILE}: {size / 1000:.0f} KB", err=True)
+
+
+# ---------------------------------------------------------------- table
+
+
+@main.command(name="table")
+@click.option("--rows", type=click.Path(path_type=Path), default=ROWS, help="Where the rows lie.")
+@click.option("--into", type=click.Path(path_type=Path), default=ROOT, help="Holds docs/bakeoffs.md and README.md.")
+def table_command(rows: Path, into: Path) -> None:
+    """Write docs/bakeoffs.md, and the table of three tasks in README.md, from the rows alone."""
+    from benchmarks.studies.bakeoff_rows import opened
+    from benchmarks.studies.bakeoff_table import document, readme
+
+    found = opened(rows)
+    (into / "docs").mkdir(exist_ok=True)
+    (into / "docs" / "bakeoffs.md").write_text(document(found), encoding="utf-8")
+    front = into / "README.md"
+    front.write_text(readme(front.read_text(encoding="utf-8"), found), encoding="utf-8")
+    click.echo(f"{len(found)} of {len(SETTINGS)} bake-offs are in the tables", err=True)
+
+
+if __name__ == "__main__":
+    main()

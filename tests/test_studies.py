@@ -1,0 +1,272 @@
+"""Packed runs, the stored example, the plain script of an afternoon, and the tables made from committed rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.advise import Wishes, execute, prepare, reopen
+from benchmarks.contract import BadInput
+from benchmarks.packed import pack, read_lines, unpack, write_lines
+from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
+from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
+from benchmarks.studies.bakeoff_rows import BakeOff, opened, session_of
+from benchmarks.studies.bakeoff_table import BEGIN, END, document, readme
+from benchmarks.studies.bakeoffs import export, read_made
+from benchmarks.studies.bakeoffs import run as bake
+from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting
+from tests.tiny import FLOAT32, WordHashes, benchmark, model_folder
+
+TASK = "support-intents"
+PEFT_ASKS_THE_OLD_NAME = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real run of a bundled task, on few cases and with the rungs that need no language model."""
+    wishes = Wishes(examples=60, heldout=30, approaches=("majority", "copy nearest", "linear head"))
+    prepared = prepare(TASK, wishes)
+    prepared.models._embedder = WordHashes()
+    folder = tmp_path_factory.mktemp("runs") / TASK
+    execute(prepared, folder)
+    return folder
+
+
+# ---------------------------------------------------------------- packed runs
+
+
+def test_a_packed_run_tells_the_same_as_the_run(stored: Path, tmp_path: Path) -> None:
+    pack(stored, tmp_path / "run.gz", made={"effort": "quick"})
+    about = unpack(tmp_path / "run.gz", tmp_path / "again")
+    assert about["made"] == {"effort": "quick"}
+    assert "fits" in about["left_out"]
+    first, second = reopen(stored, cases="all"), reopen(tmp_path / "again", cases="all")
+    assert first.story == second.story
+    assert first.story.facts["candidates"][0]["figure"] is not None
+    assert reopen(tmp_path / "again", rescore=True).story == reopen(stored).story
+
+
+def test_packing_twice_writes_the_same_bytes(stored: Path, tmp_path: Path) -> None:
+    pack(stored, tmp_path / "one.gz")
+    pack(stored, tmp_path / "two.gz")
+    assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
+
+
+def test_an_unfinished_run_is_not_packed(stored: Path, tmp_path: Path) -> None:
+    about = json.loads((stored / "run.json").read_text(encoding="utf-8"))
+    about["candidates"].append(about["candidates"][0] | {"name": "lora"})
+    (tmp_path / "run.json").write_text(json.dumps(about), encoding="utf-8")
+    (tmp_path / "run.sqlite").write_bytes((stored / "run.sqlite").read_bytes())
+    with pytest.raises(BadInput, match="is not finished"):
+        pack(tmp_path, tmp_path / "run.gz")
+    with pytest.raises(BadInput, match="holds no run to pack"):
+        pack(tmp_path / "nothing", tmp_path / "run.gz")
+
+
+def test_a_file_that_is_no_packed_run_is_refused(tmp_path: Path) -> None:
+    write_lines(tmp_path / "other.gz", [{"packed": 99}])
+    with pytest.raises(BadInput, match="no packed run of version 1"):
+        unpack(tmp_path / "other.gz", tmp_path / "again")
+    (tmp_path / "broken.gz").write_bytes(b"not gzip")
+    with pytest.raises(BadInput, match="cannot be read as gzipped JSON lines"):
+        unpack(tmp_path / "broken.gz", tmp_path / "again")
+
+
+# ---------------------------------------------------------------- the plain script
+
+
+class Encoder:
+    """The word hashes with the one call of sentence-transformers that the script makes."""
+
+    def encode(self, texts: Sequence[str], **_: Any) -> Any:
+        return WordHashes().embed(texts)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Afternoon:
+    place = tmp_path_factory.mktemp("models")
+    found = Afternoon(benchmark("qa", examples=20, heldout=10), model_folder(place), place, FLOAT32)
+    found.__dict__["embedder"] = Encoder()
+    return found
+
+
+@PEFT_ASKS_THE_OLD_NAME
+def test_each_arm_answers_every_case_once_and_is_not_run_again(work: Afternoon, tmp_path: Path) -> None:
+    file = tmp_path / "rows.gz"
+    run(work, Record.opened(file, work.benchmark), ["copy nearest", "zero-shot"])
+    before = file.read_bytes()
+    run(work, Record.opened(file, work.benchmark), ["copy nearest", "zero-shot"])
+    assert file.read_bytes() == before
+    run(work, Record.opened(file, work.benchmark))
+    record = Record.read(file)
+    assert set(record.arms) == set(ARMS)
+    assert list(record.arms)[:2] == ["copy nearest", "zero-shot"]
+    for name, rows in record.rows.items():
+        assert [row.id for row in rows] == [case.id for case in work.benchmark.heldout], name
+        assert all(
+            row.score == work.benchmark.metric.score(case, row.text)
+            for case, row in zip(work.benchmark.heldout, rows, strict=True)
+        )
+    tokens = {name: sum(row.prompt_tokens for row in rows) for name, rows in record.rows.items()}
+    assert tokens["copy nearest"] == 0 < tokens["zero-shot"] == tokens["lora"]
+    assert tokens["lora with passage"] == tokens["nearest passage"] > tokens["zero-shot"]
+    assert record.arms["lora"].fit_seconds > 0
+    assert json.loads(json.dumps(record.about))["heldout_cases"] == 10
+
+
+@PEFT_ASKS_THE_OLD_NAME
+def test_the_loss_falls_on_the_answer_and_training_learns_it(work: Afternoon) -> None:
+    import torch
+
+    ids, labels = _training_row(work, work.prompt("How many?"), "twelve")
+    answer = [token for token in labels if token != -100]
+    assert work.tokenizer.decode(answer) == "twelve" + work.tokenizer.eos_token
+    assert ids[-len(answer) :] == answer
+    assert work.tokenizer.decode(ids[: -len(answer)]) == work.prompt("How many?")
+
+    def loss(model: Any) -> float:
+        with torch.inference_mode():
+            return float(model(input_ids=torch.tensor([ids]), labels=torch.tensor([labels])).loss)
+
+    trained = train(work, [(work.prompt("How many?"), "twelve")] * 64)
+    assert loss(trained) < loss(work.model()) - 0.1
+
+
+def test_passages_are_only_for_tasks_with_documents(work: Afternoon, tmp_path: Path) -> None:
+    assert "nearest passage" in arms_of(work.benchmark)
+    plain = Afternoon(benchmark("classification"), work.folder, work.embedder_folder, FLOAT32)
+    plain.__dict__["embedder"] = Encoder()
+    assert "nearest passage" not in arms_of(plain.benchmark)
+    with pytest.raises(BadInput, match="there is no arm 'nearest passage' for tiny classification; there are copy"):
+        run(plain, Record.opened(tmp_path / "rows.gz", plain.benchmark), ["nearest passage"])
+
+
+def test_rows_of_other_cases_are_not_gone_on_with(work: Afternoon, tmp_path: Path) -> None:
+    run(work, Record.opened(tmp_path / "rows.gz", work.benchmark), ["copy nearest"])
+    with pytest.raises(BadInput, match="holds answers on other cases"):
+        Record.opened(tmp_path / "rows.gz", benchmark("qa", examples=21, heldout=10))
+    write_lines(tmp_path / "other.gz", [{"study": "speed"}])
+    with pytest.raises(BadInput, match="holds no rows of an afternoon"):
+        Record.read(tmp_path / "other.gz")
+
+
+@pytest.mark.slow
+def test_the_script_copies_well_with_the_real_models(tmp_path: Path) -> None:
+    """The nearest example answers most of a hundred messages to a bank, and the model alone none in the right words."""
+    found = prepare(TASK, Wishes(heldout=24)).assembly.benchmark
+    record = Record.opened(tmp_path / "rows.gz", found)
+    run(Afternoon.on(found), record, ["copy nearest", "zero-shot"])
+    means = {name: sum(row.score for row in rows) / len(rows) for name, rows in record.rows.items()}
+    assert means["copy nearest"] > means["zero-shot"]
+    assert means["copy nearest"] >= 0.3
+
+
+# ---------------------------------------------------------------- the tables
+
+
+def rows_folder(stored: Path, place: Path, score: float | None) -> Path:
+    """The stored run, and a plain script that copies as ours does (None) or is right or wrong throughout."""
+    export(stored, place / PACKED.format(TASK))
+    with_rows = opened(place)[TASK]
+    record = Record.opened(place / FILE.format(TASK), with_rows.benchmark)
+    ours = with_rows.evaluation("copy nearest")
+    assert ours is not None
+    rows = [
+        Row(
+            arm="copy nearest",
+            id=case.id,
+            text="x",
+            score=given if score is None else score,
+            seconds=0.5,
+            prompt_tokens=0,
+        )
+        for case, given in zip(with_rows.benchmark.heldout, ours.scores, strict=True)
+    ]
+    arm = Arm(arm="copy nearest", placement="cpu", cores=2, fit_seconds=0.0, commit="abc", finished="2026-01-01")
+    record.add(arm, rows)
+    return place
+
+
+def test_the_tables_name_what_was_not_run_and_invent_nothing(stored: Path, tmp_path: Path) -> None:
+    text = document(opened(rows_folder(stored, tmp_path, None)))
+    for each in SETTINGS:
+        part = text.split(f"\n## {each.task}\n")[1].split("\n## ")[0]
+        assert ("not run yet" in part and "%" not in part) == (each.task != TASK)
+    ours = text.split(f"\n## {TASK}\n")[1].split("\n## ")[0]
+    assert "| linear head |" in ours
+    assert "Arms not run yet: zero-shot, 5 random demonstrations, 5 nearest demonstrations and lora." in ours
+    assert "safe now, a cheaper one is undecided" in ours
+    assert "60 examples, 30 held-out cases, accuracy, target 60 %" in ours
+    assert f"| {TASK} | nothing meets |" in text
+    assert "prompting against majority: prompting was not in the run" in text
+    assert document({}).count("not run yet") == 2 * len(SETTINGS) + 2
+
+
+@pytest.mark.parametrize(("score", "told"), [(None, "| 0 points ("), (1.0, "| below |"), (0.0, "| no |")])
+def test_the_plain_script_stands_beside_ours(stored: Path, tmp_path: Path, score: float | None, told: str) -> None:
+    text = document(opened(rows_folder(stored, tmp_path, score)))
+    assert told in text
+    claim = "Below the plain script: copy nearest below copy nearest on support-intents, of 1 comparisons."
+    assert (claim in text) == (score == 1.0)
+
+
+def test_rows_on_other_cases_are_not_compared(stored: Path, tmp_path: Path) -> None:
+    rows_folder(stored, tmp_path, None)
+    lines = list(read_lines(tmp_path / FILE.format(TASK)))
+    write_lines(tmp_path / FILE.format(TASK), [lines[0] | {"fingerprint": "another"}, *lines[1:]])
+    with pytest.raises(BadInput, match="was measured on other cases than the bake-off"):
+        opened(tmp_path)
+
+
+def test_only_what_is_between_the_markers_of_the_readme_is_written(stored: Path, tmp_path: Path) -> None:
+    found = opened(rows_folder(stored, tmp_path, None))
+    text = readme(f"before\n{BEGIN}\nold\n{END}\nafter\n", found)
+    assert text.startswith(f"before\n{BEGIN}\n| task |")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old" not in text
+    assert readme(text, found) == text
+    assert "| banking77 | not run yet |" in text
+    with pytest.raises(BadInput, match=r"README\.md lacks the lines"):
+        readme("no markers", found)
+
+
+@pytest.fixture(scope="module")
+def committed() -> dict[str, BakeOff]:
+    return opened(ROWS)
+
+
+def test_the_committed_tables_are_what_the_committed_rows_say(committed: dict[str, BakeOff]) -> None:
+    again = "run `python -m benchmarks.studies.bakeoffs table`"
+    assert (ROOT / "docs" / "bakeoffs.md").read_text(encoding="utf-8") == document(committed), again
+    front = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert front == readme(front, committed), again
+
+
+def test_committed_rows_are_small() -> None:
+    sizes = {file.name: file.stat().st_size for file in ROWS.glob("*.gz")}
+    assert {name: size for name, size in sizes.items() if size > 300_000} == {}
+
+
+def test_the_committed_bake_offs_have_the_sizes_and_targets_that_were_set(committed: dict[str, BakeOff]) -> None:
+    for found in committed.values():
+        setting, task = found.setting, found.benchmark.task
+        assert setting.examples in (None, len(task.examples))
+        assert setting.heldout in (None, len(found.benchmark.heldout))
+        assert setting.target in (None, found.benchmark.target)
+
+
+def test_a_bake_off_goes_through_the_front_door_and_notes_what_it_took(tmp_path: Path) -> None:
+    assert bake(Setting(task="no-such-task"), tmp_path / "nothing", "quick") == 2
+    assert not (tmp_path / "nothing").exists()
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "run.sqlite").touch()
+    assert bake(Setting(task="no-such-task"), tmp_path / "begun", "quick") == 2
+    assert bake(Setting(task=TASK, target=7.0), tmp_path / "begun", "thorough") == 2
+    made = read_made(tmp_path / "begun")
+    assert made["effort"] == "quick", "a run that was begun goes on with its own effort"
+    assert [session["exit"] for session in made["sessions"]] == [2, 2]
+    assert session_of(made)[1] is not None
