@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from advisor.contract import ExampleAnswers, Verdict
 from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation
 from benchmarks.plan import Options
 
 if TYPE_CHECKING:
-    from benchmarks.assemble import Assembly
+    from benchmarks.assemble import Assembly, Limits
     from benchmarks.models import Models
     from benchmarks.run import Events, Run
     from benchmarks.spec import Spec
     from benchmarks.store import Store
 
-EFFORTS: Mapping[str, int] = {"quick": 60_000, "standard": 240_000, "thorough": 1_000_000}
+EFFORTS: Mapping[str, int] = {"quick": 50_000, "standard": 150_000, "thorough": 1_000_000}
 """Tuning budget of each approach in model tokens."""
 SHOWN_CASES = 12
 CaseChoice = Literal["none", "wrong", "all"]
@@ -68,54 +70,98 @@ class Prepared:
         )
 
 
-def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
-    """Reads a task.yaml or a named task and plans its candidates. Raises `BadInput`."""
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A task by file or by name: its spec, the folder that its files lie in, and for a named one where it is from."""
+
+    spec: Spec
+    folder: Path
+    origin: str = ""
+
+    def assembled(self, limits: Limits | None = None, seed: int = 0, allow_code: bool = False) -> Assembly:
+        """Reads, checks and splits the data. Raises `BadInput`."""
+        from benchmarks.assemble import assemble, load
+
+        data = load(self.spec, self.folder)
+        return assemble(self.spec, data=data, limits=limits, seed=seed, allow_code=allow_code)
+
+
+def find(task: str | Path) -> Found:
+    """The task that a person means: a task.yaml, a folder that holds one, or a bundled or public task by its name.
+
+    What lies on the disk wins over a name. Raises `BadInput`.
+    """
     from benchmarks import tasks
-    from benchmarks.assemble import Limits, assemble, load
-    from benchmarks.models import Models
     from benchmarks.spec import read_spec
 
+    path, name = Path(task), str(task)
+    if path.is_dir() and (path / "task.yaml").is_file():
+        path = path / "task.yaml"
+    if not path.is_file() and (named := tasks.find(name)) is not None:
+        spec, folder = named.open()
+        return Found(spec=spec, folder=folder, origin=named.origin)
+    if path.exists() or path.suffix.lower() in (".yaml", ".yml") or len(path.parts) > 1:
+        spec, folder = read_spec(path)
+        return Found(spec=spec, folder=folder)
+    near = difflib.get_close_matches(name, tasks.names(), n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Give a task.yaml, or one of {', '.join(tasks.names())}."
+    raise BadInput(f"{name} is neither a file nor a known task. {hint}")
+
+
+def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
+    """Reads a task.yaml or a named task and plans its candidates; nothing is spent or sent. Raises `BadInput`."""
+    from benchmarks.assemble import Limits
+    from benchmarks.models import Models
+
     wishes = wishes or Wishes()
-    named = None if Path(task).exists() else tasks.find(str(task))
-    if named is None and not Path(task).exists():
-        raise BadInput(
-            f"{task} is neither a file nor a known task. Give the path of a task.yaml, or one of {', '.join(tasks.names())}."
-        )
-    spec, folder = named.open() if named is not None else read_spec(Path(task))
-    spec = _with_models(spec, wishes.models)
-    assembly = assemble(
-        spec,
-        data=load(spec, folder),
-        limits=Limits(examples=wishes.examples, heldout=wishes.heldout, target=wishes.target),
-        seed=wishes.seed,
-        allow_code=wishes.allow_code,
-    )
+    if wishes.effort not in EFFORTS:
+        raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
+    found = find(task)
+    spec = _with_models(found.spec, wishes.models)
     models = Models(
         spec.models,
         data_stays_here=spec.constraints.data_stays_here,
         accept_terms=wishes.accept_terms,
         dtype=wishes.dtype,
+        embedder_spec=spec.embedder,
+        base=found.folder,
     )
+    models.check_servers()
+    limits = Limits(examples=wishes.examples, heldout=wishes.heldout, target=wishes.target)
+    found = replace(found, spec=spec)
+    assembly = found.assembled(limits, wishes.seed, wishes.allow_code)
     options = Options(
         seed=wishes.seed, tuning_tokens=EFFORTS[wishes.effort], probes=wishes.probes, second_seed=wishes.second_seed
     )
     return Prepared(
         assembly=assembly,
         models=models,
-        candidates=_candidates(assembly, folder, models, wishes.approaches),
+        candidates=_candidates(assembly, found.folder, models, wishes.approaches),
         options=options,
-        origin=named.origin if named is not None else "",
-        prediction=_prediction(folder),
+        origin=found.origin,
+        prediction=_prediction(found.folder),
     )
 
 
 def _with_models(spec: Spec, names: Sequence[str]) -> Spec:
+    """The spec with the models that were asked for; a relative folder is one of the working folder then."""
     if not names:
         return spec
-    from benchmarks.spec import ModelSpec
+    from benchmarks.spec import ModelSpec, distinct_models
 
     known = {model.name: model for model in spec.models}
-    return spec.model_copy(update={"models": tuple(known.get(name, ModelSpec(name=name)) for name in names)})
+    asked = []
+    for name in names:
+        if not name.strip():
+            raise BadInput("a model without a name was asked for. Name one of `advisor models`, a folder or a hub id.")
+        model = known.get(name) or ModelSpec(name=name)
+        if model.folder is not None and name not in known:
+            model = model.model_copy(update={"folder": str(Path(model.folder).expanduser().absolute())})
+        asked.append(model)
+    try:
+        return spec.model_copy(update={"models": distinct_models(tuple(asked))})
+    except ValueError as error:
+        raise BadInput(f"the choice of models {error}") from None
 
 
 def _candidates(assembly: Assembly, folder: Path, models: Models, wanted: Sequence[str]) -> list[Candidate]:
@@ -132,7 +178,9 @@ def _candidates(assembly: Assembly, folder: Path, models: Models, wanted: Sequen
     names = [candidate.name for candidate in found]
     for name in wanted:
         if name not in names:
-            raise BadInput(f"there is no approach {name!r}; there are {', '.join(names)}.")
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise BadInput(f"there is no approach {name!r}; there are {', '.join(names)}.{hint}")
     return [candidate for candidate in found if candidate.name in wanted]
 
 
@@ -159,33 +207,52 @@ def advise(
     everything that a person can correct.
     """
     prepared = prepare(task, wishes)
-    folder = Path(out) if out is not None else Path("runs") / prepared.assembly.benchmark.task.name
+    folder = Path(out) if out is not None else run_folder(prepared.assembly.benchmark.task.name)
     return execute(prepared, folder, events)
 
 
-def execute(prepared: Prepared, folder: Path, events: Events | None = None) -> Verdict:
-    """Performs what is left to do in the run folder, and tells what came out."""
-    from benchmarks.frozen import freeze
+def run_folder(name: str) -> Path:
+    """Where the run of the task lies unless a person says otherwise: always inside `runs`."""
+    return Path("runs") / (re.sub(r"[^\w.-]+", "-", name).strip("-.") or "task")
 
+
+def execute(prepared: Prepared, folder: Path, events: Events | None = None, cases: CaseChoice = "none") -> Verdict:
+    """Performs what is left to do in the run folder, and tells what came out."""
+    from benchmarks.frozen import keep_code
+
+    benchmark = prepared.assembly.benchmark
     run = prepared.run(folder, events)
     folder.mkdir(parents=True, exist_ok=True)
-    about = {
+    path = folder / "run.json"
+    if not path.exists() or not (folder / "run.sqlite").exists():
+        keep_code(benchmark, folder)
+        _write(path, _about_run(prepared))
+    run.execute()
+    return _told(folder, _about(folder), benchmark, cases)
+
+
+def _about_run(prepared: Prepared) -> dict[str, Any]:
+    """What run.json holds: all that telling and scoring again needs, and no path of this machine."""
+    from benchmarks.frozen import freeze
+
+    spec = prepared.assembly.spec
+    return {
         "benchmark": freeze(prepared.assembly.benchmark),
-        "spec": prepared.assembly.spec.model_dump(mode="json", by_alias=True),
+        "spec": spec.model_dump(mode="json", by_alias=True),
         "parts": dict(prepared.assembly.parts.to_dict()),
         "candidates": [about_candidate(candidate) for candidate in prepared.candidates],
         "options": vars(prepared.options) | {},
         "origin": prepared.origin,
         "prediction": dict(prepared.prediction),
-        "heldout_from": "a file of their own"
-        if prepared.assembly.spec.heldout
-        else "the examples, cut off before the run",
+        "heldout_from": "a file of their own" if spec.heldout else "the examples, cut off before the run",
     }
-    path = folder / "run.json"
-    if not path.exists():
-        path.write_text(json.dumps(about, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
-    run.execute()
-    return reopen(folder)
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    """Whole or not at all, wherever the machine stops."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(values, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+    partial.replace(path)
 
 
 def about_candidate(candidate: Candidate) -> dict[str, Any]:
@@ -199,15 +266,26 @@ def about_candidate(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def reopen(folder: Path, *, cases: CaseChoice = "none", rescore: bool = False, allow_code: bool = False) -> Verdict:
+def reopen(
+    folder: Path | str, *, cases: CaseChoice = "none", rescore: bool = False, allow_code: bool = False
+) -> Verdict:
     """The verdict of a stored run, made again from its rows without any model. Raises `BadInput`."""
     from benchmarks.frozen import thaw
+
+    folder = Path(folder)
+    if cases not in get_args(CaseChoice):
+        raise BadInput(f"cases is {cases!r}; it is one of {', '.join(get_args(CaseChoice))}.")
+    about = _about(folder)
+    return _told(folder, about, thaw(about["benchmark"], folder, allow_code), cases, rescore)
+
+
+def _told(
+    folder: Path, about: Mapping[str, Any], benchmark: Benchmark, cases: CaseChoice, rescore: bool = False
+) -> Verdict:
     from benchmarks.store import Store
     from benchmarks.stored import evaluations, rescored
 
-    about, path = _about(folder), folder / "run.sqlite"
-    benchmark = thaw(about["benchmark"], allow_code)
-    store = Store(path)
+    store = Store(folder / "run.sqlite")
     try:
         if rescore:
             rescored(benchmark, store)
