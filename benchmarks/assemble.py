@@ -33,6 +33,8 @@ class Loaded:
     heldout: tuple[Case, ...] | None = None
     documents: tuple[Document, ...] = ()
     notes: tuple[str, ...] = ()
+    folder: Path = Path()
+    """Where it was read from; a person's own metric lies there too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,7 @@ def assemble(
     spec, folder = (source, Path()) if isinstance(source, Spec) else read_spec(source)
     limits = limits or Limits()
     data = data or load(spec, folder)
+    folder = data.folder
     labels_given = bool(spec.labels)
     spec, notes = _inferred(spec, data)
     kind: Kind = spec.kind or "generation"
@@ -161,6 +164,7 @@ def load(spec: Spec, folder: Path) -> Loaded:
         heldout=heldout.cases if isinstance(heldout, Cases) else None,
         documents=documents.documents if documents else (),
         notes=tuple(note for part in read for note in part.notes),
+        folder=folder,
     )
 
 

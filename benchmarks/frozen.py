@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from benchmarks import metrics
 from benchmarks.assemble import MetricScore
 from benchmarks.contract import Benchmark, Constraints, Metric
+from benchmarks.metrics.person import Person
 from strategies.contract import Case, Document, Fold, Task
+
+_CODE = "metric"
+"""Folder inside the run's that keeps the Python file of a person's own metric."""
 
 
 def freeze(benchmark: Benchmark) -> dict[str, Any]:
@@ -40,10 +46,21 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
     }
 
 
-def thaw(values: Mapping[str, Any], allow_code: bool = False) -> Benchmark:
-    """The benchmark that `freeze` wrote. A metric of a person's own runs only with `allow_code`. Raises `BadInput`."""
+def keep_code(benchmark: Benchmark, folder: Path) -> None:
+    """Copies the Python file of a person's own metric into the run folder, so that the run can be scored again."""
+    metric = benchmark.metric
+    if isinstance(metric, Person) and metric.function.rpartition(":")[0].endswith(".py"):
+        name = metric.function.rpartition(":")[0]
+        copy = folder / _CODE / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(metric.folder) / name, copy)
+
+
+def thaw(values: Mapping[str, Any], folder: Path = Path(), allow_code: bool = False) -> Benchmark:
+    """The benchmark of the run in `folder`, as `freeze` wrote it. A metric of a person's own runs only with
+    `allow_code`. Raises `BadInput`."""
     task = values["task"]
-    metric = _load(values["metric"], allow_code)
+    metric = _load(values["metric"], folder, allow_code)
     return Benchmark(
         task=Task(
             name=task["name"],
@@ -60,7 +77,7 @@ def thaw(values: Mapping[str, Any], allow_code: bool = False) -> Benchmark:
         ),
         heldout=_thawed(values["heldout"]),
         metric=metric,
-        shown_metrics=tuple(_load(row, allow_code) for row in values["shown_metrics"]),
+        shown_metrics=tuple(_load(row, folder, allow_code) for row in values["shown_metrics"]),
         target=values["target"],
         constraints=Constraints(**values["constraints"]),
         volume=values["volume"],
@@ -94,7 +111,7 @@ def _metric(metric: Metric) -> dict[str, Any]:
     fields = dataclasses.fields(metric)  # type: ignore[arg-type]  # metrics are dataclasses by contract
     return {
         "name": metric.name,
-        "parameters": {each.name: _plain(getattr(metric, each.name)) for each in fields if each.init},
+        "parameters": {each.name: _plain(getattr(metric, each.name)) for each in fields if each.init and each.compare},
     }
 
 
@@ -108,8 +125,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _load(row: Mapping[str, Any], allow_code: bool) -> Metric:
-    parameters = dict(row["parameters"])
-    if "allow_code" in parameters:
-        parameters["allow_code"] = allow_code
-    return metrics.load(row["name"], {key: value for key, value in parameters.items() if value is not None})
+def _load(row: Mapping[str, Any], folder: Path, allow_code: bool) -> Metric:
+    parameters = {key: value for key, value in row["parameters"].items() if value is not None}
+    if row["name"] == Person.name:
+        parameters |= {"allow_code": allow_code, "folder": str(folder / _CODE)}
+    return metrics.load(row["name"], parameters)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.spec import ModelSpec
+from benchmarks.spec import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec
 from strategies.contract import Embedder, LanguageModel
 from strategies.models.device import Placement, choose
+from strategies.models.weights import KNOWN, ModelUnavailable, Resolved, resolve
 
-DEFAULT_EMBEDDER = "minilm-l6"
+__all__ = ["DEFAULT_EMBEDDER", "Models"]
 
 
 @dataclass
@@ -22,9 +25,13 @@ class Models:
     data_stays_here: bool = False
     accept_terms: bool = False
     dtype: str | None = None
+    embedder_spec: EmbedderSpec = field(default_factory=EmbedderSpec)
+    base: Path = field(default_factory=Path)
+    """What relative folders of models are relative to: the folder of the task spec."""
     _ready: dict[str, LanguageModel] = field(default_factory=dict, repr=False)
     _embedder: Embedder | None = field(default=None, repr=False)
     _placement: Placement | None = field(default=None, repr=False)
+    _remembers: bool = field(default=True, repr=False)
 
     @property
     def placement(self) -> Placement:
@@ -39,9 +46,19 @@ class Models:
     def names(self) -> tuple[str, ...]:
         return tuple(spec.name for spec in self.specs)
 
+    def served(self, name: str) -> bool:
+        """True for a model that a server answers for: each of its answers may cost money."""
+        return self._spec(name).endpoint is not None
+
+    def check_servers(self) -> None:
+        """Refuses what a server could not be asked, before anything is spent or sent. Raises `BadInput`."""
+        for spec in self.specs:
+            if spec.endpoint is not None:
+                self.language(spec.name)
+
     def language(self, name: str) -> LanguageModel:
         if name not in self._ready:
-            spec = next(spec for spec in self.specs if spec.name == name)
+            spec = self._spec(name)
             model = self._endpoint(spec) if spec.endpoint else self._local(spec)
             if self.data_stays_here and not model.local:
                 raise BadInput(
@@ -55,20 +72,55 @@ class Models:
     def embedder(self) -> Embedder:
         if self._embedder is None:
             from strategies.models.embedding import LocalEmbedder
-            from strategies.models.weights import resolve
 
-            found = resolve(DEFAULT_EMBEDDER)
+            spec = self.embedder_spec
+            found = self._found(spec.name, spec.folder)
+            if found.kind != "embedding":
+                raise BadInput(f"{spec.name} answers, and does not turn texts into vectors. Name an embedding model.")
             device = self.placement.device
             self._embedder = LocalEmbedder(
-                name=DEFAULT_EMBEDDER, folder=found.folder, fingerprint=found.fingerprint, device=device
+                name=spec.name,
+                folder=found.folder,
+                fingerprint=found.fingerprint,
+                device=device,
+                remember=self._remembers,
             )
         return self._embedder
 
+    def remember(self, vectors: bool) -> None:
+        """Says whether the embedder keeps the vectors of texts; also for one that is loaded later."""
+        self._remembers = vectors
+        if self._embedder is not None and hasattr(self._embedder, "remember"):
+            self._embedder.remember = vectors
+
+    # ------------------------------------------------------------ from a spec to a model
+
+    def _spec(self, name: str) -> ModelSpec:
+        for spec in self.specs:
+            if spec.name == name:
+                return spec
+        near = difflib.get_close_matches(name, self.names, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise BadInput(f"there is no model {name!r} in this task; there are {', '.join(self.names)}.{hint}")
+
+    def _found(self, name: str, folder: str | None) -> Resolved:
+        """The weights on this disk: a folder beside the spec or as it is written, a known model, or one of a hub."""
+        written = folder or name
+        beside = self.base / Path(written).expanduser()
+        place = str(beside) if written not in KNOWN and beside.is_dir() else written
+        if folder is not None and not Path(place).expanduser().is_dir():
+            raise BadInput(f"the model {name} is to lie in {folder}, and there is no such folder. Correct the path.")
+        try:
+            return resolve(place, accept_terms=self.accept_terms)
+        except ModelUnavailable as error:
+            raise BadInput(str(error)) from error
+
     def _local(self, spec: ModelSpec) -> LanguageModel:
         from strategies.models.local import LocalModel
-        from strategies.models.weights import resolve
 
-        found = resolve(spec.name, accept_terms=self.accept_terms)
+        found = self._found(spec.name, spec.folder)
+        if found.kind != "language":
+            raise BadInput(f"{spec.name} turns texts into vectors and cannot answer. Name a language model.")
         return LocalModel(
             name=spec.name,
             folder=found.folder,
@@ -80,4 +132,10 @@ class Models:
         from strategies.models.endpoint import EndpointModel
 
         serving: Mapping[str, Any] = spec.serving
-        return EndpointModel(**{"model": spec.name, **serving, "name": spec.name, "base_url": str(spec.endpoint)})
+        try:
+            model = EndpointModel(**{"model": spec.name, **serving, "name": spec.name, "base_url": str(spec.endpoint)})
+            if model.local or not self.data_stays_here:
+                model.key()
+        except (ValueError, ModelUnavailable) as error:
+            raise BadInput(str(error)) from error
+        return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from benchmarks.contract import BadInput
@@ -47,3 +48,20 @@ def _nearest(path: Path) -> str:
         return ""
     names = sorted(entry.name for entry in path.parent.iterdir())
     return next(iter(difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)), "")
+
+
+_START = r"(?:file://|~|[A-Za-z]:)?[/\\]"
+_QUOTED = re.compile(rf"(?<=['\"`]){_START}[^'\"`\n]*(?=['\"`])")
+_BARE = re.compile(rf"(?<![\w:/\\.~-]){_START}[^\s'\"`<>|:,;()\[\]]+")
+
+
+def without_folders(text: str) -> str:
+    """The text with every absolute path cut down to its last part: a report names no machine and no user."""
+    home = str(Path.home())
+    text = text.replace(home, "~") if len(home) > 1 else text
+    return _BARE.sub(_last_part, _QUOTED.sub(_last_part, text))
+
+
+def _last_part(path: re.Match[str]) -> str:
+    parts = [part for part in re.split(r"[/\\]", path[0]) if part]
+    return parts[-1] if len(parts) > 1 else path[0]

@@ -14,8 +14,19 @@ from typing import Any, Protocol
 from benchmarks.contract import BadInput, Benchmark, Candidate
 from benchmarks.models import Models
 from benchmarks.plan import Options, Unit, units
+from benchmarks.remembering import Memory
 from benchmarks.store import Finished, Store
 from benchmarks.work import Worker, task_hash
+
+_SPOKEN = {
+    "tuning_tokens": "a tuning budget of",
+    "second_seed": "second_seed",
+    "candidates": "the approaches",
+    "heldout": "held-out cases and metric of the hash",
+    "task_hash": "examples, documents or instruction of the hash",
+}
+"""Part of a run's identity -> how it is said."""
+_ADVICE = {"seed": "Give that --seed", "a tuning budget of": "Give the same --effort", "target": "Give that --target"}
 
 
 class Events(Protocol):
@@ -69,8 +80,10 @@ class Run:
             "heldout": self.benchmark.fingerprint,
             "cases": len(self.benchmark.heldout),
             "candidates": [candidate.name for candidate in self.candidates],
+            "target": self.benchmark.target,
             "options": asdict(self.options),
             "dtype": self.models.placement.dtype,
+            "embedder": self.models.embedder_spec.name,
         }
 
     def _agree(self, store: Store) -> None:
@@ -80,12 +93,11 @@ class Run:
             store.set_meta("identity", mine)
             store.set_meta("provenance", provenance(self.models))
             return
-        for name, value in mine.items():
-            if known.get(name) != value:
-                raise BadInput(
-                    f"the run in {self.folder.name} was made with {name} {_short(known.get(name))}, now it is {_short(value)}; "
-                    "run without --resume into another folder, or change it back."
-                )
+        for name, was, now in _differences(known, mine):
+            raise BadInput(
+                f"the run in {self.folder.name} was made with {name} {_short(was)}, and now it is {_short(now)}. "
+                f"{_ADVICE.get(name, 'Change it back')}, or start without --resume into another folder."
+            )
 
     # ------------------------------------------------------------ the work
 
@@ -106,6 +118,7 @@ class Run:
             journal=store.journal,
             on_progress=self.events.progress,
             fits={unit.candidate: unit.name for unit, _ in plan if unit.kind == "fit"},
+            memory=Memory(kept=store),
         )
         unusable = {
             unit.candidate for unit, _ in plan if unit.kind == "fit" and finished.get(unit.name, {}).get("problem")
@@ -140,6 +153,17 @@ class Run:
         lacks = [need.__name__ for need in candidate.strategy.needs if not isinstance(model, need)]
         what = {"Trains": "be trained here", "ScoresLabels": "score labels", "Generates": "generate"}
         return f"{candidate.model} cannot {' or '.join(what.get(name, name) for name in lacks)}" if lacks else ""
+
+
+def _differences(known: dict[str, Any], mine: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(name, was, is) of what is not the same any more, options first: another seed also changes the hashes."""
+    pairs = [(known.get("options", {}), mine["options"]), (known, {**mine, "options": None})]
+    return [
+        (_SPOKEN.get(name, name), was[name], value)
+        for was, now in pairs
+        for name, value in now.items()
+        if name in was and name != "options" and was[name] != value
+    ]
 
 
 def provenance(models: Models) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -27,6 +28,7 @@ from benchmarks.yaml_text import YamlText, read_yaml
 from strategies.contract import Kind
 
 DEFAULT_MODEL = "smollm2-135m"
+DEFAULT_EMBEDDER = "minilm-l6"
 _MAX_LABELS = 2_000
 
 
@@ -71,13 +73,43 @@ class MetricSpec(BaseModel):
         return dict(self.model_extra or {})
 
 
-class ModelSpec(_Section):
-    """A language model by name; `endpoint` is the address of an OpenAI-compatible server that serves it.
+def is_path(name: str) -> bool:
+    """True where a model's name can only be a folder: neither one of ours nor `owner/name@revision` looks like that."""
+    hub_id = name.partition("@")[0]
+    return name.startswith((".", "~", "/")) or "\\" in name or hub_id.count("/") > 1 or name[1:3] == ":/"
 
-    The other keys are what such a server needs to be told, and prices for a million tokens.
+
+def last_part(path: str) -> str:
+    """What is shown of a folder: its own name, never the way to it."""
+    name = PurePosixPath(path.replace("\\", "/")).name
+    return Path(path).expanduser().resolve().name if name in ("", ".", "..", "~") else name
+
+
+class EmbedderSpec(_Section):
+    """The model that turns texts into vectors, by name. `folder` is where it lies, and is never written down."""
+
+    name: Filled = DEFAULT_EMBEDDER
+    folder: Filled | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_folder(cls, values: Any) -> Any:
+        name = values.get("name") if isinstance(values, dict) else None
+        if isinstance(name, str) and is_path(name) and values.get("folder") is None:
+            return {**values, "name": last_part(name), "folder": name}
+        return values
+
+
+class ModelSpec(_Section):
+    """A language model by name. A path as the name is a `folder`, and the last part of it becomes the name.
+
+    `endpoint` is the address of an OpenAI-compatible server that serves the model. The other keys are what such a
+    server needs to be told, and prices for a million tokens.
     """
 
     name: Filled
+    folder: Filled | None = Field(default=None, exclude=True)
+    """Where the weights lie, relative to the spec; never written down, since it names a machine and a user."""
     endpoint: str | None = None
     model: Filled | None = None
     """The name that the server knows the model by."""
@@ -94,15 +126,31 @@ class ModelSpec(_Section):
     @property
     def options(self) -> Mapping[str, Any]:
         """The keys that are set, besides name and endpoint."""
-        return {key: value for key, value in self if value is not None and key not in ("name", "endpoint")}
+        return {key: value for key, value in self if value is not None and key not in ("name", "folder", "endpoint")}
 
     @property
     def serving(self) -> Mapping[str, Any]:
         """The part of `options` that says how the server is asked."""
         return {key: value for key, value in self.options.items() if not key.endswith("_per_million")}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_folder(cls, values: Any) -> Any:
+        """Servers, too, may know a model by its folder: then that is what they are asked for."""
+        name = values.get("name") if isinstance(values, dict) else None
+        if not isinstance(name, str) or not is_path(name):
+            return values
+        key = "folder" if values.get("endpoint") is None else "model"
+        return {key: name, **values, "name": last_part(name)}
+
+    @field_serializer("model")
+    def _without_path(self, model: str | None) -> str | None:
+        return last_part(model) if model is not None and is_path(model) else model
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.endpoint is not None and self.folder is not None:
+            raise ValueError("has both a folder and an endpoint. Keep the one that is to answer.")
         if self.endpoint is None:
             for key in self.serving:
                 raise ValueError(
@@ -161,6 +209,7 @@ class Spec(_Section):
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.0
     slices: tuple[str, ...] = ()
     models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)] = (ModelSpec(name=DEFAULT_MODEL),)
+    embedder: EmbedderSpec = EmbedderSpec()
     columns: Columns = Columns()
     prices: Prices = Prices()
 
@@ -169,9 +218,9 @@ class Spec(_Section):
     def _empty_section(cls, value: object) -> object:
         return {} if value is None else value
 
-    @field_validator("metric", mode="before")
+    @field_validator("metric", "embedder", mode="before")
     @classmethod
-    def _named_metric(cls, value: object) -> object:
+    def _named(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
 
     @field_validator("models", mode="before")
@@ -181,6 +230,11 @@ class Spec(_Section):
         if not isinstance(entries, list | tuple):
             return entries
         return [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
+
+    @field_validator("models")
+    @classmethod
+    def _distinct_models(cls, models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+        return distinct_models(models)
 
     @field_validator("slices", mode="before")
     @classmethod
@@ -204,6 +258,15 @@ class Spec(_Section):
         named["labels"] = self.labels if isinstance(self.labels, str) else None
         named["schema"] = self.answer_schema if isinstance(self.answer_schema, str) else None
         return {key: name for key, name in named.items() if name is not None}
+
+
+def distinct_models(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+    """The models as they are; raises ValueError where two have one name, since a table tells them apart by it."""
+    names = [model.name for model in models]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f'lists "{twice}" twice. Name one otherwise, such as {{name: second, folder: ./its/folder}}.')
+    return models
 
 
 def checked_labels(labels: tuple[str, ...]) -> tuple[str, ...]:

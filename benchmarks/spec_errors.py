@@ -11,14 +11,16 @@ from benchmarks.yaml_text import YamlText
 
 SPEC_KEYS = (
     *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "labels", "schema", "metric"),
-    *("target", "constraints", "volume", "horizon_months", "temperature", "slices", "models", "columns", "prices"),
+    *("target", "constraints", "volume", "horizon_months", "temperature", "slices", "models", "embedder", "columns"),
+    "prices",
 )
 SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "constraints": ("cost_per_month", "p95_latency_s", "data_stays_here"),
     "columns": ("input", "output", "id", "answers", "document_ids", "group"),
     "prices": ("machine_hour", "currency"),
+    "embedder": ("name", "folder"),
     "models": (
-        *("name", "endpoint", "model", "key_env", "concurrency", "timeout_s", "retries", "context_tokens"),
+        *("name", "folder", "endpoint", "model", "key_env", "concurrency", "timeout_s", "retries", "context_tokens"),
         *("input_per_million", "output_per_million", "cached_per_million"),
     ),
 }
@@ -41,6 +43,7 @@ _SAMPLES: Mapping[str, str] = {
     "temperature": "temperature: 0",
     "slices": "slices: [persona]",
     "models": "models: [smollm2-135m]",
+    "embedder": "embedder: minilm-l6",
     "columns": "columns: {input: text, output: label}",
     "prices": "prices: {machine_hour: 0.40, currency: USD}",
     "cost_per_month": "cost_per_month: 200",
@@ -159,7 +162,9 @@ def _unknown_key(place: tuple[str | int, ...]) -> str:
     key, section = str(place[-1]), str(place[0])
     known = SECTION_KEYS.get(section, ()) if len(place) > 1 else SPEC_KEYS
     owner = f"in {section}" if len(place) > 1 else "of a task spec"
-    inside = next((name for name, keys in SECTION_KEYS.items() if key in keys and name != "models"), "")
+    inside = next(
+        (name for name, keys in SECTION_KEYS.items() if key in keys and name not in ("models", "embedder")), ""
+    )
     if inside and len(place) == 1:
         return f"{brief(key)} is not a key {owner}. Write it under `{inside}:`."
     if key.lower().replace("-", "_") in _SECRET_KEYS:

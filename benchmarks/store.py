@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS usage (unit TEXT NOT NULL, candidate TEXT NOT NULL, u
 CREATE TABLE IF NOT EXISTS trials (unit TEXT NOT NULL, candidate TEXT NOT NULL, trial TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS journal (namespace TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
     PRIMARY KEY (namespace, key));
+CREATE TABLE IF NOT EXISTS completions (unit TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL);
 """
 
 
@@ -113,6 +114,7 @@ class Store:
             )
             self._db.execute("DELETE FROM usage WHERE unit = ?", (done.unit,))
             self._db.execute("DELETE FROM trials WHERE unit = ?", (done.unit,))
+            self._db.execute("DELETE FROM completions WHERE unit = ?", (done.unit,))
             self._db.executemany(
                 "INSERT INTO usage VALUES (?, ?, ?)",
                 [(done.unit, done.candidate, json.dumps(asdict(usage))) for usage in done.usage],
@@ -125,6 +127,18 @@ class Store:
                 "UPDATE units SET finished = datetime('now'), note = ? WHERE name = ?",
                 (json.dumps(dict(done.note or {}), ensure_ascii=False), done.unit),
             )
+
+    # ------------------------------------------------------------ within a unit that is not finished
+
+    def completions(self, unit: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """(key, completion) of what servers answered in earlier starts of the unit, in the order of arrival."""
+        rows = self._db.execute("SELECT key, value FROM completions WHERE unit = ? ORDER BY rowid", (unit,)).fetchall()
+        return [(key, json.loads(value)) for key, value in rows]
+
+    def keep_completion(self, unit: str, key: str, value: Mapping[str, Any]) -> None:
+        """Writes one down at once; all of them go when the unit is finished, since its rows hold them then."""
+        text = json.dumps(dict(value), ensure_ascii=False)
+        self._db.execute("INSERT INTO completions VALUES (?, ?, ?)", (unit, key, text))
 
     # ------------------------------------------------------------ reading
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -13,7 +14,9 @@ from typing import Any
 from benchmarks import consistency
 from benchmarks.contract import BadInput, Benchmark, Candidate, Row
 from benchmarks.models import Models
+from benchmarks.paths import without_folders
 from benchmarks.plan import Options, Unit, shard
+from benchmarks.remembering import Memory
 from benchmarks.store import Finished
 from benchmarks.workbench import Bench, Progress
 from strategies.contract import (
@@ -27,6 +30,7 @@ from strategies.contract import (
     Outcome,
     Query,
     Sampling,
+    Usage,
 )
 from strategies.models.weights import ModelUnavailable
 from strategies.retrieval.index import Mode
@@ -48,6 +52,8 @@ class Worker:
     on_progress: Progress
     fits: Mapping[str, str] = field(default_factory=dict)
     """candidate -> name of its fit unit."""
+    memory: Memory | None = None
+    """Answers of servers within a unit that was cut off."""
     _fitted: tuple[str, Fitted] | None = field(default=None, repr=False)
 
     def perform(self, unit: Unit, candidate: Candidate) -> Finished:
@@ -60,6 +66,8 @@ class Worker:
             "seed": self._seed,
             "oracle": self._oracle,
         }
+        if self.memory is not None:
+            self.memory.turn_to("" if unit.kind == "latency" else unit.name)
         return work[unit.kind](unit, candidate)
 
     # ------------------------------------------------------------ fitting
@@ -76,14 +84,15 @@ class Worker:
             raise
         except Exception as error:
             logging.getLogger(__name__).debug("fit of %s failed", candidate.name, exc_info=True)
-            note = {"problem": f"fitting failed with {type(error).__name__}: {error}"}
+            note = {"problem": without_folders(f"fitting failed with {type(error).__name__}: {error}")}
         else:
             folder = self.fit_folder(candidate)
+            shutil.rmtree(folder, ignore_errors=True)
             fitted.save(folder)
             (folder / "complete.json").write_text(json.dumps({"candidate": candidate.name}), encoding="utf-8")
             chosen = dict(fitted.describe())
             note = {"selection_answers": chosen.pop("selection_answers", []), "chosen": chosen}
-            self._fitted = (candidate.name, fitted)
+        self._fitted = None  # What is measured is what was saved, in an uninterrupted run as in a resumed one.
         note["seconds"] = time.perf_counter() - start
         return Finished(
             unit=unit.name,
@@ -105,6 +114,7 @@ class Worker:
             journal=self.journal(namespace),
             folder=self.folder,
             on_progress=self.on_progress,
+            memory=self.memory,
         )
 
     def fit_folder(self, candidate: Candidate) -> Path:
@@ -115,11 +125,15 @@ class Worker:
         if self._fitted is None or self._fitted[0] != candidate.name:
             bench = self.bench(candidate, self.options.seed)
             self._fitted = (candidate.name, candidate.strategy.load(self.fit_folder(candidate), bench))
-        self._warm(self._fitted[1])
+        if not (candidate.model and self.models.served(candidate.model)):
+            self._warm(self._fitted[1])
         return self._fitted[1]
 
     def _warm(self, fitted: Fitted) -> None:
-        """One example is answered before anything is timed, so that loading and indexing are not charged to answers."""
+        """One example is answered before anything is timed, so that loading and indexing are not charged to answers.
+
+        A server is not asked: it times its own requests, and each may cost money.
+        """
         first = self.benchmark.task.examples[0]
         list(fitted.answer([Query.of(first.input)], Sampling()))
 
@@ -205,15 +219,18 @@ class Worker:
         """Wall-clock seconds of single warm requests; for recorded answers what the file says."""
         fitted = self.fitted(candidate)
         cases = self._probe_cases()[: LATENCY_REQUESTS + 2]
-        seconds = []
+        seconds: list[float] = []
+        used: list[Usage] = []
         with _NotRemembering(self.models):
             for case in cases:
                 start = time.perf_counter()
                 outcome = dict(fitted.answer([Query.of(case.input)], self.sampling(0)))[Query.of(case.input).key]
                 spent = time.perf_counter() - start
                 recorded = candidate.strategy.family == "recorded"
+                used += () if recorded else outcome.usage
                 seconds.append(sum(row.seconds for row in outcome.usage) if recorded else spent)
-        return self._done(unit, candidate, (), {"seconds": seconds[2:] or seconds})
+        done = self._done(unit, candidate, (), {"seconds": seconds[2:] or seconds})
+        return replace(done, usage=total(used))
 
     def _oracle(self, unit: Unit, candidate: Candidate) -> Finished:
         """Answers with the gold documents handed over: bounds what better retrieval could buy; never ranked."""
@@ -259,12 +276,10 @@ class _NotRemembering:
         self.models = models
 
     def __enter__(self) -> None:
-        if hasattr(self.models.embedder, "remember"):
-            self.models.embedder.remember = False
+        self.models.remember(False)
 
     def __exit__(self, *_: Any) -> None:
-        if hasattr(self.models.embedder, "remember"):
-            self.models.embedder.remember = True
+        self.models.remember(True)
 
 
 def task_hash(benchmark: Benchmark) -> str:

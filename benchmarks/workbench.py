@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.models import Models
+from benchmarks.remembering import Memory, Remembering
 from strategies.contract import Embedder, Journal, LanguageModel, Trial, Usage
 
 Progress = Callable[[int, int, str], None]
@@ -23,12 +24,17 @@ class Bench:
     journal: Journal
     folder: Path
     on_progress: Progress
+    memory: Memory | None = None
+    """What servers have answered; None: nothing of it is kept."""
     spent: list[Usage] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
 
     @property
     def model(self) -> LanguageModel:
-        return self.models.language(self.model_name)
+        found = self.models.language(self.model_name)
+        if self.memory is None or not self.models.served(self.model_name):
+            return found
+        return Remembering(inner=found, memory=self.memory)
 
     @property
     def embedder(self) -> Embedder:

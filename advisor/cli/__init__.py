@@ -51,10 +51,6 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except BadInput as error:
             raise Given(str(error)) from None
-        except Exception as error:
-            if type(error).__name__ == "ModelUnavailable":
-                raise Given(str(error)) from None
-            raise
 
 
 class Given(click.ClickException):
@@ -63,9 +59,9 @@ class Given(click.ClickException):
     exit_code = USAGE
 
     def show(self, file: Any = None) -> None:
-        from advisor.reports.text import one_line
+        from advisor.cli.shown import say
 
-        click.echo(one_line(self.message), file=file or sys.stderr, err=True)
+        say(self.message)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,24 +75,22 @@ def main() -> None:
 
 def run_command_line(arguments: Sequence[str] | None = None) -> None:
     """Runs the command and exits: 0 met, 100 not met, 101 undecided, 2 bad input, 1 our fault, 130 interrupted."""
+    from advisor.cli.shown import say
+
     try:
         code = main.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("Interrupted. What was finished is kept: the same command with --resume goes on.", err=True)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        say("Interrupted. What was finished is kept: the same command with --resume goes on.")
         code = INTERRUPTED
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except KeyboardInterrupt:
-        click.echo("Interrupted. What was finished is kept: the same command with --resume goes on.", err=True)
-        code = INTERRUPTED
     except Exception as error:
         if os.environ.get("ADVISOR_TRACEBACK"):
             raise
-        click.echo(
+        say(
             f"This is a fault of the program ({type(error).__name__}: {error}). What was finished is kept. "
-            "Set ADVISOR_TRACEBACK=1 and run again to see where it happened.",
-            err=True,
+            "Set ADVISOR_TRACEBACK=1 and run again to see where it happened."
         )
         code = OURS
     sys.exit(code if isinstance(code, int) else 0)

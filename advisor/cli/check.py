@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,18 +20,18 @@ _LABELS_SHOWN = 12
 
 
 @click.command(name="check")
-@click.argument("spec", type=click.Path(path_type=Path))
+@click.argument("task")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the split.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
-def command(spec: Path, as_json: bool, seed: int, allow_code: bool) -> None:
-    """Check the data of a task spec: counts, lengths, labels, mistakes, and whether the target can be decided.
+def command(task: str, as_json: bool, seed: int, allow_code: bool) -> None:
+    """Check the data of TASK: counts, lengths, labels, mistakes, and whether the target can be decided.
 
-    No model runs and nothing is written.
+    TASK is the path of a task.yaml or the name of a bundled or public task. No model runs and nothing is written.
     """
-    from benchmarks.assemble import assemble
+    from advisor.advise import find
 
-    assembly = assemble(spec, seed=seed, allow_code=allow_code)
+    assembly = find(task).assembled(seed=seed, allow_code=allow_code)
     if as_json:
         click.echo(json.dumps(document(assembly), ensure_ascii=False, indent=2))
         return

@@ -34,12 +34,13 @@ def tell(verdict: Verdict, as_json: bool) -> int:
 
         click.echo(reports.render(verdict.story, "json"))
     else:
+        import os
         import sys
 
         from rich.console import Console
 
         from advisor.terminal import show
 
-        wide = None if sys.stdout.isatty() else 100
+        wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 100
         show(verdict.story, Console(highlight=False, width=wide))
     return EXIT[verdict.recommendation.verdict]

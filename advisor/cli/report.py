@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from advisor.cli.outcome import tell, write_reports
+from advisor.cli.shown import say
 
 EXAMPLE = "example"
 
@@ -45,5 +46,6 @@ def command(ctx: click.Context, /, run: str, rescore: bool, cases: str, out: Pat
     code = tell(verdict, given["as_json"])
     out.mkdir(parents=True, exist_ok=True)
     paths = write_reports(verdict, out)
-    click.echo(f"\nThe page: {paths[0]}", err=True)
+    click.echo(err=True)
+    say(f"The page: {paths[0]}")
     ctx.exit(code)

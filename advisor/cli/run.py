@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from advisor.cli import INTERRUPTED
 from advisor.cli.outcome import tell, write_reports
+from advisor.cli.shown import say
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
@@ -65,10 +67,10 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
 
     Example: advisor run support-intents --out runs/first
     """
-    from advisor.advise import prepare
+    from advisor.advise import prepare, run_folder
 
     prepared = prepare(task, _wishes(given))
-    folder = out or Path("runs") / prepared.assembly.benchmark.task.name
+    folder = out or run_folder(prepared.assembly.benchmark.task.name)
     _check_folder(folder, resume, bool(given["dry_run"]))
     as_json = bool(given["as_json"])
     _say_before(prepared)
@@ -78,11 +80,14 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     if minutes > ASK_ABOVE_MINUTES and not given["yes"]:
         if not sys.stdin.isatty():
             raise BadInput(f"the run is expected to take {minutes:.0f} minutes. Add --yes to start it all the same.")
-        click.confirm("Start?", abort=True, err=True)
+        if not click.confirm("Start?", err=True):
+            say("Nothing was started.")
+            ctx.exit(INTERRUPTED)
     verdict = _execute(prepared, folder, str(given["cases"]))
     code = tell(verdict, as_json)
     paths = write_reports(verdict, folder)
-    click.echo(f"\nThe page: {paths[0]}", err=True)
+    click.echo(err=True)
+    say(f"The page: {paths[0]}")
     ctx.exit(code)
 
 
@@ -127,17 +132,16 @@ def _check_folder(folder: Path, resume: bool, dry: bool) -> None:
 def _say_before(prepared: Prepared) -> None:
     benchmark = prepared.assembly.benchmark
     task = benchmark.task
-    click.echo(
+    target = f", target {benchmark.target:g}" if benchmark.target is not None else ", no target"
+    say(
         f"{task.name}: {task.kind}, {len(task.examples)} examples, {len(benchmark.heldout)} held-out cases, "
-        f"metric {benchmark.metric.name}"
-        + (f", target {benchmark.target:g}" if benchmark.target is not None else ", no target"),
-        err=True,
+        f"metric {benchmark.metric.name}{target}"
     )
     if prepared.origin:
-        click.echo(f"data: {prepared.origin}", err=True)
+        say(f"data: {prepared.origin}")
     for note in benchmark.notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(f"models: {', '.join(prepared.models.names)} on {prepared.models.placement}", err=True)
+        say(f"note: {note}")
+    say(f"models: {', '.join(prepared.models.names)} on {prepared.models.placement}")
 
 
 def _forecast(prepared: Prepared) -> float:
@@ -146,14 +150,13 @@ def _forecast(prepared: Prepared) -> float:
     expected = forecast(prepared.assembly.benchmark, prepared.candidates, prepared.models, prepared.options)
     if not expected.fits:
         raise BadInput(expected.sentence + ".")
-    click.echo(expected.sentence, err=True)
+    say(expected.sentence)
     return expected.minutes
 
 
 def _execute(prepared: Prepared, folder: Path, cases: str) -> Verdict:
-    from advisor.advise import execute, reopen
+    from advisor.advise import execute
     from advisor.cli.progress import LiveProgress, RunEvents
 
     with LiveProgress() as live:
-        execute(prepared, folder, RunEvents(live))
-    return reopen(folder, cases=cases)  # type: ignore[arg-type]
+        return execute(prepared, folder, RunEvents(live), cases)  # type: ignore[arg-type]  # click has checked it

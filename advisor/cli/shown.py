@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import sys
+import textwrap
+
+import click
 
 _ESCAPES = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)")
 
@@ -12,6 +18,15 @@ def shown(text: str, longest: int = 2_000) -> str:
     plain = _ESCAPES.sub("", text)
     line = "".join(character if character.isprintable() else " " for character in plain)
     return line if len(line) <= longest else line[: longest - 3] + "..."
+
+
+def say(text: str) -> None:
+    """Writes a sentence to stderr, broken between words at the terminal's width; in a pipe it stays one line."""
+    line = shown(text)
+    if sys.stderr.isatty() or "COLUMNS" in os.environ:
+        width = max(20, shutil.get_terminal_size().columns)
+        line = textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    click.echo(line, err=True)
 
 
 def marked(text: str, longest: int = 2_000) -> str:

@@ -1,0 +1,112 @@
+"""Writes down what a server answered as it arrives, so that a unit of work that was cut off pays for nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, cast
+
+from strategies.contract import Completion, Generates, LanguageModel, Prompt, Sampling, Step, Usage
+
+
+class Kept(Protocol):
+    """Where completions lie until the unit that asked for them is finished."""
+
+    def completions(self, unit: str) -> list[tuple[str, Mapping[str, Any]]]: ...
+
+    def keep_completion(self, unit: str, key: str, value: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(kw_only=True)
+class Memory:
+    """The unit that is being worked on, and what earlier starts of this very unit were already answered.
+
+    A unit names task, model, candidate, options and purpose, so a repeat, an edit or another seed never gets an answer
+    that was given for something else; and each answer is used once. In a run that nobody cuts off nothing is ever
+    taken from here.
+    """
+
+    kept: Kept
+    unit: str = ""
+    """Empty: nothing is remembered, such as while waiting times are measured."""
+    _earlier: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict, repr=False)
+
+    def turn_to(self, unit: str) -> None:
+        """From now on completions belong to `unit`."""
+        self.unit, self._earlier = unit, {}
+        for key, value in self.kept.completions(unit) if unit else ():
+            self._earlier.setdefault(key, []).append(value)
+
+    def take(self, key: str) -> Completion | None:
+        """The next answer that an earlier start got to the same question."""
+        found = self._earlier.get(key)
+        if not found:
+            return None
+        value = found.pop(0)
+        return Completion(**{**value, "usage": Usage(**value["usage"])})
+
+    def keep(self, key: str, completion: Completion) -> None:
+        """Failures are not kept: a server that has recovered is asked again."""
+        if self.unit and not completion.error:
+            self.kept.keep_completion(self.unit, key, asdict(completion))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembering:
+    """A model on a server, which is asked only what an earlier start of the same unit was not answered.
+
+    It generates, as `inner` does; what was paid for then is charged again by its stored usage, as part of this unit.
+    """
+
+    inner: LanguageModel
+    """Also `Generates`."""
+    memory: Memory
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self.inner.fingerprint
+
+    @property
+    def context_tokens(self) -> int:
+        return self.inner.context_tokens
+
+    @property
+    def local(self) -> bool:
+        return self.inner.local
+
+    def count(self, prompt: Prompt) -> int:
+        return self.inner.count(prompt)
+
+    def cut(self, text: str, tokens: int) -> str:
+        return self.inner.cut(text, tokens)
+
+    def generate(
+        self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
+    ) -> Iterator[tuple[int, Completion]]:
+        """Yields (index of the prompt, completion): first what is known, then the rest as it arrives."""
+        keys = [self._key(prompt, (max_tokens, sampling, step)) for prompt in prompts]
+        open_ = []
+        for index, key in enumerate(keys):
+            known = self.memory.take(key)
+            if known is None:
+                open_.append(index)
+            else:
+                yield index, known
+        if not open_:
+            return
+        asked = cast(Generates, self.inner).generate([prompts[index] for index in open_], max_tokens, sampling, step)
+        for place, completion in asked:
+            self.memory.keep(keys[open_[place]], completion)
+            yield open_[place], completion
+
+    def _key(self, prompt: Prompt, how: tuple[int, Sampling, Step]) -> str:
+        max_tokens, sampling, step = how
+        turns = [[message.role, message.content] for message in prompt]
+        parts = [self.fingerprint, turns, max_tokens, asdict(sampling), step]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

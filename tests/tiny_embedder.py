@@ -1,0 +1,29 @@
+"""A tiny random sentence embedder as an ordinary folder, for tests that name their models as a person does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests import tiny
+
+
+def embedder_folder(place: Path) -> Path:
+    """Writes a random encoder with mean pooling, as sentence-transformers does; the same weights every time."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel
+
+    from strategies.models.quiet import quiet
+
+    folder, inner = place / "tiny-embedder", place / "encoder"
+    torch.manual_seed(0)
+    config: Any = BertConfig
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    with quiet():
+        BertModel(config(vocab_size=300, max_position_embeddings=512, **sizes)).save_pretrained(inner)
+        tiny.tokenizer().save_pretrained(inner)
+        encoder = Transformer(str(inner))
+        SentenceTransformer(modules=[encoder, Pooling(32)], device="cpu").save(str(folder))
+    return folder
