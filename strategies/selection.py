@@ -61,16 +61,28 @@ class Kitchen:
         return Look(scores, total(usage), {"answers": _answers(cases, texts, scores)})
 
     def _label_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
-        """Scores with the plain likelihood; calibration and votes are chosen afterwards, from the notes, for nothing."""
+        """Keeps the raw likelihoods and votes in the notes, so that calibration and votes can be chosen for nothing."""
         rows, usage = pipeline.label_evidence(queries, "search")
         raw = [
             {"scores": row.scores, "votes": row.votes, "case": case.id} for row, case in zip(rows, cases, strict=True)
         ]
-        prior = mean_prior([row.scores for row in rows])
-        best = best_weighing(self.task, cases, rows, (prior, pipeline.setup, self.uses_votes))
-        scores = score_weighing(self.task, cases, rows, (prior, best))
+        return self.settled(pipeline.setup, Look((), total(usage), {"evidence": raw}))
+
+    def settled(self, setup: Setup, look: Look) -> Look:
+        """The look with the scores that its evidence gives here: another approach may have taken it, without votes."""
+        evidence = look.notes.get("evidence")
+        if not evidence:
+            return look
+        cases, rows = self._read(evidence)
+        best, prior = self.weighed(setup, evidence)
         texts = [task_label(self.task, row, prior, best) for row in rows]
-        return Look(tuple(scores), total(usage), {"evidence": raw, "answers": _answers(cases, texts, scores)})
+        scores = tuple(self.task.score(case, Prediction(text=text)) for case, text in zip(cases, texts, strict=True))
+        return Look(scores, look.usage, {**look.notes, "answers": _answers(cases, texts, scores)})
+
+    def _read(self, evidence: Sequence[dict[str, Any]]) -> tuple[list[Case], list[LabelEvidence]]:
+        known = {case.id: case for case in self.task.examples}
+        rows = [LabelEvidence(tuple(row["scores"]), tuple(row["votes"])) for row in evidence]
+        return [known[row["case"]] for row in evidence], rows
 
     def finish(self, setup: Setup, evidence: Sequence[dict[str, Any]], adapter: Path | None = None) -> Pipeline:
         """The chosen setup on all examples; calibration and votes chosen on all the selection evidence that was seen."""
@@ -80,9 +92,7 @@ class Kitchen:
     def weighed(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> tuple[Setup, Prior | None]:
         if not evidence:
             return setup, None
-        known = {case.id: case for case in self.task.examples}
-        cases = [known[row["case"]] for row in evidence]
-        rows = [LabelEvidence(tuple(row["scores"]), tuple(row["votes"])) for row in evidence]
+        cases, rows = self._read(evidence)
         prior = mean_prior([row.scores for row in rows])
         return best_weighing(self.task, cases, rows, (prior, setup, self.uses_votes)), prior
 

@@ -16,7 +16,7 @@ from benchmarks.metrics import load as load_metric
 from benchmarks.models import Models
 from benchmarks.spec import ModelSpec
 from benchmarks.split import cut_folds
-from strategies.contract import Case, Document, Embedder, Journal, Kind, LanguageModel, Query, Task, Trial, Usage
+from strategies.contract import Case, Document, Embedder, Kind, LanguageModel, Query, Task, Trial, Usage
 from strategies.models.device import Placement
 from strategies.models.local import LocalModel
 
@@ -222,7 +222,7 @@ def messages(count: int, start: int = 0) -> tuple[Case, ...]:
     for number in range(start, start + count):
         label = tuple(TOPICS)[number % len(TOPICS)]
         words = TOPICS[label]
-        text = FRAMES[(number // 4) % len(FRAMES)].format(words[(number // 24) % len(words)]) + f" (note {number})"
+        text = FRAMES[(number // 16) % len(FRAMES)].format(words[(number // 4) % len(words)]) + f" (note {number})"
         cases.append(Case(id=f"m{number}", input=text, output=label))
     return tuple(cases)
 
@@ -299,13 +299,11 @@ def benchmark(kind: Kind = "classification", examples: int = 24, heldout: int = 
 
 @dataclass
 class Memory:
-    """A journal in memory that counts its readers' luck (`contract.Journal`)."""
+    """A journal in memory (`contract.Journal`)."""
 
     known: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    hits: int = 0
 
     def get(self, key: str) -> Mapping[str, Any] | None:
-        self.hits += key in self.known
         return self.known.get(key)
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
@@ -321,7 +319,7 @@ class Bench:
     embedder: Embedder = field(default_factory=WordHashes)
     seed: int = 0
     tuning_tokens: int = 20_000
-    journal: Journal = field(default_factory=Memory)
+    journal: Memory = field(default_factory=Memory)
     spent: list[Usage] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
 

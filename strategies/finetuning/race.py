@@ -148,6 +148,7 @@ class Race:
             [case.id for case in look_at],
         )
         look = journalled(self.bench, parts, lambda: self._train_and_look(entry.tuning.setup, recipe, on))
+        look = self.kitchen.settled(entry.tuning.setup, look)
         for usage in look.usage:
             self.bench.record(usage)
         entry.problem = str(look.notes.get("problem", ""))
