@@ -282,6 +282,7 @@ def test_what_another_approach_left_in_the_journal_changes_no_choice(fits: Fits)
     found = by_name["lora + retrieval"].fit(task, shared)
     assert len(shared.journal.known) - before < len(alone.journal.known) / 2
     assert found.describe() == wanted.describe()
+    assert shared.trials[-len(alone.trials) :] == alone.trials
 
 
 # ---------------------------------------------------------------- the answer key

@@ -251,8 +251,13 @@ def test_the_folder_is_a_plain_peft_adapter(model: LocalModel, trained: Training
     config = json.loads((trained.folder / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "tiny"
     assert config["peft_type"] == "LORA"
-    assert str(model.folder) not in "".join(path.read_text() for path in trained.folder.glob("*.json"))
-    assert not list(trained.folder.glob("*.bin"))
+    assert {path.name for path in trained.folder.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "README.md",
+    }
+    assert all(str(model.folder).encode() not in path.read_bytes() for path in trained.folder.iterdir())
+    assert "base_model: tiny" in (trained.folder / "README.md").read_text()
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")

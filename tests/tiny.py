@@ -339,4 +339,5 @@ class Bench:
 
 def models(folder: Path) -> Models:
     """The models of a run: the tiny model by its folder, as a person would name it, and the word-hash embedder."""
-    return Models(specs=(ModelSpec(name=str(folder)),), dtype="float32", _embedder=WordHashes())
+    specs = (ModelSpec(name="tiny", folder=str(folder)),)
+    return Models(specs=specs, dtype="float32", _embedder=WordHashes(), _placement=FLOAT32)

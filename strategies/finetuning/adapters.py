@@ -11,6 +11,16 @@ from typing import Any
 
 from strategies.contract import DeadAdapter, Recipe
 
+CARD = """---
+base_model: {name}
+library_name: peft
+---
+# LoRA adapter
+
+For the model `{name}`, weights `{revision}`. Rank {rank}, on all linear layers, trained on the answers only. It loads with
+`peft.PeftModel.from_pretrained(model, folder)` and was measured merged into the model's weights.
+"""
+
 
 def attach(module: Any, recipe: Recipe, seed: int) -> Any:
     """The module with a fresh adapter on all linear layers; only the adapter can be trained."""
@@ -31,11 +41,13 @@ def attach(module: Any, recipe: Recipe, seed: int) -> Any:
 
 
 def save(peft_model: Any, folder: Path, base: tuple[str, str]) -> None:
-    """Writes adapter_config.json and adapter_model.safetensors; `base` is (name, revision), never a path of this machine."""
+    """Writes adapter_config.json, adapter_model.safetensors and a card; `base` is (name, revision), never a path of here."""
     config = peft_model.peft_config["default"]
     config.base_model_name_or_path, config.revision = base
     config.inference_mode = True
     peft_model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    # In place of the card that peft writes, which names the folder that the base model was loaded from.
+    (folder / "README.md").write_text(CARD.format(name=base[0], revision=base[1], rank=config.r), encoding="utf-8")
 
 
 def merged(module: Any, folder: Path) -> Any:

@@ -1,0 +1,485 @@
+"""A whole run with tiny models: killed and resumed it ends as an uninterrupted one, and nothing finished runs twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation, State
+from benchmarks.frozen import freeze, thaw
+from benchmarks.metrics import load as load_metric
+from benchmarks.plan import Options, Unit, candidates, label
+from benchmarks.run import Run
+from benchmarks.store import Store
+from benchmarks.stored import evaluations, rescored
+from strategies.catalog import approaches
+from strategies.contract import (
+    Abstention,
+    DeadAdapter,
+    Evidence,
+    Failure,
+    Family,
+    Fitted,
+    Generates,
+    Outcome,
+    Prediction,
+    Query,
+    Sampling,
+    Strategy,
+    Task,
+    Usage,
+    Workbench,
+)
+from strategies.models.scripted import ScriptedModel
+from tests import killed, tiny
+
+ROOT = Path(__file__).resolve().parent.parent
+PURPOSES = ("heldout", "edit", "repeat", "seed", "oracle")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.model_folder(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def whole(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nobody interrupted."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("whole")
+    killed.bakeoff(folder, model).execute()
+    torch.set_num_threads(threads)
+    return folder
+
+
+def opened(folder: Path) -> Any:
+    return closing(Store(folder / "run.sqlite"))
+
+
+def timeless(value: Any) -> Any:
+    """Plain values without what a clock measured."""
+    if isinstance(value, Mapping):
+        return {key: timeless(each) for key, each in value.items() if key != "seconds"}
+    return [timeless(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """Rows, usage, trials and notes of a run."""
+    with opened(folder) as store:
+        names = store.candidates()
+        return {
+            "rows": {
+                (name, purpose): [timeless(dataclasses.asdict(row)) for row in store.rows(name, purpose)]
+                for name in names
+                for purpose in PURPOSES
+            },
+            "usage": {
+                (name, kind): sorted(json.dumps(timeless(dataclasses.asdict(row))) for row in store.usage(name, kind))
+                for name in names
+                for kind in ("fit", "answer")
+            },
+            "trials": {name: store.trials(name) for name in names},
+            "notes": {name: timeless(note) for name, note in store.notes("fit").items()},
+        }
+
+
+def described(run: Run) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": candidate.name,
+            "approach": candidate.strategy.name,
+            "family": candidate.strategy.family,
+            "model": candidate.model,
+            "simplicity": candidate.strategy.simplicity,
+        }
+        for candidate in run.candidates
+    ]
+
+
+def evaluated(run: Run) -> dict[str, Evaluation]:
+    run.execute()
+    with opened(run.folder) as store:
+        return {found.candidate: found for found in evaluations(run.benchmark, described(run), store)}
+
+
+# ---------------------------------------------------------------- a whole run
+
+
+def test_every_approach_comes_to_an_evaluation_or_says_why_not(whole: Path, model: Path) -> None:
+    run = killed.bakeoff(whole, model)
+    found = evaluated(run)
+    assert set(found) == {candidate.name for candidate in run.candidates}
+    for candidate in run.candidates:
+        evaluation = found[candidate.name]
+        reason = candidate.strategy.unsuitable(run.benchmark.task)
+        if reason:
+            assert (evaluation.state, evaluation.problem) == (State.SKIPPED, reason)
+            continue
+        assert evaluation.state is None, evaluation.problem
+        assert evaluation.keys == tuple(case.id for case in run.benchmark.heldout)
+        assert evaluation.figure == pytest.approx(sum(evaluation.scores) / len(evaluation.scores))
+        assert evaluation.lower <= evaluation.figure <= evaluation.upper
+        assert evaluation.answering is not None
+        assert evaluation.answering.calls == 12
+        assert evaluation.latency is not None
+        assert evaluation.latency.p95_s >= evaluation.latency.p50_s > 0
+        assert {agreement.name for agreement in evaluation.agreements} >= {"edits", "repeats"}
+        assert bool(candidate.strategy.needs) == bool(sum(row.prompt_tokens for row in evaluation.fitting))
+
+
+def test_at_temperature_0_in_float32_other_batch_neighbours_change_no_answer(whole: Path, model: Path) -> None:
+    for evaluation in evaluated(killed.bakeoff(whole, model)).values():
+        for agreement in evaluation.agreements:
+            if agreement.name == "repeats":
+                assert agreement.same == 1.0
+
+
+def test_started_again_a_finished_run_does_nothing(whole: Path, model: Path) -> None:
+    with opened(whole) as store:
+        before = store.starts()
+    started: list[Unit] = []
+
+    class Counting(killed.Dying):
+        def started(self, unit: Unit, number: int, total: int) -> None:
+            started.append(unit)
+
+    killed.bakeoff(whole, model, Counting()).execute()
+    with opened(whole) as store:
+        assert store.starts() == before
+    assert started == []
+    assert set(before.values()) == {1}
+
+
+def test_nothing_in_the_run_folder_is_pickled_or_names_this_machine(whole: Path, model: Path) -> None:
+    kinds = {path.suffix for path in whole.rglob("*") if path.is_file()}
+    assert kinds <= {".sqlite", ".sqlite-wal", ".sqlite-shm", ".json", ".npy", ".safetensors", ".md"}
+    for path in whole.rglob("*"):
+        if path.is_file():
+            assert str(model.parent).encode() not in path.read_bytes()
+
+
+# ---------------------------------------------------------------- kill -9
+
+
+def test_killed_wherever_it_is_and_resumed_it_ends_with_the_same_rows(whole: Path, model: Path, tmp_path: Path) -> None:
+    """Killed in a search, in the middle of a training (twice) and right after a unit was stored."""
+    folder = tmp_path / "run"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+    def run(*death: str) -> int:
+        command = [sys.executable, "-m", "tests.killed", str(folder), str(model), *death]
+        return subprocess.run(command, cwd=ROOT, env=environment, timeout=300, check=False).returncode
+
+    kept: dict[str, int] = {}
+    deaths = [("progress", "25"), ("step", "17"), ("step", "40"), ("stored", "3")]
+    for death in deaths:
+        assert run(*death) == -signal.SIGKILL, f"{death} was never reached"
+        with opened(folder) as store:
+            finished, starts = store.finished(), store.starts()
+        assert {name: starts[name] for name in kept} == kept, "A finished unit was started again."
+        kept = {name: starts[name] for name in finished}
+    assert run() == 0
+    with opened(folder) as store:
+        starts = store.starts()
+        assert set(store.finished()) == set(starts)
+    assert {name: starts[name] for name in kept} == kept
+    assert sum(starts.values()) == len(starts) + 3, "Three deaths fell into a unit, which was started once more each."
+    assert contents(folder) == contents(whole)
+
+
+# ---------------------------------------------------------------- another run in the same folder
+
+
+def small(folder: Path, model: Path, strategies: Sequence[Strategy] | None = None) -> Run:
+    chosen = strategies or [strategy for strategy in approaches() if not strategy.needs]
+    options = Options(probes=False)
+    return Run(
+        benchmark=tiny.benchmark(),
+        candidates=[Candidate(name=label(each), strategy=each, model="") for each in chosen],
+        models=tiny.models(model),
+        options=options,
+        folder=folder,
+    )
+
+
+def with_heldout(run: Run) -> Run:
+    return replace(run, benchmark=tiny.benchmark(heldout=13))
+
+
+CHANGES: Mapping[str, Callable[[Run], Run]] = {
+    "examples": lambda run: replace(run, benchmark=tiny.benchmark(examples=27)),
+    "instruction": lambda run: replace(
+        run, benchmark=replace(run.benchmark, task=replace(run.benchmark.task, instruction="Another one."))
+    ),
+    "seed": lambda run: replace(run, options=replace(run.options, seed=1)),
+    "tuning budget": lambda run: replace(run, options=replace(run.options, tuning_tokens=1)),
+    "approaches": lambda run: replace(run, candidates=run.candidates[:-1]),
+    "dtype": lambda run: replace(run, models=replace(run.models, _placement=replace(tiny.FLOAT32, dtype="bfloat16"))),
+}
+
+
+@pytest.mark.parametrize("part", list(CHANGES))
+def test_a_run_goes_on_only_as_what_it_is(part: str, model: Path, tmp_path: Path) -> None:
+    run = small(tmp_path / "run", model)
+    run.execute()
+    before = contents(run.folder)
+    with pytest.raises(BadInput) as refusal:
+        CHANGES[part](run).execute()
+    sentence = str(refusal.value)
+    assert "the run in run was made with" in sentence
+    assert part in sentence
+    assert "start without --resume into another folder" in sentence
+    assert contents(run.folder) == before
+
+
+def test_other_held_out_cases_are_refused(model: Path, tmp_path: Path) -> None:
+    run = small(tmp_path / "run", model)
+    run.execute()
+    with pytest.raises(BadInput, match="held-out"):
+        with_heldout(run).execute()
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scripted:
+    """Answers the first held-out cases with given outcomes, and every other one rightly. It is its own fit."""
+
+    family: ClassVar[Family] = "reference"
+    needs: ClassVar[tuple[type, ...]] = ()
+    simplicity: ClassVar[int] = 0
+
+    name: str
+    outcomes: tuple[Outcome | None, ...]
+    right: str = "delivery"
+
+    def unsuitable(self, task: Task) -> str:
+        return ""
+
+    def fit(self, task: Task, bench: Workbench) -> Fitted:
+        return self
+
+    def load(self, folder: Path, bench: Workbench) -> Fitted:
+        return self
+
+    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
+        return None
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        for place, query in enumerate(queries):
+            outcome = self.outcomes[place] if len(queries) > 1 and place < len(self.outcomes) else right(self.right)
+            if outcome is not None:
+                yield query.key, outcome
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def describe(self) -> Mapping[str, Any]:
+        return {}
+
+
+def right(text: str, **more: Any) -> Prediction:
+    return Prediction(text=text, usage=(Usage(model="m", step="answering", seconds=0.5, prompt_tokens=7),), **more)
+
+
+def uniform(count: int) -> Benchmark:
+    """Held-out cases whose answer is always the same."""
+    base = tiny.benchmark(heldout=count)
+    return replace(base, heldout=tuple(replace(case, output="delivery") for case in base.heldout))
+
+
+def of_outcomes(folder: Path, model: Path, outcomes: Sequence[Outcome | None], count: int) -> Evaluation:
+    run = replace(small(folder, model, [Scripted(name="s", outcomes=tuple(outcomes))]), benchmark=uniform(count))
+    return evaluated(run)["s"]
+
+
+def test_every_way_not_to_answer_has_its_own_column_and_is_not_right(model: Path, tmp_path: Path) -> None:
+    outcomes: list[Outcome] = [
+        Abstention(reason="the documents do not say"),
+        Failure(kind="refused", message="no"),
+        Failure(kind="unparsable", message="no object", raw="{"),
+        right("delivery", truncated=True),
+        right("refund"),
+    ]
+    found = of_outcomes(tmp_path / "run", model, outcomes, 20)
+    assert found.state is None
+    assert found.failures == {"abstained": 1, "refused": 1, "unparsable": 1, "truncated": 1}
+    assert found.scores == (0.0, 0.0, 0.0, 1.0, 0.0, *[1.0] * 15)
+    assert found.figure == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("lost", "state"), [(1, None), (2, State.INVALID)])
+def test_more_than_one_answer_in_a_hundred_lost_to_faults_is_no_measurement(
+    lost: int, state: State | None, model: Path, tmp_path: Path
+) -> None:
+    faults = [Failure(kind="infrastructure", message="the server is gone")] * lost
+    found = of_outcomes(tmp_path / "run", model, faults, 100)
+    assert found.state is state
+    assert found.failures == {"infrastructure": lost}
+    assert bool(found.scores) == (state is None)
+    if state:
+        assert "2 of 100 answers were lost" in found.problem
+
+
+def test_silence_is_a_fault(model: Path, tmp_path: Path) -> None:
+    found = of_outcomes(tmp_path / "run", model, [None], 100)
+    assert found.failures == {"infrastructure": 1}
+
+
+def test_what_answering_cost_is_the_sum_over_stored_answers(model: Path, tmp_path: Path) -> None:
+    found = of_outcomes(tmp_path / "run", model, [], 30)
+    assert found.answering is not None
+    assert (found.answering.calls, found.answering.seconds, found.answering.prompt_tokens) == (30, 15.0, 210)
+
+
+def test_equal_inputs_are_asked_once_and_each_case_gets_its_row(model: Path, tmp_path: Path) -> None:
+    base = uniform(4)
+    twin = replace(base.heldout[0], id="twin")
+    benchmark = replace(base, heldout=(*base.heldout, twin))
+    run = replace(
+        small(tmp_path / "run", model, [Scripted(name="s", outcomes=(right("refund"),))]), benchmark=benchmark
+    )
+    found = evaluated(run)["s"]
+    assert found.scores == (0.0, 1.0, 1.0, 1.0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breaking(Scripted):
+    """Cannot be fitted."""
+
+    error: Exception
+
+    def fit(self, task: Task, bench: Workbench) -> Fitted:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (DeadAdapter("the adapter has no effect"), "the adapter has no effect"),
+        (ValueError("a shape is wrong"), "fitting failed with ValueError: a shape is wrong"),
+    ],
+)
+def test_a_fit_that_fails_is_a_problem_with_a_sentence_and_the_others_go_on(
+    error: Exception, says: str, model: Path, tmp_path: Path
+) -> None:
+    broken, fine = Breaking(name="broken", outcomes=(), error=error), Scripted(name="fine", outcomes=())
+    found = evaluated(replace(small(tmp_path / "run", model, [broken, fine]), benchmark=uniform(10)))
+    assert (found["broken"].state, found["broken"].problem) == (State.INVALID, says)
+    assert found["broken"].scores == ()
+    assert found["fine"].figure == 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Scripted):
+    """Needs a model that can be trained."""
+
+    needs: ClassVar[tuple[type, ...]] = next(each.needs for each in approaches() if each.family == "finetuning")
+
+
+def test_what_a_model_cannot_do_is_told_and_not_tried(model: Path, tmp_path: Path) -> None:
+    models = tiny.models(model)
+    models._ready["tiny"] = ScriptedModel(name="tiny", answer=lambda prompt: "delivery")
+    assert isinstance(models.language("tiny"), Generates)
+    run = replace(small(tmp_path / "run", model), models=models)
+    run = replace(run, candidates=candidates([Trained(name="lora", outcomes=())], ("tiny",)))
+    found = evaluated(run)["lora"]
+    assert (found.state, found.problem) == (State.CANNOT_RUN, "tiny cannot be trained here")
+
+
+def test_a_rehearsal_with_a_scripted_model_goes_through_every_prompting_approach(model: Path, tmp_path: Path) -> None:
+    """The script knows the words of the topics, so prompting gets everything right, and the run costs nothing."""
+
+    def answer(prompt: Any) -> str:
+        asked = prompt[-1].content.casefold()
+        found = [topic for topic, words in tiny.TOPICS.items() if any(word in asked for word in words)]
+        return found[0].replace("_", " ") if found else "delivery"
+
+    models = tiny.models(model)
+    models._ready["tiny"] = ScriptedModel(name="tiny", answer=answer)
+    prompting = [strategy for strategy in approaches() if strategy.family == "prompting"]
+    run = replace(small(tmp_path / "run", model), models=models, candidates=candidates(prompting, ("tiny",)))
+    for evaluation in evaluated(run).values():
+        assert evaluation.figure == 1.0
+        assert evaluation.selection_score == 1.0
+
+
+# ---------------------------------------------------------------- documents
+
+
+@dataclass(frozen=True, kw_only=True)
+class Showing(Scripted):
+    """Shows as evidence the first rooms in the order of the alphabet."""
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        rooms = [Evidence(document_id=f"room-{name}", text="", score=1.0) for name in tiny.ROOMS[:4]]
+        for query in queries:
+            yield query.key, right("4", evidence=tuple(rooms))
+
+
+def test_finding_is_measured_apart_from_answering(model: Path, tmp_path: Path) -> None:
+    """Of 12 questions, one for each room, four have their room at the ranks 1 to 4."""
+    run = small(tmp_path / "run", model, [Showing(name="s", outcomes=())])
+    found = evaluated(replace(run, benchmark=tiny.benchmark("qa", examples=24, heldout=12)))["s"]
+    assert found.retrieval is not None
+    assert found.retrieval.cases == 12
+    assert found.retrieval.recall_at == {1: 1 / 12, 3: 3 / 12}
+    assert found.retrieval.mrr == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 12)
+
+
+def test_the_gold_documents_are_handed_over_as_a_diagnostic_only(model: Path, tmp_path: Path) -> None:
+    retrieval = [strategy for strategy in approaches() if strategy.family == "retrieval"][:1]
+    models = tiny.models(model)
+    run = Run(
+        benchmark=tiny.benchmark("qa"),
+        candidates=candidates(retrieval, models.names),
+        models=models,
+        options=Options(tuning_tokens=5_000, second_seed=False),
+        folder=tmp_path / "run",
+    )
+    (found,) = evaluated(run).values()
+    assert found.oracle is not None
+    assert found.retrieval is not None
+    with opened(run.folder) as store:
+        rows = list(store.rows(found.candidate, "oracle"))
+    assert len(rows) == 12
+    assert all(isinstance(row.outcome, Prediction) and row.outcome.evidence for row in rows)
+
+
+# ---------------------------------------------------------------- scores anew
+
+
+def test_scores_are_made_again_from_raw_answers_without_a_model(model: Path, tmp_path: Path) -> None:
+    """A benchmark from its frozen form, another metric, and no model anywhere."""
+    run = replace(
+        small(tmp_path / "run", model, [Scripted(name="s", outcomes=(right("Delivery!"), right("refund")))]),
+        benchmark=uniform(10),
+    )
+    before = evaluated(run)["s"]
+    assert before.scores[1:] == (0.0, *[1.0] * 8)
+    stored = thaw(json.loads(json.dumps(freeze(run.benchmark))))
+    graded = replace(stored, metric=load_metric("chrf", {}))
+    with opened(run.folder) as store:
+        assert rescored(stored, store) == 0
+        (same,) = evaluations(stored, described(run), store)
+        assert dataclasses.asdict(same) == dataclasses.asdict(before)
+        assert rescored(graded, store) > 0
+        (other,) = evaluations(graded, described(run), store)
+    assert 0 < other.scores[1] < 1
+    assert other.scores[2:] == before.scores[2:]
+    assert other.answering == before.answering
