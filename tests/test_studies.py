@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from advisor.advise import Wishes, execute, prepare, reopen
+from advisor.example import opened as example
 from benchmarks.contract import BadInput
 from benchmarks.packed import pack, read_lines, unpack, write_lines
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
@@ -74,6 +77,40 @@ def test_a_file_that_is_no_packed_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.gz").write_bytes(b"not gzip")
     with pytest.raises(BadInput, match="cannot be read as gzipped JSON lines"):
         unpack(tmp_path / "broken.gz", tmp_path / "again")
+
+
+# ---------------------------------------------------------------- the example
+
+
+def test_the_example_is_a_real_recorded_run() -> None:
+    assert (ROOT / "advisor" / "example_run.jsonl.gz").stat().st_size < 300_000
+    with example() as folder:
+        verdict = reopen(folder)
+    assert not folder.exists()
+    assert verdict.story.recorded
+    assert verdict.story.task == TASK
+    families = {each.family for each in verdict.evaluations if each.scores}
+    assert {"reference", "prompting", "retrieval"} <= families
+    assert all(len(each.scores) == 300 for each in verdict.evaluations if each.scores)
+
+
+def test_the_example_needs_no_model_and_little_time(tmp_path: Path) -> None:
+    code = (
+        "import sys, resource\n"
+        "from advisor.__main__ import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'transformers', 'peft', 'faiss', 'sentence_transformers', 'sklearn'} & set(sys.modules)\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(sorted(heavy), used.ru_utime + used.ru_stime, file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-c", code, "report", "example", "--out", str(tmp_path / "report")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    heavy, seconds = done.stderr.splitlines()[-1].rsplit(" ", 1)
+    assert heavy == "[]"
+    assert not list((tmp_path / "report").glob("run.*")), "the example is unpacked elsewhere and goes away"
+    assert float(seconds) < 2.5, "the processor seconds of telling the example; its page is there within 2 s"
+    assert (tmp_path / "report" / "report.html").is_file()
+    assert "Recorded run" in done.stdout
 
 
 # ---------------------------------------------------------------- the plain script
