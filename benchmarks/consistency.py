@@ -37,13 +37,14 @@ def _no_end(text: str) -> str:
 EDITS = (
     Edit("lower case", str.lower, _ALL - _COPYING),
     Edit("first letter's case", _lower_first, _ALL - _COPYING),
-    Edit("final punctuation dropped", _no_end, _ALL),
-    Edit("spaces doubled", lambda text: text.replace(" ", "  "), _ALL),
+    Edit("final punctuation dropped", _no_end, _ALL - _COPYING),
+    Edit("spaces doubled", lambda text: text.replace(" ", "  "), _ALL - _COPYING),
     Edit("blank lines around", lambda text: f"\n{text}\n", _ALL),
     Edit("a greeting in front", lambda text: f"Hello, {text}", _ALL - _COPYING),
     Edit("a space at the end", lambda text: f"{text} ", _COPYING),
+    Edit("a space in front", lambda text: f" {text}", _COPYING),
 )
-"""In extraction and rewriting only what cannot belong to the answer is touched."""
+"""In extraction and rewriting the input itself stays as it is: any part of it, spaces and full stops too, may be copied."""
 
 
 def edits_for(kind: Kind) -> tuple[Edit, ...]:

@@ -20,7 +20,7 @@ def to_json(outcome: Outcome) -> str:
     """One line of JSON; usage is part of it, so a resumed run costs what it cost."""
     name = next(name for name, kind in _TYPES.items() if isinstance(outcome, kind))
     values = {key: value for key, value in asdict(outcome).items() if value not in (None, (), "", False)}
-    return json.dumps({"type": name, **values}, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps({"type": name, **values}, separators=(",", ":"))
 
 
 def from_json(text: str) -> Outcome:

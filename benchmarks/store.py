@@ -49,7 +49,12 @@ class Store:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.DatabaseError as error:
+            raise BadInput(
+                f"{path.name} cannot be read as a run's rows ({error}). Run again into a new folder."
+            ) from None
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
         version = self.meta("schema_version")
@@ -71,7 +76,7 @@ class Store:
         return None if row is None else json.loads(row[0])
 
     def set_meta(self, key: str, value: Any) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, ensure_ascii=False)))
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
     # ------------------------------------------------------------ units
 
@@ -121,11 +126,11 @@ class Store:
             )
             self._db.executemany(
                 "INSERT INTO trials VALUES (?, ?, ?)",
-                [(done.unit, done.candidate, json.dumps(asdict(trial), ensure_ascii=False)) for trial in done.trials],
+                [(done.unit, done.candidate, json.dumps(asdict(trial))) for trial in done.trials],
             )
             self._db.execute(
                 "UPDATE units SET finished = datetime('now'), note = ? WHERE name = ?",
-                (json.dumps(dict(done.note or {}), ensure_ascii=False), done.unit),
+                (json.dumps(dict(done.note or {})), done.unit),
             )
 
     # ------------------------------------------------------------ within a unit that is not finished
@@ -137,7 +142,7 @@ class Store:
 
     def keep_completion(self, unit: str, key: str, value: Mapping[str, Any]) -> None:
         """Writes one down at once; all of them go when the unit is finished, since its rows hold them then."""
-        text = json.dumps(dict(value), ensure_ascii=False)
+        text = json.dumps(dict(value))
         self._db.execute("INSERT INTO completions VALUES (?, ?, ?)", (unit, key, text))
 
     # ------------------------------------------------------------ reading
@@ -201,7 +206,7 @@ class StoredJournal:
     def put(self, key: str, value: Mapping[str, Any]) -> None:
         self.db.execute(
             "INSERT OR REPLACE INTO journal VALUES (?, ?, ?)",
-            (self.namespace, key, json.dumps(dict(value), ensure_ascii=False)),
+            (self.namespace, key, json.dumps(dict(value))),
         )
 
 

@@ -238,7 +238,7 @@ class Pipeline:
                 "labels": list(self.task.labels),
             },
         }
-        (folder / "pipeline.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
+        (folder / "pipeline.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
     def describe(self) -> Mapping[str, Any]:
         return {"setup": asdict(self.setup), "max_tokens": self.max_tokens, **self.record}

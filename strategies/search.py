@@ -206,7 +206,7 @@ def journalled(bench: Workbench, parts: Any, work: Callable[[], Look]) -> Look:
 
 
 def content_key(parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def plain(configuration: Any) -> Mapping[str, Any]:

@@ -274,7 +274,7 @@ def test_what_fitting_cost_is_recorded(strategy: Strategy, kind: Kind, fits: Fit
 def test_what_another_approach_left_in_the_journal_changes_no_choice(fits: Fits) -> None:
     """Trainings are shared where they are the same; what each approach makes of their evidence is its own."""
     by_name = {strategy.name: strategy for strategy in FOUND}
-    task = tiny.benchmark().task
+    task = tiny.benchmark(examples=60).task
     alone, shared = fits.bench("alone"), fits.bench("shared")
     wanted = by_name["lora + retrieval"].fit(task, alone)
     by_name["lora"].fit(task, shared)

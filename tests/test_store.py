@@ -1,0 +1,212 @@
+"""The store of a run: a unit is whole or absent, and everything comes back as it went in."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.contract import BadInput, Row
+from benchmarks.outcomes import from_json, text_of, to_json
+from benchmarks.store import Finished, Store
+from strategies.contract import Abstention, Evidence, Failure, Outcome, Prediction, Trial, Usage
+
+USAGE = Usage(model="m", step="answering", prompt_tokens=12, cached_tokens=3, answer_tokens=4, seconds=0.25)
+TRIAL = Trial(
+    approach="prompting", configuration={"shots": 3, "form": {"layout": "turns"}}, score=0.5, cases=20, tokens=9
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "run.sqlite")
+    yield opened
+    opened.close()
+
+
+def row(key: str, score: float = 1.0, purpose: str = "heldout", variant: str = "") -> Row:
+    outcome = Prediction(text=f"answer {key}", usage=(USAGE,))
+    return Row(candidate="c", purpose=purpose, key=key, outcome=outcome, score=score, variant=variant)
+
+
+def finish(store: Store, name: str, kind: str = "answer", **what: Any) -> None:
+    store.begin(name, kind, "c")
+    store.finish(Finished(unit=name, kind=kind, candidate="c", **what))
+
+
+# ---------------------------------------------------------------- outcomes
+
+text = st.text(max_size=30)
+usage = st.lists(
+    st.builds(
+        Usage,
+        model=text,
+        step=st.sampled_from(["search", "index", "training", "answering"]),
+        prompt_tokens=st.integers(0, 10**6),
+        seconds=st.floats(0, 1e6),
+        cost=st.none() | st.floats(0, 10),
+    ),
+    max_size=2,
+).map(tuple)
+evidence = st.lists(
+    st.builds(Evidence, document_id=text, text=text, score=st.floats(-1, 1), start=st.integers(0, 99)), max_size=2
+).map(tuple)
+outcomes = st.one_of(
+    st.builds(
+        Prediction,
+        text=text,
+        evidence=evidence,
+        probabilities=st.none() | st.dictionaries(text, st.floats(0, 1), min_size=1, max_size=3),
+        truncated=st.booleans(),
+        usage=usage,
+    ),
+    st.builds(Abstention, reason=text, evidence=evidence, usage=usage),
+    st.builds(
+        Failure, kind=st.sampled_from(["refused", "unparsable", "infrastructure"]), message=text, raw=text, usage=usage
+    ),
+)
+
+
+@given(outcomes)
+@settings(max_examples=150, deadline=None)
+def test_an_outcome_comes_back_as_it_went_in(outcome: Outcome) -> None:
+    assert from_json(to_json(outcome)) == outcome
+
+
+def test_only_a_prediction_has_a_text() -> None:
+    assert text_of(Prediction(text="x")) == "x"
+    assert text_of(Abstention(reason="x")) == text_of(Failure(kind="refused", message="x", raw="x")) == ""
+
+
+@pytest.mark.parametrize("awkward", ["\ud800", "a\x00b", "\u2028", "😀", '"\\\n'])
+def test_awkward_answers_are_kept(store: Store, awkward: str) -> None:
+    outcome = Prediction(text=awkward)
+    finish(store, "u", rows=(Row(candidate="c", purpose="heldout", key="k", outcome=outcome, score=0.0),))
+    (found,) = store.rows("c", "heldout")
+    assert found.outcome == outcome
+
+
+# ---------------------------------------------------------------- units
+
+
+def test_rows_usage_and_trials_come_back(store: Store) -> None:
+    rows = (row("b", 0.5), row("a"))
+    finish(store, "u", "fit", rows=rows, usage=(USAGE,), trials=(TRIAL,), note={"chosen": {"k": 3}})
+    assert list(store.rows("c", "heldout")) == [row("a"), row("b", 0.5)]
+    assert store.usage("c", "fit") == [USAGE]
+    assert store.usage("c", "answer") == []
+    assert store.trials("c") == [TRIAL]
+    assert store.finished() == {"u": {"chosen": {"k": 3}}}
+    assert store.notes("fit") == {"c": {"chosen": {"k": 3}}}
+    assert store.candidates() == ["c"]
+
+
+def test_a_unit_that_was_begun_is_not_finished_and_its_starts_are_counted(store: Store) -> None:
+    store.begin("u", "answer", "c")
+    store.begin("u", "answer", "c")
+    assert store.finished() == {}
+    assert store.starts() == {"u": 2}
+    finish(store, "u", rows=(row("a"),))
+    assert store.starts() == {"u": 3}
+    assert set(store.finished()) == {"u"}
+
+
+def test_a_unit_is_whole_or_absent(store: Store, tmp_path: Path) -> None:
+    """A row that cannot be written takes the whole unit back, the rows before it too."""
+    store.begin("u", "answer", "c")
+    broken = Row(candidate="c", purpose="heldout", key="z", outcome=Prediction(text="x"), score=float("nan"))
+    with pytest.raises(sqlite3.IntegrityError):
+        store.finish(Finished(unit="u", kind="answer", candidate="c", rows=(row("a"), broken), usage=(USAGE,)))
+    assert list(store.rows("c", "heldout")) == []
+    assert store.usage("c", "answer") == []
+    assert store.finished() == {}
+    finish(store, "v", rows=(row("b"),))
+    assert [found.key for found in store.rows("c", "heldout")] == ["b"]
+
+
+def test_finished_twice_nothing_is_there_twice(store: Store) -> None:
+    for _ in range(2):
+        finish(store, "u", rows=(row("a"),), usage=(USAGE,), trials=(TRIAL,))
+    assert len(list(store.rows("c", "heldout"))) == 1
+    assert store.usage("c", "answer") == [USAGE]
+    assert store.trials("c") == [TRIAL]
+
+
+def test_purposes_and_variants_are_apart(store: Store) -> None:
+    rows = (row("a"), row("a", purpose="edit", variant="lower case"), row("a", purpose="edit", variant="greeting"))
+    finish(store, "u", rows=rows)
+    assert len(list(store.rows("c", "heldout"))) == 1
+    assert [found.variant for found in store.rows("c", "edit")] == ["greeting", "lower case"]
+
+
+def test_what_is_stored_is_there_for_the_next_process(tmp_path: Path) -> None:
+    """Read through another connection, while the first one is still open and was never closed."""
+    writing = Store(tmp_path / "run.sqlite")
+    finish(writing, "u", rows=(row("a"),))
+    reading = Store(tmp_path / "run.sqlite")
+    assert [found.key for found in reading.rows("c", "heldout")] == ["a"]
+    reading.close()
+    writing.close()
+
+
+def test_new_scores_change_the_score_only(store: Store) -> None:
+    finish(store, "u", rows=(row("a"), row("b")))
+    store.rescore([(0.25, "c", "heldout", "b", "")])
+    assert list(store.rows("c", "heldout")) == [row("a"), row("b", 0.25)]
+
+
+# ---------------------------------------------------------------- the journal
+
+
+def test_the_journal_keeps_numbers_exactly(store: Store) -> None:
+    values = {"scores": [0.1, 1 / 3, 1e-300, -20.123456789012345], "notes": {"answers": [["ü", "x", 0.1]]}}
+    store.journal("n").put("k", values)
+    assert store.journal("n").get("k") == values
+    assert store.journal("n").get("other") is None
+    assert store.journal("another").get("k") is None
+
+
+def test_the_journal_is_written_at_once(tmp_path: Path) -> None:
+    """Before the unit is finished, so that a killed search finds it again."""
+    writing = Store(tmp_path / "run.sqlite")
+    writing.begin("u", "fit", "c")
+    writing.journal("n").put("k", {"v": 1})
+    reading = Store(tmp_path / "run.sqlite")
+    assert reading.journal("n").get("k") == {"v": 1}
+    reading.close()
+    writing.close()
+
+
+# ---------------------------------------------------------------- the file
+
+
+def test_facts_about_the_run_are_kept(store: Store) -> None:
+    assert store.meta("identity") is None
+    store.set_meta("identity", {"seed": 0, "names": ["ü"]})
+    assert store.meta("identity") == {"seed": 0, "names": ["ü"]}
+
+
+def test_a_store_of_another_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    store = Store(tmp_path / "run.sqlite")
+    store.set_meta("schema_version", 99)
+    store.close()
+    with pytest.raises(BadInput, match=r"store version 99.*reads version 1\. Use the release that made the run"):
+        Store(tmp_path / "run.sqlite")
+
+
+def test_everything_in_it_is_text_and_numbers(store: Store, tmp_path: Path) -> None:
+    """No blobs, so nothing pickled: every text column is JSON or plain."""
+    finish(store, "u", "fit", rows=(row("a"),), usage=(USAGE,), trials=(TRIAL,), note={"a": 1})
+    store.journal("n").put("k", {"v": [1]})
+    database = sqlite3.connect(tmp_path / "run.sqlite")
+    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    values = [value for table in tables for found in database.execute(f"SELECT * FROM {table}") for value in found]
+    database.close()
+    assert {type(value) for value in values} <= {str, int, float, type(None)}
+    assert any(json.loads(value) == {"a": 1} for value in values if isinstance(value, str) and value.startswith('{"a"'))
