@@ -37,7 +37,7 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
         steps.extend(_what_to_try(decided, named))
     if decided.verdict == "compared":
         steps.append("Set a target in the task spec (0.9 for 90 %) to get a verdict from the same measurements.")
-    broken = decided.having(State.INVALID, State.CANNOT_RUN, State.SKIPPED)
+    broken = decided.having(State.INVALID, State.CANNOT_RUN)
     if broken:
         steps.append(f"See why {listed(broken)} could not be judged, and run again if it matters.")
     return tuple(steps)

@@ -80,6 +80,11 @@ class Material:
         return self.recommendation.statuses
 
     @property
+    def suitable(self) -> Sequence[Status]:
+        """Statuses of the approaches that have something to offer for the task."""
+        return [status for status in self.statuses if status.state != State.SKIPPED]
+
+    @property
     def named(self) -> str | None:
         """The candidate that the story is about: the choice, else the safe one, else the best."""
         told = self.recommendation
@@ -100,9 +105,9 @@ class Material:
 
 
 def main_table(material: Material) -> Table:
-    """One row a candidate, cheapest first; fits 80 columns."""
+    """One row a candidate, cheapest first; fits 80 columns. What does not suit the task is told among the reasons."""
     rows = []
-    for status in material.statuses:
+    for status in material.suitable:
         evaluation, cost = material.evaluations[status.candidate], material.costs[status.candidate]
         rows.append(
             (
@@ -138,7 +143,7 @@ def costs_table(material: Material) -> Table:
     """Cost by step, and what 1,000 requests and the horizon cost."""
     months = material.benchmark.horizon_months
     rows = []
-    for status in material.statuses:
+    for status in material.suitable:
         evaluation, cost = material.evaluations[status.candidate], material.costs[status.candidate]
         steps = [
             _step_amount(cost.items, name) for name in ("choosing the configuration", "building the index", "training")
@@ -160,7 +165,7 @@ def consistency_table(material: Material) -> Table:
     """Whether the same artifact gives the same answer twice, together with right and wrong."""
     rows = []
     explained: dict[str, str] = {}
-    for status in material.statuses:
+    for status in material.suitable:
         for check in material.evaluations[status.candidate].agreements:
             if check.pairs == 0:
                 continue
@@ -200,7 +205,7 @@ def differences_table(material: Material) -> Table:
 def tuning_table(material: Material) -> Table:
     """What choosing a configuration took, and whether more of it might have helped."""
     rows = []
-    for status in material.statuses:
+    for status in material.suitable:
         evaluation = material.evaluations[status.candidate]
         trials = material.extras.trials.get(status.candidate, ())
         tried = len(trials) or evaluation.trials
@@ -342,7 +347,7 @@ def _main_note(material: Material) -> str:
 
 
 def _picture_unit(material: Material) -> str | None:
-    for status in material.statuses:
+    for status in material.suitable:
         ahead = material.costs[status.candidate].ahead
         if ahead.value is not None:
             return ahead.unit
