@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from advisor.advise import Wishes, advise, reopen
+    from advisor.comparison import Wishes, advise, reopen
     from advisor.contract import Verdict
     from benchmarks.contract import BadInput
 
@@ -19,9 +19,9 @@ __version__ = "0.1.0"
 __all__ = ["BadInput", "Verdict", "Wishes", "__version__", "advise", "reopen"]
 
 _HOME = {
-    "advise": "advisor.advise",
-    "reopen": "advisor.advise",
-    "Wishes": "advisor.advise",
+    "advise": "advisor.comparison",
+    "reopen": "advisor.comparison",
+    "Wishes": "advisor.comparison",
     "Verdict": "advisor.contract",
     "BadInput": "benchmarks.contract",
 }

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, cast
 
-from strategies.contract import Completion, Generates, LanguageModel, Prompt, Sampling, Step, Usage
+from strategies.contract import Completion, Generates, Journal, LanguageModel, Prompt, Sampling, Step, Usage
 
 
 class Kept(Protocol):
@@ -17,6 +17,8 @@ class Kept(Protocol):
     def completions(self, unit: str) -> list[tuple[str, Mapping[str, Any]]]: ...
 
     def keep_completion(self, unit: str, key: str, value: Mapping[str, Any]) -> None: ...
+
+    def forget_completions(self, unit: str) -> None: ...
 
 
 @dataclass(kw_only=True)
@@ -51,6 +53,27 @@ class Memory:
         """Failures are not kept: a server that has recovered is asked again."""
         if self.unit and not completion.error:
             self.kept.keep_completion(self.unit, key, asdict(completion))
+
+    def settle(self) -> None:
+        """The work so far is written down elsewhere: its answers are not to be used for anything that comes later."""
+        self._earlier = {}
+        if self.unit:
+            self.kept.forget_completions(self.unit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settling:
+    """A journal that lets go of the answers which an entry was made of, once the entry is written."""
+
+    journal: Journal
+    memory: Memory
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        return self.journal.get(key)
+
+    def put(self, key: str, value: Mapping[str, Any]) -> None:
+        self.journal.put(key, value)
+        self.memory.settle()
 
 
 @dataclass(frozen=True, kw_only=True)

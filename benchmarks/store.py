@@ -145,6 +145,10 @@ class Store:
         text = json.dumps(dict(value))
         self._db.execute("INSERT INTO completions VALUES (?, ?, ?)", (unit, key, text))
 
+    def forget_completions(self, unit: str) -> None:
+        """Lets go of them where what they were used for has been written down."""
+        self._db.execute("DELETE FROM completions WHERE unit = ?", (unit,))
+
     # ------------------------------------------------------------ reading
 
     def rows(self, candidate: str, purpose: str) -> Iterator[Row]:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import consistency
-from benchmarks.contract import BadInput, Benchmark, Candidate, Row
+from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailure
 from benchmarks.models import Models
 from benchmarks.paths import without_folders
 from benchmarks.plan import Options, Unit, shard
-from benchmarks.remembering import Memory
+from benchmarks.remembering import Memory, Settling
 from benchmarks.store import Finished
 from benchmarks.workbench import Bench, Progress
 from strategies.contract import (
@@ -80,7 +80,7 @@ class Worker:
             fitted = candidate.strategy.fit(self.benchmark.task, bench)
         except (Diverged, DeadAdapter) as error:
             note: dict[str, Any] = {"problem": str(error)}
-        except (BadInput, ModelUnavailable):
+        except (BadInput, ModelUnavailable, ScoreFailure):
             raise
         except Exception as error:
             logging.getLogger(__name__).debug("fit of %s failed", candidate.name, exc_info=True)
@@ -105,13 +105,13 @@ class Worker:
 
     def bench(self, candidate: Candidate, seed: int) -> Bench:
         model = self.models.language(candidate.model).fingerprint if candidate.model else ""
-        namespace = f"{self.benchmark.task.name}|{task_hash(self.benchmark)}|{model}|{seed}"
+        journal = self.journal(f"{self.benchmark.task.name}|{task_hash(self.benchmark)}|{model}|{seed}")
         return Bench(
             models=self.models,
             model_name=candidate.model,
             seed=seed,
             tuning_tokens=self.options.tuning_tokens,
-            journal=self.journal(namespace),
+            journal=journal if self.memory is None else Settling(journal=journal, memory=self.memory),
             folder=self.folder,
             on_progress=self.on_progress,
             memory=self.memory,

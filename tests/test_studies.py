@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from advisor.advise import Wishes, execute, prepare, reopen
+from advisor.comparison import Wishes, execute, prepare, reopen
 from advisor.example import opened as example
 from benchmarks.contract import BadInput
 from benchmarks.packed import pack, read_lines, unpack, write_lines

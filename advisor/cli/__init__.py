@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from benchmarks.contract import BadInput
+from benchmarks.contract import BadInput, ScoreFailure
 
 COMMANDS = {
     "init": "advisor.cli.init",
@@ -51,6 +51,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except BadInput as error:
             raise Given(str(error)) from None
+        except ScoreFailure as error:
+            raise Given(f"{error}. Correct the metric; what was finished is kept, and --resume goes on.") from None
 
 
 class Given(click.ClickException):

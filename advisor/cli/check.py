@@ -29,7 +29,7 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool) -> None:
 
     TASK is the path of a task.yaml or the name of a bundled or public task. No model runs and nothing is written.
     """
-    from advisor.advise import find
+    from advisor.comparison import find
 
     assembly = find(task).assembled(seed=seed, allow_code=allow_code)
     if as_json:

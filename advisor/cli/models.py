@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
+from advisor.cli.shown import broken
 from strategies.models.weights import KNOWN, Cached, ModelUnavailable, cache_folder, cached, resolve
 
 
@@ -24,19 +26,20 @@ def command(context: click.Context, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", nargs=-1, required=True)
 @click.option("--accept-terms", is_flag=True, help="You have read and accept the terms that the model comes under.")
-def fetch(name: str, accept_terms: bool) -> None:
-    """Download NAME and convert it, unless that has been done.
+def fetch(name: tuple[str, ...], accept_terms: bool) -> None:
+    """Download each NAME and convert it, unless that has been done.
 
     NAME is a model of the list, or a hub id such as owner/name@revision. From then on it works without a network.
     """
-    click.echo(f"Fetching {name}; the first time this takes a minute or so.", err=True)
-    try:
-        found = resolve(name, accept_terms=accept_terms)
-    except ModelUnavailable as error:
-        raise Refusal(str(error)) from error
-    click.echo(f"{found.name}: {found.kind} model, {found.licence}, in {found.folder}")
+    for each in name:
+        click.echo(f"Fetching {each}; the first time this takes a minute or so.", err=True)
+        try:
+            found = resolve(each, accept_terms=accept_terms)
+        except ModelUnavailable as error:
+            raise Refusal(str(error)) from error
+        click.echo(f"{found.name}: {found.kind} model, {found.licence}, in {found.folder}")
 
 
 class Refusal(click.ClickException):
@@ -46,14 +49,16 @@ class Refusal(click.ClickException):
 
 
 def _table(on_disk: dict[str, Cached]) -> str:
+    terminal = sys.stdout.isatty()
     lines = [f"{'model':18}{'kind':11}{'download':>9}{'on disk':>10}  licence"]
     for model in KNOWN.values():
         stored = f"{on_disk[model.name].size / 1e6:.0f} MB" if model.name in on_disk else "-"
         size = f"{model.download_bytes / 1e6:.0f} MB"
         lines.append(f"{model.name:18}{model.kind:11}{size:>9}{stored:>10}  {model.licence}")
-        lines.append(f"  {model.summary}{', to be accepted with --accept-terms' if model.terms else ''}")
-    lines.append(f"\nOn disk means converted and ready, in {cache_folder()}. Fetch one: advisor models fetch NAME")
-    return "\n".join(lines)
+        terms = ", to be accepted with --accept-terms" if model.terms else ""
+        lines.append(broken(f"{model.summary}{terms}", terminal, "  "))
+    ready = f"On disk means converted and ready, in {cache_folder()}. Fetch one: advisor models fetch NAME"
+    return "\n".join([*lines, "", broken(ready, terminal)])
 
 
 def _document(on_disk: dict[str, Cached]) -> str:

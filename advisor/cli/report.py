@@ -31,7 +31,7 @@ def command(ctx: click.Context, /, run: str, rescore: bool, cases: str, out: Pat
 
     `advisor report example` shows a real run that comes with the product.
     """
-    from advisor.advise import reopen
+    from advisor.comparison import reopen
 
     with_code = given["allow_code"]
     if run == EXAMPLE and not Path(run).exists():

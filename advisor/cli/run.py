@@ -14,7 +14,7 @@ from advisor.cli.shown import say
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
-    from advisor.advise import Prepared, Wishes
+    from advisor.comparison import Prepared, Wishes
     from advisor.contract import Verdict
 
 ASK_ABOVE_MINUTES = 60
@@ -67,7 +67,7 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
 
     Example: advisor run support-intents --out runs/first
     """
-    from advisor.advise import prepare, run_folder
+    from advisor.comparison import prepare, run_folder
 
     prepared = prepare(task, _wishes(given))
     folder = out or run_folder(prepared.assembly.benchmark.task.name)
@@ -92,7 +92,7 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
 
 
 def _wishes(given: dict[str, object]) -> Wishes:
-    from advisor.advise import Wishes
+    from advisor.comparison import Wishes
 
     target = given["target"]
     if isinstance(target, float) and not 0 < target <= 1:
@@ -155,8 +155,8 @@ def _forecast(prepared: Prepared) -> float:
 
 
 def _execute(prepared: Prepared, folder: Path, cases: str) -> Verdict:
-    from advisor.advise import execute
     from advisor.cli.progress import LiveProgress, RunEvents
+    from advisor.comparison import execute
 
     with LiveProgress() as live:
         return execute(prepared, folder, RunEvents(live), cases)  # type: ignore[arg-type]  # click has checked it

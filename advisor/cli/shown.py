@@ -22,11 +22,23 @@ def shown(text: str, longest: int = 2_000) -> str:
 
 def say(text: str) -> None:
     """Writes a sentence to stderr, broken between words at the terminal's width; in a pipe it stays one line."""
-    line = shown(text)
-    if sys.stderr.isatty() or "COLUMNS" in os.environ:
-        width = max(20, shutil.get_terminal_size().columns)
-        line = textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    click.echo(line, err=True)
+    click.echo(broken(shown(text), sys.stderr.isatty()), err=True)
+
+
+def broken(line: str, terminal: bool, indent: str = "") -> str:
+    """The line in several where a terminal or COLUMNS says how wide they may be; later ones are indented further."""
+    if not terminal and "COLUMNS" not in os.environ:
+        return indent + line
+    width = max(20, shutil.get_terminal_size().columns)
+    further = indent + "  "
+    return textwrap.fill(
+        line,
+        width,
+        initial_indent=indent,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def marked(text: str, longest: int = 2_000) -> str:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from advisor.advise import reopen
+from advisor.comparison import reopen
 from advisor.contract import Verdict
 from benchmarks.contract import Answered, BadInput, Benchmark, Evaluation
 from benchmarks.frozen import thaw

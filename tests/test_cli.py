@@ -1,0 +1,485 @@
+"""The command line as a person meets it: what it prints where, how it ends, and what it leaves on the disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from advisor.reports.text import one_line
+from benchmarks.store import Store
+from strategies.contract import Case
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import Done, call, everything, finish, start, write_task
+
+CANARIES = {
+    "USER": "user-canary-7391",
+    "LOGNAME": "user-canary-7391",
+    "HOSTNAME": "host-canary-4410",
+    "OPENAI_API_KEY": "sk-canary-5b1f0e",
+    "HF_TOKEN": "hf_canary_88d2",
+    "AWS_SECRET_ACCESS_KEY": "aws-canary-0c7a",
+}
+QUICK = ("--effort", "quick", "--yes")
+NO_MODEL = ("--approach", "majority", "--no-probes")
+VERDICTS = {0, 100, 101}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A run that a process of its own made, where it was made, and what it printed."""
+
+    done: Done
+    folder: Path
+    desk: Path
+    home: Path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Finished:
+    """Started with planted names and secrets, at 80 columns, with its output in pipes."""
+    desk = tmp_path_factory.mktemp("folder-canary-5102")
+    home = desk / "home-canary-9914"
+    home.mkdir()
+    write_task(desk, model_folders)
+    chosen = [word for name in ("majority", "copy nearest", "prompting", "lora") for word in ("--approach", name)]
+    variables = {**CANARIES, "HOME": str(home), "COLUMNS": "80"}
+    process = start(desk, "run", "task.yaml", "--out", "first", "--json", *chosen, *QUICK, environment=variables)
+    done = finish(process)
+    assert done.code in VERDICTS, done.err
+    return Finished(done=done, folder=desk / "first", desk=desk, home=home)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty desk with a task on it, where the command line is started."""
+    write_task(tmp_path, model_folders)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    return tmp_path
+
+
+def report_files(folder: Path) -> dict[str, str]:
+    return {name: (folder / name).read_text(encoding="utf-8") for name in ("report.html", "report.md", "report.json")}
+
+
+# ---------------------------------------------------------------- what is printed where
+
+
+def test_json_is_one_document_and_all_else_is_sentences_on_stderr(finished: Finished) -> None:
+    document = json.loads(finished.done.out)
+    assert document == json.loads((finished.folder / "report.json").read_text(encoding="utf-8"))
+    ours = r"(tiny topics|note|models|expected|The page)\b.*|  \S.*|"
+    assert [line for line in finished.done.err.splitlines() if not re.fullmatch(ours, line)] == []
+    assert "\x1b" not in finished.done.out + finished.done.err
+    assert max(map(len, finished.done.err.splitlines())) <= 80
+
+
+def test_a_model_in_a_folder_is_shown_by_the_folders_own_name(finished: Finished) -> None:
+    facts = json.loads(finished.done.out)["facts"]
+    assert {row["name"]: row["model"] for row in facts["candidates"]} == {
+        "majority": "",
+        "copy nearest": "",
+        "prompting": "llama-chat-0",
+        "lora": "llama-chat-0",
+    }
+    assert {row["state"] for row in facts["candidates"]} <= {"meets", "misses", "undecided"}
+    about = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))
+    assert [model["name"] for model in about["spec"]["models"]] == ["llama-chat-0"]
+    assert about["spec"]["embedder"] == {"name": "tiny-embedder"}
+
+
+def test_names_of_person_machine_and_folders_and_secrets_are_written_nowhere(
+    finished: Finished, model_folders: Folders
+) -> None:
+    secrets = {*CANARIES.values(), finished.home.name, finished.desk.name, model_folders.language.parent.name}
+    machine = socket.gethostname()
+    secrets |= {machine} if len(machine) > 4 and machine != "localhost" else set()
+    files = everything(finished.folder)
+    assert {"report.html", "report.md", "report.json", "run.json", "run.sqlite"} <= set(files)
+    found = [(name, secret) for name, content in files.items() for secret in secrets if secret.encode() in content]
+    assert found == []
+    with closing(sqlite3.connect(finished.folder / "run.sqlite")) as db:
+        assert [secret for line in db.iterdump() for secret in secrets if secret in line] == []
+    about = (finished.folder / "run.json").read_text(encoding="utf-8")
+    texts = re.findall(r'"((?:[^"\\]|\\.)*)"', about)
+    assert [text for text in texts if re.match(r"(/|~|[A-Za-z]:[\\/])", text)] == []
+
+
+def test_a_path_in_an_error_is_cut_down_too(
+    desk: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = desk / "place-canary-3300" / "no-tokenizer"
+    shutil.copytree(model_folders.language, broken)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (broken / name).unlink()
+    done = call(capsys, "run", "task.yaml", "--model", str(broken), "--approach", "prompting", "--no-probes", "--yes")
+    told = {**report_files(desk / "runs" / "tiny-topics"), "terminal": done.out}
+    assert "no-tokenizer" in told["report.json"], "the reason is given"
+    assert "fitting failed" in told["report.json"]
+    assert [name for name, text in told.items() if "place-canary-3300" in text or str(desk) in text] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("run", "--help"),
+        ("models",),
+        ("check", "task.yaml"),
+        ("run", "task.yaml", "--dry-run"),
+        ("run", "task.yaml", "--out", "other", *NO_MODEL),
+        ("report", "first"),
+        ("report", "nowhere-that-has-a-rather-long-name-and-holds-nothing"),
+    ],
+    ids=" ".join,
+)
+def test_no_line_is_wider_than_a_terminal_of_80_columns(
+    arguments: tuple[str, ...],
+    finished: Finished,
+    desk: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(finished.folder, desk / "first")
+    monkeypatch.setenv("COLUMNS", "80")
+    done = call(capsys, *arguments)
+    lines = [*done.out.splitlines(), *done.err.splitlines()]
+    assert len(lines) >= 1
+    assert [line for line in lines if cell_len(line) > 80] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals on this system")
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}], ids=["colours", "NO_COLOR"])
+def test_a_terminal_gets_colours_unless_it_asks_for_none(variables: dict[str, str], finished: Finished) -> None:
+    ours, theirs = os.openpty()
+    terminal = {"TERM": "xterm-256color", **variables}
+    process = start(finished.desk, "report", "first", environment=terminal, stdout=theirs)
+    os.close(theirs)
+    shown = b""
+    while part := _read(ours):
+        shown += part
+    os.close(ours)
+    done = finish(process)
+    assert done.code in VERDICTS
+    assert "Target not met" in shown.decode() or "Not decided" in shown.decode()
+    colours = re.findall(rb"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7])[;m]", shown)
+    assert bool(colours) is not bool(variables)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # Linux's way of saying that the other side has closed
+        return b""
+
+
+# ---------------------------------------------------------------- how it ends
+
+
+@pytest.mark.parametrize(("target", "code"), [("0.3", 0), ("0.99", 100), ("0.75", 101)])
+def test_the_exit_code_says_whether_the_target_is_met(
+    target: str, code: int, desk: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = [Case(id=f"c{n}", input=f"text {n} {n * 7919}", output="no" if n % 4 else "yes") for n in range(120)]
+    write_task(desk, model_folders, cases=cases)
+    done = call(capsys, "run", "task.yaml", "--target", target, *NO_MODEL)
+    assert done.code == code, done.out
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Path:
+    """The folder of a run of `NO_MODEL`, to be copied."""
+    from advisor import Wishes, advise
+
+    desk = tmp_path_factory.mktemp("small")
+    task = write_task(desk, model_folders)
+    advise(task, out=desk / "run", wishes=Wishes(approaches=("majority",), probes=False))
+    return desk / "run"
+
+
+def _begun(desk: Path, small_run: Path) -> None:
+    shutil.copytree(small_run, desk / "begun")
+
+
+def _a_file(desk: Path, small_run: Path) -> None:
+    (desk / "notes.txt").write_text("x", encoding="utf-8")
+
+
+def _a_broken_store(desk: Path, small_run: Path) -> None:
+    _begun(desk, small_run)
+    for name in ("run.sqlite-wal", "run.sqlite-shm"):
+        (desk / "begun" / name).unlink(missing_ok=True)
+    (desk / "begun" / "run.sqlite").write_bytes(b"nothing that SQLite wrote, and long enough to tell" * 40)
+
+
+def _failing_metric(desk: Path, small_run: Path) -> None:
+    (desk / "mine.py").write_text("def score(input, output, accepted, metadata):\n    return 1 / 0\n", encoding="utf-8")
+    with (desk / "task.yaml").open("a", encoding="utf-8") as file:
+        file.write("metric: mine.py:score\n")
+
+
+def _vectors(desk: Path, small_run: Path) -> None:
+    line = (desk / "task.yaml").read_text(encoding="utf-8").splitlines()[-1]
+    shutil.copytree(line.partition(": ")[2], desk / "vectors")
+
+
+def _nothing(desk: Path, small_run: Path) -> None: ...
+
+
+RUN = ("run", "task.yaml")
+GO_ON = (*RUN, "--out", "begun", "--resume", *NO_MODEL)
+Setup = Callable[[Path, Path], None]
+MISTAKES: dict[str, tuple[Setup, tuple[str, ...], str]] = {
+    "a wrong command": (_nothing, ("rnu", "task.yaml"), r"no command `rnu`\. Did you mean `advisor run`\?"),
+    "a wrong approach": (
+        _nothing,
+        (*RUN, "--approach", "promting"),
+        r"no approach 'promting'; .* Did you mean 'prompting'\?",
+    ),
+    "a wrong model": (
+        _nothing,
+        (*RUN, "--model", "smolm2-135m"),
+        r"no model 'smolm2-135m'\. .* Did you mean smollm2-135m\?",
+    ),
+    "a model that embeds": (
+        _vectors,
+        (*RUN, "--model", "./vectors"),
+        r"vectors turns texts into vectors and cannot answer\. Name a language model",
+    ),
+    "a model without a name": (_nothing, (*RUN, "--model", ""), r"a model without a name .* Name one of"),
+    "two models of one name": (
+        _nothing,
+        (*RUN, "--model", "./a/same", "--model", "./b/same"),
+        r'lists "same" twice\. Name one otherwise',
+    ),
+    "a folder that is not there": (
+        _nothing,
+        (*RUN, "--model", "./nowhere"),
+        r"the model nowhere is to lie in .*nowhere, and there is no such folder",
+    ),
+    "a wrong task": (
+        _nothing,
+        ("run", "suport-intents"),
+        r"suport-intents is neither a file nor a known task\. Did you mean support-intents\?",
+    ),
+    "a wrong task to check": (_nothing, ("check", "suport-intents"), r"Did you mean support-intents\?"),
+    "a target in percent": (_nothing, (*RUN, "--target", "90"), r"--target is 90; .* Write 0\.9 for 90 %"),
+    "no number": (_nothing, (*RUN, "--seed", "one"), r"'one' is not a valid integer"),
+    "an unknown option": (_nothing, (*RUN, "--modle", "x"), r"No such option.* '?--modle'?.*--model"),
+    "a folder with a run": (
+        _begun,
+        (*RUN, "--out", "begun", *NO_MODEL),
+        r"begun already holds a run\. Add --resume to go on with it, or name another folder with --out",
+    ),
+    "a file as the folder": (_a_file, (*RUN, "--out", "notes.txt", *NO_MODEL), r"notes\.txt is a file\. Name a folder"),
+    "nothing to go on with": (
+        _nothing,
+        (*RUN, "--resume", *NO_MODEL),
+        r"tiny-topics holds no run to go on with\. Leave out --resume",
+    ),
+    "another seed": (
+        _begun,
+        (*GO_ON, "--seed", "1"),
+        r"the run in begun was made with seed 0, and now it is 1\. Give that --seed, or start without --resume",
+    ),
+    "another target": (_begun, (*GO_ON, "--target", "0.5"), r"made with target 0\.6, and now it is 0\.5"),
+    "another approach": (
+        _begun,
+        (*GO_ON, "--approach", "copy input"),
+        r'made with the approaches \["majority"\], and now it is \["majority", "copy input"\]',
+    ),
+    "no run to tell": (_nothing, ("report", "nowhere"), r"nowhere holds no run: run\.json is missing"),
+    "a broken store": (_a_broken_store, ("report", "begun"), r"run\.sqlite cannot be read as a run's rows"),
+    "code that was not allowed": (
+        _failing_metric,
+        (*RUN, *NO_MODEL),
+        r"runs Python code of its own, which is off\. Read the code, then start again with --allow-code",
+    ),
+    "a metric that fails": (
+        _failing_metric,
+        (*RUN, *NO_MODEL, "--allow-code"),
+        r"`mine\.py:score` raised ZeroDivisionError on case .*: division by zero\. Correct the metric",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    mistake: str, desk: Path, small_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup, arguments, wanted = MISTAKES[mistake]
+    setup(desk, small_run)
+    done = call(capsys, *arguments)
+    assert (done.code, done.out) == (2, ""), done.err
+    assert re.search(wanted, " ".join(done.err.split())), done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_fault_of_ours_is_told_as_one_and_shown_on_request(
+    desk: Path, small_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _begun(desk, small_run)
+    (desk / "begun" / "run.json").write_text('{"benchmark": {}}', encoding="utf-8")
+    done = call(capsys, "report", "begun")
+    assert (done.code, done.out) == (1, "")
+    assert re.search(r"This is a fault of the program \(KeyError: .*ADVISOR_TRACEBACK=1", done.err)
+    monkeypatch.setenv("ADVISOR_TRACEBACK", "1")
+    from advisor.cli import run_command_line
+
+    with pytest.raises(KeyError):
+        run_command_line(["report", "begun"])
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_does_nothing_twice(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("run", "task.yaml", "--approach", "majority", "--approach", "lora", "--no-probes", *QUICK)
+    process = start(desk, *arguments)
+    path = desk / "runs" / "tiny-topics" / "run.sqlite"
+    deadline = time.monotonic() + 60
+    while not _is_fitting(path, "lora"):
+        assert time.monotonic() < deadline, "the run did not come to its second approach"
+        assert process.poll() is None, "the run ended before it could be interrupted"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    done = finish(process)
+    assert (done.code, done.out) == (130, "")
+    said = done.err.strip().splitlines()[-1]
+    assert said == "Interrupted. What was finished is kept: the same command with --resume goes on."
+    before = _finished_units(path)
+    assert len(before) >= 2
+    assert call(capsys, *arguments, "--resume").code in VERDICTS
+    store = Store(path)
+    starts, units = store.starts(), set(store.finished())
+    store.close()
+    assert {name: starts[name] for name in before} == dict.fromkeys(before, 1)
+    assert units == set(starts)
+    assert sum(starts.values()) == len(starts) + 1, "only the fit that was cut off is done again"
+
+
+def _is_fitting(path: Path, candidate: str) -> bool:
+    return _ask(path, "SELECT 1 FROM units WHERE candidate = ? AND finished IS NULL", candidate) != []
+
+
+def _finished_units(path: Path) -> list[str]:
+    return _ask(path, "SELECT name FROM units WHERE finished IS NOT NULL")
+
+
+def _ask(path: Path, question: str, *values: str) -> list[str]:
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(path)) as db:
+        try:
+            return [row[0] for row in db.execute(question, values)]
+        except sqlite3.OperationalError:  # the tables are just being made
+            return []
+
+
+# ---------------------------------------------------------------- what it leaves behind
+
+
+def test_a_dry_run_writes_nothing(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = everything(desk)
+    done = call(capsys, "run", "task.yaml", "--dry-run")
+    assert (done.code, done.out) == (0, "")
+    assert "expected: about" in done.err
+    assert everything(desk) == before
+    assert not (desk / "runs").exists()
+
+
+def test_a_run_never_leaves_the_folder_for_runs(
+    desk: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_task(desk, model_folders, 'name: "../../out of/here"')
+    assert call(capsys, "run", "task.yaml", *NO_MODEL).code in VERDICTS
+    assert [path.name for path in (desk / "runs").iterdir()] == ["out-of-here"]
+
+
+def test_a_relative_model_folder_lies_beside_the_spec(
+    desk: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_task(desk / "inner", model_folders, "models: [./weights]")
+    shutil.copytree(model_folders.language, desk / "inner" / "weights")
+    done = call(capsys, "run", "inner", "--approach", "prompting", "--dry-run")
+    assert done.code == 0, done.err
+    assert "models: weights on cpu" in done.err
+
+
+def test_texts_of_cases_are_shown_only_when_asked_for(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    about = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))["benchmark"]
+    heldout = [case["input"] for case in about["heldout"]]
+    examples = [case.input for case in tiny.messages(60) if case.input not in heldout]
+    shown: dict[str, set[str]] = {}
+    for choice in ("none", "wrong", "all"):
+        done = call(
+            capsys, "report", str(finished.folder), "--cases", choice, "--out", str(finished.desk / f"told-{choice}")
+        )
+        told = [*report_files(finished.desk / f"told-{choice}").values(), done.out]
+        assert not any(text in one for text in heldout for one in told), "held-out cases are never shown"
+        shown[choice] = {text for text in examples if any(text in one for one in told)}
+    assert shown["none"] == set()
+    assert shown["none"] < shown["wrong"] <= shown["all"]
+
+
+def test_a_stored_run_is_told_again_and_scored_again(
+    finished: Finished, desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished.folder, desk / "copy")
+    before = _figures(call(capsys, "report", "copy", "--json"))
+    with closing(sqlite3.connect(desk / "copy" / "run.sqlite")) as db:
+        db.execute("UPDATE rows SET score = 1 - score WHERE purpose = 'heldout'")
+        db.commit()
+    assert _figures(call(capsys, "report", "copy", "--json")) != before
+    again = call(capsys, "report", "copy", "--rescore", "--json")
+    assert _figures(again) == before
+    assert again.code == finished.done.code
+    assert _figures(call(capsys, "report", "copy", "--json")) == before, "the new scores are stored"
+
+
+def _figures(done: Done) -> dict[str, float]:
+    return {row["name"]: row["figure"] for row in json.loads(done.out)["facts"]["candidates"]}
+
+
+def test_a_persons_own_metric_is_found_beside_the_spec_and_kept_with_the_run(
+    desk: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_task(desk / "inner", model_folders, "metric: mine.py:score")
+    code = "def score(input, output, accepted, metadata):\n    return 0.25 + 0.5 * (output in accepted)\n"
+    (desk / "inner" / "mine.py").write_text(code, encoding="utf-8")
+    run = call(capsys, "run", "inner/task.yaml", "--out", "mine", "--allow-code", "--json", *NO_MODEL)
+    assert run.code in VERDICTS, run.err
+    shutil.rmtree(desk / "inner")
+    assert call(capsys, "report", "mine").code == 2
+    again = call(capsys, "report", "mine", "--rescore", "--allow-code", "--json")
+    assert _figures(again) == _figures(run)
+    assert 0.25 < _figures(run)["majority"] < 0.75
+    assert str(desk) not in (desk / "mine" / "run.json").read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------- tasks by name
+
+
+def test_check_takes_the_same_tasks_as_run(capsys: pytest.CaptureFixture[str]) -> None:
+    from advisor.comparison import prepare
+
+    done = call(capsys, "check", "support-intents", "--json")
+    assert done.code == 0, done.err
+    checked = json.loads(done.out)
+    benchmark = prepare("support-intents").assembly.benchmark
+    assert checked["fingerprint"] == benchmark.fingerprint
+    assert checked["counts"]["examples"] == len(benchmark.task.examples)
+    assert one_line(checked["task"]) == "support-intents"
