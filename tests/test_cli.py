@@ -19,6 +19,7 @@ import pytest
 from rich.cells import cell_len
 
 from advisor.reports.text import one_line
+from benchmarks.paths import without_folders
 from benchmarks.store import Store
 from strategies.contract import Case
 from tests import tiny
@@ -131,6 +132,21 @@ def test_a_path_in_an_error_is_cut_down_too(
     assert "no-tokenizer" in told["report.json"], "the reason is given"
     assert "fitting failed" in told["report.json"]
     assert [name for name, text in told.items() if "place-canary-3300" in text or str(desk) in text] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("No tokenizer for '/srv/a b/model'.", "No tokenizer for 'model'."),
+        ("/home/someone/x/y.json is missing", "y.json is missing"),
+        (r"No such file: 'C:\Users\someone\f.txt'", "No such file: 'f.txt'"),
+        ("file:///srv/a/b, (~/c/d)", "b, (d)"),
+        ("see https://host/a/b, and/or 3/4 of a/b/c", "see https://host/a/b, and/or 3/4 of a/b/c"),
+    ],
+)
+def test_a_path_is_told_from_what_only_looks_like_one(text: str, wanted: str) -> None:
+    assert without_folders(text) == wanted
+    assert without_folders(f"in {Path.home()}/") == "in ~/"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,158 @@
+"""The documentation is true: its Python runs, its commands parse, its specs are valid, its links lead somewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from benchmarks.spec import parse_spec
+from tests.conftest import Folders
+from tests.desk import ROOT, write_task
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+API = ROOT / "docs" / "api.md"
+README = ROOT / "README.md"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def code_spans(page: Path) -> list[str]:
+    """Inline code outside of blocks."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return [span.replace("\\|", "|") for span in re.findall(r"`([^`\n]+)`", prose)]
+
+
+def commands(page: Path) -> list[str]:
+    """Every complete `advisor ...` command of the page; `advisor run ...` with dots names a command only."""
+    lines = [line.strip() for block in blocks(page, "bash") for line in block.splitlines()]
+    found = [line.partition(" #")[0].strip() for line in [*lines, *code_spans(page)] if line.startswith("advisor ")]
+    return [line for line in found if "..." not in line and "python" not in line]
+
+
+def parsed(command: click.Command, words: list[str]) -> None:
+    """Parses the words as the command line would, down to the last command, and runs nothing.
+
+    A command without any words is only named; whether it exists is all that there is to check.
+    """
+    if isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        _, found, rest = command.resolve_command(click.Context(command), words)
+        assert found is not None
+        if rest:
+            parsed(found, rest)
+        return
+    with contextlib.suppress(click.exceptions.Exit):  # how --help and --version end
+        command.make_context(command.name, list(words))
+
+
+# ---------------------------------------------------------------- Python
+
+
+@pytest.fixture
+def beside_a_task(tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_task(tmp_path, model_folders)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_examples_of_the_interface_run(beside_a_task: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = blocks(API, "python")
+    assert len(found) >= 4
+    # A smaller comparison than the page's, so that it takes seconds: the calls are the page's own.
+    smaller = 'Wishes(effort="quick", target=0.8, approaches=("majority", "copy nearest", "prompting"), probes=False)'
+    names: dict[str, object] = {}
+    for place, block in enumerate(found):
+        block = block.replace('Wishes(effort="quick", target=0.8)', smaller)
+        exec(compile(block, f"docs/api.md, block {place + 1}", "exec"), names)  # noqa: S102 - our own documentation
+    said = capsys.readouterr().out
+    assert "majority" in said
+    assert "right more often than wrong:" in said
+    assert "1 of 2: majority, fit" in said
+    assert (beside_a_task / "report.html").stat().st_size > 1000
+    assert (beside_a_task / "runs" / "first" / "run.sqlite").is_file()
+
+
+def test_the_table_of_wishes_names_every_field_and_no_other() -> None:
+    from advisor import Wishes
+
+    rows = re.findall(r"^\| (`[a-z_`, ]+) \|", API.read_text(encoding="utf-8"), re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+    assert told == {field.name for field in dataclasses.fields(Wishes)}
+
+
+def test_the_public_names_are_the_same_whatever_was_imported_before() -> None:
+    import advisor
+    from advisor import comparison
+
+    for name in advisor.__all__:
+        assert getattr(advisor, name) is not None
+    assert advisor.advise is comparison.advise
+    assert advisor.reopen is comparison.reopen
+
+
+@pytest.mark.parametrize("block", blocks(README, "python"), ids=lambda block: block.splitlines()[0])
+def test_the_readmes_python_is_valid_and_uses_public_names(block: str) -> None:
+    import advisor
+
+    compile(block, "README.md", "exec")
+    for line in re.findall(r"^from advisor import (.+)$", block, re.MULTILINE):
+        assert {name.strip() for name in line.split(",")} <= {*advisor.__all__, "reports"}
+
+
+# ---------------------------------------------------------------- commands and specs
+
+
+@pytest.mark.parametrize(("page", "line"), [(page.name, line) for page in PAGES for line in commands(page)])
+def test_every_command_in_the_documentation_parses(page: str, line: str) -> None:
+    from advisor.cli import main
+
+    parsed(main, shlex.split(line)[1:])
+
+
+def test_commands_are_found_and_a_wrong_one_does_not_parse() -> None:
+    from advisor.cli import main
+
+    assert {"advisor init my.csv", "advisor check task.yaml", "advisor run task.yaml"} <= set(commands(README))
+    assert len(commands(README)) >= 8
+    for line in (
+        "run --seed 1",
+        "run task.yaml --no-such",
+        "models fetch --accept-terms",
+        "models get x",
+        "rnu task.yaml",
+    ):
+        with pytest.raises(click.UsageError):
+            parsed(main, line.split())
+
+
+def test_every_make_target_in_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z-]+)\b", README.read_text(encoding="utf-8")))
+    assert {"demo", "test"} <= named
+    assert named <= targets
+
+
+def test_every_spec_in_the_readme_is_valid() -> None:
+    whole = [yaml.safe_load(block) for block in blocks(README, "yaml")]
+    assert whole
+    for values in whole:
+        parse_spec(values)
+    lines = [yaml.safe_load(span) for span in code_spans(README) if span.startswith("models:")]
+    assert len(lines) >= 2
+    for values in lines:
+        parse_spec({**whole[0], **values})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []

@@ -1,0 +1,81 @@
+"""The package as it starts: beside folders of other projects, from its console script, and under the rules of CI."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.desk import ROOT, finish, start
+
+
+def test_a_package_of_another_project_in_the_way_is_said_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "__init__.py").write_text("raise SystemExit('not ours')\n", encoding="utf-8")
+    done = finish(start(tmp_path, "--version"))
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "The package `benchmarks` is a folder of another project. Start from another folder, or use the installed "
+        "`advisor` command in place of `python -m advisor`.\n"
+    )
+
+
+def test_a_plain_folder_of_that_name_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "notes.txt").write_text("x", encoding="utf-8")
+    done = finish(start(tmp_path, "check", "support-intents"))
+    assert done.code == 0, done.err
+    assert done.out.startswith("support-intents: classification")
+
+
+def test_the_console_script_starts_what_python_m_starts() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module, _, name = project["scripts"]["advisor"].partition(":")
+    assert module == "advisor.__main__"
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_the_version_is_stated_once_for_package_and_program() -> None:
+    import advisor
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert advisor.__version__ == project["version"]
+
+
+SKIPPING = """
+import pytest
+
+def test_without_data():
+    pytest.skip("the data is not here")
+
+@pytest.fixture
+def browser():
+    pytest.skip("no browser")
+
+def test_without_a_browser(browser): ...
+
+@pytest.mark.gpu
+def test_without_a_device():
+    pytest.skip("no device")
+
+@pytest.mark.xfail(strict=True)
+def test_known():
+    assert False
+"""
+
+
+@pytest.mark.parametrize(("ci", "wanted"), [("true", "1 skipped, 1 xfailed, 1 error"), ("", "3 skipped, 1 xfailed")])
+def test_in_ci_a_skip_is_a_failure_unless_it_waits_for_a_device(ci: str, wanted: str, tmp_path: Path) -> None:
+    (tmp_path / "test_skipping.py").write_text(SKIPPING, encoding="utf-8")
+    (tmp_path / "conftest.py").write_text("from tests.conftest import *\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "markers=gpu", str(tmp_path)]
+    variables = {**os.environ, "CI": ci, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60)
+    assert wanted in done.stdout
+    assert done.returncode == (1 if ci else 0)
+    assert ("In CI nothing may be left out" in done.stdout) is bool(ci)
