@@ -32,11 +32,15 @@ from strategies.contract import (
     Step,
     Task,
     Trains,
+    Usage,
     Workbench,
 )
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.retrieval.neighbours import Neighbours
+
+PRIOR_CASES = 64
+"""Inputs from which the prior of the labels is estimated (batch calibration needs no labels)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +159,12 @@ class Pipeline:
         rounds = [row[turn] for turn in range(self.setup.shots) for row in kinds.values() if turn < len(row)]
         return rounds[: self.setup.shots]
 
+    @property
+    def context(self) -> str:
+        """Names the demonstrations that all requests share: the labels' prior under them is not that under others."""
+        fixed = self.setup.shots and self.setup.picks != "nearest"
+        return " ".join(case.id for case in self._fixed) if fixed else ""
+
     def evidence(self, texts: Sequence[str]) -> list[tuple[Evidence, ...]]:
         if not self.setup.passages or self.sources.index is None:
             return [()] * len(texts)
@@ -201,7 +211,7 @@ class Pipeline:
     def votes(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         return [tuple(row) for row in self.sources.neighbours.votes(texts, self.task.labels)]
 
-    def label_evidence(self, queries: Sequence[Query], step: Step) -> tuple[list[LabelEvidence], list[Any]]:
+    def label_evidence(self, queries: Sequence[Query], step: Step) -> tuple[list[LabelEvidence], list[Usage]]:
         """Raw material of label answers for choosing calibration and votes afterwards, and the usage of each."""
         requests = self.requests(queries)
         votes = self.votes([query.input for query in queries]) if self.sources.cases else [()] * len(queries)
@@ -213,6 +223,14 @@ class Pipeline:
             rows[index] = LabelEvidence(scored.log_likelihoods, votes[index])
             usage.append(scored.usage)
         return [rows[index] for index in range(len(queries))], usage
+
+    def own_prior(self, seed: int) -> tuple[Prior, list[Usage]]:
+        """The labels' prior under this very prompt, from inputs of examples that it does not show, and what that cost."""
+        shown = {case.input for case in self._fixed}
+        inputs = sorted({case.input for case in self.sources.cases} - shown) or sorted(shown)
+        random.Random(seed).shuffle(inputs)
+        rows, usage = self.label_evidence([Query.of(text) for text in inputs[:PRIOR_CASES]], "search")
+        return answers.mean_prior([row.scores for row in rows]), usage
 
     # ------------------------------------------------------------ a folder
 
@@ -277,7 +295,8 @@ def redraw(folder: Path, bench: Workbench) -> Pipeline | None:
     pipeline = load_pipeline(folder, bench)
     if not pipeline.setup.shots or pipeline.setup.picks == "nearest":
         return None
-    return replace(pipeline, seed=bench.seed)
+    fresh = replace(pipeline, seed=bench.seed)
+    return fresh if fresh.prior is None else replace(fresh, prior=fresh.own_prior(bench.seed)[0])
 
 
 def case_from(row: Mapping[str, Any]) -> Case:

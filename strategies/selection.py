@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from strategies.answers import Prior, mean_prior
 from strategies.contract import Case, Prediction, Query, Sampling, Task, Usage, Workbench
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, Sources, weigh
 from strategies.retrieval.index import PassageIndex
-from strategies.search import Look, Outcome, total
+from strategies.search import Look, Outcome, journalled, total
 
 CALIBRATIONS = (0.0, 0.5, 1.0)
 VOTES = (0.0, 0.3, 0.5, 0.7)
@@ -63,8 +63,10 @@ class Kitchen:
     def _label_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
         """Keeps the raw likelihoods and votes in the notes, so that calibration and votes can be chosen for nothing."""
         rows, usage = pipeline.label_evidence(queries, "search")
+        context = pipeline.context
         raw = [
-            {"scores": row.scores, "votes": row.votes, "case": case.id} for row, case in zip(rows, cases, strict=True)
+            {"scores": row.scores, "votes": row.votes, "case": case.id, "context": context}
+            for row, case in zip(rows, cases, strict=True)
         ]
         return self.settled(pipeline.setup, Look((), total(usage), {"evidence": raw}))
 
@@ -74,8 +76,11 @@ class Kitchen:
         if not evidence:
             return look
         cases, rows = self._read(evidence)
-        best, prior = self.weighed(setup, evidence)
-        texts = [task_label(self.task, row, prior, best) for row in rows]
+        priors = priors_of(evidence)
+        best = self.weighed(setup, evidence)
+        texts = [
+            task_label(self.task, row, priors[raw["context"]], best) for row, raw in zip(rows, evidence, strict=True)
+        ]
         scores = tuple(self.task.score(case, Prediction(text=text)) for case, text in zip(cases, texts, strict=True))
         return Look(scores, look.usage, {**look.notes, "answers": _answers(cases, texts, scores)})
 
@@ -85,39 +90,55 @@ class Kitchen:
         return [known[row["case"]] for row in evidence], rows
 
     def finish(self, setup: Setup, evidence: Sequence[dict[str, Any]], adapter: Path | None = None) -> Pipeline:
-        """The chosen setup on all examples; calibration and votes chosen on all the selection evidence that was seen."""
-        setup, prior = self.weighed(setup, evidence)
-        return replace(self.build(setup, self.task.examples, adapter), prior=prior)
+        """The chosen setup on all examples; calibration and votes chosen on all the selection evidence that was seen.
 
-    def weighed(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> tuple[Setup, Prior | None]:
+        Demonstrations drawn from all examples are others than those that were looked at, with another prior: it is
+        measured again.
+        """
+        pipeline = self.build(self.weighed(setup, evidence), self.task.examples, adapter)
         if not evidence:
-            return setup, None
+            return pipeline
+        prior = priors_of(evidence).get(pipeline.context) or self._prior(pipeline)
+        return replace(pipeline, prior=prior)
+
+    def _prior(self, pipeline: Pipeline) -> Prior:
+        def work() -> Look:
+            prior, usage = pipeline.own_prior(self.bench.seed)
+            return Look((), total(usage), {"prior": list(prior.values)})
+
+        look = journalled(self.bench, ("prior", asdict(pipeline.setup), pipeline.context), work)
+        for usage in look.usage:
+            self.bench.record(usage)
+        return Prior(values=tuple(look.notes["prior"]))
+
+    def weighed(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> Setup:
+        """The setup with the calibration and vote weight that score best; ties go to the simpler, that is the smaller."""
+        if not evidence:
+            return setup
         cases, rows = self._read(evidence)
-        prior = mean_prior([row.scores for row in rows])
-        return best_weighing(self.task, cases, rows, (prior, setup, self.uses_votes)), prior
+        priors = priors_of(evidence)
+        own = [priors[raw["context"]] for raw in evidence]
+        options = [
+            replace(setup, calibration=calibration, votes=votes)
+            for votes in (VOTES if self.uses_votes else VOTES[:1])
+            for calibration in CALIBRATIONS
+        ]
+        scores = {
+            option: sum(
+                self.task.score(case, Prediction(text=task_label(self.task, row, prior, option)))
+                for case, row, prior in zip(cases, rows, own, strict=True)
+            )
+            for option in options
+        }
+        return max(options, key=scores.__getitem__)
 
 
-def best_weighing(
-    task: Task, cases: Sequence[Case], rows: Sequence[LabelEvidence], given: tuple[Prior, Setup, bool]
-) -> Setup:
-    """The setup with the calibration and vote weight that score best; ties go to the simpler, that is the smaller."""
-    prior, setup, uses_votes = given
-    options = [
-        replace(setup, calibration=calibration, votes=votes)
-        for votes in (VOTES if uses_votes else VOTES[:1])
-        for calibration in CALIBRATIONS
-    ]
-    return max(options, key=lambda option: sum(score_weighing(task, cases, rows, (prior, option))))
-
-
-def score_weighing(
-    task: Task, cases: Sequence[Case], rows: Sequence[LabelEvidence], given: tuple[Prior, Setup]
-) -> list[float]:
-    prior, setup = given
-    scores = []
-    for case, row in zip(cases, rows, strict=True):
-        scores.append(task.score(case, Prediction(text=task_label(task, row, prior, setup))))
-    return scores
+def priors_of(evidence: Sequence[dict[str, Any]]) -> dict[str, Prior]:
+    """The labels' prior under each context that was looked at."""
+    rows: dict[str, list[Sequence[float]]] = {}
+    for raw in evidence:
+        rows.setdefault(raw["context"], []).append(raw["scores"])
+    return {context: mean_prior(scores) for context, scores in rows.items()}
 
 
 def task_label(task: Task, row: LabelEvidence, prior: Prior | None, setup: Setup) -> str:
