@@ -36,6 +36,8 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.models.local import LocalModel
+from strategies.pipeline import Setup, load_pipeline, redraw
+from strategies.selection import Kitchen, evidence_of, priors_of
 from tests import tiny
 
 KINDS: tuple[Kind, ...] = ("classification", "qa", "extraction", "generation")
@@ -445,6 +447,31 @@ def test_a_linear_head_learns_what_words_tell(fits: Fits) -> None:
     found = answered(fitted, [tiny.query(case) for case in cases.heldout])
     right = sum(found[tiny.query(case).key].text == case.output for case in cases.heldout)  # type: ignore[union-attr]
     assert right >= 24
+
+
+def test_the_prior_of_the_labels_is_that_of_the_demonstrations_that_are_shown(fits: Fits) -> None:
+    """Those drawn from all examples are not those of a fold; without demonstrations every fold tells the same."""
+    task = tiny.benchmark().task
+    kitchen = Kitchen(task, fits.bench("prior"))
+    shown, bare = Setup(shots=2, picks="random"), Setup()
+    looks = {setup: [kitchen.look(setup, 0, task.folds[0].selection).notes] for setup in (shown, bare)}
+    with_shots = kitchen.finish(shown, evidence_of(looks[shown]))
+    assert with_shots.prior == with_shots.own_prior(0)[0]
+    assert with_shots.prior not in priors_of(evidence_of(looks[shown])).values()
+    assert kitchen.finish(bare, evidence_of(looks[bare])).prior == priors_of(evidence_of(looks[bare]))[""]
+    asked = [query.input for query in queries("classification")]
+    assert set(with_shots.context.split()) == {case.id for case in with_shots.demonstrations(asked)[0]}
+
+
+def test_drawn_again_the_demonstrations_bring_their_own_prior(fits: Fits, tmp_path: Path) -> None:
+    task = tiny.benchmark().task
+    kitchen = Kitchen(task, fits.bench("drawn"))
+    setup = Setup(shots=2, picks="random")
+    kitchen.finish(setup, evidence_of([kitchen.look(setup, 0, task.folds[0].selection).notes])).save(tmp_path / "fit")
+    again = redraw(tmp_path / "fit", fits.bench("drawn again", seed=5))
+    assert again is not None
+    assert again.context != load_pipeline(tmp_path / "fit", fits.bench("as it was")).context
+    assert again.prior == again.own_prior(5)[0]
 
 
 def test_evidence_comes_with_the_answer_where_documents_are_searched(fits: Fits) -> None:
