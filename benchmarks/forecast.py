@@ -15,7 +15,7 @@ from strategies.models.device import Placement, fits
 
 BYTES_A_TOKEN = 3.6
 """Of English text in a modern vocabulary."""
-EFFICIENCY = 0.35
+EFFICIENCY = 0.5
 """Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
 EPOCHS = 4
 FIXED_BYTES = 900_000_000

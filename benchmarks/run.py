@@ -84,7 +84,11 @@ class Run:
             "options": asdict(self.options),
             "dtype": self.models.placement.dtype,
             "embedder": self.models.embedder_spec.name,
+            "weights": {name: self.models.language(name).fingerprint for name in self._names()},
         }
+
+    def _names(self) -> list[str]:
+        return sorted({candidate.model for candidate in self.candidates if candidate.model})
 
     def _agree(self, store: Store) -> None:
         """Freezes the identity at the first start; refuses to go on with another one, and says which part differs."""
