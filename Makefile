@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
-DEMO_OPTIONS ?=
+# A sample that takes minutes on two cores. The whole task: make demo DEMO_OPTIONS=--yes
+DEMO_OPTIONS ?= --effort quick --examples 120 --heldout 100 --no-second-seed --cases wrong --yes
 SOURCES := $(shell find advisor strategies benchmarks -type f -not -path '*/__pycache__/*' -not -name '.*')
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -34,6 +35,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 # 0: the target is met. 100: it is not. 101: not decided yet. Each of them is a verdict.
 demo: $(VENV)/installed
 	$(BIN)/advisor models fetch smollm2-135m minilm-l6
+	@rm -rf $(DEMO)
 	@code=0; $(BIN)/advisor run support-intents --out $(DEMO) $(DEMO_OPTIONS) || code=$$?; \
 		case $$code in 0|100|101) ;; *) exit $$code ;; esac; \
 		echo "The page to share: $(DEMO)/report.html"

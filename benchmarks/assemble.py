@@ -18,6 +18,7 @@ from benchmarks.contract import BadInput, Benchmark, Metric
 from benchmarks.decidable import Decidable, decidable
 from benchmarks.infer import DEFAULT_METRICS, check_labels, check_objects, imbalance_note, infer_kind, infer_labels
 from benchmarks.load import Cases, read_cases, read_documents
+from benchmarks.plan import rivals
 from benchmarks.spec import Spec, read_spec
 from benchmarks.split import Parts, cut_folds, cut_heldout, grouped, overlapping, written_down
 from strategies.contract import Case, Document, Kind, Outcome, Prediction, Task
@@ -115,7 +116,6 @@ def assemble(
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
     folds = cut_folds(examples, kind, seed)
     inferred = (*data.notes, *notes, *metric_notes, *target_notes, *_imbalance(heldout, labels, metric))
-    decides = decidable(_independent(heldout), target, metric.graded) if target is not None else None
     task = Task(
         name=spec.name,
         kind=kind,
@@ -127,6 +127,9 @@ def assemble(
         documents=data.documents,
         temperature=spec.temperature,
     )
+    decides = None
+    if target is not None:
+        decides = decidable(_independent(heldout), target, metric.graded, rivals(task, len(spec.models)))
     benchmark = Benchmark(
         task=task,
         heldout=heldout,

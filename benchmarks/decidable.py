@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ASSUMED_CANDIDATES = 5
 _ABOVE = 0.05
 
 
@@ -43,7 +42,7 @@ class Decidable:
         return f"{start} an approach meets {self.target:g} with {self.right_needed:,} right; {then}{ending}."
 
 
-def decidable(heldout: int, target: float, graded: bool, candidates: int = ASSUMED_CANDIDATES) -> Decidable:
+def decidable(heldout: int, target: float, graded: bool, candidates: int) -> Decidable:
     """What `heldout` independent cases can show at the level of 5 %, split over the candidates."""
     from benchmarks.sample_size import cases_needed, showable
 

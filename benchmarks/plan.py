@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.contract import Benchmark, Candidate
-from strategies.contract import Strategy
+from strategies.catalog import approaches
+from strategies.contract import Strategy, Task
 
 SHARD = 128
 """Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
@@ -44,6 +45,11 @@ def candidates(strategies: Sequence[Strategy], models: Sequence[str]) -> list[Ca
             suffix = f" @ {model}" if strategy.needs and len(models) > 1 else ""
             found.append(Candidate(name=label(strategy) + suffix, strategy=strategy, model=model))
     return found
+
+
+def rivals(task: Task, models: int) -> int:
+    """How many candidates will stand against each other for the task: what suits it, with each of the models."""
+    return sum(models if strategy.needs else 1 for strategy in approaches() if not strategy.unsuitable(task))
 
 
 def label(strategy: Strategy) -> str:
