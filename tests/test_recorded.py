@@ -1,0 +1,92 @@
+"""Recorded answers: read with their costs, matched by input, compared like any other approach, refused with a sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from advisor import Wishes, advise
+from benchmarks.contract import BadInput, State
+from benchmarks.recorded import read_recorded
+from strategies.approaches.recorded import Recorded
+from strategies.contract import Failure, Prediction, Query, Sampling
+
+COLOURS = ("red", "green", "blue", "grey")
+
+
+def task_folder(place: Path, answers: list[dict[str, object]]) -> Path:
+    """A task of 48 examples and 24 held-out cases in which the answer is the last word of the input."""
+    rows = [
+        {
+            "id": f"c{number}",
+            "input": f"paint number {number} please, in {COLOURS[number % 4]}",
+            "output": COLOURS[number % 4],
+        }
+        for number in range(72)
+    ]
+    for name, part in (("examples", rows[:48]), ("heldout", rows[48:])):
+        (place / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part), encoding="utf-8")
+    (place / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answers), encoding="utf-8")
+    (place / "task.yaml").write_text(
+        "name: colours\ninstruction: Which colour?\nexamples: examples.jsonl\nheldout: heldout.jsonl\n"
+        "recorded: answers.jsonl\ntarget: 0.5\nkind: classification\n",
+        encoding="utf-8",
+    )
+    return place / "task.yaml"
+
+
+def held_out_inputs() -> list[str]:
+    return [f"paint number {number} please, in {COLOURS[number % 4]}" for number in range(48, 72)]
+
+
+def test_two_systems_stand_beside_the_rungs_with_what_they_cost(tmp_path: Path) -> None:
+    answers: list[dict[str, object]] = []
+    for text in held_out_inputs():
+        answers.append({"input": text, "answer": text.split()[-1], "system": "hosted", "cost": 0.002, "seconds": 0.5})
+        answers.append({"input": text, "answer": "red", "system": "intern", "seconds": 30})
+    wishes = Wishes(approaches=("majority", "hosted", "intern"), probes=False)
+    verdict = advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
+    found = {evaluation.candidate: evaluation for evaluation in verdict.evaluations}
+    assert found["hosted"].figure == 1.0
+    assert found["intern"].figure == 0.25
+    billed = found["hosted"].answering
+    assert billed is not None
+    assert billed.cost == pytest.approx(0.002 * 24)
+    assert billed.seconds == pytest.approx(12.0)
+    unbilled = found["intern"].answering
+    assert unbilled is not None
+    assert unbilled.cost is None, "an unknown cost is not 0"
+    states = {status.candidate: status.state for status in verdict.recommendation.statuses}
+    assert states["hosted"] == State.MEETS
+
+
+def test_an_input_without_an_answer_is_a_failure_and_never_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text('{"input": "a", "answer": "x"}\n', encoding="utf-8")
+    (system,) = read_recorded(path)
+    assert isinstance(system, Recorded)
+    outcomes = dict(system.answer([Query.of("a"), Query.of("b")], Sampling()))
+    assert isinstance(outcomes[Query.of("a").key], Prediction)
+    missing = outcomes[Query.of("b").key]
+    assert isinstance(missing, Failure)
+    assert missing.kind == "refused"
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("not json", r"answers\.jsonl:1: not JSON .* Write one JSON object a line"),
+        ('{"input": "a"}', r"answers\.jsonl:1: a recorded answer needs the texts `input` and `answer`"),
+        ('{"input": "a", "answer": "b", "price": 1}', r"unknown key 'price'; allowed are input, answer"),
+        ('{"input": "a", "answer": "b", "cost": -1}', r"cost is -1; write a number of at least 0"),
+        ('{"input": "a", "answer": "b", "seconds": NaN}', r"seconds is nan; write a number of at least 0"),
+        ("", r"holds no answers"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str, sentence: str) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=sentence):
+        read_recorded(path)
