@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from strategies import answers
 from strategies.answers import Prior, mean_prior
 from strategies.contract import Case, Prediction, Query, Sampling, Task, Usage, Workbench
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, Sources, weigh
 from strategies.retrieval.index import PassageIndex
-from strategies.search import Look, Outcome, journalled, total
+from strategies.search import Look, Outcome, halve, journalled, total
 
+Preference = Literal["best", "cheapest"]
+"""Which of the configurations that are within noise of the best an approach brings."""
 CALIBRATIONS = (0.0, 0.5, 1.0)
 VOTES = (0.0, 0.3, 0.5, 0.7)
 
@@ -173,3 +175,10 @@ def record_of(outcome: Outcome, chosen: Any) -> dict[str, Any]:
         "configurations_tried": len(outcome.standings),
         "rising": outcome.rising,
     }
+
+
+def fit_searched(approach: str, kitchen: Kitchen, setups: Sequence[Setup], prefer: Preference) -> Pipeline:
+    """Races the setups on the selection cases and builds the best, or the cheapest within noise of it, on all examples."""
+    outcome = halve(approach, setups, kitchen.look, kitchen.task, kitchen.bench)
+    chosen = outcome.best if prefer == "best" else outcome.cheapest()
+    return replace(kitchen.finish(chosen.configuration, evidence_of(chosen.notes)), record=record_of(outcome, chosen))

@@ -10,8 +10,7 @@ from typing import ClassVar, Literal
 from strategies.contract import Family, Fitted, Generates, Strategy, Task, Workbench
 from strategies.pipeline import Setup, load_pipeline, redraw
 from strategies.prompting.rendering import Form
-from strategies.search import halve
-from strategies.selection import Kitchen, evidence_of, record_of
+from strategies.selection import Kitchen, Preference, fit_searched
 
 FORMS = (
     Form(layout="turns"),
@@ -29,7 +28,7 @@ class Prompting:
     needs: ClassVar[tuple[type, ...]] = (Generates,)
     simplicity: ClassVar[int] = 4
 
-    prefer: Literal["best", "cheapest"] = "best"
+    prefer: Preference = "best"
     shots: tuple[int, ...] = (3, 8)
 
     def unsuitable(self, task: Task) -> str:
@@ -52,11 +51,7 @@ class Prompting:
         return setups
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        kitchen = Kitchen(task, bench)
-        outcome = halve(self.name, self.space(task), kitchen.look, task, bench)
-        chosen = outcome.best if self.prefer == "best" else outcome.cheapest()
-        pipeline = kitchen.finish(chosen.configuration, evidence_of(chosen.notes))
-        return replace(pipeline, record=record_of(outcome, chosen))
+        return fit_searched(self.name, Kitchen(task, bench), self.space(task), self.prefer)
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)

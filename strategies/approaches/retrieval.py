@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from strategies.contract import Family, Fitted, Generates, Strategy, Task, Workbench
 from strategies.pipeline import Setup, load_pipeline, redraw
 from strategies.prompting.rendering import Form
-from strategies.search import halve
-from strategies.selection import Kitchen, evidence_of, record_of
+from strategies.selection import Kitchen, Preference, fit_searched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +21,7 @@ class Retrieval:
     needs: ClassVar[tuple[type, ...]] = (Generates,)
     simplicity: ClassVar[int] = 5
 
-    prefer: Literal["best", "cheapest"] = "best"
+    prefer: Preference = "best"
 
     def unsuitable(self, task: Task) -> str:
         return ""
@@ -49,11 +48,9 @@ class Retrieval:
         return setups
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        kitchen = Kitchen(task, bench, uses_votes=bool(task.labels))
-        outcome = halve(self.name, self.space(task), kitchen.look, task, bench)
-        chosen = outcome.best if self.prefer == "best" else outcome.cheapest()
-        pipeline = kitchen.finish(chosen.configuration, evidence_of(chosen.notes))
-        return replace(pipeline, record=record_of(outcome, chosen))
+        return fit_searched(
+            self.name, Kitchen(task, bench, uses_votes=bool(task.labels)), self.space(task), self.prefer
+        )
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)
