@@ -56,9 +56,14 @@ Measure = Callable[[Any, int, Sequence[Case]], Look]
 
 
 def selection_items(task: Task, seed: int) -> list[Item]:
-    """All selection cases of all folds in one seeded order, the same for every approach and configuration."""
-    items = [Item(number, case) for number, fold in enumerate(task.folds) for case in fold.selection]
-    random.Random(seed).shuffle(items)
+    """All selection cases in one seeded order, the same for every approach and configuration.
+
+    Fold after fold, so that the cases of a short look share one training part and with it their demonstrations.
+    """
+    dice = random.Random(seed)
+    items: list[Item] = []
+    for number, fold in enumerate(task.folds):
+        items += [Item(number, case) for case in dice.sample(fold.selection, len(fold.selection))]
     return items
 
 

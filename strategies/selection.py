@@ -27,6 +27,8 @@ class Kitchen:
     task: Task
     bench: Workbench
     uses_votes: bool = False
+    calibrates: bool = True
+    """Not for tuned models: training teaches the labels' prior, and that of a fold's adapter is not that of the refit."""
     _index: PassageIndex | None = field(default=None, repr=False)
 
     def index(self) -> PassageIndex | None:
@@ -123,7 +125,7 @@ class Kitchen:
         options = [
             replace(setup, calibration=calibration, votes=votes)
             for votes in (VOTES if self.uses_votes else VOTES[:1])
-            for calibration in CALIBRATIONS
+            for calibration in (CALIBRATIONS if self.calibrates else CALIBRATIONS[:1])
         ]
         scores = {
             option: sum(

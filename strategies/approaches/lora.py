@@ -26,7 +26,7 @@ class Lora:
         return ""
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        return fit_tuned(self.name, Kitchen(task, bench), [Setup(form=Form())])
+        return fit_tuned(self.name, Kitchen(task, bench, calibrates=False), [Setup(form=Form())])
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)

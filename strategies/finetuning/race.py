@@ -36,7 +36,7 @@ RECIPES = (
 )
 """Learning rates in LoRA's own range; small batches; all linear layers (LoRA Without Regret, 2025)."""
 SHORT_LOOK, LONG_LOOK, VALIDATION = 32, 96, 64
-"""Selection cases scored after a short training and after a long one; rows of the validation loss."""
+"""Selection cases scored after a short training and after a long one; at most that many rows of the validation loss."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,8 @@ class Race:
     def _train_and_look(self, setup: Setup, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> Look:
         """Trains on the cases, validates on the fold's selection rows, scores; the trial's adapter is then removed."""
         fold, cases, look_at = on
-        validation = _sample(self.task.folds[fold].selection, VALIDATION, self.bench.seed)
+        rows = min(VALIDATION, max(16, len(cases) // 2))
+        validation = _sample(self.task.folds[fold].selection, rows, self.bench.seed)
         pipeline = self.kitchen.build(setup, self.task.folds[fold].train)
         try:
             training = train(self.bench, (rows_of(pipeline, cases), rows_of(pipeline, validation)), recipe)
