@@ -90,7 +90,7 @@ def test_the_example_is_a_real_recorded_run() -> None:
     assert verdict.story.recorded
     assert verdict.story.task == TASK
     families = {each.family for each in verdict.evaluations if each.scores}
-    assert {"reference", "prompting", "retrieval"} <= families
+    assert {"reference", "prompting", "retrieval", "finetuning", "combined"} <= families
     assert all(len(each.scores) == 300 for each in verdict.evaluations if each.scores)
 
 
