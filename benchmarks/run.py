@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -127,19 +127,39 @@ class Run:
         unusable = {
             unit.candidate for unit, _ in plan if unit.kind == "fit" and finished.get(unit.name, {}).get("problem")
         }
+        chosen = {unit.candidate: finished[unit.name].get("chosen") for unit, _ in plan if unit.name in finished}
         for number, (unit, candidate) in enumerate(plan, 1):
             if unit.name in finished or unit.candidate in unusable:
                 continue
             self.events.started(unit, number, len(plan))
             store.begin(unit.name, unit.kind, unit.candidate)
-            done = self._settled(unit, candidate, store) or worker.perform(unit, candidate)
+            done = self._settled(unit, candidate) or worker.perform(unit, candidate)
+            if unit.kind == "fit":
+                done = self._told_apart(done, candidate, chosen)
+                if (done.note or {}).get("problem"):
+                    unusable.add(unit.candidate)
+                else:
+                    chosen[unit.candidate] = _chosen(done)
             store.finish(done)
-            if unit.kind == "fit" and (done.note or {}).get("problem"):
-                unusable.add(unit.candidate)
             self.events.finished(unit, done)
 
-    def _settled(self, unit: Unit, candidate: Candidate, store: Store) -> Finished | None:
-        """A fit that needs no work: what the model cannot do, what does not suit the task, what another one already is."""
+    def _told_apart(self, done: Finished, candidate: Candidate, chosen: Mapping[str, Any]) -> Finished:
+        """A fit that chose what another candidate of its approach and model chose is not measured a second time."""
+        note = dict(done.note or {})
+        for other in self.candidates:
+            same = (other.strategy.name, other.model) == (candidate.strategy.name, candidate.model)
+            if (
+                same
+                and other.name != candidate.name
+                and note.get("chosen")
+                and note["chosen"] == chosen.get(other.name)
+            ):
+                note |= {"problem": f"it chose the same configuration as {other.name}", "state": "skipped"}
+                return replace(done, note=note)
+        return done
+
+    def _settled(self, unit: Unit, candidate: Candidate) -> Finished | None:
+        """A fit that needs no work: what the model cannot do, and what does not suit the task."""
         if unit.kind != "fit":
             return None
         problem = self._cannot(candidate)
@@ -157,6 +177,11 @@ class Run:
         lacks = [need.__name__ for need in candidate.strategy.needs if not isinstance(model, need)]
         what = {"Trains": "be trained here", "ScoresLabels": "score labels", "Generates": "generate"}
         return f"{candidate.model} cannot {' or '.join(what.get(name, name) for name in lacks)}" if lacks else ""
+
+
+def _chosen(done: Finished) -> Any:
+    """What a fit chose, as it reads when it comes from the store."""
+    return json.loads(json.dumps((done.note or {}).get("chosen")))
 
 
 def _differences(known: dict[str, Any], mine: dict[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from strategies.contract import Message, Prompt, Sampling
 from strategies.models import engine, plain
@@ -44,10 +45,11 @@ def unlike() -> list[Prompt]:
 
 
 def reference(model: LocalModel, ids: Sequence[int], most: int) -> list[int]:
-    """What transformers generates for one prompt alone, without padding, up to the stop token."""
+    """What transformers generates for one prompt alone with its own attention, without padding, up to the stop token."""
     stop = sorted(model.chat.stop_ids)
     with torch.inference_mode():
-        out = model.parts.model.generate(
+        own: Any = AutoModelForCausalLM.from_pretrained(model.folder)
+        out = own.generate(
             input_ids=torch.tensor([list(ids)]),
             attention_mask=torch.ones((1, len(ids)), dtype=torch.long),
             max_new_tokens=most,

@@ -129,6 +129,13 @@ def test_every_approach_comes_to_an_evaluation_or_says_why_not(whole: Path, mode
         if reason:
             assert (evaluation.state, evaluation.problem) == (State.SKIPPED, reason)
             continue
+        if evaluation.state is State.SKIPPED:
+            twin = next(each for each in found.values() if each.approach == evaluation.approach)
+            assert twin.state is None
+            assert evaluation.problem == f"it chose the same configuration as {twin.candidate}"
+            assert evaluation.chosen == twin.chosen
+            assert not evaluation.scores
+            continue
         assert evaluation.state is None, evaluation.problem
         assert evaluation.keys == tuple(case.id for case in run.benchmark.heldout)
         assert evaluation.figure == pytest.approx(sum(evaluation.scores) / len(evaluation.scores))
@@ -414,9 +421,10 @@ def test_a_rehearsal_with_a_scripted_model_goes_through_every_prompting_approach
     models._ready["tiny"] = ScriptedModel(name="tiny", answer=answer)
     prompting = [strategy for strategy in approaches() if strategy.family == "prompting"]
     run = replace(small(tmp_path / "run", model), models=models, candidates=candidates(prompting, ("tiny",)))
-    for evaluation in evaluated(run).values():
-        assert evaluation.figure == 1.0
-        assert evaluation.selection_score == 1.0
+    found = evaluated(run)
+    assert found["prompting (cheapest)"].problem == "it chose the same configuration as prompting"
+    assert found["prompting"].figure == 1.0
+    assert found["prompting"].selection_score == 1.0
 
 
 # ---------------------------------------------------------------- documents

@@ -38,7 +38,9 @@ class LoraRetrieval:
         return [Setup(form=form), nearest] if task.labels else [nearest]
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        return fit_tuned(self.name, Kitchen(task, bench, uses_votes=bool(task.labels), calibrates=False), self.setups(task))
+        return fit_tuned(
+            self.name, Kitchen(task, bench, uses_votes=bool(task.labels), calibrates=False), self.setups(task)
+        )
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from strategies.contract import Diverged, Recipe, Training, TrainingRow, Usage
 from strategies.finetuning import adapters
+from strategies.models.batching import common_prefix
 from strategies.models.chat import Chat
-from strategies.models.engine import Parts, head_agrees
+from strategies.models.engine import Parts, close
 
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
 
-SHORT_TOKENS = 512
+PACK_TOKENS = 768
+"""Positions of a pass over a pack on a CPU: enough to keep the matrix products busy, few enough for one attention."""
 PATIENCE = 2
 """Epochs without a better validation loss after which training stops."""
 
@@ -54,34 +56,87 @@ def batches(rows: Sequence[Encoded], size: int, dice: random.Random) -> list[lis
     return cut
 
 
+def packs(batch: Sequence[Encoded], tokens: int) -> list[tuple[int, list[Encoded]]]:
+    """(length of the shared beginning, rows) of the passes that a batch is read in, about `tokens` positions each."""
+    shared = min(common_prefix([row.ids for row in batch]), min(row.answer_start for row in batch) - 1)
+    found: list[tuple[int, list[Encoded]]] = []
+    room = 0
+    for row in batch:
+        size = len(row.ids) - shared
+        if not found or size > room:
+            found.append((shared, []))
+            room = tokens - shared
+        found[-1][1].append(row)
+        room -= size
+    return [(skip if len(rows) > 1 else 0, rows) for skip, rows in found]
+
+
 def answer_loss(model: Any, batch: Sequence[Encoded], whole: bool = False) -> tuple[Any, int]:
     """Summed cross-entropy over the answer tokens of a batch, and how many there are.
 
-    The head runs on the answer's positions only, in one contiguous matrix; with `whole` on all, as the model itself does.
+    The rows of a pack stand in one sequence behind what their prompts begin with, which is read once, and do not see each
+    other. The head runs on the answers' positions only. With `whole` every row is read as the model itself does.
     """
     import torch
 
-    width = max(len(row.ids) for row in batch)
-    ids = torch.zeros((len(batch), width), dtype=torch.long)
-    mask = torch.zeros((len(batch), width), dtype=torch.long)
-    rows, places, wanted = [], [], []
-    for index, row in enumerate(batch):
-        ids[index, : len(row.ids)] = torch.tensor(row.ids)
-        mask[index, : len(row.ids)] = 1
-        for place in range(row.answer_start, len(row.ids)):
-            rows.append(index)
-            places.append(place - 1)
-            wanted.append(row.ids[place])
     parts = Parts(model.get_base_model() if hasattr(model, "get_base_model") else model)
+    read = (
+        [_read_whole(parts, row) for row in batch]
+        if whole
+        else [_read_pack(parts, *pack) for pack in _packed(parts, batch)]
+    )
+    logits = torch.cat([part for part, _ in read])
+    wanted = torch.tensor([token for _, tokens in read for token in tokens], device=parts.device)
+    return torch.nn.functional.cross_entropy(logits, wanted, reduction="sum"), len(wanted)
+
+
+def _packed(parts: Parts, batch: Sequence[Encoded]) -> list[tuple[int, list[Encoded]]]:
+    return packs(batch, PACK_TOKENS if parts.device.type == "cpu" else 4 * PACK_TOKENS)
+
+
+def _read_whole(parts: Parts, row: Encoded) -> tuple[Any, list[int]]:
+    """float32 logits before each answer token of one row, and these tokens."""
+    import torch
+
+    logits = parts.model(input_ids=torch.tensor([row.ids], device=parts.device), use_cache=False).logits[0]
+    return logits[row.answer_start - 1 : -1].float(), list(row.ids[row.answer_start :])
+
+
+def _read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> tuple[Any, list[int]]:
+    """The same for the rows of a pack, in one pass."""
+    import torch
+
+    ids, places, owners = list(rows[0].ids[:shared]), list(range(shared)), [-1] * shared
+    asked: list[int] = []
+    wanted: list[int] = []
+    for number, row in enumerate(rows):
+        start = len(ids) - shared
+        asked += range(start + row.answer_start - 1, start + len(row.ids) - 1)
+        wanted += row.ids[row.answer_start :]
+        ids += row.ids[shared:]
+        places += range(shared, len(row.ids))
+        owners += [number] * (len(row.ids) - shared)
     device = parts.device
-    given = {"input_ids": ids.to(device), "attention_mask": mask.to(device), "use_cache": False}
-    where = torch.tensor(rows, device=device), torch.tensor(places, device=device)
-    if whole:
-        logits = parts.model(**given).logits[where].float()
-    else:
-        logits = parts.logits(parts.decoder(**given).last_hidden_state[where])
-    loss = torch.nn.functional.cross_entropy(logits, torch.tensor(wanted, device=device), reduction="sum")
-    return loss, len(wanted)
+    owner, place = torch.tensor(owners, device=device), torch.tensor([places], device=device)
+    sees = ((owner[None, :] == owner[:, None]) | (owner[None, :] < 0)).tril()[None]
+    mask = parts.attention.mask(sees, place, place, parts.model.dtype)
+    given = {"input_ids": torch.tensor([ids], device=device), "position_ids": place, "attention_mask": mask}
+    hidden = parts.decoder(**given, use_cache=False).last_hidden_state[0]
+    return parts.logits(hidden[torch.tensor(asked, device=device)]), wanted
+
+
+def packs_agree(parts: Parts) -> bool:
+    """Whether two short rows in a pack get the logits that the model's own forward pass gives each of them."""
+    import torch
+
+    size = parts.model.config.get_text_config().vocab_size
+    rows = [Encoded(tuple(token % size for token in ids), 3) for ids in ((5, 6, 7, 8, 9), (5, 6, 8, 7))]
+    with torch.no_grad():
+        own = torch.cat([_read_whole(parts, row)[0] for row in rows])
+        try:
+            return parts.attention.known and close(_read_pack(parts, 2, rows)[0], own, parts.model.dtype)
+        except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError):
+            return False
 
 
 @dataclass
@@ -127,9 +182,12 @@ def train_adapter(
 
     Raises `Diverged` when a loss is not a finite number.
     """
+    import torch
+
     start = time.perf_counter()
     rows, held = ([encode(model.chat, row, recipe.max_tokens) for row in part] for part in data)
-    module = adapters.attach(_trainable(model, rows), recipe, seed)
+    base = model.base().to(device=model.placement.device, dtype=getattr(torch, model.placement.dtype))
+    module = adapters.attach(base, recipe, seed)
     run = _Run(module, recipe, seed)
     run.train(rows, held)
     run.restore_best()
@@ -143,6 +201,7 @@ def train_adapter(
         model=model.name,
         step="training",
         prompt_tokens=tokens - answers,
+        cached_tokens=run.shared_tokens,
         answer_tokens=answers,
         seconds=time.perf_counter() - start,
     )
@@ -156,15 +215,6 @@ def train_adapter(
     )
 
 
-def _trainable(model: LocalModel, rows: Sequence[Encoded]) -> Any:
-    """The base model where it trains; short sequences on a CPU take plain attention, whose backward is cheaper there."""
-    import torch
-
-    longest = max(len(row.ids) for row in rows)
-    attention = "eager" if model.placement.device == "cpu" and longest <= SHORT_TOKENS else "sdpa"
-    return model.base(attention).to(device=model.placement.device, dtype=getattr(torch, model.placement.dtype))
-
-
 class _Run:
     """One training: the optimizer, the schedule, and what was seen on the way."""
 
@@ -172,7 +222,7 @@ class _Run:
         import torch
 
         self.module, self.recipe = module, recipe
-        self.whole = not head_agrees(Parts(module.get_base_model()))
+        self.whole = not packs_agree(Parts(module.get_base_model()))
         self.masters = _Masters.of(module)
         self.optimizer = torch.optim.AdamW(self.masters.copies, lr=recipe.learning_rate, weight_decay=0.0)
         self.dice = random.Random(seed)
@@ -180,7 +230,7 @@ class _Run:
         self.validation_losses: list[float] = []
         self.best: list[Any] | None = None
         self.best_epoch = 0
-        self.tokens = self.answer_tokens = 0
+        self.tokens = self.shared_tokens = self.answer_tokens = 0
 
     def train(self, rows: Sequence[Encoded], held: Sequence[Encoded]) -> None:
         steps = math.ceil(len(rows) / self.recipe.batch_size) * self.recipe.epochs
@@ -230,6 +280,9 @@ class _Run:
         self.optimizer.step()
         self.masters.publish()
         self.tokens += sum(len(row.ids) for row in batch)
+        if not self.whole:
+            packed = _packed(Parts(self.module.get_base_model()), batch)
+            self.shared_tokens += sum((len(rows) - 1) * shared for shared, rows in packed)
         self.answer_tokens += answers
         return value, answers
 

@@ -15,6 +15,7 @@ from typing import Any
 from strategies.models import plain
 from strategies.models.attention import Attention
 from strategies.models.batching import Drawing, Ids, common_prefix, plan_batches
+from strategies.models.beginnings import prefix_cache, shares_beginnings, widen
 
 AGREES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 """Largest difference to the model's own logits that is rounding, as a share of the largest logit."""
@@ -69,54 +70,16 @@ def disagreement(parts: Parts) -> str:
             own = parts.model(input_ids=torch.tensor([ids], device=parts.device), use_cache=False).logits[0, -1].float()
             tree = LabelTree(tokens=(ids[3],), parents=(0,), depths=(1,), steps=())
             read = _read_tree(parts, [ids[1:3], ids[2:3]], (prefix_cache(parts, ids[:1]), 1), tree)
-            same = _close(parts.logits(read[0, -1:])[0], own, parts.model.dtype)
+            same = close(parts.logits(read[0, -1:])[0], own, parts.model.dtype)
     except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         return f"{type(error).__name__}: {error}"
     return "" if same else "the quick way changes its logits"
 
 
-def head_agrees(parts: Parts) -> bool:
-    """Whether decoder and head, taken apart, give the model's own logits on a few tokens."""
-    import torch
-
-    size = parts.model.config.get_text_config().vocab_size
-    ids = torch.tensor([[place % size for place in (5, 6, 7, 8)]], device=parts.device)
-    with torch.no_grad():
-        own = parts.model(input_ids=ids, use_cache=False).logits[0].float()
-        apart = parts.logits(parts.decoder(input_ids=ids, use_cache=False).last_hidden_state[0])
-    return _close(apart, own, parts.model.dtype)
-
-
-def _close(found: Any, own: Any, dtype: Any) -> bool:
+def close(found: Any, own: Any, dtype: Any) -> bool:
+    """Whether logits differ by no more than rounding in that dtype does."""
     allowed = AGREES.get(str(dtype).removeprefix("torch."), 1e-3)
     return float((found - own).abs().max()) <= allowed * max(float(own.abs().max()), 1e-6)
-
-
-def empty_cache(parts: Parts) -> Any:
-    """A cache that keeps every position: what a sliding window hides is masked, since shared beginnings may lie behind it."""
-    from transformers import DynamicCache
-
-    return DynamicCache() if parts.attention.window else DynamicCache(config=parts.model.config)
-
-
-def prefix_cache(parts: Parts, prefix: Ids) -> Any:
-    """Key-value states of one prefix, batch of one; None for an empty prefix."""
-    import torch
-
-    if not prefix:
-        return None
-    cache = empty_cache(parts)
-    parts.decoder(input_ids=torch.tensor([list(prefix)], device=parts.device), cache=cache, use_cache=True)
-    return cache
-
-
-def widen(parts: Parts, cache: Any, rows: int) -> Any:
-    """A fresh cache for `rows` sequences that all begin with the states of `cache`."""
-    wide = empty_cache(parts)
-    if cache is not None:
-        for index, layer in enumerate(cache.layers):
-            wide.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), index)
-    return wide
 
 
 # ---------------------------------------------------------------- labels as a tree
@@ -306,7 +269,9 @@ class _Decoding:
             ids[row, first:] = torch.tensor(item)
             self.places[row, shared + first :] = shared + torch.arange(len(item))
             self.filled[row, shared + first :] = True
-        self.cache = widen(self.parts, prefix, rows)
+        self.apart = prefix if shares_beginnings(self.parts) else None
+        self.cache = widen(self.parts, None if self.apart else prefix, rows)
+        self.shared = shared
         self.logits = self._forward(ids)
 
     def finish(self) -> Iterator[tuple[int, list[int]]]:
@@ -351,20 +316,22 @@ class _Decoding:
             attention_mask=self._mask(ids.shape[1]),
             cache=self.cache,
             use_cache=True,
+            **({} if self.apart is None else {"shared": self.apart}),
         ).last_hidden_state
         return self.parts.logits(hidden[:, -1])
 
     def _mask(self, asked: int) -> Any:
-        """Without a window the model builds its own mask from what is filled; a window has to count positions."""
+        """Without a window the model builds its own mask from what is filled, or what all share needs none."""
         import torch
 
         device = self.parts.device
-        if self.parts.attention.window is None:
+        if self.parts.attention.window is None and self.apart is None:
             return self.filled.to(device=device, dtype=torch.long)
+        first = 0 if self.apart is None else self.shared
         slots = torch.arange(self.filled.shape[1])
-        sees = self.filled[:, None, :] & (slots[None, None, :] <= slots[-asked:][None, :, None])
+        sees = self.filled[:, None, first:] & (slots[None, None, first:] <= slots[-asked:][None, :, None])
         places = self.places.to(device)
-        return self.parts.attention.mask(sees.to(device), places[:, -asked:], places, self.parts.model.dtype)
+        return self.parts.attention.mask(sees.to(device), places[:, -asked:], places[:, first:], self.parts.model.dtype)
 
     def _pick(self) -> list[int]:
         import torch

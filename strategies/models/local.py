@@ -38,7 +38,7 @@ class LocalModel:
     placement: Placement
     adapter: Path | None = None
     batch_tokens: int = 4096
-    """Padded tokens, answers included, that are in flight at once."""
+    """Padded tokens that are read at once; four times as many, answers included, while answers are written."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -76,19 +76,21 @@ class LocalModel:
             module = merged(module.float(), self.adapter)
         return engine.Parts(module.to(device=self.placement.device, dtype=getattr(torch, self.placement.dtype)).eval())
 
-    def base(self, attention: str = "sdpa") -> Any:
-        """A fresh float32 copy of the weights on the CPU, with attention as transformers names it."""
+    def base(self) -> Any:
+        """A fresh float32 copy of the weights on the CPU."""
         import torch
         from transformers import AutoModelForCausalLM
 
+        from strategies.models.blockwise import use_blockwise
         from strategies.models.quiet import quiet
 
         torch.set_num_threads(self.placement.threads)
         with quiet():
-            module: Any = AutoModelForCausalLM.from_pretrained(
-                self.folder, dtype=torch.float32, attn_implementation=attention
-            )
-        return module.eval()
+            module: Any = AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32)
+            module.eval()
+            if self.placement.device == "cpu":
+                use_blockwise(module)
+        return module
 
     def count(self, prompt: Prompt) -> int:
         return len(self.chat.encode(prompt))
@@ -109,7 +111,7 @@ class LocalModel:
         drawing = Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed)
         parts = self.parts
         clock = _Clock(len(ids))
-        for row, answer, shared in engine.generate(parts, ids, drawing, self.batch_tokens) if ids else ():
+        for row, answer, shared in engine.generate(parts, ids, drawing, 4 * self.batch_tokens) if ids else ():
             usage = self._usage(step, len(ids[row]), shared, (len(answer) + 1, clock.share()))
             text, ended = self.chat.decode(answer), len(answer) < max_tokens
             if not self.chat.templated and "\n\n" in text:

@@ -1,0 +1,120 @@
+"""Attention by blocks against PyTorch's own: outputs and gradients, with padding, spare room and a shared beginning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from strategies.models import blockwise
+from strategies.models.attention import additive
+from strategies.models.blockwise import attend, is_blockwise, use_blockwise
+from strategies.models.caches import SPARE, roomy_cache
+from tests import tiny
+
+HEADS, KINDS, WIDTH = 6, 2, 8
+MODULE = SimpleNamespace(is_causal=True, layer_idx=0)
+
+
+def states(rows: int, heads: int, length: int, seed: int) -> torch.Tensor:
+    dice = torch.Generator().manual_seed(seed)
+    return torch.randn(rows, heads, length, WIDTH, generator=dice)
+
+
+def causal(rows: int, asked: int, seen: int, padded: int = 0) -> torch.Tensor:
+    """Additive; the first `padded` keys of row 0 are padding."""
+    sees = torch.ones(rows, asked, seen, dtype=torch.bool).tril(seen - asked)
+    sees[0, :, :padded] = False
+    mask: torch.Tensor = additive(sees, torch.float32)
+    return mask
+
+
+def reference(query: Any, key: Any, value: Any, mask: Any) -> Any:
+    found = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True)
+    return found.transpose(1, 2)
+
+
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize(("asked", "seen"), [(1, 30), (7, 7), (64, 64), (150, 150), (70, 200)])
+def test_outputs_and_gradients_are_those_of_torch(
+    asked: int, seen: int, small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if small:
+        monkeypatch.setattr(blockwise, "SCORES", 1)
+    given = states(3, HEADS, asked, 0), states(3, KINDS, seen, 1), states(3, KINDS, seen, 2)
+    mask = causal(3, asked, seen, padded=max(0, min(4, seen - asked)))
+    pull = states(3, asked, HEADS, 3)
+    results = []
+    for ours in (True, False):
+        query, key, value = parts = [part.clone().requires_grad_() for part in given]
+        found = attend(MODULE, query, key, value, mask)[0] if ours else reference(query, key, value, mask)
+        total: Any = (found * pull).sum()
+        total.backward()
+        results.append([found.detach(), *(part.grad for part in parts)])
+    for mine, theirs in zip(*results, strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("asked", [1, 5])
+def test_a_shared_beginning_is_as_good_as_one_that_every_row_holds(asked: int) -> None:
+    shared, own = states(1, KINDS, 9, 0), states(4, KINDS, 12, 1)
+    values = states(1, KINDS, 9, 2), states(4, KINDS, 12, 3)
+    query = states(4, HEADS, asked, 4)
+    cache = roomy_cache()
+    cache.update(shared, values[0], 0)
+    found, _ = attend(MODULE, query, own, values[1], causal(4, asked, 12, padded=3), shared=cache)
+    key = torch.cat([shared.expand(4, -1, -1, -1), own], 2)
+    value = torch.cat([values[0].expand(4, -1, -1, -1), values[1]], 2)
+    mask = torch.cat([torch.zeros(4, 1, asked, 9), causal(4, asked, 12, padded=3)], 3)
+    assert torch.allclose(found, reference(query, key, value, mask), atol=1e-5)
+
+
+def test_a_growing_cache_holds_what_was_written_and_its_spare_room_is_not_seen() -> None:
+    keys, values = states(3, KINDS, 5 + SPARE + 9, 0), states(3, KINDS, 5 + SPARE + 9, 1)
+    cache = roomy_cache()
+    cache.update(keys[:, :, :5], values[:, :, :5], 0)
+    rows = torch.tensor([0, 1, 2])
+    for size in range(6, keys.shape[2] + 1):
+        if size == 40:
+            rows = torch.tensor([2, 0])
+            cache.batch_select_indices(rows)
+        key, value = cache.update(keys[rows, :, size - 1 : size], values[rows, :, size - 1 : size], 0)
+        assert cache.get_seq_length() == size
+        assert torch.equal(key[:, :, :size], keys[rows][:, :, :size])
+        query = states(len(rows), HEADS, 1, size)
+        found, _ = attend(MODULE, query, key, value, torch.zeros(len(rows), 1, 1, size))
+        assert torch.allclose(
+            found, reference(query, keys[rows][:, :, :size], values[rows][:, :, :size], None), atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen", "neox", "gemma", "mistral", "granite"])
+def test_models_whose_logits_stay_the_same_take_it(tmp_path: Path, architecture: str) -> None:
+    folder = tiny.model_folder(tmp_path, architecture)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
+    ids = torch.arange(3, 90)[None] % model.config.get_text_config().vocab_size
+    own = model(input_ids=ids, use_cache=False).logits
+    assert use_blockwise(model)
+    assert is_blockwise(model)
+    assert torch.allclose(model(input_ids=ids, use_cache=False).logits, own, atol=1e-4)
+
+
+def test_a_model_that_caps_its_scores_keeps_its_own_attention() -> None:
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    sizes: dict[str, Any] = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
+    heads: dict[str, Any] = {
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "attn_logit_softcapping": 50.0,
+    }
+    model: Any = Gemma2ForCausalLM(Gemma2Config(**sizes, **heads))
+    model.eval()
+    own = model.config._attn_implementation
+    assert not use_blockwise(model)
+    assert model.config._attn_implementation == own
