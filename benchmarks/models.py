@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from benchmarks.contract import BadInput
 from benchmarks.spec import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec
 from strategies.contract import Embedder, LanguageModel
 from strategies.models.device import Placement, choose
-from strategies.models.weights import KNOWN, ModelUnavailable, Resolved, resolve
+from strategies.models.known import KNOWN, KnownModel
+from strategies.models.weights import ModelUnavailable, Resolved, cached, resolve
 
 __all__ = ["DEFAULT_EMBEDDER", "Models"]
 
@@ -49,6 +50,15 @@ class Models:
     def served(self, name: str) -> bool:
         """True for a model that a server answers for: each of its answers may cost money."""
         return self._spec(name).endpoint is not None
+
+    def to_download(self, names: Iterable[str]) -> list[KnownModel]:
+        """Those of the named language models, and the embedder, that come with the product and are not on this disk."""
+        folders = {spec.name: spec.folder for spec in self.specs if spec.endpoint is None}
+        wanted = [name for name in dict.fromkeys(names) if name in folders and folders[name] is None]
+        wanted += [] if self.embedder_spec.folder else [self.embedder_spec.name]
+        known = [KNOWN[name] for name in wanted if name in KNOWN]
+        here = {entry.name for entry in cached(known)}
+        return [model for model in known if model.name not in here]
 
     def check_servers(self) -> None:
         """Refuses what a server could not be asked, before anything is spent or sent. Raises `BadInput`."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from strategies import answers
 from strategies.answers import Prior, Request
@@ -26,6 +26,7 @@ from strategies.contract import (
     LanguageModel,
     Outcome,
     Prediction,
+    Prompt,
     Query,
     Sampling,
     ScoresLabels,
@@ -73,6 +74,27 @@ class Sources:
     @cached_property
     def neighbours(self) -> Neighbours:
         return Neighbours(self.cases, self.embedder)
+
+
+class _Parts(NamedTuple):
+    """What a request is rendered from besides the instruction."""
+
+    text: str
+    demonstrations: Sequence[Case]
+    evidence: tuple[Evidence, ...]
+
+    def shorter(self, model: LanguageModel) -> _Parts:
+        """Without the first demonstration, else without the last passage, else with half of the input."""
+        if self.demonstrations:
+            return self._replace(demonstrations=self.demonstrations[1:])
+        if self.evidence:
+            return self._replace(evidence=self.evidence[:-1])
+        return self._replace(text=model.cut(self.text, max(8, len(self.text) // 8)))
+
+
+def _surely_fits(prompt: Prompt, room: int) -> bool:
+    """True without counting: no token is shorter than a byte, and a turn's frame takes few tokens."""
+    return sum(len(message.content.encode()) + 32 for message in prompt) <= room
 
 
 @dataclass(frozen=True)
@@ -126,14 +148,21 @@ class Pipeline:
         shown = self.demonstrations(texts, [query.input for query in queries] if leave_out else None)
         found = self.evidence(texts)
         return [
-            Request(
-                key=query.key,
-                prompt=self.renderer.request(text, cases, passages),
-                evidence=passages,
-                cut=cut,
-            )
+            self._within_context(query.key, _Parts(text, cases, passages), cut)
             for query, (text, cut), cases, passages in zip(queries, trimmed, shown, found, strict=True)
         ]
+
+    def _within_context(self, key: str, parts: _Parts, cut: bool) -> Request:
+        """The request, without its farthest demonstrations and its last passages where the model could not read it whole."""
+        room = self.model.context_tokens - self.max_tokens
+        prompt = self.renderer.request(*parts)
+        while not _surely_fits(prompt, room) and self.model.count(prompt) > room:
+            shorter = parts.shorter(self.model)
+            if shorter == parts:
+                break
+            parts, cut = shorter, True
+            prompt = self.renderer.request(*parts)
+        return Request(key=key, prompt=prompt, evidence=parts.evidence, cut=cut)
 
     def demonstrations(self, texts: Sequence[str], leave_out: Sequence[str] | None = None) -> list[list[Case]]:
         """Demonstrations for each input, none with the input in `leave_out`; the nearest comes last, next to the question."""

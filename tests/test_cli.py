@@ -417,6 +417,17 @@ def test_a_dry_run_writes_nothing(desk: Path, capsys: pytest.CaptureFixture[str]
     assert not (desk / "runs").exists()
 
 
+def test_a_dry_run_downloads_nothing_and_says_what_a_run_would(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_CACHE", str(desk / "cache"))
+    done = call(capsys, "run", "support-intents", "--dry-run")
+    assert (done.code, done.out) == (0, "")
+    assert "to download first: smollm2-135m (95 MB), minilm-l6 (" in done.err
+    assert "advisor models fetch smollm2-135m minilm-l6" in done.err
+    assert not (desk / "cache").exists()
+
+
 def test_a_run_never_leaves_the_folder_for_runs(
     desk: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from strategies.contract import Generates, LanguageModel, Message, Sampling, ScoresLabels, Trains
 from strategies.models.scripted import WRONG_LABEL, ScriptedModel
 
@@ -61,3 +63,31 @@ def test_another_name_is_another_model() -> None:
 def test_cut_keeps_a_short_text_as_it_is() -> None:
     assert MODEL.cut("a  b", 2) == "a  b"
     assert MODEL.cut("a b c", 2) == "a b"
+
+
+def test_a_prompt_that_is_too_long_for_the_model_loses_its_farthest_demonstrations_and_says_so() -> None:
+    from strategies.contract import Case, Fold, Query, Task
+    from strategies.pipeline import Pipeline, Setup, Sources
+
+    cases = tuple(Case(id=f"c{number}", input=f"word{number} " * 20, output="yes") for number in range(4))
+    folds = (Fold(train=cases, selection=cases),)
+    task = Task(name="t", kind="qa", instruction="Say yes.", folds=folds, score=lambda *_: 0.0)
+    setup = Setup(shots=4, picks="random")
+    embedder: Any = None
+
+    def prompt_of(context: int) -> tuple[list[Message], bool]:
+        model = ScriptedModel(name="small", answer=last_word, context_tokens=context)
+        pipeline = Pipeline(task=task, model=model, setup=setup, sources=Sources(cases, embedder), max_tokens=8)
+        (request,) = pipeline.requests([Query.of("the question " * 10)])
+        return list(request.prompt), request.cut
+
+    whole, cut = prompt_of(500)
+    assert len(whole) == 10
+    assert not cut
+    shorter, cut = prompt_of(80)
+    assert shorter == [whole[0], *whole[-5:]]
+    assert cut
+    bare, cut = prompt_of(24)
+    assert cut
+    assert [message.role for message in bare] == ["system", "user"]
+    assert 8 <= len(bare[1].content.split()) < 20

@@ -74,8 +74,11 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     _check_folder(folder, resume, bool(given["dry_run"]))
     as_json = bool(given["as_json"])
     _say_before(prepared)
+    dry = bool(given["dry_run"])
+    if dry and _says_what_is_missing(prepared):
+        return
     minutes = _forecast(prepared)
-    if given["dry_run"]:
+    if dry:
         return
     if minutes > ASK_ABOVE_MINUTES and not given["yes"]:
         if not sys.stdin.isatty():
@@ -142,6 +145,17 @@ def _say_before(prepared: Prepared) -> None:
     for note in benchmark.notes:
         say(f"note: {note}")
     say(f"models: {', '.join(prepared.models.names)} on {prepared.models.placement}")
+
+
+def _says_what_is_missing(prepared: Prepared) -> bool:
+    """A rehearsal downloads nothing: it says what a run would download, without which nothing can be forecast."""
+    missing = prepared.models.to_download(candidate.model for candidate in prepared.candidates)
+    if missing:
+        sizes = ", ".join(f"{model.name} ({model.download_bytes / 1e6:.0f} MB)" for model in missing)
+        names = " ".join(model.name for model in missing)
+        say(f"to download first: {sizes}. A run does that by itself; to know minutes and memory before it starts,")
+        say(f"write: advisor models fetch {names}")
+    return bool(missing)
 
 
 def _forecast(prepared: Prepared) -> float:
