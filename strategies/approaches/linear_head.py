@@ -1,4 +1,4 @@
-"""A rung without a language model: logistic regression on sentence embeddings, one head for each thing to decide."""
+"""A rung without a language model: logistic regression, on embeddings to decide and on words to copy fields of JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from strategies.approaches.copy_nearest import BATCH
-from strategies.approaches.majority import commonest
 from strategies.contract import (
     Case,
     Embedder,
@@ -27,11 +26,13 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
+from strategies.fields import ABSENT, FieldPath, columns, is_object, nested, plain
+from strategies.tagging import Tagger
 
+LABEL: FieldPath = ()
+"""In place of a field's path: the label that is the whole answer."""
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverse regularisation, chosen by the selection parts."""
-FEW = 12
-"""A JSON field with at most this many values, each seen twice on average, gets a head of its own."""
 
 
 @dataclass(frozen=True)
@@ -71,65 +72,62 @@ class Head:
 
 @dataclass(frozen=True)
 class Heads:
-    """One head, or for JSON one for each decidable field, the others filled with their most frequent value."""
+    """One head for the label; for JSON one for each field that is decided, a tagger for each that is copied."""
 
     embedder: Embedder
-    heads: Mapping[str, Head]
-    rest: Mapping[str, Any] = field(default_factory=dict)
+    heads: Mapping[FieldPath, Head]
+    taggers: Mapping[FieldPath, Tagger] = field(default_factory=dict)
+    rest: Mapping[FieldPath, str] = field(default_factory=dict)
+    """JSON text of the fields that are always the same, and of copied ones where nothing is found."""
     record: Mapping[str, Any] = field(default_factory=dict)
 
     def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
         for first in range(0, len(queries), BATCH):
             part = queries[first : first + BATCH]
             start = time.perf_counter()
-            vectors = self.embedder.embed([query.input for query in part])
-            shares = {name: head.probabilities(vectors) for name, head in self.heads.items()}
+            texts = [query.input for query in part]
+            vectors = self.embedder.embed(texts)
+            shares = {path: head.probabilities(vectors) for path, head in self.heads.items()}
+            copied = {path: tagger.find(texts) for path, tagger in self.taggers.items()}
             seconds = (time.perf_counter() - start) / len(part)
             for row, query in enumerate(part):
                 usage = (Usage(model=self.embedder.name, step="answering", seconds=seconds),)
-                yield query.key, self._prediction({name: share[row] for name, share in shares.items()}, usage)
+                decided = {path: share[row] for path, share in shares.items()}
+                if LABEL in self.heads:
+                    yield query.key, self._label(decided[LABEL], usage)
+                else:
+                    found = {path: values[row] for path, values in copied.items()}
+                    yield query.key, Prediction(text=self._json(decided, found), usage=usage)
 
-    def _prediction(self, shares: Mapping[str, Any], usage: tuple[Usage, ...]) -> Prediction:
-        if "" in self.heads:
-            classes = self.heads[""].classes
-            spread = {name: float(share) for name, share in zip(classes, shares[""], strict=True)}
-            return Prediction(text=max(spread, key=lambda name: spread[name]), probabilities=spread, usage=usage)
+    def _label(self, shares: Any, usage: tuple[Usage, ...]) -> Prediction:
+        spread = {name: float(share) for name, share in zip(self.heads[LABEL].classes, shares, strict=True)}
+        return Prediction(text=max(spread, key=lambda name: spread[name]), probabilities=spread, usage=usage)
+
+    def _json(self, decided: Mapping[FieldPath, Any], copied: Mapping[FieldPath, Any]) -> str:
         values = dict(self.rest)
-        for name, share in shares.items():
-            values[name] = json.loads(self.heads[name].classes[int(share.argmax())])
-        return Prediction(text=json.dumps(values, ensure_ascii=False), usage=usage)
+        values |= {path: self.heads[path].classes[int(shares.argmax())] for path, shares in decided.items()}
+        values |= {path: json.dumps(value, ensure_ascii=False) for path, value in copied.items() if value is not None}
+        return json.dumps(nested(values), ensure_ascii=False)
 
     def save(self, folder: Path) -> None:
         import numpy as np
 
         folder.mkdir(parents=True, exist_ok=True)
-        names = list(self.heads)
-        for place, name in enumerate(names):
-            head = self.heads[name]
+        for place, head in enumerate(self.heads.values()):
             np.save(folder / f"head-{place}.npy", np.hstack([head.weights, head.offsets[:, None]]), allow_pickle=False)
+        for place, tagger in enumerate(self.taggers.values()):
+            np.save(folder / f"tagger-{place}.npy", tagger.weights, allow_pickle=False)
         manifest = {
-            "heads": [{"name": name, "classes": list(self.heads[name].classes)} for name in names],
-            "rest": dict(self.rest),
+            "heads": [{"path": path, "classes": head.classes} for path, head in self.heads.items()],
+            "taggers": [{"path": path, **tagger.manifest} for path, tagger in self.taggers.items()],
+            "rest": [[path, text] for path, text in self.rest.items()],
             "record": dict(self.record),
         }
         (folder / "heads.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
 
     def describe(self) -> Mapping[str, Any]:
-        return {"embedder": self.embedder.name, "heads": len(self.heads), **self.record}
-
-
-def targets(cases: Sequence[Case], kind: str) -> dict[str, list[str]]:
-    """What has to be decided: the label (under the empty name), or the JSON fields with few values, as JSON text."""
-    if kind == "classification":
-        return {"": [case.output for case in cases]}
-    rows = [json.loads(case.output) for case in cases]
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = {name: [json.dumps(row.get(name), ensure_ascii=False) for row in rows] for name in names}
-    return {
-        name: values
-        for name, values in columns.items()
-        if len(set(values)) <= FEW and len(values) >= 2 * len(set(values))
-    }
+        copied = {"copied_fields": len(self.taggers)} if self.taggers else {}
+        return {"embedder": self.embedder.name, "heads": len(self.heads), **copied, **self.record}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +142,9 @@ class LinearHead:
     def unsuitable(self, task: Task) -> str:
         if task.kind == "classification":
             return ""
-        if task.kind == "extraction" and all(case.output.lstrip().startswith("{") for case in task.examples):
-            return (
-                "" if targets(task.examples, task.kind) else "no field of the answers has few enough values to classify"
-            )
+        if task.kind == "extraction" and all(map(is_object, task.examples)):
+            found = columns(task.examples)
+            return "" if found.decided or found.copied else "no field of the answers can be decided or copied"
         return "a classifier needs answers from a small fixed set"
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
@@ -186,20 +183,37 @@ class LinearHead:
         self, cases: Sequence[Case], on: tuple[str, Embedder], strength: float, record: Mapping[str, Any]
     ) -> Heads:
         kind, embedder = on
-        vectors = embedder.embed([case.input for case in cases])
-        heads = {name: Head.fit(vectors, wanted, strength) for name, wanted in targets(cases, kind).items()}
-        rest = json.loads(commonest(cases, kind)) if kind == "extraction" else {}
-        return Heads(embedder, heads, rest, record)
+        texts = [case.input for case in cases]
+        vectors = embedder.embed(texts)
+        if kind == "classification":
+            return Heads(embedder, {LABEL: Head.fit(vectors, [case.output for case in cases], strength)}, record=record)
+        found = columns(cases)
+        return Heads(
+            embedder,
+            heads={path: Head.fit(vectors, values, strength) for path, values in found.decided.items()},
+            taggers={
+                path: Tagger.fit(texts, [plain(v) for v in values], strength) for path, values in found.copied.items()
+            },
+            rest={
+                **found.filled,
+                **{path: "null" if "null" in values else ABSENT for path, values in found.copied.items()},
+            },
+            record=record,
+        )
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         import numpy as np
 
         manifest = json.loads((folder / "heads.json").read_text(encoding="utf-8"))
-        heads = {}
+        heads, taggers = {}, {}
         for place, row in enumerate(manifest["heads"]):
             table = np.load(folder / f"head-{place}.npy", allow_pickle=False)
-            heads[row["name"]] = Head(tuple(row["classes"]), table[:, :-1], table[:, -1])
-        return Heads(bench.embedder, heads, manifest["rest"], manifest["record"])
+            heads[tuple(row["path"])] = Head(tuple(row["classes"]), table[:, :-1], table[:, -1])
+        for place, row in enumerate(manifest["taggers"]):
+            weights = np.load(folder / f"tagger-{place}.npy", allow_pickle=False)
+            taggers[tuple(row.pop("path"))] = Tagger(weights=weights, **row)
+        rest = {tuple(path): text for path, text in manifest["rest"]}
+        return Heads(bench.embedder, heads, taggers, rest, manifest["record"])
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:
         return None

@@ -25,7 +25,7 @@ from strategies.contract import (
 from strategies.models import engine
 from strategies.models.batching import Drawing
 from strategies.models.chat import Chat
-from strategies.models.device import Placement
+from strategies.models.device import Placement, keep_freed_memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +85,7 @@ class LocalModel:
         from strategies.models.quiet import quiet
 
         torch.set_num_threads(self.placement.threads)
+        keep_freed_memory()
         with quiet():
             module: Any = AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32)
             module.eval()

@@ -1,0 +1,151 @@
+"""Finds values that stand in the input word for word: a logistic regression on words in their context, one for each field.
+
+What slot filling was before language models, and still the cheapest way to copy a name or a number out of a text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+WORD = re.compile(r"\w+|[^\w\s]")
+COLUMNS = 2**15
+"""Of the hashed features."""
+COPIED = 0.6
+"""Share of a field's values that must stand in their inputs for the field to be tagged."""
+FEWEST = 8
+"""Values that must stand in their inputs at least."""
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """Where each word or sign of the text begins and ends, in characters."""
+    return [found.span() for found in WORD.finditer(text)]
+
+
+def places(text: str, value: str) -> list[tuple[int, int]]:
+    """(first word, last word + 1) of every occurrence of the value, letter case aside, at whole words."""
+    spans = words(text)
+    begins = {start: number for number, (start, _) in enumerate(spans)}
+    ends = {end: number + 1 for number, (_, end) in enumerate(spans)}
+    hits = re.finditer(re.escape(value), text, re.IGNORECASE) if value.strip() else ()
+    return [(begins[hit.start()], ends[hit.end()]) for hit in hits if hit.start() in begins and hit.end() in ends]
+
+
+def features(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[list[str]]:
+    """For each word: itself, its shape and ends, its neighbours, and whether a line begins or ends with it."""
+    found = [text[start:end] for start, end in spans]
+    low = ["<", "<", *(word.casefold() for word in found), ">", ">"]
+    shapes = ["<", "<", *map(_shape, found), ">", ">"]
+    for place, (start, end) in enumerate(spans):
+        here = place + 2
+        before, after = text[:start].rstrip(" \t"), text[end:].lstrip(" \t")
+        yield [
+            *(f"{step}={low[here + step]}" for step in (-2, -1, 0, 1, 2)),
+            *(f"s{step}={shapes[here + step]}" for step in (-1, 0, 1)),
+            f"-21={low[here - 2]} {low[here - 1]}",
+            f"12={low[here + 1]} {low[here + 2]}",
+            f"p={low[here][:3]}",
+            f"e={low[here][-3:]}",
+            f"begins={not before or before[-1] == chr(10)}",
+            f"ends={not after or after[0] == chr(10)}",
+        ]
+
+
+def _shape(word: str) -> str:
+    """`Café` is Xx, `KB` is X, `88213` is 00000: runs of letters are shortened, digits are counted up to five."""
+    kinds = re.sub(r"[^\W\d_]", lambda letter: "X" if letter[0].isupper() else "x", word)
+    return re.sub(r"([Xx])\1+", r"\1", re.sub(r"\d", "0", kinds))[:5]
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """Weights of shape (COLUMNS,) and an offset: the log-odds that a word belongs to the field's value."""
+
+    weights: Any
+    offset: float
+    number: bool
+    """The values are whole numbers."""
+    lower: bool
+    """The values are written in lower case whatever the input does."""
+    always: bool
+    """Every example has a value, so the likeliest words are taken however unlikely they are."""
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], values: Sequence[Any], strength: float) -> Tagger:
+        """`values` holds a string or number for each text, None where it has none."""
+        import numpy as np
+        from sklearn.linear_model import LogisticRegression
+
+        wanted: list[int] = []
+        for text, value in zip(texts, values, strict=True):
+            inside = [0] * len(words(text))
+            for first, last in places(text, str(value)) if value is not None else ():
+                inside[first:last] = [1] * (last - first)
+            wanted += inside
+        model = LogisticRegression(C=strength, solver="liblinear", max_iter=500)
+        model.fit(_matrix(texts), np.array(wanted))
+        known = [value for value in values if value is not None]
+        return cls(
+            weights=model.coef_[0].astype(np.float32),
+            offset=float(model.intercept_[0]),
+            number=all(isinstance(value, int) for value in known),
+            lower=all(str(value) == str(value).casefold() for value in known),
+            always=len(known) == len(values),
+        )
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Everything but the weights, in plain values."""
+        return {"offset": self.offset, "number": self.number, "lower": self.lower, "always": self.always}
+
+    def find(self, texts: Sequence[str]) -> list[str | int | None]:
+        """The run of words with the greatest sum of log-odds in each text, as a value; None where no run is likely."""
+        odds = _matrix(texts) @ self.weights + self.offset
+        found, first = [], 0
+        for text in texts:
+            spans = words(text)
+            found.append(self._value(text, spans, odds[first : first + len(spans)]))
+            first += len(spans)
+        return found
+
+    def _value(self, text: str, spans: Sequence[tuple[int, int]], odds: Any) -> str | int | None:
+        run = _best_run([float(each) for each in odds])
+        if run is None or (run[2] <= 0 and not self.always):
+            return None
+        value = text[spans[run[0]][0] : spans[run[1] - 1][1]]
+        if self.number:
+            digits = re.sub(r"\D", "", value)
+            return int(digits) if digits and len(digits) < 16 else None
+        return value.casefold() if self.lower else value
+
+
+def _best_run(odds: Sequence[float]) -> tuple[int, int, float] | None:
+    """(first, last + 1, sum) of the run with the greatest sum; the single greatest where all are negative."""
+    best: tuple[int, int, float] | None = None
+    start, total = 0, 0.0
+    for place, each in enumerate(odds):
+        if total <= 0:
+            start, total = place, 0.0
+        total += each
+        if best is None or total > best[2]:
+            best = (start, place + 1, total)
+    return best
+
+
+def _matrix(texts: Sequence[str]) -> Any:
+    """Sparse array (words of all texts, COLUMNS)."""
+    from sklearn.feature_extraction import FeatureHasher
+
+    rows = [row for text in texts for row in features(text, words(text))]
+    return FeatureHasher(COLUMNS, input_type="string", alternate_sign=False).transform(rows or [["empty"]])[: len(rows)]
+
+
+def copied(texts: Sequence[str], values: Sequence[Any]) -> bool:
+    """Whether a field's values can be found in the inputs: plain strings or whole numbers, most of them word for word."""
+    known = [(text, value) for text, value in zip(texts, values, strict=True) if value is not None]
+    if not all(isinstance(value, str | int) and not isinstance(value, bool) for _, value in known):
+        return False
+    hits = sum(bool(places(text, str(value))) for text, value in known)
+    return hits >= max(FEWEST, COPIED * len(known))

@@ -1,0 +1,94 @@
+"""Copying fields without a language model: what is a field, where a value stands, what a tagger learns."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from strategies.contract import Case
+from strategies.fields import columns, flat, is_object, nested
+from strategies.tagging import Tagger, copied, places, words
+
+NAMES = ("Ada Park", "Bo Lund", "Café Tram", "Dee", "El Sur", "Fay Moss", "Gil", "Hu Wei", "Ivo Bay", "Jo Ash")
+
+
+def note(number: int, name: str | None) -> tuple[str, str | None]:
+    lead = "Please ship it soon" if number % 2 else "We need more of them, thanks"
+    return (f"{lead}. {number + 3} crates.\nSigned by {name}" if name else f"{lead}. {number + 3} crates."), name
+
+
+def notes() -> list[tuple[str, str | None]]:
+    """No two of the names are the same."""
+    return [note(number, f"{NAMES[number % 10]} {number}th" if number % 5 else None) for number in range(40)]
+
+
+def test_a_value_is_found_at_whole_words_whatever_the_case() -> None:
+    assert words("a-b 12") == [(0, 1), (1, 2), (2, 3), (4, 6)]
+    assert places("Nitrile gloves, nitrile GLOVES, nitrile", "nitrile gloves") == [(0, 2), (3, 5)]
+    assert places("120 boxes", "12") == []
+    assert places("anything", "") == []
+    assert places("price (EUR)", "(EUR)") == [(1, 4)]
+
+
+def test_a_tagger_copies_what_stands_where_the_examples_have_it() -> None:
+    texts, values = zip(*notes(), strict=True)
+    tagger = Tagger.fit(texts, values, 10.0)
+    assert tagger.find([note(1, "Zoe Hill 99th")[0], note(2, None)[0], ""]) == ["Zoe Hill 99th", None, None]
+    assert not tagger.always
+
+
+def test_numbers_come_back_as_numbers_and_lower_case_as_lower_case() -> None:
+    texts = [text for text, _ in notes()]
+    numbers = Tagger.fit(texts, [number + 3 for number in range(40)], 10.0)
+    assert numbers.find(["We need more of them, thanks. 777 crates."]) == [777]
+    assert numbers.always
+    lower = Tagger.fit([f"Send {name.upper()} today" for name in NAMES], [name.casefold() for name in NAMES], 10.0)
+    assert lower.find(["Send NORA today"]) == ["nora"]
+
+
+@pytest.mark.parametrize(
+    ("values", "yes"),
+    [
+        ([name for _, name in notes()], True),
+        (["nowhere to be found"] * 40, False),
+        ([True] * 40, False),
+        ([[1]] * 40, False),
+        ([None] * 33 + ["Signed"] * 7, False),
+    ],
+)
+def test_only_fields_that_stand_in_the_input_are_copied(values: list[Any], yes: bool) -> None:
+    assert copied([text for text, _ in notes()], values) is yes
+
+
+def test_fields_are_sorted_by_what_can_be_done_about_them() -> None:
+    cases = [
+        Case(
+            id=str(number),
+            input=text,
+            output=json.dumps(
+                {"kind": "odd" if number % 2 else "even", "who": {"name": name} if name else {}, "seen": f"s{number}"}
+            ),
+        )
+        for number, (text, name) in enumerate(notes())
+    ]
+    found = columns(cases)
+    assert set(found.decided) == {("kind",), ("who",)}
+    assert set(found.copied) == {("who", "name")}
+    assert set(found.filled) == {("seen",)}
+
+
+def test_nested_objects_are_taken_apart_and_put_together() -> None:
+    whole = {"a": 1, "b": {"c": None, "d": {"e": [1, 2]}}, "f": {}}
+    leaves = flat(whole)
+    assert leaves == {("a",): 1, ("b", "c"): None, ("b", "d", "e"): [1, 2], ("f",): {}}
+    texts = {path: json.dumps(value) for path, value in leaves.items()}
+    assert nested(texts) == whole
+    assert nested({**texts, ("a",): "", ("b", "d", "e"): ""}) == {"b": {"c": None}, "f": {}}
+    assert nested({("f",): "{}", ("f", "g"): "1"}) == {"f": {"g": 1}}
+
+
+@pytest.mark.parametrize(("output", "yes"), [("{}", False), ('{"a": 1}', True), ("[1]", False), ("no", False)])
+def test_only_objects_with_fields_have_fields(output: str, yes: bool) -> None:
+    assert is_object(Case(id="1", input="x", output=output)) is yes
