@@ -16,7 +16,7 @@ from benchmarks.models import Models
 from benchmarks.plan import Options, Unit, units
 from benchmarks.remembering import Memory
 from benchmarks.store import Finished, Store
-from benchmarks.work import Worker, task_hash
+from benchmarks.work import AGAIN, Worker, task_hash
 
 _SPOKEN = {
     "tuning_tokens": "a tuning budget of",
@@ -113,7 +113,7 @@ class Run:
 
     def _perform(self, store: Store) -> None:
         plan = [(unit, candidate) for candidate in self.candidates for unit in self._units(candidate)]
-        finished = store.finished()
+        finished = {name: note for name, note in store.finished().items() if not note.get(AGAIN)}
         worker = Worker(
             benchmark=self.benchmark,
             models=self.models,

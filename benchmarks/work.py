@@ -40,6 +40,10 @@ LATENCY_REQUESTS = 20
 """Single requests, one at a time, after two to warm up."""
 
 
+AGAIN = "again"
+"""In the note of a fit that failed by a fault that may pass: it is not finished when the run goes on."""
+
+
 @dataclass
 class Worker:
     """Everything that units of one run share. Fits lie in `folder`/fits, named by their unit."""
@@ -84,7 +88,8 @@ class Worker:
             raise
         except Exception as error:
             logging.getLogger(__name__).debug("fit of %s failed", candidate.name, exc_info=True)
-            note = {"problem": without_folders(f"fitting failed with {type(error).__name__}: {error}")}
+            said = without_folders(f"fitting failed with {type(error).__name__}: {error}")
+            note = {"problem": f"{said}; resuming the run tries it again", AGAIN: True}
         else:
             folder = self.fit_folder(candidate)
             shutil.rmtree(folder, ignore_errors=True)

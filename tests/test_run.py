@@ -379,7 +379,10 @@ class Breaking(Scripted):
     ("error", "says"),
     [
         (DeadAdapter("the adapter has no effect"), "the adapter has no effect"),
-        (ValueError("a shape is wrong"), "fitting failed with ValueError: a shape is wrong"),
+        (
+            ValueError("a shape is wrong"),
+            "fitting failed with ValueError: a shape is wrong; resuming the run tries it again",
+        ),
     ],
 )
 def test_a_fit_that_fails_is_a_problem_with_a_sentence_and_the_others_go_on(
@@ -390,6 +393,29 @@ def test_a_fit_that_fails_is_a_problem_with_a_sentence_and_the_others_go_on(
     assert (found["broken"].state, found["broken"].problem) == (State.INVALID, says)
     assert found["broken"].scores == ()
     assert found["fine"].figure == 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flaky(Scripted):
+    """Cannot be fitted the first time."""
+
+    tried: Path
+
+    def fit(self, task: Task, bench: Workbench) -> Fitted:
+        if not self.tried.exists():
+            self.tried.touch()
+            raise OSError("no space left on device")
+        return super().fit(task, bench)
+
+
+def test_a_fault_that_may_pass_is_tried_again_when_the_run_goes_on(model: Path, tmp_path: Path) -> None:
+    flaky, fine = Flaky(name="flaky", outcomes=(), tried=tmp_path / "tried"), Scripted(name="fine", outcomes=())
+    run = replace(small(tmp_path / "run", model, [flaky, fine]), benchmark=uniform(10))
+    assert evaluated(run)["flaky"].state == State.INVALID
+    found = evaluated(run)
+    assert (found["flaky"].state, found["flaky"].figure) == (None, found["fine"].figure)
+    with opened(run.folder) as store:
+        assert sorted(store.starts().values(), reverse=True)[:2] == [2, 1]
 
 
 @dataclass(frozen=True, kw_only=True)
