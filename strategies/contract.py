@@ -190,6 +190,8 @@ class Sampling:
 
     temperature: float = 0.0
     seed: int = 0
+    schema: str = ""
+    """JSON schema that a generated answer is held to, as JSON text; models that cannot do so ignore it."""
 
 
 @dataclass(frozen=True, kw_only=True)

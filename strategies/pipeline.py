@@ -127,6 +127,8 @@ class Pipeline:
     max_tokens: int
     prior: Prior | None = None
     adapter: Path | None = None
+    schema: str = ""
+    """JSON schema that generated answers are held to, as JSON text (`schemas.answer_schema`)."""
     seed: int = 0
     record: Mapping[str, Any] = field(default_factory=dict)
 
@@ -209,7 +211,9 @@ class Pipeline:
         if answers.selects_labels(self.task, self.speaker):
             yield from self._answer_labels(queries, requests)
             return
-        for key, outcome in answers.answer_freely(self.speaker, requests, self.max_tokens, sampling):
+        for key, outcome in answers.answer_freely(
+            self.speaker, requests, self.max_tokens, replace(sampling, schema=self.schema)
+        ):
             if self.task.labels and isinstance(outcome, Prediction):
                 outcome = replace(outcome, text=answers.to_label(outcome.text, self.renderer.words))
             yield key, outcome
@@ -275,6 +279,7 @@ class Pipeline:
             "setup": asdict(self.setup),
             "max_tokens": self.max_tokens,
             "prior": None if self.prior is None else list(self.prior.values),
+            "schema": self.schema,
             "seed": self.seed,
             "examples": [asdict(case) for case in self.sources.cases] if needs_cases else [],
             "record": dict(self.record),
@@ -314,6 +319,7 @@ def load_pipeline(folder: Path, bench: Workbench) -> Pipeline:
         max_tokens=manifest["max_tokens"],
         prior=None if prior is None else Prior(values=tuple(prior)),
         adapter=folder / "adapter" if (folder / "adapter").is_dir() else None,
+        schema=manifest["schema"],
         seed=manifest["seed"],
         record=manifest["record"],
     )

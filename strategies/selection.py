@@ -12,6 +12,7 @@ from strategies.answers import Prior, mean_prior
 from strategies.contract import Case, Prediction, Query, Sampling, Task, Usage, Workbench
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, Sources, weigh
 from strategies.retrieval.index import PassageIndex
+from strategies.schemas import answer_schema
 from strategies.search import Look, Outcome, halve, journalled, total
 
 Preference = Literal["best", "cheapest"]
@@ -44,6 +45,7 @@ class Kitchen:
             sources=Sources(tuple(cases), self.bench.embedder, self.index() if setup.passages else None),
             max_tokens=answers.answer_limit(self.bench.model, cases),
             adapter=adapter,
+            schema=answer_schema(self.task, cases),
             seed=self.bench.seed,
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from strategies.models.grammar import Grammar
+
 Ids = Sequence[int]
 
 
@@ -16,6 +18,8 @@ class Drawing:
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
+    grammar: Grammar | None = None
+    """What an answer has to satisfy."""
 
 
 def common_prefix(sequences: Sequence[Ids]) -> int:

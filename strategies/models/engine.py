@@ -252,6 +252,7 @@ class _Decoding:
         self.parts, self.drawing = parts, drawing
         self.rows = list(rows)
         self.answers: list[list[int]] = [[] for _ in rows]
+        self.follows = [drawing.grammar.follow() for _ in rows] if drawing.grammar else []
         self.dice = [torch.Generator().manual_seed(hash((drawing.seed, row)) & 0x7FFFFFFF) for row in rows]
 
     def start(self, rests: Sequence[Ids], prefix: Any, shared: int) -> None:
@@ -285,7 +286,8 @@ class _Decoding:
                     yield self.rows[slot], self.answers[slot]
                     continue
                 self.answers[slot].append(token)
-                if len(self.answers[slot]) >= self.drawing.max_tokens:
+                whole = bool(self.follows) and self.follows[slot].take(token)
+                if whole or len(self.answers[slot]) >= self.drawing.max_tokens:
                     yield self.rows[slot], self.answers[slot]
                     continue
                 stay.append(slot)
@@ -304,6 +306,7 @@ class _Decoding:
         self.rows = [self.rows[slot] for slot in stay]
         self.answers = [self.answers[slot] for slot in stay]
         self.dice = [self.dice[slot] for slot in stay]
+        self.follows = [self.follows[slot] for slot in stay] if self.follows else []
         if stay:
             self.filled, self.places = self.filled[index], self.places[index]
             self.cache.batch_select_indices(index.to(self.parts.device))
@@ -336,6 +339,8 @@ class _Decoding:
     def _pick(self) -> list[int]:
         import torch
 
+        for follow, logits in zip(self.follows, self.logits, strict=False):
+            follow.forbid(logits)
         if self.drawing.temperature <= 0:
             picked: list[int] = self.logits.argmax(-1).tolist()
             return picked

@@ -26,6 +26,7 @@ from strategies.models import engine
 from strategies.models.batching import Drawing
 from strategies.models.chat import Chat
 from strategies.models.device import Placement, keep_freed_memory
+from strategies.models.grammar import Grammar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +110,8 @@ class LocalModel:
     ) -> Iterator[tuple[int, Completion]]:
         """Yields (index, completion) as they finish. The seconds of a batch are shared out by the row."""
         ids = [self.chat.encode(prompt) for prompt in prompts]
-        drawing = Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed)
-        parts = self.parts
+        parts, grammar = self.parts, self._grammar(sampling.schema) if sampling.schema else None
+        drawing = Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed, grammar)
         clock = _Clock(len(ids))
         for row, answer, shared in engine.generate(parts, ids, drawing, 4 * self.batch_tokens) if ids else ():
             usage = self._usage(step, len(ids[row]), shared, (len(answer) + 1, clock.share()))
@@ -118,6 +119,16 @@ class LocalModel:
             if not self.chat.templated and "\n\n" in text:
                 text, ended = text.split("\n\n")[0].strip(), True
             yield row, Completion(text=text, usage=usage, finished=ended)
+
+    def _grammar(self, schema: str) -> Grammar | None:
+        if schema not in self._grammars:
+            size = self.parts.model.config.get_text_config().vocab_size
+            self._grammars[schema] = Grammar.of(schema, self.chat.tokenizer, size, self.chat.stop_ids)
+        return self._grammars[schema]
+
+    @cached_property
+    def _grammars(self) -> dict[str, Grammar | None]:
+        return {}
 
     # ------------------------------------------------------------ ScoresLabels
 

@@ -1,0 +1,68 @@
+"""Holds what a model writes to a JSON schema, token by token, with llguidance."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """A schema compiled for one tokenizer."""
+
+    tokens: Any
+    text: str
+    size: int
+    """Entries of the model's vocabulary."""
+
+    @classmethod
+    def of(cls, schema: str, tokenizer: Any, size: int, stop_ids: Collection[int]) -> Grammar | None:
+        """None, with the reason in the log, where the schema or the tokenizer is beyond what llguidance knows."""
+        from llguidance import LLMatcher
+        from llguidance.hf import from_tokenizer
+
+        try:
+            tokens = from_tokenizer(tokenizer, n_vocab=size, eos_token=sorted(stop_ids))
+            text = LLMatcher.grammar_from_json_schema(json.loads(schema))
+            wrong, said = LLMatcher.validate_grammar_with_warnings(text, tokens)
+        except (TypeError, ValueError, RuntimeError) as error:
+            wrong, said = True, [str(error)]
+        if wrong:
+            reason = "".join(said).strip().splitlines()[0]
+            logging.getLogger(__name__).warning("answers are not held to the schema: %s", reason)
+            return None
+        return cls(tokens, text, size)
+
+    def follow(self) -> Following:
+        """The state at the beginning of one answer."""
+        from llguidance import LLMatcher
+
+        return Following(LLMatcher(self.tokens, self.text), self.size)
+
+
+@dataclass
+class Following:
+    """Where one answer stands in the grammar."""
+
+    matcher: Any
+    size: int
+
+    def forbid(self, logits: Any) -> None:
+        """Writes minus infinity over the tokens that cannot come next; in place, shape (vocabulary,)."""
+        import numpy as np
+        import torch
+
+        if self.matcher.is_error():
+            return
+        bits = np.frombuffer(self.matcher.compute_bitmask(), dtype=np.uint8)
+        allowed = np.unpackbits(bits, bitorder="little")[: self.size].astype(bool)
+        logits[: self.size].masked_fill_(~torch.from_numpy(allowed).to(logits.device), float("-inf"))
+        logits[self.size :] = float("-inf")
+
+    def take(self, token: int) -> bool:
+        """Whether the answer is whole with this token, so that only its end could follow."""
+        self.matcher.consume_token(token)
+        return bool(self.matcher.is_stopped() and not self.matcher.is_error())

@@ -1,0 +1,113 @@
+"""Answers held to a JSON schema: what is learnt from examples, how it is spelt, and that every answer obeys it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import jsonschema
+import pytest
+
+from strategies.contract import Case, Fold, Message, Sampling, Task
+from strategies.models.local import LocalModel
+from strategies.schemas import answer_schema, common
+from tests import tiny
+
+COMPACT = (",", ":")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return tiny.local_model(tiny.model_folder(tmp_path_factory.mktemp("model")))
+
+
+def task(outputs: list[str], schema: Any = None, kind: Any = "extraction") -> Task:
+    cases = tuple(Case(id=str(place), input=f"in {place}", output=text) for place, text in enumerate(outputs))
+    fold = Fold(train=cases, selection=cases)
+    return Task(name="t", kind=kind, instruction="Write JSON.", folds=(fold,), score=lambda *_: 0.0, schema=schema)
+
+
+def schema_of(outputs: list[str], schema: Any = None) -> dict[str, Any]:
+    given = task(outputs, schema)
+    found: dict[str, Any] = json.loads(answer_schema(given, given.examples))
+    return found
+
+
+ROWS: list[dict[str, Any]] = [
+    {"who": "Ada", "size": 3, "slots": {"b": "x", "a": "y"}, "tags": ["p"]},
+    {"who": None, "size": 4.5, "slots": {"a": "y", "c": True}, "tags": []},
+    {"size": 1, "slots": {"a": "z", "b": "x"}, "tags": ["q", "r"]},
+]
+
+
+def test_what_examples_have_in_common_fits_all_of_them_and_little_else() -> None:
+    found = common(ROWS)
+    for row in ROWS:
+        jsonschema.validate(row, found)
+    assert list(found["properties"]) == ["who", "size", "slots", "tags"]
+    assert found["required"] == ["size", "slots", "tags"]
+    assert found["properties"]["who"] == {"type": ["null", "string"]}
+    assert set(found["properties"]["slots"]["patternProperties"]) == {"^a$", "^b$", "^c$"}
+    for wrong in ({**ROWS[0], "more": 1}, {**ROWS[0], "who": 7}, {**ROWS[0], "slots": {"d": "x"}}, {"who": "Ada"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, found)
+
+
+@pytest.mark.parametrize(("separators", "item", "key"), [((", ", ": "), ", ", ": "), (COMPACT, ",", ":")])
+def test_answers_are_spelt_as_the_examples_are(separators: tuple[str, str], item: str, key: str) -> None:
+    found = schema_of([json.dumps(row, separators=separators) for row in ROWS])
+    assert found["x-guidance"] == {"whitespace_flexible": False, "item_separator": item, "key_separator": key}
+    assert "x-guidance" not in schema_of([json.dumps(row, indent=2) for row in ROWS])
+
+
+def test_the_schema_of_the_task_is_kept_and_takes_the_order_of_the_examples() -> None:
+    own = {"type": "object", "properties": {"b": {"enum": ["x"]}, "z": {}, "a": {"type": "string"}}}
+    found = schema_of(['{"a": "1", "b": "x"}'], own)
+    assert list(found["properties"].items()) == [("a", {"type": "string"}), ("b", {"enum": ["x"]}), ("z", {})]
+
+
+@pytest.mark.parametrize(("outputs", "kind"), [(["a", "b"], "extraction"), (['{"a": 1}', "[]"], "extraction")])
+def test_what_is_no_object_has_no_schema(outputs: list[str], kind: str) -> None:
+    given = task(outputs, kind=kind)
+    assert answer_schema(given, given.examples) == ""
+
+
+def test_other_kinds_have_no_schema() -> None:
+    given = task(['{"a": 1}'], kind="generation")
+    assert answer_schema(given, given.examples) == ""
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_every_finished_answer_of_a_random_model_obeys(model: LocalModel, temperature: float) -> None:
+    own = {
+        "type": "object",
+        "properties": {
+            "kind": {"enum": ["refund", "order"]},
+            "sure": {"type": "boolean"},
+            "size": {"enum": [1, 22, None]},
+        },
+        "required": ["kind", "sure", "size"],
+        "additionalProperties": False,
+    }
+    given = task(['{"kind":"order","sure":true,"size":1}'], own)
+    schema = answer_schema(given, given.examples)
+    prompts = [(Message("user", f"message number {number}" * (1 + number % 3)),) for number in range(9)]
+    done = dict(model.generate(prompts, 60, Sampling(temperature=temperature, seed=3, schema=schema)))
+    assert set(done) == set(range(9))
+    for completion in done.values():
+        assert completion.finished
+        value = json.loads(completion.text)
+        jsonschema.validate(value, own)
+        assert completion.text == json.dumps(value, separators=COMPACT)
+    if temperature:
+        assert len({completion.text for completion in done.values()}) > 1
+
+
+def test_a_schema_that_cannot_be_followed_is_said_and_answers_go_on(
+    model: LocalModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        (found,) = dict(model.generate([(Message("user", "hi"),)], 8, Sampling(schema='{"type": "nonsense"}'))).values()
+    assert found.usage.answer_tokens > 0
+    assert "answers are not held to the schema" in caplog.text
