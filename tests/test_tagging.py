@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from strategies.contract import Case
+from strategies.approaches.linear_head import LinearHead
+from strategies.contract import Case, Fold, Outcome, Prediction, Query, Sampling, Task
 from strategies.fields import columns, flat, is_object, nested
 from strategies.tagging import Tagger, copied, places, words
+from tests import tiny
 
 NAMES = ("Ada Park", "Bo Lund", "Café Tram", "Dee", "El Sur", "Fay Moss", "Gil", "Hu Wei", "Ivo Bay", "Jo Ash")
 
@@ -92,3 +95,29 @@ def test_nested_objects_are_taken_apart_and_put_together() -> None:
 @pytest.mark.parametrize(("output", "yes"), [("{}", False), ('{"a": 1}', True), ("[1]", False), ("no", False)])
 def test_only_objects_with_fields_have_fields(output: str, yes: bool) -> None:
     assert is_object(Case(id="1", input="x", output=output)) is yes
+
+
+def test_what_was_saved_answers_as_what_was_fitted(tmp_path: Path) -> None:
+    cases = tuple(
+        Case(
+            id=str(number), input=text, output=json.dumps({"odd": number % 2 == 1, "who": {"name": name}, "n": number})
+        )
+        for number, (text, name) in enumerate(notes())
+    )
+    fold = Fold(train=cases[:30], selection=cases[30:])
+
+    def score(case: Case, outcome: Outcome) -> float:
+        return float(isinstance(outcome, Prediction) and json.loads(outcome.text)["odd"] == (int(case.id) % 2 == 1))
+
+    task = Task(name="t", kind="extraction", instruction="Read it.", folds=(fold,), score=score)
+    bench = tiny.Bench(folder=tmp_path / "bench")
+    head = LinearHead()
+    fitted = head.fit(task, bench)
+    fitted.save(tmp_path / "fit")
+    queries = [Query.of(case.input) for case in cases]
+    first, again = (dict(each.answer(queries, Sampling())) for each in (fitted, head.load(tmp_path / "fit", bench)))
+    texts = {key: outcome.text for key, outcome in first.items() if isinstance(outcome, Prediction)}
+    assert texts == {key: outcome.text for key, outcome in again.items() if isinstance(outcome, Prediction)}
+    answers = [json.loads(texts[query.key]) for query in queries]
+    assert sum(row["who"]["name"] == name for row, (_, name) in zip(answers, notes(), strict=True)) >= 38
+    assert {row["n"] for row in answers} == {answers[0]["n"]}

@@ -211,7 +211,8 @@ class LinearHead:
             heads[tuple(row["path"])] = Head(tuple(row["classes"]), table[:, :-1], table[:, -1])
         for place, row in enumerate(manifest["taggers"]):
             weights = np.load(folder / f"tagger-{place}.npy", allow_pickle=False)
-            taggers[tuple(row.pop("path"))] = Tagger(weights=weights, **row)
+            path = tuple(row.pop("path"))
+            taggers[path] = Tagger(weights=weights, **row)
         rest = {tuple(path): text for path, text in manifest["rest"]}
         return Heads(bench.embedder, heads, taggers, rest, manifest["record"])
 
