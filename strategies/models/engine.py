@@ -276,28 +276,37 @@ class _Decoding:
         self.logits = self._forward(ids)
 
     def finish(self) -> Iterator[tuple[int, list[int]]]:
-        import torch
-
         while self.rows:
             picked = self._pick()
-            stay = []
+            stay: list[int] = []
+            fresh: list[list[int]] = []
             for slot, token in enumerate(picked):
                 if token in self.drawing.stop_ids:
                     yield self.rows[slot], self.answers[slot]
                     continue
-                self.answers[slot].append(token)
-                whole = bool(self.follows) and self.follows[slot].take(token)
+                written = [token, *(self.follows[slot].take(token) if self.follows else ())]
+                self.answers[slot] = (self.answers[slot] + written)[: self.drawing.max_tokens]
+                whole = bool(self.follows) and self.follows[slot].whole
                 if whole or len(self.answers[slot]) >= self.drawing.max_tokens:
                     yield self.rows[slot], self.answers[slot]
                     continue
                 stay.append(slot)
+                fresh.append(written)
             if len(stay) < len(self.rows):
                 self._keep(stay)
             if stay:
-                fresh = torch.tensor([[picked[slot]] for slot in stay])
-                self.filled = torch.cat([self.filled, torch.ones((len(stay), 1), dtype=torch.bool)], 1)
-                self.places = torch.cat([self.places, self.places[:, -1:] + 1], 1)
-                self.logits = self._forward(fresh)
+                self.logits = self._forward(self._append(fresh))
+
+    def _append(self, fresh: Sequence[Sequence[int]]) -> Any:
+        """Makes room for what was written, padded on the left; returns its ids."""
+        import torch
+
+        width = max(map(len, fresh))
+        sizes = torch.tensor([[len(part)] for part in fresh])
+        steps = torch.arange(width)[None] - (width - sizes)
+        self.filled = torch.cat([self.filled, steps >= 0], 1)
+        self.places = torch.cat([self.places, self.places[:, -1:] + 1 + steps.clamp(min=0)], 1)
+        return torch.tensor([[0] * (width - len(part)) + list(part) for part in fresh])
 
     def _keep(self, stay: list[int]) -> None:
         import torch

@@ -62,7 +62,14 @@ class Following:
         logits[: self.size].masked_fill_(~torch.from_numpy(allowed).to(logits.device), float("-inf"))
         logits[self.size :] = float("-inf")
 
-    def take(self, token: int) -> bool:
-        """Whether the answer is whole with this token, so that only its end could follow."""
+    def take(self, token: int) -> list[int]:
+        """Tokens that have to follow this one, so that nobody need be asked for them."""
         self.matcher.consume_token(token)
+        forced = [] if self.matcher.is_stopped() else list(self.matcher.compute_ff_tokens())
+        self.matcher.consume_tokens(forced)
+        return forced
+
+    @property
+    def whole(self) -> bool:
+        """Whether only the end of the answer could follow."""
         return bool(self.matcher.is_stopped() and not self.matcher.is_error())
