@@ -145,17 +145,18 @@ class Run:
 
     def _told_apart(self, done: Finished, candidate: Candidate, chosen: Mapping[str, Any]) -> Finished:
         """A fit that chose what another candidate of its approach and model chose is not measured a second time."""
-        note = dict(done.note or {})
-        for other in self.candidates:
-            same = (other.strategy.name, other.model) == (candidate.strategy.name, candidate.model)
-            if (
-                same
-                and other.name != candidate.name
-                and note.get("chosen")
-                and note["chosen"] == chosen.get(other.name)
-            ):
-                note |= {"problem": f"it chose the same configuration as {other.name}", "state": "skipped"}
-                return replace(done, note=note)
+        mine = _chosen(done)
+        twins = (
+            other.name
+            for other in self.candidates
+            if (other.strategy.name, other.model) == (candidate.strategy.name, candidate.model)
+            and other.name != candidate.name
+            and mine == chosen.get(other.name)
+        )
+        twin = next(twins, None) if mine else None
+        if twin is not None:
+            skipped = {"problem": f"it chose the same configuration as {twin}", "state": "skipped"}
+            return replace(done, note={**(done.note or {}), **skipped})
         return done
 
     def _settled(self, unit: Unit, candidate: Candidate) -> Finished | None:

@@ -43,17 +43,22 @@ def columns(cases: Sequence[Case]) -> Columns:
         elif copied(texts, [plain(value) for value in values]):
             taken[path] = values
         else:
-            filled[path] = Counter(values).most_common(1)[0][0]
+            filled[path] = most_frequent(values)
     return Columns(decided, taken, filled)
 
 
+def most_frequent(values: Sequence[str]) -> str:
+    """Ties go to the value that is first in the alphabet."""
+    return min(Counter(values).items(), key=lambda item: (-item[1], item[0]))[0]
+
+
 def is_object(case: Case) -> bool:
-    """Whether the case's output is a JSON object with something in it."""
+    """Whether the case's output is a JSON object; an empty one is."""
     try:
         value = json.loads(case.output)
     except ValueError:
         return False
-    return isinstance(value, dict) and bool(value)
+    return isinstance(value, dict)
 
 
 def plain(value: str) -> Any:

@@ -144,3 +144,9 @@ def test_tokens_that_are_forced_are_those_that_would_have_been_picked(
     monkeypatch.setattr(Following, "take", one_by_one)
     assert {index: each.text for index, each in model.generate(prompts, 90, sampling)} == quick
     assert few < len(passes)
+
+
+def test_an_answer_in_which_nothing_was_found_takes_nothing_from_the_others() -> None:
+    found = schema_of(['{"a": "x"}', "{}", '{"a": null, "b": 1}'])
+    assert found["required"] == []
+    assert list(found["properties"]) == ["a", "b"]

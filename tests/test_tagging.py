@@ -92,8 +92,8 @@ def test_nested_objects_are_taken_apart_and_put_together() -> None:
     assert nested({("f",): "{}", ("f", "g"): "1"}) == {"f": {"g": 1}}
 
 
-@pytest.mark.parametrize(("output", "yes"), [("{}", False), ('{"a": 1}', True), ("[1]", False), ("no", False)])
-def test_only_objects_with_fields_have_fields(output: str, yes: bool) -> None:
+@pytest.mark.parametrize(("output", "yes"), [("{}", True), ('{"a": 1}', True), ("[1]", False), ("no", False)])
+def test_an_object_is_told_from_other_json(output: str, yes: bool) -> None:
     assert is_object(Case(id="1", input="x", output=output)) is yes
 
 

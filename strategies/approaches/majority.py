@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
+from strategies.fields import is_object, most_frequent
 
 
 @dataclass(frozen=True)
@@ -44,26 +44,12 @@ class Constant:
 
 def commonest(cases: Sequence[Case], kind: str) -> str:
     """The most frequent output; for JSON objects the most frequent value of each field."""
-    if kind == "extraction":
-        objects = [row for row in map(_object, cases) if row is not None]
-        if len(objects) == len(cases):
-            names = dict.fromkeys(name for row in objects for name in row)
-            best = {name: _most_frequent([json.dumps(row.get(name)) for row in objects]) for name in names}
-            return json.dumps({name: json.loads(value) for name, value in best.items()}, ensure_ascii=False)
-    return _most_frequent([case.output for case in cases])
-
-
-def _object(case: Case) -> Mapping[str, Any] | None:
-    try:
-        value = json.loads(case.output)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _most_frequent(values: Sequence[str]) -> str:
-    """Ties go to the value that is first in the alphabet."""
-    return min(Counter(values).items(), key=lambda item: (-item[1], item[0]))[0]
+    if kind == "extraction" and all(map(is_object, cases)):
+        objects = [json.loads(case.output) for case in cases]
+        names = dict.fromkeys(name for row in objects for name in row)
+        best = {name: most_frequent([json.dumps(row.get(name)) for row in objects]) for name in names}
+        return json.dumps({name: json.loads(value) for name, value in best.items()}, ensure_ascii=False)
+    return most_frequent([case.output for case in cases])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,22 +135,36 @@ def is_blockwise(model: Any) -> bool:
 
 
 def use_blockwise(model: Any) -> bool:
-    """Switches a float32 model on the CPU over to this attention, where it then gives the logits that it gave before."""
+    """Switches a float32 model on the CPU over to this attention, where it then gives the logits that it gave before.
+
+    That is tried once for each architecture: it does not depend on the weights.
+    """
+    before, kind = model.config._attn_implementation, (type(model).__name__, model.config.to_json_string())
+    if kind not in _tried:
+        _tried[kind] = _agrees(model)
+    if _tried[kind]:
+        model.set_attn_implementation(_registered())
+    else:
+        model.set_attn_implementation(before)
+        logging.getLogger(__name__).debug("%s keeps its own attention", type(model).__name__)
+    return _tried[kind]
+
+
+_tried: dict[tuple[str, str], bool] = {}
+
+
+def _agrees(model: Any) -> bool:
+    """Leaves the model with this attention."""
     import torch
 
-    before = model.config._attn_implementation
     ids = torch.arange(5, 12)[None] % model.config.get_text_config().vocab_size
     with torch.inference_mode():
         own = model(input_ids=ids, use_cache=False).logits
         try:
             model.set_attn_implementation(_registered())
-            same = all(torch.allclose(logits, own, rtol=1e-3, atol=1e-3) for logits in _both_ways(model, ids))
+            return all(torch.allclose(logits, own, rtol=1e-3, atol=1e-3) for logits in _both_ways(model, ids))
         except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError):
-            same = False
-    if not same:
-        model.set_attn_implementation(before)
-        logging.getLogger(__name__).debug("%s keeps its own attention", type(model).__name__)
-    return same
+            return False
 
 
 def _both_ways(model: Any, ids: Any) -> Iterator[Any]:
