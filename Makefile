@@ -37,8 +37,7 @@ demo: $(VENV)/installed
 	$(BIN)/advisor models fetch smollm2-135m minilm-l6
 	@rm -rf $(DEMO)
 	@code=0; $(BIN)/advisor run support-intents --out $(DEMO) $(DEMO_OPTIONS) || code=$$?; \
-		case $$code in 0|100|101) ;; *) exit $$code ;; esac; \
-		echo "The page to share: $(DEMO)/report.html"
+		case $$code in 0|100|101) ;; *) exit $$code ;; esac
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m "not slow"

@@ -350,7 +350,8 @@ def disagreements(
     """Selection cases on which the approaches differ; with `all` also those on which they agree. Never held-out ones."""
     answers: dict[str, dict[str, tuple[str, bool]]] = {}
     notes = store.notes("fit")
-    for evaluation in found:
+    measured = [evaluation for evaluation in found if evaluation.state is None]
+    for evaluation in measured:
         for name, text, score in notes.get(evaluation.candidate, {}).get("selection_answers", ()):
             answers.setdefault(name, {})[evaluation.candidate] = (text, score >= 0.999)
     known = {case.id: case for case in benchmark.task.examples}

@@ -127,7 +127,8 @@ def _what_to_try(decided: Decided, named: str) -> list[str]:
     steps.append(
         f"Try a larger language model: name it under models in the task spec. {start(named)} is the one to beat."
     )
-    rising = [name for name in decided.ranking.order if decided.evaluations[name].rising]
+    measured = [name for name in decided.ranking.order if math.isfinite(decided.evaluations[name].figure)]
+    rising = [name for name in measured if decided.evaluations[name].rising]
     if rising:
         steps.append(f"Give {listed(rising)} a larger tuning budget: the selection score was still rising.")
     if decided.benchmark.task.documents and "retrieval" not in tried:

@@ -295,6 +295,15 @@ def test_lost_answers_small_data_and_unfinished_tuning_are_reasons() -> None:
     assert "Not saturated" in text
 
 
+def test_what_was_not_measured_is_given_no_larger_budget() -> None:
+    found = decided(
+        evaluation_of("lora", scores_of(90, 300), rising=True),
+        evaluation_of("prompting", state=State.SKIPPED, problem="it chose what lora chose", rising=True),
+    )
+    (step,) = (step for step in found.next_steps if "larger tuning budget" in step)
+    assert step.startswith("Give lora a larger")
+
+
 # ---------------------------------------------------------------- triage
 
 
