@@ -35,8 +35,12 @@ RECIPES = (
     Recipe(learning_rate=1e-3, batch_size=8, rank=32, alpha=64),
 )
 """Learning rates in LoRA's own range; small batches; all linear layers (LoRA Without Regret, 2025)."""
+SHORT_ROWS, LONG_ROWS = 32, 64
+"""Examples of a short training and of a long one, at least: with fewer there is nothing to tell apart."""
 SHORT_LOOK, LONG_LOOK, VALIDATION = 32, 96, 64
 """Selection cases scored after a short training and after a long one; at most that many rows of the validation loss."""
+SHORT_SHARE = 0.35
+"""Share of the budget for the short trainings; the rest is for the long ones."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Race:
         leaders = [Tuning(setup, short[0].tuning.recipe) for setup in self.setups]
         if len(self.setups) == 1:
             leaders.append(short[1].tuning)
-        share = self.bench.tuning_tokens * 0.65 / len(leaders)
+        share = self.bench.tuning_tokens * (1 - SHORT_SHARE) / len(leaders)
         long = [self._long(tuning, share, place, len(leaders)) for place, tuning in enumerate(leaders)]
         long.sort(key=lambda entry: -entry.score)
         for entry in (*long, *short):
@@ -109,12 +113,11 @@ class Race:
     # ------------------------------------------------------------ the two lengths
 
     def _short(self, tuning: Tuning, place: int) -> Entry:
-        """At most one pass over as many examples as a sixth of a third of the budget pays for."""
+        """At most one pass over as many examples as an equal part of the share pays for."""
         self.bench.progress(place, len(RECIPES), f"{self.approach}: short trainings")
         fold = self.task.folds[0]
-        price = self._row_tokens(tuning.setup, fold.train)
-        rows = int(self.bench.tuning_tokens * 0.35 / len(RECIPES) / (2 * price))
-        cases = _sample(fold.train, max(32, min(rows, len(fold.train))), self.bench.seed)
+        share = self.bench.tuning_tokens * SHORT_SHARE / len(RECIPES)
+        cases = self._paid_for(tuning.setup, fold.train, (share, SHORT_ROWS))
         look_at = _sample(fold.selection, SHORT_LOOK, self.bench.seed)
         entry = Entry(tuning, [])
         self._attempt(entry, replace(tuning.recipe, epochs=1), (0, cases, look_at))
@@ -126,16 +129,23 @@ class Race:
         spent = 0.0
         for number, fold in enumerate(self.task.folds):
             self.bench.progress(place, total, f"{self.approach}: long trainings")
-            epoch_price = 2.0 * self._row_tokens(tuning.setup, fold.train) * len(fold.train)
+            cases = self._paid_for(tuning.setup, fold.train, (share, LONG_ROWS))
+            epoch_price = 2.0 * self._row_tokens(tuning.setup, fold.train) * len(cases)
             epochs = min(tuning.recipe.epochs, max(1, math.floor((share - spent) / epoch_price)))
             if number and spent + epochs * epoch_price > share:
                 break
             look_at = _sample(fold.selection, LONG_LOOK, self.bench.seed)
-            self._attempt(entry, replace(tuning.recipe, epochs=epochs), (number, fold.train, look_at))
+            self._attempt(entry, replace(tuning.recipe, epochs=epochs), (number, cases, look_at))
             if entry.problem:
                 break
             spent += epochs * epoch_price
         return entry
+
+    def _paid_for(self, setup: Setup, cases: Sequence[Case], means: tuple[float, int]) -> list[Case]:
+        """The seeded sample that (tokens, least number of examples) pay for once; all cases in their order where it can."""
+        tokens, least = means
+        rows = max(least, int(tokens / (2 * self._row_tokens(setup, cases))))
+        return list(cases) if rows >= len(cases) else _sample(cases, rows, self.bench.seed)
 
     def _attempt(self, entry: Entry, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> None:
         fold, cases, look_at = on
