@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from strategies.models import blockwise
+from strategies.models import blockgrad, blockwise
 from strategies.models.attention import additive
 from strategies.models.blockwise import attend, is_blockwise, use_blockwise
 from strategies.models.caches import SPARE, roomy_cache
@@ -57,6 +57,30 @@ def test_outputs_and_gradients_are_those_of_torch(
         results.append([found.detach(), *(part.grad for part in parts)])
     for mine, theirs in zip(*results, strict=True):
         assert torch.allclose(mine, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize(("shared", "sizes"), [(0, (150, 40, 90)), (50, (70, 1, 130, 64)), (3, (20, 20, 20))])
+def test_rows_of_a_pack_see_the_beginning_and_themselves_only(shared: int, sizes: tuple[int, ...]) -> None:
+    owners = [-1] * shared + [row for row, size in enumerate(sizes) for _ in range(size)]
+    starts = [0 if owner < 0 else owners.index(owner) for owner in owners]
+    owner, total = torch.tensor(owners), len(owners)
+    sees = ((owner[None] == owner[:, None]) | (owner[None] < 0)).tril()[None]
+    mask = additive(sees, torch.float32)
+    given = states(1, HEADS, total, 0), states(1, KINDS, total, 1), states(1, KINDS, total, 2)
+    pull = states(1, total, HEADS, 3)
+    results = []
+    for pack in ((shared, starts), None, "torch"):
+        query, key, value = parts = [part.clone().requires_grad_() for part in given]
+        own = pack == "torch"
+        found = reference(query, key, value, mask) if own else attend(MODULE, query, key, value, mask, pack=pack)[0]
+        total_pull: Any = (found * pull).sum()
+        total_pull.backward()
+        results.append([found.detach(), *(part.grad for part in parts)])
+    for mine, whole, theirs in zip(*results, strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-5)
+        assert torch.allclose(whole, theirs, atol=1e-5)
+    gaps = [block.gap for block in blockgrad.plan(total, total, blockwise.QUERIES, (shared, starts))]
+    assert any(first < last for first, last in gaps) == (total > 100)
 
 
 @pytest.mark.parametrize("asked", [1, 5])

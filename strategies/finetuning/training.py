@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strategies.contract import Diverged, Recipe, Training, TrainingRow, Usage
-from strategies.finetuning import adapters
+from strategies.finetuning import adapters, lowrank
 from strategies.models.batching import common_prefix
+from strategies.models.blockwise import is_blockwise
 from strategies.models.chat import Chat
 from strategies.models.engine import Parts, close
 
@@ -107,12 +108,14 @@ def _read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> tuple[Any,
     import torch
 
     ids, places, owners = list(rows[0].ids[:shared]), list(range(shared)), [-1] * shared
+    starts = [0] * shared
     asked: list[int] = []
     wanted: list[int] = []
     for number, row in enumerate(rows):
         start = len(ids) - shared
         asked += range(start + row.answer_start - 1, start + len(row.ids) - 1)
         wanted += row.ids[row.answer_start :]
+        starts += [len(ids)] * (len(row.ids) - shared)
         ids += row.ids[shared:]
         places += range(shared, len(row.ids))
         owners += [number] * (len(row.ids) - shared)
@@ -121,6 +124,8 @@ def _read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> tuple[Any,
     sees = ((owner[None, :] == owner[:, None]) | (owner[None, :] < 0)).tril()[None]
     mask = parts.attention.mask(sees, place, place, parts.model.dtype)
     given = {"input_ids": torch.tensor([ids], device=device), "position_ids": place, "attention_mask": mask}
+    if is_blockwise(parts.model):
+        given["pack"] = (shared, starts)
     hidden = parts.decoder(**given, use_cache=False).last_hidden_state[0]
     return parts.logits(hidden[torch.tensor(asked, device=device)]), wanted
 
@@ -141,34 +146,54 @@ def packs_agree(parts: Parts) -> bool:
 
 @dataclass
 class _Masters:
-    """float32 copies of the adapter's weights, which the optimizer moves; the model computes in its own dtype."""
+    """float32 copies of the adapter's weights, which the optimizer moves; the model computes in its own dtype.
+
+    They lie behind each other in one vector, so that a step of the optimizer is a handful of passes over it.
+    """
 
     live: list[Any]
+    vector: Any
     copies: list[Any]
+    """The part of the vector that belongs to each weight, in its shape."""
+    gradients: list[Any]
 
     @classmethod
     def of(cls, model: Any) -> _Masters:
+        import torch
+
         live = [weight for weight in model.parameters() if weight.requires_grad]
-        return cls(live, [weight.detach().float().clone() for weight in live])
+        vector = torch.cat([weight.detach().float().flatten() for weight in live])
+        vector.grad = torch.zeros_like(vector)
+        return cls(live, vector, _parts(vector, live), _parts(vector.grad, live))
 
     def take_gradients(self) -> None:
-        for copy, weight in zip(self.copies, self.live, strict=True):
-            copy.grad = None if weight.grad is None else weight.grad.float()
+        import torch
+
+        self.vector.grad.zero_()
+        found = [(part, weight.grad) for part, weight in zip(self.gradients, self.live, strict=True)]
+        torch._foreach_copy_(*map(list, zip(*(pair for pair in found if pair[1] is not None), strict=True)))
+        for weight in self.live:
             weight.grad = None
 
     def publish(self) -> None:
         import torch
 
         with torch.no_grad():
-            for copy, weight in zip(self.copies, self.live, strict=True):
-                weight.copy_(copy)
+            torch._foreach_copy_(self.live, self.copies)
+
+    def hand_over(self) -> None:
+        """The model's weights become the masters, in float32."""
+        for copy, weight in zip(self.copies, self.live, strict=True):
+            weight.data = copy.detach().clone()
 
     @property
     def finite(self) -> bool:
-        return all(bool(copy.isfinite().all()) for copy in self.copies)
+        return bool(self.vector.isfinite().all())
 
-    def snapshot(self) -> list[Any]:
-        return [copy.detach().clone() for copy in self.copies]
+
+def _parts(vector: Any, like: Sequence[Any]) -> list[Any]:
+    parts = vector.split([weight.numel() for weight in like])
+    return [part.view(weight.shape) for part, weight in zip(parts, like, strict=True)]
 
 
 def train_adapter(
@@ -188,12 +213,12 @@ def train_adapter(
     rows, held = ([encode(model.chat, row, recipe.max_tokens) for row in part] for part in data)
     base = model.base().to(device=model.placement.device, dtype=getattr(torch, model.placement.dtype))
     module = adapters.attach(base, recipe, seed)
+    lowrank.fold(module)
     run = _Run(module, recipe, seed)
     run.train(rows, held)
     run.restore_best()
     module.float()
-    for copy, weight in zip(run.masters.copies, run.masters.live, strict=True):
-        weight.data = copy.data
+    run.masters.hand_over()
     adapters.save(module, folder, (model.name, model.weights_fingerprint))
     tokens = run.tokens
     answers = run.answer_tokens
@@ -224,11 +249,11 @@ class _Run:
         self.module, self.recipe = module, recipe
         self.whole = not packs_agree(Parts(module.get_base_model()))
         self.masters = _Masters.of(module)
-        self.optimizer = torch.optim.AdamW(self.masters.copies, lr=recipe.learning_rate, weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW([self.masters.vector], lr=recipe.learning_rate, weight_decay=0.0)
         self.dice = random.Random(seed)
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
-        self.best: list[Any] | None = None
+        self.best: Any = None
         self.best_epoch = 0
         self.tokens = self.shared_tokens = self.answer_tokens = 0
 
@@ -254,7 +279,7 @@ class _Run:
 
     def restore_best(self) -> None:
         if self.best is not None:
-            self.masters.copies = self.best
+            self.masters.vector.copy_(self.best)
         if not self.masters.finite:
             raise Diverged(f"the adapter's weights are not finite at a learning rate of {self.recipe.learning_rate:g}")
         self.masters.publish()
@@ -274,7 +299,7 @@ class _Run:
             raise Diverged(f"the training loss became {value} at a learning rate of {self.recipe.learning_rate:g}")
         (loss / answers).backward()
         self.masters.take_gradients()
-        torch.nn.utils.clip_grad_norm_(self.masters.copies, 1.0)
+        torch.nn.utils.clip_grad_norm_([self.masters.vector], 1.0)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
@@ -301,5 +326,5 @@ class _Run:
         if not math.isfinite(value):
             raise Diverged(f"the validation loss became {value}")
         if self.best is None or value < min(self.validation_losses):
-            self.best = self.masters.snapshot()
+            self.best = self.masters.vector.clone()
         self.validation_losses.append(value)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from strategies.models import blockgrad
+
 NAME = "blockwise"
 QUERIES = 64
 """Query positions of a block."""
@@ -25,8 +27,8 @@ def attend(
 
     `attention_mask` is additive, (rows or 1, 1, queries, keys). Queries are the last of the keys, so that a causal layer
     never has to look beyond its own block; keys behind the mask's end are spare room and are not seen. `shared` in
-    `given` is a cache of one row that stands before the keys of every row. Raises `NotImplementedError` for what is not
-    done here.
+    `given` is a cache of one row that stands before the keys of every row; `pack` says how long the shared beginning of a
+    pack is and where the row of each position starts. Raises `NotImplementedError` for what is not done here.
     """
     import torch
 
@@ -50,6 +52,9 @@ def attend(
         seen = key.shape[2]
     causal = getattr(module, "is_causal", True) and asked > 1
     dropout = given.get("dropout") or 0.0
+    if torch.is_grad_enabled() and causal and not dropout:
+        plan = blockgrad.plan(asked, seen, QUERIES, given.get("pack"))
+        return blockgrad.attention()(queries, key, value, mask, plan), None
     blocks = []
     for first in range(0, asked, QUERIES):
         last = min(asked, first + QUERIES)
