@@ -16,13 +16,13 @@ def fold(module: Any) -> str:
     from peft.tuners.lora import LoraLayer
 
     reasons = set()
-    for layer in module.modules():
-        if isinstance(layer, LoraLayer):
-            reason = _obstacle(layer)
-            if reason:
-                reasons.add(reason)
-            else:
-                layer.forward = partial(_forward, layer)
+    layers: list[Any] = [layer for layer in module.modules() if isinstance(layer, LoraLayer)]
+    for layer in layers:
+        reason = _obstacle(layer)
+        if reason:
+            reasons.add(reason)
+        else:
+            layer.forward = partial(_forward, layer)
     found = "; ".join(sorted(reasons))
     if found:
         logging.getLogger(__name__).warning("some layers are trained in peft's own way: %s", found)

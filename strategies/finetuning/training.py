@@ -170,8 +170,8 @@ class _Masters:
         import torch
 
         self.vector.grad.zero_()
-        found = [(part, weight.grad) for part, weight in zip(self.gradients, self.live, strict=True)]
-        torch._foreach_copy_(*map(list, zip(*(pair for pair in found if pair[1] is not None), strict=True)))
+        found = [place for place, weight in enumerate(self.live) if weight.grad is not None]
+        torch._foreach_copy_([self.gradients[place] for place in found], [self.live[place].grad for place in found])
         for weight in self.live:
             weight.grad = None
 

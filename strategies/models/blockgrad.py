@@ -94,12 +94,12 @@ def attention() -> Any:
             to_query, to_key, to_value = torch.empty_like(query), torch.zeros_like(key), torch.zeros_like(value)
             for block, share in zip(ctx.blocks, shares, strict=True):
                 pulled = _of(pull, block)
-                block.add(to_value, torch.bmm(share.transpose(1, 2), pulled).unflatten(0, (rows, kinds)))
+                block.add(to_value, _by_row(torch.bmm(share.transpose(1, 2), pulled), rows))
                 change = torch.bmm(pulled, block.keys(value).flatten(0, 1).transpose(1, 2))
                 change = torch._softmax_backward_data(change, share, -1, share.dtype)
                 moved = torch.bmm(change, block.keys(key).flatten(0, 1))
                 to_query[:, :, :, block.first : block.last] = moved.view(rows, kinds, group, -1, width)
-                block.add(to_key, torch.bmm(change.transpose(1, 2), _of(query, block)).unflatten(0, (rows, kinds)))
+                block.add(to_key, _by_row(torch.bmm(change.transpose(1, 2), _of(query, block)), rows))
             return to_query, to_key, to_value, None, None
 
     return Attention.apply
@@ -110,6 +110,10 @@ def _of(states: Any, block: Block) -> Any:
     part = states[:, :, :, block.first : block.last]
     rows, kinds, group, size, width = part.shape
     return part.reshape(rows * kinds, group * size, width)
+
+
+def _by_row(found: Any, rows: int) -> Any:
+    return found.view(rows, -1, *found.shape[1:])
 
 
 def _products(query: Any, block: Block, keys: Any) -> Any:
