@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from strategies.models import blockgrad, blockwise
+from strategies.models import blockgrad, flat
 from strategies.models.attention import additive
 from strategies.models.blockwise import attend, is_blockwise, use_blockwise
 from strategies.models.caches import SPARE, roomy_cache
@@ -44,7 +44,7 @@ def test_outputs_and_gradients_are_those_of_torch(
     asked: int, seen: int, small: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if small:
-        monkeypatch.setattr(blockwise, "SCORES", 1)
+        monkeypatch.setattr(flat, "SCORES", 1)
     given = states(3, HEADS, asked, 0), states(3, KINDS, seen, 1), states(3, KINDS, seen, 2)
     mask = causal(3, asked, seen, padded=max(0, min(4, seen - asked)))
     pull = states(3, asked, HEADS, 3)
@@ -79,22 +79,8 @@ def test_rows_of_a_pack_see_the_beginning_and_themselves_only(shared: int, sizes
     for mine, whole, theirs in zip(*results, strict=True):
         assert torch.allclose(mine, theirs, atol=1e-5)
         assert torch.allclose(whole, theirs, atol=1e-5)
-    gaps = [block.gap for block in blockgrad.plan(total, total, blockwise.QUERIES, (shared, starts))]
+    gaps = [block.gap for block in blockgrad.plan(total, total, flat.QUERIES, (shared, starts))]
     assert any(first < last for first, last in gaps) == (total > 100)
-
-
-@pytest.mark.parametrize("asked", [1, 5])
-def test_a_shared_beginning_is_as_good_as_one_that_every_row_holds(asked: int) -> None:
-    shared, own = states(1, KINDS, 9, 0), states(4, KINDS, 12, 1)
-    values = states(1, KINDS, 9, 2), states(4, KINDS, 12, 3)
-    query = states(4, HEADS, asked, 4)
-    cache = roomy_cache()
-    cache.update(shared, values[0], 0)
-    found, _ = attend(MODULE, query, own, values[1], causal(4, asked, 12, padded=3), shared=cache)
-    key = torch.cat([shared.expand(4, -1, -1, -1), own], 2)
-    value = torch.cat([values[0].expand(4, -1, -1, -1), values[1]], 2)
-    mask = torch.cat([torch.zeros(4, 1, asked, 9), causal(4, asked, 12, padded=3)], 3)
-    assert torch.allclose(found, reference(query, key, value, mask), atol=1e-5)
 
 
 def test_a_growing_cache_holds_what_was_written_and_its_spare_room_is_not_seen() -> None:

@@ -126,13 +126,13 @@ def test_tokens_that_are_forced_are_those_that_would_have_been_picked(
     sampling = Sampling(schema=answer_schema(given, given.examples))
     prompts = [(Message("user", f"write {number} " * (1 + number)),) for number in range(5)]
     passes: list[int] = []
-    forward = engine._Decoding._forward
+    logits = engine.Parts.logits
 
-    def counted(self: Any, ids: Any) -> Any:
-        passes.append(ids.shape[1])
-        return forward(self, ids)
+    def counted(self: Any, hidden: Any) -> Any:
+        passes.append(len(hidden))
+        return logits(self, hidden)
 
-    monkeypatch.setattr(engine._Decoding, "_forward", counted)
+    monkeypatch.setattr(engine.Parts, "logits", counted)
     quick = {index: each.text for index, each in model.generate(prompts, 90, sampling)}
     few = len(passes)
     passes.clear()

@@ -43,5 +43,5 @@ def widen(parts: Parts, cache: Any, rows: int) -> Any:
 
 
 def shares_beginnings(parts: Parts) -> bool:
-    """Whether a shared beginning can stand apart from the keys of the rows, so that nobody copies it."""
+    """Whether answers are written with `flat.py`: a shared beginning stands apart from the keys of the rows then."""
     return is_blockwise(parts.model) and parts.attention.window is None

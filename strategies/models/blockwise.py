@@ -11,13 +11,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from strategies.models import blockgrad
+from strategies.models import blockgrad, flat
 
 NAME = "blockwise"
-QUERIES = 64
-"""Query positions of a block."""
-SCORES = 1_000_000
-"""Attention scores that are in flight at once, over rows and heads: about two megabytes."""
 
 
 def attend(
@@ -26,9 +22,9 @@ def attend(
     """(rows, queries, heads, width) from query (rows, heads, queries, width) and key, value (rows, key heads, keys, width).
 
     `attention_mask` is additive, (rows or 1, 1, queries, keys). Queries are the last of the keys, so that a causal layer
-    never has to look beyond its own block; keys behind the mask's end are spare room and are not seen. `shared` in
-    `given` is a cache of one row that stands before the keys of every row; `pack` says how long the shared beginning of a
-    pack is and where the row of each position starts. Raises `NotImplementedError` for what is not done here.
+    never has to look beyond its own block; keys behind the mask's end are spare room and are not seen. In `given` `pack`
+    says how long the shared beginning of a pack is and where the row of each position starts, and `flat` is a step of
+    `flat.py`, which has masks of its own. Raises `NotImplementedError` for what is not done here.
     """
     import torch
 
@@ -36,31 +32,24 @@ def attend(
         raise NotImplementedError("soft caps, attention sinks and missing masks")
     rows, heads, asked, width = query.shape
     kinds, seen = key.shape[1], key.shape[2]
-    queries = (query * (width**-0.5 if scaling is None else scaling)).view(rows, kinds, heads // kinds, asked, width)
+    query = query * (width**-0.5 if scaling is None else scaling)
+    if given.get("flat") is not None:
+        return flat.attend(query, (key, value), given["flat"], module.layer_idx), None
+    queries = query.view(rows, kinds, heads // kinds, asked, width)
     mask = attention_mask.expand(rows, -1, -1, -1)[:, :, None]
     if mask.shape[-1] < seen:
         mask = torch.nn.functional.pad(mask, (0, seen - mask.shape[-1]), value=torch.finfo(mask.dtype).min)
-    if given.get("shared") is not None:
-        layer = given["shared"].layers[module.layer_idx]
-        if asked == 1:
-            return _beside(queries, (layer.keys[0], layer.values[0]), (key, value, mask)), None
-        key, value = (
-            torch.cat([part.expand(rows, -1, -1, -1), own], 2)
-            for part, own in ((layer.keys, key), (layer.values, value))
-        )
-        mask = torch.nn.functional.pad(mask, (layer.keys.shape[2], 0))
-        seen = key.shape[2]
     causal = getattr(module, "is_causal", True) and asked > 1
     dropout = given.get("dropout") or 0.0
     if torch.is_grad_enabled() and causal and not dropout:
-        plan = blockgrad.plan(asked, seen, QUERIES, given.get("pack"))
+        plan = blockgrad.plan(asked, seen, flat.QUERIES, given.get("pack"))
         return blockgrad.attention()(queries, key, value, mask, plan), None
     blocks = []
-    for first in range(0, asked, QUERIES):
-        last = min(asked, first + QUERIES)
+    for first in range(0, asked, flat.QUERIES):
+        last = min(asked, first + flat.QUERIES)
         upto = seen - asked + last if causal else seen
         parts = (queries[:, :, :, first:last], key[:, :, :upto], value[:, :, :upto], mask[..., first:last, :upto])
-        step = max(1, SCORES // (heads * (last - first) * upto))
+        step = max(1, flat.SCORES // (heads * (last - first) * upto))
         done = [_block(*_rows(parts, row, step), dropout=dropout) for row in range(0, rows, step)]
         blocks.append(done[0] if len(done) == 1 else torch.cat(done))
     return (blocks[0] if len(blocks) == 1 else torch.cat(blocks, 1)), None
@@ -74,55 +63,15 @@ def _rows(parts: tuple[Any, Any, Any, Any], first: int, step: int) -> tuple[Any,
 def _block(query: Any, key: Any, value: Any, mask: Any, *, dropout: float) -> Any:
     import torch
 
-    shares = _scores(query, key, mask).softmax(-1)
+    shares = flat.scores(query, key, mask).softmax(-1)
     if dropout:
         shares = torch.nn.functional.dropout(shares, dropout)
     return _by_position(torch.bmm(shares, value.flatten(0, 1)).view(query.shape))
 
 
-def _scores(query: Any, key: Any, mask: Any) -> Any:
-    """(rows * key heads, group * queries, keys)."""
-    import torch
-
-    rows, kinds, group, asked, width = query.shape
-    scores = torch.bmm(query.reshape(rows * kinds, group * asked, width), key.flatten(0, 1).transpose(1, 2))
-    scores.view(rows, kinds, group, asked, key.shape[2]).add_(mask)
-    return scores
-
-
 def _by_position(found: Any) -> Any:
     rows, kinds, group, asked, width = found.shape
     return found.permute(0, 3, 1, 2, 4).reshape(rows, asked, kinds * group, width)
-
-
-def _beside(query: Any, shared: tuple[Any, Any], own: tuple[Any, Any, Any]) -> Any:
-    """Attention to a shared beginning, read once for all rows, and to each row's own keys, joined by their weights.
-
-    (The idea of Hydragen, arXiv 2402.05099.)
-    """
-    import torch
-
-    rows, kinds, group, asked, width = query.shape
-    key, value, mask = own
-    together = query.transpose(0, 1).reshape(kinds, rows * group * asked, width)
-    ahead = _weighed(torch.bmm(together, shared[0].transpose(1, 2)), shared[1])
-    first = [part.view(kinds, rows, group, asked, -1).transpose(0, 1) for part in ahead]
-    second = [
-        part.view(rows, kinds, group, asked, -1) for part in _weighed(_scores(query, key, mask), value.flatten(0, 1))
-    ]
-    top = torch.maximum(first[1], second[1])
-    scales = [(part[1] - top).exp() for part in (first, second)]
-    mixed = first[0] * scales[0] + second[0] * scales[1]
-    return _by_position((mixed / (first[2] * scales[0] + second[2] * scales[1])).to(query.dtype))
-
-
-def _weighed(scores: Any, value: Any) -> tuple[Any, Any, Any]:
-    """Sum of the values by weight, the largest score, and the sum of the weights, each for every query, in float32."""
-    import torch
-
-    top = scores.amax(-1, keepdim=True)
-    weights = scores.sub_(top).exp_()
-    return torch.bmm(weights, value).float(), top.float(), weights.sum(-1, keepdim=True, dtype=torch.float32)
 
 
 @cache
@@ -184,7 +133,5 @@ def _both_ways(model: Any, ids: Any) -> Iterator[Any]:
     if attention.known and attention.window is None:
         cache, places = roomy_cache(), torch.arange(ids.shape[1])[None]
         first = model(input_ids=ids[:, :3], cache=cache, use_cache=True).logits
-        asking = places[:, 3:]
-        mask = attention.mask(asking[:, :, None] >= asking[:, None, :], asking, asking, first.dtype)
-        given = {"attention_mask": mask, "position_ids": asking, "use_cache": False, "shared": cache}
-        yield torch.cat([first, model(input_ids=ids[:, 3:], **given).logits], 1)
+        given = flat.FlatCache(1).begin([flat.Span(0, 0, ids.shape[1] - 3)], cache, (first.dtype, first.device))
+        yield torch.cat([first, model(input_ids=ids[:, 3:], position_ids=places[:, 3:], **given).logits], 1)

@@ -16,6 +16,7 @@ from strategies.models import plain
 from strategies.models.attention import Attention
 from strategies.models.batching import Drawing, Ids, common_prefix, plan_batches
 from strategies.models.beginnings import prefix_cache, shares_beginnings, widen
+from strategies.models.writing import write
 
 AGREES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 """Largest difference to the model's own logits that is rounding, as a share of the largest logit."""
@@ -236,6 +237,10 @@ def generate(
     with torch.inference_mode():
         prefix = prefix_cache(parts, prompts[0][:shared])
         rest = [list(prompt[shared:]) for prompt in prompts]
+        if shares_beginnings(parts):
+            for row, ids in write(parts, rest, (prefix, shared), drawing, tokens):
+                yield row, ids, shared
+            return
         for batch in plan_batches([len(item) for item in rest], drawing.max_tokens, tokens):
             run = _Decoding(parts, drawing, batch)
             run.start([rest[row] for row in batch], prefix, shared)
@@ -270,9 +275,7 @@ class _Decoding:
             ids[row, first:] = torch.tensor(item)
             self.places[row, shared + first :] = shared + torch.arange(len(item))
             self.filled[row, shared + first :] = True
-        self.apart = prefix if shares_beginnings(self.parts) else None
-        self.cache = widen(self.parts, None if self.apart else prefix, rows)
-        self.shared = shared
+        self.cache = widen(self.parts, prefix, rows)
         self.logits = self._forward(ids)
 
     def finish(self) -> Iterator[tuple[int, list[int]]]:
@@ -328,22 +331,20 @@ class _Decoding:
             attention_mask=self._mask(ids.shape[1]),
             cache=self.cache,
             use_cache=True,
-            **({} if self.apart is None else {"shared": self.apart}),
         ).last_hidden_state
         return self.parts.logits(hidden[:, -1])
 
     def _mask(self, asked: int) -> Any:
-        """Without a window the model builds its own mask from what is filled, or what all share needs none."""
+        """Without a window the model builds its own mask from what is filled."""
         import torch
 
         device = self.parts.device
-        if self.parts.attention.window is None and self.apart is None:
+        if self.parts.attention.window is None:
             return self.filled.to(device=device, dtype=torch.long)
-        first = 0 if self.apart is None else self.shared
         slots = torch.arange(self.filled.shape[1])
-        sees = self.filled[:, None, first:] & (slots[None, None, first:] <= slots[-asked:][None, :, None])
+        sees = self.filled[:, None] & (slots[None, None] <= slots[-asked:][None, :, None])
         places = self.places.to(device)
-        return self.parts.attention.mask(sees.to(device), places[:, -asked:], places[:, first:], self.parts.model.dtype)
+        return self.parts.attention.mask(sees.to(device), places[:, -asked:], places, self.parts.model.dtype)
 
     def _pick(self) -> list[int]:
         import torch

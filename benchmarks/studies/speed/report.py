@@ -1,0 +1,128 @@
+"""speed.md and speed.json: a pure function of the rows, with no model and no clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.studies.bakeoff_table import table as markdown
+from benchmarks.studies.speed import growth, whole
+from benchmarks.studies.speed.measures import Figure, Measure, figures, ratio
+from benchmarks.studies.speed.tables import HERE, TABLES, Table
+
+MISSING = "not measured yet"
+WHOLE_GOAL = 4.0
+
+
+def document(rows: Sequence[Measure]) -> str:
+    parts = [
+        "# Speed",
+        "Rates are medians, with the lowest and the highest turn behind them; contenders take turns on one machine in one "
+        "session. A ratio says how many times as quick this product is. Written by "
+        "`python -m benchmarks.studies.speed table` from `rows/speed.jsonl` and nothing else; what was tried on the way "
+        "stands in `LOG.md`.",
+    ]
+    parts += [_section(each, rows) for each in TABLES]
+    return "\n\n".join([*parts, _whole(rows), _growth(rows)]) + "\n"
+
+
+def _section(each: Table, rows: Sequence[Measure]) -> str:
+    lines = []
+    made: list[Measure] = []
+    for task in each.tasks:
+        found = figures(rows, each.name, task)
+        made += [figure.last for figure in found.values()]
+        lines += [_line(each, task, found, who.name) for who in each.contenders]
+    head = ("task", "who", f"{each.unit} a second", "lowest to highest", "ours against it", "asked", "work of a turn")
+    goals = markdown(head, lines, numeric=(2, 4, 5))
+    return "\n\n".join([f"## {each.says}", *each.notes, goals, *_where(made)])
+
+
+def _line(each: Table, task: str, found: Mapping[str, Figure], who: str) -> tuple[str, ...]:
+    figure, times, goal = found.get(who), ratio(found, HERE, who), each.goals.get(who)
+    asked = f"{goal:g}x" if goal is not None else ""
+    if figure is None:
+        return (task, who, MISSING, "", "", asked, "")
+    against = "" if who == HERE or times is None else f"{times:.2f}x"
+    spread = f"{min(figure.rates):,.1f} to {max(figure.rates):,.1f}"
+    return (task, who, f"{figure.median:,.1f}", spread, against, asked, f"{figure.last.amount:,.0f} {each.unit}")
+
+
+def _where(made: Sequence[Measure]) -> list[str]:
+    """On which machine and by which code; settings that the peers chose."""
+    if not made:
+        return []
+    says = {f"Measured {row.session} at commit {row.commit or 'unknown'}: {row.machine}." for row in made}
+    settings = {
+        f"- {row.who}, {row.task}: {_plain(row.extra['settings'])}" for row in made if row.extra.get("settings")
+    }
+    return ["\n".join(sorted(says)), "\n".join(sorted(settings))] if settings else ["\n".join(sorted(says))]
+
+
+def _plain(settings: Any) -> str:
+    return json.dumps(settings, ensure_ascii=False).replace("|", "/")
+
+
+def _whole(rows: Sequence[Measure]) -> str:
+    found = figures(rows, whole.TABLE, whole.TASK)
+    lines = [
+        (who, f"{found[who].last.seconds:,.0f}" if who in found else MISSING, "") for who in (whole.OURS, whole.PLAIN)
+    ]
+    if len(found) > 1:
+        times = found[whole.PLAIN].last.seconds / found[whole.OURS].last.seconds
+        lines[1] = (*lines[1][:2], f"{times:.2f}x")
+    says = (
+        f"{whole.TASK}, {whole.EXAMPLES} examples, {whole.HELDOUT} held-out cases, quick effort. The plain tools get every "
+        f"call that ours made: `generate` in batches of 8 and a plain peft loop. Asked: {WHOLE_GOAL:g}x."
+    )
+    made = [figure.last for figure in found.values()]
+    return "\n\n".join(
+        ["## A whole bake-off", says, markdown(("who", "seconds", "ours against it"), lines, (1, 2)), *_where(made)]
+    )
+
+
+def _growth(rows: Sequence[Measure]) -> str:
+    parts = ["## Growth", "Our own seconds by size. A slope of 1 is linear; less is less than linear."]
+    for part in growth.parts():
+        found = figures(rows, growth.TABLE, part.name)
+        if not found:
+            parts.append(f"{part.name}: {MISSING}")
+            continue
+        seconds = {size: _seconds(found[str(size)]) for size in part.sizes if str(size) in found}
+        cells = [(f"{size:,}", f"{value:.2f}") for size, value in seconds.items()]
+        steepness = growth.slope(list(seconds), list(seconds.values())) if len(seconds) > 1 else float("nan")
+        parts += [markdown((part.name, "seconds"), cells, (0, 1)), f"Slope: {steepness:.2f}"]
+        parts += _where([figure.last for figure in found.values()][:1])
+    return "\n\n".join(parts)
+
+
+def _seconds(figure: Figure) -> float:
+    return sorted(row.seconds for row in figure.measures)[len(figure.measures) // 2]
+
+
+def numbers(rows: Sequence[Measure]) -> str:
+    """The figures of every table as JSON: rates by turn, and the ratio to each peer."""
+    told = {}
+    for each in TABLES:
+        for task in each.tasks:
+            found = figures(rows, each.name, task)
+            told[f"{each.name}/{task}"] = {
+                who: {
+                    "unit": f"{each.unit}/s",
+                    "median": figure.median,
+                    "turns": figure.rates,
+                    "ours against it": ratio(found, HERE, who),
+                    "asked": each.goals.get(who),
+                    "session": figure.last.session,
+                    "machine": figure.last.machine,
+                    "commit": figure.last.commit,
+                }
+                for who, figure in found.items()
+            }
+    for name, task in ((whole.TABLE, whole.TASK), *((growth.TABLE, part.name) for part in growth.parts())):
+        found = figures(rows, name, task)
+        told[f"{name}/{task}"] = {
+            who: {"seconds": [row.seconds for row in figure.measures]} for who, figure in found.items()
+        }
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"

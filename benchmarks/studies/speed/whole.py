@@ -1,0 +1,211 @@
+"""A whole bake-off against the tools of a plain script: every call that ours made of the model, made again in their way.
+
+Ours runs a small bake-off while each call is written down: which prompts, which rows to train on. Then the same calls go
+to `transformers.generate` in batches of 8 and to a plain peft loop. So both have the same arms, sizes and tries; what is
+not the model's (embedding, bookkeeping, reports) counts for ours alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.studies.speed import measures
+from benchmarks.studies.speed.measures import Measure
+from strategies.contract import Completion, LabelScores, Prompt, Recipe, Sampling, Step, Training, TrainingRow
+from strategies.models.local import LocalModel
+
+if TYPE_CHECKING:
+    from benchmarks.studies.speed.turns import Turns
+
+TABLE = "whole"
+TASK, EXAMPLES, HELDOUT = "banking77", 200, 60
+OURS, PLAIN = "this product", "the same calls with plain tools"
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the model: prompts to answer with at most so many tokens, or rows to train on."""
+
+    prompts: Sequence[Prompt] = ()
+    max_tokens: int = 0
+    rows: Sequence[TrainingRow] = ()
+    validation: Sequence[TrainingRow] = ()
+    recipe: Recipe = field(default_factory=Recipe)
+    epochs: int = 0
+    """That were trained; fewer than the recipe's where training stopped early."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(LocalModel):
+    """The product's model; it writes down what it is asked."""
+
+    calls: list[Call]
+
+    @classmethod
+    def of(cls, model: LocalModel, calls: list[Call]) -> Watched:
+        return cls(
+            name=model.name,
+            folder=model.folder,
+            weights_fingerprint=model.weights_fingerprint,
+            placement=model.placement,
+            adapter=model.adapter,
+            calls=calls,
+        )
+
+    def generate(
+        self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
+    ) -> Iterator[tuple[int, Completion]]:
+        self.calls.append(Call(prompts=prompts, max_tokens=max_tokens))
+        yield from super().generate(prompts, max_tokens, sampling, step)
+
+    def score_labels(
+        self, prompts: Sequence[Prompt], labels: Sequence[Sequence[str]], step: Step = "answering"
+    ) -> Iterator[tuple[int, LabelScores]]:
+        """A plain script writes the label freely, so it needs as many tokens as the longest one has."""
+        longest = max(len(self.chat.encode_label(name)) for name in labels[0]) + 1
+        self.calls.append(Call(prompts=prompts, max_tokens=longest))
+        yield from super().score_labels(prompts, labels, step)
+
+    def train(
+        self, rows: Sequence[TrainingRow], validation: Sequence[TrainingRow], recipe: Recipe, folder: Path, seed: int
+    ) -> Training:
+        done = super().train(rows, validation, recipe, folder, seed)
+        self.calls.append(Call(rows=rows, validation=validation, recipe=recipe, epochs=len(done.losses)))
+        return done
+
+    def adapted(self, folder: Path) -> LocalModel:
+        return replace(self, adapter=folder)
+
+
+class WatchedModels:
+    """The models of a run, with the language model watched."""
+
+    def __init__(self, models: Any, calls: list[Call]) -> None:
+        self._models, self._calls, self._watched = models, calls, dict[str, Watched]()
+
+    def language(self, name: str) -> Watched:
+        if name not in self._watched:
+            self._watched[name] = Watched.of(self._models.language(name), self._calls)
+        return self._watched[name]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._models, name)
+
+
+def measure(turns: Turns) -> None:
+    found = measures.figures(measures.read(turns.rows), TABLE, TASK)
+    if {OURS, PLAIN} <= set(found):
+        turns.say(f"{TABLE}, {TASK}: done before")
+        return
+    session = measures.session()
+    calls: list[Call] = []
+    seconds, model = ours(calls)
+    told = {"examples": EXAMPLES, "held-out cases": HELDOUT, "calls": len(calls)}
+    for who, spent in ((OURS, seconds), (PLAIN, Plain(model).again(calls, turns.say))):
+        kept = Measure(
+            table=TABLE, task=TASK, who=who, session=session, seconds=spent, amount=1, unit="bake-offs", extra=told
+        )
+        measures.add(kept, turns.rows)
+        turns.say(f"{TABLE}, {who}: {spent:.0f} s")
+
+
+def ours(calls: list[Call]) -> tuple[float, LocalModel]:
+    """Seconds of a quick bake-off, from the spec to the report, and the model that it asked."""
+    from advisor.comparison import Wishes, execute, prepare
+    from strategies.models.quiet import quiet
+
+    wishes = Wishes(examples=EXAMPLES, heldout=HELDOUT, target=0.7, effort="quick", second_seed=False)
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        start = time.perf_counter()
+        prepared = prepare(TASK, wishes)
+        models: Any = WatchedModels(prepared.models, calls)
+        prepared.models = models
+        execute(prepared, Path(folder) / "run")
+        return time.perf_counter() - start, models.language(prepared.candidates[-1].model)
+
+
+class Plain:
+    """Makes calls again with transformers' `generate` and a plain peft loop."""
+
+    def __init__(self, model: LocalModel) -> None:
+        self.chat, self.folder, self.placement = model.chat, model.folder, model.placement
+
+    def again(self, calls: Sequence[Call], say: Any) -> float:
+        """Seconds of all of them."""
+        total = 0.0
+        for place, call in enumerate(calls):
+            start = time.perf_counter()
+            if call.rows:
+                self._train(call)
+            else:
+                self._answer(call)
+            total += time.perf_counter() - start
+            say(f"{TABLE}, plain tools: {place + 1} of {len(calls)} calls, {total:.0f} s")
+        return total
+
+    def _model(self) -> Any:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        return AutoModelForCausalLM.from_pretrained(self.folder, dtype=getattr(torch, self.placement.dtype))
+
+    def _answer(self, call: Call) -> None:
+        import torch
+
+        self._asked = getattr(self, "_asked", None) or self._model().eval()
+        tokenizer = self.chat.tokenizer
+        tokenizer.padding_side = "left"
+        texts = [self.chat.text(prompt) for prompt in call.prompts]
+        for first in range(0, len(texts), BATCH):
+            part = tokenizer(texts[first : first + BATCH], return_tensors="pt", padding=True, add_special_tokens=False)
+            with torch.inference_mode():
+                self._asked.generate(**part, do_sample=False, max_new_tokens=call.max_tokens)
+
+    def _train(self, call: Call) -> None:
+        import torch
+        from peft import LoraConfig, get_peft_model
+
+        recipe = call.recipe
+        config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
+        model: Any = get_peft_model(self._model(), config)
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=recipe.learning_rate)
+        self._validate(model, call)
+        for _ in range(call.epochs):
+            model.train()
+            for batch in self._batches(call.rows, recipe.batch_size):
+                model(**batch).loss.backward()
+                optimizer.step()
+                optimizer.zero_grad()
+            self._validate(model, call)
+
+    def _validate(self, model: Any, call: Call) -> None:
+        import torch
+
+        model.eval()
+        with torch.inference_mode():
+            for batch in self._batches(call.validation, BATCH):
+                float(model(**batch).loss)
+
+    def _batches(self, rows: Sequence[TrainingRow], size: int) -> Iterator[dict[str, Any]]:
+        import torch
+
+        pairs = [(self.chat.encode(row.prompt), self.chat.encode_answer(row.answer)) for row in rows]
+        pad = self.chat.end_id
+        for first in range(0, len(pairs), size):
+            part = pairs[first : first + size]
+            width = max(len(before) + len(after) for before, after in part)
+            spare = [width - len(before) - len(after) for before, after in part]
+            columns = {
+                "input_ids": [[*pair[0], *pair[1], *[pad] * left] for pair, left in zip(part, spare, strict=True)],
+                "labels": [
+                    [*[-100] * len(pair[0]), *pair[1], *[-100] * left] for pair, left in zip(part, spare, strict=True)
+                ],
+                "attention_mask": [[1] * (width - left) + [0] * left for left in spare],
+            }
+            yield {name: torch.tensor(values) for name, values in columns.items()}

@@ -1,0 +1,137 @@
+"""Writes answers with `flat.py`: a finished answer's place goes to the next request, and what the grammar forces is read
+along with the next token instead of being asked for."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from strategies.models.batching import Drawing, Ids
+from strategies.models.flat import FlatCache, Span
+
+if TYPE_CHECKING:
+    from strategies.models.engine import Parts
+    from strategies.models.grammar import Following
+
+STATES = 1_500_000_000
+"""Bytes of key-value states that rows in flight may hold, about."""
+MOST_ROWS = 256
+"""Rows in flight; from about this many on, a CPU's matrix products are at their full rate."""
+
+
+@dataclass
+class _Row:
+    """One answer on its way: `fresh` tokens are not read yet, `size` are, the shared beginning apart."""
+
+    index: int
+    fresh: list[int]
+    dice: Any
+    follow: Following | None
+    size: int = 0
+    answer: list[int] = field(default_factory=list)
+
+
+def write(
+    parts: Parts, rests: Sequence[Ids], beginning: tuple[Any, int], drawing: Drawing, tokens: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Yields (index, answer ids) of prompts that go on behind the states and length of one `beginning`.
+
+    At most `tokens` of prompts are read in one pass. Who stands beside whom depends on prompts and answers alone.
+    """
+    room = max(map(len, rests)) + min(drawing.max_tokens, 64)
+    height = max(1, min(len(rests), MOST_ROWS, STATES // (room * _bytes_a_token(parts))))
+    yield from _Writing(parts, beginning, drawing, height).run(rests, tokens)
+
+
+def _bytes_a_token(parts: Parts) -> int:
+    text = parts.model.config.get_text_config()
+    kinds = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return int(2 * text.num_hidden_layers * kinds * width * parts.model.dtype.itemsize)
+
+
+class _Writing:
+    """Rows in flight by their place in the buffers; None where a place is free."""
+
+    def __init__(self, parts: Parts, beginning: tuple[Any, int], drawing: Drawing, height: int) -> None:
+        self.parts, self.drawing = parts, drawing
+        self.shared, self.before = beginning
+        self.cache = FlatCache(height)
+        self.places: list[_Row | None] = [None] * height
+
+    def run(self, rests: Sequence[Ids], tokens: int) -> Iterator[tuple[int, list[int]]]:
+        waiting = deque(sorted(range(len(rests)), key=lambda index: (len(rests[index]), index)))
+        while waiting or any(self.places):
+            self._admit(waiting, rests, tokens)
+            running = [(place, row) for place, row in enumerate(self.places) if row is not None]
+            for (place, row), token in zip(running, self._asked(running), strict=True):
+                if self._take(row, token):
+                    self.places[place] = None
+                    yield row.index, row.answer
+            if not waiting:
+                self._close_up()
+
+    def _admit(self, waiting: deque[int], rests: Sequence[Ids], tokens: int) -> None:
+        """Free places are taken when a quarter of them is free, so that prompts are read together."""
+        free = [place for place, row in enumerate(self.places) if row is None]
+        if not waiting or 4 * len(free) < len(self.places):
+            return
+        for place in free:
+            if not waiting or (tokens < len(rests[waiting[0]]) and place != free[0]):
+                break
+            index = waiting.popleft()
+            tokens -= len(rests[index])
+            self.places[place] = self._row(index, rests[index])
+
+    def _row(self, index: int, rest: Ids) -> _Row:
+        import torch
+
+        dice = torch.Generator().manual_seed(hash((self.drawing.seed, index)) & 0x7FFFFFFF)
+        return _Row(index, list(rest), dice, self.drawing.grammar.follow() if self.drawing.grammar else None)
+
+    def _asked(self, running: Sequence[tuple[int, _Row]]) -> list[int]:
+        """Reads what is fresh and draws the next token of each row."""
+        import torch
+
+        spans = [Span(place, row.size, len(row.fresh)) for place, row in running]
+        device = self.parts.device
+        ids = torch.tensor([[token for _, row in running for token in row.fresh]], device=device)
+        where = torch.tensor(
+            [[self.before + span.before + place for span in spans for place in range(span.size)]], device=device
+        )
+        given = self.cache.begin(spans, self.shared, (self.parts.model.dtype, device))
+        hidden = self.parts.decoder(input_ids=ids, position_ids=where, **given).last_hidden_state[0]
+        last = torch.tensor([span.size for span in spans]).cumsum(0) - 1
+        for _, row in running:
+            row.size += len(row.fresh)
+        return self._drawn(self.parts.logits(hidden[last]), [row for _, row in running])
+
+    def _drawn(self, logits: Any, rows: Sequence[_Row]) -> list[int]:
+        import torch
+
+        for row, given in zip(rows, logits, strict=True):
+            if row.follow is not None:
+                row.follow.forbid(given)
+        if self.drawing.temperature <= 0:
+            picked: list[int] = logits.argmax(-1).tolist()
+            return picked
+        odds = (logits / self.drawing.temperature).softmax(-1).cpu()
+        return [int(torch.multinomial(given, 1, generator=row.dice)) for given, row in zip(odds, rows, strict=True)]
+
+    def _take(self, row: _Row, token: int) -> bool:
+        """Writes the token and what is forced behind it; whether the answer is at its end."""
+        if token in self.drawing.stop_ids:
+            return True
+        row.fresh = [token, *(row.follow.take(token) if row.follow is not None else ())]
+        row.answer = (row.answer + row.fresh)[: self.drawing.max_tokens]
+        whole = row.follow is not None and row.follow.whole
+        return whole or len(row.answer) >= self.drawing.max_tokens
+
+    def _close_up(self) -> None:
+        """Moves the rows together once half of the places are empty and nobody waits for them."""
+        running = [place for place, row in enumerate(self.places) if row is not None]
+        if running and 2 * len(running) <= len(self.places):
+            self.cache.keep(running)
+            self.places = [self.places[place] for place in running]
