@@ -155,6 +155,7 @@ def test_a_path_is_told_from_what_only_looks_like_one(text: str, wanted: str) ->
         ("--help",),
         ("run", "--help"),
         ("models",),
+        ("doctor",),
         ("check", "task.yaml"),
         ("run", "task.yaml", "--dry-run"),
         ("run", "task.yaml", "--out", "other", *NO_MODEL),
@@ -176,6 +177,25 @@ def test_no_line_is_wider_than_a_terminal_of_80_columns(
     lines = [*done.out.splitlines(), *done.err.splitlines()]
     assert len(lines) >= 1
     assert [line for line in lines if cell_len(line) > 80] == []
+
+
+def test_the_doctor_says_what_models_run_with_and_measures_again_when_asked(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_CACHE", str(desk / "cache"))
+    told = call(capsys, "doctor")
+    assert told.code == 0
+    assert "models run on" in told.out
+    assert "number format: " in told.out
+    assert str(desk) not in told.out
+    first = json.loads(call(capsys, "doctor", "--json").out)
+    assert first == json.loads(call(capsys, "doctor", "--json").out) | {"memory": first["memory"]}
+    again = json.loads(call(capsys, "doctor", "--again", "--json").out)
+    assert [row["seconds"] for row in again["measured"]] != [row["seconds"] for row in first["measured"]]
+    monkeypatch.setenv("ADVISOR_THREADS", "none")
+    wrong = call(capsys, "doctor")
+    assert wrong.code == 2
+    assert "ADVISOR_THREADS is 'none'; it is a whole number from 1 on." in wrong.err
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals on this system")

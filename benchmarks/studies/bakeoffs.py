@@ -19,7 +19,8 @@ import click
 
 from benchmarks.contract import BadInput
 from benchmarks.packed import pack
-from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting, commit, cores, setting
+from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting, commit, setting
+from strategies.models.measured import cores
 
 RUNS = ROOT / "runs"
 NAMES = [each.task for each in SETTINGS]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +49,6 @@ def commit() -> str:
         return f"{found}+" if _git("status", "--porcelain", "--untracked-files=no").strip() else found
     except (OSError, subprocess.CalledProcessError):
         return ""
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _git(*words: str) -> str:

@@ -7,13 +7,19 @@ for CPUs takes longer than the matrix products of a whole layer at the lengths t
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from strategies.models import blockgrad, flat
+from strategies.models.measured import quickest
 
 NAME = "blockwise"
+WAYS = (NAME, "own")
+"""This attention, or what the model comes with."""
+KEPT = 1.1
+"""How many times as quick the model's own attention has to be to be kept."""
 
 
 def attend(
@@ -88,14 +94,15 @@ def is_blockwise(model: Any) -> bool:
     return bool(model.config._attn_implementation == NAME)
 
 
-def use_blockwise(model: Any) -> bool:
-    """Switches a float32 model on the CPU over to this attention, where it then gives the logits that it gave before.
+def use_blockwise(model: Any, dtype: str = "float32") -> bool:
+    """Switches a float32 model on the CPU over to this attention, where it then gives the logits that it gave before and is
+    no slower in the `dtype` that the model will compute in. `ADVISOR_ATTENTION` (blockwise or own) decides it instead.
 
     That is tried once for each architecture: it does not depend on the weights.
     """
-    before, kind = model.config._attn_implementation, (type(model).__name__, model.config.to_json_string())
+    before, kind = model.config._attn_implementation, (type(model).__name__, model.config.to_json_string(), dtype)
     if kind not in _tried:
-        _tried[kind] = _agrees(model)
+        _tried[kind] = _wanted(model, dtype) and _agrees(model)
     if _tried[kind]:
         model.set_attn_implementation(_registered())
     else:
@@ -104,7 +111,44 @@ def use_blockwise(model: Any) -> bool:
     return _tried[kind]
 
 
-_tried: dict[tuple[str, str], bool] = {}
+_tried: dict[tuple[str, str, str], bool] = {}
+
+
+def asked_for() -> str:
+    """What `ADVISOR_ATTENTION` says, empty where it says nothing. Raises `ValueError` for anything else than `WAYS`."""
+    asked = os.environ.get("ADVISOR_ATTENTION", "")
+    if asked not in ("", *WAYS):
+        raise ValueError(f"ADVISOR_ATTENTION is {asked!r}; it is one of {', '.join(WAYS)}.")
+    return asked
+
+
+def _wanted(model: Any, dtype: str) -> bool:
+    return (asked_for() or quickest(*ways(model.config, dtype), worth=KEPT).choice) == WAYS[0]
+
+
+def ways(config: Any, dtype: str) -> tuple[str, dict[str, Any]]:
+    """The question, and a causal attention at the shape of a transformers configuration in both ways."""
+    import torch
+
+    text = config.get_text_config()
+    heads = text.num_attention_heads
+    kinds = getattr(text, "num_key_value_heads", None) or heads
+    width = getattr(text, "head_dim", None) or text.hidden_size // heads
+    rows, asked, number = 4, 256, getattr(torch, dtype)
+    query, key, value = (torch.randn(rows, count, asked, width).to(number) for count in (heads, kinds, kinds))
+    mask = torch.zeros(rows, 1, asked, asked, dtype=number)
+    mask.masked_fill_(~torch.ones(asked, asked, dtype=torch.bool).tril(), torch.finfo(number).min)
+    module = torch.nn.Identity()
+
+    def blockwise() -> None:
+        with torch.inference_mode():
+            attend(module, query, key, value, mask)
+
+    def own() -> None:
+        with torch.inference_mode():
+            torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True)
+
+    return f"attention, {heads} heads of {width} in {dtype}", dict(zip(WAYS, (blockwise, own), strict=True))
 
 
 def _agrees(model: Any) -> bool:

@@ -1,14 +1,19 @@
-"""Chooses where and in which number format models run, in one place, and says why."""
+"""Chooses where, in which number format and with how many threads models run, in one place, and says why."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from strategies.models.blockwise import asked_for
+from strategies.models.measured import quickest
 
 DTYPES = ("float32", "bfloat16", "float16")
-FAST_BFLOAT16 = ("amx_bf16", "avx512_bf16")
-"""Processor flags with which bfloat16 products are faster than float32 ones; without them they are slower."""
+WORTH = 1.2
+"""How many times as quick bfloat16 products have to be to be worth their rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +40,10 @@ class Fit:
 
 
 def choose(device: str | None = None, dtype: str | None = None) -> Placement:
-    """The arguments win over `ADVISOR_DEVICE` and `ADVISOR_DTYPE`, which win over what the machine offers.
+    """The arguments win over `ADVISOR_DEVICE`, `ADVISOR_DTYPE` and `ADVISOR_THREADS`, which win over what was measured.
 
     `device` is cpu, mps, cuda or cuda:N. Raises `ValueError` with a sentence when it is not there.
     """
-    import torch
-
     asked_device, asked_dtype = device or os.environ.get("ADVISOR_DEVICE"), dtype or os.environ.get("ADVISOR_DTYPE")
     if asked_dtype and asked_dtype not in DTYPES:
         raise ValueError(f"dtype is {asked_dtype!r}; allowed are {', '.join(DTYPES)}.")
@@ -48,10 +51,12 @@ def choose(device: str | None = None, dtype: str | None = None) -> Placement:
     chosen = asked_device or available[0]
     if chosen not in available and not (chosen == "cuda" and "cuda:0" in available):
         raise ValueError(f"device is {chosen!r}; on this machine there is {', '.join(available)}.")
+    asked_for()
+    threads = _threads()
     best, reason = _best_dtype(chosen)
     asked = [name for name, value in (("device", asked_device), ("dtype", asked_dtype)) if value]
     why = f"{' and '.join(asked)} as asked" if asked_dtype else reason if not asked else f"device as asked, {reason}"
-    return Placement(device=chosen, dtype=asked_dtype or best, threads=torch.get_num_threads(), why=why)
+    return Placement(device=chosen, dtype=asked_dtype or best, threads=threads, why=why)
 
 
 def keep_freed_memory() -> None:
@@ -110,19 +115,44 @@ def _best_dtype(device: str) -> tuple[str, str]:
         return "float16", "the graphics card has no bfloat16"
     if device == "mps":
         return "float32", "float32 gives the same answers as on other machines"
-    flag = next((name for name in FAST_BFLOAT16 if name in _processor_flags()), None)
-    if flag:
-        return "bfloat16", f"the processor has {flag}"
-    return "float32", "the processor has no fast bfloat16"
+    timing = quickest("number format", {name: _product(name) for name in ("float32", "bfloat16")}, WORTH)
+    if timing.choice == "bfloat16":
+        times = timing.times("bfloat16", "float32")
+        return "bfloat16", f"bfloat16 products are {times:.1f} times as quick as float32 ones"
+    return "float32", "bfloat16 products are not quicker than float32 ones"
 
 
-def _processor_flags() -> frozenset[str]:
-    """The processor's feature flags; empty where the system does not list them, which leads to float32."""
+def _threads() -> int:
+    """What torch takes by itself, unless half as many are clearly quicker: cores may be shared or promised twice."""
+    import torch
+
+    asked, usual = os.environ.get("ADVISOR_THREADS", ""), torch.get_num_threads()
+    if asked:
+        if not asked.isdigit() or int(asked) < 1:
+            raise ValueError(f"ADVISOR_THREADS is {asked!r}; it is a whole number from 1 on.")
+        return int(asked)
+    if usual == 1:
+        return 1
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
+        ways = {str(count): _product("float32", count) for count in (usual, usual // 2)}
+        return int(quickest("threads", ways, WORTH).choice)
+    finally:
+        torch.set_num_threads(usual)
+
+
+def _product(dtype: str, threads: int | None = None) -> Callable[[], Any]:
+    """A matrix product at the shape of a small model's, on the processor."""
+    import torch
+
+    left, right = (torch.randn(*shape).to(getattr(torch, dtype)) for shape in ((512, 576), (576, 1536)))
+
+    def work() -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        for _ in range(4):
+            left @ right
+
+    return work
 
 
 def _container_room() -> int | None:

@@ -91,7 +91,7 @@ class LocalModel:
             module: Any = AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32)
             module.eval()
             if self.placement.device == "cpu":
-                use_blockwise(module)
+                use_blockwise(module, self.placement.dtype)
         return module
 
     def count(self, prompt: Prompt) -> int:

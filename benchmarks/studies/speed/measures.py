@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import json
-import platform
 import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.studies.settings import ROWS, commit, cores
+from benchmarks.studies.settings import ROWS, commit
+from strategies.models.measured import machine
 
 FILE = ROWS / "speed.jsonl"
-
-
-@cache
-def machine() -> str:
-    """Processor, cores and the version of torch; no name of a host or a person."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{named[0] if named else platform.machine()}, {cores()} cores, torch {version('torch')}"
 
 
 @dataclass(frozen=True, kw_only=True)

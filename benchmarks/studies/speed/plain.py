@@ -45,17 +45,17 @@ class Labels:
 
     def score(self, prompt: str, labels: Sequence[str]) -> list[float]:
         import torch
+        from transformers import DynamicCache
 
-        ids = torch.tensor([self._ids(prompt)])
+        ids, cache = torch.tensor([self._ids(prompt)]), DynamicCache(config=self.model.config)
         answers = [self._ids(label) for label in labels]
         width = max(map(len, answers))
         batch = torch.tensor([answer + [0] * (width - len(answer)) for answer in answers])
         with torch.inference_mode():
-            read = self.model(input_ids=ids, use_cache=True, logits_to_keep=1)
-            first = read.logits[0, -1].float().log_softmax(-1)
-            cache = read.past_key_values
+            read = self.model(input_ids=ids, cache=cache, use_cache=True, logits_to_keep=1).logits
+            first = read[0, -1].float().log_softmax(-1)
             cache.batch_repeat_interleave(len(answers))
-            after = self.model(input_ids=batch, past_key_values=cache, use_cache=True).logits.float().log_softmax(-1)
+            after = self.model(input_ids=batch, cache=cache, use_cache=True).logits.float().log_softmax(-1)
         found = []
         for row, answer in enumerate(answers):
             later = sum(float(after[row, place - 1, answer[place]]) for place in range(1, len(answer)))

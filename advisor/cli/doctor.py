@@ -1,0 +1,91 @@
+"""`advisor doctor`: what this machine computes with, what was measured for that, and how to have it otherwise."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from advisor.cli.shown import broken
+from benchmarks.contract import BadInput
+from strategies.models import measured
+from strategies.models.measured import Timing
+
+OVERRIDES = (
+    ("ADVISOR_DEVICE", "cpu, mps, cuda or cuda:N"),
+    ("ADVISOR_DTYPE", "float32, bfloat16 or float16"),
+    ("ADVISOR_THREADS", "a whole number"),
+    ("ADVISOR_ATTENTION", "blockwise or own"),
+)
+PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu")
+
+
+@click.command(name="doctor")
+@click.option("--again", is_flag=True, help="Measure anew: something else was running the first time.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+def command(again: bool, as_json: bool) -> None:
+    """Show the device, number format, threads and attention that models run with here, and why.
+
+    They are chosen by a measurement of a moment at first use, which is remembered for this machine.
+    """
+    if again:
+        measured.forget()
+    found = _found()
+    click.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else _text(found))
+
+
+def _found() -> dict[str, Any]:
+    from strategies.models.device import choose, memory_available
+
+    try:
+        placement = choose()
+        _attention(placement.dtype)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    return {
+        "machine": measured.machine(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "placement": str(placement),
+        "memory": memory_available(placement.device),
+        "measured": [vars(timing) | {"seconds": dict(timing.seconds)} for timing in measured.remembered()],
+    }
+
+
+def _attention(dtype: str) -> None:
+    """Measures the attention of the default model where that is on this disk; others are measured at their first use."""
+    from benchmarks.spec import DEFAULT_MODEL
+    from strategies.models.blockwise import KEPT, ways
+    from strategies.models.weights import KNOWN, cached, resolve
+
+    if not cached([KNOWN[DEFAULT_MODEL]]):
+        return
+    from transformers import AutoConfig
+
+    measured.quickest(*ways(AutoConfig.from_pretrained(resolve(DEFAULT_MODEL).folder), dtype), worth=KEPT)
+
+
+def _text(found: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    lines = [
+        f"machine: {found['machine']}",
+        f"models run on {found['placement']}",
+        f"memory free: {found['memory'] / 1e9:.1f} GB",
+        f"versions: {versions}",
+        "measured here:",
+        *(_line(Timing(**timing)) for timing in found["measured"]),
+        f"To have it otherwise, set {_overrides()}.",
+        "Something else was running when it measured? advisor doctor --again",
+    ]
+    return "\n".join(broken(line, sys.stdout.isatty()) for line in lines)
+
+
+def _line(timing: Timing) -> str:
+    ways = ", ".join(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in timing.seconds.items())
+    return f"- {timing.question}: {timing.choice} ({ways}; {timing.day})"
+
+
+def _overrides() -> str:
+    return ", ".join(f"{name} ({what})" for name, what in OVERRIDES)
