@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,6 +93,23 @@ def test_a_shared_beginning_is_read_once_and_told(llama: LocalModel) -> None:
     completions = dict(llama.generate(prompts, 5, Sampling()))
     assert {completion.usage.cached_tokens for completion in completions.values()} == {shared}
     assert completions[0].usage.prompt_tokens == llama.count(prompts[0])
+
+
+def test_whoever_asks_one_after_the_other_pays_for_the_instruction_once(llama: LocalModel) -> None:
+    """The second prompt alone reads what it shares with the first apart, the third finds it; answers stay the same."""
+    model = replace(llama)
+    prompts = [(Message("system", "rules " * 40), Message("user", text)) for text in ("one", "two", "three words here")]
+    alone = [asked(replace(llama), [prompt], 8)[0] for prompt in prompts]
+    told = []
+    for prompt, answer in zip(prompts, alone, strict=True):
+        assert asked(model, [prompt], 8)[0] == answer
+        told.append(dict(model.generate([prompt], 8, Sampling()))[0].usage.cached_tokens)
+    shared = common_prefix([model.chat.encode(prompt) for prompt in prompts])
+    assert shared > 32
+    assert told[1] == told[2] == shared
+    labels = [scored(replace(llama), [prompt])[0] for prompt in prompts]
+    for prompt, scores in zip(prompts, labels, strict=True):
+        assert scored(model, [prompt])[0] == pytest.approx(scores, abs=1e-4)
 
 
 @pytest.mark.parametrize("tokens", [1, 120, 100_000])

@@ -1,14 +1,53 @@
-"""What many prompts begin with, read once: its key-value states."""
+"""What many prompts begin with, read once: its key-value states, kept from one call to the next."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from strategies.models.batching import Ids
+from strategies.models.batching import Ids, common_prefix
 from strategies.models.blockwise import is_blockwise
 
 if TYPE_CHECKING:
     from strategies.models.engine import Parts
+
+
+LEAST = 32
+"""Tokens from which on a beginning is kept for later calls."""
+
+
+@dataclass
+class Memory:
+    """The last beginning that was read, and the last prompt that came alone."""
+
+    ids: tuple[int, ...] = ()
+    cache: Any = None
+    alone: tuple[int, ...] = ()
+
+
+def beginning(parts: Parts, prompts: Sequence[Ids]) -> tuple[Any, int]:
+    """(states, length) of what all the prompts begin with; (None, 0) where that is nothing.
+
+    A prompt that comes alone begins with what is kept, or with what it has in common with the one before it: whoever
+    asks one request after the other pays for the instruction once.
+    """
+    memory = parts.memory
+    single = tuple(prompts[0]) if len(prompts) == 1 else ()
+    shared = common_prefix([memory.alone, single]) if single and memory.alone else common_prefix(prompts)
+    if single:
+        memory.alone, shared = single, shared if shared >= LEAST else 0
+    kept = len(memory.ids)
+    if kept and (single or kept == shared) and all(_begins(prompt, memory.ids) for prompt in prompts):
+        return memory.cache, kept
+    cache = prefix_cache(parts, prompts[0][:shared])
+    if shared >= LEAST:
+        memory.ids, memory.cache = tuple(prompts[0][:shared]), cache
+    return cache, shared
+
+
+def _begins(prompt: Ids, ids: tuple[int, ...]) -> bool:
+    return len(prompt) > len(ids) and tuple(prompt[: len(ids)]) == ids
 
 
 def empty_cache(parts: Parts) -> Any:

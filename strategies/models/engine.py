@@ -14,8 +14,8 @@ from typing import Any
 
 from strategies.models import plain
 from strategies.models.attention import Attention
-from strategies.models.batching import Drawing, Ids, common_prefix, plan_batches
-from strategies.models.beginnings import prefix_cache, shares_beginnings, widen
+from strategies.models.batching import Drawing, Ids, plan_batches
+from strategies.models.beginnings import Memory, beginning, prefix_cache, shares_beginnings, widen
 from strategies.models.writing import write
 
 AGREES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
@@ -41,6 +41,10 @@ class Parts:
     @cached_property
     def attention(self) -> Attention:
         return Attention.of(self.model.config)
+
+    @cached_property
+    def memory(self) -> Memory:
+        return Memory()
 
     def logits(self, hidden: Any) -> Any:
         """float32 logits of shape (n, vocabulary) for hidden states of shape (n, width)."""
@@ -151,9 +155,8 @@ def score_tree(
     if parts.unfit:
         yield from plain.score_labels(parts.model, prompts, tree.paths)
         return
-    shared = common_prefix(prompts)
     with torch.inference_mode():
-        prefix = prefix_cache(parts, prompts[0][:shared])
+        prefix, shared = beginning(parts, prompts)
         rest = [list(prompt[shared:]) for prompt in prompts]
         for batch in plan_batches([len(item) for item in rest], len(tree.tokens), tokens):
             hidden = _read_tree(parts, [rest[row] for row in batch], (prefix, shared), tree)
@@ -233,9 +236,8 @@ def generate(
     if parts.unfit:
         yield from plain.generate(parts.model, prompts, drawing, tokens)
         return
-    shared = common_prefix(prompts)
     with torch.inference_mode():
-        prefix = prefix_cache(parts, prompts[0][:shared])
+        prefix, shared = beginning(parts, prompts)
         rest = [list(prompt[shared:]) for prompt in prompts]
         if shares_beginnings(parts):
             for row, ids in write(parts, rest, (prefix, shared), drawing, tokens):
