@@ -1,0 +1,36 @@
+"""The equality study: both ways are asked alike, and the document is made from rows alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.studies import equality
+from benchmarks.studies.equality import Engine, Row
+from strategies.contract import Message, Prompt
+from tests import tiny
+
+
+def test_both_ways_are_asked_the_same(tmp_path: Path) -> None:
+    engine = Engine(tiny.model_folder(tmp_path, "llama"), "float32")
+    prompts: list[Prompt] = [(Message("user", f"say {word}"),) for word in ("one", "two words", "three words here")]
+    assert engine.ours(prompts) == [engine.theirs(prompt) for prompt in prompts]
+    assert engine.label_gap(prompts[0], ["refund", "card arrival", "card lost"]) < 1e-4
+
+
+def test_the_document_counts_rows() -> None:
+    row = Row(
+        id="1",
+        ours=True,
+        regrouped=True,
+        ours_rounded=True,
+        theirs_rounded=False,
+        right=1.0,
+        right_rounded=1.0,
+        labels=2e-6,
+    )
+    rows = [row, replace(row, ours_rounded=False, right_rounded=0.0, labels=None)] * 20
+    about = {"machine": "a processor", "commit": "abc"}
+    text = equality.document({"sms_spam": (about, rows)})
+    assert "| sms_spam | 40 | 40 | 40 | 2e-06 | 20 | 0 | -50.0 (" in text
+    assert "a processor, commit abc" in text
