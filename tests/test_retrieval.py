@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from strategies.contract import Case, Document
 from strategies.pipeline import Setup
 from strategies.retrieval.chunking import cut
-from strategies.retrieval.index import PassageIndex, flat_index, fuse, word_index
+from strategies.retrieval.index import PassageIndex, fuse, word_index
 from strategies.retrieval.neighbours import Neighbours
+from strategies.retrieval.vectors import RECALL, flat_index, graph_index, recall, vector_index
 from strategies.selection import Kitchen
 from tests import tiny
 
@@ -210,3 +211,48 @@ def test_the_embedder_of_these_tests_is_one() -> None:
     assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert np.array_equal(vectors, tiny.WordHashes().embed(texts))
+
+
+def test_what_is_shown_and_what_votes_is_embedded_once() -> None:
+    cases = tuple(tiny.messages(20))
+    asked: list[str] = []
+
+    class Counting(tiny.WordHashes):
+        def embed(self, texts: Sequence[str]) -> Any:
+            asked.extend(texts)
+            return super().embed(texts)
+
+    neighbours = Neighbours(cases, Counting())
+    texts = ["where is my card", "a refund please"]
+    shown = neighbours.nearest(texts, 3)
+    neighbours.votes(texts, sorted({case.output for case in cases}))
+    assert asked.count(texts[0]) == 1
+    assert neighbours.nearest(texts[:1], 3) == shown[:1]
+    neighbours.nearest(["another text"], 3)
+    neighbours.nearest(texts, 3)
+    assert asked.count(texts[0]) == 2
+
+
+def clustered(number: int) -> Any:
+    dice = np.random.default_rng(0)
+    centres = dice.normal(size=(50, 32))
+    vectors = centres[dice.integers(0, 50, number)] + 0.5 * dice.normal(size=(number, 32))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("float32")
+
+
+def test_many_vectors_are_found_through_a_graph_nearly_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = clustered(3000)
+    assert "HNSW" not in type(vector_index(vectors)).__name__
+    monkeypatch.setattr("strategies.retrieval.vectors.EXACT", 1000)
+    graph = vector_index(vectors)
+    assert "HNSW" in type(graph).__name__
+    asked = clustered(3300)[3000:]
+    assert recall(graph.search(asked, 10)[1], flat_index(vectors).search(asked, 10)[1]) >= RECALL - 0.02
+
+
+def test_a_graph_that_misses_neighbours_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("strategies.retrieval.vectors.recall", lambda found, wanted: 0.5)
+    assert "HNSW" not in type(graph_index(clustered(500))).__name__
+    assert "all are compared" in caplog.text

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from strategies.contract import Document, Embedder, Evidence
 from strategies.retrieval.chunking import Passage, cut
+from strategies.retrieval.vectors import vector_index
 
 Mode = Literal["dense", "hybrid"]
 RRF = 60
@@ -31,7 +32,7 @@ class PassageIndex:
     passages: tuple[Passage, ...]
     vectors: Any
     embedder: Embedder
-    flat: Any
+    near: Any
     words: Any
 
     @classmethod
@@ -41,14 +42,16 @@ class PassageIndex:
 
     @classmethod
     def of(cls, passages: tuple[Passage, ...], vectors: Any, embedder: Embedder) -> PassageIndex:
-        return cls(passages, vectors, embedder, flat_index(vectors), word_index([passage.text for passage in passages]))
+        return cls(
+            passages, vectors, embedder, vector_index(vectors), word_index([passage.text for passage in passages])
+        )
 
     def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
         """The best `k` passages for each text, best first, each document at most once."""
         if not self.passages or not texts:
             return [() for _ in texts]
         size = min(len(self.passages), max(POOL, k))
-        scores, found = self.flat.search(self.embedder.embed(texts), size)
+        scores, found = self.near.search(self.embedder.embed(texts), size)
         rankings = [found.tolist()]
         if mode == "hybrid" and self.words is not None:
             rankings.append(self._by_words(texts, size))
@@ -105,15 +108,6 @@ class PassageIndex:
         rows = json.loads((folder / "passages.json").read_text(encoding="utf-8"))
         vectors = np.load(folder / "vectors.npy", allow_pickle=False)
         return cls.of(tuple(Passage(**row) for row in rows), vectors, embedder)
-
-
-def flat_index(vectors: Any) -> Any:
-    """An exact FAISS index by inner product."""
-    import faiss
-
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
-    return index
 
 
 def word_index(texts: Sequence[str]) -> Any:

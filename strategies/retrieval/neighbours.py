@@ -26,9 +26,24 @@ class Neighbours:
 
     @cached_property
     def _index(self) -> Any:
-        from strategies.retrieval.index import flat_index
+        from strategies.retrieval.vectors import vector_index
 
-        return flat_index(self.embedder.embed([case.input for case in self.cases]))
+        return vector_index(self.embedder.embed([case.input for case in self.cases]))
+
+    @cached_property
+    def _asked(self) -> dict[str, Any]:
+        """Vectors of the texts of the last call: what is shown and what votes is looked up for the same ones."""
+        return {}
+
+    def _embedded(self, texts: Sequence[str]) -> Any:
+        import numpy as np
+
+        if not texts or not all(text in self._asked for text in texts):
+            vectors = self.embedder.embed(texts)
+            self._asked.clear()
+            self._asked.update(zip(texts, vectors, strict=True))
+            return vectors
+        return np.stack([self._asked[text] for text in texts])
 
     @cached_property
     def _most_alike(self) -> int:
@@ -43,7 +58,7 @@ class Neighbours:
         `leave_out` holds for each text the input whose examples are passed over: that of the example that it is.
         """
         spare = 0 if leave_out is None else self._most_alike
-        scores, found = self._index.search(self.embedder.embed(texts), min(k + spare, len(self.cases)))
+        scores, found = self._index.search(self._embedded(texts), min(k + spare, len(self.cases)))
         result = []
         for row, (marks, places) in enumerate(zip(scores.tolist(), found.tolist(), strict=True)):
             hits = [(self.cases[place], mark) for place, mark in zip(places, marks, strict=True)]
