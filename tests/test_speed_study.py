@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.studies.speed import growth, measures, ours, plain, report, whole
+from benchmarks.contract import BadInput
+from benchmarks.studies.speed import growth, measures, ours, plain, report, startup, whole
 from benchmarks.studies.speed.measures import Measure
 from benchmarks.studies.speed.tables import HERE, TABLES, table
 from benchmarks.studies.speed.work import Work
@@ -91,6 +92,7 @@ def test_what_a_bake_off_asked_is_asked_again(model: LocalModel, tmp_path: Path)
         (0, 3, len(done.losses)),
         (1, 0, 0),
     ]
+    assert all(call.seconds > 0 for call in calls)
     said: list[str] = []
     assert whole.Plain(model).again(calls, said.append) > 0
     assert len(said) == 4
@@ -137,6 +139,13 @@ def test_the_document_says_what_was_reached_and_what_is_missing() -> None:
     told = json.loads(report.numbers(rows))
     assert told["labels/banking77"][peer]["ours against it"] == 100.0
     assert told["labels/banking77"][peer]["asked"] == 50
+
+
+def test_what_start_up_checks_is_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(startup, "EXAMPLES", 40)
+    assert startup.seconds_of(["check", str(startup.written(tmp_path))]) > 0
+    with pytest.raises(BadInput, match="advisor check ended with exit code 2"):
+        startup.seconds_of(["check", str(tmp_path / "nothing.yaml")])
 
 
 def test_every_goal_names_a_contender() -> None:

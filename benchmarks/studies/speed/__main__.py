@@ -13,12 +13,13 @@ from pathlib import Path
 import click
 
 from benchmarks.contract import BadInput
-from benchmarks.studies.speed import growth, measures, report, whole
+from benchmarks.studies.speed import growth, measures, report, startup, whole
 from benchmarks.studies.speed.tables import TABLES, Table, table
 from benchmarks.studies.speed.turns import Turns
 
 STUDIES = Path(__file__).resolve().parents[1]
-NAMES = (*(each.name for each in TABLES), whole.TABLE, growth.TABLE)
+OTHERS = {each.TABLE: each.measure for each in (whole, growth, startup)}
+NAMES = (*(each.name for each in TABLES), *OTHERS)
 
 
 @click.group(help=__doc__)
@@ -46,10 +47,8 @@ def run(
     )
     try:
         for name in names or NAMES:
-            if name == growth.TABLE:
-                growth.measure(turns)
-            elif name == whole.TABLE:
-                whole.measure(turns)
+            if name in OTHERS:
+                OTHERS[name](turns)
             else:
                 each = _trimmed(table(name), without, cases)
                 for task in [task for task in each.tasks if not tasks or task in tasks]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.studies.bakeoff_table import table as markdown
-from benchmarks.studies.speed import growth, whole
+from benchmarks.studies.speed import growth, startup, whole
 from benchmarks.studies.speed.measures import Figure, Measure, figures, ratio
 from benchmarks.studies.speed.tables import HERE, TABLES, Table
 
@@ -24,7 +24,7 @@ def document(rows: Sequence[Measure]) -> str:
         "stands in `LOG.md`.",
     ]
     parts += [_section(each, rows) for each in TABLES]
-    return "\n\n".join([*parts, _whole(rows), _growth(rows)]) + "\n"
+    return "\n\n".join([*parts, _whole(rows), _growth(rows), _startup(rows)]) + "\n"
 
 
 def _section(each: Table, rows: Sequence[Measure]) -> str:
@@ -97,6 +97,16 @@ def _growth(rows: Sequence[Measure]) -> str:
     return "\n\n".join(parts)
 
 
+def _startup(rows: Sequence[Measure]) -> str:
+    found = figures(rows, startup.TABLE, startup.TASK)
+    lines = [
+        (name, f"{_seconds(found[name]):.2f}" if name in found else MISSING, f"{goal:g}")
+        for name, goal in startup.GOALS.items()
+    ]
+    made = [figure.last for figure in found.values()][:1]
+    return "\n\n".join(["## Start-up", markdown(("command", "seconds", "asked"), lines, (1, 2)), *_where(made)])
+
+
 def _seconds(figure: Figure) -> float:
     return sorted(row.seconds for row in figure.measures)[len(figure.measures) // 2]
 
@@ -120,7 +130,8 @@ def numbers(rows: Sequence[Measure]) -> str:
                 }
                 for who, figure in found.items()
             }
-    for name, task in ((whole.TABLE, whole.TASK), *((growth.TABLE, part.name) for part in growth.parts())):
+    others = ((whole.TABLE, whole.TASK), (startup.TABLE, startup.TASK))
+    for name, task in (*others, *((growth.TABLE, part.name) for part in growth.parts())):
         found = figures(rows, name, task)
         told[f"{name}/{task}"] = {
             who: {"seconds": [row.seconds for row in figure.measures]} for who, figure in found.items()

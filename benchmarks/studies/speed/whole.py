@@ -28,9 +28,9 @@ OURS, PLAIN = "this product", "the same calls with plain tools"
 BATCH = 8
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
-    """One call of the model: prompts to answer with at most so many tokens, or rows to train on."""
+    """One call of the model: prompts to answer with at most so many tokens, or rows to train on; what it took ours."""
 
     prompts: Sequence[Prompt] = ()
     max_tokens: int = 0
@@ -39,6 +39,7 @@ class Call:
     recipe: Recipe = field(default_factory=Recipe)
     epochs: int = 0
     """That were trained; fewer than the recipe's where training stopped early."""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,22 +62,36 @@ class Watched(LocalModel):
     def generate(
         self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
     ) -> Iterator[tuple[int, Completion]]:
-        self.calls.append(Call(prompts=prompts, max_tokens=max_tokens))
-        yield from super().generate(prompts, max_tokens, sampling, step)
+        yield from self._timed(
+            Call(prompts=prompts, max_tokens=max_tokens), super().generate(prompts, max_tokens, sampling, step)
+        )
 
     def score_labels(
         self, prompts: Sequence[Prompt], labels: Sequence[Sequence[str]], step: Step = "answering"
     ) -> Iterator[tuple[int, LabelScores]]:
         """A plain script writes the label freely, so it needs as many tokens as the longest one has."""
         longest = max(len(self.chat.encode_label(name)) for name in labels[0]) + 1
-        self.calls.append(Call(prompts=prompts, max_tokens=longest))
-        yield from super().score_labels(prompts, labels, step)
+        yield from self._timed(Call(prompts=prompts, max_tokens=longest), super().score_labels(prompts, labels, step))
+
+    def _timed(self, call: Call, answers: Iterator[Any]) -> Iterator[Any]:
+        """Without what the asker does between two answers."""
+        self.calls.append(call)
+        while True:
+            start = time.perf_counter()
+            found = next(answers, None)
+            call.seconds += time.perf_counter() - start
+            if found is None:
+                return
+            yield found
 
     def train(
         self, rows: Sequence[TrainingRow], validation: Sequence[TrainingRow], recipe: Recipe, folder: Path, seed: int
     ) -> Training:
         done = super().train(rows, validation, recipe, folder, seed)
-        self.calls.append(Call(rows=rows, validation=validation, recipe=recipe, epochs=len(done.losses)))
+        call = Call(
+            rows=rows, validation=validation, recipe=recipe, epochs=len(done.losses), seconds=done.usage.seconds
+        )
+        self.calls.append(call)
         return done
 
     def adapted(self, folder: Path) -> LocalModel:
@@ -106,7 +121,8 @@ def measure(turns: Turns) -> None:
     session = measures.session()
     calls: list[Call] = []
     seconds, model = ours(calls)
-    told = {"examples": EXAMPLES, "held-out cases": HELDOUT, "calls": len(calls)}
+    asking = round(sum(call.seconds for call in calls), 1)
+    told = {"examples": EXAMPLES, "held-out cases": HELDOUT, "calls": len(calls), "seconds in the model": asking}
     for who, spent in ((OURS, seconds), (PLAIN, Plain(model).again(calls, turns.say))):
         kept = Measure(
             table=TABLE, task=TASK, who=who, session=session, seconds=spent, amount=1, unit="bake-offs", extra=told
