@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.spec import Spec
     from benchmarks.store import Store
 
-EFFORTS: Mapping[str, int] = {"quick": 50_000, "standard": 150_000, "thorough": 1_000_000}
+EFFORTS: Mapping[str, int] = {"quick": 25_000, "standard": 150_000, "thorough": 1_000_000}
 """Tuning budget of each approach in model tokens."""
 SHOWN_CASES = 12
 CaseChoice = Literal["none", "wrong", "all"]

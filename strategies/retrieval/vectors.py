@@ -49,4 +49,5 @@ def graph_index(vectors: Any) -> Any:
 def recall(found: Any, wanted: Any) -> float:
     """Share of the wanted neighbours, (queries, k) places each, that were found."""
     pairs = zip(found.tolist(), wanted.tolist(), strict=True)
-    return sum(len(set(row) & set(right)) for row, right in pairs) / max(1, wanted.size)
+    hits = sum(len(set(row) & set(right)) for row, right in pairs)
+    return hits / max(1, int(wanted.size))
