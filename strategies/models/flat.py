@@ -135,57 +135,82 @@ def attend(query: Any, buffers: tuple[Any, Any], step: Step, layer: int) -> Any:
     _, heads, total, width = query.shape
     kinds = buffers[0].shape[1]
     asked = query[0].reshape(kinds, heads // kinds, total, width)
-    found = _own(asked, buffers, step.groups)
-    if step.shared is not None:
-        states = step.shared.layers[layer]
-        found = joined(found, _ahead(asked, (states.keys[0], states.values[0])))
-    return (found[0] / found[2]).to(query.dtype).permute(2, 0, 1, 3).reshape(1, total, heads, width)
+    shared = None if step.shared is None else step.shared.layers[layer]
+    found = asked.new_empty(asked.shape)
+    for group in step.groups:
+        part = _fresh(asked, buffers, group, shared) if group.fresh else _later(asked, buffers, group, shared)
+        if group.flat is None:
+            found = part
+        else:
+            found[:, :, group.flat] = part
+    return found.permute(2, 0, 1, 3).reshape(1, total, heads, width)
 
 
-def _own(asked: Any, buffers: tuple[Any, Any], groups: Sequence[Group]) -> Weighed:
-    """Attention of each token to its own row."""
+def _fresh(asked: Any, buffers: tuple[Any, Any], group: Group, shared: Any) -> Any:
+    """Rows without earlier tokens, block after block; the shared keys stand before their own (joining is cheap beside so
+    many queries, and one softmax takes fewer passes than two that have to be weighed against each other)."""
     import torch
 
-    kinds, group, total, width = asked.shape
-    if len(groups) == 1 and groups[0].flat is None:
-        sums, tops, weights = _of_group(asked, buffers, groups[0])
-        return sums, tops, weights
-    sums = torch.empty((kinds, group, total, width), dtype=torch.float32, device=asked.device)
-    tops, weights = (sums.new_empty((kinds, group, total, 1)) for _ in range(2))
-    for each in groups:
-        for whole, part in zip((sums, tops, weights), _of_group(asked, buffers, each), strict=True):
-            whole[:, :, each.flat] = part
-    return sums, tops, weights
-
-
-def _of_group(asked: Any, buffers: tuple[Any, Any], group: Group) -> list[Any]:
-    import torch
-
-    rows, width = group.tokens.shape
-    queries = asked[:, :, None] if group.flat is None else asked[:, :, group.tokens]
-    queries = queries.permute(*((3, 0, 1, 2, 4) if group.flat is None else (2, 0, 1, 3, 4)))
-    key, value = buffers
-    if group.rows is not None:
-        key, value = (part[:, :, : group.mask.shape[-1]].index_select(0, group.rows) for part in buffers)
-    blocks = []
-    for first in range(0, width, QUERIES):
-        last = min(width, first + QUERIES)
-        upto = last if group.fresh else key.shape[2]
+    queries, (key, value) = _queries(asked, group), _picked(buffers, group)
+    mask, ahead, rows = group.mask, 0, len(key)
+    if shared is not None:
+        ahead = shared.keys.shape[2]
+        key, value = (
+            torch.cat([part.expand(rows, -1, -1, -1), own], 2)
+            for part, own in ((shared.keys, key), (shared.values, value))
+        )
+        mask = torch.nn.functional.pad(mask, (ahead, 0))
+    found = queries.new_empty(queries.shape)
+    for first in range(0, queries.shape[3], QUERIES):
+        last = min(queries.shape[3], first + QUERIES)
+        upto = ahead + last
         size = max(1, SCORES // (asked.shape[0] * asked.shape[1] * (last - first) * upto))
-        parts = [
-            _block(
-                queries[row : row + size, :, :, first:last],
-                key[row : row + size, :, :upto],
-                value[row : row + size, :, :upto],
-                group.mask[row : row + size, ..., first:last, :upto],
-            )
-            for row in range(0, rows, size)
-        ]
-        blocks.append(parts[0] if len(parts) == 1 else [torch.cat(part) for part in zip(*parts, strict=True)])
-    joint = [torch.cat(part, 3) if len(part) > 1 else part[0] for part in zip(*blocks, strict=True)]
-    # (rows, key heads, group, width, .) -> (key heads, group, real tokens, .)
-    told = [part.permute(1, 2, 0, 3, 4).flatten(2, 3) for part in joint]
-    return told if group.real is None else [part[:, :, group.real] for part in told]
+        for row in range(0, rows, size):
+            part = slice(row, row + size)
+            block = queries[part, :, :, first:last]
+            shares = scores(block, key[part, :, :upto], mask[part, ..., first:last, :upto]).softmax(-1)
+            weighed_values = torch.bmm(shares, value[part, :, :upto].flatten(0, 1))
+            found[part, :, :, first:last] = weighed_values.view(block.shape)
+    return _by_token(found, group)
+
+
+def _later(asked: Any, buffers: tuple[Any, Any], group: Group, shared: Any) -> Any:
+    """Rows that go on: their own keys, and the shared ones once for all of them, joined by their weights."""
+    import torch
+
+    queries, (key, value) = _queries(asked, group), _picked(buffers, group)
+    size = max(1, SCORES // (asked.shape[0] * asked.shape[1] * queries.shape[3] * key.shape[2]))
+    parts = [
+        _block(*(part[row : row + size] for part in (queries, key, value, group.mask)))
+        for row in range(0, len(queries), size)
+    ]
+    whole = parts[0] if len(parts) == 1 else [torch.cat(part) for part in zip(*parts, strict=True)]
+    sums, tops, weights = (_by_token(part, group) for part in whole)
+    if shared is not None:
+        own = asked if group.flat is None else asked[:, :, group.flat]
+        sums, tops, weights = joined((sums, tops, weights), _ahead(own, (shared.keys[0], shared.values[0])))
+    return (sums / weights).to(asked.dtype)
+
+
+def _queries(asked: Any, group: Group) -> Any:
+    """(rows, key heads, group, width of the group, width) of the group's tokens."""
+    if group.flat is None:
+        return asked[:, :, None].permute(3, 0, 1, 2, 4)
+    return asked[:, :, group.tokens].permute(2, 0, 1, 3, 4)
+
+
+def _picked(buffers: tuple[Any, Any], group: Group) -> tuple[Any, Any]:
+    """Keys and values of the group's rows as far as they are filled; all as they lie where the group is all rows."""
+    if group.rows is None:
+        return buffers
+    key, value = (part[:, :, : group.mask.shape[-1]].index_select(0, group.rows) for part in buffers)
+    return key, value
+
+
+def _by_token(found: Any, group: Group) -> Any:
+    """(key heads, group, real tokens, .) from (rows, key heads, group, width of the group, .)."""
+    told = found.permute(1, 2, 0, 3, 4).flatten(2, 3)
+    return told if group.real is None else told[:, :, group.real]
 
 
 def _block(query: Any, key: Any, value: Any, mask: Any) -> list[Any]:
