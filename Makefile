@@ -35,8 +35,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 # 0: the target is met. 100: it is not. 101: not decided yet. Each of them is a verdict.
 demo: $(VENV)/installed
 	$(BIN)/advisor models fetch smollm2-135m minilm-l6
-	@rm -rf $(DEMO)
-	@code=0; $(BIN)/advisor run support-intents --out $(DEMO) $(DEMO_OPTIONS) || code=$$?; \
+	@rm -rf $(DEMO).before; [ ! -e $(DEMO)/report.json ] || mv $(DEMO) $(DEMO).before; rm -rf $(DEMO)
+	@reuse=; [ ! -e $(DEMO).before ] || reuse="--reuse $(DEMO).before"; \
+		code=0; $(BIN)/advisor run support-intents --out $(DEMO) $(DEMO_OPTIONS) $$reuse || code=$$?; \
 		case $$code in 0|100|101) ;; *) exit $$code ;; esac
 
 test: $(VENV)/installed-dev

@@ -44,6 +44,8 @@ class Wishes:
     dtype: str | None = None
     accept_terms: bool = False
     allow_code: bool = False
+    reuse: Path | None = None
+    """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
 
 
 @dataclass(kw_only=True)
@@ -56,6 +58,7 @@ class Prepared:
     options: Options
     origin: str = ""
     prediction: Mapping[str, Any] = field(default_factory=dict)
+    reuse: Path | None = None
 
     def run(self, folder: Path, events: Events | None = None) -> Run:
         from benchmarks.run import Run, Silent
@@ -67,6 +70,7 @@ class Prepared:
             options=self.options,
             folder=folder,
             events=events or Silent(),
+            reuse=self.reuse,
         )
 
 
@@ -140,6 +144,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         options=options,
         origin=found.origin,
         prediction=_prediction(found.folder),
+        reuse=wishes.reuse,
     )
 
 

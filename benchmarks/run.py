@@ -15,6 +15,7 @@ from benchmarks.contract import BadInput, Benchmark, Candidate
 from benchmarks.models import Models
 from benchmarks.plan import Options, Unit, units
 from benchmarks.remembering import Memory
+from benchmarks.reuse import Earlier, program
 from benchmarks.store import Finished, Store
 from benchmarks.work import AGAIN, Worker, task_hash
 
@@ -59,16 +60,23 @@ class Run:
     options: Options
     folder: Path
     events: Events = field(default_factory=Silent)
+    reuse: Path | None = None
+    """Folder of an earlier run from which looks and trainings are taken over."""
 
     def execute(self) -> None:
         """Performs every unit that is not finished yet."""
+        earlier = None
+        if self.reuse is not None:
+            earlier = Earlier.open(self.reuse, self.identity(), provenance(self.models))
         self.folder.mkdir(parents=True, exist_ok=True)
         store = Store(self.folder / "run.sqlite")
         try:
-            self._agree(store)
-            self._perform(store)
+            self._agree(store, earlier)
+            self._perform(store, earlier)
         finally:
             store.close()
+            if earlier is not None:
+                earlier.store.close()
 
     # ------------------------------------------------------------ what the run is
 
@@ -90,12 +98,15 @@ class Run:
     def _names(self) -> list[str]:
         return sorted({candidate.model for candidate in self.candidates if candidate.model})
 
-    def _agree(self, store: Store) -> None:
+    def _agree(self, store: Store, earlier: Earlier | None) -> None:
         """Freezes the identity at the first start; refuses to go on with another one, and says which part differs."""
         mine, known = self.identity(), store.meta("identity")
         if known is None:
             store.set_meta("identity", mine)
-            store.set_meta("provenance", provenance(self.models))
+            taken = (
+                {} if self.reuse is None else {"searches and trainings": "taken over from an earlier run where equal"}
+            )
+            store.set_meta("provenance", provenance(self.models) | taken)
             return
         for name, was, now in _differences(known, mine):
             raise BadInput(
@@ -111,7 +122,9 @@ class Run:
             self.benchmark, candidate, self.options, f"{task_hash(self.benchmark)}|{self.benchmark.fingerprint}|{model}"
         )
 
-    def _perform(self, store: Store) -> None:
+    def _perform(self, store: Store, earlier: Earlier | None) -> None:
+        if earlier is not None:
+            earlier.hand_adapters_on(self.folder)
         plan = [(unit, candidate) for candidate in self.candidates for unit in self._units(candidate)]
         finished = {name: note for name, note in store.finished().items() if not note.get(AGAIN)}
         worker = Worker(
@@ -119,7 +132,7 @@ class Run:
             models=self.models,
             options=self.options,
             folder=self.folder,
-            journal=store.journal,
+            journal=store.journal if earlier is None else earlier.layered(store.journal),
             on_progress=self.events.progress,
             fits={unit.candidate: unit.name for unit, _ in plan if unit.kind == "fit"},
             memory=Memory(kept=store),
@@ -204,6 +217,7 @@ def provenance(models: Models) -> dict[str, str]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "placement": str(models.placement),
+        "program": program(),
         "started": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
 

@@ -20,7 +20,8 @@ from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation, Stat
 from benchmarks.frozen import freeze, thaw
 from benchmarks.metrics import load as load_metric
 from benchmarks.plan import Options, Unit, candidates, label
-from benchmarks.run import Run
+from benchmarks.reuse import Earlier
+from benchmarks.run import Run, provenance
 from benchmarks.store import Store
 from benchmarks.stored import evaluations, rescored
 from strategies.catalog import approaches
@@ -517,3 +518,63 @@ def test_scores_are_made_again_from_raw_answers_without_a_model(model: Path, tmp
     assert 0 < other.scores[1] < 1
     assert other.scores[2:] == before.scores[2:]
     assert other.answering == before.answering
+
+
+# ---------------------------------------------------------------- what an earlier run found
+
+
+def test_searches_and_trainings_of_an_earlier_run_are_taken_over(
+    whole: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is trained again, every held-out case is answered again, and the rows and costs of fitting are the same."""
+    from strategies.models.local import LocalModel
+
+    answered: list[int] = []
+    ask = LocalModel.score_labels
+
+    def watched(self: LocalModel, prompts: Sequence[Any], *given: Any) -> Any:
+        answered.append(len(prompts))
+        return ask(self, prompts, *given)
+
+    monkeypatch.setattr(LocalModel, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(LocalModel, "score_labels", watched)
+    run = replace(killed.bakeoff(tmp_path / "again", model), reuse=whole)
+    run = replace(run, options=replace(run.options, second_seed=False))
+    run.execute()
+    with opened(whole) as first, opened(run.folder) as second:
+        assert "earlier run" in second.meta("provenance")["searches and trainings"]
+        for candidate in run.candidates:
+            rows = [
+                [
+                    (row.key, row.score, getattr(row.outcome, "text", ""))
+                    for row in store.rows(candidate.name, "heldout")
+                ]
+                for store in (first, second)
+            ]
+            assert rows[0] == rows[1]
+            fits = [
+                [dataclasses.asdict(row) for row in store.usage(candidate.name, "fit")] for store in (first, second)
+            ]
+            if candidate.model:
+                assert fits[0] == fits[1], "what fitting cost is what it cost then, seconds included"
+    assert sum(answered) >= len(run.benchmark.heldout)
+
+
+def test_other_examples_and_what_is_no_run_are_refused(whole: Path, model: Path, tmp_path: Path) -> None:
+    run = killed.bakeoff(tmp_path / "other", model)
+    with pytest.raises(BadInput, match="holds no run to take over from"):
+        replace(run, reuse=tmp_path / "nowhere").execute()
+    with pytest.raises(BadInput, match="it was made with another seed"):
+        replace(run, reuse=whole, options=replace(run.options, seed=5)).execute()
+    with pytest.raises(BadInput, match="other examples"):
+        replace(run, reuse=whole, benchmark=tiny.benchmark(examples=40)).execute()
+    assert not (tmp_path / "other").exists()
+
+
+def test_of_another_program_nothing_is_taken_over(
+    whole: Path, model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = killed.bakeoff(whole, model)
+    monkeypatch.setattr("benchmarks.run.program", lambda: "changed")
+    assert Earlier.open(whole, run.identity(), provenance(run.models)) is None
+    assert "its program was another" in caplog.text

@@ -25,6 +25,11 @@ ASK_ABOVE_MINUTES = 60
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/NAME.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder; finished work is not done again.")
 @click.option(
+    "--reuse",
+    type=click.Path(path_type=Path),
+    help="Take over searches and trainings of the run in that folder: same examples, other held-out cases or target.",
+)
+@click.option(
     "--target", type=float, help="Share of cases that must be right, between 0 and 1, in place of the spec's."
 )
 @click.option("--examples", type=click.IntRange(min=10), help="Use a seeded sample of that many examples.")
@@ -111,6 +116,7 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "probes",
         "accept_terms",
         "allow_code",
+        "reuse",
     )
     return Wishes(
         **{name: given[name] for name in names},  # type: ignore[arg-type]  # click has checked them
