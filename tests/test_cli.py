@@ -183,6 +183,7 @@ def test_the_doctor_says_what_models_run_with_and_measures_again_when_asked(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADVISOR_CACHE", str(desk / "cache"))
+    monkeypatch.setattr("strategies.models.measured.busy", lambda: False)
     told = call(capsys, "doctor")
     assert told.code == 0
     assert "models run on" in told.out

@@ -321,6 +321,7 @@ def test_the_number_format_is_the_one_that_is_clearly_quicker_here(
     bfloat16: float, chosen: str, says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path))
+    monkeypatch.setattr(measured, "busy", lambda: False)
     monkeypatch.setattr(measured, "_tried", lambda ways: {"float32": 3.0, "bfloat16": bfloat16})
     assert choose("cpu").dtype == chosen
     assert says in str(choose("cpu"))
@@ -338,6 +339,16 @@ def test_a_wrong_override_says_what_is_allowed(name: str, value: str, monkeypatc
 def test_threads_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVISOR_THREADS", "3")
     assert choose("cpu", "float32").threads == 3
+
+
+def test_what_was_measured_on_a_busy_machine_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path))
+    monkeypatch.setattr(os, "getloadavg", lambda: (99.0, 1.0, 1.0))
+    assert measured.quickest("which", {"one": int, "other": int}).question == "which"
+    assert measured.remembered() == []
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 99.0, 99.0))
+    measured.quickest("which", {"one": int, "other": int})
+    assert [timing.question for timing in measured.remembered()] == ["which"]
 
 
 def test_what_cannot_be_remembered_is_measured_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu
 def command(again: bool, as_json: bool) -> None:
     """Show the device, number format, threads and attention that models run with here, and why.
 
-    They are chosen by a measurement of a moment at first use, which is remembered for this machine.
+    They are chosen by a measurement of a moment at first use, which is remembered for this machine unless it was busy.
     """
     if again:
         measured.forget()
@@ -74,7 +74,7 @@ def _text(found: dict[str, Any]) -> str:
         f"models run on {found['placement']}",
         f"memory free: {found['memory'] / 1e9:.1f} GB",
         f"versions: {versions}",
-        "measured here:",
+        "measured here:" if found["measured"] else "measured here: nothing yet, or the machine was busy",
         *(_line(Timing(**timing)) for timing in found["measured"]),
         f"To have it otherwise, set {_overrides()}.",
         "Something else was running when it measured? advisor doctor --again",

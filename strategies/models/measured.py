@@ -16,6 +16,8 @@ from typing import Any
 
 ROUNDS = 3
 FILE = "measured.json"
+BUSY = 0.8
+"""Processes that run or wait, a core, from which on a machine counts as busy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +46,14 @@ def quickest(question: str, ways: Mapping[str, Callable[[], Any]], worth: float 
     usual, best = next(iter(ways)), min(seconds, key=seconds.__getitem__)
     choice = best if seconds[usual] > worth * seconds[best] else usual
     timing = Timing(question=question, choice=choice, seconds=seconds, day=time.strftime("%Y-%m-%d", time.gmtime()))
-    _remember(timing)
+    if not busy():
+        _remember(timing)
     return timing
+
+
+def busy() -> bool:
+    """Whether other work took much of the last minute: what is measured then holds for now, and is not remembered."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY * cores()
 
 
 def remembered() -> list[Timing]:
