@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.contract import BadInput
 from benchmarks.studies.speed import growth, measures, ours, plain, report, startup, whole
+from benchmarks.studies.speed.contenders import part_of
 from benchmarks.studies.speed.measures import Measure
 from benchmarks.studies.speed.tables import HERE, TABLES, table
 from benchmarks.studies.speed.work import Work
@@ -60,8 +61,12 @@ def test_a_plain_loop_scores_labels_as_ours(work: Work, model: LocalModel) -> No
 
 
 def test_generate_answers_as_ours(work: Work, model: LocalModel) -> None:
-    given = work.answers(5)
-    assert plain.Answers(given)()["answers"] == ours.answers(model, given)["answers"]
+    given = work.answers(3)
+    peer = plain.Answers(given)
+    turns = [peer(turn)["answers"] for turn in (0, 1)]
+    assert turns == [ours.answers(model, part_of(given, turn))["answers"] for turn in (0, 1)]
+    assert part_of(given, 0)["prompts"] + part_of(given, 1)["prompts"] == given["prompts"][: 2 * given["per_turn"]]
+    assert part_of(given, -1)["prompts"] == given["prompts"][-8:]
 
 
 def test_a_plain_loop_of_peft_learns_as_ours(work: Work, model: LocalModel) -> None:

@@ -6,7 +6,7 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.contract import BadInput
 from benchmarks.studies.settings import ROOT
 from benchmarks.studies.speed.environments import Peer, python_of
+from benchmarks.studies.speed.work import WARM
 
 PEERS = Path(__file__).parent / "peers"
 
@@ -78,13 +79,23 @@ class Running:
             self._process.kill()
 
 
-def serve(ready: Mapping[str, Any], repeat: Any) -> None:
+def serve(ready: Mapping[str, Any], repeat: Callable[[int], Mapping[str, Any]]) -> None:
     """The worker's side, for contenders of this environment: says that it is ready and works whenever a line comes."""
     print(json.dumps({"ready": ready}), flush=True)
-    for _ in sys.stdin:
-        found = repeat()
+    for turn, _ in enumerate(sys.stdin):
+        found = repeat(turn)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(json.dumps({**found, "peak memory in GB": round(peak, 2)}), flush=True)
+
+
+def part_of(work: Mapping[str, Any], turn: int) -> dict[str, Any]:
+    """The work of one turn: its own prompts where each turn has some, and the last ones for turn -1, to warm up with."""
+    size = work.get("per_turn")
+    if size is None:
+        return dict(work)
+    first = (turn % (len(work["prompts"]) // size)) * size if turn >= 0 else len(work["prompts"]) - WARM
+    last = first + (size if turn >= 0 else WARM)
+    return {**work, **{name: work[name][first:last] for name in ("prompts", "messages")}}
 
 
 def given(arguments: Sequence[str]) -> dict[str, Any]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.studies.speed.contenders import given, serve
+from benchmarks.studies.speed.contenders import given, part_of, serve
 from strategies.contract import Message, Prompt, Recipe, Sampling, TrainingRow
 from strategies.models.device import choose
 from strategies.models.local import LocalModel
-
-Repeat = Callable[[], Mapping[str, Any]]
 
 
 def prompts_of(messages: Sequence[Sequence[Any]]) -> list[Prompt]:
@@ -87,8 +85,8 @@ def main() -> None:
     )
     kind = KINDS[work["kind"]]
     with quiet():
-        kind(model, small(work))
-        serve({"placement": str(model.placement)}, lambda: kind(model, work))
+        kind(model, small(part_of(work, -1)))
+        serve({"placement": str(model.placement)}, lambda turn: kind(model, part_of(work, turn)))
 
 
 if __name__ == "__main__":

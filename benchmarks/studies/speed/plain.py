@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.studies.speed.contenders import given, serve
+from benchmarks.studies.speed.contenders import given, part_of, serve
 
 BATCHES = (8, 16, 32, 64)
 
@@ -34,7 +34,7 @@ class Labels:
         self.model, self.tokenizer = load(work)
         self.cases = work["cases"]
 
-    def __call__(self) -> Mapping[str, Any]:
+    def __call__(self, _turn: int = 0) -> Mapping[str, Any]:
         start = time.perf_counter()
         scores = [self.score(case["prompt"], case["labels"]) for case in self.cases]
         seconds = time.perf_counter() - start
@@ -75,19 +75,22 @@ class Answers:
 
     def __init__(self, work: Mapping[str, Any]) -> None:
         self.model, self.tokenizer = load(work)
-        self.prompts, self.limit, self.schema = work["prompts"], work["max_tokens"], work.get("schema", "")
-        rates = {size: self._rate(size) for size in BATCHES if size <= max(8, len(self.prompts))}
+        self.work, self.limit, self.schema = work, work["max_tokens"], work.get("schema", "")
+        most = max(8, work["per_turn"])
+        rates = {size: self._rate(size) for size in BATCHES if size <= most}
         self.batch = max(rates, key=rates.__getitem__)
         self.settings = {"batch": self.batch, "cases a second by batch": rates}
 
     def _rate(self, size: int) -> float:
         start = time.perf_counter()
-        self._written(self.prompts[:size], size)
-        return round(min(size, len(self.prompts)) / (time.perf_counter() - start), 2)
+        asked = self.work["prompts"][-size:]
+        self._written(asked, size)
+        return round(len(asked) / (time.perf_counter() - start), 2)
 
-    def __call__(self) -> Mapping[str, Any]:
+    def __call__(self, turn: int = 0) -> Mapping[str, Any]:
+        prompts = part_of(self.work, turn)["prompts"]
         start = time.perf_counter()
-        found = self._written(self.prompts, self.batch)
+        found = self._written(prompts, self.batch)
         seconds = time.perf_counter() - start
         texts = self.tokenizer.batch_decode(found, skip_special_tokens=True)
         tokens = sum(len([token for token in row if token != self.tokenizer.pad_token_id]) for row in found)
@@ -167,7 +170,7 @@ class Training:
         rows = self.rows[: 2 * size]
         return round(sum(len(ids) for ids, _ in rows) / self._epoch(rows, size)[0], 1)
 
-    def __call__(self) -> Mapping[str, Any]:
+    def __call__(self, _turn: int = 0) -> Mapping[str, Any]:
         seconds, loss = self._epoch(self.rows, self.batch)
         tokens = sum(len(ids) for ids, _ in self.rows)
         return {"seconds": seconds, "cases": len(self.rows), "tokens": tokens, "loss": loss}

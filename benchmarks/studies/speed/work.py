@@ -16,7 +16,7 @@ from strategies.prompting.rendering import Form, Renderer
 
 MODEL = "smollm2-135m"
 SHOTS, NEW_TOKENS, CONCURRENCY = 5, 16, 32
-TRAINING_ROWS = 192
+TURNS, WARM = 3, 8
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,13 @@ class Work:
         return self._common | {"cases": [row | {"labels": list(renderer.words.words)} for row in rows]}
 
     def answers(self, cases: int) -> dict[str, Any]:
-        """Five demonstrations that all requests share."""
-        rows = [self._asked(prompt) for prompt in self._prompts(cases)]
+        """Five demonstrations that all requests share. Every turn has cases of its own, so that what a peer keeps of whole
+        prompts brings it nothing that new requests would not have; the last ones are for warming up."""
+        rows = [self._asked(prompt) for prompt in self._prompts(TURNS * cases + WARM)]
         return self._common | {
             "prompts": [row["prompt"] for row in rows],
             "messages": [row["messages"] for row in rows],
+            "per_turn": min(cases, (len(rows) - 1) // TURNS),
             "max_tokens": NEW_TOKENS,
             "concurrency": CONCURRENCY,
         }

@@ -4,12 +4,12 @@ A plain script for vLLM's Python; it imports nothing of ours.
 
     python vllm_answers.py WORK.json
 
-It starts the server, has every prompt answered once, and prints a line of JSON, `{"ready": ...}`. Each line of standard
-input is then answered with one repetition of the work and its line of JSON. Everything else that is printed goes to
-standard error. The server ends with the script.
+It starts the server, has the last prompts answered, and prints a line of JSON, `{"ready": ...}`. Each line of standard
+input is then answered with one turn, `per_turn` prompts that were not asked before, and its line of JSON. Everything else
+that is printed goes to standard error. The server ends with the script.
 
-So the server's cache of beginnings is warm in every repetition: it holds the whole of each prompt but its last block.
-Its blocks are of 32 tokens, since with the 128 that are usual on a CPU a short prompt would not be kept at all.
+So the server's cache holds what all prompts begin with. Its blocks are of 32 tokens, since with the 128 that are usual on
+a CPU a short beginning would not be kept at all.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ NAME = "peer"
 BLOCK = 32
 CACHE_GIB = 2
 START_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 300, 20, 600
+WARM = 8
+"""Prompts that are answered before anything is timed."""
 LOG_LINES = 30
 """Of the server's log, shown where it does not start."""
 PACKAGES = ("vllm", "torch", "transformers")
@@ -49,11 +51,12 @@ def main() -> None:
     # The server has to end with us, so being told to end must run what stands in `finally`.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with serving(work) as port:
-        timed(port, work)
+        timed(port, {**work, "prompts": work["prompts"][-WARM:]})
         versions = {name: version(name) for name in PACKAGES}
         say(output, {"ready": {"versions": versions, "settings": settings(work)}})
-        for _ in sys.stdin:
-            say(output, timed(port, work))
+        for turn, _ in enumerate(sys.stdin):
+            first = turn * work["per_turn"] % (len(work["prompts"]) - work["per_turn"] + 1)
+            say(output, timed(port, {**work, "prompts": work["prompts"][first : first + work["per_turn"]]}))
 
 
 def protected_output() -> IO[str]:
@@ -77,7 +80,7 @@ def settings(work: dict[str, Any]) -> dict[str, Any]:
         "block_size": BLOCK,
         "kv_cache_gib": CACHE_GIB,
         "prefix_caching": True,
-        "cache": "warm: every prompt was answered once before",
+        "cache": "warm: other prompts with the same beginning were answered before",
         "openmp": "libiomp5" if openmp() else "libgomp",
         "tokens": "of the answers as the server counts them, with the end of each",
     }
