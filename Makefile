@@ -33,12 +33,13 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@touch $@
 
 # 0: the target is met. 100: it is not. 101: not decided yet. Each of them is a verdict.
+# A second demo of the same options takes over what the first one searched and trained.
 demo: $(VENV)/installed
 	$(BIN)/advisor models fetch smollm2-135m minilm-l6
-	@rm -rf $(DEMO).before; [ ! -e $(DEMO)/report.json ] || mv $(DEMO) $(DEMO).before; rm -rf $(DEMO)
-	@reuse=; [ ! -e $(DEMO).before ] || reuse="--reuse $(DEMO).before"; \
+	@rm -rf $(DEMO).before; [ ! -e $(DEMO)/options ] || mv $(DEMO) $(DEMO).before; rm -rf $(DEMO)
+	@reuse=; [ "$$(cat $(DEMO).before/options 2>/dev/null)" != "$(DEMO_OPTIONS)" ] || reuse="--reuse $(DEMO).before"; \
 		code=0; $(BIN)/advisor run support-intents --out $(DEMO) $(DEMO_OPTIONS) $$reuse || code=$$?; \
-		case $$code in 0|100|101) ;; *) exit $$code ;; esac
+		case $$code in 0|100|101) echo "$(DEMO_OPTIONS)" > $(DEMO)/options ;; *) exit $$code ;; esac
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m "not slow"
