@@ -151,6 +151,8 @@ def _say_before(prepared: Prepared) -> None:
     for note in benchmark.notes:
         say(f"note: {note}")
     say(f"models: {', '.join(prepared.models.names)} on {prepared.models.placement}")
+    if prepared.reuse is not None:
+        say(f"searches and trainings of {prepared.reuse.name} are taken over where they are the same, with their cost")
 
 
 def _says_what_is_missing(prepared: Prepared) -> bool:
