@@ -19,7 +19,7 @@ from benchmarks.contract import BadInput
 from benchmarks.store import Store
 from strategies.contract import Journal
 
-SAME = ("program", "torch", "transformers", "peft", "sentence-transformers", "placement")
+SAME = ("program", "machine", "torch", "transformers", "peft", "sentence-transformers", "placement")
 """What of a run's provenance has to be the same: a look by other code or on another machine is another look."""
 
 
@@ -48,7 +48,7 @@ class Earlier:
             raise BadInput(f"{folder} holds no run to take over from. Give the folder that `advisor run --out` wrote.")
         store = Store(folder / "run.sqlite")
         known, made = store.meta("identity") or {}, store.meta("provenance") or {}
-        other = next((name for name in SAME if made.get(name) != provenance.get(name)), None)
+        other = next((name for name in SAME if _bare(made.get(name)) != _bare(provenance.get(name))), None)
         if known.get("task_hash") != identity["task_hash"]:
             wrong = "other examples, documents or another metric"
         else:
@@ -77,6 +77,11 @@ class Earlier:
             shutil.rmtree(partial, ignore_errors=True)
             shutil.copytree(adapter, partial)
             partial.replace(target)
+
+
+def _bare(value: str | None) -> str:
+    """Without the reason in brackets: how much quicker one number format is differs a little with each measurement."""
+    return (value or "").partition(" (")[0] if value and value.endswith(")") else value or ""
 
 
 @dataclass(frozen=True)

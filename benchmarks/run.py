@@ -18,6 +18,7 @@ from benchmarks.remembering import Memory
 from benchmarks.reuse import Earlier, program
 from benchmarks.store import Finished, Store
 from benchmarks.work import AGAIN, Worker, task_hash
+from strategies.models.measured import machine
 
 _SPOKEN = {
     "tuning_tokens": "a tuning budget of",
@@ -103,9 +104,8 @@ class Run:
         mine, known = self.identity(), store.meta("identity")
         if known is None:
             store.set_meta("identity", mine)
-            taken = (
-                {} if self.reuse is None else {"searches and trainings": "taken over from an earlier run where equal"}
-            )
+            said = "taken over from an earlier run where equal"
+            taken = {} if earlier is None else {"searches and trainings": said}
             store.set_meta("provenance", provenance(self.models) | taken)
             return
         for name, was, now in _differences(known, mine):
@@ -217,6 +217,7 @@ def provenance(models: Models) -> dict[str, str]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "placement": str(models.placement),
+        "machine": machine(),
         "program": program(),
         "started": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }

@@ -578,3 +578,17 @@ def test_of_another_program_nothing_is_taken_over(
     monkeypatch.setattr("benchmarks.run.program", lambda: "changed")
     assert Earlier.open(whole, run.identity(), provenance(run.models)) is None
     assert "its program was another" in caplog.text
+    fresh = replace(run, folder=whole.with_name("fresh"), reuse=whole, candidates=run.candidates[:1])
+    fresh.execute()
+    with opened(fresh.folder) as store:
+        assert "searches and trainings" not in store.meta("provenance")
+
+
+def test_a_reason_that_was_measured_a_little_differently_is_no_other_placement(whole: Path, model: Path) -> None:
+    run = killed.bakeoff(whole, model)
+    made = provenance(run.models)
+    why = made["placement"].partition(" (")[0] + " (another reason)"
+    found = Earlier.open(whole, run.identity(), made | {"placement": why})
+    assert found is not None
+    found.store.close()
+    assert Earlier.open(whole, run.identity(), made | {"placement": "cuda, " + why}) is None

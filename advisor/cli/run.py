@@ -26,7 +26,7 @@ ASK_ABOVE_MINUTES = 60
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder; finished work is not done again.")
 @click.option(
     "--reuse",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Take over searches and trainings of the run in that folder: same examples, other held-out cases or target.",
 )
 @click.option(

@@ -8,7 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -114,7 +114,10 @@ def _read() -> dict[str, Any]:
         found = json.loads(_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    names = {each.name for each in fields(Timing)}
+    return {key: timing for key, timing in found.items() if isinstance(timing, dict) and set(timing) == names}
 
 
 def _remember(timing: Timing) -> None:
