@@ -15,6 +15,7 @@ from strategies.contract import Message, Prompt, Sampling
 from strategies.models import engine, plain
 from strategies.models.attention import Attention
 from strategies.models.batching import Drawing, common_prefix, plan_batches
+from strategies.models.blockwise import is_blockwise
 from strategies.models.engine import LabelTree
 from strategies.models.local import LocalModel
 from tests import tiny
@@ -84,6 +85,18 @@ def test_greedy_answers_are_those_of_transformers_token_for_token(model: LocalMo
     assert set(found) == set(range(len(prompts)))
     for row, prompt in enumerate(prompts):
         assert found[row] == reference(model, model.chat.encode(prompt), 20)
+
+
+def test_a_model_with_its_own_attention_gives_the_same_answers(
+    llama: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way that graphics cards take: in batches that rows leave."""
+    monkeypatch.setenv("ADVISOR_ATTENTION", "own")
+    monkeypatch.setattr("strategies.models.blockwise._tried", {})
+    model, prompts = replace(llama), ragged()
+    assert not is_blockwise(model.parts.model)
+    assert asked(model, prompts, 20) == asked(llama, prompts, 20)
+    assert scored(model, prompts)[0] == pytest.approx(scored(llama, prompts)[0], abs=1e-4)
 
 
 def test_a_shared_beginning_is_read_once_and_told(llama: LocalModel) -> None:

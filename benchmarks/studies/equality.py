@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -97,17 +98,15 @@ class Engine:
         answer: list[int] = out[0, ids.shape[1] :].tolist()
         return [token for token in answer if token not in stop]
 
-    @property
+    @cached_property
     def own(self) -> Any:
         """transformers' own model, with the attention that it comes with."""
-        if not hasattr(self, "_own"):
-            import torch
-            from transformers import AutoModelForCausalLM
+        import torch
+        from transformers import AutoModelForCausalLM
 
-            dtype = getattr(torch, self.model.placement.dtype)
-            model: Any = AutoModelForCausalLM.from_pretrained(self.model.folder, dtype=dtype)
-            self._own = model.eval()
-        return self._own
+        dtype = getattr(torch, self.model.placement.dtype)
+        model: Any = AutoModelForCausalLM.from_pretrained(self.model.folder, dtype=dtype)
+        return model.eval()
 
     def label_gap(self, prompt: Prompt, labels: Sequence[str]) -> float:
         """Ours against one whole pass of transformers for each label."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from benchmarks.studies.speed.contenders import given, part_of, serve
@@ -119,14 +120,12 @@ class Answers:
 
         return LogitsProcessorList([Held(self._grammar, width)] if self.schema else [])
 
-    @property
+    @cached_property
     def _grammar(self) -> Any:
         from strategies.models.grammar import Grammar
 
-        if not hasattr(self, "_compiled"):
-            size = self.model.config.get_text_config().vocab_size
-            self._compiled = Grammar.of(self.schema, self.tokenizer, size, {self.tokenizer.eos_token_id})
-        return self._compiled
+        size = self.model.config.get_text_config().vocab_size
+        return Grammar.of(self.schema, self.tokenizer, size, {self.tokenizer.eos_token_id})
 
 
 class Held:
@@ -190,23 +189,25 @@ class Training:
         losses = []
         start = time.perf_counter()
         for first in range(0, len(rows), size):
-            loss = model(**self._batch(rows[first : first + size])).loss
+            loss = model(**padded(rows[first : first + size], self.pad)).loss
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
             losses.append(float(loss.detach()))
         return time.perf_counter() - start, sum(losses) / len(losses)
 
-    def _batch(self, rows: Sequence[tuple[list[int], list[int]]]) -> dict[str, Any]:
-        import torch
 
-        width = max(len(ids) for ids, _ in rows)
-        columns = {
-            "input_ids": [ids + [self.pad] * (width - len(ids)) for ids, _ in rows],
-            "labels": [labels + [-100] * (width - len(labels)) for _, labels in rows],
-            "attention_mask": [[1] * len(ids) + [0] * (width - len(ids)) for ids, _ in rows],
-        }
-        return {name: torch.tensor(values) for name, values in columns.items()}
+def padded(rows: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> dict[str, Any]:
+    """A batch from rows of (token ids, labels), padded on the right."""
+    import torch
+
+    width = max(len(ids) for ids, _ in rows)
+    columns = {
+        "input_ids": [[*ids, *[pad] * (width - len(ids))] for ids, _ in rows],
+        "labels": [[*labels, *[-100] * (width - len(labels))] for _, labels in rows],
+        "attention_mask": [[1] * len(ids) + [0] * (width - len(ids)) for ids, _ in rows],
+    }
+    return {name: torch.tensor(values) for name, values in columns.items()}
 
 
 KINDS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {"labels": Labels, "answers": Answers, "training": Training}

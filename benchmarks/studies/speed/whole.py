@@ -11,11 +11,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.studies.speed import measures
 from benchmarks.studies.speed.measures import Measure
+from benchmarks.studies.speed.plain import padded
 from strategies.contract import Completion, LabelScores, Prompt, Recipe, Sampling, Step, Training, TrainingRow
 from strategies.models.local import LocalModel
 
@@ -165,6 +167,10 @@ class Plain:
             say(f"{TABLE}, plain tools: {place + 1} of {len(calls)} calls, {total:.0f} s")
         return total
 
+    @cached_property
+    def _asked(self) -> Any:
+        return self._model().eval()
+
     def _model(self) -> Any:
         import torch
         from transformers import AutoModelForCausalLM
@@ -174,7 +180,6 @@ class Plain:
     def _answer(self, call: Call) -> None:
         import torch
 
-        self._asked = getattr(self, "_asked", None) or self._model().eval()
         tokenizer = self.chat.tokenizer
         tokenizer.padding_side = "left"
         texts = [self.chat.text(prompt) for prompt in call.prompts]
@@ -209,19 +214,10 @@ class Plain:
                 float(model(**batch).loss)
 
     def _batches(self, rows: Sequence[TrainingRow], size: int) -> Iterator[dict[str, Any]]:
-        import torch
-
-        pairs = [(self.chat.encode(row.prompt), self.chat.encode_answer(row.answer)) for row in rows]
-        pad = self.chat.end_id
-        for first in range(0, len(pairs), size):
-            part = pairs[first : first + size]
-            width = max(len(before) + len(after) for before, after in part)
-            spare = [width - len(before) - len(after) for before, after in part]
-            columns = {
-                "input_ids": [[*pair[0], *pair[1], *[pad] * left] for pair, left in zip(part, spare, strict=True)],
-                "labels": [
-                    [*[-100] * len(pair[0]), *pair[1], *[-100] * left] for pair, left in zip(part, spare, strict=True)
-                ],
-                "attention_mask": [[1] * (width - left) + [0] * left for left in spare],
-            }
-            yield {name: torch.tensor(values) for name, values in columns.items()}
+        for first in range(0, len(rows), size):
+            pairs = [
+                (self.chat.encode(row.prompt), self.chat.encode_answer(row.answer))
+                for row in rows[first : first + size]
+            ]
+            labelled = [([*before, *after], [*[-100] * len(before), *after]) for before, after in pairs]
+            yield padded(labelled, self.chat.end_id)
