@@ -336,6 +336,18 @@ def test_a_wrong_override_says_what_is_allowed(name: str, value: str, monkeypatc
         choose("cpu", "float32")
 
 
+@pytest.mark.parametrize(("busy", "threads"), [(False, 2), (True, 4)])
+def test_a_busy_machine_gives_up_no_core(
+    busy: bool, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path))
+    monkeypatch.setattr("torch.get_num_threads", lambda: 4)
+    monkeypatch.setattr("torch.set_num_threads", lambda _: None)
+    monkeypatch.setattr(measured, "busy", lambda: busy)
+    monkeypatch.setattr(measured, "_tried", lambda ways: dict(zip(ways, (3.0, 1.0), strict=True)))
+    assert choose("cpu", "float32").threads == threads
+
+
 def test_threads_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVISOR_THREADS", "3")
     assert choose("cpu", "float32").threads == 3
@@ -346,7 +358,7 @@ def test_what_was_measured_on_a_busy_machine_is_not_remembered(tmp_path: Path, m
     monkeypatch.setattr(os, "getloadavg", lambda: (99.0, 1.0, 1.0))
     assert measured.quickest("which", {"one": int, "other": int}).question == "which"
     assert measured.remembered() == []
-    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 99.0, 99.0))
+    monkeypatch.setattr(measured, "busy", lambda: False)
     measured.quickest("which", {"one": int, "other": int})
     assert [timing.question for timing in measured.remembered()] == ["which"]
 

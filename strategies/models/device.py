@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from strategies.models import measured
 from strategies.models.blockwise import asked_for
 from strategies.models.measured import quickest
 
@@ -123,7 +124,10 @@ def _best_dtype(device: str) -> tuple[str, str]:
 
 
 def _threads() -> int:
-    """What torch takes by itself, unless half as many are clearly quicker: cores may be shared or promised twice."""
+    """What torch takes by itself, unless half as many are clearly quicker: cores may be shared or promised twice.
+
+    A machine that is busy at the moment would say so too, and half of its cores would then be given up for hours.
+    """
     import torch
 
     asked, usual = os.environ.get("ADVISOR_THREADS", ""), torch.get_num_threads()
@@ -131,8 +135,8 @@ def _threads() -> int:
         if not asked.isdigit() or int(asked) < 1:
             raise ValueError(f"ADVISOR_THREADS is {asked!r}; it is a whole number from 1 on.")
         return int(asked)
-    if usual == 1:
-        return 1
+    if usual == 1 or measured.busy():
+        return usual
     try:
         ways = {str(count): _product("float32", count) for count in (usual, usual // 2)}
         return int(quickest("threads", ways, WORTH).choice)

@@ -42,18 +42,23 @@ def quickest(question: str, ways: Mapping[str, Callable[[], Any]], worth: float 
     found = _read().get(_key(question))
     if found is not None and set(found["seconds"]) == set(ways):
         return Timing(**found)
+    occupied = busy()
     seconds = _tried(ways)
     usual, best = next(iter(ways)), min(seconds, key=seconds.__getitem__)
     choice = best if seconds[usual] > worth * seconds[best] else usual
     timing = Timing(question=question, choice=choice, seconds=seconds, day=time.strftime("%Y-%m-%d", time.gmtime()))
-    if not busy():
+    if not occupied:
         _remember(timing)
     return timing
 
 
 def busy() -> bool:
-    """Whether other work took much of the last minute: what is measured then holds for now, and is not remembered."""
-    return hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY * cores()
+    """Whether other work takes the cores now or took much of the last minute: what is measured then is not remembered."""
+    try:
+        running = int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[0])
+    except (OSError, ValueError, IndexError):
+        running = 1
+    return running > 1 or (hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY * cores())
 
 
 def remembered() -> list[Timing]:
