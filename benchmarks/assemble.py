@@ -110,7 +110,6 @@ def assemble(
     _check_outputs(spec, data, labels_given=labels_given)
     findings = audit(data.examples, data.heldout or (), data.documents, spec)
     examples, heldout = _sides(data, kind, limits, seed)
-    examples, heldout = grouped(examples), grouped(heldout)
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
     target, target_notes = _target(spec, limits)
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
@@ -236,13 +235,13 @@ def _check_outputs(spec: Spec, data: Loaded, labels_given: bool) -> None:
 
 
 def _sides(data: Loaded, kind: Kind, limits: Limits, seed: int) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
-    """Examples and held-out cases, without overlap and within the limits."""
+    """Examples and held-out cases, `grouped`, without overlap and within the limits."""
     for name, value in (("examples", limits.examples), ("heldout", limits.heldout)):
         if value is not None and value < 1:
             raise BadInput(f"The number of {name} is {value}; it must be at least 1. Write, for instance, 300.")
     if data.heldout is None:
-        cut = cut_heldout(data.examples, kind, seed)
-        return _sample(cut.examples, limits.examples, seed), _sample(cut.heldout, limits.heldout, seed)
+        cut = cut_heldout(grouped(data.examples), kind, seed)
+        return _sample(cut.examples, limits.examples, seed), grouped(_sample(cut.heldout, limits.heldout, seed))
     if not data.heldout:
         raise BadInput(
             "There are no held-out cases. Put at least 20 into the file, or leave `heldout:` out of the spec."
@@ -255,7 +254,7 @@ def _sides(data: Loaded, kind: Kind, limits: Limits, seed: int) -> tuple[tuple[C
         raise BadInput(
             "Every example has the input of a held-out case. Give examples that are not in the held-out file."
         )
-    return _sample(kept, limits.examples, seed), heldout
+    return grouped(_sample(kept, limits.examples, seed)), grouped(heldout)
 
 
 def _sample(cases: tuple[Case, ...], size: int | None, seed: int) -> tuple[Case, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from benchmarks.betting import p_at_most
 from benchmarks.grouping import as_scores, binomial_counts, group_codes, totals
@@ -19,12 +19,25 @@ LARGEST = 100_000
 
 def right_needed(n: ArrayLike, target: float, alpha: float) -> NDArray[np.int64]:
     """Right answers of `n` from which the exact lower bound is at or above the target; n + 1 where none suffices."""
-    return np.asarray(stats.binom.isf(alpha, n, target) + 1).astype(np.int64)
+    cases = np.asarray(n, dtype=np.int64)
+    spread = special.ndtri(1 - alpha) * np.sqrt(cases * target * (1 - target))
+    needed: NDArray[np.int64] = np.clip(np.ceil(cases * target + spread), 1, cases + 1).astype(np.int64)
+    while (short := (needed <= cases) & (_at_least(needed, cases, target) > alpha)).any():
+        needed = needed + short
+    while (spare := (needed > 1) & (_at_least(needed - 1, cases, target) <= alpha)).any():
+        needed = needed - spare
+    return needed
+
+
+def _at_least(k: ArrayLike, n: ArrayLike, share: float) -> NDArray[np.float64]:
+    """The probability of at least `k` (1 to n + 1) right of `n`; this part of SciPy loads in a tenth of `stats`'s time."""
+    few, over = np.minimum(k, n), np.asarray(k) > n
+    return np.where(over, 0.0, special.betainc(few, np.asarray(n) - few + 1, share))
 
 
 def share_above(k: float, n: float, target: float) -> float:
     """Exact binomial p-value of the hypothesis that the share is at most `target`, from `k` right of `n`."""
-    return 1.0 if k <= 0 or target >= 1 else float(stats.beta.cdf(target, k, n - k + 1))
+    return 1.0 if k <= 0 or target >= 1 else float(special.betainc(k, n - k + 1, target))
 
 
 def showable(n: int, target: float, candidates: int = 1, alpha: float = 0.05) -> int | None:
@@ -88,7 +101,7 @@ def _by_betting(
     alpha, power = aim
     cases, truth = sizes.sum(), sums.sum() / sizes.sum()
     variance = np.square(sums - truth * sizes).sum() / cases
-    reach = math.sqrt(2 * math.log(1 / alpha)) + float(stats.norm.ppf(power))
+    reach = math.sqrt(2 * math.log(1 / alpha)) + float(special.ndtri(power))
     by_variance = (reach / (truth - target)) ** 2 * variance
     # However small the variance, the largest bet wins no more than this a case.
     largest_bet = 0.95 / (target * sizes.max() * len(sizes) / cases)
@@ -107,7 +120,8 @@ def _smallest(right: int, n: int, target: float, truth: float, aim: tuple[float,
     while start <= limit:
         further = np.arange(start, min(start + block, limit + 1))
         needed = right_needed(n + further, target, alpha) - right
-        enough = np.flatnonzero(stats.binom.sf(needed - 1, further, truth) >= power)
+        shown = np.where(needed > 0, _at_least(np.maximum(needed, 1), further, truth), 1.0)
+        enough = np.flatnonzero(shown >= power)
         if enough.size:
             return int(further[enough[0]])
         start, block = start + block, min(2 * block, 65_536)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,14 +22,15 @@ _BANDS, _ROWS = 10, 4
 _MAX_SHINGLES = 4_000_000
 _CHUNK = 2_000_000
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_WORDS = re.compile(r"[^\W_]+")
+"""Runs of letters and digits: what `str.isalnum` accepts."""
 
 
 def normalised(text: str) -> str:
     """The text in lower case, compatibility form, with single spaces and without punctuation."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
-    kept = "".join(character if character.isalnum() else " " for character in text.casefold())
-    return " ".join(kept.split()) or text.strip()
+    return " ".join(_WORDS.findall(text.casefold())) or text.strip()
 
 
 def clusters(texts: Sequence[str], groups: Sequence[str], largest_share: float = 0.1) -> list[list[int]]:
@@ -118,7 +120,9 @@ def _similar(one: Hashes, other: Hashes) -> bool:
     small, large = sorted((len(one), len(other)))
     if small < THRESHOLD * large:
         return False
-    common = len(np.intersect1d(one, other, assume_unique=True))
+    joined = np.concatenate((one, other))
+    joined.sort()
+    common = int(np.count_nonzero(joined[1:] == joined[:-1]))
     return common >= THRESHOLD * (small + large - common)
 
 

@@ -64,19 +64,15 @@ def grouped(cases: Sequence[Case]) -> tuple[Case, ...]:
     The group is the id of the set's first case, so that results are never counted as independent that are not.
     """
     marked = list(cases)
-    for members in _clusters(cases):
+    for members in clusters([case.input for case in cases], [case.group for case in cases]):
         name = cases[members[0]].id if len(members) > 1 else ""
         for index in members:
             marked[index] = replace(cases[index], group=name)
     return tuple(marked)
 
 
-def _clusters(cases: Sequence[Case]) -> list[list[int]]:
-    return clusters([case.input for case in cases], [case.group for case in cases])
-
-
 def cut_heldout(cases: Sequence[Case], kind: Kind, seed: int) -> Cut:
-    """Holds out half of the cases, at most 500; groups and near-duplicates stay on one side.
+    """Holds out half of the cases, at most 500; the cases are as `grouped` marks them, and groups stay on one side.
 
     For classification every label is held out in proportion, and stays among the examples. Raises `BadInput` below 10
     cases, and where all cases belong together so that nothing can be held out.
@@ -86,7 +82,8 @@ def cut_heldout(cases: Sequence[Case], kind: Kind, seed: int) -> Cut:
             f"There are {len(cases)} examples, too few to hold out half of them. Give at least {LEAST_TO_CUT}, "
             "or a file with held-out cases as `heldout:`."
         )
-    chosen = _part(cases, kind, min(MOST_HELDOUT, len(cases) // 2), random.Random(f"heldout {seed}"))
+    size = min(MOST_HELDOUT, len(cases) // 2)
+    chosen = _part(_by_group(cases), _strata(cases, kind), size, random.Random(f"heldout {seed}"))
     if not chosen:
         raise BadInput(
             "No case is left to hold out: all examples are of one group or say nearly the same. Give a file with "
@@ -101,19 +98,21 @@ def cut_heldout(cases: Sequence[Case], kind: Kind, seed: int) -> Cut:
 def cut_folds(examples: Sequence[Case], kind: Kind, seed: int) -> tuple[Fold, ...]:
     """One fold with a quarter (at most 150) for selection from 300 examples on; below that three folds.
 
-    Groups and near-duplicates stay on one side wherever that leaves both sides of a fold filled. In three folds each
-    example is selected on exactly once. Raises `BadInput` below 3 examples.
+    The examples are as `grouped` marks them: groups, and with them near-duplicates, stay on one side wherever that
+    leaves both sides of a fold filled. In three folds each example is selected on exactly once. Raises `BadInput`
+    below 3 examples.
     """
     if len(examples) < LEAST_EXAMPLES:
         raise BadInput(
             f"There are {len(examples)} examples left to learn from; at least {LEAST_EXAMPLES} are needed. Add some."
         )
     shuffled = random.Random(f"folds {seed}")
+    groups, strata = _by_group(examples), _strata(examples, kind)
     if len(examples) >= ONE_FOLD_FROM:
         size = min(MOST_SELECTION, round(SELECTION_SHARE * len(examples)))
-        selections = [_part(examples, kind, size, shuffled)]
+        selections = [_part(groups, strata, size, shuffled)]
     else:
-        selections = _dealt(examples, kind, shuffled)
+        selections = _dealt(groups, strata, shuffled)
     if not all(selections):
         shuffled = random.Random(f"folds {seed}")
         selections = _without_groups(len(examples), shuffled)
@@ -135,16 +134,23 @@ def _without_groups(count: int, shuffled: random.Random) -> list[set[int]]:
     return [set(order[: min(MOST_SELECTION, round(SELECTION_SHARE * count))])]
 
 
+def _by_group(cases: Sequence[Case]) -> list[list[int]]:
+    """Indexes of the cases of each group; a case without one is alone. In the order of their first case."""
+    found: dict[str, list[int]] = {}
+    for index, case in enumerate(cases):
+        found.setdefault(case.group or f"\0{index}", []).append(index)
+    return list(found.values())
+
+
 def _strata(cases: Sequence[Case], kind: Kind) -> list[str]:
     return [case.output if kind == "classification" else "" for case in cases]
 
 
-def _part(cases: Sequence[Case], kind: Kind, size: int, shuffled: random.Random) -> set[int]:
-    """Indexes of about `size` cases in whole clusters, in proportion to the strata; never all of a stratum."""
-    strata = _strata(cases, kind)
+def _part(groups: Sequence[list[int]], strata: Sequence[str], size: int, shuffled: random.Random) -> set[int]:
+    """Indexes of about `size` cases in whole groups, in proportion to the strata; never all of a stratum."""
     total = Counter(strata)
     wanted = _quotas(total, size, shuffled)
-    groups = _clusters(cases)
+    groups = list(groups)
     shuffled.shuffle(groups)
     chosen: set[int] = set()
     taken: Counter[str] = Counter()
@@ -184,15 +190,14 @@ def _quotas(total: Mapping[str, int], size: int, shuffled: random.Random) -> dic
     return quotas
 
 
-def _dealt(cases: Sequence[Case], kind: Kind, shuffled: random.Random) -> list[set[int]]:
-    """Three parts of whole clusters, the largest first, each to the part with least of its strata and of all."""
-    strata = _strata(cases, kind)
-    groups = _clusters(cases)
+def _dealt(groups: Sequence[list[int]], strata: Sequence[str], shuffled: random.Random) -> list[set[int]]:
+    """Three parts of whole groups, the largest first, each to the part with least of its strata and of all."""
+    groups = list(groups)
     shuffled.shuffle(groups)
     groups.sort(key=len, reverse=True)
     parts: list[set[int]] = [set() for _ in range(FOLDS)]
     held: list[Counter[str]] = [Counter() for _ in range(FOLDS)]
-    most = -(-len(cases) // FOLDS)
+    most = -(-len(strata) // FOLDS)
     for members in groups:
         counts = Counter(strata[index] for index in members)
 

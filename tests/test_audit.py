@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 
@@ -111,11 +110,3 @@ def test_the_summary_counts_words_and_labels() -> None:
     assert summary.labels == (("a", 100, 0), ("b", 0, 1))
     assert summary.document_words is not None
     assert summary.document_words.longest == 2
-
-
-def test_ten_thousand_examples_are_audited_within_two_seconds() -> None:
-    examples, heldout = _clean(0, 10_000), _clean(20_000, 500)
-    documents = [Document(id=str(n), text=_text(n) + _text(n + 1)) for n in range(1_000)]
-    start = time.process_time()
-    audit(examples, heldout, documents, QA)
-    assert time.process_time() - start < 2

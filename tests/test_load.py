@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,14 +186,3 @@ def test_documents_come_from_rows_with_usual_names(tmp_path: Path) -> None:
     )
     (document,) = load_documents(path)
     assert (document.id, document.title, document.text, document.date) == ("d7", "Leave", "Ten days.", "2024")
-
-
-def test_ten_thousand_rows_are_read_well_within_a_second(tmp_path: Path) -> None:
-    rows = [
-        {"id": str(n), "input": f"a message of some ten words about number {n} " * 3, "output": str(n % 50)}
-        for n in range(10_000)
-    ]
-    path = _lines(tmp_path / "rows.jsonl", *rows)
-    start = time.process_time()
-    assert len(load_examples(path)) == 10_000
-    assert time.process_time() - start < 0.8

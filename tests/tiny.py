@@ -15,7 +15,7 @@ from benchmarks.contract import Benchmark
 from benchmarks.metrics import load as load_metric
 from benchmarks.models import Models
 from benchmarks.spec import ModelSpec
-from benchmarks.split import cut_folds
+from benchmarks.split import cut_folds, grouped
 from strategies.contract import Case, Document, Embedder, Kind, LanguageModel, Query, Task, Trial, Usage
 from strategies.models.device import Placement
 from strategies.models.local import LocalModel
@@ -286,7 +286,7 @@ def benchmark(kind: Kind = "classification", examples: int = 24, heldout: int = 
         name=f"tiny {kind}",
         kind=kind,
         instruction="Answer in one word.",
-        folds=cut_folds(cases, kind, 0),
+        folds=cut_folds(grouped(cases), kind, 0),
         score=MetricScore(metric=metric),
         labels=tuple(TOPICS) if kind == "classification" else (),
         documents=rooms() if kind == "qa" else (),
