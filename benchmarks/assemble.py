@@ -16,7 +16,15 @@ from benchmarks import metrics
 from benchmarks.audit import Finding, Summary, audit, summarise
 from benchmarks.contract import BadInput, Benchmark, Metric
 from benchmarks.decidable import Decidable, decidable
-from benchmarks.infer import DEFAULT_METRICS, check_labels, check_objects, imbalance_note, infer_kind, infer_labels
+from benchmarks.infer import (
+    DEFAULT_METRICS,
+    check_labels,
+    check_objects,
+    check_pattern,
+    imbalance_note,
+    infer_kind,
+    infer_labels,
+)
 from benchmarks.load import Cases, read_cases, read_documents
 from benchmarks.plan import rivals
 from benchmarks.spec import Spec, read_spec
@@ -122,7 +130,7 @@ def assemble(
         folds=folds,
         score=MetricScore(metric=metric),
         labels=labels,
-        schema=spec.answer_schema if isinstance(spec.answer_schema, dict) else None,
+        schema=_schema(spec),
         documents=data.documents,
         temperature=spec.temperature,
     )
@@ -207,8 +215,13 @@ def _inferred(spec: Spec, data: Loaded) -> tuple[Spec, tuple[str, ...]]:
     kind = spec.kind
     if kind is None:
         kind, says = infer_kind(data.examples, bool(data.documents), bool(spec.labels), bool(spec.answer_schema))
+        if spec.pattern and kind == "classification" and not spec.labels:
+            kind, says = "qa", "kind: qa, because there is a pattern that every answer has."
         update["kind"] = kind
         notes.append(says)
+    if spec.pattern and kind in ("classification", "extraction"):
+        other = "`labels:`" if kind == "classification" else "`schema:`"
+        raise BadInput(f"`pattern:` is for answers in plain text, and the kind is {kind}. Use {other} instead of it.")
     if kind == "classification" and not spec.labels:
         update["labels"], says = infer_labels(data.examples)
         notes.append(says)
@@ -224,6 +237,12 @@ def _independent(cases: Sequence[Case]) -> int:
     return len({case.group or f"\0{index}" for index, case in enumerate(cases)})
 
 
+def _schema(spec: Spec) -> dict[str, Any] | None:
+    if spec.pattern is not None:
+        return {"type": "string", "pattern": f"^(?:{spec.pattern})$"}
+    return spec.answer_schema if isinstance(spec.answer_schema, dict) else None
+
+
 def _check_outputs(spec: Spec, data: Loaded, labels_given: bool) -> None:
     """Where the labels come from the examples, a held-out label without one is a finding."""
     if labels_given and isinstance(spec.labels, tuple):
@@ -232,6 +251,9 @@ def _check_outputs(spec: Spec, data: Loaded, labels_given: bool) -> None:
     if spec.kind == "extraction":
         check_objects(data.examples, "Example")
         check_objects(data.heldout or (), "Held-out case")
+    if spec.pattern is not None:
+        check_pattern(data.examples, spec.pattern, "Example")
+        check_pattern(data.heldout or (), spec.pattern, "Held-out case")
 
 
 def _sides(data: Loaded, kind: Kind, limits: Limits, seed: int) -> tuple[tuple[Case, ...], tuple[Case, ...]]:

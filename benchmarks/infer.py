@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -100,6 +101,18 @@ def check_objects(cases: Sequence[Case], part: str) -> None:
                 f"{part} {case.id}: the output is not a JSON object, which extraction needs. "
                 'Write {"field": "value"}, or set another kind.'
             )
+
+
+def check_pattern(cases: Sequence[Case], pattern: str, part: str) -> None:
+    """Raises `BadInput` for the first case with an accepted answer that is not of the form `pattern`."""
+    whole = re.compile(pattern)
+    for case in cases:
+        for answer in case.accepted:
+            if answer and not whole.fullmatch(answer):
+                raise BadInput(
+                    f'{part} {case.id}: the output "{answer[:60]}" is not of the form `{pattern}`. '
+                    "Correct the row, or widen `pattern:`."
+                )
 
 
 def imbalance_note(heldout: Sequence[Case], labels: Sequence[str], metric: str) -> str:

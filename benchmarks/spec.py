@@ -201,6 +201,8 @@ class Spec(_Section):
     recorded: Filled | None = None
     labels: tuple[str, ...] | str | None = None
     answer_schema: dict[str, Any] | str | None = Field(default=None, alias="schema")
+    pattern: Filled | None = None
+    """A regular expression for the whole answer: models on this machine cannot write anything else."""
     metric: MetricSpec | None = None
     target: Share | None = None
     constraints: ConstraintsSpec = ConstraintsSpec()
@@ -240,6 +242,17 @@ class Spec(_Section):
     @classmethod
     def _one_slice(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
+
+    @field_validator("pattern")
+    @classmethod
+    def _readable_pattern(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(
+                f"is no regular expression ({error}). Correct it, for instance [A-Z]{{2}}-[0-9]+."
+            ) from None
+        return value
 
     @field_validator("labels")
     @classmethod

@@ -10,9 +10,9 @@ from typing import Any
 from benchmarks.yaml_text import YamlText
 
 SPEC_KEYS = (
-    *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "labels", "schema", "metric"),
+    *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "labels", "schema"),
     *("target", "constraints", "volume", "horizon_months", "temperature", "slices", "models", "embedder", "columns"),
-    "prices",
+    *("metric", "pattern", "prices"),
 )
 SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "constraints": ("cost_per_month", "p95_latency_s", "data_stays_here"),
@@ -35,6 +35,7 @@ _SAMPLES: Mapping[str, str] = {
     "recorded": "recorded: answers.jsonl",
     "labels": "labels: [invoice, refund, other]",
     "schema": "schema: {type: object}",
+    "pattern": "pattern: '[A-Z]{2}-[0-9]+'",
     "metric": "metric: accuracy",
     "target": "target: 0.9",
     "constraints": "constraints: {p95_latency_s: 2}",

@@ -191,7 +191,9 @@ class Sampling:
     temperature: float = 0.0
     seed: int = 0
     schema: str = ""
-    """JSON schema that a generated answer is held to, as JSON text; models that cannot do so ignore it."""
+    """JSON schema that a generated answer is held to, as JSON text; models that cannot do so ignore it.
+
+    A string with a `pattern` stands for plain text of that form."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,10 +19,13 @@ ALIKE = 0.9
 
 
 def answer_schema(task: Task, cases: Sequence[Case]) -> str:
-    """JSON text of the schema, empty where answers are no JSON objects. Its `x-guidance` says how white space is written.
+    """JSON text of the schema, empty where answers are no JSON objects and have no pattern.
 
     Without a schema in the task it allows the fields and types of the examples, in their order where they have one.
+    Its `x-guidance` says how white space is written.
     """
+    if task.schema and task.schema.get("type") == "string":
+        return json.dumps(task.schema, ensure_ascii=False)
     if task.kind != "extraction" or not cases or not all(map(is_object, cases)):
         return ""
     values = [json.loads(case.output) for case in cases]

@@ -121,6 +121,9 @@ BAD: dict[str, tuple[Setup, str]] = {
     ),
     "a label twice": (spec("labels: [a, b, a]"), r'task\.yaml:4: labels lists "a" twice'),
     "one label": (spec("labels: [a]"), r"labels has 1 entries; between 2 and 2,000"),
+    "a broken pattern": (spec("pattern: '[a-'"), r"task\.yaml:4: pattern is no regular expression \(unterminated"),
+    "a pattern for labels": (spec("kind: classification", "pattern: '[ab]'"), r"`pattern:` .* Use `labels:` instead"),
+    "an answer without the pattern": (spec("pattern: 'a'"), r'Example r1: the output "b" is not of the form `a`'),
     "an unknown metric": (spec("metric: acuracy"), r"`acuracy` is not a metric\. The nearest is `accuracy`"),
     "a metric for another kind": (spec("kind: classification", "metric: field_f1"), r"field_f1 is made for extraction"),
     # paths

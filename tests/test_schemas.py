@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from strategies.schemas import answer_schema, common
 from tests import tiny
 
 COMPACT = (",", ":")
+PATTERN = {"type": "string", "pattern": "^(?:[A-Z]{2}-[0-9]{1,3})$"}
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,14 @@ def test_what_is_no_object_has_no_schema(outputs: list[str], kind: str) -> None:
 def test_other_kinds_have_no_schema() -> None:
     given = task(['{"a": 1}'], kind="generation")
     assert answer_schema(given, given.examples) == ""
+
+
+def test_plain_answers_have_the_form_of_the_pattern(model: LocalModel) -> None:
+    schema = answer_schema(given := task(["AB-12"], PATTERN, kind="qa"), given.examples)
+    prompts = [(Message("user", f"number {number} " * (1 + number % 3)),) for number in range(6)]
+    done = dict(model.generate(prompts, 30, Sampling(temperature=1.0, seed=3, schema=schema)))
+    assert all(re.fullmatch("[A-Z]{2}-[0-9]{1,3}", completion.text) for completion in done.values())
+    assert len({completion.text for completion in done.values()}) > 1
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

@@ -221,3 +221,12 @@ def test_an_unknown_column_mapping_is_refused_by_name() -> None:
     with pytest.raises(BadInput, match='Did you mean "input"'):
         parse_spec({"name": "x", "instruction": "y", "examples": "z", "columns": {"inptu": "a"}})
     assert Columns().input is None
+
+
+def test_answers_with_a_pattern_are_plain_text_held_to_it() -> None:
+    spec = parse_spec({"name": "ids", "instruction": "Name it.", "examples": "x.jsonl", "pattern": "[A-Z]{2}-[0-9]"})
+    cases = tuple(Case(id=f"c{n}", input=f"text {n * 7919}", output=("AB-1", "CD-2")[n % 2]) for n in range(20))
+    found = assemble(spec, data=Loaded(examples=cases))
+    assert found.benchmark.task.kind == "qa"
+    assert found.benchmark.task.schema == {"type": "string", "pattern": "^(?:[A-Z]{2}-[0-9])$"}
+    assert "kind: qa, because there is a pattern that every answer has." in found.inferred

@@ -1,17 +1,17 @@
-"""Holds what a model writes to a JSON schema, token by token, with llguidance."""
+"""Holds what a model writes to a JSON schema or to a regular expression, token by token, with llguidance."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """A schema compiled for one tokenizer."""
+    """A schema compiled for one tokenizer. A text with a pattern is written plainly, as the regular expression says."""
 
     tokens: Any
     text: str
@@ -26,7 +26,7 @@ class Grammar:
 
         try:
             tokens = from_tokenizer(tokenizer, n_vocab=size, eos_token=sorted(stop_ids))
-            text = LLMatcher.grammar_from_json_schema(json.loads(schema))
+            text = _written(json.loads(schema))
             wrong, said = LLMatcher.validate_grammar_with_warnings(text, tokens)
         except (TypeError, ValueError, RuntimeError) as error:
             wrong, said = True, [str(error)]
@@ -73,3 +73,12 @@ class Following:
     def whole(self) -> bool:
         """Whether only the end of the answer could follow."""
         return bool(self.matcher.is_stopped() and not self.matcher.is_error())
+
+
+def _written(schema: Mapping[str, Any]) -> str:
+    """The grammar of what the schema allows, as llguidance reads it."""
+    from llguidance import LLMatcher
+
+    if schema.get("type") == "string" and "pattern" in schema:
+        return str(LLMatcher.grammar_from_regex(schema["pattern"]))
+    return str(LLMatcher.grammar_from_json_schema(dict(schema)))
