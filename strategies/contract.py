@@ -254,12 +254,21 @@ class Generates(Protocol):
         ...
 
 
+Ends = Literal["where needed", "always", "never"]
+"""When the end of the turn is part of a label's likelihood. Where needed: for labels that others begin with, since only the
+end tells them apart. Always: for answers of any length, which compete. Never: for beginnings of answers."""
+
+
 @runtime_checkable
 class ScoresLabels(Protocol):
     def score_labels(
-        self, prompts: Sequence[Prompt], labels: Sequence[Sequence[str]], step: Step = "answering"
+        self,
+        prompts: Sequence[Prompt],
+        labels: Sequence[Sequence[str]],
+        step: Step = "answering",
+        ends: Ends = "where needed",
     ) -> Iterator[tuple[int, LabelScores]]:
-        """Scores `labels[i]` as the whole answer to `prompts[i]`; yields in any order."""
+        """Scores `labels[i]` as answers to `prompts[i]`; yields in any order."""
         ...
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from strategies.contract import Message, Prompt, Sampling
+from strategies.contract import Ends, Message, Prompt, Sampling
 from strategies.models import engine, plain
 from strategies.models.attention import Attention
 from strategies.models.batching import Drawing, common_prefix, plan_batches
 from strategies.models.blockwise import is_blockwise
-from strategies.models.engine import LabelTree
 from strategies.models.local import LocalModel
+from strategies.models.trees import LabelTree, score_trees
 from tests import tiny
 
 LABELS = ("refund", "refund of the deposit", "cancel", "cancel my order", "order", "x")
@@ -212,8 +212,30 @@ def test_probabilities_over_a_tree_that_covers_everything_sum_to_one(llama: Loca
     """All tokens of the vocabulary as labels: their likelihoods are a whole distribution."""
     ids = [llama.chat.encode(ragged(1)[0])]
     tree = LabelTree.build([[token] for token in range(300)], end_id=2)
-    ((_, scores, _),) = engine.score_tree(llama.parts, ids, tree, 4096)
+    ((_, scores, _),) = score_trees(llama.parts, ids, [tree], 4096)
     assert float(torch.tensor(scores).exp().sum()) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_end_of_an_answer_counts_always_never_or_where_it_tells_labels_apart(llama: LocalModel) -> None:
+    labels, prompts = ["re", "refund", "order"], ragged(2)
+    end = [llama.chat.end_id]
+    for ends, ended in {"never": (0, 0, 0), "where needed": (1, 0, 0), "always": (1, 1, 1)}.items():
+        found = dict(llama.score_labels(prompts, [labels] * 2, "answering", cast(Ends, ends)))
+        for row, prompt in enumerate(prompts):
+            ids = llama.chat.encode(prompt)
+            paths = [llama.chat.encode_label(name) + end * extra for name, extra in zip(labels, ended, strict=True)]
+            assert found[row].log_likelihoods == pytest.approx(
+                plain.score_labels(llama.parts.model, ids, paths), abs=1e-4
+            )
+
+
+def test_trees_of_different_size_share_a_batch(llama: LocalModel) -> None:
+    prompts = ragged(3)
+    sets = [["a"], ["cancel my order", "cancel it", "refund"], ["order", "orders"]]
+    found = dict(llama.score_labels(prompts, sets))
+    for row, (prompt, names) in enumerate(zip(prompts, sets, strict=True)):
+        ((_, alone),) = llama.score_labels([prompt], [names])
+        assert found[row].log_likelihoods == pytest.approx(alone.log_likelihoods, abs=1e-4)
 
 
 def test_each_prompt_may_have_its_own_labels(llama: LocalModel) -> None:

@@ -29,6 +29,7 @@ from strategies.models.batching import Drawing
 from strategies.models.device import Placement, choose
 from strategies.models.local import LocalModel
 from strategies.models.measured import machine
+from strategies.models.trees import LabelTree
 from strategies.prompting.rendering import Form, Renderer
 
 DATASETS = (
@@ -116,7 +117,7 @@ class Engine:
 
         ((_, found),) = self.model.score_labels([prompt], [labels])
         ids = self.model.chat.encode(prompt)
-        tree = engine.LabelTree.build([self.model.chat.encode_label(name) for name in labels], self.model.chat.end_id)
+        tree = LabelTree.build([self.model.chat.encode_label(name) for name in labels], self.model.chat.end_id)
         with torch.inference_mode():
             theirs = [answer_likelihood(self.own, ids, path) for path in tree.paths]
         return max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(found.log_likelihoods, theirs, strict=True))

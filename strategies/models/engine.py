@@ -1,4 +1,4 @@
-"""Answers many related prompts with one causal model: shared prefixes once, labels as a token tree, batches by tokens.
+"""Answers many related prompts with one causal model: shared prefixes once, batches by tokens.
 
 Everything goes through the model's own forward and cache. The head runs only at the positions that are wanted, on one
 contiguous matrix (a batched head would copy the whole vocabulary matrix once a row).
@@ -16,6 +16,7 @@ from strategies.models import plain
 from strategies.models.attention import Attention
 from strategies.models.batching import Drawing, Ids, plan_batches
 from strategies.models.beginnings import Memory, beginning, prefix_cache, shares_beginnings, widen
+from strategies.models.trees import LabelTree, read_trees
 from strategies.models.writing import write
 
 AGREES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
@@ -74,7 +75,7 @@ def disagreement(parts: Parts) -> str:
         with torch.inference_mode():
             own = parts.model(input_ids=torch.tensor([ids], device=parts.device), use_cache=False).logits[0, -1].float()
             tree = LabelTree(tokens=(ids[3],), parents=(0,), depths=(1,), steps=())
-            read = _read_tree(parts, [ids[1:3], ids[2:3]], (prefix_cache(parts, ids[:1]), 1), tree)
+            read = read_trees(parts, [ids[1:3], ids[2:3]], (prefix_cache(parts, ids[:1]), 1), [tree, tree])
             same = close(parts.logits(read[0, -1:])[0], own, parts.model.dtype)
     except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         return f"{type(error).__name__}: {error}"
@@ -85,140 +86,6 @@ def close(found: Any, own: Any, dtype: Any) -> bool:
     """Whether logits differ by no more than rounding in that dtype does."""
     allowed = AGREES.get(str(dtype).removeprefix("torch."), 1e-3)
     return float((found - own).abs().max()) <= allowed * max(float(own.abs().max()), 1e-6)
-
-
-# ---------------------------------------------------------------- labels as a tree
-
-
-@dataclass(frozen=True)
-class LabelTree:
-    """The labels' tokens as a tree. Node 0 is the end of the prompt; the others are the tokens after which a choice is left.
-
-    A label's likelihood is the product over its own tokens; where a label is the beginning of another one, the end of the
-    turn is a token of it too, since only that tells the two apart.
-    """
-
-    tokens: tuple[int, ...]
-    """Token of each node that has to be read, node 0 left out."""
-    parents: tuple[int, ...]
-    depths: tuple[int, ...]
-    steps: tuple[tuple[tuple[int, int], ...], ...]
-    """For each label the (node, next token) pairs whose log-probabilities add up to its own."""
-
-    @classmethod
-    def build(cls, labels: Sequence[Ids], end_id: int) -> LabelTree:
-        paths = {tuple(label) for label in labels}
-        inner = {path[:size] for path in paths for size in range(1, len(path))}
-        ends = {path for path in paths if path in inner}
-        number: dict[tuple[int, ...], int] = {(): 0}
-        for path in sorted(inner, key=lambda item: (len(item), item)):
-            number[path] = len(number)
-        nodes = [path for path in number if path]
-        steps = []
-        for label in labels:
-            path = tuple(label)
-            pairs = [(number[path[:size]], path[size]) for size in range(len(path))]
-            if path in ends:
-                pairs.append((number[path], end_id))
-            steps.append(tuple(pairs))
-        return cls(
-            tokens=tuple(path[-1] for path in nodes),
-            parents=tuple(number[path[:-1]] for path in nodes),
-            depths=tuple(len(path) for path in nodes),
-            steps=tuple(steps),
-        )
-
-    @property
-    def paths(self) -> list[list[int]]:
-        """Each label's own tokens, the end of the turn among them where it counts."""
-        return [[token for _, token in pairs] for pairs in self.steps]
-
-    def ancestors(self) -> Any:
-        """bool array (nodes, nodes): node i may attend to node j (its ancestors and itself)."""
-        import numpy as np
-
-        size = len(self.tokens)
-        seen = np.zeros((size, size), dtype=bool)
-        for index, parent in enumerate(self.parents):
-            if parent:
-                seen[index] = seen[parent - 1]
-            seen[index, index] = True
-        return seen
-
-
-def score_tree(
-    parts: Parts, prompts: Sequence[Ids], tree: LabelTree, tokens: int
-) -> Iterator[tuple[int, list[float], int]]:
-    """Yields (index, log-likelihood of each label, reused tokens): one pass over prompt and tree for a whole batch."""
-    import torch
-
-    if parts.unfit:
-        yield from plain.score_labels(parts.model, prompts, tree.paths)
-        return
-    with torch.inference_mode():
-        prefix, shared = beginning(parts, prompts)
-        rest = [list(prompt[shared:]) for prompt in prompts]
-        for batch in plan_batches([len(item) for item in rest], len(tree.tokens), tokens):
-            hidden = _read_tree(parts, [rest[row] for row in batch], (prefix, shared), tree)
-            for row, scores in zip(batch, _label_scores(parts, hidden, tree), strict=True):
-                yield row, scores, shared
-
-
-def _read_tree(parts: Parts, rests: Sequence[Ids], prefix: tuple[Any, int], tree: LabelTree) -> Any:
-    """Hidden states (rows, 1 + nodes, width) after the prompt and after each node of the tree."""
-    import numpy as np
-    import torch
-
-    cache, shared = prefix
-    rows, nodes, width = len(rests), len(tree.tokens), max(len(item) for item in rests)
-    ids = np.zeros((rows, width + nodes), dtype=np.int64)
-    places = np.zeros_like(ids)
-    sees = np.zeros((rows, width + nodes, shared + width + nodes), dtype=bool)
-    causal = np.tril(np.ones((width, width), dtype=bool))
-    family = tree.ancestors()
-    for row, item in enumerate(rests):
-        pad = width - len(item)
-        ids[row, pad:width] = item
-        ids[row, width:] = tree.tokens
-        places[row, pad:width] = shared + np.arange(len(item))
-        places[row, width:] = shared + len(item) - 1 + np.asarray(tree.depths, dtype=np.int64)
-        sees[row, :, :shared] = True
-        sees[row, :width, shared : shared + width] = causal
-        sees[row, width:, shared : shared + width] = True
-        sees[row, :, shared : shared + pad] = False
-        sees[row, width:, shared + width :] = family
-    device = parts.device
-    asking = torch.from_numpy(places).to(device)
-    before = torch.arange(shared, device=device).expand(rows, -1)
-    mask = parts.attention.mask(
-        torch.from_numpy(sees).to(device), asking, torch.cat([before, asking], 1), parts.model.dtype
-    )
-    out = parts.decoder(
-        input_ids=torch.from_numpy(ids).to(device),
-        position_ids=asking,
-        attention_mask=mask,
-        cache=widen(parts, cache, rows),
-        use_cache=True,
-    ).last_hidden_state
-    return out[:, width - 1 :]
-
-
-def _label_scores(parts: Parts, hidden: Any, tree: LabelTree) -> list[list[float]]:
-    import torch
-
-    asked = sorted({node for steps in tree.steps for node, _ in steps})
-    place = {node: index for index, node in enumerate(asked)}
-    wanted = hidden[:, asked]
-    found = []
-    node_index = torch.tensor([place[node] for steps in tree.steps for node, _ in steps])
-    token_index = torch.tensor([token for steps in tree.steps for _, token in steps])
-    sizes = [len(steps) for steps in tree.steps]
-    for row in wanted:
-        logits = parts.logits(row)
-        norm = logits.logsumexp(-1)
-        terms = logits[node_index, token_index] - norm[node_index]
-        found.append([float(part.sum()) for part in terms.cpu().double().split(sizes)])
-    return found
 
 
 # ---------------------------------------------------------------- free answers

@@ -12,6 +12,7 @@ from typing import Any
 
 from strategies.contract import (
     Completion,
+    Ends,
     LabelScores,
     LanguageModel,
     Prompt,
@@ -27,6 +28,7 @@ from strategies.models.batching import Drawing
 from strategies.models.chat import Chat
 from strategies.models.device import Placement, keep_freed_memory
 from strategies.models.grammar import Grammar
+from strategies.models.trees import LabelTree, score_trees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,20 +135,23 @@ class LocalModel:
     # ------------------------------------------------------------ ScoresLabels
 
     def score_labels(
-        self, prompts: Sequence[Prompt], labels: Sequence[Sequence[str]], step: Step = "answering"
+        self,
+        prompts: Sequence[Prompt],
+        labels: Sequence[Sequence[str]],
+        step: Step = "answering",
+        ends: Ends = "where needed",
     ) -> Iterator[tuple[int, LabelScores]]:
-        """Yields (index, scores); prompts that share a set of labels are scored together, one pass each."""
-        parts = self.parts
-        together: dict[tuple[str, ...], list[int]] = {}
-        for index, names in enumerate(labels):
-            together.setdefault(tuple(names), []).append(index)
+        """Yields (index, scores): one pass over each prompt and the tree of its labels."""
+        known: dict[tuple[str, ...], LabelTree] = {}
+        for names in map(tuple, labels):
+            if names not in known:
+                known[names] = LabelTree.build([self.chat.encode_label(name) for name in names], self.chat.end_id, ends)
+        trees = [known[tuple(names)] for names in labels]
+        ids = [self.chat.encode(prompt) for prompt in prompts]
         clock = _Clock(len(prompts))
-        for names, rows in together.items():
-            ids = [self.chat.encode(prompts[row]) for row in rows]
-            tree = engine.LabelTree.build([self.chat.encode_label(name) for name in names], self.chat.end_id)
-            for place, scores, shared in engine.score_tree(parts, ids, tree, self.batch_tokens):
-                usage = self._usage(step, len(ids[place]), shared, (len(tree.tokens), clock.share()))
-                yield rows[place], LabelScores(log_likelihoods=tuple(scores), usage=usage)
+        for row, scores, shared in score_trees(self.parts, ids, trees, self.batch_tokens) if ids else ():
+            usage = self._usage(step, len(ids[row]), shared, (len(trees[row].tokens), clock.share()))
+            yield row, LabelScores(log_likelihoods=tuple(scores), usage=usage)
 
     def _usage(self, step: Step, prompt: int, shared: int, answered: tuple[int, float]) -> Usage:
         return Usage(

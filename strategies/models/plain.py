@@ -8,13 +8,12 @@ from typing import Any
 from strategies.models.batching import Drawing, Ids, plan_batches
 
 
-def score_labels(model: Any, prompts: Sequence[Ids], answers: Sequence[Ids]) -> Iterator[tuple[int, list[float], int]]:
-    """Yields (index, log-likelihood of each answer after the prompt, reused tokens: none)."""
+def score_labels(model: Any, prompt: Ids, answers: Sequence[Ids]) -> list[float]:
+    """Log-likelihood of each answer after the prompt."""
     import torch
 
     with torch.inference_mode():
-        for row, prompt in enumerate(prompts):
-            yield row, [answer_likelihood(model, prompt, answer) for answer in answers], 0
+        return [answer_likelihood(model, prompt, answer) for answer in answers]
 
 
 def answer_likelihood(model: Any, prompt: Ids, answer: Ids) -> float:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from strategies.contract import Completion, LabelScores, Prompt, Sampling, Step, Usage
+from strategies.contract import Completion, Ends, LabelScores, Prompt, Sampling, Step, Usage
 
 WRONG_LABEL = -20.0
 """Natural log-likelihood of a label that is not the scripted answer."""
@@ -49,12 +49,17 @@ class ScriptedModel:
             yield index, Completion(text=text, usage=usage, finished=text == whole)
 
     def score_labels(
-        self, prompts: Sequence[Prompt], labels: Sequence[Sequence[str]], step: Step = "answering"
+        self,
+        prompts: Sequence[Prompt],
+        labels: Sequence[Sequence[str]],
+        step: Step = "answering",
+        ends: Ends = "where needed",
     ) -> Iterator[tuple[int, LabelScores]]:
-        """0 for the label that the script answers, `WRONG_LABEL` for the others."""
+        """0 for the label that the script answers (with `ends` never: that it begins with), `WRONG_LABEL` for the others."""
         for index, (prompt, choices) in enumerate(zip(prompts, labels, strict=True)):
             answer = self.answer(prompt)
-            scores = tuple(0.0 if label == answer else WRONG_LABEL for label in choices)
+            fits = answer.startswith if ends == "never" else answer.__eq__
+            scores = tuple(0.0 if fits(label) else WRONG_LABEL for label in choices)
             usage = self._usage(prompt, step, sum(len(label.split()) for label in choices))
             yield index, LabelScores(log_likelihoods=scores, usage=usage)
 

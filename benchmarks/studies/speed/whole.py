@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.studies.speed import measures
 from benchmarks.studies.speed.measures import Measure
 from benchmarks.studies.speed.plain import padded
-from strategies.contract import Completion, LabelScores, Prompt, Recipe, Sampling, Step, Training, TrainingRow
+from strategies.contract import Completion, Ends, LabelScores, Prompt, Recipe, Sampling, Step, Training, TrainingRow
 from strategies.models.local import LocalModel
 
 if TYPE_CHECKING:
@@ -69,11 +69,16 @@ class Watched(LocalModel):
         )
 
     def score_labels(
-        self, prompts: Sequence[Prompt], labels: Sequence[Sequence[str]], step: Step = "answering"
+        self,
+        prompts: Sequence[Prompt],
+        labels: Sequence[Sequence[str]],
+        step: Step = "answering",
+        ends: Ends = "where needed",
     ) -> Iterator[tuple[int, LabelScores]]:
         """A plain script writes the label freely, so it needs as many tokens as the longest one has."""
         longest = max(len(self.chat.encode_label(name)) for name in labels[0]) + 1
-        yield from self._timed(Call(prompts=prompts, max_tokens=longest), super().score_labels(prompts, labels, step))
+        scored = super().score_labels(prompts, labels, step, ends)
+        yield from self._timed(Call(prompts=prompts, max_tokens=longest), scored)
 
     def _timed(self, call: Call, answers: Iterator[Any]) -> Iterator[Any]:
         """Without what the asker does between two answers."""
