@@ -12,6 +12,7 @@ from benchmarks.models import Models
 from benchmarks.plan import Options
 from strategies.contract import Trains
 from strategies.models.device import Placement, fits
+from strategies.selection import FORMS_SHARE
 
 BYTES_A_TOKEN = 3.6
 """Of English text in a modern vocabulary."""
@@ -73,7 +74,9 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options) -> flo
     answers = len(benchmark.heldout) + (320 if options.probes else 0)
     trained = Trains in candidate.strategy.needs
     refits = (2 if options.probes and options.second_seed else 1) if trained else 0
-    choosing = 0 if getattr(candidate.strategy, "prefer", "best") == "cheapest" else options.tuning_tokens
+    choosing = float(options.tuning_tokens)
+    if getattr(candidate.strategy, "prefer", "best") == "cheapest":
+        choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.
     return choosing + answers * row + refits * 2 * EPOCHS * len(task.examples) * row
 
 

@@ -7,16 +7,14 @@ them gets post-processing that the others lack.
 from __future__ import annotations
 
 import json
-import random
 import shutil
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from strategies import answers
+from strategies import answers, spans
 from strategies.answers import Prior, Request
 from strategies.contract import (
     Case,
@@ -36,12 +34,11 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
+from strategies.prompting.demonstrations import SPARE, Shown, balanced, drawn, well_founded
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.retrieval.neighbours import Neighbours
-
-PRIOR_CASES = 64
-"""Inputs from which the prior of the labels is estimated (batch calibration needs no labels)."""
+from strategies.spans import Read, Reading, standing_answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +54,23 @@ class Setup:
     """Share of the labels' log-prior that is taken off; 0: none."""
     votes: float = 0.0
     """Weight of the nearest examples' votes in the label probabilities; 0: none."""
+    shown: tuple[str, ...] = ()
+    """Ids of the examples that all requests show, where they were searched for; empty: drawn with the seed."""
+    grounded: bool = False
+    """Demonstrations come with the passages that are found for them."""
+    reading: Reading | None = None
+    """Answers are read off the evidence by likelihood; None: they are written."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Setup:
-        return cls(**{**values, "form": Form(**values["form"])})
+        reading = Reading.from_dict(values["reading"]) if values.get("reading") else None
+        parts = {"form": Form(**values["form"]), "reading": reading, "shown": tuple(values.get("shown", ()))}
+        return cls(**{**values, **parts})
+
+    @property
+    def draws(self) -> bool:
+        """Whether the seed decides which examples are shown."""
+        return self.shots > 0 and self.picks != "nearest" and not self.shown
 
 
 @dataclass(frozen=True)
@@ -75,12 +85,33 @@ class Sources:
     def neighbours(self) -> Neighbours:
         return Neighbours(self.cases, self.embedder)
 
+    @cached_property
+    def standing(self) -> tuple[str, ...]:
+        return standing_answers(self.cases)
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, int, Mode], tuple[Evidence, ...]]:
+        return {}
+
+    def evidence(self, texts: Sequence[str], passages: int, mode: Mode) -> list[tuple[Evidence, ...]]:
+        """The passages for each text, best first."""
+        if not passages or self.index is None:
+            return [()] * len(texts)
+        return self.index.search(texts, passages, mode)
+
+    def evidence_of(self, cases: Sequence[Case], passages: int, mode: Mode) -> list[Shown]:
+        """Examples with the passages that are found for them, looked for once."""
+        fresh = [case.input for case in cases if (case.input, passages, mode) not in self._found]
+        for text, found in zip(fresh, self.evidence(fresh, passages, mode), strict=True):
+            self._found[text, passages, mode] = found
+        return [Shown(case, self._found[case.input, passages, mode]) for case in cases]
+
 
 class _Parts(NamedTuple):
     """What a request is rendered from besides the instruction."""
 
     text: str
-    demonstrations: Sequence[Case]
+    demonstrations: Sequence[Shown]
     evidence: tuple[Evidence, ...]
 
     def shorter(self, model: LanguageModel) -> _Parts:
@@ -148,7 +179,7 @@ class Pipeline:
         trimmed = [answers.trimmed(self.model, query) for query in queries]
         texts = [text for text, _ in trimmed]
         shown = self.demonstrations(texts, [query.input for query in queries] if leave_out else None)
-        found = self.evidence(texts)
+        found = self.sources.evidence(texts, self.setup.passages, self.setup.mode)
         return [
             self._within_context(query.key, _Parts(text, cases, passages), cut)
             for query, (text, cut), cases, passages in zip(queries, trimmed, shown, found, strict=True)
@@ -166,40 +197,46 @@ class Pipeline:
             prompt = self.renderer.request(*parts)
         return Request(key=key, prompt=prompt, evidence=parts.evidence, cut=cut)
 
-    def demonstrations(self, texts: Sequence[str], leave_out: Sequence[str] | None = None) -> list[list[Case]]:
+    def demonstrations(self, texts: Sequence[str], leave_out: Sequence[str] | None = None) -> list[list[Shown]]:
         """Demonstrations for each input, none with the input in `leave_out`; the nearest comes last, next to the question."""
-        shots = self.setup.shots
-        if not shots or not self.sources.cases:
+        if not self.setup.shots or not self.sources.cases:
             return [[] for _ in texts]
         if self.setup.picks == "nearest":
-            hits = self.sources.neighbours.nearest(texts, shots, leave_out)
-            return [[case for case, _ in reversed(row)] for row in hits]
+            hits = self.sources.neighbours.nearest(texts, self._candidates, leave_out)
+            return [self._shown([case for case, _ in row])[::-1] for row in hits]
         return [self._fixed] * len(texts)
 
+    @property
+    def _candidates(self) -> int:
+        return self.setup.shots * (SPARE if self.setup.grounded else 1)
+
+    def _shown(self, cases: Sequence[Case]) -> list[Shown]:
+        """The first of the cases; with passages, the first that these bear out."""
+        setup = self.setup
+        if not setup.grounded:
+            return [Shown(case) for case in cases[: setup.shots]]
+        found = self.sources.evidence_of(cases[: self._candidates], setup.passages, setup.mode)
+        return well_founded(found, self.sources.standing)[: setup.shots]
+
     @cached_property
-    def _fixed(self) -> list[Case]:
-        """Demonstrations that all requests share, drawn once with the seed."""
-        dice = random.Random(self.seed)
-        cases = sorted(self.sources.cases, key=lambda case: case.id)
-        dice.shuffle(cases)
-        if self.setup.picks == "random":
-            return cases[: self.setup.shots]
-        kinds: dict[str, list[Case]] = defaultdict(list)
-        for case in cases:
-            kinds[case.output if self.task.labels else str(len(case.output) // 20)].append(case)
-        rounds = [row[turn] for turn in range(self.setup.shots) for row in kinds.values() if turn < len(row)]
-        return rounds[: self.setup.shots]
+    def _fixed(self) -> list[Shown]:
+        """Demonstrations that all requests share: those that were searched for, else drawn once with the seed."""
+        if self.setup.shown:
+            known = {case.id: case for case in self.sources.cases}
+            return self._shown([known[name] for name in self.setup.shown if name in known])
+        cases = drawn(self.sources.cases, self.seed)
+        return self._shown(cases if self.setup.picks == "random" else balanced(cases, bool(self.task.labels)))
+
+    @property
+    def fixed_ids(self) -> tuple[str, ...]:
+        """Ids of the demonstrations that all requests share; empty where there are none."""
+        fixed = self.setup.shots and self.setup.picks != "nearest"
+        return tuple(shown.case.id for shown in self._fixed) if fixed else ()
 
     @property
     def context(self) -> str:
         """Names the demonstrations that all requests share: the labels' prior under them is not that under others."""
-        fixed = self.setup.shots and self.setup.picks != "nearest"
-        return " ".join(case.id for case in self._fixed) if fixed else ""
-
-    def evidence(self, texts: Sequence[str]) -> list[tuple[Evidence, ...]]:
-        if not self.setup.passages or self.sources.index is None:
-            return [()] * len(texts)
-        return self.sources.index.search(texts, self.setup.passages, self.setup.mode)
+        return " ".join(self.fixed_ids)
 
     # ------------------------------------------------------------ answers
 
@@ -210,6 +247,13 @@ class Pipeline:
         requests = self.requests(queries)
         if answers.selects_labels(self.task, self.speaker):
             yield from self._answer_labels(queries, requests)
+            return
+        if self.reads:
+            for index, found, usage in self.read(requests, "answering"):
+                yield (
+                    requests[index].key,
+                    spans.outcome(requests[index], found, cast(Reading, self.setup.reading), usage),
+                )
             return
         for key, outcome in answers.answer_freely(
             self.speaker, requests, self.max_tokens, replace(sampling, schema=self.schema)
@@ -241,6 +285,15 @@ class Pipeline:
                 ),
             )
 
+    @property
+    def reads(self) -> bool:
+        """Whether answers are read off the evidence: the setup says so, and the model can score runs of words."""
+        return self.setup.reading is not None and isinstance(self.speaker, ScoresLabels)
+
+    def read(self, requests: Sequence[Request], step: Step) -> Iterator[tuple[int, Read | str, tuple[Usage, ...]]]:
+        """(index, what was found or why nothing was, usage) of each request."""
+        return spans.read(cast(ScoresLabels, self.speaker), requests, cast(Reading, self.setup.reading), step)
+
     def votes(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         return [tuple(row) for row in self.sources.neighbours.votes(texts, self.task.labels)]
 
@@ -256,14 +309,6 @@ class Pipeline:
             rows[index] = LabelEvidence(scored.log_likelihoods, votes[index])
             usage.append(scored.usage)
         return [rows[index] for index in range(len(queries))], usage
-
-    def own_prior(self, seed: int) -> tuple[Prior, list[Usage]]:
-        """The labels' prior under this very prompt, from inputs of examples that it does not show, and what that cost."""
-        shown = {case.input for case in self._fixed}
-        inputs = sorted({case.input for case in self.sources.cases} - shown) or sorted(shown)
-        random.Random(seed).shuffle(inputs)
-        rows, usage = self.label_evidence([Query.of(text) for text in inputs[:PRIOR_CASES]], "search")
-        return answers.mean_prior([row.scores for row in rows]), usage
 
     # ------------------------------------------------------------ a folder
 
@@ -323,15 +368,6 @@ def load_pipeline(folder: Path, bench: Workbench) -> Pipeline:
         seed=manifest["seed"],
         record=manifest["record"],
     )
-
-
-def redraw(folder: Path, bench: Workbench) -> Pipeline | None:
-    """The saved pipeline with its demonstrations drawn again by the workbench's seed; None where none are drawn."""
-    pipeline = load_pipeline(folder, bench)
-    if not pipeline.setup.shots or pipeline.setup.picks == "nearest":
-        return None
-    fresh = replace(pipeline, seed=bench.seed)
-    return fresh if fresh.prior is None else replace(fresh, prior=fresh.own_prior(bench.seed)[0])
 
 
 def case_from(row: Mapping[str, Any]) -> Case:

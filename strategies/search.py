@@ -116,43 +116,77 @@ def within_noise(best: Sequence[float], other: Sequence[float]) -> bool:
     return mean <= math.sqrt(variance / shared) + 1e-9  # One case more is exactly one standard error.
 
 
-def halve(approach: str, configurations: Sequence[Any], measure: Measure, task: Task, bench: Workbench) -> Outcome:
-    """Races the configurations: all on few cases, the best third on more, the last on all that the budget allows."""
-    items = selection_items(task, bench.seed)
-    rounds = max(1, math.ceil(math.log(max(1, len(configurations)), KEEP)))
-    seen = min(len(items), max(FIRST, len(items) // KEEP**rounds))
+@dataclass(frozen=True)
+class Contest:
+    """One search of an approach: on the selection cases of the task, within a share of the bench's budget."""
 
-    def look(standing: Standing, first: int, last: int) -> None:
-        _look(approach, standing, measure, items[first:last], bench)
+    approach: str
+    task: Task
+    bench: Workbench
+    share: float = 1.0
 
-    entered: list[Standing] = []
-    for place, configuration in enumerate(spread(configurations)):
-        if len(entered) >= LEAST and _spent(entered) * (1 + 1 / len(entered)) > bench.tuning_tokens / 2:
-            break
-        entered.append(Standing(configuration))
-        look(entered[-1], 0, seen)
-        bench.progress(place + 1, len(configurations), f"{approach}: first look")
-    running = list(entered)
-    for turn in range(rounds):
-        running = sorted(running, key=lambda standing: -standing.mean)[: max(2, math.ceil(len(running) / KEEP))]
-        left = (bench.tuning_tokens - _spent(entered)) / (rounds - turn)
-        upto = _reach(running, left, (seen, len(items)), rounds - turn)
-        for place, standing in enumerate(running):
-            look(standing, seen, upto)
-            bench.progress(place + 1, len(running), f"{approach}: round {turn + 1} of {rounds}")
-        seen = upto
-    order = sorted(entered, key=lambda standing: (-len(standing.scores), -standing.mean))
-    for standing in order:
-        bench.tried(
-            Trial(
-                approach=approach,
-                configuration=plain(standing.configuration),
-                score=standing.mean,
-                cases=len(standing.scores),
-                tokens=standing.tokens,
+    @property
+    def tokens(self) -> float:
+        return self.bench.tuning_tokens * self.share
+
+    def halve(self, configurations: Sequence[Any], measure: Measure) -> Outcome:
+        """Races the configurations: all on few cases, the best third on more, the last on all that the budget allows.
+
+        Where the budget is too small for all, those that stand first get a look.
+        """
+        items = selection_items(self.task, self.bench.seed)
+        rounds = max(1, math.ceil(math.log(max(1, len(configurations)), KEEP)))
+        seen = min(len(items), max(FIRST, len(items) // KEEP**rounds))
+        entered: list[Standing] = []
+        for place, configuration in enumerate(configurations):
+            if len(entered) >= LEAST and _spent(entered) * (1 + 1 / len(entered)) > self.tokens / 2:
+                break
+            entered.append(Standing(configuration))
+            self._look(entered[-1], measure, items[:seen])
+            self.bench.progress(place + 1, len(configurations), f"{self.approach}: first look")
+        running = list(entered)
+        for turn in range(rounds):
+            running = sorted(running, key=lambda standing: -standing.mean)[: max(2, math.ceil(len(running) / KEEP))]
+            left = (self.tokens - _spent(entered)) / (rounds - turn)
+            upto = _reach(running, left, (seen, len(items)), rounds - turn)
+            for place, standing in enumerate(running):
+                self._look(standing, measure, items[seen:upto])
+                self.bench.progress(place + 1, len(running), f"{self.approach}: round {turn + 1} of {rounds}")
+            seen = upto
+        order = sorted(entered, key=lambda standing: (-len(standing.scores), -standing.mean))
+        self._tell(order)
+        return Outcome(tuple(order), rising=seen < len(items) or len(entered) < len(configurations))
+
+    def _look(self, standing: Standing, measure: Measure, items: Sequence[Item]) -> None:
+        by_fold: dict[int, list[Case]] = {}
+        for item in items:
+            by_fold.setdefault(item.fold, []).append(item.case)
+        found: dict[tuple[int, str], float] = {}
+        for fold, cases in sorted(by_fold.items()):
+            keys = [Query.of(case.input).key for case in cases]
+            look = journalled(
+                self.bench,
+                ("look", self.approach, plain(standing.configuration), fold, keys),
+                partial(measure, standing.configuration, fold, cases),
             )
-        )
-    return Outcome(tuple(order), rising=seen < len(items) or len(entered) < len(configurations))
+            for usage in look.usage:
+                self.bench.record(usage)
+            standing.tokens += look.tokens
+            standing.notes.append(look.notes)
+            found.update({(fold, case.id): score for case, score in zip(cases, look.scores, strict=True)})
+        standing.scores += [found[item.fold, item.case.id] for item in items]
+
+    def _tell(self, order: Sequence[Standing]) -> None:
+        for standing in order:
+            self.bench.tried(
+                Trial(
+                    approach=self.approach,
+                    configuration=plain(standing.configuration),
+                    score=standing.mean,
+                    cases=len(standing.scores),
+                    tokens=standing.tokens,
+                )
+            )
 
 
 def spread(configurations: Sequence[Any]) -> list[Any]:
@@ -171,25 +205,6 @@ def _reach(running: Sequence[Standing], tokens: float, seen_of: tuple[int, int],
     price = sum(standing.tokens_per_case for standing in running)
     affordable = seen + max(0, int(tokens / price)) if price else total
     return min(total, wanted, affordable)
-
-
-def _look(approach: str, standing: Standing, measure: Measure, items: Sequence[Item], bench: Workbench) -> None:
-    by_fold: dict[int, list[Case]] = {}
-    for item in items:
-        by_fold.setdefault(item.fold, []).append(item.case)
-    found: dict[tuple[int, str], float] = {}
-    for fold, cases in sorted(by_fold.items()):
-        look = journalled(
-            bench,
-            ("look", approach, plain(standing.configuration), fold, [Query.of(case.input).key for case in cases]),
-            partial(measure, standing.configuration, fold, cases),
-        )
-        for usage in look.usage:
-            bench.record(usage)
-        standing.tokens += look.tokens
-        standing.notes.append(look.notes)
-        found.update({(fold, case.id): score for case, score in zip(cases, look.scores, strict=True)})
-    standing.scores += [found[item.fold, item.case.id] for item in items]
 
 
 def journalled(bench: Workbench, parts: Any, work: Callable[[], Look]) -> Look:

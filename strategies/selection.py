@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from strategies import answers
+from strategies import answers, spans
 from strategies.answers import Prior, mean_prior
-from strategies.contract import Case, Prediction, Query, Sampling, Task, Usage, Workbench
+from strategies.contract import Case, Prediction, Query, Sampling, ScoresLabels, Task, Usage, Workbench
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, Sources, weigh
-from strategies.retrieval.index import PassageIndex
+from strategies.prompting.demonstrations import Shown, drawn, holds
+from strategies.retrieval.index import Mode, PassageIndex
 from strategies.schemas import answer_schema
-from strategies.search import Look, Outcome, halve, journalled, total
+from strategies.search import Contest, Look, Outcome, total
+from strategies.spans import Reading
 
 Preference = Literal["best", "cheapest"]
 """Which of the configurations that are within noise of the best an approach brings."""
 CALIBRATIONS = (0.0, 0.5, 1.0)
 VOTES = (0.0, 0.3, 0.5, 0.7)
+FORMS_SHARE = 0.6
+"""Share of the budget for the form of a prompt; the rest goes to which examples it shows."""
+MODES: tuple[Mode, ...] = ("hybrid", "dense")
+MODE_CASES, MODE_PASSAGES = 150, 2
+"""Examples and passages by which the way to search is chosen."""
+DRAWS = 8
+"""Sets of examples that are tried."""
 
 
 @dataclass
@@ -49,14 +58,37 @@ class Kitchen:
             seed=self.bench.seed,
         )
 
+    def mode(self) -> Mode:
+        """The way to search that finds an answer's own words most often among the first passages; no model is asked."""
+        index = self.index()
+        if index is None:
+            return "hybrid"
+        cases = drawn(self.task.examples, self.bench.seed)[:MODE_CASES]
+        texts = [case.input for case in cases]
+        hits = {mode: sum(map(holds, map(Shown, cases, index.search(texts, MODE_PASSAGES, mode)))) for mode in MODES}
+        return max(MODES, key=hits.__getitem__)
+
+    def reading(self, setup: Setup) -> Reading | None:
+        """How answers to a question could be read off the passages that this setup shows; None where they cannot."""
+        able = self.task.kind == "qa" and setup.passages and isinstance(self.bench.model, ScoresLabels)
+        return Reading.of(self.task.examples) if able else None
+
     def look(self, setup: Setup, fold: int, cases: Sequence[Case]) -> Look:
         """Scores one setup on selection cases of one fold."""
         return self.examine(self.build(setup, self.task.folds[fold].train), cases)
+
+    def draws(self, setup: Setup) -> list[Setup]:
+        """The setup with several sets of examples, each drawn from the training part of the first fold."""
+        pipeline = self.build(setup, self.task.folds[0].train)
+        sets = [replace(pipeline, seed=self.bench.seed + draw).fixed_ids for draw in range(DRAWS)]
+        return [replace(setup, shown=ids) for ids in dict.fromkeys(sets)]
 
     def examine(self, pipeline: Pipeline, cases: Sequence[Case]) -> Look:
         queries = [Query.of(case.input) for case in cases]
         if answers.selects_labels(self.task, pipeline.speaker):
             return self._label_look(pipeline, cases, queries)
+        if pipeline.reads:
+            return self._reading_look(pipeline, cases, queries)
         found: dict[str, Any] = {}
         usage: list[Usage] = []
         for key, outcome in pipeline.answer(queries, Sampling(seed=self.bench.seed)):
@@ -76,67 +108,69 @@ class Kitchen:
         ]
         return self.settled(pipeline.setup, Look((), total(usage), {"evidence": raw}))
 
+    def _reading_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
+        """Keeps what was read in the notes, so that the bonus of a standing answer can be chosen for nothing."""
+        raw: list[dict[str, Any]] = []
+        usage: list[Usage] = []
+        for index, found, spent in pipeline.read(pipeline.requests(queries), "search"):
+            raw.append({**spans.noted(found), "case": cases[index].id})
+            usage += spent
+        return self.settled(pipeline.setup, Look((), total(usage), {"evidence": raw}))
+
     def settled(self, setup: Setup, look: Look) -> Look:
         """The look with the scores that its evidence gives here: another approach may have taken it, without votes."""
         evidence = look.notes.get("evidence")
         if not evidence:
             return look
-        cases, rows = self._read(evidence)
-        priors = priors_of(evidence)
-        best = self.weighed(setup, evidence)
-        texts = [
-            task_label(self.task, row, priors[raw["context"]], best) for row, raw in zip(rows, evidence, strict=True)
-        ]
+        known = {case.id: case for case in self.task.examples}
+        cases = [known[raw["case"]] for raw in evidence]
+        texts = self._texts(self.weighed(setup, evidence), evidence)
         scores = tuple(self.task.score(case, Prediction(text=text)) for case, text in zip(cases, texts, strict=True))
         return Look(scores, look.usage, {**look.notes, "answers": _answers(cases, texts, scores)})
 
-    def _read(self, evidence: Sequence[dict[str, Any]]) -> tuple[list[Case], list[LabelEvidence]]:
-        known = {case.id: case for case in self.task.examples}
-        rows = [LabelEvidence(tuple(row["scores"]), tuple(row["votes"])) for row in evidence]
-        return [known[row["case"]] for row in evidence], rows
+    def _texts(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[str]:
+        """The answers that raw evidence gives in this setup."""
+        if setup.reading is not None:
+            return [spans.from_note(raw, setup.reading) for raw in evidence]
+        rows = [LabelEvidence(tuple(raw["scores"]), tuple(raw["votes"])) for raw in evidence]
+        priors = priors_of(evidence)
+        return [
+            task_label(self.task, row, priors[raw["context"]], setup) for row, raw in zip(rows, evidence, strict=True)
+        ]
 
     def finish(self, setup: Setup, evidence: Sequence[dict[str, Any]], adapter: Path | None = None) -> Pipeline:
-        """The chosen setup on all examples; calibration and votes chosen on all the selection evidence that was seen.
+        """The chosen setup on all examples; what can be weighed is weighed on all the selection evidence that was seen.
 
-        Demonstrations drawn from all examples are others than those that were looked at, with another prior: it is
-        measured again.
+        The labels' prior belongs to the demonstrations that are shown: those that were looked at.
         """
         pipeline = self.build(self.weighed(setup, evidence), self.task.examples, adapter)
-        if not evidence:
+        if not evidence or setup.reading is not None:
             return pipeline
-        prior = priors_of(evidence).get(pipeline.context) or self._prior(pipeline)
-        return replace(pipeline, prior=prior)
-
-    def _prior(self, pipeline: Pipeline) -> Prior:
-        def work() -> Look:
-            prior, usage = pipeline.own_prior(self.bench.seed)
-            return Look((), total(usage), {"prior": list(prior.values)})
-
-        look = journalled(self.bench, ("prior", asdict(pipeline.setup), pipeline.context), work)
-        for usage in look.usage:
-            self.bench.record(usage)
-        return Prior(values=tuple(look.notes["prior"]))
+        return replace(pipeline, prior=priors_of(evidence)[pipeline.context])
 
     def weighed(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> Setup:
-        """The setup with the calibration and vote weight that score best; ties go to the simpler, that is the smaller."""
+        """The setup with the calibration and votes, or the bonus, that score best; ties go to the simpler, the smaller."""
         if not evidence:
             return setup
-        cases, rows = self._read(evidence)
-        priors = priors_of(evidence)
-        own = [priors[raw["context"]] for raw in evidence]
-        options = [
+        known = {case.id: case for case in self.task.examples}
+        cases = [known[raw["case"]] for raw in evidence]
+
+        def right(option: Setup) -> float:
+            texts = self._texts(option, evidence)
+            return sum(self.task.score(case, Prediction(text=text)) for case, text in zip(cases, texts, strict=True))
+
+        return max(self._weights(setup), key=right)
+
+    def _weights(self, setup: Setup) -> list[Setup]:
+        """What may be chosen without asking the model again, the simplest first."""
+        if setup.reading is not None:
+            bonuses = spans.BONUSES if setup.reading.standing else spans.BONUSES[:1]
+            return [replace(setup, reading=replace(setup.reading, bonus=bonus)) for bonus in bonuses]
+        return [
             replace(setup, calibration=calibration, votes=votes)
             for votes in (VOTES if self.uses_votes else VOTES[:1])
             for calibration in (CALIBRATIONS if self.calibrates else CALIBRATIONS[:1])
         ]
-        scores = {
-            option: sum(
-                self.task.score(case, Prediction(text=task_label(self.task, row, prior, option)))
-                for case, row, prior in zip(cases, rows, own, strict=True)
-            )
-            for option in options
-        }
-        return max(options, key=scores.__getitem__)
 
 
 def priors_of(evidence: Sequence[dict[str, Any]]) -> dict[str, Prior]:
@@ -183,6 +217,15 @@ def record_of(outcome: Outcome, chosen: Any) -> dict[str, Any]:
 
 def fit_searched(approach: str, kitchen: Kitchen, setups: Sequence[Setup], prefer: Preference) -> Pipeline:
     """Races the setups on the selection cases and builds the best, or the cheapest within noise of it, on all examples."""
-    outcome = halve(approach, setups, kitchen.look, kitchen.task, kitchen.bench)
+    share = FORMS_SHARE if any(setup.draws for setup in setups) else 1.0
+    outcome = Contest(approach, kitchen.task, kitchen.bench, share).halve(setups, kitchen.look)
     chosen = outcome.best if prefer == "best" else outcome.cheapest()
-    return replace(kitchen.finish(chosen.configuration, evidence_of(chosen.notes)), record=record_of(outcome, chosen))
+    record = record_of(outcome, chosen)
+    if chosen.configuration.draws:
+        shown = Contest(approach, kitchen.task, kitchen.bench, 1 - share).halve(
+            kitchen.draws(chosen.configuration), kitchen.look
+        )
+        chosen = shown.best
+        tried = record["configurations_tried"] + len(shown.standings)
+        record = {**record_of(shown, chosen), "configurations_tried": tried}
+    return replace(kitchen.finish(chosen.configuration, evidence_of(chosen.notes)), record=record)

@@ -36,7 +36,7 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.models.local import LocalModel
-from strategies.pipeline import Setup, load_pipeline, redraw
+from strategies.pipeline import Setup
 from strategies.selection import Kitchen, evidence_of, priors_of
 from tests import tiny
 
@@ -449,29 +449,25 @@ def test_a_linear_head_learns_what_words_tell(fits: Fits) -> None:
     assert right >= 24
 
 
-def test_the_prior_of_the_labels_is_that_of_the_demonstrations_that_are_shown(fits: Fits) -> None:
-    """Those drawn from all examples are not those of a fold; without demonstrations every fold tells the same."""
+def test_the_demonstrations_that_were_looked_at_are_shown_with_the_prior_that_they_had(fits: Fits) -> None:
     task = tiny.benchmark().task
     kitchen = Kitchen(task, fits.bench("prior"))
-    shown, bare = Setup(shots=2, picks="random"), Setup()
-    looks = {setup: [kitchen.look(setup, 0, task.folds[0].selection).notes] for setup in (shown, bare)}
-    with_shots = kitchen.finish(shown, evidence_of(looks[shown]))
-    assert with_shots.prior == with_shots.own_prior(0)[0]
-    assert with_shots.prior not in priors_of(evidence_of(looks[shown])).values()
-    assert kitchen.finish(bare, evidence_of(looks[bare])).prior == priors_of(evidence_of(looks[bare]))[""]
-    asked = [query.input for query in queries("classification")]
-    assert set(with_shots.context.split()) == {case.id for case in with_shots.demonstrations(asked)[0]}
+    sets = kitchen.draws(Setup(shots=2, picks="random"))
+    assert len(sets) > 1
+    for setup in (*sets[:2], Setup()):
+        notes = [kitchen.look(setup, 0, task.folds[0].selection).notes]
+        fitted = kitchen.finish(setup, evidence_of(notes))
+        assert fitted.fixed_ids == setup.shown
+        assert set(setup.shown) <= {case.id for case in task.folds[0].train}
+        assert fitted.prior == priors_of(evidence_of(notes))[" ".join(setup.shown)]
 
 
-def test_drawn_again_the_demonstrations_bring_their_own_prior(fits: Fits, tmp_path: Path) -> None:
-    task = tiny.benchmark().task
-    kitchen = Kitchen(task, fits.bench("drawn"))
-    setup = Setup(shots=2, picks="random")
-    kitchen.finish(setup, evidence_of([kitchen.look(setup, 0, task.folds[0].selection).notes])).save(tmp_path / "fit")
-    again = redraw(tmp_path / "fit", fits.bench("drawn again", seed=5))
-    assert again is not None
-    assert again.context != load_pipeline(tmp_path / "fit", fits.bench("as it was")).context
-    assert again.prior == again.own_prior(5)[0]
+def test_a_search_for_demonstrations_leaves_nothing_to_the_seed(fits: Fits) -> None:
+    for strategy in FOUND:
+        if strategy.family == "prompting":
+            setup = fits.of(strategy, "classification")[0].describe()["setup"]
+            assert bool(setup["shown"]) == (setup["shots"] > 0)
+            assert len(setup["shown"]) == setup["shots"]
 
 
 def test_evidence_comes_with_the_answer_where_documents_are_searched(fits: Fits) -> None:

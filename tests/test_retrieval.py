@@ -104,6 +104,24 @@ def test_each_document_is_shown_once_best_first(index: PassageIndex) -> None:
     assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
 
 
+def test_of_two_versions_that_are_found_the_newer_one_is_shown() -> None:
+    rules = [
+        Document(
+            id=f"leave-{year}", title=f"Annual leave ({year})", date=f"{year}-01-01", text=f"{days} days of leave."
+        )
+        for year, days in ((2026, 28), (2023, 25))
+    ]
+    other = Document(id="sick", title="Sick leave", date="2020-01-01", text="Days of sick leave are paid.")
+    index = PassageIndex.build([rules[1], other, rules[0]], EMBEDDER)
+    for mode in ("dense", "hybrid"):
+        (found,) = index.search(["how many days of leave"], 3, mode)
+        assert sorted(item.document_id for item in found) == ["leave-2026", "sick"]
+        (asked,) = index.search(["how many days of leave in 2023"], 3, mode)
+        assert "leave-2023" in [item.document_id for item in asked]
+    old = PassageIndex.build([rules[1], other], EMBEDDER)
+    assert "leave-2023" in [item.document_id for item in old.search(["days of leave"], 2)[0]]
+
+
 def test_more_is_asked_for_than_there_is(index: PassageIndex) -> None:
     assert len(PassageIndex.build([LONG], EMBEDDER).search(["travel"], 5)[0]) == 1
     assert index.search([], 3) == []

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from strategies.contract import Case, Fold, Task, Usage
-from strategies.search import FIRST, LEAST, Look, Standing, halve, selection_items, spent_tokens, total, within_noise
+from strategies.search import (
+    FIRST,
+    LEAST,
+    Contest,
+    Look,
+    Standing,
+    selection_items,
+    spent_tokens,
+    spread,
+    total,
+    within_noise,
+)
 from tests import tiny
 
 
@@ -58,7 +69,7 @@ def bench(tokens: int, journal: tiny.Memory | None = None) -> tiny.Bench:
 
 @pytest.mark.parametrize("count", [1, 2, 6, 25])
 def test_the_best_wins_and_the_finalists_see_everything(count: int) -> None:
-    outcome = halve("a", field_of(count), Bought(), task(150), bench(10_000_000))
+    outcome = Contest("a", task(150), bench(10_000_000)).halve(field_of(count), Bought())
     assert outcome.best.configuration.name == f"c{count - 1}"
     assert len(outcome.best.scores) == 150
     assert not outcome.rising
@@ -66,7 +77,7 @@ def test_the_best_wins_and_the_finalists_see_everything(count: int) -> None:
 
 
 def test_fewer_go_on_from_round_to_round() -> None:
-    outcome = halve("a", field_of(25), Bought(), task(150), bench(10_000_000))
+    outcome = Contest("a", task(150), bench(10_000_000)).halve(field_of(25), Bought())
     seen = [len(standing.scores) for standing in outcome.standings]
     assert seen.count(150) == 2
     assert min(seen) == FIRST
@@ -79,7 +90,7 @@ def test_fewer_go_on_from_round_to_round() -> None:
 def test_the_budget_is_kept(count: int, budget: int, tokens: int) -> None:
     """Only the first look of the least number of configurations is had whatever it costs."""
     given = bench(budget)
-    outcome = halve("a", field_of(count, tokens), Bought(), task(150), given)
+    outcome = Contest("a", task(150), given).halve(field_of(count, tokens), Bought())
     spent = sum(spent_tokens(row) for row in given.spent)
     least = min(LEAST, count) * FIRST * tokens * (3 if count == 2 else 1)
     assert spent <= max(budget, least)
@@ -91,7 +102,7 @@ def test_the_budget_is_kept(count: int, budget: int, tokens: int) -> None:
 
 def test_where_the_budget_is_too_small_for_all_every_kind_gets_its_look() -> None:
     given = field_of(25, 400)
-    outcome = halve("a", given, Bought(), task(150), bench(120_000))
+    outcome = Contest("a", task(150), bench(120_000)).halve(spread(given), Bought())
     places = sorted(given.index(standing.configuration) for standing in outcome.standings)
     assert LEAST <= len(places) < 25
     assert places[-1] - places[0] > 15
@@ -100,7 +111,7 @@ def test_where_the_budget_is_too_small_for_all_every_kind_gets_its_look() -> Non
 
 def test_all_are_compared_on_the_same_cases() -> None:
     bought = Bought()
-    halve("a", field_of(25), bought, task(150), bench(10_000_000))
+    Contest("a", task(150), bench(10_000_000)).halve(field_of(25), bought)
     longest = bought.cases_of("c24")
     assert sorted(longest) == sorted(set(longest))
     for place in range(25):
@@ -119,13 +130,13 @@ def test_a_score_belongs_to_its_case_with_several_folds() -> None:
         assert {case.id for case in cases} <= {case.id for case in cut.folds[fold].selection}
         return Look(tuple(float(case.id[1:]) / 100 for case in cases), ())
 
-    outcome = halve("a", field_of(1), measure, cut, bench(10_000))
+    outcome = Contest("a", cut, bench(10_000)).halve(field_of(1), measure)
     assert outcome.best.scores == [float(item.case.id[1:]) / 100 for item in items]
 
 
 def test_what_was_tried_is_told() -> None:
     given = bench(10_000_000)
-    outcome = halve("a", field_of(6), Bought(), task(60), given)
+    outcome = Contest("a", task(60), given).halve(field_of(6), Bought())
     assert [trial.score for trial in given.trials] == [standing.mean for standing in outcome.standings]
     assert given.trials[0].configuration == {"name": "c5", "right": 0.9, "tokens": 50}
     assert given.trials[0].cases == 60
@@ -139,8 +150,8 @@ def test_asked_again_nothing_is_measured_and_the_choice_is_the_same() -> None:
     journal = tiny.Memory()
     first, again = Bought(), Bought()
     one, two = bench(60_000, journal), bench(60_000, journal)
-    before = halve("a", field_of(9), first, task(90), one)
-    after = halve("a", field_of(9), again, task(90), two)
+    before = Contest("a", task(90), one).halve(field_of(9), first)
+    after = Contest("a", task(90), two).halve(field_of(9), again)
     assert first.asked
     assert again.asked == []
     assert after == before
@@ -159,20 +170,20 @@ def test_a_killed_search_goes_on_where_it_stopped(killed_at: int) -> None:
             return super().__call__(choice, fold, cases)
 
     whole = Bought()
-    wanted = halve("a", field_of(12), whole, task(150), bench(10_000_000))
+    wanted = Contest("a", task(150), bench(10_000_000)).halve(field_of(12), whole)
     journal, start, rest = tiny.Memory(), Killed(), Bought()
     with pytest.raises(Kill):
-        halve("a", field_of(12), start, task(150), bench(10_000_000, journal))
-    assert halve("a", field_of(12), rest, task(150), bench(10_000_000, journal)) == wanted
+        Contest("a", task(150), bench(10_000_000, journal)).halve(field_of(12), start)
+    assert Contest("a", task(150), bench(10_000_000, journal)).halve(field_of(12), rest) == wanted
     assert start.asked + rest.asked == whole.asked
 
 
 def test_another_approach_or_configuration_is_another_entry() -> None:
     journal = tiny.Memory()
-    halve("a", field_of(2), Bought(), task(40), bench(100_000, journal))
+    Contest("a", task(40), bench(100_000, journal)).halve(field_of(2), Bought())
     other, dearer = Bought(), Bought()
-    halve("b", field_of(2), other, task(40), bench(100_000, journal))
-    halve("a", field_of(2, 51), dearer, task(40), bench(100_000, journal))
+    Contest("b", task(40), bench(100_000, journal)).halve(field_of(2), other)
+    Contest("a", task(40), bench(100_000, journal)).halve(field_of(2, 51), dearer)
     assert other.asked
     assert dearer.asked
 
@@ -192,7 +203,7 @@ def test_the_cheapest_within_noise_is_chosen_and_no_cheaper_one_outside() -> Non
         return Look(tuple(float(int(case.id[1:]) < choice.right) for case in cases), (usage,))
 
     choices = [Choice("bad", 40, 5), Choice("dear", 101, 900), Choice("cheap", 100, 40)]
-    outcome = halve("a", choices, measure, task(150), bench(10_000_000))
+    outcome = Contest("a", task(150), bench(10_000_000)).halve(choices, measure)
     assert outcome.best.configuration.name == "dear"
     assert outcome.cheapest().configuration.name == "cheap"
 

@@ -30,6 +30,7 @@ from strategies.models.device import Placement, choose
 from strategies.models.local import LocalModel
 from strategies.models.measured import machine
 from strategies.models.trees import LabelTree
+from strategies.prompting.demonstrations import Shown
 from strategies.prompting.rendering import Form, Renderer
 
 DATASETS = (
@@ -130,7 +131,7 @@ def compare(name: str) -> Iterator[Row]:
 
     benchmark = prepare(name, Wishes(examples=EXAMPLES, heldout=CASES)).assembly.benchmark
     renderer = Renderer.of(benchmark.task, Form())
-    cases, shown = benchmark.heldout, benchmark.task.examples[:SHOTS]
+    cases, shown = benchmark.heldout, [Shown(case) for case in benchmark.task.examples[:SHOTS]]
     prompts = [renderer.request(case.input, shown) for case in cases]
     exact, rounded = (Engine(resolve(MODEL).folder, dtype) for dtype in ("float32", "bfloat16"))
     first, again = exact.ours(prompts), exact.ours(prompts[1::2])

@@ -14,6 +14,7 @@ from strategies.contract import Family, Fitted, Generates, Strategy, Task, Train
 from strategies.finetuning.tuned import fit_tuned, refit
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.rendering import Form
+from strategies.retrieval.index import Mode
 from strategies.selection import Kitchen
 
 
@@ -29,18 +30,17 @@ class LoraRetrieval:
     def unsuitable(self, task: Task) -> str:
         return ""
 
-    def setups(self, task: Task) -> list[Setup]:
+    def setups(self, task: Task, mode: Mode = "hybrid") -> list[Setup]:
         """The first one races the recipes."""
         form = Form()
         if task.documents:
-            return [Setup(form=form, passages=1), Setup(form=form, passages=3)]
+            return [Setup(form=form, passages=passages, mode=mode) for passages in (1, 3)]
         nearest = Setup(form=form, shots=2, picks="nearest")
         return [Setup(form=form), nearest] if task.labels else [nearest]
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        return fit_tuned(
-            self.name, Kitchen(task, bench, uses_votes=bool(task.labels), calibrates=False), self.setups(task)
-        )
+        kitchen = Kitchen(task, bench, uses_votes=bool(task.labels), calibrates=False)
+        return fit_tuned(self.name, kitchen, self.setups(task, kitchen.mode()))
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)

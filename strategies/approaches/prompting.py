@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from strategies.contract import Family, Fitted, Generates, Strategy, Task, Workbench
-from strategies.pipeline import Setup, load_pipeline, redraw
+from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.rendering import Form
+from strategies.search import spread
 from strategies.selection import Kitchen, Preference, fit_searched
 
 FORMS = (
@@ -51,13 +52,13 @@ class Prompting:
         return setups
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        return fit_searched(self.name, Kitchen(task, bench), self.space(task), self.prefer)
+        return fit_searched(self.name, Kitchen(task, bench), spread(self.space(task)), self.prefer)
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
-        return redraw(folder, bench)
+        return None
 
 
 CANDIDATES: tuple[Strategy, ...] = (Prompting(), Prompting(prefer="cheapest"))

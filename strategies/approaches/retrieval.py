@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from strategies.contract import Family, Fitted, Generates, Strategy, Task, Workbench
-from strategies.pipeline import Setup, load_pipeline, redraw
+from strategies.contract import Family, Fitted, Generates, ScoresLabels, Strategy, Task, Workbench
+from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.rendering import Form
+from strategies.retrieval.index import Mode
+from strategies.search import spread
 from strategies.selection import Kitchen, Preference, fit_searched
+from strategies.spans import Reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,37 +29,51 @@ class Retrieval:
     def unsuitable(self, task: Task) -> str:
         return ""
 
-    def space(self, task: Task) -> list[Setup]:
-        """With documents: passages by count and search mode, with and without demonstrations; else nearest examples."""
+    def space(self, task: Task, mode: Mode = "hybrid") -> list[Setup]:
+        """Those that are tried first stand first.
+
+        Without documents nearest examples; with documents passages by count, with and without examples that have passages
+        of their own, and answers to questions written or read off.
+        """
         turns, inline = Form(layout="turns"), Form(layout="inline")
         if not task.documents:
-            return [
-                Setup(form=form, shots=shots, picks="nearest") for form in (turns, inline) for shots in (1, 3, 5, 8)
+            nearest = Setup(picks="nearest")
+            return spread([replace(nearest, form=form, shots=n) for form in (turns, inline) for n in (1, 3, 5, 8)])
+        marked = replace(inline, marked=True)
+        bare = Setup(passages=1, mode=mode)
+        if task.labels:
+            shown = [
+                replace(bare, form=form, shots=shots, passages=passages, picks="nearest")
+                for form in (turns, inline)
+                for passages in (1, 2)
+                for shots in (3, 6)
             ]
-        setups = [
-            Setup(form=form, passages=passages, mode=mode)
-            for form in (turns, replace(inline, marked=True))
-            for passages in (1, 3)
-            for mode in ("hybrid", "dense")
+            return spread([bare, replace(bare, form=marked), replace(bare, passages=3), *shown])
+        few = replace(bare, shots=4, grounded=True)
+        setups = [bare, replace(few, form=marked), replace(bare, form=marked), few]
+        if task.kind == "qa":
+            reading = Reading.of(task.examples)
+            read = [replace(setup, reading=reading) for setup in (*setups, replace(few, form=marked, picks="nearest"))]
+            setups = [one for pair in zip(read, setups, strict=False) for one in pair] + read[len(setups) :]
+        more = [
+            replace(few, picks="nearest"),
+            replace(bare, passages=3),
+            replace(few, form=marked, passages=2, shots=3),
         ]
-        setups += [
-            Setup(form=form, passages=passages, shots=shots, picks="nearest")
-            for form in (turns, inline)
-            for passages in (1, 2)
-            for shots in (3, 6)
-        ]
-        return setups
+        return [*setups, *more]
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        return fit_searched(
-            self.name, Kitchen(task, bench, uses_votes=bool(task.labels)), self.space(task), self.prefer
-        )
+        kitchen = Kitchen(task, bench, uses_votes=bool(task.labels))
+        setups = self.space(task, kitchen.mode())
+        if not isinstance(bench.model, ScoresLabels):
+            setups = [setup for setup in setups if setup.reading is None]
+        return fit_searched(self.name, kitchen, setups, self.prefer)
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
-        return redraw(folder, bench)
+        return None
 
 
 CANDIDATES: tuple[Strategy, ...] = (Retrieval(), Retrieval(prefer="cheapest"))

@@ -24,7 +24,7 @@ from strategies.contract import (
 )
 from strategies.pipeline import Setup
 from strategies.search import Look, content_key, journalled
-from strategies.selection import Kitchen
+from strategies.selection import Kitchen, evidence_of
 
 RECIPES = (
     Recipe(learning_rate=1e-3, batch_size=8),
@@ -108,7 +108,22 @@ class Race:
             raise DeadAdapter(best.problem or "no training improved the selection loss")
         recipe = replace(best.tuning.recipe, epochs=max(1, best.epochs))
         rising = best.epochs >= best.tuning.recipe.epochs
-        return Finish(Tuning(best.tuning.setup, recipe), best, (*long, *short), rising)
+        setup = self._read_instead(best) or best.tuning.setup
+        return Finish(Tuning(setup, recipe), best, (*long, *short), rising)
+
+    def _read_instead(self, entry: Entry) -> Setup | None:
+        """The setup that reads answers off, where that was right more often than writing them on the same cases."""
+        reading = self.kitchen.reading(entry.tuning.setup)
+        notes = [note["read"] for note in entry.notes or [] if "read" in note]
+        if reading is None or not notes:
+            return None
+        setup = replace(entry.tuning.setup, reading=reading)
+        looks = [self.kitchen.settled(setup, Look((), (), {"evidence": evidence_of(notes)}))]
+        read = replace(entry, looks=looks)
+        if read.score <= entry.score:
+            return None
+        entry.looks, entry.notes = looks, [look.notes for look in looks]
+        return setup
 
     # ------------------------------------------------------------ the two lengths
 
@@ -184,10 +199,16 @@ class Race:
         if training.best_epoch == 0:
             shutil.rmtree(training.folder, ignore_errors=True)
             return Look((), (training.usage,), {"problem": "the selection loss did not improve"})
-        look = self.kitchen.examine(replace(pipeline, adapter=training.folder), look_at)
-        shutil.rmtree(training.folder, ignore_errors=True)
+        tuned = replace(pipeline, adapter=training.folder)
+        look = self.kitchen.examine(tuned, look_at)
+        usage = (training.usage, *look.usage)
         notes = {**look.notes, "best_epoch": training.best_epoch, "losses": list(training.validation_losses)}
-        return Look(look.scores, (training.usage, *look.usage), notes)
+        long = len(look_at) >= min(LONG_LOOK, len(self.task.folds[fold].selection))
+        if long and (reading := self.kitchen.reading(setup)) is not None:
+            read = self.kitchen.examine(replace(tuned, setup=replace(setup, reading=reading)), look_at)
+            usage, notes = (*usage, *read.usage), {**notes, "read": read.notes}
+        shutil.rmtree(training.folder, ignore_errors=True)
+        return Look(look.scores, usage, notes)
 
     def _row_tokens(self, setup: Setup, cases: Sequence[Case]) -> float:
         """Tokens that a row costs in training, about: what all prompts begin with is read once a batch."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from strategies.contract import Case, Evidence, Message, Prompt, Task
+from strategies.prompting.demonstrations import Shown
 
 INPUT_TOKENS = 512
 """Inputs longer than this are cut, and the answer counted as truncated."""
@@ -67,13 +68,14 @@ class Renderer:
         """The answer as the model is to write it."""
         return self.words.say(case.output)
 
-    def request(self, text: str, demonstrations: Sequence[Case] = (), evidence: Sequence[Evidence] = ()) -> Prompt:
+    def request(self, text: str, demonstrations: Sequence[Shown] = (), evidence: Sequence[Evidence] = ()) -> Prompt:
         """Instruction first, demonstrations next, evidence and the input last: requests share their beginning."""
         if self.form.layout == "inline":
             return self._inline(text, demonstrations, evidence)
         turns = [Message("system", self._instruction())]
-        for case in demonstrations:
-            turns += [Message("user", self._ask(case.input)), Message("assistant", self.answer(case))]
+        for case, found in demonstrations:
+            asked = passages(found) + self._ask(case.input)
+            turns += [Message("user", asked), Message("assistant", self.answer(case))]
         turns.append(Message("user", passages(evidence) + self._ask(text)))
         return tuple(turns)
 
@@ -86,8 +88,10 @@ class Renderer:
     def _ask(self, text: str) -> str:
         return f"Input: {text}\nOutput:" if self.form.marked else text
 
-    def _inline(self, text: str, demonstrations: Sequence[Case], evidence: Sequence[Evidence]) -> Prompt:
-        blocks = [f"Input: {case.input}\nOutput: {self.answer(case)}" for case in demonstrations]
+    def _inline(self, text: str, demonstrations: Sequence[Shown], evidence: Sequence[Evidence]) -> Prompt:
+        blocks = [
+            f"{passages(found)}Input: {case.input}\nOutput: {self.answer(case)}" for case, found in demonstrations
+        ]
         blocks.append(passages(evidence) + f"Input: {text}\nOutput:")
         return (Message("system", self._instruction()), Message("user", "\n\n".join(blocks)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,13 @@ class Passage:
     start: int
     end: int
     date: str = ""
+    family: str = ""
+    """What versions of one document have in common: the words of its title; empty without a date."""
+
+    @property
+    def heading(self) -> str:
+        """Title and date, as they stand in front."""
+        return self.text[: len(self.text) - (self.end - self.start)]
 
 
 def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passage]:
@@ -42,9 +50,15 @@ def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passa
                     start=first,
                     end=first + len(text),
                     date=document.date,
+                    family=family(document),
                 )
             )
     return passages
+
+
+def family(document: Document) -> str:
+    """The letters of a dated document's title: "Sick pay (2023)" and "Sick pay (2026)" are versions of one rule."""
+    return " ".join(re.findall(r"[^\W\d_]+", document.title.casefold())) if document.date else ""
 
 
 def heading(document: Document) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,6 +18,9 @@ RRF = 60
 """Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009)."""
 POOL = 50
 """Passages that each ranking brings to the fusion."""
+
+
+_NUMBER = re.compile(r"\d+")
 
 
 class Finder(Protocol):
@@ -47,7 +51,7 @@ class PassageIndex:
         )
 
     def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
-        """The best `k` passages for each text, best first, each document at most once."""
+        """The best `k` passages for each text, best first, each document at most once, of two versions the newer one."""
         if not self.passages or not texts:
             return [() for _ in texts]
         size = min(len(self.passages), max(POOL, k))
@@ -59,7 +63,7 @@ class PassageIndex:
         for row in range(len(texts)):
             order = fuse([ranking[row] for ranking in rankings])
             similarity = dict(zip(found[row].tolist(), scores[row].tolist(), strict=True))
-            results.append(self._evidence(order, similarity, k))
+            results.append(self._evidence(self._current(order, texts[row]), similarity, k))
         return results
 
     def _by_words(self, texts: Sequence[str], size: int) -> list[list[int]]:
@@ -71,6 +75,16 @@ class PassageIndex:
             [int(place) for place, score in zip(row, marks, strict=True) if score > 0]
             for row, marks in zip(found, scores, strict=True)
         ]
+
+    def _current(self, order: Sequence[int], text: str) -> list[int]:
+        """Without versions of which a newer one was found too, unless the text names a number of theirs, such as a year."""
+        newest = _newest(self.passages[place] for place in order)
+        asked = set(_NUMBER.findall(text))
+
+        def current(passage: Passage) -> bool:
+            return passage.date >= newest.get(passage.family, "") or bool(asked & set(_NUMBER.findall(passage.heading)))
+
+        return [place for place in order if current(self.passages[place])]
 
     def _evidence(self, order: Sequence[int], similarity: dict[int, float], k: int) -> tuple[Evidence, ...]:
         chosen: list[Evidence] = []
@@ -108,6 +122,15 @@ class PassageIndex:
         rows = json.loads((folder / "passages.json").read_text(encoding="utf-8"))
         vectors = np.load(folder / "vectors.npy", allow_pickle=False)
         return cls.of(tuple(Passage(**row) for row in rows), vectors, embedder)
+
+
+def _newest(passages: Iterable[Passage]) -> dict[str, str]:
+    """The latest date of each family of versions that was found."""
+    dates: dict[str, str] = {}
+    for passage in passages:
+        if passage.family:
+            dates[passage.family] = max(passage.date, dates.get(passage.family, ""))
+    return dates
 
 
 def word_index(texts: Sequence[str]) -> Any:

@@ -12,6 +12,7 @@ from benchmarks.contract import Benchmark
 from benchmarks.studies.settings import setting
 from strategies.contract import Case, Prompt
 from strategies.models.local import LocalModel
+from strategies.prompting.demonstrations import Shown
 from strategies.prompting.rendering import Form, Renderer
 
 MODEL = "smollm2-135m"
@@ -88,7 +89,7 @@ class Work:
         return {"model": str(self.model.folder), "dtype": place.dtype, "threads": place.threads}
 
     def _prompts(self, cases: int) -> list[Prompt]:
-        renderer, shown = Renderer.of(self.benchmark.task, Form()), self._drawn(SHOTS)
+        renderer, shown = Renderer.of(self.benchmark.task, Form()), [Shown(case) for case in self._drawn(SHOTS)]
         return [renderer.request(case.input, shown) for case in self.benchmark.heldout[:cases]]
 
     def _drawn(self, cases: int) -> Sequence[Case]:

@@ -1,0 +1,51 @@
+"""Which examples a request shows, in what order, and with which passages."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from strategies.contract import Case, Evidence
+
+SPARE = 4
+"""Times as many examples are looked at as are shown, where each is to come with a passage that holds its answer."""
+
+
+class Shown(NamedTuple):
+    """An example with the passages that are shown above its question."""
+
+    case: Case
+    evidence: tuple[Evidence, ...] = ()
+
+
+def drawn(cases: Sequence[Case], seed: int) -> list[Case]:
+    """The cases in an order drawn with the seed, whatever order they came in."""
+    order = sorted(cases, key=lambda case: case.id)
+    random.Random(seed).shuffle(order)
+    return order
+
+
+def balanced(cases: Sequence[Case], labelled: bool) -> list[Case]:
+    """One of each label after the other; without labels, of each length of the answers."""
+    kinds: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        kinds[case.output if labelled else str(len(case.output) // 20)].append(case)
+    longest = max(map(len, kinds.values()), default=0)
+    return [row[turn] for turn in range(longest) for row in kinds.values() if turn < len(row)]
+
+
+def well_founded(shown: Sequence[Shown], standing: Sequence[str]) -> list[Shown]:
+    """Those whose answer is in their passages or is a standing one first: the others teach to answer from nowhere."""
+    return sorted(shown, key=lambda one: one.case.output not in standing and not holds(one))
+
+
+def holds(shown: Shown) -> bool:
+    """Whether a passage has an accepted answer of the case in its words."""
+    texts = [_plain(item.text) for item in shown.evidence]
+    return any(_plain(answer) in text for answer in shown.case.accepted for text in texts)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,0 +1,173 @@
+"""Answers that are read off: the run of words of the evidence that the model finds likeliest.
+
+Two passes: one over what a run could begin with, one over the runs from the likeliest beginnings, each as a whole answer
+with its end. Answers that the examples give again and again ("not in the handbook") compete with them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from strategies.answers import Request
+from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, ScoresLabels, Step, Usage
+from strategies.search import total
+
+BEGINNINGS = 12
+"""First words from which runs are tried."""
+MOST_WORDS, USUAL = 12, 0.95
+"""A run is as long as this share of the examples' answers is at most, and never longer than so many words."""
+STANDING_SHARE, STANDING_LEAST = 0.05, 3
+"""An output of this share of the examples, and of so many, is an answer that stands by itself."""
+BONUSES = (0.0, -1.0, 1.0, -2.0, 2.0, -3.0, 3.0, -4.5, 4.5, -6.0, 6.0)
+"""What may be added to the log-likelihood of a standing answer; ties go to the first, the smaller."""
+_EDGE = "\"'.,;:!?()[]{}<>\u2018\u2019\u201c\u201d"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How answers are read off: at most `words` words, or one of the `standing` ones, whose likelihood gets a bonus."""
+
+    words: int
+    standing: tuple[str, ...] = ()
+    bonus: float = 0.0
+
+    @classmethod
+    def of(cls, cases: Sequence[Case]) -> Reading:
+        """As the examples answer."""
+        standing = standing_answers(cases)
+        lengths = sorted(len(case.output.split()) for case in cases if case.output not in standing)
+        usual = lengths[min(len(lengths) - 1, int(USUAL * len(lengths)))] if lengths else 1
+        return cls(words=max(1, min(MOST_WORDS, usual)), standing=standing)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Reading:
+        return cls(**{**values, "standing": tuple(values["standing"])})
+
+
+def standing_answers(cases: Sequence[Case]) -> tuple[str, ...]:
+    """Outputs that many examples share, the most frequent first."""
+    least = max(STANDING_LEAST, STANDING_SHARE * len(cases))
+    return tuple(text for text, count in Counter(case.output for case in cases).most_common() if count >= least)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Characters `start` to `end` of the text of one piece of evidence; `place` says which."""
+
+    text: str
+    place: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Read:
+    """What reading found for one request: the likeliest run, and the log-likelihood of each standing answer."""
+
+    span: Span | None
+    score: float
+    standing: tuple[float, ...]
+
+    def text(self, reading: Reading) -> str:
+        """The answer under a bonus; empty where there is none."""
+        options = [
+            (score + reading.bonus, answer) for score, answer in zip(self.standing, reading.standing, strict=True)
+        ]
+        if self.span is not None:
+            options.append((self.score, self.span.text))
+        return max(options)[1] if options else ""
+
+
+def runs(evidence: Sequence[Evidence], words: int) -> list[Span]:
+    """Every run of at most `words` words in each piece of evidence, punctuation at its edges left out; no text twice."""
+    found: dict[str, Span] = {}
+    for place, item in enumerate(evidence):
+        edges = [_trimmed(item.text, match.start(), match.end()) for match in re.finditer(r"\S+", item.text)]
+        filled = [edge for edge in edges if edge[0] < edge[1]]
+        for first, (start, _) in enumerate(filled):
+            for _, end in filled[first : first + words]:
+                text = item.text[start:end]
+                if "\n" not in text:
+                    found.setdefault(text, Span(text, place, start, end))
+    return list(found.values())
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start] in _EDGE:
+        start += 1
+    while start < end and text[end - 1] in _EDGE:
+        end -= 1
+    return start, end
+
+
+def read(
+    model: ScoresLabels, requests: Sequence[Request], reading: Reading, step: Step
+) -> Iterator[tuple[int, Read | str, tuple[Usage, ...]]]:
+    """Yields (index, what was found or why nothing could be, usage) in the order of the requests."""
+    choices = [runs(request.evidence, reading.words) for request in requests]
+    prompts = [request.prompt for request in requests]
+    heads = [sorted({_head(span) for span in spans}) or ["-"] for spans in choices]
+    begun = dict(model.score_labels(prompts, heads, step, "never"))
+    kept = []
+    for index, spans in enumerate(choices):
+        ranked = sorted(zip(begun[index].log_likelihoods, heads[index], strict=False), reverse=True)
+        best = {head for _, head in ranked[:BEGINNINGS]}
+        kept.append([span for span in spans if _head(span) in best])
+    names = [[*(span.text for span in spans), *reading.standing] or ["-"] for spans in kept]
+    whole = dict(model.score_labels(prompts, names, step, "always"))
+    for index, spans in enumerate(kept):
+        usage = total((begun[index].usage, whole[index].usage))
+        problem = begun[index].error or whole[index].error
+        yield index, problem or _best(spans, whole[index].log_likelihoods, len(reading.standing)), usage
+
+
+def _head(span: Span) -> str:
+    return span.text.split(maxsplit=1)[0].rstrip(_EDGE)
+
+
+def _best(spans: Sequence[Span], scores: Sequence[float], standing: int) -> Read:
+    own = scores[: len(spans)]
+    top = max(range(len(spans)), key=own.__getitem__) if spans else None
+    others = tuple(scores[len(spans) : len(spans) + standing])
+    return Read(None, 0.0, others) if top is None else Read(spans[top], own[top], others)
+
+
+def outcome(request: Request, found: Read | str, reading: Reading, usage: tuple[Usage, ...]) -> Outcome:
+    """The answer, with the piece of evidence that it was read from first, cut to the characters that it quotes."""
+    if isinstance(found, str):
+        return Failure(kind="infrastructure", message=found, usage=usage)
+    text, evidence = found.text(reading), request.evidence
+    if found.span is not None and text == found.span.text:
+        evidence = cited(evidence, found.span)
+    return Prediction(text=text, evidence=evidence, truncated=request.cut, usage=usage)
+
+
+def cited(evidence: tuple[Evidence, ...], span: Span) -> tuple[Evidence, ...]:
+    """The evidence with `start` and `end` of the quoted piece narrowed to the quote, where it lies in the document."""
+    item = evidence[span.place]
+    heading = len(item.text) - (item.end - item.start)
+    if heading < 0 or span.start < heading:
+        return evidence
+    quoted = replace(item, start=item.start + span.start - heading, end=item.start + span.end - heading)
+    return (*evidence[: span.place], quoted, *evidence[span.place + 1 :])
+
+
+def noted(found: Read | str) -> dict[str, Any]:
+    """What was found as plain values; where nothing was, an answer that is empty."""
+    if isinstance(found, str):
+        return {"text": "", "score": 0.0, "standing": []}
+    return {
+        "text": found.span.text if found.span else "",
+        "score": found.score,
+        "standing": list(found.standing),
+    }
+
+
+def from_note(note: Mapping[str, Any], reading: Reading) -> str:
+    """The answer that `noted` values give under a reading."""
+    span = Span(note["text"], 0, 0, len(note["text"])) if note["text"] else None
+    return Read(span, note["score"], tuple(note["standing"])).text(reading) if note["text"] or note["standing"] else ""

@@ -1,0 +1,120 @@
+"""Answers that are read off: which runs there are, that the likeliest is taken, and that the quote is where it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from strategies.answers import Request
+from strategies.contract import Case, Evidence, Message, Prediction, Query, Sampling
+from strategies.models import plain
+from strategies.models.scripted import ScriptedModel
+from strategies.pipeline import Setup, load_pipeline
+from strategies.prompting.demonstrations import Shown, well_founded
+from strategies.selection import Kitchen, evidence_of
+from strategies.spans import BEGINNINGS, Read, Reading, Span, cited, outcome, read, runs
+from tests import tiny
+
+TEXT = 'Trips: Ms. Grey pays "40 euros" a day.'
+
+
+def found(text: str, document: str = "d", heading: str = "") -> Evidence:
+    return Evidence(document_id=document, text=heading + text, score=1.0, start=0, end=len(text))
+
+
+def ask(evidence: tuple[Evidence, ...], question: str = "How much?") -> Request:
+    shown = "\n\n".join(item.text for item in evidence)
+    return Request(key="k", prompt=(Message("user", f"{shown}\n\n{question}"),), evidence=evidence)
+
+
+def test_runs_have_no_punctuation_at_their_edges_and_keep_their_place() -> None:
+    spans = runs((found(TEXT), found("40 euros")), 3)
+    texts = [span.text for span in spans]
+    assert {"40 euros", "Ms. Grey", "Grey pays", '40 euros" a', "day"} <= set(texts)
+    assert len(texts) == len(set(texts))
+    assert max(len(text.split()) for text in texts) == 3
+    assert all((TEXT, "40 euros")[span.place][span.start : span.end] == span.text for span in spans)
+
+
+def test_runs_stay_within_a_paragraph_and_a_piece_of_evidence() -> None:
+    spans = {span.text for span in runs((found("one two\n\nthree"), found("four")), 4)}
+    assert spans == {"one", "two", "one two", "three", "four"}
+
+
+def test_the_likeliest_run_is_read(tmp_path: Path) -> None:
+    """Against one whole forward pass for every run, with its end."""
+    model = tiny.local_model(tiny.model_folder(tmp_path))
+    requests = [ask((found("red green blue"),)), ask((found("an order, a refund"), found("cancel it")), "Which?")]
+    reading = Reading(words=3, standing=("none",))
+    results = list(read(model, requests, reading, "search"))
+    assert [index for index, *_ in results] == [0, 1]
+    for index, result, usage in results:
+        spans = runs(requests[index].evidence, 3)
+        assert len({span.text.split()[0] for span in spans}) <= BEGINNINGS
+        paths = [model.chat.encode_answer(text) for text in (*(span.text for span in spans), "none")]
+        *scores, standing = plain.score_labels(model.parts.model, model.chat.encode(requests[index].prompt), paths)
+        assert isinstance(result, Read)
+        assert result.span == spans[max(range(len(spans)), key=scores.__getitem__)]
+        assert result.score == pytest.approx(max(scores), abs=1e-4)
+        assert result.standing == pytest.approx((standing,), abs=1e-4)
+        assert [(row.step, row.calls) for row in usage] == [("search", 2)]
+
+
+def test_a_standing_answer_competes_and_its_bonus_decides() -> None:
+    result = Read(Span("40 euros", 0, 0, 8), -3.0, (-4.0, -9.0))
+    reading = Reading(words=3, standing=("not said", "see above"))
+    assert result.text(reading) == "40 euros"
+    assert result.text(Reading(words=3, standing=reading.standing, bonus=2.0)) == "not said"
+    assert Read(None, 0.0, (-4.0,)).text(Reading(words=3, standing=("not said",))) == "not said"
+    assert Read(None, 0.0, ()).text(Reading(words=3)) == ""
+
+
+def test_standing_answers_and_lengths_are_those_of_the_examples() -> None:
+    cases = [Case(id=f"n{n}", input=f"q {n}", output="not in the handbook") for n in range(5)]
+    cases += [Case(id=f"c{n}", input=f"p {n}", output=f"answer {n}") for n in range(30)]
+    assert Reading.of(cases) == Reading(words=2, standing=("not in the handbook",))
+    assert Reading.of([]) == Reading(words=1)
+
+
+def test_a_quote_is_where_it_says() -> None:
+    evidence = (
+        found("other text", "a"),
+        Evidence(document_id="b", text="Pay: 40 euros a day", score=0.5, start=100, end=114),
+    )
+    first, second = cited(evidence, Span("40 euros", 1, 5, 13))
+    assert (first, second.start, second.end) == (evidence[0], 100, 108)
+    assert cited(evidence, Span("Pay", 1, 0, 3)) == evidence
+
+
+def test_what_cannot_be_read_is_a_failure() -> None:
+    request = ask((found("x"),))
+    failed = outcome(request, "the server is gone", Reading(words=1), ())
+    assert not isinstance(failed, Prediction)
+
+
+def test_a_model_that_knows_the_answer_finds_it_and_a_saved_pipeline_reads_the_same(tmp_path: Path) -> None:
+    task = tiny.benchmark("qa").task
+    answers = {case.input: case.output for case in task.examples}
+    knows = ScriptedModel(name="knows", answer=lambda prompt: answers.get(prompt[-1].content.split("\n\n")[-1], ""))
+    bench = tiny.Bench(folder=tmp_path / "bench", language=knows)
+    kitchen, setup = Kitchen(task, bench), Setup(passages=3, shots=2, grounded=True, reading=Reading.of(task.examples))
+    look = kitchen.look(setup, 0, task.folds[0].selection)
+    assert sum(look.scores) / len(look.scores) > 0.5
+    pipeline = kitchen.finish(setup, evidence_of([look.notes]))
+    queries = [Query.of(case.input) for case in task.examples[:5]]
+    first = dict(pipeline.answer(queries, Sampling()))
+    pipeline.save(tmp_path / "saved")
+    assert dict(load_pipeline(tmp_path / "saved", bench).answer(queries, Sampling())) == first
+
+
+def test_examples_whose_passages_bear_them_out_are_shown_first() -> None:
+    def shown(name: str, output: str, text: str) -> Shown:
+        return Shown(Case(id=name, input=name, output=output), (found(text),))
+
+    rows = [
+        shown("miss", "50 euros", "40 a day"),
+        shown("hit", "40  Euros", "it is 40 euros"),
+        shown("none", "not said", "x"),
+    ]
+    assert [one.case.id for one in well_founded(rows, ("not said",))] == ["hit", "none", "miss"]
