@@ -7,7 +7,7 @@ from it. What it gives back is one of three outcomes. Everything here is plain d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -259,6 +259,10 @@ Ends = Literal["where needed", "always", "never"]
 end tells them apart. Always: for answers of any length, which compete. Never: for beginnings of answers."""
 
 
+Narrow = Callable[[int, Sequence[float]], Sequence[str]]
+"""(index of the prompt, log-likelihoods of its beginnings) -> the answers that are worth scoring."""
+
+
 @runtime_checkable
 class ScoresLabels(Protocol):
     def score_labels(
@@ -269,6 +273,15 @@ class ScoresLabels(Protocol):
         ends: Ends = "where needed",
     ) -> Iterator[tuple[int, LabelScores]]:
         """Scores `labels[i]` as answers to `prompts[i]`; yields in any order."""
+        ...
+
+    def score_narrowed(
+        self, prompts: Sequence[Prompt], beginnings: Sequence[Sequence[str]], narrow: Narrow, step: Step = "answering"
+    ) -> Iterator[tuple[int, LabelScores]]:
+        """Scores `beginnings[i]` of answers to `prompts[i]`, then those whole answers that `narrow` makes of these scores.
+
+        Yields (index, scores of what `narrow` gave) in any order; `narrow` is asked once for each prompt.
+        """
         ...
 
 

@@ -110,11 +110,9 @@ class Kitchen:
 
     def _reading_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
         """Keeps what was read in the notes, so that the bonus of a standing answer can be chosen for nothing."""
-        raw: list[dict[str, Any]] = []
-        usage: list[Usage] = []
-        for index, found, spent in pipeline.read(pipeline.requests(queries), "search"):
-            raw.append({**spans.noted(found), "case": cases[index].id})
-            usage += spent
+        found = {index: (what, spent) for index, what, spent in pipeline.read(pipeline.requests(queries), "search")}
+        usage = [row for _, spent in found.values() for row in spent]
+        raw = [{**spans.noted(found[index][0]), "case": case.id} for index, case in enumerate(cases)]
         return self.settled(pipeline.setup, Look((), total(usage), {"evidence": raw}))
 
     def settled(self, setup: Setup, look: Look) -> Look:

@@ -1,7 +1,7 @@
 """Answers that are read off: the run of words of the evidence that the model finds likeliest.
 
-Two passes: one over what a run could begin with, one over the runs from the likeliest beginnings, each as a whole answer
-with its end. Answers that the examples give again and again ("not in the handbook") compete with them.
+What a run could begin with is scored first, then the runs from the likeliest beginnings, each as a whole answer with its
+end. Answers that the examples give again and again ("not in the handbook") compete with them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 from strategies.answers import Request
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, ScoresLabels, Step, Usage
-from strategies.search import total
 
 BEGINNINGS = 12
 """First words from which runs are tried."""
@@ -24,6 +23,8 @@ STANDING_SHARE, STANDING_LEAST = 0.05, 3
 """An output of this share of the examples, and of so many, is an answer that stands by itself."""
 BONUSES = (0.0, -1.0, 1.0, -2.0, 2.0, -3.0, 3.0, -4.5, 4.5, -6.0, 6.0)
 """What may be added to the log-likelihood of a standing answer; ties go to the first, the smaller."""
+NOTHING = "-"
+"""Scored where there is nothing to choose from."""
 _EDGE = "\"'.,;:!?()[]{}<>\u2018\u2019\u201c\u201d"
 
 
@@ -107,22 +108,19 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 def read(
     model: ScoresLabels, requests: Sequence[Request], reading: Reading, step: Step
 ) -> Iterator[tuple[int, Read | str, tuple[Usage, ...]]]:
-    """Yields (index, what was found or why nothing could be, usage) in the order of the requests."""
+    """Yields (index, what was found or why nothing could be, usage) in any order."""
     choices = [runs(request.evidence, reading.words) for request in requests]
-    prompts = [request.prompt for request in requests]
-    heads = [sorted({_head(span) for span in spans}) or ["-"] for spans in choices]
-    begun = dict(model.score_labels(prompts, heads, step, "never"))
-    kept = []
-    for index, spans in enumerate(choices):
-        ranked = sorted(zip(begun[index].log_likelihoods, heads[index], strict=False), reverse=True)
+    heads = [sorted({_head(span) for span in spans}) or [NOTHING] for spans in choices]
+
+    def narrow(index: int, scores: Sequence[float]) -> list[str]:
+        ranked = sorted(zip(scores, heads[index], strict=True), reverse=True)
         best = {head for _, head in ranked[:BEGINNINGS]}
-        kept.append([span for span in spans if _head(span) in best])
-    names = [[*(span.text for span in spans), *reading.standing] or ["-"] for spans in kept]
-    whole = dict(model.score_labels(prompts, names, step, "always"))
-    for index, spans in enumerate(kept):
-        usage = total((begun[index].usage, whole[index].usage))
-        problem = begun[index].error or whole[index].error
-        yield index, problem or _best(spans, whole[index].log_likelihoods, len(reading.standing)), usage
+        choices[index] = [span for span in choices[index] if _head(span) in best]
+        return [*(span.text for span in choices[index]), *reading.standing] or [NOTHING]
+
+    for index, scored in model.score_narrowed([request.prompt for request in requests], heads, narrow, step):
+        found = scored.error or _best(choices[index], scored.log_likelihoods, len(reading.standing))
+        yield index, found, (scored.usage,)
 
 
 def _head(span: Span) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -227,6 +228,28 @@ def test_the_end_of_an_answer_counts_always_never_or_where_it_tells_labels_apart
             assert found[row].log_likelihoods == pytest.approx(
                 plain.score_labels(llama.parts.model, ids, paths), abs=1e-4
             )
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma", "neox", "mistral"])
+def test_what_is_scored_second_is_as_if_it_were_scored_alone(architecture: str, tmp_path: Path) -> None:
+    """Behind the same prompts, whatever was read in between; one prompt has nothing to read the second time."""
+    model, prompts = tiny.local_model(tiny.model_folder(tmp_path, architecture)), ragged(4)
+    beginnings = [["re", "order"], ["can", "cancel it now", "x"], ["a"], ["refund of my order", "or"]]
+    answers = [["refund", "order it"], ["cancel my order", "cancel", "y"], [], ["or", "refund"]]
+    asked: dict[int, Sequence[float]] = {}
+
+    def narrow(row: int, scores: Sequence[float]) -> list[str]:
+        asked[row] = scores
+        return answers[row] or ["b"]
+
+    found = dict(model.score_narrowed(prompts, beginnings, narrow))
+    first = dict(model.score_labels(prompts, beginnings, "answering", "never"))
+    second = dict(model.score_labels(prompts, [row or ["b"] for row in answers], "answering", "always"))
+    assert set(found) == set(asked) == {0, 1, 2, 3}
+    for row, scores in asked.items():
+        assert scores == pytest.approx(first[row].log_likelihoods, abs=1e-4)
+        assert found[row].log_likelihoods == pytest.approx(second[row].log_likelihoods, abs=1e-4)
+        assert found[row].usage.prompt_tokens == first[row].usage.prompt_tokens
 
 
 def test_trees_of_different_size_share_a_batch(llama: LocalModel) -> None:

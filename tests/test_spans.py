@@ -47,7 +47,7 @@ def test_the_likeliest_run_is_read(tmp_path: Path) -> None:
     model = tiny.local_model(tiny.model_folder(tmp_path))
     requests = [ask((found("red green blue"),)), ask((found("an order, a refund"), found("cancel it")), "Which?")]
     reading = Reading(words=3, standing=("none",))
-    results = list(read(model, requests, reading, "search"))
+    results = sorted(read(model, requests, reading, "search"), key=lambda row: row[0])
     assert [index for index, *_ in results] == [0, 1]
     for index, result, usage in results:
         spans = runs(requests[index].evidence, 3)
@@ -58,7 +58,7 @@ def test_the_likeliest_run_is_read(tmp_path: Path) -> None:
         assert result.span == spans[max(range(len(spans)), key=scores.__getitem__)]
         assert result.score == pytest.approx(max(scores), abs=1e-4)
         assert result.standing == pytest.approx((standing,), abs=1e-4)
-        assert [(row.step, row.calls) for row in usage] == [("search", 2)]
+        assert [(row.step, row.calls) for row in usage] == [("search", 1)]
 
 
 def test_a_standing_answer_competes_and_its_bonus_decides() -> None:

@@ -16,7 +16,7 @@ from strategies.models import plain
 from strategies.models.attention import Attention
 from strategies.models.batching import Drawing, Ids, plan_batches
 from strategies.models.beginnings import Memory, beginning, prefix_cache, shares_beginnings, widen
-from strategies.models.trees import LabelTree, read_trees
+from strategies.models.trees import LabelTree, TreeReader
 from strategies.models.writing import write
 
 AGREES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
@@ -75,7 +75,7 @@ def disagreement(parts: Parts) -> str:
         with torch.inference_mode():
             own = parts.model(input_ids=torch.tensor([ids], device=parts.device), use_cache=False).logits[0, -1].float()
             tree = LabelTree(tokens=(ids[3],), parents=(0,), depths=(1,), steps=())
-            read = read_trees(parts, [ids[1:3], ids[2:3]], (prefix_cache(parts, ids[:1]), 1), [tree, tree])
+            read = TreeReader(parts, [ids[1:3], ids[2:3]], (prefix_cache(parts, ids[:1]), 1)).read([tree, tree])
             same = close(parts.logits(read[0, -1:])[0], own, parts.model.dtype)
     except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         return f"{type(error).__name__}: {error}"

@@ -15,6 +15,7 @@ from strategies.contract import (
     Ends,
     LabelScores,
     LanguageModel,
+    Narrow,
     Prompt,
     Recipe,
     Sampling,
@@ -28,7 +29,7 @@ from strategies.models.batching import Drawing
 from strategies.models.chat import Chat
 from strategies.models.device import Placement, keep_freed_memory
 from strategies.models.grammar import Grammar
-from strategies.models.trees import LabelTree, score_trees
+from strategies.models.trees import LabelTree, score_trees, score_twice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +152,25 @@ class LocalModel:
         clock = _Clock(len(prompts))
         for row, scores, shared in score_trees(self.parts, ids, trees, self.batch_tokens) if ids else ():
             usage = self._usage(step, len(ids[row]), shared, (len(trees[row].tokens), clock.share()))
+            yield row, LabelScores(log_likelihoods=tuple(scores), usage=usage)
+
+    def score_narrowed(
+        self, prompts: Sequence[Prompt], beginnings: Sequence[Sequence[str]], narrow: Narrow, step: Step = "answering"
+    ) -> Iterator[tuple[int, LabelScores]]:
+        """Yields (index, scores): each prompt is read once, with two trees behind it."""
+
+        def tree(labels: Sequence[str], ends: Ends) -> LabelTree:
+            return LabelTree.build([self.chat.encode_label(label) for label in labels], self.chat.end_id, ends)
+
+        def then(row: int, scores: Sequence[float]) -> LabelTree:
+            return tree(narrow(row, scores), "always")
+
+        first = [tree(labels, "never") for labels in beginnings]
+        ids = [self.chat.encode(prompt) for prompt in prompts]
+        clock = _Clock(len(prompts))
+        for row, second, scores, shared in score_twice(self.parts, ids, first, then, self.batch_tokens) if ids else ():
+            nodes = len(first[row].tokens) + len(second.tokens)
+            usage = self._usage(step, len(ids[row]), shared, (nodes, clock.share()))
             yield row, LabelScores(log_likelihoods=tuple(scores), usage=usage)
 
     def _usage(self, step: Step, prompt: int, shared: int, answered: tuple[int, float]) -> Usage:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from strategies.contract import Completion, Ends, LabelScores, Prompt, Sampling, Step, Usage
+from strategies.contract import Completion, Ends, LabelScores, Narrow, Prompt, Sampling, Step, Usage
 
 WRONG_LABEL = -20.0
 """Natural log-likelihood of a label that is not the scripted answer."""
@@ -62,6 +62,13 @@ class ScriptedModel:
             scores = tuple(0.0 if fits(label) else WRONG_LABEL for label in choices)
             usage = self._usage(prompt, step, sum(len(label.split()) for label in choices))
             yield index, LabelScores(log_likelihoods=scores, usage=usage)
+
+    def score_narrowed(
+        self, prompts: Sequence[Prompt], beginnings: Sequence[Sequence[str]], narrow: Narrow, step: Step = "answering"
+    ) -> Iterator[tuple[int, LabelScores]]:
+        first = dict(self.score_labels(prompts, beginnings, step, "never"))
+        answers = [narrow(index, first[index].log_likelihoods) for index in range(len(prompts))]
+        yield from self.score_labels(prompts, answers, step, "always")
 
     def _usage(self, prompt: Prompt, step: Step, answer_tokens: int) -> Usage:
         return Usage(model=self.name, step=step, prompt_tokens=self.count(prompt), answer_tokens=answer_tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,9 @@ from strategies.models.beginnings import beginning, widen
 
 if TYPE_CHECKING:
     from strategies.models.engine import Parts
+
+Narrow = Callable[[int, Sequence[float]], "LabelTree"]
+"""(index of the prompt, scores of its first labels) -> the tree of the labels that are scored then."""
 
 
 @dataclass(frozen=True)
@@ -93,52 +96,109 @@ def score_trees(
             yield row, plain.score_labels(parts.model, prompt, tree.paths), 0
         return
     with torch.inference_mode():
-        prefix, shared = beginning(parts, prompts)
-        rest = [list(prompt[shared:]) for prompt in prompts]
-        largest = max((len(tree.tokens) for tree in trees), default=0)
-        for batch in plan_batches([len(item) for item in rest], largest, tokens):
+        for batch, reader in _readers(parts, prompts, (_largest(trees), tokens)):
             own = [trees[row] for row in batch]
-            hidden = read_trees(parts, [rest[row] for row in batch], (prefix, shared), own)
-            for row, states, tree in zip(batch, hidden, own, strict=True):
-                yield row, _scores(parts, states, tree), shared
+            for row, scores in zip(batch, reader.scores(own), strict=True):
+                yield row, scores, reader.shared
 
 
-def read_trees(parts: Parts, rests: Sequence[Ids], prefix: tuple[Any, int], trees: Sequence[LabelTree]) -> Any:
-    """Hidden states (rows, 1 + nodes of the largest tree, width) after the prompt and after each node of its tree."""
-    import numpy as np
+def score_twice(
+    parts: Parts, prompts: Sequence[Ids], trees: Sequence[LabelTree], narrow: Narrow, tokens: int
+) -> Iterator[tuple[int, LabelTree, list[float], int]]:
+    """Yields (index, second tree, log-likelihood of each of its labels, reused tokens): what is scored second depends on
+    the scores of the first tree, and the prompt is read once for both."""
     import torch
 
-    cache, shared = prefix
-    rows, nodes, width = len(rests), max(len(tree.tokens) for tree in trees), max(len(item) for item in rests)
-    ids = np.zeros((rows, width + nodes), dtype=np.int64)
-    places = np.zeros_like(ids)
-    sees = np.zeros((rows, width + nodes, shared + width + nodes), dtype=bool)
-    causal = np.tril(np.ones((width, width), dtype=bool))
-    for row, (item, tree) in enumerate(zip(rests, trees, strict=True)):
-        pad, end = width - len(item), width + len(tree.tokens)
-        ids[row, pad:width] = item
-        ids[row, width:end] = tree.tokens
-        places[row, pad:width] = shared + np.arange(len(item))
-        places[row, width:end] = shared + len(item) - 1 + np.asarray(tree.depths, dtype=np.int64)
-        sees[row, :, :shared] = True
-        sees[row, :width, shared : shared + width] = causal
-        sees[row, width:, shared : shared + width] = True
-        sees[row, :, shared : shared + pad] = False
-        sees[row, width:end, shared + width : shared + end] = tree.ancestors
-    device = parts.device
-    asking = torch.from_numpy(places).to(device)
-    before = torch.arange(shared, device=device).expand(rows, -1)
-    mask = parts.attention.mask(
-        torch.from_numpy(sees).to(device), asking, torch.cat([before, asking], 1), parts.model.dtype
-    )
-    out = parts.decoder(
-        input_ids=torch.from_numpy(ids).to(device),
-        position_ids=asking,
-        attention_mask=mask,
-        cache=widen(parts, cache, rows),
-        use_cache=True,
-    ).last_hidden_state
-    return out[:, width - 1 :]
+    if parts.unfit:
+        for row, (prompt, tree) in enumerate(zip(prompts, trees, strict=True)):
+            then = narrow(row, plain.score_labels(parts.model, prompt, tree.paths))
+            yield row, then, plain.score_labels(parts.model, prompt, then.paths), 0
+        return
+    with torch.inference_mode():
+        for batch, reader in _readers(parts, prompts, (2 * _largest(trees), tokens)):
+            first = reader.scores([trees[row] for row in batch])
+            second = [narrow(row, scores) for row, scores in zip(batch, first, strict=True)]
+            for row, tree, scores in zip(batch, second, reader.scores(second), strict=True):
+                yield row, tree, scores, reader.shared
+
+
+def _largest(trees: Sequence[LabelTree]) -> int:
+    return max((len(tree.tokens) for tree in trees), default=0)
+
+
+def _readers(
+    parts: Parts, prompts: Sequence[Ids], size: tuple[int, int]
+) -> Iterator[tuple[tuple[int, ...], TreeReader]]:
+    """(prompts of a batch, their reader) for batches of (nodes behind each prompt, padded tokens)."""
+    nodes, tokens = size
+    prefix, shared = beginning(parts, prompts)
+    rest = [list(prompt[shared:]) for prompt in prompts]
+    for batch in plan_batches([len(item) for item in rest], nodes, tokens):
+        yield batch, TreeReader(parts, [rest[row] for row in batch], (prefix, shared))
+
+
+class TreeReader:
+    """The prompts of a batch, read once, and trees behind them, one after the other."""
+
+    def __init__(self, parts: Parts, rests: Sequence[Ids], prefix: tuple[Any, int]) -> None:
+        import numpy as np
+
+        cache, self.shared = prefix
+        self.parts, self.rests = parts, rests
+        self.width = max(len(item) for item in rests)
+        self.cache = widen(parts, cache, len(rests))
+        self.places = np.tile(np.arange(self.shared), (len(rests), 1))
+        """Position of every key in the cache."""
+        self.ends: Any = None
+        """Hidden states (rows, 1, width) at the end of the prompts, once they are read."""
+
+    def scores(self, trees: Sequence[LabelTree]) -> list[list[float]]:
+        """Log-likelihood of each label of each row's tree."""
+        hidden = self.read(trees)
+        return [_scores(self.parts, states, tree) for states, tree in zip(hidden, trees, strict=True)]
+
+    def read(self, trees: Sequence[LabelTree]) -> Any:
+        """Hidden states (rows, 1 + nodes of the largest tree, width) after the prompt and after each node of its tree."""
+        import numpy as np
+        import torch
+
+        rows, nodes, lead = len(self.rests), _largest(trees), 0 if self.ends is not None else self.width
+        if not nodes + lead:
+            return self.ends
+        held = self.places.shape[1]
+        ids = np.zeros((rows, lead + nodes), dtype=np.int64)
+        places = np.zeros_like(ids)
+        sees = np.zeros((rows, lead + nodes, held + lead + nodes), dtype=bool)
+        prompt = slice(self.shared, self.shared + self.width)
+        for row, (item, tree) in enumerate(zip(self.rests, trees, strict=True)):
+            pad, end = self.width - len(item), lead + len(tree.tokens)
+            if lead:
+                ids[row, pad:lead] = item
+                places[row, pad:lead] = self.shared + np.arange(len(item))
+                sees[row, :lead, prompt] = np.tri(lead, dtype=bool)
+            ids[row, lead:end] = tree.tokens
+            places[row, lead:end] = self.shared + len(item) - 1 + np.asarray(tree.depths, dtype=np.int64)
+            sees[row, lead:, prompt] = True
+            sees[row, :, : self.shared] = True
+            sees[row, :, self.shared : self.shared + pad] = False
+            sees[row, lead:end, held + lead : held + end] = tree.ancestors
+        self.places = np.concatenate([self.places, places], 1)
+        out = self._forward(*(torch.from_numpy(part).to(self.parts.device) for part in (ids, places, sees)))
+        if lead:
+            self.ends = out[:, lead - 1 : lead]
+        return torch.cat([self.ends, out[:, lead:]], 1)
+
+    def _forward(self, ids: Any, places: Any, sees: Any) -> Any:
+        import torch
+
+        keys = torch.from_numpy(self.places).to(self.parts.device)
+        return self.parts.decoder(
+            input_ids=ids,
+            position_ids=places,
+            attention_mask=self.parts.attention.mask(sees, places, keys, self.parts.model.dtype),
+            cache=self.cache,
+            use_cache=True,
+        ).last_hidden_state
 
 
 def _scores(parts: Parts, states: Any, tree: LabelTree) -> list[float]:
