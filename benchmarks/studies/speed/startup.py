@@ -24,24 +24,8 @@ EXAMPLES, REPEATS = 10_000, 5
 HELP, CHECK = "advisor --help", f"advisor check, {EXAMPLES:,} examples"
 GOALS = {HELP: 0.3, CHECK: 1.0}
 """Seconds."""
-WORDS = [
-    "card",
-    "order",
-    "refund",
-    "late",
-    "parcel",
-    "please",
-    "help",
-    "where",
-    "money",
-    "account",
-    "closed",
-    "change",
-    "address",
-    "new",
-    "lost",
-    "stolen",
-]
+WORDS_FROM = ROOT / "benchmarks" / "tasks" / "support-intents" / "examples.jsonl"
+"""Messages whose words the ten thousand are made of, as often as they stand there."""
 
 
 def measure(turns: Turns) -> None:
@@ -80,10 +64,12 @@ def seconds_of(arguments: list[str]) -> float:
 
 def written(folder: Path) -> Path:
     """A spec beside so many short messages with ten labels, no two alike."""
+    lines = WORDS_FROM.read_text(encoding="utf-8").splitlines()
+    words = [word for line in lines for word in json.loads(line)["input"].split()]
     dice = random.Random(0)
     with (folder / "examples.jsonl").open("w", encoding="utf-8") as out:
         for number in range(EXAMPLES):
-            text = f"{' '.join(dice.choices(WORDS, k=12))} {number}"
+            text = f"{' '.join(dice.choices(words, k=12))} {number}"
             out.write(json.dumps({"input": text, "output": f"label {number % 10}"}) + "\n")
     spec = folder / "task.yaml"
     spec.write_text(
