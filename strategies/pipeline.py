@@ -34,7 +34,7 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
-from strategies.prompting.demonstrations import SPARE, Shown, balanced, drawn, well_founded
+from strategies.prompting.demonstrations import SPARE, Shown, balanced, drawn, holds, well_founded
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.retrieval.neighbours import Neighbours
@@ -98,6 +98,14 @@ class Sources:
         if not passages or self.index is None:
             return [()] * len(texts)
         return self.index.search(texts, passages, mode)
+
+    def taught(self, shown: Shown) -> tuple[Evidence, ...]:
+        """The evidence of a case, with a passage that holds its answer in the place of the last one, where none did."""
+        if not shown.evidence or holds(shown) or not isinstance(self.index, PassageIndex):
+            return shown.evidence
+        passages = (shown._replace(evidence=(one,)) for one in self.index.passages_of(shown.case.document_ids))
+        held = next((one.evidence for one in passages if holds(one)), ())
+        return (*shown.evidence[:-1], *held) if held else shown.evidence
 
     def evidence_of(self, cases: Sequence[Case], passages: int, mode: Mode) -> list[Shown]:
         """Examples with the passages that are found for them, looked for once."""
@@ -174,12 +182,18 @@ class Pipeline:
 
     # ------------------------------------------------------------ requests
 
-    def requests(self, queries: Sequence[Query], leave_out: bool = False) -> list[Request]:
-        """Prompts of the queries. With `leave_out` an example is never its own demonstration (training, selection)."""
+    def requests(self, queries: Sequence[Query], lessons: Sequence[Case] = ()) -> list[Request]:
+        """Prompts of the queries; those of `lessons`, the cases that the queries are of, are learnt from.
+
+        In a lesson an example is never its own demonstration, and where the search missed what the answer stands in, and
+        the case names its document, the last passage gives way to that.
+        """
         trimmed = [answers.trimmed(self.model, query) for query in queries]
         texts = [text for text, _ in trimmed]
-        shown = self.demonstrations(texts, [query.input for query in queries] if leave_out else None)
+        shown = self.demonstrations(texts, [case.input for case in lessons] or None)
         found = self.sources.evidence(texts, self.setup.passages, self.setup.mode)
+        if lessons:
+            found = [self.sources.taught(Shown(case, had)) for case, had in zip(lessons, found, strict=True)]
         return [
             self._within_context(query.key, _Parts(text, cases, passages), cut)
             for query, (text, cut), cases, passages in zip(queries, trimmed, shown, found, strict=True)

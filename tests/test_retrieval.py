@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.contract import Case, Document
-from strategies.pipeline import Setup
+from strategies.pipeline import Setup, Sources
+from strategies.prompting.demonstrations import Shown, holds
 from strategies.retrieval.chunking import cut
 from strategies.retrieval.index import PassageIndex, fuse, word_index
 from strategies.retrieval.neighbours import Neighbours
@@ -200,9 +202,21 @@ def test_a_long_example_that_is_cut_is_still_not_its_own_demonstration(tmp_path:
     model = tiny.local_model(tiny.model_folder(tmp_path))
     kitchen = Kitchen(benchmark.task, tiny.Bench(folder=tmp_path, language=model))
     pipeline = kitchen.build(Setup(shots=2, picks="nearest"), (long, *benchmark.task.examples))
-    (request,) = pipeline.requests([tiny.query(long)], leave_out=True)
+    (request,) = pipeline.requests([tiny.query(long)], [long])
     assert request.cut
     assert all("parcel parcel" not in turn.content for turn in request.prompt[:-1])
+
+
+def test_a_lesson_holds_what_its_answer_stands_in(index: PassageIndex) -> None:
+    (case,) = tiny.questions(1)
+    gold, *_, other = (*index.passages_of(case.document_ids), *index.search(["trains"], 1)[0])
+    sources = Sources((case,), EMBEDDER, index)
+    assert holds(Shown(case, (gold,)))
+    assert not holds(Shown(case, (other,)))
+    assert sources.taught(Shown(case, (other, other))) == (other, gold)
+    assert sources.taught(Shown(case, (gold, other))) == (gold, other)
+    assert sources.taught(Shown(replace(case, document_ids=()), (other,))) == (other,)
+    assert sources.taught(Shown(case, ())) == ()
 
 
 def test_votes_are_shares_and_lean_to_the_near() -> None:

@@ -233,7 +233,7 @@ class Race:
 
 def rows_of(pipeline: Any, cases: Sequence[Case]) -> list[TrainingRow]:
     """Training rows in the very form that answering uses; an example is never its own demonstration."""
-    requests = pipeline.requests([Query.of(case.input) for case in cases], leave_out=True)
+    requests = pipeline.requests([Query.of(case.input) for case in cases], cases)
     return [
         TrainingRow(prompt=request.prompt, answer=pipeline.renderer.answer(case))
         for request, case in zip(requests, cases, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,6 +12,9 @@ from strategies.contract import Case, Evidence
 
 SPARE = 4
 """Times as many examples are looked at as are shown, where each is to come with a passage that holds its answer."""
+
+
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Shown(NamedTuple):
@@ -42,10 +46,11 @@ def well_founded(shown: Sequence[Shown], standing: Sequence[str]) -> list[Shown]
 
 
 def holds(shown: Shown) -> bool:
-    """Whether a passage has an accepted answer of the case in its words."""
-    texts = [_plain(item.text) for item in shown.evidence]
-    return any(_plain(answer) in text for answer in shown.case.accepted for text in texts)
+    """Whether a passage has an accepted answer of the case among its words, whatever the punctuation."""
+    texts = [_words(item.text) for item in shown.evidence]
+    answers = [words for words in map(_words, shown.case.accepted) if words.strip()]
+    return any(answer in text for answer in answers for text in texts)
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
+def _words(text: str) -> str:
+    return " ".join(["", *_WORD.findall(text.casefold()), ""])

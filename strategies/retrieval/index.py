@@ -94,18 +94,14 @@ class PassageIndex:
             if passage.document_id in seen:
                 continue
             seen.add(passage.document_id)
-            chosen.append(
-                Evidence(
-                    document_id=passage.document_id,
-                    text=passage.text,
-                    score=similarity.get(place, 0.0),
-                    start=passage.start,
-                    end=passage.end,
-                )
-            )
+            chosen.append(_shown(passage, similarity.get(place, 0.0)))
             if len(chosen) == k:
                 break
         return tuple(chosen)
+
+    def passages_of(self, documents: Sequence[str]) -> list[Evidence]:
+        """All passages of some documents, in their order."""
+        return [_shown(passage, 0.0) for passage in self.passages if passage.document_id in documents]
 
     def save(self, folder: Path) -> None:
         import numpy as np
@@ -122,6 +118,12 @@ class PassageIndex:
         rows = json.loads((folder / "passages.json").read_text(encoding="utf-8"))
         vectors = np.load(folder / "vectors.npy", allow_pickle=False)
         return cls.of(tuple(Passage(**row) for row in rows), vectors, embedder)
+
+
+def _shown(passage: Passage, score: float) -> Evidence:
+    return Evidence(
+        document_id=passage.document_id, text=passage.text, score=score, start=passage.start, end=passage.end
+    )
 
 
 def _newest(passages: Iterable[Passage]) -> dict[str, str]:
