@@ -260,7 +260,7 @@ end tells them apart. Always: for answers of any length, which compete. Never: f
 
 
 Narrow = Callable[[int, Sequence[float]], Sequence[str]]
-"""(index of the prompt, log-likelihoods of its beginnings) -> the answers that are worth scoring."""
+"""(index of the prompt, log-likelihoods of what was scored for it) -> what is worth scoring next."""
 
 
 @runtime_checkable
@@ -276,11 +276,16 @@ class ScoresLabels(Protocol):
         ...
 
     def score_narrowed(
-        self, prompts: Sequence[Prompt], beginnings: Sequence[Sequence[str]], narrow: Narrow, step: Step = "answering"
+        self,
+        prompts: Sequence[Prompt],
+        beginnings: Sequence[Sequence[str]],
+        rounds: Sequence[Narrow],
+        step: Step = "answering",
     ) -> Iterator[tuple[int, LabelScores]]:
-        """Scores `beginnings[i]` of answers to `prompts[i]`, then those whole answers that `narrow` makes of these scores.
+        """Scores `beginnings[i]` of answers to `prompts[i]`, then what each round makes of the scores before it.
 
-        Yields (index, scores of what `narrow` gave) in any order; `narrow` is asked once for each prompt.
+        What the last round gives are whole answers. Yields (index, their scores) in any order; each round is asked once
+        for each prompt.
         """
         ...
 

@@ -1,7 +1,7 @@
 """Answers that are read off: the run of words of the evidence that the model finds likeliest.
 
-What a run could begin with is scored first, then the runs from the likeliest beginnings, each as a whole answer with its
-end. Answers that the examples give again and again ("not in the handbook") compete with them.
+What a run could begin with is scored first, then how the likeliest beginnings could go on, then the runs from these, each
+as a whole answer with its end. Answers that the examples give again and again ("not in the handbook") compete with them.
 """
 
 from __future__ import annotations
@@ -9,20 +9,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from strategies.answers import Request
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, ScoresLabels, Step, Usage
 
 BEGINNINGS = 12
-"""First words from which runs are tried."""
+"""First words, and then pairs of first words, from which runs are tried."""
 MOST_WORDS, USUAL = 12, 0.95
 """A run is as long as this share of the examples' answers is at most, and never longer than so many words."""
 STANDING_SHARE, STANDING_LEAST = 0.05, 3
 """An output of this share of the examples, and of so many, is an answer that stands by itself."""
 BONUSES = (0.0, -1.0, 1.0, -2.0, 2.0, -3.0, 3.0, -4.5, 4.5, -6.0, 6.0)
 """What may be added to the log-likelihood of a standing answer; ties go to the first, the smaller."""
+ASKED = 2
+"""Words of a beginning that is scored by itself, at most."""
 NOTHING = "-"
 """Scored where there is nothing to choose from."""
 _EDGE = "\"'.,;:!?()[]{}<>\u2018\u2019\u201c\u201d"
@@ -63,6 +65,8 @@ class Span:
     place: int
     start: int
     end: int
+    beginnings: tuple[str, ...] = field(default=(), compare=False)
+    """Its first word, and its first two where it has more than one."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,12 @@ def runs(evidence: Sequence[Evidence], words: int) -> list[Span]:
         edges = [_trimmed(item.text, match.start(), match.end()) for match in re.finditer(r"\S+", item.text)]
         filled = [edge for edge in edges if edge[0] < edge[1]]
         for first, (start, _) in enumerate(filled):
-            for _, end in filled[first : first + words]:
+            ends = [end for _, end in filled[first : first + words]]
+            heads = tuple(item.text[start:end] for end in ends[:ASKED])
+            for size, end in enumerate(ends, 1):
                 text = item.text[start:end]
                 if "\n" not in text:
-                    found.setdefault(text, Span(text, place, start, end))
+                    found.setdefault(text, Span(text, place, start, end, heads[:size]))
     return list(found.values())
 
 
@@ -109,22 +115,46 @@ def read(
     model: ScoresLabels, requests: Sequence[Request], reading: Reading, step: Step
 ) -> Iterator[tuple[int, Read | str, tuple[Usage, ...]]]:
     """Yields (index, what was found or why nothing could be, usage) in any order."""
-    choices = [runs(request.evidence, reading.words) for request in requests]
-    heads = [sorted({_head(span) for span in spans}) or [NOTHING] for spans in choices]
-
-    def narrow(index: int, scores: Sequence[float]) -> list[str]:
-        ranked = sorted(zip(scores, heads[index], strict=True), reverse=True)
-        best = {head for _, head in ranked[:BEGINNINGS]}
-        choices[index] = [span for span in choices[index] if _head(span) in best]
-        return [*(span.text for span in choices[index]), *reading.standing] or [NOTHING]
-
-    for index, scored in model.score_narrowed([request.prompt for request in requests], heads, narrow, step):
-        found = scored.error or _best(choices[index], scored.log_likelihoods, len(reading.standing))
+    choices = [_Choice.of(request.evidence, reading) for request in requests]
+    rounds = (lambda index, scores: choices[index].second(scores), lambda index, scores: choices[index].whole(scores))
+    prompts, heads = [request.prompt for request in requests], [choice.asked for choice in choices]
+    for index, scored in model.score_narrowed(prompts, heads, rounds, step):
+        found = scored.error or _best(choices[index].spans, scored.log_likelihoods, len(reading.standing))
         yield index, found, (scored.usage,)
 
 
-def _head(span: Span) -> str:
-    return span.text.split(maxsplit=1)[0].rstrip(_EDGE)
+@dataclass
+class _Choice:
+    """The runs that are left for one request, and the texts that were asked for last."""
+
+    spans: list[Span]
+    standing: tuple[str, ...]
+    asked: list[str]
+
+    @classmethod
+    def of(cls, evidence: Sequence[Evidence], reading: Reading) -> _Choice:
+        spans = runs(evidence, reading.words)
+        return cls(spans, reading.standing, _beginnings(spans, 1))
+
+    def second(self, scores: Sequence[float]) -> list[str]:
+        """The first two words of what begins with the likeliest first words."""
+        self._keep(scores, 1)
+        self.asked = _beginnings(self.spans, 2)
+        return self.asked
+
+    def whole(self, scores: Sequence[float]) -> list[str]:
+        """Runs from the likeliest beginnings of two words, all single words that are left, and the standing answers."""
+        self._keep(scores, 2)
+        return [*(span.text for span in self.spans), *self.standing] or [NOTHING]
+
+    def _keep(self, scores: Sequence[float], words: int) -> None:
+        ranked = sorted(zip(scores, self.asked, strict=True), reverse=True)
+        best = {text for _, text in ranked[:BEGINNINGS]}
+        self.spans = [span for span in self.spans if len(span.beginnings) < words or span.beginnings[words - 1] in best]
+
+
+def _beginnings(spans: Sequence[Span], words: int) -> list[str]:
+    return sorted({span.beginnings[words - 1] for span in spans if len(span.beginnings) >= words}) or [NOTHING]
 
 
 def _best(spans: Sequence[Span], scores: Sequence[float], standing: int) -> Read:

@@ -235,6 +235,7 @@ def test_what_is_scored_second_is_as_if_it_were_scored_alone(architecture: str, 
     """Behind the same prompts, whatever was read in between; one prompt has nothing to read the second time."""
     model, prompts = tiny.local_model(tiny.model_folder(tmp_path, architecture)), ragged(4)
     beginnings = [["re", "order"], ["can", "cancel it now", "x"], ["a"], ["refund of my order", "or"]]
+    middle = [["ref"], ["ord", "cancel"], ["a", "b"], ["x"]]
     answers = [["refund", "order it"], ["cancel my order", "cancel", "y"], [], ["or", "refund"]]
     asked: dict[int, Sequence[float]] = {}
 
@@ -242,8 +243,8 @@ def test_what_is_scored_second_is_as_if_it_were_scored_alone(architecture: str, 
         asked[row] = scores
         return answers[row] or ["b"]
 
-    found = dict(model.score_narrowed(prompts, beginnings, narrow))
-    first = dict(model.score_labels(prompts, beginnings, "answering", "never"))
+    found = dict(model.score_narrowed(prompts, beginnings, [lambda row, _: middle[row], narrow]))
+    first = dict(model.score_labels(prompts, middle, "answering", "never"))
     second = dict(model.score_labels(prompts, [row or ["b"] for row in answers], "answering", "always"))
     assert set(found) == set(asked) == {0, 1, 2, 3}
     for row, scores in asked.items():

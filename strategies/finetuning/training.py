@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,17 +78,27 @@ def answer_loss(model: Any, batch: Sequence[Encoded], whole: bool = False) -> tu
     The rows of a pack stand in one sequence behind what their prompts begin with, which is read once, and do not see each
     other. The head runs on the answers' positions only. With `whole` every row is read as the model itself does.
     """
+    return sum(_losses(model, batch, whole)), answer_tokens(batch)
+
+
+def answer_tokens(batch: Sequence[Encoded]) -> int:
+    """How many tokens the loss falls on."""
+    return sum(len(row.ids) - row.answer_start for row in batch)
+
+
+def _losses(model: Any, batch: Sequence[Encoded], whole: bool) -> Iterator[Any]:
+    """The summed cross-entropy of one pass after the other, so that the states of one need be held at a time."""
     import torch
 
     parts = Parts(model.get_base_model() if hasattr(model, "get_base_model") else model)
-    read = (
-        [_read_whole(parts, row) for row in batch]
+    passes = (
+        (_read_whole(parts, row) for row in batch)
         if whole
-        else [_read_pack(parts, *pack) for pack in _packed(parts, batch)]
+        else (_read_pack(parts, *pack) for pack in _packed(parts, batch))
     )
-    logits = torch.cat([part for part, _ in read])
-    wanted = torch.tensor([token for _, tokens in read for token in tokens], device=parts.device)
-    return torch.nn.functional.cross_entropy(logits, wanted, reduction="sum"), len(wanted)
+    for logits, wanted in passes:
+        targets = torch.tensor(wanted, device=parts.device)
+        yield torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
 
 
 def _packed(parts: Parts, batch: Sequence[Encoded]) -> list[tuple[int, list[Encoded]]]:
@@ -167,13 +177,11 @@ class _Masters:
         return cls(live, vector, _parts(vector, live), _parts(vector.grad, live))
 
     def take_gradients(self) -> None:
-        import torch
-
-        self.vector.grad.zero_()
-        found = [place for place, weight in enumerate(self.live) if weight.grad is not None]
-        torch._foreach_copy_([self.gradients[place] for place in found], [self.live[place].grad for place in found])
-        for weight in self.live:
-            weight.grad = None
+        """Adds the model's gradients to those in float32, and takes them away."""
+        for gradient, weight in zip(self.gradients, self.live, strict=True):
+            if weight.grad is not None:
+                gradient.add_(weight.grad)
+                weight.grad = None
 
     def publish(self) -> None:
         import torch
@@ -293,12 +301,14 @@ class _Run:
     def _step(self, batch: Sequence[Encoded], rate: float) -> tuple[float, int]:
         import torch
 
-        loss, answers = answer_loss(self.module, batch, self.whole)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise Diverged(f"the training loss became {value} at a learning rate of {self.recipe.learning_rate:g}")
-        (loss / answers).backward()
-        self.masters.take_gradients()
+        answers, value = answer_tokens(batch), 0.0
+        self.masters.vector.grad.zero_()
+        for loss in _losses(self.module, batch, self.whole):
+            value += float(loss.detach())
+            if not math.isfinite(value):
+                raise Diverged(f"the training loss became {value} at a learning rate of {self.recipe.learning_rate:g}")
+            (loss / answers).backward()
+            self.masters.take_gradients()
         torch.nn.utils.clip_grad_norm_([self.masters.vector], 1.0)
         for group in self.optimizer.param_groups:
             group["lr"] = rate

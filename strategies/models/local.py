@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from strategies.models.batching import Drawing
 from strategies.models.chat import Chat
 from strategies.models.device import Placement, keep_freed_memory
 from strategies.models.grammar import Grammar
-from strategies.models.trees import LabelTree, score_trees, score_twice
+from strategies.models.trees import LabelTree, Rounds, score_rounds, score_trees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,21 +155,25 @@ class LocalModel:
             yield row, LabelScores(log_likelihoods=tuple(scores), usage=usage)
 
     def score_narrowed(
-        self, prompts: Sequence[Prompt], beginnings: Sequence[Sequence[str]], narrow: Narrow, step: Step = "answering"
+        self,
+        prompts: Sequence[Prompt],
+        beginnings: Sequence[Sequence[str]],
+        rounds: Sequence[Narrow],
+        step: Step = "answering",
     ) -> Iterator[tuple[int, LabelScores]]:
-        """Yields (index, scores): each prompt is read once, with two trees behind it."""
+        """Yields (index, scores): each prompt is read once, with one tree after the other behind it."""
 
-        def tree(labels: Sequence[str], ends: Ends) -> LabelTree:
+        def tree(labels: Sequence[str], ends: Ends = "never") -> LabelTree:
             return LabelTree.build([self.chat.encode_label(label) for label in labels], self.chat.end_id, ends)
 
-        def then(row: int, scores: Sequence[float]) -> LabelTree:
-            return tree(narrow(row, scores), "always")
+        def made(narrow: Narrow, ends: Ends, row: int, scores: Sequence[float]) -> LabelTree:
+            return tree(narrow(row, scores), ends)
 
-        first = [tree(labels, "never") for labels in beginnings]
+        then = [partial(made, narrow, "never") for narrow in rounds[:-1]] + [partial(made, rounds[-1], "always")]
         ids = [self.chat.encode(prompt) for prompt in prompts]
         clock = _Clock(len(prompts))
-        for row, second, scores, shared in score_twice(self.parts, ids, first, then, self.batch_tokens) if ids else ():
-            nodes = len(first[row].tokens) + len(second.tokens)
+        played = Rounds([tree(labels) for labels in beginnings], then)
+        for row, scores, nodes, shared in score_rounds(self.parts, ids, played, self.batch_tokens) if ids else ():
             usage = self._usage(step, len(ids[row]), shared, (nodes, clock.share()))
             yield row, LabelScores(log_likelihoods=tuple(scores), usage=usage)
 

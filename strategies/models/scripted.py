@@ -64,11 +64,16 @@ class ScriptedModel:
             yield index, LabelScores(log_likelihoods=scores, usage=usage)
 
     def score_narrowed(
-        self, prompts: Sequence[Prompt], beginnings: Sequence[Sequence[str]], narrow: Narrow, step: Step = "answering"
+        self,
+        prompts: Sequence[Prompt],
+        beginnings: Sequence[Sequence[str]],
+        rounds: Sequence[Narrow],
+        step: Step = "answering",
     ) -> Iterator[tuple[int, LabelScores]]:
-        first = dict(self.score_labels(prompts, beginnings, step, "never"))
-        answers = [narrow(index, first[index].log_likelihoods) for index in range(len(prompts))]
-        yield from self.score_labels(prompts, answers, step, "always")
+        for narrow in rounds:
+            found = dict(self.score_labels(prompts, beginnings, step, "never"))
+            beginnings = [narrow(index, found[index].log_likelihoods) for index in range(len(prompts))]
+        yield from self.score_labels(prompts, beginnings, step, "always")
 
     def _usage(self, prompt: Prompt, step: Step, answer_tokens: int) -> Usage:
         return Usage(model=self.name, step=step, prompt_tokens=self.count(prompt), answer_tokens=answer_tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from strategies.contract import Ends
@@ -14,9 +14,6 @@ from strategies.models.beginnings import beginning, widen
 
 if TYPE_CHECKING:
     from strategies.models.engine import Parts
-
-Narrow = Callable[[int, Sequence[float]], "LabelTree"]
-"""(index of the prompt, scores of its first labels) -> the tree of the labels that are scored then."""
 
 
 @dataclass(frozen=True)
@@ -102,24 +99,48 @@ def score_trees(
                 yield row, scores, reader.shared
 
 
-def score_twice(
-    parts: Parts, prompts: Sequence[Ids], trees: Sequence[LabelTree], narrow: Narrow, tokens: int
-) -> Iterator[tuple[int, LabelTree, list[float], int]]:
-    """Yields (index, second tree, log-likelihood of each of its labels, reused tokens): what is scored second depends on
-    the scores of the first tree, and the prompt is read once for both."""
+@dataclass(frozen=True)
+class Rounds:
+    """Trees that are scored behind the same prompts one after the other, each made from the scores of the one before."""
+
+    first: Sequence[LabelTree]
+    then: Sequence[Callable[[int, Sequence[float]], LabelTree]]
+    """(index of the prompt, scores of its labels) -> the tree that is scored next."""
+
+    def play(self, rows: Sequence[int], score: Callable[[Sequence[LabelTree]], list[list[float]]]) -> Iterator[Played]:
+        """(row, log-likelihood of each label of the last tree, nodes that were read) of each row."""
+        trees = [self.first[row] for row in rows]
+        nodes = [len(tree.tokens) for tree in trees]
+        scores = score(trees)
+        for narrow in self.then:
+            trees = [narrow(row, given) for row, given in zip(rows, scores, strict=True)]
+            nodes = [read + len(tree.tokens) for read, tree in zip(nodes, trees, strict=True)]
+            scores = score(trees)
+        yield from zip(rows, scores, nodes, strict=True)
+
+
+Played = tuple[int, list[float], int]
+
+
+def score_rounds(
+    parts: Parts, prompts: Sequence[Ids], rounds: Rounds, tokens: int
+) -> Iterator[tuple[int, list[float], int, int]]:
+    """Yields (index, log-likelihood of each label of the last tree, nodes that were read, reused tokens): the prompt is
+    read once for all rounds."""
     import torch
 
     if parts.unfit:
-        for row, (prompt, tree) in enumerate(zip(prompts, trees, strict=True)):
-            then = narrow(row, plain.score_labels(parts.model, prompt, tree.paths))
-            yield row, then, plain.score_labels(parts.model, prompt, then.paths), 0
+        for row, prompt in enumerate(prompts):
+            plainly = partial(_one_by_one, parts.model, prompt)
+            yield from ((*played, 0) for played in rounds.play([row], plainly))
         return
     with torch.inference_mode():
-        for batch, reader in _readers(parts, prompts, (2 * _largest(trees), tokens)):
-            first = reader.scores([trees[row] for row in batch])
-            second = [narrow(row, scores) for row, scores in zip(batch, first, strict=True)]
-            for row, tree, scores in zip(batch, second, reader.scores(second), strict=True):
-                yield row, tree, scores, reader.shared
+        for batch, reader in _readers(parts, prompts, (2 * _largest(rounds.first), tokens)):
+            yield from ((*played, reader.shared) for played in rounds.play(batch, reader.scores))
+
+
+def _one_by_one(model: Any, prompt: Ids, trees: Sequence[LabelTree]) -> list[list[float]]:
+    return [plain.score_labels(model, prompt, tree.paths) for tree in trees]
 
 
 def _largest(trees: Sequence[LabelTree]) -> int:
