@@ -33,7 +33,7 @@ from strategies.contract import (
     Usage,
 )
 from strategies.models.weights import ModelUnavailable
-from strategies.retrieval.index import Mode
+from strategies.retrieval.index import Finder, Mode
 from strategies.search import total
 
 LATENCY_REQUESTS = 20
@@ -253,7 +253,8 @@ class Worker:
             )
             for case in cases
         }
-        gold = replace(fitted, sources=Sources(fitted.sources.cases, fitted.sources.embedder, GoldIndex(texts)))
+        known = fitted.sources
+        gold = replace(fitted, sources=Sources(known.cases, known.embedder, GoldIndex(texts, known.index)))
         outcomes = self.ask(gold, [case.input for case in cases], self.sampling(0))
         rows = [
             self.row(candidate, ("oracle", "gold"), case, found) for case, found in zip(cases, outcomes, strict=True)
@@ -263,13 +264,21 @@ class Worker:
 
 @dataclass(frozen=True)
 class GoldIndex:
-    """Stands in for a passage index and finds the gold documents: only the benchmark's side can make one."""
+    """Stands in for a passage index and finds the gold documents: only the benchmark's side can make one.
+
+    For texts without any, such as the questions of demonstrations, it is the index that it stands in for.
+    """
 
     passages: Mapping[str, tuple[str, ...]]
+    index: Finder | None = None
 
     def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
+        others = [text for text in texts if text not in self.passages]
+        found = dict(zip(others, self.index.search(others, k, mode) if self.index else (), strict=False))
         return [
-            tuple(Evidence(document_id="", text=text, score=1.0) for text in self.passages.get(asked, ())[:k])
+            tuple(Evidence(document_id="", text=text, score=1.0) for text in self.passages[asked][:k])
+            if asked in self.passages
+            else found.get(asked, ())
             for asked in texts
         ]
 

@@ -24,6 +24,7 @@ from benchmarks.reuse import Earlier
 from benchmarks.run import Run, provenance
 from benchmarks.store import Store
 from benchmarks.stored import evaluations, rescored
+from benchmarks.work import GoldIndex
 from strategies.catalog import approaches
 from strategies.contract import (
     Abstention,
@@ -43,6 +44,7 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.models.scripted import ScriptedModel
+from strategies.retrieval.index import PassageIndex
 from tests import killed, tiny
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -494,6 +496,16 @@ def test_the_gold_documents_are_handed_over_as_a_diagnostic_only(model: Path, tm
         rows = list(store.rows(found.candidate, "oracle"))
     assert len(rows) == 12
     assert all(isinstance(row.outcome, Prediction) and row.outcome.evidence for row in rows)
+
+
+def test_demonstrations_keep_the_passages_that_were_found_for_them_beside_gold_ones() -> None:
+    index = PassageIndex.build(tiny.rooms(), tiny.WordHashes())
+    gold = GoldIndex({"asked": ("the gold passage",), "nowhere": ()}, index)
+    first, second, none = gold.search(["asked", "How many seats has Room Ada?", "nowhere"], 2)
+    assert [item.text for item in first] == ["the gold passage"]
+    assert second == index.search(["How many seats has Room Ada?"], 2)[0]
+    assert none == ()
+    assert GoldIndex({}).search(["other"], 2) == [()]
 
 
 # ---------------------------------------------------------------- scores anew
