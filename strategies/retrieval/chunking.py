@@ -13,22 +13,22 @@ PASSAGE_WORDS = 130
 """A passage of this many words stays inside the 256 tokens that the default embedder reads."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Passage:
-    """Characters `start` to `end` of a document; `text` is what is shown, its title and date in front."""
+    """Characters `start` to `end` of a document, which is not copied."""
 
-    document_id: str
-    text: str
+    document: Document
     start: int
     end: int
-    date: str = ""
-    family: str = ""
-    """What versions of one document have in common: the words of its title; empty without a date."""
 
     @property
-    def heading(self) -> str:
-        """Title and date, as they stand in front."""
-        return self.text[: len(self.text) - (self.end - self.start)]
+    def document_id(self) -> str:
+        return self.document.id
+
+    @property
+    def text(self) -> str:
+        """What is shown: title and date in front."""
+        return heading(self.document) + self.document.text[self.start : self.end]
 
 
 def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passage]:
@@ -43,21 +43,15 @@ def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passa
         for chunk, (start, _) in zip(chunks, offsets, strict=True):
             text = chunk.strip()
             first = start + chunk.index(text)
-            passages.append(
-                Passage(
-                    document_id=document.id,
-                    text=heading(document) + text,
-                    start=first,
-                    end=first + len(text),
-                    date=document.date,
-                    family=family(document),
-                )
-            )
+            passages.append(Passage(document, first, first + len(text)))
     return passages
 
 
 def family(document: Document) -> str:
-    """The letters of a dated document's title: "Sick pay (2023)" and "Sick pay (2026)" are versions of one rule."""
+    """What versions of one document have in common, the words of its title; empty without a date.
+
+    "Sick pay (2023)" and "Sick pay (2026)" are versions of one rule.
+    """
     return " ".join(re.findall(r"[^\W\d_]+", document.title.casefold())) if document.date else ""
 
 

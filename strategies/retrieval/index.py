@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from strategies.contract import Document, Embedder, Evidence
-from strategies.retrieval.chunking import Passage, cut
+from strategies.retrieval.chunking import Passage, cut, family, heading
 from strategies.retrieval.vectors import vector_index
 
 Mode = Literal["dense", "hybrid"]
@@ -31,7 +31,10 @@ class Finder(Protocol):
 
 @dataclass(frozen=True)
 class PassageIndex:
-    """Passages of a task's documents with their vectors. The FAISS index is rebuilt from the vectors, never read from a file."""
+    """Passages of a task's documents with their vectors; their texts stay in the documents.
+
+    The FAISS index is rebuilt from the vectors, never read from a file.
+    """
 
     passages: tuple[Passage, ...]
     vectors: Any
@@ -81,10 +84,11 @@ class PassageIndex:
         newest = _newest(self.passages[place] for place in order)
         asked = set(_NUMBER.findall(text))
 
-        def current(passage: Passage) -> bool:
-            return passage.date >= newest.get(passage.family, "") or bool(asked & set(_NUMBER.findall(passage.heading)))
+        def current(document: Document) -> bool:
+            named = asked & set(_NUMBER.findall(heading(document)))
+            return bool(named) or document.date >= newest.get(family(document), "")
 
-        return [place for place in order if current(self.passages[place])]
+        return [place for place in order if current(self.passages[place].document)]
 
     def _evidence(self, order: Sequence[int], similarity: dict[int, float], k: int) -> tuple[Evidence, ...]:
         chosen: list[Evidence] = []
@@ -108,16 +112,23 @@ class PassageIndex:
 
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / "vectors.npy", self.vectors, allow_pickle=False)
-        rows = [asdict(passage) for passage in self.passages]
-        (folder / "passages.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+        documents = list({id(passage.document): passage.document for passage in self.passages}.values())
+        place = {id(document): number for number, document in enumerate(documents)}
+        kept = {
+            "documents": [asdict(document) for document in documents],
+            "passages": [[place[id(passage.document)], passage.start, passage.end] for passage in self.passages],
+        }
+        (folder / "passages.json").write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, embedder: Embedder) -> PassageIndex:
         import numpy as np
 
-        rows = json.loads((folder / "passages.json").read_text(encoding="utf-8"))
+        kept = json.loads((folder / "passages.json").read_text(encoding="utf-8"))
+        documents = [Document(**row) for row in kept["documents"]]
         vectors = np.load(folder / "vectors.npy", allow_pickle=False)
-        return cls.of(tuple(Passage(**row) for row in rows), vectors, embedder)
+        passages = (Passage(documents[place], start, end) for place, start, end in kept["passages"])
+        return cls.of(tuple(passages), vectors, embedder)
 
 
 def _shown(passage: Passage, score: float) -> Evidence:
@@ -130,8 +141,8 @@ def _newest(passages: Iterable[Passage]) -> dict[str, str]:
     """The latest date of each family of versions that was found."""
     dates: dict[str, str] = {}
     for passage in passages:
-        if passage.family:
-            dates[passage.family] = max(passage.date, dates.get(passage.family, ""))
+        if name := family(passage.document):
+            dates[name] = max(passage.document.date, dates.get(name, ""))
     return dates
 
 
