@@ -225,5 +225,6 @@ def fit_searched(approach: str, kitchen: Kitchen, setups: Sequence[Setup], prefe
         )
         chosen = shown.best
         tried = record["configurations_tried"] + len(shown.standings)
-        record = {**record_of(shown, chosen), "configurations_tried": tried}
+        rising = outcome.rising or shown.rising
+        record = {**record_of(shown, chosen), "configurations_tried": tried, "rising": rising}
     return replace(kitchen.finish(chosen.configuration, evidence_of(chosen.notes)), record=record)

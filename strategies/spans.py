@@ -165,7 +165,7 @@ def _best(spans: Sequence[Span], scores: Sequence[float], standing: int) -> Read
 
 
 def outcome(request: Request, found: Read | str, reading: Reading, usage: tuple[Usage, ...]) -> Outcome:
-    """The answer, with the piece of evidence that it was read from first, cut to the characters that it quotes."""
+    """The answer; `start` and `end` of the piece of evidence that it was read from are those of the quote."""
     if isinstance(found, str):
         return Failure(kind="infrastructure", message=found, usage=usage)
     text, evidence = found.text(reading), request.evidence

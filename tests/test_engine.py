@@ -18,7 +18,7 @@ from strategies.models.attention import Attention
 from strategies.models.batching import Drawing, common_prefix, plan_batches
 from strategies.models.blockwise import is_blockwise
 from strategies.models.local import LocalModel
-from strategies.models.trees import LabelTree, score_trees
+from strategies.models.trees import LabelTree, Rounds, score_rounds
 from tests import tiny
 
 LABELS = ("refund", "refund of the deposit", "cancel", "cancel my order", "order", "x")
@@ -213,7 +213,7 @@ def test_probabilities_over_a_tree_that_covers_everything_sum_to_one(llama: Loca
     """All tokens of the vocabulary as labels: their likelihoods are a whole distribution."""
     ids = [llama.chat.encode(ragged(1)[0])]
     tree = LabelTree.build([[token] for token in range(300)], end_id=2)
-    ((_, scores, _),) = score_trees(llama.parts, ids, [tree], 4096)
+    ((_, scores, _, _),) = score_rounds(llama.parts, ids, Rounds([tree]), 4096)
     assert float(torch.tensor(scores).exp().sum()) == pytest.approx(1.0, abs=1e-4)
 
 

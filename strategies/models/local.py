@@ -29,7 +29,7 @@ from strategies.models.batching import Drawing
 from strategies.models.chat import Chat
 from strategies.models.device import Placement, keep_freed_memory
 from strategies.models.grammar import Grammar
-from strategies.models.trees import LabelTree, Rounds, score_rounds, score_trees
+from strategies.models.trees import LabelTree, Rounds, score_rounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,12 +147,7 @@ class LocalModel:
         for names in map(tuple, labels):
             if names not in known:
                 known[names] = LabelTree.build([self.chat.encode_label(name) for name in names], self.chat.end_id, ends)
-        trees = [known[tuple(names)] for names in labels]
-        ids = [self.chat.encode(prompt) for prompt in prompts]
-        clock = _Clock(len(prompts))
-        for row, scores, shared in score_trees(self.parts, ids, trees, self.batch_tokens) if ids else ():
-            usage = self._usage(step, len(ids[row]), shared, (len(trees[row].tokens), clock.share()))
-            yield row, LabelScores(log_likelihoods=tuple(scores), usage=usage)
+        yield from self._scored(prompts, Rounds([known[tuple(names)] for names in labels]), step)
 
     def score_narrowed(
         self,
@@ -170,10 +165,12 @@ class LocalModel:
             return tree(narrow(row, scores), ends)
 
         then = [partial(made, narrow, "never") for narrow in rounds[:-1]] + [partial(made, rounds[-1], "always")]
+        yield from self._scored(prompts, Rounds([tree(labels) for labels in beginnings], then), step)
+
+    def _scored(self, prompts: Sequence[Prompt], rounds: Rounds, step: Step) -> Iterator[tuple[int, LabelScores]]:
         ids = [self.chat.encode(prompt) for prompt in prompts]
         clock = _Clock(len(prompts))
-        played = Rounds([tree(labels) for labels in beginnings], then)
-        for row, scores, nodes, shared in score_rounds(self.parts, ids, played, self.batch_tokens) if ids else ():
+        for row, scores, nodes, shared in score_rounds(self.parts, ids, rounds, self.batch_tokens) if ids else ():
             usage = self._usage(step, len(ids[row]), shared, (nodes, clock.share()))
             yield row, LabelScores(log_likelihoods=tuple(scores), usage=usage)
 

@@ -82,21 +82,8 @@ class LabelTree:
         return seen
 
 
-def score_trees(
-    parts: Parts, prompts: Sequence[Ids], trees: Sequence[LabelTree], tokens: int
-) -> Iterator[tuple[int, list[float], int]]:
-    """Yields (index, log-likelihood of each label of its tree, reused tokens): one pass over prompt and tree for a batch."""
-    import torch
-
-    if parts.unfit:
-        for row, (prompt, tree) in enumerate(zip(prompts, trees, strict=True)):
-            yield row, plain.score_labels(parts.model, prompt, tree.paths), 0
-        return
-    with torch.inference_mode():
-        for batch, reader in _readers(parts, prompts, (_largest(trees), tokens)):
-            own = [trees[row] for row in batch]
-            for row, scores in zip(batch, reader.scores(own), strict=True):
-                yield row, scores, reader.shared
+Played = tuple[int, list[float], int]
+"""(row, log-likelihood of each label of the last tree, nodes that were read)."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +91,11 @@ class Rounds:
     """Trees that are scored behind the same prompts one after the other, each made from the scores of the one before."""
 
     first: Sequence[LabelTree]
-    then: Sequence[Callable[[int, Sequence[float]], LabelTree]]
+    then: Sequence[Callable[[int, Sequence[float]], LabelTree]] = ()
     """(index of the prompt, scores of its labels) -> the tree that is scored next."""
 
     def play(self, rows: Sequence[int], score: Callable[[Sequence[LabelTree]], list[list[float]]]) -> Iterator[Played]:
-        """(row, log-likelihood of each label of the last tree, nodes that were read) of each row."""
+        """What comes out for each row, with a way to score one tree for each."""
         trees = [self.first[row] for row in rows]
         nodes = [len(tree.tokens) for tree in trees]
         scores = score(trees)
@@ -117,9 +104,6 @@ class Rounds:
             nodes = [read + len(tree.tokens) for read, tree in zip(nodes, trees, strict=True)]
             scores = score(trees)
         yield from zip(rows, scores, nodes, strict=True)
-
-
-Played = tuple[int, list[float], int]
 
 
 def score_rounds(
@@ -135,7 +119,7 @@ def score_rounds(
             yield from ((*played, 0) for played in rounds.play([row], plainly))
         return
     with torch.inference_mode():
-        for batch, reader in _readers(parts, prompts, (2 * _largest(rounds.first), tokens)):
+        for batch, reader in _readers(parts, prompts, ((1 + len(rounds.then)) * _largest(rounds.first), tokens)):
             yield from ((*played, reader.shared) for played in rounds.play(batch, reader.scores))
 
 
@@ -190,13 +174,13 @@ class TreeReader:
         ids = np.zeros((rows, lead + nodes), dtype=np.int64)
         places = np.zeros_like(ids)
         sees = np.zeros((rows, lead + nodes, held + lead + nodes), dtype=bool)
-        prompt = slice(self.shared, self.shared + self.width)
+        prompt, causal = slice(self.shared, self.shared + self.width), np.tri(lead, dtype=bool)
         for row, (item, tree) in enumerate(zip(self.rests, trees, strict=True)):
             pad, end = self.width - len(item), lead + len(tree.tokens)
             if lead:
                 ids[row, pad:lead] = item
                 places[row, pad:lead] = self.shared + np.arange(len(item))
-                sees[row, :lead, prompt] = np.tri(lead, dtype=bool)
+                sees[row, :lead, prompt] = causal
             ids[row, lead:end] = tree.tokens
             places[row, lead:end] = self.shared + len(item) - 1 + np.asarray(tree.depths, dtype=np.int64)
             sees[row, lead:, prompt] = True
