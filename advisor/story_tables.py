@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from advisor import setups
 from advisor.contract import (
     Amount,
     CostItem,
@@ -211,8 +212,8 @@ def tuning_table(material: Material) -> Table:
         tried = len(trials) or evaluation.trials
         spent = sum(trial.tokens for trial in trials)
         best = evaluation.selection_score
-        if best is None and trials:
-            best = max(trial.score for trial in trials)
+        if best is None:
+            best = max((trial.score for trial in trials if trial.cases), default=None)
         state = "no choice to make" if tried <= 1 else "still rising" if evaluation.rising else "saturated"
         rows.append(
             (
@@ -221,11 +222,12 @@ def tuning_table(material: Material) -> Table:
                 NONE if best is None else percent(best),
                 f"{spent:,}" if trials else NONE,
                 state if tried else NONE,
+                setups.told(evaluation.chosen),
             )
         )
     return Table(
         title="How each approach was tuned",
-        columns=("approach", "configurations", "best selection score", "tokens spent", "state"),
+        columns=("approach", "configurations", "best selection score", "tokens spent", "state", "chosen"),
         rows=tuple(rows),
         note=(
             "Selection scores are on examples, never on held-out cases; the best of several looks better than it is. "

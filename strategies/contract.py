@@ -323,7 +323,8 @@ class Training:
     """The same for the validation rows, the first value before any training; empty without validation rows."""
     best_epoch: int
     truncated_rows: int
-    usage: Usage
+    usage: tuple[Usage, ...]
+    """Of the training itself, and under `search` of reading the validation rows."""
 
 
 @runtime_checkable
@@ -367,7 +368,10 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One configuration tried during a fit: what it was, what it scored on how many selection cases, what it cost."""
+    """One configuration tried during a fit: what it was, what it scored on how many selection cases, what it cost.
+
+    A short training answers none: it is compared by its loss on selection cases.
+    """
 
     approach: str
     configuration: Mapping[str, Any]
@@ -375,6 +379,8 @@ class Trial:
     cases: int
     tokens: int
     """Model tokens computed for this trial; a token of training counts as two of answering (4 N against 2 N FLOPs)."""
+    validation_loss: float | None = None
+    """Mean cross-entropy per answer token after the best epoch; None without training."""
 
 
 class Journal(Protocol):

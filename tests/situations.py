@@ -12,7 +12,8 @@ from advisor.contract import Story, Table
 from advisor.story import Extras
 from benchmarks.contract import Agreement, Constraints, State
 from benchmarks.prices import MachinePrices, TokenPrices
-from strategies.contract import Step, Trial, Usage
+from strategies.contract import Recipe, Step, Trial, Usage
+from strategies.pipeline import Setup
 from tests.verdict_cases import Bakeoff, PlainMetric, Told, benchmark_of, evaluation_of, scores_of, task_of
 
 SITUATIONS: dict[str, Callable[[], Bakeoff]] = {}
@@ -60,6 +61,7 @@ def everything_meets() -> Bakeoff:
                 tokens=(40, 6),
                 model="smollm2-135m",
                 fitting=[spent("search", 900), spent("training", 500)],
+                chosen={"setup": dataclasses.asdict(Setup()), "recipe": dataclasses.asdict(Recipe(epochs=3))},
             ),
         ),
         benchmark=benchmark_of(),

@@ -5,12 +5,16 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
 
 import pytest
 
+from advisor import setups
 from advisor.contract import Amount, Story, Table
 from advisor.wording import (
+    NONE,
     about,
     amount,
     ceil_percent,
@@ -23,6 +27,10 @@ from advisor.wording import (
     points,
     probability,
 )
+from strategies.contract import Recipe
+from strategies.pipeline import Setup
+from strategies.prompting.rendering import Form
+from strategies.spans import Reading
 from tests.situations import GOLDEN, SITUATIONS, as_text
 from tests.verdict_cases import Bakeoff
 
@@ -164,3 +172,32 @@ def test_the_picture_leaves_unknown_costs_apart() -> None:
 )
 def test_numbers_are_written_as_people_write_them(written: str, wanted: str) -> None:
     assert written == wanted
+
+
+NEAREST = Setup(form=Form(show_labels=True), shots=8, picks="nearest", calibration=0.5, votes=0.7)
+READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", reading=Reading(words=4))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "wanted"),
+    [
+        ({}, NONE),
+        ({"answer": "yes"}, NONE),
+        ({"C": 10.0}, "inverse regularization C 10"),
+        (
+            {"setup": asdict(NEAREST)},
+            "8 nearest examples; all labels listed; 50 % of the labels' prior taken off; "
+            "70 % weight on the nearest examples' votes",
+        ),
+        (
+            {"setup": asdict(READING)},
+            "4 examples, the best of several draws; 1 passage, dense search; answers read off the passages",
+        ),
+        (
+            {"setup": asdict(Setup()), "recipe": asdict(Recipe(learning_rate=2e-3, batch_size=16, epochs=1))},
+            "no examples shown; rank 16, learning rate 0.002; batches of 16, 1 epoch",
+        ),
+    ],
+)
+def test_what_was_chosen_is_told_in_words(chosen: Mapping[str, Any], wanted: str) -> None:
+    assert setups.told(chosen) == wanted

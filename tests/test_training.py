@@ -233,10 +233,15 @@ def test_what_training_spent_is_counted(model: LocalModel, trained: Training) ->
     encoded = [encode(model.chat, row, RECIPE.max_tokens) for row in rows()]
     epochs = len(trained.losses)
     answers = sum(len(row.ids) - row.answer_start for row in encoded)
-    assert trained.usage.step == "training"
-    assert trained.usage.answer_tokens == epochs * answers
-    assert trained.usage.prompt_tokens == epochs * (sum(len(row.ids) for row in encoded) - answers)
-    assert trained.usage.seconds > 0
+    spent, checked = trained.usage
+    assert (spent.step, checked.step) == ("training", "search")
+    assert spent.answer_tokens == epochs * answers
+    assert spent.prompt_tokens == epochs * (sum(len(row.ids) for row in encoded) - answers)
+    assert spent.seconds > 0
+    held = [encode(model.chat, row, RECIPE.max_tokens) for row in rows(8, 18)]
+    assert checked.prompt_tokens + checked.answer_tokens == (epochs + 1) * sum(len(row.ids) for row in held)
+    assert 0 < checked.cached_tokens < checked.prompt_tokens
+    assert checked.seconds > 0
 
 
 # ---------------------------------------------------------------- the adapter

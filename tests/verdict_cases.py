@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from advisor.contract import Costs, Recommendation, Story
 from advisor.decide import recommend
@@ -119,6 +120,7 @@ def evaluation_of(
     failures: Mapping[str, int] | None = None,
     agreements: Sequence[Agreement] = (),
     rising: bool = False,
+    chosen: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """`seconds` and `tokens` (prompt, answer) are those of one answer."""
     family, simplicity = FAMILIES[name]
@@ -128,6 +130,7 @@ def evaluation_of(
     return Evaluation(
         candidate=name,
         approach=name,
+        chosen=chosen or {},
         family=family,
         model=model,
         simplicity=simplicity,

@@ -31,7 +31,7 @@ class LoraRetrieval:
         return ""
 
     def setups(self, task: Task, mode: Mode = "hybrid") -> list[Setup]:
-        """The first one races the recipes."""
+        """The later ones are left out where the budget is too small."""
         form = Form()
         if task.documents:
             return [Setup(form=form, passages=passages, mode=mode) for passages in (1, 3)]

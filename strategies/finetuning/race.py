@@ -13,6 +13,7 @@ from strategies.contract import (
     Case,
     DeadAdapter,
     Diverged,
+    Message,
     Query,
     Recipe,
     Training,
@@ -22,7 +23,7 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
-from strategies.pipeline import Setup
+from strategies.pipeline import Pipeline, Setup
 from strategies.search import Look, content_key, journalled
 from strategies.selection import Kitchen, evidence_of
 
@@ -35,12 +36,12 @@ RECIPES = (
     Recipe(learning_rate=1e-3, batch_size=8, rank=32, alpha=64),
 )
 """Learning rates in LoRA's own range; small batches; all linear layers (LoRA Without Regret, 2025)."""
-SHORT_ROWS, LONG_ROWS = 32, 64
+SHORT_ROWS, LONG_ROWS = 24, 64
 """Examples of a short training and of a long one, at least: with fewer there is nothing to tell apart."""
-SHORT_LOOK, LONG_LOOK, VALIDATION = 32, 96, 64
-"""Selection cases scored after a short training and after a long one; at most that many rows of the validation loss."""
-SHORT_SHARE = 0.35
-"""Share of the budget for the short trainings; the rest is for the long ones."""
+LOOK, LEAST_LOOK, VALIDATION = 96, 32, (12, 64)
+"""Selection cases scored after a long training, at most and at least; rows of the validation loss, at least and at most."""
+SHORT_SHARE, LOOK_SHARE = 0.35, 0.3
+"""Share of the budget for the short trainings, and of a long one's part for the answers that are scored after it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,9 @@ class Entry:
     cases: int = 0
     epochs: int = 0
     """The best epoch by validation loss in the longest training; 0 while it learnt nothing."""
+    loss: float = math.inf
+    """The lowest validation loss of the last training, by which the short ones are ranked: mean an answer token."""
+    tokens: int = 0
     problem: str = ""
     notes: list[Mapping[str, Any]] | None = None
 
@@ -67,10 +71,6 @@ class Entry:
     def score(self) -> float:
         scores = [score for look in self.looks for score in look.scores]
         return sum(scores) / len(scores) if scores else -1.0
-
-    @property
-    def tokens(self) -> int:
-        return sum(look.tokens for look in self.looks)
 
 
 @dataclass(frozen=True)
@@ -84,32 +84,55 @@ class Finish:
 
 
 class Race:
-    """Races recipes on the first setup, then the best recipe on every setup and the runner-up on the first."""
+    """Races recipes by validation loss, then trains the best on every setup that the budget pays for, and scores answers.
+
+    The race is run on prompts without examples and passages: they are the shortest, and a learning rate that suits the
+    model and the task there does with more before the question (LOG.md). Where there is one setup only, the runner-up is
+    trained at length as well.
+    """
 
     def __init__(self, approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> None:
         self.approach, self.kitchen, self.setups = approach, kitchen, tuple(setups)
         self.task, self.bench = kitchen.task, kitchen.bench
 
     def run(self) -> Finish:
-        short = [self._short(Tuning(self.setups[0], recipe), place) for place, recipe in enumerate(RECIPES)]
-        short.sort(key=lambda entry: -entry.score)
-        if short[0].score < 0:
+        short = [
+            self._short(Tuning(Setup(form=self.setups[0].form), recipe), place) for place, recipe in enumerate(RECIPES)
+        ]
+        spent = sum(entry.tokens for entry in short)
+        short.sort(key=lambda entry: entry.loss)
+        if short[0].problem:
             raise Diverged(short[0].problem)
         leaders = [Tuning(setup, short[0].tuning.recipe) for setup in self.setups]
         if len(self.setups) == 1:
             leaders.append(short[1].tuning)
-        share = self.bench.tuning_tokens * (1 - SHORT_SHARE) / len(leaders)
-        long = [self._long(tuning, share, place, len(leaders)) for place, tuning in enumerate(leaders)]
-        long.sort(key=lambda entry: -entry.score)
+        long = self._lengthen(leaders, self.bench.tuning_tokens - spent)
         for entry in (*long, *short):
             self._tell(entry)
         best = long[0]
         if best.score < 0:
             raise DeadAdapter(best.problem or "no training improved the selection loss")
         recipe = replace(best.tuning.recipe, epochs=max(1, best.epochs))
-        rising = best.epochs >= best.tuning.recipe.epochs
+        rising = best.epochs >= best.tuning.recipe.epochs or len(long) < len(leaders)
         setup = self._read_instead(best) or best.tuning.setup
         return Finish(Tuning(setup, recipe), best, (*long, *short), rising)
+
+    def _lengthen(self, leaders: Sequence[Tuning], budget: float) -> list[Entry]:
+        """The leaders trained at length, best first; the later ones are left out where the budget is too small for all."""
+        rows = [self._row_tokens(leader.setup, self.task.folds[0].train) for leader in leaders]
+        looks = [
+            row * (2 if self.kitchen.reading(leader.setup) else 1) for row, leader in zip(rows, leaders, strict=True)
+        ]
+        least = [_epoch_price(row, LONG_ROWS) + LEAST_LOOK * look for row, look in zip(rows, looks, strict=True)]
+        count = len(leaders)
+        while count > 1 and budget / count < max(least[:count]):
+            count -= 1
+        share = budget / count
+        cases = min(LOOK, max(LEAST_LOOK, int(share * LOOK_SHARE / max(looks[:count]))))
+        long = [
+            self._long(leaders[place], (share - cases * looks[place], cases), (place, count)) for place in range(count)
+        ]
+        return sorted(long, key=lambda entry: -entry.score)
 
     def _read_instead(self, entry: Entry) -> Setup | None:
         """The setup that reads answers off, where that was right more often than writing them on the same cases."""
@@ -133,23 +156,26 @@ class Race:
         fold = self.task.folds[0]
         share = self.bench.tuning_tokens * SHORT_SHARE / len(RECIPES)
         cases = self._paid_for(tuning.setup, fold.train, (share, SHORT_ROWS))
-        look_at = _sample(fold.selection, SHORT_LOOK, self.bench.seed)
         entry = Entry(tuning, [])
-        self._attempt(entry, replace(tuning.recipe, epochs=1), (0, cases, look_at))
+        self._attempt(entry, replace(tuning.recipe, epochs=1), (0, cases, ()))
         return entry
 
-    def _long(self, tuning: Tuning, share: float, place: int, total: int) -> Entry:
-        """Up to the recipe's epochs on the first fold, on further folds while the share of the budget lasts."""
+    def _long(self, tuning: Tuning, means: tuple[float, int], turn: tuple[int, int]) -> Entry:
+        """Up to the recipe's epochs on the first fold, on further folds while the share of the budget lasts.
+
+        `means`: tokens for the training, and how many answers are scored. `turn`: which training of how many this is.
+        """
+        share, size = means
         entry = Entry(tuning, [])
         spent = 0.0
         for number, fold in enumerate(self.task.folds):
-            self.bench.progress(place, total, f"{self.approach}: long trainings")
+            self.bench.progress(*turn, f"{self.approach}: long trainings")
             cases = self._paid_for(tuning.setup, fold.train, (share, LONG_ROWS))
-            epoch_price = 2.0 * self._row_tokens(tuning.setup, fold.train) * len(cases)
+            epoch_price = _epoch_price(self._row_tokens(tuning.setup, fold.train), len(cases))
             epochs = min(tuning.recipe.epochs, max(1, math.floor((share - spent) / epoch_price)))
             if number and spent + epochs * epoch_price > share:
                 break
-            look_at = _sample(fold.selection, LONG_LOOK, self.bench.seed)
+            look_at = _sample(fold.selection, size, self.bench.seed)
             self._attempt(entry, replace(tuning.recipe, epochs=epochs), (number, cases, look_at))
             if entry.problem:
                 break
@@ -157,9 +183,12 @@ class Race:
         return entry
 
     def _paid_for(self, setup: Setup, cases: Sequence[Case], means: tuple[float, int]) -> list[Case]:
-        """The seeded sample that (tokens, least number of examples) pay for once; all cases in their order where it can."""
+        """The seeded sample that (tokens, least number of examples) pay for once; all cases in their order where it can.
+
+        A row is trained once, and half a row is validated before and after.
+        """
         tokens, least = means
-        rows = max(least, int(tokens / (2 * self._row_tokens(setup, cases))))
+        rows = max(least, int(tokens / (3 * self._row_tokens(setup, cases))))
         return list(cases) if rows >= len(cases) else _sample(cases, rows, self.bench.seed)
 
     def _attempt(self, entry: Entry, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> None:
@@ -176,11 +205,13 @@ class Race:
         look = self.kitchen.settled(entry.tuning.setup, look)
         for usage in look.usage:
             self.bench.record(usage)
+        entry.tokens += look.tokens
         entry.problem = str(look.notes.get("problem", ""))
         if entry.problem:
             return
         entry.looks.append(look)
         entry.cases += len(look.scores)
+        entry.loss = min(look.notes["losses"])
         entry.notes = [*(entry.notes or []), look.notes]
         learnt = int(look.notes["best_epoch"])
         unfinished = learnt == recipe.epochs < entry.tuning.recipe.epochs
@@ -189,25 +220,29 @@ class Race:
     def _train_and_look(self, setup: Setup, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> Look:
         """Trains on the cases, validates on the fold's selection rows, scores; the trial's adapter is then removed."""
         fold, cases, look_at = on
-        rows = min(VALIDATION, max(16, len(cases) // 2))
-        validation = _sample(self.task.folds[fold].selection, rows, self.bench.seed)
+        validation = _sample(self.task.folds[fold].selection, _validated(len(cases)), self.bench.seed)
         pipeline = self.kitchen.build(setup, self.task.folds[fold].train)
         try:
             training = train(self.bench, (rows_of(pipeline, cases), rows_of(pipeline, validation)), recipe)
         except Diverged as error:
             return Look((), (), {"problem": str(error)})
-        if training.best_epoch == 0:
+        try:
+            return self._look(replace(pipeline, adapter=training.folder), training, look_at)
+        finally:
             shutil.rmtree(training.folder, ignore_errors=True)
-            return Look((), (training.usage,), {"problem": "the selection loss did not improve"})
-        tuned = replace(pipeline, adapter=training.folder)
+
+    def _look(self, tuned: Pipeline, training: Training, look_at: Sequence[Case]) -> Look:
+        """What the trained adapter answers on the cases, written and, where that can be done, read off the passages."""
+        if training.best_epoch == 0:
+            return Look((), training.usage, {"problem": "the selection loss did not improve"})
+        notes = {"best_epoch": training.best_epoch, "losses": list(training.validation_losses)}
+        if not look_at:
+            return Look((), training.usage, notes)
         look = self.kitchen.examine(tuned, look_at)
-        usage = (training.usage, *look.usage)
-        notes = {**look.notes, "best_epoch": training.best_epoch, "losses": list(training.validation_losses)}
-        long = len(look_at) >= min(LONG_LOOK, len(self.task.folds[fold].selection))
-        if long and (reading := self.kitchen.reading(setup)) is not None:
-            read = self.kitchen.examine(replace(tuned, setup=replace(setup, reading=reading)), look_at)
+        usage, notes = (*training.usage, *look.usage), {**look.notes, **notes}
+        if (reading := self.kitchen.reading(tuned.setup)) is not None:
+            read = self.kitchen.examine(replace(tuned, setup=replace(tuned.setup, reading=reading)), look_at)
             usage, notes = (*usage, *read.usage), {**notes, "read": read.notes}
-        shutil.rmtree(training.folder, ignore_errors=True)
         return Look(look.scores, usage, notes)
 
     def _row_tokens(self, setup: Setup, cases: Sequence[Case]) -> float:
@@ -217,7 +252,8 @@ class Race:
         model = self.bench.model
         lead = [turns[0] for turns in zip(*(row.prompt for row in rows), strict=False) if len(set(turns)) == 1]
         saved = model.count(tuple(lead)) * (1 - 1 / RECIPES[0].batch_size) if lead else 0.0
-        return max(1.0, sum(model.count(row.prompt) + len(row.answer) / 3 for row in rows) / len(rows) - saved)
+        whole = sum(model.count((*row.prompt, Message("assistant", row.answer))) for row in rows)
+        return max(1.0, whole / len(rows) - saved)
 
     def _tell(self, entry: Entry) -> None:
         self.bench.tried(
@@ -227,8 +263,20 @@ class Race:
                 score=max(0.0, entry.score),
                 cases=entry.cases,
                 tokens=entry.tokens,
+                validation_loss=entry.loss if math.isfinite(entry.loss) else None,
             )
         )
+
+
+def _epoch_price(row_tokens: float, rows: int) -> float:
+    """Tokens of one epoch as the budget counts them: trained ones are worth two, validated ones one."""
+    return row_tokens * (2 * rows + _validated(rows))
+
+
+def _validated(rows: int) -> int:
+    """How many rows the loss of a training on so many is measured on."""
+    least, most = VALIDATION
+    return min(most, max(least, rows // 2))
 
 
 def rows_of(pipeline: Any, cases: Sequence[Case]) -> list[TrainingRow]:
@@ -255,7 +303,7 @@ def train(
             validation_losses=(),
             best_epoch=known["best_epoch"],
             truncated_rows=known["truncated_rows"],
-            usage=Usage(**known["usage"]),
+            usage=tuple(Usage(**row) for row in known["usage"]),
         )
     shutil.rmtree(folder, ignore_errors=True)
     training = cast(Trains, bench.model).train(data[0], data[1], recipe, folder, bench.seed)
@@ -266,7 +314,7 @@ def train(
                 "losses": list(training.losses),
                 "best_epoch": training.best_epoch,
                 "truncated_rows": training.truncated_rows,
-                "usage": asdict(training.usage),
+                "usage": [asdict(row) for row in training.usage],
             },
         )
     return training

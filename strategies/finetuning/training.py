@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from strategies.contract import Diverged, Recipe, Training, TrainingRow, Usage
+from strategies.contract import Diverged, Recipe, Step, Training, TrainingRow, Usage
 from strategies.finetuning import adapters, lowrank
 from strategies.models.batching import common_prefix
 from strategies.models.blockwise import is_blockwise
@@ -228,24 +228,45 @@ def train_adapter(
     module.float()
     run.masters.hand_over()
     adapters.save(module, folder, (model.name, model.weights_fingerprint))
-    tokens = run.tokens
-    answers = run.answer_tokens
-    usage = Usage(
-        model=model.name,
-        step="training",
-        prompt_tokens=tokens - answers,
-        cached_tokens=run.shared_tokens,
-        answer_tokens=answers,
-        seconds=time.perf_counter() - start,
-    )
+    spent = [run.trained.usage(model.name, "training", time.perf_counter() - start - run.validated.seconds)]
+    if held:
+        spent.append(run.validated.usage(model.name, "search", run.validated.seconds))
     return Training(
         folder=folder,
         losses=tuple(run.losses),
         validation_losses=tuple(run.validation_losses),
         best_epoch=run.best_epoch,
         truncated_rows=sum(row.truncated for row in rows),
-        usage=usage,
+        usage=tuple(spent),
     )
+
+
+@dataclass
+class _Tally:
+    """What was read: tokens of prompts and answers, those of beginnings that were read before, and how long it took."""
+
+    tokens: int = 0
+    shared: int = 0
+    answers: int = 0
+    seconds: float = 0.0
+
+    def add(self, module: Any, batch: Sequence[Encoded], whole: bool) -> None:
+        self.tokens += sum(len(row.ids) for row in batch)
+        self.answers += answer_tokens(batch)
+        if not whole:
+            self.shared += sum(
+                (len(rows) - 1) * shared for shared, rows in _packed(Parts(module.get_base_model()), batch)
+            )
+
+    def usage(self, model: str, step: Step, seconds: float) -> Usage:
+        return Usage(
+            model=model,
+            step=step,
+            prompt_tokens=self.tokens - self.answers,
+            cached_tokens=self.shared,
+            answer_tokens=self.answers,
+            seconds=seconds,
+        )
 
 
 class _Run:
@@ -263,7 +284,7 @@ class _Run:
         self.validation_losses: list[float] = []
         self.best: Any = None
         self.best_epoch = 0
-        self.tokens = self.shared_tokens = self.answer_tokens = 0
+        self.trained, self.validated = _Tally(), _Tally()
 
     def train(self, rows: Sequence[Encoded], held: Sequence[Encoded]) -> None:
         steps = math.ceil(len(rows) / self.recipe.batch_size) * self.recipe.epochs
@@ -314,23 +335,22 @@ class _Run:
             group["lr"] = rate
         self.optimizer.step()
         self.masters.publish()
-        self.tokens += sum(len(row.ids) for row in batch)
-        if not self.whole:
-            packed = _packed(Parts(self.module.get_base_model()), batch)
-            self.shared_tokens += sum((len(rows) - 1) * shared for shared, rows in packed)
-        self.answer_tokens += answers
+        self.trained.add(self.module, batch, self.whole)
         return value, answers
 
     def _validated(self, held: Sequence[Encoded]) -> None:
         """Notes the validation loss, and keeps the weights when it is the lowest so far."""
         import torch
 
+        start = time.perf_counter()
         self.module.eval()
         total = count = 0.0
         ordered = sorted(held, key=lambda row: len(row.ids))
         with torch.inference_mode():
             for first in range(0, len(ordered), 16):
-                loss, answers = answer_loss(self.module, ordered[first : first + 16], self.whole)
+                batch = ordered[first : first + 16]
+                loss, answers = answer_loss(self.module, batch, self.whole)
+                self.validated.add(self.module, batch, self.whole)
                 total, count = total + float(loss), count + answers
         value = total / count
         if not math.isfinite(value):
@@ -338,3 +358,4 @@ class _Run:
         if self.best is None or value < min(self.validation_losses):
             self.best = self.masters.vector.clone()
         self.validation_losses.append(value)
+        self.validated.seconds += time.perf_counter() - start

@@ -24,7 +24,8 @@ def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipel
     plain = kitchen.build(finish.tuning.setup, task.examples)
     bench.progress(0, 1, f"{approach}: refit on all {len(task.examples)} examples")
     training = train(bench, (rows_of(plain, task.examples), ()), finish.tuning.recipe, keep=True)
-    bench.record(training.usage)
+    for usage in training.usage:
+        bench.record(usage)
     pipeline = kitchen.finish(finish.tuning.setup, evidence_of(finish.entry.notes or []), training.folder)
     effect = prove(plain, pipeline)
     if len(training.losses) > 1 and not training.losses[-1] < training.losses[0]:
@@ -61,6 +62,7 @@ def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:
     setup, recipe = Setup.from_dict(manifest["setup"]), Recipe(**manifest["record"]["recipe"])
     plain = Kitchen(task, bench).build(setup, task.examples)
     training = train(bench, (rows_of(plain, task.examples), ()), recipe, keep=True)
-    bench.record(training.usage)
+    for usage in training.usage:
+        bench.record(usage)
     prior = manifest["prior"]
     return replace(plain, adapter=training.folder, prior=None if prior is None else Prior(values=tuple(prior)))

@@ -52,7 +52,7 @@ def training(model: LocalModel, work: Mapping[str, Any]) -> Mapping[str, Any]:
         start = time.perf_counter()
         done = model.train(rows, (), recipe, Path(folder) / "adapter", 0)
         seconds = time.perf_counter() - start
-    tokens = done.usage.prompt_tokens + done.usage.answer_tokens
+    tokens = done.usage[0].prompt_tokens + done.usage[0].answer_tokens
     return {"seconds": seconds, "cases": len(rows), "tokens": tokens, "loss": done.losses[-1]}
 
 

@@ -96,7 +96,11 @@ class Watched(LocalModel):
     ) -> Training:
         done = super().train(rows, validation, recipe, folder, seed)
         call = Call(
-            rows=rows, validation=validation, recipe=recipe, epochs=len(done.losses), seconds=done.usage.seconds
+            rows=rows,
+            validation=validation,
+            recipe=recipe,
+            epochs=len(done.losses),
+            seconds=sum(usage.seconds for usage in done.usage),
         )
         self.calls.append(call)
         return done

@@ -1,0 +1,48 @@
+"""What was chosen for an approach in words: examples shown, passages, weights, and how the adapter was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from advisor.wording import NONE, counted, plain_percent
+
+
+def told(chosen: Mapping[str, Any]) -> str:
+    """The configuration that a fit describes, as a clause; a dash where nothing was chosen."""
+    parts = [*_of_head(chosen), *_of_setup(chosen.get("setup") or {}), *_of_recipe(chosen.get("recipe") or {})]
+    return "; ".join(parts) or NONE
+
+
+def _of_head(chosen: Mapping[str, Any]) -> Iterator[str]:
+    if "C" in chosen:
+        yield f"inverse regularization C {chosen['C']:g}"
+
+
+def _of_setup(setup: Mapping[str, Any]) -> Iterator[str]:
+    if not setup:
+        return
+    yield _examples(setup)
+    if setup.get("passages"):
+        yield f"{counted(setup['passages'], 'passage')}, {setup['mode']} search"
+    if setup.get("reading"):
+        yield "answers read off the passages"
+    if setup["form"]["show_labels"]:
+        yield "all labels listed"
+    if setup.get("calibration"):
+        yield f"{plain_percent(setup['calibration'])} of the labels' prior taken off"
+    if setup.get("votes"):
+        yield f"{plain_percent(setup['votes'])} weight on the nearest examples' votes"
+
+
+def _examples(setup: Mapping[str, Any]) -> str:
+    if not setup["shots"]:
+        return "no examples shown"
+    kind = "nearest example" if setup["picks"] == "nearest" else "example"
+    return counted(setup["shots"], kind) + (", the best of several draws" if setup.get("shown") else "")
+
+
+def _of_recipe(recipe: Mapping[str, Any]) -> Iterator[str]:
+    if recipe:
+        yield f"rank {recipe['rank']}, learning rate {recipe['learning_rate']:g}"
+        yield f"batches of {recipe['batch_size']}, {counted(recipe['epochs'], 'epoch')}"

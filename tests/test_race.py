@@ -1,0 +1,71 @@
+"""The race of recipes: ranked by validation loss, trained at length as far as the budget goes, which it keeps to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strategies.approaches.lora import Lora
+from strategies.approaches.lora_retrieval import LoraRetrieval
+from strategies.contract import Kind, Strategy, Trial
+from strategies.finetuning.race import RECIPES
+from strategies.models.local import LocalModel
+from tests import tiny
+
+PAIRS = [
+    (strategy, kind)
+    for strategy in (Lora(), LoraRetrieval())
+    for kind in ("classification", "qa", "extraction", "generation")
+]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return tiny.local_model(tiny.model_folder(tmp_path_factory.mktemp("model")))
+
+
+def raced(strategy: Strategy, kind: Kind, bench: tiny.Bench) -> tuple[list[Trial], list[Trial], Any]:
+    """Short trials, long trials, and what the fit says of itself; sixty examples."""
+    fitted = strategy.fit(tiny.benchmark(kind, examples=60).task, bench)
+    short = [trial for trial in bench.trials if not trial.cases]
+    return short, [trial for trial in bench.trials if trial.cases], fitted.describe()
+
+
+def tokens(trials: Sequence[Trial]) -> int:
+    return sum(trial.tokens for trial in trials)
+
+
+@pytest.mark.parametrize(("strategy", "kind"), PAIRS, ids=str)
+def test_it_keeps_to_the_budget(strategy: Strategy, kind: Kind, model: LocalModel, tmp_path: Path) -> None:
+    bench = tiny.Bench(folder=tmp_path, language=model, tuning_tokens=80_000)
+    short, long, _ = raced(strategy, kind, bench)
+    assert len(short) == len(RECIPES)
+    assert tokens([*short, *long]) <= 1.05 * bench.tuning_tokens
+
+
+@pytest.mark.parametrize("strategy", [Lora(), LoraRetrieval()], ids=lambda strategy: strategy.name)
+def test_the_recipe_of_lowest_validation_loss_is_trained_at_length(
+    strategy: Strategy, model: LocalModel, tmp_path: Path
+) -> None:
+    short, long, _ = raced(strategy, "qa", tiny.Bench(folder=tmp_path, language=model))
+    losses = [trial.validation_loss for trial in short]
+    assert None not in losses
+    assert len(set(losses)) > 1
+    best = min(short, key=lambda trial: trial.validation_loss or 0.0)
+    assert best.configuration["recipe"] in [trial.configuration["recipe"] for trial in long]
+
+
+def test_where_the_budget_is_small_one_setup_is_trained_at_length_and_that_is_told(
+    model: LocalModel, tmp_path: Path
+) -> None:
+    few = tiny.Bench(folder=tmp_path / "few", language=model, tuning_tokens=10_000)
+    many = tiny.Bench(folder=tmp_path / "many", language=model, tuning_tokens=120_000)
+    _, long, told = raced(LoraRetrieval(), "qa", few)
+    assert [trial.configuration["setup"]["passages"] for trial in long] == [1]
+    assert told["rising"]
+    _, long, told = raced(LoraRetrieval(), "qa", many)
+    assert sorted(trial.configuration["setup"]["passages"] for trial in long) == [1, 3]
+    assert told["configurations_tried"] == len(RECIPES) + 2
