@@ -78,17 +78,17 @@ def mean_prior(rows: Sequence[Sequence[float]]) -> Prior:
 
 
 def answer_freely(
-    model: LanguageModel, requests: Sequence[Request], max_tokens: int, sampling: Sampling, step: Step = "answering"
-) -> Iterator[tuple[str, Outcome]]:
-    """Answers by generation."""
+    model: LanguageModel, requests: Sequence[Request], limits: tuple[int, Sampling], step: Step = "answering"
+) -> Iterator[tuple[int, Outcome]]:
+    """(index, answer) by generation of at most so many tokens."""
     writer = cast(Generates, model)
-    for index, completion in writer.generate([item.prompt for item in requests], max_tokens, sampling, step):
+    for index, completion in writer.generate([item.prompt for item in requests], *limits, step):
         request = requests[index]
         if completion.error:
-            yield request.key, Failure(kind="infrastructure", message=completion.error, usage=(completion.usage,))
+            yield index, Failure(kind="infrastructure", message=completion.error, usage=(completion.usage,))
             continue
         yield (
-            request.key,
+            index,
             Prediction(
                 text=completion.text,
                 evidence=request.evidence,

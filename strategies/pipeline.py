@@ -269,12 +269,16 @@ class Pipeline:
                     spans.outcome(requests[index], found, cast(Reading, self.setup.reading), usage),
                 )
             return
-        for key, outcome in answers.answer_freely(
-            self.speaker, requests, self.max_tokens, replace(sampling, schema=self.schema)
-        ):
+        for index, outcome in self.write(requests, sampling, "answering"):
+            yield requests[index].key, outcome
+
+    def write(self, requests: Sequence[Request], sampling: Sampling, step: Step) -> Iterator[tuple[int, Outcome]]:
+        """(index, outcome) of requests that are answered by writing; also those of another setup of the same task."""
+        limits = replace(sampling, schema=self.schema)
+        for index, outcome in answers.answer_freely(self.speaker, requests, (self.max_tokens, limits), step):
             if self.task.labels and isinstance(outcome, Prediction):
                 outcome = replace(outcome, text=answers.to_label(outcome.text, self.renderer.words))
-            yield key, outcome
+            yield index, outcome
 
     def _answer_labels(self, queries: Sequence[Query], requests: Sequence[Request]) -> Iterator[tuple[str, Outcome]]:
         words = self.renderer.words

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -51,8 +51,9 @@ class Item:
     case: Case
 
 
-Measure = Callable[[Any, int, Sequence[Case]], Look]
-"""(configuration, fold, selection cases of that fold) -> Look; called once for each new set of cases."""
+Measure = Callable[[Sequence[Any], int, Sequence[Case]], Iterable[Look]]
+"""(configurations, fold, selection cases of that fold) -> a look for each in their order, as they are finished; called once
+for each new set of cases, with all configurations that are to see it: what they ask can be answered together."""
 
 
 def selection_items(task: Task, seed: int) -> list[Item]:
@@ -86,7 +87,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Finished:
     """The end of a search: every configuration's standing, best first."""
 
     standings: tuple[Standing, ...]
@@ -129,7 +130,7 @@ class Contest:
     def tokens(self) -> float:
         return self.bench.tuning_tokens * self.share
 
-    def halve(self, configurations: Sequence[Any], measure: Measure) -> Outcome:
+    def halve(self, configurations: Sequence[Any], measure: Measure) -> Finished:
         """Races the configurations: all on few cases, the best third on more, the last on all that the budget allows.
 
         Where the budget is too small for all, those that stand first get a look.
@@ -138,43 +139,48 @@ class Contest:
         rounds = max(1, math.ceil(math.log(max(1, len(configurations)), KEEP)))
         seen = min(len(items), max(FIRST, len(items) // KEEP**rounds))
         entered: list[Standing] = []
-        for place, configuration in enumerate(configurations):
-            if len(entered) >= LEAST and _spent(entered) * (1 + 1 / len(entered)) > self.tokens / 2:
-                break
-            entered.append(Standing(configuration))
-            self._look(entered[-1], measure, items[:seen])
-            self.bench.progress(place + 1, len(configurations), f"{self.approach}: first look")
+        while count := self._more(entered, len(configurations)):
+            self.bench.progress(len(entered), len(configurations), f"{self.approach}: first look")
+            fresh = [Standing(each) for each in configurations[len(entered) :][:count]]
+            self._look(fresh, measure, items[:seen])
+            entered += fresh
         running = list(entered)
         for turn in range(rounds):
             running = sorted(running, key=lambda standing: -standing.mean)[: max(2, math.ceil(len(running) / KEEP))]
             left = (self.tokens - _spent(entered)) / (rounds - turn)
             upto = _reach(running, left, (seen, len(items)), rounds - turn)
-            for place, standing in enumerate(running):
-                self._look(standing, measure, items[seen:upto])
-                self.bench.progress(place + 1, len(running), f"{self.approach}: round {turn + 1} of {rounds}")
+            self.bench.progress(turn, rounds, f"{self.approach}: {len(running)} configurations left")
+            self._look(running, measure, items[seen:upto])
             seen = upto
         order = sorted(entered, key=lambda standing: (-len(standing.scores), -standing.mean))
         self._tell(order)
-        return Outcome(tuple(order), rising=seen < len(items) or len(entered) < len(configurations))
+        return Finished(tuple(order), rising=seen < len(items) or len(entered) < len(configurations))
 
-    def _look(self, standing: Standing, measure: Measure, items: Sequence[Item]) -> None:
+    def _more(self, entered: Sequence[Standing], total: int) -> int:
+        """How many further configurations get a first look: `LEAST` whatever it costs, then what half of the budget pays."""
+        if not entered:
+            return min(LEAST, total)
+        price = max(1.0, _spent(entered) / len(entered))
+        return min(total - len(entered), max(0, int((self.tokens / 2 - _spent(entered)) / price)))
+
+    def _look(self, standings: Sequence[Standing], measure: Measure, items: Sequence[Item]) -> None:
         by_fold: dict[int, list[Case]] = {}
         for item in items:
             by_fold.setdefault(item.fold, []).append(item.case)
-        found: dict[tuple[int, str], float] = {}
+        found: dict[tuple[int, int, str], float] = {}
         for fold, cases in sorted(by_fold.items()):
             keys = [Query.of(case.input).key for case in cases]
-            look = journalled(
-                self.bench,
-                ("look", self.approach, plain(standing.configuration), fold, keys),
-                partial(measure, standing.configuration, fold, cases),
-            )
-            for usage in look.usage:
-                self.bench.record(usage)
-            standing.tokens += look.tokens
-            standing.notes.append(look.notes)
-            found.update({(fold, case.id): score for case, score in zip(cases, look.scores, strict=True)})
-        standing.scores += [found[item.fold, item.case.id] for item in items]
+            parts = [("look", self.approach, plain(standing.configuration), fold, keys) for standing in standings]
+            configurations = [standing.configuration for standing in standings]
+            looks = journalled(self.bench, parts, partial(_asked, measure, configurations, (fold, cases)))
+            for place, (standing, look) in enumerate(zip(standings, looks, strict=True)):
+                for usage in look.usage:
+                    self.bench.record(usage)
+                standing.tokens += look.tokens
+                standing.notes.append(look.notes)
+                found.update({(place, fold, case.id): score for case, score in zip(cases, look.scores, strict=True)})
+        for place, standing in enumerate(standings):
+            standing.scores += [found[place, item.fold, item.case.id] for item in items]
 
     def _tell(self, order: Sequence[Standing]) -> None:
         for standing in order:
@@ -207,22 +213,22 @@ def _reach(running: Sequence[Standing], tokens: float, seen_of: tuple[int, int],
     return min(total, wanted, affordable)
 
 
-def journalled(bench: Workbench, parts: Any, work: Callable[[], Look]) -> Look:
-    """The look from the journal, or the work done now and remembered."""
-    key = content_key(parts)
-    known = bench.journal.get(key)
-    if known is None:
-        look = work()
-        bench.journal.put(
-            key,
-            {
-                "scores": list(look.scores),
-                "usage": [asdict(row) for row in look.usage],
-                "notes": dict(look.notes),
-            },
-        )
-        known = bench.journal.get(key) or {}
-    return Look(tuple(known["scores"]), tuple(Usage(**row) for row in known["usage"]), known["notes"])
+def _asked(
+    measure: Measure, configurations: Sequence[Any], on: tuple[int, Sequence[Case]], places: Sequence[int]
+) -> Iterable[Look]:
+    return measure([configurations[place] for place in places], *on)
+
+
+def journalled(bench: Workbench, parts: Sequence[Any], work: Callable[[Sequence[int]], Iterable[Look]]) -> list[Look]:
+    """The looks named by `parts` from the journal; the work is done now for the places that are missing, and remembered as
+    each look comes."""
+    keys = [content_key(each) for each in parts]
+    missing = [place for place, key in enumerate(keys) if bench.journal.get(key) is None]
+    for place, look in zip(missing, work(missing) if missing else (), strict=True):
+        usage = [asdict(row) for row in look.usage]
+        bench.journal.put(keys[place], {"scores": list(look.scores), "usage": usage, "notes": dict(look.notes)})
+    known = [bench.journal.get(key) or {} for key in keys]
+    return [Look(tuple(row["scores"]), tuple(Usage(**each) for each in row["usage"]), row["notes"]) for row in known]
 
 
 def content_key(parts: Any) -> str:

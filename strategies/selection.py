@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from strategies import answers, spans
 from strategies.answers import Prior, mean_prior
-from strategies.contract import Case, Prediction, Query, Sampling, ScoresLabels, Task, Usage, Workbench
+from strategies.contract import Case, Outcome, Prediction, Query, Sampling, ScoresLabels, Task, Workbench
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, Sources, weigh
 from strategies.prompting.demonstrations import Shown, drawn, holds
 from strategies.retrieval.index import Mode, PassageIndex
 from strategies.schemas import answer_schema
-from strategies.search import Contest, Look, Outcome, total
+from strategies.search import Contest, Finished, Look, total
 from strategies.spans import Reading
 
 Preference = Literal["best", "cheapest"]
@@ -73,9 +73,26 @@ class Kitchen:
         able = self.task.kind == "qa" and setup.passages and isinstance(self.bench.model, ScoresLabels)
         return Reading.of(self.task.examples) if able else None
 
-    def look(self, setup: Setup, fold: int, cases: Sequence[Case]) -> Look:
-        """Scores one setup on selection cases of one fold."""
-        return self.examine(self.build(setup, self.task.folds[fold].train), cases)
+    def looks(self, setups: Sequence[Setup], fold: int, cases: Sequence[Case]) -> Iterator[Look]:
+        """Scores the setups on selection cases of one fold, in their order.
+
+        What is written freely is written for all of them together: the answers of one setup are few at a time, and the
+        model takes little longer for many.
+        """
+        pipelines = [self.build(setup, self.task.folds[fold].train) for setup in setups]
+        writing = [pipeline for pipeline in pipelines if not self._scores(pipeline)]
+        written: Iterator[Look] = iter(())
+        for pipeline in pipelines:
+            if self._scores(pipeline):
+                yield self.examine(pipeline, cases)
+                continue
+            if pipeline is writing[0]:
+                written = iter(self._written(writing, cases))
+            yield next(written)
+
+    def _scores(self, pipeline: Pipeline) -> bool:
+        """Whether answers come by likelihood."""
+        return pipeline.reads or answers.selects_labels(self.task, pipeline.speaker)
 
     def draws(self, setup: Setup) -> list[Setup]:
         """The setup with several sets of examples, each drawn from the training part of the first fold."""
@@ -89,14 +106,22 @@ class Kitchen:
             return self._label_look(pipeline, cases, queries)
         if pipeline.reads:
             return self._reading_look(pipeline, cases, queries)
-        found: dict[str, Any] = {}
-        usage: list[Usage] = []
-        for key, outcome in pipeline.answer(queries, Sampling(seed=self.bench.seed)):
-            found[key] = outcome
-            usage += [replace(row, step="search") for row in outcome.usage]
-        scores = tuple(self.task.score(case, found[query.key]) for case, query in zip(cases, queries, strict=True))
-        texts = [_text(found[query.key]) for query in queries]
-        return Look(scores, total(usage), {"answers": _answers(cases, texts, scores)})
+        return self._written([pipeline], cases)[0]
+
+    def _written(self, pipelines: Sequence[Pipeline], cases: Sequence[Case]) -> list[Look]:
+        """Looks of pipelines that write freely, with one model and one limit of length."""
+        queries = [Query.of(case.input) for case in cases]
+        requests = [request for pipeline in pipelines for request in pipeline.requests(queries)]
+        found: dict[int, Outcome] = dict(pipelines[0].write(requests, Sampling(seed=self.bench.seed), "search"))
+        outcomes = [found[place] for place in range(len(requests))]
+        return [
+            self._scored(cases, outcomes[first : first + len(cases)]) for first in range(0, len(outcomes), len(cases))
+        ]
+
+    def _scored(self, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Look:
+        scores = tuple(self.task.score(case, outcome) for case, outcome in zip(cases, outcomes, strict=True))
+        usage = [row for outcome in outcomes for row in outcome.usage]
+        return Look(scores, total(usage), {"answers": _answers(cases, [*map(_text, outcomes)], scores)})
 
     def _label_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
         """Keeps the raw likelihoods and votes in the notes, so that calibration and votes can be chosen for nothing."""
@@ -202,7 +227,7 @@ def answers_of(notes: Sequence[Any]) -> list[list[Any]]:
     return [row for note in notes for row in note.get("answers", ())]
 
 
-def record_of(outcome: Outcome, chosen: Any) -> dict[str, Any]:
+def record_of(outcome: Finished, chosen: Any) -> dict[str, Any]:
     """What a reader wants to know of a search."""
     return {
         "selection_answers": answers_of(chosen.notes),
@@ -216,12 +241,12 @@ def record_of(outcome: Outcome, chosen: Any) -> dict[str, Any]:
 def fit_searched(approach: str, kitchen: Kitchen, setups: Sequence[Setup], prefer: Preference) -> Pipeline:
     """Races the setups on the selection cases and builds the best, or the cheapest within noise of it, on all examples."""
     share = FORMS_SHARE if any(setup.draws for setup in setups) else 1.0
-    outcome = Contest(approach, kitchen.task, kitchen.bench, share).halve(setups, kitchen.look)
+    outcome = Contest(approach, kitchen.task, kitchen.bench, share).halve(setups, kitchen.looks)
     chosen = outcome.best if prefer == "best" else outcome.cheapest()
     record = record_of(outcome, chosen)
     if chosen.configuration.draws:
         shown = Contest(approach, kitchen.task, kitchen.bench, 1 - share).halve(
-            kitchen.draws(chosen.configuration), kitchen.look
+            kitchen.draws(chosen.configuration), kitchen.looks
         )
         chosen = shown.best
         tried = record["configurations_tried"] + len(shown.standings)

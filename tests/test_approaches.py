@@ -287,6 +287,23 @@ def test_what_another_approach_left_in_the_journal_changes_no_choice(fits: Fits)
     assert shared.trials[-len(alone.trials) :] == alone.trials
 
 
+@pytest.mark.parametrize("kind", ["extraction", "qa", "generation"])
+def test_setups_that_are_looked_at_together_answer_as_each_alone(kind: Kind, fits: Fits, model: LocalModel) -> None:
+    """Free answers of all setups are written in one call of the model; scores and costs stay with their setup."""
+    task = tiny.benchmark(kind, examples=60).task
+    kitchen = Kitchen(task, fits.bench(f"together-{kind}"))
+    setups = [Setup(shots=shots, picks=picks) for shots in (0, 3, 5) for picks in ("random", "nearest")]
+    cases = task.folds[0].selection[:10]
+    alone = [look for setup in setups for look in kitchen.looks([setup], 0, cases)]
+    together = list(kitchen.looks(setups, 0, cases))
+    assert [look.notes for look in together] == [look.notes for look in alone]
+    assert [look.scores for look in together] == [look.scores for look in alone]
+    assert [[row.prompt_tokens for row in look.usage] for look in together] == [
+        [row.prompt_tokens for row in look.usage] for look in alone
+    ]
+    assert len({tuple(map(tuple, look.notes["answers"])) for look in together}) > 2
+
+
 # ---------------------------------------------------------------- the answer key
 
 
@@ -455,7 +472,7 @@ def test_the_demonstrations_that_were_looked_at_are_shown_with_the_prior_that_th
     sets = kitchen.draws(Setup(shots=2, picks="random"))
     assert len(sets) > 1
     for setup in (*sets[:2], Setup()):
-        notes = [kitchen.look(setup, 0, task.folds[0].selection).notes]
+        notes = [look.notes for look in kitchen.looks([setup], 0, task.folds[0].selection)]
         fitted = kitchen.finish(setup, evidence_of(notes))
         assert fitted.fixed_ids == setup.shown
         assert set(setup.shown) <= {case.id for case in task.folds[0].train}

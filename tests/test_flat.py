@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from strategies.models import engine, flat, writing
+from strategies.models import beginnings, engine, flat, writing
 from strategies.models.batching import Drawing
 from strategies.models.blockwise import attend
 from strategies.models.caches import roomy_cache
@@ -28,28 +28,31 @@ def states(heads: int, length: int, seed: int) -> torch.Tensor:
 class Rows:
     """Rows of which every state is known, so that attention to the whole of each can be computed by PyTorch."""
 
-    def __init__(self, height: int, shared: int) -> None:
+    def __init__(self, height: int, *shared: int) -> None:
+        """`shared`: lengths of the beginnings."""
         self.cache = FlatCache(height)
-        self.shared = [states(KINDS, shared, 100 + place) for place in range(2)]
-        self.beginning: Any = None
-        if shared:
-            self.beginning = roomy_cache()
-            self.beginning.update(*self.shared, 0)
-        self.seen = [[part.clone() for part in self.shared] for _ in range(height)]
+        self.shared = [
+            [states(KINDS, size, 100 + 2 * lead + place) for place in range(2)] for lead, size in enumerate(shared)
+        ]
+        self.beginnings: list[Any] = [None if not size else roomy_cache() for size in shared]
+        for cache, held in zip(self.beginnings, self.shared, strict=True):
+            if cache is not None:
+                cache.update(*held, 0)
+        self.seen: list[Any] = [None] * height
 
     def step(self, spans: list[Span], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Ours and PyTorch's, both (tokens, heads, width)."""
         total = sum(span.size for span in spans)
         query, key, value = states(HEADS, total, seed), states(KINDS, total, seed + 1), states(KINDS, total, seed + 2)
-        given = self.cache.begin(spans, self.beginning, LIKE)
+        given = self.cache.begin(spans, self.beginnings, LIKE)
         keys, values = self.cache.states.update(key, value, 0)
         ours, _ = attend(MODULE, query, keys, values, given["attention_mask"], flat=given["flat"])
         theirs, start = [], 0
         for span in spans:
             part = slice(start, start + span.size)
             start += span.size
-            known = self.seen[span.row]
-            assert known[0].shape[2] == self.shared[0].shape[2] + span.before
+            known = self.seen[span.row] or self.shared[span.lead]
+            assert known[0].shape[2] == self.shared[span.lead][0].shape[2] + span.before
             self.seen[span.row] = [
                 torch.cat([held, fresh[:, :, part]], 2) for held, fresh in zip(known, (key, value), strict=True)
             ]
@@ -84,6 +87,22 @@ def test_every_kind_of_step_sees_the_beginning_and_its_own_row(
         assert torch.allclose(ours, theirs, atol=1e-5), number
 
 
+@pytest.mark.parametrize("shared", [(9, 40, 70), (0, 40, 9)])
+def test_rows_behind_several_beginnings_each_see_their_own(shared: tuple[int, ...]) -> None:
+    rows = Rows(5, *shared)
+    leads = (0, 1, 2, 1, 0)
+    steps = [
+        [(0, 0, 4), (1, 0, 3), (2, 0, 70), (3, 0, 5)],
+        [(0, 4, 1), (1, 3, 1), (2, 70, 1), (3, 5, 1)],
+        [(0, 5, 1), (1, 4, 4), (2, 71, 2), (3, 6, 1), (4, 0, 6)],
+        [(0, 6, 1), (1, 8, 1), (2, 73, 1), (3, 7, 1), (4, 6, 1)],
+        [(1, 9, 1), (4, 7, 2)],
+    ]
+    for number, spans in enumerate(steps):
+        ours, theirs = rows.step([Span(*span, leads[span[0]]) for span in spans], 10 * number)
+        assert torch.allclose(ours, theirs, atol=1e-5), number
+
+
 def test_rows_that_are_kept_go_on_where_they_were() -> None:
     rows = Rows(4, 5)
     rows.step([Span(place, 0, 3 + place) for place in range(4)], 0)
@@ -112,3 +131,42 @@ def test_finished_answers_hand_their_place_on(places: int, tmp_path: Path, monke
     assert {row: answer for row, answer, _ in engine.generate(model.parts, ids, drawing, 4096)} == together
     assert max(heights) == places
     assert len({len(answer) for answer in together.values()}) > 1
+
+
+def asked_in_parts(model: Any) -> list[list[int]]:
+    """Thirty prompts: some begin with one set of examples, some with another, some with the instruction only."""
+    encode = model.chat.encode_label
+    first, second = ("".join(f"{word} {number} " for number in range(25)) for word in ("red", "blue"))
+    lengths = [1 + number % 4 for number in range(30)]
+    texts = [("say so ", first, second)[number % 3] + f"word {number} " * size for number, size in enumerate(lengths)]
+    return [encode("say so " + text) for text in texts]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen", "neox"])
+def test_prompts_behind_beginnings_of_their_own_get_the_same_answers(architecture: str, tmp_path: Path) -> None:
+    model = tiny.local_model(tiny.model_folder(tmp_path, architecture))
+    prompts, drawing = asked_in_parts(model), Drawing(model.chat.stop_ids, 12)
+    found = {row: (answer, shared) for row, answer, shared in engine.generate(model.parts, prompts, drawing, 4096)}
+    for row, prompt in enumerate(prompts):
+        assert [answer for _, answer, _ in engine.generate(model.parts, [prompt], drawing, 4096)] == [found[row][0]]
+    sizes = {shared for _, shared in found.values()}
+    assert len(sizes) == 3
+    assert len({len(set(answer)) for answer, _ in found.values()}) > 1
+
+
+def test_beginnings_of_a_part_are_found_and_held_within_the_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny.local_model(tiny.model_folder(tmp_path))
+    prompts = asked_in_parts(model)
+    found = beginnings.leads(model.parts, prompts, 100)
+    assert sorted(row for lead in found for row in lead.rows) == list(range(30))
+    assert [len(lead.rows) for lead in found] == [10, 10, 10]
+    for lead in found:
+        assert len({tuple(prompts[row][: lead.size]) for row in lead.rows}) == 1
+        assert all(lead.size < len(prompts[row]) for row in lead.rows)
+    assert min(lead.size for lead in found[1:]) >= found[0].size + beginnings.LEAST
+    few = beginnings.leads(model.parts, prompts[:15], 100)
+    assert [len(lead.rows) for lead in few] == [15], "five prompts are too few for a beginning of their own"
+    monkeypatch.setattr(beginnings, "STATES", 101 * found[1].size)
+    assert len(beginnings.leads(model.parts, prompts, 100)) == 2

@@ -62,7 +62,7 @@ def test_where_the_budget_is_small_one_setup_is_trained_at_length_and_that_is_to
     model: LocalModel, tmp_path: Path
 ) -> None:
     few = tiny.Bench(folder=tmp_path / "few", language=model, tuning_tokens=10_000)
-    many = tiny.Bench(folder=tmp_path / "many", language=model, tuning_tokens=120_000)
+    many = tiny.Bench(folder=tmp_path / "many", language=model, tuning_tokens=250_000)
     _, long, told = raced(LoraRetrieval(), "qa", few)
     assert [trial.configuration["setup"]["passages"] for trial in long] == [1]
     assert told["rising"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -40,7 +40,11 @@ class Bought:
 
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
-    def __call__(self, choice: Choice, fold: int, cases: Sequence[Case]) -> Look:
+    def __call__(self, choices: Sequence[Choice], fold: int, cases: Sequence[Case]) -> Iterator[Look]:
+        for choice in choices:
+            yield self.look(choice, cases)
+
+    def look(self, choice: Choice, cases: Sequence[Case]) -> Look:
         self.asked.append((choice.name, tuple(case.id for case in cases)))
         scores = tuple(float(random.Random(f"{case.id} {choice.name}").random() < choice.right) for case in cases)
         usage = Usage(model="m", step="search", prompt_tokens=choice.tokens * len(cases), calls=len(cases))
@@ -126,9 +130,9 @@ def test_a_score_belongs_to_its_case_with_several_folds() -> None:
     items = selection_items(cut, 0)
     assert sorted(item.case.id for item in items) == sorted(case.id for case in cut.examples)
 
-    def measure(choice: Choice, fold: int, cases: Sequence[Case]) -> Look:
+    def measure(choices: Sequence[Choice], fold: int, cases: Sequence[Case]) -> list[Look]:
         assert {case.id for case in cases} <= {case.id for case in cut.folds[fold].selection}
-        return Look(tuple(float(case.id[1:]) / 100 for case in cases), ())
+        return [Look(tuple(float(case.id[1:]) / 100 for case in cases), ())]
 
     outcome = Contest("a", cut, bench(10_000)).halve(field_of(1), measure)
     assert outcome.best.scores == [float(item.case.id[1:]) / 100 for item in items]
@@ -164,10 +168,10 @@ def test_a_killed_search_goes_on_where_it_stopped(killed_at: int) -> None:
         pass
 
     class Killed(Bought):
-        def __call__(self, choice: Choice, fold: int, cases: Sequence[Case]) -> Look:
+        def look(self, choice: Choice, cases: Sequence[Case]) -> Look:
             if len(self.asked) == killed_at:
                 raise Kill
-            return super().__call__(choice, fold, cases)
+            return super().look(choice, cases)
 
     whole = Bought()
     wanted = Contest("a", task(150), bench(10_000_000)).halve(field_of(12), whole)
@@ -198,9 +202,12 @@ def standing(name: str, scores: Sequence[float], tokens: int) -> Standing:
 def test_the_cheapest_within_noise_is_chosen_and_no_cheaper_one_outside() -> None:
     """The dear one is right in one case more than the cheap one, the bad one in far fewer."""
 
-    def measure(choice: Choice, fold: int, cases: Sequence[Case]) -> Look:
+    def measured(choice: Choice, cases: Sequence[Case]) -> Look:
         usage = Usage(model="m", step="search", prompt_tokens=choice.tokens * len(cases))
         return Look(tuple(float(int(case.id[1:]) < choice.right) for case in cases), (usage,))
+
+    def measure(choices: Sequence[Choice], fold: int, cases: Sequence[Case]) -> list[Look]:
+        return [measured(choice, cases) for choice in choices]
 
     choices = [Choice("bad", 40, 5), Choice("dear", 101, 900), Choice("cheap", 100, 40)]
     outcome = Contest("a", task(150), bench(10_000_000)).halve(choices, measure)

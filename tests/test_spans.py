@@ -99,7 +99,7 @@ def test_a_model_that_knows_the_answer_finds_it_and_a_saved_pipeline_reads_the_s
     knows = ScriptedModel(name="knows", answer=lambda prompt: answers.get(prompt[-1].content.split("\n\n")[-1], ""))
     bench = tiny.Bench(folder=tmp_path / "bench", language=knows)
     kitchen, setup = Kitchen(task, bench), Setup(passages=3, shots=2, grounded=True, reading=Reading.of(task.examples))
-    look = kitchen.look(setup, 0, task.folds[0].selection)
+    (look,) = kitchen.looks([setup], 0, task.folds[0].selection)
     assert sum(look.scores) / len(look.scores) > 0.5
     pipeline = kitchen.finish(setup, evidence_of([look.notes]))
     queries = [Query.of(case.input) for case in task.examples[:5]]

@@ -201,7 +201,7 @@ class Race:
             [case.id for case in cases],
             [case.id for case in look_at],
         )
-        look = journalled(self.bench, parts, lambda: self._train_and_look(entry.tuning.setup, recipe, on))
+        (look,) = journalled(self.bench, [parts], lambda _: [self._train_and_look(entry.tuning.setup, recipe, on)])
         look = self.kitchen.settled(entry.tuning.setup, look)
         for usage in look.usage:
             self.bench.record(usage)

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 LEAST = 32
-"""Tokens from which on a beginning is kept for later calls."""
+"""Tokens from which on a beginning is kept for later calls, and from which on a longer one is worth reading for a part."""
+FEWEST = 8
+"""Prompts that share a longer beginning than all do, from which on it is read once for them: each beginning that stands
+apart costs a product of its own in every layer of every step."""
+STATES = 500_000_000
+"""Bytes of the states of such beginnings that are held at once, about."""
 
 
 @dataclass
@@ -44,6 +49,56 @@ def beginning(parts: Parts, prompts: Sequence[Ids]) -> tuple[Any, int]:
     if shared >= LEAST:
         memory.ids, memory.cache = tuple(prompts[0][:shared]), cache
     return cache, shared
+
+
+@dataclass(frozen=True)
+class Lead:
+    """What some of the prompts begin with: its states (None: nothing), its length, and which prompts."""
+
+    cache: Any
+    size: int
+    rows: tuple[int, ...]
+
+
+def leads(parts: Parts, prompts: Sequence[Ids], bytes_a_token: int) -> list[Lead]:
+    """Every prompt behind the longest beginning that is read once for several: that of all, or one of many prompts.
+
+    A function of the prompts alone. Where the states would take too much room the shortest are left out.
+    """
+    root, shared = beginning(parts, prompts)
+    order = sorted(range(len(prompts)), key=lambda row: tuple(prompts[row]))
+    longer = [found for found in _alike(prompts, order, shared) if found[0] >= shared + LEAST]
+    room = STATES
+    found: list[Lead] = []
+    for size, rows in sorted(longer, key=lambda item: -item[0]):
+        room -= size * bytes_a_token
+        if room > 0:
+            found.append(Lead(prefix_cache(parts, prompts[rows[0]][:size]), size, tuple(rows)))
+    placed = {row for lead in found for row in lead.rows}
+    rest = tuple(row for row in range(len(prompts)) if row not in placed)
+    return [Lead(root, shared, rest), *found] if rest else found
+
+
+def _alike(prompts: Sequence[Ids], order: Sequence[int], depth: int) -> list[tuple[int, list[int]]]:
+    """(length of what they begin with, prompts) of the largest parts of sorted prompts that share more than `depth`."""
+    parts: list[tuple[int, list[int]]] = []
+    first = 0
+    while first < len(order):
+        start = prompts[order[first]][: depth + 1]
+        last = first
+        while last < len(order) and list(prompts[order[last]][: depth + 1]) == list(start):
+            last += 1
+        rows = list(order[first:last])
+        if len(rows) >= FEWEST:
+            size = common_prefix([prompts[row] for row in rows])
+            deeper = [part for part in _alike(prompts, rows, size) if part[0] >= size + LEAST] if size > depth else []
+            taken = {row for _, part in deeper for row in part}
+            left = [row for row in rows if row not in taken]
+            parts += deeper
+            if len(left) >= FEWEST:
+                parts.append((size, left))
+        first = last
+    return parts
 
 
 def _begins(prompt: Ids, ids: tuple[int, ...]) -> bool:

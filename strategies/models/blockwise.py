@@ -177,5 +177,5 @@ def _both_ways(model: Any, ids: Any) -> Iterator[Any]:
     if attention.known and attention.window is None:
         cache, places = roomy_cache(), torch.arange(ids.shape[1])[None]
         first = model(input_ids=ids[:, :3], cache=cache, use_cache=True).logits
-        given = flat.FlatCache(1).begin([flat.Span(0, 0, ids.shape[1] - 3)], cache, (first.dtype, first.device))
+        given = flat.FlatCache(1).begin([flat.Span(0, 0, ids.shape[1] - 3)], [cache], (first.dtype, first.device))
         yield torch.cat([first, model(input_ids=ids[:, 3:], position_ids=places[:, 3:], **given).logits], 1)

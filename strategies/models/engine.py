@@ -15,9 +15,9 @@ from typing import Any
 from strategies.models import plain
 from strategies.models.attention import Attention
 from strategies.models.batching import Drawing, Ids, plan_batches
-from strategies.models.beginnings import Memory, beginning, prefix_cache, shares_beginnings, widen
+from strategies.models.beginnings import Memory, beginning, leads, prefix_cache, shares_beginnings, widen
 from strategies.models.trees import LabelTree, TreeReader
-from strategies.models.writing import write
+from strategies.models.writing import bytes_a_token, write
 
 AGREES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 """Largest difference to the model's own logits that is rounding, as a share of the largest logit."""
@@ -104,12 +104,14 @@ def generate(
         yield from plain.generate(parts.model, prompts, drawing, tokens)
         return
     with torch.inference_mode():
+        if shares_beginnings(parts):
+            begun = leads(parts, prompts, bytes_a_token(parts))
+            sizes = {row: lead.size for lead in begun for row in lead.rows}
+            for row, ids in write(parts, prompts, begun, drawing, tokens):
+                yield row, ids, sizes[row]
+            return
         prefix, shared = beginning(parts, prompts)
         rest = [list(prompt[shared:]) for prompt in prompts]
-        if shares_beginnings(parts):
-            for row, ids in write(parts, rest, (prefix, shared), drawing, tokens):
-                yield row, ids, shared
-            return
         for batch in plan_batches([len(item) for item in rest], drawing.max_tokens, tokens):
             run = _Decoding(parts, drawing, batch)
             run.start([rest[row] for row in batch], prefix, shared)

@@ -1,13 +1,13 @@
 """Attention for sequences of unequal length without padding: all new tokens stand behind each other in one sequence.
 
 Matrix products, norms and activations see real tokens only; attention alone knows which row a token belongs to and where
-that row's keys lie. What all rows begin with is read once for all of them. It stands behind `blockwise.attend`.
+that row's keys lie. What rows begin with is read once for all that begin so. It stands behind `blockwise.attend`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -21,11 +21,12 @@ SPARE = 64
 
 @dataclass(frozen=True)
 class Span:
-    """New tokens of one row: its place in the buffers, how many tokens it had, and how many come."""
+    """New tokens of one row: its place in the buffers, how many tokens it had, how many come, and behind which beginning."""
 
     row: int
     before: int
     size: int
+    lead: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ class Group:
     """None, as `real`, where the rows' tokens are the whole sequence, in its order."""
     mask: Any
     """Additive, (rows, 1, 1, width, keys)."""
+    leads: tuple[tuple[Any, Any], ...] = ()
+    """(cache of one row, places among the real tokens that it stands before; None: before all of them)."""
     fresh: bool = False
-    """Rows without earlier tokens: no query looks at keys behind its own block."""
+    """Rows without earlier tokens, of one beginning: no query looks at keys behind its own block."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,11 @@ class Step:
     size: tuple[int, int]
     """Rows and slots of the buffers."""
     groups: tuple[Group, ...]
-    shared: Any
-    """Cache of one row that stands before the keys of every row; None: nothing is shared."""
 
     @classmethod
-    def of(cls, spans: Sequence[Span], size: tuple[int, int], shared: Any, like: tuple[Any, Any]) -> Step:
-        """`size` is (rows, slots) of the buffers, `like` (dtype, device) of the model."""
+    def of(cls, spans: Sequence[Span], size: tuple[int, int], leads: Sequence[Any], like: tuple[Any, Any]) -> Step:
+        """`size` is (rows, slots) of the buffers, `like` (dtype, device) of the model; `leads` are the caches of one row
+        that stand before the keys of rows, by their number, None where nothing does."""
         import torch
 
         rows = torch.tensor([span.row for span in spans for _ in range(span.size)])
@@ -67,17 +69,31 @@ class Step:
         starts = [0]
         for span in spans:
             starts.append(starts[-1] + span.size)
-        kinds: dict[str, list[tuple[Span, int]]] = {}
+        kinds: dict[tuple[str, int], list[tuple[Span, int]]] = {}
         for span, start in zip(spans, starts, strict=False):
             name = "single" if span.size == 1 else "several" if span.before else "fresh"
-            kinds.setdefault(name, []).append((span, start))
+            kinds.setdefault((name, span.lead if name == "fresh" else 0), []).append((span, start))
         groups = [
             _whole_group(part, size, like)
             if name == "single" and 2 * len(part) > size[0]
             else _group(part, name == "fresh", like)
-            for name, part in kinds.items()
+            for (name, _), part in kinds.items()
         ]
-        return cls(rows, slots, size, tuple(groups), shared)
+        ahead = [_leads([span for span, _ in part], leads) for part in kinds.values()]
+        placed = tuple(replace(group, leads=before) for group, before in zip(groups, ahead, strict=True))
+        return cls(rows, slots, size, placed)
+
+
+def _leads(spans: Sequence[Span], leads: Sequence[Any]) -> tuple[tuple[Any, Any], ...]:
+    """Which beginning stands before which of the spans' tokens, all of them in one row."""
+    import torch
+
+    owners = [span.lead for span in spans for _ in range(span.size)]
+    numbers = [number for number in sorted(set(owners)) if leads and leads[number] is not None]
+    if len(set(owners)) == 1:
+        return tuple((leads[number], None) for number in numbers)
+    places = torch.tensor(owners)
+    return tuple((leads[number], (places == number).nonzero()[:, 0]) for number in numbers)
 
 
 def _group(part: Sequence[tuple[Span, int]], fresh: bool, like: tuple[Any, Any]) -> Group:
@@ -92,7 +108,7 @@ def _group(part: Sequence[tuple[Span, int]], fresh: bool, like: tuple[Any, Any])
     tokens = starts[:, None] + steps[None].minimum(sizes[:, None] - 1)
     sees = torch.arange(keys)[None, None] <= (before[:, None] + steps[None])[:, :, None]
     rows = torch.tensor([span.row for span, _ in part])
-    return Group(rows, tokens, present.flatten().nonzero()[:, 0], tokens[present], _additive(sees, like), fresh)
+    return Group(rows, tokens, present.flatten().nonzero()[:, 0], tokens[present], _additive(sees, like), fresh=fresh)
 
 
 def _whole_group(part: Sequence[tuple[Span, int]], size: tuple[int, int], like: tuple[Any, Any]) -> Group:
@@ -135,10 +151,9 @@ def attend(query: Any, buffers: tuple[Any, Any], step: Step, layer: int) -> Any:
     _, heads, total, width = query.shape
     kinds = buffers[0].shape[1]
     asked = query[0].reshape(kinds, heads // kinds, total, width)
-    shared = None if step.shared is None else step.shared.layers[layer]
     found = asked.new_empty(asked.shape)
     for group in step.groups:
-        part = _fresh(asked, buffers, group, shared) if group.fresh else _later(asked, buffers, group, shared)
+        part = (_fresh if group.fresh else _later)(asked, buffers, group, layer)
         if group.flat is None:
             found = part
         else:
@@ -146,14 +161,15 @@ def attend(query: Any, buffers: tuple[Any, Any], step: Step, layer: int) -> Any:
     return found.permute(2, 0, 1, 3).reshape(1, total, heads, width)
 
 
-def _fresh(asked: Any, buffers: tuple[Any, Any], group: Group, shared: Any) -> Any:
+def _fresh(asked: Any, buffers: tuple[Any, Any], group: Group, layer: int) -> Any:
     """Rows without earlier tokens, block after block; the shared keys stand before their own (joining is cheap beside so
     many queries, and one softmax takes fewer passes than two that have to be weighed against each other)."""
     import torch
 
     queries, (key, value) = _queries(asked, group), _picked(buffers, group)
     mask, ahead, rows = group.mask, 0, len(key)
-    if shared is not None:
+    for lead, _ in group.leads:
+        shared = lead.layers[layer]
         ahead = shared.keys.shape[2]
         key, value = (
             torch.cat([part.expand(rows, -1, -1, -1), own], 2)
@@ -174,8 +190,8 @@ def _fresh(asked: Any, buffers: tuple[Any, Any], group: Group, shared: Any) -> A
     return _by_token(found, group)
 
 
-def _later(asked: Any, buffers: tuple[Any, Any], group: Group, shared: Any) -> Any:
-    """Rows that go on: their own keys, and the shared ones once for all of them, joined by their weights."""
+def _later(asked: Any, buffers: tuple[Any, Any], group: Group, layer: int) -> Any:
+    """Rows that go on: their own keys, and the shared ones once for all that share them, joined by their weights."""
     import torch
 
     queries, (key, value) = _queries(asked, group), _picked(buffers, group)
@@ -186,9 +202,15 @@ def _later(asked: Any, buffers: tuple[Any, Any], group: Group, shared: Any) -> A
     ]
     whole = parts[0] if len(parts) == 1 else [torch.cat(part) for part in zip(*parts, strict=True)]
     sums, tops, weights = (_by_token(part, group) for part in whole)
-    if shared is not None:
-        own = asked if group.flat is None else asked[:, :, group.flat]
-        sums, tops, weights = joined((sums, tops, weights), _ahead(own, (shared.keys[0], shared.values[0])))
+    own = asked if group.flat is None else asked[:, :, group.flat]
+    for lead, places in group.leads:
+        shared = lead.layers[layer]
+        keys = (shared.keys[0], shared.values[0])
+        if places is None:
+            sums, tops, weights = joined((sums, tops, weights), _ahead(own, keys))
+            continue
+        held = (sums[:, :, places], tops[:, :, places], weights[:, :, places])
+        sums[:, :, places], _, weights[:, :, places] = joined(held, _ahead(own[:, :, places], keys))
     return (sums / weights).to(asked.dtype)
 
 
@@ -315,14 +337,14 @@ class FlatCache:
         layer: Any = partial(_flat_layer(), self)
         self.states: Any = Cache(layer_class_to_replicate=layer)
 
-    def begin(self, spans: Sequence[Span], shared: Any, like: tuple[Any, Any]) -> dict[str, Any]:
+    def begin(self, spans: Sequence[Span], leads: Sequence[Any], like: tuple[Any, Any]) -> dict[str, Any]:
         """Makes room for the new tokens of these rows; what a pass over them is given besides ids and positions."""
         import torch
 
         needed = max(span.before + span.size for span in spans)
         if needed > self.slots:
             self.slots = needed + SPARE
-        self.step = Step.of(spans, (self.rows, self.slots), shared, like)
+        self.step = Step.of(spans, (self.rows, self.slots), leads, like)
         # The model would make a mask for a batch of its own; this one is not looked at.
         unused = torch.zeros((1, 1, 1, 1), dtype=like[0], device=like[1])
         return {"attention_mask": unused, "cache": self.states, "use_cache": True, "flat": self.step}

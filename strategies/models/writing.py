@@ -4,11 +4,12 @@ along with the next token instead of being asked for."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from strategies.models.batching import Drawing, Ids
+from strategies.models.beginnings import Lead
 from strategies.models.flat import FlatCache, Span
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ MOST_ROWS = 256
 
 @dataclass
 class _Row:
-    """One answer on its way: `fresh` tokens are not read yet, `size` are, the shared beginning apart."""
+    """One answer on its way: `fresh` tokens are not read yet, `size` are, the beginning that it shares apart."""
 
     index: int
+    lead: int
     fresh: list[int]
     dice: Any
     follow: Following | None
@@ -34,18 +36,20 @@ class _Row:
 
 
 def write(
-    parts: Parts, rests: Sequence[Ids], beginning: tuple[Any, int], drawing: Drawing, tokens: int
+    parts: Parts, prompts: Sequence[Ids], leads: Sequence[Lead], drawing: Drawing, tokens: int
 ) -> Iterator[tuple[int, list[int]]]:
-    """Yields (index, answer ids) of prompts that go on behind the states and length of one `beginning`.
+    """Yields (index, answer ids) of prompts, each of which goes on behind one of the `leads`.
 
     At most `tokens` of prompts are read in one pass. Who stands beside whom depends on prompts and answers alone.
     """
-    room = max(map(len, rests)) + min(drawing.max_tokens, 64)
-    height = max(1, min(len(rests), MOST_ROWS, STATES // (room * _bytes_a_token(parts))))
-    yield from _Writing(parts, beginning, drawing, height).run(rests, tokens)
+    rests = {row: (number, prompts[row][lead.size :]) for number, lead in enumerate(leads) for row in lead.rows}
+    room = max(len(rest) for _, rest in rests.values()) + min(drawing.max_tokens, 64)
+    height = max(1, min(len(rests), MOST_ROWS, STATES // (room * bytes_a_token(parts))))
+    yield from _Writing(parts, leads, drawing, height).run(rests, tokens)
 
 
-def _bytes_a_token(parts: Parts) -> int:
+def bytes_a_token(parts: Parts) -> int:
+    """Of key-value states."""
     text = parts.model.config.get_text_config()
     kinds = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
@@ -55,14 +59,14 @@ def _bytes_a_token(parts: Parts) -> int:
 class _Writing:
     """Rows in flight by their place in the buffers; None where a place is free."""
 
-    def __init__(self, parts: Parts, beginning: tuple[Any, int], drawing: Drawing, height: int) -> None:
-        self.parts, self.drawing = parts, drawing
-        self.shared, self.before = beginning
+    def __init__(self, parts: Parts, leads: Sequence[Lead], drawing: Drawing, height: int) -> None:
+        self.parts, self.leads, self.drawing = parts, leads, drawing
         self.cache = FlatCache(height)
         self.places: list[_Row | None] = [None] * height
 
-    def run(self, rests: Sequence[Ids], tokens: int) -> Iterator[tuple[int, list[int]]]:
-        waiting = deque(sorted(range(len(rests)), key=lambda index: (len(rests[index]), index)))
+    def run(self, rests: Mapping[int, tuple[int, Ids]], tokens: int) -> Iterator[tuple[int, list[int]]]:
+        """`rests` has for each request the number of its lead, and what comes behind it."""
+        waiting = deque(sorted(rests, key=lambda index: (len(rests[index][1]), index)))
         while waiting or any(self.places):
             self._admit(waiting, rests, tokens)
             running = [(place, row) for place, row in enumerate(self.places) if row is not None]
@@ -73,35 +77,37 @@ class _Writing:
             if not waiting:
                 self._close_up()
 
-    def _admit(self, waiting: deque[int], rests: Sequence[Ids], tokens: int) -> None:
+    def _admit(self, waiting: deque[int], rests: Mapping[int, tuple[int, Ids]], tokens: int) -> None:
         """Free places are taken when a quarter of them is free, so that prompts are read together."""
         free = [place for place, row in enumerate(self.places) if row is None]
         if not waiting or 4 * len(free) < len(self.places):
             return
         for place in free:
-            if not waiting or (tokens < len(rests[waiting[0]]) and place != free[0]):
+            if not waiting or (tokens < len(rests[waiting[0]][1]) and place != free[0]):
                 break
             index = waiting.popleft()
-            tokens -= len(rests[index])
-            self.places[place] = self._row(index, rests[index])
+            tokens -= len(rests[index][1])
+            self.places[place] = self._row(index, *rests[index])
 
-    def _row(self, index: int, rest: Ids) -> _Row:
+    def _row(self, index: int, lead: int, rest: Ids) -> _Row:
         import torch
 
         dice = torch.Generator().manual_seed(hash((self.drawing.seed, index)) & 0x7FFFFFFF)
-        return _Row(index, list(rest), dice, self.drawing.grammar.follow() if self.drawing.grammar else None)
+        return _Row(index, lead, list(rest), dice, self.drawing.grammar.follow() if self.drawing.grammar else None)
 
     def _asked(self, running: Sequence[tuple[int, _Row]]) -> list[int]:
         """Reads what is fresh and draws the next token of each row."""
         import torch
 
-        spans = [Span(place, row.size, len(row.fresh)) for place, row in running]
+        spans = [Span(place, row.size, len(row.fresh), row.lead) for place, row in running]
+        before = [self.leads[row.lead].size + row.size for _, row in running]
         device = self.parts.device
         ids = torch.tensor([[token for _, row in running for token in row.fresh]], device=device)
         where = torch.tensor(
-            [[self.before + span.before + place for span in spans for place in range(span.size)]], device=device
+            [[first + place for first, span in zip(before, spans, strict=True) for place in range(span.size)]],
+            device=device,
         )
-        given = self.cache.begin(spans, self.shared, (self.parts.model.dtype, device))
+        given = self.cache.begin(spans, [lead.cache for lead in self.leads], (self.parts.model.dtype, device))
         hidden = self.parts.decoder(input_ids=ids, position_ids=where, **given).last_hidden_state[0]
         last = torch.tensor([span.size for span in spans]).cumsum(0) - 1
         for _, row in running:
