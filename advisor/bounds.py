@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist, stdev
 
 from advisor.contract import Difference, Status
 from advisor.wording import about, ceil_percent, counted, floor_percent, percent, plain_percent, start
-from benchmarks.contract import Evaluation, State
+from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.families import Family
 from benchmarks.sample_size import more_cases, showable
 from benchmarks.statistics import Decided, paired_difference, statuses, statuses_of_figures
 
@@ -18,8 +20,25 @@ _LIMIT = 20_000
 """More further cases than this count as not realistic."""
 
 
-def family_statuses(family: Sequence[Evaluation], target: float) -> tuple[Status, ...]:
-    """Status of each candidate with usable scores on the same cases, corrected by Holm for how many there are.
+def sharing(family: Sequence[Evaluation], benchmark: Benchmark, cheapest_first: Sequence[str]) -> Family:
+    """How the candidates share one error. An order, where the procedure asks for one, is that of the selection scores.
+
+    Of equal scores the less simple comes first. The finalist is the cheapest whose selection score reaches the target.
+    Where a candidate has no selection score there is no order, and Holm is taken; likewise where max-T would need the
+    scores of single cases and the metric exists over rows only.
+    """
+    known = {each.candidate: each.selection_score for each in family if each.selection_score is not None}
+    if len(known) < len(family) or (benchmark.procedure == "max-t" and any(each.over_rows for each in family)):
+        return Family(procedure="holm", alpha=ALPHA)
+    order = [each.candidate for each in sorted(family, key=lambda each: (-known[each.candidate], -each.simplicity))]
+    if benchmark.procedure == "finalist":
+        enough = [name for name in cheapest_first if known.get(name, 0.0) >= (benchmark.target or 0.0)]
+        order.sort(key=lambda name: name not in enough[:1])
+    return Family(procedure=benchmark.procedure, order=tuple(order), alpha=ALPHA)
+
+
+def family_statuses(family: Sequence[Evaluation], target: float, shared: Family) -> tuple[Status, ...]:
+    """Status of each candidate with usable scores on the same cases, with one error for all of them.
 
     Figures that are means are bounded by their scores (exact where they are right or wrong), figures over rows by
     their bootstrap figures. Raises ValueError where a figure over rows has none.
@@ -30,10 +49,11 @@ def family_statuses(family: Sequence[Evaluation], target: float) -> tuple[Status
         missing = [evaluation.candidate for evaluation in family if not evaluation.resampled]
         if missing:
             raise ValueError(f"{missing[0]} has a figure over rows and no bootstrap figures, so nothing bounds it.")
-        decided = statuses_of_figures({each.candidate: each.resampled for each in family}, target, ALPHA)
+        decided = statuses_of_figures({each.candidate: each.resampled for each in family}, target, shared)
     else:
-        decided = statuses({each.candidate: each.scores for each in family}, family[0].groups or None, target, ALPHA)
-    return tuple(_status(each, decided, target) for each in family)
+        decided = statuses({each.candidate: each.scores for each in family}, family[0].groups or None, target, shared)
+    gate = _Gate({each.candidate: each for each in family}, decided, shared, target)
+    return tuple(gate.status(each.candidate) for each in family)
 
 
 def paired(named: str | None, family: Sequence[Evaluation]) -> tuple[Difference, ...]:
@@ -59,31 +79,83 @@ def _difference(first: Evaluation, second: Evaluation) -> Difference:
     )
 
 
-def _status(evaluation: Evaluation, decided: dict[str, Decided], target: float) -> Status:
-    state, lower, upper = decided[evaluation.candidate]
-    goal = plain_percent(target)
-    more = None
-    if state is State.MEETS:
-        reason = f"At least {floor_percent(lower, target)} % with 95 % confidence, and the target is {goal}."
-    elif state is State.MISSES:
-        reason = f"At most {ceil_percent(upper, target)} % with 95 % confidence, and the target is {goal}."
-    else:
-        more = _more(evaluation, decided, target)
-        reason = (
-            f"It lies between {floor_percent(lower, target)} and {ceil_percent(upper, target)} %, and the target of "
-            f"{goal} is in between. {_what_decides(evaluation, more, len(decided), target)}"
+@dataclass(frozen=True)
+class _Gate:
+    """What was decided, and how the candidates shared the error."""
+
+    evaluations: Mapping[str, Evaluation]
+    decided: Mapping[str, Decided]
+    shared: Family
+    target: float
+
+    def status(self, name: str) -> Status:
+        state, lower, upper = self.decided[name]
+        goal, more = plain_percent(self.target), None
+        if state is State.MEETS:
+            reason = f"At least {floor_percent(lower, self.target)} % with 95 % confidence, and the target is {goal}."
+        elif state is State.MISSES:
+            reason = f"At most {ceil_percent(upper, self.target)} % with 95 % confidence, and the target is {goal}."
+        elif (found := self._stopper(name)) is not None:
+            stopper, alone = found
+            more = self._more(stopper)
+            reason = self._not_reached(alone, stopper)
+        else:
+            more = self._more(name)
+            reason = (
+                f"It lies between {floor_percent(lower, self.target)} and {ceil_percent(upper, self.target)} %, and the "
+                f"target of {goal} is in between. {self._what_decides(name, more)}"
+            )
+        return Status(candidate=name, state=state, reason=reason, lower=lower, upper=upper, more_cases=more)
+
+    def _stopper(self, name: str) -> tuple[str, State] | None:
+        """Before which candidate the walk ended, and what this one would be if it were tested alone; None where it has
+        been tested."""
+        alone = self._alone(name)
+        if self.shared.procedure != "fixed sequence" or alone is State.UNDECIDED:
+            return None
+        order = self.shared.order if alone is State.MEETS else self.shared.order[::-1]
+        return next(each for each in order if self.decided[each][0] is not alone), alone
+
+    def _alone(self, name: str) -> State:
+        evaluation, alone = self.evaluations[name], Family(alpha=ALPHA)
+        if evaluation.over_rows:
+            return statuses_of_figures({name: evaluation.resampled}, self.target, alone)[name][0]
+        return statuses({name: evaluation.scores}, evaluation.groups or None, self.target, alone)[name][0]
+
+    def _not_reached(self, state: State, stopper: str) -> str:
+        does, rank = ("meets", "better") if state is State.MEETS else ("misses", "worse")
+        return (
+            f"Taken alone it {does} the target of {plain_percent(self.target)}, but {stopper} did {rank} on the selection "
+            "cases and is not shown to: these fixed the order of testing, so that all that is said of the approaches is "
+            "right together."
         )
-    return Status(candidate=evaluation.candidate, state=state, reason=reason, lower=lower, upper=upper, more_cases=more)
 
+    def _more(self, name: str) -> int | None:
+        """Further cases at the level that is left, on the side of the target where the figure lies."""
+        evaluation, level = self.evaluations[name], ALPHA
+        if self._splits:
+            side = State.MEETS if evaluation.figure >= self.target else State.MISSES
+            level /= len(self.decided) - sum(state is side for state, _, _ in self.decided.values())
+        if evaluation.over_rows:
+            return _more_by_spread(evaluation, self.target, level)
+        return more_cases(evaluation.scores, evaluation.groups or None, self.target, level, POWER, _LIMIT) or None
 
-def _more(evaluation: Evaluation, decided: dict[str, Decided], target: float) -> int | None:
-    """Further cases at the level at which Holm's walk stopped, on the side of the target where the figure lies."""
-    side = State.MEETS if evaluation.figure >= target else State.MISSES
-    rejected = sum(state is side for state, _, _ in decided.values())
-    level = ALPHA / (len(decided) - rejected)
-    if evaluation.over_rows:
-        return _more_by_spread(evaluation, target, level)
-    return more_cases(evaluation.scores, evaluation.groups or None, target, level, POWER, _LIMIT) or None
+    @property
+    def _splits(self) -> bool:
+        """Whether the level is split over the candidates."""
+        return self.shared.procedure in ("holm", "max-t")
+
+    def _what_decides(self, name: str, more: int | None) -> str:
+        evaluation = self.evaluations[name]
+        cases = len(evaluation.scores)
+        split = len(self.decided) if self._splits else 1
+        if not evaluation.over_rows and showable(cases, self.target, split, ALPHA) is None:
+            enough = f" {start(about(more, 'more case'))} would probably decide." if more is not None else ""
+            return f"With {counted(cases, 'held-out case')} not even a perfect score would meet it.{enough}"
+        if more is None:
+            figure = percent(evaluation.figure)
+            return f"The figure of {figure} is too close to the target for any realistic number of cases."
+        return f"{start(about(more, 'more held-out case'))} would probably decide (4 times in 5, if the figure holds)."
 
 
 def _more_by_spread(evaluation: Evaluation, target: float, level: float) -> int | None:
@@ -96,15 +168,3 @@ def _more_by_spread(evaluation: Evaluation, target: float, level: float) -> int 
     now = len(evaluation.scores)
     further = max(1, math.ceil(now * (reach / away) ** 2) - now)
     return further if further <= _LIMIT else None
-
-
-def _what_decides(evaluation: Evaluation, more: int | None, candidates: int, target: float) -> str:
-    cases = len(evaluation.scores)
-    if not evaluation.over_rows and showable(cases, target, candidates, ALPHA) is None:
-        enough = f" {start(about(more, 'more case'))} would probably decide." if more is not None else ""
-        return f"With {counted(cases, 'held-out case')} not even a perfect score would meet it.{enough}"
-    if more is None:
-        return (
-            f"The figure of {percent(evaluation.figure)} is too close to the target for any realistic number of cases."
-        )
-    return f"{start(about(more, 'more held-out case'))} would probably decide (4 times in 5, if the figure holds)."

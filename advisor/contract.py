@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchmarks.contract import Evaluation, State
+from benchmarks.contract import Evaluation, Procedure, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,8 @@ class Recommendation:
     """The cheapest candidate that meets, also where a cheaper one is undecided."""
     cheaper_undecided: tuple[str, ...] = ()
     best: str | None = None
+    procedure: Procedure = "holm"
+    """By which the candidates shared one error."""
     statuses: tuple[Status, ...] = ()
     """In order of cost ahead, cheapest first; candidates that cannot be ranked come last."""
     differences: tuple[Difference, ...] = ()

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from advisor.bounds import family_statuses, paired
+from advisor.bounds import family_statuses, paired, sharing
 from advisor.contract import Costs, Recommendation, Status
 from advisor.economics import Ranking, rank
 from advisor.outlook import next_steps, would_change
 from advisor.reasons import Decided, in_money, reasons
 from advisor.triage import expect
 from advisor.wording import duration, money
-from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 
 Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
 
@@ -30,16 +30,16 @@ class _Outcome:
 def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchmark: Benchmark) -> Recommendation:
     """The cheapest candidate that meets the target, when nothing that would be preferred to it may still meet it too.
 
-    `meets` is a one-sided 95 % lower bound at or above the target, corrected by Holm for the candidates that have
-    usable scores; `misses` is the same from above. Constraints rule out before anything is tested. Raises ValueError
+    `meets` is a one-sided 95 % lower bound at or above the target, right for all candidates with usable scores together
+    (`bounds.sharing`); `misses` is the same from above. Constraints rule out before anything is tested. Raises ValueError
     unless every evaluation has its costs and names are unique.
     """
     by_name = {evaluation.candidate: evaluation for evaluation in evaluations}
     bills = {cost.candidate: cost for cost in costs}
     if len(by_name) != len(evaluations) or set(bills) != set(by_name):
         raise ValueError("Every candidate needs one evaluation and one bill, under one name.")
-    statuses = _statuses(by_name, bills, benchmark)
     ranking = rank(costs, evaluations)
+    statuses, procedure = _statuses(by_name, bills, benchmark, ranking.order)
     outcome = _outcome(by_name, statuses, ranking, benchmark)
     choice = outcome.safe if outcome.verdict == "choose" else None
     told = choice or outcome.safe or outcome.best
@@ -56,6 +56,7 @@ def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchma
     )
     return Recommendation(
         verdict=outcome.verdict,
+        procedure=procedure,
         choice=choice,
         safe=outcome.safe,
         cheaper_undecided=outcome.unsettled if outcome.safe else (),
@@ -77,20 +78,25 @@ def has_scores(status: Status) -> bool:
 
 
 def _statuses(
-    by_name: Mapping[str, Evaluation], bills: Mapping[str, Costs], benchmark: Benchmark
-) -> Mapping[str, Status]:
+    by_name: Mapping[str, Evaluation],
+    bills: Mapping[str, Costs],
+    benchmark: Benchmark,
+    cheapest_first: Sequence[str],
+) -> tuple[Mapping[str, Status], Procedure]:
+    """And the procedure by which they share one error, which need not be the one that was asked for."""
     settled: dict[str, Status] = {}
     for name, evaluation in by_name.items():
         status = _unusable(evaluation, benchmark) or _ruled_out(evaluation, bills[name], benchmark)
         if status is not None:
             settled[name] = status
     open_to_test = [evaluation for name, evaluation in by_name.items() if name not in settled]
+    shared = sharing(open_to_test, benchmark, cheapest_first)
     if benchmark.target is None:
         why = "There is no target, so it is compared and not judged."
         tested = [Status(candidate=each.candidate, state=State.COMPARED, reason=why) for each in open_to_test]
     else:
-        tested = list(family_statuses(open_to_test, benchmark.target))
-    return settled | {status.candidate: status for status in tested}
+        tested = list(family_statuses(open_to_test, benchmark.target, shared))
+    return settled | {status.candidate: status for status in tested}, shared.procedure
 
 
 def _unusable(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from advisor.economics import saving
 from advisor.reasons import TUNED
 from advisor.story_tables import Material
 from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, plain_percent, start
-from benchmarks.contract import State
+from benchmarks.contract import Procedure, State
 
 _FAMILY_RISKS = {
     "prompting": "A prompted model follows its instructions most of the time and not always; a new version of it may "
@@ -233,6 +234,15 @@ def _no_answers(material: Material) -> list[str]:
     return ["Rows with something to note, by kind.", *found] if found else []
 
 
+_SHARED: Mapping[Procedure, str] = {
+    "fixed sequence": ": tested from strong to weak as the selection cases have them, each at the full level, up to the "
+    "first that fails (from weak to strong for missing the target)",
+    "holm": " (Holm's correction)",
+    "max-t": " (step-down over the largest paired statistic, max-T)",
+    "finalist": ": only the cheapest that reached the target on the selection cases is tested for meeting it",
+}
+
+
 def _how_bounded(material: Material) -> str:
     metric = material.benchmark.metric
     if material.benchmark.target is None:
@@ -243,4 +253,4 @@ def _how_bounded(material: Material) -> str:
         how = "One-sided bounds come from betting on whole groups of cases, valid at any sample size"
     else:
         how = "One-sided bounds are exact (Clopper-Pearson)"
-    return f"{how}, at 95 % over all approaches (Holm's correction)."
+    return f"{how}, at 95 % over all approaches{_SHARED[material.recommendation.procedure]}."

@@ -136,7 +136,7 @@ def assemble(
     )
     decides = None
     if target is not None:
-        decides = decidable(_independent(heldout), target, metric.graded, rivals(task, len(spec.models)))
+        decides = decidable(_independent(heldout), target, metric.graded, _sharing(spec, task))
     benchmark = Benchmark(
         task=task,
         heldout=heldout,
@@ -146,6 +146,7 @@ def assemble(
         constraints=spec.limits,
         volume=spec.volume,
         horizon_months=spec.horizon_months,
+        procedure=spec.procedure,
         slices=spec.slices,
         fingerprint=fingerprint(heldout, metric),
         notes=(*inferred, *_found(findings), *((decides.says,) if decides else ())),
@@ -337,3 +338,9 @@ def _target(spec: Spec, limits: Limits) -> tuple[float | None, tuple[str, ...]]:
 def _imbalance(heldout: Sequence[Case], labels: Sequence[str], metric: Metric) -> tuple[str, ...]:
     note = imbalance_note(heldout, labels, metric.name)
     return (note,) if note else ()
+
+
+def _sharing(spec: Spec, task: Task) -> int:
+    """How many candidates split the level. Recorded answers have no selection score, so Holm takes them all then."""
+    one_by_one = spec.procedure in ("fixed sequence", "finalist") and not spec.recorded
+    return 1 if one_by_one else rivals(task, len(spec.models))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from strategies.contract import Case, Kind, Outcome, Strategy, Task, Usage
 
@@ -63,6 +63,10 @@ class Metric(Protocol):
 # ---------------------------------------------------------------- what is run
 
 
+Procedure = Literal["fixed sequence", "holm", "max-t", "finalist"]
+"""How several candidates share one error (`benchmarks/families.py`)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Constraints:
     """What rules a candidate out whatever it scores. None: not limited."""
@@ -86,6 +90,8 @@ class Benchmark:
     volume: int = 10_000
     """Requests a month."""
     horizon_months: int = 12
+    procedure: Procedure = "fixed sequence"
+    """How the candidates share one error; Holm where a candidate has no selection score to be ordered by."""
     slices: tuple[str, ...] = ()
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""

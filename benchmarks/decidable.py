@@ -9,12 +9,13 @@ _ABOVE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Decidable:
-    """What a number of held-out cases can show about a target, with `candidates` tested at once."""
+    """What a number of held-out cases can show about a target, with `candidates` that share the 5 % of being wrong."""
 
     heldout: int
     """Independent cases: near-duplicates and cases of one group count once."""
     target: float
     candidates: int
+    """1 where each is tested at the full level, one after the other."""
     graded: bool
     """The metric gives parts of a point; the numbers, exact for right-or-wrong scores, are then a guide."""
     right_needed: int | None
@@ -34,7 +35,9 @@ class Decidable:
             return "No number of cases can show a target of 1. Write, for instance, `target: 0.98`."
         guide = "Counted as if each answer were right or wrong: with" if self.graded else "With"
         more = "more than a million" if self.cases_needed is None else f"{self.cases_needed:,}"
-        start = f"{guide} {self.heldout:,} independent held-out cases and {self.candidates} candidates"
+        start = f"{guide} {self.heldout:,} independent held-out cases"
+        if self.candidates > 1:
+            start += f" and {self.candidates} candidates"
         then = f"an approach truly at {self.assumed_truth:g} needs {more} cases to show it in 4 of 5 runs"
         if self.right_needed is None:
             return f"{start} nothing can be shown to meet {self.target:g}, even if all are right; {then}."

@@ -40,6 +40,7 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
         "constraints": asdict(benchmark.constraints),
         "volume": benchmark.volume,
         "horizon_months": benchmark.horizon_months,
+        "procedure": benchmark.procedure,
         "slices": list(benchmark.slices),
         "fingerprint": benchmark.fingerprint,
         "notes": list(benchmark.notes),
@@ -82,6 +83,7 @@ def thaw(values: Mapping[str, Any], folder: Path = Path(), allow_code: bool = Fa
         constraints=Constraints(**values["constraints"]),
         volume=values["volume"],
         horizon_months=values["horizon_months"],
+        procedure=values.get("procedure", "holm"),  # Runs from before there was a choice.
         slices=tuple(values["slices"]),
         fingerprint=values["fingerprint"],
         notes=tuple(values["notes"]),

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from benchmarks.contract import BadInput, Constraints
+from benchmarks.contract import BadInput, Constraints, Procedure
 from benchmarks.paths import inside
 from benchmarks.spec_errors import brief, spec_sentence
 from benchmarks.yaml_text import YamlText, read_yaml
@@ -208,6 +208,8 @@ class Spec(_Section):
     constraints: ConstraintsSpec = ConstraintsSpec()
     volume: Annotated[int, Field(gt=0, le=10**12)] = 10_000
     horizon_months: Annotated[int, Field(gt=0, le=120)] = 12
+    procedure: Procedure = "fixed sequence"
+    """How several candidates share the 5 % of being wrong, for who has to follow a statistician's plan."""
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.0
     slices: tuple[str, ...] = ()
     models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)] = (ModelSpec(name=DEFAULT_MODEL),)

@@ -12,7 +12,7 @@ from benchmarks.yaml_text import YamlText
 SPEC_KEYS = (
     *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "labels", "schema"),
     *("target", "constraints", "volume", "horizon_months", "temperature", "slices", "models", "embedder", "columns"),
-    *("metric", "pattern", "prices"),
+    *("metric", "pattern", "prices", "procedure"),
 )
 SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "constraints": ("cost_per_month", "p95_latency_s", "data_stays_here"),
@@ -46,6 +46,7 @@ _SAMPLES: Mapping[str, str] = {
     "models": "models: [smollm2-135m]",
     "embedder": "embedder: minilm-l6",
     "columns": "columns: {input: text, output: label}",
+    "procedure": "procedure: holm",
     "prices": "prices: {machine_hour: 0.40, currency: USD}",
     "cost_per_month": "cost_per_month: 200",
     "p95_latency_s": "p95_latency_s: 2",

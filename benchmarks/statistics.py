@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy import stats
 
 from benchmarks.betting import mean_above, p_at_most
 from benchmarks.contract import State
+from benchmarks.families import Family, Rejection, finalist, fixed_sequence, holm, max_t
 from benchmarks.grouping import Floats, as_scores, binomial_counts, group_codes, totals
 from benchmarks.resampling import Resampled, bootstrap_figures, figure_above, figure_below, resampled_metric
 from benchmarks.sample_size import cases_needed, more_cases, right_needed, share_above, showable
@@ -29,7 +31,6 @@ __all__ = [
     "clopper_pearson_lower",
     "clopper_pearson_upper",
     "decide",
-    "holm",
     "lower_bound",
     "mcnemar_exact",
     "more_cases",
@@ -130,25 +131,6 @@ for _function in (test_meets, test_misses):
 # ---------------------------------------------------------------- several candidates
 
 
-def holm(p_values: ArrayLike, alpha: float = 0.05) -> tuple[NDArray[np.bool_], Floats]:
-    """(rejected, level used) for each hypothesis: the chance of any false rejection is at most `alpha` (Holm, 1979).
-
-    The level of a rejected hypothesis is the one that it passed; that of the others is the one at which the walk
-    stopped.
-    """
-    given = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(given, kind="stable")
-    levels = alpha / np.arange(len(given), 0, -1)
-    failed = np.flatnonzero(given[order] > levels)
-    stop = int(failed[0]) if failed.size else len(given)
-    rejected, used = np.zeros(len(given), dtype=np.bool_), np.empty(len(given))
-    rejected[order[:stop]] = True
-    used[order] = np.where(
-        np.arange(len(given)) < stop, levels, levels[min(stop, len(given) - 1)] if len(given) else 1.0
-    )
-    return rejected, used
-
-
 def decide(meets: bool, misses: bool) -> State:
     """The state from the two rejections. Errors: ValueError where both hold, which no sound pair of tests gives."""
     if meets and misses:
@@ -160,34 +142,76 @@ def statuses(
     scores_by_candidate: Mapping[str, ArrayLike],
     groups: Sequence[Any] | None,
     target: float,
-    alpha: float = 0.05,
+    family: Family | None = None,
 ) -> dict[str, Decided]:
     """State of each candidate with the two bounds that decided it, by `lower_bound` and `upper_bound`.
 
-    The chance that any candidate is falsely said to meet the target is at most `alpha`, that any is falsely said to
-    miss it likewise: Holm over the candidates, once for each. All candidates answered the same cases, in the same
-    order.
+    The chance that any candidate is falsely said to meet the target is at most `family.alpha`, that any is falsely said
+    to miss it likewise: the family's procedure, once for each; without a family Holm. All candidates answered the same
+    cases, in the same order. Errors: ValueError where the family's order lacks a candidate.
     """
-    names = list(scores_by_candidate)
+    family, names = family or Family(), list(scores_by_candidate)
+    if not names:
+        return {}
     scores = [as_scores(scores_by_candidate[name]) for name in names]
-    meets, meets_level = holm([test_meets(given, groups, target) for given in scores], alpha)
-    misses, misses_level = holm([test_misses(given, groups, target) for given in scores], alpha)
+    if family.procedure == "max-t":
+        rows, codes = np.array(scores), group_codes(groups, len(scores[0]))
+        meets, meets_level = max_t(rows, codes, target, family.alpha)
+        misses, misses_level = max_t(1.0 - rows, codes, 1.0 - target, family.alpha)
+    else:
+        meets, meets_level = _shared(
+            [test_meets(given, groups, target) for given in scores], names, family, strong_first=True
+        )
+        misses, misses_level = _shared(
+            [test_misses(given, groups, target) for given in scores], names, family, strong_first=False
+        )
     lower = [lower_bound(given, groups, level) for given, level in zip(scores, meets_level, strict=True)]
     upper = [upper_bound(given, groups, level) for given, level in zip(scores, misses_level, strict=True)]
-    return _decided(names, target, (meets, misses), (lower, upper))
+    return _decided(names, target, (meets, misses), _walked(lower, upper, names, family))
 
 
 def statuses_of_figures(
-    figures_by_candidate: Mapping[str, ArrayLike], target: float, alpha: float = 0.05
+    figures_by_candidate: Mapping[str, ArrayLike], target: float, family: Family | None = None
 ) -> dict[str, Decided]:
-    """As `statuses`, from the sorted bootstrap figures of a metric over rows (`Resampled.figures`)."""
-    names = list(figures_by_candidate)
+    """As `statuses`, from the sorted bootstrap figures of a metric over rows (`Resampled.figures`); max-T, which needs
+    scores, is Holm here."""
+    family, names = family or Family(), list(figures_by_candidate)
     figures = [np.asarray(figures_by_candidate[name], dtype=np.float64) for name in names]
-    meets, meets_level = holm([(1 + np.sum(drawn < target)) / (1 + len(drawn)) for drawn in figures], alpha)
-    misses, misses_level = holm([(1 + np.sum(drawn > target)) / (1 + len(drawn)) for drawn in figures], alpha)
+    if not names:
+        return {}
+    below = [float(1 + np.sum(drawn < target)) / (1 + len(drawn)) for drawn in figures]
+    above = [float(1 + np.sum(drawn > target)) / (1 + len(drawn)) for drawn in figures]
+    meets, meets_level = _shared(below, names, family, strong_first=True)
+    misses, misses_level = _shared(above, names, family, strong_first=False)
     lower = [figure_above(drawn, level) for drawn, level in zip(figures, meets_level, strict=True)]
     upper = [figure_below(drawn, level) for drawn, level in zip(figures, misses_level, strict=True)]
-    return _decided(names, target, (meets, misses), (lower, upper))
+    return _decided(names, target, (meets, misses), _walked(lower, upper, names, family))
+
+
+def _shared(p_values: Sequence[float], names: Sequence[str], family: Family, strong_first: bool) -> Rejection:
+    """To meet the target is tested from strong to weak, to miss it from weak to strong."""
+    if family.procedure in ("holm", "max-t"):
+        return holm(p_values, family.alpha)
+    order = [names.index(name) for name in family.order if name in names]
+    if family.procedure == "finalist" and strong_first:
+        return finalist(p_values, order[0], family.alpha)
+    return fixed_sequence(p_values, order if strong_first else order[::-1], family.alpha)
+
+
+def _walked(
+    lower: Sequence[float], upper: Sequence[float], names: Sequence[str], family: Family
+) -> tuple[list[float], list[float]]:
+    """In a fixed sequence a candidate is shown to lie above a target only if all before it are, so its bound is none
+    higher than theirs; likewise from weak to strong."""
+    if family.procedure != "fixed sequence":
+        return list(lower), list(upper)
+    order = [names.index(name) for name in family.order if name in names]
+    lowest, highest = list(lower), list(upper)
+    for before, place in pairwise(order):
+        lowest[place] = min(lowest[place], lowest[before])
+    for before, place in pairwise(order[::-1]):
+        highest[place] = max(highest[place], highest[before])
+    return lowest, highest
 
 
 def _decided(

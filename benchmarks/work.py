@@ -26,10 +26,14 @@ from strategies.contract import (
     Evidence,
     Failure,
     Fitted,
+    Fold,
     Journal,
     Outcome,
+    Prediction,
     Query,
     Sampling,
+    Strategy,
+    Task,
     Usage,
 )
 from strategies.models.weights import ModelUnavailable
@@ -38,8 +42,7 @@ from strategies.search import total
 
 LATENCY_REQUESTS = 20
 """Single requests, one at a time, after two to warm up."""
-
-
+SILENT = Failure(kind="infrastructure", message="the approach gave no answer to this query")
 AGAIN = "again"
 """In the note of a fit that failed by a fault that may pass: it is not finished when the run goes on."""
 
@@ -96,6 +99,8 @@ class Worker:
             fitted.save(folder)
             (folder / "complete.json").write_text(json.dumps({"candidate": candidate.name}), encoding="utf-8")
             chosen = dict(fitted.describe())
+            if "selection_score" not in chosen and not candidate.strategy.needs:
+                chosen |= untuned(candidate.strategy, self.benchmark.task, bench)
             note = {"selection_answers": chosen.pop("selection_answers", []), "chosen": chosen}
         self._fitted = None  # What is measured is what was saved, in an uninterrupted run as in a resumed one.
         note["seconds"] = time.perf_counter() - start
@@ -164,8 +169,7 @@ class Worker:
             for key, outcome in fitted.answer(queries, sampling):
                 found[key] = outcome
                 self.on_progress(len(found), len(queries), "answering")
-        silent = Failure(kind="infrastructure", message="the approach gave no answer to this query")
-        return [found.get(Query.of(text).key, silent) for text in inputs]
+        return [found.get(Query.of(text).key, SILENT) for text in inputs]
 
     def row(self, candidate: Candidate, purpose: tuple[str, str], case: Case, outcome: Outcome) -> Row:
         return Row(
@@ -294,6 +298,23 @@ class _NotRemembering:
 
     def __exit__(self, *_: Any) -> None:
         self.models.remember(True)
+
+
+def untuned(strategy: Strategy, task: Task, bench: Bench) -> Mapping[str, Any]:
+    """The selection score of an approach that has nothing to choose: fits on the training parts, scored on the rest.
+
+    By these scores the candidates are ordered before any held-out case is looked at. Empty for answers from a file that
+    holds none to the examples.
+    """
+    scores: list[float] = []
+    for fold in task.folds:
+        fitted = strategy.fit(replace(task, folds=(Fold(train=fold.train, selection=()),)), bench)
+        found = dict(fitted.answer([Query.of(case.input) for case in fold.selection], Sampling()))
+        outcomes = [found.get(Query.of(case.input).key, SILENT) for case in fold.selection]
+        if strategy.family == "recorded" and not all(isinstance(outcome, Prediction) for outcome in outcomes):
+            return {}
+        scores += [task.score(case, outcome) for case, outcome in zip(fold.selection, outcomes, strict=True)]
+    return {"selection_score": sum(scores) / len(scores), "selection_cases": len(scores)}
 
 
 def task_hash(benchmark: Benchmark) -> str:

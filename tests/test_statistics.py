@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -85,15 +84,6 @@ def test_scores_that_are_no_shares_are_refused(bad: list[float]) -> None:
         st.lower_bound(bad, None, 0.05)
     with pytest.raises(ValueError, match="2 groups for 3 scores"):
         st.lower_bound([0, 1, 1], ["a", "b"], 0.05)
-
-
-def test_a_graded_bound_is_fast() -> None:
-    scores = np.random.default_rng(0).beta(4, 1, 500)
-    st.lower_bound(scores, None, 0.05)
-    start = time.perf_counter()
-    for _ in range(5):
-        st.lower_bound(scores, None, 0.05)
-    assert (time.perf_counter() - start) / 5 < 0.02
 
 
 # ---------------------------------------------------------------- error at the boundary, by simulation
@@ -224,12 +214,7 @@ def test_statuses_of_figures_show_bounds_on_their_side_of_the_target() -> None:
 # ---------------------------------------------------------------- several candidates
 
 
-def test_holm_walks_and_says_its_level() -> None:
-    rejected, level = st.holm([0.04, 0.001, 0.03, 0.012], 0.05)
-    assert rejected.tolist() == [False, True, False, True]
-    assert level == pytest.approx([0.05 / 2, 0.05 / 4, 0.05 / 2, 0.05 / 3])
-    assert st.holm([0.06], 0.05)[0].tolist() == [False]
-    assert st.holm([], 0.05)[0].tolist() == []
+def test_a_target_is_not_both_met_and_missed() -> None:
     with pytest.raises(ValueError, match="both met and missed"):
         st.decide(True, True)
 
@@ -245,15 +230,6 @@ def test_statuses_show_the_bound_at_the_level_that_decided() -> None:
     for _, lower, upper in found.values():
         assert lower < upper
     assert st.statuses({}, None, 0.8) == {}
-
-
-def test_any_false_meets_among_candidates_is_rare() -> None:
-    rng, tries = np.random.default_rng(6), 300
-    wrong = 0
-    for _ in range(tries):
-        scores = {str(i): (rng.random(200) < 0.8).astype(float) for i in range(8)}
-        wrong += any(state is State.MEETS for state, _, _ in st.statuses(scores, None, 0.8).values())
-    assert wrong <= stats.binom.ppf(0.999, tries, 0.05)
 
 
 # ---------------------------------------------------------------- pairs

@@ -1,0 +1,104 @@
+"""Several candidates tested against one target: which are shown to be beyond it, with one error over all of them.
+
+Every procedure keeps the chance of any false rejection at `alpha` or below. Which decides most was simulated on the
+rows of whole bake-offs (`benchmarks/studies/LOG.md`): the fixed sequence, where the order is known beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from benchmarks.contract import Procedure
+from benchmarks.grouping import Floats, totals
+
+Rejection = tuple[NDArray[np.bool_], Floats]
+"""(rejected, level used) for each hypothesis, one-sided."""
+DRAWS = 2_000
+"""Resamples of the largest statistic."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """How the candidates share one error."""
+
+    procedure: Procedure = "holm"
+    order: tuple[str, ...] = ()
+    """Candidates from strong to weak, as the selection part has them: fixed before any held-out case was looked at. The
+    fixed sequence and the finalist need it."""
+    alpha: float = 0.05
+
+
+def holm(p_values: ArrayLike, alpha: float = 0.05) -> Rejection:
+    """The smallest p-value at `alpha` over the number of hypotheses, the next at one fewer, until one fails (Holm, 1979).
+
+    The level of a rejected hypothesis is the one that it passed; that of the others is the one at which the walk
+    stopped.
+    """
+    given = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(given, kind="stable")
+    levels = alpha / np.arange(len(given), 0, -1)
+    failed = np.flatnonzero(given[order] > levels)
+    stop = int(failed[0]) if failed.size else len(given)
+    rejected, used = np.zeros(len(given), dtype=np.bool_), np.empty(len(given))
+    rejected[order[:stop]] = True
+    used[order] = np.where(
+        np.arange(len(given)) < stop, levels, levels[min(stop, len(given) - 1)] if len(given) else 1.0
+    )
+    return rejected, used
+
+
+def fixed_sequence(p_values: ArrayLike, order: Sequence[int], alpha: float = 0.05) -> Rejection:
+    """Each at the full level in an order that was fixed beforehand, until one fails; the others are not tested.
+
+    A false rejection needs that of the first true hypothesis in the order, so its chance is at most `alpha` (Maurer,
+    Hothorn and Lehmacher, 1995). Errors: ValueError unless the order names every hypothesis once.
+    """
+    given = np.asarray(p_values, dtype=np.float64)
+    if sorted(order) != list(range(len(given))):
+        raise ValueError(f"The order {list(order)} does not name each of {len(given)} hypotheses once.")
+    rejected = np.zeros(len(given), dtype=np.bool_)
+    for place in order:
+        if given[place] > alpha:
+            break
+        rejected[place] = True
+    return rejected, np.full(len(given), alpha)
+
+
+def finalist(p_values: ArrayLike, place: int, alpha: float = 0.05) -> Rejection:
+    """One hypothesis, named beforehand, at the full level; the others are not tested."""
+    given = np.asarray(p_values, dtype=np.float64)
+    rejected = np.zeros(len(given), dtype=np.bool_)
+    rejected[place] = given[place] <= alpha
+    return rejected, np.full(len(given), alpha)
+
+
+def max_t(scores: Floats, codes: NDArray[np.intp], target: float, alpha: float = 0.05, seed: int = 0) -> Rejection:
+    """Hypotheses that the mean of a row of `scores` (candidates, cases) is at most `target`, by the largest statistic.
+
+    Step-down over resamples of whole groups (`codes`), the same for all candidates, so that what they have in common
+    costs nothing (Romano and Wolf, 2005). Holds for many cases only; the spread has a floor, since a candidate that is
+    always right has none in the sample. The level is that of a normal statistic at the critical value.
+    """
+    sums = np.array([totals(row, codes)[0] for row in scores])
+    sizes = totals(scores[0], codes)[1]
+    groups, cases = len(sizes), float(sizes.sum())
+    means = sums.sum(1) / cases
+    spread = np.sqrt(np.square(sums - means[:, None] * sizes).sum(1)) / cases
+    spread = np.maximum(spread, np.sqrt(np.square(sizes).sum()) / cases / (2 * np.sqrt(groups)))
+    weights = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), DRAWS)
+    drawn = (weights @ sums.T) / (weights @ sizes)[:, None]
+    away, centred = (means - target) / spread, (drawn - means) / spread
+    rejected, used = np.zeros(len(scores), dtype=np.bool_), np.empty(len(scores))
+    left = list(np.argsort(-away, kind="stable"))
+    while left:
+        critical = max(0.0, float(np.quantile(centred[:, left].max(1), 1 - alpha, method="higher")))
+        used[left] = special.ndtr(-critical)
+        if away[left[0]] <= critical:
+            break
+        rejected[left.pop(0)] = True
+    return rejected, used

@@ -1,0 +1,98 @@
+"""Several candidates against one target: each procedure keeps its error, and what each of them is good for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks import families
+from benchmarks import statistics as st
+from benchmarks.contract import Procedure, State
+from benchmarks.families import Family, finalist, fixed_sequence, holm, max_t
+from benchmarks.grouping import Floats
+
+NAMES = tuple("abcdefgh")
+
+
+def together(rng: np.random.Generator, shares: Sequence[float], cases: int = 200) -> dict[str, Floats]:
+    """Right-or-wrong scores of candidates that find the same cases hard."""
+    hard = rng.standard_normal(cases)
+    right = [0.7 * hard + np.sqrt(1 - 0.49) * rng.standard_normal(cases) < stats.norm.ppf(share) for share in shares]
+    return {name: scores.astype(float) for name, scores in zip(NAMES, right, strict=False)}
+
+
+def test_holm_walks_and_says_its_level() -> None:
+    rejected, level = holm([0.04, 0.001, 0.03, 0.012], 0.05)
+    assert rejected.tolist() == [False, True, False, True]
+    assert level == pytest.approx([0.05 / 2, 0.05 / 4, 0.05 / 2, 0.05 / 3])
+    assert holm([0.06], 0.05)[0].tolist() == [False]
+    assert holm([], 0.05)[0].tolist() == []
+
+
+def test_a_fixed_sequence_ends_at_the_first_that_fails() -> None:
+    rejected, level = fixed_sequence([0.001, 0.04, 0.06, 0.001], [3, 1, 2, 0], 0.05)
+    assert rejected.tolist() == [False, True, False, True]
+    assert level.tolist() == [0.05] * 4
+    with pytest.raises(ValueError, match="does not name each of 2"):
+        fixed_sequence([0.1, 0.1], [0], 0.05)
+
+
+def test_a_finalist_alone_is_tested() -> None:
+    assert finalist([0.001, 0.04, 0.001], 1, 0.05)[0].tolist() == [False, True, False]
+    assert finalist([0.001, 0.06, 0.001], 1, 0.05)[0].tolist() == [False, False, False]
+
+
+def test_candidates_that_answer_alike_cost_max_t_nothing() -> None:
+    scores = np.zeros(200)
+    scores[:172] = 1
+    alike = np.array([scores] * 8)
+    assert max_t(alike, np.arange(200), 0.8)[0].all()
+    assert not holm([st.test_meets(scores, None, 0.8)] * 8)[0].any()
+
+
+def test_max_t_keeps_groups_together() -> None:
+    scores = np.zeros((1, 200))
+    scores[0, :172] = 1
+    assert max_t(scores, np.arange(200), 0.8)[0].all()
+    assert not max_t(scores, np.arange(200) // 10, 0.8)[0].any()
+
+
+@pytest.mark.parametrize("procedure", get_args(Procedure))
+def test_any_false_meets_or_misses_among_candidates_is_rare(
+    procedure: Procedure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All candidates at the target: each of the two errors is at its largest."""
+    monkeypatch.setattr(families, "DRAWS", 400)
+    rng, tries = np.random.default_rng(6), 250
+    meets = misses = 0
+    for _ in range(tries):
+        family = Family(procedure=procedure, order=tuple(rng.permutation(NAMES).tolist()))
+        found = [state for state, _, _ in st.statuses(together(rng, [0.8] * 8), None, 0.8, family).values()]
+        meets += State.MEETS in found
+        misses += State.MISSES in found
+    assert max(meets, misses) <= stats.binom.ppf(0.999, tries, 0.05), (meets / tries, misses / tries)
+
+
+def test_with_a_good_order_the_fixed_sequence_shows_more_than_holm() -> None:
+    rng = np.random.default_rng(3)
+    shares = (0.9, 0.88, 0.87, 0.8, 0.7, 0.6, 0.5, 0.3)
+    shown = {"fixed sequence": 0, "holm": 0}
+    for _ in range(60):
+        scores = together(rng, shares, 150)
+        for procedure in ("fixed sequence", "holm"):
+            found = st.statuses(scores, None, 0.8, Family(procedure=procedure, order=NAMES))
+            shown[procedure] += sum(state is not State.UNDECIDED for state, _, _ in found.values())
+    assert shown["fixed sequence"] > 1.05 * shown["holm"]
+
+
+def test_candidates_behind_the_one_that_failed_are_undecided_with_bounds_on_both_sides() -> None:
+    scores = {"first": np.repeat([1.0, 0.0], [82, 18]), "second": np.repeat([1.0, 0.0], [95, 5])}
+    found = st.statuses(scores, None, 0.8, Family(procedure="fixed sequence", order=("first", "second")))
+    assert [state for state, _, _ in found.values()] == [State.UNDECIDED, State.UNDECIDED]
+    assert found["second"][1] == found["first"][1] < 0.8, "it cannot be shown to lie higher than what it waits for"
+    other_way = st.statuses(scores, None, 0.8, Family(procedure="fixed sequence", order=("second", "first")))
+    assert other_way["second"][0] is State.MEETS
