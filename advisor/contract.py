@@ -53,8 +53,10 @@ class Status:
     state: State
     reason: str
     lower: float | None = None
-    """One-sided lower bound on the figure at the level that was used (corrected for the candidates)."""
+    """One-sided lower bound on the figure at the level that was used for it."""
     upper: float | None = None
+    meets_up_to: float | None = None
+    """The target up to which it would be shown to meet, all candidates taken together."""
     more_cases: int | None = None
     """How many more held-out cases would decide an undecided status with 80 % power; None: not showable."""
 

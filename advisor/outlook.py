@@ -54,12 +54,12 @@ def _other_target(decided: Decided) -> list[str]:
         return ["A target: the cheapest approach that meets it would be recommended."]
     found = []
     status = decided.statuses[named]
-    if status.state is State.MEETS and status.lower is not None:
-        found.append(f"A target above {floor_percent(status.lower, target)} %: {named} is proven up to there.")
+    if status.state is State.MEETS and status.meets_up_to is not None:
+        found.append(f"A target above {floor_percent(status.meets_up_to, target)} %: {named} is proven up to there.")
     missing = [
         name for name in decided.having(State.MISSES) if status.state is not State.MEETS or before(decided, name)
     ]
-    lower = [(bound, name) for name in missing if (bound := decided.statuses[name].lower) is not None and bound >= 0.01]
+    lower = [(bound, name) for name in missing if (bound := decided.statuses[name].meets_up_to or 0.0) >= 0.01]
     if lower:
         bound, name = max(lower)
         found.append(f"A target of {floor_percent(bound)} % or lower: {name} would be enough.")

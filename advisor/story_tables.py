@@ -334,9 +334,11 @@ def _main_note(material: Material) -> str:
     if target is None:
         bounds = "In brackets: the 95 % interval of each figure; no target was given, so nothing is decided."
     else:
+        splits = material.recommendation.procedure in ("holm", "max-t")
+        corrected = " corrected for the number of approaches" if splits else ""
         bounds = (
-            f"Target {plain_percent(target)}. In brackets the bound that decided, at 95 % confidence corrected for the "
-            "number of approaches: >= at least, <= at most, a range where nothing is decided."
+            f"Target {plain_percent(target)}. In brackets the bound that decided, at 95 % confidence{corrected}: >= at "
+            "least, <= at most, a range where nothing is decided."
         )
     ahead = (material.costs[status.candidate].monthly for status in material.statuses)
     units = [cost.unit for cost in ahead if cost.value is not None]

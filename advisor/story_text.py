@@ -59,10 +59,10 @@ def confidence(material: Material) -> str:
     elif tested == 0:
         return f"No approach had usable figures on the {cases}, so nothing was tested."
     else:
-        correction = f", corrected for {counted(tested, 'approach', 'approaches')} tested at once" if tested > 1 else ""
+        together = f", for all {tested} approaches together" if tested > 1 else ""
         sure = (
             f"Measured on {cases} that no approach saw. The chance of wrongly saying that anything meets the target is "
-            f"at most 5 %, and so is that of wrongly saying that anything misses it{correction}."
+            f"at most 5 %, and so is that of wrongly saying that anything misses it{together}."
         )
     if material.extras.held_out_shown:
         sure += (

@@ -37,18 +37,19 @@ def holm(p_values: ArrayLike, alpha: float = 0.05) -> Rejection:
     """The smallest p-value at `alpha` over the number of hypotheses, the next at one fewer, until one fails (Holm, 1979).
 
     The level of a rejected hypothesis is the one that it passed; that of the others is the one at which the walk
-    stopped.
+    stopped. Several families at once: (..., hypotheses).
     """
     given = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(given, kind="stable")
-    levels = alpha / np.arange(len(given), 0, -1)
-    failed = np.flatnonzero(given[order] > levels)
-    stop = int(failed[0]) if failed.size else len(given)
-    rejected, used = np.zeros(len(given), dtype=np.bool_), np.empty(len(given))
-    rejected[order[:stop]] = True
-    used[order] = np.where(
-        np.arange(len(given)) < stop, levels, levels[min(stop, len(given) - 1)] if len(given) else 1.0
-    )
+    count = given.shape[-1]
+    if not count:
+        return np.zeros(given.shape, dtype=np.bool_), np.empty(given.shape)
+    order = np.argsort(given, axis=-1, kind="stable")
+    levels = alpha / np.arange(count, 0, -1)
+    passed = np.logical_and.accumulate(np.take_along_axis(given, order, -1) <= levels, axis=-1)
+    stop = np.minimum(passed.sum(-1, keepdims=True), count - 1)
+    rejected, used = np.zeros(given.shape, dtype=np.bool_), np.empty(given.shape)
+    np.put_along_axis(rejected, order, passed, -1)
+    np.put_along_axis(used, order, np.where(passed, levels, levels[stop]), -1)
     return rejected, used
 
 
@@ -56,25 +57,24 @@ def fixed_sequence(p_values: ArrayLike, order: Sequence[int], alpha: float = 0.0
     """Each at the full level in an order that was fixed beforehand, until one fails; the others are not tested.
 
     A false rejection needs that of the first true hypothesis in the order, so its chance is at most `alpha` (Maurer,
-    Hothorn and Lehmacher, 1995). Errors: ValueError unless the order names every hypothesis once.
+    Hothorn and Lehmacher, 1995). Several families at once: (..., hypotheses). Errors: ValueError unless the order names
+    every hypothesis once.
     """
     given = np.asarray(p_values, dtype=np.float64)
-    if sorted(order) != list(range(len(given))):
-        raise ValueError(f"The order {list(order)} does not name each of {len(given)} hypotheses once.")
-    rejected = np.zeros(len(given), dtype=np.bool_)
-    for place in order:
-        if given[place] > alpha:
-            break
-        rejected[place] = True
-    return rejected, np.full(len(given), alpha)
+    if sorted(order) != list(range(given.shape[-1])):
+        raise ValueError(f"The order {list(order)} does not name each of {given.shape[-1]} hypotheses once.")
+    rejected = np.zeros(given.shape, dtype=np.bool_)
+    rejected[..., list(order)] = np.logical_and.accumulate(given[..., list(order)] <= alpha, axis=-1)
+    return rejected, np.full(given.shape, alpha)
 
 
 def finalist(p_values: ArrayLike, place: int, alpha: float = 0.05) -> Rejection:
-    """One hypothesis, named beforehand, at the full level; the others are not tested."""
+    """One hypothesis, named beforehand, at the full level; the others are not tested. Several families at once:
+    (..., hypotheses)."""
     given = np.asarray(p_values, dtype=np.float64)
-    rejected = np.zeros(len(given), dtype=np.bool_)
-    rejected[place] = given[place] <= alpha
-    return rejected, np.full(len(given), alpha)
+    rejected = np.zeros(given.shape, dtype=np.bool_)
+    rejected[..., place] = given[..., place] <= alpha
+    return rejected, np.full(given.shape, alpha)
 
 
 def max_t(scores: Floats, codes: NDArray[np.intp], target: float, alpha: float = 0.05, seed: int = 0) -> Rejection:

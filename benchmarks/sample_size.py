@@ -22,14 +22,14 @@ def right_needed(n: ArrayLike, target: float, alpha: float) -> NDArray[np.int64]
     cases = np.asarray(n, dtype=np.int64)
     spread = special.ndtri(1 - alpha) * np.sqrt(cases * target * (1 - target))
     needed: NDArray[np.int64] = np.clip(np.ceil(cases * target + spread), 1, cases + 1).astype(np.int64)
-    while (short := (needed <= cases) & (_at_least(needed, cases, target) > alpha)).any():
+    while (short := (needed <= cases) & (at_least(needed, cases, target) > alpha)).any():
         needed = needed + short
-    while (spare := (needed > 1) & (_at_least(needed - 1, cases, target) <= alpha)).any():
+    while (spare := (needed > 1) & (at_least(needed - 1, cases, target) <= alpha)).any():
         needed = needed - spare
     return needed
 
 
-def _at_least(k: ArrayLike, n: ArrayLike, share: float) -> NDArray[np.float64]:
+def at_least(k: ArrayLike, n: ArrayLike, share: float) -> NDArray[np.float64]:
     """The probability of at least `k` (1 to n + 1) right of `n`; this part of SciPy loads in a tenth of `stats`'s time."""
     few, over = np.minimum(k, n), np.asarray(k) > n
     return np.where(over, 0.0, special.betainc(few, np.asarray(n) - few + 1, share))
@@ -120,7 +120,7 @@ def _smallest(right: int, n: int, target: float, truth: float, aim: tuple[float,
     while start <= limit:
         further = np.arange(start, min(start + block, limit + 1))
         needed = right_needed(n + further, target, alpha) - right
-        shown = np.where(needed > 0, _at_least(np.maximum(needed, 1), further, truth), 1.0)
+        shown = np.where(needed > 0, at_least(np.maximum(needed, 1), further, truth), 1.0)
         enough = np.flatnonzero(shown >= power)
         if enough.size:
             return int(further[enough[0]])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -167,7 +166,7 @@ def statuses(
         )
     lower = [lower_bound(given, groups, level) for given, level in zip(scores, meets_level, strict=True)]
     upper = [upper_bound(given, groups, level) for given, level in zip(scores, misses_level, strict=True)]
-    return _decided(names, target, (meets, misses), _walked(lower, upper, names, family))
+    return _decided(names, target, (meets, misses), (lower, upper))
 
 
 def statuses_of_figures(
@@ -185,7 +184,7 @@ def statuses_of_figures(
     misses, misses_level = _shared(above, names, family, strong_first=False)
     lower = [figure_above(drawn, level) for drawn, level in zip(figures, meets_level, strict=True)]
     upper = [figure_below(drawn, level) for drawn, level in zip(figures, misses_level, strict=True)]
-    return _decided(names, target, (meets, misses), _walked(lower, upper, names, family))
+    return _decided(names, target, (meets, misses), (lower, upper))
 
 
 def _shared(p_values: Sequence[float], names: Sequence[str], family: Family, strong_first: bool) -> Rejection:
@@ -196,22 +195,6 @@ def _shared(p_values: Sequence[float], names: Sequence[str], family: Family, str
     if family.procedure == "finalist" and strong_first:
         return finalist(p_values, order[0], family.alpha)
     return fixed_sequence(p_values, order if strong_first else order[::-1], family.alpha)
-
-
-def _walked(
-    lower: Sequence[float], upper: Sequence[float], names: Sequence[str], family: Family
-) -> tuple[list[float], list[float]]:
-    """In a fixed sequence a candidate is shown to lie above a target only if all before it are, so its bound is none
-    higher than theirs; likewise from weak to strong."""
-    if family.procedure != "fixed sequence":
-        return list(lower), list(upper)
-    order = [names.index(name) for name in family.order if name in names]
-    lowest, highest = list(lower), list(upper)
-    for before, place in pairwise(order):
-        lowest[place] = min(lowest[place], lowest[before])
-    for before, place in pairwise(order[::-1]):
-        highest[place] = max(highest[place], highest[before])
-    return lowest, highest
 
 
 def _decided(

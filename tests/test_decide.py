@@ -170,8 +170,9 @@ def test_what_a_stronger_one_stopped_is_undecided_and_says_why() -> None:
     assert states(found) == {"majority": State.MISSES, "prompting": State.UNDECIDED, "lora": State.UNDECIDED}
     stopped = next(status for status in found.statuses if status.candidate == "prompting")
     assert stopped.reason.startswith("Taken alone it meets the target of 80 %, but lora did better on the selection")
-    assert stopped.lower is not None
-    assert stopped.lower < 0.8
+    assert stopped.lower == 0.8
+    assert stopped.meets_up_to is not None
+    assert stopped.meets_up_to < 0.8
     assert stopped.more_cases is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from advisor.wording import counted, digits, duration, listed, metric_name, percent, plain_percent, points, probability
 from benchmarks.contract import BadInput, State
@@ -145,10 +146,17 @@ def _how(bakeoff: BakeOff) -> str:
         f"started {provenance['started']}" if provenance.get("started") else "",
         f"{made['cores']} cores" if made.get("cores") else "",
         str(provenance.get("placement", "")),
+        _rates(made),
         f"effort {made['effort']}" if made.get("effort") else "",
         f"{minutes:.0f} minutes" if minutes is not None else "",
     ]
     return "; ".join(fact for fact in facts if fact) + "."
+
+
+def _rates(made: Mapping[str, Any]) -> str:
+    """How quick the machine was: minutes of two runs mean little beside each other without it."""
+    found = sorted({each["tflops"] for each in made.get("sessions", []) if each.get("tflops")})
+    return f"matrix products at {' and '.join(f'{rate:g}' for rate in found)} TFLOP/s at the start" if found else ""
 
 
 def _ours(bakeoff: BakeOff) -> str:

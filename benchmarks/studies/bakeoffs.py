@@ -18,14 +18,16 @@ from typing import Any
 import click
 
 from benchmarks.contract import BadInput
+from benchmarks.forecast import matrix_rate
 from benchmarks.packed import pack
 from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting, commit, setting
+from strategies.models.device import choose
 from strategies.models.measured import cores
 
 RUNS = ROOT / "runs"
 NAMES = [each.task for each in SETTINGS]
 MADE = "bakeoff.json"
-"""In the run folder: by which commit, where, and how long each session took."""
+"""In the run folder: by which commit, where, how long each session took, and how quick matrix products were then."""
 VERDICTS = (0, 100, 101)
 """Exit codes of `advisor run` that mean a verdict."""
 MOST_BYTES = 300_000
@@ -66,6 +68,7 @@ def run(each: Setting, folder: Path, effort: str) -> int:
     session: dict[str, Any] = {
         "started": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "commit": commit(),
+        "tflops": round(matrix_rate(choose()) / 1e12, 2),
     }
     start = time.monotonic()
     code = subprocess.run([*command, *(["--resume"] if begun else [])], cwd=ROOT, check=False).returncode

@@ -1,0 +1,136 @@
+"""Runs the study of decisions, and writes decisions.md from the rows that it left.
+
+`python -m benchmarks.studies.decisions run` draws from the committed rows of bake-offs and from simulated tasks; settings
+that are done are not drawn again. `table` writes the document from the rows alone. No model runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import click
+
+from benchmarks.studies.decisions import draws as one_look
+from benchmarks.studies.decisions import looks as again
+from benchmarks.studies.decisions import report
+from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
+from benchmarks.studies.settings import ROWS
+
+STUDIES = Path(__file__).resolve().parents[1]
+FILE = ROWS / "decisions.jsonl"
+SIZES = (50, 100, 200, 400, 800)
+FAR, NEAR, ABOVE = 0.05, 0.02, 0.003
+"""A target lies this far below a candidate's truth, or this little above it, where a false "meets" is likeliest."""
+TARGETS = 6
+PROCEDURES = ("fixed sequence", "holm", "max-t", "finalist")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One size and target of one pool."""
+
+    pool: Pool
+    size: int
+    target: float
+
+    @property
+    def key(self) -> str:
+        return f"{self.pool.name}|{self.size}|{self.target:.3f}"
+
+    @property
+    def seed(self) -> int:
+        return crc32(self.key.encode())
+
+
+def targets(pool: Pool) -> list[float]:
+    """Around the truth of the candidates, at most `TARGETS` of them, spread over all."""
+    wanted = sorted({round(float(truth) + away, 3) for truth in pool.truth for away in (-FAR, -NEAR, ABOVE)})
+    kept = [target for target in wanted if 0.1 <= target <= 0.97]
+    step = max(1, -(-len(kept) // TARGETS))
+    return kept[::step]
+
+
+def settings(pools: Sequence[Pool]) -> Iterator[Setting]:
+    for pool in pools:
+        for target in targets(pool):
+            for size in SIZES:
+                yield Setting(pool, size, target)
+
+
+@click.group(help=__doc__)
+def main() -> None: ...
+
+
+@main.command()
+@click.option("--draws", default=2_000, show_default=True, help="Held-out sets for each setting.")
+@click.option("--slow-draws", default=200, show_default=True, help="The same where each has to be resampled or bet on.")
+@click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the counts go.")
+def run(draws: int, slow_draws: int, rows: Path) -> None:
+    """Draw every setting that is not in the rows yet."""
+    done = {(row["part"], row["key"]) for row in read(rows)}
+    pools = [*from_rows(ROWS), *simulated()]
+    with rows.open("a", encoding="utf-8") as file:
+        for setting in settings(pools):
+            if ("look", setting.key) not in done:
+                _write(file, [_one_look(setting, draws, slow_draws)])
+        for pool in pools:
+            for target in targets(pool) if pool.right_or_wrong else ():
+                setting = Setting(pool, again.SIZES[-1], target)
+                if ("loop", setting.key) not in done:
+                    _write(file, [_loops(setting, draws)])
+
+
+def _write(file: Any, found: Sequence[dict[str, Any]]) -> None:
+    for row in found:
+        file.write(json.dumps(row) + "\n")
+    file.flush()
+
+
+def _one_look(setting: Setting, draws: int, slow_draws: int) -> dict[str, Any]:
+    pool = setting.pool
+    drawn = one_look.draw(
+        pool, setting.size, setting.target, draws if pool.right_or_wrong else slow_draws, setting.seed
+    )
+    counts = {}
+    for procedure in PROCEDURES:
+        part = drawn.first(slow_draws) if procedure in one_look.SLOW else drawn
+        said = one_look.shown(part, procedure)
+        counts[procedure] = one_look.counted(part, said[0], one_look.verdicts(said))
+    for name, meets, chosen in one_look.habits(drawn):
+        counts[name] = one_look.counted(drawn, meets, chosen)
+    return {"part": "look", "key": setting.key, **_named(setting), "counts": counts}
+
+
+def _loops(setting: Setting, draws: int) -> dict[str, Any]:
+    found = again.loops(setting.pool, setting.target, draws, setting.seed)
+    counts = {rule: again.counted(setting.pool, setting.target, loop) for rule, loop in found.items()}
+    return {"part": "loop", "key": setting.key, **_named(setting), "counts": counts}
+
+
+def _named(setting: Setting) -> dict[str, Any]:
+    pool = setting.pool
+    return {"pool": pool.name, "candidates": len(pool.candidates), "size": setting.size, "target": setting.target}
+
+
+def read(rows: Path) -> list[dict[str, Any]]:
+    """The settings that are done."""
+    if not rows.is_file():
+        return []
+    return [json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines() if line]
+
+
+@main.command(name="table")
+@click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the counts lie.")
+@click.option("--into", type=click.Path(path_type=Path), default=STUDIES, help="Where decisions.md goes.")
+def table_command(rows: Path, into: Path) -> None:
+    """Write the document from the rows alone."""
+    (into / "decisions.md").write_text(report.document(read(rows)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Label more and look again: how often a false "meets" comes of it, and what each rule against that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.families import fixed_sequence
+from benchmarks.grouping import Floats
+from benchmarks.studies.decisions.draws import ALPHA, SELECTION, UNDECIDED, Bools, exact, verdicts
+from benchmarks.studies.decisions.pools import Pool
+
+SIZES = (100, 200, 300, 400, 500, 600)
+"""Held-out cases at each look."""
+BETS = 25
+
+RULES = ("the full level each time", "half of what is left", "equal parts of six", "confidence sequence")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """What a rule said over the looks of every draw."""
+
+    false_meets: Bools
+    """Whether any look said of any candidate that it meets, though it does not."""
+    chosen: NDArray[np.intp]
+    """At the first look that decided; `UNDECIDED` where none did."""
+    looks: NDArray[np.intp]
+
+
+def loops(pool: Pool, target: float, draws: int, seed: int) -> Mapping[str, Loop]:
+    """The same draws under every rule. Raises ValueError for a pool that is not right or wrong, every case alone."""
+    if not pool.right_or_wrong:
+        raise ValueError(f"{pool.name} has graded scores or groups.")
+    rng = np.random.default_rng(seed)
+    cases = rng.integers(0, pool.scores.shape[1], (draws, SIZES[-1]))
+    running = pool.scores[:, cases].cumsum(-1)
+    right = np.array([running[:, :, size - 1].T for size in SIZES])
+    further = rng.integers(0, pool.scores.shape[1], (draws, SELECTION))
+    selection = pool.scores[:, further].mean(-1).T + rng.uniform(0, 1e-6, (draws, len(pool.candidates)))
+    order = np.argsort(-selection, axis=1)
+    return {rule: _loop(pool, (right, order), target, rule) for rule in RULES}
+
+
+def _loop(pool: Pool, seen: tuple[Floats, NDArray[np.intp]], target: float, rule: str) -> Loop:
+    right, order = seen
+    good = pool.truth >= target
+    draws = right.shape[1]
+    false, looks = np.zeros(draws, dtype=np.bool_), np.full(draws, len(SIZES))
+    chosen = np.full(draws, UNDECIDED)
+    p_values = zip(*_tested(right, target, rule), levels(rule), strict=True)
+    for look, (meets, misses, level) in enumerate(p_values, 1):
+        said = (_walk(meets, order, level), _walk(misses, order[:, ::-1], level))
+        open_still = chosen == UNDECIDED
+        false |= open_still & (said[0] & ~good).any(1)
+        fresh = np.where(open_still, verdicts(said), chosen)
+        looks = np.where(open_still & (fresh != UNDECIDED), look, looks)
+        chosen = fresh
+    return Loop(false_meets=false, chosen=chosen, looks=looks)
+
+
+def _walk(p_values: Floats, orders: NDArray[np.intp], level: float) -> Bools:
+    found, _ = fixed_sequence(np.take_along_axis(p_values, orders, 1), range(p_values.shape[1]), level)
+    back = np.zeros_like(found)
+    np.put_along_axis(back, orders, found, 1)
+    return back
+
+
+def levels(rule: str) -> list[float]:
+    """The level of each look."""
+    if rule == "half of what is left":
+        return [ALPHA / 2 ** (look + 1) for look in range(len(SIZES))]
+    return [ALPHA / len(SIZES) if rule.startswith("equal") else ALPHA] * len(SIZES)
+
+
+def _tested(right: Floats, target: float, rule: str) -> tuple[Sequence[Floats], Sequence[Floats]]:
+    """p-values at each look: (draws, candidates)."""
+    pairs = list(zip(right, SIZES, strict=True))
+    if rule == "confidence sequence":
+        return _anytime(right, target), _anytime(np.array([size - k for k, size in pairs]), 1 - target)
+    return [exact(k, size, target) for k, size in pairs], [exact(size - k, size, 1 - target) for k, size in pairs]
+
+
+def _anytime(right: Floats, target: float) -> list[Floats]:
+    """One over the largest wealth so far of a mixture of bets, which no number of looks inflates (arXiv 2010.09686)."""
+    bets = (np.arange(BETS) + 0.5) / BETS / target
+    best, found = np.zeros(right.shape[1:]), []
+    for k, size in zip(right, SIZES, strict=True):
+        gains = k[..., None] * np.log1p(bets * (1 - target)) + (size - k)[..., None] * np.log1p(-bets * target)
+        best = np.maximum(best, np.logaddexp.reduce(gains, axis=-1) - np.log(BETS))
+        found.append(np.exp(-best))
+    return found
+
+
+def counted(pool: Pool, target: float, loop: Loop) -> Mapping[str, int]:
+    """As `draws.counted`, over all looks; and the looks that were had."""
+    good = pool.truth >= target
+    oracle = int(good.argmax()) if good.any() else -1
+    decided = loop.chosen != UNDECIDED
+    return {
+        "draws": len(loop.chosen),
+        "false_meets": int(loop.false_meets.sum()),
+        "decided": int(decided.sum()),
+        "wrong": int((decided & (loop.chosen != oracle)).sum()),
+        "looks": int(loop.looks.sum()),
+    }

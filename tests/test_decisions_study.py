@@ -1,0 +1,122 @@
+"""The study of decisions: draws with a known truth, every procedure counted against it, looks that repeat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy import stats
+
+from benchmarks import statistics
+from benchmarks.grouping import Floats
+from benchmarks.studies.decisions import __main__ as study
+from benchmarks.studies.decisions import draws, looks
+from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
+from benchmarks.studies.settings import ROWS
+
+POOLS = {pool.name: pool for pool in simulated()}
+
+
+def said(*rows: str) -> np.ndarray:
+    """Rows of + and - as (draws, candidates)."""
+    return np.array([[mark == "+" for mark in row] for row in rows])
+
+
+def test_pools_hold_what_was_measured_and_what_was_made_up() -> None:
+    stored = {pool.name: pool for pool in from_rows(ROWS)}
+    assert "banking77" in stored
+    for pool in (*stored.values(), *POOLS.values()):
+        assert pool.scores.shape == (len(pool.candidates), sum(map(len, pool.groups)))
+        assert sorted(np.concatenate(pool.groups)) == list(range(pool.scores.shape[1]))
+    assert POOLS["3 candidates"].truth == pytest.approx([0.78, 0.84, 0.9], abs=0.01)
+    wrong = POOLS["5 % wrong labels"]
+    assert wrong.scores.mean(1) == pytest.approx(0.95 * wrong.truth, abs=0.01)
+    assert not POOLS["groups of up to three"].right_or_wrong
+
+
+def test_p_values_of_a_draw_are_those_of_the_product() -> None:
+    found = draws.draw(POOLS["3 candidates"], 60, 0.8, 5, seed=1)
+    for row, cases in enumerate(found.cases):
+        for place, scores in enumerate(found.pool.scores[:, cases]):
+            assert found.meets[row, place] == pytest.approx(statistics.test_meets(scores, None, 0.8))
+            assert found.misses[row, place] == pytest.approx(statistics.test_misses(scores, None, 0.8))
+    again = draws.draw(POOLS["3 candidates"], 60, 0.8, 5, seed=1)
+    assert np.array_equal(again.meets, found.meets)
+    assert np.array_equal(again.selection, found.selection)
+
+
+def test_groups_are_drawn_whole() -> None:
+    pool = POOLS["groups of up to three"]
+    found = draws.draw(pool, 60, 0.8, 4, seed=2)
+    whole = {tuple(group) for group in pool.groups}
+    for cases, codes in zip(found.cases, found.codes, strict=True):
+        assert 60 <= len(cases) <= 62
+        assert {tuple(cases[codes == code]) for code in range(codes.max() + 1)} <= whole
+
+
+def test_a_verdict_needs_every_cheaper_one_shown_to_miss() -> None:
+    meets = said("-++", "-++", "---", "---", "+--")
+    misses = said("+--", "---", "+++", "++-", "-++")
+    assert draws.verdicts((meets, misses)).tolist() == [1, draws.UNDECIDED, draws.NOTHING, draws.UNDECIDED, 0]
+
+
+def test_counts_are_taken_against_the_truth() -> None:
+    pool = POOLS["3 candidates"]
+    found = draws.draw(pool, 50, 0.8, 4, seed=0)
+    meets = said("+-+", "-++", "---", "-++")
+    counts = draws.counted(found, meets, np.array([0, 1, draws.UNDECIDED, draws.NOTHING]))
+    assert counts == {"draws": 4, "false_meets": 1, "decided": 3, "wrong": 2}
+
+
+@pytest.mark.parametrize("procedure", study.PROCEDURES)
+def test_at_the_truth_a_procedure_keeps_its_error(procedure: str) -> None:
+    found = draws.draw(POOLS["10 alike"], 100, 0.81, 150, seed=3)
+    share = draws.counted(found, draws.shown(found, procedure)[0], np.zeros(150, dtype=int))["false_meets"]
+    assert share <= stats.binom.ppf(0.999, 150, 0.05)
+
+
+def falsely(pool: Pool, target: float) -> dict[str, float]:
+    return {rule: float(loop.false_meets.mean()) for rule, loop in looks.loops(pool, target, 1500, 0).items()}
+
+
+def test_looking_again_at_the_full_level_is_wrong_too_often_and_the_rules_against_it_hold() -> None:
+    scores: Floats = (np.random.default_rng(0).random((1, 20_000)) < 0.8).astype(float)
+    alone = Pool(
+        name="one", candidates=("a",), scores=scores, truth=scores.mean(1), groups=tuple(np.arange(20_000)[:, None])
+    )
+    found = falsely(alone, float(alone.truth[0]) + 1e-4)
+    allowed = stats.binom.ppf(0.999, 1500, 0.05) / 1500
+    assert found["the full level each time"] > 0.08
+    assert max(share for rule, share in found.items() if not rule.startswith("the full")) <= allowed
+
+
+def test_a_look_goes_on_from_the_cases_before() -> None:
+    found = looks.loops(POOLS["3 candidates"], 0.72, 200, 0)
+    loop = found["half of what is left"]
+    decided = loop.chosen != draws.UNDECIDED
+    assert decided.mean() > 0.5
+    assert (loop.looks[decided] < len(looks.SIZES)).any()
+    assert found["confidence sequence"].looks.mean() >= 1
+    with pytest.raises(ValueError, match="graded scores or groups"):
+        looks.loops(POOLS["groups of up to three"], 0.8, 10, 0)
+
+
+def test_settings_that_are_done_are_not_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "SIZES", (50,))
+    monkeypatch.setattr(study, "TARGETS", 2)
+    monkeypatch.setattr(study, "from_rows", lambda folder: [])
+    monkeypatch.setattr(study, "simulated", lambda: [POOLS["3 candidates"], POOLS["groups of up to three"]])
+    rows = tmp_path / "decisions.jsonl"
+    words = ["run", "--draws", "20", "--slow-draws", "3", "--rows", str(rows)]
+    assert CliRunner().invoke(study.main, words).exit_code == 0
+    first = rows.read_text(encoding="utf-8")
+    assert len(first.splitlines()) == 6
+    assert CliRunner().invoke(study.main, words).exit_code == 0
+    assert rows.read_text(encoding="utf-8") == first
+    assert CliRunner().invoke(study.main, ["table", "--rows", str(rows), "--into", str(tmp_path)]).exit_code == 0
+    told = (tmp_path / "decisions.md").read_text(encoding="utf-8")
+    assert "4 settings of 2 tasks: 3 candidates, groups of up to three." in told
+    for name in (*study.PROCEDURES, *looks.RULES, "percentile bootstrap"):
+        assert f"| {name} |" in told
