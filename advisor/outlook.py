@@ -122,8 +122,11 @@ def _what_to_try(decided: Decided, named: str) -> list[str]:
     steps = []
     tried = {evaluation.family for evaluation in decided.evaluations.values() if math.isfinite(evaluation.figure)}
     quality = decided.evaluations[named].retrieval
-    if quality is not None and quality.recall_at and quality.recall_at[max(quality.recall_at)] < 0.8:
-        steps.append("Improve what is looked up first: the right document is often not among the passages.")
+    if quality is not None and quality.recall_at and (found := quality.recall_at[max(quality.recall_at)]) < 0.8:
+        steps.append(
+            f"Improve what is looked up first: in {percent(1 - found)} of the cases nothing from the right document is "
+            f"among the passages of {named}."
+        )
     steps.append(
         f"Try a larger language model: name it under models in the task spec. {start(named)} is the one to beat."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from advisor.contract import Amount, Costs, Status
 from advisor.economics import Ranking, saving
-from advisor.triage import Expectation
+from advisor.triage import CLASSIC_MISTAKE, Expectation
 from advisor.wording import (
     SECONDS,
     about,
@@ -177,18 +177,20 @@ def _of_expectation(decided: Decided) -> list[str]:
     if named is None:
         return why
     family = decided.evaluations[named].family
+    if family in TUNED:
+        why = [sentence for sentence in why if sentence != CLASSIC_MISTAKE]
     measured = {evaluation.family for evaluation in decided.evaluations.values() if math.isfinite(evaluation.figure)}
     expected = next((each for each in decided.expectation.order if each in measured), None)
     if expected is None or len(measured - {"recorded"}) < 2:
         return why
     best = _best_of(decided, expected)
-    if family == expected:
-        why.append(f"The measurement agrees with what the task suggested: {FAMILY_NAMES[expected]} comes out in front.")
-    elif family in FAMILY_NAMES:
-        why.append(
-            f"The measurement disagrees with what the task suggested: {FAMILY_NAMES[expected]} was expected in front "
-            f"and reached {percent(best)}; in front is {named} with {percent(decided.evaluations[named].figure)}."
-        )
+    agrees = f"The measurement agrees with what the task suggested: {FAMILY_NAMES[expected]} comes out in front."
+    disagrees = (
+        f"The measurement disagrees with what the task suggested: {FAMILY_NAMES[expected]} was expected in front and "
+        f"reached {percent(best)}; in front is {named} with {percent(decided.evaluations[named].figure)}."
+    )
+    if family in FAMILY_NAMES:
+        why.insert(1, agrees if family == expected else disagrees)
     return why
 
 
@@ -250,9 +252,10 @@ def _of_retrieval(decided: Decided) -> list[str]:
         if quality is None or not quality.cases or not quality.recall_at:
             continue
         deepest = max(quality.recall_at)
+        which = "The passage" if deepest == 1 else f"One of the first {deepest} passages"
         sentence = (
-            f"Among the first {counted(deepest, 'passage')} that {name} looked up, the right document was there in "
-            f"{percent(quality.recall_at[deepest])} of {counted(quality.cases, 'case')}"
+            f"{which} that {name} looked up was from the right document in {percent(quality.recall_at[deepest])} of "
+            f"{counted(quality.cases, 'case')}"
         )
         if evaluation.oracle is not None:
             sentence += f"; with the right documents handed over, {percent(evaluation.oracle)} would be reached"

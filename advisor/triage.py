@@ -12,6 +12,10 @@ MANY_PER_LABEL = 10
 ENOUGH_TO_TUNE = 100
 FOUND_IN_DOCUMENTS = 0.5
 _SAMPLE = 200
+CLASSIC_MISTAKE = (
+    "Reaching for fine-tuning first is the classic mistake: a better prompt, or a rung below it, is often enough and is "
+    "cheaper to change."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +39,7 @@ def expect(task: Task) -> Expectation:
         )
     order = tuple(sorted(scores, key=lambda family: -scores[family]))
     if order[0] not in ("finetuning", "combined"):
-        why.append(
-            "Reaching for fine-tuning first is the classic mistake: a better prompt, or a rung below it, is often "
-            "enough and is cheaper to change."
-        )
+        why.append(CLASSIC_MISTAKE)
     return Expectation(order=order, why=tuple(why))
 
 

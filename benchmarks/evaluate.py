@@ -81,7 +81,7 @@ def evaluate(
         answering=summed([usage for row in ordered for usage in row.outcome.usage], len(ordered)),
         latency=latency_of(notes.get("latency"), ordered),
         agreements=agreements(benchmark, rows, candidate, store),
-        retrieval=retrieval_quality(benchmark.heldout, ordered),
+        retrieval=retrieval_quality(benchmark, ordered),
         oracle=oracle(benchmark, candidate, store),
     )
 
@@ -214,14 +214,17 @@ def right(row: Row) -> bool:
     return row.score >= 0.999
 
 
-def retrieval_quality(cases: Sequence[Case], rows: Sequence[Row]) -> RetrievalQuality | None:
-    """Recall@k and mean reciprocal rank of the gold documents among the evidence shown, by document."""
+def retrieval_quality(benchmark: Benchmark, rows: Sequence[Row]) -> RetrievalQuality | None:
+    """Recall@k and mean reciprocal rank of the gold documents among the evidence shown, by document; None where none of it
+    is of a document, as with approaches that show examples."""
+    documents = {document.id for document in benchmark.task.documents}
     ranks: list[int | None] = []
     shown = 0
-    for case, row in zip(cases, rows, strict=True):
-        if not case.document_ids or not isinstance(row.outcome, Prediction) or not row.outcome.evidence:
+    for case, row in zip(benchmark.heldout, rows, strict=True):
+        evidence = row.outcome.evidence if isinstance(row.outcome, Prediction) else ()
+        found = [item.document_id for item in evidence if item.document_id in documents]
+        if not case.document_ids or not found:
             continue
-        found = [item.document_id for item in row.outcome.evidence]
         shown = max(shown, len(found))
         ranks.append(next((place + 1 for place, name in enumerate(found) if name in case.document_ids), None))
     if not ranks:
