@@ -12,6 +12,7 @@ from benchmarks.models import Models
 from benchmarks.plan import Options
 from strategies.contract import Trains
 from strategies.models.device import Placement, fits
+from strategies.models.writing import STATES
 from strategies.selection import FORMS_SHARE
 
 BYTES_A_TOKEN = 3.6
@@ -20,7 +21,9 @@ EFFICIENCY = 0.5
 """Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
 EPOCHS = 4
 FIXED_BYTES = 900_000_000
-"""Python, torch and the libraries, the embedder, and the batches in flight."""
+"""Python, torch and the libraries, and the embedder."""
+COPIES = 2
+"""Of a model at once, in float32 and in the number format that it computes in: the base and one with an adapter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,8 @@ def forecast(benchmark: Benchmark, candidates: Sequence[Candidate], models: Mode
         largest = max(largest, size)
         flops = 2 * size / 4
         seconds += _tokens(benchmark, candidate, options) * flops / (rate * EFFICIENCY)
-    memory = FIXED_BYTES + round(largest * (1 + 2 * (0.5 if placement.dtype != "float32" else 1)))
+    computing = 0.5 if placement.dtype != "float32" else 0.0
+    memory = FIXED_BYTES + round(COPIES * largest * (1 + computing)) + (STATES if largest else 0)
     room = fits(memory, placement.device)
     sentence = f"expected: about {max(1, round(seconds / 60))} minutes, {memory / 1e9:.1f} GB of memory at the peak"
     if not room.fits:

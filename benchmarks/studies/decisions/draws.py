@@ -111,9 +111,9 @@ def shown(drawn: Drawn, procedure: str) -> Shown:
     if procedure == "max-t":
         return _by_largest(drawn)
     strong_first = np.argsort(-drawn.selection, axis=1)
-    misses = _walked(drawn.misses, strong_first[:, ::-1])
+    misses = walked(drawn.misses, strong_first[:, ::-1])
     if procedure == "fixed sequence":
-        return _walked(drawn.meets, strong_first), misses
+        return walked(drawn.meets, strong_first), misses
     reach = drawn.selection >= drawn.target
     chosen = np.where(reach.any(1), reach.argmax(1), strong_first[:, 0])
     alone = np.zeros_like(misses)
@@ -122,9 +122,9 @@ def shown(drawn: Drawn, procedure: str) -> Shown:
     return alone, misses
 
 
-def _walked(p_values: Floats, orders: NDArray[np.intp]) -> Bools:
+def walked(p_values: Floats, orders: NDArray[np.intp], level: float = ALPHA) -> Bools:
     """The fixed sequence, each draw in its own order."""
-    found, _ = fixed_sequence(np.take_along_axis(p_values, orders, 1), range(p_values.shape[1]), ALPHA)
+    found, _ = fixed_sequence(np.take_along_axis(p_values, orders, 1), range(p_values.shape[1]), level)
     back = np.zeros_like(found)
     np.put_along_axis(back, orders, found, 1)
     return back

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.families import fixed_sequence
 from benchmarks.grouping import Floats
-from benchmarks.studies.decisions.draws import ALPHA, SELECTION, UNDECIDED, Bools, exact, verdicts
+from benchmarks.studies.decisions.draws import ALPHA, SELECTION, UNDECIDED, Bools, exact, verdicts, walked
 from benchmarks.studies.decisions.pools import Pool
 
 SIZES = (100, 200, 300, 400, 500, 600)
@@ -53,20 +52,13 @@ def _loop(pool: Pool, seen: tuple[Floats, NDArray[np.intp]], target: float, rule
     chosen = np.full(draws, UNDECIDED)
     p_values = zip(*_tested(right, target, rule), levels(rule), strict=True)
     for look, (meets, misses, level) in enumerate(p_values, 1):
-        said = (_walk(meets, order, level), _walk(misses, order[:, ::-1], level))
+        said = (walked(meets, order, level), walked(misses, order[:, ::-1], level))
         open_still = chosen == UNDECIDED
         false |= open_still & (said[0] & ~good).any(1)
         fresh = np.where(open_still, verdicts(said), chosen)
         looks = np.where(open_still & (fresh != UNDECIDED), look, looks)
         chosen = fresh
     return Loop(false_meets=false, chosen=chosen, looks=looks)
-
-
-def _walk(p_values: Floats, orders: NDArray[np.intp], level: float) -> Bools:
-    found, _ = fixed_sequence(np.take_along_axis(p_values, orders, 1), range(p_values.shape[1]), level)
-    back = np.zeros_like(found)
-    np.put_along_axis(back, orders, found, 1)
-    return back
 
 
 def levels(rule: str) -> list[float]:
