@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from benchmarks.spec import parse_spec
+from benchmarks.spec_errors import SECTION_KEYS, SPEC_KEYS
 from tests.conftest import Folders
 from tests.desk import ROOT, write_task
 
@@ -156,3 +157,10 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_the_page_of_the_task_file_names_every_key_and_metric() -> None:
+    told = {name for span in code_spans(ROOT / "docs" / "task.md") for name in re.split(r"[^a-z0-9_]+", span)}
+    keys = {*SPEC_KEYS, *(key for section in SECTION_KEYS.values() for key in section)} - {"folder"}
+    metrics = {path.stem for path in (ROOT / "benchmarks" / "metrics").glob("[a-z]*.py")} - {"person"}
+    assert keys | metrics <= told, (keys | metrics) - told
