@@ -76,6 +76,7 @@ def _difference(first: Evaluation, second: Evaluation) -> Difference:
         p_value=found.p_value,
         only_first_right=found.only_first,
         only_second_right=found.only_second,
+        showable=found.showable,
     )
 
 

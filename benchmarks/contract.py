@@ -63,7 +63,7 @@ class Metric(Protocol):
 # ---------------------------------------------------------------- what is run
 
 
-Procedure = Literal["fixed sequence", "holm", "max-t", "finalist"]
+Procedure = Literal["holm", "fixed sequence", "max-t", "finalist"]
 """How several candidates share one error (`benchmarks/families.py`)."""
 
 
@@ -90,8 +90,8 @@ class Benchmark:
     volume: int = 10_000
     """Requests a month."""
     horizon_months: int = 12
-    procedure: Procedure = "fixed sequence"
-    """How the candidates share one error; Holm where a candidate has no selection score to be ordered by."""
+    procedure: Procedure = "holm"
+    """How the candidates share one error; Holm also where a candidate has no selection score to be ordered by."""
     slices: tuple[str, ...] = ()
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""

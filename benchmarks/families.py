@@ -1,7 +1,8 @@
 """Several candidates tested against one target: which are shown to be beyond it, with one error over all of them.
 
-Every procedure keeps the chance of any false rejection at `alpha` or below. Which decides most was simulated on the
-rows of whole bake-offs (`benchmarks/studies/LOG.md`): the fixed sequence, where the order is known beforehand.
+Every procedure keeps the chance of any false rejection at `alpha` or below, max-T for many cases only. Which decides most
+was simulated on the rows of whole bake-offs (`benchmarks/studies/LOG.md`): a fixed sequence does in a good order, but the
+selection scores do not give one.
 """
 
 from __future__ import annotations

@@ -208,7 +208,7 @@ class Spec(_Section):
     constraints: ConstraintsSpec = ConstraintsSpec()
     volume: Annotated[int, Field(gt=0, le=10**12)] = 10_000
     horizon_months: Annotated[int, Field(gt=0, le=120)] = 12
-    procedure: Procedure = "fixed sequence"
+    procedure: Procedure = "holm"
     """How several candidates share the 5 % of being wrong, for who has to follow a statistician's plan."""
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.0
     slices: tuple[str, ...] = ()

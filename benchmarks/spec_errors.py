@@ -46,7 +46,7 @@ _SAMPLES: Mapping[str, str] = {
     "models": "models: [smollm2-135m]",
     "embedder": "embedder: minilm-l6",
     "columns": "columns: {input: text, output: label}",
-    "procedure": "procedure: holm",
+    "procedure": "procedure: fixed sequence",
     "prices": "prices: {machine_hour: 0.40, currency: USD}",
     "cost_per_month": "cost_per_month: 200",
     "p95_latency_s": "p95_latency_s: 2",

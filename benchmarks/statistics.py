@@ -20,7 +20,7 @@ from benchmarks.contract import State
 from benchmarks.families import Family, Rejection, finalist, fixed_sequence, holm, max_t
 from benchmarks.grouping import Floats, as_scores, binomial_counts, group_codes, totals
 from benchmarks.resampling import Resampled, bootstrap_figures, figure_above, figure_below, resampled_metric
-from benchmarks.sample_size import cases_needed, more_cases, right_needed, share_above, showable
+from benchmarks.sample_size import cases_needed, more_cases, right_needed, share_above, showable, smallest_difference
 
 __all__ = [
     "PairedDifference",
@@ -39,6 +39,7 @@ __all__ = [
     "share_above",
     "showable",
     "shown_interval",
+    "smallest_difference",
     "statuses",
     "statuses_of_figures",
     "test_meets",
@@ -226,6 +227,8 @@ class PairedDifference:
     only_first: int
     """Cases in which the first scored higher."""
     only_second: int
+    showable: float
+    """The difference that these cases would show 4 times in 5 (`sample_size.smallest_difference`)."""
 
 
 def mcnemar_exact(a: ArrayLike, b: ArrayLike) -> float:
@@ -260,7 +263,13 @@ def paired_difference(a: ArrayLike, b: ArrayLike, groups: Sequence[Any] | None, 
         lower, upper = 2 * resampled.lower(0.025) - 1, 2 * resampled.upper(0.025) - 1
         p_value = _sign_flips(sums, seed)
     return PairedDifference(
-        mean=float(differences.mean()), lower=lower, upper=upper, p_value=p_value, only_first=wins, only_second=losses
+        mean=float(differences.mean()),
+        lower=lower,
+        upper=upper,
+        p_value=p_value,
+        only_first=wins,
+        only_second=losses,
+        showable=smallest_difference(differences, groups),
     )
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -140,7 +140,6 @@ class Contest:
         seen = min(len(items), max(FIRST, len(items) // KEEP**rounds))
         entered: list[Standing] = []
         while count := self._more(entered, len(configurations)):
-            self.bench.progress(len(entered), len(configurations), f"{self.approach}: first look")
             fresh = [Standing(each) for each in configurations[len(entered) :][:count]]
             self._look(fresh, measure, items[:seen])
             entered += fresh
@@ -149,7 +148,6 @@ class Contest:
             running = sorted(running, key=lambda standing: -standing.mean)[: max(2, math.ceil(len(running) / KEEP))]
             left = (self.tokens - _spent(entered)) / (rounds - turn)
             upto = _reach(running, left, (seen, len(items)), rounds - turn)
-            self.bench.progress(turn, rounds, f"{self.approach}: {len(running)} configurations left")
             self._look(running, measure, items[seen:upto])
             seen = upto
         order = sorted(entered, key=lambda standing: (-len(standing.scores), -standing.mean))
@@ -172,7 +170,7 @@ class Contest:
             keys = [Query.of(case.input).key for case in cases]
             parts = [("look", self.approach, plain(standing.configuration), fold, keys) for standing in standings]
             configurations = [standing.configuration for standing in standings]
-            looks = journalled(self.bench, parts, partial(_asked, measure, configurations, (fold, cases)))
+            looks = journalled(self.bench, parts, partial(self._measured, measure, configurations, (fold, cases)))
             for place, (standing, look) in enumerate(zip(standings, looks, strict=True)):
                 for usage in look.usage:
                     self.bench.record(usage)
@@ -181,6 +179,16 @@ class Contest:
                 found.update({(place, fold, case.id): score for case, score in zip(cases, look.scores, strict=True)})
         for place, standing in enumerate(standings):
             standing.scores += [found[place, item.fold, item.case.id] for item in items]
+
+    def _measured(
+        self, measure: Measure, configurations: Sequence[Any], on: tuple[int, Sequence[Case]], places: Sequence[int]
+    ) -> Iterator[Look]:
+        """The looks at these places of the configurations, told as they come."""
+        what = f"{self.approach}: tries on {len(on[1])} examples"
+        self.bench.progress(0, len(places), what)
+        for done, look in enumerate(measure([configurations[place] for place in places], *on), 1):
+            self.bench.progress(done, len(places), what)
+            yield look
 
     def _tell(self, order: Sequence[Standing]) -> None:
         for standing in order:
@@ -211,12 +219,6 @@ def _reach(running: Sequence[Standing], tokens: float, seen_of: tuple[int, int],
     price = sum(standing.tokens_per_case for standing in running)
     affordable = seen + max(0, int(tokens / price)) if price else total
     return min(total, wanted, affordable)
-
-
-def _asked(
-    measure: Measure, configurations: Sequence[Any], on: tuple[int, Sequence[Case]], places: Sequence[int]
-) -> Iterable[Look]:
-    return measure([configurations[place] for place in places], *on)
 
 
 def journalled(bench: Workbench, parts: Sequence[Any], work: Callable[[Sequence[int]], Iterable[Look]]) -> list[Look]:

@@ -112,7 +112,10 @@ class Kitchen:
         """Looks of pipelines that write freely, with one model and one limit of length."""
         queries = [Query.of(case.input) for case in cases]
         requests = [request for pipeline in pipelines for request in pipeline.requests(queries)]
-        found: dict[int, Outcome] = dict(pipelines[0].write(requests, Sampling(seed=self.bench.seed), "search"))
+        found: dict[int, Outcome] = {}
+        for place, outcome in pipelines[0].write(requests, Sampling(seed=self.bench.seed), "search"):
+            found[place] = outcome
+            self.bench.progress(len(found), len(requests), "answering examples")
         outcomes = [found[place] for place in range(len(requests))]
         return [
             self._scored(cases, outcomes[first : first + len(cases)]) for first in range(0, len(outcomes), len(cases))

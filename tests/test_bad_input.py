@@ -309,4 +309,4 @@ def test_check_says_counts_and_findings_and_prints_one_json_document(tmp_path: P
     document = json.loads(result.stdout)
     assert document["counts"]["examples"] + document["counts"]["heldout"] == 40
     assert "duplicates" in {finding["kind"] for finding in document["findings"]}
-    assert document["decidable"]["candidates"] == 1, "each is tested at the full level"
+    assert document["decidable"]["candidates"] >= 5

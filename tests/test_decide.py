@@ -135,25 +135,26 @@ def test_an_unknown_cost_does_not_matter_when_nothing_else_may_meet() -> None:
 
 def test_bounds_are_exact_and_corrected_for_the_candidates() -> None:
     """252 of 300 pass .80 alone and not among five by Holm: the numbers of an exact enumeration at the split level."""
-    holm = dataclasses.replace(benchmark_of(), procedure="holm")
+    sequence = dataclasses.replace(benchmark_of(), procedure="fixed sequence")
     alone = decided(evaluation_of("lora", scores_of(252, 300)))
     assert states(alone)["lora"] is State.MEETS
     assert alone.statuses[0].lower == pytest.approx(clopper_pearson_lower(252, 300, 0.05))
     others = [
         evaluation_of(name, scores_of(240, 300)) for name in ("linear head", "prompting", "retrieval", "copy nearest")
     ]
-    among = decided(evaluation_of("lora", scores_of(252, 300)), *others, benchmark=holm)
+    among = decided(evaluation_of("lora", scores_of(252, 300)), *others)
     assert states(among)["lora"] is State.UNDECIDED
-    enough = decided(evaluation_of("lora", scores_of(257, 300)), *others, benchmark=holm)
+    enough = decided(evaluation_of("lora", scores_of(257, 300)), *others)
     assert states(enough)["lora"] is State.MEETS
-    in_order = decided(evaluation_of("lora", scores_of(252, 300)), *others)
+    in_order = decided(evaluation_of("lora", scores_of(252, 300)), *others, benchmark=sequence)
     assert states(in_order)["lora"] is State.MEETS
     assert (in_order.procedure, among.procedure) == ("fixed sequence", "holm")
 
 
 def test_without_a_selection_score_there_is_no_order_and_holm_is_taken() -> None:
     recorded = dataclasses.replace(evaluation_of("recorded", scores_of(240, 300)), selection_score=None)
-    found = decided(evaluation_of("lora", scores_of(252, 300)), recorded)
+    sequence = dataclasses.replace(benchmark_of(), procedure="fixed sequence")
+    found = decided(evaluation_of("lora", scores_of(252, 300)), recorded, benchmark=sequence)
     assert found.procedure == "holm"
     assert found.statuses[0].lower is not None
     level = next(status for status in found.statuses if status.candidate == "lora").lower
@@ -166,6 +167,7 @@ def test_what_a_stronger_one_stopped_is_undecided_and_says_why() -> None:
         dataclasses.replace(evaluation_of("prompting", scores_of(270, 300)), selection_score=0.85),
         dataclasses.replace(evaluation_of("lora", scores_of(245, 300)), selection_score=0.9),
         dataclasses.replace(evaluation_of("majority", scores_of(30, 300)), selection_score=0.1),
+        benchmark=dataclasses.replace(benchmark_of(), procedure="fixed sequence"),
     )
     assert states(found) == {"majority": State.MISSES, "prompting": State.UNDECIDED, "lora": State.UNDECIDED}
     stopped = next(status for status in found.statuses if status.candidate == "prompting")

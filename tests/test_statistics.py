@@ -329,6 +329,22 @@ def test_showable_are_the_published_numbers() -> None:
         assert st.lower_bound(shares(needed, n), None, 0.05) >= 0.8 > st.lower_bound(shares(needed - 1, n), None, 0.05)
 
 
+def test_the_smallest_difference_is_the_one_that_the_cases_show() -> None:
+    """626 cases of which 20 % differ show 5 points (the exact enumeration of McNemar's test); simulated besides."""
+    differ = np.repeat([1.0, 0.0], [125, 501])
+    assert st.smallest_difference(differ, None) == pytest.approx(0.05, abs=0.001)
+    assert st.smallest_difference(np.zeros(50), None) == 0
+    assert st.smallest_difference(np.repeat(differ, 2), [str(i // 2) for i in range(1252)]) == pytest.approx(
+        st.smallest_difference(differ, None), abs=1e-9
+    )
+    assert st.smallest_difference(np.ones(3), None) == 1
+    rng, share, shown = np.random.default_rng(4), 0.2, 0
+    for _ in range(200):
+        drawn = rng.choice([1.0, -1.0, 0.0], 626, p=[(share + 0.05) / 2, (share - 0.05) / 2, 1 - share])
+        shown += st.mcnemar_exact((drawn > 0).astype(float), (drawn < 0).astype(float)) < 0.05
+    assert 0.68 <= shown / 200 <= 0.9
+
+
 def test_more_cases_decide_with_the_power_that_was_promised() -> None:
     present = shares(85, 100)
     more = st.more_cases(present, None, 0.8)

@@ -140,6 +140,7 @@ def turned(found: PairedDifference) -> PairedDifference:
         p_value=found.p_value,
         only_first=found.only_second,
         only_second=found.only_first,
+        showable=found.showable,
     )
 
 
