@@ -27,6 +27,11 @@ def said(*rows: str) -> np.ndarray:
 def test_pools_hold_what_was_measured_and_what_was_made_up() -> None:
     stored = {pool.name: pool for pool in from_rows(ROWS)}
     assert "banking77" in stored
+    assert stored["banking77"].selection is None
+    real = stored["support-intents"]
+    assert real.selection is not None
+    drawn = draws.draw(real, 50, 0.6, 3, seed=0)
+    assert np.array_equal(np.argsort(-drawn.selection[0]), np.argsort(-real.selection))
     for pool in (*stored.values(), *POOLS.values()):
         assert pool.scores.shape == (len(pool.candidates), sum(map(len, pool.groups)))
         assert sorted(np.concatenate(pool.groups)) == list(range(pool.scores.shape[1]))

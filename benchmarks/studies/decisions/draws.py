@@ -71,8 +71,6 @@ def draw(pool: Pool, size: int, target: float, draws: int, seed: int) -> Drawn:
             for each, groups in zip(cases, codes, strict=True)
         ]
         meets, misses = np.moveaxis(np.array(both), -1, 0)
-    further = rng.integers(0, pool.scores.shape[1], (draws, SELECTION))
-    selection = pool.scores[:, further].mean(-1).T
     return Drawn(
         pool=pool,
         size=size,
@@ -80,10 +78,19 @@ def draw(pool: Pool, size: int, target: float, draws: int, seed: int) -> Drawn:
         meets=meets,
         misses=misses,
         means=means,
-        selection=selection + rng.uniform(0, 1e-6, selection.shape),
+        selection=selected(pool, draws, rng),
         cases=cases,
         codes=codes,
     )
+
+
+def selected(pool: Pool, draws: int, rng: np.random.Generator) -> Floats:
+    """Selection scores for each draw, without ties."""
+    if pool.selection is not None:
+        scores = np.tile(pool.selection, (draws, 1))
+    else:
+        scores = pool.scores[:, rng.integers(0, pool.scores.shape[1], (draws, SELECTION))].mean(-1).T
+    return scores + rng.uniform(0, 1e-6, scores.shape)
 
 
 def _cases(pool: Pool, size: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

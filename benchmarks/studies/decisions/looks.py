@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.grouping import Floats
-from benchmarks.studies.decisions.draws import ALPHA, SELECTION, UNDECIDED, Bools, exact, verdicts, walked
+from benchmarks.studies.decisions.draws import ALPHA, UNDECIDED, Bools, exact, selected, verdicts, walked
 from benchmarks.studies.decisions.pools import Pool
 
 SIZES = (100, 200, 300, 400, 500, 600)
@@ -38,9 +38,7 @@ def loops(pool: Pool, target: float, draws: int, seed: int) -> Mapping[str, Loop
     cases = rng.integers(0, pool.scores.shape[1], (draws, SIZES[-1]))
     running = pool.scores[:, cases].cumsum(-1)
     right = np.array([running[:, :, size - 1].T for size in SIZES])
-    further = rng.integers(0, pool.scores.shape[1], (draws, SELECTION))
-    selection = pool.scores[:, further].mean(-1).T + rng.uniform(0, 1e-6, (draws, len(pool.candidates)))
-    order = np.argsort(-selection, axis=1)
+    order = np.argsort(-selected(pool, draws, rng), axis=1)
     return {rule: _loop(pool, (right, order), target, rule) for rule in RULES}
 
 

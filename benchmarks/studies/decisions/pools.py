@@ -29,6 +29,9 @@ class Pool:
     """What each candidate is worth; of simulated tasks with wrong labels, by the right ones."""
     groups: tuple[NDArray[np.intp], ...]
     """Places of the cases of each group; a case that stands alone is a group."""
+    selection: Floats | None = None
+    """Real selection scores, which are those of other fits on few cases; None: drawn from further cases of the pool, which
+    orders the candidates better than a real selection part does."""
 
     @cached_property
     def right_or_wrong(self) -> bool:
@@ -53,12 +56,15 @@ def _of(name: str, bakeoff: BakeOff) -> Pool | None:
     if len(found) < 2 or any(each.over_rows for each in found):
         return None
     scores = np.array([each.scores for each in found], dtype=np.float64)
+    chosen = [each.selection_score for each in found]
+    known = None if None in chosen else np.array(chosen, dtype=np.float64)
     return Pool(
         name=name,
         candidates=tuple(each.candidate for each in found),
         scores=scores,
         truth=scores.mean(1),
         groups=_members(group_codes(found[0].groups or None, scores.shape[1])),
+        selection=known,
     )
 
 
