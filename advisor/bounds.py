@@ -27,8 +27,11 @@ def sharing(family: Sequence[Evaluation], benchmark: Benchmark, cheapest_first: 
     Where a candidate has no selection score there is no order, and Holm is taken; likewise where max-T would need the
     scores of single cases and the metric exists over rows only.
     """
+    if benchmark.procedure in ("holm", "max-t"):
+        over_rows = any(each.over_rows for each in family)
+        return Family(procedure="holm" if over_rows else benchmark.procedure, alpha=ALPHA)
     known = {each.candidate: each.selection_score for each in family if each.selection_score is not None}
-    if len(known) < len(family) or (benchmark.procedure == "max-t" and any(each.over_rows for each in family)):
+    if len(known) < len(family):
         return Family(procedure="holm", alpha=ALPHA)
     order = [each.candidate for each in sorted(family, key=lambda each: (-known[each.candidate], -each.simplicity))]
     if benchmark.procedure == "finalist":
@@ -96,6 +99,11 @@ class _Gate:
             reason = f"At least {floor_percent(lower, self.target)} % with 95 % confidence, and the target is {goal}."
         elif state is State.MISSES:
             reason = f"At most {ceil_percent(upper, self.target)} % with 95 % confidence, and the target is {goal}."
+        elif self.shared.procedure == "finalist" and name != self.shared.order[0]:
+            reason = (
+                f"It is not tested for meeting the target of {goal}: that was left to {self.shared.order[0]}, named by the "
+                "selection cases. It is not shown to miss it."
+            )
         elif (found := self._stopper(name)) is not None:
             stopper, alone = found
             more = self._more(stopper)

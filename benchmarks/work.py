@@ -303,8 +303,8 @@ class _NotRemembering:
 def untuned(strategy: Strategy, task: Task, bench: Bench) -> Mapping[str, Any]:
     """The selection score of an approach that has nothing to choose: fits on the training parts, scored on the rest.
 
-    By these scores the candidates are ordered before any held-out case is looked at. Empty for answers from a file that
-    holds none to the examples.
+    Some procedures test the candidates in the order of these scores (`benchmarks/families.py`). Empty for answers from a
+    file that holds none to the examples.
     """
     scores: list[float] = []
     for fold in task.folds:

@@ -153,9 +153,11 @@ def test_bounds_are_exact_and_corrected_for_the_candidates() -> None:
 
 def test_without_a_selection_score_there_is_no_order_and_holm_is_taken() -> None:
     recorded = dataclasses.replace(evaluation_of("recorded", scores_of(240, 300)), selection_score=None)
-    sequence = dataclasses.replace(benchmark_of(), procedure="fixed sequence")
+    sequence, largest = (dataclasses.replace(benchmark_of(), procedure=name) for name in ("fixed sequence", "max-t"))
     found = decided(evaluation_of("lora", scores_of(252, 300)), recorded, benchmark=sequence)
     assert found.procedure == "holm"
+    needs_none = decided(evaluation_of("lora", scores_of(252, 300)), recorded, benchmark=largest)
+    assert needs_none.procedure == "max-t"
     assert found.statuses[0].lower is not None
     level = next(status for status in found.statuses if status.candidate == "lora").lower
     assert level == pytest.approx(clopper_pearson_lower(252, 300, 0.025))
@@ -188,6 +190,9 @@ def test_a_finalist_is_the_cheapest_that_reached_the_target_on_the_selection_cas
     )
     assert states(found) == {"linear head": State.MISSES, "prompting": State.MEETS, "lora": State.UNDECIDED}
     assert found.choice == "prompting"
+    untested = next(status for status in found.statuses if status.candidate == "lora")
+    assert untested.reason.startswith("It is not tested for meeting the target of 80 %: that was left to prompting")
+    assert untested.more_cases is None
 
 
 def test_candidates_that_are_out_do_not_count_in_the_correction() -> None:
