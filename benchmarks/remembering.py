@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, cast
 
-from strategies.contract import Completion, Generates, Journal, LanguageModel, Prompt, Sampling, Step, Usage
+from strategies.contract import Completion, Generates, Journal, LanguageModel, Place, Prompt, Sampling, Step, Usage
 
 
 class Kept(Protocol):
@@ -47,7 +47,8 @@ class Memory:
         if not found:
             return None
         value = found.pop(0)
-        return Completion(**{**value, "usage": Usage(**value["usage"])})
+        places = tuple(Place(**place) for place in value.get("places", ()))
+        return Completion(**{**value, "usage": Usage(**value["usage"]), "places": places})
 
     def keep(self, key: str, completion: Completion) -> None:
         """Failures are not kept: a server that has recovered is asked again."""

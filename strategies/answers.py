@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,6 +22,7 @@ from strategies.contract import (
     Step,
     Task,
 )
+from strategies.odds import label_shares, to_label
 from strategies.prompting.rendering import INPUT_TOKENS, LabelWords
 
 
@@ -78,38 +79,31 @@ def mean_prior(rows: Sequence[Sequence[float]]) -> Prior:
 
 
 def answer_freely(
-    model: LanguageModel, requests: Sequence[Request], limits: tuple[int, Sampling], step: Step = "answering"
+    model: LanguageModel,
+    requests: Sequence[Request],
+    limits: tuple[int, Sampling],
+    step: Step = "answering",
+    words: LabelWords | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
-    """(index, answer) by generation of at most so many tokens."""
+    """(index, answer) by generation of at most so many tokens; where there are label words, the label that it means."""
     writer = cast(Generates, model)
     for index, completion in writer.generate([item.prompt for item in requests], *limits, step):
         request = requests[index]
         if completion.error:
             yield index, Failure(kind="infrastructure", message=completion.error, usage=(completion.usage,))
             continue
+        shares = label_shares(completion, words) if words else {}
+        said = to_label(completion.text, words) if words else completion.text
         yield (
             index,
             Prediction(
-                text=completion.text,
+                text=max(shares, key=shares.__getitem__) if shares else said,
                 evidence=request.evidence,
+                probabilities=shares or None,
                 truncated=request.cut or not completion.finished,
                 usage=(completion.usage,),
             ),
         )
-
-
-def to_label(text: str, words: LabelWords) -> str:
-    """The label that a free answer names (for models that cannot score labels); the text itself where it names none."""
-    said = " ".join(text.replace("_", " ").split()).strip(" .\"'").casefold()
-    exact: Mapping[str, str] = {
-        form.casefold().replace("_", " "): label
-        for label, word in zip(words.labels, words.words, strict=True)
-        for form in (label, word)
-    }
-    if said in exact:
-        return exact[said]
-    named = [label for form, label in exact.items() if form in said]
-    return named[0] if len(set(named)) == 1 else text
 
 
 def selects_labels(task: Task, model: LanguageModel) -> bool:

@@ -194,6 +194,16 @@ class Sampling:
     """JSON schema that a generated answer is held to, as JSON text; models that cannot do so ignore it.
 
     A string with a `pattern` stands for plain text of that form."""
+    alternatives: int = 0
+    """How many of the likeliest tokens to state for each place of an answer; models that cannot do so ignore it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One token of an answer, and the natural log-probabilities of the likeliest tokens there, itself among them."""
+
+    chosen: str
+    likely: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +215,8 @@ class Completion:
     finished: bool = True
     error: str = ""
     """Non-empty: the model gave no answer; the text says why, after the retries."""
+    places: tuple[Place, ...] = ()
+    """The answer's tokens with their alternatives, where they were asked for and the model states them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
+from strategies.odds import ALTERNATIVES
 from strategies.prompting.demonstrations import SPARE, Shown, balanced, drawn, holds, well_founded
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.index import Finder, Mode, PassageIndex
@@ -274,11 +275,9 @@ class Pipeline:
 
     def write(self, requests: Sequence[Request], sampling: Sampling, step: Step) -> Iterator[tuple[int, Outcome]]:
         """(index, outcome) of requests that are answered by writing; also those of another setup of the same task."""
-        limits = replace(sampling, schema=self.schema)
-        for index, outcome in answers.answer_freely(self.speaker, requests, (self.max_tokens, limits), step):
-            if self.task.labels and isinstance(outcome, Prediction):
-                outcome = replace(outcome, text=answers.to_label(outcome.text, self.renderer.words))
-            yield index, outcome
+        words = self.renderer.words if self.task.labels else None
+        asked = replace(sampling, schema=self.schema, alternatives=ALTERNATIVES if words else 0)
+        yield from answers.answer_freely(self.speaker, requests, (self.max_tokens, asked), step, words)
 
     def _answer_labels(self, queries: Sequence[Query], requests: Sequence[Request]) -> Iterator[tuple[str, Outcome]]:
         words = self.renderer.words

@@ -18,7 +18,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from strategies.contract import Completion, Generates, LanguageModel, Message, Sampling, ScoresLabels
+from strategies.contract import Completion, Generates, LanguageModel, Message, Place, Sampling, ScoresLabels
 from strategies.models.endpoint import EndpointModel
 from strategies.models.retry import asked_wait
 from strategies.models.weights import ModelUnavailable, resolve
@@ -247,6 +247,51 @@ def test_a_server_that_wants_the_newer_name_of_the_limit(httpserver: HTTPServer)
     answers = list(endpoint(httpserver, concurrency=1).generate([PROMPT] * 3, 5, Sampling()))
     assert [answer.text for _, answer in answers] == ["yes"] * 3
     assert len(httpserver.log) == 4
+
+
+ODDS = {"logprob": -0.1, "top_logprobs": [{"token": "no", "logprob": -2.3}, {"token": "yes", "logprob": -0.1}]}
+WISHED = Sampling(alternatives=20, schema='{"type": "object", "properties": {}}')
+
+
+def test_what_the_server_states_of_each_token_is_kept(httpserver: HTTPServer) -> None:
+    answer = good()
+    answer["choices"][0]["logprobs"] = {"content": [{"token": "yes", **ODDS}]}
+    httpserver.expect_request(PATH).respond_with_json(answer)
+    ((_, completion),) = endpoint(httpserver).generate([PROMPT], 5, WISHED)
+    assert completion.places == (Place(chosen="yes", likely={"no": -2.3, "yes": -0.1}),)
+    sent = httpserver.log[0][0].get_json()
+    assert (sent["logprobs"], sent["top_logprobs"]) == (True, 20)
+    assert sent["response_format"]["json_schema"]["schema"] == {"type": "object", "properties": {}}
+
+
+@pytest.mark.parametrize("log", [None, "much", 3.0, float("nan")])
+def test_what_cannot_be_a_log_probability_is_left_out(httpserver: HTTPServer, log: object) -> None:
+    answer = good()
+    answer["choices"][0]["logprobs"] = {"content": [{"token": "yes", "logprob": log, "top_logprobs": []}]}
+    httpserver.expect_request(PATH).respond_with_data(json.dumps(answer), content_type="application/json")
+    ((_, completion),) = endpoint(httpserver).generate([PROMPT], 5, WISHED)
+    assert (completion.text, completion.places) == ("yes", ())
+
+
+def test_nothing_is_asked_for_that_nobody_needs(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH).respond_with_json(good())
+    list(endpoint(httpserver).generate([PROMPT], 5, Sampling(schema='{"type": "string", "pattern": "a+"}')))
+    assert not {"logprobs", "top_logprobs", "response_format"} & set(httpserver.log[0][0].get_json())
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_a_server_that_cannot_do_so_answers_without(httpserver: HTTPServer, status: int) -> None:
+    def plain(request: Request) -> Response:
+        for name in ("response_format", "logprobs"):
+            if name in request.get_json():
+                error = {"error": {"message": f"'{name}' is not supported with this model"}}
+                return Response(json.dumps(error), status=status, content_type="application/json")
+        return Response(json.dumps(good()), content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(plain)
+    answers = list(endpoint(httpserver, concurrency=1, retries=0).generate([PROMPT] * 3, 5, WISHED))
+    assert [(answer.text, answer.error) for _, answer in answers] == [("yes", "")] * 3
+    assert len(httpserver.log) == 5
 
 
 @pytest.mark.parametrize(

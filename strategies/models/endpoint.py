@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import json
 import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
-from strategies.contract import Completion, Prompt, Sampling, Step, Usage
+from strategies.contract import Completion, Place, Prompt, Sampling, Step, Usage
 from strategies.models.retry import Fault, Patience, understood
 from strategies.models.wheels import ModelUnavailable
 
@@ -26,8 +28,9 @@ MESSAGE_TOKENS = 4
 class EndpointModel:
     """A model behind an OpenAI-compatible address, such as one of `vllm serve` or `transformers serve`.
 
-    It generates. It does not score labels: the chat interface gives at most the likeliest first tokens, which is not
-    the likelihood of a whole label, so approaches that need that say that they cannot run here.
+    It generates. It does not score labels: the chat interface gives at most the likeliest tokens along the answer, which
+    is not the likelihood of every label. They are asked for where labels are chosen (`strategies/odds.py`), and so is
+    the schema where there is one; a server that refuses either answers without.
     """
 
     name: str
@@ -88,10 +91,10 @@ class EndpointModel:
         the rest without asking again. `seconds` is the time of the request that was answered, waiting left out.
         Raises `ModelUnavailable` when a server that is not on this machine needs a key and there is none.
         """
-        request = {"model": self.model, "temperature": sampling.temperature}
+        request: dict[str, Any] = {"model": self.model, "temperature": sampling.temperature}
         if sampling.temperature > 0:
             request["seed"] = sampling.seed
-        caller = _Caller(model=self, request=request, max_tokens=max_tokens, step=step)
+        caller = _Caller(model=self, request=request, wishes=_wishes(sampling), max_tokens=max_tokens, step=step)
         return caller.run(prompts)
 
     def key(self) -> str:
@@ -110,6 +113,8 @@ class _Caller:
     request: Mapping[str, Any]
     max_tokens: int
     step: Step
+    wishes: dict[str, Mapping[str, Any]]
+    """What not every server can do, by the name that its refusal would hold; what is refused is not asked for again."""
     stopped: threading.Event = field(default_factory=threading.Event)
     limit_field: str = "max_tokens"
     """Newer hosted models only take `max_completion_tokens`; the first one to be refused switches the rest."""
@@ -140,9 +145,10 @@ class _Caller:
             if self.hopeless:
                 return self._failed(self.hopeless)
             started = time.perf_counter()
-            limit_field = self.limit_field
+            limit_field, wishes = self.limit_field, dict(self.wishes)
             try:
-                answer = self._send(client, prompt, limit_field)
+                extra = dict(chain.from_iterable(wish.items() for wish in wishes.values()))
+                answer = self._send(client, prompt, {**extra, limit_field: self.max_tokens})
                 return self._completion(prompt, answer, time.perf_counter() - started)
             except Exception as error:
                 if (fault := understood(error)) is None:
@@ -150,15 +156,19 @@ class _Caller:
             if fault.refused_parameter == limit_field == "max_tokens":
                 self.limit_field = "max_completion_tokens"
                 continue
+            if refused := [name for name in wishes if fault.refuses(name)]:
+                for name in refused:
+                    self.wishes.pop(name, None)
+                continue
             sentence = self._sentence(fault)
             if fault.hopeless:
                 self.hopeless = sentence
             if not patience.wait(fault):
                 return self._failed(f"{sentence} {patience.spent()}".strip())
 
-    def _send(self, client: Any, prompt: Prompt, limit_field: str) -> Any:
+    def _send(self, client: Any, prompt: Prompt, extra: Mapping[str, Any]) -> Any:
         messages = [{"role": message.role, "content": message.content} for message in prompt]
-        return client.chat.completions.create(**self.request, messages=messages, **{limit_field: self.max_tokens})
+        return client.chat.completions.create(**self.request, messages=messages, **extra)
 
     def _completion(self, prompt: Prompt, answer: Any, seconds: float) -> Completion:
         choices = getattr(answer, "choices", None)
@@ -169,7 +179,8 @@ class _Caller:
         if not isinstance(text, str):
             raise Fault(message="the answer's content is not text", retry=True)
         usage = self._usage(prompt, text, getattr(answer, "usage", None), seconds)
-        return Completion(text=text, usage=usage, finished=choices[0].finish_reason != "length")
+        ended = choices[0].finish_reason != "length"
+        return Completion(text=text, usage=usage, finished=ended, places=_places(choices[0]))
 
     def _usage(self, prompt: Prompt, text: str, stated: Any, seconds: float) -> Usage:
         """Tokens as the server states them; the model's estimate where it states none."""
@@ -197,6 +208,40 @@ class _Caller:
         advice = f" Check the key in {self.model.key_env}." if fault.status in {401, 403} else ""
         advice = advice or (f" Check base_url and the model name {self.model.model!r}." if fault.status == 404 else "")
         return f"{self.model.name} at {urlsplit(self.model.base_url).netloc}: {said.rstrip('.')}.{advice}"
+
+
+def _wishes(sampling: Sampling) -> dict[str, Mapping[str, Any]]:
+    """The likeliest tokens at each place, and a schema for objects. A form for plain text has no common name."""
+    wishes: dict[str, Mapping[str, Any]] = {}
+    if sampling.alternatives:
+        wishes["logprobs"] = {"logprobs": True, "top_logprobs": sampling.alternatives}
+    schema = json.loads(sampling.schema) if sampling.schema else {}
+    if schema.get("type") == "object":
+        named = {"name": "answer", "schema": schema}
+        wishes["response_format"] = {"response_format": {"type": "json_schema", "json_schema": named}}
+    return wishes
+
+
+def _places(choice: Any) -> tuple[Place, ...]:
+    """What the server states of each token; nothing where a part of it is not what the interface says."""
+    stated = getattr(getattr(choice, "logprobs", None), "content", None)
+    try:
+        return tuple(
+            Place(
+                chosen=str(token.token),
+                likely={str(each.token): _log(each.logprob) for each in (*(token.top_logprobs or ()), token)},
+            )
+            for token in stated or ()
+        )
+    except (AttributeError, TypeError, ValueError):
+        return ()
+
+
+def _log(stated: Any) -> float:
+    """A log-probability, rounding above 0 taken back. Raises `ValueError` for what cannot be one."""
+    if not (value := float(stated)) < 0.01:
+        raise ValueError(f"{value} is no log-probability")
+    return min(0.0, value)
 
 
 def _client(model: EndpointModel) -> Any:

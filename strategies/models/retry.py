@@ -28,6 +28,10 @@ class Fault(Exception):
         self.refused_parameter = ""
         self.hopeless = status in {401, 403, 404}
 
+    def refuses(self, parameter: str) -> bool:
+        """Whether it is about that parameter of the request, by name; servers say so with several status codes."""
+        return self.status in {400, 403, 422} and parameter in f"{self.refused_parameter} {self.message}"
+
 
 @dataclass(kw_only=True)
 class Patience:
