@@ -136,7 +136,18 @@ class Models:
             folder=found.folder,
             weights_fingerprint=found.fingerprint,
             placement=self.placement,
+            batch_tokens=self._batch_tokens(found.folder),
         )
+
+    def _batch_tokens(self, folder: Path) -> int:
+        from transformers import AutoConfig
+
+        from strategies.models.batch_size import batch_tokens
+
+        try:
+            return batch_tokens(AutoConfig.from_pretrained(folder), self.placement)
+        except ValueError as error:
+            raise BadInput(str(error)) from error
 
     def _endpoint(self, spec: ModelSpec) -> LanguageModel:
         from strategies.models.endpoint import EndpointModel

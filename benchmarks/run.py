@@ -24,11 +24,17 @@ _SPOKEN = {
     "tuning_tokens": "a tuning budget of",
     "second_seed": "second_seed",
     "candidates": "the approaches",
+    "batches": "batches (in tokens) of",
     "heldout": "held-out cases and metric of the hash",
     "task_hash": "examples, documents or instruction of the hash",
 }
 """Part of a run's identity -> how it is said."""
-_ADVICE = {"seed": "Give that --seed", "a tuning budget of": "Give the same --effort", "target": "Give that --target"}
+_ADVICE = {
+    "seed": "Give that --seed",
+    "a tuning budget of": "Give the same --effort",
+    "target": "Give that --target",
+    "batches (in tokens) of": "Set ADVISOR_BATCH_TOKENS to that",
+}
 
 
 class Events(Protocol):
@@ -92,9 +98,15 @@ class Run:
             "target": self.benchmark.target,
             "options": asdict(self.options),
             "dtype": self.models.placement.dtype,
+            "batches": self._batches(),
             "embedder": self.models.embedder_spec.name,
             "weights": {name: self.models.language(name).fingerprint for name in self._names()},
         }
+
+    def _batches(self) -> dict[str, int]:
+        """Tokens that each local model reads at once: in bfloat16 what shares a batch may change a last digit."""
+        sizes = {name: getattr(self.models.language(name), "batch_tokens", None) for name in self._names()}
+        return {name: size for name, size in sizes.items() if size is not None}
 
     def _names(self) -> list[str]:
         return sorted({candidate.model for candidate in self.candidates if candidate.model})

@@ -256,6 +256,17 @@ def test_a_run_goes_on_only_as_what_it_is(part: str, model: Path, tmp_path: Path
     assert contents(run.folder) == before
 
 
+def test_other_batches_are_another_run(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = small(tmp_path / "run", model)
+    run = replace(run, candidates=[replace(run.candidates[0], model="tiny")])
+    run.folder.mkdir()
+    with opened(run.folder) as store:
+        store.set_meta("identity", run.identity())
+    monkeypatch.setenv("ADVISOR_BATCH_TOKENS", "512")
+    with pytest.raises(BadInput, match=r"4096.*512.* Set ADVISOR_BATCH_TOKENS to that"):
+        replace(run, models=tiny.models(model)).execute()
+
+
 def test_other_held_out_cases_are_refused(model: Path, tmp_path: Path) -> None:
     run = small(tmp_path / "run", model)
     run.execute()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,11 +14,15 @@ from benchmarks.contract import BadInput
 from strategies.models import measured
 from strategies.models.measured import Timing
 
+if TYPE_CHECKING:
+    from strategies.models.device import Placement
+
 OVERRIDES = (
     ("ADVISOR_DEVICE", "cpu, mps, cuda or cuda:N"),
     ("ADVISOR_DTYPE", "float32, bfloat16 or float16"),
     ("ADVISOR_THREADS", "a whole number"),
     ("ADVISOR_ATTENTION", "blockwise or own"),
+    ("ADVISOR_BATCH_TOKENS", "a whole number"),
 )
 PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu")
 
@@ -27,7 +31,7 @@ PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu
 @click.option("--again", is_flag=True, help="Measure anew: something else was running the first time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 def command(again: bool, as_json: bool) -> None:
-    """Show the device, number format, threads and attention that models run with here, and why.
+    """Show the device, number format, threads, attention and batches that models run with here, and why.
 
     They are chosen by a measurement of a moment at first use, which is remembered for this machine unless it was busy.
     """
@@ -42,7 +46,7 @@ def _found() -> dict[str, Any]:
 
     try:
         placement = choose()
-        _attention(placement.dtype)
+        _of_default_model(placement)
     except ValueError as error:
         raise BadInput(str(error)) from None
     return {
@@ -54,9 +58,10 @@ def _found() -> dict[str, Any]:
     }
 
 
-def _attention(dtype: str) -> None:
-    """Measures the attention of the default model where that is on this disk; others are measured at their first use."""
+def _of_default_model(placement: Placement) -> None:
+    """Measures attention and batches of the default model where that is on this disk; others at their first use."""
     from benchmarks.spec import DEFAULT_MODEL
+    from strategies.models.batch_size import batch_tokens
     from strategies.models.blockwise import KEPT, ways
     from strategies.models.weights import KNOWN, cached, resolve
 
@@ -64,7 +69,10 @@ def _attention(dtype: str) -> None:
         return
     from transformers import AutoConfig
 
-    measured.quickest(*ways(AutoConfig.from_pretrained(resolve(DEFAULT_MODEL).folder), dtype), worth=KEPT)
+    config = AutoConfig.from_pretrained(resolve(DEFAULT_MODEL).folder)
+    batch_tokens(config, placement)
+    if placement.device == "cpu":
+        measured.quickest(*ways(config, placement.dtype), worth=KEPT)
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ from strategies.contract import (
     Usage,
 )
 from strategies.models import engine
+from strategies.models.batch_size import USUAL
 from strategies.models.batching import Drawing
 from strategies.models.chat import Chat
 from strategies.models.device import Placement, keep_freed_memory
@@ -41,7 +42,7 @@ class LocalModel:
     weights_fingerprint: str
     placement: Placement
     adapter: Path | None = None
-    batch_tokens: int = 4096
+    batch_tokens: int = USUAL
     """Padded tokens that are read at once; four times as many, answers included, while answers are written."""
 
     @cached_property

@@ -52,6 +52,11 @@ def quickest(question: str, ways: Mapping[str, Callable[[], Any]], worth: float 
     return timing
 
 
+def known(question: str) -> bool:
+    """Whether the answer of this machine is remembered."""
+    return _key(question) in _read()
+
+
 def busy() -> bool:
     """Whether other work takes the cores now or took much of the last minute: what is measured then is not remembered."""
     try:
