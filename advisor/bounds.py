@@ -11,10 +11,10 @@ from advisor.contract import Difference, Status
 from advisor.wording import about, ceil_percent, counted, floor_percent, percent, plain_percent, start
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.families import Family
+from benchmarks.looks import SHARE, level_of
 from benchmarks.sample_size import more_cases, showable
 from benchmarks.statistics import Decided, paired_difference, statuses, statuses_of_figures
 
-ALPHA = 0.05
 POWER = 0.8
 _LIMIT = 20_000
 """More further cases than this count as not realistic."""
@@ -27,17 +27,18 @@ def sharing(family: Sequence[Evaluation], benchmark: Benchmark, cheapest_first: 
     Where a candidate has no selection score there is no order, and Holm is taken; likewise where max-T would need the
     scores of single cases and the metric exists over rows only.
     """
+    level = level_of(benchmark.look.number)
     if benchmark.procedure in ("holm", "max-t"):
         over_rows = any(each.over_rows for each in family)
-        return Family(procedure="holm" if over_rows else benchmark.procedure, alpha=ALPHA)
+        return Family(procedure="holm" if over_rows else benchmark.procedure, alpha=level)
     known = {each.candidate: each.selection_score for each in family if each.selection_score is not None}
     if len(known) < len(family):
-        return Family(procedure="holm", alpha=ALPHA)
+        return Family(procedure="holm", alpha=level)
     order = [each.candidate for each in sorted(family, key=lambda each: (-known[each.candidate], -each.simplicity))]
     if benchmark.procedure == "finalist":
         enough = [name for name in cheapest_first if known.get(name, 0.0) >= (benchmark.target or 0.0)]
         order.sort(key=lambda name: name not in enough[:1])
-    return Family(procedure=benchmark.procedure, order=tuple(order), alpha=ALPHA)
+    return Family(procedure=benchmark.procedure, order=tuple(order), alpha=level)
 
 
 def family_statuses(family: Sequence[Evaluation], target: float, shared: Family) -> tuple[Status, ...]:
@@ -140,7 +141,7 @@ class _Gate:
         return next(each for each in order if self.decided[each][0] is not alone), alone
 
     def _alone(self, name: str) -> State:
-        evaluation, alone = self.evaluations[name], Family(alpha=ALPHA)
+        evaluation, alone = self.evaluations[name], Family(alpha=self.shared.alpha)
         if evaluation.over_rows:
             return statuses_of_figures({name: evaluation.resampled}, self.target, alone)[name][0]
         return statuses({name: evaluation.scores}, evaluation.groups or None, self.target, alone)[name][0]
@@ -154,8 +155,8 @@ class _Gate:
         )
 
     def _more(self, name: str) -> int | None:
-        """Further cases at the level that is left, on the side of the target where the figure lies."""
-        evaluation, level = self.evaluations[name], ALPHA
+        """Further cases at the level of the next look, on the side of the target where the figure lies."""
+        evaluation, level = self.evaluations[name], self.shared.alpha * (1 - SHARE)
         if self._splits:
             side = State.MEETS if evaluation.figure >= self.target else State.MISSES
             level /= len(self.decided) - sum(state is side for state, _, _ in self.decided.values())
@@ -172,7 +173,7 @@ class _Gate:
         evaluation = self.evaluations[name]
         cases = len(evaluation.scores)
         split = len(self.decided) if self._splits else 1
-        if not evaluation.over_rows and showable(cases, self.target, split, ALPHA) is None:
+        if not evaluation.over_rows and showable(cases, self.target, split, self.shared.alpha) is None:
             enough = f" {start(about(more, 'more case'))} would probably decide." if more is not None else ""
             return f"With {counted(cases, 'held-out case')} not even a perfect score would meet it.{enough}"
         if more is None:

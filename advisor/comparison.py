@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from advisor.contract import ExampleAnswers, Verdict
-from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation
+from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation, Look
 from benchmarks.plan import Options
 
 if TYPE_CHECKING:
@@ -59,6 +60,26 @@ class Prepared:
     origin: str = ""
     prediction: Mapping[str, Any] = field(default_factory=dict)
     reuse: Path | None = None
+    looks: Path | None = None
+    """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
+    try things out on."""
+
+    @property
+    def experiment(self) -> str:
+        """Names what is run: task, cases, approaches, models and options. The same again is no other look."""
+        from benchmarks.work import task_hash
+
+        benchmark = self.assembly.benchmark
+        parts = [
+            task_hash(benchmark),
+            benchmark.fingerprint,
+            benchmark.target,
+            [candidate.name for candidate in self.candidates],
+            [spec.model_dump(mode="json") for spec in self.models.specs],
+            [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
+            vars(self.options),
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
     def run(self, folder: Path, events: Events | None = None) -> Run:
         from benchmarks.run import Run, Silent
@@ -115,6 +136,7 @@ def find(task: str | Path) -> Found:
 def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     """Reads a task.yaml or a named task and plans its candidates; nothing is spent or sent. Raises `BadInput`."""
     from benchmarks.assemble import Limits
+    from benchmarks.looks import look_at
     from benchmarks.models import Models
 
     wishes = wishes or Wishes()
@@ -137,7 +159,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     options = Options(
         seed=wishes.seed, tuning_tokens=EFFORTS[wishes.effort], probes=wishes.probes, second_seed=wishes.second_seed
     )
-    return Prepared(
+    prepared = Prepared(
         assembly=assembly,
         models=models,
         candidates=_candidates(assembly, found.folder, models, wishes.approaches),
@@ -145,7 +167,10 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         origin=found.origin,
         prediction=_prediction(found.folder),
         reuse=wishes.reuse,
+        looks=None if found.origin else found.folder,
     )
+    look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
+    return replace(prepared, assembly=assembly.at(look))
 
 
 def _with_models(spec: Spec, names: Sequence[str]) -> Spec:
@@ -224,6 +249,7 @@ def run_folder(name: str) -> Path:
 def execute(prepared: Prepared, folder: Path, events: Events | None = None, cases: CaseChoice = "none") -> Verdict:
     """Performs what is left to do in the run folder, and tells what came out."""
     from benchmarks.frozen import keep_code
+    from benchmarks.looks import write_down
 
     benchmark = prepared.assembly.benchmark
     run = prepared.run(folder, events)
@@ -233,7 +259,11 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
         keep_code(benchmark, folder)
         _write(path, _about_run(prepared))
     run.execute()
-    return _told(folder, _about(folder), benchmark, cases)
+    about = _about(folder)
+    benchmark = replace(benchmark, look=Look(**about["benchmark"].get("look", {})))
+    if prepared.looks is not None:
+        write_down(benchmark, prepared.looks, prepared.experiment)
+    return _told(folder, about, benchmark, cases)
 
 
 def _about_run(prepared: Prepared) -> dict[str, Any]:

@@ -113,8 +113,8 @@ def _label_more(decided: Decided) -> list[str]:
         return [priced] if decided.named and decided.ranking.note else []
     more, name = min(needed)
     return [
-        f"To decide about {name}, label {about(more, 'more held-out case')} drawn like real requests, and "
-        "measure once when all are there: looking again and again until it passes flatters it."
+        f"To decide about {name}, label {about(more, 'more held-out case')} drawn like real requests, add them to "
+        "these, and run again when all are there: each look has to be surer than the one before."
     ]
 
 

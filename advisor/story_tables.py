@@ -52,7 +52,6 @@ class Extras:
     heldout_from: str = ""
     """Where the held-out cases come from, as a clause: `a file of their own`."""
     seed: int = 0
-    alpha: float = 0.05
     trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict)
     """candidate -> every configuration that its fit tried."""
     disagreements: tuple[ExampleAnswers, ...] = ()

@@ -9,7 +9,7 @@ from advisor.economics import saving
 from advisor.reasons import TUNED
 from advisor.story_tables import Material
 from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, plain_percent, start
-from benchmarks.contract import Procedure, State
+from benchmarks.contract import Benchmark, Procedure, State
 
 _FAMILY_RISKS = {
     "prompting": "A prompted model follows its instructions most of the time and not always; a new version of it may "
@@ -62,7 +62,7 @@ def confidence(material: Material) -> str:
         together = f", for all {tested} approaches together" if tested > 1 else ""
         sure = (
             f"Measured on {cases} that no approach saw. The chance of wrongly saying that anything meets the target is "
-            f"at most 5 %, and so is that of wrongly saying that anything misses it{together}."
+            f"at most 5 %, and so is that of wrongly saying that anything misses it{together}{_looks(benchmark)}"
         )
     if material.extras.held_out_shown:
         sure += (
@@ -70,6 +70,18 @@ def confidence(material: Material) -> str:
             "needed for a verdict."
         )
     return f"{sure} This holds for requests like these cases, and for no others."
+
+
+def _looks(benchmark: Benchmark) -> str:
+    """The end of the sentence about errors, and what an earlier look at the same cases means for this one."""
+    look = benchmark.look
+    if look.number == 1:
+        return ", later looks at these and more cases included."
+    return (
+        f" and all looks together. This is look {look.number} at these cases: {look.seen:,} of them were measured on "
+        f"before, the last time on {look.last}, so more is asked of the evidence than at the first. Fresh "
+        "held-out cases would start anew."
+    )
 
 
 def predicted(material: Material) -> tuple[str, ...]:
@@ -253,4 +265,4 @@ def _how_bounded(material: Material) -> str:
         how = "One-sided bounds come from betting on whole groups of cases, valid at any sample size"
     else:
         how = "One-sided bounds are exact (Clopper-Pearson)"
-    return f"{how}, at 95 % over all approaches{_SHARED[material.recommendation.procedure]}."
+    return f"{how}, at 95 % over all approaches and looks{_SHARED[material.recommendation.procedure]}."

@@ -8,13 +8,13 @@ import json
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks import metrics
 from benchmarks.audit import Finding, Summary, audit, summarise
-from benchmarks.contract import BadInput, Benchmark, Metric
+from benchmarks.contract import BadInput, Benchmark, Look, Metric
 from benchmarks.decidable import Decidable, decidable
 from benchmarks.infer import (
     DEFAULT_METRICS,
@@ -26,6 +26,7 @@ from benchmarks.infer import (
     infer_labels,
 )
 from benchmarks.load import Cases, read_cases, read_documents
+from benchmarks.looks import look_at
 from benchmarks.plan import rivals
 from benchmarks.spec import Spec, read_spec
 from benchmarks.split import Parts, cut_folds, cut_heldout, grouped, overlapping, written_down
@@ -68,8 +69,20 @@ class Assembly:
     findings: tuple[Finding, ...]
     summary: Summary
     parts: Parts
-    decidable: Decidable | None
+    decidable: Decidable | None = None
     """None without a target."""
+
+    def at(self, look: Look) -> Assembly:
+        """The same as that look at the held-out cases, with what it can decide; a later one has less of a level left."""
+        benchmark, known = self.benchmark, self.decidable
+        asked = None
+        if benchmark.target is not None:
+            cases, graded = _independent(benchmark.heldout), benchmark.metric.graded
+            candidates = _sharing(self.spec, benchmark.task)
+            asked = decidable(cases, benchmark.target, graded, candidates, look.number)
+        notes = [note for note in benchmark.notes if known is None or note != known.says]
+        notes += [asked.says] if asked else []
+        return replace(self, benchmark=replace(benchmark, look=look, notes=tuple(notes)), decidable=asked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +147,6 @@ def assemble(
         documents=data.documents,
         temperature=spec.temperature,
     )
-    decides = None
-    if target is not None:
-        decides = decidable(_independent(heldout), target, metric.graded, _sharing(spec, task))
     benchmark = Benchmark(
         task=task,
         heldout=heldout,
@@ -149,9 +159,9 @@ def assemble(
         procedure=spec.procedure,
         slices=spec.slices,
         fingerprint=fingerprint(heldout, metric),
-        notes=(*inferred, *_found(findings), *((decides.says,) if decides else ())),
+        notes=(*inferred, *_found(findings)),
     )
-    return Assembly(
+    assembly = Assembly(
         benchmark=benchmark,
         spec=spec,
         folder=folder,
@@ -159,8 +169,8 @@ def assemble(
         findings=findings,
         summary=summarise(examples, heldout, data.documents, labels),
         parts=written_down(examples, heldout, folds, seed),
-        decidable=decides,
     )
+    return assembly.at(look_at(heldout, folder))
 
 
 def load(spec: Spec, folder: Path) -> Loaded:

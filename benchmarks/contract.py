@@ -77,6 +77,17 @@ class Constraints:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Look:
+    """Which look at these held-out cases a run is: each later one has to be surer (`benchmarks/looks.py`)."""
+
+    number: int = 1
+    seen: int = 0
+    """How many of the cases earlier looks were at."""
+    last: str = ""
+    """The day of the last one; empty: this is the first."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Benchmark:
     """A task, the held-out cases, and what decides. Only the runner ever holds one."""
 
@@ -92,6 +103,7 @@ class Benchmark:
     horizon_months: int = 12
     procedure: Procedure = "holm"
     """How the candidates share one error; Holm also where a candidate has no selection score to be ordered by."""
+    look: Look = field(default_factory=Look)
     slices: tuple[str, ...] = ()
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""

@@ -9,13 +9,15 @@ _ABOVE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Decidable:
-    """What a number of held-out cases can show about a target, with `candidates` that share the 5 % of being wrong."""
+    """What a number of held-out cases can show about a target, with `candidates` that share the chance of being wrong."""
 
     heldout: int
     """Independent cases: near-duplicates and cases of one group count once."""
     target: float
     candidates: int
     """1 where each is tested at the full level, one after the other."""
+    look: int
+    """The first, second, ... look at these cases (`benchmarks/looks.py`)."""
     graded: bool
     """The metric gives parts of a point; the numbers, exact for right-or-wrong scores, are then a guide."""
     right_needed: int | None
@@ -34,6 +36,8 @@ class Decidable:
         if self.target >= 1:
             return "No number of cases can show a target of 1. Write, for instance, `target: 0.98`."
         guide = "Counted as if each answer were right or wrong: with" if self.graded else "With"
+        if self.look > 1:
+            guide = f"{guide[:-4]}{'at' if self.graded else 'At'} look {self.look} at some of these cases, with"
         more = "more than a million" if self.cases_needed is None else f"{self.cases_needed:,}"
         start = f"{guide} {self.heldout:,} independent held-out cases"
         if self.candidates > 1:
@@ -45,18 +49,21 @@ class Decidable:
         return f"{start} an approach meets {self.target:g} with {self.right_needed:,} right; {then}{ending}."
 
 
-def decidable(heldout: int, target: float, graded: bool, candidates: int) -> Decidable:
-    """What `heldout` independent cases can show at the level of 5 %, split over the candidates."""
+def decidable(heldout: int, target: float, graded: bool, candidates: int, look: int) -> Decidable:
+    """What `heldout` independent cases can show at the level of that look, split over the candidates."""
+    from benchmarks.looks import level_of
     from benchmarks.sample_size import cases_needed, showable
 
+    level = level_of(look)
     possible = target < 1
     truth = round(min(target + _ABOVE, (1 + target) / 2), 4)
     return Decidable(
         heldout=heldout,
         target=target,
         candidates=candidates,
+        look=look,
         graded=graded,
-        right_needed=showable(heldout, target, candidates) if possible else None,
+        right_needed=showable(heldout, target, candidates, level) if possible else None,
         assumed_truth=truth,
-        cases_needed=cases_needed(target, truth, candidates) if possible else None,
+        cases_needed=cases_needed(target, truth, candidates, level) if possible else None,
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import metrics
 from benchmarks.assemble import MetricScore
-from benchmarks.contract import Benchmark, Constraints, Metric
+from benchmarks.contract import Benchmark, Constraints, Look, Metric
 from benchmarks.metrics.person import Person
 from strategies.contract import Case, Document, Fold, Task
 
@@ -41,6 +41,7 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
         "volume": benchmark.volume,
         "horizon_months": benchmark.horizon_months,
         "procedure": benchmark.procedure,
+        "look": asdict(benchmark.look),
         "slices": list(benchmark.slices),
         "fingerprint": benchmark.fingerprint,
         "notes": list(benchmark.notes),
@@ -84,6 +85,7 @@ def thaw(values: Mapping[str, Any], folder: Path = Path(), allow_code: bool = Fa
         volume=values["volume"],
         horizon_months=values["horizon_months"],
         procedure=values.get("procedure", "holm"),  # Runs from before there was a choice.
+        look=Look(**values.get("look", {})),
         slices=tuple(values["slices"]),
         fingerprint=values["fingerprint"],
         notes=tuple(values["notes"]),

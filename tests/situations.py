@@ -10,7 +10,7 @@ import numpy as np
 
 from advisor.contract import Story, Table
 from advisor.story import Extras
-from benchmarks.contract import Agreement, Constraints, State
+from benchmarks.contract import Agreement, Constraints, Look, State
 from benchmarks.prices import MachinePrices, TokenPrices
 from strategies.contract import Recipe, Step, Trial, Usage
 from strategies.pipeline import Setup
@@ -282,6 +282,18 @@ def recorded_with_a_bill() -> Bakeoff:
 
 
 # ---------------------------------------------------------------- as text
+
+
+@situation
+def second_look() -> Bakeoff:
+    bench = dataclasses.replace(benchmark_of(cases=500), look=Look(number=2, seen=300, last="2026-11-20"))
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(412, 500), seconds=0.4),
+            evaluation_of("lora", scores_of(440, 500, 5), seconds=0.3, fitting=[spent("training", 900)]),
+        ),
+        benchmark=bench,
+    )
 
 
 def as_text(told: Told) -> str:

@@ -11,7 +11,8 @@ from advisor.contract import Recommendation
 from advisor.decide import recommend
 from advisor.economics import costs
 from advisor.triage import expect
-from benchmarks.contract import Benchmark, Constraints, Evaluation, State
+from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
+from benchmarks.looks import level_of
 from benchmarks.prices import MachinePrices
 from benchmarks.statistics import clopper_pearson_lower
 from tests.verdict_cases import PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
@@ -134,19 +135,19 @@ def test_an_unknown_cost_does_not_matter_when_nothing_else_may_meet() -> None:
 
 
 def test_bounds_are_exact_and_corrected_for_the_candidates() -> None:
-    """252 of 300 pass .80 alone and not among five by Holm: the numbers of an exact enumeration at the split level."""
+    """253 of 300 pass .80 alone and not among five by Holm: the numbers of an exact enumeration at the split level."""
     sequence = dataclasses.replace(benchmark_of(), procedure="fixed sequence")
-    alone = decided(evaluation_of("lora", scores_of(252, 300)))
+    alone = decided(evaluation_of("lora", scores_of(253, 300)))
     assert states(alone)["lora"] is State.MEETS
-    assert alone.statuses[0].lower == pytest.approx(clopper_pearson_lower(252, 300, 0.05))
+    assert alone.statuses[0].lower == pytest.approx(clopper_pearson_lower(253, 300, level_of(1)))
     others = [
         evaluation_of(name, scores_of(240, 300)) for name in ("linear head", "prompting", "retrieval", "copy nearest")
     ]
-    among = decided(evaluation_of("lora", scores_of(252, 300)), *others)
+    among = decided(evaluation_of("lora", scores_of(253, 300)), *others)
     assert states(among)["lora"] is State.UNDECIDED
-    enough = decided(evaluation_of("lora", scores_of(257, 300)), *others)
+    enough = decided(evaluation_of("lora", scores_of(258, 300)), *others)
     assert states(enough)["lora"] is State.MEETS
-    in_order = decided(evaluation_of("lora", scores_of(252, 300)), *others, benchmark=sequence)
+    in_order = decided(evaluation_of("lora", scores_of(253, 300)), *others, benchmark=sequence)
     assert states(in_order)["lora"] is State.MEETS
     assert (in_order.procedure, among.procedure) == ("fixed sequence", "holm")
 
@@ -154,13 +155,13 @@ def test_bounds_are_exact_and_corrected_for_the_candidates() -> None:
 def test_without_a_selection_score_there_is_no_order_and_holm_is_taken() -> None:
     recorded = dataclasses.replace(evaluation_of("recorded", scores_of(240, 300)), selection_score=None)
     sequence, largest = (dataclasses.replace(benchmark_of(), procedure=name) for name in ("fixed sequence", "max-t"))
-    found = decided(evaluation_of("lora", scores_of(252, 300)), recorded, benchmark=sequence)
+    found = decided(evaluation_of("lora", scores_of(253, 300)), recorded, benchmark=sequence)
     assert found.procedure == "holm"
-    needs_none = decided(evaluation_of("lora", scores_of(252, 300)), recorded, benchmark=largest)
+    needs_none = decided(evaluation_of("lora", scores_of(253, 300)), recorded, benchmark=largest)
     assert needs_none.procedure == "max-t"
     assert found.statuses[0].lower is not None
     level = next(status for status in found.statuses if status.candidate == "lora").lower
-    assert level == pytest.approx(clopper_pearson_lower(252, 300, 0.025))
+    assert level == pytest.approx(clopper_pearson_lower(253, 300, level_of(1) / 2))
 
 
 def test_what_a_stronger_one_stopped_is_undecided_and_says_why() -> None:
@@ -184,7 +185,7 @@ def test_a_finalist_is_the_cheapest_that_reached_the_target_on_the_selection_cas
     bench = dataclasses.replace(benchmark_of(), procedure="finalist")
     found = decided(
         evaluation_of("linear head", scores_of(200, 300), seconds=0.01),
-        evaluation_of("prompting", scores_of(252, 300), seconds=0.1),
+        evaluation_of("prompting", scores_of(253, 300), seconds=0.1),
         evaluation_of("lora", scores_of(290, 300), seconds=0.5),
         benchmark=bench,
     )
@@ -197,7 +198,7 @@ def test_a_finalist_is_the_cheapest_that_reached_the_target_on_the_selection_cas
 
 def test_candidates_that_are_out_do_not_count_in_the_correction() -> None:
     found = decided(
-        evaluation_of("lora", scores_of(252, 300), p95=0.2),
+        evaluation_of("lora", scores_of(253, 300), p95=0.2),
         *(evaluation_of(name, scores_of(240, 300), p95=9.0) for name in ("linear head", "prompting", "retrieval")),
         evaluation_of("majority", state=State.SKIPPED, problem="Over budget."),
         benchmark=benchmark_of(constraints=Constraints(p95_latency_s=1.0)),
@@ -212,6 +213,22 @@ def test_an_undecided_status_says_how_many_more_cases_would_decide() -> None:
     assert status.more_cases is not None
     assert 300 < status.more_cases < 2000
     assert "more held-out cases" in status.reason
+
+
+def test_a_later_look_has_to_be_surer() -> None:
+    """253 of 300 meet .80 at the first look at these cases and not at the second, and more cases would be needed then."""
+    first, second = (
+        decided(evaluation_of("lora", scores_of(253, 300)), benchmark=dataclasses.replace(benchmark_of(), look=look))
+        for look in (Look(), Look(number=2, seen=200, last="2026-11-20"))
+    )
+    assert (states(first)["lora"], states(second)["lora"]) == (State.MEETS, State.UNDECIDED)
+    assert second.statuses[0].lower == pytest.approx(clopper_pearson_lower(253, 300, level_of(2)))
+    close = evaluation_of("lora", scores_of(249, 300))
+    at_first = decided(close).statuses[0].more_cases
+    later = decided(close, benchmark=dataclasses.replace(benchmark_of(), look=Look(number=2))).statuses[0].more_cases
+    assert at_first is not None
+    assert later is not None
+    assert at_first < later
 
 
 def test_too_few_cases_for_any_proof_are_called_so() -> None:

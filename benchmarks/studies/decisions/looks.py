@@ -8,15 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.families import holm
 from benchmarks.grouping import Floats
-from benchmarks.studies.decisions.draws import ALPHA, UNDECIDED, Bools, exact, selected, verdicts, walked
+from benchmarks.looks import level_of
+from benchmarks.studies.decisions.draws import ALPHA, UNDECIDED, Bools, exact, verdicts
 from benchmarks.studies.decisions.pools import Pool
 
 SIZES = (100, 200, 300, 400, 500, 600)
 """Held-out cases at each look."""
 BETS = 25
 
-RULES = ("the full level each time", "half of what is left", "equal parts of six", "confidence sequence")
+SHARES = {"half of what is left": 1 / 2, "three quarters of what is left": 3 / 4, "nine tenths of what is left": 9 / 10}
+RULES = ("the full level each time", *SHARES, "equal parts of six", "confidence sequence")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,23 +37,20 @@ def loops(pool: Pool, target: float, draws: int, seed: int) -> Mapping[str, Loop
     """The same draws under every rule. Raises ValueError for a pool that is not right or wrong, every case alone."""
     if not pool.right_or_wrong:
         raise ValueError(f"{pool.name} has graded scores or groups.")
-    rng = np.random.default_rng(seed)
-    cases = rng.integers(0, pool.scores.shape[1], (draws, SIZES[-1]))
+    cases = np.random.default_rng(seed).integers(0, pool.scores.shape[1], (draws, SIZES[-1]))
     running = pool.scores[:, cases].cumsum(-1)
     right = np.array([running[:, :, size - 1].T for size in SIZES])
-    order = np.argsort(-selected(pool, draws, rng), axis=1)
-    return {rule: _loop(pool, (right, order), target, rule) for rule in RULES}
+    return {rule: _loop(pool, right, target, rule) for rule in RULES}
 
 
-def _loop(pool: Pool, seen: tuple[Floats, NDArray[np.intp]], target: float, rule: str) -> Loop:
-    right, order = seen
+def _loop(pool: Pool, right: Floats, target: float, rule: str) -> Loop:
     good = pool.truth >= target
     draws = right.shape[1]
     false, looks = np.zeros(draws, dtype=np.bool_), np.full(draws, len(SIZES))
     chosen = np.full(draws, UNDECIDED)
     p_values = zip(*_tested(right, target, rule), levels(rule), strict=True)
     for look, (meets, misses, level) in enumerate(p_values, 1):
-        said = (walked(meets, order, level), walked(misses, order[:, ::-1], level))
+        said = holm(meets, level)[0], holm(misses, level)[0]
         open_still = chosen == UNDECIDED
         false |= open_still & (said[0] & ~good).any(1)
         fresh = np.where(open_still, verdicts(said), chosen)
@@ -61,8 +61,8 @@ def _loop(pool: Pool, seen: tuple[Floats, NDArray[np.intp]], target: float, rule
 
 def levels(rule: str) -> list[float]:
     """The level of each look."""
-    if rule == "half of what is left":
-        return [ALPHA / 2 ** (look + 1) for look in range(len(SIZES))]
+    if rule in SHARES:
+        return [level_of(look, ALPHA, SHARES[rule]) for look in range(1, len(SIZES) + 1)]
     return [ALPHA / len(SIZES) if rule.startswith("equal") else ALPHA] * len(SIZES)
 
 

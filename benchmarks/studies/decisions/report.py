@@ -38,7 +38,7 @@ def document(rows: Sequence[Mapping[str, Any]]) -> str:
                 _by_size(looks),
                 "## Label more and look again",
                 f"Looks at {loops[0]['size'] // 6 if loops else 100} cases and as many more each time, six in all, until the "
-                "verdict is given; always the fixed sequence.",
+                "verdict is given; always Holm's procedure.",
                 _rules(loops),
                 "## What people do now",
                 "Without a correction for several candidates, and without asking whether a cheaper one misses the target:",

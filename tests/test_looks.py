@@ -1,0 +1,118 @@
+"""Looking again at the same held-out cases: what is written down, what counts, and what is left for a later look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.contract import Look
+from benchmarks.looks import ALPHA, FILE, level_of, look_at, write_down
+from strategies.contract import Case
+from tests.conftest import Folders
+from tests.desk import call, write_task
+from tests.verdict_cases import benchmark_of
+
+QUICK = ("--approach", "majority", "--no-probes", "--effort", "quick", "--yes")
+
+
+def cases(first: int, last: int) -> tuple[Case, ...]:
+    return tuple(Case(id=str(place), input=f"canary {place}", output="yes") for place in range(first, last))
+
+
+def look(folder: Path, heldout: Sequence[Case], experiment: str) -> Look:
+    """One run that was finished: which look it was."""
+    found = look_at(heldout, folder, experiment)
+    write_down(replace(benchmark_of(), heldout=tuple(heldout), look=found), folder, experiment)
+    return found
+
+
+def test_all_looks_together_spend_less_than_the_whole_level() -> None:
+    levels = [level_of(number) for number in range(1, 60)]
+    assert sum(levels) <= ALPHA
+    assert levels == sorted(levels, reverse=True)
+    assert levels[0] == pytest.approx(0.0375)
+
+
+def test_a_look_counts_where_it_shared_a_case(tmp_path: Path) -> None:
+    assert look(tmp_path, cases(0, 100), "a") == Look()
+    second = look(tmp_path, cases(0, 150), "b")
+    assert (second.number, second.seen) == (2, 100)
+    assert second.last
+    assert look(tmp_path, cases(500, 600), "c").number == 1, "fresh cases start anew"
+    third = look(tmp_path, cases(149, 200), "d")
+    assert (third.number, third.seen) == (2, 1)
+
+
+def test_the_same_again_is_the_same_look(tmp_path: Path) -> None:
+    look(tmp_path, cases(0, 10), "a")
+    assert look(tmp_path, cases(0, 10), "a") == Look()
+    assert look(tmp_path, cases(0, 10), "b").number == 2
+    assert look(tmp_path, cases(0, 10), "b").number == 2
+    assert len((tmp_path / FILE).read_text().splitlines()) == 2
+
+
+def test_the_file_says_which_cases_and_not_what_stands_in_them(tmp_path: Path) -> None:
+    look(tmp_path, cases(0, 3), "a")
+    text = (tmp_path / FILE).read_text()
+    assert "canary" not in text
+    assert len(json.loads(text)["cases"]) == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[]", '{"cases": 3}', '{"cases": ["a"], "day": "2026-11-20"}', '{"cases": [1], "experiment": "x"}', ""],
+)
+def test_what_is_no_look_is_passed_over(tmp_path: Path, line: str) -> None:
+    look(tmp_path, cases(0, 3), "a")
+    with (tmp_path / FILE).open("a") as file:
+        file.write(line + "\n")
+    assert look_at(cases(0, 3), tmp_path, "b").number == 2
+
+
+def test_a_folder_that_takes_no_file_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / FILE).mkdir()
+    assert look(tmp_path, cases(0, 3), "a") == Look()
+    assert "could not be written down beside the task" in caplog.text
+
+
+# ---------------------------------------------------------------- as a person meets it
+
+
+def test_a_second_run_with_more_cases_is_a_second_look(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = write_task(tmp_path, model_folders)
+    monkeypatch.chdir(tmp_path)
+    first = call(capsys, "run", str(task), "--heldout", "10", "--out", "first", *QUICK)
+    assert "later looks at these and more cases included" in told(first.out)
+    again = call(capsys, "run", str(task), "--heldout", "10", "--out", "again", *QUICK)
+    assert "later looks at these and more cases included" in told(again.out)
+    second = call(capsys, "run", str(task), "--out", "second", *QUICK)
+    assert "This is look 2 at these cases: 10 of them were measured on before" in told(second.out)
+    assert "look 2" in told(call(capsys, "report", "second").out), "a report keeps the look of its run"
+    assert "look 2" not in told(call(capsys, "report", "first").out)
+    checked = told(call(capsys, "check", str(task)).out)
+    assert "At look 3 at some of these cases" in checked
+
+
+def told(text: str) -> str:
+    """What was printed, without the frames and the ends of lines."""
+    return " ".join(text.replace("│", " ").split())
+
+
+def test_a_task_by_name_is_for_trying_out(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    chosen = ("--model", str(model_folders.language), "--heldout", "20", "--examples", "30")
+    call(capsys, "run", "support-intents", *chosen, *QUICK)
+    assert not list(tmp_path.rglob(FILE))
+    from benchmarks.tasks import find
+
+    named = find("support-intents")
+    assert named is not None
+    assert not (named.open()[1] / FILE).exists()
