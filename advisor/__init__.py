@@ -11,16 +11,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from advisor.comparison import Wishes, advise, reopen
+    from advisor.comparison import Wishes, advise
     from advisor.contract import Verdict
+    from advisor.stored import Changes, reopen
     from benchmarks.contract import BadInput
 
 __version__ = "0.1.0"
-__all__ = ["BadInput", "Verdict", "Wishes", "__version__", "advise", "reopen"]
+__all__ = ["BadInput", "Changes", "Verdict", "Wishes", "__version__", "advise", "reopen"]
 
 _HOME = {
     "advise": "advisor.comparison",
-    "reopen": "advisor.comparison",
+    "reopen": "advisor.stored",
+    "Changes": "advisor.stored",
     "Wishes": "advisor.comparison",
     "Verdict": "advisor.contract",
     "BadInput": "benchmarks.contract",

@@ -28,6 +28,8 @@ def sharing(family: Sequence[Evaluation], benchmark: Benchmark, cheapest_first: 
     scores of single cases and the metric exists over rows only.
     """
     level = level_of(benchmark.look.number)
+    if benchmark.exploratory:
+        return Family(alpha=level, any_target=True)
     if benchmark.procedure in ("holm", "max-t"):
         over_rows = any(each.over_rows for each in family)
         return Family(procedure="holm" if over_rows else benchmark.procedure, alpha=level)
@@ -159,7 +161,8 @@ class _Gate:
         evaluation, level = self.evaluations[name], self.shared.alpha * (1 - SHARE)
         if self._splits:
             side = State.MEETS if evaluation.figure >= self.target else State.MISSES
-            level /= len(self.decided) - sum(state is side for state, _, _ in self.decided.values())
+            passed = sum(state is side for state, _, _ in self.decided.values())
+            level /= len(self.decided) - (0 if self.shared.any_target else passed)
         if evaluation.over_rows:
             return _more_by_spread(evaluation, self.target, level)
         return more_cases(evaluation.scores, evaluation.groups or None, self.target, level, POWER, _LIMIT) or None

@@ -1,4 +1,4 @@
-"""From a task to a verdict, and from a stored run to a verdict: what the command line and the Python API share."""
+"""From a task to a verdict: what the command line and the Python API share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
-from advisor.contract import ExampleAnswers, Verdict
-from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation, Look
+from advisor.contract import Verdict
+from advisor.stored import CaseChoice, about_run, told
+from benchmarks.contract import BadInput, Candidate, Look
 from benchmarks.plan import Options
 
 if TYPE_CHECKING:
@@ -20,12 +21,9 @@ if TYPE_CHECKING:
     from benchmarks.models import Models
     from benchmarks.run import Events, Run
     from benchmarks.spec import Spec
-    from benchmarks.store import Store
 
 EFFORTS: Mapping[str, int] = {"quick": 25_000, "standard": 150_000, "thorough": 1_000_000}
 """Tuning budget of each approach in model tokens."""
-SHOWN_CASES = 12
-CaseChoice = Literal["none", "wrong", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,11 +257,11 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
         keep_code(benchmark, folder)
         _write(path, _about_run(prepared))
     run.execute()
-    about = _about(folder)
+    about = about_run(folder)
     benchmark = replace(benchmark, look=Look(**about["benchmark"].get("look", {})))
     if prepared.looks is not None:
         write_down(benchmark, prepared.looks, prepared.experiment)
-    return _told(folder, about, benchmark, cases)
+    return told(folder, about, benchmark, cases)
 
 
 def _about_run(prepared: Prepared) -> dict[str, Any]:
@@ -299,102 +297,3 @@ def about_candidate(candidate: Candidate) -> dict[str, Any]:
         "model": candidate.model,
         "simplicity": strategy.simplicity,
     }
-
-
-def reopen(
-    folder: Path | str, *, cases: CaseChoice = "none", rescore: bool = False, allow_code: bool = False
-) -> Verdict:
-    """The verdict of a stored run, made again from its rows without any model. Raises `BadInput`."""
-    from benchmarks.frozen import thaw
-
-    folder = Path(folder)
-    if cases not in get_args(CaseChoice):
-        raise BadInput(f"cases is {cases!r}; it is one of {', '.join(get_args(CaseChoice))}.")
-    about = _about(folder)
-    return _told(folder, about, thaw(about["benchmark"], folder, allow_code), cases, rescore)
-
-
-def _told(
-    folder: Path, about: Mapping[str, Any], benchmark: Benchmark, cases: CaseChoice, rescore: bool = False
-) -> Verdict:
-    from benchmarks.store import Store
-    from benchmarks.stored import evaluations, rescored
-
-    store = Store(folder / "run.sqlite")
-    try:
-        if rescore:
-            rescored(benchmark, store)
-        return _verdict(about, benchmark, (evaluations(benchmark, about["candidates"], store), store), cases)
-    finally:
-        store.close()
-
-
-def _about(folder: Path) -> dict[str, Any]:
-    for name in ("run.json", "run.sqlite"):
-        if not (folder / name).is_file():
-            raise BadInput(f"{folder} holds no run: {name} is missing. Give the folder that `advisor run --out` wrote.")
-    try:
-        about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadInput(
-            f"{folder / 'run.json'} cannot be read as JSON ({error}). Run again into a new folder."
-        ) from None
-    if not isinstance(about, dict) or "benchmark" not in about:
-        raise BadInput(f"{folder / 'run.json'} does not describe a run. Run again into a new folder.")
-    return about
-
-
-def _verdict(
-    about: Mapping[str, Any], benchmark: Benchmark, measured: tuple[Sequence[Evaluation], Store], cases: CaseChoice
-) -> Verdict:
-    from advisor.decide import recommend
-    from advisor.economics import costs
-    from advisor.story import Extras, tell
-    from benchmarks.prices import machine_prices
-    from benchmarks.spec import parse_spec
-
-    found, store = measured
-    prices = machine_prices(parse_spec(_stated(about["spec"])))
-    bills = [costs(evaluation, benchmark, prices) for evaluation in found]
-    recommendation = recommend(found, bills, benchmark)
-    provenance = store.meta("provenance") or {}
-    prediction = about.get("prediction", {})
-    extras = Extras(
-        provenance=provenance,
-        machine=str(provenance.get("placement", "")),
-        heldout_from=str(about.get("heldout_from", "")),
-        seed=int(about.get("options", {}).get("seed", 0)),
-        trials={evaluation.candidate: store.trials(evaluation.candidate) for evaluation in found},
-        disagreements=() if cases == "none" else disagreements(benchmark, found, store, cases),
-        predicted_order=tuple(prediction.get("ranking", ())),
-        predicted_outcome=str(prediction.get("outcome", "")),
-        recorded=bool(about.get("recorded", False)),
-    )
-    story = tell(recommendation, found, bills, benchmark, extras)
-    return Verdict(recommendation=recommendation, evaluations=tuple(found), costs=tuple(bills), story=story)
-
-
-def _stated(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The stored spec without keys that were empty."""
-    return {key: value for key, value in spec.items() if value not in (None, {}, [])}
-
-
-def disagreements(
-    benchmark: Benchmark, found: Sequence[Evaluation], store: Store, cases: CaseChoice
-) -> tuple[ExampleAnswers, ...]:
-    """Selection cases on which the approaches differ; with `all` also those on which they agree. Never held-out ones."""
-    answers: dict[str, dict[str, tuple[str, bool]]] = {}
-    notes = store.notes("fit")
-    measured = [evaluation for evaluation in found if evaluation.state is None]
-    for evaluation in measured:
-        for name, text, score in notes.get(evaluation.candidate, {}).get("selection_answers", ()):
-            answers.setdefault(name, {})[evaluation.candidate] = (text, score >= 0.999)
-    known = {case.id: case for case in benchmark.task.examples}
-    several = [name for name, row in answers.items() if len(row) > 1 and name in known]
-    if cases == "wrong":
-        several = [name for name in several if len({right for _, right in answers[name].values()}) > 1]
-    order = sorted(several, key=lambda name: (-len(answers[name]), name))
-    return tuple(
-        ExampleAnswers(input=known[name].input, wanted=known[name].output, answers=answers[name])
-        for name in order[: SHOWN_CASES if cases == "wrong" else None]
-    )

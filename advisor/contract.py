@@ -30,6 +30,8 @@ class CostItem:
     when: Literal["spent", "once", "monthly"]
     source: str
     """Where the number comes from: measured here, a price table with its date, or the person."""
+    by_request: bool = False
+    """It grows with the volume."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,8 @@ class Costs:
     monthly: Amount
     ahead: Amount
     """Remaining one-off plus running cost over the horizon."""
+    at_least: Amount | None = None
+    """What answering costs a month at any volume, where a machine is kept on for it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,12 @@ rule applied again and again to those that remain.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from advisor.amounts import exactly, one_unit, range_of, times, total
 from advisor.contract import Amount, CostItem, Costs
+from advisor.upkeep import CHOOSING, INDEX, TRAINING, upkeep
 from advisor.wording import SECONDS, listed
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.prices import MachinePrices, TokenPrices
@@ -22,7 +23,7 @@ from strategies.contract import Usage
 NOISE = 0.15
 """Half the range laid around measured seconds, as a share: timings repeated on a shared machine vary that much."""
 
-_STEPS = {"search": "choosing the configuration", "index": "building the index", "training": "training"}
+_STEPS = {"search": CHOOSING, "index": INDEX, "training": TRAINING}
 _NOTHING_LEFT = "what was fitted here is what would be put to work"
 
 
@@ -36,18 +37,28 @@ def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -
     request, source = _per_request(evaluation, prices, unit)
     items = [*_spent_items(evaluation.fitting, prices)]
     elsewhere = evaluation.family == "recorded"
-    spent = Amount(value=None, unit=unit) if elsewhere else _total((item.amount for item in items), unit)
-    once = Amount(value=0.0, unit=unit, low=0.0, high=0.0)
-    monthly = _times(request, benchmark.volume)
-    items.append(CostItem(name="putting it to work", amount=once, when="once", source=_NOTHING_LEFT))
-    items.append(CostItem(name="answering", amount=monthly, when="monthly", source=source))
+    spent = Amount(value=None, unit=unit) if elsewhere else total((item.amount for item in items), unit)
+    once = CostItem(name="putting it to work", amount=exactly(0.0, unit), when="once", source=_NOTHING_LEFT)
+    at_least = _at_least(evaluation, prices)
+    answering = times(request, benchmark.volume)
+    if at_least is not None and answering.value is not None and (at_least.value or 0.0) > answering.value:
+        answering, source = (
+            at_least,
+            f"{prices.upkeep.machine_hours:g} hours a month that the machine is kept on, stated",
+        )
+    running = [
+        CostItem(name="answering", amount=answering, when="monthly", source=source, by_request=True),
+        *upkeep(evaluation, prices, items),
+    ]
+    monthly = total((item.amount for item in running), unit)
     return Costs(
         candidate=evaluation.candidate,
-        items=tuple(items),
+        items=(*items, once, *running),
         spent=spent,
-        per_thousand=_times(request, 1000),
+        per_thousand=times(request, 1000),
         monthly=monthly,
-        ahead=_times(monthly, benchmark.horizon_months),
+        ahead=times(monthly, benchmark.horizon_months),
+        at_least=at_least,
     )
 
 
@@ -73,7 +84,7 @@ class Ranking:
         """True where the ranges of two comparable costs overlap."""
         if not self.comparable(one, other):
             return False
-        a, b = _range(self.ahead[one]), _range(self.ahead[other])
+        a, b = range_of(self.ahead[one]), range_of(self.ahead[other])
         return a[0] <= b[1] and b[0] <= a[1]
 
     def first(self, names: Collection[str]) -> str:
@@ -83,11 +94,11 @@ class Ranking:
         """
         if not names:
             raise ValueError("There is no candidate to choose from.")
-        ranked = [name for name in names if name not in self.unranked] or _one_unit(names, self.ahead)
+        ranked = [name for name in names if name not in self.unranked] or one_unit(names, self.ahead)
         if not ranked:
             return min(names, key=self.by_simplicity)
-        least = min(_range(self.ahead[name])[1] for name in ranked)
-        return min((name for name in ranked if _range(self.ahead[name])[0] <= least), key=self.by_simplicity)
+        least = min(range_of(self.ahead[name])[1] for name in ranked)
+        return min((name for name in ranked if range_of(self.ahead[name])[0] <= least), key=self.by_simplicity)
 
     def by_simplicity(self, name: str) -> tuple[int, float, str]:
         """A key for sorting: the simpler first, then the cheaper."""
@@ -99,7 +110,7 @@ def rank(all_costs: Sequence[Costs], evaluations: Sequence[Evaluation]) -> Ranki
     """Puts candidates in order of what lies ahead; amounts in different units are never compared."""
     ahead = {cost.candidate: cost.ahead for cost in all_costs}
     simplicity = {each.candidate: each.simplicity for each in evaluations if each.candidate in ahead}
-    comparable = _one_unit(ahead, ahead)
+    comparable = one_unit(ahead, ahead)
     unranked = tuple(name for name in ahead if name not in comparable)
     measured = {each.candidate for each in evaluations if each.scores and each.state is None}
     wanted = {name: amount for name, amount in ahead.items() if name in measured}
@@ -172,6 +183,16 @@ def _by_tokens(usage: Usage, price: TokenPrices | None, unit: str) -> tuple[Amou
     return Amount(value=money, unit=unit, low=money, high=money), f"{counted}; {price.source}"
 
 
+def _at_least(evaluation: Evaluation, prices: MachinePrices) -> Amount | None:
+    """What the machine costs a month that is kept on for a local candidate, at whatever volume."""
+    hours = prices.upkeep.machine_hours
+    elsewhere = evaluation.family == "recorded" or evaluation.model in prices.tokens
+    if hours is None or elsewhere:
+        return None
+    price = 3600.0 if prices.machine_hour is None else prices.machine_hour
+    return exactly(hours * price, _unit(evaluation, prices))
+
+
 def _by_seconds(seconds: float, prices: MachinePrices) -> Amount:
     value = seconds if prices.machine_hour is None else seconds / 3600 * prices.machine_hour
     unit = SECONDS if prices.machine_hour is None else prices.currency
@@ -218,42 +239,6 @@ def _row_money(row: Usage, price: TokenPrices) -> float | None:
     if price.base_up_to is not None and row.prompt_tokens / max(1, row.calls) > price.base_up_to:
         return None
     return price.money(row.prompt_tokens, row.cached_tokens, row.answer_tokens)
-
-
-# ---------------------------------------------------------------- amounts
-
-
-def _total(amounts: Iterable[Amount], unit: str) -> Amount:
-    """The sum; unknown as soon as one part is unknown or in another unit, as seconds are beside money."""
-    parts = list(amounts)
-    if any(part.value is None or part.unit != unit for part in parts):
-        return Amount(value=None, unit=unit)
-    value = sum(part.value or 0.0 for part in parts)
-    bounds = [_range(part) for part in parts]
-    return Amount(value=value, unit=unit, low=sum(low for low, _ in bounds), high=sum(high for _, high in bounds))
-
-
-def _times(amount: Amount, factor: float) -> Amount:
-    def scaled(value: float | None) -> float | None:
-        return None if value is None else value * factor
-
-    return Amount(value=scaled(amount.value), unit=amount.unit, low=scaled(amount.low), high=scaled(amount.high))
-
-
-def _range(amount: Amount) -> tuple[float, float]:
-    """Low and high of a known amount; the value itself where no range is stated."""
-    value = math.nan if amount.value is None else amount.value
-    return (value if amount.low is None else amount.low), (value if amount.high is None else amount.high)
-
-
-def _one_unit(names: Iterable[str], ahead: Mapping[str, Amount]) -> list[str]:
-    """Those of the names whose cost is known, in the unit that most of them have; money before seconds where equal."""
-    known = [name for name in names if ahead[name].value is not None]
-    if not known:
-        return []
-    counts = Counter(ahead[name].unit for name in known)
-    unit = max(counts, key=lambda unit: (counts[unit], unit != SECONDS, unit))
-    return [name for name in known if ahead[name].unit == unit]
 
 
 def _price_wanted(ahead: Mapping[str, Amount], unranked: Collection[str]) -> str:

@@ -15,7 +15,7 @@ FILE = "example_run.jsonl.gz"
 
 @contextmanager
 def opened() -> Iterator[Path]:
-    """A folder with the example as a run, for `advisor.comparison.reopen`; it is gone when the block ends. Needs no model."""
+    """A folder with the example as a run, for `advisor.stored.reopen`; it is gone when the block ends. Needs no model."""
     with (
         as_file(files("advisor") / FILE) as file,
         tempfile.TemporaryDirectory(prefix="advisor-example-") as folder,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+from advisor.breakeven import Band, Line, bands
 from advisor.reasons import Decided, before, in_money
 from advisor.wording import about, digits, floor_percent, listed, percent, start
 from benchmarks.contract import Evaluation, State
@@ -77,10 +79,34 @@ def _other_volume(decided: Decided) -> list[str]:
     if limit is not None and thousand and in_money(decided.costs[named]):
         most = math.floor(limit / thousand * 1000)
         return [f"A volume above {most:,} requests a month: {named} would cost more than the limit."]
-    return [
-        f"Not the volume: at more or fewer than {decided.benchmark.volume:,} requests a month all costs ahead change "
-        "alike, since what was fitted is already paid for."
-    ]
+    comparable = [name for name in decided.having(State.MEETS) if decided.ranking.comparable(name, named)]
+    lines = [line for name in [named, *comparable] if (line := Line.of(decided.costs[name])) is not None]
+    if not any(line.fixed or line.at_least for line in lines):
+        return [
+            f"Not the volume: at more or fewer than {decided.benchmark.volume:,} requests a month all costs ahead change "
+            "alike, since what was fitted is already paid for."
+        ]
+    return _by_volume(named, bands(lines))
+
+
+def _by_volume(named: str, found: Sequence[Band]) -> list[str]:
+    """From which volume on another one that meets the target is the cheapest."""
+    others = [band for band in found if band.name != named]
+    if not others:
+        return [f"Not the volume: {named} is the cheapest that meets the target at any."]
+    sentences = []
+    for band in others:
+        low, high = _volume(band.above), _volume(band.upto or 0.0)
+        where = (
+            f"Fewer than {high}" if not band.above else f"More than {low}" if band.upto is None else f"{low} to {high}"
+        )
+        sentences.append(f"{where} requests a month: {band.name} is the cheapest that meets the target.")
+    return sentences
+
+
+def _volume(requests: float) -> str:
+    """`about 12,000`: two digits that count."""
+    return f"about {float(f'{requests:.2g}'):,.0f}"
 
 
 def _other_cost(decided: Decided) -> list[str]:

@@ -81,6 +81,8 @@ def _facts(material: Material) -> dict[str, Any]:
         "best": told.best,
         "metric": benchmark.metric.name,
         "target": benchmark.target,
+        "exploratory": benchmark.exploratory,
+        "look": vars(benchmark.look) | {},
         "heldout_cases": len(benchmark.heldout),
         "examples": len(benchmark.task.examples),
         "fingerprint": benchmark.fingerprint,

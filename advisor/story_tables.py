@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from advisor import setups
+from advisor.amounts import total
 from advisor.contract import (
     Amount,
     CostItem,
@@ -142,22 +143,28 @@ def main_table(material: Material) -> Table:
 def costs_table(material: Material) -> Table:
     """Cost by step, and what 1,000 requests and the horizon cost."""
     months = material.benchmark.horizon_months
+    upkept = any(_upkeep(cost) for cost in material.costs.values())
     rows = []
     for status in material.suitable:
         evaluation, cost = material.evaluations[status.candidate], material.costs[status.candidate]
         steps = [
             _step_amount(cost.items, name) for name in ("choosing the configuration", "building the index", "training")
         ]
-        rows.append((status.candidate, *steps, _tokens(evaluation), amount(cost.per_thousand), amount(cost.ahead)))
+        kept = (amount(total([item.amount for item in _upkeep(cost)], cost.monthly.unit)),) if upkept else ()
+        rows.append(
+            (status.candidate, *steps, _tokens(evaluation), amount(cost.per_thousand), *kept, amount(cost.ahead))
+        )
+    named = ("upkeep a month",) if upkept else ()
     return Table(
         title="Costs by step",
-        columns=("approach", "choosing", "index", "training", "tokens", "1,000 requests", f"{months} months"),
+        columns=("approach", "choosing", "index", "training", "tokens", "1,000 requests", *named, f"{months} months"),
         rows=tuple(rows),
         note=(
             "Choosing, index and training are already spent. Tokens are prompt and answer of one request. "
             f"The order of the approaches follows the last column, at {material.benchmark.volume:,} requests a month."
+            f"{' Upkeep is what following changed facts and tasks takes, as the task spec states.' if upkept else ''}"
         ),
-        numeric=(1, 2, 3, 4, 5, 6),
+        numeric=tuple(range(1, 8 if upkept else 7)),
     )
 
 
@@ -306,6 +313,11 @@ def _tokens(evaluation: Evaluation) -> str:
         return NONE
     prompt, answer = usage.prompt_tokens / usage.calls, usage.answer_tokens / usage.calls
     return f"{prompt:,.0f} + {answer:,.0f}" if prompt or answer else "0"
+
+
+def _upkeep(cost: Costs) -> list[CostItem]:
+    """The items a month that do not grow with the volume."""
+    return [item for item in cost.items if item.when == "monthly" and not item.by_request]
 
 
 def _step_amount(items: Sequence[CostItem], name: str) -> str:

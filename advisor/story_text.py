@@ -64,6 +64,11 @@ def confidence(material: Material) -> str:
             f"Measured on {cases} that no approach saw. The chance of wrongly saying that anything meets the target is "
             f"at most 5 %, and so is that of wrongly saying that anything misses it{together}{_looks(benchmark)}"
         )
+    if benchmark.exploratory:
+        sure += (
+            " The target was named when the figures were known, so this is "
+            "exploratory; the bounds hold for every target at once."
+        )
     if material.extras.held_out_shown:
         sure += (
             " Errors on these cases were looked at before, so the figures are development figures; fresh cases are "
@@ -265,4 +270,5 @@ def _how_bounded(material: Material) -> str:
         how = "One-sided bounds come from betting on whole groups of cases, valid at any sample size"
     else:
         how = "One-sided bounds are exact (Clopper-Pearson)"
-    return f"{how}, at 95 % over all approaches and looks{_SHARED[material.recommendation.procedure]}."
+    shared = " and every target" if material.benchmark.exploratory else _SHARED[material.recommendation.procedure]
+    return f"{how}, at 95 % over all approaches and looks{shared}."

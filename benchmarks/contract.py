@@ -104,6 +104,8 @@ class Benchmark:
     procedure: Procedure = "holm"
     """How the candidates share one error; Holm also where a candidate has no selection score to be ordered by."""
     look: Look = field(default_factory=Look)
+    exploratory: bool = False
+    """The target is not the one that was fixed before the run."""
     slices: tuple[str, ...] = ()
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""

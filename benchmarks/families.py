@@ -32,6 +32,15 @@ class Family:
     """Candidates from strong to weak, as the selection part has them: fixed before any held-out case was looked at. The
     fixed sequence and the finalist need it."""
     alpha: float = 0.05
+    any_target: bool = False
+    """The target was named after the figures were known: the bounds hold for all targets at once, whatever the procedure."""
+
+
+def single_step(p_values: ArrayLike, alpha: float = 0.05) -> Rejection:
+    """Each at `alpha` over the number of hypotheses, so that the bounds hold together, for every target at once."""
+    given = np.asarray(p_values, dtype=np.float64)
+    level = alpha / max(1, given.shape[-1])
+    return given <= level, np.full(given.shape, level)
 
 
 def holm(p_values: ArrayLike, alpha: float = 0.05) -> Rejection:

@@ -53,7 +53,7 @@ def pack(folder: Path, file: Path, *, recorded: bool = False, made: Mapping[str,
 
 
 def unpack(file: Path, folder: Path) -> Mapping[str, Any]:
-    """Writes `run.json` and `run.sqlite` into `folder`, ready for `advisor.comparison.reopen`.
+    """Writes `run.json` and `run.sqlite` into `folder`, ready for `advisor.stored.reopen`.
 
     Returns the first line without the run: `left_out` and `made`. Raises `BadInput` where the file is none of ours.
     """

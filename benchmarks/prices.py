@@ -35,6 +35,24 @@ class TokenPrices:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Upkeep:
+    """What the person says about keeping an approach right and ready; None: nothing is said, and nothing assumed."""
+
+    facts_months: float | None = None
+    """Facts change every so many months."""
+    task_months: float | None = None
+    """So do labels, style or format."""
+    labels: int = 0
+    """Examples labelled anew each time the task changes."""
+    label_price: float = 0.0
+    hours: float = 0.0
+    """Of a person, each time something is chosen or trained anew."""
+    hour_price: float = 0.0
+    machine_hours: float | None = None
+    """Hours a month that the machine is kept on for local models, whether it answers or not."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MachinePrices:
     """Every price that a comparison knows. A model that stands in neither mapping ran on the machine itself."""
 
@@ -43,6 +61,7 @@ class MachinePrices:
     currency: str = "USD"
     tokens: Mapping[str, TokenPrices | None] = field(default_factory=dict)
     """Models that answer from somewhere else. None: their price is not known."""
+    upkeep: Upkeep = field(default_factory=Upkeep)
 
 
 def token_prices(model: str, endpoint: str | None = None, on: date | None = None) -> TokenPrices | None:
@@ -87,6 +106,7 @@ def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
         machine_hour=spec.prices.machine_hour,
         currency=spec.prices.currency,
         tokens={model.name: _of(model, spec.prices.currency, on) for model in spec.models if _is_hosted(model)},
+        upkeep=Upkeep(**{key: value for key, value in spec.upkeep if value is not None}),
     )
 
 

@@ -189,6 +189,25 @@ class Prices(_Section):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
 
 
+class UpkeepSpec(_Section):
+    """How often facts and the task change, and what it takes to follow (`prices.Upkeep`)."""
+
+    facts_months: Positive | None = None
+    task_months: Positive | None = None
+    labels: Annotated[int, Field(ge=0)] | None = None
+    label_price: NotNegative | None = None
+    hours: NotNegative | None = None
+    hour_price: NotNegative | None = None
+    machine_hours: Annotated[float, Field(ge=0, le=744, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        for amount, price in (("labels", "label_price"), ("hours", "hour_price")):
+            if getattr(self, amount) and getattr(self, price) is None:
+                raise ValueError(f"says {amount} without a {price}. Add `{price}: 0.5`, or what one costs you.")
+        return self
+
+
 class Spec(_Section):
     """One task, as a person describes it. Four keys are enough: name, instruction, examples, target."""
 
@@ -216,8 +235,9 @@ class Spec(_Section):
     embedder: EmbedderSpec = EmbedderSpec()
     columns: Columns = Columns()
     prices: Prices = Prices()
+    upkeep: UpkeepSpec = UpkeepSpec()
 
-    @field_validator("constraints", "columns", "prices", mode="before")
+    @field_validator("constraints", "columns", "prices", "upkeep", mode="before")
     @classmethod
     def _empty_section(cls, value: object) -> object:
         return {} if value is None else value
@@ -260,6 +280,14 @@ class Spec(_Section):
     @classmethod
     def _distinct_labels(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
         return checked_labels(value) if isinstance(value, tuple) else value
+
+    @model_validator(mode="after")
+    def _one_currency(self) -> Self:
+        if (self.upkeep.labels or self.upkeep.hours) and self.prices.machine_hour is None:
+            raise ValueError(
+                "upkeep counts money, and what the machine costs is not known. Add `prices: {machine_hour: 0.40}`."
+            )
+        return self
 
     @property
     def limits(self) -> Constraints:

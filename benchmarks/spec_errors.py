@@ -12,12 +12,13 @@ from benchmarks.yaml_text import YamlText
 SPEC_KEYS = (
     *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "labels", "schema"),
     *("target", "constraints", "volume", "horizon_months", "temperature", "slices", "models", "embedder", "columns"),
-    *("metric", "pattern", "prices", "procedure"),
+    *("metric", "pattern", "prices", "procedure", "upkeep"),
 )
 SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "constraints": ("cost_per_month", "p95_latency_s", "data_stays_here"),
     "columns": ("input", "output", "id", "answers", "document_ids", "group"),
     "prices": ("machine_hour", "currency"),
+    "upkeep": ("facts_months", "task_months", "labels", "label_price", "hours", "hour_price", "machine_hours"),
     "embedder": ("name", "folder"),
     "models": (
         *("name", "folder", "endpoint", "model", "key_env", "concurrency", "timeout_s", "retries", "context_tokens"),
@@ -48,6 +49,13 @@ _SAMPLES: Mapping[str, str] = {
     "columns": "columns: {input: text, output: label}",
     "procedure": "procedure: fixed sequence",
     "prices": "prices: {machine_hour: 0.40, currency: USD}",
+    "upkeep": "upkeep: {facts_months: 1, task_months: 6}",
+    "facts_months": "facts_months: 1",
+    "task_months": "task_months: 6",
+    "label_price": "label_price: 0.5",
+    "hours": "hours: 4",
+    "hour_price": "hour_price: 60",
+    "machine_hours": "machine_hours: 730",
     "cost_per_month": "cost_per_month: 200",
     "p95_latency_s": "p95_latency_s: 2",
     "data_stays_here": "data_stays_here: true",

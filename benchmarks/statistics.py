@@ -17,7 +17,7 @@ from scipy import stats
 
 from benchmarks.betting import mean_above, p_at_most
 from benchmarks.contract import State
-from benchmarks.families import Family, Rejection, finalist, fixed_sequence, holm, max_t
+from benchmarks.families import Family, Rejection, finalist, fixed_sequence, holm, max_t, single_step
 from benchmarks.grouping import Floats, as_scores, binomial_counts, group_codes, totals
 from benchmarks.resampling import Resampled, bootstrap_figures, figure_above, figure_below, resampled_metric
 from benchmarks.sample_size import cases_needed, more_cases, right_needed, share_above, showable, smallest_difference
@@ -154,7 +154,7 @@ def statuses(
     if not names:
         return {}
     scores = [as_scores(scores_by_candidate[name]) for name in names]
-    if family.procedure == "max-t":
+    if family.procedure == "max-t" and not family.any_target:
         rows, codes = np.array(scores), group_codes(groups, len(scores[0]))
         meets, meets_level = max_t(rows, codes, target, family.alpha)
         misses, misses_level = max_t(1.0 - rows, codes, 1.0 - target, family.alpha)
@@ -190,6 +190,8 @@ def statuses_of_figures(
 
 def _shared(p_values: Sequence[float], names: Sequence[str], family: Family, strong_first: bool) -> Rejection:
     """To meet the target is tested from strong to weak, to miss it from weak to strong."""
+    if family.any_target:
+        return single_step(p_values, family.alpha)
     if family.procedure in ("holm", "max-t"):
         return holm(p_values, family.alpha)
     order = [names.index(name) for name in family.order if name in names]

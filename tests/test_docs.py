@@ -91,12 +91,12 @@ def test_the_table_of_wishes_names_every_field_and_no_other() -> None:
 
 def test_the_public_names_are_the_same_whatever_was_imported_before() -> None:
     import advisor
-    from advisor import comparison
+    from advisor import comparison, stored
 
     for name in advisor.__all__:
         assert getattr(advisor, name) is not None
     assert advisor.advise is comparison.advise
-    assert advisor.reopen is comparison.reopen
+    assert advisor.reopen is stored.reopen
 
 
 @pytest.mark.parametrize("block", blocks(README, "python"), ids=lambda block: block.splitlines()[0])

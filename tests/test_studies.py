@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from advisor.comparison import Wishes, execute, prepare, reopen
+from advisor.comparison import Wishes, execute, prepare
 from advisor.example import opened as example
+from advisor.stored import reopen
 from benchmarks.contract import BadInput
 from benchmarks.packed import pack, read_lines, unpack, write_lines
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,28 +23,37 @@ EXAMPLE = "example"
     show_default=True,
     help="Cases of the selection part that the report shows.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the report. Default: the run's own.")
+@click.option("--target", type=float, help="Another target than before the run: the verdict is exploratory then.")
+@click.option("--volume", type=int, help="Requests a month.")
+@click.option("--horizon-months", type=int, help="For how many months costs are added up.")
+@click.option("--machine-hour", type=float, help="Price of an hour of the machine that ran local models.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for the report. Default: the run's own, or what-if inside it where something is changed.",
+)
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 @click.pass_context
-def command(ctx: click.Context, /, run: str, rescore: bool, cases: str, out: Path | None, **given: bool) -> None:
+def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **given: Any) -> None:
     """Tell the stored run in the folder RUN again: verdict, table and report files.
 
+    With another target, volume, horizon or price the verdict is made anew from the same answers, without any model.
     `advisor report example` shows a real run that comes with the product.
     """
-    from advisor.comparison import reopen
+    from advisor.stored import Changes, reopen
 
-    with_code = given["allow_code"]
+    changes = Changes(**{name: given.pop(name) for name in ("target", "volume", "horizon_months", "machine_hour")})
     if run == EXAMPLE and not Path(run).exists():
         from advisor.example import opened
 
         with opened() as folder:
-            verdict = reopen(folder, cases=cases)  # type: ignore[arg-type]  # click has checked the choice
+            verdict = reopen(folder, cases=given["cases"], changes=changes)
         out = out or Path("example-report")
     else:
-        verdict = reopen(Path(run), cases=cases, rescore=rescore, allow_code=with_code)  # type: ignore[arg-type]
-        out = out or Path(run)
-    code = tell(verdict, given["as_json"])
+        verdict = reopen(Path(run), changes=changes, **given)
+        out = out or (Path(run) if changes == Changes() else Path(run) / "what-if")
+    code = tell(verdict, as_json)
     out.mkdir(parents=True, exist_ok=True)
     paths = write_reports(verdict, out)
     click.echo(err=True)

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from advisor.comparison import reopen
 from advisor.contract import Verdict
+from advisor.stored import reopen
 from benchmarks.contract import Answered, BadInput, Benchmark, Evaluation
 from benchmarks.frozen import thaw
 from benchmarks.packed import unpack

@@ -1,0 +1,50 @@
+"""Sums and multiples of costs that may be unknown or in different units, and the range that each may lie in."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from advisor.contract import Amount
+from advisor.wording import SECONDS
+
+
+def exactly(value: float, unit: str) -> Amount:
+    """An amount that is stated and not measured."""
+    return Amount(value=value, unit=unit, low=value, high=value)
+
+
+def total(amounts: Iterable[Amount], unit: str) -> Amount:
+    """The sum; unknown as soon as one part is unknown or in another unit, as seconds are beside money."""
+    parts = list(amounts)
+    if any(part.value is None or part.unit != unit for part in parts):
+        return Amount(value=None, unit=unit)
+    value = sum(part.value or 0.0 for part in parts)
+    bounds = [range_of(part) for part in parts]
+    return Amount(value=value, unit=unit, low=sum(low for low, _ in bounds), high=sum(high for _, high in bounds))
+
+
+def times(amount: Amount, factor: float) -> Amount:
+    """So many of it; of an unknown amount an unknown one."""
+
+    def scaled(value: float | None) -> float | None:
+        return None if value is None else value * factor
+
+    return Amount(value=scaled(amount.value), unit=amount.unit, low=scaled(amount.low), high=scaled(amount.high))
+
+
+def range_of(amount: Amount) -> tuple[float, float]:
+    """Low and high of a known amount; the value itself where no range is stated."""
+    value = math.nan if amount.value is None else amount.value
+    return (value if amount.low is None else amount.low), (value if amount.high is None else amount.high)
+
+
+def one_unit(names: Iterable[str], amounts: Mapping[str, Amount]) -> list[str]:
+    """Those of the names whose cost is known, in the unit that most of them have; money before seconds where equal."""
+    known = [name for name in names if amounts[name].value is not None]
+    if not known:
+        return []
+    counts = Counter(amounts[name].unit for name in known)
+    unit = max(counts, key=lambda unit: (counts[unit], unit != SECONDS, unit))
+    return [name for name in known if amounts[name].unit == unit]

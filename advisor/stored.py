@@ -1,0 +1,153 @@
+"""From a stored run to a verdict, without any model: as it was, or with another target, volume, horizon or price."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from advisor.contract import ExampleAnswers, Verdict
+from benchmarks.contract import BadInput, Benchmark, Evaluation
+
+if TYPE_CHECKING:
+    from benchmarks.store import Store
+
+SHOWN_CASES = 12
+CaseChoice = Literal["none", "wrong", "all"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What a stored run is told with instead of what its task says. None: as it was."""
+
+    target: float | None = None
+    """Another one than before the run makes the verdict exploratory: its bounds hold for every target at once."""
+    volume: int | None = None
+    horizon_months: int | None = None
+    machine_hour: float | None = None
+
+    def applied(self, benchmark: Benchmark, spec: Mapping[str, Any]) -> tuple[Benchmark, dict[str, Any]]:
+        """Benchmark and spec with the changes, checked as in a task file. Raises `BadInput`."""
+        from benchmarks.spec import parse_spec
+
+        stated = {name: value for name, value in vars(self).items() if value is not None}
+        if (hour := stated.pop("machine_hour", None)) is not None:
+            stated["prices"] = {**(spec.get("prices") or {}), "machine_hour": hour}
+        changed = {**spec, **stated}
+        asked = parse_spec(_stated(changed), name="what was asked for")
+        return replace(
+            benchmark,
+            target=benchmark.target if self.target is None else asked.target,
+            exploratory=benchmark.exploratory or self.target not in (None, benchmark.target),
+            volume=asked.volume,
+            horizon_months=asked.horizon_months,
+        ), changed
+
+
+def reopen(
+    folder: Path | str,
+    *,
+    cases: CaseChoice = "none",
+    rescore: bool = False,
+    allow_code: bool = False,
+    changes: Changes | None = None,
+) -> Verdict:
+    """The verdict of a stored run, made again from its rows without any model. Raises `BadInput`."""
+    from benchmarks.frozen import thaw
+
+    folder = Path(folder)
+    if cases not in get_args(CaseChoice):
+        raise BadInput(f"cases is {cases!r}; it is one of {', '.join(get_args(CaseChoice))}.")
+    about, changes = about_run(folder), changes or Changes()
+    benchmark, spec = changes.applied(thaw(about["benchmark"], folder, allow_code), about["spec"])
+    return told(folder, {**about, "spec": spec}, benchmark, cases, rescore)
+
+
+def told(
+    folder: Path, about: Mapping[str, Any], benchmark: Benchmark, cases: CaseChoice, rescore: bool = False
+) -> Verdict:
+    """The verdict from the rows in the folder; `about` is what run.json says."""
+    from benchmarks.store import Store
+    from benchmarks.stored import evaluations, rescored
+
+    store = Store(folder / "run.sqlite")
+    try:
+        if rescore:
+            rescored(benchmark, store)
+        return _verdict(about, benchmark, (evaluations(benchmark, about["candidates"], store), store), cases)
+    finally:
+        store.close()
+
+
+def about_run(folder: Path) -> dict[str, Any]:
+    """What run.json says. Raises `BadInput` where the folder holds no run."""
+    for name in ("run.json", "run.sqlite"):
+        if not (folder / name).is_file():
+            raise BadInput(f"{folder} holds no run: {name} is missing. Give the folder that `advisor run --out` wrote.")
+    try:
+        about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(
+            f"{folder / 'run.json'} cannot be read as JSON ({error}). Run again into a new folder."
+        ) from None
+    if not isinstance(about, dict) or "benchmark" not in about:
+        raise BadInput(f"{folder / 'run.json'} does not describe a run. Run again into a new folder.")
+    return about
+
+
+def _verdict(
+    about: Mapping[str, Any], benchmark: Benchmark, measured: tuple[Sequence[Evaluation], Store], cases: CaseChoice
+) -> Verdict:
+    from advisor.decide import recommend
+    from advisor.economics import costs
+    from advisor.story import Extras, tell
+    from benchmarks.prices import machine_prices
+    from benchmarks.spec import parse_spec
+
+    found, store = measured
+    prices = machine_prices(parse_spec(_stated(about["spec"])))
+    bills = [costs(evaluation, benchmark, prices) for evaluation in found]
+    recommendation = recommend(found, bills, benchmark)
+    provenance = store.meta("provenance") or {}
+    prediction = about.get("prediction", {})
+    extras = Extras(
+        provenance=provenance,
+        machine=str(provenance.get("placement", "")),
+        heldout_from=str(about.get("heldout_from", "")),
+        seed=int(about.get("options", {}).get("seed", 0)),
+        trials={evaluation.candidate: store.trials(evaluation.candidate) for evaluation in found},
+        disagreements=() if cases == "none" else disagreements(benchmark, found, store, cases),
+        predicted_order=tuple(prediction.get("ranking", ())),
+        predicted_outcome=str(prediction.get("outcome", "")),
+        recorded=bool(about.get("recorded", False)),
+    )
+    story = tell(recommendation, found, bills, benchmark, extras)
+    return Verdict(recommendation=recommendation, evaluations=tuple(found), costs=tuple(bills), story=story)
+
+
+def _stated(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored spec without keys that were empty."""
+    return {key: value for key, value in spec.items() if value not in (None, {}, [])}
+
+
+def disagreements(
+    benchmark: Benchmark, found: Sequence[Evaluation], store: Store, cases: CaseChoice
+) -> tuple[ExampleAnswers, ...]:
+    """Selection cases on which the approaches differ; with `all` also those on which they agree. Never held-out ones."""
+    answers: dict[str, dict[str, tuple[str, bool]]] = {}
+    notes = store.notes("fit")
+    measured = [evaluation for evaluation in found if evaluation.state is None]
+    for evaluation in measured:
+        for name, text, score in notes.get(evaluation.candidate, {}).get("selection_answers", ()):
+            answers.setdefault(name, {})[evaluation.candidate] = (text, score >= 0.999)
+    known = {case.id: case for case in benchmark.task.examples}
+    several = [name for name, row in answers.items() if len(row) > 1 and name in known]
+    if cases == "wrong":
+        several = [name for name in several if len({right for _, right in answers[name].values()}) > 1]
+    order = sorted(several, key=lambda name: (-len(answers[name]), name))
+    return tuple(
+        ExampleAnswers(input=known[name].input, wanted=known[name].output, answers=answers[name])
+        for name in order[: SHOWN_CASES if cases == "wrong" else None]
+    )

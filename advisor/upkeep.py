@@ -1,0 +1,77 @@
+"""What keeps an approach right over the months: fitting it anew when facts or the task change, with labels and hours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from advisor.amounts import exactly, times
+from advisor.contract import CostItem
+from benchmarks.contract import Evaluation
+from benchmarks.prices import MachinePrices
+
+INDEX, TRAINING, CHOOSING = "building the index", "training", "choosing the configuration"
+_STATED = "how often is stated in the task spec"
+
+
+def upkeep(evaluation: Evaluation, prices: MachinePrices, spent: Sequence[CostItem]) -> list[CostItem]:
+    """Items a month, each a share of what fitting took here; none where the spec says nothing of change.
+
+    When the task changes (labels, style, format), everything that was fitted is fitted anew, on new labels. When facts
+    change, what looks them up gets a new index, and what was trained without looking up is trained anew, since its weights
+    hold them. Answers from a file are kept up elsewhere.
+    """
+    if evaluation.family == "recorded":
+        return []
+    stated, items = prices.upkeep, []
+    if stated.task_months is not None:
+        items += [_again(item, stated.task_months) for item in spent]
+        items += _labels(prices, stated.task_months)
+        items += _hours(prices, stated.task_months) if _worked_on(spent) else []
+    if stated.facts_months is not None:
+        held = [item for item in spent if item.name == _holds_facts(evaluation)]
+        items += [_again(item, stated.facts_months) for item in held]
+        items += _hours(prices, stated.facts_months) if _worked_on(held) else []
+    return items
+
+
+def _holds_facts(evaluation: Evaluation) -> str:
+    """The step by which facts get into the approach; empty for those that hold none."""
+    return {"retrieval": INDEX, "combined": INDEX, "finetuning": TRAINING}.get(evaluation.family, "")
+
+
+def _worked_on(items: Sequence[CostItem]) -> bool:
+    """Whether a person has to sit down to it: an index is built by itself."""
+    return any(item.name in (CHOOSING, TRAINING) for item in items)
+
+
+def _again(item: CostItem, months: float) -> CostItem:
+    return replace(
+        item,
+        name=f"{item.name} anew, {_every(months)}",
+        amount=times(item.amount, 1 / months),
+        when="monthly",
+        source=f"{item.source}; {_STATED}",
+    )
+
+
+def _labels(prices: MachinePrices, months: float) -> list[CostItem]:
+    stated = prices.upkeep
+    if not stated.labels:
+        return []
+    money = exactly(stated.labels * stated.label_price / months, prices.currency)
+    source = f"{stated.labels:,} labels at {stated.label_price:g} {prices.currency}, stated in the task spec"
+    return [CostItem(name=f"new labels, {_every(months)}", amount=money, when="monthly", source=source)]
+
+
+def _hours(prices: MachinePrices, months: float) -> list[CostItem]:
+    stated = prices.upkeep
+    if not stated.hours:
+        return []
+    money = exactly(stated.hours * stated.hour_price / months, prices.currency)
+    source = f"{stated.hours:g} hours at {stated.hour_price:g} {prices.currency}, stated in the task spec"
+    return [CostItem(name=f"a person's hours, {_every(months)}", amount=money, when="monthly", source=source)]
+
+
+def _every(months: float) -> str:
+    return "every month" if months == 1 else f"every {months:g} months"

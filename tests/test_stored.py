@@ -1,0 +1,93 @@
+"""A stored run told with another target, volume, horizon or price: a new verdict from the same answers, and no model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from advisor.contract import Verdict
+from advisor.example import opened
+from advisor.stored import Changes, reopen
+from benchmarks.contract import BadInput, State
+from benchmarks.looks import level_of
+from benchmarks.statistics import clopper_pearson_lower
+from tests.desk import call
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recorded example as a run folder."""
+    with opened() as folder:
+        return Path(shutil.copytree(folder, tmp_path_factory.mktemp("stored") / "run"))
+
+
+def monthly(verdict: Verdict) -> dict[str, float | None]:
+    return {bill.candidate: bill.monthly.value for bill in verdict.costs}
+
+
+def test_without_changes_it_is_the_same_verdict(run: Path) -> None:
+    assert reopen(run, changes=Changes()).story == reopen(run).story
+
+
+def test_another_volume_costs_in_proportion(run: Path) -> None:
+    before = reopen(run)
+    volume = before.story.facts["volume"]
+    after = reopen(run, changes=Changes(volume=3 * volume))
+    for name, value in monthly(before).items():
+        assert value is not None
+        assert monthly(after)[name] == pytest.approx(3 * value)
+    assert after.recommendation.statuses == before.recommendation.statuses
+
+
+def test_a_price_of_the_machine_gives_money(run: Path) -> None:
+    priced = reopen(run, changes=Changes(machine_hour=3.6))
+    seconds = monthly(reopen(run))
+    assert {bill.monthly.unit for bill in priced.costs} == {"USD"}
+    for name, value in monthly(priced).items():
+        assert value == pytest.approx((seconds[name] or 0.0) / 1000)
+
+
+def test_a_target_named_afterwards_is_exploratory_and_holds_for_every_target(run: Path) -> None:
+    verdict = reopen(run, changes=Changes(target=0.65))
+    assert "The target was named when the figures were known, so this is exploratory" in verdict.story.confidence
+    tested = [each for each in verdict.recommendation.statuses if each.state is not State.SKIPPED]
+    level = level_of(1) / len(tested)
+    figures = {each.candidate: each for each in verdict.evaluations}
+    for status in tested:
+        right = sum(figures[status.candidate].scores)
+        bound = clopper_pearson_lower(right, len(figures[status.candidate].scores), level)
+        assert status.lower == pytest.approx(bound if status.state is State.MEETS else min(bound, 0.65))
+        assert (status.state is State.MEETS) == (bound >= 0.65)
+    same = reopen(run, changes=Changes(target=0.6))
+    assert "exploratory" not in same.story.confidence, "it is the target that was fixed before the run"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (Changes(target=90), "0.9 for 90 %"),
+        (Changes(volume=0), "volume"),
+        (Changes(horizon_months=500), "horizon_months"),
+        (Changes(machine_hour=-1), "machine_hour"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(run: Path, changes: Changes, said: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        reopen(run, changes=changes)
+    assert said in str(refusal.value)
+    assert "what was asked for" in str(refusal.value)
+
+
+def test_the_report_of_the_run_itself_stays(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call(capsys, "report", str(run))
+    before = (run / "report.json").read_bytes()
+    done = call(capsys, "report", str(run), "--volume", "1000000", "--target", "0.7", "--json")
+    assert json.loads(done.out)["task"] == json.loads(before)["task"]
+    assert (run / "report.json").read_bytes() == before
+    assert "exploratory" in (run / "what-if" / "report.md").read_text(encoding="utf-8")
+    wrong = call(capsys, "report", str(run), "--target", "70")
+    assert wrong.code == 2
+    assert len(wrong.err.strip().splitlines()) <= 3
