@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from advisor.comparison import find
+from benchmarks.assemble import Limits
 from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation, State
 from benchmarks.frozen import freeze, thaw
 from benchmarks.metrics import load as load_metric
@@ -254,6 +256,15 @@ def test_a_run_goes_on_only_as_what_it_is(part: str, model: Path, tmp_path: Path
     assert part in sentence
     assert "start without --resume into another folder" in sentence
     assert contents(run.folder) == before
+
+
+@pytest.mark.parametrize("name", ["support-intents", "handbook-qa", "order-extract", "house-style"])
+def test_a_task_is_the_same_after_it_was_stored(name: str, tmp_path: Path) -> None:
+    prepared = find(name).assembled(Limits(examples=60, heldout=40))
+    told = json.loads(json.dumps(freeze(prepared.benchmark), default=str))
+    stored = thaw(told, tmp_path)
+    assert stored.metric == prepared.benchmark.metric
+    assert stored == replace(prepared.benchmark, task=replace(prepared.benchmark.task, score=stored.task.score))
 
 
 def test_other_batches_are_another_run(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

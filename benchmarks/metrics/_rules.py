@@ -62,6 +62,8 @@ def _read_rule(position: int, given: Any) -> Rule:
     where = f"Rule {position} of style_rules"
     if not isinstance(given, Mapping):
         raise BadInput(f"{where} is {given!r}; write a mapping with name, says and one of {', '.join(CHECKS)}.")
+    if set(given) == {"name", "says", "check", "value"} and given["check"] in CHECKS:  # as a stored run holds it
+        given = {"name": given["name"], "says": given["says"], given["check"]: given["value"]}
     for key in given:
         if key not in KEYS:
             close = get_close_matches(str(key), KEYS, n=1, cutoff=0.0)[0]
