@@ -12,7 +12,7 @@ from advisor.contract import Costs, Recommendation, Status
 from advisor.economics import Ranking, rank
 from advisor.outlook import next_steps, would_change
 from advisor.reasons import Decided, in_money, reasons
-from advisor.triage import expect
+from advisor.triage import Situation, expect
 from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 
@@ -52,7 +52,7 @@ def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchma
         statuses=statuses,
         ranking=ranking,
         benchmark=benchmark,
-        expectation=expect(benchmark.task),
+        expectation=expect(Situation.of(benchmark.task)),
     )
     return Recommendation(
         verdict=outcome.verdict,

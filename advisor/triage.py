@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from strategies.contract import Case, Family, Task
+from strategies.contract import Case, Family, Kind, Task
+
+Change = Literal["never", "yearly", "monthly", "daily"]
 
 FEW_LABELS = 30
 MANY_PER_LABEL = 10
@@ -26,11 +29,45 @@ class Expectation:
     why: tuple[str, ...]
 
 
-def expect(task: Task) -> Expectation:
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What is known of a task before anything ran, from its data or from a person's answers."""
+
+    kind: Kind
+    examples: int
+    labels: int = 0
+    """Different labels of a classification."""
+    documents: bool = False
+    found: float = 0.0
+    """Share of the answers that stand word for word in the documents."""
+    counted: bool = True
+    """The share was counted; else it stands for what a person said."""
+    facts_change: Change | None = None
+    """How often; None: nobody said."""
+    temperature: float = 0.0
+
+    @classmethod
+    def of(cls, task: Task) -> Situation:
+        return cls(
+            kind=task.kind,
+            examples=len(task.examples),
+            labels=len(task.labels),
+            documents=bool(task.documents),
+            found=found_in_documents(task),
+            temperature=task.temperature,
+        )
+
+    @property
+    def facts_move(self) -> bool:
+        """Faster than anybody trains."""
+        return self.facts_change in ("monthly", "daily")
+
+
+def expect(task: Situation) -> Expectation:
     """What the task alone suggests. Nothing is run, and the measurement may well disagree: that is worth telling."""
     scores: dict[Family, float] = {"reference": 1, "prompting": 3, "retrieval": 2, "finetuning": 1, "combined": 0}
     why: list[str] = []
-    for judge in (_classifying, _facts, _form, _amount):
+    for judge in (_classifying, _facts, _drift, _form, _amount):
         judge(task, scores, why)
     if task.temperature > 0:
         why.append(
@@ -52,10 +89,10 @@ def found_in_documents(task: Task) -> float:
     return sum(_stands_in(case, texts) for case in cases) / len(cases)
 
 
-def _classifying(task: Task, scores: dict[Family, float], why: list[str]) -> None:
+def _classifying(task: Situation, scores: dict[Family, float], why: list[str]) -> None:
     if not task.labels:
         return
-    labels, examples = len(task.labels), len(task.examples)
+    labels, examples = task.labels, task.examples
     if labels <= FEW_LABELS and examples >= MANY_PER_LABEL * labels:
         scores["reference"] += 3
         why.append(
@@ -77,22 +114,23 @@ def _classifying(task: Task, scores: dict[Family, float], why: list[str]) -> Non
         )
 
 
-def _facts(task: Task, scores: dict[Family, float], why: list[str]) -> None:
-    share = found_in_documents(task)
+def _facts(task: Situation, scores: dict[Family, float], why: list[str]) -> None:
+    share = task.found
+    part = f"{round(100 * share)} %" if task.counted else "Most" if share >= FOUND_IN_DOCUMENTS else "some"
     if share >= FOUND_IN_DOCUMENTS:
         scores["retrieval"] += 4
         scores["combined"] += 3
         scores["finetuning"] -= 1
         why.append(
-            f"{round(100 * share)} % of the answers stand in the documents: the task asks for facts, and facts are "
+            f"{part} of the answers stand in the documents: the task asks for facts, and facts are "
             "looked up (retrieval) rather than learnt (fine-tuning)."
         )
     elif task.documents:
         scores["retrieval"] += 1
         scores["combined"] += 1
         why.append(
-            f"There are {len(task.documents)} documents, but only {round(100 * share)} % of the answers stand in them "
-            "word for word: retrieval may help and may not suffice."
+            f"There are documents, but only {part} of the answers stand in them word for word: retrieval "
+            "may help and may not suffice."
         )
     elif task.kind == "qa":
         scores["prompting"] += 1
@@ -101,7 +139,20 @@ def _facts(task: Task, scores: dict[Family, float], why: list[str]) -> None:
         )
 
 
-def _form(task: Task, scores: dict[Family, float], why: list[str]) -> None:
+def _drift(task: Situation, scores: dict[Family, float], why: list[str]) -> None:
+    if not task.facts_move:
+        return
+    scores["finetuning"] -= 3
+    if task.documents:
+        scores["retrieval"] += 2
+        scores["combined"] += 1
+    why.append(
+        f"Facts change {task.facts_change}: what was trained holds those of its training day, what looks them up holds those "
+        "of its documents."
+    )
+
+
+def _form(task: Situation, scores: dict[Family, float], why: list[str]) -> None:
     if task.kind not in ("generation", "extraction"):
         return
     scores["finetuning"] += 3
@@ -114,8 +165,8 @@ def _form(task: Task, scores: dict[Family, float], why: list[str]) -> None:
     )
 
 
-def _amount(task: Task, scores: dict[Family, float], why: list[str]) -> None:
-    examples = len(task.examples)
+def _amount(task: Situation, scores: dict[Family, float], why: list[str]) -> None:
+    examples = task.examples
     if examples < ENOUGH_TO_TUNE:
         scores["finetuning"] -= 2
         scores["combined"] -= 1

@@ -10,7 +10,7 @@ import pytest
 from advisor.contract import Recommendation
 from advisor.decide import recommend
 from advisor.economics import costs
-from advisor.triage import expect
+from advisor.triage import Situation, expect
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
 from benchmarks.looks import level_of
 from benchmarks.prices import MachinePrices
@@ -374,30 +374,30 @@ def test_what_was_not_measured_is_given_no_larger_budget() -> None:
 
 
 def test_facts_that_stand_in_documents_point_to_retrieval() -> None:
-    found = expect(task_of(kind="qa", documents=["A refund or a login.", "To cancel, send the invoice."]))
+    found = expect(Situation.of(task_of(kind="qa", documents=["A refund or a login.", "To cancel, send the invoice."])))
     assert found.order[0] == "retrieval"
     assert found.why[0].startswith("100 % of the answers stand in the documents")
 
 
 def test_documents_without_the_answers_do_not_decide() -> None:
-    found = expect(task_of(kind="qa", documents=["Nothing of use, not even refunds."]))
+    found = expect(Situation.of(task_of(kind="qa", documents=["Nothing of use, not even refunds."])))
     assert "only 0 % of the answers" in " ".join(found.why)
 
 
 def test_style_points_to_tuning_unless_examples_are_few() -> None:
-    assert expect(task_of(kind="generation", examples=300)).order[0] == "finetuning"
-    assert expect(task_of(kind="generation", examples=40)).order[0] == "prompting"
+    assert expect(Situation.of(task_of(kind="generation", examples=300))).order[0] == "finetuning"
+    assert expect(Situation.of(task_of(kind="generation", examples=40))).order[0] == "prompting"
 
 
 def test_few_labels_with_many_examples_point_below_language_models() -> None:
-    found = expect(task_of(labels=4, examples=300))
+    found = expect(Situation.of(task_of(labels=4, examples=300)))
     assert found.order[0] == "reference"
     assert any("classic mistake" in line for line in found.why)
 
 
 def test_many_labels_point_to_showing_the_nearest_examples() -> None:
-    assert expect(task_of(labels=77, examples=600)).order[0] == "retrieval"
+    assert expect(Situation.of(task_of(labels=77, examples=600))).order[0] == "retrieval"
 
 
 def test_a_temperature_points_to_consistency() -> None:
-    assert any("temperature 0.7" in line for line in expect(task_of(temperature=0.7)).why)
+    assert any("temperature 0.7" in line for line in expect(Situation.of(task_of(temperature=0.7))).why)

@@ -15,6 +15,7 @@ from benchmarks.contract import BadInput, ScoreFailure
 
 COMMANDS = {
     "init": "advisor.cli.init",
+    "ask": "advisor.cli.ask",
     "check": "advisor.cli.check",
     "run": "advisor.cli.run",
     "report": "advisor.cli.report",

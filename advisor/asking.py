@@ -1,0 +1,120 @@
+"""What to try first, what cannot help, and what finding out takes: advice from a few answers, before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advisor.triage import ENOUGH_TO_TUNE, Situation, expect
+from advisor.wording import counted, listed, plain_percent, start
+from benchmarks.looks import level_of
+from benchmarks.sample_size import cases_needed, showable
+from strategies.contract import Family
+
+ABOVE = 0.05
+"""How far above the target an approach is taken to be, where it is asked how many cases show it."""
+SPOKEN: dict[Family, str] = {
+    "reference": "a rung without a language model (nearest example, linear head on embeddings)",
+    "prompting": "a prompt with well-chosen examples",
+    "retrieval": "looking up: documents, or the nearest examples, in the prompt",
+    "finetuning": "a LoRA fine-tune",
+    "combined": "a LoRA fine-tune on what is looked up",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The situation of a task, and what its owner wants."""
+
+    situation: Situation
+    target: float | None = None
+    heldout: int | None = None
+    """Held-out cases at hand; None: not said."""
+    approaches: int = 8
+    """How many will stand side by side and share the chance of being wrong."""
+    data_stays_here: bool | None = None
+    """None: not said."""
+    volume: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """Sentences for people, each list with the most important first."""
+
+    first: tuple[str, ...]
+    why: tuple[str, ...]
+    cannot: tuple[str, ...]
+    finding_out: tuple[str, ...]
+
+
+def advise_before(asked: Asked) -> Advice:
+    """Reasons from what is known, not scores; a run may well disagree, and is the only thing that decides."""
+    expected = expect(asked.situation)
+    order = [SPOKEN[family] for family in expected.order if family in SPOKEN]
+    return Advice(
+        first=(f"Try first: {order[0]}.", f"Then, each only if the one before does not suffice: {listed(order[1:3])}."),
+        why=expected.why,
+        cannot=tuple(_cannot(asked)),
+        finding_out=tuple(_finding_out(asked)),
+    )
+
+
+def _cannot(asked: Asked) -> list[str]:
+    task, found = asked.situation, []
+    if task.facts_move:
+        found.append(
+            f"Fine-tuning alone: facts change {task.facts_change}, and weights keep those of the day they were trained on."
+        )
+    if task.kind == "qa" and not task.documents:
+        found.append(
+            "Looking up facts: there are no documents. What the model does not know it will invent, tuned or not."
+        )
+    if task.kind not in ("classification", "extraction"):
+        found.append("A linear head: it picks among labels, and here answers are written.")
+    if task.examples < ENOUGH_TO_TUNE:
+        found.append(
+            f"A fine-tune worth trusting: {counted(task.examples, 'example')} are too few to tell what it learnt from "
+            "what it happened to see."
+        )
+    if asked.data_stays_here:
+        found.append(
+            "A hosted model, however good: the data stays here. `data_stays_here: true` under `constraints` makes sure of it."
+        )
+    return found
+
+
+def _finding_out(asked: Asked) -> list[str]:
+    found = [*_cases(asked)]
+    found.append(
+        "One comparison of all of them with the default model takes half an hour to an hour on two cores for some hundred "
+        "examples; `advisor run task.yaml --dry-run` says it for yours before anything is spent."
+    )
+    if asked.volume is not None:
+        found.append(
+            f"At {asked.volume:,} requests a month a tenth of a second each is {_hours(asked.volume * 0.1)} of a machine; "
+            "the run measures what each approach takes."
+        )
+    return found
+
+
+def _cases(asked: Asked) -> list[str]:
+    target, level = asked.target, level_of(1)
+    if target is None:
+        return ["Name a target first (0.9 for 90 %): without one, approaches are compared and nothing is decided."]
+    truth = round(min(target + ABOVE, (1 + target) / 2), 4)
+    needed = cases_needed(target, truth, asked.approaches, level) if target < 1 else None
+    goal, reach = plain_percent(target), plain_percent(truth)
+    many = "more than 100,000" if needed is None else f"{needed:,}"
+    found = [
+        f"An approach that is truly at {reach} takes {many} held-out cases to be shown to meet {goal} in 4 of 5 runs, with "
+        f"{counted(asked.approaches, 'approach', 'approaches')} side by side."
+    ]
+    if asked.heldout is not None:
+        right = showable(asked.heldout, target, asked.approaches, level) if target < 1 else None
+        shown = f"{right:,} right answers would" if right is not None else "not even a perfect score would"
+        found.append(f"With the {counted(asked.heldout, 'held-out case')} at hand, {shown} show it.")
+    return found
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return start(f"{hours:,.0f} hours" if hours >= 2 else f"{seconds / 60:,.0f} minutes")
