@@ -9,13 +9,21 @@ from statistics import NormalDist, stdev
 
 from advisor.contract import Difference, Status
 from advisor.wording import about, ceil_percent, counted, floor_percent, percent, plain_percent, start
-from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.contract import Benchmark, Evaluation, Latency, State
 from benchmarks.families import Family
 from benchmarks.looks import SHARE, level_of
 from benchmarks.sample_size import more_cases, showable
-from benchmarks.statistics import Decided, paired_difference, statuses, statuses_of_figures
+from benchmarks.statistics import (
+    Decided,
+    clopper_pearson_lower,
+    paired_difference,
+    statuses,
+    statuses_of_figures,
+)
 
 POWER = 0.8
+SLOW = 0.05
+"""The share of requests that may take longer than the limit on the 95th percentile, and the chance of wrongly saying so."""
 _LIMIT = 20_000
 """More further cases than this count as not realistic."""
 
@@ -60,6 +68,12 @@ def family_statuses(family: Sequence[Evaluation], target: float, shared: Family)
         decided = statuses({each.candidate: each.scores for each in family}, family[0].groups or None, target, shared)
     gate = _Gate({each.candidate: each for each in family}, decided, shared, target)
     return tuple(gate.status(each.candidate) for each in family)
+
+
+def too_slow(latency: Latency, limit: float) -> bool:
+    """Whether more than one request in twenty is shown to take longer than `limit` seconds, with 95 % confidence."""
+    longer = sum(seconds > limit for seconds in latency.seconds)
+    return longer > 0 and clopper_pearson_lower(longer, len(latency.seconds), SLOW) > SLOW
 
 
 def paired(named: str | None, family: Sequence[Evaluation]) -> tuple[Difference, ...]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from advisor.bounds import family_statuses, paired, sharing
+from advisor.amounts import range_of
+from advisor.bounds import family_statuses, paired, sharing, too_slow
 from advisor.contract import Costs, Recommendation, Status
 from advisor.economics import Ranking, rank
 from advisor.outlook import next_steps, would_change
@@ -114,15 +115,16 @@ def _unusable(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:
 
 
 def _ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark) -> Status | None:
+    """Only a limit that is shown to be broken rules out; what is measured beyond it and not shown is told as a reason."""
     limits, reason = benchmark.constraints, ""
     latency = evaluation.latency
     monthly = cost.monthly
-    if limits.p95_latency_s is not None and latency is not None and latency.p95_s > limits.p95_latency_s:
+    if limits.p95_latency_s is not None and latency is not None and too_slow(latency, limits.p95_latency_s):
         reason = (
             f"One request in twenty takes longer than {duration(latency.p95_s)}; "
             f"the task allows {duration(limits.p95_latency_s)}."
         )
-    elif limits.cost_per_month is not None and in_money(cost) and (monthly.value or 0.0) > limits.cost_per_month:
+    elif limits.cost_per_month is not None and in_money(cost) and range_of(monthly)[0] > limits.cost_per_month:
         reason = (
             f"It costs {monthly.unit} {money(monthly.value or 0.0)} a month at {benchmark.volume:,} requests; "
             f"the task allows {money(limits.cost_per_month)}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from advisor.contract import Amount, Costs, Status
@@ -15,6 +15,7 @@ from advisor.wording import (
     amount,
     ceil_percent,
     counted,
+    duration,
     floor_percent,
     full,
     listed,
@@ -215,11 +216,34 @@ def _of_limits(decided: Decided) -> list[str]:
                 f"The limit of {money(limits.cost_per_month)} a month was not checked for {listed(unpriced)}, whose "
                 "cost in money is not known: give machine_hour under prices, or the price of the tokens."
             )
+    found += [sentence for name in open_to for sentence in _beyond(decided, name)]
     if limits.p95_latency_s is not None:
         unmeasured = [name for name in open_to if decided.evaluations[name].latency is None]
         if unmeasured:
             found.append(f"The latency limit was not checked for {listed(unmeasured)}: no latency was measured.")
     return found
+
+
+def _beyond(decided: Decided, name: str) -> Iterator[str]:
+    """Limits that were exceeded in the measurement and are not shown to be broken."""
+    limits, latency, monthly = (
+        decided.benchmark.constraints,
+        decided.evaluations[name].latency,
+        decided.costs[name].monthly,
+    )
+    if limits.p95_latency_s is not None and latency is not None and latency.p95_s > limits.p95_latency_s:
+        longer = sum(seconds > limits.p95_latency_s for seconds in latency.seconds)
+        yield (
+            f"{start(name)} may be too slow: {longer} of {counted(len(latency.seconds), 'request')} took longer than "
+            f"{duration(limits.p95_latency_s)}, which so few do not prove of one in twenty."
+        )
+    if limits.cost_per_month is not None and in_money(decided.costs[name]):
+        value = monthly.value or 0.0
+        if value > limits.cost_per_month:
+            yield (
+                f"{start(name)} may cost too much: {amount(monthly)} a month, with a limit of {money(limits.cost_per_month)} "
+                "inside the range of its timings."
+            )
 
 
 def in_money(cost: Costs) -> bool:

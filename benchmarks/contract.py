@@ -164,6 +164,8 @@ class Latency:
     requests: int
     throughput_per_s: float
     concurrency: int
+    seconds: tuple[float, ...] = ()
+    """Of each single request, shortest first."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -193,6 +193,7 @@ def latency_of(note: Mapping[str, Any] | None, rows: Sequence[Row]) -> Latency |
         requests=len(seconds),
         throughput_per_s=len(rows) / spent if spent > 0 else float("inf"),
         concurrency=len(rows),
+        seconds=tuple(seconds),
     )
 
 

@@ -370,6 +370,33 @@ def test_what_was_not_measured_is_given_no_larger_budget() -> None:
     assert step.startswith("Give lora a larger")
 
 
+@pytest.mark.parametrize(("longer", "out"), [(0, False), (2, False), (3, False), (4, True), (20, True)])
+def test_only_a_limit_that_is_shown_to_be_broken_rules_out(longer: int, out: bool) -> None:
+    evaluation = evaluation_of("lora", scores_of(290, 300))
+    assert evaluation.latency is not None
+    seconds = (*[0.5] * (20 - longer), *[2.0] * longer)
+    latency = dataclasses.replace(evaluation.latency, seconds=seconds, p95_s=2.0 if longer > 1 else 0.5)
+    found = decided(
+        dataclasses.replace(evaluation, latency=latency),
+        benchmark=benchmark_of(constraints=Constraints(p95_latency_s=1.0)),
+    )
+    assert (states(found)["lora"] is State.RULED_OUT) == out
+    said = f"Lora may be too slow: {longer} of 20 requests took longer than 1 s"
+    assert any(said in reason for reason in found.reasons) == (not out and longer > 1)
+
+
+def test_a_cost_whose_range_holds_the_limit_is_told_and_rules_nothing_out() -> None:
+    """0.1 s a request at 10,000 requests and 3.6 an hour are 1.00 a month, 15 % more or less."""
+    for limit, out in ((0.8, True), (0.9, False), (1.1, False)):
+        found = decided(
+            evaluation_of("lora", scores_of(290, 300)),
+            benchmark=benchmark_of(constraints=Constraints(cost_per_month=limit)),
+            prices=MachinePrices(machine_hour=3.6),
+        )
+        assert (states(found)["lora"] is State.RULED_OUT) == out
+        assert any("Lora may cost too much" in reason for reason in found.reasons) == (limit == 0.9)
+
+
 # ---------------------------------------------------------------- triage
 
 
