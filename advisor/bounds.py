@@ -12,13 +12,16 @@ from advisor.wording import about, ceil_percent, counted, floor_percent, percent
 from benchmarks.contract import Benchmark, Evaluation, Latency, State
 from benchmarks.families import Family
 from benchmarks.looks import SHARE, level_of
+from benchmarks.resampling import figure_above, figure_below
 from benchmarks.sample_size import more_cases, showable
 from benchmarks.statistics import (
     Decided,
     clopper_pearson_lower,
+    lower_bound,
     paired_difference,
     statuses,
     statuses_of_figures,
+    upper_bound,
 )
 
 POWER = 0.8
@@ -68,6 +71,21 @@ def family_statuses(family: Sequence[Evaluation], target: float, shared: Family)
         decided = statuses({each.candidate: each.scores for each in family}, family[0].groups or None, target, shared)
     gate = _Gate({each.candidate: each for each in family}, decided, shared, target)
     return tuple(gate.status(each.candidate) for each in family)
+
+
+def for_every_target(family: Sequence[Evaluation], level: float) -> dict[str, tuple[float, float]]:
+    """Lower and upper bound of each candidate that hold together, whatever the target is."""
+    each = level / max(1, len(family))
+    found = {}
+    for evaluation in family:
+        if evaluation.over_rows:
+            figures = evaluation.resampled
+            found[evaluation.candidate] = figure_above(figures, each), figure_below(figures, each)
+        else:
+            groups = evaluation.groups or None
+            lower, upper = (bound(evaluation.scores, groups, each) for bound in (lower_bound, upper_bound))
+            found[evaluation.candidate] = lower, upper
+    return found
 
 
 def too_slow(latency: Latency, limit: float) -> bool:

@@ -82,6 +82,17 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AtTarget:
+    """What the same measurement says of another target; the bounds hold for every target at once."""
+
+    target: float
+    verdict: str
+    named: str | None
+    """The cheapest that is proven to meet it."""
+    unsettled: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recommendation:
     """The answer. `choice` is set only when it meets the target and every cheaper candidate is proven to miss it."""
 
@@ -99,6 +110,8 @@ class Recommendation:
     reasons: tuple[str, ...] = ()
     would_change: tuple[str, ...] = ()
     next_steps: tuple[str, ...] = ()
+    at_targets: tuple[AtTarget, ...] = ()
+    """From low to high."""
 
 
 # ---------------------------------------------------------------- the story
@@ -165,6 +178,7 @@ class Story:
     would_change: tuple[str, ...]
     next_steps: tuple[str, ...]
     main: Table
+    targets: Table
     costs: Table
     consistency: Table
     differences: Table

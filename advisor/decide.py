@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from advisor.amounts import range_of
-from advisor.bounds import family_statuses, paired, sharing, too_slow
-from advisor.contract import Costs, Recommendation, Status
+from advisor.bounds import family_statuses, for_every_target, paired, sharing, too_slow
+from advisor.contract import AtTarget, Costs, Recommendation, Status
 from advisor.economics import Ranking, rank
 from advisor.outlook import next_steps, would_change
 from advisor.reasons import Decided, in_money, reasons
 from advisor.triage import Situation, expect
 from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
+from benchmarks.looks import level_of
 
 Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
 
@@ -67,6 +68,7 @@ def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchma
         reasons=reasons(decided),
         would_change=would_change(decided),
         next_steps=next_steps(decided),
+        at_targets=_at_targets(by_name, statuses, ranking, benchmark),
     )
 
 
@@ -152,6 +154,27 @@ def _outcome(
     return _Outcome(
         verdict="safe but cheaper undecided" if unsettled else "choose", safe=safe, best=best, unsettled=unsettled
     )
+
+
+def _at_targets(
+    by_name: Mapping[str, Evaluation], statuses: Mapping[str, Status], ranking: Ranking, benchmark: Benchmark
+) -> tuple[AtTarget, ...]:
+    """The outcome at every twentieth, from the last that everything meets to the first that nothing may."""
+    tested = [each for name, each in by_name.items() if statuses[name].state not in _OUT]
+    if not tested:
+        return ()
+    bounds = for_every_target(tested, level_of(benchmark.look.number))
+    found = []
+    for target in (step / 20 for step in range(1, 21)):
+        states = {name: _state(*bounds[name], target) for name in bounds}
+        asked = {name: replace(statuses[name], state=states.get(name, statuses[name].state)) for name in statuses}
+        outcome = _outcome(by_name, asked, ranking, replace(benchmark, target=target))
+        found.append(AtTarget(target=target, verdict=outcome.verdict, named=outcome.safe, unsettled=outcome.unsettled))
+    return tuple(found)
+
+
+def _state(lower: float, upper: float, target: float) -> State:
+    return State.MEETS if lower >= target else State.MISSES if upper < target else State.UNDECIDED
 
 
 _OUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.RULED_OUT)

@@ -8,14 +8,14 @@ from typing import Any
 
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
+from advisor.material import Extras, Material
 from advisor.story_tables import (
-    Extras,
-    Material,
     consistency_table,
     costs_table,
     differences_table,
     main_table,
     picture,
+    targets_table,
     tuning_table,
 )
 from advisor.story_text import confidence, data, headline, method, predicted, risks
@@ -51,6 +51,7 @@ def tell(
         would_change=recommendation.would_change,
         next_steps=recommendation.next_steps,
         main=main_table(material),
+        targets=targets_table(material),
         costs=costs_table(material),
         consistency=consistency_table(material),
         differences=differences_table(material),

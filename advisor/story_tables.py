@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from advisor import setups
 from advisor.amounts import total
@@ -14,20 +12,19 @@ from advisor.contract import (
     CostItem,
     Costs,
     Difference,
-    ExampleAnswers,
     Picture,
     Point,
-    Recommendation,
     Status,
     Table,
 )
-from advisor.economics import Ranking
+from advisor.material import Material
 from advisor.wording import (
     NONE,
     amount,
     ceil_percent,
     counted,
     floor_percent,
+    listed,
     metric_name,
     of_what,
     percent,
@@ -37,72 +34,9 @@ from advisor.wording import (
 )
 from advisor.wording import latency as seconds
 from benchmarks.contract import Benchmark, Evaluation, Latency, State
-from strategies.contract import Step, Trial
+from strategies.contract import Step
 
 _SHORT_STEPS: tuple[Step, ...] = ("search", "index", "training")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Extras:
-    """What a story tells besides measurements: where and how they were made, and cases to look at."""
-
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    """Versions, hashes, dtype and the like, one value a key, shown as they are."""
-    machine: str = ""
-    """What it ran on, as a clause: `2 cores, bfloat16`."""
-    heldout_from: str = ""
-    """Where the held-out cases come from, as a clause: `a file of their own`."""
-    seed: int = 0
-    trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict)
-    """candidate -> every configuration that its fit tried."""
-    disagreements: tuple[ExampleAnswers, ...] = ()
-    predicted_order: tuple[str, ...] = ()
-    """Candidates, best first, as predicted and written down before the first run."""
-    predicted_outcome: str = ""
-    held_out_shown: bool = False
-    """Held-out errors were shown before: what is measured now is a development figure."""
-    recorded: bool = False
-    """The story of a stored example run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Material:
-    """Everything a story is made from, looked up by candidate; `order` is that of the statuses, cheapest first."""
-
-    recommendation: Recommendation
-    evaluations: Mapping[str, Evaluation]
-    costs: Mapping[str, Costs]
-    benchmark: Benchmark
-    extras: Extras
-    ranking: Ranking
-
-    @property
-    def statuses(self) -> Sequence[Status]:
-        return self.recommendation.statuses
-
-    @property
-    def suitable(self) -> Sequence[Status]:
-        """Statuses of the approaches that have something to offer for the task."""
-        return [status for status in self.statuses if status.state != State.SKIPPED]
-
-    @property
-    def named(self) -> str | None:
-        """The candidate that the story is about: the choice, else the safe one, else the best."""
-        told = self.recommendation
-        return told.choice or told.safe or told.best
-
-    @property
-    def groups(self) -> tuple[int, int]:
-        """How many groups hold more than one held-out case, and how many cases they hold."""
-        sizes = Counter(case.group for case in self.benchmark.heldout if case.group)
-        several = [size for size in sizes.values() if size > 1]
-        return len(several), sum(several)
-
-    @property
-    def right_or_wrong(self) -> bool:
-        """True where every score is 0 or 1 and every case stands alone, so that exact methods apply."""
-        scores = {score for evaluation in self.evaluations.values() for score in evaluation.scores}
-        return scores <= {0.0, 1.0} and self.groups == (0, 0)
 
 
 def main_table(material: Material) -> Table:
@@ -138,6 +72,33 @@ def main_table(material: Material) -> Table:
         numeric=(2, 3, 4, 5),
         emphasis=tuple(index for index, row in enumerate(rows) if row[0] == named),
     )
+
+
+def targets_table(material: Material) -> Table:
+    """What another target would take; targets with the same answer share a row."""
+    rows: list[tuple[float, float, tuple[str, str]]] = []
+    for each in material.recommendation.at_targets:
+        answer = each.named or ("nothing meets it" if each.verdict == "nothing meets" else "not decided")
+        told = answer, listed(each.unsettled) if each.unsettled else NONE
+        if rows and rows[-1][2] == told:
+            rows[-1] = (rows[-1][0], each.target, told)
+        else:
+            rows.append((each.target, each.target, told))
+    return Table(
+        title="What another target would take",
+        columns=("target", "the cheapest proven to meet it", "undecided, and would be preferred"),
+        rows=tuple((_range(low, high), *told) for low, high, told in rows),
+        note=(
+            "In steps of 5 %, from the same answers. The bounds hold for every target at once, so they are a little wider "
+            "than those of the verdict."
+            if rows
+            else ""
+        ),
+    )
+
+
+def _range(low: float, high: float) -> str:
+    return plain_percent(low) if low == high else f"{plain_percent(low)[:-2]} to {plain_percent(high)}"
 
 
 def costs_table(material: Material) -> Table:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 
 from advisor.economics import saving
+from advisor.material import Material
 from advisor.reasons import TUNED
-from advisor.story_tables import Material
 from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, plain_percent, start
 from benchmarks.contract import Benchmark, Procedure, State
 

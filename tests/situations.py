@@ -302,7 +302,9 @@ def as_text(told: Told) -> str:
     parts = [story.headline, story.confidence, f"verdict: {story.verdict}; choice: {story.choice}"]
     for title, lines in _lists(story).items():
         parts.append("\n".join([f"{title}:", *(f"- {line}" for line in lines)]))
-    parts += map(table_text, (story.main, story.costs, story.consistency, story.differences, story.tuning))
+    parts += map(
+        table_text, (story.main, story.targets, story.costs, story.consistency, story.differences, story.tuning)
+    )
     return "\n\n".join(parts) + "\n"
 
 

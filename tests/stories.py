@@ -53,6 +53,7 @@ def rich_story() -> Story:
             "Measure again on 300 fresh cases before a second change is judged on these.",
         ),
         main=_main(),
+        targets=_targets(),
         costs=_costs(),
         consistency=_consistency(),
         differences=_differences(),
@@ -209,6 +210,20 @@ def _picture() -> Picture:
     )
 
 
+def _targets() -> Table:
+    return Table(
+        title="What another target would take",
+        columns=("target", "the cheapest proven to meet it", "undecided, and would be preferred"),
+        rows=(
+            ("5 to 60 %", NAMES[1], "-"),
+            ("65 to 75 %", CHOICE, NAMES[1]),
+            ("80 %", CHOICE, "-"),
+            ("85 to 100 %", "nothing meets it", "-"),
+        ),
+        note="In steps of 5 %, from the same answers.",
+    )
+
+
 def _disagreements() -> tuple[ExampleAnswers, ...]:
     return (
         ExampleAnswers(
@@ -243,6 +258,7 @@ def empty_story() -> Story:
         would_change=(),
         next_steps=(),
         main=nothing,
+        targets=nothing,
         costs=nothing,
         consistency=nothing,
         differences=nothing,

@@ -397,6 +397,23 @@ def test_a_cost_whose_range_holds_the_limit_is_told_and_rules_nothing_out() -> N
         assert any("Lora may cost too much" in reason for reason in found.reasons) == (limit == 0.9)
 
 
+def test_other_targets_are_answered_from_the_same_scores() -> None:
+    """The bounds hold for every target at once: each candidate at the level over their number."""
+    found = decided(
+        evaluation_of("linear head", scores_of(230, 300), seconds=0.01),
+        evaluation_of("lora", scores_of(275, 300), seconds=0.3),
+    )
+    low, high = (clopper_pearson_lower(right, 300, level_of(1) / 2) for right in (230, 275))
+    by_target = {round(each.target, 2): each for each in found.at_targets}
+    assert list(by_target) == [round(step / 20, 2) for step in range(1, 21)]
+    for target, each in by_target.items():
+        meeting = [name for name, bound in (("linear head", low), ("lora", high)) if bound >= target]
+        assert each.named == (meeting[0] if meeting else None)
+    assert by_target[0.75].unsettled == ("linear head",)
+    assert by_target[0.85].verdict == "choose"
+    assert by_target[1.0].verdict == "nothing meets"
+
+
 # ---------------------------------------------------------------- triage
 
 

@@ -83,7 +83,7 @@ def test_facts_are_finite_json_and_agree_with_the_sentences(build: Callable[[], 
 
 
 def texts(story: Story) -> list[str]:
-    tables: list[Table] = [story.main, story.costs, story.consistency, story.differences, story.tuning]
+    tables: list[Table] = [story.main, story.targets, story.costs, story.consistency, story.differences, story.tuning]
     cells = [text for table in tables for text in (table.title, table.note, *table.columns, *sum(table.rows, ()))]
     lists = (story.reasons, story.would_change, story.next_steps, story.data, story.risks, story.method)
     return [story.headline, story.confidence, *cells, *(line for lines in lists for line in lines)]
@@ -120,7 +120,7 @@ def test_the_main_table_fits_80_columns_when_names_wrap(build: Callable[[], Bake
 def test_every_table_row_has_a_cell_for_every_column() -> None:
     for build in SITUATIONS.values():
         story = build().told().story
-        for table in (story.main, story.costs, story.consistency, story.differences, story.tuning):
+        for table in (story.main, story.targets, story.costs, story.consistency, story.differences, story.tuning):
             assert all(len(row) == len(table.columns) for row in table.rows)
 
 

@@ -1,0 +1,75 @@
+"""Everything that a story is made from: the decision with what it rests on, and what the run says of itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from advisor.contract import Costs, ExampleAnswers, Recommendation, Status
+from advisor.economics import Ranking
+from benchmarks.contract import Benchmark, Evaluation, State
+from strategies.contract import Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extras:
+    """What a story tells besides measurements: where and how they were made, and cases to look at."""
+
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Versions, hashes, dtype and the like, one value a key, shown as they are."""
+    machine: str = ""
+    """What it ran on, as a clause: `2 cores, bfloat16`."""
+    heldout_from: str = ""
+    """Where the held-out cases come from, as a clause: `a file of their own`."""
+    seed: int = 0
+    trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict)
+    """candidate -> every configuration that its fit tried."""
+    disagreements: tuple[ExampleAnswers, ...] = ()
+    predicted_order: tuple[str, ...] = ()
+    """Candidates, best first, as predicted and written down before the first run."""
+    predicted_outcome: str = ""
+    held_out_shown: bool = False
+    """Held-out errors were shown before: what is measured now is a development figure."""
+    recorded: bool = False
+    """The story of a stored example run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Everything a story is made from, looked up by candidate; `order` is that of the statuses, cheapest first."""
+
+    recommendation: Recommendation
+    evaluations: Mapping[str, Evaluation]
+    costs: Mapping[str, Costs]
+    benchmark: Benchmark
+    extras: Extras
+    ranking: Ranking
+
+    @property
+    def statuses(self) -> Sequence[Status]:
+        return self.recommendation.statuses
+
+    @property
+    def suitable(self) -> Sequence[Status]:
+        """Statuses of the approaches that have something to offer for the task."""
+        return [status for status in self.statuses if status.state != State.SKIPPED]
+
+    @property
+    def named(self) -> str | None:
+        """The candidate that the story is about: the choice, else the safe one, else the best."""
+        told = self.recommendation
+        return told.choice or told.safe or told.best
+
+    @property
+    def groups(self) -> tuple[int, int]:
+        """How many groups hold more than one held-out case, and how many cases they hold."""
+        sizes = Counter(case.group for case in self.benchmark.heldout if case.group)
+        several = [size for size in sizes.values() if size > 1]
+        return len(several), sum(several)
+
+    @property
+    def right_or_wrong(self) -> bool:
+        """True where every score is 0 or 1 and every case stands alone, so that exact methods apply."""
+        scores = {score for evaluation in self.evaluations.values() for score in evaluation.scores}
+        return scores <= {0.0, 1.0} and self.groups == (0, 0)
