@@ -294,6 +294,19 @@ def test_a_server_that_cannot_do_so_answers_without(httpserver: HTTPServer, stat
     assert len(httpserver.log) == 5
 
 
+def test_a_server_that_refuses_without_a_name_is_asked_in_plain(httpserver: HTTPServer) -> None:
+    def picky(request: Request) -> Response:
+        bad = "logprobs" in request.get_json() or request.get_json()["messages"][0]["content"] == "too long"
+        told = {"error": {"message": "Invalid request"}} if bad else good()
+        return Response(json.dumps(told), status=400 if bad else 200, content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(picky)
+    prompts = [(Message("user", "too long"),), PROMPT, PROMPT]
+    answers = dict(endpoint(httpserver, concurrency=1, retries=0).generate(prompts, 5, WISHED))
+    assert [bool(answers[index].error) for index in range(3)] == [True, False, False]
+    assert len(httpserver.log) == 5, "two tries for each of the first two; the third is asked in plain at once"
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [({}, None), ({"retry-after": "3"}, 3.0), ({"retry-after-ms": "250"}, 0.25), ({"retry-after": "soon"}, None)],

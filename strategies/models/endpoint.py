@@ -20,6 +20,7 @@ from strategies.models.retry import Fault, Patience, understood
 from strategies.models.wheels import ModelUnavailable
 
 BYTES_A_TOKEN = 4
+BAD_REQUEST = (400, 422)
 MESSAGE_TOKENS = 4
 """Tokens that a chat template spends on one message, for the estimate."""
 
@@ -139,17 +140,25 @@ class _Caller:
                 self.stopped.set()
 
     def ask(self, client: Any, prompt: Prompt) -> Completion:
-        """One prompt, with retries."""
+        """One prompt, with retries.
+
+        A server that calls the request bad without naming what it cannot do is asked once more in plain; where that is
+        answered, nothing is wished for any more.
+        """
         patience = Patience(retries=self.model.retries, stopped=self.stopped)
+        in_plain = False
         while True:
             if self.hopeless:
                 return self._failed(self.hopeless)
             started = time.perf_counter()
-            limit_field, wishes = self.limit_field, dict(self.wishes)
+            limit_field, wishes = self.limit_field, {} if in_plain else dict(self.wishes)
             try:
                 extra = dict(chain.from_iterable(wish.items() for wish in wishes.values()))
                 answer = self._send(client, prompt, {**extra, limit_field: self.max_tokens})
-                return self._completion(prompt, answer, time.perf_counter() - started)
+                done = self._completion(prompt, answer, time.perf_counter() - started)
+                if in_plain:
+                    self.wishes.clear()
+                return done
             except Exception as error:
                 if (fault := understood(error)) is None:
                     raise
@@ -159,6 +168,9 @@ class _Caller:
             if refused := [name for name in wishes if fault.refuses(name)]:
                 for name in refused:
                     self.wishes.pop(name, None)
+                continue
+            if wishes and fault.status in BAD_REQUEST:
+                in_plain = True
                 continue
             sentence = self._sentence(fault)
             if fault.hopeless:
