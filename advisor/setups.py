@@ -10,8 +10,14 @@ from advisor.wording import NONE, counted, plain_percent
 
 def told(chosen: Mapping[str, Any]) -> str:
     """The configuration that a fit describes, as a clause; a dash where nothing was chosen."""
-    parts = [*_of_head(chosen), *_of_setup(chosen.get("setup") or {}), *_of_recipe(chosen.get("recipe") or {})]
+    setup, recipe = chosen.get("setup") or {}, chosen.get("recipe") or {}
+    parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_recipe(recipe)]
     return "; ".join(parts) or NONE
+
+
+def _of_cascade(chosen: Mapping[str, Any]) -> Iterator[str]:
+    if "below" in chosen:
+        yield f"{chosen['second']} where {chosen['first']} is less than {chosen['below']:.2g} sure"
 
 
 def _of_head(chosen: Mapping[str, Any]) -> Iterator[str]:

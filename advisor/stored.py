@@ -140,7 +140,7 @@ def disagreements(
     notes = store.notes("fit")
     measured = [evaluation for evaluation in found if evaluation.state is None]
     for evaluation in measured:
-        for name, text, score in notes.get(evaluation.candidate, {}).get("selection_answers", ()):
+        for name, text, score, *_ in notes.get(evaluation.candidate, {}).get("selection_answers", ()):
             answers.setdefault(name, {})[evaluation.candidate] = (text, score >= 0.999)
     known = {case.id: case for case in benchmark.task.examples}
     several = [name for name, row in answers.items() if len(row) > 1 and name in known]

@@ -48,8 +48,10 @@ def candidates(strategies: Sequence[Strategy], models: Sequence[str]) -> list[Ca
 
 
 def rivals(task: Task, models: int) -> int:
-    """How many candidates will stand against each other for the task: what suits it, with each of the models."""
-    return sum(models if strategy.needs else 1 for strategy in approaches() if not strategy.unsuitable(task))
+    """How many candidates will stand against each other for the task: what suits it, with each of the models, and where
+    there are labels a cascade of two of them."""
+    single = sum(models if strategy.needs else 1 for strategy in approaches() if not strategy.unsuitable(task))
+    return single + bool(task.labels)
 
 
 def label(strategy: Strategy) -> str:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks.cascade import add_cascade
 from benchmarks.contract import BadInput, Benchmark, Candidate
 from benchmarks.models import Models
 from benchmarks.plan import Options, Unit, units
@@ -80,6 +81,7 @@ class Run:
         try:
             self._agree(store, earlier)
             self._perform(store, earlier)
+            add_cascade(self.benchmark, self.candidates, store)
         finally:
             store.close()
             if earlier is not None:

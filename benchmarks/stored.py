@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.cascade import DERIVED
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.evaluate import About, evaluate
 from benchmarks.store import Store
@@ -14,10 +15,10 @@ PURPOSES = ("heldout", "edit", "repeat", "seed", "oracle")
 
 
 def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:
-    """One evaluation for each candidate that the run planned, in its order."""
+    """One evaluation for each candidate that the run planned, in its order, and for those made of their rows."""
     kinds = {kind: store.notes(kind) for kind in ("fit", "latency")}
     found = []
-    for row in candidates:
+    for row in [*candidates, *(store.meta(DERIVED) or ())]:
         notes = {kind: notes[row["name"]] for kind, notes in kinds.items() if row["name"] in notes}
         found.append(evaluate(benchmark, About(**row), store, notes))
     return found

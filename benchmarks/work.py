@@ -35,6 +35,7 @@ from strategies.contract import (
     Strategy,
     Task,
     Usage,
+    sureness,
 )
 from strategies.models.weights import ModelUnavailable
 from strategies.retrieval.index import Finder, Mode
@@ -306,15 +307,19 @@ def untuned(strategy: Strategy, task: Task, bench: Bench) -> Mapping[str, Any]:
     Some procedures test the candidates in the order of these scores (`benchmarks/families.py`). Empty for answers from a
     file that holds none to the examples.
     """
-    scores: list[float] = []
+    answers: list[list[Any]] = []
     for fold in task.folds:
         fitted = strategy.fit(replace(task, folds=(Fold(train=fold.train, selection=()),)), bench)
         found = dict(fitted.answer([Query.of(case.input) for case in fold.selection], Sampling()))
         outcomes = [found.get(Query.of(case.input).key, SILENT) for case in fold.selection]
         if strategy.family == "recorded" and not all(isinstance(outcome, Prediction) for outcome in outcomes):
             return {}
-        scores += [task.score(case, outcome) for case, outcome in zip(fold.selection, outcomes, strict=True)]
-    return {"selection_score": sum(scores) / len(scores), "selection_cases": len(scores)}
+        answers += [
+            [case.id, getattr(outcome, "text", ""), task.score(case, outcome), sureness(outcome)]
+            for case, outcome in zip(fold.selection, outcomes, strict=True)
+        ]
+    mean = sum(row[2] for row in answers) / len(answers)
+    return {"selection_score": mean, "selection_cases": len(answers), "selection_answers": answers}
 
 
 def task_hash(benchmark: Benchmark) -> str:

@@ -9,7 +9,17 @@ from typing import Any, Literal
 
 from strategies import answers, spans
 from strategies.answers import Prior, mean_prior
-from strategies.contract import Case, Outcome, Prediction, Query, Sampling, ScoresLabels, Task, Workbench
+from strategies.contract import (
+    Case,
+    Outcome,
+    Prediction,
+    Query,
+    Sampling,
+    ScoresLabels,
+    Task,
+    Workbench,
+    sureness,
+)
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, Sources, weigh
 from strategies.prompting.demonstrations import Shown, drawn, holds
 from strategies.retrieval.index import Mode, PassageIndex
@@ -124,7 +134,8 @@ class Kitchen:
     def _scored(self, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Look:
         scores = tuple(self.task.score(case, outcome) for case, outcome in zip(cases, outcomes, strict=True))
         usage = [row for outcome in outcomes for row in outcome.usage]
-        return Look(scores, total(usage), {"answers": _answers(cases, [*map(_text, outcomes)], scores)})
+        told = _answers(cases, [*map(_text, outcomes)], scores, [*map(sureness, outcomes)])
+        return Look(scores, total(usage), {"answers": told})
 
     def _label_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
         """Keeps the raw likelihoods and votes in the notes, so that calibration and votes can be chosen for nothing."""
@@ -150,19 +161,23 @@ class Kitchen:
             return look
         known = {case.id: case for case in self.task.examples}
         cases = [known[raw["case"]] for raw in evidence]
-        texts = self._texts(self.weighed(setup, evidence), evidence)
+        weighed = self.weighed(setup, evidence)
+        texts = self._texts(weighed, evidence)
         scores = tuple(self.task.score(case, Prediction(text=text)) for case, text in zip(cases, texts, strict=True))
-        return Look(scores, look.usage, {**look.notes, "answers": _answers(cases, texts, scores)})
+        sure = [max(row) for row in self._shares(weighed, evidence)] if setup.reading is None else None
+        return Look(scores, look.usage, {**look.notes, "answers": _answers(cases, texts, scores, sure)})
 
     def _texts(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[str]:
         """The answers that raw evidence gives in this setup."""
         if setup.reading is not None:
             return [spans.from_note(raw, setup.reading) for raw in evidence]
+        return [self.task.labels[max(range(len(row)), key=row.__getitem__)] for row in self._shares(setup, evidence)]
+
+    def _shares(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[list[float]]:
+        """Label probabilities after weighing."""
         rows = [LabelEvidence(tuple(raw["scores"]), tuple(raw["votes"])) for raw in evidence]
         priors = priors_of(evidence)
-        return [
-            task_label(self.task, row, priors[raw["context"]], setup) for row, raw in zip(rows, evidence, strict=True)
-        ]
+        return [weigh(row, priors[raw["context"]], setup) for row, raw in zip(rows, evidence, strict=True)]
 
     def finish(self, setup: Setup, evidence: Sequence[dict[str, Any]], adapter: Path | None = None) -> Pipeline:
         """The chosen setup on all examples; what can be weighed is weighed on all the selection evidence that was seen.
@@ -207,19 +222,16 @@ def priors_of(evidence: Sequence[dict[str, Any]]) -> dict[str, Prior]:
     return {context: mean_prior(scores) for context, scores in rows.items()}
 
 
-def task_label(task: Task, row: LabelEvidence, prior: Prior | None, setup: Setup) -> str:
-    """The likeliest label after weighing."""
-    shares = weigh(row, prior, setup)
-    return task.labels[max(range(len(shares)), key=shares.__getitem__)]
-
-
 def _text(outcome: Any) -> str:
     return outcome.text if isinstance(outcome, Prediction) else ""
 
 
-def _answers(cases: Sequence[Case], texts: Sequence[str], scores: Sequence[float]) -> list[list[Any]]:
-    """[case id, answer, score] of selection cases: what error analysis may look at."""
-    return [[case.id, text, score] for case, text, score in zip(cases, texts, scores, strict=True)]
+def _answers(
+    cases: Sequence[Case], texts: Sequence[str], scores: Sequence[float], sure: Sequence[float | None] | None
+) -> list[list[Any]]:
+    """[case id, answer, score, how sure or None] of selection cases: what error analysis may look at."""
+    given = sure if sure is not None else [None] * len(cases)
+    return [[case.id, *row] for case, *row in zip(cases, texts, scores, given, strict=True)]
 
 
 def evidence_of(notes: Sequence[Any]) -> list[dict[str, Any]]:

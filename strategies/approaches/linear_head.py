@@ -25,6 +25,7 @@ from strategies.contract import (
     Trial,
     Usage,
     Workbench,
+    sureness,
 )
 from strategies.fields import ABSENT, FieldPath, columns, is_object, nested, plain
 from strategies.tagging import Tagger
@@ -167,7 +168,7 @@ class LinearHead:
         return fitted
 
     def _looks(self, task: Task, bench: Workbench, strength: float) -> list[list[Any]]:
-        """[case id, answer, score] of every selection case."""
+        """[case id, answer, score, how sure] of every selection case."""
         rows: list[list[Any]] = []
         for fold in task.folds:
             fitted = self._heads(fold.train, (task.kind, bench.embedder), strength, {})
@@ -176,7 +177,7 @@ class LinearHead:
             for case, query in zip(fold.selection, queries, strict=True):
                 outcome = found[query.key]
                 text = outcome.text if isinstance(outcome, Prediction) else ""
-                rows.append([case.id, text, task.score(case, outcome)])
+                rows.append([case.id, text, task.score(case, outcome), sureness(outcome)])
         return rows
 
     def _heads(

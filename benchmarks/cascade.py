@@ -1,0 +1,189 @@
+"""A cascade of two: a simpler approach answers, and where it is not sure the next one does; made of stored rows.
+
+Which two, and from which sureness on, is chosen on the selection cases that both answered there; the held-out rows are
+only put together. So it costs nothing to have, and is often the cheapest that meets a target.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from benchmarks.consistency import probe_cases
+from benchmarks.contract import Benchmark, Candidate, Row
+from benchmarks.store import Finished, Store
+from strategies.contract import sureness
+
+DERIVED = "derived"
+"""Key of the store under which candidates that are made of others' rows are described."""
+APPROACH = "cascade"
+FEWEST = 30
+"""Selection cases that both must have answered."""
+SHARES = tuple(step / 20 for step in range(1, 20))
+"""Shares of the selection cases that may be handed on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One candidate as part of a cascade, with its selection answers: case id -> (score, how sure or None)."""
+
+    candidate: Candidate
+    answers: Mapping[str, tuple[float, float | None]]
+
+    @property
+    def name(self) -> str:
+        return self.candidate.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cascade:
+    """The second answers where the first is less sure than `below`."""
+
+    first: Stage
+    second: Stage
+    below: float
+    score: float
+    """On the selection cases that both answered."""
+    cases: int
+    handed_on: float
+    """Share of these cases."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.first.name}, then {self.second.name}"
+
+    def passes(self, sure: float | None) -> bool:
+        """Whether an answer is handed on."""
+        return sure is None or sure < self.below
+
+
+def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: Store) -> None:
+    """Writes the cascade that did best on the selection cases into the store, where one did better than its parts."""
+    if not benchmark.task.labels:
+        return
+    found = best_cascade(stages(candidates, store))
+    if [found.name if found else None] == [row["name"] for row in store.meta(DERIVED) or ()]:
+        return
+    if found is not None:
+        for done in _units(benchmark, found, store):
+            store.begin(done.unit, done.kind, done.candidate)
+            store.finish(done)
+    store.set_meta(DERIVED, [_about(found)] if found is not None else [])
+
+
+def stages(candidates: Sequence[Candidate], store: Store) -> list[Stage]:
+    """The candidates that were measured and whose selection answers are known, the simplest first."""
+    notes = store.notes("fit")
+    found = []
+    for candidate in candidates:
+        note = notes.get(candidate.name, {})
+        answers = {row[0]: (row[2], row[3]) for row in note.get("selection_answers", ()) if len(row) > 3}
+        if answers and not note.get("problem") and candidate.strategy.family != "recorded":
+            found.append(Stage(candidate=candidate, answers=answers))
+    return sorted(found, key=lambda stage: stage.candidate.strategy.simplicity)
+
+
+def best_cascade(found: Sequence[Stage]) -> Cascade | None:
+    """The highest selection score, the fewest cases handed on among equals; None where no pair does better than both parts.
+
+    The first part is always the simpler approach, with the model of the second or with none, so that one bill holds both.
+    """
+    pairs = [
+        (first, second)
+        for first in found
+        for second in found
+        if first.candidate.strategy.simplicity < second.candidate.strategy.simplicity
+        and first.candidate.model in ("", second.candidate.model)
+    ]
+    options = [option for first, second in pairs for option in _options(first, second)]
+    return max(options, key=lambda option: (option.score, -option.handed_on), default=None)
+
+
+def _options(first: Stage, second: Stage) -> Iterator[Cascade]:
+    """One for each share that may be handed on, where it beats the first and is no worse than the second."""
+    common = sorted(first.answers.keys() & second.answers.keys())
+    sure = sorted(mark for case in common if (mark := first.answers[case][1]) is not None)
+    if len(common) < FEWEST or len(sure) < len(common):
+        return
+    alone, other = (sum(stage.answers[case][0] for case in common) for stage in (first, second))
+    for share in SHARES:
+        below = sure[int(share * len(sure))]
+        handed = [case for case in common if first.answers[case][1] < below]  # type: ignore[operator]  # all are known
+        gained = sum(second.answers[case][0] - first.answers[case][0] for case in handed)
+        if gained > 1e-9 and alone + gained >= other - 1e-9:
+            yield Cascade(
+                first=first,
+                second=second,
+                below=below,
+                score=(alone + gained) / len(common),
+                cases=len(common),
+                handed_on=len(handed) / len(common),
+            )
+
+
+# ---------------------------------------------------------------- its rows
+
+
+def _units(benchmark: Benchmark, cascade: Cascade, store: Store) -> Iterator[Finished]:
+    """A fit without any work, and the rows of both parts put together."""
+    parts = (cascade.first.name, cascade.second.name)
+    fitting = [usage for name in parts for usage in store.usage(name, "fit")]
+    chosen = {
+        "first": parts[0],
+        "second": parts[1],
+        "below": cascade.below,
+        "handed_on": cascade.handed_on,
+        "selection_score": cascade.score,
+        "selection_cases": cascade.cases,
+    }
+    yield _done("fit", cascade, usage=tuple(fitting), note={"chosen": chosen})
+    for kind, purpose in (("answer", "heldout"), ("edit", "edit"), ("repeat", "repeat")):
+        rows = tuple(_rows(cascade, store, purpose))
+        if rows:
+            usage = tuple(usage for row in rows for usage in row.outcome.usage)
+            yield _done(kind, cascade, rows=rows, usage=usage)
+    seconds = _seconds(benchmark, cascade, store)
+    if seconds:
+        yield _done("latency", cascade, note={"seconds": seconds})
+
+
+def _rows(cascade: Cascade, store: Store, purpose: str) -> Iterator[Row]:
+    seconds = {(row.key, row.variant): row for row in store.rows(cascade.second.name, purpose)}
+    for row in store.rows(cascade.first.name, purpose):
+        if not cascade.passes(sureness(row.outcome)):
+            yield replace(row, candidate=cascade.name)
+        elif (later := seconds.get((row.key, row.variant))) is not None:
+            outcome = replace(later.outcome, usage=(*row.outcome.usage, *later.outcome.usage))
+            yield replace(later, candidate=cascade.name, outcome=outcome)
+
+
+def _seconds(benchmark: Benchmark, cascade: Cascade, store: Store) -> list[float]:
+    """Of the single requests that both parts were timed on: both together where the first hands on."""
+    noted = store.notes("latency")
+    first, second = (noted.get(stage.name, {}).get("seconds", []) for stage in (cascade.first, cascade.second))
+    rows = {row.key: row for row in store.rows(cascade.first.name, "heldout")}
+    timed = probe_cases(benchmark.heldout, int((store.meta("identity") or {}).get("options", {}).get("seed", 0)))
+    timed = timed[2 : 2 + len(first)] if len(timed) > 2 else timed
+    if len(first) != len(second) or len(timed) != len(first):
+        return []
+    handed = [cascade.passes(sureness(rows[case.id].outcome)) for case in timed]
+    return [one + (two if on else 0.0) for one, two, on in zip(first, second, handed, strict=True)]
+
+
+def _done(kind: str, cascade: Cascade, **more: Any) -> Finished:
+    name = hashlib.sha256(f"{APPROACH}|{cascade.name}|{kind}".encode()).hexdigest()[:24]
+    return Finished(unit=name, kind=kind, candidate=cascade.name, **more)
+
+
+def _about(cascade: Cascade) -> dict[str, Any]:
+    """As `evaluate.About`. What it is, and who runs it, is what its second part is."""
+    strategy = cascade.second.candidate.strategy
+    return {
+        "name": cascade.name,
+        "approach": APPROACH,
+        "family": strategy.family,
+        "model": cascade.second.candidate.model,
+        "simplicity": strategy.simplicity + 1,
+    }

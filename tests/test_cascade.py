@@ -1,0 +1,207 @@
+"""A cascade of two, made of stored rows: which two, from which sureness on, and what its rows, costs and times are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from advisor.setups import told
+from benchmarks.cascade import DERIVED, Stage, add_cascade, best_cascade
+from benchmarks.contract import Candidate, Evaluation
+from benchmarks.plan import Options
+from benchmarks.run import Run
+from benchmarks.store import Store
+from benchmarks.stored import evaluations, rescored
+from strategies.contract import (
+    Evidence,
+    Failure,
+    Outcome,
+    Prediction,
+    Query,
+    Sampling,
+    Task,
+    Usage,
+    Workbench,
+    sureness,
+)
+from tests import tiny
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """Stands for a strategy whose place in the order of simplicity is all that matters here."""
+
+    name: str
+    simplicity: int
+    family: str = "reference"
+
+
+def stage(name: str, simplicity: int, rows: Mapping[str, tuple[float, float | None]], model: str = "") -> Stage:
+    strategy: Any = Named(name=name, simplicity=simplicity)
+    return Stage(candidate=Candidate(name=name, strategy=strategy, model=model), answers=rows)
+
+
+def answers(right: Sequence[float], sure: Sequence[float | None]) -> dict[str, tuple[float, float | None]]:
+    return {f"c{place:02}": pair for place, pair in enumerate(zip(right, sure, strict=True))}
+
+
+CHEAP = answers([1.0] * 30 + [0.0] * 10, [0.9] * 30 + [0.2] * 10)
+"""Right where it is sure."""
+DEAR = answers([0.0] * 5 + [1.0] * 35, [0.5] * 40)
+"""Right also where the cheap one is not, wrong in some where that is right."""
+
+
+def test_what_is_not_sure_is_handed_on() -> None:
+    found = best_cascade([stage("cheap", 1, CHEAP), stage("dear", 2, DEAR)])
+    assert found is not None
+    assert found.name == "cheap, then dear"
+    assert (found.score, found.handed_on, found.cases) == (1.0, 0.25, 40)
+    assert found.passes(0.2)
+    assert found.passes(None)
+    assert not found.passes(0.9)
+
+
+@pytest.mark.parametrize(
+    ("cheap", "dear", "why"),
+    [
+        (answers([1.0] * 40, [0.5] * 40), DEAR, "nothing can be gained"),
+        (answers([0.0] * 40, [0.1 * (place % 10) for place in range(40)]), DEAR, "all would have to be handed on"),
+        (answers([1.0] * 30 + [0.0] * 10, [None] * 40), DEAR, "it cannot say how sure it is"),
+        (answers([1.0] * 10 + [0.0] * 10, [0.9] * 10 + [0.2] * 10), DEAR, "too few cases"),
+    ],
+)
+def test_a_cascade_that_is_not_better_than_its_parts_is_none(
+    cheap: Mapping[str, tuple[float, float | None]], dear: Mapping[str, tuple[float, float | None]], why: str
+) -> None:
+    assert best_cascade([stage("cheap", 1, cheap), stage("dear", 2, dear)]) is None, why
+
+
+def test_the_simpler_comes_first_and_one_bill_holds_both() -> None:
+    hosted = stage("cheap", 1, CHEAP, model="hosted")
+    assert best_cascade([hosted, stage("dear", 2, DEAR, model="here")]) is None
+    assert best_cascade([hosted, stage("dear", 2, DEAR, model="hosted")]) is not None
+
+
+def test_how_sure_an_answer_is() -> None:
+    near = Evidence(document_id="d", text="t", score=0.4)
+    assert sureness(Prediction(text="a", probabilities={"a": 0.7, "b": 0.3}, evidence=(near,))) == 0.7
+    assert sureness(Prediction(text="a", evidence=(near,))) == 0.4
+    assert sureness(Prediction(text="a")) is None
+    assert sureness(Failure(kind="refused", message="no")) is None
+
+
+def test_it_is_told_in_words() -> None:
+    assert told({"first": "linear head", "second": "lora", "below": 0.4219}) == (
+        "lora where linear head is less than 0.42 sure"
+    )
+
+
+# ---------------------------------------------------------------- in a run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """Answers messages of known notes: right or wrong, and more or less sure, by the number in the text."""
+
+    name: str
+    simplicity: int
+    wrong_at: int
+    """Of eight notes in a row, the one that it gets wrong; there it is not sure."""
+    seconds: float
+    family: ClassVar[str] = "reference"
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def unsuitable(self, task: Task) -> str:
+        return ""
+
+    def fit(self, task: Task, bench: Workbench) -> Rung:
+        bench.record(Usage(model="rung", step="index", seconds=self.seconds))
+        return self
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        labels = tuple(tiny.TOPICS)
+        for query in queries:
+            number = int(re.findall(r"[0-9]+", query.input)[-1])
+            right = number % 8 != self.wrong_at
+            label, share = labels[(number if right else number + 1) % 4], 0.9 if right else 0.4
+            spread = {each: share if each == label else (1 - share) / 3 for each in labels}
+            usage = Usage(model="rung", step="answering", seconds=self.seconds)
+            yield query.key, Prediction(text=label, probabilities=spread, usage=(usage,))
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+
+    def load(self, folder: Path, bench: Workbench) -> Rung:
+        return self
+
+    def again(self, folder: Path, task: Task, bench: Workbench) -> None:
+        return None
+
+    def describe(self) -> Mapping[str, Any]:
+        return {}
+
+
+QUICK = Rung(name="quick", simplicity=1, wrong_at=3, seconds=0.01)
+CAREFUL = Rung(name="careful", simplicity=2, wrong_at=5, seconds=1.0)
+
+
+def run(folder: Path) -> Run:
+    rungs: list[Any] = [QUICK, CAREFUL]
+    return Run(
+        benchmark=tiny.benchmark(examples=80, heldout=40),
+        candidates=[Candidate(name=each.name, strategy=each, model="") for each in rungs],
+        models=tiny.models(folder),
+        options=Options(),
+        folder=folder,
+    )
+
+
+def evaluated(done: Run) -> dict[str, Evaluation]:
+    planned = [
+        {"name": each.name, "approach": each.name, "family": "reference", "model": "", "simplicity": each.simplicity}
+        for each in (QUICK, CAREFUL)
+    ]
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        return {found.candidate: found for found in evaluations(done.benchmark, planned, store)}
+
+
+def test_in_a_run_it_stands_beside_its_parts(tmp_path: Path) -> None:
+    done = run(tmp_path / "run")
+    done.execute()
+    found = evaluated(done)
+    both = found["quick, then careful"]
+    assert (found["quick"].figure, found["careful"].figure, both.figure) == (0.875, 0.875, 1.0)
+    assert both.selection_score == 1.0
+    assert (both.approach, both.family, both.simplicity) == ("cascade", "reference", 3)
+    assert both.answering is not None
+    assert both.answering.seconds == pytest.approx(40 * 0.01 + 5 * 1.0)
+    assert both.fitting == (*found["quick"].fitting, *found["careful"].fitting)
+    assert {check.name for check in both.agreements} == {"edits", "repeats"}
+    assert both.latency is not None
+    assert both.latency.requests == found["quick"].latency.requests  # type: ignore[union-attr]  # both were timed
+
+
+def test_going_on_makes_no_second_one_and_scores_anew_like_others(tmp_path: Path) -> None:
+    done = run(tmp_path / "run")
+    done.execute()
+    before = evaluated(done)
+    done.execute()
+    assert evaluated(done) == before
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        assert set(store.starts().values()) == {1}
+        assert [row["name"] for row in store.meta(DERIVED)] == ["quick, then careful"]
+        assert rescored(done.benchmark, store) == 0
+
+
+def test_without_labels_there_is_none(tmp_path: Path) -> None:
+    done = run(tmp_path / "run")
+    done.execute()
+    with closing(Store(tmp_path / "other.sqlite")) as store:
+        add_cascade(tiny.benchmark("qa"), done.candidates, store)
+        assert store.meta(DERIVED) is None
