@@ -24,6 +24,7 @@ from advisor.wording import (
     plain_percent,
     start,
 )
+from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.contract import Benchmark, Evaluation, State
 
 TUNED = ("finetuning", "combined")
@@ -196,8 +197,10 @@ def _of_expectation(decided: Decided) -> list[str]:
 
 
 def _best_of(decided: Decided, family: str) -> float:
-    figures = [each.figure for each in decided.evaluations.values() if each.family == family]
-    return max(figure for figure in figures if math.isfinite(figure))
+    """A cascade ends in that family and is no sign of it alone."""
+    found = [each for each in decided.evaluations.values() if each.family == family and math.isfinite(each.figure)]
+    alone = [each for each in found if each.approach != CASCADE]
+    return max(each.figure for each in alone or found)
 
 
 def _of_limits(decided: Decided) -> list[str]:
