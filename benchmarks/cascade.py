@@ -52,7 +52,7 @@ class Cascade:
 
     @property
     def name(self) -> str:
-        return f"{self.first.name}, then {self.second.name}"
+        return f"{self.second.name} after {self.first.name}"
 
     def passes(self, sure: float | None) -> bool:
         """Whether an answer is handed on."""

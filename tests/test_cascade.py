@@ -60,7 +60,7 @@ DEAR = answers([0.0] * 5 + [1.0] * 35, [0.5] * 40)
 def test_what_is_not_sure_is_handed_on() -> None:
     found = best_cascade([stage("cheap", 1, CHEAP), stage("dear", 2, DEAR)])
     assert found is not None
-    assert found.name == "cheap, then dear"
+    assert found.name == "dear after cheap"
     assert (found.score, found.handed_on, found.cases) == (1.0, 0.25, 40)
     assert found.passes(0.2)
     assert found.passes(None)
@@ -175,7 +175,7 @@ def test_in_a_run_it_stands_beside_its_parts(tmp_path: Path) -> None:
     done = run(tmp_path / "run")
     done.execute()
     found = evaluated(done)
-    both = found["quick, then careful"]
+    both = found["careful after quick"]
     assert (found["quick"].figure, found["careful"].figure, both.figure) == (0.875, 0.875, 1.0)
     assert both.selection_score == 1.0
     assert (both.approach, both.family, both.simplicity) == ("cascade", "reference", 3)
@@ -195,7 +195,7 @@ def test_going_on_makes_no_second_one_and_scores_anew_like_others(tmp_path: Path
     assert evaluated(done) == before
     with closing(Store(done.folder / "run.sqlite")) as store:
         assert set(store.starts().values()) == {1}
-        assert [row["name"] for row in store.meta(DERIVED)] == ["quick, then careful"]
+        assert [row["name"] for row in store.meta(DERIVED)] == ["careful after quick"]
         assert rescored(done.benchmark, store) == 0
 
 
