@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from advisor.triage import ENOUGH_TO_TUNE, Situation, expect
-from advisor.wording import counted, listed, plain_percent, start
-from benchmarks.looks import level_of
-from benchmarks.sample_size import cases_needed, showable
+from advisor.wording import counted, listed, plain_percent
+from benchmarks.decidable import decidable
+from benchmarks.sample_size import LARGEST
 from strategies.contract import Family
 
-ABOVE = 0.05
-"""How far above the target an approach is taken to be, where it is asked how many cases show it."""
 SPOKEN: dict[Family, str] = {
     "reference": "a rung without a language model (nearest example, linear head on embeddings)",
     "prompting": "a prompt with well-chosen examples",
@@ -31,6 +29,8 @@ class Asked:
     """Held-out cases at hand; None: not said."""
     approaches: int = 8
     """How many will stand side by side and share the chance of being wrong."""
+    look: int = 1
+    """Which look at the held-out cases a run would be."""
     data_stays_here: bool | None = None
     """None: not said."""
     volume: int | None = None
@@ -97,19 +97,18 @@ def _finding_out(asked: Asked) -> list[str]:
 
 
 def _cases(asked: Asked) -> list[str]:
-    target, level = asked.target, level_of(1)
+    target = asked.target
     if target is None:
         return ["Name a target first (0.9 for 90 %): without one, approaches are compared and nothing is decided."]
-    truth = round(min(target + ABOVE, (1 + target) / 2), 4)
-    needed = cases_needed(target, truth, asked.approaches, level) if target < 1 else None
-    goal, reach = plain_percent(target), plain_percent(truth)
-    many = "more than 100,000" if needed is None else f"{needed:,}"
+    found_out = decidable(asked.heldout or 1, target, graded=False, candidates=asked.approaches, look=asked.look)
+    needed, right = found_out.cases_needed, found_out.right_needed
+    goal, reach = plain_percent(target), plain_percent(found_out.assumed_truth)
+    many = f"more than {LARGEST:,}" if needed is None else f"{needed:,}"
     found = [
         f"An approach that is truly at {reach} takes {many} held-out cases to be shown to meet {goal} in 4 of 5 runs, with "
         f"{counted(asked.approaches, 'approach', 'approaches')} side by side."
     ]
     if asked.heldout is not None:
-        right = showable(asked.heldout, target, asked.approaches, level) if target < 1 else None
         shown = f"{right:,} right answers would" if right is not None else "not even a perfect score would"
         found.append(f"With the {counted(asked.heldout, 'held-out case')} at hand, {shown} show it.")
     return found
@@ -117,4 +116,4 @@ def _cases(asked: Asked) -> list[str]:
 
 def _hours(seconds: float) -> str:
     hours = seconds / 3600
-    return start(f"{hours:,.0f} hours" if hours >= 2 else f"{seconds / 60:,.0f} minutes")
+    return f"{hours:,.0f} hours" if hours >= 2 else f"{seconds / 60:,.0f} minutes"

@@ -56,21 +56,23 @@ def _again(item: CostItem, months: float) -> CostItem:
 
 
 def _labels(prices: MachinePrices, months: float) -> list[CostItem]:
-    stated = prices.upkeep
-    if not stated.labels:
-        return []
-    money = exactly(stated.labels * stated.label_price / months, prices.currency)
-    source = f"{stated.labels:,} labels at {stated.label_price:g} {prices.currency}, stated in the task spec"
-    return [CostItem(name=f"new labels, {_every(months)}", amount=money, when="monthly", source=source)]
+    return _priced("new labels", "labels", (prices.upkeep.labels, prices.upkeep.label_price, prices.currency), months)
 
 
 def _hours(prices: MachinePrices, months: float) -> list[CostItem]:
-    stated = prices.upkeep
-    if not stated.hours:
+    return _priced(
+        "a person's hours", "hours", (prices.upkeep.hours, prices.upkeep.hour_price, prices.currency), months
+    )
+
+
+def _priced(name: str, unit: str, stated: tuple[float, float, str], months: float) -> list[CostItem]:
+    """So many of them at that price each time; none where there are none."""
+    number, price, currency = stated
+    if not number:
         return []
-    money = exactly(stated.hours * stated.hour_price / months, prices.currency)
-    source = f"{stated.hours:g} hours at {stated.hour_price:g} {prices.currency}, stated in the task spec"
-    return [CostItem(name=f"a person's hours, {_every(months)}", amount=money, when="monthly", source=source)]
+    money = exactly(number * price / months, currency)
+    source = f"{number:,g} {unit} at {price:g} {currency}, stated in the task spec"
+    return [CostItem(name=f"{name}, {_every(months)}", amount=money, when="monthly", source=source)]
 
 
 def _every(months: float) -> str:

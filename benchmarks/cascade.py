@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.consistency import probe_cases
 from benchmarks.contract import Benchmark, Candidate, Row
 from benchmarks.store import Finished, Store
-from strategies.contract import sureness
+from strategies.answers import sureness
 
 DERIVED = "derived"
 """Key of the store under which candidates that are made of others' rows are described."""

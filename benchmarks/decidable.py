@@ -33,12 +33,14 @@ class Decidable:
     @property
     def says(self) -> str:
         """The same as one sentence."""
+        from benchmarks.sample_size import LARGEST
+
         if self.target >= 1:
             return "No number of cases can show a target of 1. Write, for instance, `target: 0.98`."
         guide = "Counted as if each answer were right or wrong: with" if self.graded else "With"
         if self.look > 1:
             guide = f"{guide[:-4]}{'at' if self.graded else 'At'} look {self.look} at some of these cases, with"
-        more = "more than a million" if self.cases_needed is None else f"{self.cases_needed:,}"
+        more = f"more than {LARGEST:,}" if self.cases_needed is None else f"{self.cases_needed:,}"
         start = f"{guide} {self.heldout:,} independent held-out cases"
         if self.candidates > 1:
             start += f" and {self.candidates} candidates"

@@ -19,6 +19,7 @@ from benchmarks.plan import Options, Unit, shard
 from benchmarks.remembering import Memory, Settling
 from benchmarks.store import Finished
 from benchmarks.workbench import Bench, Progress
+from strategies.answers import sureness
 from strategies.contract import (
     Case,
     DeadAdapter,
@@ -35,7 +36,6 @@ from strategies.contract import (
     Strategy,
     Task,
     Usage,
-    sureness,
 )
 from strategies.models.weights import ModelUnavailable
 from strategies.retrieval.index import Finder, Mode

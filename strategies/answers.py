@@ -109,3 +109,15 @@ def answer_freely(
 def selects_labels(task: Task, model: LanguageModel) -> bool:
     """True where answers come from the label set by likelihood."""
     return bool(task.labels) and isinstance(model, ScoresLabels)
+
+
+def sureness(outcome: Outcome) -> float | None:
+    """How sure an answer is, comparable within one approach only: the share of its label, else how near its best evidence is.
+
+    None where neither is known.
+    """
+    if not isinstance(outcome, Prediction):
+        return None
+    if outcome.probabilities:
+        return max(outcome.probabilities.values())
+    return max((found.score for found in outcome.evidence), default=None)

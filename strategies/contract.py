@@ -133,18 +133,6 @@ class Failure:
 Outcome = Prediction | Abstention | Failure
 
 
-def sureness(outcome: Outcome) -> float | None:
-    """How sure an answer is, comparable within one approach only: the share of its label, else how near its best evidence is.
-
-    None where neither is known.
-    """
-    if not isinstance(outcome, Prediction):
-        return None
-    if outcome.probabilities:
-        return max(outcome.probabilities.values())
-    return max((found.score for found in outcome.evidence), default=None)
-
-
 # ---------------------------------------------------------------- the task
 
 

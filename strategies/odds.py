@@ -41,7 +41,7 @@ def label_shares(completion: Completion, words: LabelWords) -> Mapping[str, floa
 def _forms(words: LabelWords) -> Mapping[str, str]:
     """Every way to say a label, in plain form, and the label."""
     pairs = zip(words.labels, words.words, strict=True)
-    return {_plain(form).strip(AROUND): label for label, word in pairs for form in (label, word)}
+    return {_plain(form).strip(AROUND) or form: label for label, word in pairs for form in (label, word)}
 
 
 def _plain(text: str) -> str:

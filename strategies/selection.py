@@ -18,7 +18,6 @@ from strategies.contract import (
     ScoresLabels,
     Task,
     Workbench,
-    sureness,
 )
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, Sources, weigh
 from strategies.prompting.demonstrations import Shown, drawn, holds
@@ -134,7 +133,7 @@ class Kitchen:
     def _scored(self, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Look:
         scores = tuple(self.task.score(case, outcome) for case, outcome in zip(cases, outcomes, strict=True))
         usage = [row for outcome in outcomes for row in outcome.usage]
-        told = _answers(cases, [*map(_text, outcomes)], scores, [*map(sureness, outcomes)])
+        told = _answers(cases, [*map(_text, outcomes)], scores, [*map(answers.sureness, outcomes)])
         return Look(scores, total(usage), {"answers": told})
 
     def _label_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:

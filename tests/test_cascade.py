@@ -18,6 +18,7 @@ from benchmarks.plan import Options
 from benchmarks.run import Run
 from benchmarks.store import Store
 from benchmarks.stored import evaluations, rescored
+from strategies.answers import sureness
 from strategies.contract import (
     Evidence,
     Failure,
@@ -28,7 +29,6 @@ from strategies.contract import (
     Task,
     Usage,
     Workbench,
-    sureness,
 )
 from tests import tiny
 

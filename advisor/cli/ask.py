@@ -79,6 +79,7 @@ def _of_task(task: str, given: dict[str, Any]) -> Asked:
     return Asked(
         situation=replace(Situation.of(benchmark.task), facts_change=answers["facts_change"]),
         heldout=assembly.summary.heldout,
+        look=benchmark.look.number,
         approaches=assembly.decidable.candidates if assembly.decidable else 8,
         **{name: answers[name] for name in ("target", "data_stays_here", "volume")},
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from strategies.answers import sureness
 from strategies.approaches.copy_nearest import BATCH
 from strategies.contract import (
     Case,
@@ -25,7 +26,6 @@ from strategies.contract import (
     Trial,
     Usage,
     Workbench,
-    sureness,
 )
 from strategies.fields import ABSENT, FieldPath, columns, is_object, nested, plain
 from strategies.tagging import Tagger
