@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from advisor.triage import ENOUGH_TO_TUNE, Situation, expect
 from advisor.wording import counted, listed, plain_percent
-from benchmarks.decidable import decidable
+from benchmarks.decidable import closeness, decidable
 from benchmarks.sample_size import LARGEST
 from strategies.contract import Family
 
@@ -25,6 +25,7 @@ class Asked:
 
     situation: Situation
     target: float | None = None
+    margin: float | None = None
     heldout: int | None = None
     """Held-out cases at hand; None: not said."""
     approaches: int = 8
@@ -98,8 +99,13 @@ def _finding_out(asked: Asked) -> list[str]:
 
 def _cases(asked: Asked) -> list[str]:
     target = asked.target
+    if target is None and asked.margin is not None:
+        return [closeness(asked.heldout or 1, asked.margin, asked.approaches, asked.look).says]
     if target is None:
-        return ["Name a target first (0.9 for 90 %): without one, approaches are compared and nothing is decided."]
+        return [
+            "Name a target first (0.9 for 90 %), or in a task file a margin: without one of them approaches are compared and "
+            "nothing is decided."
+        ]
     found_out = decidable(asked.heldout or 1, target, graded=False, candidates=asked.approaches, look=asked.look)
     needed, right = found_out.cases_needed, found_out.right_needed
     goal, reach = plain_percent(target), plain_percent(found_out.assumed_truth)

@@ -33,6 +33,8 @@ class Wishes:
     examples: int | None = None
     heldout: int | None = None
     target: float | None = None
+    margin: float | None = None
+    """In place of the spec's target or margin, like `target`."""
     effort: str = "standard"
     seed: int = 0
     approaches: tuple[str, ...] = ()
@@ -71,7 +73,7 @@ class Prepared:
         parts = [
             task_hash(benchmark),
             benchmark.fingerprint,
-            benchmark.target,
+            benchmark.target if benchmark.margin is None else ["margin", benchmark.margin],
             [candidate.name for candidate in self.candidates],
             [spec.model_dump(mode="json") for spec in self.models.specs],
             [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
@@ -151,7 +153,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         base=found.folder,
     )
     models.check_servers()
-    limits = Limits(examples=wishes.examples, heldout=wishes.heldout, target=wishes.target)
+    limits = Limits(examples=wishes.examples, heldout=wishes.heldout, target=wishes.target, margin=wishes.margin)
     found = replace(found, spec=spec)
     assembly = found.assembled(limits, wishes.seed, wishes.allow_code)
     options = Options(
@@ -175,7 +177,7 @@ def _with_models(spec: Spec, names: Sequence[str]) -> Spec:
     """The spec with the models that were asked for; a relative folder is one of the working folder then."""
     if not names:
         return spec
-    from benchmarks.spec import ModelSpec, distinct_models
+    from benchmarks.spec_models import ModelSpec, distinct_models
 
     known = {model.name: model for model in spec.models}
     asked = []

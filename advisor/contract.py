@@ -57,7 +57,8 @@ class Status:
     state: State
     reason: str
     lower: float | None = None
-    """One-sided lower bound on the figure at the level that was used for it."""
+    """One-sided lower bound on the figure at the level that was used for it; with a margin on the figure minus that of
+    the best, from -1 to 0."""
     upper: float | None = None
     meets_up_to: float | None = None
     """The target up to which it would be shown to meet, all candidates taken together."""
@@ -83,9 +84,10 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class AtTarget:
-    """What the same measurement says of another target; the bounds hold for every target at once."""
+    """What the same measurement says of another target, or margin; the bounds hold for every one at once."""
 
     target: float
+    """Or the margin, where the task has one."""
     verdict: str
     named: str | None
     """The cheapest that is proven to meet it."""
@@ -168,6 +170,8 @@ class Story:
     """What there is to tell, once. Every report format renders this and computes nothing."""
 
     task: str
+    title: str
+    """The few words that stand above the headline: `Target met`."""
     headline: str
     """The answer in one sentence."""
     confidence: str

@@ -9,6 +9,7 @@ from typing import Literal
 
 from advisor.amounts import range_of
 from advisor.bounds import family_statuses, for_every_target, paired, sharing, too_slow
+from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
 from advisor.economics import Ranking, rank
 from advisor.outlook import next_steps, would_change
@@ -18,6 +19,7 @@ from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 from benchmarks.looks import level_of
 
+MARGINS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
 Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
 
 
@@ -31,6 +33,8 @@ class _Outcome:
 
 def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchmark: Benchmark) -> Recommendation:
     """The cheapest candidate that meets the target, when nothing that would be preferred to it may still meet it too.
+
+    With a margin in place of a target, to meet it is to lie within the margin of the best (`benchmarks.best`).
 
     `meets` is a one-sided 95 % lower bound at or above the target, right for all candidates with usable scores together
     (`bounds.sharing`); `misses` is the same from above. Constraints rule out before anything is tested. Raises ValueError
@@ -94,11 +98,13 @@ def _statuses(
             settled[name] = status
     open_to_test = [evaluation for name, evaluation in by_name.items() if name not in settled]
     shared = sharing(open_to_test, benchmark, cheapest_first)
-    if benchmark.target is None:
-        why = "There is no target, so it is compared and not judged."
-        tested = [Status(candidate=each.candidate, state=State.COMPARED, reason=why) for each in open_to_test]
+    if benchmark.target is not None:
+        tested = family_statuses(open_to_test, benchmark.target, shared)
+    elif benchmark.margin is not None:
+        tested = margin_statuses(open_to_test, benchmark.margin, shared.alpha)
     else:
-        tested = list(family_statuses(open_to_test, benchmark.target, shared))
+        why = "There is no target, so it is compared and not judged."
+        tested = tuple(Status(candidate=each.candidate, state=State.COMPARED, reason=why) for each in open_to_test)
     return settled | {status.candidate: status for status in tested}, shared.procedure
 
 
@@ -142,7 +148,7 @@ def _outcome(
 ) -> _Outcome:
     usable = [name for name in ranking.order if statuses[name].state not in _OUT]
     best = max(usable, key=lambda name: by_name[name].figure) if usable else None
-    if benchmark.target is None:
+    if not benchmark.judges:
         return _Outcome(verdict="compared", best=best)
     meeting = [name for name in usable if statuses[name].state is State.MEETS]
     undecided = [name for name in usable if statuses[name].state is State.UNDECIDED]
@@ -159,18 +165,28 @@ def _outcome(
 def _at_targets(
     by_name: Mapping[str, Evaluation], statuses: Mapping[str, Status], ranking: Ranking, benchmark: Benchmark
 ) -> tuple[AtTarget, ...]:
-    """The outcome at every twentieth, from the last that everything meets to the first that nothing may."""
+    """The outcome at every twentieth, or at every margin that people ask for. The bounds hold for all of them at once."""
     tested = [each for name, each in by_name.items() if statuses[name].state not in _OUT]
     if not tested:
         return ()
-    bounds = for_every_target(tested, level_of(benchmark.look.number))
+    if benchmark.margin is None:
+        bounds = for_every_target(tested, level_of(benchmark.look.number))
+        goals = [(step / 20, replace(benchmark, target=step / 20), step / 20) for step in range(1, 21)]
+    else:
+        bounds = {each.candidate: _below(statuses[each.candidate]) for each in tested}
+        goals = [(margin, replace(benchmark, margin=margin), -margin) for margin in MARGINS]
     found = []
-    for target in (step / 20 for step in range(1, 21)):
-        states = {name: _state(*bounds[name], target) for name in bounds}
-        asked = {name: replace(statuses[name], state=states.get(name, statuses[name].state)) for name in statuses}
-        outcome = _outcome(by_name, asked, ranking, replace(benchmark, target=target))
-        found.append(AtTarget(target=target, verdict=outcome.verdict, named=outcome.safe, unsettled=outcome.unsettled))
+    for given, asked, edge in goals:
+        states = {name: _state(*bounds[name], edge) for name in bounds}
+        there = {name: replace(statuses[name], state=states.get(name, statuses[name].state)) for name in statuses}
+        outcome = _outcome(by_name, there, ranking, asked)
+        found.append(AtTarget(target=given, verdict=outcome.verdict, named=outcome.safe, unsettled=outcome.unsettled))
     return tuple(found)
+
+
+def _below(status: Status) -> tuple[float, float]:
+    lower, upper = status.lower, status.upper
+    return -1.0 if lower is None else lower, 0.0 if upper is None else upper
 
 
 def _state(lower: float, upper: float, target: float) -> State:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from advisor.breakeven import Band, Line, bands
+from advisor.closeness import how_far
 from advisor.reasons import Decided, before, in_money
-from advisor.wording import about, digits, floor_percent, listed, percent, start
+from advisor.wording import about, ceil_percent, digits, floor_percent, listed, percent, start
 from benchmarks.contract import Evaluation, State
+
+_WIDEST = 0.3
+"""A margin beyond which nobody asks."""
 
 
 def would_change(decided: Decided) -> tuple[str, ...]:
@@ -38,7 +42,10 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
     if decided.verdict == "nothing meets" and named is not None:
         steps.extend(_what_to_try(decided, named))
     if decided.verdict == "compared":
-        steps.append("Set a target in the task spec (0.9 for 90 %) to get a verdict from the same measurements.")
+        steps.append(
+            "Set a target in the task spec (0.9 for 90 %) to get a verdict from the same measurements, or a margin (0.05) "
+            "if coming within 5 points of the best is enough."
+        )
     broken = decided.having(State.INVALID, State.CANNOT_RUN)
     if broken:
         steps.append(f"See why {listed(broken)} could not be judged, and run again if it matters.")
@@ -49,26 +56,43 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
 
 
 def _other_target(decided: Decided) -> list[str]:
-    target, named = decided.benchmark.target, decided.named
+    benchmark, named = decided.benchmark, decided.named
     if named is None:
         return []
-    if target is None:
+    if not benchmark.judges:
         return ["A target: the cheapest approach that meets it would be recommended."]
-    found = []
-    status = decided.statuses[named]
-    if status.state is State.MEETS and status.meets_up_to is not None:
-        found.append(f"A target above {floor_percent(status.meets_up_to, target)} %: {named} is proven up to there.")
-    missing = [
-        name for name in decided.having(State.MISSES) if status.state is not State.MEETS or before(decided, name)
-    ]
-    lower = [(bound, name) for name in missing if (bound := decided.statuses[name].meets_up_to or 0.0) >= 0.01]
-    if lower:
-        bound, name = max(lower)
-        found.append(f"A target of {floor_percent(bound)} % or lower: {name} would be enough.")
+    found = list(_target(decided, named) if benchmark.margin is None else _margin(decided, named, benchmark.margin))
     open_still = [name for name in decided.unsettled if decided.statuses[name].state is State.UNDECIDED]
     if open_still:
-        found.append(f"Proof by more held-out cases that {' or '.join(open_still)} meets the target.")
+        found.append(f"Proof by more held-out cases that {' or '.join(open_still)} {decided.goal.meets_plainly}.")
     return found
+
+
+def _target(decided: Decided, named: str) -> Iterator[str]:
+    status, target = decided.statuses[named], decided.benchmark.target
+    if status.state is State.MEETS and status.meets_up_to is not None:
+        yield f"A target above {floor_percent(status.meets_up_to, target)} %: {named} is proven up to there."
+    bounds = [(decided.statuses[name].meets_up_to or 0.0, name) for name in _cheaper_missing(decided, named)]
+    bound, name = max(bounds, default=(0.0, ""))
+    if bound >= 0.01:
+        yield f"A target of {floor_percent(bound)} % or lower: {name} would be enough."
+
+
+def _margin(decided: Decided, named: str, margin: float) -> Iterator[str]:
+    status = decided.statuses[named]
+    if status.state is State.MEETS and status.lower:
+        most = how_far(status.lower, 0.0, margin)[1]
+        yield f"A margin below {most} points: {named} is not proven to be closer to the best."
+    bounds = [(decided.statuses[name].lower or 0.0, name) for name in _cheaper_missing(decided, named)]
+    lower, name = max(bounds, default=(-1.0, ""))
+    if -lower <= _WIDEST:
+        yield f"A margin of {ceil_percent(-lower)} points or more: {name} would be enough."
+
+
+def _cheaper_missing(decided: Decided, named: str) -> list[str]:
+    """Those that miss and would be preferred if they did not; all that miss where the named one meets nothing."""
+    meets = decided.statuses[named].state is State.MEETS
+    return [name for name in decided.having(State.MISSES) if not meets or before(decided, name)]
 
 
 def _other_volume(decided: Decided) -> list[str]:
@@ -86,21 +110,21 @@ def _other_volume(decided: Decided) -> list[str]:
             f"Not the volume: at more or fewer than {decided.benchmark.volume:,} requests a month all costs ahead change "
             "alike, since what was fitted is already paid for."
         ]
-    return _by_volume(named, bands(lines))
+    return _by_volume(named, bands(lines), decided.goal.meets_plainly)
 
 
-def _by_volume(named: str, found: Sequence[Band]) -> list[str]:
-    """From which volume on another one that meets the target is the cheapest."""
+def _by_volume(named: str, found: Sequence[Band], met: str) -> list[str]:
+    """From which volume on another one that meets the goal is the cheapest."""
     others = [band for band in found if band.name != named]
     if not others:
-        return [f"Not the volume: {named} is the cheapest that meets the target at any."]
+        return [f"Not the volume: {named} is the cheapest that {met} at any."]
     sentences = []
     for band in others:
         low, high = _volume(band.above), _volume(band.upto or 0.0)
         where = (
             f"Fewer than {high}" if not band.above else f"More than {low}" if band.upto is None else f"{low} to {high}"
         )
-        sentences.append(f"{where} requests a month: {band.name} is the cheapest that meets the target.")
+        sentences.append(f"{where} requests a month: {band.name} is the cheapest that {met}.")
     return sentences
 
 
@@ -120,7 +144,7 @@ def _other_cost(decided: Decided) -> list[str]:
     if not mine or not dearer:
         return []
     value, name = min(dearer)
-    return [f"Costs of {named} that are {digits(value / mine)} times as high: {name} meets the target too."]
+    return [f"Costs of {named} that are {digits(value / mine)} times as high: {name} {decided.goal.meets_plainly} too."]
 
 
 def _changing_facts(evaluation: Evaluation) -> str:

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from advisor.closeness import how_far
 from advisor.contract import Amount, Costs, Status
 from advisor.economics import Ranking, saving
+from advisor.goal import Goal
 from advisor.triage import CLASSIC_MISTAKE, Expectation
 from advisor.wording import (
     SECONDS,
@@ -21,7 +23,7 @@ from advisor.wording import (
     listed,
     money,
     percent,
-    plain_percent,
+    plain_points,
     start,
 )
 from benchmarks.cascade import APPROACH as CASCADE
@@ -54,6 +56,10 @@ class Decided:
     benchmark: Benchmark
     expectation: Expectation
 
+    @property
+    def goal(self) -> Goal:
+        return Goal.of(self.benchmark)
+
     def having(self, *states: State) -> list[str]:
         """Candidates in one of the states, in order of cost."""
         return [name for name in self.ranking.order if self.statuses[name].state in states]
@@ -79,28 +85,35 @@ def reasons(decided: Decided) -> tuple[str, ...]:
 
 
 def _of_the_verdict(decided: Decided) -> list[str]:
-    target = decided.benchmark.target
     named = decided.named
     if named is None:
         return ["No approach has figures that may be used."]
-    if target is None:
+    if not decided.benchmark.judges:
         return _compared(decided, named)
-    goal = plain_percent(target)
+    goal = decided.goal
     status = decided.statuses[named]
     found = []
-    if status.state is State.MEETS and status.lower is not None:
-        shown = floor_percent(status.lower, target)
-        found.append(
-            f"{start(named)} reaches {percent(decided.evaluations[named].figure)}, and at least {shown} % with 95 % "
-            f"confidence, which meets the target of {goal}."
-        )
+    if status.state is State.MEETS:
+        found.append(f"{start(named)} reaches {percent(decided.evaluations[named].figure)}, {_shown(decided, status)}.")
     missing = [
         name for name in decided.having(State.MISSES) if status.state is not State.MEETS or before(decided, name)
     ]
     if missing:
-        which = "Cheaper, but proven to miss" if status.state is State.MEETS else "Proven to miss"
-        found.append(f"{which} the target of {goal}: {listed([_with_ceiling(decided, name) for name in missing])}.")
+        which = "Cheaper, but proven to" if status.state is State.MEETS else "Proven to"
+        found.append(f"{which} {goal.miss}: {listed([_with_ceiling(decided, name) for name in missing])}.")
     return [*found, *(_unsettled(decided, name) for name in decided.unsettled)]
+
+
+def _shown(decided: Decided, status: Status) -> str:
+    """What is proven of one that meets, after its figure."""
+    benchmark = decided.benchmark
+    if benchmark.margin is None:
+        shown = floor_percent(status.lower or 0.0, benchmark.target)
+        return f"and at least {shown} % with 95 % confidence, which {decided.goal.meets}"
+    if not status.lower:
+        return "and with 95 % confidence none is better"
+    most = how_far(status.lower, status.upper or 0.0, benchmark.margin)[1]
+    return f"and lies at most {most} points below the best with 95 % confidence; {plain_points(benchmark.margin)} are allowed"
 
 
 def _compared(decided: Decided, named: str) -> list[str]:
@@ -122,22 +135,23 @@ def before(decided: Decided, name: str) -> bool:
 
 
 def _with_ceiling(decided: Decided, name: str) -> str:
-    upper, figure = decided.statuses[name].upper, percent(decided.evaluations[name].figure)
-    return (
-        f"{name} ({figure})"
-        if upper is None
-        else f"{name} ({figure}, at most {ceil_percent(upper, decided.benchmark.target)})"
-    )
+    status, figure, margin = decided.statuses[name], percent(decided.evaluations[name].figure), decided.benchmark.margin
+    if status.upper is None:
+        return f"{name} ({figure})"
+    if margin is None:
+        return f"{name} ({figure}, at most {ceil_percent(status.upper, decided.benchmark.target)})"
+    return f"{name} ({figure}, at least {how_far(status.lower or 0.0, status.upper, margin)[0]} points below)"
 
 
 def _unsettled(decided: Decided, name: str) -> str:
     status, named = decided.statuses[name], decided.named
     figure = percent(decided.evaluations[name].figure)
     if status.state is State.MEETS:
-        return f"{start(name)} also meets the target ({figure}), but its cost cannot be compared with that of {named}."
-    more = _more(status)
+        also = f"{start(name)} also {decided.goal.meets_plainly} ({figure})"
+        return f"{also}, but its cost cannot be compared with that of {named}."
+    more = _more(status, decided.goal)
     if decided.verdict == "undecided" or named is None:
-        return f"{start(name)} ({figure}) may lie on either side of the target; {more}."
+        return f"{start(name)} ({figure}) {decided.goal.either}; {more}."
     saved = decided.saved(named, name)
     if saved is not None:
         gain = f"is cheaper and would save {amount(saved)} a month"
@@ -145,12 +159,12 @@ def _unsettled(decided: Decided, name: str) -> str:
         gain = "costs about the same and is simpler"
     else:
         gain = "may be cheaper, which cannot be told from the prices that are known"
-    return f"{start(name)} ({figure}) {gain}, but whether it meets the target is undecided; {more}."
+    return f"{start(name)} ({figure}) {gain}, but whether it {decided.goal.meets_plainly} is undecided; {more}."
 
 
-def _more(status: Status) -> str:
+def _more(status: Status, goal: Goal) -> str:
     if status.more_cases is None:
-        return "it lies so close to the target that no realistic number of cases would decide it"
+        return f"it lies so close to the {goal.noun} that no realistic number of cases would decide it"
     return f"{about(status.more_cases, 'more held-out case')} would probably decide it"
 
 
@@ -161,14 +175,17 @@ def _of_cost(decided: Decided) -> list[str]:
     found = []
     ties = [name for name in decided.having(State.MEETS) if name != named and decided.ranking.tie(name, named)]
     if ties:
+        meet = decided.goal.meets_plainly if len(ties) == 1 else decided.goal.meet_plainly
         found.append(
-            f"{start(listed(ties))} {'meets' if len(ties) == 1 else 'meet'} the target too at about the same cost "
+            f"{start(listed(ties))} {meet} too at about the same cost "
             f"(the ranges overlap); {named} is preferred as the simpler."
         )
     dearer = [(saved, name) for name in decided.having(State.MEETS) if (saved := decided.saved(name, named))]
     if dearer:
         saved, name = dearer[0]
-        found.append(f"{start(name)} meets the target too and would cost {amount(saved)} a month more than {named}.")
+        found.append(
+            f"{start(name)} {decided.goal.meets_plainly} too and would cost {amount(saved)} a month more than {named}."
+        )
     return found
 
 

@@ -1,10 +1,10 @@
-"""From a stored run to a verdict, without any model: as it was, or with another target, volume, horizon or price."""
+"""From a stored run to a verdict, without any model: as it was, or with another goal, volume, horizon or price."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -24,23 +24,37 @@ class Changes:
 
     target: float | None = None
     """Another one than before the run makes the verdict exploratory: its bounds hold for every target at once."""
+    margin: float | None = None
+    """In place of a target; the same holds."""
     volume: int | None = None
     horizon_months: int | None = None
     machine_hour: float | None = None
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(each.name for each in fields(cls))
 
     def applied(self, benchmark: Benchmark, spec: Mapping[str, Any]) -> tuple[Benchmark, dict[str, Any]]:
         """Benchmark and spec with the changes, checked as in a task file. Raises `BadInput`."""
         from benchmarks.spec import parse_spec
 
         stated = {name: value for name, value in vars(self).items() if value is not None}
+        if self.target is not None and self.margin is not None:
+            raise BadInput("There is a target and a margin. Give one of them.")
+        for name, other in (("target", "margin"), ("margin", "target")):
+            if name in stated:
+                spec = {key: value for key, value in spec.items() if key != other}
         if (hour := stated.pop("machine_hour", None)) is not None:
             stated["prices"] = {**(spec.get("prices") or {}), "machine_hour": hour}
         changed = {**spec, **stated}
         asked = parse_spec(_stated(changed), name="what was asked for")
+        kept = self.target is None and self.margin is None
+        goal = (benchmark.target, benchmark.margin) if kept else (asked.target, asked.margin)
         return replace(
             benchmark,
-            target=benchmark.target if self.target is None else asked.target,
-            exploratory=benchmark.exploratory or self.target not in (None, benchmark.target),
+            target=goal[0],
+            margin=goal[1],
+            exploratory=benchmark.exploratory or goal != (benchmark.target, benchmark.margin),
             volume=asked.volume,
             horizon_months=asked.horizon_months,
         ), changed

@@ -18,7 +18,7 @@ from advisor.story_tables import (
     targets_table,
     tuning_table,
 )
-from advisor.story_text import confidence, data, headline, method, predicted, risks
+from advisor.story_text import confidence, data, headline, method, predicted, risks, title
 from benchmarks.contract import Agreement, Benchmark, Evaluation, Latency
 from strategies.contract import Usage
 
@@ -43,6 +43,7 @@ def tell(
     )
     return Story(
         task=benchmark.task.name,
+        title=title(material),
         headline=headline(material),
         confidence=confidence(material),
         verdict=recommendation.verdict,
@@ -82,6 +83,7 @@ def _facts(material: Material) -> dict[str, Any]:
         "best": told.best,
         "metric": benchmark.metric.name,
         "target": benchmark.target,
+        "margin": benchmark.margin,
         "exploratory": benchmark.exploratory,
         "look": vars(benchmark.look) | {},
         "heldout_cases": len(benchmark.heldout),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from advisor import setups
 from advisor.amounts import total
+from advisor.closeness import how_far
 from advisor.contract import (
     Amount,
     CostItem,
@@ -29,6 +30,7 @@ from advisor.wording import (
     of_what,
     percent,
     plain_percent,
+    plain_points,
     points,
     probability,
 )
@@ -47,7 +49,7 @@ def main_table(material: Material) -> Table:
         rows.append(
             (
                 status.candidate,
-                _figure(evaluation, status, material.benchmark.target),
+                _figure(evaluation, status, material.benchmark),
                 _same(evaluation),
                 amount(cost.spent),
                 amount(cost.monthly),
@@ -75,7 +77,8 @@ def main_table(material: Material) -> Table:
 
 
 def targets_table(material: Material) -> Table:
-    """What another target would take; targets with the same answer share a row."""
+    """What another target, or margin, would take; those with the same answer share a row."""
+    noun, shown = ("target", plain_percent) if material.benchmark.margin is None else ("margin", plain_points)
     rows: list[tuple[float, float, tuple[str, str]]] = []
     for each in material.recommendation.at_targets:
         answer = each.named or ("nothing meets it" if each.verdict == "nothing meets" else "not decided")
@@ -85,20 +88,23 @@ def targets_table(material: Material) -> Table:
         else:
             rows.append((each.target, each.target, told))
     return Table(
-        title="What another target would take",
-        columns=("target", "the cheapest proven to meet it", "undecided, and would be preferred"),
-        rows=tuple((_range(low, high), *told) for low, high, told in rows),
-        note=(
-            "In steps of 5 %, from the same answers. The bounds hold for every target at once, so they are a little wider "
-            "than those of the verdict."
-            if rows
-            else ""
-        ),
+        title=f"What another {noun} would take",
+        columns=(noun, "the cheapest proven to meet it", "undecided, and would be preferred"),
+        rows=tuple((_range(shown(low), shown(high)), *told) for low, high, told in rows),
+        note=_TARGETS_NOTE[noun] if rows else "",
     )
 
 
-def _range(low: float, high: float) -> str:
-    return plain_percent(low) if low == high else f"{plain_percent(low)[:-2]} to {plain_percent(high)}"
+_TARGETS_NOTE = {
+    "target": "In steps of 5 %, from the same answers. The bounds hold for every target at once, so they are a little wider "
+    "than those of the verdict.",
+    "margin": "From the same answers; the bounds are those of the verdict, which hold for every margin at once.",
+}
+
+
+def _range(low: str, high: str) -> str:
+    """`5 to 20 %`: of two numbers with one unit."""
+    return low if low == high else f"{low.split()[0]} to {high}"
 
 
 def costs_table(material: Material) -> Table:
@@ -238,11 +244,17 @@ def picture(material: Material) -> Picture:
 # ---------------------------------------------------------------- cells
 
 
-def _figure(evaluation: Evaluation, status: Status, target: float | None) -> str:
-    """`84 % (>= 80)`, `62 % (<= 68)`, `78 % (72-84)`: the figure with the bound that decided, or with both."""
+def _figure(evaluation: Evaluation, status: Status, benchmark: Benchmark) -> str:
+    """`84 % (>= 80)`, `62 % (<= 68)`, `78 % (72-84)`: the figure with the bound that decided, or with both.
+
+    With a margin the bounds say how many points it lies below the best: `84 % (<= 3 below)`.
+    """
+    target = benchmark.target
     if not math.isfinite(evaluation.figure) or status.state in (State.INVALID, State.CANNOT_RUN, State.SKIPPED):
         return NONE
     figure = percent(evaluation.figure)
+    if benchmark.margin is not None and status.lower is not None and status.upper is not None:
+        return f"{figure} ({_below(status.state, status.lower, status.upper, benchmark.margin)})"
     if status.state is State.MEETS and status.lower is not None:
         return f"{figure} (>= {floor_percent(status.lower, target)})"
     if status.state is State.MISSES and status.upper is not None:
@@ -252,6 +264,13 @@ def _figure(evaluation: Evaluation, status: Status, target: float | None) -> str
     if math.isfinite(evaluation.lower) and math.isfinite(evaluation.upper):
         return f"{figure} ({floor_percent(evaluation.lower)}-{ceil_percent(evaluation.upper)})"
     return figure
+
+
+def _below(state: State, lower: float, upper: float, margin: float) -> str:
+    least, most = how_far(lower, upper, margin)
+    if state is State.MEETS:
+        return f"<= {most} below" if lower < 0 else "the best"
+    return f">= {least} below" if state is State.MISSES else f"{least}-{most} below"
 
 
 def _same(evaluation: Evaluation) -> str:
@@ -306,8 +325,13 @@ def _heldout(benchmark: Benchmark) -> str:
 
 
 def _main_note(material: Material) -> str:
-    target = material.benchmark.target
-    if target is None:
+    target, margin = material.benchmark.target, material.benchmark.margin
+    if margin is not None:
+        bounds = (
+            f"Margin {plain_points(margin)}. In brackets by how many points it is below the best, at 95 % confidence over "
+            "all approaches: <= at most, >= at least, a range where nothing is decided."
+        )
+    elif target is None:
         bounds = "In brackets: the 95 % interval of each figure; no target was given, so nothing is decided."
     else:
         splits = material.recommendation.procedure in ("holm", "max-t")

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 
 from advisor.economics import saving
+from advisor.goal import Goal
 from advisor.material import Material
 from advisor.reasons import TUNED
-from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, plain_percent, start
+from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
 from benchmarks.contract import Benchmark, Procedure, State
 
 _FAMILY_RISKS = {
@@ -25,28 +26,49 @@ _FAMILY_RISKS = {
 }
 
 
+_TITLES = {
+    "target": {
+        "choose": "Target met",
+        "safe but cheaper undecided": "Target met, a cheaper approach is undecided",
+        "undecided": "Not decided yet",
+        "nothing meets": "Target not met",
+    },
+    "margin": {
+        "choose": "Close to the best",
+        "safe but cheaper undecided": "Close to the best, a cheaper approach is undecided",
+        "undecided": "Not decided yet",
+        "nothing meets": "Nothing to choose from",
+    },
+}
+
+
+def title(material: Material) -> str:
+    """The few words above the headline."""
+    goal = Goal.of(material.benchmark)
+    return _TITLES[goal.noun][material.recommendation.verdict] if goal.noun else "Compared without a target"
+
+
 def headline(material: Material) -> str:
     """The answer in one sentence."""
-    told, target = material.recommendation, material.benchmark.target
+    told, goal = material.recommendation, Goal.of(material.benchmark)
     named = material.named
     if named is None:
         return "No answer: none of the approaches could be measured."
-    if target is None:
+    if not material.benchmark.judges:
         highest = f"{start(named)} comes out highest: it {_reaches(material, named)}."
         return f"No target was given, so nothing is recommended. {highest}"
-    goal = plain_percent(target)
     if told.verdict == "choose":
         family = material.evaluations[named].family
         answer = "Fine-tuning pays off: use" if family in TUNED else "No need to fine-tune: use"
         answer = "Use" if family == "recorded" else answer
-        met = f"It {_reaches(material, named)}, meets the target of {goal}, and {_no_rival(material)}."
+        met = f"It {_reaches(material, named)}, {goal.meets}, and {_no_rival(material)}."
         return f"{answer} {named}. {met}"
     if told.verdict == "safe but cheaper undecided":
-        safe = f"{start(named)} is safe now: it {_reaches(material, named)} and meets the target of {goal}."
+        safe = f"{start(named)} is safe now: it {_reaches(material, named)} and {goal.meets}."
         return f"{safe} {_rival(material, named)}"
     if told.verdict == "undecided":
-        return f"Not decided yet: nothing is proven to meet the target of {goal}. {_nearest(material)}"
-    return f"Nothing meets the target of {goal}: the best is {named}, which {_reaches(material, named)}."
+        return f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
+    return f"Nothing {goal.meets}: the best is {named}, which {_reaches(material, named)}."
 
 
 def confidence(material: Material) -> str:
@@ -54,26 +76,30 @@ def confidence(material: Material) -> str:
     benchmark = material.benchmark
     cases = counted(len(benchmark.heldout), "held-out case")
     tested = sum(status.state in (State.MEETS, State.MISSES, State.UNDECIDED) for status in material.statuses)
-    if benchmark.target is None:
+    goal = Goal.of(benchmark)
+    if not benchmark.judges:
         sure = f"Figures are from {cases}, each with its own 95 % interval; no claim is tested."
     elif tested == 0:
         return f"No approach had usable figures on the {cases}, so nothing was tested."
     else:
         together = f", for all {tested} approaches together" if tested > 1 else ""
         sure = (
-            f"Measured on {cases} that no approach saw. The chance of wrongly saying that anything meets the target is "
-            f"at most 5 %, and so is that of wrongly saying that anything misses it{together}{_looks(benchmark)}"
+            f"Measured on {cases} that no approach saw. The chance of wrongly saying that anything {goal.meets_plainly} is "
+            f"at most 5 %, and so is that of wrongly saying that anything {goal.misses_it}{together}{_looks(benchmark)}"
         )
     if benchmark.exploratory:
         sure += (
-            " The target was named when the figures were known, so this is "
-            "exploratory; the bounds hold for every target at once."
+            f" The {goal.noun} was named when the figures were known, so this is "
+            f"exploratory; the bounds hold for every {goal.noun} at once."
         )
     if material.extras.held_out_shown:
         sure += (
             " Errors on these cases were looked at before, so the figures are development figures; fresh cases are "
             "needed for a verdict."
         )
+    if benchmark.margin is not None and material.recommendation.best is not None:
+        best = material.recommendation.best
+        sure += f" Close to the best need not be good: the best here, {best}, {_reaches(material, best)}."
     return f"{sure} This holds for requests like these cases, and for no others."
 
 
@@ -190,6 +216,7 @@ def _reaches(material: Material, name: str) -> str:
 
 
 def _no_rival(material: Material) -> str:
+    goal = Goal.of(material.benchmark)
     others = [status for status in material.statuses if status.candidate != material.recommendation.choice]
     before = [each.candidate for each in material.statuses].index(material.recommendation.choice or "")
     if not others:
@@ -198,17 +225,18 @@ def _no_rival(material: Material) -> str:
         return "no other approach is clearly cheaper to run"
     states = {each.state for each in material.statuses[:before]}
     if states <= {State.MISSES}:
-        return "every cheaper approach misses it"
+        return f"every cheaper approach {goal.misses_it}"
     if states <= {State.MISSES, State.RULED_OUT}:
-        return "every cheaper approach misses it or breaks a limit"
-    return "no cheaper approach that could be judged meets it"
+        return f"every cheaper approach {goal.misses_it} or breaks a limit"
+    return f"no cheaper approach that could be judged {goal.meets_it}"
 
 
 def _rival(material: Material, named: str) -> str:
     name = material.recommendation.cheaper_undecided[0]
     status = next(each for each in material.statuses if each.candidate == name)
     if status.state is State.MEETS:
-        return f"{start(name)} meets it too, but the costs of the two cannot be compared without another price."
+        also = f"{start(name)} {Goal.of(material.benchmark).meets_it} too"
+        return f"{also}, but the costs of the two cannot be compared without another price."
     more = f"; {about(status.more_cases, 'more held-out case')} would decide" if status.more_cases else ""
     saved = saving(material.ranking, named, name, material.benchmark.horizon_months)
     if saved is not None:
@@ -262,8 +290,10 @@ _SHARED: Mapping[Procedure, str] = {
 
 def _how_bounded(material: Material) -> str:
     metric = material.benchmark.metric
-    if material.benchmark.target is None:
+    if not material.benchmark.judges:
         return "Intervals are two-sided at 95 %."
+    if material.benchmark.margin is not None:
+        return _how_compared(material)
     if metric.over_rows:
         how = "One-sided bounds come from a bootstrap of whole groups of cases"
     elif not material.right_or_wrong:
@@ -272,3 +302,16 @@ def _how_bounded(material: Material) -> str:
         how = "One-sided bounds are exact (Clopper-Pearson)"
     shared = " and every target" if material.benchmark.exploratory else _SHARED[material.recommendation.procedure]
     return f"{how}, at 95 % over all approaches and looks{shared}."
+
+
+def _how_compared(material: Material) -> str:
+    if material.benchmark.metric.over_rows:
+        how = "by a bootstrap of whole groups of cases"
+    elif material.right_or_wrong:
+        how = "case by case, by an exact test (Berger and Boos)"
+    else:
+        how = "case by case, by betting on whole groups of cases"
+    return (
+        f"Each approach is compared with all that may be the best, {how}, at 95 % over all approaches, margins and looks "
+        "(multiple comparisons with the best, Hsu)."
+    )

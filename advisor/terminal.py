@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from advisor.contract import Story, Table
-from advisor.reports.text import RECORDED, clean, one_line, verdict_label
+from advisor.reports.text import RECORDED, clean, one_line
 from benchmarks.contract import State
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def verdict_panel(story: Story, width: int = 80) -> RenderableType:
         parts += [_text("", ""), _listed(story.reasons[:_REASONS], numbered=True)]
     if story.recorded:
         parts = [_text(RECORDED, "yellow"), _text("", ""), *parts]
-    title = _text(f" {story.task}: {verdict_label(story.verdict)} ", f"bold {tone}")
+    title = _text(f" {story.task}: {story.title} ", f"bold {tone}")
     return Panel(
         Group(*parts), title=title, title_align="left", border_style=tone, padding=(1, 2), width=min(width, _WIDEST)
     )

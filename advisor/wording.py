@@ -49,6 +49,12 @@ def plain_percent(share: float) -> str:
     return f"{share * 100:.4g} %"
 
 
+def plain_points(share: float) -> str:
+    """A stated difference of two shares, with the decimals that it was stated with: `5 points`, `2.5 points`."""
+    stated = f"{share * 100:.4g}"
+    return f"{stated} point{'' if stated == '1' else 's'}"
+
+
 def duration(seconds: float) -> str:
     """`0.03 s`, `41 s`, `3.2 min`, `2.5 h`, `12 days`: two digits that count."""
     for size, unit in _DURATIONS:

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import metrics
 from benchmarks.audit import Finding, Summary, audit, summarise
 from benchmarks.contract import BadInput, Benchmark, Look, Metric
-from benchmarks.decidable import Decidable, decidable
+from benchmarks.decidable import Closeness, Decidable, closeness, decidable
 from benchmarks.infer import (
     DEFAULT_METRICS,
     check_labels,
@@ -49,11 +49,12 @@ class Loaded:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a person sets beside the spec: seeded samples of that many cases, and another target. None: as it is."""
+    """What a person sets beside the spec: seeded samples of that many cases, another target or margin. None: as it is."""
 
     examples: int | None = None
     heldout: int | None = None
     target: float | None = None
+    margin: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,17 +70,18 @@ class Assembly:
     findings: tuple[Finding, ...]
     summary: Summary
     parts: Parts
-    decidable: Decidable | None = None
-    """None without a target."""
+    decidable: Decidable | Closeness | None = None
+    """None with neither target nor margin."""
 
     def at(self, look: Look) -> Assembly:
         """The same as that look at the held-out cases, with what it can decide; a later one has less of a level left."""
         benchmark, known = self.benchmark, self.decidable
-        asked = None
+        asked: Decidable | Closeness | None = None
+        cases, graded = _independent(benchmark.heldout), benchmark.metric.graded
         if benchmark.target is not None:
-            cases, graded = _independent(benchmark.heldout), benchmark.metric.graded
-            candidates = _sharing(self.spec, benchmark.task)
-            asked = decidable(cases, benchmark.target, graded, candidates, look.number)
+            asked = decidable(cases, benchmark.target, graded, _sharing(self.spec, benchmark.task), look.number)
+        elif benchmark.margin is not None:
+            asked = closeness(cases, benchmark.margin, rivals(benchmark.task, len(self.spec.models)), look.number)
         notes = [note for note in benchmark.notes if known is None or note != known.says]
         notes += [asked.says] if asked else []
         return replace(self, benchmark=replace(benchmark, look=look, notes=tuple(notes)), decidable=asked)
@@ -132,10 +134,10 @@ def assemble(
     findings = audit(data.examples, data.heldout or (), data.documents, spec)
     examples, heldout = _sides(data, kind, limits, seed)
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
-    target, target_notes = _target(spec, limits)
+    target, margin, goal_notes = _goal(spec, limits)
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
     folds = cut_folds(examples, kind, seed)
-    inferred = (*data.notes, *notes, *metric_notes, *target_notes, *_imbalance(heldout, labels, metric))
+    inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric))
     task = Task(
         name=spec.name,
         kind=kind,
@@ -153,6 +155,7 @@ def assemble(
         metric=metric,
         shown_metrics=shown,
         target=target,
+        margin=margin,
         constraints=spec.limits,
         volume=spec.volume,
         horizon_months=spec.horizon_months,
@@ -329,20 +332,34 @@ def _parameters(spec: Spec, folder: Path, allow_code: bool) -> Mapping[str, Any]
     return given
 
 
-def _target(spec: Spec, limits: Limits) -> tuple[float | None, tuple[str, ...]]:
-    target = spec.target if limits.target is None else limits.target
+def _goal(spec: Spec, limits: Limits) -> tuple[float | None, float | None, tuple[str, ...]]:
+    """Target, margin (at most one of them), and what there is to say of that."""
+    target, margin = limits.target, limits.margin
+    if target is None and margin is None:
+        target, margin = spec.target, spec.margin
+    if target is not None and margin is not None:
+        raise BadInput("There is a target and a margin. Give one of them.")
+    if margin is not None and not 0 < margin < 1:
+        hint = f"{margin / 100:g} for {margin:g} points" if 1 <= margin < 100 else "0.05 for 5 points"
+        raise BadInput(f"margin is {margin:g}; a margin is a share of cases between 0 and 1. Write {hint}.")
     if target is not None and not (math.isfinite(target) and 0 < target <= 1):
         hint = f"{target / 100:g} for {target:g} %" if 1 < target <= 100 else "0.9 for 90 %"
         raise BadInput(f"target is {target:g}; a share of cases is between 0 and 1. Write {hint}.")
     if spec.kind == "generation" and spec.metric is None:
-        ignored = " The target is left aside." if target is not None else ""
-        return None, (
-            "metric: none is usual for generation, so the approaches are compared by chrF and no verdict is given."
-            f"{ignored} Name a metric, such as style_rules, for a verdict.",
+        given = "target" if target is not None else "margin"
+        ignored = f" The {given} is left aside." if target is not None or margin is not None else ""
+        return (
+            None,
+            None,
+            (
+                "metric: none is usual for generation, so the approaches are compared by chrF and no verdict is given."
+                f"{ignored} Name a metric, such as style_rules, for a verdict.",
+            ),
         )
-    if target is None:
-        return None, ("target: none, so the approaches are compared and no verdict is given. Add `target: 0.9`.",)
-    return target, ()
+    if target is None and margin is None:
+        none = "target: none, so the approaches are compared and no verdict is given."
+        return None, None, (f"{none} Add `target: 0.9`, or `margin: 0.05` if within 5 points of the best is enough.",)
+    return target, margin, ()
 
 
 def _imbalance(heldout: Sequence[Case], labels: Sequence[str], metric: Metric) -> tuple[str, ...]:

@@ -96,7 +96,9 @@ class Benchmark:
     metric: Metric
     shown_metrics: tuple[Metric, ...] = ()
     target: float | None = None
-    """None: the candidates are compared and no verdict is given."""
+    """None, and no margin: the candidates are compared and no verdict is given."""
+    margin: float | None = None
+    """In place of a target: how far below the best of the candidates is still good enough."""
     constraints: Constraints = field(default_factory=Constraints)
     volume: int = 10_000
     """Requests a month."""
@@ -105,12 +107,17 @@ class Benchmark:
     """How the candidates share one error; Holm also where a candidate has no selection score to be ordered by."""
     look: Look = field(default_factory=Look)
     exploratory: bool = False
-    """The target is not the one that was fixed before the run."""
+    """The target or margin is not the one that was fixed before the run."""
     slices: tuple[str, ...] = ()
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""
     notes: tuple[str, ...] = ()
     """What was inferred or found in the data, one printed sentence each."""
+
+    @property
+    def judges(self) -> bool:
+        """True where something is asked of the candidates, so that there is a verdict."""
+        return self.target is not None or self.margin is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +156,7 @@ class State(StrEnum):
     SKIPPED = "skipped"
     CANNOT_RUN = "cannot run"
     COMPARED = "compared"
-    """There is no target, so nothing was decided."""
+    """There is neither target nor margin, so nothing was decided."""
 
 
 # ---------------------------------------------------------------- what came out

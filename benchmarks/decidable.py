@@ -1,10 +1,12 @@
-"""Says before anything runs whether this many held-out cases can decide the target, and how many would."""
+"""Says before anything runs whether this many held-out cases can decide about target or margin, and how many would."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 _ABOVE = 0.05
+_APART = 0.25
+"""Share of the cases in which two approaches that are equally good are taken to differ; 13 to 30 % in our bake-offs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,4 +70,57 @@ def decidable(heldout: int, target: float, graded: bool, candidates: int, look: 
         right_needed=showable(heldout, target, candidates, level) if possible else None,
         assumed_truth=truth,
         cases_needed=cases_needed(target, truth, candidates, level) if possible else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closeness:
+    """What a number of held-out cases can show about a margin, for two equally good approaches among several."""
+
+    heldout: int
+    margin: float
+    candidates: int
+    look: int
+    smallest: float
+    """The smallest margin within which such two are shown to be, 4 times in 5."""
+    cases_needed: int
+    """Held-out cases that do so for the margin."""
+
+    @property
+    def enough(self) -> bool:
+        return self.heldout >= self.cases_needed
+
+    @property
+    def says(self) -> str:
+        """The same as one sentence."""
+        start = f"With {self.heldout:,} independent held-out cases and {self.candidates} candidates"
+        if self.look > 1:
+            start = f"At look {self.look} at some of these cases, with{start[4:]}"
+        needed = (
+            ""
+            if self.enough
+            else f'; a margin of {self.margin:g} takes {self.cases_needed:,}, so "undecided" is likely'
+        )
+        return (
+            f"{start} two approaches that are equally good, and differ in a quarter of the cases, are shown to be within "
+            f"{self.smallest:.2g} of each other in 4 of 5 runs{needed}."
+        )
+
+
+def closeness(heldout: int, margin: float, candidates: int, look: int) -> Closeness:
+    """What `heldout` independent cases can show about a margin, at the level of that look."""
+    from math import ceil, sqrt
+    from statistics import NormalDist
+
+    from benchmarks.looks import level_of
+
+    normal = NormalDist()
+    reach = normal.inv_cdf(1 - level_of(look) / max(1, candidates - 1)) + normal.inv_cdf(0.8)
+    return Closeness(
+        heldout=heldout,
+        margin=margin,
+        candidates=candidates,
+        look=look,
+        smallest=reach * sqrt(_APART / heldout),
+        cases_needed=ceil(_APART * (reach / margin) ** 2),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.spec import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec
+from benchmarks.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec
 from strategies.contract import Embedder, LanguageModel
 from strategies.models.device import Placement, choose
 from strategies.models.known import KNOWN, KnownModel

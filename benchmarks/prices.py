@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.contract import BadInput
-from benchmarks.spec import ModelSpec, Spec
+from benchmarks.spec import Spec
+from benchmarks.spec_models import ModelSpec
 
 
 @dataclass(frozen=True, kw_only=True)

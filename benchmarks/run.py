@@ -34,6 +34,7 @@ _ADVICE = {
     "seed": "Give that --seed",
     "a tuning budget of": "Give the same --effort",
     "target": "Give that --target",
+    "margin": "Give that --margin",
     "batches (in tokens) of": "Set ADVISOR_BATCH_TOKENS to that",
 }
 
@@ -98,6 +99,7 @@ class Run:
             "cases": len(self.benchmark.heldout),
             "candidates": [candidate.name for candidate in self.candidates],
             "target": self.benchmark.target,
+            **({} if self.benchmark.margin is None else {"margin": self.benchmark.margin}),
             "options": asdict(self.options),
             "dtype": self.models.placement.dtype,
             "batches": self._batches(),

@@ -3,62 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
-    field_serializer,
     field_validator,
     model_validator,
 )
 
 from benchmarks.contract import BadInput, Constraints, Procedure
 from benchmarks.paths import inside
-from benchmarks.spec_errors import brief, spec_sentence
+from benchmarks.spec_errors import spec_sentence
+from benchmarks.spec_models import DEFAULT_MODEL, EmbedderSpec, ModelSpec, distinct_models
+from benchmarks.spec_values import Filled, Margin, NotNegative, Positive, Section, Share
 from benchmarks.yaml_text import YamlText, read_yaml
 from strategies.contract import Kind
 
-DEFAULT_MODEL = "smollm2-135m"
-DEFAULT_EMBEDDER = "minilm-l6"
 _MAX_LABELS = 2_000
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, populate_by_name=True)
-
-
-def _filled(text: str) -> str:
-    if not text.strip():
-        raise ValueError("is empty. Write a text.")
-    return text.strip()
-
-
-def _share(value: object) -> object:
-    """Refuses what is not a share of cases, with the value that was probably meant."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        percent = value.strip().rstrip("% ")
-        share = f"{float(percent) / 100:g}" if re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", percent) else "0.9"
-        raise ValueError(f"is {value.strip()}; a share of cases is between 0 and 1. Write {share}.")
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    if not 0 < number <= 1:
-        hint = f"{number / 100:g} for {number:g} %" if 1 < number <= 100 else "0.9 for 90 %"
-        raise ValueError(f"is {brief(value)}; a share of cases is between 0 and 1. Write {hint}.")
-    return number
-
-
-Filled = Annotated[str, AfterValidator(_filled)]
-Share = Annotated[float, BeforeValidator(_share)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class MetricSpec(BaseModel):
@@ -73,97 +40,7 @@ class MetricSpec(BaseModel):
         return dict(self.model_extra or {})
 
 
-def is_path(name: str) -> bool:
-    """True where a model's name can only be a folder: neither one of ours nor `owner/name@revision` looks like that."""
-    hub_id = name.partition("@")[0]
-    return name.startswith((".", "~", "/")) or "\\" in name or hub_id.count("/") > 1 or name[1:3] == ":/"
-
-
-def last_part(path: str) -> str:
-    """What is shown of a folder: its own name, never the way to it."""
-    name = PurePosixPath(path.replace("\\", "/")).name
-    return Path(path).expanduser().resolve().name if name in ("", ".", "..", "~") else name
-
-
-class EmbedderSpec(_Section):
-    """The model that turns texts into vectors, by name. `folder` is where it lies, and is never written down."""
-
-    name: Filled = DEFAULT_EMBEDDER
-    folder: Filled | None = Field(default=None, exclude=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named_by_folder(cls, values: Any) -> Any:
-        name = values.get("name") if isinstance(values, dict) else None
-        if isinstance(name, str) and is_path(name) and values.get("folder") is None:
-            return {**values, "name": last_part(name), "folder": name}
-        return values
-
-
-class ModelSpec(_Section):
-    """A language model by name. A path as the name is a `folder`, and the last part of it becomes the name.
-
-    `endpoint` is the address of an OpenAI-compatible server that serves the model. The other keys are what such a
-    server needs to be told, and prices for a million tokens.
-    """
-
-    name: Filled
-    folder: Filled | None = Field(default=None, exclude=True)
-    """Where the weights lie, relative to the spec; never written down, since it names a machine and a user."""
-    endpoint: str | None = None
-    model: Filled | None = None
-    """The name that the server knows the model by."""
-    key_env: Filled | None = None
-    """The environment variable that holds the key."""
-    concurrency: Annotated[int, Field(gt=0, le=256)] | None = None
-    timeout_s: Positive | None = None
-    retries: Annotated[int, Field(ge=0, le=20)] | None = None
-    context_tokens: Annotated[int, Field(gt=0)] | None = None
-    input_per_million: NotNegative | None = None
-    output_per_million: NotNegative | None = None
-    cached_per_million: NotNegative | None = None
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """The keys that are set, besides name and endpoint."""
-        return {key: value for key, value in self if value is not None and key not in ("name", "folder", "endpoint")}
-
-    @property
-    def serving(self) -> Mapping[str, Any]:
-        """The part of `options` that says how the server is asked."""
-        return {key: value for key, value in self.options.items() if not key.endswith("_per_million")}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named_by_folder(cls, values: Any) -> Any:
-        """Servers, too, may know a model by its folder: then that is what they are asked for."""
-        name = values.get("name") if isinstance(values, dict) else None
-        if not isinstance(name, str) or not is_path(name):
-            return values
-        key = "folder" if values.get("endpoint") is None else "model"
-        return {key: name, **values, "name": last_part(name)}
-
-    @field_serializer("model")
-    def _without_path(self, model: str | None) -> str | None:
-        return last_part(model) if model is not None and is_path(model) else model
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.endpoint is not None and self.folder is not None:
-            raise ValueError("has both a folder and an endpoint. Keep the one that is to answer.")
-        if self.endpoint is None:
-            for key in self.serving:
-                raise ValueError(
-                    f"has {key} without an endpoint. Add `endpoint: http://127.0.0.1:8000/v1`, or remove it."
-                )
-        elif "@" in self.endpoint or "?" in self.endpoint:
-            raise ValueError("has an endpoint that holds a secret. Set OPENAI_API_KEY in the environment instead.")
-        elif not self.endpoint.startswith(("http://", "https://")):
-            raise ValueError(f'has the endpoint "{self.endpoint}". Write an address such as http://127.0.0.1:8000/v1.')
-        return self
-
-
-class ConstraintsSpec(_Section):
+class ConstraintsSpec(Section):
     """What rules a candidate out: money a month, seconds at the 95th percentile, and whether data may leave."""
 
     cost_per_month: Positive | None = None
@@ -171,7 +48,7 @@ class ConstraintsSpec(_Section):
     data_stays_here: bool = False
 
 
-class Columns(_Section):
+class Columns(Section):
     """Which column of the data holds what. `input` and `output` may join several: `"{subject}\\n\\n{body}"`."""
 
     input: Filled | None = None
@@ -182,14 +59,14 @@ class Columns(_Section):
     group: Filled | None = None
 
 
-class Prices(_Section):
+class Prices(Section):
     """What the person pays: money for an hour of the machine that runs local models."""
 
     machine_hour: NotNegative | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
 
 
-class UpkeepSpec(_Section):
+class UpkeepSpec(Section):
     """How often facts and the task change, and what it takes to follow (`prices.Upkeep`)."""
 
     facts_months: Positive | None = None
@@ -208,7 +85,7 @@ class UpkeepSpec(_Section):
         return self
 
 
-class Spec(_Section):
+class Spec(Section):
     """One task, as a person describes it. Four keys are enough: name, instruction, examples, target."""
 
     name: Annotated[Filled, Field(max_length=100)]
@@ -224,6 +101,8 @@ class Spec(_Section):
     """A regular expression for the whole answer: models on this machine cannot write anything else."""
     metric: MetricSpec | None = None
     target: Share | None = None
+    margin: Margin | None = None
+    """In place of a target, for who has none: how far below the best is still good enough."""
     constraints: ConstraintsSpec = ConstraintsSpec()
     volume: Annotated[int, Field(gt=0, le=10**12)] = 10_000
     horizon_months: Annotated[int, Field(gt=0, le=120)] = 12
@@ -282,6 +161,15 @@ class Spec(_Section):
         return checked_labels(value) if isinstance(value, tuple) else value
 
     @model_validator(mode="after")
+    def _one_goal(self) -> Self:
+        if self.target is not None and self.margin is not None:
+            raise ValueError(
+                "has a target and a margin. Keep the target if a figure has to be reached, and the margin if it is enough "
+                "to come close to the best."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_currency(self) -> Self:
         if (self.upkeep.labels or self.upkeep.hours) and self.prices.machine_hour is None:
             raise ValueError(
@@ -301,15 +189,6 @@ class Spec(_Section):
         named["labels"] = self.labels if isinstance(self.labels, str) else None
         named["schema"] = self.answer_schema if isinstance(self.answer_schema, str) else None
         return {key: name for key, name in named.items() if name is not None}
-
-
-def distinct_models(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
-    """The models as they are; raises ValueError where two have one name, since a table tells them apart by it."""
-    names = [model.name for model in models]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f'lists "{twice}" twice. Name one otherwise, such as {{name: second, folder: ./its/folder}}.')
-    return models
 
 
 def checked_labels(labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from benchmarks.yaml_text import YamlText
 SPEC_KEYS = (
     *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "labels", "schema"),
     *("target", "constraints", "volume", "horizon_months", "temperature", "slices", "models", "embedder", "columns"),
-    *("metric", "pattern", "prices", "procedure", "upkeep"),
+    *("metric", "margin", "pattern", "prices", "procedure", "upkeep"),
 )
 SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "constraints": ("cost_per_month", "p95_latency_s", "data_stays_here"),
@@ -39,6 +39,7 @@ _SAMPLES: Mapping[str, str] = {
     "pattern": "pattern: '[A-Z]{2}-[0-9]+'",
     "metric": "metric: accuracy",
     "target": "target: 0.9",
+    "margin": "margin: 0.05",
     "constraints": "constraints: {p95_latency_s: 2}",
     "volume": "volume: 10000",
     "horizon_months": "horizon_months: 12",

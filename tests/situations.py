@@ -10,7 +10,7 @@ import numpy as np
 
 from advisor.contract import Story, Table
 from advisor.story import Extras
-from benchmarks.contract import Agreement, Constraints, Look, State
+from benchmarks.contract import Agreement, Benchmark, Constraints, Look, State
 from benchmarks.prices import MachinePrices, TokenPrices
 from strategies.contract import Recipe, Step, Trial, Usage
 from strategies.pipeline import Setup
@@ -296,10 +296,49 @@ def second_look() -> Bakeoff:
     )
 
 
+def within(margin: float, cases: int = 300) -> Benchmark:
+    return dataclasses.replace(benchmark_of(cases=cases), target=None, margin=margin)
+
+
+@situation
+def close_enough_to_the_best() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("majority", scores_of(30, 300), seconds=0.0001),
+            evaluation_of("linear head", scores_of(261, 300), seconds=0.01),
+            evaluation_of("lora", scores_of(264, 300, 5), seconds=0.3),
+        ),
+        benchmark=within(0.1),
+    )
+
+
+@situation
+def close_but_a_cheaper_one_may_be_too() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(249, 300), seconds=0.01),
+            evaluation_of("prompting", scores_of(150, 300, 7), seconds=0.05),
+            evaluation_of("lora", scores_of(276, 300, 5), seconds=0.3),
+        ),
+        benchmark=within(0.1),
+    )
+
+
+@situation
+def nothing_shown_to_be_close() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(70, 100), seconds=0.01),
+            evaluation_of("lora", scores_of(71, 100, 5), seconds=0.3),
+        ),
+        benchmark=within(0.02, cases=100),
+    )
+
+
 def as_text(told: Told) -> str:
     """What a reader sees of a story, without any layout: what the golden files hold."""
     story = told.story
-    parts = [story.headline, story.confidence, f"verdict: {story.verdict}; choice: {story.choice}"]
+    parts = [story.title, story.headline, story.confidence, f"verdict: {story.verdict}; choice: {story.choice}"]
     for title, lines in _lists(story).items():
         parts.append("\n".join([f"{title}:", *(f"- {line}" for line in lines)]))
     parts += map(

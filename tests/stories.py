@@ -28,6 +28,7 @@ def rich_story() -> Story:
     """Eight candidates with long names, three hosted or recorded, on 300 support messages."""
     return Story(
         task="support-intents",
+        title="Target met",
         headline=f"Fine-tuning pays off: use {CHOICE}. It gets 84 % of the cases right, meets the target of 80 %, and "
         "every cheaper approach is proven to miss it.",
         confidence="Measured on 300 held-out cases that no approach saw. The chance of wrongly saying that anything "
@@ -250,6 +251,7 @@ def empty_story() -> Story:
     nothing = Table(title="nothing", columns=("approach", "status"), rows=())
     return Story(
         task="empty",
+        title="Not decided yet",
         headline="No answer: none of the approaches could be measured.",
         confidence="No approach had usable figures, so nothing was tested.",
         verdict="undecided",

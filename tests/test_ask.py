@@ -52,6 +52,7 @@ def test_what_finding_out_takes_is_counted_as_a_run_would() -> None:
     assert "a tenth of a second each is 60 minutes of a machine" in said
     assert "not even a perfect score would show it" in advice(FACTS, target=0.9, heldout=30)
     assert "Name a target first" in advice(FACTS)
+    assert "a margin of 0.02 takes" in advice(FACTS, margin=0.02, heldout=100)
     assert "more than 100,000 held-out cases" in advice(FACTS, target=1.0)
 
 

@@ -112,6 +112,11 @@ BAD: dict[str, tuple[Setup, str]] = {
         r"task\.yaml:4: target is 90; a share of cases is between 0 and 1\. Write 0\.9 for 90 %\.",
     ),
     "target 85%": (spec("target: 85%"), r"task\.yaml:4: target is 85%; .* Write 0\.85\."),
+    "margin 5": (
+        spec("margin: 5"),
+        r"task\.yaml:4: margin is 5; a margin is a share of cases between 0 and 1\. Write 0\.05 for 5 points\.",
+    ),
+    "target and margin": (spec("target: 0.8\nmargin: 0.05"), r"has a target and a margin\. Keep the target if"),
     "target NaN": (spec("target: .nan"), r"task\.yaml:4: target is NaN; a share"),
     "a wrong kind": (spec("kind: classify"), r"must be one of classification, extraction, qa and generation"),
     "a negative volume": (spec("volume: -5"), r"task\.yaml:4: volume is -5; it must be above 0"),
@@ -248,6 +253,8 @@ def test_on_the_command_line_it_ends_with_exit_code_2_and_no_traceback(kind: str
     [
         (Limits(heldout=0), r"The number of heldout is 0; it must be at least 1"),
         (Limits(examples=2), r"There are 2 examples left to learn from; at least 3"),
+        (Limits(margin=5), r"margin is 5; a margin is a share of cases between 0 and 1\. Write 0\.05 for 5 points"),
+        (Limits(target=0.9, margin=0.05), r"There is a target and a margin\. Give one of them"),
         (Limits(target=90), r"target is 90; a share of cases is between 0 and 1\. Write 0\.9 for 90 %"),
     ],
 )

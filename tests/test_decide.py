@@ -397,6 +397,39 @@ def test_a_cost_whose_range_holds_the_limit_is_told_and_rules_nothing_out() -> N
         assert any("Lora may cost too much" in reason for reason in found.reasons) == (limit == 0.9)
 
 
+def close(margin: float, *names_right: tuple[str, int, float]) -> Recommendation:
+    bench = dataclasses.replace(benchmark_of(), target=None, margin=margin)
+    shifts = {name: 4 * place for place, (name, _, _) in enumerate(names_right)}
+    family = [
+        evaluation_of(name, scores_of(right, 300, shifts[name]), seconds=cost) for name, right, cost in names_right
+    ]
+    return decided(*family, benchmark=bench)
+
+
+def test_the_cheapest_that_comes_close_to_the_best_is_chosen() -> None:
+    family = (("majority", 30, 0.0001), ("linear head", 261, 0.01), ("lora", 264, 0.3))
+    found = close(0.1, *family)
+    assert (found.verdict, found.choice, found.best) == ("choose", "linear head", "lora")
+    assert states(found) == {"majority": State.MISSES, "linear head": State.MEETS, "lora": State.MEETS}
+    assert close(0.02, *family).verdict == "undecided", "300 cases do not show two points"
+
+
+def test_every_margin_is_answered_by_the_bounds_of_the_verdict() -> None:
+    found = close(0.1, ("linear head", 225, 0.01), ("lora", 276, 0.3))
+    bounds = {each.candidate: each.lower or 0.0 for each in found.statuses}
+    for each in found.at_targets:
+        close_enough = [name for name in ("linear head", "lora") if bounds[name] >= -each.target]
+        assert each.named == (close_enough[0] if close_enough else None)
+    assert [each.named for each in found.at_targets][-1] == "linear head"
+
+
+def test_the_one_in_front_is_never_said_to_lie_below() -> None:
+    found = close(0.01, ("linear head", 150, 0.01), ("lora", 290, 0.3))
+    lora = next(each for each in found.statuses if each.candidate == "lora")
+    assert (lora.state, lora.upper) == (State.MEETS, 0.0)
+    assert "with 95 % confidence none is better" in " ".join(found.reasons)
+
+
 def test_other_targets_are_answered_from_the_same_scores() -> None:
     """The bounds hold for every target at once: each candidate at the level over their number."""
     found = decided(

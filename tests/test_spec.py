@@ -9,7 +9,9 @@ import pytest
 
 from benchmarks.assemble import Limits, Loaded, MetricScore, assemble, build
 from benchmarks.contract import BadInput
-from benchmarks.spec import DEFAULT_MODEL, Columns, parse_spec, read_spec
+from benchmarks.decidable import Decidable
+from benchmarks.spec import Columns, parse_spec, read_spec
+from benchmarks.spec_models import DEFAULT_MODEL
 from benchmarks.yaml_text import read_yaml
 from strategies.contract import Abstention, Case, Document, Failure, Prediction
 
@@ -152,6 +154,25 @@ def test_limits_take_seeded_samples_that_grow_into_each_other() -> None:
     assert {case.id for case in other.heldout} != {case.id for case in small.heldout}
 
 
+def test_a_margin_stands_in_place_of_the_target() -> None:
+    bench = build(SPEC, data=_data(), limits=Limits(margin=0.05))
+    assert (bench.target, bench.margin, bench.judges) == (None, 0.05, True)
+    stated = parse_spec({"name": "x", "instruction": "y", "examples": "z", "margin": 0.02})
+    assert build(stated, data=_data()).margin == 0.02
+    again = build(stated, data=_data(), limits=Limits(target=0.7))
+    assert (again.target, again.margin) == (0.7, None)
+
+
+def test_whether_a_margin_can_be_decided_is_said_before_anything_runs() -> None:
+    wide, narrow = (assemble(SPEC, data=_data(), limits=Limits(margin=margin)).decidable for margin in (0.5, 0.01))
+    assert wide is not None
+    assert narrow is not None
+    assert (wide.enough, narrow.enough) == (True, False)
+    assert "a margin of 0.01 takes" in narrow.says
+    assert '"undecided" is likely' in narrow.says
+    assert "undecided" not in wide.says
+
+
 def test_another_target_replaces_that_of_the_spec() -> None:
     assert build(SPEC, data=_data(), limits=Limits(target=0.5)).target == 0.5
 
@@ -211,7 +232,7 @@ def test_a_metric_of_ones_own_needs_the_permission(tmp_path: Path) -> None:
 
 def test_whether_the_target_can_be_decided_is_said_before_anything_runs() -> None:
     assembly = assemble(SPEC, data=_data(), limits=Limits(target=0.95))
-    assert assembly.decidable is not None
+    assert isinstance(assembly.decidable, Decidable)
     assert assembly.decidable.right_needed is None, "30 cases cannot show .95 for five candidates"
     assert assembly.decidable.cases_needed is not None
     assert any("nothing can be shown to meet 0.95" in note for note in assembly.benchmark.notes)

@@ -11,6 +11,7 @@ import pytest
 from advisor.contract import Verdict
 from advisor.example import opened
 from advisor.stored import Changes, reopen
+from benchmarks.best import below_best
 from benchmarks.contract import BadInput, State
 from benchmarks.looks import level_of
 from benchmarks.statistics import clopper_pearson_lower
@@ -65,9 +66,23 @@ def test_a_target_named_afterwards_is_exploratory_and_holds_for_every_target(run
     assert "exploratory" not in same.story.confidence, "it is the target that was fixed before the run"
 
 
+def test_a_margin_in_place_of_the_target(run: Path) -> None:
+    verdict = reopen(run, changes=Changes(margin=0.1))
+    assert "The margin was named when the figures were known" in verdict.story.confidence
+    assert "Close to the best need not be good" in verdict.story.confidence
+    assert (verdict.story.facts["target"], verdict.story.facts["margin"]) == (None, 0.1)
+    tested = [each for each in verdict.recommendation.statuses if each.state is not State.SKIPPED]
+    scores = {each.candidate: each.scores for each in verdict.evaluations if each.scores}
+    found = below_best(scores, None, 0.1, level_of(1))
+    assert {each.candidate: each.state for each in tested} == {name: below.state for name, below in found.items()}
+    with pytest.raises(BadInput, match="Give one of them"):
+        reopen(run, changes=Changes(margin=0.1, target=0.6))
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        (Changes(margin=5), "0.05 for 5 points"),
         (Changes(target=90), "0.9 for 90 %"),
         (Changes(volume=0), "volume"),
         (Changes(horizon_months=500), "horizon_months"),

@@ -14,7 +14,7 @@ from benchmarks.assemble import MetricScore, fingerprint
 from benchmarks.contract import Benchmark
 from benchmarks.metrics import load as load_metric
 from benchmarks.models import Models
-from benchmarks.spec import ModelSpec
+from benchmarks.spec_models import ModelSpec
 from benchmarks.split import cut_folds, grouped
 from strategies.contract import Case, Document, Embedder, Kind, LanguageModel, Query, Task, Trial, Usage
 from strategies.models.device import Placement

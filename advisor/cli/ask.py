@@ -75,11 +75,13 @@ def _of_task(task: str, given: dict[str, Any]) -> Asked:
         "target": given["target"] or benchmark.target,
         "data_stays_here": given["data_stays_here"] or spec.constraints.data_stays_here or None,
     }
-    answers = _completed(known, [name for name in QUESTIONS if name not in ("kind", "examples", "labels", "documents")])
+    told = ["kind", "examples", "labels", "documents", *(["target"] if benchmark.margin is not None else [])]
+    answers = _completed(known, [name for name in QUESTIONS if name not in told])
     return Asked(
         situation=replace(Situation.of(benchmark.task), facts_change=answers["facts_change"]),
         heldout=assembly.summary.heldout,
         look=benchmark.look.number,
+        margin=benchmark.margin,
         approaches=assembly.decidable.candidates if assembly.decidable else 8,
         **{name: answers[name] for name in ("target", "data_stays_here", "volume")},
     )

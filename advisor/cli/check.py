@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.shown import marked, shown
+from advisor.cli.shown import goal_of, marked, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,6 +49,7 @@ def document(assembly: Assembly) -> dict[str, Any]:
         "kind": benchmark.task.kind,
         "metric": benchmark.metric.name,
         "target": benchmark.target,
+        "margin": benchmark.margin,
         "fingerprint": benchmark.fingerprint,
         "counts": {"examples": summary.examples, "heldout": summary.heldout, "documents": summary.documents},
         "words": {
@@ -68,8 +69,8 @@ def document(assembly: Assembly) -> dict[str, Any]:
 
 def _print(assembly: Assembly, console: Console) -> None:
     benchmark, summary = assembly.benchmark, assembly.summary
-    target = f", target {benchmark.target:g}" if benchmark.target is not None else ", no target"
-    console.print(f"[bold]{marked(benchmark.task.name)}[/bold]: {benchmark.task.kind}, {benchmark.metric.name}{target}")
+    shown = f"{benchmark.task.kind}, {benchmark.metric.name}, {goal_of(benchmark)}"
+    console.print(f"[bold]{marked(benchmark.task.name)}[/bold]: {shown}")
     selection = " / ".join(f"{len(train)} + {len(chosen)}" for train, chosen in assembly.parts.folds)
     parts = [
         f"{summary.examples:,} examples (to train + to select: {selection})",

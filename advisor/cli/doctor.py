@@ -60,7 +60,7 @@ def _found() -> dict[str, Any]:
 
 def _of_default_model(placement: Placement) -> None:
     """Measures attention and batches of the default model where that is on this disk; others at their first use."""
-    from benchmarks.spec import DEFAULT_MODEL
+    from benchmarks.spec_models import DEFAULT_MODEL
     from strategies.models.batch_size import batch_tokens
     from strategies.models.blockwise import KEPT, ways
     from strategies.models.weights import KNOWN, cached, resolve

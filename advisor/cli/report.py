@@ -24,6 +24,9 @@ EXAMPLE = "example"
     help="Cases of the selection part that the report shows.",
 )
 @click.option("--target", type=float, help="Another target than before the run: the verdict is exploratory then.")
+@click.option(
+    "--margin", type=float, help="In place of a target: how far below the best is good enough (0.05: 5 points)."
+)
 @click.option("--volume", type=int, help="Requests a month.")
 @click.option("--horizon-months", type=int, help="For how many months costs are added up.")
 @click.option("--machine-hour", type=float, help="Price of an hour of the machine that ran local models.")
@@ -38,12 +41,12 @@ EXAMPLE = "example"
 def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **given: Any) -> None:
     """Tell the stored run in the folder RUN again: verdict, table and report files.
 
-    With another target, volume, horizon or price the verdict is made anew from the same answers, without any model.
+    With another target, margin, volume, horizon or price the verdict is made anew from the same answers, without any model.
     `advisor report example` shows a real run that comes with the product.
     """
     from advisor.stored import Changes, reopen
 
-    changes = Changes(**{name: given.pop(name) for name in ("target", "volume", "horizon_months", "machine_hour")})
+    changes = Changes(**{name: given.pop(name) for name in Changes.names()})
     if run == EXAMPLE and not Path(run).exists():
         from advisor.example import opened
 

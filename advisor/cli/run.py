@@ -10,7 +10,7 @@ import click
 
 from advisor.cli import INTERRUPTED
 from advisor.cli.outcome import tell, write_reports
-from advisor.cli.shown import say
+from advisor.cli.shown import goal_of, say
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ ASK_ABOVE_MINUTES = 60
 )
 @click.option(
     "--target", type=float, help="Share of cases that must be right, between 0 and 1, in place of the spec's."
+)
+@click.option(
+    "--margin", type=float, help="In place of a target: how far below the best is good enough (0.05: 5 points)."
 )
 @click.option("--examples", type=click.IntRange(min=10), help="Use a seeded sample of that many examples.")
 @click.option("--heldout", type=click.IntRange(min=10), help="Use a seeded sample of that many held-out cases.")
@@ -107,6 +110,7 @@ def _wishes(given: dict[str, object]) -> Wishes:
         raise BadInput(f"--target is {target:g}; a share of cases is between 0 and 1. Write 0.9 for 90 %.")
     names = (
         "target",
+        "margin",
         "examples",
         "heldout",
         "effort",
@@ -141,10 +145,9 @@ def _check_folder(folder: Path, resume: bool, dry: bool) -> None:
 def _say_before(prepared: Prepared) -> None:
     benchmark = prepared.assembly.benchmark
     task = benchmark.task
-    target = f", target {benchmark.target:g}" if benchmark.target is not None else ", no target"
     say(
         f"{task.name}: {task.kind}, {len(task.examples)} examples, {len(benchmark.heldout)} held-out cases, "
-        f"metric {benchmark.metric.name}{target}"
+        f"metric {benchmark.metric.name}, {goal_of(benchmark)}"
     )
     if prepared.origin:
         say(f"data: {prepared.origin}")

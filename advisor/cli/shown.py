@@ -7,8 +7,12 @@ import re
 import shutil
 import sys
 import textwrap
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from benchmarks.contract import Benchmark
 
 _ESCAPES = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)")
 
@@ -18,6 +22,13 @@ def shown(text: str, longest: int = 2_000) -> str:
     plain = _ESCAPES.sub("", text)
     line = "".join(character if character.isprintable() else " " for character in plain)
     return line if len(line) <= longest else line[: longest - 3] + "..."
+
+
+def goal_of(benchmark: Benchmark) -> str:
+    """What is asked of the approaches: `target 0.9`, `margin 0.05`, `no target`."""
+    if benchmark.margin is not None:
+        return f"margin {benchmark.margin:g}"
+    return "no target" if benchmark.target is None else f"target {benchmark.target:g}"
 
 
 def say(text: str) -> None:

@@ -23,7 +23,7 @@ _FAR = 0.25
 _NARROW = 560
 """Below this width, in pixels, points carry numbers and a key names them."""
 
-LABELS: Mapping[State, str] = {State.MEETS: "meets the target", State.MISSES: "misses", State.UNDECIDED: "undecided"}
+LABELS: Mapping[State, str] = {State.MEETS: "meets", State.MISSES: "misses", State.UNDECIDED: "undecided"}
 
 
 @dataclass(frozen=True, kw_only=True)

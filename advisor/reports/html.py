@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.contract import Story
 from advisor.reports.drawing import draw
-from advisor.reports.text import RECORDED, cleaned, verdict_label
+from advisor.reports.text import RECORDED, cleaned
 from benchmarks.contract import State
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _whole(word: str) -> bool:
 def _words(story: Story) -> dict[str, Any]:
     """What the template shows that is the same in every story, and what it looks up by a word of the story."""
     return {
-        "verdict": verdict_label(story.verdict),
+        "verdict": story.title,
         "headline": _sentences(story.headline),
         "tone": _TONES.get(story.verdict, "other"),
         "recorded": RECORDED if story.recorded else "",

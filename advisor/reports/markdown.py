@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from advisor.contract import ExampleAnswers, Story, Table
-from advisor.reports.text import RECORDED, cleaned, one_line, shortened, verdict_label
+from advisor.reports.text import RECORDED, cleaned, one_line, shortened
 
 SUFFIX = ".md"
 LONGEST = 60_000
@@ -52,7 +52,7 @@ def _escaped_start(found: re.Match[str]) -> str:
 
 
 def _parts(story: Story) -> Iterator[str]:
-    yield f"## {literal(story.task)}: {literal(verdict_label(story.verdict))}\n"
+    yield f"## {literal(story.task)}: {literal(story.title)}\n"
     if story.recorded:
         yield f"> **{RECORDED}**\n"
     yield f"**{literal(story.headline)}**\n"

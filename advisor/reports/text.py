@@ -13,15 +13,6 @@ from advisor.contract import Story
 RECORDED = "Recorded run: these results were stored earlier and are shown again. Nothing was measured just now."
 """What every format says of a story that is `recorded`."""
 
-VERDICTS: Mapping[str, str] = {
-    "choose": "Target met",
-    "safe but cheaper undecided": "Target met, a cheaper approach is undecided",
-    "undecided": "Not decided yet",
-    "nothing meets": "Target not met",
-    "compared": "Compared without a target",
-}
-"""Verdict of a story -> the few words that stand above its headline."""
-
 _STEERING = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # terminal control sequences: colours, cursor
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"  # titles, links, device strings
@@ -61,11 +52,6 @@ def cleaned(story: Story) -> Story:
     """The story with every text in it cleaned, keys and facts included."""
     safe: Story = _cleaned(story)
     return safe
-
-
-def verdict_label(verdict: str) -> str:
-    """The few words for a verdict; a verdict that has none speaks for itself."""
-    return VERDICTS.get(verdict, verdict)
 
 
 def _cleaned(value: Any) -> Any:

@@ -1,0 +1,112 @@
+"""By how much one candidate leads another on the same cases, at least: a bound without any assumption but independence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from benchmarks.betting import mean_above
+from benchmarks.grouping import Floats, as_scores, group_codes, totals
+from benchmarks.sample_size import more_cases
+
+GUARD = 0.1
+"""Of the level, what is spent on how often the two differ."""
+_HALVINGS = 20
+_SHARES = 5
+_FAR = 8.0
+
+
+def lead_at_least(one: ArrayLike, other: ArrayLike, groups: Sequence[Any] | None, level: float) -> float:
+    """One-sided lower bound on the mean difference of two rows of scores in [0, 1]; from -1 up to that of the sample.
+
+    Right-or-wrong scores of cases that stand alone: an exact test, the worst over how often the two may differ (Berger
+    and Boos, JASA 89, 1994). Others: betting on whole groups.
+    """
+    differences = as_scores(one) - as_scores(other)
+    sums, sizes = totals(differences, group_codes(groups, len(differences)))
+    if not _of_signs(differences, sizes):
+        # A difference in [-1, 1], halved and shifted, is a score in [0, 1].
+        return 2 * mean_above((sums + sizes) / 2, sizes, level) - 1
+    pair = _Pair(cases=len(differences), apart=int(np.count_nonzero(differences)), lead=round(differences.sum()))
+    low, high = -1.0, pair.lead / pair.cases
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if pair.chance(middle, GUARD * level) <= level else (low, middle)
+    return low
+
+
+def cases_to_show(
+    one: ArrayLike, other: ArrayLike, groups: Sequence[Any] | None, aim: tuple[float, float, float]
+) -> int:
+    """About how many cases, those at hand included, show on which side of a value the lead is; 0 for never.
+
+    `aim` is (value, level, power), and the lead is taken as it was seen. By the normal approximation for right-or-wrong
+    scores of cases that stand alone, else as `sample_size.more_cases`.
+    """
+    value, level, power = aim
+    differences = as_scores(one) - as_scores(other)
+    sizes = totals(differences, group_codes(groups, len(differences)))[1]
+    cases, away = len(differences), abs(float(differences.mean()) - value)
+    if away < 1e-9:
+        return 0
+    if not _of_signs(differences, sizes):
+        further = more_cases((differences + 1) / 2, groups, (value + 1) / 2, level, power)
+        return 0 if further is None else cases + further
+    apart = max(1, int(np.count_nonzero(differences))) / cases
+    reach = -float(special.ndtri(level * (1 - GUARD)) + special.ndtri(1 - power))
+    return math.ceil(apart * (reach / away) ** 2)
+
+
+def _of_signs(differences: Floats, sizes: Floats) -> bool:
+    return len(sizes) == len(differences) and bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What was seen of two candidates: on how many of the `cases` they are `apart`, and by how many the one leads."""
+
+    cases: int
+    apart: int
+    lead: int
+
+    def chance(self, mean: float, guard: float) -> float:
+        """The largest chance of a sample that speaks as strongly against a true lead of `mean` as this one, plus `guard`.
+
+        The largest over how often the two may truly differ, by an exact interval that is wrong with a chance of `guard`.
+        Strength is the lead beyond `mean` over the root of the number apart. Given that number, who leads is binomial.
+        """
+        low, high = self._differ(guard)
+        if high < abs(mean):
+            return guard
+        share = np.linspace(max(low, abs(mean), 1e-12), high, _SHARES)[:, None]
+        far = _FAR * math.sqrt(self.cases * max(float((share * (1 - share)).max()), 1 / self.cases))
+        first, last = self.cases * share[0, 0] - far, self.cases * high + far
+        apart = np.arange(max(0, int(first)), min(self.cases, int(last) + 1) + 1)
+        strength = (self.lead - self.cases * mean) / math.sqrt(self.apart + 1)
+        needed = np.ceil((strength * np.sqrt(apart + 1) + self.cases * mean + apart) / 2 - 1e-9)
+        in_front = np.clip((1 + mean / share) / 2, 0.0, 1.0)
+        weights = _binomial(apart, self.cases, share)
+        return guard + float((weights * _at_least(needed, apart, in_front)).sum(axis=1).max())
+
+    def _differ(self, guard: float) -> tuple[float, float]:
+        """Clopper and Pearson's interval."""
+        seen, other = self.apart, self.cases - self.apart
+        low = float(special.betaincinv(seen, other + 1, guard / 2)) if seen else 0.0
+        return low, float(special.betaincinv(seen + 1, other, 1 - guard / 2)) if other else 1.0
+
+
+def _binomial(k: NDArray[np.int64], n: int, share: Floats) -> Floats:
+    ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    chances: Floats = np.exp(ways + special.xlogy(k, share) + special.xlog1py(n - k, -share))
+    return chances
+
+
+def _at_least(needed: Floats, n: NDArray[np.int64], share: Floats) -> Floats:
+    """Chance of `needed` or more of `n`; certain where none are needed."""
+    return np.where(needed <= 0, 1.0, special.bdtrc(np.minimum(needed, n + 1) - 1, n, share) * (needed <= n))

@@ -1,0 +1,113 @@
+"""The part of a task spec that names models: language models here or on a server, and the one that makes vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Self
+
+from pydantic import Field, field_serializer, model_validator
+
+from benchmarks.spec_values import Filled, NotNegative, Positive, Section
+
+DEFAULT_MODEL = "smollm2-135m"
+DEFAULT_EMBEDDER = "minilm-l6"
+
+
+def is_path(name: str) -> bool:
+    """True where a model's name can only be a folder: neither one of ours nor `owner/name@revision` looks like that."""
+    hub_id = name.partition("@")[0]
+    return name.startswith((".", "~", "/")) or "\\" in name or hub_id.count("/") > 1 or name[1:3] == ":/"
+
+
+def last_part(path: str) -> str:
+    """What is shown of a folder: its own name, never the way to it."""
+    name = PurePosixPath(path.replace("\\", "/")).name
+    return Path(path).expanduser().resolve().name if name in ("", ".", "..", "~") else name
+
+
+class EmbedderSpec(Section):
+    """The model that turns texts into vectors, by name. `folder` is where it lies, and is never written down."""
+
+    name: Filled = DEFAULT_EMBEDDER
+    folder: Filled | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_folder(cls, values: Any) -> Any:
+        name = values.get("name") if isinstance(values, dict) else None
+        if isinstance(name, str) and is_path(name) and values.get("folder") is None:
+            return {**values, "name": last_part(name), "folder": name}
+        return values
+
+
+class ModelSpec(Section):
+    """A language model by name. A path as the name is a `folder`, and the last part of it becomes the name.
+
+    `endpoint` is the address of an OpenAI-compatible server that serves the model. The other keys are what such a
+    server needs to be told, and prices for a million tokens.
+    """
+
+    name: Filled
+    folder: Filled | None = Field(default=None, exclude=True)
+    """Where the weights lie, relative to the spec; never written down, since it names a machine and a user."""
+    endpoint: str | None = None
+    model: Filled | None = None
+    """The name that the server knows the model by."""
+    key_env: Filled | None = None
+    """The environment variable that holds the key."""
+    concurrency: Annotated[int, Field(gt=0, le=256)] | None = None
+    timeout_s: Positive | None = None
+    retries: Annotated[int, Field(ge=0, le=20)] | None = None
+    context_tokens: Annotated[int, Field(gt=0)] | None = None
+    input_per_million: NotNegative | None = None
+    output_per_million: NotNegative | None = None
+    cached_per_million: NotNegative | None = None
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The keys that are set, besides name and endpoint."""
+        return {key: value for key, value in self if value is not None and key not in ("name", "folder", "endpoint")}
+
+    @property
+    def serving(self) -> Mapping[str, Any]:
+        """The part of `options` that says how the server is asked."""
+        return {key: value for key, value in self.options.items() if not key.endswith("_per_million")}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_folder(cls, values: Any) -> Any:
+        """Servers, too, may know a model by its folder: then that is what they are asked for."""
+        name = values.get("name") if isinstance(values, dict) else None
+        if not isinstance(name, str) or not is_path(name):
+            return values
+        key = "folder" if values.get("endpoint") is None else "model"
+        return {key: name, **values, "name": last_part(name)}
+
+    @field_serializer("model")
+    def _without_path(self, model: str | None) -> str | None:
+        return last_part(model) if model is not None and is_path(model) else model
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.endpoint is not None and self.folder is not None:
+            raise ValueError("has both a folder and an endpoint. Keep the one that is to answer.")
+        if self.endpoint is None:
+            for key in self.serving:
+                raise ValueError(
+                    f"has {key} without an endpoint. Add `endpoint: http://127.0.0.1:8000/v1`, or remove it."
+                )
+        elif "@" in self.endpoint or "?" in self.endpoint:
+            raise ValueError("has an endpoint that holds a secret. Set OPENAI_API_KEY in the environment instead.")
+        elif not self.endpoint.startswith(("http://", "https://")):
+            raise ValueError(f'has the endpoint "{self.endpoint}". Write an address such as http://127.0.0.1:8000/v1.')
+        return self
+
+
+def distinct_models(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+    """The models as they are; raises ValueError where two have one name, since a table tells them apart by it."""
+    names = [model.name for model in models]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f'lists "{twice}" twice. Name one otherwise, such as {{name: second, folder: ./its/folder}}.')
+    return models

@@ -1,0 +1,50 @@
+"""The kinds of value that stand in a task spec, each with the sentence that says what is wrong with another one."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from benchmarks.spec_errors import brief
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, populate_by_name=True)
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty. Write a text.")
+    return text.strip()
+
+
+def _share(value: object) -> object:
+    """Refuses what is not a share of cases, with the value that was probably meant."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        percent = value.strip().rstrip("% ")
+        share = f"{float(percent) / 100:g}" if re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", percent) else "0.9"
+        raise ValueError(f"is {value.strip()}; a share of cases is between 0 and 1. Write {share}.")
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not 0 < number <= 1:
+        hint = f"{number / 100:g} for {number:g} %" if 1 < number <= 100 else "0.9 for 90 %"
+        raise ValueError(f"is {brief(value)}; a share of cases is between 0 and 1. Write {hint}.")
+    return number
+
+
+def _points(value: object) -> object:
+    """Refuses what is no margin, which is written as a share, with the value that was probably meant."""
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not 0 < number < 1:
+        hint = f"{number / 100:g} for {number:g} points" if 1 <= number < 100 else "0.05 for 5 points"
+        raise ValueError(f"is {brief(value)}; a margin is a share of cases between 0 and 1. Write {hint}.")
+    return number
+
+
+Filled = Annotated[str, AfterValidator(_filled)]
+Share = Annotated[float, BeforeValidator(_share)]
+Margin = Annotated[float, BeforeValidator(_points)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
