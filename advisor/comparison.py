@@ -45,6 +45,8 @@ class Wishes:
     dtype: str | None = None
     accept_terms: bool = False
     allow_code: bool = False
+    curve: bool = False
+    """Fit with fewer examples too, to say what more would bring."""
     reuse: Path | None = None
     """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
 
@@ -60,6 +62,7 @@ class Prepared:
     origin: str = ""
     prediction: Mapping[str, Any] = field(default_factory=dict)
     reuse: Path | None = None
+    curve: bool = False
     looks: Path | None = None
     """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
     try things out on."""
@@ -92,6 +95,7 @@ class Prepared:
             folder=folder,
             events=events or Silent(),
             reuse=self.reuse,
+            curve=self.curve,
         )
 
 
@@ -167,6 +171,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         origin=found.origin,
         prediction=_prediction(found.folder),
         reuse=wishes.reuse,
+        curve=wishes.curve,
         looks=None if found.origin else found.folder,
     )
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)

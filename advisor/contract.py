@@ -183,6 +183,8 @@ class Story:
     next_steps: tuple[str, ...]
     main: Table
     targets: Table
+    examples: Table
+    """What more examples would bring; no rows where it was not measured."""
     costs: Table
     consistency: Table
     differences: Table

@@ -31,6 +31,8 @@ class Extras:
     predicted_outcome: str = ""
     held_out_shown: bool = False
     """Held-out errors were shown before: what is measured now is a development figure."""
+    label_price: tuple[float, str] | None = None
+    """What the label of one example costs, and the currency, where the task says so."""
     recorded: bool = False
     """The story of a stored example run."""
 

@@ -136,6 +136,7 @@ def _verdict(
         predicted_order=tuple(prediction.get("ranking", ())),
         predicted_outcome=str(prediction.get("outcome", "")),
         recorded=bool(about.get("recorded", False)),
+        label_price=None if prices.upkeep.label_price is None else (prices.upkeep.label_price, prices.currency),
     )
     story = tell(recommendation, found, bills, benchmark, extras)
     return Verdict(recommendation=recommendation, evaluations=tuple(found), costs=tuple(bills), story=story)

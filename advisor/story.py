@@ -9,6 +9,7 @@ from typing import Any
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
 from advisor.material import Extras, Material
+from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
 from advisor.story_tables import (
     consistency_table,
     costs_table,
@@ -48,11 +49,12 @@ def tell(
         confidence=confidence(material),
         verdict=recommendation.verdict,
         choice=recommendation.choice,
-        reasons=(*recommendation.reasons, *predicted(material)),
-        would_change=recommendation.would_change,
+        reasons=(*recommendation.reasons, *worth_of_the_prompt(material), *predicted(material)),
+        would_change=(*recommendation.would_change, *towards_the_target(material)),
         next_steps=recommendation.next_steps,
         main=main_table(material),
         targets=targets_table(material),
+        examples=curve_table(material),
         costs=costs_table(material),
         consistency=consistency_table(material),
         differences=differences_table(material),
@@ -149,6 +151,10 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "selection_score": evaluation.selection_score,
         "trials": evaluation.trials,
         "rising": evaluation.rising,
+        "curve": [
+            {"examples": point.examples, "figures": [sum(row) / len(row) for row in point.scores]}
+            for point in (evaluation.curve.points if evaluation.curve else ())
+        ],
     }
 
 

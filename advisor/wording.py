@@ -114,8 +114,13 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 def about(number: int, one: str) -> str:
     """`about 630 more held-out cases`: an estimate, rounded up to two digits that count; exact up to 20."""
-    size = 10 ** max(0, len(str(number)) - 2)
-    return counted(number, one) if number <= 20 else f"about {counted(-(-number // size) * size, one)}"
+    return counted(number, one) if number <= 20 else f"about {counted(rounded_up(number), one)}"
+
+
+def rounded_up(number: int) -> int:
+    """To two digits that count."""
+    size: int = 10 ** max(0, len(str(number)) - 2)
+    return -(-number // size) * size
 
 
 def latency(seconds: float) -> str:

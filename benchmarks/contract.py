@@ -215,6 +215,25 @@ class RetrievalQuality:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """The chosen configuration built from so many examples, asked some of the held-out cases, the same at every number."""
+
+    examples: int
+    scores: tuple[tuple[float, ...], ...]
+    """One row for each sample of so many examples, one score a case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """What an approach reaches with fewer examples."""
+
+    keys: tuple[str, ...]
+    """Of the held-out cases that were asked."""
+    points: tuple[CurvePoint, ...]
+    """From few examples to all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """Everything measured about one candidate on the held-out cases. Raw rows stay in the store.
 
@@ -259,6 +278,8 @@ class Evaluation:
     trials: int = 0
     rising: bool = False
     """The best selection score was still rising when the tuning budget ended: not saturated."""
+    curve: Curve | None = None
+    """None where it was not measured, or where examples change nothing."""
     state: State | None = None
     """Set where measuring itself settles it: `invalid`, `cannot run`, `skipped`."""
     problem: str = ""

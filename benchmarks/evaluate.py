@@ -14,6 +14,8 @@ from benchmarks.contract import (
     Agreement,
     Answered,
     Benchmark,
+    Curve,
+    CurvePoint,
     Evaluation,
     Latency,
     Metric,
@@ -21,6 +23,7 @@ from benchmarks.contract import (
     Row,
     State,
 )
+from benchmarks.curve import DRAWS
 from benchmarks.outcomes import text_of
 from benchmarks.statistics import resampled_metric, shown_interval
 from benchmarks.store import Store
@@ -83,6 +86,7 @@ def evaluate(
         agreements=agreements(benchmark, rows, candidate, store),
         retrieval=retrieval_quality(benchmark, ordered),
         oracle=oracle(benchmark, candidate, store),
+        curve=curve(candidate, store, rows, len(benchmark.task.examples)),
     )
 
 
@@ -112,6 +116,22 @@ def figures(benchmark: Benchmark, rows: Sequence[Row]) -> dict[str, Any]:
         "shown": shown,
         "by_slice": by_slice(benchmark, rows),
     }
+
+
+def curve(candidate: About, store: Store, heldout: Mapping[str, Row], examples: int) -> Curve | None:
+    """Scores with fewer examples, and those of the same cases with all; None where a sample is still missing."""
+    samples: dict[int, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for row in store.rows(candidate.name, "curve"):
+        samples[int(row.variant.partition("/")[0])][row.variant][row.key] = row.score
+    keys = next((list(rows) for variants in samples.values() for rows in variants.values()), [])
+    if not keys or any(len(variants) < DRAWS for variants in samples.values()):
+        return None
+    points = [
+        CurvePoint(examples=size, scores=tuple(tuple(rows[key] for key in keys) for rows in samples[size].values()))
+        for size in sorted(samples)
+    ]
+    everything = CurvePoint(examples=examples, scores=(tuple(heldout[key].score for key in keys),))
+    return Curve(keys=tuple(keys), points=(*points, everything))
 
 
 def answered_rows(cases: Sequence[Case], rows: Sequence[Row]) -> list[Answered]:

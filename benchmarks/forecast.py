@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
+from benchmarks.curve import DRAWS, PARTS, sizes
 from benchmarks.models import Models
 from benchmarks.plan import Options
 from strategies.contract import Trains
@@ -36,7 +38,9 @@ class Forecast:
     sentence: str
 
 
-def forecast(benchmark: Benchmark, candidates: Sequence[Candidate], models: Models, options: Options) -> Forecast:
+def forecast(
+    benchmark: Benchmark, candidates: Sequence[Candidate], models: Models, options: Options, curve: bool = False
+) -> Forecast:
     """Estimates tokens from text lengths, and seconds from a matrix product measured now. Loads no weights."""
     placement = models.placement
     rate = matrix_rate(placement)
@@ -52,7 +56,8 @@ def forecast(benchmark: Benchmark, candidates: Sequence[Candidate], models: Mode
         size = weight_bytes(folder)
         largest = max(largest, size)
         flops = 2 * size / 4
-        seconds += _tokens(benchmark, candidate, options) * flops / (rate * EFFICIENCY)
+        tokens = _tokens(benchmark, candidate, options, curve)
+        seconds += tokens * flops / (rate * EFFICIENCY)
     computing = 0.5 if placement.dtype != "float32" else 0.0
     memory = FIXED_BYTES + round(COPIES * largest * (1 + computing)) + (STATES if largest else 0)
     room = fits(memory, placement.device)
@@ -67,7 +72,7 @@ def weight_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
-def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options) -> float:
+def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, curve: bool) -> float:
     """Model tokens of one candidate: choosing, refitting (a trained token counts as two) and answering."""
     task = benchmark.task
     asked = sum(len(case.input) for case in task.examples[:200]) / min(200, len(task.examples)) / BYTES_A_TOKEN
@@ -77,7 +82,10 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options) -> flo
         row += 160 if task.documents else 2 * (asked + answer)
     answers = len(benchmark.heldout) + (320 if options.probes else 0)
     trained = Trains in candidate.strategy.needs
-    refits = (2 if options.probes and options.second_seed else 1) if trained else 0
+    refits: float = (2 if options.probes and options.second_seed else 1) if trained else 0
+    if curve and candidate.strategy.family != "prompting":
+        answers += DRAWS * len(sizes(len(task.examples))) * PROBE_CASES
+        refits += DRAWS * sum(min(2.0, part**0.5) / part for part in PARTS) if trained else 0
     choosing = float(options.tuning_tokens)
     if getattr(candidate.strategy, "prefer", "best") == "cheapest":
         choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.

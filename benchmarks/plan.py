@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.contract import Benchmark, Candidate
+from benchmarks.curve import DRAWS, sizes
 from strategies.catalog import approaches
 from strategies.contract import Strategy, Task
 
 SHARD = 128
 """Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
-KINDS = ("fit", "answer", "edit", "repeat", "latency", "seed", "oracle")
+KINDS = ("fit", "answer", "edit", "repeat", "latency", "seed", "oracle", "curve")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +70,24 @@ def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: st
             kinds.append(("seed", 0))
     if candidate.strategy.family in ("retrieval", "combined") and _has_gold(benchmark):
         kinds.append(("oracle", 0))
-    return [
-        Unit(
-            name=_hash(salt, candidate.name, repr(candidate.strategy), repr(options), kind, str(part)),
-            kind=kind,
-            candidate=candidate.name,
-            part=part,
-        )
-        for kind, part in kinds
-    ]
+    return [_unit(candidate, options, salt, kind) for kind in kinds]
+
+
+def _unit(candidate: Candidate, options: Options, salt: str, what: tuple[str, int]) -> Unit:
+    kind, part = what
+    name = _hash(salt, candidate.name, repr(candidate.strategy), repr(options), kind, str(part))
+    return Unit(name=name, kind=kind, candidate=candidate.name, part=part)
+
+
+def curve_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:
+    """The units that measure a candidate with fewer examples; the part numbers size and draw (`curve_part`)."""
+    parts = range(len(sizes(len(benchmark.task.examples))) * DRAWS)
+    return [_unit(candidate, options, salt, ("curve", part)) for part in parts]
+
+
+def curve_part(benchmark: Benchmark, part: int) -> tuple[int, int]:
+    """Number of examples, and which draw of them."""
+    return sizes(len(benchmark.task.examples))[part // DRAWS], part % DRAWS
 
 
 def _has_gold(benchmark: Benchmark) -> bool:

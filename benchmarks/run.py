@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from benchmarks.cascade import add_cascade
 from benchmarks.contract import BadInput, Benchmark, Candidate
 from benchmarks.models import Models
-from benchmarks.plan import Options, Unit, units
+from benchmarks.plan import Options, Unit, curve_units, units
 from benchmarks.remembering import Memory
 from benchmarks.reuse import Earlier, program
 from benchmarks.store import Finished, Store
@@ -69,6 +69,8 @@ class Run:
     options: Options
     folder: Path
     events: Events = field(default_factory=Silent)
+    curve: bool = False
+    """Measure each candidate with fewer examples too; can be asked of a finished run."""
     reuse: Path | None = None
     """Folder of an earlier run from which looks and trainings are taken over."""
 
@@ -134,9 +136,9 @@ class Run:
 
     def _units(self, candidate: Candidate) -> list[Unit]:
         model = self.models.language(candidate.model).fingerprint if candidate.model else ""
-        return units(
-            self.benchmark, candidate, self.options, f"{task_hash(self.benchmark)}|{self.benchmark.fingerprint}|{model}"
-        )
+        salt = f"{task_hash(self.benchmark)}|{self.benchmark.fingerprint}|{model}"
+        further = curve_units(self.benchmark, candidate, self.options, salt) if self.curve else []
+        return [*units(self.benchmark, candidate, self.options, salt), *further]
 
     def _perform(self, store: Store, earlier: Earlier | None) -> None:
         if earlier is not None:

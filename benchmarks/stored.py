@@ -11,7 +11,7 @@ from benchmarks.evaluate import About, evaluate
 from benchmarks.store import Store
 from strategies.contract import Prediction
 
-PURPOSES = ("heldout", "edit", "repeat", "seed", "oracle")
+PURPOSES = ("heldout", "edit", "repeat", "seed", "oracle", "curve")
 
 
 def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:

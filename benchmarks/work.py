@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -13,9 +14,10 @@ from typing import Any
 
 from benchmarks import consistency
 from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailure
+from benchmarks.curve import sampled
 from benchmarks.models import Models
 from benchmarks.paths import without_folders
-from benchmarks.plan import Options, Unit, shard
+from benchmarks.plan import Options, Unit, curve_part, shard
 from benchmarks.remembering import Memory, Settling
 from benchmarks.store import Finished
 from benchmarks.workbench import Bench, Progress
@@ -73,6 +75,7 @@ class Worker:
             "latency": self._latency,
             "seed": self._seed,
             "oracle": self._oracle,
+            "curve": self._curve,
         }
         if self.memory is not None:
             self.memory.turn_to("" if unit.kind == "latency" else unit.name)
@@ -222,6 +225,21 @@ class Worker:
         cases = self._probe_cases()
         outcomes = self.ask(fitted, [case.input for case in cases], self.sampling(0))
         rows = [self.row(candidate, ("seed", "1"), case, found) for case, found in zip(cases, outcomes, strict=True)]
+        done = self._done(unit, candidate, rows)
+        return replace(done, usage=(*total(bench.spent), *done.usage))
+
+    def _curve(self, unit: Unit, candidate: Candidate) -> Finished:
+        """The chosen configuration built from fewer examples. What is trained for it is not kept."""
+        size, draw = curve_part(self.benchmark, unit.part)
+        cases = self._probe_cases()
+        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+            bench = replace(self.bench(candidate, self.options.seed + draw), folder=Path(scratch))
+            task = sampled(self.benchmark.task, size, self.options.seed + draw)
+            fitted = candidate.strategy.rebuilt(self.fit_folder(candidate), task, bench)
+            asked = [case.input for case in cases]
+            outcomes = [] if fitted is None else self.ask(fitted, asked, self.sampling(0))
+        named = ("curve", f"{size}/{draw}")
+        rows = [self.row(candidate, named, case, found) for case, found in zip(cases, outcomes, strict=False)]
         done = self._done(unit, candidate, rows)
         return replace(done, usage=(*total(bench.spent), *done.usage))
 

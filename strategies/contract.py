@@ -492,3 +492,10 @@ class Strategy(Protocol):
         None where nothing in it is drawn by a seed, so that it would come out the same.
         """
         ...
+
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
+        """The configuration saved in `folder`, built from the examples of `task` alone: fewer than it was chosen with.
+
+        None where their number changes nothing.
+        """
+        ...

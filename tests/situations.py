@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from advisor.contract import Story, Table
 from advisor.story import Extras
-from benchmarks.contract import Agreement, Benchmark, Constraints, Look, State
+from benchmarks.contract import Agreement, Benchmark, Constraints, Curve, CurvePoint, Look, State
 from benchmarks.prices import MachinePrices, TokenPrices
 from strategies.contract import Recipe, Step, Trial, Usage
 from strategies.pipeline import Setup
@@ -296,6 +296,31 @@ def second_look() -> Bakeoff:
     )
 
 
+def grown(right: tuple[int, int, int], last: Sequence[float]) -> Curve:
+    """Three samples at an eighth, a quarter and a half of 300 examples, and all of them, on the first 100 cases."""
+    smaller = [
+        CurvePoint(examples=size, scores=tuple(scores_of(hits, 100, 3 * draw) for draw in range(3)))
+        for size, hits in zip((37, 75, 150), right, strict=True)
+    ]
+    keys = tuple(f"k{place}" for place in range(100))
+    return Curve(keys=keys, points=(*smaller, CurvePoint(examples=300, scores=(tuple(last[:100]),))))
+
+
+@situation
+def more_examples_would_help() -> Bakeoff:
+    head, lora = scores_of(210, 300), scores_of(225, 300, 5)
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("majority", scores_of(30, 300), seconds=0.0001),
+            evaluation_of("linear head", head, seconds=0.01, curve=grown((66, 68, 69), head)),
+            evaluation_of("prompting", scores_of(186, 300, 5), seconds=0.2),
+            evaluation_of("lora", lora, seconds=0.3, curve=grown((45, 58, 68), lora)),
+        ),
+        benchmark=benchmark_of(),
+        extras=Extras(label_price=(0.5, "USD")),
+    )
+
+
 def within(margin: float, cases: int = 300) -> Benchmark:
     return dataclasses.replace(benchmark_of(cases=cases), target=None, margin=margin)
 
@@ -342,7 +367,8 @@ def as_text(told: Told) -> str:
     for title, lines in _lists(story).items():
         parts.append("\n".join([f"{title}:", *(f"- {line}" for line in lines)]))
     parts += map(
-        table_text, (story.main, story.targets, story.costs, story.consistency, story.differences, story.tuning)
+        table_text,
+        (story.main, story.targets, story.examples, story.costs, story.consistency, story.differences, story.tuning),
     )
     return "\n\n".join(parts) + "\n"
 

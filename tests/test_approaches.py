@@ -14,9 +14,11 @@ from typing import Any, ClassVar
 import pytest
 
 from benchmarks.contract import Benchmark, Candidate
+from benchmarks.curve import sampled
 from benchmarks.plan import Options
 from benchmarks.run import Run
 from strategies.approaches.recorded import Recorded, RecordedAnswer
+from strategies.approaches.retrieval import looks_up_examples
 from strategies.catalog import approaches
 from strategies.contract import (
     Abstention,
@@ -36,7 +38,7 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.models.local import LocalModel
-from strategies.pipeline import Setup
+from strategies.pipeline import Pipeline, Setup
 from strategies.selection import Kitchen, evidence_of, priors_of
 from tests import tiny
 
@@ -254,6 +256,26 @@ def test_built_again_with_another_seed_it_answers_and_nothing_is_chosen(
 
 
 @each_pair
+def test_built_from_fewer_examples_it_knows_only_these(
+    strategy: Strategy, kind: Kind, fits: Fits, tmp_path: Path
+) -> None:
+    """What says that their number changes nothing must not look examples up when it answers."""
+    fitted, _ = fits.of(strategy, kind)
+    fitted.save(tmp_path / "fit")
+    few = sampled(tiny.benchmark(kind).task, 12, 1)
+    smaller = strategy.rebuilt(tmp_path / "fit", few, fits.bench(f"fewer-{kind}"))
+    asked = queries(kind)
+    if smaller is None:
+        assert not (isinstance(fitted, Pipeline) and looks_up_examples(fitted.setup))
+        return
+    assert set(answered(smaller, asked)) == {query.key for query in asked}
+    smaller.save(tmp_path / "smaller")
+    left_out = {case.input for case in tiny.benchmark(kind).task.examples} - {case.input for case in few.examples}
+    kept = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "smaller").glob("*.json"))
+    assert not any(json.dumps(text)[1:-1] in kept for text in left_out)
+
+
+@each_pair
 def test_where_there_is_a_choice_at_least_six_are_tried_and_told(strategy: Strategy, kind: Kind, fits: Fits) -> None:
     fitted, bench = fits.of(strategy, kind)
     tried = fitted.describe().get("configurations_tried", 0)
@@ -373,6 +395,10 @@ class Spy:
         return self
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        SEEN.extend([task, bench])
+        return self
+
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
         SEEN.extend([task, bench])
         return self
 

@@ -143,6 +143,9 @@ class Rung:
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:
         return None
 
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> None:
+        return None
+
     def describe(self) -> Mapping[str, Any]:
         return {}
 

@@ -312,6 +312,9 @@ class Scripted:
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
         return None
 
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
+        return None
+
     def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
         for place, query in enumerate(queries):
             outcome = self.outcomes[place] if len(queries) > 1 and place < len(self.outcomes) else right(self.right)

@@ -10,7 +10,7 @@ from advisor.contract import Costs, Recommendation, Story
 from advisor.decide import recommend
 from advisor.economics import costs
 from advisor.story import Extras, tell
-from benchmarks.contract import Agreement, Answered, Benchmark, Constraints, Evaluation, Latency, State
+from benchmarks.contract import Agreement, Answered, Benchmark, Constraints, Curve, Evaluation, Latency, State
 from benchmarks.prices import MachinePrices
 from benchmarks.statistics import shown_interval
 from strategies.contract import Case, Document, Fold, Kind, Outcome, Task, Usage
@@ -121,6 +121,7 @@ def evaluation_of(
     agreements: Sequence[Agreement] = (),
     rising: bool = False,
     chosen: Mapping[str, Any] | None = None,
+    curve: Curve | None = None,
 ) -> Evaluation:
     """`seconds` and `tokens` (prompt, answer) are those of one answer."""
     family, simplicity = FAMILIES[name]
@@ -131,6 +132,7 @@ def evaluation_of(
         candidate=name,
         approach=name,
         chosen=chosen or {},
+        curve=curve,
         family=family,
         model=model,
         simplicity=simplicity,

@@ -31,6 +31,7 @@ _WORK = {
     "latency": "latency",
     "seed": "second seed",
     "oracle": "gold documents",
+    "curve": "fewer examples",
 }
 """Kind of a unit of work -> what is said of it."""
 

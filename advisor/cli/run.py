@@ -56,6 +56,9 @@ ASK_ABOVE_MINUTES = 60
     show_default=True,
     help="Build each chosen configuration once more to see how much another seed changes.",
 )
+@click.option(
+    "--curve", is_flag=True, help="Fit with fewer examples too and say what more would bring; also of a finished run."
+)
 @click.option("--probes/--no-probes", default=True, show_default=True, help="Measure consistency and latency.")
 @click.option(
     "--cases",
@@ -118,6 +121,7 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "dtype",
         "second_seed",
         "probes",
+        "curve",
         "accept_terms",
         "allow_code",
         "reuse",
@@ -172,7 +176,9 @@ def _says_what_is_missing(prepared: Prepared) -> bool:
 def _forecast(prepared: Prepared) -> float:
     from benchmarks.forecast import forecast
 
-    expected = forecast(prepared.assembly.benchmark, prepared.candidates, prepared.models, prepared.options)
+    expected = forecast(
+        prepared.assembly.benchmark, prepared.candidates, prepared.models, prepared.options, prepared.curve
+    )
     if not expected.fits:
         raise BadInput(expected.sentence + ".")
     say(expected.sentence)

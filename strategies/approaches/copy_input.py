@@ -46,5 +46,8 @@ class CopyInput:
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:
         return None
 
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> None:
+        return None
+
 
 CANDIDATES: tuple[Strategy, ...] = (CopyInput(),)

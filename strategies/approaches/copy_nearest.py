@@ -83,5 +83,8 @@ class CopyNearest:
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:
         return None
 
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        return self.fit(task, bench)
+
 
 CANDIDATES: tuple[Strategy, ...] = (CopyNearest(),)

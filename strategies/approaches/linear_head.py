@@ -220,5 +220,8 @@ class LinearHead:
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:
         return None
 
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        return self.fit(task, bench)
+
 
 CANDIDATES: tuple[Strategy, ...] = (LinearHead(),)

@@ -34,5 +34,8 @@ class Lora:
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
         return refit(folder, task, bench)
 
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        return refit(folder, task, bench)
+
 
 CANDIDATES: tuple[Strategy, ...] = (Lora(),)

@@ -48,5 +48,8 @@ class LoraRetrieval:
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
         return refit(folder, task, bench)
 
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        return refit(folder, task, bench)
+
 
 CANDIDATES: tuple[Strategy, ...] = (LoraRetrieval(),)

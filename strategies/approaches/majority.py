@@ -73,5 +73,8 @@ class Majority:
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:
         return None
 
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> None:
+        return None
+
 
 CANDIDATES: tuple[Strategy, ...] = (Majority(),)

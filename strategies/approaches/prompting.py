@@ -60,5 +60,8 @@ class Prompting:
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
         return None
 
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
+        return None
+
 
 CANDIDATES: tuple[Strategy, ...] = (Prompting(), Prompting(prefer="cheapest"))

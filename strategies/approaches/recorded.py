@@ -82,6 +82,9 @@ class Recorded:
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:
         return None
 
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> None:
+        return None
+
     def describe(self) -> Mapping[str, Any]:
         return {"recorded answers": len(self.answers)}
 

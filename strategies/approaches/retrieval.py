@@ -75,5 +75,16 @@ class Retrieval:
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
         return None
 
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
+        fitted = load_pipeline(folder, bench)
+        if not looks_up_examples(fitted.setup):
+            return None
+        return replace(fitted, sources=replace(fitted.sources, cases=task.examples))
+
+
+def looks_up_examples(setup: Setup) -> bool:
+    """Whether each request shows or counts the examples that are the nearest to it."""
+    return bool(setup.votes) or (setup.shots > 0 and setup.picks == "nearest")
+
 
 CANDIDATES: tuple[Strategy, ...] = (Retrieval(), Retrieval(prefer="cheapest"))

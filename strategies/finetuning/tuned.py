@@ -30,7 +30,8 @@ def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipel
     effect = prove(plain, pipeline)
     if len(training.losses) > 1 and not training.losses[-1] < training.losses[0]:
         raise DeadAdapter(f"the training loss did not fall ({training.losses[0]:.3f} to {training.losses[-1]:.3f})")
-    return replace(pipeline, record=_record(finish, training.losses, effect, training.truncated_rows))
+    record = _record(finish, training.losses, effect, training.truncated_rows)
+    return replace(pipeline, record={**record, "examples": len(task.examples)})
 
 
 def prove(plain: Pipeline, tuned: Pipeline) -> float:
@@ -57,9 +58,14 @@ def _record(finish: Finish, losses: Sequence[float], effect: float, truncated: i
 
 
 def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:
-    """The configuration that was saved in `folder`, trained again with the workbench's seed; nothing is chosen anew."""
+    """The configuration that was saved in `folder`, trained again with the workbench's seed; nothing is chosen anew.
+
+    Of fewer examples than it was saved with, more epochs are made, at most twice as many: who has few trains longer.
+    """
     manifest = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
     setup, recipe = Setup.from_dict(manifest["setup"]), Recipe(**manifest["record"]["recipe"])
+    fewer = manifest["record"].get("examples", 0) / len(task.examples)
+    recipe = replace(recipe, epochs=round(recipe.epochs * min(2.0, max(1.0, fewer**0.5))))
     plain = Kitchen(task, bench).build(setup, task.examples)
     training = train(bench, (rows_of(plain, task.examples), ()), recipe, keep=True)
     for usage in training.usage:

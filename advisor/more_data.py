@@ -1,0 +1,120 @@
+"""What more examples would bring, told: a table of what was measured with fewer, and sentences on where that leads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from advisor.contract import Table
+from advisor.goal import Goal
+from advisor.material import Material
+from advisor.reasons import TUNED
+from advisor.wording import about, money, percent, rounded_up, start
+from benchmarks.contract import CurvePoint, Evaluation, State
+from benchmarks.curve import FURTHEST, as_many_as, bracket, examples_for
+
+_GAIN = 0.02
+"""A figure that more examples raise by less, at best, is one that they do not help."""
+
+
+def curve_table(material: Material) -> Table:
+    """One row for each candidate that was measured with fewer examples; empty where none was."""
+    learning = _learning(material)
+    if not learning:
+        return Table(title="What more examples would bring", columns=("approach",), rows=())
+    sizes = [point.examples for point in _points(learning[0])]
+    ahead = [factor * sizes[-1] for factor in (2, FURTHEST)]
+    rows = [
+        (
+            each.candidate,
+            *(percent(_mean(point.scores)) for point in _points(each)),
+            *(_range(*bracket(_points(each), each.figure, examples)) for examples in ahead),
+        )
+        for each in learning
+    ]
+    first = _points(learning[0])[0].scores
+    return Table(
+        title="What more examples would bring",
+        columns=("approach", *(f"{size:,} examples" for size in sizes), *(f"{number:,}, expected" for number in ahead)),
+        rows=tuple(rows),
+        note=(
+            f"The chosen configuration built from fewer examples, on the same {len(first[0]):,} held-out cases; where it is not "
+            f"all of them, the mean of {len(first)} samples. Expected: between a power law and a line in the "
+            "logarithm, over resamples of the cases and as samples of one size differ, from the figure with all examples on; "
+            "8 in 10 such ranges should hold what comes. Nothing is said beyond four times the examples."
+        ),
+        numeric=tuple(range(1, len(sizes) + 3)),
+    )
+
+
+def towards_the_target(material: Material) -> list[str]:
+    """What more examples would change, for those that would be preferred if they met the target: cheaper ones than the
+    named, or all where nothing meets."""
+    target, statuses = material.benchmark.target, {each.candidate: each for each in material.statuses}
+    if target is None:
+        return []
+    named = material.named
+    order = [each.candidate for each in material.statuses]
+    meets = named is not None and statuses[named].state is State.MEETS
+    found = []
+    for each in sorted(_learning(material), key=lambda each: -each.figure):
+        wanted = statuses[each.candidate].state in (State.MISSES, State.UNDECIDED) and each.figure < target
+        if wanted and (not meets or named is None or order.index(each.candidate) < order.index(named)):
+            found.append(_towards(each, target, Goal.of(material.benchmark), material.extras.label_price))
+    return found[:3]
+
+
+def _towards(each: Evaluation, target: float, goal: Goal, price: tuple[float, str] | None) -> str:
+    points = _points(each)
+    now = points[-1].examples
+    few, many = examples_for(points, each.figure, target)
+    if few is None:
+        high = bracket(points, each.figure, FURTHEST * now)[1]
+        if high < each.figure + _GAIN:
+            return f"Not more examples: {each.candidate} gains nothing from them."
+        return (
+            f"Not more examples alone: with four times as many {each.candidate} would probably reach {percent(high)} at "
+            "the most."
+        )
+    cost = "" if price is None else f" ({price[1]} {money(price[0] * (few - now))} or more for the labels)"
+    if many is None:
+        return (
+            f"More examples: with {about(few, 'example')} or more in all{cost} {each.candidate} may {goal.meet_plainly}; "
+            "four times as many may not be enough."
+        )
+    span = f"{rounded_up(few):,} to {about(many, 'example')}" if few < many else about(few, "example")
+    return f"More examples: with {span} in all{cost} {each.candidate} would probably {goal.meet_plainly}."
+
+
+def worth_of_the_prompt(material: Material) -> list[str]:
+    """With how many examples the best tuned approach answers as well as the best prompt, which needs none."""
+    tuned = [each for each in _learning(material) if each.family in TUNED]
+    prompts = [each for each in material.evaluations.values() if each.family == "prompting" and each.scores]
+    if not tuned or not prompts:
+        return []
+    best, prompt = max(tuned, key=lambda each: each.figure), max(prompts, key=lambda each: each.figure)
+    places = {key: place for place, key in enumerate(prompt.keys)}
+    keys = () if best.curve is None else best.curve.keys
+    scores = [prompt.scores[places[key]] for key in keys if key in places]
+    worth = as_many_as(_points(best), scores) if len(scores) == len(keys) else None
+    if worth is None:
+        return []
+    return [
+        f"{start(prompt.candidate)} answers as well as {best.candidate} does with {about(round(worth), 'example')}."
+    ]
+
+
+def _learning(material: Material) -> list[Evaluation]:
+    return [each for status in material.suitable if (each := material.evaluations[status.candidate]).curve is not None]
+
+
+def _points(evaluation: Evaluation) -> Sequence[CurvePoint]:
+    return () if evaluation.curve is None else evaluation.curve.points
+
+
+def _mean(scores: Sequence[Sequence[float]]) -> float:
+    return sum(map(sum, scores)) / sum(map(len, scores))
+
+
+def _range(low: float, high: float) -> str:
+    """`61-70 %`."""
+    return f"{percent(low).split()[0]}-{percent(high)}" if percent(low) != percent(high) else percent(low)

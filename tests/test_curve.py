@@ -1,0 +1,209 @@
+"""What more examples would bring: samples of them, two laws of growth, and a run that is asked for it afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.contract import Curve, CurvePoint
+from benchmarks.curve import DRAWS, FURTHEST, as_many_as, bracket, examples_for, gains, sampled, sizes
+from benchmarks.store import Store
+from benchmarks.stored import evaluations
+from strategies.contract import Case, Fold, Task
+from tests import killed, tiny
+from tests.situations import SITUATIONS
+
+AT = (40, 80, 160, 320)
+
+
+# ---------------------------------------------------------------- samples of examples
+
+
+def test_sizes_are_parts_of_all_and_never_a_handful() -> None:
+    assert sizes(320) == (40, 80, 160)
+    assert sizes(60) == (15, 30)
+    assert sizes(12) == ()
+
+
+def test_a_smaller_sample_lies_within_a_larger_one_and_keeps_its_parts() -> None:
+    task = tiny.benchmark(examples=48).task
+    small, large = (sampled(task, size, 3) for size in (12, 24))
+    assert (len(small.examples), len(large.examples)) == (12, 24)
+    assert {case.id for case in small.examples} < {case.id for case in large.examples}
+    for fold, whole in zip(large.folds, task.folds, strict=True):
+        assert all(case in whole.train for case in fold.train)
+        assert all(case in whole.selection for case in fold.selection)
+    assert all(fold.selection and fold.train for fold in small.folds)
+    assert sampled(task, 12, 4).examples != small.examples
+
+
+# ---------------------------------------------------------------- laws of growth
+
+
+def points(truth: Callable[[float], float], cases: int = 100, seed: int = 0) -> list[CurvePoint]:
+    """Scores of candidates whose chance of being right grows with the examples, the same cases being hard for all."""
+    rng = np.random.default_rng(seed)
+    hard = rng.random(cases)
+    rows = {size: DRAWS if size < AT[-1] else 1 for size in AT}
+    return [
+        CurvePoint(
+            examples=size,
+            scores=tuple(
+                tuple(((0.7 * hard + 0.3 * rng.random(cases)) < _edge(truth(size))).astype(float).tolist())
+                for _ in range(draws)
+            ),
+        )
+        for size, draws in rows.items()
+    ]
+
+
+def _edge(share: float) -> float:
+    """Where a mixture of two uniforms has that share below it."""
+    drawn = 0.7 * np.linspace(0, 1, 201)[:, None] + 0.3 * np.linspace(0, 1, 201)[None, :]
+    return float(np.quantile(drawn, share))
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [lambda n: 0.9 - 1.6 * n**-0.35, lambda n: 0.2 + 0.1 * np.log(n / 10), lambda n: 0.75],
+    ids=["power", "logarithm", "flat"],
+)
+def test_the_bracket_holds_what_comes_with_twice_as_many(truth: Callable[[float], float]) -> None:
+    held, widths = 0, []
+    for seed in range(20):
+        low, high = bracket(points(truth, seed=seed), truth(AT[-1]), 2 * AT[-1])
+        held += low - 0.005 <= truth(2 * AT[-1]) <= high + 0.005
+        widths.append(high - low)
+    assert held >= 14
+    assert np.median(widths) <= 0.15
+
+
+def test_more_examples_are_never_expected_to_be_a_loss_and_never_more_than_all_right() -> None:
+    falling = points(lambda n: 0.8 - 0.05 * np.log(n / 40))
+    assert gains(falling, [2 * AT[-1], 4 * AT[-1]]).min() >= 0
+    assert np.median(gains(falling, [4 * AT[-1]])) <= 0.01
+    steep = points(lambda n: min(0.99, n / 330))
+    assert bracket(steep, 0.97, 4 * AT[-1])[1] <= 1.0
+
+
+def test_samples_that_differ_more_widen_the_bracket() -> None:
+    calm = [CurvePoint(examples=size, scores=((1.0,) * 60 + (0.0,) * 40,) * 3) for size in AT]
+    wild = [
+        CurvePoint(examples=size, scores=tuple((1.0,) * right + (0.0,) * (100 - right) for right in (50, 60, 70)))
+        for size in AT
+    ]
+    widths = [high - low for low, high in (bracket(some, 0.6, 2 * AT[-1]) for some in (calm, wild))]
+    assert widths[0] < 0.02
+    assert widths[1] > 0.15
+
+
+def test_nothing_is_said_beyond_four_times_as_many() -> None:
+    with pytest.raises(ValueError, match="more than 4 times"):
+        bracket(points(lambda n: 0.7), 0.7, FURTHEST * AT[-1] + 1)
+
+
+def test_how_many_examples_a_goal_takes() -> None:
+    growing = points(lambda n: 0.2 + 0.1 * np.log(n / 10), cases=400)
+    figure = 0.2 + 0.1 * np.log(32)
+    few, many = examples_for(growing, figure, figure + 0.05)
+    assert few is not None
+    assert many is not None
+    assert AT[-1] < few <= many <= FURTHEST * AT[-1]
+    assert few <= 1.1 * AT[-1] * np.exp(0.5)
+    assert many >= 0.9 * AT[-1] * np.exp(0.5)
+    assert examples_for(growing, figure, 0.99) == (None, None)
+    assert examples_for(points(lambda n: 0.6, cases=400), 0.6, 0.9) == (None, None)
+
+
+def test_what_a_prompt_is_worth_in_examples() -> None:
+    curve = [
+        CurvePoint(examples=size, scores=(tuple([1.0] * right + [0.0] * (10 - right)),))
+        for size, right in ((40, 2), (80, 4), (160, 6))
+    ]
+    assert as_many_as(curve, [1.0] * 5 + [0.0] * 5) == pytest.approx((80 * 160) ** 0.5)
+    assert as_many_as(curve, [1.0] * 2 + [0.0] * 8) == pytest.approx(40)
+    assert as_many_as(curve, [1.0] * 9 + [0.0]) is None
+    assert as_many_as(curve, [0.0] * 10) is None
+
+
+# ---------------------------------------------------------------- a run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A finished run of everything, and its model."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    model = tiny.model_folder(tmp_path_factory.mktemp("model"))
+    folder = tmp_path_factory.mktemp("curve")
+    killed.bakeoff(folder, model).execute()
+    torch.set_num_threads(threads)
+    return folder, model
+
+
+def test_a_finished_run_can_be_asked_for_its_curve(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished[0], tmp_path / "run"))
+    before = sorted(path.name for path in (folder / "adapters").iterdir())
+    run = dataclasses.replace(killed.bakeoff(folder, finished[1]), curve=True)
+    run.execute()
+    with closing(Store(folder / "run.sqlite")) as store:
+        measured = {name: len(list(store.rows(name, "curve"))) for name in store.candidates()}
+        described = [
+            {
+                "name": candidate.name,
+                "approach": candidate.strategy.name,
+                "family": candidate.strategy.family,
+                "model": candidate.model,
+                "simplicity": candidate.strategy.simplicity,
+            }
+            for candidate in run.candidates
+        ]
+        found = {each.candidate: each for each in evaluations(run.benchmark, described, store)}
+    cases = len(run.benchmark.heldout)
+    assert measured["linear head"] == measured["lora"] == measured["copy nearest"] == DRAWS * cases
+    assert measured["majority"] == measured["prompting"] == 0
+    curve = found["lora"].curve
+    assert isinstance(curve, Curve)
+    assert [(point.examples, len(point.scores)) for point in curve.points] == [(12, DRAWS), (24, 1)]
+    assert sorted(curve.keys) == sorted(case.id for case in run.benchmark.heldout)
+    assert found["prompting"].curve is None
+    assert sorted(path.name for path in (folder / "adapters").iterdir()) == before, "what was trained for it is gone"
+    assert not list(folder.glob("tmp*"))
+
+
+def test_without_being_asked_there_is_no_curve(finished: tuple[Path, Path]) -> None:
+    with closing(Store(finished[0] / "run.sqlite")) as store:
+        assert not any(list(store.rows(name, "curve")) for name in store.candidates())
+
+
+# ---------------------------------------------------------------- as it is told
+
+
+def test_what_is_told_of_more_examples() -> None:
+    told = SITUATIONS["more_examples_would_help"]().told()
+    assert any(line.startswith("More examples: with") for line in told.story.would_change)
+    assert len(told.story.examples.rows) == 2
+    sizes = (*(f"{size} examples" for size in (37, 75, 150, 300)), "600, expected", "1,200, expected")
+    assert told.story.examples.columns == ("approach", *sizes)
+
+
+def test_a_task_keeps_its_cases_in_one_fold() -> None:
+    cases = tuple(Case(id=f"e{place}", input=f"m{place}", output="a") for place in range(40))
+    task = Task(
+        name="t",
+        kind="classification",
+        instruction="i",
+        folds=(Fold(train=cases[:32], selection=cases[32:]),),
+        score=lambda case, outcome: 0.0,
+        labels=("a", "b"),
+    )
+    small = sampled(task, 10, 0)
+    assert (len(small.folds[0].train), len(small.folds[0].selection)) == (8, 2)
