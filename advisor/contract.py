@@ -186,6 +186,8 @@ class Story:
     examples: Table
     """What more examples would bring; no rows where it was not measured."""
     costs: Table
+    mistakes: Table
+    """What goes wrong with the candidate that it is about; no rows where nothing does."""
     consistency: Table
     differences: Table
     tuning: Table

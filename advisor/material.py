@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from advisor.contract import Costs, ExampleAnswers, Recommendation, Status
 from advisor.economics import Ranking
 from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.mistakes import Mistakes
 from strategies.contract import Trial
 
 
@@ -31,6 +32,8 @@ class Extras:
     predicted_outcome: str = ""
     held_out_shown: bool = False
     """Held-out errors were shown before: what is measured now is a development figure."""
+    mistakes: Mistakes | None = None
+    """Of the candidate that the story is about, on the selection cases."""
     label_price: tuple[float, str] | None = None
     """What the label of one example costs, and the currency, where the task says so."""
     recorded: bool = False

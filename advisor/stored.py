@@ -12,6 +12,7 @@ from advisor.contract import ExampleAnswers, Verdict
 from benchmarks.contract import BadInput, Benchmark, Evaluation
 
 if TYPE_CHECKING:
+    from benchmarks.mistakes import Answers
     from benchmarks.store import Store
 
 SHOWN_CASES = 12
@@ -117,13 +118,18 @@ def _verdict(
     from advisor.decide import recommend
     from advisor.economics import costs
     from advisor.story import Extras, tell
+    from benchmarks.mistakes import mistakes
     from benchmarks.prices import machine_prices
     from benchmarks.spec import parse_spec
+    from benchmarks.stored import selection_answers
 
     found, store = measured
     prices = machine_prices(parse_spec(_stated(about["spec"])))
     bills = [costs(evaluation, benchmark, prices) for evaluation in found]
     recommendation = recommend(found, bills, benchmark)
+    answers = selection_answers(found, store)
+    about_it = recommendation.choice or recommendation.safe or recommendation.best or ""
+    families = {evaluation.candidate: evaluation.family for evaluation in found}
     provenance = store.meta("provenance") or {}
     prediction = about.get("prediction", {})
     extras = Extras(
@@ -132,10 +138,11 @@ def _verdict(
         heldout_from=str(about.get("heldout_from", "")),
         seed=int(about.get("options", {}).get("seed", 0)),
         trials={evaluation.candidate: store.trials(evaluation.candidate) for evaluation in found},
-        disagreements=() if cases == "none" else disagreements(benchmark, found, store, cases),
+        disagreements=() if cases == "none" else disagreements(benchmark, answers, cases),
         predicted_order=tuple(prediction.get("ranking", ())),
         predicted_outcome=str(prediction.get("outcome", "")),
         recorded=bool(about.get("recorded", False)),
+        mistakes=mistakes(benchmark, answers, families, about_it),
         label_price=None if prices.upkeep.label_price is None else (prices.upkeep.label_price, prices.currency),
     )
     story = tell(recommendation, found, bills, benchmark, extras)
@@ -147,16 +154,12 @@ def _stated(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if value not in (None, {}, [])}
 
 
-def disagreements(
-    benchmark: Benchmark, found: Sequence[Evaluation], store: Store, cases: CaseChoice
-) -> tuple[ExampleAnswers, ...]:
+def disagreements(benchmark: Benchmark, given: Answers, cases: CaseChoice) -> tuple[ExampleAnswers, ...]:
     """Selection cases on which the approaches differ; with `all` also those on which they agree. Never held-out ones."""
     answers: dict[str, dict[str, tuple[str, bool]]] = {}
-    notes = store.notes("fit")
-    measured = [evaluation for evaluation in found if evaluation.state is None]
-    for evaluation in measured:
-        for name, text, score, *_ in notes.get(evaluation.candidate, {}).get("selection_answers", ()):
-            answers.setdefault(name, {})[evaluation.candidate] = (text, score >= 0.999)
+    for candidate, rows in given.items():
+        for name, (text, score) in rows.items():
+            answers.setdefault(name, {})[candidate] = (text, score >= 0.999)
     known = {case.id: case for case in benchmark.task.examples}
     several = [name for name, row in answers.items() if len(row) > 1 and name in known]
     if cases == "wrong":

@@ -9,6 +9,7 @@ from typing import Any
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
 from advisor.material import Extras, Material
+from advisor.mistakes_table import mistakes_table
 from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
 from advisor.story_tables import (
     consistency_table,
@@ -56,6 +57,7 @@ def tell(
         targets=targets_table(material),
         examples=curve_table(material),
         costs=costs_table(material),
+        mistakes=mistakes_table(material),
         consistency=consistency_table(material),
         differences=differences_table(material),
         tuning=tuning_table(material),

@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.cascade import DERIVED
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.evaluate import About, evaluate
+from benchmarks.mistakes import Answers
 from benchmarks.store import Store
 from strategies.contract import Prediction
 
@@ -22,6 +23,18 @@ def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], s
         notes = {kind: notes[row["name"]] for kind, notes in kinds.items() if row["name"] in notes}
         found.append(evaluate(benchmark, About(**row), store, notes))
     return found
+
+
+def selection_answers(found: Sequence[Evaluation], store: Store) -> Answers:
+    """What the candidates with usable figures answered on the selection cases while they were chosen."""
+    notes = store.notes("fit")
+    return {
+        each.candidate: {
+            name: (text, score) for name, text, score, *_ in notes.get(each.candidate, {}).get("selection_answers", ())
+        }
+        for each in found
+        if each.state is None
+    }
 
 
 def rescored(benchmark: Benchmark, store: Store) -> int:

@@ -368,7 +368,16 @@ def as_text(told: Told) -> str:
         parts.append("\n".join([f"{title}:", *(f"- {line}" for line in lines)]))
     parts += map(
         table_text,
-        (story.main, story.targets, story.examples, story.costs, story.consistency, story.differences, story.tuning),
+        (
+            story.main,
+            story.targets,
+            story.examples,
+            story.mistakes,
+            story.costs,
+            story.consistency,
+            story.differences,
+            story.tuning,
+        ),
     )
     return "\n\n".join(parts) + "\n"
 

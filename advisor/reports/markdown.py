@@ -61,7 +61,15 @@ def _parts(story: Story) -> Iterator[str]:
     yield from _table(story.main)
     yield from _titled("What would change this", story.would_change)
     yield from _titled("Next steps", story.next_steps)
-    for table in (story.targets, story.examples, story.costs, story.consistency, story.differences, story.tuning):
+    for table in (
+        story.targets,
+        story.examples,
+        story.mistakes,
+        story.costs,
+        story.consistency,
+        story.differences,
+        story.tuning,
+    ):
         yield from _folded(table.title, list(_table(table, titled=False)))
     yield from _folded("Data", list(_list(story.data)))
     yield from _folded("Risks", list(_list(story.risks)))
