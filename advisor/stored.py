@@ -143,7 +143,7 @@ def _verdict(
         predicted_outcome=str(prediction.get("outcome", "")),
         recorded=bool(about.get("recorded", False)),
         mistakes=mistakes(benchmark, answers, families, about_it),
-        label_price=None if prices.upkeep.label_price is None else (prices.upkeep.label_price, prices.currency),
+        label_price=(prices.upkeep.label_price, prices.currency) if prices.upkeep.label_price else None,
     )
     story = tell(recommendation, found, bills, benchmark, extras)
     return Verdict(recommendation=recommendation, evaluations=tuple(found), costs=tuple(bills), story=story)
