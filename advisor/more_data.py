@@ -39,7 +39,8 @@ def curve_table(material: Material) -> Table:
         note=(
             f"The chosen configuration built from fewer examples, on the same {len(first[0]):,} held-out cases; where it is not "
             f"all of them, the mean of {len(first)} samples. Expected: between a power law and a line in the "
-            "logarithm, over resamples of these cases and as samples of one size differ; 8 in 10 such ranges should hold what comes. Nothing is said beyond four times the examples."
+            "logarithm, over resamples of these cases and as samples of one size differ; 8 in 10 such ranges should hold "
+            "what comes. Nothing is said beyond four times the examples."
         ),
         numeric=tuple(range(1, len(sizes) + 3)),
     )
