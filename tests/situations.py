@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from advisor.contract import Story, Table
+from advisor.contract import Story, Table, Verdict
 from advisor.story import Extras
 from benchmarks.contract import Agreement, Benchmark, Constraints, Curve, CurvePoint, Look, State
 from benchmarks.prices import MachinePrices, TokenPrices
 from strategies.contract import Recipe, Step, Trial, Usage
 from strategies.pipeline import Setup
-from tests.verdict_cases import Bakeoff, PlainMetric, Told, benchmark_of, evaluation_of, scores_of, task_of
+from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
 
 SITUATIONS: dict[str, Callable[[], Bakeoff]] = {}
 
@@ -360,7 +360,7 @@ def nothing_shown_to_be_close() -> Bakeoff:
     )
 
 
-def as_text(told: Told) -> str:
+def as_text(told: Verdict) -> str:
     """What a reader sees of a story, without any layout: what the golden files hold."""
     story = told.story
     parts = [story.title, story.headline, story.confidence, f"verdict: {story.verdict}; choice: {story.choice}"]

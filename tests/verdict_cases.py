@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from advisor.contract import Costs, Recommendation, Story
+from advisor.contract import Verdict
 from advisor.decide import recommend
 from advisor.economics import costs
 from advisor.story import Extras, tell
@@ -177,23 +177,14 @@ def evaluation_of(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """A bake-off that was decided and told."""
-
-    recommendation: Recommendation
-    costs: tuple[Costs, ...]
-    story: Story
-
-
-@dataclass(frozen=True, kw_only=True)
 class Bakeoff:
     evaluations: tuple[Evaluation, ...]
     benchmark: Benchmark
     prices: MachinePrices = field(default_factory=MachinePrices)
     extras: Extras = field(default_factory=Extras)
 
-    def told(self) -> Told:
+    def told(self) -> Verdict:
         bills = tuple(costs(evaluation, self.benchmark, self.prices) for evaluation in self.evaluations)
         recommendation = recommend(self.evaluations, bills, self.benchmark)
         story = tell(recommendation, self.evaluations, bills, self.benchmark, self.extras)
-        return Told(recommendation=recommendation, costs=bills, story=story)
+        return Verdict(recommendation=recommendation, evaluations=self.evaluations, costs=bills, story=story)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from advisor.cli.outcome import tell, write_reports
-from advisor.cli.shown import say
+from advisor.cli.shown import broken, say, shown
+
+if TYPE_CHECKING:
+    from advisor.contract import Verdict
 
 EXAMPLE = "example"
 
@@ -35,10 +39,11 @@ EXAMPLE = "example"
     type=click.Path(path_type=Path),
     help="Folder for the report. Default: the run's own, or what-if inside it where something is changed.",
 )
+@click.option("--explain", is_flag=True, help="Add what the recommendation follows from, with the rows to check it by.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 @click.pass_context
-def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, explain: bool, **given: Any) -> None:
     """Tell the stored run in the folder RUN again: verdict, table and report files.
 
     With another target, margin, volume, horizon or price the verdict is made anew from the same answers, without any model.
@@ -57,8 +62,19 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **
         verdict = reopen(Path(run), changes=changes, **given)
         out = out or (Path(run) if changes == Changes() else Path(run) / "what-if")
     code = tell(verdict, as_json)
+    if explain:
+        _explain(verdict, as_json)
     out.mkdir(parents=True, exist_ok=True)
     paths = write_reports(verdict, out)
     click.echo(err=True)
     say(f"The page: {paths[0]}")
     ctx.exit(code)
+
+
+def _explain(verdict: Verdict, as_json: bool) -> None:
+    """On stderr where stdout is one JSON document."""
+    from advisor.explain import premises
+
+    click.echo("\nWhat it follows from", err=as_json)
+    for number, line in enumerate(premises(verdict), 1):
+        click.echo(broken(f"{number}. {shown(line)}", sys.stdout.isatty()), err=as_json)

@@ -1,0 +1,100 @@
+"""A recommendation as a chain of premises with their numbers, each with the rows of the run that it can be checked by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from advisor.contract import Amount, Costs, Status, Verdict
+from advisor.wording import amount, counted, listed, plain_percent, plain_points, start
+from benchmarks.contract import Evaluation, State
+from benchmarks.looks import level_of
+
+_OF_RULES = {
+    "holm": "split over the approaches by Holm's procedure",
+    "max-t": "shared by the largest paired statistic (max-T)",
+    "fixed sequence": "used in full by one approach after the other, in the order of the selection scores",
+    "finalist": "used in full by the one that the selection scores name",
+}
+
+
+def premises(verdict: Verdict) -> tuple[str, ...]:
+    """What the recommendation follows from, in the order of the argument; table and column names are those of run.sqlite."""
+    return (*_asked(verdict), *_measured(verdict), *_costs(verdict), *_follows(verdict))
+
+
+def _asked(verdict: Verdict) -> Iterator[str]:
+    facts, told = verdict.story.facts, verdict.recommendation
+    look = int(facts["look"]["number"])
+    yield (
+        f"{counted(facts['heldout_cases'], 'held-out case')}, fixed before anything ran (fingerprint "
+        f"{facts['fingerprint'][:12]}); this is look {look} at them."
+    )
+    if facts["target"] is None and facts["margin"] is None:
+        yield "Neither target nor margin is set, so nothing is tested."
+        return
+    level = f"{100 * level_of(look):.3g} %"
+    if facts["margin"] is not None:
+        how = "split over the comparisons of each approach with the others"
+        asked = f"To meet is to lie at most {plain_points(facts['margin'])} below the best."
+    else:
+        how = "over the approaches and all targets" if facts["exploratory"] else _OF_RULES[told.procedure]
+        asked = f"To meet is a {facts['metric']} of at least {plain_percent(facts['target'])}."
+    yield f'{asked} The chance of any wrong "meets" is {level} at this look, and of any wrong "misses" likewise, {how}.'
+
+
+def _measured(verdict: Verdict) -> Iterator[str]:
+    by_name = {each.candidate: each for each in verdict.evaluations}
+    for status in verdict.recommendation.statuses:
+        if status.state is not State.SKIPPED:
+            yield f"{start(status.candidate)}: {_figure(by_name[status.candidate], status)}"
+
+
+def _figure(evaluation: Evaluation, status: Status) -> str:
+    if not evaluation.scores or status.state in (State.INVALID, State.CANNOT_RUN):
+        return f"{status.state}. {status.reason}".rstrip()
+    rows = f'rows: candidate "{evaluation.candidate}", purpose "heldout"'
+    total = f"{math.fsum(evaluation.scores):g} of {len(evaluation.scores):,}"
+    over = f"{evaluation.figure:.4f} over all rows; single scores {total}" if evaluation.over_rows else ""
+    figure = over or f"{total}, a mean of {evaluation.figure:.4f}"
+    if status.lower is None or status.upper is None:
+        return f"{figure} ({rows}): {status.state}."
+    return f"{figure} ({rows}); bounds {status.lower:.4f} and {status.upper:.4f}: {status.state}."
+
+
+def _costs(verdict: Verdict) -> Iterator[str]:
+    bills = {each.candidate: each for each in verdict.costs}
+    months = verdict.story.facts["horizon_months"]
+    for status in verdict.recommendation.statuses:
+        if status.state is not State.SKIPPED:
+            yield f"{start(status.candidate)} costs {_bill(bills[status.candidate], months)}"
+
+
+def _bill(bill: Costs, months: int) -> str:
+    ahead, low, high = bill.ahead, bill.ahead.low, bill.ahead.high
+    ends = [amount(Amount(value=value, unit=ahead.unit)) for value in (low, high) if value is not None]
+    between = f" ({' to '.join(ends)})" if len(set(ends)) == 2 else ""
+    monthly = [
+        f"{item.name} {amount(item.amount)} a month, {item.source}" for item in bill.items if item.when == "monthly"
+    ]
+    return f"{amount(ahead)}{between} over {counted(months, 'month')}: {'; '.join(monthly)}."
+
+
+def _follows(verdict: Verdict) -> Iterator[str]:
+    told = verdict.recommendation
+    order = [each.candidate for each in told.statuses if each.state is not State.SKIPPED]
+    yield f"In order of cost, overlapping ranges a tie that the simpler one wins: {listed(order)}."
+    meeting = [each.candidate for each in told.statuses if each.state is State.MEETS]
+    if told.safe is None:
+        yield f"Nothing is proven to meet, so the verdict is: {told.verdict}."
+    elif told.choice is not None:
+        yield (
+            f"{start(told.choice)} is to be preferred of those that meet ({listed(meeting)}), and none that may still meet "
+            "would be preferred to it: it is the choice."
+        )
+    else:
+        open_still = listed(told.cheaper_undecided)
+        yield (
+            f"{start(told.safe)} is to be preferred of those that meet ({listed(meeting)}); {open_still} would be preferred "
+            "to it and is not proven to miss, so there is no choice yet."
+        )

@@ -1,0 +1,63 @@
+"""What a recommendation follows from: every number of the argument, held against the stored rows."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from advisor.example import opened
+from advisor.explain import premises
+from advisor.stored import reopen
+from tests.desk import call
+from tests.situations import SITUATIONS
+from tests.verdict_cases import Bakeoff
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with opened() as folder:
+        return Path(shutil.copytree(folder, tmp_path_factory.mktemp("explained") / "run"))
+
+
+def test_the_sums_are_those_of_the_rows_that_are_named(run: Path) -> None:
+    named = re.compile(r': ([\d.]+) of (\d+), a mean of ([\d.]+) \(rows: candidate "(.+)", purpose "heldout"\)')
+    found = [match for line in premises(reopen(run)) if (match := named.search(line))]
+    assert len(found) >= 8
+    with closing(sqlite3.connect(run / "run.sqlite")) as db:
+        for match in found:
+            total, cases, mean, candidate = match.groups()
+            query = "SELECT SUM(score), COUNT(*) FROM rows WHERE candidate = ? AND purpose = 'heldout' AND variant = ''"
+            stored, count = db.execute(query, (candidate,)).fetchone()
+            assert float(total) == pytest.approx(stored)
+            assert int(cases) == count
+            assert float(mean) == pytest.approx(stored / count, abs=5e-5)
+
+
+def test_it_ends_in_the_verdict(run: Path) -> None:
+    verdict = reopen(run)
+    last = premises(verdict)[-1].lower()
+    told = verdict.recommendation
+    assert (told.choice or told.safe or told.verdict) in last
+    assert ("no choice yet" in last) == bool(told.cheaper_undecided)
+
+
+@pytest.mark.parametrize("build", SITUATIONS.values(), ids=list(SITUATIONS))
+def test_every_situation_has_its_premises(build: Callable[[], Bakeoff]) -> None:
+    lines = premises(build().told())
+    assert all((line and line[0].isupper()) or line[0].isdigit() for line in lines)
+    assert not any("None" in line or "nan" in line.split() for line in lines)
+
+
+def test_the_command_adds_them_and_keeps_json_clean(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = call(capsys, "report", str(run), "--explain")
+    assert "What it follows from" in done.out
+    assert "What it follows from" not in call(capsys, "report", str(run)).out
+    as_json = call(capsys, "report", str(run), "--explain", "--json")
+    assert as_json.out.lstrip().startswith("{")
+    assert "What it follows from" in as_json.err
