@@ -14,6 +14,7 @@ from advisor.contract import AtTarget, Costs, Recommendation, Status
 from advisor.economics import Ranking, rank
 from advisor.outlook import next_steps, would_change
 from advisor.reasons import Decided, in_money, reasons
+from advisor.slices import too_weak
 from advisor.triage import Situation, expect
 from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
@@ -137,6 +138,7 @@ def _ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark) -> Sta
             f"It costs {monthly.unit} {money(monthly.value or 0.0)} a month at {benchmark.volume:,} requests; "
             f"the task allows {money(limits.cost_per_month)}."
         )
+    reason = reason or too_weak(evaluation, benchmark)
     return Status(candidate=evaluation.candidate, state=State.RULED_OUT, reason=reason) if reason else None
 
 

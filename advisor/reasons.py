@@ -10,6 +10,7 @@ from advisor.closeness import how_far
 from advisor.contract import Amount, Costs, Status
 from advisor.economics import Ranking, saving
 from advisor.goal import Goal
+from advisor.slices import perhaps_too_weak
 from advisor.triage import CLASSIC_MISTAKE, Expectation
 from advisor.wording import (
     SECONDS,
@@ -257,6 +258,7 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
             f"{start(name)} may be too slow: {longer} of {counted(len(latency.seconds), 'request')} took longer than "
             f"{duration(limits.p95_latency_s)}, which so few do not prove of one in twenty."
         )
+    yield from perhaps_too_weak(decided.evaluations[name], decided.benchmark)
     if limits.cost_per_month is not None and in_money(decided.costs[name]):
         value = monthly.value or 0.0
         if value > limits.cost_per_month:

@@ -73,6 +73,8 @@ class Constraints:
 
     cost_per_month: float | None = None
     p95_latency_s: float | None = None
+    slice_at_least: float | None = None
+    """Mean score that is asked of every part of the cases, by the task's slices."""
     data_stays_here: bool = False
 
 

@@ -41,10 +41,11 @@ class MetricSpec(BaseModel):
 
 
 class ConstraintsSpec(Section):
-    """What rules a candidate out: money a month, seconds at the 95th percentile, and whether data may leave."""
+    """What rules a candidate out: money a month, seconds at the 95th percentile, a weak part, and whether data may leave."""
 
     cost_per_month: Positive | None = None
     p95_latency_s: Positive | None = None
+    slice_at_least: Share | None = None
     data_stays_here: bool = False
 
 
@@ -166,6 +167,14 @@ class Spec(Section):
             raise ValueError(
                 "has a target and a margin. Keep the target if a figure has to be reached, and the margin if it is enough "
                 "to come close to the best."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _parts_to_limit(self) -> Self:
+        if self.constraints.slice_at_least is not None and not self.slices:
+            raise ValueError(
+                "has slice_at_least without slices. Add the columns whose values are parts: `slices: [persona]`."
             )
         return self
 

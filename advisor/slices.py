@@ -1,0 +1,72 @@
+"""The parts that held-out cases fall into by the task's slices, and whether one is shown to be below what is asked of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from advisor.bounds import SLOW
+from advisor.wording import ceil_percent, counted, percent, plain_percent, start
+from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.statistics import upper_bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One part, such as all cases of one persona."""
+
+    where: str
+    cases: int
+    figure: float
+    """Mean of the single scores."""
+    upper: float
+    """At 95 % confidence for all parts together."""
+
+
+def too_weak(evaluation: Evaluation, benchmark: Benchmark) -> str:
+    """Why the candidate is ruled out; empty where no part is shown to be below the limit."""
+    limit = benchmark.constraints.slice_at_least
+    shown = [part for part in parts(evaluation, benchmark) if limit is not None and part.upper < limit]
+    if limit is None or not shown:
+        return ""
+    worst = min(shown, key=lambda part: part.upper)
+    return (
+        f"Where {worst.where} it reaches at most {ceil_percent(worst.upper, limit)} % with 95 % confidence; the task asks "
+        f"for {plain_percent(limit)} in every part."
+    )
+
+
+def perhaps_too_weak(evaluation: Evaluation, benchmark: Benchmark) -> Iterator[str]:
+    """One sentence where a part is below the limit and too few cases show it."""
+    limit = benchmark.constraints.slice_at_least
+    below = [part for part in parts(evaluation, benchmark) if limit is not None and part.figure < limit <= part.upper]
+    if limit is None or not below:
+        return
+    worst = min(below, key=lambda part: part.figure)
+    yield (
+        f"{start(evaluation.candidate)} may be too weak where {worst.where}: {percent(worst.figure)} of "
+        f"{counted(worst.cases, 'case')}, which so few do not prove; {plain_percent(limit)} is asked of every part."
+    )
+
+
+def parts(evaluation: Evaluation, benchmark: Benchmark) -> list[Part]:
+    """Every value of every slice; none where the candidate has no scores."""
+    if not evaluation.scores:
+        return []
+    found: dict[str, list[int]] = {}
+    for place, case in enumerate(benchmark.heldout):
+        for name in benchmark.slices:
+            value = case.slices.get(name, "") or "not given"
+            found.setdefault(f"{name.replace('_', ' ')} is {value}", []).append(place)
+    groups = evaluation.groups or ("",) * len(evaluation.scores)
+    return [
+        Part(
+            where=where,
+            cases=len(places),
+            figure=sum(evaluation.scores[place] for place in places) / len(places),
+            upper=upper_bound(
+                [evaluation.scores[place] for place in places], [groups[place] for place in places], SLOW / len(found)
+            ),
+        )
+        for where, places in found.items()
+    ]

@@ -1,0 +1,81 @@
+"""Parts of the held-out cases: what is asked of every one, and what so few cases do not show."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from advisor.contract import Recommendation
+from advisor.decide import recommend
+from advisor.economics import costs
+from advisor.slices import parts
+from benchmarks.contract import BadInput, Benchmark, Constraints, State
+from benchmarks.prices import MachinePrices
+from benchmarks.spec import parse_spec
+from benchmarks.statistics import clopper_pearson_upper
+from tests.verdict_cases import benchmark_of, evaluation_of
+
+CALM, CHATTY = 240, 60
+
+
+def benchmark(limit: float | None) -> Benchmark:
+    bench = benchmark_of(constraints=Constraints(slice_at_least=limit))
+    heldout = tuple(
+        dataclasses.replace(case, slices={"persona": "calm" if place < CALM else "chatty"})
+        for place, case in enumerate(bench.heldout)
+    )
+    return dataclasses.replace(bench, heldout=heldout, slices=("persona",))
+
+
+def scores(calm: int, chatty: int) -> list[float]:
+    return [1.0] * calm + [0.0] * (CALM - calm) + [1.0] * chatty + [0.0] * (CHATTY - chatty)
+
+
+def decided(limit: float | None, calm: int, chatty: int) -> Recommendation:
+    bench = benchmark(limit)
+    evaluation = evaluation_of("lora", scores(calm, chatty), seconds=0.2)
+    return recommend([evaluation], [costs(evaluation, bench, MachinePrices())], bench)
+
+
+def test_a_part_that_is_shown_to_be_too_weak_rules_out() -> None:
+    found = decided(0.6, 235, 22)
+    status = found.statuses[0]
+    assert status.state is State.RULED_OUT
+    upper = clopper_pearson_upper(22, CHATTY, 0.05 / 2)
+    assert upper < 0.6
+    assert status.reason.startswith("Where persona is chatty it reaches at most 51 %")
+    assert "60 % in every part" in status.reason
+
+
+def test_a_part_below_the_limit_that_few_cases_do_not_show_is_told_and_decides_nothing() -> None:
+    found = decided(0.6, 235, 33)
+    assert found.statuses[0].state is State.MEETS
+    told = [reason for reason in found.reasons if "may be too weak where persona is chatty: 55 % of 60 cases" in reason]
+    assert len(told) == 1
+
+
+def test_without_a_limit_or_above_it_nothing_is_said() -> None:
+    for limit, chatty in ((None, 10), (0.6, 50)):
+        found = decided(limit, 235, chatty)
+        assert found.statuses[0].state is not State.RULED_OUT
+        assert not any("every part" in reason for reason in found.reasons)
+
+
+def test_parts_share_the_confidence_and_cover_the_cases() -> None:
+    found = parts(evaluation_of("lora", scores(200, 30)), benchmark(0.5))
+    assert [(part.where, part.cases, part.figure) for part in found] == [
+        ("persona is calm", CALM, 200 / CALM),
+        ("persona is chatty", CHATTY, 0.5),
+    ]
+    assert found[1].upper == pytest.approx(clopper_pearson_upper(30, CHATTY, 0.025))
+    assert parts(evaluation_of("lora"), benchmark(0.5)) == []
+
+
+def test_a_limit_on_parts_needs_parts() -> None:
+    values = {"name": "x", "instruction": "y", "examples": "z.jsonl", "constraints": {"slice_at_least": 0.6}}
+    with pytest.raises(BadInput, match="slice_at_least without slices"):
+        parse_spec(values)
+    assert parse_spec(values | {"slices": ["persona"]}).limits.slice_at_least == 0.6
+    with pytest.raises(BadInput, match=r"Write 0\.6 for 60 %"):
+        parse_spec(values | {"slices": ["persona"], "constraints": {"slice_at_least": 60}})
