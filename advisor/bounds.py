@@ -27,7 +27,7 @@ from benchmarks.statistics import (
 POWER = 0.8
 SLOW = 0.05
 """The share of requests that may take longer than the limit on the 95th percentile, and the chance of wrongly saying so."""
-_LIMIT = 20_000
+LIMIT = 20_000
 """More further cases than this count as not realistic."""
 
 
@@ -197,7 +197,7 @@ class _Gate:
             level /= len(self.decided) - (0 if self.shared.any_target else passed)
         if evaluation.over_rows:
             return _more_by_spread(evaluation, self.target, level)
-        return more_cases(evaluation.scores, evaluation.groups or None, self.target, level, POWER, _LIMIT) or None
+        return more_cases(evaluation.scores, evaluation.groups or None, self.target, level, POWER, LIMIT) or None
 
     @property
     def _splits(self) -> bool:
@@ -226,4 +226,4 @@ def _more_by_spread(evaluation: Evaluation, target: float, level: float) -> int 
     reach = (normal.inv_cdf(1 - level) + normal.inv_cdf(POWER)) * stdev(evaluation.resampled)
     now = len(evaluation.scores)
     further = max(1, math.ceil(now * (reach / away) ** 2) - now)
-    return further if further <= _LIMIT else None
+    return further if further <= LIMIT else None

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from advisor.bounds import LIMIT, POWER
 from advisor.contract import Status
 from advisor.wording import about, ceil_percent, floor_percent, plain_points, start
 from benchmarks.best import Below, below_best, figures_below_best
 from benchmarks.contract import Evaluation, State
 from benchmarks.leads import cases_to_show
 from benchmarks.looks import SHARE
-
-POWER = 0.8
-_LIMIT = 20_000
-"""More further cases than this count as not realistic."""
 
 
 def margin_statuses(family: Sequence[Evaluation], margin: float, alpha: float) -> tuple[Status, ...]:
@@ -58,7 +55,7 @@ def _more(one: Evaluation, rival: Evaluation, margin: float, level: float) -> in
     """Further cases that show on which side of the margin the comparison lies that leaves most open."""
     needed = cases_to_show(one.scores, rival.scores, one.groups or None, (-margin, level, POWER))
     further = max(1, needed - len(one.scores))
-    return further if needed and further <= _LIMIT else None
+    return further if needed and further <= LIMIT else None
 
 
 def _told(more: int | None) -> str:

@@ -26,8 +26,10 @@ class Part:
 def too_weak(evaluation: Evaluation, benchmark: Benchmark) -> str:
     """Why the candidate is ruled out; empty where no part is shown to be below the limit."""
     limit = benchmark.constraints.slice_at_least
-    shown = [part for part in parts(evaluation, benchmark) if limit is not None and part.upper < limit]
-    if limit is None or not shown:
+    if limit is None:
+        return ""
+    shown = [part for part in parts(evaluation, benchmark) if part.upper < limit]
+    if not shown:
         return ""
     worst = min(shown, key=lambda part: part.upper)
     return (
@@ -39,8 +41,10 @@ def too_weak(evaluation: Evaluation, benchmark: Benchmark) -> str:
 def perhaps_too_weak(evaluation: Evaluation, benchmark: Benchmark) -> Iterator[str]:
     """One sentence where a part is below the limit and too few cases show it."""
     limit = benchmark.constraints.slice_at_least
-    below = [part for part in parts(evaluation, benchmark) if limit is not None and part.figure < limit <= part.upper]
-    if limit is None or not below:
+    if limit is None:
+        return
+    below = [part for part in parts(evaluation, benchmark) if part.figure < limit <= part.upper]
+    if not below:
         return
     worst = min(below, key=lambda part: part.figure)
     yield (

@@ -40,8 +40,6 @@ class Changes:
         from benchmarks.spec import parse_spec
 
         stated = {name: value for name, value in vars(self).items() if value is not None}
-        if self.target is not None and self.margin is not None:
-            raise BadInput("There is a target and a margin. Give one of them.")
         for name, other in (("target", "margin"), ("margin", "target")):
             if name in stated:
                 spec = {key: value for key, value in spec.items() if key != other}
@@ -156,10 +154,12 @@ def _stated(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def disagreements(benchmark: Benchmark, given: Answers, cases: CaseChoice) -> tuple[ExampleAnswers, ...]:
     """Selection cases on which the approaches differ; with `all` also those on which they agree. Never held-out ones."""
+    from benchmarks.mistakes import RIGHT
+
     answers: dict[str, dict[str, tuple[str, bool]]] = {}
     for candidate, rows in given.items():
         for name, (text, score) in rows.items():
-            answers.setdefault(name, {})[candidate] = (text, score >= 0.999)
+            answers.setdefault(name, {})[candidate] = (text, score >= RIGHT)
     known = {case.id: case for case in benchmark.task.examples}
     several = [name for name, row in answers.items() if len(row) > 1 and name in known]
     if cases == "wrong":

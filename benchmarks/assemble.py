@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from benchmarks.load import Cases, read_cases, read_documents
 from benchmarks.looks import look_at
 from benchmarks.plan import rivals
 from benchmarks.spec import Spec, read_spec
+from benchmarks.spec_values import points, share
 from benchmarks.split import Parts, cut_folds, cut_heldout, grouped, overlapping, written_down
 from strategies.contract import Case, Document, Kind, Outcome, Prediction, Task
 
@@ -339,12 +339,11 @@ def _goal(spec: Spec, limits: Limits) -> tuple[float | None, float | None, tuple
         target, margin = spec.target, spec.margin
     if target is not None and margin is not None:
         raise BadInput("There is a target and a margin. Give one of them.")
-    if margin is not None and not 0 < margin < 1:
-        hint = f"{margin / 100:g} for {margin:g} points" if 1 <= margin < 100 else "0.05 for 5 points"
-        raise BadInput(f"margin is {margin:g}; a margin is a share of cases between 0 and 1. Write {hint}.")
-    if target is not None and not (math.isfinite(target) and 0 < target <= 1):
-        hint = f"{target / 100:g} for {target:g} %" if 1 < target <= 100 else "0.9 for 90 %"
-        raise BadInput(f"target is {target:g}; a share of cases is between 0 and 1. Write {hint}.")
+    for name, value, checked in (("target", target, share), ("margin", margin, points)):
+        try:
+            checked(0.5 if value is None else value)
+        except ValueError as error:
+            raise BadInput(f"{name} {error}") from None
     if spec.kind == "generation" and spec.metric is None:
         given = "target" if target is not None else "margin"
         ignored = f" The {given} is left aside." if target is not None or margin is not None else ""

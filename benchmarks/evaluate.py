@@ -23,7 +23,7 @@ from benchmarks.contract import (
     Row,
     State,
 )
-from benchmarks.curve import DRAWS
+from benchmarks.curve import DRAWS, sizes
 from benchmarks.outcomes import text_of
 from benchmarks.statistics import resampled_metric, shown_interval
 from benchmarks.store import Store
@@ -124,7 +124,7 @@ def curve(candidate: About, store: Store, heldout: Mapping[str, Row], examples: 
     for row in store.rows(candidate.name, "curve"):
         samples[int(row.variant.partition("/")[0])][row.variant][row.key] = row.score
     keys = next((list(rows) for variants in samples.values() for rows in variants.values()), [])
-    if not keys or any(len(variants) < DRAWS for variants in samples.values()):
+    if set(samples) != set(sizes(examples)) or any(len(variants) < DRAWS for variants in samples.values()) or not keys:
         return None
     points = [
         CurvePoint(examples=size, scores=tuple(tuple(rows[key] for key in keys) for rows in samples[size].values()))

@@ -21,8 +21,8 @@ def _filled(text: str) -> str:
     return text.strip()
 
 
-def _share(value: object) -> object:
-    """Refuses what is not a share of cases, with the value that was probably meant."""
+def share(value: object) -> object:
+    """The share of cases; raises ValueError for what is none, with the value that was probably meant."""
     if isinstance(value, str) and value.strip().endswith("%"):
         percent = value.strip().rstrip("% ")
         share = f"{float(percent) / 100:g}" if re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", percent) else "0.9"
@@ -34,8 +34,8 @@ def _share(value: object) -> object:
     return number
 
 
-def _points(value: object) -> object:
-    """Refuses what is no margin, which is written as a share, with the value that was probably meant."""
+def points(value: object) -> object:
+    """The margin, which is written as a share; raises ValueError for what is none, with the value that was probably meant."""
     number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     if not 0 < number < 1:
         hint = f"{number / 100:g} for {number:g} points" if 1 <= number < 100 else "0.05 for 5 points"
@@ -44,7 +44,7 @@ def _points(value: object) -> object:
 
 
 Filled = Annotated[str, AfterValidator(_filled)]
-Share = Annotated[float, BeforeValidator(_share)]
-Margin = Annotated[float, BeforeValidator(_points)]
+Share = Annotated[float, BeforeValidator(share)]
+Margin = Annotated[float, BeforeValidator(points)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

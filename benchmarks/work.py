@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -231,13 +230,17 @@ class Worker:
     def _curve(self, unit: Unit, candidate: Candidate) -> Finished:
         """The chosen configuration built from fewer examples. What is trained for it is not kept."""
         size, draw = curve_part(self.benchmark, unit.part)
-        cases = self._probe_cases()
-        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            bench = replace(self.bench(candidate, self.options.seed + draw), folder=Path(scratch))
-            task = sampled(self.benchmark.task, size, self.options.seed + draw)
+        cases, scratch = self._probe_cases(), self.folder / "scratch"
+        shutil.rmtree(scratch, ignore_errors=True)
+        bench = replace(self.bench(candidate, self.options.seed + draw), folder=scratch)
+        task = sampled(self.benchmark.task, size, self.options.seed + draw)
+        try:
             fitted = candidate.strategy.rebuilt(self.fit_folder(candidate), task, bench)
-            asked = [case.input for case in cases]
-            outcomes = [] if fitted is None else self.ask(fitted, asked, self.sampling(0))
+            outcomes = [] if fitted is None else self.ask(fitted, [case.input for case in cases], self.sampling(0))
+        except Diverged:
+            outcomes = []  # With a sample missing there is no curve.
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
         named = ("curve", f"{size}/{draw}")
         rows = [self.row(candidate, named, case, found) for case, found in zip(cases, outcomes, strict=False)]
         done = self._done(unit, candidate, rows)

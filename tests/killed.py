@@ -10,6 +10,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.plan import Options, Unit, candidates
 from benchmarks.run import Run
@@ -53,6 +54,20 @@ def bakeoff(folder: Path, model: Path, events: Dying | None = None) -> Run:
         folder=folder,
         events=events or Dying(),
     )
+
+
+def described(run: Run) -> list[dict[str, Any]]:
+    """The candidates of a run as run.json has them."""
+    return [
+        {
+            "name": candidate.name,
+            "approach": candidate.strategy.name,
+            "family": candidate.strategy.family,
+            "model": candidate.model,
+            "simplicity": candidate.strategy.simplicity,
+        }
+        for candidate in run.candidates
+    ]
 
 
 def main(folder: str, model: str, where: str = "", number: str = "0") -> None:

@@ -15,7 +15,8 @@ from benchmarks.contract import Curve, CurvePoint
 from benchmarks.curve import DRAWS, FURTHEST, as_many_as, bracket, examples_for, gains, sampled, sizes
 from benchmarks.store import Store
 from benchmarks.stored import evaluations
-from strategies.contract import Case, Fold, Task
+from strategies.approaches.lora import Lora
+from strategies.contract import Case, Diverged, Fold, Task
 from tests import killed, tiny
 from tests.situations import SITUATIONS
 
@@ -156,17 +157,7 @@ def test_a_finished_run_can_be_asked_for_its_curve(finished: tuple[Path, Path], 
     run.execute()
     with closing(Store(folder / "run.sqlite")) as store:
         measured = {name: len(list(store.rows(name, "curve"))) for name in store.candidates()}
-        described = [
-            {
-                "name": candidate.name,
-                "approach": candidate.strategy.name,
-                "family": candidate.strategy.family,
-                "model": candidate.model,
-                "simplicity": candidate.strategy.simplicity,
-            }
-            for candidate in run.candidates
-        ]
-        found = {each.candidate: each for each in evaluations(run.benchmark, described, store)}
+        found = {each.candidate: each for each in evaluations(run.benchmark, killed.described(run), store)}
     cases = len(run.benchmark.heldout)
     assert measured["linear head"] == measured["lora"] == measured["copy nearest"] == DRAWS * cases
     assert measured["majority"] == measured["prompting"] == 0
@@ -176,7 +167,23 @@ def test_a_finished_run_can_be_asked_for_its_curve(finished: tuple[Path, Path], 
     assert sorted(curve.keys) == sorted(case.id for case in run.benchmark.heldout)
     assert found["prompting"].curve is None
     assert sorted(path.name for path in (folder / "adapters").iterdir()) == before, "what was trained for it is gone"
-    assert not list(folder.glob("tmp*"))
+    assert not (folder / "scratch").exists()
+
+
+def test_a_sample_that_cannot_be_trained_leaves_the_run_without_that_curve(
+    finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: object) -> None:
+        raise Diverged("the loss was not a number")
+
+    monkeypatch.setattr(Lora, "rebuilt", diverge)
+    folder = Path(shutil.copytree(finished[0], tmp_path / "run"))
+    run = dataclasses.replace(killed.bakeoff(folder, finished[1]), curve=True)
+    run.execute()
+    with closing(Store(folder / "run.sqlite")) as store:
+        found = {each.candidate: each for each in evaluations(run.benchmark, killed.described(run), store)}
+    assert found["lora"].curve is None
+    assert found["linear head"].curve is not None
 
 
 def test_without_being_asked_there_is_no_curve(finished: tuple[Path, Path]) -> None:

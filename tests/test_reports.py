@@ -398,6 +398,32 @@ def test_points_far_below_keep_the_axis_for_the_others_and_say_their_figure() ->
     assert "20 %" not in texts
 
 
+CROWDED = (
+    ("majority", 0.0, 0.017, 0.003, 0.089),
+    ("copy nearest", 2720.2, 0.300, 0.199, 0.425),
+    ("linear head", 2824.7, 0.300, 0.199, 0.425),
+    ("prompting", 19970.9, 0.250, 0.158, 0.372),
+    ("prompting after copy nearest", 22688.9, 0.333, 0.227, 0.459),
+    ("lora", 20164.0, 0.300, 0.199, 0.425),
+    ("lora + retrieval", 20520.7, 0.317, 0.213, 0.442),
+    ("retrieval (cheapest)", 43243.7, 0.333, 0.227, 0.459),
+    ("retrieval", 96866.5, 0.383, 0.271, 0.510),
+)
+"""Name, cost, figure and interval of nine approaches, five of them at about the same cost, as a run had them."""
+
+
+@pytest.mark.parametrize("width", [820, 360])
+def test_a_number_that_the_key_explains_stands_in_the_plot(width: int) -> None:
+    points = [
+        Point(name=name, cost=cost, figure=figure, lower=lower, upper=upper, state=State.MISSES)
+        for name, cost, figure, lower, upper in CROWDED
+    ]
+    svg = _svg(*points, target=0.6, width=width)
+    numbers = [text for text in _texts(svg) if text.isdecimal() and text != "0"]
+    assert numbers
+    assert all(numbers.count(number) == 2 for number in numbers), numbers
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

@@ -102,23 +102,10 @@ def contents(folder: Path) -> dict[str, Any]:
         }
 
 
-def described(run: Run) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": candidate.name,
-            "approach": candidate.strategy.name,
-            "family": candidate.strategy.family,
-            "model": candidate.model,
-            "simplicity": candidate.strategy.simplicity,
-        }
-        for candidate in run.candidates
-    ]
-
-
 def evaluated(run: Run) -> dict[str, Evaluation]:
     run.execute()
     with opened(run.folder) as store:
-        return {found.candidate: found for found in evaluations(run.benchmark, described(run), store)}
+        return {found.candidate: found for found in evaluations(run.benchmark, killed.described(run), store)}
 
 
 # ---------------------------------------------------------------- a whole run
@@ -548,10 +535,10 @@ def test_scores_are_made_again_from_raw_answers_without_a_model(model: Path, tmp
     graded = replace(stored, metric=load_metric("chrf", {}))
     with opened(run.folder) as store:
         assert rescored(stored, store) == 0
-        (same,) = evaluations(stored, described(run), store)
+        (same,) = evaluations(stored, killed.described(run), store)
         assert dataclasses.asdict(same) == dataclasses.asdict(before)
         assert rescored(graded, store) > 0
-        (other,) = evaluations(graded, described(run), store)
+        (other,) = evaluations(graded, killed.described(run), store)
     assert 0 < other.scores[1] < 1
     assert other.scores[2:] == before.scores[2:]
     assert other.answering == before.answering

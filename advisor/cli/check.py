@@ -69,8 +69,8 @@ def document(assembly: Assembly) -> dict[str, Any]:
 
 def _print(assembly: Assembly, console: Console) -> None:
     benchmark, summary = assembly.benchmark, assembly.summary
-    shown = f"{benchmark.task.kind}, {benchmark.metric.name}, {goal_of(benchmark)}"
-    console.print(f"[bold]{marked(benchmark.task.name)}[/bold]: {shown}")
+    measured = f"{benchmark.task.kind}, {benchmark.metric.name}, {goal_of(benchmark)}"
+    console.print(f"[bold]{marked(benchmark.task.name)}[/bold]: {measured}")
     selection = " / ".join(f"{len(train)} + {len(chosen)}" for train, chosen in assembly.parts.folds)
     parts = [
         f"{summary.examples:,} examples (to train + to select: {selection})",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from advisor.contract import Picture, Point
-from advisor.reports.labels import Box, Mark, along, dot, place, text_width, wrapped
+from advisor.reports.labels import Box, Mark, along, dot, place, place_across, text_width, wrapped
 from advisor.reports.scales import MACHINE_TIME, Axis, cost_axis, is_wide, share_axis
 from advisor.reports.text import one_line, shortened
 from advisor.wording import duration, money, percent, plain_percent, start
@@ -170,19 +171,29 @@ def _names(sheet: _Sheet, names: Sequence[str], marks: Sequence[Mark], frame: Bo
     """Writes a name, or a number for the key, at every point; gives back index -> number of those in the key."""
     keyed: dict[int, str] = {}
     for index in sorted(range(len(names)), key=lambda i: (not sheet.chooses(i), marks[i].y)):
-        if sheet.narrow or not _name(sheet, marks[index], names[index], frame, sheet.chooses(index)):
+        if sheet.narrow or not _name(sheet, marks[index], _Label(names[index], sheet.chooses(index)), frame):
             keyed[index] = ""
     for number, index in enumerate(sorted(keyed), start=1):
         keyed[index] = str(number)
-        _name(sheet, marks[index], str(number), frame, sheet.chooses(index))
+        _name(sheet, marks[index], _Label(str(number), sheet.chooses(index), keyed=True), frame)
     return keyed
 
 
-def _name(sheet: _Sheet, mark: Mark, text: str, frame: Box, chosen: bool) -> bool:
+class _Label(NamedTuple):
+    """What is written at a point. What is `keyed` is explained below the plot, so it must not be left out."""
+
+    text: str
+    chosen: bool
+    keyed: bool = False
+
+
+def _name(sheet: _Sheet, mark: Mark, label: _Label, frame: Box) -> bool:
     """Writes a text at the nearest free place, on as many lines as it needs; False where there is none."""
-    lines = wrapped(text, _SIZE, _LABEL)
-    extent = max(text_width(line, _SIZE) for line in lines) * (1.08 if chosen else 1), _LINE * len(lines)
+    lines = wrapped(label.text, _SIZE, _LABEL)
+    extent = max(text_width(line, _SIZE) for line in lines) * (1.08 if label.chosen else 1), _LINE * len(lines)
     spot = place(mark, extent, sheet.taken, sheet.rules, frame)
+    if spot is None and label.keyed:
+        spot = place_across(mark, extent, sheet.taken, frame)
     if spot is None:
         return False
     sheet.taken.append(spot.box)
@@ -195,7 +206,7 @@ def _name(sheet: _Sheet, mark: Mark, text: str, frame: Box, chosen: bool) -> boo
     if not 0.4 <= towards <= 0.6:
         where, anchor = (left, "start") if towards < 0.4 else (right, "end")
     for number, line in enumerate(lines):
-        kind = "name chosen" if chosen else "name"
+        kind = "name chosen" if label.chosen else "name"
         _text(sheet.root, where, spot.box.top + 12.5 + _LINE * number, line, kind, anchor)
     return True
 

@@ -68,14 +68,21 @@ def place(
 
     The text covers neither what is `taken` nor `rules`; a line that leads to it may cross `rules`.
     """
+    spots = _free(mark, extent, (*taken, *rules), frame)
+    return next((spot for spot in spots if spot.leader is None or not _crosses(spot.leader, taken, mark)), None)
+
+
+def place_across(mark: Mark, extent: tuple[float, float], taken: Sequence[Box], frame: Box) -> Spot | None:
+    """As `place`, for a text that must not be left out: the line that leads to it may cross others."""
+    return next(_free(mark, extent, taken, frame), None)
+
+
+def _free(mark: Mark, extent: tuple[float, float], taken: Sequence[Box], frame: Box) -> Iterator[Spot]:
+    """Places that nothing has taken, the nearest first."""
     for gap in _GAPS:
         for box in _around(mark, extent, gap):
-            if not box.inside(frame) or any(box.touches(other) for other in (*taken, *rules)):
-                continue
-            leader = _leader(mark, box) if gap else None
-            if leader is None or not _crosses(leader, taken, mark):
-                return Spot(box=box, leader=leader)
-    return None
+            if box.inside(frame) and not any(box.touches(other) for other in taken):
+                yield Spot(box=box, leader=_leader(mark, box) if gap else None)
 
 
 def along(leader: tuple[float, float, float, float]) -> tuple[Box, ...]:
