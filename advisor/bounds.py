@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist, stdev
 
 from advisor.contract import Difference, Status
@@ -15,13 +15,13 @@ from benchmarks.looks import SHARE, level_of
 from benchmarks.resampling import figure_above, figure_below
 from benchmarks.sample_size import more_cases, showable
 from benchmarks.statistics import (
+    ANYTIME,
+    FIXED,
     Decided,
     clopper_pearson_lower,
-    lower_bound,
     paired_difference,
     statuses,
     statuses_of_figures,
-    upper_bound,
 )
 
 POWER = 0.8
@@ -36,22 +36,22 @@ def sharing(family: Sequence[Evaluation], benchmark: Benchmark, cheapest_first: 
 
     Of equal scores the less simple comes first. The finalist is the cheapest whose selection score reaches the target.
     Where a candidate has no selection score there is no order, and Holm is taken; likewise where max-T would need the
-    scores of single cases and the metric exists over rows only.
+    scores of the same single cases and there are none, as with a metric over rows.
     """
-    level = level_of(benchmark.look.number)
+    plain = Family(alpha=level_of(benchmark.look.number), sequential=benchmark.sequential)
     if benchmark.exploratory:
-        return Family(alpha=level, any_target=True)
+        return replace(plain, any_target=True)
     if benchmark.procedure in ("holm", "max-t"):
-        over_rows = any(each.over_rows for each in family)
-        return Family(procedure="holm" if over_rows else benchmark.procedure, alpha=level)
+        without = benchmark.sequential or any(each.over_rows for each in family)
+        return plain if without else replace(plain, procedure=benchmark.procedure)
     known = {each.candidate: each.selection_score for each in family if each.selection_score is not None}
     if len(known) < len(family):
-        return Family(procedure="holm", alpha=level)
+        return plain
     order = [each.candidate for each in sorted(family, key=lambda each: (-known[each.candidate], -each.simplicity))]
     if benchmark.procedure == "finalist":
         enough = [name for name in cheapest_first if known.get(name, 0.0) >= (benchmark.target or 0.0)]
         order.sort(key=lambda name: name not in enough[:1])
-    return Family(procedure=benchmark.procedure, order=tuple(order), alpha=level)
+    return replace(plain, procedure=benchmark.procedure, order=tuple(order))
 
 
 def family_statuses(family: Sequence[Evaluation], target: float, shared: Family) -> tuple[Status, ...]:
@@ -68,14 +68,16 @@ def family_statuses(family: Sequence[Evaluation], target: float, shared: Family)
             raise ValueError(f"{missing[0]} has a figure over rows and no bootstrap figures, so nothing bounds it.")
         decided = statuses_of_figures({each.candidate: each.resampled for each in family}, target, shared)
     else:
-        decided = statuses({each.candidate: each.scores for each in family}, family[0].groups or None, target, shared)
+        groups = max((each.groups for each in family), key=len) or None
+        decided = statuses({each.candidate: each.scores for each in family}, groups, target, shared)
     gate = _Gate({each.candidate: each for each in family}, decided, shared, target)
     return tuple(gate.status(each.candidate) for each in family)
 
 
-def for_every_target(family: Sequence[Evaluation], level: float) -> dict[str, tuple[float, float]]:
+def for_every_target(family: Sequence[Evaluation], benchmark: Benchmark) -> dict[str, tuple[float, float]]:
     """Lower and upper bound of each candidate that hold together, whatever the target is."""
-    each = level / max(1, len(family))
+    each = level_of(benchmark.look.number) / max(1, len(family))
+    tests = ANYTIME if benchmark.sequential else FIXED
     found = {}
     for evaluation in family:
         if evaluation.over_rows:
@@ -83,7 +85,7 @@ def for_every_target(family: Sequence[Evaluation], level: float) -> dict[str, tu
             found[evaluation.candidate] = figure_above(figures, each), figure_below(figures, each)
         else:
             groups = evaluation.groups or None
-            lower, upper = (bound(evaluation.scores, groups, each) for bound in (lower_bound, upper_bound))
+            lower, upper = (bound(evaluation.scores, groups, each) for bound in (tests.lower, tests.upper))
             found[evaluation.candidate] = lower, upper
     return found
 
@@ -94,17 +96,21 @@ def too_slow(latency: Latency, limit: float) -> bool:
     return longer > 0 and clopper_pearson_lower(longer, len(latency.seconds), SLOW) > SLOW
 
 
-def paired(named: str | None, family: Sequence[Evaluation]) -> tuple[Difference, ...]:
-    """The named candidate against each other one, case by case; empty where it is not in the family."""
+def paired(named: str | None, family: Sequence[Evaluation], *, anytime: bool = False) -> tuple[Difference, ...]:
+    """The named candidate against each other one, case by case; empty where it is not in the family. With `anytime` on the
+    cases that both were asked before they were decided."""
     first = next((evaluation for evaluation in family if evaluation.candidate == named), None)
     if first is None:
         return ()
     others = [evaluation for evaluation in family if evaluation.candidate != named]
-    return tuple(_difference(first, other) for other in others)
+    return tuple(_difference(first, other, anytime) for other in others)
 
 
-def _difference(first: Evaluation, second: Evaluation) -> Difference:
-    found = paired_difference(first.scores, second.scores, first.groups or None, seed=0)
+def _difference(first: Evaluation, second: Evaluation, anytime: bool) -> Difference:
+    cases = min(len(first.scores), len(second.scores)) if anytime else None
+    found = paired_difference(
+        first.scores[:cases], second.scores[:cases], first.groups[:cases] or None, seed=0, anytime=anytime
+    )
     return Difference(
         first=first.candidate,
         second=second.candidate,
@@ -175,7 +181,8 @@ class _Gate:
         return next(each for each in order if self.decided[each][0] is not alone), alone
 
     def _alone(self, name: str) -> State:
-        evaluation, alone = self.evaluations[name], Family(alpha=self.shared.alpha)
+        evaluation = self.evaluations[name]
+        alone = Family(alpha=self.shared.alpha, sequential=self.shared.sequential)
         if evaluation.over_rows:
             return statuses_of_figures({name: evaluation.resampled}, self.target, alone)[name][0]
         return statuses({name: evaluation.scores}, evaluation.groups or None, self.target, alone)[name][0]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
     from benchmarks.models import Models
     from benchmarks.run import Events, Run
+    from benchmarks.sequential import StopRule
     from benchmarks.spec import Spec
 
 EFFORTS: Mapping[str, int] = {"quick": 25_000, "standard": 150_000, "thorough": 1_000_000}
@@ -47,6 +48,8 @@ class Wishes:
     allow_code: bool = False
     curve: bool = False
     """Fit with fewer examples too, to say what more would bring."""
+    stop_when_decided: bool = False
+    """Ask the held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it."""
     reuse: Path | None = None
     """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
 
@@ -96,7 +99,18 @@ class Prepared:
             events=events or Silent(),
             reuse=self.reuse,
             curve=self.curve,
+            enough=self._stop_rule(),
         )
+
+    def _stop_rule(self) -> StopRule | None:
+        from benchmarks.looks import level_of
+        from benchmarks.sequential import StopRule
+
+        benchmark = self.assembly.benchmark
+        if not benchmark.sequential or benchmark.target is None:
+            return None
+        rivals = len(self.candidates) + bool(benchmark.task.labels)  # With the cascade that may be made of them.
+        return StopRule(target=benchmark.target, level=level_of(benchmark.look.number) / rivals)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +171,13 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         base=found.folder,
     )
     models.check_servers()
-    limits = Limits(examples=wishes.examples, heldout=wishes.heldout, target=wishes.target, margin=wishes.margin)
+    limits = Limits(
+        examples=wishes.examples,
+        heldout=wishes.heldout,
+        target=wishes.target,
+        margin=wishes.margin,
+        stop_when_decided=wishes.stop_when_decided,
+    )
     found = replace(found, spec=spec)
     assembly = found.assembled(limits, wishes.seed, wishes.allow_code)
     options = Options(

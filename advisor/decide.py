@@ -18,7 +18,6 @@ from advisor.slices import too_weak
 from advisor.triage import Situation, expect
 from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
-from benchmarks.looks import level_of
 
 MARGINS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
 Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
@@ -69,7 +68,11 @@ def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchma
         cheaper_undecided=outcome.unsettled if outcome.safe else (),
         best=outcome.best,
         statuses=tuple(statuses[name] for name in ranking.order),
-        differences=paired(told, [by_name[name] for name in ranking.order if has_scores(statuses[name])]),
+        differences=paired(
+            told,
+            [by_name[name] for name in ranking.order if has_scores(statuses[name])],
+            anytime=benchmark.sequential,
+        ),
         reasons=reasons(decided),
         would_change=would_change(decided),
         next_steps=next_steps(decided),
@@ -116,11 +119,17 @@ def _unusable(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:
     problem = ""
     if not evaluation.scores or not math.isfinite(evaluation.figure):
         problem = "It has no scores on the held-out cases."
-    elif len(evaluation.scores) != len(benchmark.heldout) or evaluation.fingerprint != benchmark.fingerprint:
+    elif not _of_these_cases(evaluation, benchmark):
         problem = (
             "It was measured on other held-out cases or with another metric, so it cannot be compared. Run it again."
         )
     return Status(candidate=evaluation.candidate, state=State.INVALID, reason=problem) if problem else None
+
+
+def _of_these_cases(evaluation: Evaluation, benchmark: Benchmark) -> bool:
+    """Measured on the held-out cases: all of them, unless asking ends with a decision."""
+    enough = benchmark.sequential or len(evaluation.scores) == len(benchmark.heldout)
+    return enough and evaluation.fingerprint == benchmark.fingerprint
 
 
 def _ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark) -> Status | None:
@@ -172,7 +181,7 @@ def _at_targets(
     if not tested:
         return ()
     if benchmark.margin is None:
-        bounds = for_every_target(tested, level_of(benchmark.look.number))
+        bounds = for_every_target(tested, benchmark)
         goals = [(step / 20, replace(benchmark, target=step / 20), step / 20) for step in range(1, 21)]
     else:
         bounds = {each.candidate: _below(statuses[each.candidate]) for each in tested}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from advisor.bounds import SLOW
 from advisor.wording import ceil_percent, counted, percent, plain_percent, start
 from benchmarks.contract import Benchmark, Evaluation
-from benchmarks.statistics import upper_bound
+from benchmarks.statistics import ANYTIME, FIXED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +58,18 @@ def parts(evaluation: Evaluation, benchmark: Benchmark) -> list[Part]:
     if not evaluation.scores:
         return []
     found: dict[str, list[int]] = {}
-    for place, case in enumerate(benchmark.heldout):
+    for place, case in enumerate(benchmark.heldout[: len(evaluation.scores)]):
         for name in benchmark.slices:
             value = case.slices.get(name, "") or "not given"
             found.setdefault(f"{name.replace('_', ' ')} is {value}", []).append(place)
     groups = evaluation.groups or ("",) * len(evaluation.scores)
+    tests = ANYTIME if benchmark.sequential else FIXED
     return [
         Part(
             where=where,
             cases=len(places),
             figure=sum(evaluation.scores[place] for place in places) / len(places),
-            upper=upper_bound(
+            upper=tests.upper(
                 [evaluation.scores[place] for place in places], [groups[place] for place in places], SLOW / len(found)
             ),
         )

@@ -39,6 +39,11 @@ class Changes:
         """Benchmark and spec with the changes, checked as in a task file. Raises `BadInput`."""
         from benchmarks.spec import parse_spec
 
+        if benchmark.sequential and self.margin is not None:
+            raise BadInput(
+                "--margin compares approaches case by case, and in this run each was asked only until it was decided "
+                "(--stop-when-decided). Give --target, or run once more without it."
+            )
         stated = {name: value for name, value in vars(self).items() if value is not None}
         for name, other in (("target", "margin"), ("margin", "target")):
             if name in stated:

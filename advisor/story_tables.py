@@ -163,6 +163,8 @@ def differences_table(material: Material) -> Table:
     rows = tuple(_difference(each) for each in material.recommendation.differences)
     exact = material.right_or_wrong
     how = "exact McNemar test" if exact else "flipping the signs of whole groups at random"
+    if material.benchmark.sequential:
+        how = "bets on the differences of the cases that both were asked"
     better = ("only 1st right", "only 2nd right") if exact else ("1st better", "2nd better")
     note = (
         f"p by {how}, each comparison on its own; nothing is chosen by these. Would show: the difference that as many "
@@ -321,7 +323,8 @@ def _difference(each: Difference) -> tuple[str, ...]:
 
 
 def _heldout(benchmark: Benchmark) -> str:
-    return counted(len(benchmark.heldout), "held-out case")
+    cases = counted(len(benchmark.heldout), "held-out case")
+    return f"{cases}, each asked until it was decided" if benchmark.sequential else cases
 
 
 def _main_note(material: Material) -> str:

@@ -75,6 +75,7 @@ def confidence(material: Material) -> str:
     """How sure the answer is, and for which requests."""
     benchmark = material.benchmark
     cases = counted(len(benchmark.heldout), "held-out case")
+    cases = f"up to {cases}" if benchmark.sequential else cases
     tested = sum(status.state in (State.MEETS, State.MISSES, State.UNDECIDED) for status in material.statuses)
     goal = Goal.of(benchmark)
     if not benchmark.judges:
@@ -163,6 +164,7 @@ def method(material: Material) -> tuple[str, ...]:
     lines = [
         f"{counted(len(benchmark.heldout), 'held-out case')}{source}, frozen before anything ran "
         f"(fingerprint {benchmark.fingerprint[:12] or 'not taken'}). No approach saw them; nothing was chosen by them.",
+        *_asked(material),
         f"Metric: {metric_name(benchmark.metric.name)}. {_how_bounded(material)}",
         "Every choice was made on examples kept for selection; what was chosen was then fitted again on all examples.",
         f"Costs are ranked by what lies ahead: {counted(benchmark.horizon_months, 'month')} at {benchmark.volume:,} "
@@ -184,6 +186,21 @@ def method(material: Material) -> tuple[str, ...]:
             f"{latency.concurrency} at once: {listed(throughput)}."
         )
     return tuple(lines)
+
+
+def _asked(material: Material) -> list[str]:
+    """How many cases each approach was asked, where asking ends with a decision, and how many answers that saved."""
+    benchmark = material.benchmark
+    asked = {each.candidate: len(each.scores) for each in material.evaluations.values() if each.scores}
+    if not benchmark.sequential or not asked:
+        return []
+    total = len(asked) * len(benchmark.heldout)
+    saved = total - sum(asked.values())
+    each = listed([f"{name} {cases:,}" for name, cases in asked.items()])
+    return [
+        "The cases were asked in a random order that was fixed beforehand, and each approach until it was decided: "
+        f"{each}. So {saved:,} of {counted(total, 'answer')} were not needed. The bounds hold wherever one stops."
+    ]
 
 
 def risks(material: Material) -> tuple[str, ...]:
@@ -294,7 +311,9 @@ def _how_bounded(material: Material) -> str:
         return "Intervals are two-sided at 95 %."
     if material.benchmark.margin is not None:
         return _how_compared(material)
-    if metric.over_rows:
+    if material.benchmark.sequential:
+        how = "One-sided bounds come from bets on the scores in the order of asking, valid wherever one stops"
+    elif metric.over_rows:
         how = "One-sided bounds come from a bootstrap of whole groups of cases"
     elif not material.right_or_wrong:
         how = "One-sided bounds come from betting on whole groups of cases, valid at any sample size"

@@ -27,6 +27,7 @@ from benchmarks.infer import (
 from benchmarks.load import Cases, read_cases, read_documents
 from benchmarks.looks import look_at
 from benchmarks.plan import rivals
+from benchmarks.sequential import in_asking_order
 from benchmarks.spec import Spec, read_spec
 from benchmarks.spec_values import points, share
 from benchmarks.split import Parts, cut_folds, cut_heldout, grouped, overlapping, written_down
@@ -55,6 +56,8 @@ class Limits:
     heldout: int | None = None
     target: float | None = None
     margin: float | None = None
+    stop_when_decided: bool = False
+    """The held-out cases are put into a random order, in which they are asked until a candidate is decided."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,9 @@ class Assembly:
         benchmark, known = self.benchmark, self.decidable
         asked: Decidable | Closeness | None = None
         cases, graded = _independent(benchmark.heldout), benchmark.metric.graded
-        if benchmark.target is not None:
+        if benchmark.sequential:
+            pass  # How many cases it takes depends on what comes out.
+        elif benchmark.target is not None:
             asked = decidable(cases, benchmark.target, graded, _sharing(self.spec, benchmark.task), look.number)
         elif benchmark.margin is not None:
             asked = closeness(cases, benchmark.margin, rivals(benchmark.task, len(self.spec.models)), look.number)
@@ -135,6 +140,9 @@ def assemble(
     examples, heldout = _sides(data, kind, limits, seed)
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
     target, margin, goal_notes = _goal(spec, limits)
+    if limits.stop_when_decided:
+        _check_stopping(metric, target)
+        heldout = in_asking_order(heldout, seed)
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
     folds = cut_folds(examples, kind, seed)
     inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric))
@@ -160,6 +168,7 @@ def assemble(
         volume=spec.volume,
         horizon_months=spec.horizon_months,
         procedure=spec.procedure,
+        sequential=limits.stop_when_decided,
         slices=spec.slices,
         fingerprint=fingerprint(heldout, metric),
         notes=(*inferred, *_found(findings)),
@@ -359,6 +368,19 @@ def _goal(spec: Spec, limits: Limits) -> tuple[float | None, float | None, tuple
         none = "target: none, so the approaches are compared and no verdict is given."
         return None, None, (f"{none} Add `target: 0.9`, or `margin: 0.05` if within 5 points of the best is enough.",)
     return target, margin, ()
+
+
+def _check_stopping(metric: Metric, target: float | None) -> None:
+    """Raises `BadInput` where nothing could be decided case by case."""
+    if target is None:
+        raise BadInput(
+            "--stop-when-decided stops at a target, and there is none. Give --target, or leave --stop-when-decided out."
+        )
+    if metric.over_rows:
+        raise BadInput(
+            f"--stop-when-decided needs a metric that scores case by case, and {metric.name} exists over all cases only. "
+            "Leave it out, or choose a metric such as accuracy."
+        )
 
 
 def _imbalance(heldout: Sequence[Case], labels: Sequence[str], metric: Metric) -> tuple[str, ...]:

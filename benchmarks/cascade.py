@@ -139,14 +139,21 @@ def _units(benchmark: Benchmark, cascade: Cascade, store: Store) -> Iterator[Fin
         "selection_cases": cascade.cases,
     }
     yield _done("fit", cascade, usage=tuple(fitting), note={"chosen": chosen})
+    both = _asked_of_both(benchmark, cascade, store)
     for kind, purpose in (("answer", "heldout"), ("edit", "edit"), ("repeat", "repeat")):
-        rows = tuple(_rows(cascade, store, purpose))
+        rows = tuple(row for row in _rows(cascade, store, purpose) if row.key in both)
         if rows:
             usage = tuple(usage for row in rows for usage in row.outcome.usage)
             yield _done(kind, cascade, rows=rows, usage=usage)
     seconds = _seconds(benchmark, cascade, store)
     if seconds:
         yield _done("latency", cascade, note={"seconds": seconds})
+
+
+def _asked_of_both(benchmark: Benchmark, cascade: Cascade, store: Store) -> set[str]:
+    """Ids of the first held-out cases, up to where the first of the parts was decided; all where nobody stopped."""
+    asked = min(len(list(store.rows(stage.name, "heldout"))) for stage in (cascade.first, cascade.second))
+    return {case.id for case in benchmark.heldout[:asked]}
 
 
 def _rows(cascade: Cascade, store: Store, purpose: str) -> Iterator[Row]:
@@ -164,7 +171,7 @@ def _seconds(benchmark: Benchmark, cascade: Cascade, store: Store) -> list[float
     noted = store.notes("latency")
     first, second = (noted.get(stage.name, {}).get("seconds", []) for stage in (cascade.first, cascade.second))
     rows = {row.key: row for row in store.rows(cascade.first.name, "heldout")}
-    timed = probe_cases(benchmark.heldout, int((store.meta("identity") or {}).get("options", {}).get("seed", 0)))
+    timed = probe_cases(benchmark, int((store.meta("identity") or {}).get("options", {}).get("seed", 0)))
     timed = timed[2 : 2 + len(first)] if len(timed) > 2 else timed
     if len(first) != len(second) or len(timed) != len(first):
         return []

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.contract import Agreement
+from benchmarks.contract import Agreement, Benchmark
 from strategies.contract import Case, Kind
 
 PROBE_CASES = 100
@@ -51,10 +51,11 @@ def edits_for(kind: Kind) -> tuple[Edit, ...]:
     return tuple(edit for edit in EDITS if kind in edit.kinds)
 
 
-def probe_cases(heldout: Sequence[Case], seed: int) -> list[Case]:
-    """The same seeded subsample for every candidate."""
-    order = list(heldout)
-    random.Random(seed).shuffle(order)
+def probe_cases(benchmark: Benchmark, seed: int) -> list[Case]:
+    """The same seeded subsample for every candidate; of cases in random order the first ones, which all are asked."""
+    order = list(benchmark.heldout)
+    if not benchmark.sequential:
+        random.Random(seed).shuffle(order)
     return order[:PROBE_CASES]
 
 

@@ -110,6 +110,9 @@ class Benchmark:
     look: Look = field(default_factory=Look)
     exploratory: bool = False
     """The target or margin is not the one that was fixed before the run."""
+    sequential: bool = False
+    """The held-out cases stand in the random order in which they are asked, and a candidate is asked no more once it is
+    decided (`benchmarks.sequential`)."""
     slices: tuple[str, ...] = ()
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""
@@ -239,8 +242,8 @@ class Curve:
 class Evaluation:
     """Everything measured about one candidate on the held-out cases. Raw rows stay in the store.
 
-    `scores`, `keys`, `groups` are aligned and in the order of the held-out cases. An evaluation with a `problem` has
-    no scores that may be used.
+    `scores`, `keys`, `groups` are aligned and in the order of the held-out cases: of all, or of the first ones where a
+    candidate is asked until it is decided. An evaluation with a `problem` has no scores that may be used.
     """
 
     candidate: str

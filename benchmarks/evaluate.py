@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from benchmarks.contract import (
 )
 from benchmarks.curve import DRAWS, sizes
 from benchmarks.outcomes import text_of
-from benchmarks.statistics import resampled_metric, shown_interval
+from benchmarks.statistics import ANYTIME, resampled_metric, shown_interval
 from benchmarks.store import Store
 from strategies.contract import Abstention, Case, Failure, Prediction, Usage
 from strategies.search import add
@@ -68,10 +69,11 @@ def evaluate(
     if fit.get("problem"):
         return Evaluation(**common, state=State(fit.get("state", "invalid")), problem=str(fit["problem"]))
     rows = {row.key: row for row in store.rows(candidate.name, "heldout")}
-    missing = [case.id for case in benchmark.heldout if case.id not in rows]
-    if missing:
-        return Evaluation(**common, state=State.INVALID, problem=f"{len(missing)} held-out cases were not answered yet")
-    ordered = [rows[case.id] for case in benchmark.heldout]
+    asked = _asked(benchmark, rows)
+    if not asked:
+        missing = sum(case.id not in rows for case in benchmark.heldout)
+        return Evaluation(**common, state=State.INVALID, problem=f"{missing} held-out cases were not answered yet")
+    ordered = [rows[case.id] for case in asked]
     failures = count_failures(ordered)
     if failures.get("infrastructure", 0) > FAULTS_ALLOWED * len(ordered):
         faults = failures["infrastructure"]
@@ -79,33 +81,41 @@ def evaluate(
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
     return Evaluation(
         **common,
-        **figures(benchmark, ordered),
+        **figures(benchmark, asked, ordered),
         failures=failures,
         answering=summed([usage for row in ordered for usage in row.outcome.usage], len(ordered)),
         latency=latency_of(notes.get("latency"), ordered),
         agreements=agreements(benchmark, rows, candidate, store),
-        retrieval=retrieval_quality(benchmark, ordered),
+        retrieval=retrieval_quality(benchmark, asked, ordered),
         oracle=oracle(benchmark, candidate, store),
         curve=curve(candidate, store, rows, len(benchmark.task.examples)),
     )
 
 
-def figures(benchmark: Benchmark, rows: Sequence[Row]) -> dict[str, Any]:
+def _asked(benchmark: Benchmark, rows: Mapping[str, Row]) -> tuple[Case, ...]:
+    """The held-out cases with an answer: all or none, but the first ones where asking ends with a decision."""
+    answered = sum(1 for _ in takewhile(lambda case: case.id in rows, benchmark.heldout))
+    return benchmark.heldout[:answered] if benchmark.sequential or answered == len(benchmark.heldout) else ()
+
+
+def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> dict[str, Any]:
     """Primary figure with an interval for showing, the other metrics, and the figure by slice."""
     metric = benchmark.metric
-    answered = answered_rows(benchmark.heldout, rows)
+    answered = answered_rows(cases, rows)
     scores = [row.score for row in rows]
-    groups = [case.group or case.id for case in benchmark.heldout]
+    groups = [case.group or case.id for case in cases]
     figure = metric.summarise(answered)
     resampled: tuple[float, ...] = ()
     if metric.over_rows:
         drawn = resampled_metric(metric, answered)
         resampled, lower, upper = drawn.figures, drawn.lower(0.025), drawn.upper(0.025)
+    elif benchmark.sequential:
+        lower, upper = ANYTIME.lower(scores, groups, 0.025), ANYTIME.upper(scores, groups, 0.025)
     else:
         lower, upper = shown_interval(scores, groups)
-    shown = {other.name: figure_of(other, benchmark.heldout, rows) for other in benchmark.shown_metrics}
+    shown = {other.name: figure_of(other, cases, rows) for other in benchmark.shown_metrics}
     return {
-        "keys": tuple(case.id for case in benchmark.heldout),
+        "keys": tuple(case.id for case in cases),
         "scores": tuple(scores),
         "groups": tuple(groups),
         "figure": figure,
@@ -114,7 +124,7 @@ def figures(benchmark: Benchmark, rows: Sequence[Row]) -> dict[str, Any]:
         "over_rows": metric.over_rows,
         "resampled": resampled,
         "shown": shown,
-        "by_slice": by_slice(benchmark, rows),
+        "by_slice": by_slice(benchmark, cases, rows),
     }
 
 
@@ -153,11 +163,13 @@ def figure_of(metric: Metric, cases: Sequence[Case], rows: Sequence[Row]) -> flo
     return metric.summarise(scored)
 
 
-def by_slice(benchmark: Benchmark, rows: Sequence[Row]) -> dict[str, dict[str, tuple[float, int]]]:
+def by_slice(
+    benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]
+) -> dict[str, dict[str, tuple[float, int]]]:
     found: dict[str, dict[str, tuple[float, int]]] = {}
     for name in benchmark.slices:
         parts: dict[str, list[tuple[Case, Row]]] = defaultdict(list)
-        for case, row in zip(benchmark.heldout, rows, strict=True):
+        for case, row in zip(cases, rows, strict=True):
             parts[case.slices.get(name, "")].append((case, row))
         found[name] = {
             value: (
@@ -235,13 +247,13 @@ def right(row: Row) -> bool:
     return row.score >= 0.999
 
 
-def retrieval_quality(benchmark: Benchmark, rows: Sequence[Row]) -> RetrievalQuality | None:
+def retrieval_quality(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> RetrievalQuality | None:
     """Recall@k and mean reciprocal rank of the gold documents among the evidence shown, by document; None where none of it
     is of a document, as with approaches that show examples."""
     documents = {document.id for document in benchmark.task.documents}
     ranks: list[int | None] = []
     shown = 0
-    for case, row in zip(benchmark.heldout, rows, strict=True):
+    for case, row in zip(cases, rows, strict=True):
         evidence = row.outcome.evidence if isinstance(row.outcome, Prediction) else ()
         found = [item.document_id for item in evidence if item.document_id in documents]
         if not case.document_ids or not found:

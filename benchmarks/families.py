@@ -34,6 +34,8 @@ class Family:
     alpha: float = 0.05
     any_target: bool = False
     """The target was named after the figures were known: the bounds hold for all targets at once, whatever the procedure."""
+    sequential: bool = False
+    """Each candidate was asked until it was decided: tests and bounds are those that bear it (`benchmarks.sequential`)."""
 
 
 def single_step(p_values: ArrayLike, alpha: float = 0.05) -> Rejection:

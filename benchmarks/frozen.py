@@ -43,6 +43,7 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
         "horizon_months": benchmark.horizon_months,
         "procedure": benchmark.procedure,
         "look": asdict(benchmark.look),
+        "sequential": benchmark.sequential,
         "slices": list(benchmark.slices),
         "fingerprint": benchmark.fingerprint,
         "notes": list(benchmark.notes),
@@ -88,6 +89,7 @@ def thaw(values: Mapping[str, Any], folder: Path = Path(), allow_code: bool = Fa
         horizon_months=values["horizon_months"],
         procedure=values.get("procedure", "holm"),  # Runs from before there was a choice.
         look=Look(**values.get("look", {})),
+        sequential=values.get("sequential", False),
         slices=tuple(values["slices"]),
         fingerprint=values["fingerprint"],
         notes=tuple(values["notes"]),

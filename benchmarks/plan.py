@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, sizes
 from strategies.catalog import approaches
@@ -13,6 +15,8 @@ from strategies.contract import Strategy, Task
 
 SHARD = 128
 """Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
+LOOK = 50
+"""The same where asking ends when a candidate is decided; the first unit holds the cases of the checks."""
 KINDS = ("fit", "answer", "edit", "repeat", "latency", "seed", "oracle", "curve")
 
 
@@ -63,7 +67,7 @@ def label(strategy: Strategy) -> str:
 def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:
     """The units of one candidate in the order in which they depend on each other. `salt` names model and task."""
     kinds = [("fit", 0)]
-    kinds += [("answer", part) for part in range(-(-len(benchmark.heldout) // SHARD))]
+    kinds += [("answer", part) for part in range(len(shards(benchmark)))]
     if options.probes:
         kinds += [("edit", 0), ("repeat", 0), ("latency", 0)]
         if options.second_seed and candidate.strategy.needs:
@@ -94,9 +98,23 @@ def _has_gold(benchmark: Benchmark) -> bool:
     return bool(benchmark.task.documents) and any(case.document_ids for case in benchmark.heldout)
 
 
-def shard(benchmark: Benchmark, part: int) -> tuple[int, int]:
-    """First and last + 1 index of the held-out cases of a shard."""
-    return part * SHARD, min(len(benchmark.heldout), (part + 1) * SHARD)
+def shards(benchmark: Benchmark) -> list[tuple[int, int]]:
+    """First and last + 1 index of the held-out cases of each shard. Where asking may end, none parts a group."""
+    cases = len(benchmark.heldout)
+    if not benchmark.sequential:
+        return [(first, min(cases, first + SHARD)) for first in range(0, cases, SHARD)]
+    edges = [0]
+    while edges[-1] < cases:
+        edges.append(_whole_groups(benchmark, edges[-1] + (LOOK if len(edges) > 1 else PROBE_CASES)))
+    return list(pairwise(edges))
+
+
+def _whole_groups(benchmark: Benchmark, edge: int) -> int:
+    """The first index from `edge` on at which another group begins."""
+    cases = benchmark.heldout
+    while edge < len(cases) and cases[edge].group and cases[edge].group == cases[edge - 1].group:
+        edge += 1
+    return min(edge, len(cases))
 
 
 def _hash(*parts: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,7 @@ from strategies.models.measured import machine
 _SPOKEN = {
     "tuning_tokens": "a tuning budget of",
     "second_seed": "second_seed",
+    "stopping": "--stop-when-decided",
     "candidates": "the approaches",
     "batches": "batches (in tokens) of",
     "heldout": "held-out cases and metric of the hash",
@@ -35,6 +36,7 @@ _ADVICE = {
     "a tuning budget of": "Give the same --effort",
     "target": "Give that --target",
     "margin": "Give that --margin",
+    "--stop-when-decided": "Give it as before",
     "batches (in tokens) of": "Set ADVISOR_BATCH_TOKENS to that",
 }
 
@@ -71,6 +73,9 @@ class Run:
     events: Events = field(default_factory=Silent)
     curve: bool = False
     """Measure each candidate with fewer examples too; can be asked of a finished run."""
+    enough: Callable[[Sequence[float], Sequence[str]], bool] | None = None
+    """Whether the scores of the first held-out cases, and the groups of these, settle a candidate, so that it is asked no
+    more; None: everything is asked."""
     reuse: Path | None = None
     """Folder of an earlier run from which looks and trainings are taken over."""
 
@@ -97,6 +102,7 @@ class Run:
         return {
             "task": self.benchmark.task.name,
             "task_hash": task_hash(self.benchmark),
+            "stopping": self.benchmark.sequential,
             "heldout": self.benchmark.fingerprint,
             "cases": len(self.benchmark.heldout),
             "candidates": [candidate.name for candidate in self.candidates],
@@ -160,7 +166,7 @@ class Run:
         }
         chosen = {unit.candidate: finished[unit.name].get("chosen") for unit, _ in plan if unit.name in finished}
         for number, (unit, candidate) in enumerate(plan, 1):
-            if unit.name in finished or unit.candidate in unusable:
+            if unit.name in finished or unit.candidate in unusable or self._settles(unit, store):
                 continue
             self.events.started(unit, number, len(plan))
             store.begin(unit.name, unit.kind, unit.candidate)
@@ -173,6 +179,14 @@ class Run:
                     chosen[unit.candidate] = _chosen(done)
             store.finish(done)
             self.events.finished(unit, done)
+
+    def _settles(self, unit: Unit, store: Store) -> bool:
+        """Whether the unit asks held-out cases of a candidate that those before them have decided."""
+        if self.enough is None or unit.kind != "answer" or unit.part == 0:
+            return False
+        scores = {row.key: row.score for row in store.rows(unit.candidate, "heldout")}
+        asked = self.benchmark.heldout[: len(scores)]
+        return self.enough([scores[case.id] for case in asked], [case.group or case.id for case in asked])
 
     def _told_apart(self, done: Finished, candidate: Candidate, chosen: Mapping[str, Any]) -> Finished:
         """A fit that chose what another candidate of its approach and model chose is not measured a second time."""

@@ -7,7 +7,7 @@ Pure functions on arrays of scores. The figure is always the mean over cases; gr
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from benchmarks import sequential
 from benchmarks.betting import mean_above, p_at_most
 from benchmarks.contract import State
 from benchmarks.families import Family, Rejection, finalist, fixed_sequence, holm, max_t, single_step
@@ -23,6 +24,8 @@ from benchmarks.resampling import Resampled, bootstrap_figures, figure_above, fi
 from benchmarks.sample_size import cases_needed, more_cases, right_needed, share_above, showable, smallest_difference
 
 __all__ = [
+    "ANYTIME",
+    "FIXED",
     "PairedDifference",
     "Resampled",
     "bootstrap_figures",
@@ -128,6 +131,28 @@ for _function in (test_meets, test_misses):
     _function.__test__ = False  # type: ignore[attr-defined]  # a test of hypotheses, which pytest must not collect
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tests:
+    """The tests of one candidate's scores, and the bounds that go with them."""
+
+    meets: Callable[[ArrayLike, Sequence[Any] | None, float], float]
+    misses: Callable[[ArrayLike, Sequence[Any] | None, float], float]
+    lower: Callable[[ArrayLike, Sequence[Any] | None, float], float]
+    upper: Callable[[ArrayLike, Sequence[Any] | None, float], float]
+
+
+Tests.__test__ = False  # type: ignore[attr-defined]
+FIXED = Tests(meets=test_meets, misses=test_misses, lower=lower_bound, upper=upper_bound)
+"""For a number of cases that was fixed beforehand."""
+ANYTIME = Tests(
+    meets=sequential.test_meets,
+    misses=sequential.test_misses,
+    lower=sequential.lower_bound,
+    upper=sequential.upper_bound,
+)
+"""For cases asked one after another, wherever one stops."""
+
+
 # ---------------------------------------------------------------- several candidates
 
 
@@ -148,25 +173,26 @@ def statuses(
 
     The chance that any candidate is falsely said to meet the target is at most `family.alpha`, that any is falsely said
     to miss it likewise: the family's procedure, once for each; without a family Holm. All candidates answered the same
-    cases, in the same order. Errors: ValueError where the family's order lacks a candidate.
+    cases, in the same order, or in a sequential family the first of them. Errors: ValueError where the family's order
+    lacks a candidate.
     """
     family, names = family or Family(), list(scores_by_candidate)
     if not names:
         return {}
     scores = [as_scores(scores_by_candidate[name]) for name in names]
+    tests = ANYTIME if family.sequential else FIXED
+    grouped = [(given, None if groups is None else groups[: len(given)]) for given in scores]
     if family.procedure == "max-t" and not family.any_target:
         rows, codes = np.array(scores), group_codes(groups, len(scores[0]))
         meets, meets_level = max_t(rows, codes, target, family.alpha)
         misses, misses_level = max_t(1.0 - rows, codes, 1.0 - target, family.alpha)
     else:
-        meets, meets_level = _shared(
-            [test_meets(given, groups, target) for given in scores], names, family, strong_first=True
-        )
-        misses, misses_level = _shared(
-            [test_misses(given, groups, target) for given in scores], names, family, strong_first=False
-        )
-    lower = [lower_bound(given, groups, level) for given, level in zip(scores, meets_level, strict=True)]
-    upper = [upper_bound(given, groups, level) for given, level in zip(scores, misses_level, strict=True)]
+        passing = [tests.meets(given, part, target) for given, part in grouped]
+        failing = [tests.misses(given, part, target) for given, part in grouped]
+        meets, meets_level = _shared(passing, names, family, strong_first=True)
+        misses, misses_level = _shared(failing, names, family, strong_first=False)
+    lower = [tests.lower(*each, level) for each, level in zip(grouped, meets_level, strict=True)]
+    upper = [tests.upper(*each, level) for each, level in zip(grouped, misses_level, strict=True)]
     return _decided(names, target, (meets, misses), (lower, upper))
 
 
@@ -240,12 +266,15 @@ def mcnemar_exact(a: ArrayLike, b: ArrayLike) -> float:
     return float(stats.binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0
 
 
-def paired_difference(a: ArrayLike, b: ArrayLike, groups: Sequence[Any] | None, seed: int = 0) -> PairedDifference:
+def paired_difference(
+    a: ArrayLike, b: ArrayLike, groups: Sequence[Any] | None, seed: int = 0, *, anytime: bool = False
+) -> PairedDifference:
     """Difference of two candidates on the same cases, in the units of the score.
 
     Right-or-wrong scores of cases that stand alone: exact McNemar, and the adjusted interval of Bonett and Price
     (2012). Others: the signs of whole groups flipped at random, and a bootstrap over groups, corrected as in
-    `bootstrap_figures`. Errors: ValueError where the two are not of one length.
+    `bootstrap_figures`. With `anytime` bets on the differences, which hold wherever one stopped. Errors: ValueError where
+    the two are not of one length.
     """
     first, second = as_scores(a), as_scores(b)
     if len(first) != len(second):
@@ -254,14 +283,15 @@ def paired_difference(a: ArrayLike, b: ArrayLike, groups: Sequence[Any] | None, 
     differences = first - second
     wins, losses = int(np.sum(differences > 0)), int(np.sum(differences < 0))
     sums, sizes = totals(differences, codes)
-    if _right_or_wrong(first, sizes) and _right_or_wrong(second, sizes):
+    halves = (differences + 1) / 2  # Differences lie in [-1, 1]; half of them, shifted, is a figure in [0, 1].
+    if anytime:
+        lower, upper = (2 * bound(halves, groups, 0.025) - 1 for bound in (ANYTIME.lower, ANYTIME.upper))
+        p_value = min(1.0, 2 * min(test(halves, groups, 0.5) for test in (ANYTIME.meets, ANYTIME.misses)))
+    elif _right_or_wrong(first, sizes) and _right_or_wrong(second, sizes):
         lower, upper = _bonett_price(wins, losses, len(first))
         p_value = mcnemar_exact(first, second)
     else:
-        # Differences lie in [-1, 1]; half of them, shifted, is a figure in [0, 1].
-        resampled = bootstrap_figures(
-            lambda picked: float(differences[picked].mean() + 1) / 2, codes.tolist(), seed=seed
-        )
+        resampled = bootstrap_figures(lambda picked: float(halves[picked].mean()), codes.tolist(), seed=seed)
         lower, upper = 2 * resampled.lower(0.025) - 1, 2 * resampled.upper(0.025) - 1
         p_value = _sign_flips(sums, seed)
     return PairedDifference(

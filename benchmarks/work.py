@@ -16,7 +16,7 @@ from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailur
 from benchmarks.curve import sampled
 from benchmarks.models import Models
 from benchmarks.paths import without_folders
-from benchmarks.plan import Options, Unit, curve_part, shard
+from benchmarks.plan import Options, Unit, curve_part, shards
 from benchmarks.remembering import Memory, Settling
 from benchmarks.store import Finished
 from benchmarks.workbench import Bench, Progress
@@ -153,7 +153,7 @@ class Worker:
     # ------------------------------------------------------------ answering
 
     def _answer(self, unit: Unit, candidate: Candidate) -> Finished:
-        first, last = shard(self.benchmark, unit.part)
+        first, last = shards(self.benchmark)[unit.part]
         cases = self.benchmark.heldout[first:last]
         outcomes = self.ask(self.fitted(candidate), [case.input for case in cases], self.sampling(0))
         rows = tuple(
@@ -192,7 +192,7 @@ class Worker:
     # ------------------------------------------------------------ checks
 
     def _probe_cases(self) -> list[Case]:
-        return consistency.probe_cases(self.benchmark.heldout, self.options.seed)
+        return consistency.probe_cases(self.benchmark, self.options.seed)
 
     def _edit(self, unit: Unit, candidate: Candidate) -> Finished:
         edits = consistency.edited(self._probe_cases(), self.benchmark.task.kind)

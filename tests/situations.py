@@ -296,6 +296,19 @@ def second_look() -> Bakeoff:
     )
 
 
+@situation
+def stopped_when_decided() -> Bakeoff:
+    """Each approach was asked until it was decided: two early, one not at all."""
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("majority", scores_of(18, 100), seconds=0.0001),
+            evaluation_of("prompting", scores_of(412, 500, 5), seconds=0.2),
+            evaluation_of("lora", scores_of(187, 200, 9), seconds=0.3, fitting=[spent("training", 900)]),
+        ),
+        benchmark=dataclasses.replace(benchmark_of(cases=500), sequential=True),
+    )
+
+
 def grown(right: tuple[int, int, int], last: Sequence[float]) -> Curve:
     """Three samples at an eighth, a quarter and a half of 300 examples, and all of them, on the first 100 cases."""
     smaller = [

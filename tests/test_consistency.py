@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -69,12 +70,18 @@ def test_edits_have_names_of_their_own() -> None:
 
 
 def test_every_candidate_is_checked_on_the_same_cases() -> None:
-    heldout = tiny.messages(300)
-    chosen = probe_cases(heldout, 3)
-    assert chosen == probe_cases(heldout, 3)
+    benchmark = replace(tiny.benchmark(), heldout=tuple(tiny.messages(300)))
+    chosen = probe_cases(benchmark, 3)
+    assert chosen == probe_cases(benchmark, 3)
     assert len(chosen) == len({case.id for case in chosen}) == PROBE_CASES >= 100
-    assert chosen != probe_cases(heldout, 4)
-    assert sorted(case.id for case in probe_cases(heldout[:20], 3)) == sorted(case.id for case in heldout[:20])
+    assert chosen != probe_cases(benchmark, 4)
+    few = replace(benchmark, heldout=benchmark.heldout[:20])
+    assert sorted(case.id for case in probe_cases(few, 3)) == sorted(case.id for case in few.heldout)
+
+
+def test_of_cases_in_random_order_the_first_are_checked_since_everyone_is_asked_these() -> None:
+    benchmark = replace(tiny.benchmark(), heldout=tuple(tiny.messages(300)), sequential=True)
+    assert probe_cases(benchmark, 3) == list(benchmark.heldout[:PROBE_CASES])
 
 
 # ---------------------------------------------------------------- counting

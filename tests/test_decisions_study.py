@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 from scipy import stats
 
-from benchmarks import statistics
+from benchmarks import sequential, statistics
 from benchmarks.grouping import Floats
 from benchmarks.studies.decisions import __main__ as study
-from benchmarks.studies.decisions import draws, looks
+from benchmarks.studies.decisions import curves, draws, looks, stopping
 from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
 from benchmarks.studies.settings import ROWS
 
@@ -113,11 +113,12 @@ def test_settings_that_are_done_are_not_drawn_again(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(study, "TARGETS", 2)
     monkeypatch.setattr(study, "from_rows", lambda folder: [])
     monkeypatch.setattr(study, "simulated", lambda: [POOLS["3 candidates"], POOLS["groups of up to three"]])
+    monkeypatch.setattr(stopping, "PAIRS", ((0.8, 0.9),))
     rows = tmp_path / "decisions.jsonl"
     words = ["run", "--draws", "20", "--slow-draws", "3", "--rows", str(rows)]
     assert CliRunner().invoke(study.main, words).exit_code == 0
     first = rows.read_text(encoding="utf-8")
-    assert len(first.splitlines()) == 6
+    assert len(first.splitlines()) == 7
     assert CliRunner().invoke(study.main, words).exit_code == 0
     assert rows.read_text(encoding="utf-8") == first
     assert CliRunner().invoke(study.main, ["table", "--rows", str(rows), "--into", str(tmp_path)]).exit_code == 0
@@ -125,3 +126,45 @@ def test_settings_that_are_done_are_not_drawn_again(tmp_path: Path, monkeypatch:
     assert "4 settings of 2 tasks: 3 candidates, groups of up to three." in told
     for name in (*study.PROCEDURES, *looks.RULES, "percentile bootstrap"):
         assert f"| {name} |" in told
+
+
+# ---------------------------------------------------------------- asking until it is decided, and twice the examples
+
+
+@pytest.mark.parametrize("target", [0.3, 0.8])
+def test_evidence_after_each_case_is_that_of_the_product(target: float) -> None:
+    right = np.random.default_rng(4).random((5, 80)) < 0.85
+    found = stopping.evidence(right, target)
+    for row, values in zip(right, found, strict=True):
+        for cases in (1, 7, 40, 80):
+            expected = sequential.test_meets(row[:cases].astype(float), None, target)
+            assert values[cases - 1] == pytest.approx(expected, rel=1e-9)
+
+
+def test_asking_until_it_is_decided_takes_about_as_many_answers_as_a_fixed_number() -> None:
+    far = stopping.against_a_fixed_number(0.8, 0.9, 2000, 0)
+    below = stopping.against_a_fixed_number(0.8, 0.7, 2000, 0)
+    assert far is not None
+    assert below is not None
+    for found in (far, below):
+        assert 0.75 < found["power"] < 0.95
+        assert found["asked"] < 1.2 * found["fixed"]
+    assert stopping.against_a_fixed_number(0.8, 0.8, 10, 0) is None
+
+
+def test_a_whole_set_is_asked_as_a_run_would_ask_it() -> None:
+    stored = {pool.name: pool for pool in from_rows(ROWS)}
+    pool = stored["support-intents"]
+    near, far = (stopping.of_a_set(pool, target, 0) for target in (float(pool.truth[3]), 0.97))
+    assert near["there"] == far["there"] == stopping.ORDERS * pool.scores.size
+    assert stopping.ORDERS * 100 * len(pool.candidates) <= far["asked"] < near["asked"] < near["there"]
+
+
+def test_a_curve_is_foretold_and_measured_with_twice_the_examples() -> None:
+    plan = curves.Plan(task="support-intents", examples=150, samples=1)
+    key, sample, strategy = next(plan.pieces())
+    found = curves.measured(plan, sample, strategy)
+    assert key == "support-intents|150|0|copy nearest"
+    assert 0 < found["low"] <= found["high"] <= 1
+    assert 0.2 < found["now"] < 0.8
+    assert 0.2 < found["later"] < 0.8

@@ -59,6 +59,11 @@ ASK_ABOVE_MINUTES = 60
 @click.option(
     "--curve", is_flag=True, help="Fit with fewer examples too and say what more would bring; also of a finished run."
 )
+@click.option(
+    "--stop-when-decided",
+    is_flag=True,
+    help="Ask held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it.",
+)
 @click.option("--probes/--no-probes", default=True, show_default=True, help="Measure consistency and latency.")
 @click.option(
     "--cases",
@@ -122,6 +127,7 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "second_seed",
         "probes",
         "curve",
+        "stop_when_decided",
         "accept_terms",
         "allow_code",
         "reuse",

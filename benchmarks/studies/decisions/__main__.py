@@ -1,13 +1,14 @@
 """Runs the study of decisions, and writes decisions.md from the rows that it left.
 
-`python -m benchmarks.studies.decisions run` draws from the committed rows of bake-offs and from simulated tasks; settings
-that are done are not drawn again. `table` writes the document from the rows alone. No model runs.
+`python -m benchmarks.studies.decisions run` draws from the committed rows of bake-offs and from simulated tasks, and `curves`
+fits rungs without a language model with fewer and more examples; what is done is not done again. `table` writes the document
+from the rows alone. No language model runs.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import click
 
 from benchmarks.studies.decisions import draws as one_look
 from benchmarks.studies.decisions import looks as again
-from benchmarks.studies.decisions import report
+from benchmarks.studies.decisions import report, stopping
 from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
 from benchmarks.studies.settings import ROWS
 
@@ -27,6 +28,8 @@ SIZES = (50, 100, 200, 400, 800)
 FAR, NEAR, ABOVE = 0.05, 0.02, 0.003
 """A target lies this far below a candidate's truth, or this little above it, where a false "meets" is likeliest."""
 TARGETS = 6
+LARGEST_SET = 5_000
+"""Simulated tasks have no set of held-out cases of their own."""
 PROCEDURES = ("fixed sequence", "holm", "max-t", "finalist")
 
 
@@ -83,12 +86,27 @@ def run(draws: int, slow_draws: int, rows: Path) -> None:
                 setting = Setting(pool, again.SIZES[-1], target)
                 if ("loop", setting.key) not in done:
                     _write(file, [_loops(setting, draws)])
+        _write(file, _stopped(pools, done, draws))
 
 
-def _write(file: Any, found: Sequence[dict[str, Any]]) -> None:
+@main.command(name="curves")
+@click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the figures go.")
+def curves_command(rows: Path) -> None:
+    """Fit with fewer and with twice the examples, wherever that is not in the rows yet."""
+    from benchmarks.studies.decisions import curves
+
+    done = {(row["part"], row["key"]) for row in read(rows)}
+    with rows.open("a", encoding="utf-8") as file:
+        for plan in curves.PLANS:
+            for key, sample, strategy in plan.pieces():
+                if ("curve", key) not in done:
+                    _write(file, [{"part": "curve", "key": key, **curves.measured(plan, sample, strategy)}])
+
+
+def _write(file: Any, found: Iterable[Mapping[str, Any]]) -> None:
     for row in found:
         file.write(json.dumps(row) + "\n")
-    file.flush()
+        file.flush()
 
 
 def _one_look(setting: Setting, draws: int, slow_draws: int) -> dict[str, Any]:
@@ -110,6 +128,29 @@ def _loops(setting: Setting, draws: int) -> dict[str, Any]:
     found = again.loops(setting.pool, setting.target, draws, setting.seed)
     counts = {rule: again.counted(setting.pool, setting.target, loop) for rule, loop in found.items()}
     return {"part": "loop", "key": setting.key, **_named(setting), "counts": counts}
+
+
+def _stopped(pools: Sequence[Pool], done: Set[tuple[str, str]], draws: int) -> Iterator[dict[str, Any]]:
+    """Asking until it is decided: single candidates of known truth, then whole sets of held-out cases."""
+    for target, truth in stopping.PAIRS:
+        key = f"{target}|{truth}"
+        if ("stop", key) in done:
+            continue
+        found = stopping.against_a_fixed_number(target, truth, draws, crc32(key.encode()))
+        if found is not None:
+            yield {"part": "stop", "key": key, "target": target, "truth": truth, **found}
+    for pool in pools:
+        if pool.scores.shape[1] > LARGEST_SET:
+            continue
+        for target in targets(pool):
+            key = f"{pool.name}|{target:.3f}"
+            if ("set", key) not in done:
+                yield {
+                    "part": "set",
+                    "key": key,
+                    "pool": pool.name,
+                    **stopping.of_a_set(pool, target, crc32(key.encode())),
+                }
 
 
 def _named(setting: Setting) -> dict[str, Any]:

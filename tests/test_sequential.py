@@ -1,0 +1,197 @@
+"""Asking until it is decided: the order, bounds that bear stopping, and whole runs that stop."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import sequential
+from benchmarks.plan import LOOK, shards
+from benchmarks.sequential import StopRule, in_asking_order
+from benchmarks.statistics import paired_difference
+from benchmarks.store import Store
+from strategies.contract import Case
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import call, write_task
+
+TARGET = 0.8
+LEVEL = 0.05
+
+
+def asked_until_decided(scores: np.ndarray, rule: StopRule, groups: list[str] | None = None) -> tuple[int, bool]:
+    """(cases, whether it is said to meet) with a look after every fifth case."""
+    for cases in range(5, len(scores) + 1, 5):
+        part = groups[:cases] if groups else [""] * cases
+        if rule(scores[:cases].tolist(), part):
+            return cases, sequential.test_meets(scores[:cases], part, rule.target) <= rule.level
+    return len(scores), False
+
+
+# ---------------------------------------------------------------- the order
+
+
+def test_the_order_is_random_and_the_same_for_the_same_seed() -> None:
+    cases = tiny.messages(200)
+    order = in_asking_order(cases, 1)
+    assert order == in_asking_order(cases, 1) != in_asking_order(cases, 2)
+    assert sorted(case.id for case in order) == sorted(case.id for case in cases)
+    moved = sum(one is not other for one, other in zip(order, cases, strict=True))
+    assert moved > 150
+
+
+def test_cases_of_one_group_are_asked_together_and_no_unit_parts_them() -> None:
+    cases = [dataclasses.replace(case, group=f"g{place % 60}") for place, case in enumerate(tiny.messages(240))]
+    benchmark = dataclasses.replace(tiny.benchmark(), heldout=in_asking_order(cases, 0), sequential=True)
+    names = [case.group for case in benchmark.heldout]
+    runs = [name for place, name in enumerate(names) if place == 0 or names[place - 1] != name]
+    assert Counter(runs) == Counter(set(names)), "each group stands in one place"
+    edges = shards(benchmark)
+    assert [first for first, _ in edges] == [0, *(last for _, last in edges[:-1])]
+    assert edges[-1][1] == 240
+    assert edges[0][1] >= 100
+    assert all(last - first >= LOOK for first, last in edges[1:-1])
+    assert all(names[last - 1] != names[last] for _, last in edges[:-1])
+
+
+# ---------------------------------------------------------------- evidence
+
+
+def test_at_the_target_looking_after_every_few_cases_finds_no_more_than_the_level() -> None:
+    rng = np.random.default_rng(7)
+    rule = StopRule(target=TARGET, level=LEVEL)
+    draws = 400
+    met = [asked_until_decided((rng.random(400) < TARGET).astype(float), rule) for _ in range(draws)]
+    assert sum(says for _, says in met) / draws <= LEVEL
+    missed = sum(cases < 400 and not says for cases, says in met)
+    assert missed / draws <= LEVEL
+
+
+def test_cases_of_one_group_count_as_one_bet() -> None:
+    """Four copies of each case would be decided far too often if they counted as four."""
+    rng = np.random.default_rng(8)
+    rule = StopRule(target=TARGET, level=LEVEL)
+    groups = [str(place // 4) for place in range(400)]
+    draws, wrong, careless = 200, 0, 0
+    for _ in range(draws):
+        scores = np.repeat((rng.random(100) < TARGET).astype(float), 4)
+        wrong += asked_until_decided(scores, rule, groups)[1]
+        careless += asked_until_decided(scores, rule)[1]
+    assert wrong / draws <= LEVEL < careless / draws
+
+
+def test_far_from_the_target_a_few_cases_are_enough_and_graded_scores_need_fewer() -> None:
+    rng = np.random.default_rng(9)
+    rule = StopRule(target=TARGET, level=LEVEL)
+    stops = [asked_until_decided((rng.random(800) < 0.9).astype(float), rule) for _ in range(100)]
+    assert all(says for _, says in stops)
+    assert np.median([cases for cases, _ in stops]) <= 100, "a fixed number of cases needs 82 for a power of 80 %"
+    graded = [asked_until_decided(rng.beta(18, 2, 800), rule)[0] for _ in range(40)]
+    assert np.median(graded) < np.median([cases for cases, _ in stops])
+    assert asked_until_decided(np.zeros(100), rule) == (5, False)
+
+
+@pytest.mark.parametrize("right", [0, 3, 31, 57, 60])
+def test_bounds_are_where_the_tests_turn(right: int) -> None:
+    scores = np.r_[np.ones(right), np.zeros(60 - right)]
+    np.random.default_rng(right).shuffle(scores)
+    lower = sequential.lower_bound(scores, None, LEVEL)
+    upper = sequential.upper_bound(scores, None, LEVEL)
+    assert 0 <= lower <= scores.mean() <= upper <= 1
+    if lower > 0:
+        assert (
+            sequential.test_meets(scores, None, lower - 1e-6)
+            <= LEVEL
+            < sequential.test_meets(scores, None, lower + 1e-6)
+        )
+    if upper < 1:
+        assert sequential.test_misses(scores, None, upper + 1e-6) <= LEVEL
+        assert sequential.test_misses(scores, None, upper - 1e-6) > LEVEL
+
+
+def test_paired_differences_bear_stopping_too() -> None:
+    rng = np.random.default_rng(10)
+    one, other = ((rng.random(400) < 0.7).astype(float) for _ in range(2))
+    same = paired_difference(one, other, None, anytime=True)
+    assert same.lower < 0 < same.upper
+    assert same.p_value > 0.05
+    better = np.maximum(one, (rng.random(400) < 0.5).astype(float))
+    found = paired_difference(better, one, None, anytime=True)
+    assert 0 < found.lower <= found.mean <= found.upper
+    assert found.p_value < 0.01
+    plain = paired_difference(better, one, None)
+    assert found.upper - found.lower > plain.upper - plain.lower, "what bears stopping is wider"
+
+
+# ---------------------------------------------------------------- whole runs
+
+
+def test_a_run_asks_until_it_is_decided_and_goes_on_where_it_was(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three recorded systems: always wrong, right in nine of ten, and right about as often as asked."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(11)
+    words = [" ".join(f"word{number}" for number in rng.integers(0, 500, 8)) for _ in range(600)]
+    cases = [Case(id=f"h{place}", input=text, output="delivery") for place, text in enumerate(words)]
+    write_task(tmp_path, model_folders, "heldout: held.jsonl", "recorded: systems.jsonl", "target: 0.6")
+    rows = [{"id": case.id, "input": case.input, "output": case.output} for case in cases]
+    (tmp_path / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    shares = {"wrong": 0, "good": 9, "close": 6}
+    answers = [
+        {"system": name, "input": case.input, "answer": "delivery" if place % 10 < share else "invoice", "seconds": 0.1}
+        for name, share in shares.items()
+        for place, case in enumerate(cases)
+    ]
+    (tmp_path / "systems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answers), encoding="utf-8")
+    chosen = [word for name in shares for word in ("--approach", name)]
+    run = ("run", "task.yaml", "--out", "stopped", "--json", *chosen)
+    done = call(capsys, *run, "--stop-when-decided")
+    facts = json.loads(done.out)["facts"]
+    asked = {row["name"]: row["cases"] for row in facts["candidates"]}
+    assert asked == {"wrong": 100, "good": 100, "close": 600}, done.err
+    assert {row["name"]: row["state"] for row in facts["candidates"]} == {
+        "wrong": "misses",
+        "good": "meets",
+        "close": "undecided",
+    }
+    told = (tmp_path / "stopped" / "report.md").read_text(encoding="utf-8")
+    assert "1,000 of 1,800 answers were not needed" in told
+    with closing(Store(tmp_path / "stopped" / "run.sqlite")) as store:
+        before = store.starts()
+    again = call(capsys, *run, "--stop-when-decided", "--resume")
+    assert json.loads(again.out)["facts"]["candidates"] == facts["candidates"]
+    with closing(Store(tmp_path / "stopped" / "run.sqlite")) as store:
+        assert store.starts() == before, "a resumed run finds nothing to ask"
+    other = call(capsys, *run, "--resume")
+    assert other.code == 2
+    assert "--stop-when-decided" in other.err
+    stricter = json.loads(call(capsys, "report", "stopped", "--target", "0.95", "--json").out)["facts"]
+    assert {row["name"]: row["state"] for row in stricter["candidates"]}["good"] != "meets"
+    margin = call(capsys, "report", "stopped", "--margin", "0.05")
+    assert margin.code == 2
+    assert "case by case" in margin.err
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("metric: macro_f1", "exists over all cases only"),
+        ("margin: 0.05", "stops at a target"),
+    ],
+)
+def test_what_cannot_be_decided_case_by_case_is_refused(
+    line: str, says: str, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_task(tmp_path, model_folders, line)
+    if line.startswith("margin"):
+        path.write_text(path.read_text(encoding="utf-8").replace("target: 0.6\n", ""), encoding="utf-8")
+    done = call(capsys, "run", str(path), "--approach", "majority", "--dry-run", "--stop-when-decided")
+    assert done.code == 2
+    assert says in done.err
