@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from advisor.contract import Verdict
 from advisor.stored import CaseChoice, about_run, told
 from benchmarks.contract import BadInput, Candidate, Look
-from benchmarks.plan import Options
+from benchmarks.plan import Options, described
 
 if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
+    from benchmarks.economical import Economy
     from benchmarks.models import Models
     from benchmarks.run import Events, Run
     from benchmarks.sequential import StopRule
@@ -50,6 +51,8 @@ class Wishes:
     """Fit with fewer examples too, to say what more would bring."""
     stop_when_decided: bool = False
     """Ask the held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it."""
+    economical: bool = False
+    """Fit nothing with a language model once an approach without one is proven to meet the target."""
     reuse: Path | None = None
     """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
 
@@ -66,6 +69,7 @@ class Prepared:
     prediction: Mapping[str, Any] = field(default_factory=dict)
     reuse: Path | None = None
     curve: bool = False
+    economical: bool = False
     looks: Path | None = None
     """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
     try things out on."""
@@ -100,17 +104,32 @@ class Prepared:
             reuse=self.reuse,
             curve=self.curve,
             enough=self._stop_rule(),
+            economy=self._economy(),
         )
 
-    def _stop_rule(self) -> StopRule | None:
+    @property
+    def _level(self) -> float:
+        """Of one claim about one candidate, those of a cascade that may be made of them included."""
         from benchmarks.looks import level_of
+
+        benchmark = self.assembly.benchmark
+        return level_of(benchmark.look.number) / (len(self.candidates) + bool(benchmark.task.labels))
+
+    def _stop_rule(self) -> StopRule | None:
         from benchmarks.sequential import StopRule
 
         benchmark = self.assembly.benchmark
         if not benchmark.sequential or benchmark.target is None:
             return None
-        rivals = len(self.candidates) + bool(benchmark.task.labels)  # With the cascade that may be made of them.
-        return StopRule(target=benchmark.target, level=level_of(benchmark.look.number) / rivals)
+        return StopRule(target=benchmark.target, level=self._level)
+
+    def _economy(self) -> Economy | None:
+        from benchmarks.economical import Economy
+
+        benchmark = self.assembly.benchmark
+        if not self.economical or benchmark.target is None:
+            return None
+        return Economy(target=benchmark.target, level=self._level, sequential=benchmark.sequential)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +199,8 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     )
     found = replace(found, spec=spec)
     assembly = found.assembled(limits, wishes.seed, wishes.allow_code)
+    if wishes.economical and assembly.benchmark.target is None:
+        raise BadInput("--economical asks whether a target is met, and there is none. Give --target, or leave it out.")
     options = Options(
         seed=wishes.seed, tuning_tokens=EFFORTS[wishes.effort], probes=wishes.probes, second_seed=wishes.second_seed
     )
@@ -192,6 +213,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         prediction=_prediction(found.folder),
         reuse=wishes.reuse,
         curve=wishes.curve,
+        economical=wishes.economical,
         looks=None if found.origin else found.folder,
     )
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
@@ -300,7 +322,7 @@ def _about_run(prepared: Prepared) -> dict[str, Any]:
         "benchmark": freeze(prepared.assembly.benchmark),
         "spec": spec.model_dump(mode="json", by_alias=True),
         "parts": dict(prepared.assembly.parts.to_dict()),
-        "candidates": [about_candidate(candidate) for candidate in prepared.candidates],
+        "candidates": [described(candidate) for candidate in prepared.candidates],
         "options": vars(prepared.options) | {},
         "origin": prepared.origin,
         "prediction": dict(prepared.prediction),
@@ -313,14 +335,3 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(values, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
     partial.replace(path)
-
-
-def about_candidate(candidate: Candidate) -> dict[str, Any]:
-    strategy = candidate.strategy
-    return {
-        "name": candidate.name,
-        "approach": strategy.name,
-        "family": strategy.family,
-        "model": candidate.model,
-        "simplicity": strategy.simplicity,
-    }

@@ -225,9 +225,12 @@ def _of_limits(decided: Decided) -> list[str]:
     found = [
         f"{start(name)} is ruled out. {full(decided.statuses[name].reason)}" for name in decided.having(State.RULED_OUT)
     ]
+    alike: dict[tuple[State, str], list[str]] = {}
     for name in decided.having(State.INVALID, State.CANNOT_RUN, State.SKIPPED):
-        status = decided.statuses[name]
-        found.append(f"{start(name)} is not judged ({status.state}). {full(status.reason)}".rstrip())
+        alike.setdefault((decided.statuses[name].state, decided.statuses[name].reason), []).append(name)
+    for (state, reason), names in alike.items():
+        verb = "is" if len(names) == 1 else "are"
+        found.append(f"{start(listed(names))} {verb} not judged ({state}). {full(reason)}".rstrip())
     limits = decided.benchmark.constraints
     open_to = decided.having(State.MEETS, State.MISSES, State.UNDECIDED, State.COMPARED)
     if limits.cost_per_month is not None:

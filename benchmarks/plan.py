@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
@@ -57,6 +58,18 @@ def rivals(task: Task, models: int) -> int:
     there are labels a cascade of two of them."""
     single = sum(models if strategy.needs else 1 for strategy in approaches() if not strategy.unsuitable(task))
     return single + bool(task.labels)
+
+
+def described(candidate: Candidate) -> dict[str, Any]:
+    """What a stored run says of a candidate: plain values, as `evaluate.About` takes them."""
+    strategy = candidate.strategy
+    return {
+        "name": candidate.name,
+        "approach": strategy.name,
+        "family": strategy.family,
+        "model": candidate.model,
+        "simplicity": strategy.simplicity,
+    }
 
 
 def label(strategy: Strategy) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.cascade import add_cascade
-from benchmarks.contract import BadInput, Benchmark, Candidate
+from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation
+from benchmarks.economical import Economy
 from benchmarks.models import Models
-from benchmarks.plan import Options, Unit, curve_units, units
+from benchmarks.plan import Options, Unit, curve_units, described, units
 from benchmarks.remembering import Memory
 from benchmarks.reuse import Earlier, program
 from benchmarks.store import Finished, Store
@@ -76,6 +77,8 @@ class Run:
     enough: Callable[[Sequence[float], Sequence[str]], bool] | None = None
     """Whether the scores of the first held-out cases, and the groups of these, settle a candidate, so that it is asked no
     more; None: everything is asked."""
+    economy: Economy | None = None
+    """Which candidates are not worth fitting; None: every one is."""
     reuse: Path | None = None
     """Folder of an earlier run from which looks and trainings are taken over."""
 
@@ -170,7 +173,7 @@ class Run:
                 continue
             self.events.started(unit, number, len(plan))
             store.begin(unit.name, unit.kind, unit.candidate)
-            done = self._settled(unit, candidate) or worker.perform(unit, candidate)
+            done = self._settled(unit, candidate, store) or worker.perform(unit, candidate)
             if unit.kind == "fit":
                 done = self._told_apart(done, candidate, chosen)
                 if (done.note or {}).get("problem"):
@@ -204,17 +207,26 @@ class Run:
             return replace(done, note={**(done.note or {}), **skipped})
         return done
 
-    def _settled(self, unit: Unit, candidate: Candidate) -> Finished | None:
-        """A fit that needs no work: what the model cannot do, and what does not suit the task."""
+    def _settled(self, unit: Unit, candidate: Candidate, store: Store) -> Finished | None:
+        """A fit that needs no work: what the model cannot do, what does not suit the task, what is not worth it."""
         if unit.kind != "fit":
             return None
         problem = self._cannot(candidate)
-        state = "cannot run" if problem else "skipped"
+        note: dict[str, Any] = {"state": "cannot run" if problem else "skipped"}
         problem = problem or candidate.strategy.unsuitable(self.benchmark.task)
+        if not problem and self.economy is not None:
+            problem = self.economy.spares(candidate, self._measured(store))
+            note[AGAIN] = True  # A run that goes on without the gate fits it.
         if not problem:
             return None
-        note = {"problem": problem, "state": state}
-        return Finished(unit=unit.name, kind="fit", candidate=candidate.name, note=note)
+        return Finished(unit=unit.name, kind="fit", candidate=candidate.name, note={**note, "problem": problem})
+
+    def _measured(self, store: Store) -> Iterator[Evaluation]:
+        """Of the candidates without a language model."""
+        from benchmarks.stored import evaluations
+
+        plain = [candidate for candidate in self.candidates if not candidate.model]
+        yield from evaluations(self.benchmark, [described(candidate) for candidate in plain], store)
 
     def _cannot(self, candidate: Candidate) -> str:
         if not candidate.model:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import plan
 from benchmarks.plan import Options, Unit, candidates
 from benchmarks.run import Run
 from benchmarks.store import Finished
@@ -57,17 +58,8 @@ def bakeoff(folder: Path, model: Path, events: Dying | None = None) -> Run:
 
 
 def described(run: Run) -> list[dict[str, Any]]:
-    """The candidates of a run as run.json has them."""
-    return [
-        {
-            "name": candidate.name,
-            "approach": candidate.strategy.name,
-            "family": candidate.strategy.family,
-            "model": candidate.model,
-            "simplicity": candidate.strategy.simplicity,
-        }
-        for candidate in run.candidates
-    ]
+    """The candidates as run.json holds them."""
+    return [plan.described(candidate) for candidate in run.candidates]
 
 
 def main(folder: str, model: str, where: str = "", number: str = "0") -> None:

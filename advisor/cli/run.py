@@ -64,6 +64,11 @@ ASK_ABOVE_MINUTES = 60
     is_flag=True,
     help="Ask held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it.",
 )
+@click.option(
+    "--economical",
+    is_flag=True,
+    help="Fit nothing with a language model once an approach without one is proven to meet the target.",
+)
 @click.option("--probes/--no-probes", default=True, show_default=True, help="Measure consistency and latency.")
 @click.option(
     "--cases",
@@ -128,6 +133,7 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "probes",
         "curve",
         "stop_when_decided",
+        "economical",
         "accept_terms",
         "allow_code",
         "reuse",

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from benchmarks.consistency import PROBE_CASES
 from benchmarks.grouping import Floats
 from benchmarks.looks import level_of
-from benchmarks.plan import LOOK, PROBE_CASES
+from benchmarks.plan import LOOK
 from benchmarks.sample_size import cases_needed
 from benchmarks.sequential import SHARES, StopRule
 from benchmarks.studies.decisions.draws import ALPHA, Bools

@@ -1,0 +1,75 @@
+"""The gate before each fit: what is proven without a language model spares the fits of all that need one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.contract import Candidate
+from benchmarks.economical import Economy
+from strategies.approaches.copy_nearest import CopyNearest
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import Done, call, write_task
+from tests.verdict_cases import evaluation_of, scores_of
+
+GATE = Economy(target=0.8, level=0.01)
+PLAIN = Candidate(name="copy nearest", strategy=CopyNearest(), model="")
+WITH_MODEL = dataclasses.replace(PLAIN, name="lora", model="smollm2-135m")
+
+
+def test_only_what_needs_a_language_model_is_spared_and_only_by_what_needs_none() -> None:
+    proven = evaluation_of("linear head", scores_of(280, 300))
+    assert GATE.spares(WITH_MODEL, [proven]).startswith("linear head is proven to meet the target")
+    assert GATE.spares(PLAIN, [proven]) == ""
+    assert GATE.spares(WITH_MODEL, []) == ""
+    assert GATE.spares(WITH_MODEL, [evaluation_of("linear head", scores_of(250, 300))]) == "", "likely is not proven"
+    assert GATE.spares(WITH_MODEL, [dataclasses.replace(proven, model="smollm2-135m")]) == ""
+    assert GATE.spares(WITH_MODEL, [evaluation_of("recorded", scores_of(280, 300))]) == "", "it may be dear to run"
+    assert GATE.spares(WITH_MODEL, [evaluation_of("majority", (), problem="failed")]) == ""
+
+
+def test_of_a_metric_over_rows_the_bootstrap_proves_it() -> None:
+    high, wide = ([place / 1000 for place in range(low, low + 100)] for low in (850, 790))
+    assert GATE.spares(WITH_MODEL, [evaluation_of("linear head", scores_of(280, 300), over_rows=(0.9, high))])
+    assert not GATE.spares(WITH_MODEL, [evaluation_of("linear head", scores_of(280, 300), over_rows=(0.84, wide))])
+
+
+def test_asked_until_decided_it_takes_evidence_that_bears_stopping() -> None:
+    fixed = evaluation_of("linear head", scores_of(88, 100))
+    gate = dataclasses.replace(GATE, level=0.04)
+    assert gate.spares(WITH_MODEL, [fixed])
+    assert not dataclasses.replace(gate, sequential=True).spares(WITH_MODEL, [fixed])
+
+
+def test_a_run_says_what_it_left_out_and_goes_on_without_the_gate(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cases = [dataclasses.replace(case, output="delivery") for case in tiny.messages(120)]
+    cases[7] = dataclasses.replace(cases[7], output="refund")
+    write_task(tmp_path, model_folders, "labels: [delivery, refund]", cases=cases)
+    chosen = [word for name in ("majority", "copy nearest", "prompting") for word in ("--approach", name)]
+    run = ("run", "task.yaml", "--out", "r", "--json", "--no-probes", "--effort", "quick", *chosen)
+    first = call(capsys, *run, "--economical")
+    assert first.code == 0, first.err
+    assert states(first) == {"majority": "meets", "copy nearest": "meets", "prompting": "skipped"}
+    left_out = "Prompting is not judged (skipped). Majority is proven to meet the target without any language model"
+    assert any(reason.startswith(left_out) for reason in json.loads(first.out)["reasons"])
+    again = call(capsys, *run, "--economical", "--resume")
+    assert states(again) == states(first)
+    everything = call(capsys, *run, "--resume")
+    assert states(everything)["prompting"] != "skipped"
+    refused = call(capsys, "run", "task.yaml", "--out", "other", "--margin", "0.05", "--economical", *chosen)
+    assert refused.code == 2
+    assert "--economical asks whether a target is met" in refused.err
+
+
+def states(done: Done) -> dict[str, Any]:
+    return {
+        row["name"]: row["state"] for row in json.loads(done.out)["facts"]["candidates"] if row["approach"] != "cascade"
+    }
