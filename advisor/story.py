@@ -21,6 +21,7 @@ from advisor.story_tables import (
     tuning_table,
 )
 from advisor.story_text import confidence, data, headline, method, predicted, risks, title
+from advisor.value import worth_deciding
 from benchmarks.contract import Agreement, Benchmark, Evaluation, Latency
 from strategies.contract import Usage
 
@@ -52,7 +53,7 @@ def tell(
         choice=recommendation.choice,
         reasons=(*recommendation.reasons, *worth_of_the_prompt(material), *predicted(material)),
         would_change=(*recommendation.would_change, *towards_the_target(material)),
-        next_steps=recommendation.next_steps,
+        next_steps=(*recommendation.next_steps, *worth_deciding(material)),
         main=main_table(material),
         targets=targets_table(material),
         examples=curve_table(material),

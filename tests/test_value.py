@@ -1,0 +1,64 @@
+"""What it is worth to find out whether a cheaper approach passes, beside what the labels cost."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from benchmarks.chances import chance_above
+from benchmarks.prices import MachinePrices
+from tests.situations import safe_but_cheaper_undecided
+from tests.verdict_cases import Bakeoff, scores_of
+
+
+def steps(bakeoff: Bakeoff) -> list[str]:
+    return [step for step in bakeoff.told().story.next_steps if "so to know it is worth" in step]
+
+
+def priced(label: float | None, hour: float = 6.0) -> Bakeoff:
+    given = safe_but_cheaper_undecided()
+    extras = dataclasses.replace(given.extras, label_price=None if label is None else (label, "USD"))
+    return dataclasses.replace(given, prices=MachinePrices(machine_hour=hour), extras=extras)
+
+
+def test_dear_labels_are_not_worth_it_and_cheap_ones_are() -> None:
+    (dear,) = steps(priced(0.5))
+    assert dear.endswith("and about 1,400 labels cost about USD 670: stop labelling and take retrieval.")
+    (cheap,) = steps(priced(0.01))
+    assert cheap.endswith("and about 1,400 labels cost about USD 13.00: finding out about linear head pays.")
+    (unknown,) = steps(priced(None))
+    assert unknown.endswith("label about 1,400 more held-out cases only if they cost less than that.")
+
+
+def test_the_worth_is_the_chance_times_the_saving_over_the_horizon() -> None:
+    """10,000 requests a month at 0.39 s less each are 65 minutes, 12 months of them 13 hours at 6 USD."""
+    (said,) = steps(priced(None))
+    assert "a chance of about 90 %" in said
+    assert "USD 6.50 a month" in said
+    assert "worth about USD 71.00 over 12 months" in said
+    given = priced(None)
+    longer = dataclasses.replace(given, benchmark=dataclasses.replace(given.benchmark, horizon_months=24))
+    assert "worth about USD 140 over 24 months" in steps(longer)[0]
+
+
+def test_nothing_is_said_where_no_saving_is_known() -> None:
+    given = safe_but_cheaper_undecided()
+    tied = tuple(
+        dataclasses.replace(each, answering=given.evaluations[1].answering, simplicity=place)
+        for place, each in enumerate(given.evaluations)
+    )
+    assert steps(dataclasses.replace(given, evaluations=tied)) == []
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.98])
+def test_chances_are_those_of_the_figure_and_its_spread(scale: float) -> None:
+    """Graded scores take the other way and come to about the same."""
+    scores = scale * np.array(scores_of(249, 300))
+    assert chance_above(scores, None, 0.83 * scale) == pytest.approx(0.5, abs=0.03)
+    assert chance_above(scores, None, 0.8 * scale) == pytest.approx(0.91, abs=0.02)
+    assert chance_above(scores, None, 0.95) < 0.001
+    pairs = [str(place // 2) for place in range(300)]
+    twice = np.repeat(scores[:150], 2)
+    assert 0.5 < chance_above(twice, pairs, 0.8 * scale) < chance_above(twice, None, 0.8 * scale)
