@@ -98,8 +98,16 @@ def worth_of_the_prompt(material: Material) -> list[str]:
     worth = as_many_as(_points(best), scores) if len(scores) == len(keys) else None
     if worth is None:
         return []
+    on_average = (
+        f"{start(prompt.candidate)} answers as well as {best.candidate} does with {about(round(worth), 'example')}"
+    )
+    surely = as_many_as(_points(best), scores, nearly_always=True)
+    if surely is not None and round(surely) == round(worth):
+        return [f"{on_average}."]
+    most = about(round(surely), "example") if surely else f"more than {_points(best)[-1].examples:,}"
     return [
-        f"{start(prompt.candidate)} answers as well as {best.candidate} does with {about(round(worth), 'example')}."
+        f"{on_average} on average; to be as good in 19 of 20 trainings, each on examples of its own, {best.candidate} "
+        f"needs {most}."
     ]
 
 

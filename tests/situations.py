@@ -312,7 +312,7 @@ def stopped_when_decided() -> Bakeoff:
 def grown(right: tuple[int, int, int], last: Sequence[float]) -> Curve:
     """Three samples at an eighth, a quarter and a half of 300 examples, and all of them, on the first 100 cases."""
     smaller = [
-        CurvePoint(examples=size, scores=tuple(scores_of(hits, 100, 3 * draw) for draw in range(3)))
+        CurvePoint(examples=size, scores=tuple(scores_of(hits + 2 * draw - 2, 100, 3 * draw) for draw in range(3)))
         for size, hits in zip((37, 75, 150), right, strict=True)
     ]
     keys = tuple(f"k{place}" for place in range(100))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -131,6 +131,19 @@ def test_what_a_prompt_is_worth_in_examples() -> None:
     assert as_many_as(curve, [1.0] * 2 + [0.0] * 8) == pytest.approx(40)
     assert as_many_as(curve, [1.0] * 9 + [0.0]) is None
     assert as_many_as(curve, [0.0] * 10) is None
+
+
+def test_to_be_as_good_nearly_always_takes_more_examples_where_samples_differ() -> None:
+    def curve(hits: Sequence[Sequence[int]]) -> list[CurvePoint]:
+        rows = [tuple(tuple([1.0] * right + [0.0] * (100 - right)) for right in draws) for draws in hits]
+        return [CurvePoint(examples=size, scores=row) for size, row in zip(AT, rows, strict=True)]
+
+    goal = [1.0] * 50 + [0.0] * 50
+    steady, shaky = curve([[20] * 3, [40] * 3, [60] * 3, [80]]), curve([[20] * 3, [35, 40, 45], [55, 60, 65], [80]])
+    assert as_many_as(steady, goal, nearly_always=True) == as_many_as(steady, goal) == as_many_as(shaky, goal)
+    later = as_many_as(shaky, goal, nearly_always=True)
+    assert later is not None
+    assert 1.2 < later / (as_many_as(shaky, goal) or 0) < 1.5, "8 of 20 points between two sizes"
 
 
 # ---------------------------------------------------------------- a run
