@@ -94,6 +94,7 @@ def _facts(material: Material) -> dict[str, Any]:
         "look": vars(benchmark.look) | {},
         "heldout_cases": len(benchmark.heldout),
         "examples": len(benchmark.task.examples),
+        "answer_characters": _mean_length([case.output for case in benchmark.task.examples]),
         "fingerprint": benchmark.fingerprint,
         "volume": benchmark.volume,
         "horizon_months": benchmark.horizon_months,
@@ -117,6 +118,10 @@ def _facts(material: Material) -> dict[str, Any]:
     }
     finite: dict[str, Any] = _finite(facts)
     return finite
+
+
+def _mean_length(texts: Sequence[str]) -> float:
+    return sum(map(len, texts)) / len(texts) if texts else math.nan
 
 
 def _candidate(status: Status, material: Material) -> dict[str, Any]:

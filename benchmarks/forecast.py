@@ -17,7 +17,7 @@ from strategies.models.device import Placement, fits
 from strategies.models.writing import STATES
 from strategies.selection import FORMS_SHARE
 
-BYTES_A_TOKEN = 3.6
+CHARACTERS_A_TOKEN = 3.6
 """Of English text in a modern vocabulary."""
 EFFICIENCY = 0.5
 """Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
@@ -75,9 +75,9 @@ def weight_bytes(folder: Path) -> int:
 def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, curve: bool) -> float:
     """Model tokens of one candidate: choosing, refitting (a trained token counts as two) and answering."""
     task = benchmark.task
-    asked = sum(len(case.input) for case in task.examples[:200]) / min(200, len(task.examples)) / BYTES_A_TOKEN
-    answer = sum(len(case.output) for case in task.examples[:200]) / min(200, len(task.examples)) / BYTES_A_TOKEN
-    row = len(task.instruction) / BYTES_A_TOKEN + asked + answer + 20
+    asked = sum(len(case.input) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
+    answer = sum(len(case.output) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
+    row = len(task.instruction) / CHARACTERS_A_TOKEN + asked + answer + 20
     if candidate.strategy.family in ("retrieval", "combined"):
         row += 160 if task.documents else 2 * (asked + answer)
     answers = len(benchmark.heldout) + (320 if options.probes else 0)

@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "advisor.cli.check",
     "run": "advisor.cli.run",
     "report": "advisor.cli.report",
+    "price": "advisor.cli.price",
     "models": "advisor.cli.models",
     "doctor": "advisor.cli.doctor",
 }

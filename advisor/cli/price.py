@@ -1,0 +1,147 @@
+"""`advisor price`: list prices of hosted models with their source, and what the requests of a run would cost there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from advisor.cli.report import EXAMPLE
+from advisor.cli.shown import marked, say
+from benchmarks.contract import BadInput
+
+if TYPE_CHECKING:
+    from advisor.contract import Verdict
+    from advisor.hosted import WhatIf
+    from benchmarks.prices import TokenPrices
+
+
+@click.command(name="price")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--run", "run", help="Folder of a run, or example: what its requests would cost on each MODEL.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
+def command(models: tuple[str, ...], run: str | None, as_json: bool) -> None:
+    """Say what a million tokens of each hosted MODEL cost, and where that is from. Nobody is asked.
+
+    Example: advisor price gpt-4.1-mini --run runs/first
+    """
+    prices = [_price(model) for model in models]
+    verdict = None if run is None else _opened(run)
+    if as_json:
+        click.echo(json.dumps(_document(prices, verdict), ensure_ascii=False, indent=2))
+        return
+    _print_prices(prices)
+    if verdict is not None:
+        for price in prices:
+            _print_requests(price, verdict)
+
+
+def _price(model: str) -> TokenPrices:
+    from benchmarks.prices import token_prices
+
+    found = token_prices(model)
+    if found is None:
+        raise BadInput(
+            f"no price list knows {model}. Give a model's name as its provider spells it, or state input_per_million and "
+            "output_per_million with the model in the task spec."
+        )
+    return found
+
+
+def _opened(run: str) -> Verdict:
+    from advisor.stored import reopen
+
+    if run == EXAMPLE and not Path(run).exists():
+        from advisor.example import opened
+
+        with opened() as folder:
+            return reopen(folder)
+    return reopen(Path(run))
+
+
+def _print_prices(prices: Sequence[TokenPrices]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("a million tokens", "input", "cached input", "output", "from", box=None, header_style="dim")
+    for column in table.columns[1:4]:
+        column.justify = "right"
+    for price in prices:
+        each = (price.input, price.cached, price.output)
+        table.add_row(marked(price.model), *(f"{price.currency} {value:,.4g}" for value in each), marked(price.source))
+    Console(highlight=False).print(table)
+
+
+def _print_requests(price: TokenPrices, verdict: Verdict) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from advisor.hosted import ANSWERS, TOKENS, what_if
+
+    volume = int(verdict.story.facts["volume"])
+    found = what_if(verdict.evaluations, price, float(verdict.story.facts["answer_characters"]))
+    if not found:
+        say(f"No approach of the run sends a whole prompt, so there is nothing to price on {price.model}.")
+        return
+    columns = ("the requests of", "prompt", "answer", "1,000 requests", "a month")
+    table = Table(*columns, title=f"On {marked(price.model)}", title_justify="left", box=None, header_style="dim")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for each in found:
+        tokens = f"{each.prompt_tokens:,.0f}", f"{each.answer_tokens:,.0f}"
+        table.add_row(marked(each.candidate), *tokens, _range(each, 1.0), _range(each, volume / 1000))
+    console = Console(highlight=False)
+    console.print()
+    console.print(table)
+    console.print(
+        f"[dim]Tokens as counted here; {TOKENS[0]:g} to {TOKENS[1]:g} times as many there, since its tokenizer is another, and "
+        f"answers up to {ANSWERS[1]:g} times as long; nothing cached. A month is {volume:,} requests. Nobody was asked: how "
+        "good the model is only its own answers tell (name it under models, with its endpoint).[/dim]"
+    )
+
+
+def _range(each: WhatIf, thousands: float) -> str:
+    from advisor.wording import money
+
+    if each.beyond:
+        return each.beyond
+    low, high = (value * thousands for value in (each.per_thousand.low or 0.0, each.per_thousand.high or 0.0))
+    return f"{each.per_thousand.unit} {money(low)} to {money(high)}"
+
+
+def _document(prices: Sequence[TokenPrices], verdict: Verdict | None) -> dict[str, Any]:
+    """What `--json` prints: prices for a million tokens, and money for 1,000 requests."""
+    from advisor.hosted import what_if
+
+    characters = 0.0 if verdict is None else float(verdict.story.facts["answer_characters"])
+    told = () if verdict is None else verdict.evaluations
+    requests = [(price, what_if(told, price, characters)) for price in prices]
+    return {
+        "prices": [
+            {
+                "model": price.model,
+                "input": price.input,
+                "cached": price.cached,
+                "output": price.output,
+                "currency": price.currency,
+                "source": price.source,
+            }
+            for price in prices
+        ],
+        "requests": [
+            {
+                "model": price.model,
+                "candidate": each.candidate,
+                "prompt_tokens": each.prompt_tokens,
+                "answer_tokens": each.answer_tokens,
+                "per_thousand_low": None if each.beyond else each.per_thousand.low,
+                "per_thousand_high": None if each.beyond else each.per_thousand.high,
+                "beyond": each.beyond,
+            }
+            for price, found in requests
+            for each in found
+        ],
+    }
