@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,14 +173,19 @@ def _buckets(shingles: Sequence[Hashes]) -> Iterator[list[int]]:
     starts = np.cumsum([0, *(len(shingles[index]) for index in filled[:-1])])
     random = np.random.default_rng(20)
     for _ in range(_BANDS):
-        rows = []
+        keys = np.zeros(len(filled), dtype=np.uint64)
         for _ in range(_ROWS):
             odd = np.uint64(int(random.integers(0, 2**63)) * 2 + 1)
-            rows.append(np.minimum.reduceat(_reordered(joined, odd), starts))
-        buckets: defaultdict[Any, list[int]] = defaultdict(list)
-        for index, key in zip(filled, zip(*(row.tolist() for row in rows), strict=True), strict=True):
-            buckets[key].append(index)
-        yield from (bucket for bucket in buckets.values() if len(bucket) > 1)
+            keys = _mixed(keys * _FACTOR + np.minimum.reduceat(_reordered(joined, odd), starts))
+        yield from ([filled[place] for place in bucket] for bucket in _alike(keys))
+
+
+def _alike(keys: Hashes) -> Iterator[list[int]]:
+    """Places of equal keys, where there are at least two of them, in ascending order."""
+    order = np.argsort(keys, kind="stable")
+    edges = np.flatnonzero(np.diff(keys[order], prepend=~keys[order[:1]], append=~keys[order[-1:]]))
+    for first in np.flatnonzero(np.diff(edges) > 1):
+        yield order[edges[first] : edges[first + 1]].tolist()
 
 
 def _reordered(hashes: Hashes, odd: np.uint64) -> Hashes:
