@@ -15,7 +15,7 @@ from benchmarks.formats import read_records
 from benchmarks.formats.clean import clean, text_of
 from benchmarks.formats.folder import SUFFIXES, folder_records
 from benchmarks.formats.json_lines import DECODER
-from benchmarks.formats.record import Record
+from benchmarks.formats.record import Record, lines
 from benchmarks.spec import Columns
 from strategies.contract import Case, Document
 
@@ -68,6 +68,24 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = ()) -> Case
     reader = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=tuple(slices))
     cases = tuple(reader.case(number, record) for number, record in enumerate(records, start=1))
     return Cases(cases=cases, notes=(*layout.notes, *reader.notes()))
+
+
+def read_inputs(path: Path, columns: Columns) -> list[str]:
+    """The inputs alone, of a file whose rows need no output, or of a text file with one input a line. Raises `BadInput`."""
+    if path.suffix.lower() == ".txt":
+        reader = _Texts(file=path.name)
+        found = (reader.text(line.rstrip("\r\n"), f"line {number}", "input") for number, line in lines(path))
+        return [text for text in found if text and text.strip()]
+    first, records = _peeked(path)
+    names = _column_names(first)
+    source = columns.input or usual(names, "input")
+    if not source:
+        raise BadInput(
+            f"{path.name} has no column with a usual name for the input; its columns are {shown_names(names)}."
+        )
+    layout = Layout(input=source)
+    cases = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=())
+    return [cases.input(record) for record in records]
 
 
 def _peeked(path: Path) -> tuple[list[Record], Iterator[Record]]:
@@ -141,6 +159,10 @@ class _CaseReader(_Texts):
             slices={name: self.text(values.get(name), place, name) or "" for name in self.slices},
             metadata=self._metadata(values, place),
         )
+
+    def input(self, record: Record) -> str:
+        """Of a record that need not hold anything else."""
+        return self._joined(record.values, self.layout.input, record.place, "input")
 
     def notes(self) -> tuple[str, ...]:
         notes = super().notes()

@@ -98,6 +98,11 @@ class Store:
         rows = self._db.execute("SELECT candidate, note FROM units WHERE kind = ? AND finished IS NOT NULL", (kind,))
         return {candidate: json.loads(note) for candidate, note in rows.fetchall()}
 
+    def fits(self) -> dict[str, str]:
+        """candidate -> name of its finished fit."""
+        rows = self._db.execute("SELECT candidate, name FROM units WHERE kind = 'fit' AND finished IS NOT NULL")
+        return dict(rows.fetchall())
+
     def candidates(self) -> list[str]:
         """Names of the candidates that have units here."""
         return [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks.models import Models
 from benchmarks.remembering import Memory, Remembering
@@ -48,3 +49,25 @@ class Bench:
 
     def progress(self, done: int, total: int, what: str) -> None:
         self.on_progress(done, total, what)
+
+
+class NoJournal:
+    """A journal in which nothing stands and nothing is kept."""
+
+    def get(self, key: str) -> None:
+        return None
+
+    def put(self, key: str, value: Mapping[str, Any]) -> None: ...
+
+
+def bare(models: Models, model_name: str, folder: Path) -> Bench:
+    """A workbench for what is loaded or fitted outside of a run: no budget, nothing remembered."""
+    return Bench(
+        models=models,
+        model_name=model_name,
+        seed=0,
+        tuning_tokens=0,
+        journal=NoJournal(),
+        folder=folder,
+        on_progress=lambda done, total, what: None,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import re
@@ -11,17 +12,19 @@ import signal
 import socket
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
+from advisor.answering import Answerer
 from advisor.reports.text import one_line
 from benchmarks.paths import without_folders
 from benchmarks.store import Store
-from strategies.contract import Case
+from strategies.contract import Case, Outcome, Prediction, Query, Sampling
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import Done, call, everything, finish, start, write_task
@@ -532,3 +535,81 @@ def test_check_takes_the_same_tasks_as_run(capsys: pytest.CaptureFixture[str]) -
     assert checked["fingerprint"] == benchmark.fingerprint
     assert checked["counts"]["examples"] == len(benchmark.task.examples)
     assert one_line(checked["task"]) == "support-intents"
+
+
+# ---------------------------------------------------------------- answers to new requests
+
+
+@pytest.mark.parametrize("name", ["majority", "copy nearest", "prompting", "lora"])
+def test_new_requests_are_answered_as_in_the_run(
+    name: str, finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heldout = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))["benchmark"]["heldout"]
+    with closing(Store(finished.folder / "run.sqlite")) as store:
+        wanted = {row.key: row.outcome for row in store.rows(name, "heldout")}
+    requests = tmp_path / "new.jsonl"
+    requests.write_text("".join(json.dumps({"text": case["input"]}) + "\n" for case in heldout), encoding="utf-8")
+    task = str(finished.desk / "task.yaml")
+    done = call(capsys, "predict", str(finished.folder), str(requests), "--candidate", name, "--task", task)
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert [row["input"] for row in rows] == [case["input"] for case in heldout]
+    assert [row["answer"] for row in rows] == [getattr(wanted[case["id"]], "text", None) for case in heldout]
+    assert f"answered by {name}" in done.err
+
+
+def test_what_cannot_answer_says_what_to_do(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, task = str(finished.folder), str(finished.desk / "task.yaml")
+    requests = tmp_path / "new.txt"
+    requests.write_text("where is my parcel\n\nthe invoice is wrong\n", encoding="utf-8")
+    told = call(capsys, "predict", run, str(requests), "--candidate", "majority", "--task", task)
+    assert len(told.out.splitlines()) == 2
+    refused = {
+        "--task task.yaml": (run, str(requests), "--candidate", "lora"),
+        "Did you mean 'lora'?": (run, str(requests), "--candidate", "lara", "--task", task),
+        "there is no file": (run, str(tmp_path / "missing.csv"), "--candidate", "majority"),
+        "holds no run": (str(tmp_path), str(requests)),
+    }
+    for says, arguments in refused.items():
+        done = call(capsys, "predict", *arguments)
+        assert done.code == 2
+        assert says in done.err
+    monkeypatch.setattr("sys.stdin", io.StringIO("where is my parcel\n"))
+    piped = call(capsys, "predict", run, "--candidate", "copy nearest", "--task", task)
+    assert json.loads(piped.out)["input"] == "where is my parcel"
+
+
+def test_without_a_name_it_is_what_the_run_recommends(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    told = json.loads((finished.folder / "report.json").read_text(encoding="utf-8"))["facts"]
+    requests = finished.desk / "one.txt"
+    requests.write_text("where is my parcel\n", encoding="utf-8")
+    done = call(capsys, "predict", str(finished.folder), str(requests), "--task", str(finished.desk / "task.yaml"))
+    recommended = told["choice"] or told["safe"]
+    if recommended:
+        assert f"answered by {recommended}" in done.err
+    else:
+        assert (done.code, "recommends no approach" in done.err) == (2, True)
+
+
+def test_a_cascade_hands_on_what_its_first_part_is_not_sure_of() -> None:
+    class Part:
+        def __init__(self, answers: dict[str, tuple[str, float]]) -> None:
+            self.answers = answers
+
+        def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+            for query in queries:
+                text, sure = self.answers[query.input]
+                yield query.key, Prediction(text=text, probabilities={text: sure, "else": 1 - sure})
+
+        def save(self, folder: Path) -> None: ...
+
+        def describe(self) -> Mapping[str, Any]:
+            return {}
+
+    first = Part({"a": ("one", 0.9), "b": ("one", 0.6)})
+    second = Part({"b": ("two", 0.8)})
+    cascade = Answerer(name="second after first", parts=(first, second), sampling=Sampling(), below=0.7)
+    found = [(text, getattr(outcome, "text", None)) for text, outcome in cascade.answers(["b", "a", "b"])]
+    assert found == [("b", "two"), ("a", "one"), ("b", "two")]

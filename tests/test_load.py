@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from benchmarks.contract import BadInput
 from benchmarks.formats.clean import clean
-from benchmarks.load import load_documents, load_examples, read_cases, read_documents
+from benchmarks.load import load_documents, load_examples, read_cases, read_documents, read_inputs
 from benchmarks.spec import Columns
 
 ROWS = [
@@ -186,3 +186,27 @@ def test_documents_come_from_rows_with_usual_names(tmp_path: Path) -> None:
     )
     (document,) = load_documents(path)
     assert (document.id, document.title, document.text, document.date) == ("d7", "Leave", "Ten days.", "2024")
+
+
+# ---------------------------------------------------------------- inputs alone
+
+
+def test_inputs_need_no_output_and_may_be_joined(tmp_path: Path) -> None:
+    table = tmp_path / "new.csv"
+    table.write_text("subject,body\nLate,where is it\nWrong,two and not three\n", encoding="utf-8")
+    columns = Columns(input="{subject}: {body}")
+    assert read_inputs(table, columns) == ["Late: where is it", "Wrong: two and not three"]
+    assert read_inputs(table, Columns()) == ["where is it", "two and not three"]
+    texts = tmp_path / "new.txt"
+    texts.write_bytes("\ufeffone\r\n\r\n two \u200b\n".encode())
+    assert read_inputs(texts, Columns()) == ["one", " two "]
+
+
+def test_inputs_that_cannot_be_found_are_named(tmp_path: Path) -> None:
+    rows = tmp_path / "new.jsonl"
+    rows.write_text('{"temperature": 3}\n', encoding="utf-8")
+    with pytest.raises(BadInput, match="no column with a usual name for the input"):
+        read_inputs(rows, Columns())
+    rows.write_text('{"text": "a"}\n{"text": null}\n', encoding="utf-8")
+    with pytest.raises(BadInput, match="line 2 has no input"):
+        read_inputs(rows, Columns())

@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "advisor.cli.check",
     "run": "advisor.cli.run",
     "report": "advisor.cli.report",
+    "predict": "advisor.cli.predict",
     "price": "advisor.cli.price",
     "models": "advisor.cli.models",
     "doctor": "advisor.cli.doctor",

@@ -6,13 +6,12 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from advisor.comparison import Prepared, Wishes, prepare
 from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import CurvePoint
 from benchmarks.curve import DRAWS, bracket, sampled, sizes
-from benchmarks.workbench import Bench
+from benchmarks.workbench import bare
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
 from strategies.contract import Case, Query, Sampling, Strategy, Task
@@ -71,24 +70,6 @@ def measured(plan: Plan, sample: int, strategy: Strategy) -> Mapping[str, float]
 def scores(strategy: Strategy, prepared: Prepared, task: Task, asked: Sequence[Case]) -> tuple[float, ...]:
     """Fitted on the task's examples, asked these cases."""
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(
-            models=prepared.models,
-            model_name="",
-            seed=0,
-            tuning_tokens=0,
-            journal=_Nothing(),
-            folder=Path(folder),
-            on_progress=lambda done, total, what: None,
-        )
+        bench = bare(prepared.models, "", Path(folder))
         found = dict(strategy.fit(task, bench).answer([Query.of(case.input) for case in asked], Sampling()))
     return tuple(task.score(case, found[Query.of(case.input).key]) for case in asked)
-
-
-class _Nothing:
-    """A journal in which nothing stands."""
-
-    def get(self, key: str) -> None:
-        return None
-
-    def put(self, key: str, value: Mapping[str, Any]) -> None:
-        return None

@@ -1,0 +1,73 @@
+"""`advisor predict`: answers new requests with what a run has fitted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from advisor.cli.shown import say
+from benchmarks.contract import BadInput
+
+if TYPE_CHECKING:
+    from strategies.contract import Outcome
+
+
+@click.command(name="predict")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("requests", type=click.Path(path_type=Path), required=False)
+@click.option("--candidate", default="", help="An approach by its name in the table. Default: what the run recommends.")
+@click.option("--task", default="", help="The run's task.yaml, where its models lie in folders of this machine.")
+@click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
+def command(run: Path, requests: Path | None, candidate: str, task: str, allow_code: bool) -> None:
+    """Answer REQUESTS with what was fitted in the folder RUN, one JSON object a line.
+
+    REQUESTS is a JSONL, JSON, CSV or Parquet file with an input column, or a .txt with one request a line; without it lines
+    of standard input are answered. Example: advisor predict runs/first new.csv > answers.jsonl
+    """
+    from advisor.answering import answerer
+    from strategies.models.quiet import quiet
+
+    inputs = _inputs(run, requests)
+    with quiet():
+        known = answerer(run, candidate, task, allow_code)
+        say(f"{len(inputs):,} requests, answered by {known.name}")
+        for text, outcome in known.answers(inputs):
+            click.echo(json.dumps(_row(text, outcome), ensure_ascii=False))
+
+
+def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
+    from advisor.stored import about_run
+    from benchmarks.load import read_inputs
+    from benchmarks.spec import Columns
+
+    columns = Columns(**{key: value for key, value in (about_run(run)["spec"].get("columns") or {}).items() if value})
+    if requests is None:
+        found = [line.strip() for line in sys.stdin if line.strip()]
+    elif requests.is_file():
+        found = read_inputs(requests, columns)
+    else:
+        raise BadInput(f"there is no file {requests}. Name one, or send one request a line to standard input.")
+    if not found:
+        raise BadInput("there are no requests. Write one a line.")
+    return found
+
+
+def _row(text: str, outcome: Outcome) -> dict[str, Any]:
+    """What is not known is left out."""
+    from strategies.answers import sureness
+    from strategies.contract import Abstention, Prediction
+
+    if not isinstance(outcome, Prediction):
+        problem = outcome.reason if isinstance(outcome, Abstention) else outcome.message
+        return {"input": text, "answer": None, "problem": problem or "no answer"}
+    row: dict[str, Any] = {"input": text, "answer": outcome.text}
+    if (sure := sureness(outcome)) is not None:
+        row["sure"] = round(sure, 4)
+    if named := [each.document_id for each in outcome.evidence if each.document_id]:
+        row["evidence"] = named
+    return row
