@@ -70,6 +70,8 @@ class Prepared:
     reuse: Path | None = None
     curve: bool = False
     economical: bool = False
+    traffic: Sequence[str] = ()
+    """Real requests without answers."""
     looks: Path | None = None
     """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
     try things out on."""
@@ -105,6 +107,7 @@ class Prepared:
             curve=self.curve,
             enough=self._stop_rule(),
             economy=self._economy(),
+            traffic=self.traffic,
         )
 
     @property
@@ -214,10 +217,17 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         reuse=wishes.reuse,
         curve=wishes.curve,
         economical=wishes.economical,
+        traffic=_traffic(found),
         looks=None if found.origin else found.folder,
     )
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
     return replace(prepared, assembly=assembly.at(look))
+
+
+def _traffic(found: Found) -> list[str]:
+    from benchmarks.load import read_inputs
+
+    return read_inputs(found.folder / found.spec.traffic, found.spec.columns) if found.spec.traffic else []
 
 
 def _with_models(spec: Spec, names: Sequence[str]) -> Spec:

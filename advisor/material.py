@@ -10,6 +10,7 @@ from advisor.contract import Costs, ExampleAnswers, Recommendation, Status
 from advisor.economics import Ranking
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.mistakes import Mistakes
+from benchmarks.population import Apart
 from strategies.contract import Trial
 
 
@@ -32,6 +33,8 @@ class Extras:
     predicted_outcome: str = ""
     held_out_shown: bool = False
     """Held-out errors were shown before: what is measured now is a development figure."""
+    population: Apart | None = None
+    """How well real requests are told from the held-out cases, where there is a sample of them."""
     mistakes: Mistakes | None = None
     """Of the candidate that the story is about, on the selection cases."""
     label_price: tuple[float, str] | None = None

@@ -122,6 +122,7 @@ def _verdict(
     from advisor.economics import costs
     from advisor.story import Extras, tell
     from benchmarks.mistakes import mistakes
+    from benchmarks.population import POPULATION, Apart
     from benchmarks.prices import machine_prices
     from benchmarks.spec import parse_spec
     from benchmarks.stored import selection_answers
@@ -145,6 +146,7 @@ def _verdict(
         predicted_order=tuple(prediction.get("ranking", ())),
         predicted_outcome=str(prediction.get("outcome", "")),
         recorded=bool(about.get("recorded", False)),
+        population=Apart(**found_apart) if (found_apart := store.meta(POPULATION)) else None,
         mistakes=mistakes(benchmark, answers, families, about_it),
         label_price=(prices.upkeep.label_price, prices.currency) if prices.upkeep.label_price else None,
     )

@@ -114,6 +114,7 @@ def _facts(material: Material) -> dict[str, Any]:
             }
             for each in told.differences
         ],
+        "population": None if (told_apart := material.extras.population) is None else vars(told_apart) | {},
         "provenance": dict(material.extras.provenance),
     }
     finite: dict[str, Any] = _finite(facts)

@@ -101,7 +101,21 @@ def confidence(material: Material) -> str:
     if benchmark.margin is not None and material.recommendation.best is not None:
         best = material.recommendation.best
         sure += f" Close to the best need not be good: the best here, {best}, {_reaches(material, best)}."
-    return f"{sure} This holds for requests like these cases, and for no others."
+    return f"{sure} This holds for requests like these cases, and for no others.{_like_traffic(material)}"
+
+
+def _like_traffic(material: Material) -> str:
+    """Whether real requests are like the cases, where there is a sample of them."""
+    found = material.extras.population
+    if found is None:
+        return ""
+    told = f"{percent(found.share)}, where 50 % is chance"
+    if found.differ:
+        return (
+            f" The sample of {found.other} is not like them: a classifier tells the two apart in {told}. Label some of "
+            "those requests before you rely on the figures."
+        )
+    return f" A classifier does not tell them from the sample of {found.other} ({told})."
 
 
 def _looks(benchmark: Benchmark) -> str:

@@ -16,6 +16,7 @@ from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation
 from benchmarks.economical import Economy
 from benchmarks.models import Models
 from benchmarks.plan import Options, Unit, curve_units, described, units
+from benchmarks.population import POPULATION, apart
 from benchmarks.remembering import Memory
 from benchmarks.reuse import Earlier, program
 from benchmarks.store import Finished, Store
@@ -79,6 +80,8 @@ class Run:
     more; None: everything is asked."""
     economy: Economy | None = None
     """Which candidates are not worth fitting; None: every one is."""
+    traffic: Sequence[str] = ()
+    """Real requests without answers, which the held-out cases are compared with."""
     reuse: Path | None = None
     """Folder of an earlier run from which looks and trainings are taken over."""
 
@@ -93,6 +96,7 @@ class Run:
             self._agree(store, earlier)
             self._perform(store, earlier)
             add_cascade(self.benchmark, self.candidates, store)
+            self._compare_with_traffic(store)
         finally:
             store.close()
             if earlier is not None:
@@ -182,6 +186,14 @@ class Run:
                     chosen[unit.candidate] = _chosen(done)
             store.finish(done)
             self.events.finished(unit, done)
+
+    def _compare_with_traffic(self, store: Store) -> None:
+        if not self.traffic or store.meta(POPULATION) is not None:
+            return
+        names = ("these cases", f"{len(self.traffic):,} real requests")
+        texts = ([case.input for case in self.benchmark.heldout], self.traffic)
+        found = apart(names, texts, self.models.embedder, self.options.seed)
+        store.set_meta(POPULATION, None if found is None else asdict(found))
 
     def _settles(self, unit: Unit, store: Store) -> bool:
         """Whether the unit asks held-out cases of a candidate that those before them have decided."""

@@ -96,6 +96,8 @@ class Spec(Section):
     heldout: Filled | None = None
     documents: Filled | None = None
     recorded: Filled | None = None
+    traffic: Filled | None = None
+    """Real requests without answers, to see whether the held-out cases are like them."""
     labels: tuple[str, ...] | str | None = None
     answer_schema: dict[str, Any] | str | None = Field(default=None, alias="schema")
     pattern: Filled | None = None
@@ -195,6 +197,7 @@ class Spec(Section):
         """The keys that name a file or folder, and what they name."""
         named = {"examples": self.examples, "heldout": self.heldout, "documents": self.documents}
         named["recorded"] = self.recorded
+        named["traffic"] = self.traffic
         named["labels"] = self.labels if isinstance(self.labels, str) else None
         named["schema"] = self.answer_schema if isinstance(self.answer_schema, str) else None
         return {key: name for key, name in named.items() if name is not None}

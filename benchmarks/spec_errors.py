@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.yaml_text import YamlText
 
 SPEC_KEYS = (
-    *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "labels", "schema"),
+    *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "traffic", "labels", "schema"),
     *("target", "constraints", "volume", "horizon_months", "temperature", "slices", "models", "embedder", "columns"),
     *("metric", "margin", "pattern", "prices", "procedure", "upkeep"),
 )
@@ -34,6 +34,7 @@ _SAMPLES: Mapping[str, str] = {
     "heldout": "heldout: heldout.jsonl",
     "documents": "documents: documents.jsonl",
     "recorded": "recorded: answers.jsonl",
+    "traffic": "traffic: last-month.csv",
     "labels": "labels: [invoice, refund, other]",
     "schema": "schema: {type: object}",
     "pattern": "pattern: '[A-Z]{2}-[0-9]+'",

@@ -537,6 +537,41 @@ def test_check_takes_the_same_tasks_as_run(capsys: pytest.CaptureFixture[str]) -
     assert one_line(checked["task"]) == "support-intents"
 
 
+# ---------------------------------------------------------------- which tasks and runs there are
+
+
+def test_every_task_that_can_be_named_is_listed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks import tasks
+
+    rows = {row["name"]: row for row in json.loads(call(capsys, "tasks", "--json").out)}
+    assert tuple(rows) == tasks.names()
+    assert rows["order-extract"]["kind"] == "extraction"
+    assert rows["order-extract"]["here"]
+    monkeypatch.setenv("ADVISOR_DATA", str(tmp_path / "nowhere"))
+    assert "banking77" in call(capsys, "tasks").out
+    assert not json.loads(call(capsys, "tasks", "--json").out)[list(rows).index("banking77")]["here"]
+
+
+def test_runs_are_listed_with_what_they_said(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = json.loads((finished.folder / "report.json").read_text(encoding="utf-8"))["facts"]
+    (row,) = json.loads(call(capsys, "runs", str(finished.desk), "--json").out)
+    assert (row["run"], row["task"], row["verdict"]) == ("first", "tiny topics", facts["verdict"])
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "run.json").write_text("{}", encoding="utf-8")
+    (begun / "report.json").write_text('{"facts": {"task"', encoding="utf-8")
+    (tmp_path / "no-run").mkdir()
+    shown = call(capsys, "runs", str(tmp_path)).out
+    assert "not told yet" in shown
+    assert "no-run" not in shown
+    assert "no runs" in call(capsys, "runs", str(tmp_path / "no-run")).out
+    assert call(capsys, "runs", str(tmp_path / "missing")).code == 2
+
+
 # ---------------------------------------------------------------- answers to new requests
 
 

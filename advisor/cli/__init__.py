@@ -18,9 +18,12 @@ COMMANDS = {
     "ask": "advisor.cli.ask",
     "check": "advisor.cli.check",
     "run": "advisor.cli.run",
+    "runs": "advisor.cli.runs",
     "report": "advisor.cli.report",
+    "compare": "advisor.cli.compare",
     "predict": "advisor.cli.predict",
     "price": "advisor.cli.price",
+    "tasks": "advisor.cli.tasks",
     "models": "advisor.cli.models",
     "doctor": "advisor.cli.doctor",
 }

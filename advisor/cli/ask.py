@@ -32,7 +32,7 @@ QUESTIONS = {
 NEEDED = ("kind", "examples")
 
 
-@click.command(name="ask")
+@click.command(name="ask", short_help="Say what to try first, before any run.")
 @click.argument("task", required=False)
 @click.option("--kind", type=QUESTIONS["kind"][1], help="What comes out.")
 @click.option("--examples", type=QUESTIONS["examples"][1], help="Examples with their right answers.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.shown import goal_of, marked, shown
+from advisor.cli.shown import goal_of, marked, say, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,25 +20,52 @@ if TYPE_CHECKING:
 _LABELS_SHOWN = 12
 
 
-@click.command(name="check")
+@click.command(name="check", short_help="Check the data of a task.")
 @click.argument("task")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the split.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
-def command(task: str, as_json: bool, seed: int, allow_code: bool) -> None:
+@click.option(
+    "--doubts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the examples whose label a linear head doubts into this CSV; needs the embedding model.",
+)
+def command(task: str, as_json: bool, seed: int, allow_code: bool, doubts: Path | None) -> None:
     """Check the data of TASK: counts, lengths, labels, mistakes, and whether the target can be decided.
 
-    TASK is the path of a task.yaml or the name of a bundled or public task. No model runs and nothing is written.
+    TASK is the path of a task.yaml or the name of a bundled or public task. Without --doubts no model runs.
     """
     from advisor.comparison import find
 
-    assembly = find(task).assembled(seed=seed, allow_code=allow_code)
+    found = find(task)
+    assembly = found.assembled(seed=seed, allow_code=allow_code)
+    if doubts is not None:
+        _doubt(assembly, found.folder, doubts)
     if as_json:
         click.echo(json.dumps(document(assembly), ensure_ascii=False, indent=2))
         return
     from rich.console import Console
 
     _print(assembly, Console(highlight=False))
+
+
+def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:
+    """Only for labels: what else there is to doubt takes a person to read."""
+    from advisor.wording import counted
+    from benchmarks.contract import BadInput
+    from benchmarks.doubts import doubts, write_sheet
+    from benchmarks.models import Models
+
+    task, spec = assembly.benchmark.task, assembly.spec
+    if task.kind != "classification":
+        raise BadInput(f"--doubts looks at labels, and this task is {task.kind}. Leave it out.")
+    models = Models(spec.models, embedder_spec=spec.embedder, base=folder)
+    found = doubts(task.examples, models.embedder, assembly.parts.seed)
+    write_sheet(found, sheet)
+    say(
+        f"{counted(len(found), 'example')} of {len(task.examples):,} may have the wrong label, the most doubtful first in "
+        f"{sheet}. Look through them: a label that is often confused with another is doubted too."
+    )
 
 
 def document(assembly: Assembly) -> dict[str, Any]:

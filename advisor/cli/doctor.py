@@ -27,7 +27,7 @@ OVERRIDES = (
 PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu")
 
 
-@click.command(name="doctor")
+@click.command(name="doctor", short_help="Show what models run with, and why.")
 @click.option("--again", is_flag=True, help="Measure anew: something else was running the first time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 def command(again: bool, as_json: bool) -> None:

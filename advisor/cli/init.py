@@ -10,7 +10,7 @@ from advisor.cli.shown import shown
 from benchmarks.contract import BadInput
 
 
-@click.command(name="init")
+@click.command(name="init", short_help="Propose a task file for your examples.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Write over a task.yaml that exists.")
 def command(file: Path, force: bool) -> None:

@@ -11,7 +11,7 @@ from advisor.cli.shown import broken
 from strategies.models.weights import KNOWN, Cached, ModelUnavailable, cache_folder, cached, resolve
 
 
-@click.group(name="models", invoke_without_command=True)
+@click.group(name="models", short_help="List models, and fetch them.", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from strategies.contract import Outcome
 
 
-@click.command(name="predict")
+@click.command(name="predict", short_help="Answer new requests with what was fitted.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("requests", type=click.Path(path_type=Path), required=False)
 @click.option("--candidate", default="", help="An approach by its name in the table. Default: what the run recommends.")

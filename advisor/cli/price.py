@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmarks.prices import TokenPrices
 
 
-@click.command(name="price")
+@click.command(name="price", short_help="Say what hosted models cost.")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--run", "run", help="Folder of a run, or example: what its requests would cost on each MODEL.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")

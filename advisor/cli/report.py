@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXAMPLE = "example"
 
 
-@click.command(name="report")
+@click.command(name="report", short_help="Tell a stored run again.")
 @click.argument("run")
 @click.option("--rescore", is_flag=True, help="Score the stored answers again before telling.")
 @click.option(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ASK_ABOVE_MINUTES = 60
 
 
-@click.command(name="run")
+@click.command(name="run", short_help="Compare the approaches and recommend one.")
 @click.argument("task")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/NAME.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder; finished work is not done again.")

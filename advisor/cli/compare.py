@@ -1,0 +1,69 @@
+"""`advisor compare`: two runs side by side on the held-out inputs that both answered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from advisor.cli.shown import marked
+
+if TYPE_CHECKING:
+    from advisor.compared import Change, Comparison
+
+
+@click.command(name="compare", short_help="Say what changed between two runs.")
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+def command(before: Path, after: Path, allow_code: bool, as_json: bool) -> None:
+    """Say what changed between the runs in the folders BEFORE and AFTER, and what that was worth for each approach.
+
+    Both are scored anew with the metric and the right answers of AFTER, without any model.
+    Example: advisor compare runs/first runs/cleaned
+    """
+    from advisor.compared import compare
+
+    found = compare(before, after, allow_code)
+    if as_json:
+        changes = [asdict(change) | {"difference": change.difference} for change in found.changes]
+        click.echo(json.dumps(asdict(found) | {"changes": changes}, ensure_ascii=False, indent=2))
+        return
+    _print(found, (before.name, after.name))
+
+
+def _print(found: Comparison, names: tuple[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from advisor.wording import counted, listed
+
+    console = Console(highlight=False)
+    for sentence in found.what or ("Nothing that was given is another.",):
+        console.print(marked(sentence))
+    console.print()
+    columns = ("approach", marked(names[0]), marked(names[1]), "difference", "95 % interval", "p")
+    table = Table(*columns, box=None, pad_edge=False, header_style="dim")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for change in sorted(found.changes, key=lambda change: -change.difference):
+        table.add_row(marked(change.candidate), *_figures(change))
+    console.print(table)
+    note = (
+        f"On the {counted(found.shared, 'held-out input')} that both runs answered, case by case, each approach on its own: "
+        "of twenty that did not change one looks as if it had (p below 0.05)."
+    )
+    left_out = f" Measured in one run only, or not on all of these: {listed(list(found.only))}." if found.only else ""
+    console.print(f"[dim]{marked(note + left_out)}[/dim]")
+
+
+def _figures(change: Change) -> tuple[str, ...]:
+    from advisor.wording import percent, points, probability
+
+    low, high = (f"{round(100 * value):+d}" for value in (change.low, change.high))
+    figures = percent(change.before), percent(change.after), points(change.difference)
+    return (*figures, f"{low} to {high}", probability(change.p_value))

@@ -1,0 +1,57 @@
+"""`advisor tasks`: which tasks can be run by name, and whether their data is on this disk."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from advisor.cli.shown import marked
+from benchmarks.contract import BadInput
+
+
+@click.command(name="tasks", short_help="List the tasks that have a name.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+def command(as_json: bool) -> None:
+    """List the tasks that `advisor run` knows by name: those that come with the product, and public datasets.
+
+    Example: advisor run support-intents
+    """
+    from benchmarks import tasks
+
+    found = [_row(name) for name in tasks.names()]
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    _print(found)
+
+
+def _row(name: str) -> dict[str, Any]:
+    from benchmarks import tasks
+    from benchmarks.tasks.dataset import PublicDataset
+
+    task = tasks.find(name)
+    assert task is not None
+    if not isinstance(task, PublicDataset):
+        return {"name": name, "kind": task.open()[0].kind, "from": task.origin, "here": True}
+    try:
+        here = task.folder() is not None
+    except BadInput:
+        here = False
+    return {"name": name, "kind": task.kind, "from": task.origin, "here": here}
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("task", "kind", "here", "from", box=None, pad_edge=False, header_style="dim")
+    for row in found:
+        table.add_row(row["name"], row["kind"], "yes" if row["here"] else "no", marked(row["from"]))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        "[dim]Here: the data is on this disk (the folder that ADVISOR_DATA names, or downloaded before); a run downloads the "
+        "others where it can.[/dim]"
+    )

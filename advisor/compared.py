@@ -1,0 +1,210 @@
+"""Two runs side by side on the held-out inputs that both answered, scored alike: what a change of data was worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from advisor.stored import about_run
+from advisor.wording import counted, listed
+from benchmarks.contract import Answered, BadInput, Benchmark, Metric
+from benchmarks.frozen import thaw
+from benchmarks.outcomes import text_of
+from benchmarks.resampling import bootstrap_figures
+from benchmarks.statistics import paired_difference
+from benchmarks.store import Store
+from strategies.contract import Case, Outcome, Prediction
+
+FEWEST = 30
+"""Shared held-out cases from which on two runs are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A stored run: what was asked, and the answers of each candidate to the held-out cases, by input."""
+
+    name: str
+    benchmark: Benchmark
+    answers: Mapping[str, Mapping[str, Outcome]]
+    identity: Mapping[str, Any]
+    program: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One approach in both runs. `low` and `high`: two-sided 95 % interval of the difference."""
+
+    candidate: str
+    before: float
+    after: float
+    low: float
+    high: float
+    p_value: float
+
+    @property
+    def difference(self) -> float:
+        return self.after - self.before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What changed between two runs, and what that changed."""
+
+    shared: int
+    """Held-out inputs that both runs answered; scored with the metric and the answers of the later run."""
+    what: tuple[str, ...]
+    """One sentence for each thing that is not the same."""
+    changes: tuple[Change, ...]
+    only: tuple[str, ...]
+    """Approaches that only one of the runs has figures for."""
+
+
+def compare(before: Path, after: Path, allow_code: bool = False) -> Comparison:
+    """Raises `BadInput` where a folder holds no run, or too few inputs are shared."""
+    one, other = opened(before, allow_code), opened(after, allow_code)
+    asked = {case.input for case in one.benchmark.heldout}
+    cases = list({case.input: case for case in other.benchmark.heldout if case.input in asked}.values())
+    if len(cases) < FEWEST:
+        raise BadInput(
+            f"the two runs share {counted(len(cases), 'held-out input')}, and {FEWEST} are needed. Keep the held-out file when "
+            "the examples change, so that runs can be compared."
+        )
+    both = [name for name in other.answers if name in one.answers]
+    changes = [_change(name, cases, (one, other)) for name in both]
+    known = list(dict.fromkeys([*one.answers, *other.answers]))
+    found = tuple(change for change in changes if change is not None)
+    named = {change.candidate for change in found}
+    return Comparison(
+        shared=len(cases),
+        what=tuple(_what(one, other)),
+        changes=found,
+        only=tuple(name for name in known if name not in named),
+    )
+
+
+def opened(folder: Path, allow_code: bool = False) -> Run:
+    """Raises `BadInput`."""
+    about = about_run(folder)
+    benchmark = thaw(about["benchmark"], folder, allow_code)
+    inputs = {case.id: case.input for case in benchmark.heldout}
+    with closing(Store(folder / "run.sqlite")) as store:
+        answers = {
+            name: {inputs[row.key]: row.outcome for row in store.rows(name, "heldout")} for name in store.candidates()
+        }
+        identity, provenance = store.meta("identity") or {}, store.meta("provenance") or {}
+    return Run(
+        name=folder.name,
+        benchmark=benchmark,
+        answers={name: rows for name, rows in answers.items() if rows},
+        identity=identity,
+        program=str(provenance.get("program", "")),
+    )
+
+
+def _change(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Change | None:
+    """None where one of the runs did not ask the candidate all of the cases."""
+    if any(case.input not in run.answers[name] for case in cases for run in runs):
+        return None
+    metric = runs[1].benchmark.metric
+    before, after = (_scored(metric, cases, run.answers[name]) for run in runs)
+    groups = [case.group or case.id for case in cases]
+    if metric.over_rows:
+        return _over_rows(name, metric, (before, after), groups)
+    found = paired_difference([row.score for row in after], [row.score for row in before], groups)
+    return Change(
+        candidate=name,
+        before=metric.summarise(before),
+        after=metric.summarise(after),
+        low=found.lower,
+        high=found.upper,
+        p_value=found.p_value,
+    )
+
+
+def _scored(metric: Metric, cases: Sequence[Case], answers: Mapping[str, Outcome]) -> list[Answered]:
+    return [
+        Answered(
+            case=case,
+            text=text_of(answers[case.input]),
+            score=metric.score(case, text_of(answers[case.input]))
+            if isinstance(answers[case.input], Prediction)
+            else 0.0,
+        )
+        for case in cases
+    ]
+
+
+def _over_rows(
+    name: str, metric: Metric, both: tuple[Sequence[Answered], Sequence[Answered]], groups: Sequence[str]
+) -> Change:
+    """By a bootstrap of whole groups of cases, the same for both runs."""
+
+    def halved(picked: Any) -> float:
+        before, after = (metric.summarise([rows[place] for place in picked]) for rows in both)
+        return (after - before + 1) / 2
+
+    drawn = bootstrap_figures(halved, groups)
+    below = sum(figure <= 0.5 for figure in drawn.figures) + 1
+    above = sum(figure >= 0.5 for figure in drawn.figures) + 1
+    before, after = (metric.summarise(rows) for rows in both)
+    return Change(
+        candidate=name,
+        before=before,
+        after=after,
+        low=2 * drawn.lower(0.025) - 1,
+        high=2 * drawn.upper(0.025) - 1,
+        p_value=min(1.0, 2 * min(below, above) / (len(drawn.figures) + 1)),
+    )
+
+
+# ---------------------------------------------------------------- what is not the same
+
+
+def _what(before: Run, after: Run) -> Iterator[str]:
+    one, other = before.benchmark, after.benchmark
+    yield from _data("examples", _outputs(one.task.examples), _outputs(other.task.examples))
+    held = {case.input: set(case.accepted) for case in one.heldout}
+    corrected = sum(case.input in held and held[case.input] != set(case.accepted) for case in other.heldout)
+    if corrected:
+        yield f"The right answer of {counted(corrected, 'held-out case')} is another; both runs are scored with the later one."
+    yield from _data(
+        "documents",
+        {document.id: document.text for document in one.task.documents},
+        {document.id: document.text for document in other.task.documents},
+    )
+    if one.task.instruction != other.task.instruction:
+        yield "The instruction is another."
+    if one.metric != other.metric:
+        yield f"The metric is another, or has other settings; both runs are scored by {other.metric.name} as it is now."
+    options, later = (run.identity.get("options", {}) for run in (before, after))
+    names = {"seed": "seed", "tuning_tokens": "tuning budget in tokens"}
+    for key, said in names.items():
+        if options.get(key) != later.get(key):
+            yield f"The {said} was {options.get(key)} and is {later.get(key)}."
+    if before.identity.get("weights") != after.identity.get("weights"):
+        yield f"The models were {_models(before)} and are {_models(after)}."
+    if before.program != after.program:
+        yield "The program that fits and answers is another version."
+
+
+def _data(what: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    removed, added = len(before.keys() - after.keys()), len(after.keys() - before.keys())
+    changed = sum(before[key] != after[key] for key in before.keys() & after.keys())
+    parts = [
+        f"{number:,} {verb}"
+        for number, verb in ((removed, "left out"), (added, "added"), (changed, "changed"))
+        if number
+    ]
+    if parts:
+        yield f"Of {len(before):,} {what} there are {len(after):,} now: {listed(parts)}."
+
+
+def _outputs(cases: Sequence[Case]) -> dict[str, str]:
+    return {case.input: "\x1f".join(case.accepted) for case in cases}
+
+
+def _models(run: Run) -> str:
+    return listed(sorted(run.identity.get("weights", {}))) or "none"

@@ -1,0 +1,97 @@
+"""Two runs side by side: the inputs that both answered, scored alike, and what was changed between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from strategies.contract import Case
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import call, write_task
+
+PLAIN = [word for name in ("majority", "copy nearest") for word in ("--approach", name)]
+
+
+def task(folder: Path, models: Folders, cases: tuple[Sequence[Case], Sequence[Case]], *lines: str) -> None:
+    """Examples and held-out cases in files of their own."""
+    examples, heldout = cases
+    write_task(folder, models, "heldout: held.jsonl", *lines, cases=examples)
+    rows = [{"id": case.id, "input": case.input, "output": case.output} for case in heldout]
+    (folder / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], folder: str, *more: str) -> None:
+    done = call(capsys, "run", f"{folder}/task.yaml", "--out", f"runs/{folder}", "--no-probes", *PLAIN, *more)
+    assert done.code in (0, 100, 101), done.err
+
+
+def test_what_cleaning_was_worth_is_shown_under_the_corrected_key(
+    desk: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = tiny.messages(160)
+    examples, heldout = cases[:100], cases[100:]
+    labels = sorted({case.output for case in cases})
+    wrong = [
+        dataclasses.replace(case, output=labels[0]) if place % 3 == 0 else case for place, case in enumerate(examples)
+    ]
+    slips = [dataclasses.replace(case, output=labels[1]) if place < 5 else case for place, case in enumerate(heldout)]
+    stated = f"labels: [{', '.join(labels)}]"
+    task(desk / "noisy", model_folders, (wrong, slips), stated)
+    task(desk / "clean", model_folders, (examples, heldout), stated)
+    run(capsys, "noisy")
+    run(capsys, "clean")
+    done = call(capsys, "compare", "runs/noisy", "runs/clean", "--json")
+    found = json.loads(done.out)
+    changed = sum(one.output != other.output for one, other in zip(wrong, examples, strict=True))
+    corrected = sum(one.output != other.output for one, other in zip(slips, heldout, strict=True))
+    assert found["shared"] == 60
+    assert found["what"] == [
+        f"Of 100 examples there are 100 now: {changed} changed.",
+        f"The right answer of {corrected} held-out cases is another; both runs are scored with the later one.",
+    ]
+    by_name = {change["candidate"]: change for change in found["changes"]}
+    nearest = by_name["copy nearest"]
+    assert nearest["difference"] > 0.1
+    assert 0 < nearest["low"] < nearest["difference"] < nearest["high"]
+    assert nearest["p_value"] < 0.05
+    rows = json.loads(call(capsys, "report", "runs/clean", "--json").out)["facts"]["candidates"]
+    figures = {row["name"]: row["figure"] for row in rows}
+    assert {name: change["after"] for name, change in by_name.items()} == {name: figures[name] for name in by_name}
+    shown = call(capsys, "compare", "runs/noisy", "runs/clean")
+    assert "copy nearest" in shown.out
+    assert "60 held-out inputs that both runs answered" in " ".join(shown.out.split())
+    same = call(capsys, "compare", "runs/clean", "runs/clean")
+    assert "Nothing that was given is another." in same.out
+    assert "0 points" in same.out
+
+
+def test_only_shared_inputs_count_and_too_few_are_refused(
+    desk: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = tiny.messages(220)
+    task(desk / "one", model_folders, (cases[:80], cases[80:150]), "metric: {name: f1_of_label, label: delivery}")
+    task(desk / "two", model_folders, (cases[:90], cases[110:180]), "metric: {name: f1_of_label, label: delivery}")
+    task(desk / "three", model_folders, (cases[:80], cases[180:]))
+    for name in ("one", "two", "three"):
+        run(capsys, name)
+    found = json.loads(call(capsys, "compare", "runs/one", "runs/two", "--json").out)
+    assert found["shared"] == 40
+    for change in found["changes"]:
+        assert change["low"] <= change["difference"] <= change["high"]
+        assert 0 < change["p_value"] <= 1
+    assert "Of 80 examples there are 90 now: 10 added." in found["what"]
+    refused = call(capsys, "compare", "runs/one", "runs/three")
+    assert refused.code == 2
+    assert "share 0 held-out inputs, and 30 are needed" in refused.err
+    assert call(capsys, "compare", "runs/one", "nowhere").code == 2

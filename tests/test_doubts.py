@@ -1,0 +1,83 @@
+"""Labels that are doubted: planted mistakes are found, near-duplicates do not vouch for each other, sheets are safe."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import random
+from pathlib import Path
+
+import pytest
+
+from benchmarks.contract import BadInput
+from benchmarks.doubts import COLUMNS, Doubt, doubts, write_sheet
+from benchmarks.split import grouped
+from strategies.contract import Case
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import call, write_task
+
+
+def planted(cases: tuple[Case, ...], share: float) -> tuple[list[Case], set[str]]:
+    dice = random.Random(3)
+    labels = sorted({case.output for case in cases})
+    chosen = set(dice.sample([case.id for case in cases], round(share * len(cases))))
+    wrong = [
+        dataclasses.replace(case, output=dice.choice([name for name in labels if name != case.output]))
+        if case.id in chosen
+        else case
+        for case in cases
+    ]
+    return wrong, chosen
+
+
+@pytest.mark.parametrize("share", [0.05, 0.15])
+def test_planted_mistakes_stand_in_front(share: float) -> None:
+    cases, wrong = planted(tiny.messages(240), share)
+    found = doubts(cases, tiny.WordHashes())
+    first = [each.case.id for each in found[: len(wrong)]]
+    assert len(wrong & set(first)) >= 0.8 * len(wrong)
+    truth = {case.id: case.output for case in tiny.messages(240)}
+    assert sum(each.perhaps == truth[each.case.id] for each in found if each.case.id in wrong) >= 0.8 * len(wrong)
+    assert found == doubts(cases, tiny.WordHashes())
+
+
+def test_without_mistakes_little_is_doubted() -> None:
+    assert len(doubts(tiny.messages(240), tiny.WordHashes())) <= 6
+
+
+def test_copies_of_a_wrong_example_do_not_vouch_for_it() -> None:
+    cases = list(tiny.messages(200))
+    odd = dataclasses.replace(cases[0], output=cases[1].output)
+    copies = [dataclasses.replace(odd, id=f"copy{place}", input=f"{odd.input}{'!' * place}") for place in range(4)]
+    found = doubts(grouped((*cases[1:], *copies)), tiny.WordHashes())
+    assert {each.case.id for each in found} >= {copy.id for copy in copies}
+
+
+def test_one_label_cannot_be_doubted() -> None:
+    with pytest.raises(BadInput, match="one label"):
+        doubts([dataclasses.replace(case, output="same") for case in tiny.messages(20)], tiny.WordHashes())
+
+
+def test_a_sheet_holds_no_formula(tmp_path: Path) -> None:
+    case = Case(id="=1+1", input='@SUM(A1)\n"quoted"', output="-2")
+    write_sheet([Doubt(case=case, perhaps="plain", given_share=0.1, perhaps_share=0.9)], tmp_path / "sheet.csv")
+    with (tmp_path / "sheet.csv").open(encoding="utf-8", newline="") as file:
+        head, row = csv.reader(file)
+    assert tuple(head) == COLUMNS
+    assert row == ["'=1+1", '\'@SUM(A1)\n"quoted"', "'-2", "plain", "0.100", "0.900"]
+
+
+def test_check_writes_the_sheet(tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    cases, wrong = planted(tiny.messages(200), 0.1)
+    path = write_task(tmp_path, model_folders, cases=cases)
+    done = call(capsys, "check", str(path), "--doubts", str(tmp_path / "doubts.csv"))
+    assert done.code == 0, done.err
+    assert "may have the wrong label" in done.err
+    with (tmp_path / "doubts.csv").open(encoding="utf-8", newline="") as file:
+        listed = [row["id"] for row in csv.DictReader(file)]
+    assert len(wrong & set(listed)) >= 3
+    refused = call(capsys, "check", "house-style", "--doubts", str(tmp_path / "none.csv"))
+    assert refused.code == 2
+    assert "looks at labels" in refused.err
+    assert not (tmp_path / "none.csv").exists()

@@ -1,0 +1,90 @@
+"""Whether the held-out cases are like real requests: told by a classifier, and said in the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from advisor.story import Extras
+from benchmarks.population import FEWEST, Apart, apart
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import call, write_task
+from tests.situations import everything_meets
+
+NAMES = ("these cases", "300 real requests")
+
+
+@dataclasses.dataclass(frozen=True)
+class Planted:
+    """Stands for an embedder: the texts are numbers, and lie around one of two points."""
+
+    name: str = "planted"
+    dimension: int = 8
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        rows = [np.random.default_rng(abs(int(text))).standard_normal(8) + (int(text) < 0) for text in texts]
+        return np.array(rows, dtype=np.float32)
+
+
+def found(one: Sequence[int], other: Sequence[int], seed: int = 0) -> Apart | None:
+    return apart(NAMES, ([str(number) for number in one], [str(number) for number in other]), Planted(), seed)  # type: ignore[arg-type]
+
+
+def test_sets_from_one_place_are_told_apart_no_better_than_by_chance() -> None:
+    told = [found(range(1, 201), range(201, 401), seed) for seed in range(60)]
+    assert sum(each.differ for each in told if each) <= 3
+    assert np.mean([each.share for each in told if each]) == pytest.approx(0.5, abs=0.02)
+
+
+def test_sets_from_two_places_are_told_apart() -> None:
+    told = found(range(1, 301), range(-300, 0))
+    assert told is not None
+    assert told.differ
+    assert told.share > 0.8
+    assert told.texts == 300
+
+
+def test_copies_tell_nothing_and_too_few_texts_are_not_asked() -> None:
+    assert found([1] * 300, range(1, 301)) is None
+    assert found(range(1, FEWEST), range(1, 301)) is None
+    assert found(range(1, 2_501), range(3_000, 6_000)).texts == 1_000  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("share", "p_value", "says"), [(0.71, 1e-6, "is not like them"), (0.52, 0.3, "does not tell")])
+def test_the_report_says_it(share: float, p_value: float, says: str) -> None:
+    told = Apart(one=NAMES[0], other=NAMES[1], texts=300, share=share, p_value=p_value)
+    given = everything_meets()
+    story = dataclasses.replace(given, extras=Extras(population=told)).told().story
+    assert says in story.confidence
+    assert f"{share:.0%}".replace("%", " %") in story.confidence
+    assert story.facts["population"]["share"] == share
+
+
+def test_a_run_compares_its_held_out_cases_with_traffic(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cases = tiny.messages(200)
+    write_task(tmp_path, model_folders, "traffic: real.jsonl", "heldout: held.jsonl", cases=cases[:80])
+    rows = [{"id": case.id, "input": case.input, "output": case.output} for case in cases[80:]]
+    (tmp_path / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    others = [f"die Rechnung {number} stimmt nicht, bitte um Antwort" for number in range(120)]
+    (tmp_path / "real.jsonl").write_text(
+        "".join(json.dumps({"text": text}) + "\n" for text in others), encoding="utf-8"
+    )
+    done = call(capsys, "run", "task.yaml", "--out", "r", "--json", "--no-probes", "--approach", "majority")
+    told = json.loads(done.out)["facts"]["population"]
+    assert told["share"] > 0.9, done.err
+    again = call(capsys, "report", "r", "--json")
+    assert json.loads(again.out)["facts"]["population"] == told
+    missing = (tmp_path / "task.yaml").read_text(encoding="utf-8").replace("real.jsonl", "none.jsonl")
+    (tmp_path / "task.yaml").write_text(missing, encoding="utf-8")
+    refused = call(capsys, "check", "task.yaml")
+    assert refused.code == 2
+    assert "traffic" in refused.err
