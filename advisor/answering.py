@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from strategies.contract import Failure, Fitted, Outcome, Query, Sampling
 
 TOGETHER = 256
 """Requests that may share batches."""
+EXPORT = "export.json"
+"""The file that makes a folder an export (`advisor.export`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,23 +59,19 @@ class Answerer:
 
 
 def answerer(folder: Path, candidate: str = "", task: str = "", allow_code: bool = False) -> Answerer:
-    """What the run recommends, or the named candidate, as it was fitted. Raises `BadInput`.
+    """What the run in the folder recommends, or the named candidate, as it was fitted; or what was exported into the folder.
 
-    `task` is needed where the run's models lie in folders of this machine, which a run does not remember.
+    `task` is needed where the models lie in folders of this machine, which a run does not remember. Raises `BadInput`.
     """
-    about = about_run(folder)
-    name = candidate or _recommended(folder, allow_code)
-    with closing(Store(folder / "run.sqlite")) as store:
-        run = _Opened(folder=folder, about=about, identity=store.meta("identity") or {}, fits=store.fits(), task=task)
-        made = {row["name"]: store.notes("fit")[row["name"]]["chosen"] for row in store.meta(DERIVED) or ()}
-    sampling = Sampling(temperature=about["benchmark"]["task"]["temperature"], seed=run.identity["options"]["seed"])
-    chosen = made.get(name)
-    names = (chosen["first"], chosen["second"]) if chosen else (name,)
-    parts = tuple(run.fitted(each) for each in names)
-    return Answerer(name=name, parts=parts, sampling=sampling, below=chosen["below"] if chosen else 0.0)
+    kept = Kept.of(folder)
+    name = candidate or kept.default or recommended(folder, allow_code)
+    names, below = kept.parts(name)
+    loaded = _Loaded(kept=kept, task=task)
+    return Answerer(name=name, parts=tuple(map(loaded.fitted, names)), sampling=Sampling(**kept.sampling), below=below)
 
 
-def _recommended(folder: Path, allow_code: bool) -> str:
+def recommended(folder: Path, allow_code: bool = False) -> str:
+    """The run's choice, or what is safe for now. Raises `BadInput` where there is neither."""
     told = reopen(folder, allow_code=allow_code).recommendation
     name = told.choice or told.safe
     if name is None:
@@ -81,15 +80,94 @@ def _recommended(folder: Path, allow_code: bool) -> str:
     return name
 
 
-@dataclass(kw_only=True)
-class _Opened:
-    """A stored run with its models, loaded when they are asked for."""
+# ---------------------------------------------------------------- what lies on the disk
 
-    folder: Path
-    about: Mapping[str, Any]
-    identity: Mapping[str, Any]
-    fits: Mapping[str, str]
-    """candidate -> name of its fit."""
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What was fitted and everything that loading it takes, in plain values but for the paths."""
+
+    name: str
+    """Of the folder, for sentences."""
+    spec: Mapping[str, Any]
+    candidates: Mapping[str, Mapping[str, Any]]
+    """name -> as run.json describes it."""
+    places: Mapping[str, Path]
+    """candidate -> folder of its fit."""
+    cascades: Mapping[str, Mapping[str, Any]]
+    """name -> what was chosen: `first`, `second`, `below`."""
+    weights: Mapping[str, str]
+    dtype: str | None
+    sampling: Mapping[str, Any]
+    default: str = ""
+    """Who answers where nobody is named; empty: what the run recommends."""
+
+    @classmethod
+    def of(cls, folder: Path) -> Kept:
+        """Of a run or of an export. Raises `BadInput`."""
+        return cls.of_export(folder) if (folder / EXPORT).is_file() else cls.of_run(folder)
+
+    @classmethod
+    def of_run(cls, folder: Path) -> Kept:
+        """Raises `BadInput` where the folder holds no run."""
+        about = about_run(folder)
+        with closing(Store(folder / "run.sqlite")) as store:
+            identity, fits, notes = store.meta("identity") or {}, store.fits(), store.notes("fit")
+            made = [row["name"] for row in store.meta(DERIVED) or ()]
+        return cls(
+            name=folder.name,
+            spec=about["spec"],
+            candidates={row["name"]: row for row in about["candidates"]},
+            places={name: folder / "fits" / unit for name, unit in fits.items()},
+            cascades={name: notes[name]["chosen"] for name in made},
+            weights=identity.get("weights", {}),
+            dtype=identity.get("dtype"),
+            sampling={
+                "temperature": about["benchmark"]["task"]["temperature"],
+                "seed": identity.get("options", {}).get("seed", 0),
+            },
+        )
+
+    @classmethod
+    def of_export(cls, folder: Path) -> Kept:
+        """Raises `BadInput` where it cannot be read."""
+        try:
+            values = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
+            places = {name: folder / "parts" / str(int(place)) for name, place in values.pop("places").items()}
+            return cls(name=folder.name, places=places, **values["kept"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"{folder.name}/{EXPORT} is not what an export holds ({error}). Export again.") from None
+
+    def parts(self, name: str) -> tuple[tuple[str, ...], float]:
+        """The fitted candidates that answer under the name, and the sureness below which one hands on to the next."""
+        chosen = self.cascades.get(name)
+        return ((chosen["first"], chosen["second"]), chosen["below"]) if chosen else ((name,), 0.0)
+
+    def place(self, name: str) -> Path:
+        """The folder of a fit. Raises `BadInput` where there is none."""
+        known = [*self.candidates, *self.cascades]
+        if name not in self.candidates:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise BadInput(f"{self.name} has no approach {name!r}; it has {', '.join(known)}.{hint}")
+        if self.candidates[name]["family"] == "recorded":
+            raise BadInput(
+                f"{name} is a file of recorded answers, which answers nothing new. Name another --candidate."
+            )
+        place = self.places.get(name)
+        if place is None or not (place / "complete.json").is_file():
+            raise BadInput(f"{self.name} holds the rows of {name} and not what was fitted. Run the task again.")
+        return place
+
+
+# ---------------------------------------------------------------- loading
+
+
+@dataclass(kw_only=True)
+class _Loaded:
+    """Fits of one folder, with its models, loaded when they are asked for."""
+
+    kept: Kept
     task: str
     _models: Models | None = field(default=None, repr=False)
 
@@ -101,7 +179,7 @@ class _Opened:
                 spec.models,
                 data_stays_here=spec.constraints.data_stays_here,
                 accept_terms=True,  # They were accepted for the run.
-                dtype=self.identity.get("dtype"),
+                dtype=self.kept.dtype,
                 embedder_spec=spec.embedder,
                 base=base,
             )
@@ -111,27 +189,17 @@ class _Opened:
         if self.task:
             found = find(self.task)
             return found.spec, found.folder
-        stated = {key: value for key, value in self.about["spec"].items() if value not in (None, {}, [])}
+        stated = {key: value for key, value in self.kept.spec.items() if value not in (None, {}, [])}
         return parse_spec(stated), Path()
 
     def fitted(self, name: str) -> Fitted:
-        candidate, place = self._candidate(name), self.folder / "fits" / self.fits.get(name, "-")
-        if not (place / "complete.json").is_file():
-            raise BadInput(f"{self.folder.name} holds the rows of {name} and not what was fitted. Run the task again.")
+        place = self.kept.place(name)
+        candidate = self._candidate(name)
         if candidate.model:
             self._check(candidate.model)
-        return candidate.strategy.load(place, bare(self.models, candidate.model, self.folder))
+        return candidate.strategy.load(place, bare(self.models, candidate.model, place.parent))
 
     def _candidate(self, name: str) -> Candidate:
-        known = {row["name"]: row for row in self.about["candidates"]}
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise BadInput(f"the run has no approach {name!r}; it has {', '.join(known)}.{hint}")
-        if known[name]["family"] == "recorded":
-            raise BadInput(
-                f"{name} is a file of recorded answers, which answers nothing new. Name another --candidate."
-            )
         found = {each.name: each for each in candidates(approaches(), self.models.names)}
         if name not in found:
             raise BadInput(f"{name} is not among the approaches of this program and task. Give the task as it was run.")
@@ -144,5 +212,5 @@ class _Opened:
         except BadInput as error:
             hint = "" if self.task else " If the model lies in a folder, name the task too: --task task.yaml."
             raise BadInput(f"{error}{hint}") from None
-        if weights != self.identity["weights"].get(model):
+        if weights != self.kept.weights.get(model):
             raise BadInput(f"{model} has other weights than in the run. Take those, or run the task again.")

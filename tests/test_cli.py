@@ -628,6 +628,33 @@ def test_without_a_name_it_is_what_the_run_recommends(finished: Finished, capsys
         assert (done.code, "recommends no approach" in done.err) == (2, True)
 
 
+@pytest.mark.parametrize("name", ["copy nearest", "lora"])
+def test_what_is_exported_answers_alike_and_holds_no_held_out_case(
+    name: str, finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = str(finished.desk / "task.yaml")
+    about = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))
+    requests = tmp_path / "new.jsonl"
+    inputs = [case["input"] for case in about["benchmark"]["heldout"]]
+    requests.write_text("".join(json.dumps({"input": text}) + "\n" for text in inputs), encoding="utf-8")
+    out = tmp_path / "out"
+    made = call(capsys, "export", str(finished.folder), str(out), "--candidate", name)
+    assert made.code == 0, made.err
+    here = call(capsys, "predict", str(finished.folder), str(requests), "--candidate", name, "--task", task)
+    there = call(capsys, "predict", str(out), str(requests), "--task", task)
+    assert there.out == here.out
+    assert there.out.count("\n") == len(inputs)
+    written = everything(out)
+    assert [name for name, content in written.items() if any(text.encode() in content for text in inputs)] == []
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert "on 30 held-out cases that it was not shown" in card
+    assert ("vllm serve" in card) == (name == "lora")
+    again = call(capsys, "export", str(finished.folder), str(out), "--candidate", name)
+    assert (again.code, "is there already" in again.err) == (2, True)
+    (out / "export.json").write_text('{"places": {"lora": "../../x"}}', encoding="utf-8")
+    assert call(capsys, "predict", str(out), str(requests)).code == 2
+
+
 def test_a_cascade_hands_on_what_its_first_part_is_not_sure_of() -> None:
     class Part:
         def __init__(self, answers: dict[str, tuple[str, float]]) -> None:

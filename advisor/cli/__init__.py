@@ -21,6 +21,7 @@ COMMANDS = {
     "runs": "advisor.cli.runs",
     "report": "advisor.cli.report",
     "compare": "advisor.cli.compare",
+    "export": "advisor.cli.export",
     "predict": "advisor.cli.predict",
     "price": "advisor.cli.price",
     "tasks": "advisor.cli.tasks",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--task", default="", help="The run's task.yaml, where its models lie in folders of this machine.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 def command(run: Path, requests: Path | None, candidate: str, task: str, allow_code: bool) -> None:
-    """Answer REQUESTS with what was fitted in the folder RUN, one JSON object a line.
+    """Answer REQUESTS with what was fitted in the folder RUN (a run, or an export of one), one JSON object a line.
 
     REQUESTS is a JSONL, JSON, CSV or Parquet file with an input column, or a .txt with one request a line; without it lines
     of standard input are answered. Example: advisor predict runs/first new.csv > answers.jsonl
@@ -41,11 +41,12 @@ def command(run: Path, requests: Path | None, candidate: str, task: str, allow_c
 
 
 def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
-    from advisor.stored import about_run
+    from advisor.answering import Kept
     from benchmarks.load import read_inputs
     from benchmarks.spec import Columns
 
-    columns = Columns(**{key: value for key, value in (about_run(run)["spec"].get("columns") or {}).items() if value})
+    stated = Kept.of(run).spec.get("columns") or {}
+    columns = Columns(**{key: value for key, value in stated.items() if value})
     if requests is None:
         found = [line.strip() for line in sys.stdin if line.strip()]
     elif requests.is_file():

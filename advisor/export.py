@@ -1,0 +1,132 @@
+"""Writes one fitted approach of a run into a folder of its own, with what was measured about it: something to deploy.
+
+It wraps what the approach itself saved and knows no families. Held-out cases and reports stay behind; the examples that an
+approach shows or looks up are part of it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from advisor.answering import EXPORT, Kept, recommended
+from advisor.contract import Status, Verdict
+from advisor.stored import reopen
+from advisor.wording import counted, duration, floor_percent, listed, percent, start
+from benchmarks.contract import BadInput, Evaluation
+
+CARD = "README.md"
+
+
+def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False) -> str:
+    """Writes the folder `out` and returns the name of what is in it. Raises `BadInput`."""
+    kept = Kept.of_run(run)
+    name = candidate or recommended(run, allow_code)
+    names, _ = kept.parts(name)
+    places = {each: kept.place(each) for each in names}
+    if out.exists():
+        raise BadInput(f"{out} is there already. Name a folder that is not.")
+    verdict = reopen(run, allow_code=allow_code)
+    partial = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    for number, each in enumerate(names):
+        shutil.copytree(places[each], partial / "parts" / str(number))
+    values = {"places": {each: number for number, each in enumerate(names)}, "kept": _kept(kept, name)}
+    (partial / EXPORT).write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
+    (partial / CARD).write_text(card(verdict, name, partial), encoding="utf-8")
+    partial.replace(out)
+    return name
+
+
+def _kept(kept: Kept, name: str) -> dict[str, Any]:
+    """What loading takes, of the exported candidate alone."""
+    names, _ = kept.parts(name)
+    values = {key: value for key, value in vars(kept).items() if key not in ("name", "places")}
+    return {
+        **values,
+        "candidates": {each: kept.candidates[each] for each in names},
+        "cascades": {name: kept.cascades[name]} if name in kept.cascades else {},
+        "default": name,
+    }
+
+
+# ---------------------------------------------------------------- the card
+
+
+def card(verdict: Verdict, name: str, folder: Path) -> str:
+    """What it is, what was measured, what that does not cover, and how to use it, as Markdown."""
+    facts = verdict.story.facts
+    evaluation = next(each for each in verdict.evaluations if each.candidate == name)
+    status = next(each for each in verdict.recommendation.statuses if each.candidate == name)
+    lines = [
+        f"# {_plain(name)} for {_plain(str(facts['task']))}",
+        "",
+        f"{start(_measured(evaluation, status))} Metric: {facts['metric']}; held-out cases with the fingerprint "
+        f"{str(facts['fingerprint'])[:12]}.",
+        "",
+        f"The verdict of the run: {_plain(verdict.story.headline)}",
+        "",
+        "## Use it",
+        "",
+        "```",
+        "pip install finetune-advisor",
+        "advisor predict THIS_FOLDER new.csv > answers.jsonl",
+        "```",
+        "",
+        *_serving(folder, evaluation),
+        "## Limits",
+        "",
+        *(f"- {_plain(risk)}" for risk in verdict.story.risks),
+        "- The folder may hold examples of the task, where the approach shows or looks them up.",
+        "",
+        "## How it was set up",
+        "",
+        "```json",
+        json.dumps(dict(evaluation.chosen), ensure_ascii=False, indent=1, default=str).replace("```", "'''"),
+        "```",
+        "",
+        f"Made with {listed([f'{key} {value}' for key, value in _versions(verdict).items()])}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _measured(evaluation: Evaluation, status: Status) -> str:
+    asked = counted(len(evaluation.scores), "held-out case")
+    reached = f"{percent(evaluation.figure)} on {asked} that it was not shown"
+    sure = "" if status.lower is None else f", at least {floor_percent(status.lower)} % with 95 % confidence"
+    same = next((each.same for each in evaluation.agreements if each.name == "edits"), None)
+    steady = "" if same is None else f" It keeps {percent(same)} of its answers under harmless edits."
+    quick = (
+        "" if evaluation.latency is None else f" One request takes {duration(evaluation.latency.p50_s)} where it ran."
+    )
+    return f"{reached}{sure} ({status.state}).{steady}{quick}"
+
+
+def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
+    """An adapter is a plain peft folder that other servers take too."""
+    adapters = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob("adapter_config.json"))
+    if not adapters:
+        return []
+    return [
+        f"`{adapters[0]}` is a plain peft adapter of {_plain(evaluation.model)}, which vLLM serves too, with the prompts that "
+        "it was trained on:",
+        "",
+        "```",
+        f"vllm serve PATH_OF_THE_MODEL --enable-lora --lora-modules tuned=THIS_FOLDER/{adapters[0]}",
+        "```",
+        "",
+    ]
+
+
+def _versions(verdict: Verdict) -> dict[str, str]:
+    made = verdict.story.provenance
+    return {key: str(made[key]) for key in ("torch", "transformers", "peft", "python") if key in made}
+
+
+def _plain(text: str) -> str:
+    """Of text from outside, one line without what Markdown or HTML would take for markup."""
+    from advisor.reports.text import one_line
+
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|" else sign for sign in one_line(text))
