@@ -55,7 +55,7 @@ def doubts(cases: Sequence[Case], embedder: Embedder, seed: int = 0) -> list[Dou
             given_share=float(shares[place, given[place]]),
             perhaps_share=float(shares[place, other[place]]),
         )
-        for place in doubted
+        for place in doubted.tolist()
     ]
     return sorted(found, key=lambda each: each.given_share - each.perhaps_share)
 
