@@ -86,7 +86,7 @@ def report_files(folder: Path) -> dict[str, str]:
 def test_json_is_one_document_and_all_else_is_sentences_on_stderr(finished: Finished) -> None:
     document = json.loads(finished.done.out)
     assert document == json.loads((finished.folder / "report.json").read_text(encoding="utf-8"))
-    ours = r"(tiny topics|note|models|expected|The page)\b.*|  \S.*|"
+    ours = r"(tiny topics|note|models|expected|The page|To put)\b.*|  \S.*|"
     assert [line for line in finished.done.err.splitlines() if not re.fullmatch(ours, line)] == []
     assert "\x1b" not in finished.done.out + finished.done.err
     assert max(map(len, finished.done.err.splitlines())) <= 80

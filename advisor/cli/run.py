@@ -112,6 +112,9 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     paths = write_reports(verdict, folder)
     click.echo(err=True)
     say(f"The page: {paths[0]}")
+    name = verdict.recommendation.choice or verdict.recommendation.safe
+    if any(each.candidate == name and each.family != "recorded" for each in verdict.evaluations):
+        say(f"To put {name} to work: advisor export {folder} ANOTHER-FOLDER")
     ctx.exit(code)
 
 
