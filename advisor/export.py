@@ -13,9 +13,11 @@ from typing import Any
 
 from advisor.answering import EXPORT, Kept, recommended
 from advisor.contract import Status, Verdict
-from advisor.stored import reopen
+from advisor.stored import about_run, reopen
 from advisor.wording import counted, duration, floor_percent, listed, percent, start
 from benchmarks.contract import BadInput, Evaluation
+from benchmarks.frozen import CODE
+from strategies.contract import Query
 
 CARD = "README.md"
 
@@ -33,7 +35,13 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False) 
     shutil.rmtree(partial, ignore_errors=True)
     for number, each in enumerate(names):
         shutil.copytree(places[each], partial / "parts" / str(number))
-    values = {"places": {each: number for number, each in enumerate(names)}, "kept": _kept(kept, name)}
+    values = {
+        "places": {each: number for number, each in enumerate(names)},
+        "kept": _kept(kept, name),
+        "measured": _measure(run, verdict, name),
+    }
+    if (run / CODE).is_dir():
+        shutil.copytree(run / CODE, partial / CODE)
     (partial / EXPORT).write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
     (partial / CARD).write_text(card(verdict, name, partial), encoding="utf-8")
     partial.replace(out)
@@ -49,6 +57,19 @@ def _kept(kept: Kept, name: str) -> dict[str, Any]:
         "candidates": {each: kept.candidates[each] for each in names},
         "cascades": {name: kept.cascades[name]} if name in kept.cascades else {},
         "default": name,
+    }
+
+
+def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
+    """What a later check compares with: metric, target, and the score of each held-out case under a hash of its input."""
+    benchmark = about_run(run)["benchmark"]
+    inputs = {case["id"]: case["input"] for case in benchmark["heldout"]}
+    evaluation = next(each for each in verdict.evaluations if each.candidate == name)
+    pairs = zip(evaluation.keys, evaluation.scores, strict=True)
+    return {
+        "metric": benchmark["metric"],
+        "target": benchmark["target"],
+        "scores": {Query.of(inputs[key]).key: score for key, score in pairs},
     }
 
 

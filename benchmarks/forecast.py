@@ -13,6 +13,7 @@ from benchmarks.curve import DRAWS, PARTS, sizes
 from benchmarks.models import Models
 from benchmarks.plan import Options
 from strategies.contract import Trains
+from strategies.finetuning.tuned import REFIT
 from strategies.models.device import Placement, fits
 from strategies.models.writing import STATES
 from strategies.selection import FORMS_SHARE
@@ -89,7 +90,8 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, curve:
     choosing = float(options.tuning_tokens)
     if getattr(candidate.strategy, "prefer", "best") == "cheapest":
         choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.
-    return choosing + answers * row + refits * 2 * EPOCHS * len(task.examples) * row
+    refit = min(EPOCHS * len(task.examples) * row, max(REFIT * options.tuning_tokens, len(task.examples) * row))
+    return choosing + answers * row + refits * 2 * refit
 
 
 def matrix_rate(placement: Placement) -> float:

@@ -15,7 +15,7 @@ from benchmarks.contract import Benchmark, Constraints, Look, Metric
 from benchmarks.metrics.person import Person
 from strategies.contract import Case, Document, Fold, Task
 
-_CODE = "metric"
+CODE = "metric"
 """Folder inside the run's that keeps the Python file of a person's own metric."""
 
 
@@ -34,8 +34,8 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
             "documents": [asdict(document) for document in task.documents],
         },
         "heldout": _cases(benchmark.heldout),
-        "metric": _metric(benchmark.metric),
-        "shown_metrics": [_metric(metric) for metric in benchmark.shown_metrics],
+        "metric": frozen_metric(benchmark.metric),
+        "shown_metrics": [frozen_metric(metric) for metric in benchmark.shown_metrics],
         "target": benchmark.target,
         "margin": benchmark.margin,
         "constraints": asdict(benchmark.constraints),
@@ -55,7 +55,7 @@ def keep_code(benchmark: Benchmark, folder: Path) -> None:
     metric = benchmark.metric
     if isinstance(metric, Person) and metric.function.rpartition(":")[0].endswith(".py"):
         name = metric.function.rpartition(":")[0]
-        copy = folder / _CODE / name
+        copy = folder / CODE / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(metric.folder) / name, copy)
 
@@ -64,7 +64,7 @@ def thaw(values: Mapping[str, Any], folder: Path = Path(), allow_code: bool = Fa
     """The benchmark of the run in `folder`, as `freeze` wrote it. A metric of a person's own runs only with
     `allow_code`. Raises `BadInput`."""
     task = values["task"]
-    metric = _load(values["metric"], folder, allow_code)
+    metric = thawed_metric(values["metric"], folder, allow_code)
     return Benchmark(
         task=Task(
             name=task["name"],
@@ -81,7 +81,7 @@ def thaw(values: Mapping[str, Any], folder: Path = Path(), allow_code: bool = Fa
         ),
         heldout=_thawed(values["heldout"]),
         metric=metric,
-        shown_metrics=tuple(_load(row, folder, allow_code) for row in values["shown_metrics"]),
+        shown_metrics=tuple(thawed_metric(row, folder, allow_code) for row in values["shown_metrics"]),
         target=values["target"],
         margin=values.get("margin"),
         constraints=Constraints(**values["constraints"]),
@@ -115,7 +115,8 @@ def _thawed(rows: list[dict[str, Any]]) -> tuple[Case, ...]:
     )
 
 
-def _metric(metric: Metric) -> dict[str, Any]:
+def frozen_metric(metric: Metric) -> dict[str, Any]:
+    """Name and parameters."""
     fields = dataclasses.fields(metric)  # type: ignore[arg-type]  # metrics are dataclasses by contract
     return {
         "name": metric.name,
@@ -133,8 +134,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _load(row: Mapping[str, Any], folder: Path, allow_code: bool) -> Metric:
+def thawed_metric(row: Mapping[str, Any], folder: Path, allow_code: bool) -> Metric:
+    """The metric of the run or export in `folder`, as `frozen_metric` wrote it. Raises `BadInput`."""
     parameters = {key: value for key, value in row["parameters"].items() if value is not None}
     if row["name"] == Person.name:
-        parameters |= {"allow_code": allow_code, "folder": str(folder / _CODE)}
+        parameters |= {"allow_code": allow_code, "folder": str(folder / CODE)}
     return metrics.load(row["name"], parameters)

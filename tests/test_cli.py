@@ -655,6 +655,33 @@ def test_what_is_exported_answers_alike_and_holds_no_held_out_case(
     assert call(capsys, "predict", str(out), str(requests)).code == 2
 
 
+def test_a_gate_fails_what_misses_its_target_or_got_worse(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, cases = tmp_path / "out", tmp_path / "cases.jsonl"
+    about = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))["benchmark"]
+    assert call(capsys, "export", str(finished.folder), str(out), "--candidate", "copy nearest").code == 0
+
+    def gate(rows: Sequence[Mapping[str, str]], *more: str) -> Done:
+        cases.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return call(capsys, "gate", str(out), str(cases), "--task", str(finished.desk / "task.yaml"), *more)
+
+    held = [{"input": case["input"], "output": case["output"]} for case in about["heldout"]]
+    same = json.loads(gate(held, "--json").out)
+    with closing(Store(finished.folder / "run.sqlite")) as store:
+        scores = [row.score for row in store.rows("copy nearest", "heldout")]
+    assert same["figure"] == pytest.approx(sum(scores) / len(scores))
+    assert (same["shared"], same["difference"], same["worse"]) == (30, 0.0, False)
+    assert gate(held, "--target", "0.05").code == 0
+    other = [{**row, "output": about["task"]["labels"][0]} for row in held]
+    assert gate(other, "--target", "0.99").code == 100
+    moved = gate([{**row, "input": f"{row['input']} (again)"} for row in held], "--target", "0.05")
+    assert "0 cases of these were measured before" in moved.out
+    assert gate(held[:5]).code == 2
+    no_export = call(capsys, "gate", str(finished.folder), str(cases))
+    assert (no_export.code, "is no export" in no_export.err) == (2, True)
+
+
 def test_a_cascade_hands_on_what_its_first_part_is_not_sure_of() -> None:
     class Part:
         def __init__(self, answers: dict[str, tuple[str, float]]) -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "advisor.cli.compare",
     "export": "advisor.cli.export",
     "predict": "advisor.cli.predict",
+    "gate": "advisor.cli.gate",
     "price": "advisor.cli.price",
     "tasks": "advisor.cli.tasks",
     "models": "advisor.cli.models",

@@ -122,7 +122,7 @@ class Race:
 
     def _lengthen(self, leaders: Sequence[Tuning], budget: float) -> list[Entry]:
         """The leaders trained at length, best first; the later ones are left out where the budget is too small for all."""
-        rows = [self._row_tokens(leader.setup, self.task.folds[0].train) for leader in leaders]
+        rows = [row_tokens(self.kitchen, leader.setup, self.task.folds[0].train) for leader in leaders]
         looks = [
             row * (2 if self.kitchen.reading(leader.setup) else 1) for row, leader in zip(rows, leaders, strict=True)
         ]
@@ -174,7 +174,7 @@ class Race:
         for number, fold in enumerate(self.task.folds):
             self.bench.progress(*turn, f"{self.approach}: long trainings")
             cases = self._paid_for(tuning.setup, fold.train, (share, LONG_ROWS))
-            epoch_price = _epoch_price(self._row_tokens(tuning.setup, fold.train), len(cases))
+            epoch_price = _epoch_price(row_tokens(self.kitchen, tuning.setup, fold.train), len(cases))
             epochs = min(tuning.recipe.epochs, max(1, math.floor((share - spent) / epoch_price)))
             if number and spent + epochs * epoch_price > share:
                 break
@@ -191,7 +191,7 @@ class Race:
         A row is trained once, and half a row is validated before and after.
         """
         tokens, least = means
-        rows = max(least, int(tokens / (3 * self._row_tokens(setup, cases))))
+        rows = max(least, int(tokens / (3 * row_tokens(self.kitchen, setup, cases))))
         return list(cases) if rows >= len(cases) else _sample(cases, rows, self.bench.seed)
 
     def _attempt(self, entry: Entry, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> None:
@@ -248,16 +248,6 @@ class Race:
             usage, notes = (*usage, *read.usage), {**notes, "read": read.notes}
         return Look(look.scores, usage, notes)
 
-    def _row_tokens(self, setup: Setup, cases: Sequence[Case]) -> float:
-        """Tokens that a row costs in training, about: what all prompts begin with is read once a batch."""
-        sample = _sample(cases, 24, self.bench.seed)
-        rows = rows_of(self.kitchen.build(setup, cases), sample)
-        model = self.bench.model
-        lead = [turns[0] for turns in zip(*(row.prompt for row in rows), strict=False) if len(set(turns)) == 1]
-        saved = model.count(tuple(lead)) * (1 - 1 / RECIPES[0].batch_size) if lead else 0.0
-        whole = sum(model.count((*row.prompt, Message("assistant", row.answer))) for row in rows)
-        return max(1.0, whole / len(rows) - saved)
-
     def _tell(self, entry: Entry) -> None:
         self.bench.tried(
             Trial(
@@ -271,9 +261,20 @@ class Race:
         )
 
 
-def _epoch_price(row_tokens: float, rows: int) -> float:
+def row_tokens(kitchen: Kitchen, setup: Setup, cases: Sequence[Case]) -> float:
+    """Tokens that a row costs in training, about: what all prompts begin with is read once a batch."""
+    sample = _sample(cases, 24, kitchen.bench.seed)
+    rows = rows_of(kitchen.build(setup, cases), sample)
+    model = kitchen.bench.model
+    lead = [turns[0] for turns in zip(*(row.prompt for row in rows), strict=False) if len(set(turns)) == 1]
+    saved = model.count(tuple(lead)) * (1 - 1 / RECIPES[0].batch_size) if lead else 0.0
+    whole = sum(model.count((*row.prompt, Message("assistant", row.answer))) for row in rows)
+    return max(1.0, whole / len(rows) - saved)
+
+
+def _epoch_price(row: float, rows: int) -> float:
     """Tokens of one epoch as the budget counts them: trained ones are worth two, validated ones one."""
-    return row_tokens * (2 * rows + _validated(rows))
+    return row * (2 * rows + _validated(rows))
 
 
 def _validated(rows: int) -> int:

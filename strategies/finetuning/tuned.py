@@ -11,16 +11,19 @@ from typing import Any
 from strategies.answers import Prior
 from strategies.contract import DeadAdapter, Query, Recipe, Task, Workbench
 from strategies.finetuning.adapters import prove_effect
-from strategies.finetuning.race import Finish, Race, rows_of, train
+from strategies.finetuning.race import Finish, Race, row_tokens, rows_of, train
 from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.selection import Kitchen, answers_of, evidence_of
+
+REFIT = 4
+"""Tokens that the refit on all examples may train on, about, in units of the budget for choosing: one for all approaches."""
 
 
 def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipeline:
     """Races the recipes, refits the winner on all examples, and proves that the adapter does something."""
     task, bench = kitchen.task, kitchen.bench
-    finish = Race(approach, kitchen, setups).run()
+    finish = within_budget(Race(approach, kitchen, setups).run(), kitchen)
     plain = kitchen.build(finish.tuning.setup, task.examples)
     bench.progress(0, 1, f"{approach}: refit on all {len(task.examples)} examples")
     training = train(bench, (rows_of(plain, task.examples), ()), finish.tuning.recipe, keep=True)
@@ -32,6 +35,16 @@ def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipel
         raise DeadAdapter(f"the training loss did not fall ({training.losses[0]:.3f} to {training.losses[-1]:.3f})")
     record = _record(finish, training.losses, effect, training.truncated_rows)
     return replace(pipeline, record={**record, "examples": len(task.examples)})
+
+
+def within_budget(finish: Finish, kitchen: Kitchen) -> Finish:
+    """Fewer epochs where those of the winner on all examples would take much more than the refit's own budget."""
+    setup, recipe = finish.tuning.setup, finish.tuning.recipe
+    examples = kitchen.task.examples
+    affordable = REFIT * kitchen.bench.tuning_tokens / (row_tokens(kitchen, setup, examples) * len(examples))
+    epochs = max(1, min(recipe.epochs, round(affordable)))
+    tuning = replace(finish.tuning, recipe=replace(recipe, epochs=epochs))
+    return replace(finish, tuning=tuning, rising=finish.rising or epochs < recipe.epochs)
 
 
 def prove(plain: Pipeline, tuned: Pipeline) -> float:

@@ -1,0 +1,85 @@
+"""`advisor gate`: fails a build where what was exported no longer does what it did."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from advisor.gate import Check
+
+FAILED = 100
+
+
+@click.command(name="gate", short_help="Check that an export still does what it did.")
+@click.argument("export", type=click.Path(path_type=Path))
+@click.argument("cases", type=click.Path(path_type=Path))
+@click.option("--target", type=click.FloatRange(0, 1, min_open=True), help="Another target than that of the run.")
+@click.option("--task", default="", help="The run's task.yaml, where its models lie in folders of this machine.")
+@click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of sentences.")
+@click.pass_context
+def command(
+    ctx: click.Context, export: Path, cases: Path, target: float | None, task: str, allow_code: bool, as_json: bool
+) -> None:
+    """Answer CASES (inputs with their right answers) with the export in the folder EXPORT and compare.
+
+    Ends with 100 where it is shown to miss its target, or to be worse than when it was measured on the same cases, and with 0
+    otherwise. Example: advisor gate ticket-router heldout.jsonl
+    """
+    from advisor.gate import check
+    from strategies.models.quiet import quiet
+
+    with quiet():
+        found = check(export, cases, task, target, allow_code)
+    click.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(_sentences(found)))
+    ctx.exit(FAILED if found.failed else 0)
+
+
+def _sentences(found: Check) -> list[str]:
+    from advisor.wording import ceil_percent, counted, floor_percent, percent, plain_percent, points, probability, start
+
+    reached = f"{start(found.name)} reaches {percent(found.figure)} on {counted(found.cases, 'case')}"
+    if found.target is None:
+        told = [f"{reached}; there is no target."]
+    else:
+        low, high = floor_percent(found.lower, found.target), ceil_percent(found.upper, found.target)
+        goal = plain_percent(found.target)
+        against = {
+            "meets": f"at least {low} % with 95 % confidence, which meets the target of {goal}",
+            "misses": f"at most {high} % with 95 % confidence, which misses the target of {goal}",
+        }.get(
+            str(found.state),
+            f"between {low} and {high} %, so the target of {goal} is neither met nor missed for certain",
+        )
+        told = [f"{reached}, {against}."]
+    if found.change is None:
+        told.append(f"Only {counted(found.shared, 'case')} of these were measured before, so nothing is compared.")
+    else:
+        now = f"{points(found.change.mean)} on {counted(found.shared, 'case')} that were measured before"
+        told.append(
+            f"{now} (p {probability(found.change.p_value)}): {'worse than then' if found.worse else 'no worse than then'}."
+        )
+    return [*told, "Failed." if found.failed else "Passed."]
+
+
+def _document(found: Check) -> dict[str, Any]:
+    change = found.change
+    return {
+        "name": found.name,
+        "passed": not found.failed,
+        "cases": found.cases,
+        "figure": found.figure,
+        "target": found.target,
+        "state": str(found.state),
+        "lower": found.lower,
+        "upper": found.upper,
+        "shared": found.shared,
+        "difference": None if change is None else change.mean,
+        "difference_interval": None if change is None else [change.lower, change.upper],
+        "p_value": None if change is None else change.p_value,
+        "worse": found.worse,
+    }

@@ -1,0 +1,118 @@
+"""Whether what was exported still does what it did: its target, and its own earlier scores, on cases with right answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from advisor.answering import EXPORT, answerer
+from benchmarks.contract import Answered, BadInput, Metric, State
+from benchmarks.frozen import thawed_metric
+from benchmarks.load import read_cases
+from benchmarks.outcomes import text_of
+from benchmarks.resampling import resampled_metric
+from benchmarks.spec import Columns
+from benchmarks.split import grouped
+from benchmarks.statistics import PairedDifference, paired_difference, statuses, statuses_of_figures
+from strategies.contract import Case, Prediction, Query
+
+FEWEST = 20
+"""Cases that a check takes, and shared ones from which on the scores are compared with the earlier ones."""
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What came out. The bounds are one-sided, each at 95 %."""
+
+    name: str
+    cases: int
+    figure: float
+    target: float | None
+    state: State
+    """Against the target; `compared` where there is none."""
+    lower: float
+    upper: float
+    shared: int
+    """Cases that the export was measured on as well."""
+    change: PairedDifference | None
+    """Now minus then on these; None where they are too few."""
+
+    @property
+    def worse(self) -> bool:
+        """Beyond noise."""
+        return self.change is not None and self.change.mean < 0 and self.change.p_value <= LEVEL
+
+    @property
+    def failed(self) -> bool:
+        return self.worse or self.state is State.MISSES
+
+
+def check(folder: Path, cases: Path, task: str = "", target: float | None = None, allow_code: bool = False) -> Check:
+    """Answers the cases with what lies in the folder and scores it as in its run. Raises `BadInput`."""
+    measured = _measured(folder)
+    known = answerer(folder, task=task)
+    asked = grouped(_cases(folder, cases))
+    metric = thawed_metric(measured["metric"], folder, allow_code)
+    outcomes = [outcome for _, outcome in known.answers([case.input for case in asked])]
+    rows = [
+        Answered(
+            case=case,
+            text=text_of(outcome),
+            score=metric.score(case, outcome.text) if isinstance(outcome, Prediction) else 0.0,
+        )
+        for case, outcome in zip(asked, outcomes, strict=True)
+    ]
+    goal = measured["target"] if target is None else target
+    state, lower, upper = _against(goal, metric, rows)
+    before = [measured["scores"].get(Query.of(case.input).key) for case in asked]
+    both = [(row, score) for row, score in zip(rows, before, strict=True) if score is not None]
+    return Check(
+        name=known.name,
+        cases=len(rows),
+        figure=metric.summarise(rows),
+        target=goal,
+        state=state,
+        lower=lower,
+        upper=upper,
+        shared=len(both),
+        change=_change(both),
+    )
+
+
+def _measured(folder: Path) -> Mapping[str, Any]:
+    try:
+        measured: Mapping[str, Any] = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["measured"]
+    except (OSError, KeyError, ValueError):
+        raise BadInput(f"{folder} is no export. Give the folder that `advisor export` wrote.") from None
+    return measured
+
+
+def _cases(folder: Path, path: Path) -> tuple[Case, ...]:
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}. Name one with inputs and their right answers.")
+    stated = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["kept"]["spec"].get("columns") or {}
+    found = read_cases(path, Columns(**{key: value for key, value in stated.items() if value})).cases
+    if len(found) < FEWEST:
+        raise BadInput(f"{path.name} holds {len(found)} cases, and {FEWEST} are needed to say anything.")
+    return found
+
+
+def _against(target: float | None, metric: Metric, rows: Sequence[Answered]) -> tuple[State, float, float]:
+    scores, groups = [row.score for row in rows], [row.case.group for row in rows]
+    asked = 0.5 if target is None else target
+    if metric.over_rows:
+        state, lower, upper = statuses_of_figures({"it": resampled_metric(metric, rows).figures}, asked)["it"]
+    else:
+        state, lower, upper = statuses({"it": scores}, groups, asked)["it"]
+    return (State.COMPARED if target is None else state), lower, upper
+
+
+def _change(both: Sequence[tuple[Answered, float]]) -> PairedDifference | None:
+    if len(both) < FEWEST:
+        return None
+    now, then = [row.score for row, _ in both], [score for _, score in both]
+    return paired_difference(now, then, [row.case.group for row, _ in both])
