@@ -20,6 +20,7 @@ def command(run: Path, out: Path, candidate: str, allow_code: bool) -> None:
     The base model is not part of it. Example: advisor export runs/first ticket-router
     """
     from advisor.export import export
+    from advisor.wording import start
 
     name = export(run, out, candidate, allow_code)
-    say(f"{name} lies in {out}. Answer requests with it: advisor predict {out} new.csv")
+    say(f"{start(name)} lies in {out}. Answer requests with it: advisor predict {out} new.csv")

@@ -30,12 +30,13 @@ def command(run: Path, requests: Path | None, candidate: str, task: str, allow_c
     of standard input are answered. Example: advisor predict runs/first new.csv > answers.jsonl
     """
     from advisor.answering import answerer
+    from advisor.wording import counted
     from strategies.models.quiet import quiet
 
     inputs = _inputs(run, requests)
     with quiet():
         known = answerer(run, candidate, task, allow_code)
-        say(f"{len(inputs):,} requests, answered by {known.name}")
+        say(f"{counted(len(inputs), 'request')}, answered by {known.name}")
         for text, outcome in known.answers(inputs):
             click.echo(json.dumps(_row(text, outcome), ensure_ascii=False))
 
