@@ -13,7 +13,7 @@ from benchmarks.contract import Benchmark, Evaluation, Latency, State
 from benchmarks.families import Family
 from benchmarks.looks import SHARE, level_of
 from benchmarks.resampling import figure_above, figure_below
-from benchmarks.sample_size import more_cases, showable
+from benchmarks.sample_size import more_cases, more_until_decided, showable
 from benchmarks.statistics import (
     ANYTIME,
     FIXED,
@@ -204,7 +204,11 @@ class _Gate:
             level /= len(self.decided) - (0 if self.shared.any_target else passed)
         if evaluation.over_rows:
             return _more_by_spread(evaluation, self.target, level)
-        return more_cases(evaluation.scores, evaluation.groups or None, self.target, level, POWER, LIMIT) or None
+        groups = evaluation.groups or None
+        if self.shared.sequential:
+            more = more_until_decided(evaluation.scores, groups, self.target, level, POWER)
+            return more if more is not None and more <= LIMIT else None
+        return more_cases(evaluation.scores, groups, self.target, level, POWER, LIMIT) or None
 
     @property
     def _splits(self) -> bool:

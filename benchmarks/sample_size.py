@@ -94,6 +94,20 @@ def more_cases(
     return further if further <= limit else None
 
 
+def more_until_decided(
+    scores: ArrayLike, groups: Sequence[Any] | None, target: float, alpha: float, power: float = 0.8
+) -> int | None:
+    """As `more_cases`, where cases are asked until they decide: by the normal approximation for bets. At least a tenth of
+    those there are, since so many have not decided. None where the estimate is at the target."""
+    given = as_scores(scores)
+    if given.mean() < target:
+        given, target = 1 - given, 1 - target
+    if math.isclose(float(given.mean()), target, abs_tol=1e-12):
+        return None
+    sums, sizes = totals(given, group_codes(groups, len(given)))
+    return max(math.ceil(len(given) / 10), math.ceil(_by_betting(sums, sizes, target, (alpha, power)) - len(given)))
+
+
 def smallest_difference(differences: ArrayLike, groups: Sequence[Any] | None, power: float = 0.8) -> float:
     """The mean difference of two candidates that as many cases show with that power, two-sided at 5 %.
 

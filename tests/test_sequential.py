@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import sequential
 from benchmarks.plan import LOOK, shards
+from benchmarks.sample_size import more_until_decided
 from benchmarks.sequential import StopRule, in_asking_order
 from benchmarks.statistics import paired_difference
 from benchmarks.store import Store
@@ -113,6 +114,21 @@ def test_bounds_are_where_the_tests_turn(right: int) -> None:
     if upper < 1:
         assert sequential.test_misses(scores, None, upper + 1e-6) <= LEVEL
         assert sequential.test_misses(scores, None, upper - 1e-6) > LEVEL
+
+
+def test_how_many_more_it_takes_is_about_what_it_takes() -> None:
+    rng = np.random.default_rng(12)
+    taken = [
+        asked_until_decided((rng.random(3000) < 0.84).astype(float), StopRule(target=TARGET, level=LEVEL))[0]
+        for _ in range(60)
+    ]
+    scores = np.r_[np.ones(252), np.zeros(48)]
+    rng.shuffle(scores)
+    more = more_until_decided(scores, None, TARGET, LEVEL)
+    assert more is not None
+    assert 0.5 < (300 + more) / np.quantile(taken, 0.8) < 2
+    assert more_until_decided(scores, None, 0.5, LEVEL) == 30, "decided by far for a fixed number, not so by bets"
+    assert more_until_decided(scores, None, float(scores.mean()), LEVEL) is None
 
 
 def test_paired_differences_bear_stopping_too() -> None:
