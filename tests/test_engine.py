@@ -308,6 +308,18 @@ def test_a_head_of_another_kind_is_noticed(llama: LocalModel) -> None:
     assert "changes its logits" in engine.Parts(Shifted(llama.parts.model)).unfit
 
 
+def test_rounding_is_not_taken_for_another_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A tuned model of large logits rounds so coarsely in bfloat16 that the trial there says nothing of its build."""
+    monkeypatch.setitem(engine.AGREES, "bfloat16", -1.0)
+    rounded = replace(tiny.local_model(tiny.model_folder(tmp_path)), placement=replace(tiny.FLOAT32, dtype="bfloat16"))
+    with caplog.at_level(logging.WARNING):
+        assert rounded.parts.unfit == ""
+    assert caplog.text == ""
+    assert "changes its logits" in engine.Parts(rounded.parts.model).unfit
+
+
 @pytest.fixture
 def one_window() -> Attention:
     return Attention(frozenset({"sliding_attention"}), 3)

@@ -30,6 +30,8 @@ class Parts:
     """A causal language model taken apart: the decoder (ids -> hidden states) and the head (hidden states -> logits)."""
 
     model: Any
+    checked: str | None = None
+    """What `unfit` said of the same weights in float32, where rounding cannot be taken for a difference; None: not asked."""
 
     @property
     def decoder(self) -> Any:
@@ -58,6 +60,8 @@ class Parts:
     @cached_property
     def unfit(self) -> str:
         """Empty, or why this model is asked in transformers' own way instead: found out by trying, once."""
+        if self.checked is not None:
+            return self.checked
         kinds = ", ".join(sorted(self.attention.kinds))
         reason = disagreement(self) if self.attention.known else f"its layers are {kinds}"
         if reason:

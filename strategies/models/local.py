@@ -79,7 +79,10 @@ class LocalModel:
             from strategies.finetuning.adapters import merged
 
             module = merged(module.float(), self.adapter)
-        return engine.Parts(module.to(device=self.placement.device, dtype=getattr(torch, self.placement.dtype)).eval())
+        checked = engine.Parts(module.eval()).unfit
+        return engine.Parts(
+            module.to(device=self.placement.device, dtype=getattr(torch, self.placement.dtype)), checked
+        )
 
     def base(self) -> Any:
         """A fresh float32 copy of the weights on the CPU."""
