@@ -115,3 +115,9 @@ def model_folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 
     place = tmp_path_factory.mktemp("place-canary-2206")
     return Folders(language=model_folder(place), embedder=embedder_folder(place))
+
+
+@pytest.fixture(autouse=True)
+def _no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However wide the terminal is in which the tests run, a sentence is broken only where a test says how wide."""
+    monkeypatch.delenv("COLUMNS", raising=False)

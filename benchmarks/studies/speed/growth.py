@@ -112,15 +112,15 @@ def _prompt_tokens() -> Iterator[Timed]:
 
 
 def _chunks() -> Iterator[Timed]:
-    """Building an index over short texts and asking it a hundred times."""
+    """Building an index over short texts and asking it a hundred times. Each time texts of its own: an embedder remembers."""
     from advisor.comparison import prepare
     from strategies.retrieval.index import PassageIndex
 
     embedder, words, dice = prepare("banking77").models.embedder, _words(), random.Random(0)
-    texts = [" ".join(dice.choices(words, k=CHUNK_WORDS)) for _ in range(max(CHUNKS))]
 
     def build(size: int) -> None:
-        documents = [Document(id=str(place), title="", text=text) for place, text in enumerate(texts[:size])]
+        texts = [" ".join(dice.choices(words, k=CHUNK_WORDS)) for _ in range(size)]
+        documents = [Document(id=str(place), title="", text=text) for place, text in enumerate(texts)]
         PassageIndex.build(documents, embedder).search(texts[:100], 3)
 
     for size in CHUNKS:
