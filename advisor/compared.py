@@ -11,12 +11,12 @@ from typing import Any
 from advisor.stored import about_run
 from advisor.wording import counted, listed
 from benchmarks.contract import Answered, BadInput, Benchmark, Metric
+from benchmarks.evaluate import scored
 from benchmarks.frozen import thaw
-from benchmarks.outcomes import text_of
 from benchmarks.resampling import bootstrap_figures
 from benchmarks.statistics import paired_difference
 from benchmarks.store import Store
-from strategies.contract import Case, Outcome, Prediction
+from strategies.contract import Case, Outcome
 
 FEWEST = 30
 """Shared held-out cases from which on two runs are compared."""
@@ -109,7 +109,7 @@ def _change(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Change |
     if any(case.input not in run.answers[name] for case in cases for run in runs):
         return None
     metric = runs[1].benchmark.metric
-    before, after = (_scored(metric, cases, run.answers[name]) for run in runs)
+    before, after = (scored(metric, cases, [run.answers[name][case.input] for case in cases]) for run in runs)
     groups = [case.group or case.id for case in cases]
     if metric.over_rows:
         return _over_rows(name, metric, (before, after), groups)
@@ -122,19 +122,6 @@ def _change(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Change |
         high=found.upper,
         p_value=found.p_value,
     )
-
-
-def _scored(metric: Metric, cases: Sequence[Case], answers: Mapping[str, Outcome]) -> list[Answered]:
-    return [
-        Answered(
-            case=case,
-            text=text_of(answers[case.input]),
-            score=metric.score(case, text_of(answers[case.input]))
-            if isinstance(answers[case.input], Prediction)
-            else 0.0,
-        )
-        for case in cases
-    ]
 
 
 def _over_rows(

@@ -10,14 +10,14 @@ from typing import Any
 
 from advisor.answering import EXPORT, answerer
 from benchmarks.contract import Answered, BadInput, Metric, State
+from benchmarks.evaluate import scored
 from benchmarks.frozen import thawed_metric
 from benchmarks.load import read_cases
-from benchmarks.outcomes import text_of
 from benchmarks.resampling import resampled_metric
 from benchmarks.spec import Columns
 from benchmarks.split import grouped
 from benchmarks.statistics import PairedDifference, paired_difference, statuses, statuses_of_figures
-from strategies.contract import Case, Prediction, Query
+from strategies.contract import Case, Query
 
 FEWEST = 20
 """Cases that a check takes, and shared ones from which on the scores are compared with the earlier ones."""
@@ -57,15 +57,7 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     known = answerer(folder, task=task)
     asked = grouped(_cases(folder, cases))
     metric = thawed_metric(measured["metric"], folder, allow_code)
-    outcomes = [outcome for _, outcome in known.answers([case.input for case in asked])]
-    rows = [
-        Answered(
-            case=case,
-            text=text_of(outcome),
-            score=metric.score(case, outcome.text) if isinstance(outcome, Prediction) else 0.0,
-        )
-        for case, outcome in zip(asked, outcomes, strict=True)
-    ]
+    rows = scored(metric, asked, [outcome for _, outcome in known.answers([case.input for case in asked])])
     goal = measured["target"] if target is None else target
     state, lower, upper = _against(goal, metric, rows)
     before = [measured["scores"].get(Query.of(case.input).key) for case in asked]

@@ -28,7 +28,7 @@ from benchmarks.curve import DRAWS, sizes
 from benchmarks.outcomes import text_of
 from benchmarks.statistics import ANYTIME, resampled_metric, shown_interval
 from benchmarks.store import Store
-from strategies.contract import Abstention, Case, Failure, Prediction, Usage
+from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Usage
 from strategies.search import add
 
 FAULTS_ALLOWED = 0.01
@@ -151,16 +151,20 @@ def answered_rows(cases: Sequence[Case], rows: Sequence[Row]) -> list[Answered]:
 
 
 def figure_of(metric: Metric, cases: Sequence[Case], rows: Sequence[Row]) -> float:
-    """Another metric over the same stored answers; what is no answer scores 0."""
-    scored = [
+    """Another metric over the same stored answers."""
+    return metric.summarise(scored(metric, cases, [row.outcome for row in rows]))
+
+
+def scored(metric: Metric, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> list[Answered]:
+    """Each case with its answer and score; what is no answer scores 0."""
+    return [
         Answered(
             case=case,
-            text=text_of(row.outcome),
-            score=metric.score(case, row.outcome.text) if isinstance(row.outcome, Prediction) else 0.0,
+            text=text_of(outcome),
+            score=metric.score(case, outcome.text) if isinstance(outcome, Prediction) else 0.0,
         )
-        for case, row in zip(cases, rows, strict=True)
+        for case, outcome in zip(cases, outcomes, strict=True)
     ]
-    return metric.summarise(scored)
 
 
 def by_slice(
