@@ -16,7 +16,7 @@ from benchmarks.cascade import DERIVED
 from benchmarks.contract import BadInput, Candidate
 from benchmarks.models import Models
 from benchmarks.plan import candidates
-from benchmarks.spec import Spec, parse_spec
+from benchmarks.spec import Columns, Spec, parse_spec
 from benchmarks.store import Store
 from benchmarks.workbench import bare
 from strategies.answers import sureness
@@ -135,8 +135,13 @@ class Kept:
             values = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
             places = {name: folder / "parts" / str(int(place)) for name, place in values.pop("places").items()}
             return cls(name=folder.name, places=places, **values["kept"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BadInput(f"{folder.name}/{EXPORT} is not what an export holds ({error}). Export again.") from None
+
+    @property
+    def columns(self) -> Columns:
+        """Which column of a data file holds what, as the task says it."""
+        return Columns(**{key: value for key, value in (self.spec.get("columns") or {}).items() if value})
 
     def parts(self, name: str) -> tuple[tuple[str, ...], float]:
         """The fitted candidates that answer under the name, and the sureness below which one hands on to the next."""
@@ -178,7 +183,6 @@ class _Loaded:
             self._models = Models(
                 spec.models,
                 data_stays_here=spec.constraints.data_stays_here,
-                accept_terms=True,  # They were accepted for the run.
                 dtype=self.kept.dtype,
                 embedder_spec=spec.embedder,
                 base=base,

@@ -26,7 +26,6 @@ FEWEST = 30
 class Run:
     """A stored run: what was asked, and the answers of each candidate to the held-out cases, by input."""
 
-    name: str
     benchmark: Benchmark
     answers: Mapping[str, Mapping[str, Outcome]]
     identity: Mapping[str, Any]
@@ -96,7 +95,6 @@ def opened(folder: Path, allow_code: bool = False) -> Run:
         }
         identity, provenance = store.meta("identity") or {}, store.meta("provenance") or {}
     return Run(
-        name=folder.name,
         benchmark=benchmark,
         answers={name: rows for name, rows in answers.items() if rows},
         identity=identity,

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advisor.answering import EXPORT, answerer
+from advisor.answering import EXPORT, Kept, answerer
 from benchmarks.contract import Answered, BadInput, Metric, State
 from benchmarks.evaluate import scored
 from benchmarks.frozen import thawed_metric
 from benchmarks.load import read_cases
 from benchmarks.resampling import resampled_metric
-from benchmarks.spec import Columns
 from benchmarks.split import grouped
 from benchmarks.statistics import PairedDifference, paired_difference, statuses, statuses_of_figures
 from strategies.contract import Case, Query
@@ -86,8 +85,7 @@ def _measured(folder: Path) -> Mapping[str, Any]:
 def _cases(folder: Path, path: Path) -> tuple[Case, ...]:
     if not path.is_file():
         raise BadInput(f"there is no file {path}. Name one with inputs and their right answers.")
-    stated = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["kept"]["spec"].get("columns") or {}
-    found = read_cases(path, Columns(**{key: value for key, value in stated.items() if value})).cases
+    found = read_cases(path, Kept.of_export(folder).columns).cases
     if len(found) < FEWEST:
         raise BadInput(f"{path.name} holds {len(found)} cases, and {FEWEST} are needed to say anything.")
     return found

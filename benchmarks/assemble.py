@@ -81,9 +81,7 @@ class Assembly:
         benchmark, known = self.benchmark, self.decidable
         asked: Decidable | Closeness | None = None
         cases, graded = _independent(benchmark.heldout), benchmark.metric.graded
-        if benchmark.sequential:
-            pass  # How many cases it takes depends on what comes out.
-        elif benchmark.target is not None:
+        if benchmark.target is not None and not benchmark.sequential:  # There it depends on what comes out.
             asked = decidable(cases, benchmark.target, graded, _sharing(self.spec, benchmark.task), look.number)
         elif benchmark.margin is not None:
             asked = closeness(cases, benchmark.margin, rivals(benchmark.task, len(self.spec.models)), look.number)

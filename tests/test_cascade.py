@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -188,6 +189,22 @@ def test_in_a_run_it_stands_beside_its_parts(tmp_path: Path) -> None:
     assert {check.name for check in both.agreements} == {"edits", "repeats"}
     assert both.latency is not None
     assert both.latency.requests == found["quick"].latency.requests  # type: ignore[union-attr]  # both were timed
+
+
+def test_where_one_part_was_decided_sooner_it_ends_there_and_has_no_holes(tmp_path: Path) -> None:
+    """The careful one is asked 100 of 240 cases: what the quick one would hand on after them has no answer."""
+    base = run(tmp_path / "run")
+    benchmark = dataclasses.replace(tiny.benchmark(examples=80, heldout=240), sequential=True)
+    wrong = next(place for place, case in enumerate(benchmark.heldout) if int(case.id[1:]) % 8 == CAREFUL.wrong_at)
+    done = dataclasses.replace(base, benchmark=benchmark, enough=lambda scores, groups: scores[wrong] == 0)
+    done.execute()
+    found = evaluated(done)
+    assert {name: len(each.scores) for name, each in found.items()} == {
+        "quick": 240,
+        "careful": 100,
+        "careful after quick": 100,
+    }
+    assert found["careful after quick"].figure == 1.0
 
 
 def test_going_on_makes_no_second_one_and_scores_anew_like_others(tmp_path: Path) -> None:

@@ -44,10 +44,8 @@ def command(run: Path, requests: Path | None, candidate: str, task: str, allow_c
 def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
     from advisor.answering import Kept
     from benchmarks.load import read_inputs
-    from benchmarks.spec import Columns
 
-    stated = Kept.of(run).spec.get("columns") or {}
-    columns = Columns(**{key: value for key, value in stated.items() if value})
+    columns = Kept.of(run).columns
     if requests is None:
         found = [line.strip() for line in sys.stdin if line.strip()]
     elif requests.is_file():
