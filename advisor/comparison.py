@@ -305,6 +305,7 @@ def run_folder(name: str) -> Path:
 
 def execute(prepared: Prepared, folder: Path, events: Events | None = None, cases: CaseChoice = "none") -> Verdict:
     """Performs what is left to do in the run folder, and tells what came out."""
+    from benchmarks.alone import alone
     from benchmarks.frozen import keep_code
     from benchmarks.looks import write_down
 
@@ -312,15 +313,16 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
     run = prepared.run(folder, events)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "run.json"
-    if not path.exists() or not (folder / "run.sqlite").exists():
-        keep_code(benchmark, folder)
-        _write(path, _about_run(prepared))
-    run.execute()
-    about = about_run(folder)
-    benchmark = replace(benchmark, look=Look(**about["benchmark"].get("look", {})))
-    if prepared.looks is not None:
-        write_down(benchmark, prepared.looks, prepared.experiment)
-    return told(folder, about, benchmark, cases)
+    with alone(folder):
+        if not path.exists() or not (folder / "run.sqlite").exists():
+            keep_code(benchmark, folder)
+            _write(path, _about_run(prepared))
+        run.execute()
+        about = about_run(folder)
+        benchmark = replace(benchmark, look=Look(**about["benchmark"].get("look", {})))
+        if prepared.looks is not None:
+            write_down(benchmark, prepared.looks, prepared.experiment)
+        return told(folder, about, benchmark, cases)
 
 
 def _about_run(prepared: Prepared) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks import consistency
 from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailure
 from benchmarks.curve import sampled
+from benchmarks.disk import disk_fault
 from benchmarks.models import Models
 from benchmarks.paths import without_folders
 from benchmarks.plan import Options, Unit, curve_part, shards
@@ -93,6 +94,8 @@ class Worker:
         except (BadInput, ModelUnavailable, ScoreFailure):
             raise
         except Exception as error:
+            if disk_fault(error):
+                raise
             logging.getLogger(__name__).debug("fit of %s failed", candidate.name, exc_info=True)
             said = without_folders(f"fitting failed with {type(error).__name__}: {error}")
             note = {"problem": f"{said}; resuming the run tries it again", AGAIN: True}

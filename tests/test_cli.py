@@ -384,8 +384,9 @@ def test_a_fault_of_ours_is_told_as_one_and_shown_on_request(
         run_command_line(["report", "begun"])
 
 
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_says_how_to_go_on_and_does_nothing_twice(
-    desk: Path, capsys: pytest.CaptureFixture[str]
+    desk: Path, capsys: pytest.CaptureFixture[str], sent: signal.Signals, code: int
 ) -> None:
     arguments = ("run", "task.yaml", "--approach", "majority", "--approach", "lora", "--no-probes", *QUICK)
     process = start(desk, *arguments)
@@ -395,9 +396,9 @@ def test_an_interrupted_run_says_how_to_go_on_and_does_nothing_twice(
         assert time.monotonic() < deadline, "the run did not come to its second approach"
         assert process.poll() is None, "the run ended before it could be interrupted"
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     done = finish(process)
-    assert (done.code, done.out) == (130, "")
+    assert (done.code, done.out) == (code, "")
     said = done.err.strip().splitlines()[-1]
     assert said == "Interrupted. What was finished is kept: the same command with --resume goes on."
     before = _finished_units(path)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from benchmarks.contract import BadInput, ScoreFailure
+from benchmarks.disk import disk_fault
 
 COMMANDS = {
     "init": "advisor.cli.init",
@@ -30,7 +33,7 @@ COMMANDS = {
     "doctor": "advisor.cli.doctor",
 }
 """In the order in which a person needs them; imported when they are called."""
-USAGE, OURS, INTERRUPTED = 2, 1, 130
+USAGE, OURS, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 
 
 class Commands(click.Group):
@@ -84,24 +87,49 @@ def main() -> None:
     """
 
 
+class Terminated(KeyboardInterrupt):
+    """Somebody asked the process to end (SIGTERM): it ends as if interrupted at the keyboard."""
+
+
+@contextmanager
+def _ending_orderly() -> Iterator[None]:
+    def end(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run_command_line(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command and exits: 0 met, 100 not met, 101 undecided, 2 bad input, 1 our fault, 130 interrupted."""
+    """Runs the command and exits: 0 met, 100 not met, 101 undecided, 2 bad input, 1 our fault, 130 interrupted, 143 ended."""
+    with _ending_orderly():
+        code = _code_of(arguments)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _code_of(arguments: Sequence[str] | None) -> Any:
     from advisor.cli.shown import say
 
     try:
-        code = main.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+        return main.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
         say("Interrupted. What was finished is kept: the same command with --resume goes on.")
-        code = INTERRUPTED
+        return TERMINATED if isinstance(error.__cause__ or error, Terminated) else INTERRUPTED
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
+        return error.exit_code
     except Exception as error:
         if os.environ.get("ADVISOR_TRACEBACK"):
             raise
+        said = disk_fault(error)
         say(
-            f"This is a fault of the program ({type(error).__name__}: {error}). What was finished is kept. "
+            f"Nothing more could be written: {said}. What was finished is kept: make room, then the same command with "
+            "--resume goes on."
+            if said
+            else f"This is a fault of the program ({type(error).__name__}: {error}). What was finished is kept. "
             "Set ADVISOR_TRACEBACK=1 and run again to see where it happened."
         )
-        code = OURS
-    sys.exit(code if isinstance(code, int) else 0)
+        return OURS

@@ -1,0 +1,70 @@
+"""A disk that takes no more: the run says so, blames no approach, and goes on where it stopped once there is room."""
+
+from __future__ import annotations
+
+import errno
+import resource
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from safetensors import SafetensorError
+
+from benchmarks.disk import disk_fault
+from benchmarks.store import Store
+from tests.conftest import Folders
+from tests.desk import finish, start, write_task
+
+RUN = ("run", "task.yaml", "--approach", "majority", "--approach", "lora", "--effort", "quick", "--no-probes", "--yes")
+LIMITS = (0, 4_096, 50_000, 90_000, 120_000)
+"""Bytes that a file may have: the first write fails, one of the database, of the adapter, of what comes after."""
+
+
+def limited(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_whatever_write_fails_the_run_goes_on_once_there_is_room(model_folders: Folders, tmp_path: Path) -> None:
+    write_task(tmp_path, model_folders)
+    run, failed = tmp_path / "runs" / "tiny-topics", 0
+    for limit in LIMITS:
+        resumed = ("--resume",) if (run / "run.sqlite").exists() else ()
+        done = finish(start(tmp_path, *RUN, *resumed, preexec_fn=lambda size=limit: limited(size)))
+        if done.code != 1:
+            break
+        failed += 1
+        assert "Nothing more could be written" in done.err
+        assert "Traceback" not in done.err
+        if (run / "run.sqlite").exists():
+            (run / "run.sqlite-shm").unlink(missing_ok=True)
+    assert failed >= 2
+    done = finish(start(tmp_path, *RUN, "--resume"))
+    assert done.code in (0, 100, 101), done.err
+    with closing(Store(run / "run.sqlite")) as store:
+        assert all("problem" not in note for note in store.notes("fit").values())
+        assert set(store.finished()) == set(store.starts())
+
+
+def test_only_writes_that_were_refused_are_the_disks_fault(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert disk_fault(full) == "no space left on device"
+    assert disk_fault(SafetensorError("Error while serializing: I/O error: File too large (os error 27)"))
+    assert disk_fault(FileNotFoundError(errno.ENOENT, "No such file")) == ""
+    assert disk_fault(ValueError("a limit of 28")) == ""
+    with pytest.raises(RuntimeError) as wrapped:
+        _wrapped(full)
+    assert disk_fault(wrapped.value) == "no space left on device"
+    with closing(sqlite3.connect(f"file:{tmp_path / 'x'}?mode=rwc", uri=True)) as db:
+        db.execute("PRAGMA max_page_count=2")
+        db.execute("CREATE TABLE t (x)")
+        with pytest.raises(sqlite3.OperationalError) as refused:
+            db.execute("INSERT INTO t VALUES (zeroblob(100000))")
+    assert disk_fault(refused.value) == "the disk is full"
+
+
+def _wrapped(error: OSError) -> None:
+    try:
+        raise error
+    except OSError:
+        raise RuntimeError("could not save") from error
