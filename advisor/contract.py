@@ -154,6 +154,42 @@ class Picture:
     target: float | None
 
 
+Part = tuple[float, float, float]
+"""A sum of money, or seconds: its value, and the low and the high of its range."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """One candidate when something else is asked. Terms come twice: with a machine that costs nothing, and with one at 1 an
+    hour; where costs are in machine seconds both are the same."""
+
+    name: str
+    simplicity: int
+    states: str
+    """A letter for each goal: `m` meets, `x` misses, `?` undecided."""
+    fixed: tuple[Part, Part]
+    """A month, at any volume."""
+    each: tuple[Part, Part]
+    """A request."""
+    at_least: tuple[float, float]
+    """What answering costs a month at any volume."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhatIf:
+    """All that it takes to say what another target, volume or price would change, without any statistics."""
+
+    noun: Literal["target", "margin"]
+    goals: tuple[str, ...]
+    """As they are shown: `80 %`."""
+    own: int | None
+    """The goal that was stated before the run, as an index."""
+    candidates: tuple[Terms, ...]
+    unit: str
+    machine_hour: float | None
+    volume: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExampleAnswers:
     """One case shown with what each approach answered. Only ever built from selection cases unless asked for."""
@@ -195,6 +231,7 @@ class Story:
     risks: tuple[str, ...]
     method: tuple[str, ...]
     picture: Picture
+    what_if: WhatIf | None = None
     disagreements: tuple[ExampleAnswers, ...] = ()
     recorded: bool = False
     """A stored example run, told so in every format."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from advisor.amounts import range_of
-from advisor.bounds import family_statuses, for_every_target, paired, sharing, too_slow
+from advisor.bounds import family_statuses, paired, sharing, too_slow
 from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
 from advisor.economics import Ranking, rank
+from advisor.every_goal import OUT, goals, states
 from advisor.outlook import next_steps, would_change
 from advisor.reasons import Decided, in_money, reasons
 from advisor.slices import too_weak
@@ -19,7 +20,6 @@ from advisor.triage import Situation, expect
 from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 
-MARGINS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
 Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
 
 
@@ -46,7 +46,7 @@ def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchma
         raise ValueError("Every candidate needs one evaluation and one bill, under one name.")
     ranking = rank(costs, evaluations)
     statuses, procedure = _statuses(by_name, bills, benchmark, ranking.order)
-    outcome = _outcome(by_name, statuses, ranking, benchmark)
+    outcome = _outcome(by_name, statuses, ranking, benchmark.judges)
     choice = outcome.safe if outcome.verdict == "choose" else None
     told = choice or outcome.safe or outcome.best
     decided = Decided(
@@ -155,11 +155,11 @@ def _ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark) -> Sta
 
 
 def _outcome(
-    by_name: Mapping[str, Evaluation], statuses: Mapping[str, Status], ranking: Ranking, benchmark: Benchmark
+    by_name: Mapping[str, Evaluation], statuses: Mapping[str, Status], ranking: Ranking, judged: bool
 ) -> _Outcome:
-    usable = [name for name in ranking.order if statuses[name].state not in _OUT]
+    usable = [name for name in ranking.order if statuses[name].state not in OUT]
     best = max(usable, key=lambda name: by_name[name].figure) if usable else None
-    if not benchmark.judges:
+    if not judged:
         return _Outcome(verdict="compared", best=best)
     meeting = [name for name in usable if statuses[name].state is State.MEETS]
     undecided = [name for name in usable if statuses[name].state is State.UNDECIDED]
@@ -176,35 +176,16 @@ def _outcome(
 def _at_targets(
     by_name: Mapping[str, Evaluation], statuses: Mapping[str, Status], ranking: Ranking, benchmark: Benchmark
 ) -> tuple[AtTarget, ...]:
-    """The outcome at every twentieth, or at every margin that people ask for. The bounds hold for all of them at once."""
-    tested = [each for name, each in by_name.items() if statuses[name].state not in _OUT]
-    if not tested:
-        return ()
-    if benchmark.margin is None:
-        bounds = for_every_target(tested, benchmark)
-        goals = [(step / 20, replace(benchmark, target=step / 20), step / 20) for step in range(1, 21)]
-    else:
-        bounds = {each.candidate: _below(statuses[each.candidate]) for each in tested}
-        goals = [(margin, replace(benchmark, margin=margin), -margin) for margin in MARGINS]
+    """The outcome at every twentieth, or at every margin that people ask for."""
+    asked = goals(benchmark, 20)
     found = []
-    for given, asked, edge in goals:
-        states = {name: _state(*bounds[name], edge) for name in bounds}
-        there = {name: replace(statuses[name], state=states.get(name, statuses[name].state)) for name in statuses}
-        outcome = _outcome(by_name, there, ranking, asked)
-        found.append(AtTarget(target=given, verdict=outcome.verdict, named=outcome.safe, unsettled=outcome.unsettled))
+    for goal, there in zip(asked, states(by_name, statuses, benchmark, asked), strict=True):
+        if not there:
+            return ()
+        judged = {each: replace(statuses[each], state=there.get(each, statuses[each].state)) for each in statuses}
+        outcome = _outcome(by_name, judged, ranking, True)
+        found.append(AtTarget(target=goal, verdict=outcome.verdict, named=outcome.safe, unsettled=outcome.unsettled))
     return tuple(found)
-
-
-def _below(status: Status) -> tuple[float, float]:
-    lower, upper = status.lower, status.upper
-    return -1.0 if lower is None else lower, 0.0 if upper is None else upper
-
-
-def _state(lower: float, upper: float, target: float) -> State:
-    return State.MEETS if lower >= target else State.MISSES if upper < target else State.UNDECIDED
-
-
-_OUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.RULED_OUT)
 
 
 def _may_replace(name: str, safe: str, meeting: Sequence[str], ranking: Ranking) -> bool:

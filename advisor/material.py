@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from advisor.contract import Costs, ExampleAnswers, Recommendation, Status
+from advisor.contract import Costs, ExampleAnswers, Recommendation, Status, WhatIf
 from advisor.economics import Ranking
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.mistakes import Mistakes
@@ -37,6 +37,7 @@ class Extras:
     """How well real requests are told from the held-out cases, where there is a sample of them."""
     mistakes: Mistakes | None = None
     """Of the candidate that the story is about, on the selection cases."""
+    what_if: WhatIf | None = None
     label_price: tuple[float, str] | None = None
     """What the label of one example costs, and the currency, where the task says so."""
     recorded: bool = False

@@ -121,6 +121,7 @@ def _verdict(
     from advisor.decide import recommend
     from advisor.economics import costs
     from advisor.story import Extras, tell
+    from advisor.what_if import what_if
     from benchmarks.mistakes import mistakes
     from benchmarks.population import POPULATION, Apart
     from benchmarks.prices import machine_prices
@@ -148,6 +149,7 @@ def _verdict(
         recorded=bool(about.get("recorded", False)),
         population=Apart(**found_apart) if (found_apart := store.meta(POPULATION)) else None,
         mistakes=mistakes(benchmark, answers, families, about_it),
+        what_if=what_if(found, benchmark, prices, recommendation),
         label_price=(prices.upkeep.label_price, prices.currency) if prices.upkeep.label_price else None,
     )
     story = tell(recommendation, found, bills, benchmark, extras)

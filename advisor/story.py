@@ -66,6 +66,7 @@ def tell(
         risks=risks(material),
         method=method(material),
         picture=picture(material),
+        what_if=extras.what_if,
         disagreements=extras.disagreements,
         recorded=extras.recorded,
         provenance=dict(extras.provenance),

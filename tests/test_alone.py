@@ -30,7 +30,8 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", _HOLDER, str(tmp_path)]
     root = Path(__file__).parents[1]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "here\n"
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
         yield process
         process.kill()
 

@@ -1,7 +1,13 @@
-"""The report for people: one page without scripts that opens from disk and asks nothing of a network."""
+"""The report for people: one page that opens from disk and asks nothing of a network, and says everything without scripts.
+
+Its one script asks what if the target, the volume or the price were another; the page allows it by its hash.
+"""
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import hashlib
 import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -36,8 +42,8 @@ def render(story: Story) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["typeset"] = typeset
-    style = (files("advisor.reports") / "templates" / "report.css").read_text(encoding="utf-8")
+    environment.filters |= {"typeset": typeset, "asdict": dataclasses.asdict}
+    style, script = (_part(name) for name in ("report.css", "what_if.js"))
     drawings = {
         name: Markup(draw(safe.picture, width, f"picture-{name}", safe.choice))
         for name, width in (("wide", _WIDE), ("narrow", _NARROW))
@@ -45,9 +51,20 @@ def render(story: Story) -> str:
     return environment.get_template("report.html").render(
         story=safe,
         style=Markup(style),
+        script=Markup(script),
+        allowed=_allowed(script) if safe.what_if else "",
         drawings=drawings,
         **_words(safe),
     )
+
+
+def _part(name: str) -> str:
+    return (files("advisor.reports") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _allowed(script: str) -> str:
+    """The source expression that lets a page run this very script and no other (Content Security Policy, level 2)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|days?|months?|years?|points?)\b|%)")

@@ -1,0 +1,40 @@
+"""What the same held-out scores say of every other target, or margin: bounds that hold for all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from advisor.bounds import for_every_target
+from advisor.contract import Status
+from benchmarks.contract import Benchmark, Evaluation, State
+
+MARGINS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
+OUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.RULED_OUT)
+"""Statuses that no goal changes."""
+
+
+def goals(benchmark: Benchmark, steps: int) -> tuple[float, ...]:
+    """Targets in that many equal steps up to 100 %, or the margins that people ask for."""
+    return tuple(step / steps for step in range(1, steps + 1)) if benchmark.margin is None else MARGINS
+
+
+def states(
+    evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark, asked: Sequence[float]
+) -> list[dict[str, State]]:
+    """For each goal that is asked, the state of each candidate with usable scores."""
+    tested = [each for name, each in evaluations.items() if statuses[name].state not in OUT]
+    if benchmark.margin is None:
+        bounds, sign = for_every_target(tested, benchmark), 1
+    else:
+        bounds, sign = {each.candidate: _below(statuses[each.candidate]) for each in tested}, -1
+    return [{name: _state(*bounds[name], sign * goal) for name in bounds} for goal in asked]
+
+
+def _below(status: Status) -> tuple[float, float]:
+    """How far below the best, from -1 to 0."""
+    lower, upper = status.lower, status.upper
+    return -1.0 if lower is None else lower, 0.0 if upper is None else upper
+
+
+def _state(lower: float, upper: float, goal: float) -> State:
+    return State.MEETS if lower >= goal else State.MISSES if upper < goal else State.UNDECIDED
