@@ -225,6 +225,10 @@ class Story:
     mistakes: Table
     """What goes wrong with the candidate that it is about; no rows where nothing does."""
     consistency: Table
+    grounding: Table
+    """Where answers to questions come from; no rows without documents."""
+    forgetting: Table
+    """What tuning gained and what it cost elsewhere; no rows where nothing was tuned."""
     differences: Table
     tuning: Table
     data: tuple[str, ...]

@@ -13,6 +13,7 @@ from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
 from advisor.economics import Ranking, rank
 from advisor.every_goal import OUT, goals, states
+from advisor.forgotten import forgot_too_much
 from advisor.outlook import next_steps, would_change
 from advisor.reasons import Decided, in_money, reasons
 from advisor.slices import too_weak
@@ -147,7 +148,7 @@ def _ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark) -> Sta
             f"It costs {monthly.unit} {money(monthly.value or 0.0)} a month at {benchmark.volume:,} requests; "
             f"the task allows {money(limits.cost_per_month)}."
         )
-    reason = reason or too_weak(evaluation, benchmark)
+    reason = reason or too_weak(evaluation, benchmark) or forgot_too_much(evaluation, benchmark)
     return Status(candidate=evaluation.candidate, state=State.RULED_OUT, reason=reason) if reason else None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from advisor.closeness import how_far
 from advisor.contract import Amount, Costs, Status
 from advisor.economics import Ranking, saving
+from advisor.forgotten import perhaps_forgot_too_much
 from advisor.goal import Goal
 from advisor.slices import perhaps_too_weak
 from advisor.triage import CLASSIC_MISTAKE, Expectation
@@ -245,6 +246,11 @@ def _of_limits(decided: Decided) -> list[str]:
         unmeasured = [name for name in open_to if decided.evaluations[name].latency is None]
         if unmeasured:
             found.append(f"The latency limit was not checked for {listed(unmeasured)}: no latency was measured.")
+    if limits.perplexity_ratio is not None:
+        tuned = [name for name in open_to if decided.evaluations[name].family in TUNED]
+        unread = [name for name in tuned if decided.evaluations[name].forgetting is None]
+        if unread:
+            found.append(f"The limit on forgetting was not checked for {listed(unread)}: nothing was measured.")
     return found
 
 
@@ -262,6 +268,7 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
             f"{duration(limits.p95_latency_s)}, which so few do not prove of one in twenty."
         )
     yield from perhaps_too_weak(decided.evaluations[name], decided.benchmark)
+    yield from perhaps_forgot_too_much(decided.evaluations[name], decided.benchmark)
     if limits.cost_per_month is not None and in_money(decided.costs[name]):
         value = monthly.value or 0.0
         if value > limits.cost_per_month:

@@ -8,6 +8,8 @@ from typing import Any
 
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
+from advisor.forgotten import forgetting_table
+from advisor.grounded import grounding_table
 from advisor.material import Extras, Material
 from advisor.mistakes_table import mistakes_table
 from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
@@ -60,6 +62,8 @@ def tell(
         costs=costs_table(material),
         mistakes=mistakes_table(material),
         consistency=consistency_table(material),
+        grounding=grounding_table(material),
+        forgetting=forgetting_table(material),
         differences=differences_table(material),
         tuning=tuning_table(material),
         data=data(material),
@@ -159,6 +163,8 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "latency": _latency(evaluation.latency),
         "consistency": [_agreement(check) for check in evaluation.agreements],
         "retrieval": _retrieval(evaluation),
+        "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},
+        "forgetting": None if (lost := evaluation.forgetting) is None else vars(lost) | {},
         "chosen": dict(evaluation.chosen),
         "selection_score": evaluation.selection_score,
         "trials": evaluation.trials,

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 
 from advisor.economics import saving
+from advisor.forgotten import what_it_forgot
 from advisor.goal import Goal
+from advisor.grounded import what_it_invents
 from advisor.material import Material
 from advisor.reasons import TUNED
 from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
@@ -17,8 +19,7 @@ _FAMILY_RISKS = {
     "answer differently.",
     "retrieval": "Retrieval is as good as its documents: what is outdated or missing there comes back as an answer. "
     "Text in a document can also carry instructions to the model.",
-    "finetuning": "A fine-tuned model still invents answers, may have forgotten other abilities, and has to be trained "
-    "again when what is right changes.",
+    "finetuning": "A fine-tuned model still invents answers and has to be trained again when what is right changes.",
     "combined": "A fine-tuned model still invents answers and has to be trained again when what is right changes; its "
     "documents have to be kept current as well.",
     "recorded": "Recorded answers show what the other system said then; it may have changed since.",
@@ -225,6 +226,8 @@ def risks(material: Material) -> tuple[str, ...]:
     if named is not None:
         family = material.evaluations[named].family
         found.extend([_FAMILY_RISKS[family]] if family in _FAMILY_RISKS else [])
+        found.extend(what_it_forgot(material.evaluations[named]) if family in TUNED else [])
+        found.extend(what_it_invents(material.evaluations[named]))
         unstable = [each for each in material.evaluations[named].agreements if each.pairs and each.same < 0.95]
         for check in unstable:
             changed = percent(1 - check.same)

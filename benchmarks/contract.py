@@ -75,6 +75,8 @@ class Constraints:
     p95_latency_s: float | None = None
     slice_at_least: float | None = None
     """Mean score that is asked of every part of the cases, by the task's slices."""
+    perplexity_ratio: float | None = None
+    """How many times as perplexing as for its base general text may be for a tuned model."""
     data_stays_here: bool = False
 
 
@@ -220,6 +222,50 @@ class RetrievalQuality:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Forgetting:
+    """Perplexity of the same general text before and after tuning. The base stands at a ratio of 1."""
+
+    texts: int
+    tokens: int
+    before: float
+    after: float
+    ratio: float
+    lower: float
+    """Two-sided 95 % interval of the ratio for other texts like these."""
+    upper: float
+    divergence: float
+    """Nats a token (Kullback-Leibler, base to tuned)."""
+    same: float
+    """Share of places at which both go on with the same token."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grounding:
+    """Counts of held-out answers by where all that is specific in them stands (`benchmarks/grounding.py`)."""
+
+    declined: int
+    """They say that there is no answer, as examples do."""
+    declined_wrong: int
+    """Of those declined, how many have an answer."""
+    evidence: int
+    """In a passage that was shown."""
+    documents: int
+    """In none that was shown, but elsewhere in the documents."""
+    nowhere: int
+    nowhere_wrong: int
+    """Of those nowhere, how many are not right."""
+    vague: int
+    """They hold nothing specific, such as yes."""
+    unanswerable: int
+    """Questions whose key says that there is no answer."""
+    unanswerable_answered: int
+
+    @property
+    def answers(self) -> int:
+        return self.declined + self.evidence + self.documents + self.nowhere + self.vague
+
+
+@dataclass(frozen=True, kw_only=True)
 class CurvePoint:
     """The chosen configuration built from so many examples, asked some of the held-out cases, the same at every number."""
 
@@ -285,6 +331,10 @@ class Evaluation:
     """The best selection score was still rising when the tuning budget ended: not saturated."""
     curve: Curve | None = None
     """None where it was not measured, or where examples change nothing."""
+    forgetting: Forgetting | None = None
+    """None where nothing was tuned, or where it was not measured."""
+    grounding: Grounding | None = None
+    """None where there are no documents, or no questions."""
     state: State | None = None
     """Set where measuring itself settles it: `invalid`, `cannot run`, `skipped`."""
     problem: str = ""

@@ -25,6 +25,8 @@ from benchmarks.contract import (
     State,
 )
 from benchmarks.curve import DRAWS, sizes
+from benchmarks.forgetting import forgetting
+from benchmarks.grounding import Library, grounding
 from benchmarks.outcomes import text_of
 from benchmarks.statistics import ANYTIME, resampled_metric, shown_interval
 from benchmarks.store import Store
@@ -49,9 +51,13 @@ class About:
 
 
 def evaluate(
-    benchmark: Benchmark, candidate: About, store: Store, notes: Mapping[str, Mapping[str, Any]]
+    benchmark: Benchmark,
+    candidate: About,
+    store: Store,
+    notes: Mapping[str, Mapping[str, Any]],
+    library: Library | None = None,
 ) -> Evaluation:
-    """One candidate's evaluation. `notes` holds what its finished fit and latency units noted, by kind."""
+    """One candidate's evaluation. `notes` holds what its finished fit, latency and forgetting units noted, by kind."""
     fit = notes.get("fit", {})
     common: dict[str, Any] = {
         "candidate": candidate.name,
@@ -89,7 +95,13 @@ def evaluate(
         retrieval=retrieval_quality(benchmark, asked, ordered),
         oracle=oracle(benchmark, candidate, store),
         curve=curve(candidate, store, rows, len(benchmark.task.examples)),
+        grounding=None if library is None else grounding(library, _answered(asked, ordered)),
+        forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),
     )
+
+
+def _answered(cases: Sequence[Case], rows: Sequence[Row]) -> list[tuple[Case, Outcome, bool]]:
+    return [(case, row.outcome, right(row)) for case, row in zip(cases, rows, strict=True)]
 
 
 def _asked(benchmark: Benchmark, rows: Mapping[str, Row]) -> tuple[Case, ...]:

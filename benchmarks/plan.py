@@ -12,13 +12,13 @@ from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, sizes
 from strategies.catalog import approaches
-from strategies.contract import Strategy, Task
+from strategies.contract import Strategy, Task, Trains
 
 SHARD = 128
 """Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
 LOOK = 50
 """The same where asking ends when a candidate is decided; the first unit holds the cases of the checks."""
-KINDS = ("fit", "answer", "edit", "repeat", "latency", "seed", "oracle", "curve")
+KINDS = ("fit", "answer", "edit", "repeat", "latency", "seed", "oracle", "forgetting", "curve")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Options:
     tuning_tokens: int = 120_000
     """Budget of each approach for choosing, in model tokens; a token of training counts as two."""
     probes: bool = True
-    """Consistency, latency and the second seed."""
+    """Consistency, latency, the second seed, and what tuning made worse elsewhere."""
     second_seed: bool = True
 
 
@@ -87,6 +87,8 @@ def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: st
             kinds.append(("seed", 0))
     if candidate.strategy.family in ("retrieval", "combined") and _has_gold(benchmark):
         kinds.append(("oracle", 0))
+    if options.probes and Trains in candidate.strategy.needs:
+        kinds.append(("forgetting", 0))
     return [_unit(candidate, options, salt, kind) for kind in kinds]
 
 

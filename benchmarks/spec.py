@@ -41,11 +41,12 @@ class MetricSpec(BaseModel):
 
 
 class ConstraintsSpec(Section):
-    """What rules a candidate out: money a month, seconds at the 95th percentile, a weak part, and whether data may leave."""
+    """What rules a candidate out: money a month, slow answers, weak parts, forgetting, and whether data may leave."""
 
     cost_per_month: Positive | None = None
     p95_latency_s: Positive | None = None
     slice_at_least: Share | None = None
+    perplexity_ratio: Positive | None = None
     data_stays_here: bool = False
 
 

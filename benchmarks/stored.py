@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.cascade import DERIVED
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.evaluate import About, evaluate
+from benchmarks.grounding import Library
 from benchmarks.mistakes import Answers
 from benchmarks.store import Store
 from strategies.contract import Prediction
@@ -17,11 +18,11 @@ PURPOSES = ("heldout", "edit", "repeat", "seed", "oracle", "curve")
 
 def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:
     """One evaluation for each candidate that the run planned, in its order, and for those made of their rows."""
-    kinds = {kind: store.notes(kind) for kind in ("fit", "latency")}
-    found = []
+    kinds = {kind: store.notes(kind) for kind in ("fit", "latency", "forgetting")}
+    found, library = [], Library.of(benchmark.task)
     for row in [*candidates, *(store.meta(DERIVED) or ())]:
         notes = {kind: notes[row["name"]] for kind, notes in kinds.items() if row["name"] in notes}
-        found.append(evaluate(benchmark, About(**row), store, notes))
+        found.append(evaluate(benchmark, About(**row), store, notes, library))
     return found
 
 

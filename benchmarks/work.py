@@ -15,6 +15,7 @@ from benchmarks import consistency
 from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailure
 from benchmarks.curve import sampled
 from benchmarks.disk import disk_fault
+from benchmarks.forgetting import general_texts
 from benchmarks.models import Models
 from benchmarks.paths import without_folders
 from benchmarks.plan import Options, Unit, curve_part, shards
@@ -75,6 +76,7 @@ class Worker:
             "latency": self._latency,
             "seed": self._seed,
             "oracle": self._oracle,
+            "forgetting": self._forgetting,
             "curve": self._curve,
         }
         if self.memory is not None:
@@ -289,6 +291,22 @@ class Worker:
             self.row(candidate, ("oracle", "gold"), case, found) for case, found in zip(cases, outcomes, strict=True)
         ]
         return self._done(unit, candidate, rows)
+
+    def _forgetting(self, unit: Unit, candidate: Candidate) -> Finished:
+        """How the tuned model and its base read general text; nothing where no adapter is in effect."""
+        from strategies.finetuning.drift import drifts
+        from strategies.pipeline import Pipeline
+
+        fitted = self.fitted(candidate)
+        if not isinstance(fitted, Pipeline) or fitted.adapter is None:
+            return self._done(unit, candidate, ())
+        start, found, texts = time.perf_counter(), [], general_texts()
+        for drift in drifts(self.models.language(candidate.model), fitted.speaker, texts):
+            found.append(asdict(drift))
+            self.on_progress(len(found), len(texts), "reading general text")
+        read, seconds = 2 * sum(each["tokens"] for each in found), time.perf_counter() - start
+        used = Usage(model=candidate.model, step="answering", prompt_tokens=read, seconds=seconds, calls=len(found))
+        return replace(self._done(unit, candidate, (), {"drifts": found}), usage=(used,))
 
 
 @dataclass(frozen=True)

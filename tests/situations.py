@@ -10,7 +10,17 @@ import numpy as np
 
 from advisor.contract import Story, Table, Verdict
 from advisor.story import Extras
-from benchmarks.contract import Agreement, Benchmark, Constraints, Curve, CurvePoint, Look, State
+from benchmarks.contract import (
+    Agreement,
+    Benchmark,
+    Constraints,
+    Curve,
+    CurvePoint,
+    Evaluation,
+    Forgetting,
+    Look,
+    State,
+)
 from benchmarks.prices import MachinePrices, TokenPrices
 from strategies.contract import Recipe, Step, Trial, Usage
 from strategies.pipeline import Setup
@@ -214,6 +224,49 @@ def ruled_out_by_latency() -> Bakeoff:
     )
 
 
+def forgot(ratio: float, reach: float) -> Forgetting:
+    return Forgetting(
+        texts=36,
+        tokens=3480,
+        before=19.6,
+        after=19.6 * ratio,
+        ratio=ratio,
+        lower=ratio - reach,
+        upper=ratio + reach,
+        divergence=0.21,
+        same=0.87,
+    )
+
+
+def tuned(name: str, right: int, seconds: float, found: Forgetting) -> Evaluation:
+    scored = evaluation_of(name, scores_of(right, 300, 5), seconds=seconds, model="smollm2-135m")
+    return dataclasses.replace(scored, forgetting=found)
+
+
+@situation
+def tuned_and_forgot_something() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(171, 300), seconds=0.1, model="smollm2-135m"),
+            tuned("lora", 273, 0.2, forgot(1.17, 0.05)),
+            tuned("lora + retrieval", 279, 0.4, forgot(1.02, 0.03)),
+        ),
+        benchmark=benchmark_of(),
+    )
+
+
+@situation
+def ruled_out_by_what_it_forgot() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(171, 300), seconds=0.1, model="smollm2-135m"),
+            tuned("lora", 273, 0.2, forgot(1.31, 0.05)),
+            tuned("lora + retrieval", 279, 0.4, forgot(1.21, 0.03)),
+        ),
+        benchmark=benchmark_of(constraints=Constraints(perplexity_ratio=1.2)),
+    )
+
+
 @situation
 def no_target() -> Bakeoff:
     return Bakeoff(
@@ -388,6 +441,7 @@ def as_text(told: Verdict) -> str:
             story.mistakes,
             story.costs,
             story.consistency,
+            *(each for each in (story.grounding, story.forgetting) if each.rows),
             story.differences,
             story.tuning,
         ),

@@ -59,6 +59,8 @@ def rich_story() -> Story:
         targets=_targets(),
         costs=_costs(),
         consistency=_consistency(),
+        grounding=_grounding(),
+        forgetting=_forgetting(),
         differences=_differences(),
         tuning=_tuning(),
         data=(
@@ -159,6 +161,27 @@ def _consistency() -> Table:
         note="Edits: letters, spaces and greetings were changed. Repeats: the same requests in other batches. "
         "Seed: trained again with another seed.",
         numeric=(2, 3, 4, 5, 6, 7),
+    )
+
+
+def _grounding() -> Table:
+    return Table(
+        title="Where answers come from",
+        columns=("approach", "in what it found", "elsewhere in the documents", "in none", "nothing specific"),
+        rows=((NAMES[3], "171", "0", "3", "33"), (CHOICE, "0", "97", "34", "34")),
+        numeric=(1, 2, 3, 4),
+    )
+
+
+def _forgetting() -> Table:
+    return Table(
+        title="What tuning gained, and what it cost elsewhere",
+        columns=("approach", "gain on the task", "perplexity before", "after", "times", "same next token"),
+        rows=(
+            (CHOICE, "+12 points", "21", "24", "1.16 (1.10-1.22)", "89 %"),
+            (NAMES[5], "+13 points", "24", "31", "1.29 (1.21-1.38)", "84 %"),
+        ),
+        numeric=(1, 2, 3, 4, 5),
     )
 
 
@@ -285,6 +308,8 @@ def empty_story() -> Story:
         targets=nothing,
         costs=nothing,
         consistency=nothing,
+        grounding=nothing,
+        forgetting=nothing,
         differences=nothing,
         tuning=nothing,
         data=(),

@@ -31,6 +31,7 @@ _WORK = {
     "latency": "latency",
     "seed": "second seed",
     "oracle": "gold documents",
+    "forgetting": "general text",
     "curve": "fewer examples",
 }
 """Kind of a unit of work -> what is said of it."""

@@ -67,6 +67,8 @@ def _parts(story: Story) -> Iterator[str]:
         story.mistakes,
         story.costs,
         story.consistency,
+        story.grounding,
+        story.forgetting,
         story.differences,
         story.tuning,
     ):

@@ -1,0 +1,93 @@
+"""What tuning cost elsewhere, beside what it gained: whether it breaks a limit, a sentence, and a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from advisor.contract import Table
+from advisor.material import Material
+from advisor.wording import counted, digits, percent, points, start
+from benchmarks.contract import Benchmark, Evaluation, Forgetting
+
+
+def forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> str:
+    """Why the candidate is ruled out; empty where it is not shown to be beyond the limit."""
+    limit, found = benchmark.constraints.perplexity_ratio, evaluation.forgetting
+    if limit is None or found is None or found.lower <= limit:
+        return ""
+    return (
+        f"General text is at least {digits(found.lower)} times as perplexing for it as for its base; the task allows "
+        f"{limit:g}."
+    )
+
+
+def perhaps_forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> Iterator[str]:
+    """One sentence where the limit is exceeded and not shown to be."""
+    limit, found = benchmark.constraints.perplexity_ratio, evaluation.forgetting
+    if limit is None or found is None or not found.lower <= limit < found.ratio:
+        return
+    yield (
+        f"{start(evaluation.candidate)} may have forgotten too much: general text is {_range(found)} times as perplexing "
+        f"for it as for its base; the task allows {limit:g}."
+    )
+
+
+def what_it_forgot(evaluation: Evaluation) -> Iterator[str]:
+    """One sentence on a candidate that was tuned."""
+    found = evaluation.forgetting
+    if found is None:
+        yield f"Whether {evaluation.candidate} forgot other abilities was not measured."
+        return
+    yield (
+        f"On {counted(found.texts, 'general text')} {evaluation.candidate} is {_range(found)} times as perplexed as its "
+        f"base{_shown(found)}, and would go on with the same token in {percent(found.same)} of the places."
+    )
+
+
+def forgetting_table(material: Material) -> Table:
+    """Gain on the task and price elsewhere, for each tuned candidate; no rows where none was measured."""
+    rows = []
+    for status in material.suitable:
+        evaluation = material.evaluations[status.candidate]
+        found = evaluation.forgetting
+        if found is None:
+            continue
+        rows.append(
+            (
+                status.candidate,
+                _gain(evaluation, list(material.evaluations.values())),
+                digits(found.before),
+                digits(found.after),
+                _range(found),
+                percent(found.same),
+            )
+        )
+    return Table(
+        title="What tuning gained, and what it cost elsewhere",
+        columns=("approach", "gain on the task", "perplexity before", "after", "times", "same next token"),
+        rows=tuple(rows),
+        note="Gain over the best that the same model reaches untuned. Perplexity of general text that has nothing to do with "
+        "the task, in brackets the 95 % interval for other such texts: a model that only learned the task stays at 1."
+        if rows
+        else "",
+        numeric=(1, 2, 3, 4, 5),
+    )
+
+
+def _gain(evaluation: Evaluation, others: Sequence[Evaluation]) -> str:
+    untuned = [
+        each.figure
+        for each in others
+        if each.model == evaluation.model and each.family in ("prompting", "retrieval") and math.isfinite(each.figure)
+    ]
+    return points(evaluation.figure - max(untuned)) if untuned and math.isfinite(evaluation.figure) else "-"
+
+
+def _range(found: Forgetting) -> str:
+    """`1.16 (1.10-1.22)`."""
+    return f"{found.ratio:.2f} ({found.lower:.2f}-{found.upper:.2f})"
+
+
+def _shown(found: Forgetting) -> str:
+    return ", which is not shown to be a change" if found.lower <= 1 <= found.upper else ""

@@ -1,0 +1,65 @@
+"""Where answers to questions come from: a table of all approaches, and a sentence on the one that the story is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from advisor.contract import Table
+from advisor.material import Material
+from advisor.wording import counted, percent
+from benchmarks.contract import Evaluation, Grounding
+
+
+def grounding_table(material: Material) -> Table:
+    """No rows where there are no documents, or no questions."""
+    found = [
+        (status.candidate, grounding)
+        for status in material.suitable
+        if (grounding := material.evaluations[status.candidate].grounding) is not None
+    ]
+    blank = any(grounding.unanswerable for _, grounding in found)
+    columns = ("approach", "in what it found", "elsewhere in the documents", "in none", "nothing specific")
+    declining = ("says there is none", "though there is", "answers though there is none")
+    return Table(
+        title="Where answers come from",
+        columns=(*columns, *(declining if blank else ())),
+        rows=tuple((name, *_places(each), *(_declining(each) if blank else ())) for name, each in found),
+        note=_NOTE if found else "",
+        numeric=tuple(range(1, len(columns) + (len(declining) if blank else 0))),
+    )
+
+
+_NOTE = (
+    "Held-out answers by where all that is specific in them stands together: numbers, and words that fewer than one in ten "
+    "documents hold. In none: invented, or said in other words. No model judges this."
+)
+
+
+def what_it_invents(evaluation: Evaluation) -> Iterator[str]:
+    """One sentence each on answers that stand nowhere, and on questions that have no answer."""
+    found = evaluation.grounding
+    if found is None:
+        return
+    if found.nowhere:
+        yield (
+            f"{counted(found.nowhere, 'answer')} of {evaluation.candidate} ({percent(found.nowhere / found.answers)}) "
+            f"{'stands' if found.nowhere == 1 else 'stand'} in no document, {found.nowhere_wrong:,} of them wrong: "
+            "invented, or said in other words."
+        )
+    if found.unanswerable_answered:
+        yield (
+            f"Of {counted(found.unanswerable, 'question')} without an answer {evaluation.candidate} answers "
+            f"{found.unanswerable_answered:,} all the same."
+        )
+
+
+def _places(found: Grounding) -> tuple[str, ...]:
+    return tuple(f"{count:,}" for count in (found.evidence, found.documents, found.nowhere, found.vague))
+
+
+def _declining(found: Grounding) -> tuple[str, ...]:
+    return (
+        f"{found.declined:,}",
+        f"{found.declined_wrong:,}",
+        f"{found.unanswerable_answered:,} of {found.unanswerable:,}",
+    )

@@ -1,0 +1,93 @@
+"""Where the answers to questions come from: what an approach looked up, elsewhere in the documents, or nowhere.
+
+No judge is asked. An answer counts as standing in a passage where all that is specific in it does: its numbers, and its
+words that fewer than one in ten documents hold. So "nowhere" means invented, or said in other words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from benchmarks.contract import Grounding
+from benchmarks.metrics._words import plain, words
+from strategies.contract import Case, Document, Evidence, Outcome, Prediction, Task
+from strategies.spans import standing_answers
+
+COMMON = 0.1
+"""Words that this share of the documents hold say nothing specific."""
+Place = Literal["declined", "evidence", "documents", "nowhere", "nothing specific"]
+
+
+class Library:
+    """The documents of a task, asked where an answer stands."""
+
+    def __init__(self, documents: Sequence[Document], standing: Collection[str]) -> None:
+        self._standing = frozenset(map(plain, standing))
+        self._documents = {document.id: document for document in documents}
+        self._holding: dict[str, set[str]] = defaultdict(set)
+        for document in documents:
+            for word in words(f"{document.title} {document.text}"):
+                self._holding[word].add(document.id)
+        self._common = COMMON * len(documents)
+
+    @classmethod
+    def of(cls, task: Task) -> Library | None:
+        """None where there is nothing to stand in: other kinds of task, no documents, or their text left out."""
+        if task.kind != "qa" or not any(document.text for document in task.documents):
+            return None
+        return cls(task.documents, standing_answers(task.examples))
+
+    def declines(self, answer: str) -> bool:
+        """Whether the answer says that there is none, in the words that examples have for it."""
+        return plain(answer) in self._standing
+
+    def place(self, answer: str, evidence: Sequence[Evidence]) -> Place:
+        if self.declines(answer):
+            return "declined"
+        wanted = {word for word in words(answer) if self._specific(word)}
+        if not wanted:
+            return "nothing specific"
+        if any(wanted <= set(words(self._text(shown))) for shown in evidence):
+            return "evidence"
+        found = sorted((self._holding.get(word, set()) for word in wanted), key=len)
+        return "documents" if set.intersection(*found) else "nowhere"
+
+    def _specific(self, word: str) -> bool:
+        rare = len(self._holding.get(word, ())) < max(2.0, self._common)
+        return rare or any(letter.isdigit() for letter in word)
+
+    def _text(self, shown: Evidence) -> str:
+        """What was shown, under its title; stored runs may hold its place in the document only."""
+        document = self._documents.get(shown.document_id)
+        if document is None:
+            return shown.text
+        return f"{document.title} {shown.text or document.text[shown.start : shown.end]}"
+
+
+def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) -> Grounding | None:
+    """Of (case, outcome, right) for each held-out case; None where no outcome is an answer."""
+    counts: Counter[str] = Counter()
+    for case, outcome, right in answered:
+        if not isinstance(outcome, Prediction) or not outcome.text.strip():
+            continue
+        place = library.place(outcome.text, outcome.evidence)
+        counts[place] += 1
+        counts[f"{place}, wrong"] += not right
+        if any(library.declines(text) for text in case.accepted):
+            counts["unanswerable"] += 1
+            counts["unanswerable, answered"] += place != "declined"
+    if not counts:
+        return None
+    return Grounding(
+        declined=counts["declined"],
+        declined_wrong=counts["declined, wrong"],
+        evidence=counts["evidence"],
+        documents=counts["documents"],
+        nowhere=counts["nowhere"],
+        nowhere_wrong=counts["nowhere, wrong"],
+        vague=counts["nothing specific"],
+        unanswerable=counts["unanswerable"],
+        unanswerable_answered=counts["unanswerable, answered"],
+    )

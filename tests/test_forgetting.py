@@ -1,0 +1,177 @@
+"""What tuning costs elsewhere: the measurement against plain torch, the interval by simulation, and what is said of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from advisor.forgotten import forgot_too_much, what_it_forgot
+from benchmarks.contract import Constraints, Forgetting, State
+from benchmarks.forgetting import forgetting, general_texts
+from strategies.contract import Message, Recipe, TrainingRow, Trains
+from strategies.finetuning.drift import drifts
+from strategies.models.local import LocalModel
+from strategies.models.scripted import ScriptedModel
+from tests import tiny
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
+
+TEXTS = ("refund my order please now", "the invoice is wrong again and again", "one")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return tiny.local_model(tiny.model_folder(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture(scope="module")
+def tuned(base: LocalModel, tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    """Trained hard on one answer."""
+    rows = [TrainingRow(prompt=(Message("user", text),), answer="refund") for text in TEXTS]
+    assert isinstance(base, Trains)
+    recipe = Recipe(epochs=6, learning_rate=2e-2)
+    training = base.train(rows, (), recipe, tmp_path_factory.mktemp("adapter") / "adapter", 0)
+    found = base.adapted(training.folder)
+    assert isinstance(found, LocalModel)
+    return found
+
+
+def plain(model: LocalModel, text: str) -> Any:
+    """Log-probabilities of every next token, by the model's own forward pass."""
+    import torch
+
+    ids = torch.tensor([model.chat.encode_label(text)])
+    with torch.inference_mode():
+        logits = model.parts.model(input_ids=ids, use_cache=False).logits[0, :-1].float()
+    return ids[0, 1:], logits.log_softmax(-1)
+
+
+def test_sums_are_those_of_the_models_own_pass(base: LocalModel, tuned: LocalModel) -> None:
+    found = list(drifts(base, tuned, TEXTS))
+    assert len(found) == sum(len(base.chat.encode_label(text)) > 1 for text in TEXTS)
+    for text, drift in zip(TEXTS, found, strict=False):
+        (ids, before), (_, after) = plain(base, text), plain(tuned, text)
+        assert drift.tokens == len(ids)
+        assert drift.base == pytest.approx(-float(before.gather(1, ids[:, None]).sum()), rel=1e-4)
+        assert drift.tuned == pytest.approx(-float(after.gather(1, ids[:, None]).sum()), rel=1e-4)
+        assert drift.divergence == pytest.approx(float((before.exp() * (before - after)).sum()), rel=1e-3)
+        assert drift.divergence > 0.01
+        assert 0 <= drift.same <= drift.tokens
+
+
+def test_a_base_beside_itself_has_not_moved(base: LocalModel) -> None:
+    found = forgetting([asdict(drift) for drift in drifts(base, base, TEXTS[:2])])
+    assert found is not None
+    assert (found.ratio, found.lower, found.upper, found.same) == (1.0, 1.0, 1.0, 1.0)
+    assert found.divergence == 0
+
+
+def test_with_the_adapter_off_the_base_is_back_to_the_last_bit(base: LocalModel, tuned: LocalModel) -> None:
+    import torch
+
+    from strategies.finetuning.adapters import loaded
+
+    assert tuned.adapter is not None
+    ids = torch.tensor([base.chat.encode_label(TEXTS[0])])
+    module = loaded(base.base(), tuned.adapter)
+    with torch.inference_mode():
+        wanted = base.base()(input_ids=ids).logits
+        assert not torch.equal(module(input_ids=ids).logits, wanted)
+        with module.disable_adapter():
+            assert torch.equal(module(input_ids=ids).logits, wanted)
+
+
+def test_a_model_elsewhere_cannot_be_read(base: LocalModel) -> None:
+    assert list(drifts(base, ScriptedModel(name="scripted", answer=lambda _: "yes"), TEXTS)) == []
+
+
+def test_the_texts_are_many_and_different() -> None:
+    texts = general_texts()
+    assert len(texts) >= 30
+    assert len({text[:20] for text in texts}) == len(texts)
+    assert all(100 < len(text) < 700 for text in texts)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.3])
+def test_the_interval_holds_the_ratio_in_nearly_every_draw_of_texts(ratio: float) -> None:
+    """Of texts that differ in length and in what was forgotten of them; 2,000 draws of 36, asked 95 %, at least 93."""
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(2_000):
+        tokens = rng.integers(20, 200, 36)
+        lost = tokens * (math.log(ratio) + rng.gamma(2.0, 0.05, 36) - 0.1)
+        texts = [
+            {"tokens": int(n), "base": 3.0 * n, "tuned": 3.0 * n + d, "divergence": 0.1 * n, "same": int(n)}
+            for n, d in zip(tokens, lost, strict=True)
+        ]
+        found = forgetting(texts)
+        assert found is not None
+        held += found.lower <= ratio <= found.upper
+    assert 0.93 <= held / 2_000 <= 0.97
+
+
+def lost(ratio: float = 1.2, reach: float = 0.06) -> Forgetting:
+    return Forgetting(
+        texts=36,
+        tokens=3500,
+        before=20.0,
+        after=20.0 * ratio,
+        ratio=ratio,
+        lower=ratio - reach,
+        upper=ratio + reach,
+        divergence=0.2,
+        same=0.9,
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "state", "said"),
+    [
+        (1.1, State.RULED_OUT, "Lora is ruled out. General text is at least 1.1 times as perplexing"),
+        (1.15, State.MEETS, "Lora may have forgotten too much: general text is 1.20 (1.14-1.26) times"),
+        (1.5, State.MEETS, ""),
+    ],
+)
+def test_only_what_is_shown_to_be_forgotten_rules_out(limit: float, state: State, said: str) -> None:
+    evaluation = replace(evaluation_of("lora", scores_of(280, 300)), forgetting=lost())
+    benchmark = benchmark_of(constraints=Constraints(perplexity_ratio=limit))
+    told = Bakeoff(evaluations=(evaluation, evaluation_of("majority", scores_of(20, 300))), benchmark=benchmark).told()
+    statuses = {status.candidate: status.state for status in told.recommendation.statuses}
+    assert statuses["lora"] is state
+    reasons = " ".join(told.recommendation.reasons)
+    assert said in reasons
+    assert bool(said) == ("forgotten" in reasons or "perplexing" in reasons)
+
+
+def test_what_was_not_measured_is_said() -> None:
+    evaluation = evaluation_of("lora", scores_of(280, 300))
+    assert list(what_it_forgot(evaluation)) == ["Whether lora forgot other abilities was not measured."]
+    benchmark = benchmark_of(constraints=Constraints(perplexity_ratio=1.1))
+    assert forgot_too_much(evaluation, benchmark) == ""
+    told = Bakeoff(evaluations=(evaluation,), benchmark=benchmark).told()
+    assert any("limit on forgetting was not checked for lora" in reason for reason in told.recommendation.reasons)
+
+
+def test_a_change_that_is_not_shown_is_called_so() -> None:
+    (sentence,) = what_it_forgot(replace(evaluation_of("lora", scores_of(280, 300)), forgetting=lost(1.02)))
+    assert "1.02 (0.96-1.08) times as perplexed as its base, which is not shown to be a change" in sentence
+    (sentence,) = what_it_forgot(replace(evaluation_of("lora", scores_of(280, 300)), forgetting=lost(1.2)))
+    assert "not shown" not in sentence
+
+
+def test_the_price_stands_beside_the_gain() -> None:
+    told = Bakeoff(
+        evaluations=(
+            replace(evaluation_of("lora", scores_of(270, 300), model="small"), forgetting=lost()),
+            evaluation_of("prompting", scores_of(150, 300), model="small"),
+            evaluation_of("retrieval", scores_of(240, 300), model="small"),
+        ),
+        benchmark=benchmark_of(),
+    ).told()
+    assert told.story.forgetting.rows == (("lora", "+10 points", "20", "24", "1.20 (1.14-1.26)", "90 %"),)
+    assert "36 general texts" in " ".join(told.story.risks)
+    (candidate,) = (row for row in told.story.facts["candidates"] if row["name"] == "lora")
+    assert candidate["forgetting"]["ratio"] == 1.2

@@ -1,0 +1,136 @@
+"""Where answers stand: in what was shown, elsewhere in the documents, or nowhere; what is specific, and what declines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from advisor.grounded import what_it_invents
+from benchmarks.contract import Grounding
+from benchmarks.grounding import Library, grounding
+from strategies.contract import Abstention, Case, Document, Evidence, Outcome, Prediction
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
+
+NOTHING = "not in the handbook"
+DOCUMENTS = (
+    Document(id="leave", title="Annual leave", text="Everyone has 28 days of leave. Unused days lapse on 31 March."),
+    Document(
+        id="travel", title="Travel", text="Trains are booked in second class. A hotel may cost 120 euros a night."
+    ),
+    Document(id="probation", title="Probation", text="The probation period lasts six months for everyone."),
+    *(Document(id=f"d{place}", text=f"The office of floor {place} is open.") for place in range(40, 50)),
+)
+
+
+@pytest.fixture(scope="module")
+def library() -> Library:
+    return Library(DOCUMENTS, [NOTHING])
+
+
+def shown(name: str, start: int = 0, end: int = 500) -> tuple[Evidence, ...]:
+    """Evidence as a packed run holds it: its place alone."""
+    return (Evidence(document_id=name, text="", score=1.0, start=start, end=end),)
+
+
+@pytest.mark.parametrize(
+    ("answer", "evidence", "place"),
+    [
+        ("Not in the handbook.", shown("leave"), "declined"),
+        ("28 days", shown("leave"), "evidence"),
+        ("28 days", shown("travel"), "documents"),
+        ("28 days", (), "documents"),
+        ("30 days", shown("leave"), "nowhere"),
+        ("120 euros on 31 March", shown("travel"), "nowhere"),
+        ("six months", shown("probation"), "evidence"),
+        ("seven months", shown("probation"), "nowhere"),
+        ("the office is open", shown("leave"), "nothing specific"),
+        ("31 March", shown("leave", 0, 30), "documents"),
+        ("probation lasts six months", shown("probation", 4, 100), "evidence"),
+    ],
+)
+def test_an_answer_stands_where_all_that_is_specific_in_it_does(
+    library: Library, answer: str, evidence: Sequence[Evidence], place: str
+) -> None:
+    assert library.place(answer, evidence) == place
+
+
+def case(number: int, output: str) -> Case:
+    return Case(id=f"c{number}", input=f"question {number}", output=output)
+
+
+def test_counts_tell_right_from_wrong_and_leave_out_what_is_no_answer(library: Library) -> None:
+    answered: list[tuple[Case, Outcome, bool]] = [
+        (case(0, "28 days"), Prediction(text="28 days", evidence=shown("leave")), True),
+        (case(1, "28 days"), Prediction(text="27 days", evidence=shown("leave")), False),
+        (case(2, "six months"), Prediction(text=NOTHING), False),
+        (case(3, NOTHING), Prediction(text=NOTHING), True),
+        (case(4, NOTHING), Prediction(text="120 euros"), False),
+        (case(5, "half a year of trial"), Prediction(text="trial of half a year"), True),
+        (case(6, "28 days"), Abstention(reason="unsure"), False),
+        (case(7, "28 days"), Prediction(text=" "), False),
+    ]
+    assert grounding(library, answered) == Grounding(
+        declined=2,
+        declined_wrong=1,
+        evidence=1,
+        documents=1,
+        nowhere=2,
+        nowhere_wrong=1,
+        vague=0,
+        unanswerable=2,
+        unanswerable_answered=1,
+    )
+    assert grounding(library, answered[-2:]) is None
+
+
+def test_there_is_a_library_only_for_questions_over_documents_whose_text_is_there() -> None:
+    asked = replace(task_of(kind="qa"), documents=DOCUMENTS)
+    assert Library.of(asked) is not None
+    assert Library.of(replace(asked, kind="generation")) is None
+    assert Library.of(replace(asked, documents=())) is None
+    assert Library.of(replace(asked, documents=(Document(id="a", text=""),))) is None
+
+
+def found(nowhere: int, answered: int = 0) -> Grounding:
+    return Grounding(
+        declined=40,
+        declined_wrong=10,
+        evidence=200 - nowhere,
+        documents=50,
+        nowhere=nowhere,
+        nowhere_wrong=min(nowhere, 30),
+        vague=10,
+        unanswerable=90 if answered else 0,
+        unanswerable_answered=answered,
+    )
+
+
+def test_the_story_says_what_is_invented_and_shows_it_for_every_approach() -> None:
+    told = Bakeoff(
+        evaluations=(
+            replace(evaluation_of("lora", scores_of(270, 300)), grounding=found(33, 12)),
+            replace(evaluation_of("retrieval", scores_of(200, 300)), grounding=found(0, 3)),
+            evaluation_of("majority", scores_of(20, 300)),
+        ),
+        benchmark=benchmark_of(),
+    ).told()
+    table = told.story.grounding
+    assert {row[0]: row[1:] for row in table.rows} == {
+        "lora": ("167", "50", "33", "10", "40", "10", "12 of 90"),
+        "retrieval": ("200", "50", "0", "10", "40", "10", "3 of 90"),
+    }
+    risks = " ".join(told.story.risks)
+    assert (
+        "33 answers of lora (11 %) stand in no document, 30 of them wrong: invented, or said in other words." in risks
+    )
+    assert "Of 90 questions without an answer lora answers 12 all the same." in risks
+
+
+def test_where_every_question_has_an_answer_nothing_is_said_of_declining() -> None:
+    evaluation = replace(evaluation_of("lora", scores_of(270, 300)), grounding=found(0))
+    assert list(what_it_invents(evaluation)) == []
+    told = Bakeoff(evaluations=(evaluation,), benchmark=benchmark_of()).told()
+    assert told.story.grounding.rows == (("lora", "200", "50", "0", "10"),)
+    assert len(told.story.grounding.columns) == 5
