@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
     from benchmarks.economical import Economy
     from benchmarks.models import Models
+    from benchmarks.purse import Purse
     from benchmarks.run import Events, Run
     from benchmarks.sequential import StopRule
     from benchmarks.spec import Spec
@@ -53,6 +54,8 @@ class Wishes:
     """Ask the held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it."""
     economical: bool = False
     """Fit nothing with a language model once an approach without one is proven to meet the target."""
+    max_cost: float | None = None
+    """Money that servers may be paid, in the currency of the spec's prices."""
     reuse: Path | None = None
     """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
 
@@ -191,6 +194,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         dtype=wishes.dtype,
         embedder_spec=spec.embedder,
         base=found.folder,
+        purse=_purse(spec, wishes.max_cost),
     )
     models.check_servers()
     limits = Limits(
@@ -222,6 +226,16 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     )
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
     return replace(prepared, assembly=assembly.at(look))
+
+
+def _purse(spec: Spec, limit: float | None) -> Purse | None:
+    from benchmarks.prices import machine_prices
+    from benchmarks.purse import Purse
+
+    if limit is None:
+        return None
+    prices = machine_prices(spec)
+    return Purse(limit=limit, currency=prices.currency, prices=prices.tokens)
 
 
 def _traffic(found: Found) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput
+from benchmarks.purse import Purse
 from benchmarks.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec
 from strategies.contract import Embedder, LanguageModel
 from strategies.models.device import Placement, choose
@@ -29,6 +30,8 @@ class Models:
     embedder_spec: EmbedderSpec = field(default_factory=EmbedderSpec)
     base: Path = field(default_factory=Path)
     """What relative folders of models are relative to: the folder of the task spec."""
+    purse: Purse | None = None
+    """What servers may be paid; None: whatever they cost."""
     _ready: dict[str, LanguageModel] = field(default_factory=dict, repr=False)
     _embedder: Embedder | None = field(default=None, repr=False)
     _placement: Placement | None = field(default=None, repr=False)
@@ -75,7 +78,7 @@ class Models:
                     f"model {name} runs on another machine, and the task says data_stays_here; nothing was sent. "
                     "Take the constraint out or name a local model."
                 )
-            self._ready[name] = model
+            self._ready[name] = model if self.purse is None else self.purse.guarding(model)
         return self._ready[name]
 
     @property

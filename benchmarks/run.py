@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from benchmarks.economical import Economy
 from benchmarks.models import Models
 from benchmarks.plan import Options, Unit, curve_units, described, units
 from benchmarks.population import POPULATION, apart
+from benchmarks.purse import SPENT
 from benchmarks.remembering import Memory
 from benchmarks.reuse import Earlier, program
 from benchmarks.store import Finished, Store
@@ -94,6 +96,9 @@ class Run:
         store = Store(self.folder / "run.sqlite")
         try:
             self._agree(store, earlier)
+            if self.models.purse is not None:
+                self.models.purse.open(store.meta(SPENT), store.ledger())
+                self.models.purse.write_down = partial(store.set_meta, SPENT)
             self._perform(store, earlier)
             add_cascade(self.benchmark, self.candidates, store)
             self._compare_with_traffic(store)

@@ -189,6 +189,13 @@ class Store:
         )
         return [Usage(**json.loads(row[0])) for row in found.fetchall()]
 
+    def ledger(self) -> Iterator[Usage]:
+        """Every usage row, and those of what servers answered in units that are not finished."""
+        for (text,) in self._db.execute("SELECT usage FROM usage").fetchall():
+            yield Usage(**json.loads(text))
+        for (text,) in self._db.execute("SELECT value FROM completions").fetchall():
+            yield Usage(**json.loads(text)["usage"])
+
     def trials(self, candidate: str) -> list[Trial]:
         found = self._db.execute("SELECT trial FROM trials WHERE candidate = ?", (candidate,))
         return [Trial(**json.loads(row[0])) for row in found.fetchall()]

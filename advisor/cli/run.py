@@ -69,6 +69,11 @@ ASK_ABOVE_MINUTES = 60
     is_flag=True,
     help="Fit nothing with a language model once an approach without one is proven to meet the target.",
 )
+@click.option(
+    "--max-cost",
+    type=float,
+    help="Money that servers may be paid for the whole run, in the currency of the task's prices; then it stops.",
+)
 @click.option("--probes/--no-probes", default=True, show_default=True, help="Measure consistency and latency.")
 @click.option(
     "--cases",
@@ -137,6 +142,7 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "curve",
         "stop_when_decided",
         "economical",
+        "max_cost",
         "accept_terms",
         "allow_code",
         "reuse",

@@ -1,0 +1,176 @@
+"""Keeps what a run pays to servers below a limit: each request is reserved at its worst before it is sent, and settled after."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast, overload
+
+from benchmarks.contract import BadInput
+from benchmarks.prices import TokenPrices
+from strategies.contract import Completion, Generates, LanguageModel, Prompt, Sampling, Step, Usage
+
+UNCERTAIN = 2
+"""A server may count so many times the tokens that were estimated for a prompt."""
+SPENT = "spent"
+"""Key in the store's facts: what was paid so far, whatever became of the work."""
+
+
+class LimitReached(BadInput):
+    """The next request might cost more than is left."""
+
+
+@dataclass(kw_only=True)
+class Purse:
+    """What may be spent, what was, and what requests under way may still cost; in one currency."""
+
+    limit: float
+    currency: str
+    prices: Mapping[str, TokenPrices | None]
+    """Models that cost money, by name. None: their price is not known."""
+    spent: float = 0.0
+    reserved: float = 0.0
+    write_down: Callable[[float], None] = field(default=lambda spent: None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.limit) and self.limit > 0):
+            raise BadInput(f"--max-cost is {self.limit:g}; give an amount of money above 0, such as 5.")
+        for name, price in self.prices.items():
+            if price is None:
+                raise BadInput(
+                    f"--max-cost cannot be kept: the price of the model {name} is not known. State input_per_million and "
+                    "output_per_million in the task spec."
+                )
+            if price.currency != self.currency:
+                raise BadInput(
+                    f"--max-cost is in {self.currency}, and the price of the model {name} in {price.currency}. State it in "
+                    f"{self.currency}, or write `prices: {{currency: {price.currency}}}`."
+                )
+
+    def open(self, spent: float | None, ledger: Iterable[Usage]) -> None:
+        """Goes on from what was written down, or where nothing was, from what the ledger of the run holds."""
+        prices = {name: price for name, price in self.prices.items() if price is not None}
+        self.spent = (
+            spent if spent is not None else sum(_money(prices[use.model], use) for use in ledger if use.model in prices)
+        )
+
+    def guarding(self, model: LanguageModel) -> LanguageModel:
+        """The model, asked only what can be paid; one that costs nothing as it is."""
+        price = self.prices.get(model.name)
+        return model if price is None else Paid(inner=model, purse=self, price=price)
+
+    def reserve(self, worst: float) -> bool:
+        if self.spent + self.reserved + worst > self.limit:
+            return False
+        self.reserved += worst
+        return True
+
+    def settle(self, worst: float, paid: float) -> None:
+        self.reserved -= worst
+        self.spent += paid
+        self.write_down(self.spent)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paid:
+    """A model on a server that generates as `inner` does, as long as the purse lasts."""
+
+    inner: LanguageModel
+    """Also `Generates`."""
+    purse: Purse
+    price: TokenPrices
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self.inner.fingerprint
+
+    @property
+    def context_tokens(self) -> int:
+        return self.inner.context_tokens
+
+    @property
+    def local(self) -> bool:
+        return self.inner.local
+
+    def count(self, prompt: Prompt) -> int:
+        return self.inner.count(prompt)
+
+    def cut(self, text: str, tokens: int) -> str:
+        return self.inner.cut(text, tokens)
+
+    def generate(
+        self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
+    ) -> Iterator[tuple[int, Completion]]:
+        """Yields (index, completion) as they finish. Raises `LimitReached` once the next one might cost too much; those
+        under way are waited for first. A request that failed counts as if it had cost its worst."""
+        left = list(range(len(prompts)))
+        while left:
+            asked = _Reserved(
+                [prompts[index] for index in left], lambda prompt: self._worst(prompt, max_tokens), self.purse
+            )
+            done: set[int] = set()
+            try:
+                for place, completion in cast(Generates, self.inner).generate(asked, max_tokens, sampling, step):
+                    self.purse.settle(asked.taken.pop(place), self._paid(completion, asked.worst[place]))
+                    done.add(left[place])
+                    yield left[place], completion
+            finally:  # Whoever stops listening has sent these all the same.
+                for worst in asked.taken.values():
+                    self.purse.settle(worst, worst)
+            left = [index for index in left if index not in done]
+            if left and not done:
+                self._refuse(asked.refused)
+
+    def _worst(self, prompt: Prompt, max_tokens: int) -> float:
+        tokens = UNCERTAIN * self.inner.count(prompt)
+        if self.price.base_up_to is not None and tokens > self.price.base_up_to:
+            return math.inf  # It may fall into a dearer tier, whose price is not known.
+        return self.price.money(tokens, 0, max_tokens)
+
+    def _paid(self, completion: Completion, worst: float) -> float:
+        return worst if completion.error else _money(self.price, completion.usage)
+
+    def _refuse(self, worst: float) -> None:
+        purse = self.purse
+        raise LimitReached(
+            f"--max-cost {purse.limit:g} {purse.currency} is reached: {purse.spent:.4g} were spent, and the next request to "
+            f"{self.name} may cost {worst:.2g}. What was answered is kept: the same command with --resume and a higher "
+            "limit goes on."
+        )
+
+
+def _money(price: TokenPrices, used: Usage) -> float:
+    return price.money(used.prompt_tokens, used.cached_tokens, used.answer_tokens)
+
+
+class _Reserved(Sequence[Prompt]):
+    """Prompts of which each is handed out, in order, only once its worst price is reserved."""
+
+    def __init__(self, prompts: Sequence[Prompt], price: Callable[[Prompt], float], purse: Purse) -> None:
+        self._prompts, self._purse = prompts, purse
+        self.worst = [price(prompt) for prompt in prompts]
+        self.taken: dict[int, float] = {}
+        self.refused = 0.0
+
+    def __len__(self) -> int:
+        return len(self._prompts)
+
+    def __iter__(self) -> Iterator[Prompt]:
+        for place, prompt in enumerate(self._prompts):
+            if not self._purse.reserve(self.worst[place]):
+                self.refused = self.worst[place]
+                return
+            self.taken[place] = self.worst[place]
+            yield prompt
+
+    @overload
+    def __getitem__(self, place: int) -> Prompt: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Prompt]: ...
+    def __getitem__(self, place: int | slice) -> Prompt | Sequence[Prompt]:
+        return self._prompts[place]

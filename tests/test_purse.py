@@ -1,0 +1,152 @@
+"""A limit on what servers are paid: kept over threads, failures and resumed runs, and refused where it cannot be kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from advisor.comparison import Wishes, advise, prepare
+from benchmarks.contract import BadInput
+from benchmarks.prices import TokenPrices
+from benchmarks.purse import LimitReached, Purse
+from strategies.contract import Completion, Message, Prompt, Sampling, Usage
+from strategies.models.scripted import ScriptedModel
+from tests.conftest import Folders
+from tests.desk import call, write_task
+from tests.test_endpoint_bakeoff import PROMPTED, Service, rows, service  # noqa: F401 - a fixture
+
+CALL = 40 * 1e-6 + 2 * 2e-6
+"""What the service of the tests takes for a question."""
+PRICE = TokenPrices(model="m", input=1.0, cached=1.0, output=1.0, source="a test")
+FAILING = (6, 13)
+WORDS: tuple[Prompt, ...] = tuple(
+    (Message("user", f"five words in a {'failure' if index in FAILING else 'prompt'}"),) for index in range(20)
+)
+
+
+def purse(limit: float) -> Purse:
+    return Purse(limit=limit, currency="USD", prices={"m": PRICE})
+
+
+class Careless(ScriptedModel):
+    """Sends ahead, several at once, and fails now and then."""
+
+    def generate(self, prompts, max_tokens, sampling, step="answering"):  # type: ignore[no-untyped-def]
+        sent: list[tuple[int, Prompt]] = []
+        for item in enumerate(prompts):
+            sent.append(item)
+            if len(sent) == 4:
+                yield from (self._answered(*sent.pop(0)) for _ in range(2))
+        yield from (self._answered(*item) for item in sent)
+
+    def _answered(self, index: int, prompt: Prompt) -> tuple[int, Completion]:
+        used = Usage(model="m", step="answering", prompt_tokens=self.count(prompt), answer_tokens=3)
+        failed = "failure" in prompt[0].content
+        return index, Completion(text="yes", usage=used, finished=True, error="gone" if failed else "")
+
+
+def asked(limit: float, prompts: tuple[Prompt, ...] = WORDS) -> tuple[Purse, list[int]]:
+    """The purse afterwards, and which prompts were answered before it was empty."""
+    kept, done = purse(limit), []
+    model = kept.guarding(Careless(name="m", answer=lambda _: "yes"))
+    try:
+        for index, _ in model.generate(prompts, 10, Sampling()):  # type: ignore[attr-defined]
+            done.append(index)
+            assert kept.spent + kept.reserved <= limit + 1e-12
+    except LimitReached:
+        pass
+    return kept, done
+
+
+@pytest.mark.parametrize("limit", [1e-6, 30e-6, 80e-6, 120e-6, 1e-3])
+def test_spending_never_passes_the_limit(limit: float) -> None:
+    kept, done = asked(limit)
+    assert kept.spent <= limit
+    assert kept.reserved == pytest.approx(0, abs=1e-15)
+    worst = 20e-6
+    good = [index for index in done if index not in FAILING]
+    assert kept.spent == pytest.approx(8e-6 * len(good) + worst * (len(done) - len(good)))
+    assert len(set(done)) == len(done)
+    assert len(done) == 20 or kept.spent > limit - worst, "it stops only where the next one may cost too much"
+
+
+def test_nobody_listening_any_more_counts_what_was_sent() -> None:
+    kept = purse(1e-3)
+    answers = kept.guarding(Careless(name="m", answer=lambda _: "yes")).generate(WORDS, 10, Sampling())  # type: ignore[attr-defined]
+    next(answers)
+    answers.close()
+    assert kept.reserved == pytest.approx(0, abs=1e-15)
+    assert kept.spent == pytest.approx(8e-6 + 3 * 20e-6)
+
+
+def test_a_run_stops_at_the_limit_and_goes_on_with_a_higher_one(
+    service: Service,  # noqa: F811
+    tmp_path: Path,
+    model_folders: Folders,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    task = write_task(tmp_path, model_folders, *service.lines(concurrency=4))
+    arguments = ("run", str(task), "--approach", "prompting", "--effort", "quick", "--yes", "--out")
+    done = call(capsys, *arguments, str(tmp_path / "run"), "--max-cost", "0.01")
+    assert done.code == 2
+    assert "--max-cost 0.01 USD is reached" in done.err.splitlines()[-1]
+    paid = service.calls
+    assert 0 < paid * CALL <= 0.01
+    done = call(capsys, *arguments, str(tmp_path / "run"), "--max-cost", "0.01", "--resume")
+    assert done.code == 2
+    assert service.calls * CALL <= 0.01, "a run that goes on has no new purse"
+    done = call(capsys, *arguments, str(tmp_path / "run"), "--max-cost", "5", "--resume")
+    assert done.code in (0, 100, 101), done.err
+    whole = Counter(service.asked)
+    service.asked.clear()
+    advise(task, out=tmp_path / "whole", wishes=PROMPTED)
+    assert whole == service.asked, "nothing was asked twice"
+    assert rows(tmp_path / "run", "prompting") == rows(tmp_path / "whole", "prompting")
+
+
+def test_a_limit_given_later_knows_what_was_spent_before(
+    service: Service,  # noqa: F811
+    tmp_path: Path,
+    model_folders: Folders,
+) -> None:
+    task = write_task(tmp_path, model_folders, *service.lines(concurrency=4))
+    service.cut_off = ("", 100)
+    with pytest.raises(KeyboardInterrupt):
+        advise(task, out=tmp_path / "run", wishes=PROMPTED)
+    wishes = Wishes(approaches=PROMPTED.approaches, effort="quick", max_cost=95 * CALL)
+    with pytest.raises(LimitReached, match="and the next request to hosted may cost"):
+        advise(task, out=tmp_path / "run", wishes=wishes)
+
+
+CANNOT = {
+    "no price": (
+        "models: [{name: gpt-unheard-of, endpoint: 'https://models.example.com/v1'}]",
+        1.0,
+        "price of the model",
+    ),
+    "another currency": (
+        "models: [{name: gpt-4o-mini, endpoint: 'https://api.openai.com/v1'}]\nprices: {currency: EUR}",
+        1.0,
+        "is in EUR, and the price of the model gpt-4o-mini in USD",
+    ),
+    "nothing": ("models: [smollm2-135m]", 0.0, "above 0"),
+    "no number": ("models: [smollm2-135m]", float("nan"), "above 0"),
+}
+
+
+@pytest.mark.parametrize("name", list(CANNOT))
+def test_a_limit_that_cannot_be_kept_is_refused(
+    name: str, tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    lines, limit, said = CANNOT[name]
+    task = write_task(tmp_path, model_folders, *lines.splitlines())
+    with pytest.raises(BadInput, match=said):
+        prepare(task, Wishes(max_cost=limit))
+
+
+def test_a_model_that_costs_nothing_is_left_alone() -> None:
+    model = ScriptedModel(name="free", answer=lambda _: "yes")
+    assert purse(1.0).guarding(model) is model
