@@ -252,3 +252,14 @@ class Verdict:
     evaluations: tuple[Evaluation, ...]
     costs: tuple[Costs, ...]
     story: Story
+
+    def _repr_html_(self) -> str:
+        """The page, as notebooks show it: in a frame of its own, whose only script is the page's."""
+        from html import escape
+
+        from advisor.reports import render
+
+        page = escape(render(self.story, "html"))
+        return (
+            f'<iframe sandbox="allow-scripts" srcdoc="{page}" style="width: 100%; height: 50rem; border: 0"></iframe>'
+        )

@@ -99,6 +99,20 @@ def told(
         store.close()
 
 
+def write_answers(folder: Path, path: Path) -> int:
+    """Writes every stored answer of the run as one table, CSV or Parquet, and returns how many. Raises `BadInput`."""
+    from benchmarks import answers_table
+    from benchmarks.frozen import thawed_cases
+    from benchmarks.store import Store
+
+    about = about_run(folder)
+    store = Store(folder / "run.sqlite")
+    try:
+        return answers_table.write_answers(thawed_cases(about["benchmark"]["heldout"]), store, path)
+    finally:
+        store.close()
+
+
 def about_run(folder: Path) -> dict[str, Any]:
     """What run.json says. Raises `BadInput` where the folder holds no run."""
     for name in ("run.json", "run.sqlite"):

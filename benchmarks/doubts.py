@@ -88,8 +88,9 @@ def write_sheet(found: Sequence[Doubt], path: Path) -> None:
         sheet.writerow(COLUMNS)
         for each in found:
             texts = (each.case.id, each.case.input, each.case.output, each.perhaps)
-            sheet.writerow([*map(_plain, texts), f"{each.given_share:.3f}", f"{each.perhaps_share:.3f}"])
+            sheet.writerow([*map(as_cell, texts), f"{each.given_share:.3f}", f"{each.perhaps_share:.3f}"])
 
 
-def _plain(text: str) -> str:
+def as_cell(text: str) -> str:
+    """The text as a spreadsheet shows it, letter by letter."""
     return f"'{text}" if text[:1] and text[0] in _STARTERS else text

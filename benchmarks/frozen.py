@@ -74,12 +74,13 @@ def thaw(values: Mapping[str, Any], folder: Path = Path(), allow_code: bool = Fa
             schema=task["schema"],
             temperature=task["temperature"],
             folds=tuple(
-                Fold(train=_thawed(fold["train"]), selection=_thawed(fold["selection"])) for fold in task["folds"]
+                Fold(train=thawed_cases(fold["train"]), selection=thawed_cases(fold["selection"]))
+                for fold in task["folds"]
             ),
             documents=tuple(Document(**row) for row in task["documents"]),
             score=MetricScore(metric=metric),
         ),
-        heldout=_thawed(values["heldout"]),
+        heldout=thawed_cases(values["heldout"]),
         metric=metric,
         shown_metrics=tuple(thawed_metric(row, folder, allow_code) for row in values["shown_metrics"]),
         target=values["target"],
@@ -100,7 +101,8 @@ def _cases(cases: tuple[Case, ...]) -> list[dict[str, Any]]:
     return [{key: value for key, value in asdict(case).items() if value} for case in cases]
 
 
-def _thawed(rows: list[dict[str, Any]]) -> tuple[Case, ...]:
+def thawed_cases(rows: list[dict[str, Any]]) -> tuple[Case, ...]:
+    """Cases as `freeze` wrote them."""
     return tuple(
         Case(
             **{

@@ -169,6 +169,7 @@ def _grounding() -> Table:
         title="Where answers come from",
         columns=("approach", "in what it found", "elsewhere in the documents", "in none", "nothing specific"),
         rows=((NAMES[3], "171", "0", "3", "33"), (CHOICE, "0", "97", "34", "34")),
+        note="Held-out answers by where all that is specific in them stands.",
         numeric=(1, 2, 3, 4),
     )
 
@@ -181,6 +182,7 @@ def _forgetting() -> Table:
             (CHOICE, "+12 points", "21", "24", "1.16 (1.10-1.22)", "89 %"),
             (NAMES[5], "+13 points", "24", "31", "1.29 (1.21-1.38)", "84 %"),
         ),
+        note="Perplexity of general text that has nothing to do with the task.",
         numeric=(1, 2, 3, 4, 5),
     )
 

@@ -25,7 +25,7 @@ from rich.console import Console
 
 from advisor import reports
 from advisor.cli.progress import LiveProgress, Progressed, RunEvents
-from advisor.contract import ExampleAnswers, Picture, Point, Story
+from advisor.contract import ExampleAnswers, Picture, Point, Story, Verdict
 from advisor.reports.drawing import draw
 from advisor.reports.scales import cost_axis, cost_label
 from advisor.reports.text import RECORDED, clean, cleaned
@@ -165,6 +165,50 @@ def test_keys_that_look_the_same_once_cleaned_keep_both_entries() -> None:
     assert dict(told.disagreements[0].answers) == {"lora": ("one", True), "lora (2)": ("two", False)}
 
 
+# ---------------------------------------------------------------- junit
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome"),
+    [
+        ("choose", None),
+        ("safe but cheaper undecided", None),
+        ("undecided", "skipped"),
+        ("compared", "skipped"),
+        ("nothing meets", "failure"),
+    ],
+)
+def test_a_build_server_sees_one_test_for_the_verdict(verdict: str, outcome: str | None) -> None:
+    root = ET.fromstring(reports.render(dataclasses.replace(rich_story(), verdict=verdict), "junit"))
+    (suite,) = root
+    first, *others = suite.iter("testcase")
+    assert first.get("name") == "verdict"
+    assert [child.tag for child in first if child.tag != "system-out"] == ([outcome] if outcome else [])
+    assert [case.get("name") for case in others] == [row[0] for row in rich_story().main.rows]
+    assert not any(case.find("failure") is not None for case in others)
+    counted = {kind: sum(case.find(tag) is not None for case in suite) for kind, tag in _KINDS.items()}
+    assert {kind: int(suite.get(kind, "")) for kind in counted} == counted
+    assert int(suite.get("tests", "")) == len(others) + 1
+
+
+_KINDS = {"failures": "failure", "skipped": "skipped"}
+
+
+def test_hostile_text_stays_text_in_junit() -> None:
+    root = ET.fromstring(reports.render(hostile_story(), "junit"))
+    assert {element.tag for element in root.iter()} <= {
+        *("testsuites", "testsuite", "testcase", "skipped", "failure", "system-out")
+    }
+
+
+def test_a_notebook_shows_the_page_in_a_frame_that_can_reach_nothing() -> None:
+    verdict = Verdict(recommendation=Any, evaluations=(), costs=(), story=hostile_story())  # type: ignore[arg-type]
+    shown = verdict._repr_html_()
+    elements = Elements(shown)
+    assert dict(elements.tags) == {"iframe": 1}
+    assert 'sandbox="allow-scripts"' in shown
+
+
 # ---------------------------------------------------------------- html
 
 
@@ -208,7 +252,7 @@ def test_the_page_holds_no_script_and_allows_none() -> None:
 def test_headings_and_tables_can_be_read_by_structure() -> None:
     elements = Elements(reports.render(rich_story(), "html"))
     assert elements.tags["h1"] == 1
-    assert elements.tags["caption"] == elements.tags["table"] == 8
+    assert elements.tags["caption"] == elements.tags["table"] == 10
     assert elements.attributes["scope"] == elements.tags["th"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,20 @@ EXIT = {"choose": 0, "safe but cheaper undecided": 0, "undecided": 101, "nothing
 FORMATS = ("html", "markdown", "json")
 
 
-def write_reports(verdict: Verdict, folder: Path) -> list[Path]:
-    """report.html, report.md and report.json in the folder."""
+def check_formats(formats: Sequence[str]) -> None:
+    """Raises `BadInput` for a format that there is not."""
+    from advisor import reports
+
+    for name in formats:
+        reports.suffix(name)
+
+
+def write_reports(verdict: Verdict, folder: Path, formats: Sequence[str] = ()) -> list[Path]:
+    """report.html, report.md and report.json in the folder, or the formats that are asked for."""
     from advisor import reports
 
     written = []
-    for name in FORMATS:
+    for name in formats or FORMATS:
         path = folder / f"report{reports.suffix(name)}"
         path.write_text(reports.render(verdict.story, name), encoding="utf-8")
         written.append(path)

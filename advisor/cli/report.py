@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.outcome import tell, write_reports
+from advisor.cli.outcome import check_formats, tell, write_reports
 from advisor.cli.shown import broken, say, shown
 
 if TYPE_CHECKING:
@@ -39,11 +39,22 @@ EXAMPLE = "example"
     type=click.Path(path_type=Path),
     help="Folder for the report. Default: the run's own, or what-if inside it where something is changed.",
 )
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    help="Write this format only, such as junit; can be given several times. Default: html, markdown and json.",
+)
+@click.option(
+    "--answers",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write every stored answer, your texts included, into this file: CSV or Parquet.",
+)
 @click.option("--explain", is_flag=True, help="Add what the recommendation follows from, with the rows to check it by.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 @click.pass_context
-def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, explain: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **given: Any) -> None:
     """Tell the stored run in the folder RUN again: verdict, table and report files.
 
     With another target, margin, volume, horizon or price the verdict is made anew from the same answers, without any model.
@@ -52,23 +63,35 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, ex
     from advisor.stored import Changes, reopen
 
     changes = Changes(**{name: given.pop(name) for name in Changes.names()})
+    explain, formats, answers = given.pop("explain"), given.pop("formats"), given.pop("answers")
+    check_formats(formats)
     if run == EXAMPLE and not Path(run).exists():
         from advisor.example import opened
 
         with opened() as folder:
             verdict = reopen(folder, cases=given["cases"], changes=changes)
+            _write_answers(folder, answers)
         out = out or Path("example-report")
     else:
         verdict = reopen(Path(run), changes=changes, **given)
+        _write_answers(Path(run), answers)
         out = out or (Path(run) if changes == Changes() else Path(run) / "what-if")
     code = tell(verdict, as_json)
     if explain:
         _explain(verdict, as_json)
     out.mkdir(parents=True, exist_ok=True)
-    paths = write_reports(verdict, out)
+    paths = write_reports(verdict, out, formats)
     click.echo(err=True)
-    say(f"The page: {paths[0]}")
+    say(f"The {'page' if paths[0].suffix == '.html' else 'report'}: {paths[0]}")
     ctx.exit(code)
+
+
+def _write_answers(folder: Path, path: Path | None) -> None:
+    if path is None:
+        return
+    from advisor.stored import write_answers
+
+    say(f"{write_answers(folder, path):,} answers: {path}")
 
 
 def _explain(verdict: Verdict, as_json: bool) -> None:
