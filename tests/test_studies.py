@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from benchmarks.packed import pack, read_lines, unpack, write_lines
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
 from benchmarks.studies.bakeoff_rows import BakeOff, opened, session_of
-from benchmarks.studies.bakeoff_table import BEGIN, END, document, readme
+from benchmarks.studies.bakeoff_table import BEGIN, END, document, paid_off, readme
 from benchmarks.studies.bakeoffs import export, read_made
 from benchmarks.studies.bakeoffs import run as bake
 from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting
@@ -241,7 +242,7 @@ def test_the_tables_name_what_was_not_run_and_invent_nothing(stored: Path, tmp_p
     assert "60 examples, 30 held-out cases, accuracy, target 60 %" in ours
     assert f"| {TASK} | nothing meets |" in text
     assert "prompting against majority: prompting was not in the run" in text
-    assert document({}).count("not run yet") == 2 * len(SETTINGS) + 2
+    assert document({}).count("not run yet") == 3 * len(SETTINGS) + 2
 
 
 @pytest.mark.parametrize(("score", "told"), [(None, "| 0 points ("), (1.0, "| below |"), (0.0, "| no |")])
@@ -287,6 +288,21 @@ def test_the_committed_tables_are_what_the_committed_rows_say(committed: dict[st
 def test_committed_rows_are_small() -> None:
     sizes = {file.name: file.stat().st_size for file in ROWS.glob("*.gz")}
     assert {name: size for name, size in sizes.items() if size > 300_000} == {}
+
+
+def test_whether_fine_tuning_paid_is_said_of_every_task_by_its_interval(committed: dict[str, BakeOff]) -> None:
+    rows = [line.strip("| ").split(" | ") for line in paid_off(committed).splitlines()[2:]]
+    assert [row[0] for row in rows] == [each.task for each in SETTINGS]
+    said = []
+    for task, without, trained, difference, _, answer in rows:
+        figures = {each.candidate: each.figure for each in committed[task].verdict.evaluations}
+        assert trained.startswith("lora")
+        assert without.partition(" (")[0] in figures or without.rpartition(" (")[0] in figures
+        low, high = (int(end) for end in re.findall(r"\(([+-]?\d+) to ([+-]?\d+)\)", difference)[0])
+        assert {"yes": low >= 0, "no": high <= 0, "not shown": low <= 0 <= high}[answer], difference
+        said.append(answer)
+    front = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"Of {len(said)} tasks in {said.count('yes')} it did, in {said.count('no')} something" in front
 
 
 def test_the_committed_bake_offs_have_the_sizes_and_targets_that_were_set(committed: dict[str, BakeOff]) -> None:

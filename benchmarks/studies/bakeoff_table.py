@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from advisor.reasons import TUNED
 from advisor.wording import counted, digits, duration, listed, metric_name, percent, plain_percent, points, probability
-from benchmarks.contract import BadInput, State
+from benchmarks.cascade import APPROACH as CASCADE
+from benchmarks.contract import BadInput, Evaluation, State
 from benchmarks.statistics import PairedDifference, paired_difference
 from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, session_of, turned
 from benchmarks.studies.settings import SETTINGS, Setting
@@ -31,6 +33,11 @@ def document(found: Mapping[str, BakeOff]) -> str:
         f"ours is lower with p under {LEVEL:g}, each comparison on its own, so that none of ours is spared by a "
         "correction.",
         overview(found),
+        "## Did fine-tuning pay?",
+        "With a trained language model, the one that its selection cases name; without, the highest on the held-out cases "
+        "themselves, luck included. So fine-tuning has to beat everything else before it is said to have paid.",
+        paid_off(found),
+        "## What was claimed",
         "\n".join(f"- {line}" for line in claims(found)),
     ]
     parts += [section(found[each.task]) if each.task in found else _absent(each) for each in SETTINGS]
@@ -58,6 +65,59 @@ def overview(found: Mapping[str, BakeOff]) -> str:
         )
     head = ("task", "verdict", "choice, or the best", "ours below the plain script", "minutes")
     return table(head, rows, numeric=(4,))
+
+
+def paid_off(found: Mapping[str, BakeOff]) -> str:
+    """For each task, what training a language model brought over doing without, and at how many times the cost."""
+    rows: list[tuple[str, ...]] = []
+    for each in SETTINGS:
+        bakeoff = found.get(each.task)
+        plain, tuned = _sides(bakeoff) if bakeoff else (None, None)
+        if bakeoff is None or plain is None or tuned is None:
+            rows.append((each.task, NOT_RUN, "", "", "", ""))
+            continue
+        difference = paired_difference(tuned.scores, plain.scores, plain.groups or None)
+        costs = {cost.candidate: cost.monthly.value for cost in bakeoff.verdict.costs}
+        one, other = costs[plain.candidate], costs[tuned.candidate]
+        times = f"{digits(other / one)} times" if one and other else "-"
+        figures = [f"{side.candidate} ({percent(side.figure)})" for side in (plain, tuned)]
+        rows.append((each.task, *figures, _difference(difference), times, _paid(difference)))
+    head = ("task", "without", "with", "difference", "cost", "did it pay?")
+    return table(head, rows)
+
+
+def _paid(difference: PairedDifference) -> str:
+    return "no" if below(difference) else "yes" if below(turned(difference)) else "not shown"
+
+
+def in_short(found: Mapping[str, BakeOff]) -> str:
+    """In how many tasks fine-tuning paid."""
+    sides = [_sides(bakeoff) for bakeoff in found.values()]
+    said = [
+        _paid(paired_difference(tuned.scores, plain.scores, plain.groups or None))
+        for plain, tuned in sides
+        if plain and tuned
+    ]
+    return (
+        f"Did fine-tuning pay? Of {counted(len(said), 'task')} in {said.count('yes')} it did, in {said.count('no')} something "
+        f"without it is better, and in {said.count('not shown')} nothing better than the best without it was shown: "
+        "[the table](docs/bakeoffs.md#did-fine-tuning-pay)."
+    )
+
+
+def _sides(bakeoff: BakeOff) -> tuple[Evaluation | None, Evaluation | None]:
+    """The strongest without and with training; of equal ones the simpler."""
+    usable = [
+        each
+        for each in bakeoff.verdict.evaluations
+        if each.scores and each.state is None and each.approach != CASCADE and each.family != "recorded"
+    ]
+    untrained = [each for each in usable if each.family not in TUNED]
+    trained = [each for each in usable if each.family in TUNED and each.selection_score is not None]
+    return (
+        max(untrained, key=lambda each: (each.figure, -each.simplicity), default=None),
+        max(trained, key=lambda each: (each.selection_score or 0.0, -each.simplicity), default=None),
+    )
 
 
 def _named(bakeoff: BakeOff) -> str:
@@ -279,7 +339,7 @@ def summary(found: Mapping[str, BakeOff]) -> str:
             )
         )
     head = ("task", "target", "verdict", "choice, or the best", "best of a plain script")
-    return table(head, rows)
+    return f"{table(head, rows)}\n\n{in_short(found)}"
 
 
 # ---------------------------------------------------------------- cells
