@@ -19,7 +19,7 @@ def grounding_table(material: Material) -> Table:
     ]
     blank = any(grounding.unanswerable for _, grounding in found)
     columns = ("approach", "in what it found", "elsewhere in the documents", "in none", "nothing specific")
-    declining = ("says there is none", "though there is", "answers though there is none")
+    declining = ("says there is none", "of these wrongly", "answers though there is none")
     return Table(
         title="Where answers come from",
         columns=(*columns, *(declining if blank else ())),

@@ -20,7 +20,7 @@ from benchmarks.packed import pack, read_lines, unpack, write_lines
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
 from benchmarks.studies.bakeoff_rows import BakeOff, opened, session_of
-from benchmarks.studies.bakeoff_table import BEGIN, END, document, paid_off, readme
+from benchmarks.studies.bakeoff_table import BEGIN, END, document, filled, pages, paid_off, summary, where_answers_stand
 from benchmarks.studies.bakeoffs import export, read_made
 from benchmarks.studies.bakeoffs import run as bake
 from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting
@@ -261,16 +261,18 @@ def test_rows_on_other_cases_are_not_compared(stored: Path, tmp_path: Path) -> N
         opened(tmp_path)
 
 
-def test_only_what_is_between_the_markers_of_the_readme_is_written(stored: Path, tmp_path: Path) -> None:
+def test_only_what_is_between_the_markers_of_a_page_is_written(stored: Path, tmp_path: Path) -> None:
     found = opened(rows_folder(stored, tmp_path, None))
-    text = readme(f"before\n{BEGIN}\nold\n{END}\nafter\n", found)
-    assert text.startswith(f"before\n{BEGIN}\n| task |")
-    assert text.endswith(f"{END}\nafter\n")
+    begin, end = BEGIN.format("bake-offs"), END.format("bake-offs")
+    text = filled(f"before\n{begin}\nold\n{end}\nafter\n", "bake-offs", summary(found))
+    assert text.startswith(f"before\n{begin}\n| task |")
+    assert text.endswith(f"{end}\nafter\n")
     assert "old" not in text
-    assert readme(text, found) == text
+    assert filled(text, "bake-offs", summary(found)) == text
     assert "| banking77 | not run yet |" in text
-    with pytest.raises(BadInput, match=r"README\.md lacks the lines"):
-        readme("no markers", found)
+    assert where_answers_stand(found) == "handbook-qa: not run yet."
+    with pytest.raises(BadInput, match=r"lacks the lines <!-- bake-offs: written by"):
+        filled("no markers", "bake-offs", "")
 
 
 @pytest.fixture(scope="module")
@@ -279,10 +281,9 @@ def committed() -> dict[str, BakeOff]:
 
 
 def test_the_committed_tables_are_what_the_committed_rows_say(committed: dict[str, BakeOff]) -> None:
-    again = "run `python -m benchmarks.studies.bakeoffs table`"
-    assert (ROOT / "docs" / "bakeoffs.md").read_text(encoding="utf-8") == document(committed), again
-    front = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert front == readme(front, committed), again
+    for page, text in pages(ROOT, committed).items():
+        again = f"{page.name}: run `python -m benchmarks.studies.bakeoffs table`"
+        assert page.read_text(encoding="utf-8") == text, again
 
 
 def test_committed_rows_are_small() -> None:

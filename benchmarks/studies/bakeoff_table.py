@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from advisor.reasons import TUNED
@@ -13,7 +14,8 @@ from benchmarks.statistics import PairedDifference, paired_difference
 from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, session_of, turned
 from benchmarks.studies.settings import SETTINGS, Setting
 
-BEGIN, END = "<!-- bake-offs: written by benchmarks/studies/bakeoffs.py -->", "<!-- bake-offs: end -->"
+BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}: end -->"
+ASKED = "handbook-qa"
 ON_THE_FRONT = ("banking77", "nq_open_oracle", "order-extract")
 NOT_RUN = "not run yet"
 
@@ -308,13 +310,37 @@ def _outcome(verdict: str) -> str:
 # ---------------------------------------------------------------- the front page
 
 
-def readme(text: str, found: Mapping[str, BakeOff]) -> str:
-    """The README with the part between its two markers written anew. Raises `BadInput` where they are missing."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise BadInput(f"README.md lacks the lines {BEGIN} and {END}. Put them where the table of bake-offs belongs.")
-    return f"{before}{BEGIN}\n{summary(found)}\n{END}{after}"
+def filled(text: str, name: str, content: str) -> str:
+    """The page with what stands between the two markers of that name written anew. Raises `BadInput` without them."""
+    begin, end = BEGIN.format(name), END.format(name)
+    before, opened, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not opened or not closed:
+        raise BadInput(f"The page lacks the lines {begin} and {end}. Put them where the table belongs.")
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
+def pages(root: Path, found: Mapping[str, BakeOff]) -> dict[Path, str]:
+    """Each page below the root that holds something of the bake-offs -> its text. Raises `BadInput`."""
+    front, decide = root / "README.md", root / "docs" / "should-we-fine-tune.md"
+    parts = {"paid": paid_off(found), "grounding": where_answers_stand(found)}
+    text = decide.read_text(encoding="utf-8")
+    for name, content in parts.items():
+        text = filled(text, name, content)
+    return {
+        root / "docs" / "bakeoffs.md": document(found),
+        front: filled(front.read_text(encoding="utf-8"), "bake-offs", summary(found)),
+        decide: text,
+    }
+
+
+def where_answers_stand(found: Mapping[str, BakeOff]) -> str:
+    """Of the questions over the bundled documents."""
+    bakeoff = found.get(ASKED)
+    if bakeoff is None:
+        return f"{ASKED}: {NOT_RUN}."
+    grounding = bakeoff.verdict.story.grounding
+    return f"{table(grounding.columns, grounding.rows, grounding.numeric)}\n\n{grounding.note}"
 
 
 def summary(found: Mapping[str, BakeOff]) -> str:

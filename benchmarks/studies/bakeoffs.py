@@ -130,17 +130,15 @@ def example_command(folder: Path) -> None:
 
 @main.command(name="table")
 @click.option("--rows", type=click.Path(path_type=Path), default=ROWS, help="Where the rows lie.")
-@click.option("--into", type=click.Path(path_type=Path), default=ROOT, help="Holds docs/bakeoffs.md and README.md.")
+@click.option("--into", type=click.Path(path_type=Path), default=ROOT, help="Holds README.md and docs.")
 def table_command(rows: Path, into: Path) -> None:
-    """Write docs/bakeoffs.md, and the table of three tasks in README.md, from the rows alone."""
+    """Write docs/bakeoffs.md, and what other pages hold of it, from the rows alone."""
     from benchmarks.studies.bakeoff_rows import opened
-    from benchmarks.studies.bakeoff_table import document, readme
+    from benchmarks.studies.bakeoff_table import pages
 
     found = opened(rows)
-    (into / "docs").mkdir(exist_ok=True)
-    (into / "docs" / "bakeoffs.md").write_text(document(found), encoding="utf-8")
-    front = into / "README.md"
-    front.write_text(readme(front.read_text(encoding="utf-8"), found), encoding="utf-8")
+    for page, text in pages(into, found).items():
+        page.write_text(text, encoding="utf-8")
     click.echo(f"{len(found)} of {len(SETTINGS)} bake-offs are in the tables", err=True)
 
 
