@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import metrics
-from benchmarks.audit import Finding, Summary, audit, summarise
+from benchmarks.audit import Summary, audit, summarise
 from benchmarks.contract import BadInput, Benchmark, Look, Metric
 from benchmarks.decidable import Closeness, Decidable, closeness, decidable
+from benchmarks.findings import Finding
 from benchmarks.infer import (
     DEFAULT_METRICS,
     check_labels,

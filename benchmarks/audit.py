@@ -5,29 +5,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from benchmarks.findings import Finding, Severity, ids, many
 from benchmarks.similar import normalised
 from benchmarks.spec import Spec
 from benchmarks.split import overlapping
+from benchmarks.text_quality import text_findings
 from strategies.contract import Case, Document
 
-Severity = Literal["note", "warning", "error"]
 _TINY = 4
 _FIXED_PHRASE_SHARE = 0.05
 _LONG_WORDS = 1_500
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing that is wrong or odd: how often, up to three ids to look at, and what to do about it."""
-
-    kind: str
-    count: int
-    examples: tuple[str, ...]
-    says: str
-    what_to_do: str
-    severity: Severity = "warning"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +82,7 @@ def audit(
         *_duplicates(examples, "examples", "example"),
         *_duplicates(heldout, "held-out cases", "held-out case"),
         *_long_inputs(examples, heldout),
+        *text_findings([*examples, *heldout], spec.kind or "generation"),
     ]
     if labels:
         found.extend(_labels(examples, heldout, labels))
@@ -105,22 +94,14 @@ def audit(
     return tuple(sorted(found, key=lambda one: order[one.severity]))
 
 
-def _ids(cases: Iterable[Case]) -> tuple[str, ...]:
-    return tuple(case.id for _, case in zip(range(3), cases, strict=False))
-
-
-def _many(count: int, one: str, several: str) -> str:
-    return f"1 {one}" if count == 1 else f"{count:,} {several}"
-
-
 def _empty_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
     empty = [case for case in (*examples, *heldout) if not case.input.strip()]
     if empty:
         yield Finding(
             kind="empty inputs",
             count=len(empty),
-            examples=_ids(empty),
-            says=f"{_many(len(empty), 'case has', 'cases have')} an empty input.",
+            examples=ids(empty),
+            says=f"{many(len(empty), 'case has', 'cases have')} an empty input.",
             what_to_do="Leave these rows out, or map the input to another column; nothing can be learnt from them.",
         )
 
@@ -133,16 +114,16 @@ def _overlap(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Find
         yield Finding(
             kind="overlap",
             count=len(same),
-            examples=_ids(case for case in examples if case.id in same),
-            says=f"{_many(len(same), 'example has', 'examples have')} the same input as a held-out case.",
+            examples=ids(case for case in examples if case.id in same),
+            says=f"{many(len(same), 'example has', 'examples have')} the same input as a held-out case.",
             what_to_do="These examples are left out of the comparison; copied answers would flatter retrieval most.",
         )
     if near:
         yield Finding(
             kind="near overlap",
             count=len(near),
-            examples=_ids(case for case in examples if case.id in near),
-            says=f"{_many(len(near), 'example has', 'examples have')} nearly the same input as a held-out case.",
+            examples=ids(case for case in examples if case.id in near),
+            says=f"{many(len(near), 'example has', 'examples have')} nearly the same input as a held-out case.",
             what_to_do="They are left out too, unless they are more than a fifth of the examples.",
             severity="note",
         )
@@ -164,8 +145,8 @@ def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
         yield Finding(
             kind="conflicts",
             count=len(groups),
-            examples=_ids(group[0] for group in groups),
-            says=f"{_many(len(groups), 'input has', 'inputs have')} different outputs in different rows.",
+            examples=ids(group[0] for group in groups),
+            says=f"{many(len(groups), 'input has', 'inputs have')} different outputs in different rows.",
             what_to_do="Decide which output is right and correct the other rows, or list the alternatives as answers.",
         )
 
@@ -182,8 +163,8 @@ def _duplicates(cases: Sequence[Case], several: str, one: str) -> Iterator[Findi
         yield Finding(
             kind="duplicates" if one == "example" else "held-out duplicates",
             count=extra,
-            examples=_ids(group[1] for group in groups),
-            says=f"{_many(extra, one + ' repeats', several + ' repeat')} the input of another one.",
+            examples=ids(group[1] for group in groups),
+            says=f"{many(extra, one + ' repeats', several + ' repeat')} the input of another one.",
             what_to_do="They stay on one side of every split and count as one group; remove copies made by accident.",
             severity="note",
         )
@@ -199,8 +180,8 @@ def _long_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[
         yield Finding(
             kind="long inputs",
             count=len(long),
-            examples=_ids(long),
-            says=f"{_many(len(long), 'input has', 'inputs have')} more than {_LONG_WORDS:,} words.",
+            examples=ids(long),
+            says=f"{many(len(long), 'input has', 'inputs have')} more than {_LONG_WORDS:,} words.",
             what_to_do="Small models cut such inputs; cut them yourself where the rest does not matter.",
             severity="note",
         )
@@ -214,8 +195,8 @@ def _labels(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[
         yield Finding(
             kind="unseen labels",
             count=len(unseen),
-            examples=_ids(unseen),
-            says=f"{_many(len(unseen), 'held-out case has', 'held-out cases have')} a label without examples: "
+            examples=ids(unseen),
+            says=f"{many(len(unseen), 'held-out case has', 'held-out cases have')} a label without examples: "
             f"{_listed(names)}.",
             what_to_do="Add examples of it; an approach that learns from examples cannot answer it.",
         )
@@ -224,8 +205,8 @@ def _labels(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[
         yield Finding(
             kind="tiny labels",
             count=len(tiny),
-            examples=_ids(case for case in examples if case.output in set(tiny)),
-            says=f"{_many(len(tiny), 'label has', 'labels have')} fewer than {_TINY} examples: {_listed(tiny)}.",
+            examples=ids(case for case in examples if case.output in set(tiny)),
+            says=f"{many(len(tiny), 'label has', 'labels have')} fewer than {_TINY} examples: {_listed(tiny)}.",
             what_to_do="Add examples, or join the label with one that it is confused with.",
             severity="note",
         )
@@ -235,7 +216,7 @@ def _labels(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[
             kind="unused labels",
             count=len(unused),
             examples=(),
-            says=f"{_many(len(unused), 'label stands', 'labels stand')} in the list but in no row: {_listed(unused)}.",
+            says=f"{many(len(unused), 'label stands', 'labels stand')} in the list but in no row: {_listed(unused)}.",
             what_to_do="Remove it from labels, or add examples.",
             severity="note",
         )
@@ -257,7 +238,7 @@ def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> It
         yield Finding(
             kind="answers nowhere",
             count=len(missing),
-            examples=_ids(missing),
+            examples=ids(missing),
             says=f"The answers of {len(missing):,} of {len(asked):,} cases stand word by word in no document.",
             what_to_do="Check that the documents are complete; answers in other words cannot be copied from them.",
             severity="warning" if len(missing) > len(asked) / 2 else "note",
@@ -299,7 +280,7 @@ def _unknown_documents(cases: Sequence[Case], documents: Sequence[Document]) -> 
         yield Finding(
             kind="unknown documents",
             count=len(lost),
-            examples=_ids(lost),
-            says=f"{_many(len(lost), 'case names', 'cases name')} a document id that no document has.",
+            examples=ids(lost),
+            says=f"{many(len(lost), 'case names', 'cases name')} a document id that no document has.",
             what_to_do="Correct the ids; recall of the right document cannot be measured for these cases.",
         )

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from benchmarks.audit import Finding, audit, summarise
+from benchmarks.audit import audit, summarise
+from benchmarks.findings import Finding
 from benchmarks.spec import Spec, parse_spec
 from strategies.contract import Case, Document
 

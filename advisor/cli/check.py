@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchmarks.assemble import Assembly
-    from benchmarks.audit import Finding, Lengths
+    from benchmarks.audit import Lengths
+    from benchmarks.findings import Finding
 
 _LABELS_SHOWN = 12
 

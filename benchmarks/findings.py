@@ -1,0 +1,33 @@
+"""What a look at the data finds: one thing at a time, with a count, cases to look at, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from strategies.contract import Case
+
+Severity = Literal["note", "warning", "error"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is wrong or odd: how often, up to three ids to look at, and what to do about it."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+    says: str
+    what_to_do: str
+    severity: Severity = "warning"
+
+
+def ids(cases: Iterable[Case]) -> tuple[str, ...]:
+    """Of the first three."""
+    return tuple(case.id for _, case in zip(range(3), cases, strict=False))
+
+
+def many(count: int, one: str, several: str) -> str:
+    """`1 case holds`, `1,204 cases hold`."""
+    return f"1 {one}" if count == 1 else f"{count:,} {several}"

@@ -1,0 +1,110 @@
+"""What is wrong with single texts: broken encoding, placeholders for answers, personal data and secrets.
+
+Patterns only, so names and postal addresses are not found, and nothing that is found is ever shown: findings name cases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from benchmarks.findings import Finding, ids, many
+from strategies.contract import Case, Kind
+
+_BROKEN = re.compile("\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac|\u00c2[\u00a0-\u00bf]")
+"""The replacement character, and UTF-8 that was read as Latin-1 or Windows-1252."""
+_PLACEHOLDERS = frozenset(
+    {"todo", "tbd", "fixme", "xxx", "asdf", "n/a", "lorem ipsum", "?", "??", "???", "...", "-", "--"}
+)
+_DELIBERATE = 0.05
+"""An output of this share of the cases is an answer that stands by itself."""
+_ANY = re.compile(r"@|\d(?:[ ./()-]?\d){8}|[A-Z]{2}\d{2}|BEGIN|AKIA|\b(?:sk|ghp|hf|xox[abprs])[-_]")
+"""Whatever any of the patterns below holds: most texts hold none of it."""
+_PATTERNS: Mapping[str, re.Pattern[str]] = {
+    "an e-mail address": re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"),
+    "a card number": re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)"),
+    "a bank account (IBAN)": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"),
+    "a phone number": re.compile(r"(?<![\w.])(?:\+|00)[1-9]\d{0,2}(?:[ ./()-]{0,2}\d{2,4}){2,5}(?!\d)"),
+    "a secret key": re.compile(
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bsk-[\w-]{20,}|\bghp_\w{36}\b|\bhf_\w{30,}"
+        r"|\bxox[abprs]-[\w-]{10,}"
+    ),
+}
+
+
+def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
+    """One finding for each kind of trouble that occurs."""
+    broken = [case for case in cases if _BROKEN.search(case.input) or _BROKEN.search(case.output)]
+    if broken:
+        yield Finding(
+            kind="broken encoding",
+            count=len(broken),
+            examples=ids(broken),
+            says=f"{many(len(broken), 'case holds', 'cases hold')} characters that a wrong encoding makes, such as \u00c3\u00a4.",
+            what_to_do="Export the data anew as UTF-8; a model learns these characters as if they were meant.",
+        )
+    if kind in ("qa", "generation"):
+        yield from _placeholders(cases)
+    yield from _private(cases)
+
+
+def _placeholders(cases: Sequence[Case]) -> Iterator[Finding]:
+    counts = Counter(case.output for case in cases)
+    found = [
+        case
+        for case in cases
+        if case.output.strip().casefold() in _PLACEHOLDERS and counts[case.output] < max(5, _DELIBERATE * len(cases))
+    ]
+    if found:
+        yield Finding(
+            kind="placeholders",
+            count=len(found),
+            examples=ids(found),
+            says=f"{many(len(found), 'output looks', 'outputs look')} like a placeholder, not like an answer.",
+            what_to_do="Write the answers, or leave these rows out: the model learns exactly what it is shown.",
+        )
+
+
+def _private(cases: Sequence[Case]) -> Iterator[Finding]:
+    counts: Counter[str] = Counter()
+    holding = []
+    for case in cases:
+        text = f"{case.input}\n{case.output}"
+        kinds = [name for name in _PATTERNS if _holds(name, text)] if _ANY.search(text) else []
+        if kinds:
+            counts.update(kinds)
+            holding.append(case)
+    if not holding:
+        return
+    parts = ", ".join(f"{name} in {count:,}" for name, count in counts.most_common())
+    yield Finding(
+        kind="personal data",
+        count=len(holding),
+        examples=ids(holding),
+        says=f"{many(len(holding), 'case seems', 'cases seem')} to hold personal data or secrets: {parts}.",
+        what_to_do="Replace them before a model learns them or a server sees them. Only patterns are looked for: names and "
+        "addresses are not found.",
+    )
+
+
+def _holds(name: str, text: str) -> bool:
+    check = _CHECKS.get(name)
+    return any(check is None or check(found.group()) for found in _PATTERNS[name].finditer(text))
+
+
+def _luhn(number: str) -> bool:
+    """The check digit of card numbers (ISO/IEC 7812-1)."""
+    digits = [int(letter) for letter in reversed(number) if letter.isdigit()]
+    doubled = (digit if place % 2 == 0 else sum(divmod(2 * digit, 10)) for place, digit in enumerate(digits))
+    return len(set(digits)) > 1 and sum(doubled) % 10 == 0
+
+
+def _iban(number: str) -> bool:
+    """The check digits of bank accounts (ISO 13616)."""
+    plain = number.replace(" ", "")
+    turned = "".join(str(int(letter, 36)) for letter in plain[4:] + plain[:4])
+    return len(plain) >= 15 and int(turned) % 97 == 1
+
+
+_CHECKS: Mapping[str, Callable[[str], bool]] = {"a card number": _luhn, "a bank account (IBAN)": _iban}

@@ -1,0 +1,86 @@
+"""Broken encoding, placeholders, personal data and secrets: what is found, what is left alone, and that nothing is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from benchmarks.findings import Finding
+from benchmarks.text_quality import text_findings
+from strategies.contract import Case, Kind
+
+
+def found(texts: Sequence[str], kind: Kind = "qa", output: str = "yes") -> dict[str, Finding]:
+    cases = [Case(id=f"c{place}", input=text, output=output) for place, text in enumerate(texts)]
+    return {finding.kind: finding for finding in text_findings(cases, kind)}
+
+
+PRIVATE = {
+    "an e-mail address": ["write to jane.doe+x@mail.example.com please"],
+    "a card number": ["my card 4111 1111 1111 1111 was charged", "4012888888881881"],
+    "a bank account (IBAN)": ["pay DE89 3704 0044 0532 0130 00 today", "GB82WEST12345698765432"],
+    "a phone number": ["call +49 30 1234567", "ring 0044 20 7946 0958 now"],
+    "a secret key": [
+        "sk-abcdefghijklmnopqrstuvwx",
+        "AKIA" + "ABCDEFGHIJ234567",
+        "ghp_" + "a1" * 18,
+        "-----BEGIN RSA PRIVATE KEY-----",
+    ],
+}
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in PRIVATE.items() for text in texts])
+def test_personal_data_and_secrets_are_found_by_kind_and_never_shown(kind: str, text: str) -> None:
+    finding = found([text])["personal data"]
+    assert f"{kind} in 1" in finding.says
+    said = f"{finding.says} {finding.what_to_do}"
+    assert not any(len(word) > 6 and word in said for word in text.split())
+    assert finding.examples == ("c0",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "order 4111 1111 1111 1112 arrived",  # no card: the check digit is wrong
+        "0000 0000 0000 0000",
+        "invoice DE12 3704 1144 5532 7130 15",  # no account: the check digits are wrong
+        "at 12:30 on 2026-11-26 in room 4",
+        "version 10.12.2026.11.04",
+        "the price is 1,299.00 euros for 120 pieces",
+        "meet me @ noon",
+        "the task is risk-free and brisk-looking",
+        "article SK-20 and part HF-3000",
+    ],
+)
+def test_what_only_looks_a_little_like_it_is_left_alone(text: str) -> None:
+    assert "personal data" not in found([text])
+
+
+@pytest.mark.parametrize("text", ["M\u00c3\u00bcller", "it\u00e2\u20ac\u2122s", "caf\ufffd", "100 \u00c2\u00a3"])
+def test_a_wrong_encoding_is_seen(text: str) -> None:
+    assert found([text])["broken encoding"].count == 1
+
+
+@pytest.mark.parametrize("text", ["M\u00fcller", "\u00c2ge", "\u00c3o Paulo", "it\u2019s 100 \u00a3"])
+def test_letters_that_are_meant_are_not(text: str) -> None:
+    assert found([text]) == {}
+
+
+@pytest.mark.parametrize("output", ["TODO", "n/a", " tbd ", "...", "-"])
+def test_a_placeholder_is_no_answer(output: str) -> None:
+    assert found(["a question"], output=output)["placeholders"].count == 1
+    assert found(["a message"], "classification", output) == {}, "it may be a label"
+
+
+def test_an_output_that_many_share_is_meant() -> None:
+    assert found([f"question {place}" for place in range(20)], output="-") == {}
+
+
+def test_ten_thousand_clean_texts_are_looked_through_at_once() -> None:
+    """The quick look before the patterns is what makes it cheap: none of these texts gets past it."""
+    from benchmarks import text_quality
+
+    texts = [f"where is my parcel number {place}, it should have come on day {place % 30}" for place in range(10_000)]
+    assert not any(text_quality._ANY.search(text) for text in texts)
+    assert found(texts) == {}
