@@ -225,6 +225,8 @@ class Story:
     mistakes: Table
     """What goes wrong with the candidate that it is about; no rows where nothing does."""
     consistency: Table
+    handover: Table
+    """What approaches that miss could answer alone, with a person for the rest; no rows where nothing is known of that."""
     grounding: Table
     """Where answers to questions come from; no rows without documents."""
     forgetting: Table

@@ -10,6 +10,7 @@ from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
 from advisor.forgotten import forgetting_table
 from advisor.grounded import grounding_table
+from advisor.handed_over import handover_table, let_a_person_help
 from advisor.material import Extras, Material
 from advisor.mistakes_table import mistakes_table
 from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
@@ -55,13 +56,14 @@ def tell(
         choice=recommendation.choice,
         reasons=(*recommendation.reasons, *worth_of_the_prompt(material), *predicted(material)),
         would_change=(*recommendation.would_change, *towards_the_target(material)),
-        next_steps=(*recommendation.next_steps, *worth_deciding(material)),
+        next_steps=(*recommendation.next_steps, *let_a_person_help(material), *worth_deciding(material)),
         main=main_table(material),
         targets=targets_table(material),
         examples=curve_table(material),
         costs=costs_table(material),
         mistakes=mistakes_table(material),
         consistency=consistency_table(material),
+        handover=handover_table(material),
         grounding=grounding_table(material),
         forgetting=forgetting_table(material),
         differences=differences_table(material),
@@ -163,6 +165,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "latency": _latency(evaluation.latency),
         "consistency": [_agreement(check) for check in evaluation.agreements],
         "retrieval": _retrieval(evaluation),
+        "handover": None if (part := evaluation.handover) is None else vars(part) | {},
         "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},
         "forgetting": None if (lost := evaluation.forgetting) is None else vars(lost) | {},
         "chosen": dict(evaluation.chosen),

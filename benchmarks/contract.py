@@ -266,6 +266,21 @@ class Grounding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Handover:
+    """What an approach reaches alone where its least sure answers go to a person (`benchmarks/handover.py`)."""
+
+    threshold: float
+    """Of sureness, comparable within one approach only."""
+    alone: int
+    """Held-out cases that it answers itself."""
+    of: int
+    figure: float
+    """Mean score of these."""
+    lower: float
+    """One-sided bound on it, for all candidates together."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CurvePoint:
     """The chosen configuration built from so many examples, asked some of the held-out cases, the same at every number."""
 
@@ -335,6 +350,8 @@ class Evaluation:
     """None where nothing was tuned, or where it was not measured."""
     grounding: Grounding | None = None
     """None where there are no documents, or no questions."""
+    handover: Handover | None = None
+    """None where the answers do not say how sure they are, or where it would change nothing."""
     state: State | None = None
     """Set where measuring itself settles it: `invalid`, `cannot run`, `skipped`."""
     problem: str = ""

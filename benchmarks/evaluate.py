@@ -27,6 +27,8 @@ from benchmarks.contract import (
 from benchmarks.curve import DRAWS, sizes
 from benchmarks.forgetting import forgetting
 from benchmarks.grounding import Library, grounding
+from benchmarks.handover import handover
+from benchmarks.looks import level_of
 from benchmarks.outcomes import text_of
 from benchmarks.statistics import ANYTIME, resampled_metric, shown_interval
 from benchmarks.store import Store
@@ -96,8 +98,14 @@ def evaluate(
         oracle=oracle(benchmark, candidate, store),
         curve=curve(candidate, store, rows, len(benchmark.task.examples)),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
+        handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
         forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),
     )
+
+
+def _level(benchmark: Benchmark, store: Store) -> float:
+    """Of one claim about one candidate."""
+    return level_of(benchmark.look.number) / max(1, len(store.candidates()))
 
 
 def _answered(cases: Sequence[Case], rows: Sequence[Row]) -> list[tuple[Case, Outcome, bool]]:

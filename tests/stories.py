@@ -59,6 +59,7 @@ def rich_story() -> Story:
         targets=_targets(),
         costs=_costs(),
         consistency=_consistency(),
+        handover=_handover(),
         grounding=_grounding(),
         forgetting=_forgetting(),
         differences=_differences(),
@@ -161,6 +162,16 @@ def _consistency() -> Table:
         note="Edits: letters, spaces and greetings were changed. Repeats: the same requests in other batches. "
         "Seed: trained again with another seed.",
         numeric=(2, 3, 4, 5, 6, 7),
+    )
+
+
+def _handover() -> Table:
+    return Table(
+        title="With a person for what it is unsure of",
+        columns=("approach", "answers alone", "figure of these", "at least", "status of these"),
+        rows=((NAMES[3], "61 %", "88 %", "82 %", "meets"), (NAMES[1], "40 %", "83 %", "75 %", "undecided")),
+        note="From which sureness on an approach answers was set on the selection cases.",
+        numeric=(1, 2, 3),
     )
 
 
@@ -310,6 +321,7 @@ def empty_story() -> Story:
         targets=nothing,
         costs=nothing,
         consistency=nothing,
+        handover=nothing,
         grounding=nothing,
         forgetting=nothing,
         differences=nothing,

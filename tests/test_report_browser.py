@@ -176,4 +176,4 @@ def test_the_page_follows_the_colour_scheme_and_prints_in_light(opened: Any) -> 
 def test_the_page_needs_no_script(opened: Any) -> None:
     page = opened(rich_story(), 1280, java_script_enabled=False).page
     assert page.locator("h1").is_visible()
-    assert page.locator("table:visible").count() == 10
+    assert page.locator("table:visible").count() == 11

@@ -1,0 +1,112 @@
+"""Handing the unsure ones to a person: where the threshold falls, what is counted, and that the bound keeps its word."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.contract import Handover, Row
+from benchmarks.handover import _threshold, handover
+from strategies.contract import Prediction
+from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of
+
+TARGET = 0.8
+
+
+def looks(pairs: Sequence[tuple[float, bool]]) -> list[list[Any]]:
+    return [[f"s{place}", "text", float(right), sure] for place, (sure, right) in enumerate(pairs)]
+
+
+def rows(pairs: Sequence[tuple[float, bool]], known: bool = True) -> list[Row]:
+    return [
+        Row(
+            candidate="lora",
+            purpose="heldout",
+            key=f"h{place:03}",
+            outcome=Prediction(text="refund", probabilities={"refund": sure, "other": 1 - sure} if known else None),
+            score=float(right),
+        )
+        for place, (sure, right) in enumerate(pairs)
+    ]
+
+
+def drawn(dice: random.Random, count: int, honest: bool = True) -> list[tuple[float, bool]]:
+    """Answers that are right as often as they are sure, or that only look sure."""
+    sure = [dice.uniform(0.5, 1.0) for _ in range(count)]
+    return [(each, dice.random() < (each if honest else 0.6)) for each in sure]
+
+
+def test_the_threshold_is_the_lowest_that_reaches_the_target() -> None:
+    right = [(1 - place / 100, 1.0) for place in range(30)]
+    wrong = [(0.5 - place / 100, 0.0) for place in range(20)]
+    assert _threshold(right + wrong, TARGET) == pytest.approx(0.44)  # 30 of 37 are .81, 30 of 38 are .79
+    assert _threshold(right, TARGET) is None, "all of them do"
+    assert _threshold(wrong + wrong, TARGET) is None, "none does"
+    assert _threshold([(0.9, 1.0)] * 30 + [(0.9, 0.0)] * 10, TARGET) is None, "equal ones stay together"
+    assert _threshold([*right, *wrong, (None, 1.0)], TARGET) is None
+    assert _threshold(right[:10] + wrong[:5], TARGET) is None, "too few"
+
+
+def test_what_it_does_is_counted_on_the_held_out_cases() -> None:
+    dice = random.Random(1)
+    looked, asked = drawn(dice, 200), drawn(dice, 300)
+    found = handover(benchmark_of(target=TARGET), looks(looked), rows(asked), 0.05)
+    assert found is not None
+    kept = [right for sure, right in asked if sure >= found.threshold]
+    assert (found.alone, found.of) == (len(kept), 300)
+    assert found.figure == pytest.approx(sum(kept) / len(kept))
+    assert found.lower < found.figure
+
+
+def test_nothing_is_said_where_nothing_is_known() -> None:
+    dice = random.Random(2)
+    looked, asked = looks(drawn(dice, 200)), drawn(dice, 300)
+    benchmark = benchmark_of(target=TARGET)
+    assert handover(benchmark, looked, rows(asked), 0.05) is not None
+    assert handover(benchmark, looked, rows(asked, known=False), 0.05) is None
+    assert handover(benchmark, [], rows(asked), 0.05) is None
+    assert handover(replace(benchmark, target=None), looked, rows(asked), 0.05) is None
+    assert handover(replace(benchmark, sequential=True), looked, rows(asked), 0.05) is None
+    assert handover(replace(benchmark, metric=PlainMetric(over_rows=True)), looked, rows(asked), 0.05) is None
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_the_bound_is_above_the_truth_in_at_most_one_of_twenty(honest: bool) -> None:
+    """Of approaches that know what they are unsure of, and of one that does not: 600 draws each."""
+    too_high = said = 0
+    for seed in range(600):
+        dice = random.Random(seed)
+        found = handover(benchmark_of(target=0.7), looks(drawn(dice, 60, honest)), rows(drawn(dice, 300, honest)), 0.05)
+        if found is not None:
+            said += 1
+            truth = (found.threshold + 1) / 2 if honest else 0.6
+            too_high += found.lower > truth
+    assert said >= 30
+    assert too_high / said <= 0.05 + 3 * float(np.sqrt(0.05 * 0.95 / said))
+
+
+def told(part: Handover, right: int = 180) -> Any:
+    return Bakeoff(
+        evaluations=(
+            replace(evaluation_of("lora", scores_of(right, 300)), handover=part),
+            evaluation_of("majority", scores_of(20, 300)),
+        ),
+        benchmark=benchmark_of(target=TARGET),
+    ).told()
+
+
+def test_a_person_for_the_rest_is_a_next_step_only_where_it_is_proven_and_needed() -> None:
+    proven = Handover(threshold=0.7, alone=150, of=300, figure=0.9, lower=0.84)
+    story = told(proven).story
+    assert story.handover.rows == (("lora", "50 %", "90 %", "84 %", "meets"),)
+    wanted = "Let lora answer 50 % of the requests alone, 90 % of them right (at least 84)"
+    assert any(step.startswith(wanted) for step in story.next_steps)
+    open_still = told(replace(proven, lower=0.78)).story
+    assert open_still.handover.rows[0][-1] == "undecided"
+    assert not any("alone" in step for step in open_still.next_steps)
+    assert told(proven, right=290).story.handover.rows == (), "it meets the target by itself"
