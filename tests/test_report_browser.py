@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from advisor import reports
-from advisor.contract import Picture, Point, Story
+from advisor.contract import Picture, Point, Story, Terms, WhatIf
 from benchmarks.contract import State
 from tests.stories import empty_story, rich_story, with_texts
 from tests.test_reports import HOSTILE, STEERING
@@ -171,6 +171,31 @@ def test_the_page_follows_the_colour_scheme_and_prints_in_light(opened: Any) -> 
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(23, 25, 28)"
     assert not page.locator(".skip").is_visible()
     assert len(page.pdf(format="A4")) > 20_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_axe_finds_nothing_that_keeps_people_out(opened: Any, width: int, scheme: str) -> None:
+    """Names, contrast, order of headings, landmarks, keyboard: the rules of axe-core, its best practices included."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    story = dataclasses.replace(rich_story(), what_if=some_panel())
+    found = Axe().run(opened(story, width, color_scheme=scheme).page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def some_panel() -> WhatIf:
+    free = (0.0, 0.0, 0.0)
+    terms = [
+        Terms(
+            name=name, simplicity=place, states="m?x", fixed=(free, free), each=(free, (1.0, 0.9, 1.1)), at_least=(0, 0)
+        )
+        for place, name in enumerate(("one", "two"))
+    ]
+    goals = ("60 %", "80 %", "90 %")
+    return WhatIf(
+        noun="target", goals=goals, own=1, candidates=tuple(terms), unit="USD", machine_hour=0.4, volume=10_000
+    )
 
 
 def test_the_page_needs_no_script(opened: Any) -> None:
