@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.comparison import find
+from advisor.contract import Verdict
 from advisor.stored import about_run, reopen
 from benchmarks.cascade import DERIVED
 from benchmarks.contract import BadInput, Candidate
@@ -37,6 +38,8 @@ class Answerer:
     parts: tuple[Fitted, ...]
     sampling: Sampling
     below: float = 0.0
+    alone_from: float | None = None
+    """From which sureness on an answer needs no person, as it was measured; None: nothing was."""
 
     def answers(self, inputs: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
         """(input, outcome) in the order of the inputs."""
@@ -64,15 +67,27 @@ def answerer(folder: Path, candidate: str = "", task: str = "", allow_code: bool
     `task` is needed where the models lie in folders of this machine, which a run does not remember. Raises `BadInput`.
     """
     kept = Kept.of(folder)
-    name = candidate or kept.default or recommended(folder, allow_code)
+    verdict = None if kept.default else reopen(folder, allow_code=allow_code)
+    name = candidate or kept.default or (recommended(verdict) if verdict else "")
     names, below = kept.parts(name)
     loaded = _Loaded(kept=kept, task=task)
-    return Answerer(name=name, parts=tuple(map(loaded.fitted, names)), sampling=Sampling(**kept.sampling), below=below)
+    return Answerer(
+        name=name,
+        parts=tuple(map(loaded.fitted, names)),
+        sampling=Sampling(**kept.sampling),
+        below=below,
+        alone_from=(alone_from(verdict) if verdict else kept.alone_from).get(name),
+    )
 
 
-def recommended(folder: Path, allow_code: bool = False) -> str:
+def alone_from(verdict: Verdict) -> dict[str, float]:
+    """candidate -> sureness from which on its answers need no person, where one is known."""
+    return {each.candidate: each.handover.threshold for each in verdict.evaluations if each.handover is not None}
+
+
+def recommended(verdict: Verdict) -> str:
     """The run's choice, or what is safe for now. Raises `BadInput` where there is neither."""
-    told = reopen(folder, allow_code=allow_code).recommendation
+    told = verdict.recommendation
     name = told.choice or told.safe
     if name is None:
         best = f", for instance {told.best}, the best of them" if told.best else ""
@@ -99,6 +114,8 @@ class Kept:
     weights: Mapping[str, str]
     dtype: str | None
     sampling: Mapping[str, Any]
+    alone_from: Mapping[str, float] = field(default_factory=dict)
+    """candidate -> sureness from which on its answers need no person (`benchmarks.handover`); only of an export."""
     default: str = ""
     """Who answers where nobody is named; empty: what the run recommends."""
 

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from advisor.answering import EXPORT, Kept, recommended
+from advisor.answering import EXPORT, Kept, alone_from, recommended
 from advisor.contract import Status, Verdict
 from advisor.stored import about_run, reopen
 from advisor.wording import counted, duration, floor_percent, listed, percent, start
@@ -24,20 +24,19 @@ CARD = "README.md"
 
 def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False) -> str:
     """Writes the folder `out` and returns the name of what is in it. Raises `BadInput`."""
-    kept = Kept.of_run(run)
-    name = candidate or recommended(run, allow_code)
+    kept, verdict = Kept.of_run(run), reopen(run, allow_code=allow_code)
+    name = candidate or recommended(verdict)
     names, _ = kept.parts(name)
     places = {each: kept.place(each) for each in names}
     if out.exists():
         raise BadInput(f"{out} is there already. Name a folder that is not.")
-    verdict = reopen(run, allow_code=allow_code)
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     for number, each in enumerate(names):
         shutil.copytree(places[each], partial / "parts" / str(number))
     values = {
         "places": {each: number for number, each in enumerate(names)},
-        "kept": _kept(kept, name),
+        "kept": _kept(kept, name) | {"alone_from": alone_from(verdict)},
         "measured": _measure(run, verdict, name),
     }
     if (run / CODE).is_dir():
@@ -89,6 +88,7 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
         "",
         f"The verdict of the run: {_plain(verdict.story.headline)}",
         "",
+        *_guarded(evaluation),
         "## Use it",
         "",
         "With finetune-advisor installed:",
@@ -124,6 +124,19 @@ def _measured(evaluation: Evaluation, status: Status) -> str:
         "" if evaluation.latency is None else f" One request takes {duration(evaluation.latency.p50_s)} where it ran."
     )
     return f"{reached}{sure} ({status.state}).{steady}{quick}"
+
+
+def _guarded(evaluation: Evaluation) -> list[str]:
+    """What a person for the unsure ones brings, where that was measured."""
+    found = evaluation.handover
+    if found is None:
+        return []
+    return [
+        f"With a person for what it is unsure of: it answers {percent(found.alone / found.of)} of the requests alone and reaches "
+        f"{percent(found.figure)} there, at least {floor_percent(found.lower)} %. `advisor predict` says of each answer whether "
+        f"it may stand alone (`alone`: a sureness of {found.threshold:.4g} or more).",
+        "",
+    ]
 
 
 def _serving(folder: Path, evaluation: Evaluation) -> list[str]:

@@ -22,6 +22,7 @@ from rich.cells import cell_len
 
 from advisor.answering import Answerer
 from advisor.reports.text import one_line
+from benchmarks.contract import Handover
 from benchmarks.paths import without_folders
 from benchmarks.store import Store
 from strategies.contract import Case, Outcome, Prediction, Query, Sampling
@@ -654,6 +655,39 @@ def test_what_is_exported_answers_alike_and_holds_no_held_out_case(
     assert (again.code, "is there already" in again.err) == (2, True)
     (out / "export.json").write_text('{"places": {"lora": "../../x"}}', encoding="utf-8")
     assert call(capsys, "predict", str(out), str(requests)).code == 2
+
+
+def test_an_export_says_which_answers_may_stand_alone(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from advisor.export import card
+    from advisor.stored import reopen
+
+    out, task = tmp_path / "out", str(finished.desk / "task.yaml")
+    assert call(capsys, "export", str(finished.folder), str(out), "--candidate", "lora").code == 0
+    values = json.loads((out / "export.json").read_text(encoding="utf-8"))
+    heldout = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))["benchmark"]["heldout"]
+    requests = tmp_path / "new.txt"
+    requests.write_text("\n".join(case["input"] for case in heldout[:9]), encoding="utf-8")
+    sure = [
+        json.loads(line)["sure"]
+        for line in call(capsys, "predict", str(out), str(requests), "--task", task).out.splitlines()
+    ]
+    values["kept"]["alone_from"] = {"lora": sorted(sure)[4]}
+    (out / "export.json").write_text(json.dumps(values), encoding="utf-8")
+    rows = [
+        json.loads(line) for line in call(capsys, "predict", str(out), str(requests), "--task", task).out.splitlines()
+    ]
+    assert [row["alone"] for row in rows] == [row["sure"] >= round(sorted(sure)[4], 4) for row in rows]
+    assert {row["alone"] for row in rows} == {True, False}
+    verdict = reopen(finished.folder)
+    part = Handover(threshold=0.7, alone=18, of=30, figure=0.9, lower=0.72)
+    changed = [
+        dataclasses.replace(each, handover=part if each.candidate == "lora" else None) for each in verdict.evaluations
+    ]
+    text = card(dataclasses.replace(verdict, evaluations=tuple(changed)), "lora", out)
+    assert "it answers 60 % of the requests alone and reaches 90 % there, at least 72 %" in text
+    assert "a sureness of 0.7 or more" in text
 
 
 def test_a_gate_fails_what_misses_its_target_or_got_worse(

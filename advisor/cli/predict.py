@@ -38,7 +38,7 @@ def command(run: Path, requests: Path | None, candidate: str, task: str, allow_c
         known = answerer(run, candidate, task, allow_code)
         say(f"{counted(len(inputs), 'request')}, answered by {known.name}")
         for text, outcome in known.answers(inputs):
-            click.echo(json.dumps(_row(text, outcome), ensure_ascii=False))
+            click.echo(json.dumps(_row(text, outcome, known.alone_from), ensure_ascii=False))
 
 
 def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
@@ -57,7 +57,7 @@ def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
     return found
 
 
-def _row(text: str, outcome: Outcome) -> dict[str, Any]:
+def _row(text: str, outcome: Outcome, alone_from: float | None) -> dict[str, Any]:
     """What is not known is left out."""
     from strategies.answers import sureness
     from strategies.contract import Abstention, Prediction
@@ -68,6 +68,8 @@ def _row(text: str, outcome: Outcome) -> dict[str, Any]:
     row: dict[str, Any] = {"input": text, "answer": outcome.text}
     if (sure := sureness(outcome)) is not None:
         row["sure"] = round(sure, 4)
+    if alone_from is not None:
+        row["alone"] = sure is not None and sure >= alone_from
     if named := [each.document_id for each in outcome.evidence if each.document_id]:
         row["evidence"] = named
     return row
