@@ -31,10 +31,29 @@ FIRST_REASONS = 3
 
 def render(story: Story) -> str:
     """The whole page as text. Every value is escaped; a name that the template misspells is an error."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
     from markupsafe import Markup
 
     safe = cleaned(story)
+    script = _part("what_if.js")
+    drawings = {
+        name: Markup(draw(safe.picture, width, f"picture-{name}", safe.choice))
+        for name, width in (("wide", _WIDE), ("narrow", _NARROW))
+    }
+    return rendered(
+        "report.html",
+        story=safe,
+        script=Markup(script),
+        allowed=_allowed(script) if safe.what_if else "",
+        drawings=drawings,
+        **_words(safe),
+    )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template of ours with values that it escapes, in the style of all pages."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+    from markupsafe import Markup
+
     environment = Environment(
         loader=PackageLoader("advisor.reports", "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -43,19 +62,7 @@ def render(story: Story) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"typeset": typeset, "asdict": dataclasses.asdict}
-    style, script = (_part(name) for name in ("report.css", "what_if.js"))
-    drawings = {
-        name: Markup(draw(safe.picture, width, f"picture-{name}", safe.choice))
-        for name, width in (("wide", _WIDE), ("narrow", _NARROW))
-    }
-    return environment.get_template("report.html").render(
-        story=safe,
-        style=Markup(style),
-        script=Markup(script),
-        allowed=_allowed(script) if safe.what_if else "",
-        drawings=drawings,
-        **_words(safe),
-    )
+    return environment.get_template(template).render(style=Markup(_part("report.css")), **values)
 
 
 def _part(name: str) -> str:

@@ -1,0 +1,51 @@
+"""Which runs lie in a folder, and what the report of each said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+NOT_TOLD = "not told yet"
+
+
+def listed_runs(folder: Path) -> list[dict[str, Any]]:
+    """One plain mapping for each run, the oldest first; of one without a report only that it is there."""
+    return sorted(_runs(folder), key=lambda row: str(row["started"]))
+
+
+def _runs(folder: Path) -> Iterator[dict[str, Any]]:
+    for place in sorted(folder.iterdir()):
+        if not (place / "run.json").is_file():
+            continue
+        told = _told(place / "report.json")
+        facts = told.get("facts") or {}
+        named = facts.get("choice") or facts.get("safe")
+        measured = _of(facts, named or facts.get("best"))
+        yield {
+            "run": place.name,
+            "task": facts.get("task"),
+            "verdict": facts.get("verdict", NOT_TOLD),
+            "recommended": named,
+            "title": told.get("title"),
+            "headline": told.get("headline"),
+            "figure": measured.get("figure"),
+            "monthly": measured.get("monthly"),
+            "heldout_cases": facts.get("heldout_cases"),
+            "started": (facts.get("provenance") or {}).get("started"),
+        }
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """Empty where there is no report, or one that was cut off."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _of(facts: Mapping[str, Any], name: Any) -> Mapping[str, Any]:
+    """What the report says of one candidate."""
+    return next((each for each in facts.get("candidates", ()) if each.get("name") == name), {})

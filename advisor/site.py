@@ -1,0 +1,105 @@
+"""A static site over all runs of a folder: an index, the page of each run, and runs of one task side by side."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from advisor.compared import Comparison, compare
+from advisor.contract import Amount
+from advisor.listing import listed_runs
+from advisor.reports.html import rendered
+from advisor.reports.text import clean
+from advisor.wording import NONE, amount, percent, points, probability
+from benchmarks.contract import BadInput
+
+SIDE_BY_SIDE = 3
+"""The newest pairs of each task that get a page, so that a thousand runs are built within a minute."""
+
+
+def build(runs: Path, out: Path) -> int:
+    """Writes the site into `out`, in place of one that was there, and returns how many runs are in it. Raises `BadInput`.
+
+    Of a run without a report only the line in the index. Pages of runs are those that lie beside them.
+    """
+    found = [{**row, "page": _page(number, row["run"])} for number, row in enumerate(listed_runs(runs), 1)]
+    if out.exists() and not (out / "index.html").is_file():
+        raise BadInput(f"{out} is there already and is no site of runs. Name a folder that is not.")
+    partial = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for row in found:
+        row["told"] = (report := runs / row["run"] / "report.html").is_file()
+        if row["told"]:
+            shutil.copyfile(report, partial / row["page"])
+    for row in found:
+        row["compared"] = ""
+    for before, after in _pairs(found):
+        told = _side_by_side(runs, (before, after))
+        if told is not None:
+            after["compared"] = f"compare-{after['page']}"
+            page = rendered("side_by_side.html", before=_clean(before), after=_clean(after), **told)
+            (partial / after["compared"]).write_text(page, encoding="utf-8")
+    index = rendered("site.html", rows=[_line(row) for row in reversed(found)])
+    (partial / "index.html").write_text(index, encoding="utf-8")
+    shutil.rmtree(out, ignore_errors=True)
+    partial.replace(out)
+    return len(found)
+
+
+def _page(number: int, run: str) -> str:
+    """A file name from the name of a folder, whatever that holds; no two are alike."""
+    words = re.sub(r"[^\w-]+", "-", run)[:60]
+    return f"{number:04}-{words}.html"
+
+
+def _pairs(found: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Neighbours in time of each task, the newest few."""
+    by_task: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in found:
+        if row["task"]:
+            by_task[row["task"]].append(row)
+    for rows in by_task.values():
+        yield from list(pairwise(rows))[-SIDE_BY_SIDE:]
+
+
+def _side_by_side(runs: Path, pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> dict[str, Any] | None:
+    """None where the two cannot be compared: too few held-out inputs shared, a metric of one's own, a run cut off or broken."""
+    try:
+        found = compare(*(runs / row["run"] for row in pair))
+    except (BadInput, KeyError, TypeError, ValueError, sqlite3.Error):
+        return None
+    return {
+        "what": [clean(sentence) for sentence in found.what],
+        "changes": list(_changes(found)),
+        "shared": found.shared,
+    }
+
+
+def _changes(found: Comparison) -> Iterator[tuple[str, ...]]:
+    for change in sorted(found.changes, key=lambda change: -change.difference):
+        low, high = (f"{round(100 * value):+d}" for value in (change.low, change.high))
+        figures = percent(change.before), percent(change.after), points(change.difference)
+        yield (clean(change.candidate), *figures, f"{low} to {high}", probability(change.p_value))
+
+
+def _line(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A run as the index shows it."""
+    monthly, figure = row["monthly"] or {}, row["figure"]
+    cost = Amount(value=monthly.get("value"), unit=str(monthly.get("unit", "")))
+    shown = {
+        "figure": NONE if figure is None else percent(figure),
+        "monthly": amount(cost) if monthly else NONE,
+        "heldout_cases": row["heldout_cases"] or NONE,
+    }
+    return _clean({**row, **shown})
+
+
+def _clean(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: clean(value) if isinstance(value, str) else value for key, value in row.items()}

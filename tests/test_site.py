@@ -1,0 +1,129 @@
+"""A site over many runs: what its pages say, that nothing in a run acts, and that a thousand are built in one go."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.reports import render
+from advisor.site import build
+from benchmarks.contract import BadInput
+from tests.conftest import Folders
+from tests.desk import call, write_task
+from tests.stories import rich_story
+from tests.test_report_browser import browser  # noqa: F401 - a fixture
+from tests.test_reports import HOSTILE, Elements
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Path:
+    """Two runs of one task on the same held-out cases, the later with fewer examples."""
+    from advisor import Wishes, advise
+    from advisor.cli.outcome import write_reports
+
+    desk = tmp_path_factory.mktemp("desk")
+    task = write_task(desk, model_folders)
+    for name, examples in (("first", None), ("second run", 20)):
+        wishes = Wishes(approaches=("majority", "copy nearest"), probes=False, examples=examples)
+        verdict = advise(task, out=desk / "runs" / name, wishes=wishes)
+        write_reports(verdict, desk / "runs" / name)
+        about = json.loads((desk / "runs" / name / "report.json").read_text(encoding="utf-8"))
+        about["facts"]["provenance"]["started"] += name  # Both started within a minute.
+        (desk / "runs" / name / "report.json").write_text(json.dumps(about), encoding="utf-8")
+    return desk / "runs"
+
+
+def test_the_index_names_every_run_and_leads_to_its_page(runs: Path, tmp_path: Path) -> None:
+    assert build(runs, tmp_path / "site") == 2
+    files = {path.name for path in (tmp_path / "site").iterdir()}
+    assert files == {"index.html", "0001-first.html", "0002-second-run.html", "compare-0002-second-run.html"}
+    index = Elements((tmp_path / "site" / "index.html").read_text(encoding="utf-8"))
+    assert {link for link in index.links if link.endswith(".html")} == files - {"index.html"}
+    page = (tmp_path / "site" / "0001-first.html").read_text(encoding="utf-8")
+    assert page == (runs / "first" / "report.html").read_text(encoding="utf-8")
+
+
+def test_runs_of_one_task_stand_side_by_side(runs: Path, tmp_path: Path) -> None:
+    build(runs, tmp_path / "site")
+    page = (tmp_path / "site" / "compare-0002-second-run.html").read_text(encoding="utf-8")
+    assert "Of 30 examples there are 20 now" in page
+    assert "On the 30 held-out inputs that both runs answered" in page
+    assert "copy nearest" in page
+
+
+def test_a_site_is_built_again_in_its_place_and_nothing_else_is_overwritten(runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    build(runs, out)
+    (out / "old.html").write_text("old", encoding="utf-8")
+    build(runs, out)
+    assert not (out / "old.html").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(BadInput, match="is no site of runs"):
+        build(runs, tmp_path / "mine")
+
+
+def test_a_run_that_was_cut_off_or_broken_stands_in_the_index_only(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    (tmp_path / "runs" / "begun").mkdir()
+    (tmp_path / "runs" / "begun" / "run.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "runs" / "first" / "run.sqlite").write_bytes(b"broken")
+    assert build(tmp_path / "runs", tmp_path / "site") == 3
+    index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert "not told yet" in index
+    assert "compare-" not in index
+
+
+def test_hostile_names_and_texts_make_no_element_and_no_path(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / '<b>..name & "more"\''
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text("{}", encoding="utf-8")
+    facts = {
+        "task": HOSTILE,
+        "verdict": HOSTILE,
+        "choice": HOSTILE,
+        "candidates": [],
+        "provenance": {"started": HOSTILE},
+    }
+    (folder / "report.json").write_text(json.dumps({"facts": facts, "headline": HOSTILE}), encoding="utf-8")
+    (folder / "report.html").write_text(render(rich_story(), "html"), encoding="utf-8")
+    build(tmp_path / "runs", tmp_path / "site")
+    index = Elements((tmp_path / "site" / "index.html").read_text(encoding="utf-8"))
+    assert not set(index.tags) & {"script", "img", "svg", "b", "iframe"}
+    assert [link for link in index.links if not link.startswith("data:")] == ["0001--b-name-more-.html"]
+    assert (tmp_path / "site" / "0001--b-name-more-.html").is_file()
+
+
+def test_a_thousand_runs_are_one_page(tmp_path: Path) -> None:
+    told = json.dumps({"headline": "Target met.", "facts": {"task": "many", "verdict": "choose", "candidates": []}})
+    for number in range(1_000):
+        folder = tmp_path / "runs" / f"run {number}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text("{}", encoding="utf-8")
+        (folder / "report.json").write_text(told, encoding="utf-8")
+    assert build(tmp_path / "runs", tmp_path / "site") == 1_000
+    assert (tmp_path / "site" / "index.html").stat().st_size < 1_000_000
+
+
+def test_the_command_says_where_the_site_is(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = call(capsys, "runs", str(runs), "--site", str(tmp_path / "site"))
+    assert (done.code, done.out) == (0, "")
+    assert "2 runs: " in done.err
+    assert "index.html" in done.err
+
+
+def test_axe_finds_nothing_wrong_with_its_pages(runs: Path, tmp_path: Path, browser: Any) -> None:  # noqa: F811
+    from axe_playwright_python.sync_playwright import Axe
+
+    build(runs, tmp_path / "site")
+    for name in ("index.html", "compare-0002-second-run.html"):
+        for width in (400, 1280):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.goto((tmp_path / "site" / name).as_uri())
+            found = Axe().run(page)
+            assert found.violations_count == 0, found.generate_report()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.close()
