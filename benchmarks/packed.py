@@ -2,8 +2,8 @@
 
 The file is gzipped JSON, one object a line: first the run (`run.json`, with the examples once and the folds by their
 ids), then every row of the store's tables. What is not needed to tell or score the run again is left out and named in
-the first line: fits, the journal of fitting, probabilities over labels, the text of evidence, and the text of the
-documents where they are long (what the task alone suggests cannot be said without it; everything measured can).
+the first line: fits, the journal of fitting, probabilities of labels but the highest, the text of evidence, and the text
+of the documents where they are long (what the task alone suggests cannot be said without it; everything measured can).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def pack(folder: Path, file: Path, *, recorded: bool = False, made: Mapping[str,
         missing = [row["name"] for row in about["candidates"] if row["name"] not in begun]
         if open_units or missing:
             raise BadInput(f"the run in {folder} is not finished. Go on with it by `advisor run ... --resume` first.")
-        left_out = ["fits", "journal", "label probabilities", "text of evidence"]
+        left_out = ["fits", "journal", "label probabilities but the highest", "text of evidence"]
         run = _slim_run(about, left_out)
         if recorded:
             run["recorded"] = True
@@ -132,7 +132,10 @@ def _table(db: sqlite3.Connection, name: str) -> Iterator[dict[str, Any]]:
 def _slim_row(row: dict[str, Any]) -> dict[str, Any]:
     if row["table"] != "rows":
         return row
-    outcome = {key: value for key, value in row["outcome"].items() if key != "probabilities"}
+    outcome = dict(row["outcome"])
+    if odds := outcome.pop("probabilities", None):
+        sure = max(odds, key=odds.__getitem__)  # How sure an answer is decides what it may do alone.
+        outcome["probabilities"] = {sure: round(odds[sure], 6)}
     if "evidence" in outcome:
         outcome["evidence"] = [found | {"text": "", "score": round(found["score"], 4)} for found in outcome["evidence"]]
     return row | {"outcome": outcome}

@@ -9,6 +9,7 @@ from typing import cast, overload
 
 from benchmarks.contract import BadInput
 from benchmarks.prices import TokenPrices
+from benchmarks.wrapped import Wrapped
 from strategies.contract import Completion, Generates, LanguageModel, Prompt, Sampling, Step, Usage
 
 UNCERTAIN = 2
@@ -73,35 +74,11 @@ class Purse:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paid:
+class Paid(Wrapped):
     """A model on a server that generates as `inner` does, as long as the purse lasts."""
 
-    inner: LanguageModel
-    """Also `Generates`."""
     purse: Purse
     price: TokenPrices
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.inner.fingerprint
-
-    @property
-    def context_tokens(self) -> int:
-        return self.inner.context_tokens
-
-    @property
-    def local(self) -> bool:
-        return self.inner.local
-
-    def count(self, prompt: Prompt) -> int:
-        return self.inner.count(prompt)
-
-    def cut(self, text: str, tokens: int) -> str:
-        return self.inner.cut(text, tokens)
 
     def generate(
         self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"

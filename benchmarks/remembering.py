@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, cast
 
-from strategies.contract import Completion, Generates, Journal, LanguageModel, Place, Prompt, Sampling, Step, Usage
+from benchmarks.wrapped import Wrapped
+from strategies.contract import Completion, Generates, Journal, Place, Prompt, Sampling, Step, Usage
 
 
 class Kept(Protocol):
@@ -78,37 +79,13 @@ class Settling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remembering:
+class Remembering(Wrapped):
     """A model on a server, which is asked only what an earlier start of the same unit was not answered.
 
     It generates, as `inner` does; what was paid for then is charged again by its stored usage, as part of this unit.
     """
 
-    inner: LanguageModel
-    """Also `Generates`."""
     memory: Memory
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.inner.fingerprint
-
-    @property
-    def context_tokens(self) -> int:
-        return self.inner.context_tokens
-
-    @property
-    def local(self) -> bool:
-        return self.inner.local
-
-    def count(self, prompt: Prompt) -> int:
-        return self.inner.count(prompt)
-
-    def cut(self, text: str, tokens: int) -> str:
-        return self.inner.cut(text, tokens)
 
     def generate(
         self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"

@@ -17,7 +17,7 @@ def found(texts: Sequence[str], kind: Kind = "qa", output: str = "yes") -> dict[
 
 
 PRIVATE = {
-    "an e-mail address": ["write to jane.doe+x@mail.example.com please"],
+    "an e-mail address": ["write to jane.doe+x@mail.example-shop.eu please"],
     "a card number": ["my card 4111 1111 1111 1111 was charged", "4012888888881881"],
     "a bank account (IBAN)": ["pay DE89 3704 0044 0532 0130 00 today", "GB82WEST12345698765432"],
     "a phone number": ["call +49 30 1234567", "ring 0044 20 7946 0958 now"],
@@ -49,6 +49,7 @@ def test_personal_data_and_secrets_are_found_by_kind_and_never_shown(kind: str, 
         "version 10.12.2026.11.04",
         "the price is 1,299.00 euros for 120 pieces",
         "meet me @ noon",
+        "write to tom@harlowstudio.example or a@mail.example.com",  # names kept for examples
         "the task is risk-free and brisk-looking",
         "article SK-20 and part HF-3000",
     ],
