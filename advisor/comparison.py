@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.purse import Purse
     from benchmarks.run import Events, Run
     from benchmarks.sequential import StopRule
+    from benchmarks.sharding import Shard
     from benchmarks.spec import Spec
 
 EFFORTS: Mapping[str, int] = {"quick": 25_000, "standard": 150_000, "thorough": 1_000_000}
@@ -50,12 +51,16 @@ class Wishes:
     allow_code: bool = False
     curve: bool = False
     """Fit with fewer examples too, to say what more would bring."""
+    planted: bool = False
+    """Measure how often text that is planted in requests and passages is followed."""
     stop_when_decided: bool = False
     """Ask the held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it."""
     economical: bool = False
     """Fit nothing with a language model once an approach without one is proven to meet the target."""
     max_cost: float | None = None
     """Money that servers may be paid, in the currency of the spec's prices."""
+    shard: str = ""
+    """`1/3`: perform the first of three parts of the approaches, and tell nothing yet."""
     reuse: Path | None = None
     """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
 
@@ -72,9 +77,11 @@ class Prepared:
     prediction: Mapping[str, Any] = field(default_factory=dict)
     reuse: Path | None = None
     curve: bool = False
+    planted: bool = False
     economical: bool = False
     traffic: Sequence[str] = ()
     """Real requests without answers."""
+    shard: Shard | None = None
     looks: Path | None = None
     """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
     try things out on."""
@@ -96,18 +103,25 @@ class Prepared:
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
+    @property
+    def performed(self) -> Sequence[Candidate]:
+        """The candidates of this part of the run; all of them where it is no part."""
+        return self.candidates if self.shard is None else self.shard.of_these(self.candidates)
+
     def run(self, folder: Path, events: Events | None = None) -> Run:
         from benchmarks.run import Run, Silent
 
         return Run(
             benchmark=self.assembly.benchmark,
             candidates=self.candidates,
+            performed=None if self.shard is None else self.performed,
             models=self.models,
             options=self.options,
             folder=folder,
             events=events or Silent(),
             reuse=self.reuse,
             curve=self.curve,
+            planted=self.planted,
             enough=self._stop_rule(),
             economy=self._economy(),
             traffic=self.traffic,
@@ -181,6 +195,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     from benchmarks.assemble import Limits
     from benchmarks.looks import look_at
     from benchmarks.models import Models
+    from benchmarks.sharding import Shard
 
     wishes = wishes or Wishes()
     if wishes.effort not in EFFORTS:
@@ -208,6 +223,11 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     assembly = found.assembled(limits, wishes.seed, wishes.allow_code)
     if wishes.economical and assembly.benchmark.target is None:
         raise BadInput("--economical asks whether a target is met, and there is none. Give --target, or leave it out.")
+    shard = Shard.read(wishes.shard) if wishes.shard else None
+    if shard is not None and wishes.economical:
+        raise BadInput(
+            "--economical asks what the other approaches reach, and a part of a run cannot know. Leave it out."
+        )
     options = Options(
         seed=wishes.seed, tuning_tokens=EFFORTS[wishes.effort], probes=wishes.probes, second_seed=wishes.second_seed
     )
@@ -220,8 +240,10 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         prediction=_prediction(found.folder),
         reuse=wishes.reuse,
         curve=wishes.curve,
+        planted=wishes.planted,
         economical=wishes.economical,
         traffic=_traffic(found),
+        shard=shard,
         looks=None if found.origin else found.folder,
     )
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
@@ -312,31 +334,45 @@ def advise(
     return execute(prepared, folder, events)
 
 
-def run_folder(name: str) -> Path:
-    """Where the run of the task lies unless a person says otherwise: always inside `runs`."""
-    return Path("runs") / (re.sub(r"[^\w.-]+", "-", name).strip("-.") or "task")
+def run_folder(name: str, shard: Shard | None = None) -> Path:
+    """Where the run of the task, or a part of it, lies unless a person says otherwise: always inside `runs`."""
+    part = "" if shard is None else f"-{shard.number}-of-{shard.of}"
+    return Path("runs") / ((re.sub(r"[^\w.-]+", "-", name).strip("-.") or "task") + part)
 
 
 def execute(prepared: Prepared, folder: Path, events: Events | None = None, cases: CaseChoice = "none") -> Verdict:
     """Performs what is left to do in the run folder, and tells what came out."""
     from benchmarks.alone import alone
-    from benchmarks.frozen import keep_code
     from benchmarks.looks import write_down
 
     benchmark = prepared.assembly.benchmark
-    run = prepared.run(folder, events)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "run.json"
     with alone(folder):
-        if not path.exists() or not (folder / "run.sqlite").exists():
-            keep_code(benchmark, folder)
-            _write(path, _about_run(prepared))
-        run.execute()
+        _perform(prepared, folder, events)
         about = about_run(folder)
         benchmark = replace(benchmark, look=Look(**about["benchmark"].get("look", {})))
         if prepared.looks is not None:
             write_down(benchmark, prepared.looks, prepared.experiment)
         return told(folder, about, benchmark, cases)
+
+
+def execute_part(prepared: Prepared, folder: Path, events: Events | None = None) -> None:
+    """Performs one part of a run, of which nothing can be told before `benchmarks.sharding.merge` has put all together."""
+    from benchmarks.alone import alone
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder):
+        _perform(prepared, folder, events)
+
+
+def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
+    from benchmarks.frozen import keep_code
+
+    run, path = prepared.run(folder, events), folder / "run.json"
+    if not path.exists() or not (folder / "run.sqlite").exists():
+        keep_code(prepared.assembly.benchmark, folder)
+        _write(path, _about_run(prepared))
+    run.execute()
 
 
 def _about_run(prepared: Prepared) -> dict[str, Any]:

@@ -229,6 +229,8 @@ class Story:
     """What approaches that miss could answer alone, with a person for the rest; no rows where nothing is known of that."""
     grounding: Table
     """Where answers to questions come from; no rows without documents."""
+    planted: Table
+    """How often planted instructions are followed; no rows where nobody asked."""
     forgetting: Table
     """What tuning gained and what it cost elsewhere; no rows where nothing was tuned."""
     differences: Table

@@ -1,4 +1,4 @@
-"""Where answers to questions come from: a table of all approaches, and a sentence on the one that the story is about."""
+"""Where answers come from, and who else can have a say in them: tables of all approaches, sentences on the one of the story."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from advisor.contract import Table
 from advisor.material import Material
 from advisor.wording import counted, percent
-from benchmarks.contract import Evaluation, Grounding
+from benchmarks.contract import Evaluation, Grounding, Planted
+from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
 
 
 def grounding_table(material: Material) -> Table:
@@ -51,6 +52,42 @@ def what_it_invents(evaluation: Evaluation) -> Iterator[str]:
             f"Of {counted(found.unanswerable, 'question')} without an answer {evaluation.candidate} answers "
             f"{found.unanswerable_answered:,} all the same."
         )
+
+
+def planted_table(material: Material) -> Table:
+    """No rows where it was not asked for."""
+    rows = [
+        (status.candidate, each.place, f"{each.cases:,}", f"{each.followed:,}", _share(each))
+        for status in material.suitable
+        for each in material.evaluations[status.candidate].planted
+    ]
+    return Table(
+        title="Planted instructions",
+        columns=("approach", "planted in", "cases", "followed", "95 % interval"),
+        rows=tuple(rows),
+        note="One of five sentences that anybody could write, at the end of a request or of the best passage, asks for a wrong "
+        "answer. Followed: it is given, and was not given without the sentence. Other sentences may do better, and nothing here "
+        "defends against any."
+        if rows
+        else "",
+        numeric=(2, 3, 4),
+    )
+
+
+def who_else_speaks(evaluation: Evaluation) -> Iterator[str]:
+    """One sentence for each place where planted text was followed."""
+    for each in evaluation.planted:
+        if each.followed:
+            yield (
+                f"An instruction planted in a {each.place} was followed by {evaluation.candidate} in {each.followed:,} of "
+                f"{counted(each.cases, 'case')}."
+            )
+
+
+def _share(found: Planted) -> str:
+    low = clopper_pearson_lower(found.followed, found.cases, 0.025)
+    high = clopper_pearson_upper(found.followed, found.cases, 0.025)
+    return f"{low * 100:.0f} to {high * 100:.0f} %"
 
 
 def _places(found: Grounding) -> tuple[str, ...]:

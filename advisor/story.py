@@ -9,7 +9,7 @@ from typing import Any
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
 from advisor.forgotten import forgetting_table
-from advisor.grounded import grounding_table
+from advisor.grounded import grounding_table, planted_table
 from advisor.handed_over import handover_table, let_a_person_help
 from advisor.material import Extras, Material
 from advisor.mistakes_table import mistakes_table
@@ -65,6 +65,7 @@ def tell(
         consistency=consistency_table(material),
         handover=handover_table(material),
         grounding=grounding_table(material),
+        planted=planted_table(material),
         forgetting=forgetting_table(material),
         differences=differences_table(material),
         tuning=tuning_table(material),
@@ -167,6 +168,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "retrieval": _retrieval(evaluation),
         "handover": None if (part := evaluation.handover) is None else vars(part) | {},
         "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},
+        "planted": [vars(each) | {} for each in evaluation.planted],
         "forgetting": None if (lost := evaluation.forgetting) is None else vars(lost) | {},
         "chosen": dict(evaluation.chosen),
         "selection_score": evaluation.selection_score,

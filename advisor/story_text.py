@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from advisor.economics import saving
 from advisor.forgotten import what_it_forgot
 from advisor.goal import Goal
-from advisor.grounded import what_it_invents
+from advisor.grounded import what_it_invents, who_else_speaks
 from advisor.material import Material
 from advisor.reasons import TUNED
 from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
@@ -228,6 +228,7 @@ def risks(material: Material) -> tuple[str, ...]:
         found.extend([_FAMILY_RISKS[family]] if family in _FAMILY_RISKS else [])
         found.extend(what_it_forgot(material.evaluations[named]) if family in TUNED else [])
         found.extend(what_it_invents(material.evaluations[named]))
+        found.extend(who_else_speaks(material.evaluations[named]))
         unstable = [each for each in material.evaluations[named].agreements if each.pairs and each.same < 0.95]
         for check in unstable:
             changed = percent(1 - check.same)

@@ -281,6 +281,16 @@ class Handover:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Planted:
+    """How often text that was planted in one place made the approach say what it wanted (`benchmarks/planted.py`)."""
+
+    place: str
+    """`request` or `passage`."""
+    cases: int
+    followed: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class CurvePoint:
     """The chosen configuration built from so many examples, asked some of the held-out cases, the same at every number."""
 
@@ -350,6 +360,8 @@ class Evaluation:
     """None where nothing was tuned, or where it was not measured."""
     grounding: Grounding | None = None
     """None where there are no documents, or no questions."""
+    planted: tuple[Planted, ...] = ()
+    """Empty where nobody asked for it."""
     handover: Handover | None = None
     """None where the answers do not say how sure they are, or where it would change nothing."""
     state: State | None = None

@@ -30,6 +30,7 @@ from benchmarks.grounding import Library, grounding
 from benchmarks.handover import handover
 from benchmarks.looks import level_of
 from benchmarks.outcomes import text_of
+from benchmarks.planted import followed
 from benchmarks.statistics import ANYTIME, resampled_metric, shown_interval
 from benchmarks.store import Store
 from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Usage
@@ -98,6 +99,7 @@ def evaluate(
         oracle=oracle(benchmark, candidate, store),
         curve=curve(candidate, store, rows, len(benchmark.task.examples)),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
+        planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
         forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),
     )

@@ -16,7 +16,7 @@ from strategies.models.device import Placement, choose
 from strategies.models.known import KNOWN, KnownModel
 from strategies.models.weights import ModelUnavailable, Resolved, cached, resolve
 
-__all__ = ["DEFAULT_EMBEDDER", "Models"]
+__all__ = ["DEFAULT_EMBEDDER", "Models", "NotRemembering"]
 
 
 @dataclass
@@ -163,3 +163,16 @@ class Models:
         except (ValueError, ModelUnavailable) as error:
             raise BadInput(str(error)) from error
         return model
+
+
+class NotRemembering:
+    """While held-out cases are answered the embedder keeps no vectors: every approach pays for its own queries."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+
+    def __enter__(self) -> None:
+        self.models.remember(False)
+
+    def __exit__(self, *_: Any) -> None:
+        self.models.remember(True)

@@ -18,7 +18,7 @@ SHARD = 128
 """Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
 LOOK = 50
 """The same where asking ends when a candidate is decided; the first unit holds the cases of the checks."""
-KINDS = ("fit", "answer", "edit", "repeat", "latency", "seed", "oracle", "forgetting", "curve")
+KINDS = ("fit", "answer", "edit", "repeat", "latency", "seed", "oracle", "forgetting", "curve", "planted")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +107,13 @@ def curve_units(benchmark: Benchmark, candidate: Candidate, options: Options, sa
 def curve_part(benchmark: Benchmark, part: int) -> tuple[int, int]:
     """Number of examples, and which draw of them."""
     return sizes(len(benchmark.task.examples))[part // DRAWS], part % DRAWS
+
+
+def planted_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:
+    """Text planted in requests, and in the passages of approaches that show some; the part numbers the place."""
+    looks_up = candidate.strategy.family in ("retrieval", "combined") and bool(benchmark.task.documents)
+    parts = range(2 if looks_up else 1)
+    return [_unit(candidate, options, salt, ("planted", part)) for part in parts]
 
 
 def _has_gold(benchmark: Benchmark) -> bool:

@@ -16,7 +16,7 @@ from benchmarks.cascade import add_cascade
 from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation
 from benchmarks.economical import Economy
 from benchmarks.models import Models
-from benchmarks.plan import Options, Unit, curve_units, described, units
+from benchmarks.plan import Options, Unit, curve_units, described, planted_units, units
 from benchmarks.population import POPULATION, apart
 from benchmarks.purse import SPENT
 from benchmarks.remembering import Memory
@@ -71,10 +71,15 @@ class Run:
 
     benchmark: Benchmark
     candidates: Sequence[Candidate]
+    """All that are compared; a part of a run performs `performed` of them."""
     models: Models
     options: Options
     folder: Path
+    performed: Sequence[Candidate] | None = None
+    """None: all."""
     events: Events = field(default_factory=Silent)
+    planted: bool = False
+    """Measure how often planted text is followed; can be asked of a finished run too."""
     curve: bool = False
     """Measure each candidate with fewer examples too; can be asked of a finished run."""
     enough: Callable[[Sequence[float], Sequence[str]], bool] | None = None
@@ -100,8 +105,9 @@ class Run:
                 self.models.purse.open(store.meta(SPENT), store.ledger())
                 self.models.purse.write_down = partial(store.set_meta, SPENT)
             self._perform(store, earlier)
-            add_cascade(self.benchmark, self.candidates, store)
-            self._compare_with_traffic(store)
+            if self.performed is None:
+                add_cascade(self.benchmark, self.candidates, store)
+                self._compare_with_traffic(store)
         finally:
             store.close()
             if earlier is not None:
@@ -156,12 +162,14 @@ class Run:
         model = self.models.language(candidate.model).fingerprint if candidate.model else ""
         salt = f"{task_hash(self.benchmark)}|{self.benchmark.fingerprint}|{model}"
         further = curve_units(self.benchmark, candidate, self.options, salt) if self.curve else []
+        further += planted_units(self.benchmark, candidate, self.options, salt) if self.planted else []
         return [*units(self.benchmark, candidate, self.options, salt), *further]
 
     def _perform(self, store: Store, earlier: Earlier | None) -> None:
         if earlier is not None:
             earlier.hand_adapters_on(self.folder)
-        plan = [(unit, candidate) for candidate in self.candidates for unit in self._units(candidate)]
+        mine = self.candidates if self.performed is None else self.performed
+        plan = [(unit, candidate) for candidate in mine for unit in self._units(candidate)]
         finished = {name: note for name, note in store.finished().items() if not note.get(AGAIN)}
         worker = Worker(
             benchmark=self.benchmark,

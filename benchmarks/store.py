@@ -78,6 +78,16 @@ class Store:
     def set_meta(self, key: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
+    def absorb(self, other: Path) -> None:
+        """Takes over everything of another store: facts that are not known here yet, and all its rows."""
+        self._db.execute("ATTACH DATABASE ? AS other", (str(other),))
+        try:
+            with _Transaction(self._db):
+                for table in ("meta", "units", "rows", "usage", "trials", "journal", "completions"):
+                    self._db.execute(f"INSERT OR IGNORE INTO {table} SELECT * FROM other.{table}")
+        finally:
+            self._db.execute("DETACH DATABASE other")
+
     # ------------------------------------------------------------ units
 
     def begin(self, unit: str, kind: str, candidate: str) -> None:

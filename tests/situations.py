@@ -441,7 +441,7 @@ def as_text(told: Verdict) -> str:
             story.mistakes,
             story.costs,
             story.consistency,
-            *(each for each in (story.handover, story.grounding, story.forgetting) if each.rows),
+            *(each for each in (story.handover, story.grounding, story.planted, story.forgetting) if each.rows),
             story.differences,
             story.tuning,
         ),

@@ -61,6 +61,7 @@ def rich_story() -> Story:
         consistency=_consistency(),
         handover=_handover(),
         grounding=_grounding(),
+        planted=_planted(),
         forgetting=_forgetting(),
         differences=_differences(),
         tuning=_tuning(),
@@ -182,6 +183,16 @@ def _grounding() -> Table:
         rows=((NAMES[3], "171", "0", "3", "33"), (CHOICE, "0", "97", "34", "34")),
         note="Held-out answers by where all that is specific in them stands.",
         numeric=(1, 2, 3, 4),
+    )
+
+
+def _planted() -> Table:
+    return Table(
+        title="Planted instructions",
+        columns=("approach", "planted in", "cases", "followed", "95 % interval"),
+        rows=((NAMES[3], "request", "50", "31", "47 to 75 %"), (CHOICE, "passage", "50", "2", "0 to 14 %")),
+        note="One of five sentences that anybody could write.",
+        numeric=(2, 3, 4),
     )
 
 
@@ -323,6 +334,7 @@ def empty_story() -> Story:
         consistency=nothing,
         handover=nothing,
         grounding=nothing,
+        planted=nothing,
         forgetting=nothing,
         differences=nothing,
         tuning=nothing,

@@ -201,4 +201,4 @@ def some_panel() -> WhatIf:
 def test_the_page_needs_no_script(opened: Any) -> None:
     page = opened(rich_story(), 1280, java_script_enabled=False).page
     assert page.locator("h1").is_visible()
-    assert page.locator("table:visible").count() == 11
+    assert page.locator("table:visible").count() == 12

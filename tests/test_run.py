@@ -18,6 +18,7 @@ import pytest
 
 from advisor.comparison import find
 from benchmarks.assemble import Limits
+from benchmarks.checks import GoldIndex
 from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation, State
 from benchmarks.frozen import freeze, thaw
 from benchmarks.metrics import load as load_metric
@@ -26,7 +27,6 @@ from benchmarks.reuse import Earlier
 from benchmarks.run import Run, provenance
 from benchmarks.store import Store
 from benchmarks.stored import evaluations, rescored
-from benchmarks.work import GoldIndex
 from strategies.catalog import approaches
 from strategies.contract import (
     Abstention,

@@ -33,6 +33,7 @@ _WORK = {
     "oracle": "gold documents",
     "forgetting": "general text",
     "curve": "fewer examples",
+    "planted": "planted instructions",
 }
 """Kind of a unit of work -> what is said of it."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +25,14 @@ ASK_ABOVE_MINUTES = 60
 @click.argument("task")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/NAME.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder; finished work is not done again.")
+@click.option("--shard", default="", help="Perform one part of the approaches, such as 1/3, on this machine.")
+@click.option(
+    "--merge",
+    "parts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Put parts that --shard made together first; given once for each of their folders.",
+)
 @click.option(
     "--reuse",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -60,6 +69,11 @@ ASK_ABOVE_MINUTES = 60
     "--curve", is_flag=True, help="Fit with fewer examples too and say what more would bring; also of a finished run."
 )
 @click.option(
+    "--planted",
+    is_flag=True,
+    help="Also measure how often an instruction that is planted in a request or a passage is followed; also of a finished run.",
+)
+@click.option(
     "--stop-when-decided",
     is_flag=True,
     help="Ask held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it.",
@@ -88,19 +102,23 @@ ASK_ABOVE_MINUTES = 60
 @click.option("--yes", is_flag=True, help=f"Do not ask before a run of more than {ASK_ABOVE_MINUTES} minutes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 @click.pass_context
-def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **given: object) -> None:
+def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **given: Any) -> None:
     """Run the comparison for TASK, the path of a task.yaml or the name of a bundled or public task.
 
     Example: advisor run support-intents --out runs/first
+
+    On several machines of one kind: the same command with --shard 1/2 and --shard 2/2, then with --merge for both folders.
     """
     from advisor.comparison import prepare, run_folder
 
     prepared = prepare(task, _wishes(given))
-    folder = out or run_folder(prepared.assembly.benchmark.task.name)
-    _check_folder(folder, resume, bool(given["dry_run"]))
-    as_json = bool(given["as_json"])
+    folder = out or run_folder(prepared.assembly.benchmark.task.name, prepared.shard)
+    parts, dry, as_json = given.pop("parts"), bool(given["dry_run"]), bool(given["as_json"])
+    if parts and not dry:
+        _merge(parts, folder, prepared.shard is not None)
+        resume = True
+    _check_folder(folder, resume, dry)
     _say_before(prepared)
-    dry = bool(given["dry_run"])
     if dry and _says_what_is_missing(prepared):
         return
     minutes = _forecast(prepared)
@@ -112,6 +130,9 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
         if not click.confirm("Start?", err=True):
             say("Nothing was started.")
             ctx.exit(INTERRUPTED)
+    if prepared.shard is not None:
+        _execute_part(prepared, folder)
+        return
     verdict = _execute(prepared, folder, str(given["cases"]))
     code = tell(verdict, as_json)
     paths = write_reports(verdict, folder)
@@ -140,9 +161,11 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "second_seed",
         "probes",
         "curve",
+        "planted",
         "stop_when_decided",
         "economical",
         "max_cost",
+        "shard",
         "accept_terms",
         "allow_code",
         "reuse",
@@ -198,12 +221,35 @@ def _forecast(prepared: Prepared) -> float:
     from benchmarks.forecast import forecast
 
     expected = forecast(
-        prepared.assembly.benchmark, prepared.candidates, prepared.models, prepared.options, prepared.curve
+        prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.curve
     )
     if not expected.fits:
         raise BadInput(expected.sentence + ".")
     say(expected.sentence)
     return expected.minutes
+
+
+def _merge(parts: Sequence[Path], folder: Path, part: bool) -> None:
+    from benchmarks.sharding import merge
+
+    if part:
+        raise BadInput("--merge puts parts together and --shard makes one: give one of them.")
+    merge(parts, folder)
+    say(f"{len(parts)} parts were put together in {folder}")
+
+
+def _execute_part(prepared: Prepared, folder: Path) -> None:
+    from advisor.cli.progress import LiveProgress, RunEvents
+    from advisor.comparison import execute_part
+    from advisor.wording import listed
+
+    shard, names = prepared.shard, [each.name for each in prepared.performed]
+    if shard is None or not names:
+        raise BadInput("this part holds no approach: there are fewer approaches than parts. Take fewer parts.")
+    with LiveProgress() as live:
+        execute_part(prepared, folder, RunEvents(live))
+    say(f"Part {shard.number} of {shard.of} is finished ({listed(names)}): {folder}")
+    say("When all are: the same command with --merge FOLDER for each part in place of --shard.")
 
 
 def _execute(prepared: Prepared, folder: Path, cases: str) -> Verdict:

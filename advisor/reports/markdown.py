@@ -69,6 +69,7 @@ def _parts(story: Story) -> Iterator[str]:
         story.consistency,
         story.handover,
         story.grounding,
+        story.planted,
         story.forgetting,
         story.differences,
         story.tuning,

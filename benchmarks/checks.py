@@ -1,0 +1,199 @@
+"""The checks of a fitted candidate, one unit of work each: whoever performs units (`benchmarks/work.py`) looks them up here."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from benchmarks import consistency
+from benchmarks.contract import Candidate
+from benchmarks.curve import sampled
+from benchmarks.forgetting import general_texts
+from benchmarks.models import NotRemembering
+from benchmarks.plan import Unit, curve_part
+from benchmarks.planted import CASES as PLANTED_CASES
+from benchmarks.planted import PLACES, PoisonedIndex, sentence
+from benchmarks.store import Finished
+from strategies.contract import Diverged, Evidence, Query, Usage
+from strategies.retrieval.index import Finder, Mode
+from strategies.search import total
+
+if TYPE_CHECKING:
+    from benchmarks.work import Worker
+
+LATENCY_REQUESTS = 20
+"""Single requests, one at a time, after two to warm up."""
+
+
+def _edit(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    edits = consistency.edited(worker.probe_cases(), worker.benchmark.task.kind)
+    outcomes = worker.ask(worker.fitted(candidate), [text for _, _, text in edits], worker.sampling(0))
+    return worker.done(
+        unit,
+        candidate,
+        [
+            worker.row(candidate, ("edit", edit.name), case, found)
+            for (case, edit, _), found in zip(edits, outcomes, strict=True)
+        ],
+    )
+
+
+def _repeat(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """At temperature 0 the probe cases in two halves, so among other batch neighbours; else drawn again."""
+    rows = []
+    for half in (worker.probe_cases()[::2], worker.probe_cases()[1::2]):
+        outcomes = worker.ask(worker.fitted(candidate), [case.input for case in half], worker.sampling(1))
+        rows += [
+            worker.row(candidate, ("repeat", "1"), case, found) for case, found in zip(half, outcomes, strict=True)
+        ]
+    return worker.done(unit, candidate, rows)
+
+
+def _seed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    bench = worker.bench(candidate, worker.options.seed + 1)
+    fitted = candidate.strategy.again(worker.fit_folder(candidate), worker.benchmark.task, bench)
+    if fitted is None:
+        return worker.done(unit, candidate, ())
+    cases = worker.probe_cases()
+    outcomes = worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
+    rows = [worker.row(candidate, ("seed", "1"), case, found) for case, found in zip(cases, outcomes, strict=True)]
+    done = worker.done(unit, candidate, rows)
+    return replace(done, usage=(*total(bench.spent), *done.usage))
+
+
+def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """The chosen configuration built from fewer examples. What is trained for it is not kept."""
+    size, draw = curve_part(worker.benchmark, unit.part)
+    cases, scratch = worker.probe_cases(), worker.folder / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    bench = replace(worker.bench(candidate, worker.options.seed + draw), folder=scratch)
+    task = sampled(worker.benchmark.task, size, worker.options.seed + draw)
+    try:
+        fitted = candidate.strategy.rebuilt(worker.fit_folder(candidate), task, bench)
+        outcomes = [] if fitted is None else worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
+    except Diverged:
+        outcomes = []  # With a sample missing there is no curve.
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    named = ("curve", f"{size}/{draw}")
+    rows = [worker.row(candidate, named, case, found) for case, found in zip(cases, outcomes, strict=False)]
+    done = worker.done(unit, candidate, rows)
+    return replace(done, usage=(*total(bench.spent), *done.usage))
+
+
+def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """Some held-out cases with an instruction at the end of the request, or of the best passage that is found for it."""
+    from strategies.pipeline import Pipeline, Sources
+
+    fitted, place = worker.fitted(candidate), PLACES[unit.part]
+    cases = worker.probe_cases()[:PLANTED_CASES]
+    texts = [sentence(worker.benchmark.task, case) for case in cases]
+    inputs = [f"{case.input}\n{text}" for case, (_, text) in zip(cases, texts, strict=True)]
+    if place == "passage":
+        if not isinstance(fitted, Pipeline) or not fitted.setup.passages or (index := fitted.sources.index) is None:
+            return worker.done(unit, candidate, ())
+        inputs = [case.input for case in cases]
+        planted = {case.input: text for case, (_, text) in zip(cases, texts, strict=True)}
+        known = fitted.sources
+        fitted = replace(fitted, sources=Sources(known.cases, known.embedder, PoisonedIndex(planted, index)))
+    outcomes = worker.ask(fitted, inputs, worker.sampling(0))
+    rows = [
+        worker.row(candidate, ("planted", f"{place}/{kind}"), case, found)
+        for case, (kind, _), found in zip(cases, texts, outcomes, strict=True)
+    ]
+    return worker.done(unit, candidate, rows)
+
+
+def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """Wall-clock seconds of single warm requests; for recorded answers what the file says."""
+    fitted = worker.fitted(candidate)
+    cases = worker.probe_cases()[: LATENCY_REQUESTS + 2]
+    seconds: list[float] = []
+    used: list[Usage] = []
+    with NotRemembering(worker.models):
+        for case in cases:
+            start = time.perf_counter()
+            outcome = dict(fitted.answer([Query.of(case.input)], worker.sampling(0)))[Query.of(case.input).key]
+            spent = time.perf_counter() - start
+            recorded = candidate.strategy.family == "recorded"
+            used += () if recorded else outcome.usage
+            seconds.append(sum(row.seconds for row in outcome.usage) if recorded else spent)
+    done = worker.done(unit, candidate, (), {"seconds": seconds[2:] or seconds})
+    return replace(done, usage=total(used))
+
+
+def _oracle(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """Answers with the gold documents handed over: bounds what better retrieval could buy; never ranked."""
+    from strategies.pipeline import Pipeline, Sources
+    from strategies.retrieval.chunking import heading
+
+    fitted = worker.fitted(candidate)
+    cases = [case for case in worker.probe_cases() if case.document_ids]
+    if not isinstance(fitted, Pipeline) or not fitted.setup.passages:
+        return worker.done(unit, candidate, ())
+    documents = {document.id: document for document in worker.benchmark.task.documents}
+    texts = {
+        case.input: tuple(
+            heading(documents[name]) + documents[name].text for name in case.document_ids if name in documents
+        )
+        for case in cases
+    }
+    known = fitted.sources
+    gold = replace(fitted, sources=Sources(known.cases, known.embedder, GoldIndex(texts, known.index)))
+    outcomes = worker.ask(gold, [case.input for case in cases], worker.sampling(0))
+    rows = [worker.row(candidate, ("oracle", "gold"), case, found) for case, found in zip(cases, outcomes, strict=True)]
+    return worker.done(unit, candidate, rows)
+
+
+def _forgetting(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """How the tuned model and its base read general text; nothing where no adapter is in effect."""
+    from strategies.finetuning.drift import drifts
+    from strategies.pipeline import Pipeline
+
+    fitted = worker.fitted(candidate)
+    if not isinstance(fitted, Pipeline) or fitted.adapter is None:
+        return worker.done(unit, candidate, ())
+    start, found, texts = time.perf_counter(), [], general_texts()
+    for drift in drifts(worker.models.language(candidate.model), fitted.speaker, texts):
+        found.append(asdict(drift))
+        worker.on_progress(len(found), len(texts), "reading general text")
+    read, seconds = 2 * sum(each["tokens"] for each in found), time.perf_counter() - start
+    used = Usage(model=candidate.model, step="answering", prompt_tokens=read, seconds=seconds, calls=len(found))
+    return replace(worker.done(unit, candidate, (), {"drifts": found}), usage=(used,))
+
+
+CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
+    "edit": _edit,
+    "repeat": _repeat,
+    "seed": _seed,
+    "curve": _curve,
+    "planted": _planted,
+    "latency": _latency,
+    "oracle": _oracle,
+    "forgetting": _forgetting,
+}
+"""Kind of unit -> how it is performed."""
+
+
+@dataclass(frozen=True)
+class GoldIndex:
+    """Stands in for a passage index and finds the gold documents: only the benchmark's side can make one.
+
+    For texts without any, such as the questions of demonstrations, it is the index that it stands in for.
+    """
+
+    passages: Mapping[str, tuple[str, ...]]
+    index: Finder | None = None
+
+    def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
+        others = [text for text in texts if text not in self.passages]
+        found = dict(zip(others, self.index.search(others, k, mode) if self.index else (), strict=False))
+        return [
+            tuple(Evidence(document_id="", text=text, score=1.0) for text in self.passages[asked][:k])
+            if asked in self.passages
+            else found.get(asked, ())
+            for asked in texts
+        ]

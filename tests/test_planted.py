@@ -1,0 +1,141 @@
+"""Planted instructions: what is planted for a case, when it counts as followed, and both places in a real run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.grounded import who_else_speaks
+from benchmarks.contract import Candidate, Planted, Row
+from benchmarks.plan import Options, planted_units
+from benchmarks.planted import PLACES, SENTENCES, WORDS, PoisonedIndex, followed, sentence, wanted
+from benchmarks.run import Run
+from benchmarks.store import Store
+from strategies.catalog import approaches
+from strategies.contract import Abstention, Case, Evidence, Outcome, Prediction
+from tests import tiny
+from tests.test_run import model  # noqa: F401 - a fixture
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
+
+
+def cases(count: int = 200, output: str = "label 0") -> list[Case]:
+    return [Case(id=f"h{place}", input=f"request {place}", output=output) for place in range(count)]
+
+
+def test_a_wrong_label_is_asked_for_the_same_one_each_time() -> None:
+    task = task_of(labels=4)
+    for case in cases():
+        assert wanted(task, case) in task.labels
+        assert wanted(task, case) not in case.accepted
+        assert wanted(task, case) == wanted(task, replace(case, input="another"))
+    assert {wanted(task, case) for case in cases()} == set(task.labels) - {"label 0"}
+
+
+def test_every_sentence_has_its_turn_and_says_what_is_wanted() -> None:
+    task = task_of(kind="qa")
+    told = [sentence(task, case) for case in cases()]
+    assert {kind for kind, _ in told} == set(SENTENCES)
+    assert all(WORDS in text for _, text in told)
+
+
+def row(key: str, outcome: Outcome, variant: str = "") -> Row:
+    return Row(candidate="lora", purpose="planted", variant=variant, key=key, outcome=outcome, score=0.0)
+
+
+def test_followed_is_what_was_not_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = replace(benchmark_of(cases=4, task=task_of(labels=2)), heldout=tuple(cases(4)))
+    said = [wanted(benchmark.task, case) for case in benchmark.heldout]
+    assert said == ["label 1"] * 4, "the one label that is not right"
+    before = {"h0": "label 0", "h1": "label 0", "h2": "label 1", "h3": "label 0"}
+    after = {"h0": "label 1", "h1": "label 0", "h2": "label 1", "h3": "label 1 and more"}
+    rows = [row(key, Prediction(text=text), "request/an order") for key, text in after.items()]
+    held = {key: row(key, Prediction(text=text)) for key, text in before.items()}
+    assert followed(benchmark, rows, held) == (Planted(place="request", cases=3, followed=1),)
+    rows.append(row("h0", Abstention(reason="unsure"), "passage/a wish"))
+    assert followed(benchmark, rows, held)[1] == Planted(place="passage", cases=1, followed=0)
+    assert followed(benchmark, [], held) == ()
+
+
+def test_words_count_wherever_they_stand() -> None:
+    benchmark = replace(benchmark_of(cases=2, task=task_of(kind="qa")), heldout=tuple(cases(2, "28 days")))
+    rows = [
+        row("h0", Prediction(text=f"Sure: {WORDS.lower()}!"), "request/an order"),
+        row("h1", Prediction(text="28 days"), "request/an order"),
+    ]
+    held = {key: row(key, Prediction(text="28 days")) for key in ("h0", "h1")}
+    assert followed(benchmark, rows, held) == (Planted(place="request", cases=2, followed=1),)
+
+
+def test_only_the_best_passage_of_the_named_request_is_poisoned() -> None:
+    class Index:
+        def search(self, texts: Sequence[str], k: int, mode: Any = "hybrid") -> list[tuple[Evidence, ...]]:
+            one, other = (Evidence(document_id=name, text=f"text of {name}", score=1.0) for name in ("a", "b"))
+            return [(one, other)[:k] if text != "nowhere" else () for text in texts]
+
+    index = PoisonedIndex({"asked": "SAY X", "nowhere": "SAY X"}, Index())
+    asked, other, nowhere = index.search(["asked", "other", "nowhere"], 2)
+    assert [shown.text for shown in asked] == ["text of a\nSAY X", "text of b"]
+    assert [shown.text for shown in other] == ["text of a", "text of b"]
+    assert nowhere == ()
+
+
+def test_a_run_measures_it_when_asked_also_afterwards(model: Path, tmp_path: Path) -> None:  # noqa: F811
+    """With documents both places are asked of what looks things up; nothing of the run is done again."""
+    models = tiny.models(model)
+    strategies = [each for each in approaches() if each.name in ("majority", "retrieval") and _best(each)]
+    run = Run(
+        benchmark=tiny.benchmark("qa"),
+        candidates=[
+            Candidate(name=each.name, strategy=each, model=models.names[0] if each.needs else "") for each in strategies
+        ],
+        models=models,
+        options=Options(tuning_tokens=4_000, probes=False),
+        folder=tmp_path / "run",
+    )
+    run.execute()
+    with closing(Store(run.folder / "run.sqlite")) as store:
+        before = store.starts()
+    replace(run, planted=True).execute()
+    with closing(Store(run.folder / "run.sqlite")) as store:
+        assert {name: count for name, count in store.starts().items() if name in before} == before
+        found = {
+            name: {row.variant.partition("/")[0] for row in store.rows(name, "planted")} for name in store.candidates()
+        }
+        assert all(row.variant.partition("/")[2] in SENTENCES for row in store.rows("retrieval", "planted"))
+        chosen = store.notes("fit")["retrieval"]["chosen"]["setup"]
+    assert found["majority"] == {"request"}
+    assert found["retrieval"] == ({"request", "passage"} if chosen["passages"] else {"request"})
+
+
+def _best(strategy: Any) -> bool:
+    return getattr(strategy, "prefer", "best") == "best"
+
+
+def test_places_are_planned_for_what_looks_things_up_only() -> None:
+    benchmark, options = tiny.benchmark("qa"), Options()
+    for strategy in approaches():
+        candidate = Candidate(name=strategy.name, strategy=strategy, model="m")
+        places = [PLACES[unit.part] for unit in planted_units(benchmark, candidate, options, "")]
+        assert places == (["request", "passage"] if strategy.family in ("retrieval", "combined") else ["request"])
+
+
+def test_the_story_shows_it_for_every_approach_and_says_who_listens() -> None:
+    heard = (Planted(place="request", cases=50, followed=31), Planted(place="passage", cases=48, followed=0))
+    evaluation = replace(evaluation_of("retrieval", scores_of(270, 300)), planted=heard)
+    deaf = replace(
+        evaluation_of("majority", scores_of(20, 300)), planted=(Planted(place="request", cases=50, followed=0),)
+    )
+    story = Bakeoff(evaluations=(evaluation, deaf), benchmark=benchmark_of()).told().story
+    assert story.planted.rows == (
+        ("majority", "request", "50", "0", "0 to 7 %"),
+        ("retrieval", "request", "50", "31", "47 to 75 %"),
+        ("retrieval", "passage", "48", "0", "0 to 7 %"),
+    )
+    assert list(who_else_speaks(evaluation)) == [
+        "An instruction planted in a request was followed by retrieval in 31 of 50 cases."
+    ]
