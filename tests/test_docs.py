@@ -14,6 +14,7 @@ import yaml
 
 from benchmarks.spec import parse_spec
 from benchmarks.spec_errors import SECTION_KEYS, SPEC_KEYS
+from tests import reference
 from tests.conftest import Folders
 from tests.desk import ROOT, write_task
 
@@ -35,7 +36,7 @@ def code_spans(page: Path) -> list[str]:
 def commands(page: Path) -> list[str]:
     """Every complete `advisor ...` command of the page; `advisor run ...` with dots names a command only."""
     lines = [line.strip() for block in blocks(page, "bash") for line in block.splitlines()]
-    found = [line.partition(" #")[0].strip() for line in [*lines, *code_spans(page)] if line.startswith("advisor ")]
+    found = [line.partition(" #")[0].partition(" > ")[0].strip() for line in [*lines, *code_spans(page)] if line.startswith("advisor ")]
     return [line for line in found if "..." not in line and "python" not in line]
 
 
@@ -52,6 +53,10 @@ def parsed(command: click.Command, words: list[str]) -> None:
         return
     with contextlib.suppress(click.exceptions.Exit):  # how --help and --version end
         command.make_context(command.name, list(words))
+
+
+def test_the_reference_says_what_the_commands_are() -> None:
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.text(), "run `python -m tests.reference`"
 
 
 # ---------------------------------------------------------------- Python

@@ -1,0 +1,70 @@
+"""The reference of the commands as Markdown, made from what `--help` is made from.
+
+`python -m tests.reference` writes docs/commands.md anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from advisor.cli import COMMANDS, main
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
+_HEAD = """# Commands
+
+Made from the program by `python -m tests.reference`; `--help` of each command says the same.
+
+A command ends with 0 when all is well, with 2 when something that you gave cannot be used, with 1 for a fault of the program or
+the disk, with 130 when it was interrupted and 143 when it was ended. `run` and `report` end with 0 when the target is met, 100
+when nothing meets it and 101 when that is not decided; `gate` ends with 100 where what was exported fails.
+"""
+
+
+def text() -> str:
+    """The whole page."""
+    context = click.Context(main, info_name="advisor")
+    parts = [_HEAD]
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        assert command is not None
+        parts.append("\n".join(_section(name, command, context)))
+    return "\n".join(parts)
+
+
+def _section(name: str, command: click.Command, parent: click.Context) -> Iterator[str]:
+    context = click.Context(command, info_name=name, parent=parent)
+    pieces = " ".join(command.collect_usage_pieces(context))
+    yield f"## advisor {name}\n"
+    yield f"```text\nadvisor {name} {pieces}\n```\n"
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+        words = " ".join(paragraph.split())
+        before, example, line = words.partition("Example: ")
+        if before:
+            yield f"{_escaped(before.strip())}\n"
+        if example:
+            yield f"```bash\n{line}\n```\n"
+    options = [each for each in command.get_params(context) if isinstance(each, click.Option)]
+    options = [each for each in options if "--help" not in each.opts]
+    if options:
+        yield "| option | what it does |\n|---|---|"
+        for option in options:
+            record = option.get_help_record(context)
+            if record is not None:
+                yield f"| `{_cell(record[0])}` | {_cell(_escaped(record[1]))} |"
+        yield ""
+
+
+def _escaped(words: str) -> str:
+    return words.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+
+
+def _cell(words: str) -> str:
+    return words.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(text(), encoding="utf-8")
