@@ -10,12 +10,13 @@ SOURCES := $(shell find advisor strategies benchmarks -type f -not -path '*/__py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slow lint constraints clean
+.PHONY: help demo test test-slow lint docs constraints clean
 
 help:
 	@echo "make demo   run the bundled support-intents task with the default models and show the verdict"
 	@echo "make test   run every test that is not marked slow"
 	@echo "make lint   ruff and mypy"
+	@echo "make docs   the documentation as a site in site/"
 	@echo "make clean  remove what these commands made, stored runs apart"
 
 # The stamps are written last, so their existence means that the installation was completed.
@@ -51,6 +52,14 @@ lint: $(VENV)/installed-dev
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt '.[docs]'
+	@touch $@
+
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "The documentation: site/index.html"
+
 # The exact versions of the environment in which the tests just passed.
 constraints: $(VENV)/installed-dev
 	{ echo "# Exact versions with which the tests pass; written by \`make constraints\`. pyproject.toml holds the ranges."; \
@@ -58,5 +67,5 @@ constraints: $(VENV)/installed-dev
 	mv $@.tmp $@.txt
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
