@@ -36,7 +36,8 @@ def code_spans(page: Path) -> list[str]:
 def commands(page: Path) -> list[str]:
     """Every complete `advisor ...` command of the page; `advisor run ...` with dots names a command only."""
     lines = [line.strip() for block in blocks(page, "bash") for line in block.splitlines()]
-    found = [line.partition(" #")[0].partition(" > ")[0].strip() for line in [*lines, *code_spans(page)] if line.startswith("advisor ")]
+    written = [line for line in [*lines, *code_spans(page)] if line.startswith("advisor ")]
+    found = [line.partition(" #")[0].partition(" > ")[0].strip() for line in written]
     return [line for line in found if "..." not in line and "python" not in line]
 
 

@@ -121,10 +121,10 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     _say_before(prepared)
     if dry and _says_what_is_missing(prepared):
         return
-    minutes = _forecast(prepared)
+    minutes = _forecast(prepared, resume)
     if dry:
         return
-    if minutes > ASK_ABOVE_MINUTES and not given["yes"]:
+    if minutes > ASK_ABOVE_MINUTES and not given["yes"] and not resume:
         if not sys.stdin.isatty():
             raise BadInput(f"the run is expected to take {minutes:.0f} minutes. Add --yes to start it all the same.")
         if not click.confirm("Start?", err=True):
@@ -217,7 +217,7 @@ def _says_what_is_missing(prepared: Prepared) -> bool:
     return bool(missing)
 
 
-def _forecast(prepared: Prepared) -> float:
+def _forecast(prepared: Prepared, resume: bool) -> float:
     from benchmarks.forecast import forecast
 
     expected = forecast(
@@ -225,7 +225,7 @@ def _forecast(prepared: Prepared) -> float:
     )
     if not expected.fits:
         raise BadInput(expected.sentence + ".")
-    say(expected.sentence)
+    say(f"{expected.sentence}{' for the whole; what is finished is not done again' if resume else ''}")
     return expected.minutes
 
 
