@@ -20,7 +20,7 @@ from benchmarks.packed import pack, read_lines, unpack, write_lines
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
 from benchmarks.studies.bakeoff_rows import BakeOff, opened, session_of
-from benchmarks.studies.bakeoff_table import BEGIN, END, document, filled, pages, paid_off, summary, where_answers_stand
+from benchmarks.studies.bakeoff_table import BEGIN, END, document, filled, of_story, pages, paid_off, summary
 from benchmarks.studies.bakeoffs import export, read_made
 from benchmarks.studies.bakeoffs import run as bake
 from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting
@@ -270,7 +270,7 @@ def test_only_what_is_between_the_markers_of_a_page_is_written(stored: Path, tmp
     assert "old" not in text
     assert filled(text, "bake-offs", summary(found)) == text
     assert "| banking77 | not run yet |" in text
-    assert where_answers_stand(found) == "handbook-qa: not run yet."
+    assert of_story(found, "handbook-qa", "grounding") == "handbook-qa: not run yet."
     with pytest.raises(BadInput, match=r"lacks the lines <!-- bake-offs: written by"):
         filled("no markers", "bake-offs", "")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from advisor.contract import Table
 from advisor.reasons import TUNED
 from advisor.wording import counted, digits, duration, listed, metric_name, percent, plain_percent, points, probability
 from benchmarks.cascade import APPROACH as CASCADE
@@ -15,7 +16,7 @@ from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below,
 from benchmarks.studies.settings import SETTINGS, Setting
 
 BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}: end -->"
-ASKED = "handbook-qa"
+ASKED, TUNED_ON = "handbook-qa", "nq_open_oracle"
 ON_THE_FRONT = ("banking77", "nq_open_oracle", "order-extract")
 NOT_RUN = "not run yet"
 
@@ -323,7 +324,11 @@ def filled(text: str, name: str, content: str) -> str:
 def pages(root: Path, found: Mapping[str, BakeOff]) -> dict[Path, str]:
     """Each page below the root that holds something of the bake-offs -> its text. Raises `BadInput`."""
     front, decide = root / "README.md", root / "docs" / "should-we-fine-tune.md"
-    parts = {"paid": paid_off(found), "grounding": where_answers_stand(found)}
+    parts = {
+        "paid": paid_off(found),
+        "grounding": of_story(found, ASKED, "grounding"),
+        "forgetting": of_story(found, TUNED_ON, "forgetting"),
+    }
     text = decide.read_text(encoding="utf-8")
     for name, content in parts.items():
         text = filled(text, name, content)
@@ -334,13 +339,13 @@ def pages(root: Path, found: Mapping[str, BakeOff]) -> dict[Path, str]:
     }
 
 
-def where_answers_stand(found: Mapping[str, BakeOff]) -> str:
-    """Of the questions over the bundled documents."""
-    bakeoff = found.get(ASKED)
+def of_story(found: Mapping[str, BakeOff], task: str, name: str) -> str:
+    """One table of a task's story with its note."""
+    bakeoff = found.get(task)
     if bakeoff is None:
-        return f"{ASKED}: {NOT_RUN}."
-    grounding = bakeoff.verdict.story.grounding
-    return f"{table(grounding.columns, grounding.rows, grounding.numeric)}\n\n{grounding.note}"
+        return f"{task}: {NOT_RUN}."
+    told: Table = getattr(bakeoff.verdict.story, name)
+    return f"{table(told.columns, told.rows, told.numeric)}\n\n{told.note}"
 
 
 def summary(found: Mapping[str, BakeOff]) -> str:
