@@ -50,6 +50,13 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
+            self._open(path)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _open(self, path: Path) -> None:
+        try:
             self._db.execute("PRAGMA journal_mode=WAL")
         except sqlite3.DatabaseError as error:
             raise BadInput(
