@@ -32,7 +32,7 @@ def look(folder: Path, heldout: Sequence[Case], experiment: str) -> Look:
 
 def test_all_looks_together_spend_less_than_the_whole_level() -> None:
     levels = [level_of(number) for number in range(1, 60)]
-    assert sum(levels) <= ALPHA
+    assert sum(levels) <= ALPHA * (1 + 1e-12), "but for the last digit of a sum"
     assert levels == sorted(levels, reverse=True)
     assert levels[0] == pytest.approx(0.0375)
 
