@@ -67,7 +67,7 @@ def answerer(folder: Path, candidate: str = "", task: str = "", allow_code: bool
     `task` is needed where the models lie in folders of this machine, which a run does not remember. Raises `BadInput`.
     """
     kept = Kept.of(folder)
-    verdict = None if kept.default else reopen(folder, allow_code=allow_code)
+    verdict = None if kept.default else _told(folder, allow_code, named=bool(candidate))
     name = candidate or kept.default or (recommended(verdict) if verdict else "")
     names, below = kept.parts(name)
     loaded = _Loaded(kept=kept, task=task)
@@ -78,6 +78,17 @@ def answerer(folder: Path, candidate: str = "", task: str = "", allow_code: bool
         below=below,
         alone_from=(alone_from(verdict) if verdict else kept.alone_from).get(name),
     )
+
+
+def _told(folder: Path, allow_code: bool, named: bool) -> Verdict | None:
+    """The verdict of a run. Who names an approach needs none: where it cannot be told, as with a metric of one's own that is
+    not allowed to run, nothing is known of what may stand alone. Raises `BadInput` where nobody is named."""
+    try:
+        return reopen(folder, allow_code=allow_code)
+    except BadInput:
+        if not named:
+            raise
+        return None
 
 
 def alone_from(verdict: Verdict) -> dict[str, float]:

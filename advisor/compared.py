@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.stored import about_run
-from advisor.wording import counted, listed
+from advisor.wording import counted, listed, percent, points, probability
 from benchmarks.contract import Answered, BadInput, Benchmark, Metric
 from benchmarks.evaluate import scored
 from benchmarks.frozen import thaw
@@ -46,6 +46,12 @@ class Change:
     @property
     def difference(self) -> float:
         return self.after - self.before
+
+    def cells(self) -> tuple[str, ...]:
+        """As a table shows it: before, after, difference, interval, p."""
+        low, high = (f"{round(100 * value):+d}" for value in (self.low, self.high))
+        figures = percent(self.before), percent(self.after), points(self.difference)
+        return (*figures, f"{low} to {high}", probability(self.p_value))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.asked import wanted_candidates, with_models
 from advisor.contract import Verdict
 from advisor.stored import CaseChoice, about_run, told
 from benchmarks.contract import BadInput, Candidate, Look
@@ -201,7 +202,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     if wishes.effort not in EFFORTS:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
     found = find(task)
-    spec = _with_models(found.spec, wishes.models)
+    spec = with_models(found.spec, wishes.models)
     models = Models(
         spec.models,
         data_stays_here=spec.constraints.data_stays_here,
@@ -234,7 +235,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     prepared = Prepared(
         assembly=assembly,
         models=models,
-        candidates=_candidates(assembly, found.folder, models, wishes.approaches),
+        candidates=wanted_candidates(assembly, found.folder, models, wishes.approaches),
         options=options,
         origin=found.origin,
         prediction=_prediction(found.folder),
@@ -264,47 +265,6 @@ def _traffic(found: Found) -> list[str]:
     from benchmarks.load import read_inputs
 
     return read_inputs(found.folder / found.spec.traffic, found.spec.columns) if found.spec.traffic else []
-
-
-def _with_models(spec: Spec, names: Sequence[str]) -> Spec:
-    """The spec with the models that were asked for; a relative folder is one of the working folder then."""
-    if not names:
-        return spec
-    from benchmarks.spec_models import ModelSpec, distinct_models
-
-    known = {model.name: model for model in spec.models}
-    asked = []
-    for name in names:
-        if not name.strip():
-            raise BadInput("a model without a name was asked for. Name one of `advisor models`, a folder or a hub id.")
-        model = known.get(name) or ModelSpec(name=name)
-        if model.folder is not None and name not in known:
-            model = model.model_copy(update={"folder": str(Path(model.folder).expanduser().absolute())})
-        asked.append(model)
-    try:
-        return spec.model_copy(update={"models": distinct_models(tuple(asked))})
-    except ValueError as error:
-        raise BadInput(f"the choice of models {error}") from None
-
-
-def _candidates(assembly: Assembly, folder: Path, models: Models, wanted: Sequence[str]) -> list[Candidate]:
-    from benchmarks.plan import candidates
-    from benchmarks.recorded import read_recorded
-    from strategies.catalog import approaches
-
-    strategies = list(approaches())
-    if assembly.spec.recorded:
-        strategies += read_recorded(folder / assembly.spec.recorded)
-    found = candidates(strategies, models.names)
-    if not wanted:
-        return found
-    names = [candidate.name for candidate in found]
-    for name in wanted:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise BadInput(f"there is no approach {name!r}; there are {', '.join(names)}.{hint}")
-    return [candidate for candidate in found if candidate.name in wanted]
 
 
 def _prediction(folder: Path) -> Mapping[str, Any]:
@@ -341,10 +301,12 @@ def run_folder(name: str, shard: Shard | None = None) -> Path:
 
 
 def execute(prepared: Prepared, folder: Path, events: Events | None = None, cases: CaseChoice = "none") -> Verdict:
-    """Performs what is left to do in the run folder, and tells what came out."""
+    """Performs what is left to do in the run folder, and tells what came out. Raises `BadInput`, also for a part of a run."""
     from benchmarks.alone import alone
     from benchmarks.looks import write_down
 
+    if prepared.shard is not None:
+        raise BadInput("a part of a run has no verdict. Perform it with execute_part, or leave out the shard.")
     benchmark = prepared.assembly.benchmark
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder):

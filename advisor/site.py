@@ -11,14 +11,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from advisor.compared import Comparison, compare
 from advisor.contract import Amount
 from advisor.listing import listed_runs
 from advisor.reports.html import rendered
 from advisor.reports.text import clean
-from advisor.wording import NONE, amount, percent, points, probability
+from advisor.wording import NONE, amount, percent
 from benchmarks.contract import BadInput
 
+MARK = '<meta name="generator" content="finetune-advisor runs">'
 SIDE_BY_SIDE = 3
 """The newest pairs of each task that get a page, so that a thousand runs are built within a minute."""
 
@@ -29,7 +32,7 @@ def build(runs: Path, out: Path) -> int:
     Of a run without a report only the line in the index. Pages of runs are those that lie beside them.
     """
     found = [{**row, "page": _page(number, row["run"])} for number, row in enumerate(listed_runs(runs), 1)]
-    if out.exists() and not (out / "index.html").is_file():
+    if out.exists() and not _ours(out):
         raise BadInput(f"{out} is there already and is no site of runs. Name a folder that is not.")
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -44,13 +47,19 @@ def build(runs: Path, out: Path) -> int:
         told = _side_by_side(runs, (before, after))
         if told is not None:
             after["compared"] = f"compare-{after['page']}"
-            page = rendered("side_by_side.html", before=_clean(before), after=_clean(after), **told)
+            page = rendered("side_by_side.html", mark=Markup(MARK), before=_clean(before), after=_clean(after), **told)
             (partial / after["compared"]).write_text(page, encoding="utf-8")
-    index = rendered("site.html", rows=[_line(row) for row in reversed(found)])
+    index = rendered("site.html", mark=Markup(MARK), rows=[_line(row) for row in reversed(found)])
     (partial / "index.html").write_text(index, encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     partial.replace(out)
     return len(found)
+
+
+def _ours(out: Path) -> bool:
+    """Whether the folder is a site that was made here: anything else is somebody's own."""
+    index = out / "index.html"
+    return index.is_file() and MARK in index.read_text(encoding="utf-8", errors="replace")
 
 
 def _page(number: int, run: str) -> str:
@@ -84,9 +93,7 @@ def _side_by_side(runs: Path, pair: tuple[Mapping[str, Any], Mapping[str, Any]])
 
 def _changes(found: Comparison) -> Iterator[tuple[str, ...]]:
     for change in sorted(found.changes, key=lambda change: -change.difference):
-        low, high = (f"{round(100 * value):+d}" for value in (change.low, change.high))
-        figures = percent(change.before), percent(change.after), points(change.difference)
-        yield (clean(change.candidate), *figures, f"{low} to {high}", probability(change.p_value))
+        yield (clean(change.candidate), *change.cells())
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -146,3 +146,12 @@ def test_the_command_makes_parts_and_puts_them_together(
         refused = call(capsys, *run, *arguments, "--out", "runs/other")
         assert (refused.code, refused.out) == (2, "")
         assert said in refused.err
+
+
+def test_a_part_has_no_verdict_and_is_no_look(tmp_path: Path, model_folders: Folders) -> None:
+    from advisor import Wishes, advise
+
+    task = write_task(tmp_path, model_folders)
+    with pytest.raises(BadInput, match="a part of a run has no verdict"):
+        advise(task, out=tmp_path / "run", wishes=Wishes(approaches=("majority",), shard="1/2"))
+    assert not (tmp_path / "run").exists()

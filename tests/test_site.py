@@ -61,9 +61,12 @@ def test_a_site_is_built_again_in_its_place_and_nothing_else_is_overwritten(runs
     (out / "old.html").write_text("old", encoding="utf-8")
     build(runs, out)
     assert not (out / "old.html").exists()
-    (tmp_path / "mine").mkdir()
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "index.html").write_text("<h1>My own pages</h1>", encoding="utf-8")
     with pytest.raises(BadInput, match="is no site of runs"):
-        build(runs, tmp_path / "mine")
+        build(runs, mine)
+    assert (mine / "index.html").read_text(encoding="utf-8") == "<h1>My own pages</h1>"
 
 
 def test_a_run_that_was_cut_off_or_broken_stands_in_the_index_only(runs: Path, tmp_path: Path) -> None:

@@ -124,12 +124,18 @@ def _code_of(arguments: Sequence[str] | None) -> Any:
     except Exception as error:
         if os.environ.get("ADVISOR_TRACEBACK"):
             raise
-        said = disk_fault(error)
-        say(
-            f"Nothing more could be written: {said}. What was finished is kept: make room, then the same command with "
-            "--resume goes on."
-            if said
-            else f"This is a fault of the program ({type(error).__name__}: {error}). What was finished is kept. "
-            "Set ADVISOR_TRACEBACK=1 and run again to see where it happened."
-        )
+        say(_sentence(error))
         return OURS
+
+
+def _sentence(error: Exception) -> str:
+    """What to do about a fault that is not the person's own."""
+    if refused := disk_fault(error):
+        return (
+            f"Nothing more could be written: {refused}. What was finished is kept: put that right, then the same command with "
+            "--resume goes on."
+        )
+    return (
+        f"This is a fault of the program ({type(error).__name__}: {error}). What was finished is kept. "
+        "Set ADVISOR_TRACEBACK=1 and run again to see where it happened."
+    )

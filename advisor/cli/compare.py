@@ -12,7 +12,7 @@ import click
 from advisor.cli.shown import marked
 
 if TYPE_CHECKING:
-    from advisor.compared import Change, Comparison
+    from advisor.compared import Comparison
 
 
 @click.command(name="compare", short_help="Say what changed between two runs.")
@@ -51,7 +51,7 @@ def _print(found: Comparison, names: tuple[str, str]) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for change in sorted(found.changes, key=lambda change: -change.difference):
-        table.add_row(marked(change.candidate), *_figures(change))
+        table.add_row(marked(change.candidate), *change.cells())
     console.print(table)
     note = (
         f"On the {counted(found.shared, 'held-out input')} that both runs answered, case by case, each approach on its own: "
@@ -59,11 +59,3 @@ def _print(found: Comparison, names: tuple[str, str]) -> None:
     )
     left_out = f" Measured in one run only, or not on all of these: {listed(list(found.only))}." if found.only else ""
     console.print(f"[dim]{marked(note + left_out)}[/dim]")
-
-
-def _figures(change: Change) -> tuple[str, ...]:
-    from advisor.wording import percent, points, probability
-
-    low, high = (f"{round(100 * value):+d}" for value in (change.low, change.high))
-    figures = percent(change.before), percent(change.after), points(change.difference)
-    return (*figures, f"{low} to {high}", probability(change.p_value))

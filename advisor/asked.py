@@ -1,0 +1,57 @@
+"""What a person asks for by name in place of everything: models and approaches."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.contract import BadInput, Candidate
+
+if TYPE_CHECKING:
+    from benchmarks.assemble import Assembly
+    from benchmarks.models import Models
+    from benchmarks.spec import Spec
+
+
+def with_models(spec: Spec, names: Sequence[str]) -> Spec:
+    """The spec with the models that were asked for; a relative folder is one of the working folder then."""
+    if not names:
+        return spec
+    from benchmarks.spec_models import ModelSpec, distinct_models
+
+    known = {model.name: model for model in spec.models}
+    asked = []
+    for name in names:
+        if not name.strip():
+            raise BadInput("a model without a name was asked for. Name one of `advisor models`, a folder or a hub id.")
+        model = known.get(name) or ModelSpec(name=name)
+        if model.folder is not None and name not in known:
+            model = model.model_copy(update={"folder": str(Path(model.folder).expanduser().absolute())})
+        asked.append(model)
+    try:
+        return spec.model_copy(update={"models": distinct_models(tuple(asked))})
+    except ValueError as error:
+        raise BadInput(f"the choice of models {error}") from None
+
+
+def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: Sequence[str]) -> list[Candidate]:
+    """All of them, or those that are named. Raises `BadInput` for a name that there is not."""
+    from benchmarks.plan import candidates
+    from benchmarks.recorded import read_recorded
+    from strategies.catalog import approaches
+
+    strategies = list(approaches())
+    if assembly.spec.recorded:
+        strategies += read_recorded(folder / assembly.spec.recorded)
+    found = candidates(strategies, models.names)
+    if not wanted:
+        return found
+    names = [candidate.name for candidate in found]
+    for name in wanted:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise BadInput(f"there is no approach {name!r}; there are {', '.join(names)}.{hint}")
+    return [candidate for candidate in found if candidate.name in wanted]
