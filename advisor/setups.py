@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from advisor.wording import NONE, counted, plain_percent
+from strategies.retrieval.chunking import PASSAGE_WORDS
 
 
 def told(chosen: Mapping[str, Any]) -> str:
@@ -30,7 +31,8 @@ def _of_setup(setup: Mapping[str, Any]) -> Iterator[str]:
         return
     yield _examples(setup)
     if setup.get("passages"):
-        yield f"{counted(setup['passages'], 'passage')}, {setup['mode']} search"
+        short = setup.get("passage_words", PASSAGE_WORDS) < PASSAGE_WORDS
+        yield f"{counted(setup['passages'], 'short passage' if short else 'passage')}, {setup['mode']} search"
     if setup.get("reading"):
         yield "answers read off the passages"
     if setup["form"]["show_labels"]:

@@ -17,8 +17,8 @@ from benchmarks.plan import Unit, curve_part
 from benchmarks.planted import CASES as PLANTED_CASES
 from benchmarks.planted import PLACES, PoisonedIndex, sentence
 from benchmarks.store import Finished
-from strategies.contract import Diverged, Evidence, Query, Usage
-from strategies.retrieval.index import Finder, Mode
+from strategies.contract import Case, Diverged, Evidence, Query, Usage
+from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.search import total
 
 if TYPE_CHECKING:
@@ -126,23 +126,16 @@ def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 
 def _oracle(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
-    """Answers with the gold documents handed over: bounds what better retrieval could buy; never ranked."""
+    """Answers with passages of the gold documents handed over: bounds what better retrieval could buy; never ranked."""
     from strategies.pipeline import Pipeline, Sources
-    from strategies.retrieval.chunking import heading
 
     fitted = worker.fitted(candidate)
     cases = [case for case in worker.probe_cases() if case.document_ids]
-    if not isinstance(fitted, Pipeline) or not fitted.setup.passages:
+    if not isinstance(fitted, Pipeline) or not isinstance(fitted.sources.index, PassageIndex):
         return worker.done(unit, candidate, ())
-    documents = {document.id: document for document in worker.benchmark.task.documents}
-    texts = {
-        case.input: tuple(
-            heading(documents[name]) + documents[name].text for name in case.document_ids if name in documents
-        )
-        for case in cases
-    }
     known = fitted.sources
-    gold = replace(fitted, sources=Sources(known.cases, known.embedder, GoldIndex(texts, known.index)))
+    passages = {case.input: _gold(case, fitted.sources.index) for case in cases}
+    gold = replace(fitted, sources=Sources(known.cases, known.embedder, GoldIndex(passages, known.index)))
     outcomes = worker.ask(gold, [case.input for case in cases], worker.sampling(0))
     rows = [worker.row(candidate, ("oracle", "gold"), case, found) for case, found in zip(cases, outcomes, strict=True)]
     return worker.done(unit, candidate, rows)
@@ -178,22 +171,25 @@ CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
 """Kind of unit -> how it is performed."""
 
 
+def _gold(case: Case, index: PassageIndex) -> tuple[Evidence, ...]:
+    """Passages of the case's own documents, those that hold an accepted answer first."""
+    from strategies.prompting.demonstrations import Shown, holds
+
+    found = index.passages_of(case.document_ids)
+    return tuple(sorted(found, key=lambda passage: not holds(Shown(case, (passage,)))))
+
+
 @dataclass(frozen=True)
 class GoldIndex:
-    """Stands in for a passage index and finds the gold documents: only the benchmark's side can make one.
+    """Stands in for a passage index and finds the gold passages: only the benchmark's side can make one.
 
     For texts without any, such as the questions of demonstrations, it is the index that it stands in for.
     """
 
-    passages: Mapping[str, tuple[str, ...]]
+    passages: Mapping[str, tuple[Evidence, ...]]
     index: Finder | None = None
 
     def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
         others = [text for text in texts if text not in self.passages]
         found = dict(zip(others, self.index.search(others, k, mode) if self.index else (), strict=False))
-        return [
-            tuple(Evidence(document_id="", text=text, score=1.0) for text in self.passages[asked][:k])
-            if asked in self.passages
-            else found.get(asked, ())
-            for asked in texts
-        ]
+        return [self.passages[asked][:k] if asked in self.passages else found.get(asked, ()) for asked in texts]

@@ -37,6 +37,7 @@ from strategies.contract import (
 from strategies.odds import ALTERNATIVES
 from strategies.prompting.demonstrations import SPARE, Shown, balanced, drawn, holds, well_founded
 from strategies.prompting.rendering import Form, Renderer
+from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.retrieval.neighbours import Neighbours
 from strategies.spans import Read, Reading, standing_answers
@@ -50,6 +51,8 @@ class Setup:
     shots: int = 0
     picks: Literal["random", "balanced", "nearest"] = "random"
     passages: int = 0
+    passage_words: int = PASSAGE_WORDS
+    """Words of a passage, at most."""
     mode: Mode = "hybrid"
     calibration: float = 0.0
     """Share of the labels' log-prior that is taken off; 0: none."""

@@ -21,6 +21,7 @@ from strategies.contract import (
 )
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, Sources, weigh
 from strategies.prompting.demonstrations import Shown, drawn, holds
+from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
 from strategies.schemas import answer_schema
 from strategies.search import Contest, Finished, Look, total
@@ -41,26 +42,29 @@ DRAWS = 8
 
 @dataclass
 class Kitchen:
-    """Builds pipelines for one fit and scores them; keeps the passage index, which all of them share."""
+    """Builds pipelines for one fit and scores them; keeps the indexes of passages, which they share."""
 
     task: Task
     bench: Workbench
     uses_votes: bool = False
     calibrates: bool = True
     """Not for tuned models: training teaches the labels' prior, and that of a fold's adapter is not that of the refit."""
-    _index: PassageIndex | None = field(default=None, repr=False)
+    _indexes: dict[int, PassageIndex] = field(default_factory=dict, repr=False)
 
-    def index(self) -> PassageIndex | None:
-        if self._index is None and self.task.documents:
-            self._index = PassageIndex.build(self.task.documents, self.bench.embedder)
-        return self._index
+    def index(self, words: int = PASSAGE_WORDS) -> PassageIndex | None:
+        """The documents in passages of at most so many words; None without documents."""
+        if words not in self._indexes and self.task.documents:
+            self._indexes[words] = PassageIndex.build(self.task.documents, self.bench.embedder, words)
+        return self._indexes.get(words)
 
     def build(self, setup: Setup, cases: Sequence[Case], adapter: Path | None = None) -> Pipeline:
         return Pipeline(
             task=self.task,
             model=self.bench.model,
             setup=setup,
-            sources=Sources(tuple(cases), self.bench.embedder, self.index() if setup.passages else None),
+            sources=Sources(
+                tuple(cases), self.bench.embedder, self.index(setup.passage_words) if setup.passages else None
+            ),
             max_tokens=answers.answer_limit(self.bench.model, cases),
             adapter=adapter,
             schema=answer_schema(self.task, cases),

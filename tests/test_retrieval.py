@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies.contract import Case, Document
-from strategies.pipeline import Setup, Sources
+from strategies.contract import Case, Document, Query
+from strategies.models.scripted import ScriptedModel
+from strategies.pipeline import Setup, Sources, load_pipeline
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.retrieval.chunking import cut
 from strategies.retrieval.index import PassageIndex, fuse, word_index
@@ -288,3 +289,25 @@ def test_a_graph_that_misses_neighbours_is_not_used(
     monkeypatch.setattr("strategies.retrieval.vectors.recall", lambda found, wanted: 0.5)
     assert "HNSW" not in type(graph_index(clustered(500))).__name__
     assert "all are compared" in caplog.text
+
+
+def test_documents_are_searched_in_passages_of_the_size_that_the_setup_asks_for(tmp_path: Path) -> None:
+    sentences = [
+        "The gate opens at seven on weekdays.",
+        "Lunch is served at noon in the hall.",
+        "Badges cost four pounds.",
+    ]
+    task = replace(tiny.benchmark("qa").task, documents=(Document(id="d", text=" ".join(sentences)),))
+    kitchen = Kitchen(
+        task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="s", answer=lambda prompt: ""), embedder=tiny.WordHashes())
+    )
+    asked = [Query.of("When is lunch served?")]
+    found = {}
+    for words in (130, 8):
+        setup = Setup(passages=1, passage_words=words, mode="dense")
+        pipeline = kitchen.build(setup, task.examples)
+        pipeline.save(tmp_path / str(words))
+        again = load_pipeline(tmp_path / str(words), kitchen.bench)
+        assert again.requests(asked) == pipeline.requests(asked)
+        found[words] = pipeline.requests(asked)[0].evidence[0].text
+    assert found == {130: " ".join(sentences), 8: sentences[1]}

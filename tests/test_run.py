@@ -46,6 +46,7 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.models.scripted import ScriptedModel
+from strategies.prompting.demonstrations import Shown, holds
 from strategies.retrieval.index import PassageIndex
 from tests import killed, tiny
 
@@ -507,14 +508,20 @@ def test_the_gold_documents_are_handed_over_as_a_diagnostic_only(model: Path, tm
     with opened(run.folder) as store:
         rows = list(store.rows(found.candidate, "oracle"))
     assert len(rows) == 12
-    assert all(isinstance(row.outcome, Prediction) and row.outcome.evidence for row in rows)
+    known = {case.id: case for case in run.benchmark.heldout}
+    for row in rows:
+        assert isinstance(row.outcome, Prediction)
+        first = row.outcome.evidence[0]
+        assert first.document_id in known[row.key].document_ids
+        assert holds(Shown(known[row.key], (first,)))
 
 
 def test_demonstrations_keep_the_passages_that_were_found_for_them_beside_gold_ones() -> None:
     index = PassageIndex.build(tiny.rooms(), tiny.WordHashes())
-    gold = GoldIndex({"asked": ("the gold passage",), "nowhere": ()}, index)
+    given = Evidence(document_id="d", text="the gold passage", score=1.0)
+    gold = GoldIndex({"asked": (given,), "nowhere": ()}, index)
     first, second, none = gold.search(["asked", "How many seats has Room Ada?", "nowhere"], 2)
-    assert [item.text for item in first] == ["the gold passage"]
+    assert first == (given,)
     assert second == index.search(["How many seats has Room Ada?"], 2)[0]
     assert none == ()
     assert GoldIndex({}).search(["other"], 2) == [()]

@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -192,6 +192,10 @@ READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", r
         (
             {"setup": asdict(READING)},
             "4 examples, the best of several draws; 1 passage, dense search; answers read off the passages",
+        ),
+        (
+            {"setup": asdict(replace(READING, passage_words=30))},
+            "4 examples, the best of several draws; 1 short passage, dense search; answers read off the passages",
         ),
         (
             {"setup": asdict(Setup()), "recipe": asdict(Recipe(learning_rate=2e-3, batch_size=16, epochs=1))},

@@ -14,6 +14,9 @@ from strategies.search import spread
 from strategies.selection import Kitchen, Preference, fit_searched
 from strategies.spans import Reading
 
+SHORT_WORDS = 30
+"""Words of a short passage, a sentence or two: from these a small model reads an answer off more surely (LOG.md)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Retrieval:
@@ -53,8 +56,10 @@ class Retrieval:
         setups = [bare, replace(few, form=marked), replace(bare, form=marked), few]
         if task.kind == "qa":
             reading = Reading.of(task.examples)
-            read = [replace(setup, reading=reading) for setup in (*setups, replace(few, form=marked, picks="nearest"))]
-            setups = [one for pair in zip(read, setups, strict=False) for one in pair] + read[len(setups) :]
+            nearest = replace(few, form=marked, picks="nearest")
+            short = [replace(setup, passage_words=SHORT_WORDS, reading=reading) for setup in (bare, nearest)]
+            read = [replace(setup, reading=reading) for setup in (*setups, nearest)]
+            setups = short + [one for pair in zip(read, setups, strict=False) for one in pair] + read[len(setups) :]
         more = [
             replace(few, picks="nearest"),
             replace(bare, passages=3),

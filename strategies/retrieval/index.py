@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from strategies.contract import Document, Embedder, Evidence
-from strategies.retrieval.chunking import Passage, cut, family, heading
+from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, family, heading
 from strategies.retrieval.vectors import vector_index
 
 Mode = Literal["dense", "hybrid"]
@@ -43,8 +43,8 @@ class PassageIndex:
     words: Any
 
     @classmethod
-    def build(cls, documents: Sequence[Document], embedder: Embedder) -> PassageIndex:
-        passages = tuple(cut(documents))
+    def build(cls, documents: Sequence[Document], embedder: Embedder, words: int = PASSAGE_WORDS) -> PassageIndex:
+        passages = tuple(cut(documents, words))
         return cls.of(passages, embedder.embed([passage.text for passage in passages]), embedder)
 
     @classmethod
