@@ -299,7 +299,10 @@ def test_documents_are_searched_in_passages_of_the_size_that_the_setup_asks_for(
     ]
     task = replace(tiny.benchmark("qa").task, documents=(Document(id="d", text=" ".join(sentences)),))
     kitchen = Kitchen(
-        task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="s", answer=lambda prompt: ""), embedder=tiny.WordHashes())
+        task,
+        tiny.Bench(
+            folder=tmp_path, language=ScriptedModel(name="s", answer=lambda prompt: ""), embedder=tiny.WordHashes()
+        ),
     )
     asked = [Query.of("When is lunch served?")]
     found = {}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +20,19 @@ from advisor.example import opened as example
 from advisor.stored import reopen
 from benchmarks.contract import BadInput
 from benchmarks.packed import pack, read_lines, unpack, write_lines
+from benchmarks.studies import others
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
 from benchmarks.studies.bakeoff_rows import BakeOff, opened, session_of
 from benchmarks.studies.bakeoff_table import BEGIN, END, document, filled, of_story, pages, paid_off, summary
 from benchmarks.studies.bakeoffs import export, read_made
 from benchmarks.studies.bakeoffs import run as bake
+from benchmarks.studies.others import Watch
 from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting
 from tests.tiny import FLOAT32, WordHashes, benchmark, model_folder
 
 TASK = "support-intents"
+ARM = Arm(arm="copy nearest", placement="cpu", cores=2, fit_seconds=0.0, commit="abc", finished="2026-01-01")
 PEFT_ASKS_THE_OLD_NAME = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
 
@@ -193,6 +199,33 @@ def test_rows_of_other_cases_are_not_gone_on_with(work: Afternoon, tmp_path: Pat
         Record.read(tmp_path / "other.gz")
 
 
+def test_what_other_programs_took_is_told_beside_the_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(others, "STATISTICS", tmp_path / "stat")
+    assert Watch.begin().others() is None
+    tick = os.sysconf("SC_CLK_TCK")
+    (tmp_path / "stat").write_text(f"cpu {100 * tick} 0 0 5000 0 0 0 0 7000 0\ncpu0 1 2 3\n", encoding="ascii")
+    watch = Watch.begin()
+    time.sleep(0.2)
+    (tmp_path / "stat").write_text(f"cpu {105 * tick} 0 0 9000 0 0 0 0 9000 0\n", encoding="ascii")
+    busy = watch.others()
+    assert busy is not None
+    assert 5 / 2 < busy <= 5 / 0.2
+    record = Record(file=tmp_path / "rows.gz", about={})
+    for name, taken in (("zero-shot", 0.02), ("lora", 1.26), ("copy nearest", None)):
+        record.add(replace(ARM, arm=name, others=taken), ())
+    assert record.disturbed() == " Other programs ran beside lora (1.3 cores): seconds there are too high."
+    assert Record(file=tmp_path / "none.gz", about={}).disturbed() == ""
+
+
+@pytest.mark.skipif(not others.STATISTICS.is_file(), reason="the system does not say what its processors did")
+def test_a_watch_sees_a_busy_program_beside_it() -> None:
+    watch = Watch.begin()
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as beside:
+        time.sleep(0.5)
+        beside.kill()
+    assert (watch.others() or 0) > 0.05
+
+
 @pytest.mark.slow
 def test_the_script_copies_well_with_the_real_models(tmp_path: Path) -> None:
     """The nearest example answers most of a hundred messages to a bank, and the model alone none in the right words."""
@@ -225,7 +258,7 @@ def rows_folder(stored: Path, place: Path, score: float | None) -> Path:
         )
         for case, given in zip(with_rows.benchmark.heldout, ours.scores, strict=True)
     ]
-    arm = Arm(arm="copy nearest", placement="cpu", cores=2, fit_seconds=0.0, commit="abc", finished="2026-01-01")
+    arm = ARM
     record.add(arm, rows)
     return place
 

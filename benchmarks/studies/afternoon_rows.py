@@ -11,8 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from advisor.wording import listed
 from benchmarks.contract import BadInput, Benchmark
 from benchmarks.packed import read_lines, write_lines
+from benchmarks.studies.others import NOTICED
 from benchmarks.studies.settings import commit
 from strategies.models.measured import cores
 
@@ -42,9 +44,11 @@ class Arm:
     commit: str
     finished: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    others: float | None = None
+    """Cores that other programs kept busy meanwhile; None: not known."""
 
     @classmethod
-    def of(cls, name: str, placement: str, fit_seconds: float) -> Arm:
+    def of(cls, name: str, placement: str, fit_seconds: float, others: float | None = None) -> Arm:
         packages = ("torch", "transformers", "peft", "faiss-cpu", "sentence-transformers")
         return cls(
             arm=name,
@@ -54,6 +58,7 @@ class Arm:
             commit=commit(),
             finished=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
             versions={package: version(package) for package in packages},
+            others=others,
         )
 
 
@@ -103,6 +108,11 @@ class Record:
                 "another folder with --rows."
             )
         return record
+
+    def disturbed(self) -> str:
+        """A sentence on the arms that other programs slowed down; empty where none is known to have been."""
+        told = [f"{arm.arm} ({arm.others:.1f} cores)" for arm in self.arms.values() if (arm.others or 0) > NOTICED]
+        return f" Other programs ran beside {listed(told)}: seconds there are too high." if told else ""
 
     def add(self, arm: Arm, rows: Sequence[Row]) -> None:
         """Takes a finished arm and writes the file anew, whole."""

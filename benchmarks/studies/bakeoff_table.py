@@ -267,7 +267,8 @@ def _plain(bakeoff: BakeOff) -> str:
     absent = f" Arms {NOT_RUN}: {listed(missing)}." if missing else ""
     where = f"{last.placement}; {last.cores} cores; commit {last.commit or 'not noted'}; {last.finished}"
     note = f"The plain script: {where}. Before: seconds of indexing and training before the first answer."
-    return f"{table((*measured, 'of ours', 'ours minus this', 'p', 'below?'), rows, numeric=(2, 3, 4, 7))}\n\n{note}{absent}"
+    told = f"{note}{bakeoff.afternoon.disturbed()}{absent}"
+    return f"{table((*measured, 'of ours', 'ours minus this', 'p', 'below?'), rows, numeric=(2, 3, 4, 7))}\n\n{told}"
 
 
 def _possible(bakeoff: BakeOff) -> list[str]:

@@ -1,0 +1,52 @@
+"""How busy other programs kept the machine while something was timed: its seconds are too high by what they took."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+STATISTICS = Path("/proc/stat")
+"""Where Linux counts what its processors did (proc_stat(5)); elsewhere nothing is known."""
+_IDLE = (3, 4)
+"""Columns of time that nobody used: idle, and waiting for a disk."""
+_GUESTS = 8
+"""From this column on, time is counted a second time."""
+NOTICED = 0.1
+"""Cores that others kept busy, from which on it is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Begins at one moment; `others` tells of the time since then."""
+
+    began: float
+    own: float
+    busy: float | None
+
+    @classmethod
+    def begin(cls) -> Watch:
+        return cls(began=time.perf_counter(), own=_own(), busy=_busy())
+
+    def others(self) -> float | None:
+        """Cores that other programs kept busy on average since then; None where the system does not say."""
+        busy = _busy()
+        if busy is None or self.busy is None:
+            return None
+        spent = time.perf_counter() - self.began
+        return max(0.0, busy - self.busy - (_own() - self.own)) / spent if spent > 0 else None
+
+
+def _own() -> float:
+    """Processor seconds of this process and of those that it waited for."""
+    return sum(os.times()[:4])
+
+
+def _busy() -> float | None:
+    """Processor seconds of all programs since the system started."""
+    if not STATISTICS.is_file():
+        return None
+    columns = [int(count) for count in STATISTICS.read_text(encoding="ascii").splitlines()[0].split()[1:]]
+    ticks = sum(count for place, count in enumerate(columns[:_GUESTS]) if place not in _IDLE)
+    return ticks / os.sysconf("SC_CLK_TCK")
