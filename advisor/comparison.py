@@ -15,7 +15,7 @@ from advisor.asked import wanted_candidates, with_models
 from advisor.contract import Verdict
 from advisor.stored import CaseChoice, about_run, told
 from benchmarks.contract import BadInput, Candidate, Look
-from benchmarks.plan import Options, described
+from benchmarks.plan import Further, Options, described
 
 if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
@@ -54,6 +54,8 @@ class Wishes:
     """Fit with fewer examples too, to say what more would bring."""
     planted: bool = False
     """Measure how often text that is planted in requests and passages is followed."""
+    rebuilds: int = 0
+    """So many times fit everything again, on other examples and with other seeds, to say how much it moves."""
     stop_when_decided: bool = False
     """Ask the held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it."""
     economical: bool = False
@@ -77,8 +79,7 @@ class Prepared:
     origin: str = ""
     prediction: Mapping[str, Any] = field(default_factory=dict)
     reuse: Path | None = None
-    curve: bool = False
-    planted: bool = False
+    further: Further = field(default_factory=Further)
     economical: bool = False
     traffic: Sequence[str] = ()
     """Real requests without answers."""
@@ -121,8 +122,7 @@ class Prepared:
             folder=folder,
             events=events or Silent(),
             reuse=self.reuse,
-            curve=self.curve,
-            planted=self.planted,
+            further=self.further,
             enough=self._stop_rule(),
             economy=self._economy(),
             traffic=self.traffic,
@@ -201,6 +201,8 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     wishes = wishes or Wishes()
     if wishes.effort not in EFFORTS:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
+    if wishes.rebuilds < 0 or wishes.rebuilds == 1:
+        raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
     found = find(task)
     spec = with_models(found.spec, wishes.models)
     models = Models(
@@ -240,8 +242,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         origin=found.origin,
         prediction=_prediction(found.folder),
         reuse=wishes.reuse,
-        curve=wishes.curve,
-        planted=wishes.planted,
+        further=Further(curve=wishes.curve, planted=wishes.planted, rebuilds=wishes.rebuilds),
         economical=wishes.economical,
         traffic=_traffic(found),
         shard=shard,

@@ -16,8 +16,9 @@ from benchmarks.models import NotRemembering
 from benchmarks.plan import Unit, curve_part
 from benchmarks.planted import CASES as PLANTED_CASES
 from benchmarks.planted import PLACES, PoisonedIndex, sentence
+from benchmarks.rebuilds import resampled
 from benchmarks.store import Finished
-from strategies.contract import Case, Diverged, Evidence, Query, Usage
+from strategies.contract import Case, DeadAdapter, Diverged, Evidence, Query, Usage
 from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.search import total
 
@@ -79,6 +80,25 @@ def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     named = ("curve", f"{size}/{draw}")
+    rows = [worker.row(candidate, named, case, found) for case, found in zip(cases, outcomes, strict=False)]
+    done = worker.done(unit, candidate, rows)
+    return replace(done, usage=(*total(bench.spent), *done.usage))
+
+
+def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """The whole fit again, choosing included, on other examples and with another seed. What is fitted is not kept."""
+    seed, scratch = worker.options.seed + 1 + unit.part, worker.folder / "scratch"
+    task = resampled(worker.benchmark.task, seed)
+    bench = replace(worker, benchmark=replace(worker.benchmark, task=task), folder=scratch).bench(candidate, seed)
+    cases = worker.probe_cases()
+    try:
+        fitted = candidate.strategy.fit(task, bench)
+        outcomes = worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
+    except (Diverged, DeadAdapter):
+        outcomes = []  # A rebuild without rows is one that failed.
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    named = ("rebuild", str(unit.part))
     rows = [worker.row(candidate, named, case, found) for case, found in zip(cases, outcomes, strict=False)]
     done = worker.done(unit, candidate, rows)
     return replace(done, usage=(*total(bench.spent), *done.usage))
@@ -164,6 +184,7 @@ CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
     "seed": _seed,
     "curve": _curve,
     "planted": _planted,
+    "rebuild": _rebuild,
     "latency": _latency,
     "oracle": _oracle,
     "forgetting": _forgetting,

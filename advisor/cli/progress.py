@@ -34,6 +34,7 @@ _WORK = {
     "forgetting": "general text",
     "curve": "fewer examples",
     "planted": "planted instructions",
+    "rebuild": "rebuilding",
 }
 """Kind of a unit of work -> what is said of it."""
 

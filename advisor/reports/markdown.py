@@ -67,6 +67,7 @@ def _parts(story: Story) -> Iterator[str]:
         story.mistakes,
         story.costs,
         story.consistency,
+        story.rebuilds,
         story.handover,
         story.grounding,
         story.planted,
