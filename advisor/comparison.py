@@ -56,6 +56,8 @@ class Wishes:
     """Measure how often text that is planted in requests and passages is followed."""
     rebuilds: int = 0
     """So many times fit everything again, on other examples and with other seeds, to say how much it moves."""
+    changed: bool = False
+    """Change facts in the documents, and measure what follows without being fitted again."""
     stop_when_decided: bool = False
     """Ask the held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it."""
     economical: bool = False
@@ -194,6 +196,7 @@ def find(task: str | Path) -> Found:
 def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     """Reads a task.yaml or a named task and plans its candidates; nothing is spent or sent. Raises `BadInput`."""
     from benchmarks.assemble import Limits
+    from benchmarks.changed import asks_for_facts
     from benchmarks.looks import look_at
     from benchmarks.models import Models
     from benchmarks.sharding import Shard
@@ -226,6 +229,11 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     assembly = found.assembled(limits, wishes.seed, wishes.allow_code)
     if wishes.economical and assembly.benchmark.target is None:
         raise BadInput("--economical asks whether a target is met, and there is none. Give --target, or leave it out.")
+    if wishes.changed and not asks_for_facts(assembly.benchmark):
+        raise BadInput(
+            "--changed asks what follows when facts in the documents change, which takes questions over documents that name "
+            "the document of their answer (document_ids). Leave it out."
+        )
     shard = Shard.read(wishes.shard) if wishes.shard else None
     if shard is not None and wishes.economical:
         raise BadInput(
@@ -242,7 +250,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         origin=found.origin,
         prediction=_prediction(found.folder),
         reuse=wishes.reuse,
-        further=Further(curve=wishes.curve, planted=wishes.planted, rebuilds=wishes.rebuilds),
+        further=Further(curve=wishes.curve, planted=wishes.planted, rebuilds=wishes.rebuilds, changed=wishes.changed),
         economical=wishes.economical,
         traffic=_traffic(found),
         shard=shard,

@@ -102,9 +102,10 @@ def next_time(evaluation: Evaluation) -> Iterator[str]:
         return
     changed = 1 - kept(found, {}).mean
     if changed:
+        deviation, low, high = (digits(100 * value) for value in spread(found))
         yield (
             f"Built again from other examples, {evaluation.candidate} answers {percent(changed)} of the cases differently, and "
-            f"its figure moves by {_spread(found)} points (standard deviation)."
+            f"its figure moves by {deviation} points (standard deviation, 95 % interval {low} to {high})."
         )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from advisor.changed_facts import changed_table, the_day_it_changes
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
 from advisor.forgotten import forgetting_table
@@ -60,6 +61,7 @@ def tell(
             *recommendation.reasons,
             *worth_of_the_prompt(material),
             *tuned_or_prompted(material),
+            *the_day_it_changes(material),
             *predicted(material),
         ),
         would_change=(*recommendation.would_change, *towards_the_target(material)),
@@ -71,6 +73,7 @@ def tell(
         mistakes=mistakes_table(material),
         consistency=consistency_table(material),
         rebuilds=rebuilds_table(material),
+        changed=changed_table(material),
         handover=handover_table(material),
         grounding=grounding_table(material),
         planted=planted_table(material),
@@ -174,6 +177,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "latency": _latency(evaluation.latency),
         "consistency": [_agreement(check) for check in evaluation.agreements],
         "rebuilds": _rebuilds(evaluation.rebuilds),
+        "changed": None if (facts := evaluation.changed) is None else vars(facts) | {},
         "retrieval": _retrieval(evaluation),
         "handover": None if (part := evaluation.handover) is None else vars(part) | {},
         "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},

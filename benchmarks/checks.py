@@ -6,9 +6,9 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchmarks import consistency
+from benchmarks import changed, consistency
 from benchmarks.contract import Candidate
 from benchmarks.curve import sampled
 from benchmarks.forgetting import general_texts
@@ -127,6 +127,32 @@ def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return worker.done(unit, candidate, rows)
 
 
+def _changed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """Questions whose answer is another one now in the documents; asked only of what reads documents."""
+    from strategies.pipeline import Pipeline, Sources
+    from strategies.retrieval.index import PassageIndex
+
+    fitted, benchmark = worker.fitted(candidate), worker.benchmark
+    if not isinstance(fitted, Pipeline) and candidate.strategy.family in ("retrieval", "combined", "recorded"):
+        return worker.done(unit, candidate, ())  # Whatever it reads, it cannot be given other documents from here.
+    made = changed.edits(benchmark, worker.options.seed)
+    note: dict[str, Any] = {"edits": [asdict(edit) for edit in made], "seconds": None}
+    if not isinstance(fitted, Pipeline) or not fitted.setup.passages or not made:
+        return worker.done(unit, candidate, (), note)
+    known = fitted.sources
+    if not isinstance(known.index, PassageIndex):
+        return worker.done(unit, candidate, (), note)
+    start = time.perf_counter()
+    index = known.index.updated(changed.edited(benchmark.task, made))
+    note["seconds"] = time.perf_counter() - start
+    cases = {case.id: case for case in benchmark.heldout}
+    asked = [cases[edit.key] for edit in made]
+    current = replace(fitted, sources=Sources(known.cases, known.embedder, index))
+    outcomes = worker.ask(current, [case.input for case in asked], worker.sampling(0))
+    rows = [worker.row(candidate, ("changed", ""), case, found) for case, found in zip(asked, outcomes, strict=True)]
+    return worker.done(unit, candidate, rows, note)
+
+
 def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Wall-clock seconds of single warm requests; for recorded answers what the file says."""
     fitted = worker.fitted(candidate)
@@ -185,6 +211,7 @@ CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
     "curve": _curve,
     "planted": _planted,
     "rebuild": _rebuild,
+    "changed": _changed,
     "latency": _latency,
     "oracle": _oracle,
     "forgetting": _forgetting,

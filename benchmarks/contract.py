@@ -291,12 +291,24 @@ class Planted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Changed:
+    """Counts of what was answered once facts in the documents were others (`benchmarks/changed.py`)."""
+
+    cases: int
+    known: int
+    """To how many the fact was answered before; of these `new` give the new one, `old` still the old one."""
+    new: int
+    old: int
+    documents: int
+    seconds: float | None
+    """What it took to index these documents again; None: the approach reads none, so nothing changed for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rebuilds:
-    """Answers of an approach that was fitted several times, each time on other examples and with another seed
-    (`benchmarks/rebuilds.py`)."""
+    """Answers of an approach that was fitted several times, on other examples and seeds (`benchmarks/rebuilds.py`)."""
 
     keys: tuple[str, ...]
-    """Of the held-out cases that were asked."""
     draws: tuple[int, ...]
     """Which samples of the examples it was built from, the same for all approaches."""
     scores: tuple[tuple[float, ...], ...]
@@ -304,7 +316,6 @@ class Rebuilds:
     same: tuple[tuple[bool, ...], ...]
     """One row for each pair of rebuilds, in the order of `itertools.combinations`: whether both gave one answer."""
     failed: int = 0
-    """Rebuilds from which nothing came that could answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,9 +389,9 @@ class Evaluation:
     grounding: Grounding | None = None
     """None where there are no documents, or no questions."""
     planted: tuple[Planted, ...] = ()
-    """Empty where nobody asked for it."""
     rebuilds: Rebuilds | None = None
-    """None where nobody asked for it, or where nothing is built."""
+    changed: Changed | None = None
+    """Like `planted` and `rebuilds` empty where nobody asked for it."""
     handover: Handover | None = None
     """None where the answers do not say how sure they are, or where it would change nothing."""
     state: State | None = None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import consistency
+from benchmarks.changed import changed
 from benchmarks.contract import (
     Agreement,
     Answered,
@@ -102,6 +103,7 @@ def evaluate(
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
         planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
         rebuilds=rebuilds(list(store.rows(candidate.name, "rebuild")), store.done("rebuild").get(candidate.name, 0)),
+        changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
         forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),
     )

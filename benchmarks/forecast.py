@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.changed import CASES, asks_for_facts
 from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, PARTS, sizes
@@ -89,6 +90,8 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, furthe
     if candidate.strategy.family in ("retrieval", "combined"):
         row += 160 if task.documents else 2 * (asked + answer)
     answers = len(benchmark.heldout) + (320 if options.probes else 0)
+    reads = candidate.strategy.family in ("retrieval", "combined") and asks_for_facts(benchmark)
+    answers += CASES if further.changed and reads else 0
     trained = Trains in candidate.strategy.needs
     refits: float = (2 if options.probes and options.second_seed else 1) if trained else 0
     if further.curve and candidate.strategy.family != "prompting":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from benchmarks.changed import asks_for_facts
 from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, sizes
@@ -19,7 +20,20 @@ SHARD = 128
 """Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
 LOOK = 50
 """The same where asking ends when a candidate is decided; the first unit holds the cases of the checks."""
-KINDS = ("fit", "answer", "edit", "repeat", "latency", "seed", "oracle", "forgetting", "curve", "planted", "rebuild")
+KINDS = (
+    "fit",
+    "answer",
+    "edit",
+    "repeat",
+    "latency",
+    "seed",
+    "oracle",
+    "forgetting",
+    "curve",
+    "planted",
+    "rebuild",
+    "changed",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +68,8 @@ class Further:
     """How often planted text is followed."""
     rebuilds: int = 0
     """How often everything is fitted again, on other examples and with other seeds."""
+    changed: bool = False
+    """What is answered when facts in the documents are others."""
 
 
 def candidates(strategies: Sequence[Strategy], models: Sequence[str]) -> list[Candidate]:
@@ -119,6 +135,7 @@ def further_units(
         *(curve_units(benchmark, candidate, options, salt) if further.curve else ()),
         *(planted_units(benchmark, candidate, options, salt) if further.planted else ()),
         *rebuild_units(benchmark, candidate, options, salt, further.rebuilds),
+        *([_unit(candidate, options, salt, ("changed", 0))] if further.changed and asks_for_facts(benchmark) else ()),
     ]
 
 

@@ -14,6 +14,7 @@ from advisor.story import Extras
 from benchmarks.contract import (
     Agreement,
     Benchmark,
+    Changed,
     Constraints,
     Curve,
     CurvePoint,
@@ -414,6 +415,27 @@ def rebuilt_and_tuning_is_steadier() -> Bakeoff:
     )
 
 
+def followed(known: int, new: int, old: int, seconds: float | None) -> Changed:
+    return Changed(cases=60, known=known, new=new, old=old, documents=38, seconds=seconds)
+
+
+@situation
+def facts_in_the_documents_change() -> Bakeoff:
+    found = {
+        "majority": (scores_of(30, 300), followed(0, 0, 0, None)),
+        "retrieval": (scores_of(261, 300, 3), followed(52, 47, 3, 0.41)),
+        "lora": (scores_of(228, 300, 5), followed(41, 0, 41, None)),
+        "lora + retrieval": (scores_of(270, 300, 9), followed(54, 44, 8, 0.39)),
+    }
+    return Bakeoff(
+        evaluations=tuple(
+            dataclasses.replace(evaluation_of(name, scores, fitting=[spent("training", 900)]), changed=changed)
+            for name, (scores, changed) in found.items()
+        ),
+        benchmark=benchmark_of(task=task_of(kind="qa", documents=("The return window is 28 days.",))),
+    )
+
+
 def within(margin: float, cases: int = 300) -> Benchmark:
     return dataclasses.replace(benchmark_of(cases=cases), target=None, margin=margin)
 
@@ -468,7 +490,7 @@ def as_text(told: Verdict) -> str:
             story.mistakes,
             story.costs,
             story.consistency,
-            *(each for each in (story.rebuilds, story.handover, story.grounding) if each.rows),
+            *(each for each in (story.rebuilds, story.changed, story.handover, story.grounding) if each.rows),
             *(each for each in (story.planted, story.forgetting) if each.rows),
             story.differences,
             story.tuning,

@@ -35,6 +35,7 @@ _WORK = {
     "curve": "fewer examples",
     "planted": "planted instructions",
     "rebuild": "rebuilding",
+    "changed": "changed facts",
 }
 """Kind of a unit of work -> what is said of it."""
 

@@ -80,6 +80,11 @@ ASK_ABOVE_MINUTES = 60
     help="Fit everything so many times again, on other examples and seeds, and say how much moves; also of a finished run.",
 )
 @click.option(
+    "--changed",
+    is_flag=True,
+    help="Change facts in the documents and count who gives the new ones without being fitted again; also of a finished run.",
+)
+@click.option(
     "--stop-when-decided",
     is_flag=True,
     help="Ask held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it.",
@@ -169,6 +174,7 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "curve",
         "planted",
         "rebuilds",
+        "changed",
         "stop_when_decided",
         "economical",
         "max_cost",

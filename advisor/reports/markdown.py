@@ -68,6 +68,7 @@ def _parts(story: Story) -> Iterator[str]:
         story.costs,
         story.consistency,
         story.rebuilds,
+        story.changed,
         story.handover,
         story.grounding,
         story.planted,
