@@ -18,7 +18,7 @@ from benchmarks.planted import CASES as PLANTED_CASES
 from benchmarks.planted import PLACES, PoisonedIndex, sentence
 from benchmarks.rebuilds import resampled
 from benchmarks.store import Finished
-from strategies.contract import Case, DeadAdapter, Diverged, Evidence, Query, Usage
+from strategies.contract import Case, Diverged, Evidence, Query, Usage
 from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.search import total
 
@@ -90,17 +90,17 @@ def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     seed, scratch = worker.options.seed + 1 + unit.part, worker.folder / "scratch"
     task = resampled(worker.benchmark.task, seed)
     bench = replace(worker, benchmark=replace(worker.benchmark, task=task), folder=scratch).bench(candidate, seed)
-    cases = worker.probe_cases()
+    cases, named = worker.probe_cases(), ("rebuild", str(unit.part))
     try:
-        fitted = candidate.strategy.fit(task, bench)
-        outcomes = worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
-    except (Diverged, DeadAdapter):
-        outcomes = []  # A rebuild without rows is one that failed.
+        fitted = worker.attempt(candidate, task, bench)
+        if isinstance(fitted, dict):  # A rebuild without rows is one that failed.
+            done = worker.done(unit, candidate, (), fitted)
+        else:
+            outcomes = worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
+            rows = [worker.row(candidate, named, case, found) for case, found in zip(cases, outcomes, strict=True)]
+            done = worker.done(unit, candidate, rows)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    named = ("rebuild", str(unit.part))
-    rows = [worker.row(candidate, named, case, found) for case, found in zip(cases, outcomes, strict=False)]
-    done = worker.done(unit, candidate, rows)
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
 

@@ -247,10 +247,12 @@ def test_who_copies_the_nearest_answers_otherwise_where_that_is_left_out(model: 
     assert all(seen)
 
 
+@pytest.mark.parametrize("error", [Diverged("the loss was not a number"), ValueError("a fault that may pass")])
 def test_a_rebuild_that_cannot_be_trained_is_counted_and_ends_nothing(
     model: Path,  # noqa: F811
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
 ) -> None:
     run = of(named("linear head"), tmp_path, model)
     run.execute()
@@ -258,7 +260,7 @@ def test_a_rebuild_that_cannot_be_trained_is_counted_and_ends_nothing(
 
     def sometimes(self: LinearHead, task: Any, bench: Any) -> Any:
         if bench.seed == 2:
-            raise Diverged("the loss was not a number")
+            raise error
         return fit(self, task, bench)
 
     monkeypatch.setattr(LinearHead, "fit", sometimes)
@@ -268,6 +270,11 @@ def test_a_rebuild_that_cannot_be_trained_is_counted_and_ends_nothing(
     assert (found.draws, found.failed) == ((0,), 1)
     evaluation = replace(evaluation_of("linear head", scores_of(9, 12)), rebuilds=found)
     assert list(next_time(evaluation)) == ["Of 2 rebuilds of linear head 1 gave nothing that could answer."]
+    monkeypatch.setattr(LinearHead, "fit", fit)
+    replace(run, further=Further(rebuilds=2)).execute()
+    again = told(run)["linear head"]
+    assert again is not None
+    assert again.failed == isinstance(error, Diverged), "only what may pass is tried again"
 
 
 def test_what_is_planned_and_what_it_takes(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
