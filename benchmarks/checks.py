@@ -130,20 +130,17 @@ def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 def _changed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Questions whose answer is another one now in the documents; asked only of what reads documents."""
     from strategies.pipeline import Pipeline, Sources
-    from strategies.retrieval.index import PassageIndex
 
     fitted, benchmark = worker.fitted(candidate), worker.benchmark
     if not isinstance(fitted, Pipeline) and candidate.strategy.family in ("retrieval", "combined", "recorded"):
         return worker.done(unit, candidate, ())  # Whatever it reads, it cannot be given other documents from here.
     made = changed.edits(benchmark, worker.options.seed)
     note: dict[str, Any] = {"edits": [asdict(edit) for edit in made], "seconds": None}
-    if not isinstance(fitted, Pipeline) or not fitted.setup.passages or not made:
+    if not isinstance(fitted, Pipeline) or not isinstance(fitted.sources.index, PassageIndex) or not made:
         return worker.done(unit, candidate, (), note)
-    known = fitted.sources
-    if not isinstance(known.index, PassageIndex):
-        return worker.done(unit, candidate, (), note)
-    start = time.perf_counter()
-    index = known.index.updated(changed.edited(benchmark.task, made))
+    known, start = fitted.sources, time.perf_counter()
+    with NotRemembering(worker.models):
+        index = fitted.sources.index.updated(changed.edited(benchmark.task, made), fitted.setup.passage_words)
     note["seconds"] = time.perf_counter() - start
     cases = {case.id: case for case in benchmark.heldout}
     asked = [cases[edit.key] for edit in made]

@@ -26,6 +26,7 @@ from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Document, Failure, Outcome, Prediction, Prompt
 from strategies.models.scripted import ScriptedModel
+from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import PassageIndex
 from tests import killed, tiny
 from tests.desk import call
@@ -120,8 +121,9 @@ def test_an_index_is_brought_up_to_date_as_if_it_were_built_anew() -> None:
     names = {document.id for document in now}
     kept = [document for document in benchmark.task.documents if document.id not in names]
     texts = [case.input for case in benchmark.heldout]
-    updated = PassageIndex.build(benchmark.task.documents, embedder).updated(now)
-    assert updated.search(texts, 3) == PassageIndex.build([*kept, *now], embedder).search(texts, 3)
+    for words in (PASSAGE_WORDS, 6):
+        updated = PassageIndex.build(benchmark.task.documents, embedder, words).updated(now, words)
+        assert updated.search(texts, 3) == PassageIndex.build([*kept, *now], embedder, words).search(texts, 3)
 
 
 # ---------------------------------------------------------------- what is counted
