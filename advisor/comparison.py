@@ -15,7 +15,7 @@ from advisor.asked import wanted_candidates, with_models
 from advisor.contract import Verdict
 from advisor.stored import CaseChoice, about_run, told
 from benchmarks.contract import BadInput, Candidate, Look
-from benchmarks.plan import Options, described
+from benchmarks.plan import Further, Options, described
 
 if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
@@ -54,6 +54,10 @@ class Wishes:
     """Fit with fewer examples too, to say what more would bring."""
     planted: bool = False
     """Measure how often text that is planted in requests and passages is followed."""
+    rebuilds: int = 0
+    """So many times fit everything again, on other examples and with other seeds, to say how much it moves."""
+    changed: bool = False
+    """Change facts in the documents, and measure what follows without being fitted again."""
     stop_when_decided: bool = False
     """Ask the held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it."""
     economical: bool = False
@@ -77,8 +81,7 @@ class Prepared:
     origin: str = ""
     prediction: Mapping[str, Any] = field(default_factory=dict)
     reuse: Path | None = None
-    curve: bool = False
-    planted: bool = False
+    further: Further = field(default_factory=Further)
     economical: bool = False
     traffic: Sequence[str] = ()
     """Real requests without answers."""
@@ -121,8 +124,7 @@ class Prepared:
             folder=folder,
             events=events or Silent(),
             reuse=self.reuse,
-            curve=self.curve,
-            planted=self.planted,
+            further=self.further,
             enough=self._stop_rule(),
             economy=self._economy(),
             traffic=self.traffic,
@@ -194,6 +196,7 @@ def find(task: str | Path) -> Found:
 def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     """Reads a task.yaml or a named task and plans its candidates; nothing is spent or sent. Raises `BadInput`."""
     from benchmarks.assemble import Limits
+    from benchmarks.changed import asks_for_facts
     from benchmarks.looks import look_at
     from benchmarks.models import Models
     from benchmarks.sharding import Shard
@@ -201,6 +204,8 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     wishes = wishes or Wishes()
     if wishes.effort not in EFFORTS:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
+    if wishes.rebuilds < 0 or wishes.rebuilds == 1:
+        raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
     found = find(task)
     spec = with_models(found.spec, wishes.models)
     models = Models(
@@ -224,6 +229,11 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     assembly = found.assembled(limits, wishes.seed, wishes.allow_code)
     if wishes.economical and assembly.benchmark.target is None:
         raise BadInput("--economical asks whether a target is met, and there is none. Give --target, or leave it out.")
+    if wishes.changed and not asks_for_facts(assembly.benchmark):
+        raise BadInput(
+            "--changed asks what follows when facts in the documents change, which takes questions over documents that name "
+            "the document of their answer (document_ids). Leave it out."
+        )
     shard = Shard.read(wishes.shard) if wishes.shard else None
     if shard is not None and wishes.economical:
         raise BadInput(
@@ -240,8 +250,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         origin=found.origin,
         prediction=_prediction(found.folder),
         reuse=wishes.reuse,
-        curve=wishes.curve,
-        planted=wishes.planted,
+        further=Further(curve=wishes.curve, planted=wishes.planted, rebuilds=wishes.rebuilds, changed=wishes.changed),
         economical=wishes.economical,
         traffic=_traffic(found),
         shard=shard,

@@ -225,6 +225,10 @@ class Story:
     mistakes: Table
     """What goes wrong with the candidate that it is about; no rows where nothing does."""
     consistency: Table
+    rebuilds: Table
+    """How much moves when everything is built again; no rows where nobody asked."""
+    changed: Table
+    """What is answered when facts in the documents change; no rows where nobody asked."""
     handover: Table
     """What approaches that miss could answer alone, with a person for the rest; no rows where nothing is known of that."""
     grounding: Table

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from advisor.changed_facts import changed_table, the_day_it_changes
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
 from advisor.forgotten import forgetting_table
@@ -14,6 +15,7 @@ from advisor.handed_over import handover_table, let_a_person_help
 from advisor.material import Extras, Material
 from advisor.mistakes_table import mistakes_table
 from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
+from advisor.steadiness import rebuilds_table, tuned_or_prompted
 from advisor.story_tables import (
     consistency_table,
     costs_table,
@@ -25,7 +27,8 @@ from advisor.story_tables import (
 )
 from advisor.story_text import confidence, data, headline, method, predicted, risks, title
 from advisor.value import worth_deciding
-from benchmarks.contract import Agreement, Benchmark, Evaluation, Latency
+from benchmarks.contract import Agreement, Benchmark, Evaluation, Latency, Rebuilds
+from benchmarks.rebuilds import kept, spread, turns
 from strategies.contract import Usage
 
 __all__ = ["Extras", "tell"]
@@ -54,7 +57,13 @@ def tell(
         confidence=confidence(material),
         verdict=recommendation.verdict,
         choice=recommendation.choice,
-        reasons=(*recommendation.reasons, *worth_of_the_prompt(material), *predicted(material)),
+        reasons=(
+            *recommendation.reasons,
+            *worth_of_the_prompt(material),
+            *tuned_or_prompted(material),
+            *the_day_it_changes(material),
+            *predicted(material),
+        ),
         would_change=(*recommendation.would_change, *towards_the_target(material)),
         next_steps=(*recommendation.next_steps, *let_a_person_help(material), *worth_deciding(material)),
         main=main_table(material),
@@ -63,6 +72,8 @@ def tell(
         costs=costs_table(material),
         mistakes=mistakes_table(material),
         consistency=consistency_table(material),
+        rebuilds=rebuilds_table(material),
+        changed=changed_table(material),
         handover=handover_table(material),
         grounding=grounding_table(material),
         planted=planted_table(material),
@@ -165,6 +176,8 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "answering": _usage(evaluation.answering),
         "latency": _latency(evaluation.latency),
         "consistency": [_agreement(check) for check in evaluation.agreements],
+        "rebuilds": _rebuilds(evaluation.rebuilds),
+        "changed": None if (facts := evaluation.changed) is None else vars(facts) | {},
         "retrieval": _retrieval(evaluation),
         "handover": None if (part := evaluation.handover) is None else vars(part) | {},
         "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},
@@ -221,6 +234,18 @@ def _agreement(check: Agreement) -> dict[str, Any]:
         "right_then_wrong": check.right_then_wrong,
         "wrong_then_right": check.wrong_then_right,
     }
+
+
+def _rebuilds(found: Rebuilds | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    figures = [sum(row) / len(row) for row in found.scores]
+    told: dict[str, Any] = {"cases": len(found.keys), "figures": figures, "failed": found.failed}
+    if len(figures) < 2:
+        return told
+    twice, never, once = turns(found)
+    same = {"right_twice": twice, "wrong_twice": never, "flipped": once}
+    return told | {"same": kept(found, {}).mean, **same, "spread": list(spread(found))}
 
 
 def _retrieval(evaluation: Evaluation) -> dict[str, Any] | None:

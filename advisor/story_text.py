@@ -11,6 +11,7 @@ from advisor.goal import Goal
 from advisor.grounded import what_it_invents, who_else_speaks
 from advisor.material import Material
 from advisor.reasons import TUNED
+from advisor.steadiness import next_time
 from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
 from benchmarks.contract import Benchmark, Procedure, State
 
@@ -229,6 +230,7 @@ def risks(material: Material) -> tuple[str, ...]:
         found.extend(what_it_forgot(material.evaluations[named]) if family in TUNED else [])
         found.extend(what_it_invents(material.evaluations[named]))
         found.extend(who_else_speaks(material.evaluations[named]))
+        found.extend(next_time(material.evaluations[named]))
         unstable = [each for each in material.evaluations[named].agreements if each.pairs and each.same < 0.95]
         for check in unstable:
             changed = percent(1 - check.same)

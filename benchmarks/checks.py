@@ -6,9 +6,9 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchmarks import consistency
+from benchmarks import changed, consistency
 from benchmarks.contract import Candidate
 from benchmarks.curve import sampled
 from benchmarks.forgetting import general_texts
@@ -16,6 +16,7 @@ from benchmarks.models import NotRemembering
 from benchmarks.plan import Unit, curve_part
 from benchmarks.planted import CASES as PLANTED_CASES
 from benchmarks.planted import PLACES, PoisonedIndex, sentence
+from benchmarks.rebuilds import resampled
 from benchmarks.store import Finished
 from strategies.contract import Case, Diverged, Evidence, Query, Usage
 from strategies.retrieval.index import Finder, Mode, PassageIndex
@@ -84,6 +85,25 @@ def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
 
+def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """The whole fit again, choosing included, on other examples and with another seed. What is fitted is not kept."""
+    seed, scratch = worker.options.seed + 1 + unit.part, worker.folder / "scratch"
+    task = resampled(worker.benchmark.task, seed)
+    bench = replace(worker, benchmark=replace(worker.benchmark, task=task), folder=scratch).bench(candidate, seed)
+    cases, named = worker.probe_cases(), ("rebuild", str(unit.part))
+    try:
+        fitted = worker.attempt(candidate, task, bench)
+        if isinstance(fitted, dict):  # A rebuild without rows is one that failed.
+            done = worker.done(unit, candidate, (), fitted)
+        else:
+            outcomes = worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
+            rows = [worker.row(candidate, named, case, found) for case, found in zip(cases, outcomes, strict=True)]
+            done = worker.done(unit, candidate, rows)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return replace(done, usage=(*total(bench.spent), *done.usage))
+
+
 def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Some held-out cases with an instruction at the end of the request, or of the best passage that is found for it."""
     from strategies.pipeline import Pipeline, Sources
@@ -105,6 +125,29 @@ def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
         for case, (kind, _), found in zip(cases, texts, outcomes, strict=True)
     ]
     return worker.done(unit, candidate, rows)
+
+
+def _changed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """Questions whose answer is another one now in the documents; asked only of what reads documents."""
+    from strategies.pipeline import Pipeline, Sources
+
+    fitted, benchmark = worker.fitted(candidate), worker.benchmark
+    if not isinstance(fitted, Pipeline) and candidate.strategy.family in ("retrieval", "combined", "recorded"):
+        return worker.done(unit, candidate, ())  # Whatever it reads, it cannot be given other documents from here.
+    made = changed.edits(benchmark, worker.options.seed)
+    note: dict[str, Any] = {"edits": [asdict(edit) for edit in made], "seconds": None}
+    if not isinstance(fitted, Pipeline) or not isinstance(fitted.sources.index, PassageIndex) or not made:
+        return worker.done(unit, candidate, (), note)
+    known, start = fitted.sources, time.perf_counter()
+    with NotRemembering(worker.models):
+        index = fitted.sources.index.updated(changed.edited(benchmark.task, made), fitted.setup.passage_words)
+    note["seconds"] = time.perf_counter() - start
+    cases = {case.id: case for case in benchmark.heldout}
+    asked = [cases[edit.key] for edit in made]
+    current = replace(fitted, sources=Sources(known.cases, known.embedder, index))
+    outcomes = worker.ask(current, [case.input for case in asked], worker.sampling(0))
+    rows = [worker.row(candidate, ("changed", ""), case, found) for case, found in zip(asked, outcomes, strict=True)]
+    return worker.done(unit, candidate, rows, note)
 
 
 def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
@@ -164,6 +207,8 @@ CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
     "seed": _seed,
     "curve": _curve,
     "planted": _planted,
+    "rebuild": _rebuild,
+    "changed": _changed,
     "latency": _latency,
     "oracle": _oracle,
     "forgetting": _forgetting,

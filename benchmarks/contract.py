@@ -143,13 +143,13 @@ class Row:
 
     candidate: str
     purpose: str
-    """`heldout`, or which check: `edit`, `repeat`, `seed`, `oracle`."""
+    """`heldout`, or which check (`stored.PURPOSES`): `edit`, `repeat`, `rebuild` and others."""
     key: str
     """Id of the held-out case; only the runner knows it."""
     outcome: Outcome
     score: float
     variant: str = ""
-    """Which edit or repeat; empty for `heldout`."""
+    """Which edit, repeat or rebuild; empty for `heldout`."""
 
 
 class State(StrEnum):
@@ -291,6 +291,34 @@ class Planted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Changed:
+    """Counts of what was answered once facts in the documents were others (`benchmarks/changed.py`)."""
+
+    cases: int
+    known: int
+    """To how many the fact was answered before; of these `new` give the new one, `old` still the old one."""
+    new: int
+    old: int
+    documents: int
+    seconds: float | None
+    """What it took to index these documents again; None: the approach reads none, so nothing changed for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebuilds:
+    """Answers of an approach that was fitted several times, on other examples and seeds (`benchmarks/rebuilds.py`)."""
+
+    keys: tuple[str, ...]
+    draws: tuple[int, ...]
+    """Which samples of the examples it was built from, the same for all approaches."""
+    scores: tuple[tuple[float, ...], ...]
+    """One row for each rebuild, one score a case."""
+    same: tuple[tuple[bool, ...], ...]
+    """One row for each pair of rebuilds, in the order of `itertools.combinations`: whether both gave one answer."""
+    failed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class CurvePoint:
     """The chosen configuration built from so many examples, asked some of the held-out cases, the same at every number."""
 
@@ -361,7 +389,9 @@ class Evaluation:
     grounding: Grounding | None = None
     """None where there are no documents, or no questions."""
     planted: tuple[Planted, ...] = ()
-    """Empty where nobody asked for it."""
+    rebuilds: Rebuilds | None = None
+    changed: Changed | None = None
+    """Like `planted` and `rebuilds` empty where nobody asked for it."""
     handover: Handover | None = None
     """None where the answers do not say how sure they are, or where it would change nothing."""
     state: State | None = None

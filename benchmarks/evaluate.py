@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import consistency
+from benchmarks.changed import changed
 from benchmarks.contract import (
     Agreement,
     Answered,
@@ -31,6 +32,7 @@ from benchmarks.handover import handover
 from benchmarks.looks import level_of
 from benchmarks.outcomes import text_of
 from benchmarks.planted import followed
+from benchmarks.rebuilds import rebuilds
 from benchmarks.statistics import ANYTIME, resampled_metric, shown_interval
 from benchmarks.store import Store
 from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Usage
@@ -100,6 +102,8 @@ def evaluate(
         curve=curve(candidate, store, rows, len(benchmark.task.examples)),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
         planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
+        rebuilds=rebuilds(list(store.rows(candidate.name, "rebuild")), store.done("rebuild").get(candidate.name, 0)),
+        changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
         forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),
     )

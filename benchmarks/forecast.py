@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.changed import CASES, asks_for_facts
 from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, PARTS, sizes
 from benchmarks.models import Models
-from benchmarks.plan import Options
+from benchmarks.plan import Further, Options, rebuild_units
+from benchmarks.rebuilds import SHARE
 from strategies.contract import Trains
 from strategies.finetuning.tuned import REFIT
 from strategies.models.device import Placement, fits
@@ -40,11 +42,16 @@ class Forecast:
 
 
 def forecast(
-    benchmark: Benchmark, candidates: Sequence[Candidate], models: Models, options: Options, curve: bool = False
+    benchmark: Benchmark,
+    candidates: Sequence[Candidate],
+    models: Models,
+    options: Options,
+    further: Further | None = None,
 ) -> Forecast:
     """Estimates tokens from text lengths, and seconds from a matrix product measured now. Loads no weights."""
     placement = models.placement
     rate = matrix_rate(placement)
+    further = further or Further()
     seconds, largest = 60.0, 0
     for candidate in candidates:
         if not candidate.model:
@@ -52,12 +59,12 @@ def forecast(
         model = models.language(candidate.model)
         folder = getattr(model, "folder", None)
         if folder is None:
-            seconds += len(benchmark.heldout) * 0.5
+            seconds += (len(benchmark.heldout) + further.rebuilds * PROBE_CASES) * 0.5
             continue
         size = weight_bytes(folder)
         largest = max(largest, size)
         flops = 2 * size / 4
-        tokens = _tokens(benchmark, candidate, options, curve)
+        tokens = _tokens(benchmark, candidate, options, further)
         seconds += tokens * flops / (rate * EFFICIENCY)
     computing = 0.5 if placement.dtype != "float32" else 0.0
     memory = FIXED_BYTES + round(COPIES * largest * (1 + computing)) + (STATES if largest else 0)
@@ -73,8 +80,9 @@ def weight_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
-def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, curve: bool) -> float:
-    """Model tokens of one candidate: choosing, refitting (a trained token counts as two) and answering."""
+def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> float:
+    """Model tokens of one candidate: choosing, refitting (a trained token counts as two) and answering, and all of it again
+    where it is rebuilt."""
     task = benchmark.task
     asked = sum(len(case.input) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
     answer = sum(len(case.output) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
@@ -82,16 +90,20 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, curve:
     if candidate.strategy.family in ("retrieval", "combined"):
         row += 160 if task.documents else 2 * (asked + answer)
     answers = len(benchmark.heldout) + (320 if options.probes else 0)
+    reads = candidate.strategy.family in ("retrieval", "combined") and asks_for_facts(benchmark)
+    answers += CASES if further.changed and reads else 0
     trained = Trains in candidate.strategy.needs
     refits: float = (2 if options.probes and options.second_seed else 1) if trained else 0
-    if curve and candidate.strategy.family != "prompting":
+    if further.curve and candidate.strategy.family != "prompting":
         answers += DRAWS * len(sizes(len(task.examples))) * PROBE_CASES
         refits += DRAWS * sum(min(2.0, part**0.5) / part for part in PARTS) if trained else 0
     choosing = float(options.tuning_tokens)
     if getattr(candidate.strategy, "prefer", "best") == "cheapest":
         choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.
     refit = min(EPOCHS * len(task.examples) * row, max(REFIT * options.tuning_tokens, len(task.examples) * row))
-    return choosing + answers * row + refits * 2 * refit
+    built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
+    rebuilding = built * (choosing + PROBE_CASES * row + (SHARE * 2 * refit if trained else 0))
+    return choosing + answers * row + refits * 2 * refit + rebuilding
 
 
 def matrix_rate(placement: Placement) -> float:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from benchmarks.changed import asks_for_facts
 from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, sizes
+from benchmarks.rebuilds import size
 from strategies.catalog import approaches
 from strategies.contract import Strategy, Task, Trains
 
@@ -18,7 +20,20 @@ SHARD = 128
 """Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
 LOOK = 50
 """The same where asking ends when a candidate is decided; the first unit holds the cases of the checks."""
-KINDS = ("fit", "answer", "edit", "repeat", "latency", "seed", "oracle", "forgetting", "curve", "planted")
+KINDS = (
+    "fit",
+    "answer",
+    "edit",
+    "repeat",
+    "latency",
+    "seed",
+    "oracle",
+    "forgetting",
+    "curve",
+    "planted",
+    "rebuild",
+    "changed",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +56,20 @@ class Options:
     probes: bool = True
     """Consistency, latency, the second seed, and what tuning made worse elsewhere."""
     second_seed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Further:
+    """What a run measures only where somebody asks for it, of a finished run too: each takes time of its own."""
+
+    curve: bool = False
+    """Each candidate with fewer examples."""
+    planted: bool = False
+    """How often planted text is followed."""
+    rebuilds: int = 0
+    """How often everything is fitted again, on other examples and with other seeds."""
+    changed: bool = False
+    """What is answered when facts in the documents are others."""
 
 
 def candidates(strategies: Sequence[Strategy], models: Sequence[str]) -> list[Candidate]:
@@ -98,6 +127,18 @@ def _unit(candidate: Candidate, options: Options, salt: str, what: tuple[str, in
     return Unit(name=name, kind=kind, candidate=candidate.name, part=part)
 
 
+def further_units(
+    benchmark: Benchmark, candidate: Candidate, options: Options, salt: str, further: Further
+) -> list[Unit]:
+    """The units of what was asked for besides."""
+    return [
+        *(curve_units(benchmark, candidate, options, salt) if further.curve else ()),
+        *(planted_units(benchmark, candidate, options, salt) if further.planted else ()),
+        *rebuild_units(benchmark, candidate, options, salt, further.rebuilds),
+        *([_unit(candidate, options, salt, ("changed", 0))] if further.changed and asks_for_facts(benchmark) else ()),
+    ]
+
+
 def curve_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:
     """The units that measure a candidate with fewer examples; the part numbers size and draw (`curve_part`)."""
     parts = range(len(sizes(len(benchmark.task.examples))) * DRAWS)
@@ -114,6 +155,12 @@ def planted_units(benchmark: Benchmark, candidate: Candidate, options: Options, 
     looks_up = candidate.strategy.family in ("retrieval", "combined") and bool(benchmark.task.documents)
     parts = range(2 if looks_up else 1)
     return [_unit(candidate, options, salt, ("planted", part)) for part in parts]
+
+
+def rebuild_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str, number: int) -> list[Unit]:
+    """So many rebuilds of what is built at all; the part numbers the sample of the examples."""
+    built = candidate.strategy.family != "recorded" and size(len(benchmark.task.examples)) > 0
+    return [_unit(candidate, options, salt, ("rebuild", part)) for part in range(number if built else 0)]
 
 
 def _has_gold(benchmark: Benchmark) -> bool:

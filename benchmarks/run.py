@@ -16,7 +16,7 @@ from benchmarks.cascade import add_cascade
 from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation
 from benchmarks.economical import Economy
 from benchmarks.models import Models
-from benchmarks.plan import Options, Unit, curve_units, described, planted_units, units
+from benchmarks.plan import Further, Options, Unit, described, further_units, units
 from benchmarks.population import POPULATION, apart
 from benchmarks.purse import SPENT
 from benchmarks.remembering import Memory
@@ -78,10 +78,7 @@ class Run:
     performed: Sequence[Candidate] | None = None
     """None: all."""
     events: Events = field(default_factory=Silent)
-    planted: bool = False
-    """Measure how often planted text is followed; can be asked of a finished run too."""
-    curve: bool = False
-    """Measure each candidate with fewer examples too; can be asked of a finished run."""
+    further: Further = field(default_factory=Further)
     enough: Callable[[Sequence[float], Sequence[str]], bool] | None = None
     """Whether the scores of the first held-out cases, and the groups of these, settle a candidate, so that it is asked no
     more; None: everything is asked."""
@@ -161,8 +158,7 @@ class Run:
     def _units(self, candidate: Candidate) -> list[Unit]:
         model = self.models.language(candidate.model).fingerprint if candidate.model else ""
         salt = f"{task_hash(self.benchmark)}|{self.benchmark.fingerprint}|{model}"
-        further = curve_units(self.benchmark, candidate, self.options, salt) if self.curve else []
-        further += planted_units(self.benchmark, candidate, self.options, salt) if self.planted else []
+        further = further_units(self.benchmark, candidate, self.options, salt, self.further)
         return [*units(self.benchmark, candidate, self.options, salt), *further]
 
     def _perform(self, store: Store, earlier: Earlier | None) -> None:

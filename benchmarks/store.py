@@ -115,6 +115,13 @@ class Store:
         rows = self._db.execute("SELECT candidate, note FROM units WHERE kind = ? AND finished IS NOT NULL", (kind,))
         return {candidate: json.loads(note) for candidate, note in rows.fetchall()}
 
+    def done(self, kind: str) -> dict[str, int]:
+        """candidate -> how many of its units of that kind are finished."""
+        found = self._db.execute(
+            "SELECT candidate, COUNT(*) FROM units WHERE kind = ? AND finished IS NOT NULL GROUP BY candidate", (kind,)
+        )
+        return dict(found.fetchall())
+
     def fits(self) -> dict[str, str]:
         """candidate -> name of its finished fit."""
         rows = self._db.execute("SELECT candidate, name FROM units WHERE kind = 'fit' AND finished IS NOT NULL")

@@ -74,18 +74,9 @@ class Worker:
         """Fits and saves. A fit that cannot be used becomes a problem with a sentence, never a score."""
         bench = self.bench(candidate, self.options.seed)
         start = time.perf_counter()
-        try:
-            fitted = candidate.strategy.fit(self.benchmark.task, bench)
-        except (Diverged, DeadAdapter) as error:
-            note: dict[str, Any] = {"problem": str(error)}
-        except (BadInput, ModelUnavailable, ScoreFailure):
-            raise
-        except Exception as error:
-            if disk_fault(error):
-                raise
-            logging.getLogger(__name__).debug("fit of %s failed", candidate.name, exc_info=True)
-            said = without_folders(f"fitting failed with {type(error).__name__}: {error}")
-            note = {"problem": f"{said}; resuming the run tries it again", AGAIN: True}
+        fitted = self.attempt(candidate, self.benchmark.task, bench)
+        if isinstance(fitted, dict):
+            note = fitted
         else:
             folder = self.fit_folder(candidate)
             shutil.rmtree(folder, ignore_errors=True)
@@ -105,6 +96,21 @@ class Worker:
             trials=tuple(bench.trials),
             note=note,
         )
+
+    def attempt(self, candidate: Candidate, task: Task, bench: Bench) -> Fitted | dict[str, Any]:
+        """The fit, or a note that says why there is none. Errors that are not the approach's own go on."""
+        try:
+            return candidate.strategy.fit(task, bench)
+        except (Diverged, DeadAdapter) as error:
+            return {"problem": str(error)}
+        except (BadInput, ModelUnavailable, ScoreFailure):
+            raise
+        except Exception as error:
+            if disk_fault(error):
+                raise
+            logging.getLogger(__name__).debug("fit of %s failed", candidate.name, exc_info=True)
+            said = without_folders(f"fitting failed with {type(error).__name__}: {error}")
+            return {"problem": f"{said}; resuming the run tries it again", AGAIN: True}
 
     def bench(self, candidate: Candidate, seed: int) -> Bench:
         model = self.models.language(candidate.model).fingerprint if candidate.model else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from advisor.story import Extras
 from benchmarks.contract import (
     Agreement,
     Benchmark,
+    Changed,
     Constraints,
     Curve,
     CurvePoint,
     Evaluation,
     Forgetting,
     Look,
+    Rebuilds,
     State,
 )
 from benchmarks.prices import MachinePrices, TokenPrices
@@ -387,6 +390,52 @@ def more_examples_would_help() -> Bakeoff:
     )
 
 
+def rebuilt(hits: Sequence[int], moved: int, failed: int = 0) -> Rebuilds:
+    """Rebuilds on the first 100 cases: so many right each time, and `moved` cases further on are wrong each next time."""
+    scores = tuple(scores_of(right, 100, moved * draw) for draw, right in enumerate(hits))
+    same = tuple(tuple(a == b for a, b in zip(*pair, strict=True)) for pair in combinations(scores, 2))
+    keys, draws = tuple(f"h{place:03}" for place in range(100)), tuple(range(len(hits)))
+    return Rebuilds(keys=keys, draws=draws, scores=scores, same=same, failed=failed)
+
+
+@situation
+def rebuilt_and_tuning_is_steadier() -> Bakeoff:
+    found = {
+        "majority": (scores_of(30, 300), rebuilt([10] * 5, 0)),
+        "prompting": (scores_of(212, 300, 5), rebuilt([70, 66, 71, 68, 72], 3)),
+        "retrieval": (scores_of(228, 300, 3), rebuilt([76, 75, 77, 74, 76], 2)),
+        "lora": (scores_of(270, 300, 9), rebuilt([90, 91, 89, 90], 0, failed=1)),
+    }
+    return Bakeoff(
+        evaluations=tuple(
+            dataclasses.replace(evaluation_of(name, scores, seconds=0.1), rebuilds=built)
+            for name, (scores, built) in found.items()
+        ),
+        benchmark=benchmark_of(),
+    )
+
+
+def followed(known: int, new: int, old: int, seconds: float | None) -> Changed:
+    return Changed(cases=60, known=known, new=new, old=old, documents=38, seconds=seconds)
+
+
+@situation
+def facts_in_the_documents_change() -> Bakeoff:
+    found = {
+        "majority": (scores_of(30, 300), followed(0, 0, 0, None)),
+        "retrieval": (scores_of(261, 300, 3), followed(52, 47, 3, 0.41)),
+        "lora": (scores_of(228, 300, 5), followed(41, 0, 41, None)),
+        "lora + retrieval": (scores_of(270, 300, 9), followed(54, 44, 8, 0.39)),
+    }
+    return Bakeoff(
+        evaluations=tuple(
+            dataclasses.replace(evaluation_of(name, scores, fitting=[spent("training", 900)]), changed=changed)
+            for name, (scores, changed) in found.items()
+        ),
+        benchmark=benchmark_of(task=task_of(kind="qa", documents=("The return window is 28 days.",))),
+    )
+
+
 def within(margin: float, cases: int = 300) -> Benchmark:
     return dataclasses.replace(benchmark_of(cases=cases), target=None, margin=margin)
 
@@ -441,7 +490,8 @@ def as_text(told: Verdict) -> str:
             story.mistakes,
             story.costs,
             story.consistency,
-            *(each for each in (story.handover, story.grounding, story.planted, story.forgetting) if each.rows),
+            *(each for each in (story.rebuilds, story.changed, story.handover, story.grounding) if each.rows),
+            *(each for each in (story.planted, story.forgetting) if each.rows),
             story.differences,
             story.tuning,
         ),

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.contract import Curve, CurvePoint
 from benchmarks.curve import DRAWS, FURTHEST, as_many_as, bracket, examples_for, gains, sampled, sizes
+from benchmarks.plan import Further
 from benchmarks.store import Store
 from benchmarks.stored import evaluations
 from strategies.approaches.lora import Lora
@@ -166,7 +167,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_finished_run_can_be_asked_for_its_curve(finished: tuple[Path, Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(finished[0], tmp_path / "run"))
     before = sorted(path.name for path in (folder / "adapters").iterdir())
-    run = dataclasses.replace(killed.bakeoff(folder, finished[1]), curve=True)
+    run = dataclasses.replace(killed.bakeoff(folder, finished[1]), further=Further(curve=True))
     run.execute()
     with closing(Store(folder / "run.sqlite")) as store:
         measured = {name: len(list(store.rows(name, "curve"))) for name in store.candidates()}
@@ -191,7 +192,7 @@ def test_a_sample_that_cannot_be_trained_leaves_the_run_without_that_curve(
 
     monkeypatch.setattr(Lora, "rebuilt", diverge)
     folder = Path(shutil.copytree(finished[0], tmp_path / "run"))
-    run = dataclasses.replace(killed.bakeoff(folder, finished[1]), curve=True)
+    run = dataclasses.replace(killed.bakeoff(folder, finished[1]), further=Further(curve=True))
     run.execute()
     with closing(Store(folder / "run.sqlite")) as store:
         found = {each.candidate: each for each in evaluations(run.benchmark, killed.described(run), store)}

@@ -12,7 +12,7 @@ import pytest
 
 from advisor.grounded import who_else_speaks
 from benchmarks.contract import Candidate, Planted, Row
-from benchmarks.plan import Options, planted_units
+from benchmarks.plan import Further, Options, planted_units
 from benchmarks.planted import PLACES, SENTENCES, WORDS, PoisonedIndex, followed, sentence, wanted
 from benchmarks.run import Run
 from benchmarks.store import Store
@@ -100,7 +100,7 @@ def test_a_run_measures_it_when_asked_also_afterwards(model: Path, tmp_path: Pat
     run.execute()
     with closing(Store(run.folder / "run.sqlite")) as store:
         before = store.starts()
-    replace(run, planted=True).execute()
+    replace(run, further=Further(planted=True)).execute()
     with closing(Store(run.folder / "run.sqlite")) as store:
         assert {name: count for name, count in store.starts().items() if name in before} == before
         found = {

@@ -34,6 +34,8 @@ _WORK = {
     "forgetting": "general text",
     "curve": "fewer examples",
     "planted": "planted instructions",
+    "rebuild": "rebuilding",
+    "changed": "changed facts",
 }
 """Kind of a unit of work -> what is said of it."""
 

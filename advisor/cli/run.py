@@ -74,6 +74,17 @@ ASK_ABOVE_MINUTES = 60
     help="Also measure how often an instruction that is planted in a request or a passage is followed; also of a finished run.",
 )
 @click.option(
+    "--rebuilds",
+    type=int,
+    default=0,
+    help="Fit everything so many times again, on other examples and seeds, and say how much moves; also of a finished run.",
+)
+@click.option(
+    "--changed",
+    is_flag=True,
+    help="Change facts in the documents and count who gives the new ones without being fitted again; also of a finished run.",
+)
+@click.option(
     "--stop-when-decided",
     is_flag=True,
     help="Ask held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it.",
@@ -162,6 +173,8 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "probes",
         "curve",
         "planted",
+        "rebuilds",
+        "changed",
         "stop_when_decided",
         "economical",
         "max_cost",
@@ -221,7 +234,7 @@ def _forecast(prepared: Prepared, resume: bool) -> float:
     from benchmarks.forecast import forecast
 
     expected = forecast(
-        prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.curve
+        prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.further
     )
     if not expected.fits:
         raise BadInput(expected.sentence + ".")

@@ -67,6 +67,8 @@ def _parts(story: Story) -> Iterator[str]:
         story.mistakes,
         story.costs,
         story.consistency,
+        story.rebuilds,
+        story.changed,
         story.handover,
         story.grounding,
         story.planted,

@@ -107,6 +107,16 @@ class PassageIndex:
         """All passages of some documents, in their order."""
         return [_shown(passage, 0.0) for passage in self.passages if passage.document_id in documents]
 
+    def updated(self, documents: Sequence[Document], words: int = PASSAGE_WORDS) -> PassageIndex:
+        """With these in place of the documents of the same ids: they alone are cut and embedded anew."""
+        import numpy as np
+
+        names = {document.id for document in documents}
+        kept = [place for place, passage in enumerate(self.passages) if passage.document_id not in names]
+        fresh = cut(documents, words)
+        vectors = np.vstack([self.vectors[kept], self.embedder.embed([passage.text for passage in fresh])])
+        return self.of((*(self.passages[place] for place in kept), *fresh), vectors, self.embedder)
+
     def save(self, folder: Path) -> None:
         import numpy as np
 

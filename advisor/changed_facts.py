@@ -1,0 +1,82 @@
+"""What each approach answers on the day on which facts in the documents change: a table and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from advisor.contract import Table
+from advisor.material import Material
+from advisor.wording import NONE, counted, duration, listed, start
+from benchmarks.contract import Changed, Evaluation
+from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
+
+
+def changed_table(material: Material) -> Table:
+    """No rows where it was not asked for, and only a note where no fact could be changed."""
+    found = _found(material)
+    rows = tuple(_row(material.evaluations[name], each) for name, each in found.items() if each.cases)
+    columns = ("approach", "questions", "answered before", "new answer", "95 % interval", "old answer", "neither")
+    return Table(
+        title="The day facts in the documents change",
+        columns=(*columns, "what following takes"),
+        rows=rows,
+        note=_NOTE if rows else _NOTHING if found else "",
+        numeric=tuple(range(1, 7)),
+    )
+
+
+_NOTE = (
+    "By program numbers and names in the documents were replaced by others of their kind from the task's examples, only where "
+    "the answer stands once in the document that the question names. Nothing was fitted again: what reads documents was given "
+    "the changed ones, what reads none answers as before. New, old and neither: of the questions whose old answer it had "
+    "given. A fact that another document states too may still be found there."
+)
+_NOTHING = (
+    "No fact could be changed with certainty: no answer is a number or a name that stands once in the document that its "
+    "question names, with another of its kind among the examples."
+)
+
+
+def _row(evaluation: Evaluation, found: Changed) -> tuple[str, ...]:
+    counts = (found.new, found.old, found.known - found.new - found.old)
+    new, old, neither = (f"{count:,}" if found.known else NONE for count in counts)
+    if found.seconds is not None:
+        takes = f"{counted(found.documents, 'document')} indexed again, {duration(found.seconds)}"
+    else:
+        takes = f"new examples, and fitting again, {duration(sum(usage.seconds for usage in evaluation.fitting))}"
+    share = " to ".join(f"{100 * bound:.0f}" for bound in _interval(found)) + " %" if found.known else NONE
+    return (evaluation.candidate, f"{found.cases:,}", f"{found.known:,}", new, share, old, neither, takes)
+
+
+def _interval(found: Changed) -> tuple[float, float]:
+    low = clopper_pearson_lower(found.new, found.known, 0.025)
+    return low, clopper_pearson_upper(found.new, found.known, 0.025)
+
+
+def the_day_it_changes(material: Material) -> Iterator[str]:
+    """One sentence on who gives the new answers at once, and who gives the old ones until it is fitted again."""
+    found = {name: each for name, each in _found(material).items() if each.known}
+    readers = {name: each for name, each in found.items() if each.seconds is not None}
+    others = [name for name, each in found.items() if each.seconds is None]
+    told = []
+    if readers:
+        best = max(readers, key=lambda name: clopper_pearson_lower(readers[name].new, readers[name].known, 0.025))
+        each = readers[best]
+        low, high = _interval(each)
+        told.append(
+            f"{best} gives the new answer to {each.new:,} of the {counted(each.known, 'question')} that it had answered "
+            f"({100 * low:.0f} to {100 * high:.0f} %), with no new example and no training"
+        )
+    if others:
+        gives, it = ("gives", "it is") if len(others) == 1 else ("give", "they are")
+        told.append(f"{listed(others)} {gives} the old ones until {it} fitted again with new examples")
+    if told:
+        yield start(f"on the day on which facts in the documents change, {'; '.join(told)}.")
+
+
+def _found(material: Material) -> dict[str, Changed]:
+    return {
+        status.candidate: found
+        for status in material.suitable
+        if (found := material.evaluations[status.candidate].changed) is not None
+    }

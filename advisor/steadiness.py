@@ -1,0 +1,121 @@
+"""How different an approach is after it was built again, from other examples and with another seed: a table and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from advisor.contract import Table
+from advisor.material import Material
+from advisor.reasons import TUNED
+from advisor.wording import NONE, counted, digits, percent
+from benchmarks.contract import Evaluation, Rebuilds
+from benchmarks.rebuilds import SHARE, Share, kept, spread, steadier, turns
+
+_PROMPTED = ("prompting", "retrieval")
+_TITLE = "Built again from other examples"
+
+
+def rebuilds_table(material: Material) -> Table:
+    """No rows where it was not asked for."""
+    rows = tuple(_row(name, found, _groups(material)) for name, found in _rebuilt(material).items())
+    asked = max((len(found.keys) for found in _rebuilt(material).values()), default=0)
+    return Table(
+        title=_TITLE,
+        columns=("approach", "rebuilds", "same answer", "right twice", "wrong twice", "flipped", "figures", "spread"),
+        rows=rows,
+        note=f"Everything was done again, choosing included, each time from another {percent(SHARE)} of the examples and with "
+        f"another seed, the same samples for every approach, and asked {counted(asked, 'held-out case')}. Two rebuilds share "
+        "about four fifths of their examples. Shares are of all pairs of rebuilds; right twice counts as the same answer. "
+        "Spread: standard deviation of the figure in points. In brackets 95 % intervals, for other cases and other rebuilds; "
+        "that of the same answers takes three rebuilds."
+        if rows
+        else "",
+        numeric=tuple(range(1, 8)),
+    )
+
+
+def _row(name: str, found: Rebuilds, groups: Mapping[str, str]) -> tuple[str, ...]:
+    done = _done(found)
+    if len(found.draws) < 2:
+        return (name, done, *[NONE] * 6)
+    figures = sorted(sum(row) / len(row) for row in found.scores)
+    low, high = percent(figures[0]), percent(figures[-1])
+    return (
+        name,
+        done,
+        _share(kept(found, groups)),
+        *map(percent, turns(found)),
+        high if low == high else f"{low.split()[0]}-{high}",
+        _spread(found),
+    )
+
+
+def _done(found: Rebuilds) -> str:
+    """`5`, or `4, 1 failed`."""
+    return f"{len(found.draws)}" + (f", {found.failed} failed" if found.failed else "")
+
+
+def _share(share: Share) -> str:
+    """`91 % (84-96)`, without brackets where one pair is all there is."""
+    if share.lower is None or share.upper is None or share.lower == share.upper:
+        return percent(share.mean)
+    return f"{percent(share.mean)} ({share.lower * 100:.0f}-{share.upper * 100:.0f})"
+
+
+def _spread(found: Rebuilds) -> str:
+    """`1.2 (0.7-4.6)`, in points."""
+    deviation, low, high = (100 * value for value in spread(found))
+    return f"{digits(deviation)} ({digits(low)}-{digits(high)})" if deviation else "0"
+
+
+def tuned_or_prompted(material: Material) -> Iterator[str]:
+    """Whether the measurement agrees that weights are steadier than prompts; nothing where it cannot be told."""
+    sides = [
+        [found for name, found in _rebuilt(material).items() if material.evaluations[name].family in families]
+        for families in (TUNED, _PROMPTED)
+    ]
+    groups = _groups(material)
+    more = steadier(sides[0], sides[1], groups)
+    if more is None or more.lower is None or more.upper is None or more.lower <= 0 <= more.upper:
+        return
+    tuned, prompted = (percent(sum(kept(found, groups).mean for found in side) / len(side)) for side in sides)
+    agrees = more.lower > 0
+    low, high = sorted(abs(round(100 * bound)) for bound in (more.lower, more.upper))
+    yield (
+        f"Built again from other examples, what is tuned keeps {tuned} of its answers and what is prompted {prompted} "
+        f"(with 95 % confidence {low} to {high} points {'fewer' if agrees else 'more'}): the measurement "
+        f"{'agrees' if agrees else 'disagrees'} that weights are steadier than prompts. Steady is not yet right."
+    )
+
+
+def next_time(evaluation: Evaluation) -> Iterator[str]:
+    """One sentence on what the candidate will be like when it is built again."""
+    found = evaluation.rebuilds
+    if found is None:
+        return
+    if found.failed:
+        yield (
+            f"Of {counted(len(found.draws) + found.failed, 'rebuild')} of {evaluation.candidate} {found.failed:,} gave nothing "
+            "that could answer."
+        )
+    if len(found.draws) < 2:
+        return
+    changed = 1 - kept(found, {}).mean
+    if changed:
+        deviation, low, high = (digits(100 * value) for value in spread(found))
+        yield (
+            f"Built again from other examples, {evaluation.candidate} answers {percent(changed)} of the cases differently, and "
+            f"its figure moves by {deviation} points (standard deviation, 95 % interval {low} to {high})."
+        )
+
+
+def _rebuilt(material: Material) -> dict[str, Rebuilds]:
+    return {
+        status.candidate: found
+        for status in material.suitable
+        if (found := material.evaluations[status.candidate].rebuilds) is not None
+    }
+
+
+def _groups(material: Material) -> dict[str, str]:
+    return {case.id: case.group for case in material.benchmark.heldout}

@@ -1,0 +1,280 @@
+"""Changed facts: what may be changed with certainty, who gives the new answers, and a run that is asked for it afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.example import opened
+from advisor.stored import reopen
+from benchmarks.changed import Edit, asks_for_facts, changed, edited, edits, stands
+from benchmarks.contract import Benchmark, Candidate, Changed, Evaluation, Row
+from benchmarks.models import Models
+from benchmarks.plan import Further, Options, further_units
+from benchmarks.run import Run
+from benchmarks.spec_models import ModelSpec
+from benchmarks.store import Store
+from benchmarks.stored import evaluations, rescored
+from strategies.approaches.majority import Majority
+from strategies.approaches.prompting import Prompting
+from strategies.approaches.retrieval import Retrieval
+from strategies.contract import Case, Document, Failure, Outcome, Prediction, Prompt
+from strategies.models.scripted import ScriptedModel
+from strategies.retrieval.chunking import PASSAGE_WORDS
+from strategies.retrieval.index import PassageIndex
+from tests import killed, tiny
+from tests.desk import call
+from tests.situations import SITUATIONS
+
+# ---------------------------------------------------------------- what is changed
+
+
+def about(texts: Sequence[str], asked: Sequence[Case], known: Sequence[tuple[str, str]] = ()) -> Benchmark:
+    """A benchmark over documents d0, d1, ... that is asked these cases and knows these (question, answer) as examples."""
+    documents = tuple(Document(id=f"d{place}", text=text) for place, text in enumerate(texts))
+    taught = tuple(Case(id=f"e{n}", input=text, output=answer) for n, (text, answer) in enumerate(known))
+    bare = tiny.benchmark("qa")
+    fold = replace(bare.task.folds[0], train=taught, selection=())
+    return replace(bare, task=replace(bare.task, documents=documents, folds=(fold,)), heldout=tuple(asked))
+
+
+def asking(text: str, answer: str, *others: str, where: tuple[str, ...] = ("d0",)) -> Case:
+    return Case(id=text, input=text, output=answer, answers=others, document_ids=where)
+
+
+def changes(benchmark: Benchmark) -> dict[str, str]:
+    return {edit.old: edit.new for edit in edits(benchmark, 0)}
+
+
+NUMBERS = [("a", "30 days"), ("b", "1999"), ("c", "seven"), ("d", "450"), ("e", "2.50")]
+
+
+def test_every_change_is_certain_in_the_rooms() -> None:
+    benchmark = tiny.benchmark("qa", heldout=24)
+    made = edits(benchmark, 0)
+    before = {document.id: document.text for document in benchmark.task.documents}
+    after = before | {document.id: document.text for document in edited(benchmark.task, made)}
+    cases = {case.id: case for case in benchmark.heldout}
+    assert len(made) > 12, "both facts of a room"
+    for edit in made:
+        assert before[edit.document][edit.start : edit.end] == edit.old == cases[edit.key].output
+        assert stands(edit.old, before[edit.document])
+        assert stands(edit.new, after[edit.document])
+        assert not stands(edit.old, after[edit.document])
+        assert not stands(edit.new, before[edit.document])
+    assert made == edits(benchmark, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "case"),
+    [
+        ("Returns within 28 days. Refunds within 28 days.", asking("How long?", "28 days")),
+        ("Returns within 28 days.", asking("Is it 28 days?", "28 days")),
+        ("Returns within 28 days, or 28 if you ask.", asking("How long?", "28 days", "28")),
+        ("Returns within 128 days.", asking("How long?", "28")),
+        ("Between 28 and 30 days.", asking("How long?", "28 and 30 days")),
+        ("It is blue and large.", asking("Which colour?", "blue")),
+        ("Yes it is.", asking("Is it?", "Yes")),
+        ("Adler leads it.", asking("Who leads it?", "Adler")),
+        ("Returns within 28 days.", asking("How long?", "28 days", where=())),
+        ("Returns within 28 days.", asking("How long?", "28 days", where=("d0", "d1"))),
+    ],
+    ids=["twice", "asked", "part", "within", "two", "word", "yes", "first word", "no document", "two documents"],
+)
+def test_what_is_not_certain_is_left_alone(text: str, case: Case) -> None:
+    known = [*NUMBERS, ("Who is it?", "Maja Brandt"), ("Which colour?", "green"), ("Is it?", "No")]
+    assert changes(about([text, "Also within 28 days."], [case], known)) == {}
+
+
+def test_a_value_gives_way_to_one_of_its_kind() -> None:
+    texts = ["Founded in 1961 it has 320 people, pays £3.50, and asks within 28 days and six hours."]
+    asked = [asking(*pair) for pair in (("when", "1961"), ("who", "320"), ("what", "3.50"), ("long", "28 days"))]
+    made = changes(about(texts, [*asked, asking("hours", "Six hours", "six hours")], NUMBERS))
+    assert made == {"1961": "1999", "320": "450", "3.50": "2.50", "28": "30", "six": "seven"}
+
+
+def test_a_name_gives_way_to_one_that_answers_such_a_question() -> None:
+    case = asking("Who leads the office?", "Katrin Adler", "Adler")
+    known = [("Where is it?", "Kendal Hall"), ("Who runs it?", "Maja Brandt"), ("Who is away?", "nobody")]
+    text = "The office is led by Katrin Adler since May."
+    assert changes(about([text], [case], known)) == {"Katrin Adler": "Maja Brandt"}
+    assert changes(about([text], [case], known[:1])) == {}
+
+
+def test_two_questions_for_one_fact_share_its_new_value() -> None:
+    asked = [asking("How long?", "28 days"), asking("Until when may I?", "28"), asking("What does it cost?", "12")]
+    benchmark = about(["Within 28 days it costs 12 pounds."], asked, [*NUMBERS, ("f", "9")])
+    made = edits(benchmark, 0)
+    assert sorted(edit.new for edit in made) == ["30", "30", "9"]
+    assert [document.text for document in edited(benchmark.task, made)] == ["Within 30 days it costs 9 pounds."]
+
+
+def test_an_index_is_brought_up_to_date_as_if_it_were_built_anew() -> None:
+    benchmark, embedder = tiny.benchmark("qa"), tiny.WordHashes()
+    now = edited(benchmark.task, edits(benchmark, 0)[:3])
+    names = {document.id for document in now}
+    kept = [document for document in benchmark.task.documents if document.id not in names]
+    texts = [case.input for case in benchmark.heldout]
+    for words in (PASSAGE_WORDS, 6):
+        updated = PassageIndex.build(benchmark.task.documents, embedder, words).updated(now, words)
+        assert updated.search(texts, 3) == PassageIndex.build([*kept, *now], embedder, words).search(texts, 3)
+
+
+# ---------------------------------------------------------------- what is counted
+
+
+def row(key: str, outcome: Outcome) -> Row:
+    return Row(candidate="c", purpose="changed", key=key, outcome=outcome, score=0.0)
+
+
+def said(*texts: str) -> list[Row]:
+    return [row(f"q{place}", Prediction(text=text)) for place, text in enumerate(texts)]
+
+
+def test_who_follows_is_counted_among_those_who_had_answered() -> None:
+    cases = tuple(Case(id=f"q{place}", input="?", output="28 days", answers=("28",)) for place in range(6))
+    benchmark = replace(tiny.benchmark("qa"), heldout=cases)
+    made = [Edit(key=case.id, document="d0", start=0, old="28", new="30") for case in cases]
+    before = {each.key: each for each in said("28 days", "It is 28.", "28", "28", "30", "unknown")}
+    after = [*said("30 days", "It is 30 now, not 28.", "28 days", "30"), *said("", "", "", "", "30", "30")[4:]]
+    note: dict[str, Any] = {"edits": [asdict(edit) for edit in made], "seconds": 0.5}
+    counted = {"cases": 6, "known": 4, "documents": 1}
+    assert changed(benchmark, note, before, after) == Changed(**counted, new=2, old=1, seconds=0.5)
+    after[0] = row("q0", Failure(kind="refused", message="no"))
+    assert changed(benchmark, note, before, after) == Changed(**counted, new=1, old=1, seconds=0.5)
+    without = note | {"seconds": None}
+    assert changed(benchmark, without, before, []) == Changed(**counted, new=0, old=4, seconds=None)
+    assert changed(benchmark, {}, before, after) is None
+
+
+# ---------------------------------------------------------------- a run
+
+
+def room(text: str) -> tuple[str, str]:
+    """Of the last question in the text: which room, and what is asked of it."""
+    asked = re.findall(r"(How many seats has|On which floor is) Room (\w+)\?", text)[-1]
+    return asked[1], "seats" if asked[0].startswith("How") else "floor"
+
+
+def read(prompt: Prompt) -> str:
+    """Answers from the passage in the prompt and from nowhere else."""
+    text = "\n".join(message.content for message in prompt)
+    name, what = room(text)
+    pattern = rf"Room {name} has (\d+) seats" if what == "seats" else rf"Room {name} has \d+ seats\. Its floor is (\d+)"
+    found = re.findall(pattern, text)
+    return found[-1] if found else "unknown"
+
+
+def recall(prompt: Prompt) -> str:
+    """Answers from memory, whatever the prompt says."""
+    name, what = room(prompt[-1].content)
+    place = tiny.ROOMS.index(name)
+    return str(place + 4 if what == "seats" else place)
+
+
+def scripted(folder: Path) -> Run:
+    """Who looks up, who knows by heart, and who always says the same."""
+    made = {name: ScriptedModel(name=name, answer=answer) for name, answer in (("reader", read), ("knower", recall))}
+    models = Models(
+        specs=tuple(ModelSpec(name=name, folder="nowhere") for name in made),
+        dtype="float32",
+        _embedder=tiny.WordHashes(),
+        _placement=tiny.FLOAT32,
+        _ready=dict(made),
+    )
+    return Run(
+        benchmark=tiny.benchmark("qa", heldout=24),
+        candidates=[
+            Candidate(name="retrieval", strategy=Retrieval(), model="reader"),
+            Candidate(name="stubborn", strategy=Retrieval(), model="knower"),
+            Candidate(name="prompting", strategy=Prompting(), model="knower"),
+            Candidate(name="majority", strategy=Majority(), model=""),
+        ],
+        models=models,
+        options=Options(tuning_tokens=2_000, probes=False),
+        folder=folder,
+    )
+
+
+def told(run: Run) -> dict[str, Evaluation]:
+    with closing(Store(run.folder / "run.sqlite")) as store:
+        assert rescored(run.benchmark, store) == 0
+        return {each.candidate: each for each in evaluations(run.benchmark, killed.described(run), store)}
+
+
+def test_who_looks_up_follows_and_who_knows_by_heart_does_not(tmp_path: Path) -> None:
+    run = scripted(tmp_path / "run")
+    run.execute()
+    assert {each.changed for each in told(run).values()} == {None}
+    with closing(Store(run.folder / "run.sqlite")) as store:
+        before = store.starts()
+    replace(run, further=Further(changed=True)).execute()
+    with closing(Store(run.folder / "run.sqlite")) as store:
+        after = store.starts()
+        asked = {name: len(list(store.rows(name, "changed"))) for name in store.candidates()}
+    assert {name: after[name] for name in before} == before
+    found = {name: each.changed for name, each in told(run).items()}
+    counts = {name: (each.known, each.new, each.old) for name, each in found.items() if each is not None}
+    made = len(edits(run.benchmark, 0))
+    assert asked == {"retrieval": made, "stubborn": made, "prompting": 0, "majority": 0}
+    assert counts["retrieval"] == (made, made, 0)
+    assert counts["prompting"] == (made, 0, made)
+    assert counts["stubborn"][:2] == (made, 0)
+    assert counts["majority"][1] == 0
+    looked_up = found["retrieval"]
+    assert looked_up is not None
+    assert looked_up.seconds is not None
+    assert found["prompting"] is not None
+    assert found["prompting"].seconds is None
+    replace(run, further=Further(changed=True)).execute()
+    with closing(Store(run.folder / "run.sqlite")) as store:
+        assert store.starts() == after
+
+
+def test_it_is_planned_for_questions_over_documents_only() -> None:
+    candidate, options = Candidate(name="majority", strategy=Majority(), model=""), Options()
+    kinds = {
+        kind: [unit.kind for unit in further_units(tiny.benchmark(kind), candidate, options, "", Further(changed=True))]
+        for kind in tiny.MAKERS
+    }
+    assert kinds == {"qa": ["changed"], "classification": [], "extraction": [], "generation": []}
+    nameless = tuple(replace(case, document_ids=()) for case in tiny.benchmark("qa").heldout)
+    assert not asks_for_facts(replace(tiny.benchmark("qa"), heldout=nameless))
+
+
+# ---------------------------------------------------------------- as it is told
+
+
+def test_what_is_told_of_the_day() -> None:
+    story = SITUATIONS["facts_in_the_documents_change"]().told().story
+    assert [row[0] for row in story.changed.rows] == ["majority", "retrieval", "lora", "lora + retrieval"]
+    assert sum(line.startswith("On the day on which facts in the documents change") for line in story.reasons) == 1
+    facts = {row["name"]: row["changed"] for row in story.facts["candidates"]}
+    assert facts["lora"] == {"cases": 60, "known": 41, "new": 0, "old": 41, "documents": 38, "seconds": None}
+
+
+def test_where_nothing_can_be_changed_it_says_so_and_an_old_run_says_nothing() -> None:
+    bakeoff = SITUATIONS["facts_in_the_documents_change"]()
+    none = Changed(cases=0, known=0, new=0, old=0, documents=0, seconds=None)
+    story = (
+        replace(bakeoff, evaluations=tuple(replace(each, changed=none) for each in bakeoff.evaluations)).told().story
+    )
+    assert story.changed.rows == ()
+    assert story.changed.note.startswith("No fact could be changed with certainty")
+    assert not any("facts in the documents change" in line for line in story.reasons)
+    with opened() as folder:
+        old = reopen(folder).story
+    assert (old.changed.rows, old.changed.note) == ((), "")
+    assert all(row["changed"] is None for row in old.facts["candidates"])
+
+
+def test_a_task_without_documents_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    done = call(capsys, "run", "support-intents", "--changed", "--dry-run")
+    assert done.code == 2
+    assert "takes questions over documents that name the document of their answer" in done.err
