@@ -38,7 +38,7 @@ def costs_by_volume(material: Material) -> LineChart | None:
     unit = material.costs[shown[0].name].monthly.unit
     volume = material.benchmark.volume
     return LineChart(
-        title=_title(meeting, Goal.of(material.benchmark), (volume, unit)),
+        title=_tied(material, meeting) or _title(meeting, Goal.of(material.benchmark), (volume, unit)),
         across="requests a month",
         upwards=f"{of_what(unit)} a month",
         unit=unit,
@@ -87,6 +87,17 @@ def _points(line: Line, low: float, high: float) -> tuple[tuple[float, float], .
     steps = [low * (high / low) ** (step / _SAMPLES) for step in range(_SAMPLES + 1)]
     volumes = sorted({*steps, *([bend] if low < bend < high else [])})
     return tuple((volume, cost) for volume in volumes if (cost := line.at(volume)) > 0)
+
+
+def _tied(material: Material, meeting: Sequence[Line]) -> str:
+    """Empty unless the named one is chosen although another that meets costs a little less, which timings cannot tell."""
+    named, volume = material.named, material.benchmark.volume
+    if named not in [line.name for line in meeting]:
+        return ""
+    least = min(meeting, key=lambda line: line.at(volume)).name
+    if least == named or not material.ranking.tie(named, least):
+        return ""
+    return f"{start(named)} and {least} cost about the same at {volume:,} requests a month"
 
 
 def _title(meeting: Sequence[Line], goal: Goal, at: tuple[int, str]) -> str:

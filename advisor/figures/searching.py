@@ -91,7 +91,8 @@ def _table(found: Sequence[tuple[str, tuple[tuple[float, float], ...]]], rising:
         rows=rows,
         note=(
             "The selection score of what would have been chosen among so many of the configurations, on average over which. "
-            "None counts higher than those that were preferred to it; short trainings that only rank count as spent before. Still rising: the budget ended before the search did."
+            "None counts higher than those that were preferred to it; short trainings that only rank count as spent before. "
+            "Still rising: the budget ended before the search did."
         ),
         numeric=(1, 2, 3, 4, 5, 6),
     )

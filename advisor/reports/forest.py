@@ -12,6 +12,8 @@ from advisor.reports.text import one_line
 
 _NAMES = 200.0
 """Pixels of a line of a name beside its interval."""
+_LEAST = 0.04
+"""An axis is at least so long."""
 _TONES = {"above": "state-meets", "below": "state-misses", "open": "state-other"}
 
 
@@ -62,8 +64,11 @@ def _row(each: Estimate, narrow: bool, room: float) -> tuple[tuple[str, ...], fl
 def _ticks(forest: Forest, most: int) -> tuple[float, ...]:
     seen = [value for each in forest.estimates for value in (each.value, each.lower, each.upper)]
     low, high = min([*seen, *_zero(forest)]), max([*seen, *_zero(forest)])
-    ticks = step_ticks(low, high, most)
-    return ticks if forest.zero is not None else tuple(tick for tick in ticks if tick < 1 + 1e-9)
+    if high - low < _LEAST:
+        low, high = low - _LEAST / 2, high + _LEAST / 2
+    if forest.zero is None:
+        low, high = max(low, 0.0), min(high, 1.0)
+    return step_ticks(low, high, most)
 
 
 def _zero(forest: Forest) -> tuple[float, ...]:
@@ -80,11 +85,11 @@ def _axis(root: ET.Element, forest: Forest, axis: Axis, at: tuple[tuple[float, .
     if forest.zero is not None:
         x = axis.at(forest.zero)
         line(root, "stroke", (x, top - 16, x, bottom))
-        left, right = (one_line(side) for side in forest.sides)
-        if left and text_width(left, SIZE) + 24 < x:
-            text(root, (x - 8, top - 8), f"\u2190 {left}", "tick", "end")
-        if right:
-            text(root, (x + 8, top - 8), f"{right} \u2192", "tick", "start")
+        left, right = f"\u2190 {one_line(forest.sides[0])}", f"{one_line(forest.sides[1])} \u2192"
+        if forest.sides[0] and text_width(left, SIZE) + 8 < x:
+            text(root, (x - 8, top - 8), left, "tick", "end")
+        if forest.sides[1] and x + 8 + text_width(right, SIZE) < axis.end + 20:
+            text(root, (x + 8, top - 8), right, "tick", "start")
 
 
 def _label(forest: Forest, tick: float) -> str:

@@ -41,7 +41,10 @@ class _Sheet:
     x: Axis
     y: Axis
     chosen: str | None
-    taken: list[Box] = field(default_factory=list)
+    courses: list[Box] = field(default_factory=list)
+    """What lines take; a name may stand right where its own line ends."""
+    words: list[Box] = field(default_factory=list)
+    """What texts and rings take."""
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         return self.x.at(x), self.y.at(y)
@@ -149,11 +152,11 @@ def _stated(sheet: _Sheet, frame: tuple[float, float, float, float]) -> None:
         half = text_width(words, SIZE) / 2
         line(sheet.root, "target", (at, top - 6, at, bottom))
         middle = min(max(at, half), right - half)
-        sheet.taken.append(text(sheet.root, (middle, top - 12), words, "target-name", "middle"))
+        sheet.words.append(text(sheet.root, (middle, top - 12), words, "target-name", "middle"))
     if sheet.chart.goal:
         at, words = sheet.y.at(sheet.chart.goal[0]), one_line(sheet.chart.goal[1])
         line(sheet.root, "target", (left + 8, at, right, at))
-        sheet.taken.append(
+        sheet.words.append(
             text(sheet.root, (left + 14, at - 6 if at > top + 14 else at + 15), words, "target-name", "start")
         )
 
@@ -171,7 +174,7 @@ def _series(sheet: _Sheet, each: Series) -> None:
     if len(points) > 1:
         path(drawn, f"course{sheet.loud(each)}", points)
         for (x1, y1), (x2, y2) in pairwise(points):
-            sheet.taken.extend(along((x1, y1, x2, y2))[::3])
+            sheet.courses.extend(along((x1, y1, x2, y2))[::3])
     for x, low, high in each.ranges:
         line(drawn, "bar", (*sheet.at(x, low), *sheet.at(x, high)))
     for point in points if each.dots else points[-1:]:
@@ -200,12 +203,12 @@ def _beside(
         return False
     extent = max(text_width(one, SIZE) for one in words) * 1.08, LINE * len(words)
     near = Box(x - 7, y - 7, x + 7, y + 7)
-    taken = [box for box in sheet.taken if not box.touches(near)]
+    taken = [*(box for box in sheet.courses if not box.touches(near)), *sheet.words]
     frame = Box(sheet.x.start, top, sheet.x.end + 8, bottom - 10)
     spot = place(Mark(x=x, y=y, top=y - 4, bottom=y + 4), extent, taken, (), frame)
     if spot is None or spot.leader is not None:
         return False
-    sheet.taken.append(spot.box)
+    sheet.words.append(spot.box)
     _write(sheet, each, words, (spot.box.left, spot.box.top))
     return True
 
@@ -230,14 +233,14 @@ def _sign(sheet: _Sheet, sign: Signed, frame: Box) -> None:
     dot(sheet.root, (x, y), "ring", 5)
     extent = (text_width(sign.text, SIZE), LINE)
     near = Box(x - 9, y - 9, x + 9, y + 9)
-    taken = [box for box in sheet.taken if not box.touches(near)]
+    taken = [*(box for box in sheet.courses if not box.touches(near)), *sheet.words]
     spot = place(Mark(x=x, y=y, top=y - 5, bottom=y + 5), extent, taken, (), frame)
     if spot is not None:
         if spot.leader:
             line(sheet.root, "leader", spot.leader)
         text(sheet.root, (spot.box.left, spot.box.top + 12.5), sign.text, "name", "start")
-        sheet.taken.append(spot.box)
-    sheet.taken.append(near)
+        sheet.words.append(spot.box)
+    sheet.words.append(near)
 
 
 # ---------------------------------------------------------------- words

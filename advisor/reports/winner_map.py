@@ -11,7 +11,7 @@ from advisor.drawn import Cell, Strip, WinnerMap
 from advisor.reports.canvas import LINE, NARROW, SIZE, closed, dot, group, hue, level_ticks, line, named, opened, text
 from advisor.reports.labels import Box, text_width, wrapped
 from advisor.reports.scales import Axis, count_ticks
-from advisor.reports.text import one_line
+from advisor.reports.text import one_line, shortened
 
 _EASIER, _HARDER = 25, 5
 """Goals that are shown below the stated one, and above the last that anything is shown to meet."""
@@ -40,7 +40,7 @@ def draw_map(chart: WinnerMap, width: int, identifier: str) -> str:
     root = opened(chart.title, described(chart), identifier)
     narrow = width < NARROW
     first, last = _shown(chart)
-    left = 10.0 + max(text_width(one_line(goal), SIZE) * 1.08 for goal in chart.goals[first : last + 1])
+    left = 10.0 + max(text_width(_goal(chart, place), SIZE) * 1.08 for place in range(first, last + 1))
     top, right = 46.0, width - 6.0
     bottom = top + max(250 if narrow else 340, 24 * (last + 1 - first if chart.noun == "margin" else 0))
     ends = chart.strips[0].cells[0].above, chart.strips[0].cells[-1].upto
@@ -74,14 +74,17 @@ def described(chart: WinnerMap) -> str:
     return " ".join(said)
 
 
+def _goal(chart: WinnerMap, place: int) -> str:
+    return shortened(one_line(chart.goals[place]), 12)
+
+
 def _shown(chart: WinnerMap) -> tuple[int, int]:
     count = len(chart.goals)
     if chart.noun == "margin":
         return 0, count - 1
-    reached = max(strip.last for strip in chart.strips if any(cell.named for cell in strip.cells))
-    hardest = max(
-        (strip.last for strip in chart.strips if _kind(strip.cells[0])[0] != "nothing meets"), default=reached
-    )
+    reached = max((strip.last for strip in chart.strips if any(cell.named for cell in strip.cells)), default=count - 1)
+    open_still = (strip.last for strip in chart.strips if any(cell.verdict != "nothing meets" for cell in strip.cells))
+    hardest = max(open_still, default=reached)
     own = reached if chart.own is None else chart.own
     return max(0, min(own, reached) - _EASIER), min(count - 1, max(hardest, own) + _HARDER)
 
@@ -205,12 +208,12 @@ def _goal_ticks(sheet: _Sheet) -> Iterator[tuple[float, str, bool]]:
     own = sheet.map.own
     if own is not None and first <= own <= last:
         taken.append(_middle(sheet, own))
-        yield taken[0], one_line(sheet.map.goals[own]), True
+        yield taken[0], _goal(sheet.map, own), True
     for goal in sheet.map.round:
         y = _middle(sheet, goal)
         if first <= goal <= last and all(abs(y - other) >= 22 for other in taken):
             taken.append(y)
-            yield y, one_line(sheet.map.goals[goal]), False
+            yield y, _goal(sheet.map, goal), False
 
 
 # ---------------------------------------------------------------- names
