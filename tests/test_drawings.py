@@ -219,7 +219,7 @@ def test_the_map_names_its_areas_and_stripes_what_is_not_decided(width: int) -> 
     chart = figures()["winners"]
     svg = assert_readable(draw_map(chart, width, "m"), width)
     written = " ".join(text.text or "" for text in svg.iter("text"))
-    for words in (NAMES[6], f"{CHOICE}, or a cheaper one that is undecided", "nothing meets it", "80 %"):
+    for words in (NAMES[6], f"{CHOICE}, or a preferred one that is undecided", "nothing meets it", "80 %"):
         assert words in written
     solid = [rect for rect in svg.iter("rect") if rect.get("class") == "area"]
     striped = [rect for rect in svg.iter("rect") if rect.get("class") == "striped"]

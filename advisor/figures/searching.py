@@ -18,13 +18,14 @@ from strategies.contract import Trial
 
 def searching(material: Material) -> LineChart | None:
     """None where no approach spent tokens on choosing among configurations with a score."""
-    found: dict[tuple[object, ...], tuple[str, int, tuple[tuple[float, float], ...]]] = {}
+    found: dict[tuple[str, ...], tuple[str, int, tuple[tuple[float, float], ...]]] = {}
     for place, status in enumerate(material.suitable):
         trials = material.extras.trials.get(status.candidate, ())
         points = expected(trials)
-        searched = (*sorted({trial.approach for trial in trials}), material.evaluations[status.candidate].model)
-        if len(points) > 1 and points[-1][0] > 0:
-            found.setdefault(searched, (status.candidate, place, points))
+        search = (*sorted({trial.approach for trial in trials}), material.evaluations[status.candidate].model)
+        shorter = search not in found or len(status.candidate) < len(found[search][0])
+        if len(points) > 1 and points[-1][0] > 0 and shorter:
+            found[search] = (status.candidate, place, points)
     if not found:
         return None
     rising = {name for name, _, _ in found.values() if material.evaluations[name].rising}

@@ -179,7 +179,7 @@ def _title(asked: WhatIf, goals: Sequence[str], strips: Sequence[Strip], own: in
         return f"With {asks} nothing is decided, at any volume shown"
     if cell.verdict == "choose":
         return f"With {asks} {cell.named} is the choice at any volume shown"
-    return f"With {asks} {cell.named} is safe at any volume shown, and a cheaper approach is undecided"
+    return f"With {asks} {cell.named} is safe at any volume shown, and one that would be preferred is undecided"
 
 
 def _round(goals: Sequence[str], noun: str) -> tuple[int, ...]:

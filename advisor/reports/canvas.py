@@ -14,6 +14,8 @@ from advisor.wording import start
 
 SIZE, LINE = 12.5, 16.0
 """Height of letters and of a line of text, in pixels."""
+BOLD = 1.14
+"""How much wider bold letters are."""
 LONGEST_NAME = 90
 """Characters of a name."""
 NARROW = 560
@@ -52,7 +54,7 @@ def text(parent: ET.Element, at: tuple[float, float], words: str, kind: str, anc
     x, y = at
     where = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor}
     ET.SubElement(parent, "text", {"class": kind, **where}).text = words
-    width = text_width(words, SIZE) * (1.08 if "chosen" in kind else 1)
+    width = text_width(words, SIZE) * (BOLD if "chosen" in kind else 1)
     left = x - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
     return Box(left, y - 12, left + width, y + 4)
 
@@ -109,7 +111,7 @@ def key(parent: ET.Element, entries: Sequence[tuple[str, str, str]], width: floa
     y = top
     for number, name, kind in entries:
         y += 4
-        for place, words in enumerate(wrapped(name, SIZE, width - 44)):
+        for place, words in enumerate(wrapped(name, SIZE, (width - 44) / (BOLD if "chosen" in kind else 1))):
             y += LINE
             if place == 0:
                 text(parent, (22, y), number, kind, "end")

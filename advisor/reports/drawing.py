@@ -9,7 +9,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from advisor.contract import Picture, Point
-from advisor.reports.canvas import LINE, NARROW, SIZE, Anchor, closed, key, line, named, opened, text
+from advisor.reports.canvas import BOLD, LINE, NARROW, SIZE, Anchor, closed, key, line, named, opened, text
 from advisor.reports.labels import Box, Mark, along, dot, place, place_across, text_width, wrapped
 from advisor.reports.scales import MACHINE_TIME, Axis, cost_axis, is_wide, share_axis
 from advisor.reports.text import one_line
@@ -182,7 +182,7 @@ class _Label(NamedTuple):
 def _name(sheet: _Sheet, mark: Mark, label: _Label, frame: Box) -> bool:
     """Writes a text at the nearest free place, on as many lines as it needs; False where there is none."""
     lines = wrapped(label.text, SIZE, _LABEL)
-    extent = max(text_width(words, SIZE) for words in lines) * (1.08 if label.chosen else 1), LINE * len(lines)
+    extent = max(text_width(words, SIZE) for words in lines) * (BOLD if label.chosen else 1), LINE * len(lines)
     spot = place(mark, extent, sheet.taken, sheet.rules, frame)
     if spot is None and label.keyed:
         spot = place_across(mark, extent, sheet.taken, frame)

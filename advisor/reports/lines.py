@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 from advisor.drawn import LineChart, Series, Signed
 from advisor.reports.canvas import (
+    BOLD,
     LINE,
     NARROW,
     SIZE,
@@ -59,7 +60,10 @@ def draw_lines(chart: LineChart, width: int, identifier: str, chosen: str | None
     root = opened(chart.title, described(chart), identifier)
     narrow = width < NARROW
     top = 46.0 if chart.here else 28.0
-    names = [_name(each, place + 1, narrow) for place, each in enumerate(chart.series)]
+    names = [
+        (str(number),) if narrow else wrapped(_full(each), SIZE, _NAMES / (BOLD if each.name == chosen else 1))
+        for number, each in enumerate(chart.series, start=1)
+    ]
     needed = sum(LINE * len(lines) + 2 for lines in names)
     bottom = top + max(250 if narrow else 330, needed)
     left = 8.0 + max(text_width(label, SIZE) for _, label in _upright(chart, bottom, top)[1])
@@ -201,7 +205,7 @@ def _beside(
     (x, y), (top, bottom) = at
     if sheet.x.end - x < 24:
         return False
-    extent = max(text_width(one, SIZE) for one in words) * 1.08, LINE * len(words)
+    extent = max(text_width(one, SIZE) for one in words) * BOLD, LINE * len(words)
     near = Box(x - 7, y - 7, x + 7, y + 7)
     taken = [*(box for box in sheet.courses if not box.touches(near)), *sheet.words]
     frame = Box(sheet.x.start, top, sheet.x.end + 8, bottom - 10)
@@ -244,10 +248,6 @@ def _sign(sheet: _Sheet, sign: Signed, frame: Box) -> None:
 
 
 # ---------------------------------------------------------------- words
-
-
-def _name(each: Series, number: int, narrow: bool) -> tuple[str, ...]:
-    return (str(number),) if narrow else wrapped(_full(each), SIZE, _NAMES)
 
 
 def _full(each: Series) -> str:

@@ -8,7 +8,21 @@ from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 from advisor.drawn import Cell, Strip, WinnerMap
-from advisor.reports.canvas import LINE, NARROW, SIZE, closed, dot, group, hue, level_ticks, line, named, opened, text
+from advisor.reports.canvas import (
+    BOLD,
+    LINE,
+    NARROW,
+    SIZE,
+    closed,
+    dot,
+    group,
+    hue,
+    level_ticks,
+    line,
+    named,
+    opened,
+    text,
+)
 from advisor.reports.labels import Box, text_width, wrapped
 from advisor.reports.scales import Axis, count_ticks
 from advisor.reports.text import one_line, shortened
@@ -35,12 +49,12 @@ class _Sheet:
 
 
 def draw_map(chart: WinnerMap, width: int, identifier: str) -> str:
-    """SVG markup `width` units wide, with a text alternative. Solid: chosen; striped: a cheaper approach is undecided, or
-    nothing is decided; empty: nothing meets. `identifier` must be unique in the page."""
+    """SVG markup `width` units wide, with a text alternative. Solid: chosen; striped: not decided, or not
+    whether one that would be preferred meets; empty: nothing meets. `identifier` must be unique in the page."""
     root = opened(chart.title, described(chart), identifier)
     narrow = width < NARROW
     first, last = _shown(chart)
-    left = 10.0 + max(text_width(_goal(chart, place), SIZE) * 1.08 for place in range(first, last + 1))
+    left = 10.0 + max(text_width(_goal(chart, place), SIZE) * BOLD for place in range(first, last + 1))
     top, right = 46.0, width - 6.0
     bottom = top + max(250 if narrow else 340, 24 * (last + 1 - first if chart.noun == "margin" else 0))
     ends = chart.strips[0].cells[0].above, chart.strips[0].cells[-1].upto
@@ -269,7 +283,7 @@ def _words(kind: _Kind) -> str:
     verdict, name = kind
     if name is None:
         return "nothing meets it" if verdict == "nothing meets" else "not decided"
-    return named(name) if verdict == "choose" else f"{named(name)}, or a cheaper one that is undecided"
+    return named(name) if verdict == "choose" else f"{named(name)}, or a preferred one that is undecided"
 
 
 def _legend(sheet: _Sheet, kinds: Sequence[_Kind], at: tuple[float, float]) -> float:
