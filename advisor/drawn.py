@@ -163,7 +163,7 @@ class WinnerMap:
     """From easy to hard."""
     own: int | None
     """The goal that was stated before the run, as an index."""
-    round: tuple[int, ...]
+    labelled: tuple[int, ...]
     """Goals that an axis is labelled with, as indexes, the roundest first."""
     volume: int
     colours: Mapping[str, int]

@@ -140,7 +140,7 @@ def figures() -> dict[str, Any]:
             goals=tuple(f"{goal} %" for goal in range(70, 101)),
             strips=(Strip(first=0, last=14, cells=cells), Strip(first=15, last=30, cells=(nothing,))),
             own=10,
-            round=(0, 10, 20, 30),
+            labelled=(0, 10, 20, 30),
             volume=10_000,
             colours={name: place for place, name in enumerate(NAMES)},
             table=small,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import combinations, pairwise
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -192,14 +192,14 @@ def maps(draw: Any) -> WinnerMap:
             named = draw(st.sampled_from(names)) if verdict in ("choose", "safe but cheaper undecided") else None
             cells.append(Cell(above=above, upto=upto, verdict=verdict, named=named, unsettled=()))
         strips.append(Strip(first=first, last=last - 1, cells=tuple(cells)))
-    noun = "target" if count > 12 else "margin"
+    noun: Literal["target", "margin"] = "target" if count > 12 else "margin"
     return WinnerMap(
         title=draw(WORDS),
         noun=noun,
         goals=tuple(f"{goal} {'%' if noun == 'target' else 'points'}" for goal in range(count)),
         strips=tuple(strips),
         own=draw(st.one_of(st.none(), st.integers(0, count - 1))),
-        round=tuple(range(0, count, 5 if noun == "target" else 1)),
+        labelled=tuple(range(0, count, 5 if noun == "target" else 1)),
         volume=draw(st.integers(100, 1_000_000)),
         colours={name: place for place, name in enumerate(names)},
         table=NUMBERS,

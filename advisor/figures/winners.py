@@ -37,7 +37,7 @@ def winner_map(material: Material) -> WinnerMap | None:
         goals=goals,
         strips=strips,
         own=own,
-        round=_round(goals, asked.noun),
+        labelled=_labelled(goals, asked.noun),
         volume=asked.volume,
         colours={status.candidate: place for place, status in enumerate(material.suitable)},
         table=_table(asked, goals, strips),
@@ -182,7 +182,7 @@ def _title(asked: WhatIf, goals: Sequence[str], strips: Sequence[Strip], own: in
     return f"With {asks} {cell.named} is safe at any volume shown, and one that would be preferred is undecided"
 
 
-def _round(goals: Sequence[str], noun: str) -> tuple[int, ...]:
+def _labelled(goals: Sequence[str], noun: str) -> tuple[int, ...]:
     """Every margin; of the targets the multiples of 50, 20, 10 and 5 %."""
     if noun == "margin":
         return tuple(range(len(goals)))

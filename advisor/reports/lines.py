@@ -53,6 +53,10 @@ class _Sheet:
     def loud(self, each: Series) -> str:
         return " chosen" if each.name == self.chosen else ""
 
+    def kind(self, each: Series) -> str:
+        """The class of the name of a line."""
+        return "name quiet" if each.quiet else f"name {hue(each.colour)}{self.loud(each)}"
+
 
 def draw_lines(chart: LineChart, width: int, identifier: str, chosen: str | None = None) -> str:
     """SVG markup `width` units wide, with a text alternative. Names stand at the ends of their lines, or in a key below
@@ -66,9 +70,9 @@ def draw_lines(chart: LineChart, width: int, identifier: str, chosen: str | None
     ]
     needed = sum(LINE * len(lines) + 2 for lines in names)
     bottom = top + max(250 if narrow else 330, needed)
-    left = 8.0 + max(text_width(label, SIZE) for _, label in _upright(chart, bottom, top)[1])
-    right = width - (26.0 if narrow else _NAMES + 18)
     y, ticks = _upright(chart, bottom, top)
+    left = 8.0 + max(text_width(label, SIZE) for _, label in ticks)
+    right = width - (26.0 if narrow else _NAMES + 18)
     sheet = _Sheet(chart=chart, root=root, x=_across(chart, left + 10, right), y=y, chosen=chosen)
     _axes(sheet, ticks, (left, right, top, bottom), narrow)
     for each in chart.series:
@@ -79,10 +83,7 @@ def draw_lines(chart: LineChart, width: int, identifier: str, chosen: str | None
         _sign(sheet, sign, Box(left + 2, top - 4, right, bottom - 2))
     height = bottom + 46
     if narrow:
-        entries = [
-            (str(place), _full(each), f"name {hue(each.colour)}{sheet.loud(each)}" if not each.quiet else "name quiet")
-            for place, each in enumerate(chart.series, start=1)
-        ]
+        entries = [(str(number), _full(each), sheet.kind(each)) for number, each in enumerate(chart.series, start=1)]
         height = key(root, entries, width, bottom + 46) + 8
     return closed(root, width, height)
 
@@ -218,9 +219,8 @@ def _beside(
 
 
 def _write(sheet: _Sheet, each: Series, words: Sequence[str], at: tuple[float, float]) -> None:
-    kind = "name quiet" if each.quiet else f"name {hue(each.colour)}{sheet.loud(each)}"
     for number, one in enumerate(words):
-        text(sheet.root, (at[0], at[1] + 12.5 + LINE * number), one, kind, "start")
+        text(sheet.root, (at[0], at[1] + 12.5 + LINE * number), one, sheet.kind(each), "start")
 
 
 def _tip(sheet: _Sheet, each: Series) -> tuple[float, float]:

@@ -223,7 +223,7 @@ def _goal_ticks(sheet: _Sheet) -> Iterator[tuple[float, str, bool]]:
     if own is not None and first <= own <= last:
         taken.append(_middle(sheet, own))
         yield taken[0], _goal(sheet.map, own), True
-    for goal in sheet.map.round:
+    for goal in sheet.map.labelled:
         y = _middle(sheet, goal)
         if first <= goal <= last and all(abs(y - other) >= 22 for other in taken):
             taken.append(y)
