@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from advisor.drawn import Forest, LineChart, WinnerMap
+from advisor.drawn import Picture as Picture
+from advisor.drawn import Point as Point
+from advisor.drawn import Table as Table
 from benchmarks.contract import Evaluation, Procedure, State
 
 
@@ -119,41 +123,6 @@ class Recommendation:
 # ---------------------------------------------------------------- the story
 
 
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table as text: every format only lays it out. `emphasis` are indexes of rows to set off."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-    numeric: tuple[int, ...] = ()
-    """Columns to align to the right."""
-    emphasis: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """One candidate in the accuracy-against-cost picture. `cost` None: unknown, drawn apart."""
-
-    name: str
-    cost: float | None
-    figure: float
-    lower: float
-    upper: float
-    state: State
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """Accuracy against cost."""
-
-    title: str
-    cost_unit: str
-    points: tuple[Point, ...]
-    target: float | None
-
-
 Part = tuple[float, float, float]
 """A sum of money, or seconds: its value, and the low and the high of its range."""
 
@@ -244,6 +213,16 @@ class Story:
     method: tuple[str, ...]
     picture: Picture
     what_if: WhatIf | None = None
+    volumes: LineChart | None = None
+    """What a month costs at which volume; figures are None where there is nothing to show."""
+    winners: WinnerMap | None = None
+    learning: LineChart | None = None
+    apart: Forest | None = None
+    """The paired differences."""
+    stable: Forest | None = None
+    """How many answers stay the same, check by check."""
+    searched: LineChart | None = None
+    """What choosing would have found with fewer tries."""
     disagreements: tuple[ExampleAnswers, ...] = ()
     recorded: bool = False
     """A stored example run, told so in every format."""

@@ -166,12 +166,18 @@ def _outcome(
     undecided = [name for name in usable if statuses[name].state is State.UNDECIDED]
     if not meeting:
         return _Outcome(verdict="undecided" if undecided else "nothing meets", best=best, unsettled=tuple(undecided))
-    safe = ranking.first(meeting)
-    others = [name for name in usable if name in undecided + meeting and name != safe]
-    unsettled = tuple(name for name in others if _may_replace(name, safe, meeting, ranking))
+    safe, unsettled = settled(meeting, undecided, ranking)
     return _Outcome(
         verdict="safe but cheaper undecided" if unsettled else "choose", safe=safe, best=best, unsettled=unsettled
     )
+
+
+def settled(meeting: Sequence[str], undecided: Sequence[str], ranking: Ranking) -> tuple[str, tuple[str, ...]]:
+    """Of those that meet the one to prefer, and who might replace it: the undecided that would be preferred if they met,
+    and those of which that cannot be told; in the order of the ranking. Raises ValueError where nothing meets."""
+    safe = ranking.first(meeting)
+    others = [name for name in ranking.order if name in (*undecided, *meeting) and name != safe]
+    return safe, tuple(name for name in others if _may_replace(name, safe, meeting, ranking))
 
 
 def _at_targets(

@@ -18,20 +18,20 @@ _GAIN = 0.02
 
 def curve_table(material: Material) -> Table:
     """One row for each candidate that was measured with fewer examples; empty where none was."""
-    learning = _learning(material)
-    if not learning:
+    found = learning(material)
+    if not found:
         return Table(title="What more examples would bring", columns=("approach",), rows=())
-    sizes = [point.examples for point in _points(learning[0])]
+    sizes = [point.examples for point in _points(found[0])]
     ahead = [factor * sizes[-1] for factor in (2, FURTHEST)]
     rows = [
         (
             each.candidate,
-            *(percent(_mean(point.scores)) for point in _points(each)),
-            *(_range(*bracket(_points(each), _mean(_points(each)[-1].scores), examples)) for examples in ahead),
+            *(percent(mean(point.scores)) for point in _points(each)),
+            *(_range(*bracket(_points(each), mean(_points(each)[-1].scores), examples)) for examples in ahead),
         )
-        for each in learning
+        for each in found
     ]
-    first = _points(learning[0])[0].scores
+    first = _points(found[0])[0].scores
     return Table(
         title="What more examples would bring",
         columns=("approach", *(f"{size:,} examples" for size in sizes), *(f"{number:,}, expected" for number in ahead)),
@@ -56,7 +56,7 @@ def towards_the_target(material: Material) -> list[str]:
     order = [each.candidate for each in material.statuses]
     meets = named is not None and statuses[named].state is State.MEETS
     found = []
-    for each in sorted(_learning(material), key=lambda each: -each.figure):
+    for each in sorted(learning(material), key=lambda each: -each.figure):
         wanted = statuses[each.candidate].state in (State.MISSES, State.UNDECIDED) and each.figure < target
         if wanted and (not meets or named is None or order.index(each.candidate) < order.index(named)):
             found.append(_towards(each, target, Goal.of(material.benchmark), material.extras.label_price))
@@ -87,7 +87,7 @@ def _towards(each: Evaluation, target: float, goal: Goal, price: tuple[float, st
 
 def worth_of_the_prompt(material: Material) -> list[str]:
     """With how many examples the best tuned approach answers as well as the best prompt, which needs none."""
-    tuned = [each for each in _learning(material) if each.family in TUNED]
+    tuned = [each for each in learning(material) if each.family in TUNED]
     prompts = [each for each in material.evaluations.values() if each.family == "prompting" and each.scores]
     if not tuned or not prompts:
         return []
@@ -111,7 +111,8 @@ def worth_of_the_prompt(material: Material) -> list[str]:
     ]
 
 
-def _learning(material: Material) -> list[Evaluation]:
+def learning(material: Material) -> list[Evaluation]:
+    """The candidates that were measured with fewer examples too."""
     return [each for status in material.suitable if (each := material.evaluations[status.candidate]).curve is not None]
 
 
@@ -119,7 +120,8 @@ def _points(evaluation: Evaluation) -> Sequence[CurvePoint]:
     return () if evaluation.curve is None else evaluation.curve.points
 
 
-def _mean(scores: Sequence[Sequence[float]]) -> float:
+def mean(scores: Sequence[Sequence[float]]) -> float:
+    """Over the cases of all samples of one size."""
     return sum(map(sum, scores)) / sum(map(len, scores))
 
 

@@ -9,6 +9,12 @@ from typing import Any
 from advisor.changed_facts import changed_table, the_day_it_changes
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
+from advisor.figures.consistency import consistency
+from advisor.figures.costs_by_volume import costs_by_volume
+from advisor.figures.differences import differences
+from advisor.figures.learning import learning_curves
+from advisor.figures.searching import searching
+from advisor.figures.winners import winner_map
 from advisor.forgotten import forgetting_table
 from advisor.grounded import grounding_table, planted_table
 from advisor.handed_over import handover_table, let_a_person_help
@@ -85,6 +91,12 @@ def tell(
         method=method(material),
         picture=picture(material),
         what_if=extras.what_if,
+        volumes=costs_by_volume(material),
+        winners=winner_map(material),
+        learning=learning_curves(material),
+        apart=differences(material),
+        stable=consistency(material),
+        searched=searching(material),
         disagreements=extras.disagreements,
         recorded=extras.recorded,
         provenance=dict(extras.provenance),

@@ -18,6 +18,7 @@ from advisor.contract import (
     Status,
     Table,
 )
+from advisor.figures.differences import interval
 from advisor.material import Material
 from advisor.wording import (
     NONE,
@@ -309,12 +310,11 @@ def _step_amount(items: Sequence[CostItem], name: str) -> str:
 
 
 def _difference(each: Difference) -> tuple[str, ...]:
-    low, high = (f"{whole:+d}" if (whole := round(value * 100)) else "0" for value in (each.lower, each.upper))
     return (
         each.first,
         each.second,
         points(each.mean),
-        f"{low} to {high}",
+        interval(each),
         probability(each.p_value),
         f"{each.only_first_right:,}",
         f"{each.only_second_right:,}",

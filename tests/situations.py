@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from advisor.contract import Story, Table, Verdict
+from advisor.drawn import Forest, LineChart, WinnerMap
 from advisor.story import Extras
 from benchmarks.contract import (
     Agreement,
@@ -479,6 +480,8 @@ def as_text(told: Verdict) -> str:
     """What a reader sees of a story, without any layout: what the golden files hold."""
     story = told.story
     parts = [story.title, story.headline, story.confidence, f"verdict: {story.verdict}; choice: {story.choice}"]
+    if titles := [figure.title for figure in figures(story)]:
+        parts.append("\n".join(["figures:", *(f"- {title}" for title in titles)]))
     for title, lines in _lists(story).items():
         parts.append("\n".join([f"{title}:", *(f"- {line}" for line in lines)]))
     parts += map(
@@ -497,6 +500,12 @@ def as_text(told: Verdict) -> str:
         ),
     )
     return "\n\n".join(parts) + "\n"
+
+
+def figures(story: Story) -> list[LineChart | Forest | WinnerMap]:
+    """Those that the story has, in the order of the page."""
+    found = (story.volumes, story.winners, story.learning, story.apart, story.stable, story.searched)
+    return [figure for figure in found if figure is not None]
 
 
 def _lists(story: Story) -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from advisor.contract import ExampleAnswers, Picture, Point, Story, Table
+from advisor.drawn import Cell, Estimate, Forest, LineChart, Series, Signed, Strip, WinnerMap
 from benchmarks.contract import State
 
 SMALL, BIG = "smollm2-135m", "gemma3-270m-base"
@@ -86,6 +87,7 @@ def rich_story() -> Story:
             "Machine: 2 cores, bfloat16.",
         ),
         picture=_picture(),
+        **figures(),
         disagreements=_disagreements(),
         provenance={
             "started": "2026-11-14 09:12 UTC",
@@ -103,6 +105,98 @@ def rich_story() -> Story:
             ],
         },
     )
+
+
+def figures() -> dict[str, Any]:
+    """One of each figure, about the same approaches."""
+    small = Table(
+        title="the numbers",
+        columns=("approach", "a month"),
+        rows=((NAMES[1], "1.5 min"), (CHOICE, "7.5 min")),
+        note="From the same answers.",
+    )
+    volumes = [10.0**power for power in range(2, 7)]
+    cells = (
+        Cell(above=100, upto=1900, verdict="choose", named=NAMES[6], unsettled=()),
+        Cell(above=1900, upto=1e6, verdict="safe but cheaper undecided", named=CHOICE, unsettled=(NAMES[3],)),
+    )
+    nothing = Cell(above=100, upto=1e6, verdict="nothing meets", named=None, unsettled=())
+    return {
+        "volumes": LineChart(
+            title=f"{NAMES[6]} costs the least up to about 1,900 requests a month, {CHOICE} from about 1,900 on",
+            across="requests a month",
+            upwards="USD a month",
+            unit="USD",
+            series=(
+                Series(name=CHOICE, points=tuple((x, 3 + x / 9e4) for x in volumes), colour=4, dots=False),
+                Series(name=NAMES[6], points=tuple((x, x / 600) for x in volumes), colour=6, dots=False),
+                Series(name=NAMES[1], points=tuple((x, x / 9e5) for x in volumes), colour=1, note="misses", quiet=True),
+            ),
+            signs=(Signed(x=1900, y=3.1, text="break-even about 1,900"),),
+            here=(10_000.0, "10,000 requests"),
+            table=small,
+        ),
+        "winners": WinnerMap(
+            title=f"With a target of 80 %: {NAMES[6]} up to about 1,900 requests a month, {CHOICE} from about 1,900 on",
+            noun="target",
+            goals=tuple(f"{goal} %" for goal in range(70, 101)),
+            strips=(Strip(first=0, last=14, cells=cells), Strip(first=15, last=30, cells=(nothing,))),
+            own=10,
+            labelled=(0, 10, 20, 30),
+            volume=10_000,
+            colours={name: place for place, name in enumerate(NAMES)},
+            table=small,
+        ),
+        "learning": LineChart(
+            title=f"With four times the examples {CHOICE} would probably reach 77 % to 89 %",
+            across="examples",
+            upwards="accuracy",
+            series=tuple(
+                Series(
+                    name=name,
+                    points=((75, 0.61), (150, 0.68), (300, 0.75 + place / 20)),
+                    colour=place,
+                    ranges=((75, 0.58, 0.64), (150, 0.66, 0.7)),
+                    expected=((300, 0.75, 0.75), (600, 0.76, 0.83), (1200, 0.77, 0.89)),
+                )
+                for place, name in enumerate((NAMES[1], CHOICE))
+            ),
+            goal=(0.8, "target 80 %"),
+            ticks=(75, 150, 300, 600, 1200),
+            table=_examples(),
+        ),
+        "apart": Forest(
+            title=f"Compared one by one, {CHOICE} is better than 2 others and cannot be told from {NAMES[5]}",
+            across=f"points by which {CHOICE} scores higher",
+            unit="points",
+            estimates=(
+                Estimate(name=NAMES[1], value=0.1, lower=0.05, upper=0.15, text="+10 (+5 to +15)", tone="above"),
+                Estimate(name=NAMES[5], value=-0.01, lower=-0.04, upper=0.02, text="-1 (-4 to +2)"),
+            ),
+            zero=0.0,
+            sides=("worse", "better"),
+        ),
+        "stable": Forest(
+            title="From 88 % to 97 % of the answers stay the same under harmless edits",
+            across="share of answers that stay the same",
+            unit="%",
+            estimates=tuple(
+                Estimate(name=name, value=same, lower=same - 0.06, upper=same + 0.02, text="about that (80-99)")
+                for name, same in ((NAMES[2], 0.88), (CHOICE, 0.97))
+            ),
+        ),
+        "searched": LineChart(
+            title=f"Still rising when the budget ended: {CHOICE}; no other was",
+            across="tokens spent on choosing",
+            upwards="selection score",
+            by_factors=False,
+            series=(
+                Series(name=NAMES[3], points=((9e3, 0.7), (6e4, 0.78), (11e4, 0.8)), colour=3),
+                Series(name=CHOICE, points=((8e4, 0.81), (12e4, 0.86)), colour=4, note="still rising"),
+            ),
+            table=small,
+        ),
+    }
 
 
 def _main() -> Table:
@@ -382,13 +476,19 @@ def with_texts(story: Story, change: Callable[[str], str]) -> Story:
     return changed
 
 
+CODES: Mapping[type, tuple[str, ...]] = {Cell: ("verdict",), Estimate: ("tone",), Forest: ("unit",)}
+"""Fields that hold one of a few words of ours and never anybody's text."""
+
+
 def _changed(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, Enum):
         return value
     if isinstance(value, str):
         return change(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: _changed(getattr(value, field.name), change) for field in dataclasses.fields(value)}
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        kept = CODES.get(type(value), ())
+        fields = {name: held if name in kept else _changed(held, change) for name, held in fields.items()}
         return dataclasses.replace(value, **fields)
     if isinstance(value, Mapping):
         return {_changed(key, change): _changed(held, change) for key, held in value.items()}

@@ -80,12 +80,31 @@ def test_every_text_of_the_story_reaches_every_format(name: str) -> None:
     shown = set(re.findall(r"word\d{4}", reports.render(told, name)))
     wanted = set(re.findall(r"word\d{4}", repr(dataclasses.replace(told, facts={}))))
     # The choice stands in the headline and the verdict has its own words; formats of text show no picture.
-    assert wanted - shown <= {told.choice, told.verdict, told.picture.title, told.picture.cost_unit} | _in_picture(told)
+    assert wanted - shown <= {told.choice, told.verdict, told.picture.title, told.picture.cost_unit} | _drawn(told)
 
 
-def _in_picture(story: Story) -> set[str]:
-    """The names of the picture's points, which a format without pictures need not repeat."""
-    return {point.name for point in story.picture.points}
+def _drawn(story: Story) -> set[str]:
+    """The texts of figures, which a format without drawings need not repeat."""
+    figures = (story.volumes, story.winners, story.learning, story.apart, story.stable, story.searched)
+    return {point.name for point in story.picture.points} | set(re.findall(r"word\d{4}", repr(figures)))
+
+
+def test_the_page_says_what_each_figure_shows_and_holds_its_numbers() -> None:
+    numbers = iter(range(10_000))
+    told = with_texts(rich_story(), lambda text: f"word{next(numbers):04}")
+    page = reports.render(told, "html")
+    lines = [figure for figure in (told.volumes, told.learning, told.searched) if figure]
+    forests = [figure for figure in (told.apart, told.stable) if figure]
+    assert told.winners
+    names = [each.name for figure in lines for each in figure.series]
+    names += [each.name for figure in forests for each in figure.estimates]
+    names += [each.text for figure in forests for each in figure.estimates]
+    names += [cell.named for strip in told.winners.strips for cell in strip.cells if cell.named]
+    tables = (told.volumes, told.winners, told.searched)
+    cells = [cell for figure in tables if figure for row in figure.table.rows for cell in row]
+    titles = [*(figure.title for figure in lines), *(figure.title for figure in forests), told.winners.title]
+    for text in (*names, *cells, *titles):
+        assert text in page
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -232,7 +251,7 @@ class Elements(HTMLParser):
 def test_hostile_text_makes_no_element_that_plain_text_does_not_make() -> None:
     plain, hostile = (Elements(reports.render(story, "html")) for story in (rich_story(), hostile_story()))
     # Longer names take more lines and leaders in the picture, and a status that is no status gets no mark.
-    drawn = {"text", "line", "span", "th", "td"}
+    drawn = {"text", "line", "span", "th", "td", "g", "rect"}
     assert set(hostile.tags) <= set(plain.tags)
     assert {tag: n for tag, n in hostile.tags.items() if tag not in drawn} == {
         tag: n for tag, n in plain.tags.items() if tag not in drawn
@@ -252,7 +271,7 @@ def test_the_page_holds_no_script_and_allows_none() -> None:
 def test_headings_and_tables_can_be_read_by_structure() -> None:
     elements = Elements(reports.render(rich_story(), "html"))
     assert elements.tags["h1"] == 1
-    assert elements.tags["caption"] == elements.tags["table"] == 14
+    assert elements.tags["caption"] == elements.tags["table"] == 17
     assert elements.attributes["scope"] == elements.tags["th"]
 
 
@@ -266,7 +285,17 @@ def test_the_verdict_comes_before_the_table_and_the_table_before_the_rest() -> N
         "expected to win here",
         story.main.title,
         "<svg",
-        story.costs.title,
+        'id="figure-volumes"',
+        'id="costs"',
+        'id="next"',
+        'id="figure-winners"',
+        'id="figure-learning"',
+        'id="figure-apart"',
+        'id="figure-stable"',
+        'id="risks"',
+        'id="method"',
+        'id="figure-searched"',
+        'id="cases"',
     ]
     places = [page.index(part) for part in order]
     assert places == sorted(places)
@@ -288,7 +317,8 @@ def _luminance(colour: str) -> float:
 @pytest.mark.parametrize("ground", ["paper", "wash", "chosen"])
 def test_every_colour_of_text_reaches_the_contrast_of_wcag_aa(scheme: str, ground: str) -> None:
     colours = _colours(scheme)
-    for name in ("ink", "soft", "meets", "misses", "undecided", "other"):
+    hues = ("one", "two", "three", "four", "five", "six", "seven", "eight") if ground == "paper" else ()
+    for name in ("ink", "soft", "meets", "misses", "undecided", "other", *hues):
         low, high = sorted((_luminance(colours[name]), _luminance(colours[ground])))
         assert (high + 0.05) / (low + 0.05) >= 4.5, f"{name} on {ground}"
 

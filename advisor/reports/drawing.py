@@ -9,20 +9,17 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from advisor.contract import Picture, Point
+from advisor.reports.canvas import BOLD, LINE, NARROW, SIZE, Anchor, closed, key, line, named, opened, text
 from advisor.reports.labels import Box, Mark, along, dot, place, place_across, text_width, wrapped
 from advisor.reports.scales import MACHINE_TIME, Axis, cost_axis, is_wide, share_axis
-from advisor.reports.text import one_line, shortened
-from advisor.wording import duration, money, percent, plain_percent, start
+from advisor.reports.text import one_line
+from advisor.wording import duration, money, percent, plain_percent
 from benchmarks.contract import State
 
-_SIZE, _LINE = 12.5, 16.0
-"""Height of letters and of a line of text, in pixels."""
-_LONGEST_NAME, _LABEL = 90, 200.0
-"""Characters of a name, and pixels of one of its lines beside a point."""
+_LABEL = 200.0
+"""Pixels of a line of a name beside a point."""
 _FAR = 0.25
 """Points whose interval ends this far below the target go to a strip at the bottom, with their figure."""
-_NARROW = 560
-"""Below this width, in pixels, points carry numbers and a key names them."""
 
 LABELS: Mapping[State, str] = {State.MEETS: "meets", State.MISSES: "misses", State.UNDECIDED: "undecided"}
 
@@ -42,7 +39,7 @@ class _Sheet:
 
     @property
     def narrow(self) -> bool:
-        return self.width < _NARROW
+        return self.width < NARROW
 
     def chooses(self, index: int) -> bool:
         return index == self.chosen
@@ -58,16 +55,11 @@ def draw(picture: Picture, width: int, identifier: str, chosen: str | None = Non
     points = [_known(point) for point in picture.points if math.isfinite(point.figure)]
     if not points:
         return ""
-    root = ET.Element("svg", {"class": "picture", "role": "img"})
-    root.set("aria-labelledby", f"{identifier}-title {identifier}-desc")
-    ET.SubElement(root, "title", {"id": f"{identifier}-title"}).text = start(one_line(picture.title))
-    ET.SubElement(root, "desc", {"id": f"{identifier}-desc"}).text = described(picture)
+    root = opened(picture.title, described(picture), identifier)
     index = next((index for index, point in enumerate(points) if point.name == chosen), None)
     sheet = _Sheet(picture=picture, width=width, chosen=index, root=root)
     top = _legend(sheet, points) + 12
-    height = _plot(sheet, points, top)
-    root.set("viewBox", f"0 0 {width} {height:.0f}")
-    return ET.tostring(root, encoding="unicode")
+    return closed(root, width, _plot(sheet, points, top))
 
 
 def described(picture: Picture) -> str:
@@ -94,7 +86,7 @@ def _plot(sheet: _Sheet, points: Sequence[Point], top: float) -> float:
     near = [point for point in points if point not in far]
     shares = _shares(sheet, near, (left, right), (top, bottom - 34 * bool(far)))
     if far:
-        _text(sheet.root, left - 8, bottom - 8, "lower", "tick", "end")
+        text(sheet.root, (left - 8, bottom - 8), "lower", "tick", "end")
     places = _places(sheet, points, (left, right), bottom)
     _target(sheet, shares, left, right)
     placed = zip(places, points, strict=True)
@@ -114,7 +106,7 @@ def _far_below(points: Sequence[Point], target: float | None) -> list[Point]:
 
 def _told(point: Point, far: bool) -> str:
     """The name of a point, with its figure where no axis shows it."""
-    name = shortened(one_line(point.name), _LONGEST_NAME) or "(no name)"
+    name = named(point.name)
     return f"{name} ({percent(point.figure)})" if far else name
 
 
@@ -123,8 +115,8 @@ def _shares(sheet: _Sheet, points: Sequence[Point], sides: tuple[float, float], 
     seen = [value for point in points for value in (point.figure, *_ends(point))]
     axis, ticks = share_axis([*seen, *_targets(sheet.picture)], ends[1], ends[0])
     for value, label in ticks:
-        _line(sheet.root, "grid", (sides[0], axis.at(value), sides[1], axis.at(value)))
-        _text(sheet.root, sides[0] - 8, axis.at(value) + 4, label, "tick", "end")
+        line(sheet.root, "grid", (sides[0], axis.at(value), sides[1], axis.at(value)))
+        text(sheet.root, (sides[0] - 8, axis.at(value) + 4), label, "tick", "end")
     return axis
 
 
@@ -142,10 +134,10 @@ def _places(sheet: _Sheet, points: Sequence[Point], sides: tuple[float, float], 
     if positive:
         axis, ticks = cost_axis(positive, unit, zero_to + 14, unknown_from - 14, 58 if sheet.narrow else 76)
         for value, label in ticks:
-            _line(sheet.root, "stroke", (axis.at(value), bottom, axis.at(value), bottom + 5))
-            _text(sheet.root, axis.at(value), bottom + 19, label, "tick", "middle")
-        _text(sheet.root, (zero_to + unknown_from) / 2, bottom + 38, _axis_title(unit, log), "title", "middle")
-    _line(sheet.root, "stroke", (left, bottom, right, bottom))
+            line(sheet.root, "stroke", (axis.at(value), bottom, axis.at(value), bottom + 5))
+            text(sheet.root, (axis.at(value), bottom + 19), label, "tick", "middle")
+        text(sheet.root, ((zero_to + unknown_from) / 2, bottom + 38), _axis_title(unit, log), "title", "middle")
+    line(sheet.root, "stroke", (left, bottom, right, bottom))
     if zero_to > left:
         _band(sheet.root, (left, zero_to), zero_to, bottom, ("0",))
     if unknown_from < right or axis is None:
@@ -189,8 +181,8 @@ class _Label(NamedTuple):
 
 def _name(sheet: _Sheet, mark: Mark, label: _Label, frame: Box) -> bool:
     """Writes a text at the nearest free place, on as many lines as it needs; False where there is none."""
-    lines = wrapped(label.text, _SIZE, _LABEL)
-    extent = max(text_width(line, _SIZE) for line in lines) * (1.08 if label.chosen else 1), _LINE * len(lines)
+    lines = wrapped(label.text, SIZE, _LABEL)
+    extent = max(text_width(words, SIZE) for words in lines) * (BOLD if label.chosen else 1), LINE * len(lines)
     spot = place(mark, extent, sheet.taken, sheet.rules, frame)
     if spot is None and label.keyed:
         spot = place_across(mark, extent, sheet.taken, frame)
@@ -199,30 +191,25 @@ def _name(sheet: _Sheet, mark: Mark, label: _Label, frame: Box) -> bool:
     sheet.taken.append(spot.box)
     if spot.leader:
         sheet.taken.extend(along(spot.leader))
-        _line(sheet.root, "leader", spot.leader)
+        line(sheet.root, "leader", spot.leader)
     left, right = spot.box.left, spot.box.right
     towards = (mark.x - left) / (right - left)
+    anchor: Anchor
     where, anchor = (left + right) / 2, "middle"
     if not 0.4 <= towards <= 0.6:
         where, anchor = (left, "start") if towards < 0.4 else (right, "end")
-    for number, line in enumerate(lines):
+    for number, words in enumerate(lines):
         kind = "name chosen" if label.chosen else "name"
-        _text(sheet.root, where, spot.box.top + 12.5 + _LINE * number, line, kind, anchor)
+        text(sheet.root, (where, spot.box.top + 12.5 + LINE * number), words, kind, anchor)
     return True
 
 
 def _key(sheet: _Sheet, names: Sequence[str], keyed: Mapping[int, str], top: float) -> float:
-    """Writes number and name of the points that carry a number, below the plot; gives back where it ends."""
-    y = top
-    for index in sorted(keyed):
-        y += 4
-        kind = "name chosen" if sheet.chooses(index) else "name"
-        for number, line in enumerate(wrapped(names[index], _SIZE, sheet.width - 44)):
-            y += _LINE
-            if number == 0:
-                _text(sheet.root, 22, y, keyed[index], kind, "end")
-            _text(sheet.root, 32, y, line, kind, "start")
-    return y + (8 if keyed else -8)
+    """Number and name of the points that carry a number, below the plot; gives back where it ends."""
+    entries = [
+        (keyed[index], names[index], "name chosen" if sheet.chooses(index) else "name") for index in sorted(keyed)
+    ]
+    return key(sheet.root, entries, sheet.width, top) + (8 if keyed else -8)
 
 
 # ---------------------------------------------------------------- parts
@@ -233,18 +220,18 @@ def _legend(sheet: _Sheet, points: Sequence[Point]) -> float:
     x, y = 8.0, 12.0
     for state in dict.fromkeys(point.state for point in points):
         label = LABELS.get(state, str(state))
-        step = text_width(label, _SIZE) + 32
+        step = text_width(label, SIZE) + 32
         if x + step > sheet.width:
             x, y = 8.0, y + 20
         group = ET.SubElement(sheet.root, "g", {"class": _state_class(state)})
         _shape(group, x + 6, y, state)
-        _text(sheet.root, x + 18, y + 4, label, "tick", "start")
+        text(sheet.root, (x + 18, y + 4), label, "tick", "start")
         x += step
     label = "bar: 95 % interval"
-    if x + text_width(label, _SIZE) + 30 > sheet.width:
+    if x + text_width(label, SIZE) + 30 > sheet.width:
         x, y = 8.0, y + 20
-    _line(sheet.root, "stroke", (x + 6, y - 7, x + 6, y + 7))
-    _text(sheet.root, x + 18, y + 4, label, "tick", "start")
+    line(sheet.root, "stroke", (x + 6, y - 7, x + 6, y + 7))
+    text(sheet.root, (x + 18, y + 4), label, "tick", "start")
     return y + 14
 
 
@@ -252,10 +239,10 @@ def _target(sheet: _Sheet, shares: Axis, left: float, right: float) -> None:
     if sheet.picture.target is None:
         return
     y = shares.at(sheet.picture.target)
-    label = f"target {plain_percent(sheet.picture.target)}"
-    _line(sheet.root, "target", (left, y, right, y))
-    _text(sheet.root, left + 6, y - 6, label, "target-name", "start")
-    sheet.taken.append(Box(left, y - 19, left + 10 + text_width(label, _SIZE), y))
+    words = f"target {plain_percent(sheet.picture.target)}"
+    line(sheet.root, "target", (left, y, right, y))
+    text(sheet.root, (left + 6, y - 6), words, "target-name", "start")
+    sheet.taken.append(Box(left, y - 19, left + 10 + text_width(words, SIZE), y))
     sheet.rules.append(Box(left, y - 1, right, y + 1))
 
 
@@ -268,9 +255,9 @@ def _mark(sheet: _Sheet, x: float, point: Point, upright: Axis | float) -> Mark:
         low, high = (upright.at(value) for value in _ends(point))
         mark = Mark(x=x, y=upright.at(point.figure), top=high, bottom=low)
     if mark.top < mark.bottom:
-        _line(group, "bar", (x, mark.bottom, x, mark.top))
+        line(group, "bar", (x, mark.bottom, x, mark.top))
         for y in (mark.bottom, mark.top):
-            _line(group, "bar", (x - 4, y, x + 4, y))
+            line(group, "bar", (x - 4, y, x + 4, y))
         sheet.taken.append(Box(x - 5, mark.top - 2, x + 5, mark.bottom + 2))
     _shape(group, x, mark.y, point.state)
     sheet.taken.append(dot(x, mark.y))
@@ -293,19 +280,9 @@ def _shape(group: ET.Element, x: float, y: float, state: State) -> None:
 
 def _band(parent: ET.Element, sides: tuple[float, float], rule: float, bottom: float, label: Sequence[str]) -> None:
     """The name of a band below the plot, and a tick at its inner edge."""
-    _line(parent, "stroke", (rule, bottom, rule, bottom + 9))
-    for number, line in enumerate(label):
-        _text(parent, sum(sides) / 2, bottom + 19 + 15 * number, line, "tick", "middle")
-
-
-def _line(parent: ET.Element, kind: str, ends: tuple[float, float, float, float]) -> None:
-    named = zip(("x1", "y1", "x2", "y2"), ends, strict=True)
-    ET.SubElement(parent, "line", {"class": kind, **{name: f"{value:.1f}" for name, value in named}})
-
-
-def _text(parent: ET.Element, x: float, y: float, text: str, kind: str, anchor: str) -> None:
-    where = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor}
-    ET.SubElement(parent, "text", {"class": kind, **where}).text = text
+    line(parent, "stroke", (rule, bottom, rule, bottom + 9))
+    for number, words in enumerate(label):
+        text(parent, (sum(sides) / 2, bottom + 19 + 15 * number), words, "tick", "middle")
 
 
 # ---------------------------------------------------------------- words

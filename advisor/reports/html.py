@@ -9,12 +9,17 @@ import base64
 import dataclasses
 import hashlib
 import re
+from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from advisor.contract import Story
 from advisor.reports.drawing import draw
+from advisor.reports.forest import draw_forest
+from advisor.reports.lines import draw_lines
 from advisor.reports.text import RECORDED, cleaned
+from advisor.reports.winner_map import draw_map
 from benchmarks.contract import State
 
 if TYPE_CHECKING:
@@ -36,8 +41,10 @@ def render(story: Story) -> str:
     safe = cleaned(story)
     script = _part("what_if.js")
     drawings = {
-        name: Markup(draw(safe.picture, width, f"picture-{name}", safe.choice))
-        for name, width in (("wide", _WIDE), ("narrow", _NARROW))
+        figure: {
+            name: Markup(drawn(width, f"{figure}-{name}")) for name, width in (("wide", _WIDE), ("narrow", _NARROW))
+        }
+        for figure, drawn in _figures(safe).items()
     }
     return rendered(
         "report.html",
@@ -47,6 +54,22 @@ def render(story: Story) -> str:
         drawings=drawings,
         **_words(safe),
     )
+
+
+def _figures(story: Story) -> dict[str, Callable[[int, str], str]]:
+    """How each figure of the story is drawn, by the name of its field: from a width and the start of its ids."""
+    found: dict[str, Callable[[int, str], str]] = {
+        "picture": lambda width, start: draw(story.picture, width, start, story.choice)
+    }
+    for name in ("volumes", "learning", "searched"):
+        if (lines := getattr(story, name)) is not None:
+            found[name] = partial(draw_lines, lines, chosen=story.choice)
+    for name in ("apart", "stable"):
+        if (forest := getattr(story, name)) is not None:
+            found[name] = partial(draw_forest, forest)
+    if story.winners is not None:
+        found["winners"] = partial(draw_map, story.winners)
+    return found
 
 
 def rendered(template: str, **values: Any) -> str:

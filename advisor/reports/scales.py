@@ -1,4 +1,4 @@
-"""Axes of the accuracy-against-cost picture: where a value lies, and which round values get a tick."""
+"""Axes of the drawings: where a value lies, and which round values get a tick."""
 
 from __future__ import annotations
 
@@ -66,8 +66,38 @@ def cost_axis(
         axis = Axis(low=min(costs) / 1.5, high=max(costs) * 1.5, start=start, end=end, log=True)
     else:
         axis = Axis(low=0.0, high=(max(costs) or 1.0) * 1.12, start=start, end=end)
+    return axis, cost_ticks(axis, unit, apart)
+
+
+def cost_ticks(axis: Axis, unit: str, apart: float) -> tuple[tuple[float, str], ...]:
+    """Round costs on an axis, with their labels, at least `apart` pixels from each other."""
     values = _factors(axis, unit, apart) if axis.log else _steps(axis, unit, apart)
-    return axis, tuple((value, cost_label(value, unit)) for value in sorted(values))
+    return tuple((value, cost_label(value, unit)) for value in sorted(values))
+
+
+def count_ticks(axis: Axis, apart: float) -> tuple[tuple[float, str], ...]:
+    """Round numbers of things on an axis, with their labels, at least `apart` pixels from each other."""
+    values = _factors(axis, "", apart) if axis.log else _steps(axis, "", apart)
+    return tuple((value, count_label(value)) for value in sorted(values))
+
+
+def count_label(value: float) -> str:
+    """`300`, `20,000`, `3 million`."""
+    for size, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{value / size:,.4g} {name}"
+    return f"{value:,.12g}"
+
+
+def step_ticks(low: float, high: float, most: int) -> tuple[float, ...]:
+    """At most so many multiples of 1, 2 or 5 (of some power of ten) that cover the values from `low` to `high`."""
+    rough = max(high - low, 1e-9) / max(most - 1, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    for step in (power * factor for factor in (1, 2, 5, 10, 20)):
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+        if last - first + 1 <= max(most, 3):
+            break
+    return tuple(number * step for number in range(first, max(last, first + 1) + 1))
 
 
 def cost_label(value: float, unit: str) -> str:

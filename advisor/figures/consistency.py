@@ -1,0 +1,43 @@
+"""How many answers stay the same when harmless things change, as a forest."""
+
+from __future__ import annotations
+
+from advisor.drawn import Estimate, Forest
+from advisor.material import Material
+from advisor.wording import percent
+from benchmarks.contract import Agreement
+from benchmarks.statistics import wilson
+
+_FIRST = ("edits", "edit")
+"""The check that is drawn where it was made; else the first of those that were."""
+
+
+def consistency(material: Material) -> Forest | None:
+    """None where fewer than two candidates went through one check."""
+    checks = {
+        status.candidate: {
+            check.name: check for check in material.evaluations[status.candidate].agreements if check.pairs
+        }
+        for status in material.suitable
+    }
+    made = [name for found in checks.values() for name in found]
+    name = next((each for each in (*_FIRST, *made) if each in made), "")
+    shown = {candidate: found[name] for candidate, found in checks.items() if name in found}
+    if len(shown) < 2:
+        return None
+    least = min(shown, key=lambda each: shown[each].same)
+    most = max(shown, key=lambda each: shown[each].same)
+    how = " under harmless edits" if name in _FIRST else f" ({name})"
+    ends = [f"{percent(shown[each].same)} ({each})" for each in (least, most)]
+    return Forest(
+        title=f"From {ends[0]} to {ends[1]} of the answers stay the same{how}",
+        across="share of answers that stay the same",
+        unit="%",
+        estimates=tuple(_estimate(candidate, check) for candidate, check in shown.items()),
+    )
+
+
+def _estimate(candidate: str, check: Agreement) -> Estimate:
+    low, high = wilson(check.right_twice + check.wrong_twice_same, check.pairs)
+    text = f"{percent(check.same)} ({percent(low).split()[0]}-{percent(high).split()[0]})"
+    return Estimate(name=candidate, value=check.same, lower=low, upper=high, text=text)

@@ -1,0 +1,59 @@
+"""The paired differences as a forest: how far the one that is told of lies above or below each other on the same cases."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from advisor.contract import Difference
+from advisor.drawn import Estimate, Forest
+from advisor.material import Material
+from advisor.wording import listed, points
+
+
+def differences(material: Material) -> Forest | None:
+    """None where nothing was compared."""
+    found = material.recommendation.differences
+    if not found:
+        return None
+    firsts = {each.first for each in found}
+    one = found[0].first if len(firsts) == 1 else ""
+    return Forest(
+        title=_title(one, [_tone(each) for each in found], [each.second for each in found]),
+        across=f"points by which {one or 'the first'} scores higher",
+        unit="points",
+        estimates=tuple(
+            Estimate(
+                name=each.second if one else f"{each.first} against {each.second}",
+                value=each.mean,
+                lower=each.lower,
+                upper=each.upper,
+                text=f"{points(each.mean).split()[0]} ({interval(each)})",
+                tone=_tone(each),
+            )
+            for each in found
+        ),
+        zero=0.0,
+        sides=("worse", "better"),
+    )
+
+
+def interval(each: Difference) -> str:
+    """`-2 to +4`, in points."""
+    low, high = (f"{whole:+d}" if (whole := round(value * 100)) else "0" for value in (each.lower, each.upper))
+    return f"{low} to {high}"
+
+
+def _tone(each: Difference) -> Literal["above", "below", "open"]:
+    return "above" if each.lower > 0 else "below" if each.upper < 0 else "open"
+
+
+def _title(one: str, tones: list[Literal["above", "below", "open"]], names: list[str]) -> str:
+    if not one:
+        return "Differences on the same cases"
+    parts: list[str] = []
+    for tone, words in (("above", "is better than"), ("below", "is worse than"), ("open", "cannot be told from")):
+        which = [name for name, there in zip(names, tones, strict=True) if there == tone]
+        if which:
+            others = "" if any("other" in part for part in parts) else " others"
+            parts.append(f"{words} {listed(which) if len(which) <= 2 else f'{len(which)}{others}'}")
+    return f"Compared one by one, {one} {listed(parts)}"

@@ -1,0 +1,221 @@
+"""Which candidate would be chosen at which volume and target, by the rule of the decision and the terms of the panel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby, pairwise
+
+from advisor.contract import Amount, Part, Terms, WhatIf
+from advisor.decide import settled
+from advisor.drawn import Cell, Settled, Strip, Table, WinnerMap
+from advisor.economics import Ranking
+from advisor.figures.volumes import requests, span, whole
+from advisor.material import Material
+from advisor.wording import NONE, listed
+
+_SAME = 1 + 1e-9
+"""Volumes closer than this factor are one."""
+_PIECES = tuple[tuple[float, float], ...]
+
+
+def winner_map(material: Material) -> WinnerMap | None:
+    """None where the panel has no terms, or where nothing is shown to meet any goal."""
+    asked = material.extras.what_if
+    if asked is None:
+        return None
+    hardest_last = range(len(asked.goals)) if asked.noun == "target" else range(len(asked.goals) - 1, -1, -1)
+    strips = strips_of(asked, hardest_last)
+    if not any(cell.named for strip in strips for cell in strip.cells):
+        return None
+    own = None if asked.own is None else hardest_last.index(asked.own)
+    goals = tuple(asked.goals[goal] for goal in hardest_last)
+    return WinnerMap(
+        title=_title(asked, goals, strips, own),
+        noun=asked.noun,
+        goals=goals,
+        strips=strips,
+        own=own,
+        labelled=_labelled(goals, asked.noun),
+        volume=asked.volume,
+        colours={status.candidate: place for place, status in enumerate(material.suitable)},
+        table=_table(asked, goals, strips),
+    )
+
+
+def strips_of(asked: WhatIf, order: Sequence[int]) -> tuple[Strip, ...]:
+    """The decisions at every goal, in that order, over the volumes that are shown."""
+    hour = asked.machine_hour or 0.0
+    able = [each for each in asked.candidates if set(each.states) != {"x"}]
+    edges = _edges(able, hour, span(asked.volume, _breaks(able, hour, values_only=True)))
+    columns = [(above, upto, ranking_at(asked, math.sqrt(above * upto))) for above, upto in pairwise(edges)]
+    strips: list[Strip] = []
+    for _, group in groupby(enumerate(order), key=lambda each: _letters(asked, each[1])):
+        found = list(group)
+        cells = _merged(_cell(asked, found[0][1], column) for column in columns)
+        if strips and strips[-1].cells == cells:
+            strips[-1] = replace(strips[-1], last=found[-1][0])
+        else:
+            strips.append(Strip(first=found[0][0], last=found[-1][0], cells=cells))
+    return tuple(strips)
+
+
+def ranking_at(asked: WhatIf, volume: float) -> Ranking:
+    """The candidates of the panel by their cost a month at that volume, at the stated price of the machine."""
+    hour = asked.machine_hour or 0.0
+    return Ranking(
+        order=tuple(each.name for each in asked.candidates),
+        unranked=(),
+        note="",
+        ahead={each.name: _monthly(each, volume, hour, asked.unit) for each in asked.candidates},
+        simplicity={each.name: each.simplicity for each in asked.candidates},
+    )
+
+
+# ---------------------------------------------------------------- decisions
+
+
+def _letters(asked: WhatIf, goal: int) -> str:
+    return "".join(each.states[goal] for each in asked.candidates)
+
+
+def _cell(asked: WhatIf, goal: int, column: tuple[float, float, Ranking]) -> Cell:
+    above, upto, ranking = column
+    meeting, undecided = ([each.name for each in asked.candidates if each.states[goal] == letter] for letter in "m?")
+    verdict: Settled = "undecided" if undecided else "nothing meets"
+    named, unsettled = None, tuple(undecided)
+    if meeting:
+        named, unsettled = settled(meeting, undecided, ranking)
+        verdict = "safe but cheaper undecided" if unsettled else "choose"
+    return Cell(above=above, upto=upto, verdict=verdict, named=named, unsettled=unsettled)
+
+
+def _merged(cells: Iterator[Cell]) -> tuple[Cell, ...]:
+    found: list[Cell] = []
+    for cell in cells:
+        if found and replace(cell, above=found[-1].above, upto=found[-1].upto) == found[-1]:
+            found[-1] = replace(found[-1], upto=cell.upto)
+        else:
+            found.append(cell)
+    return tuple(found)
+
+
+# ---------------------------------------------------------------- costs
+
+
+def _at(terms: tuple[Part, Part], hour: float) -> Part:
+    free, priced = terms
+    value, low, high = (one + (other - one) * hour for one, other in zip(free, priced, strict=True))
+    return value, low, high
+
+
+def _least(each: Terms, hour: float) -> float:
+    free, priced = each.at_least
+    return free + (priced - free) * hour
+
+
+def _monthly(each: Terms, volume: float, hour: float, unit: str) -> Amount:
+    fixed, request, least = _at(each.fixed, hour), _at(each.each, hour), _least(each, hour)
+    kept = least > request[0] * volume
+    value, low, high = (due + (least if kept else one * volume) for due, one in zip(fixed, request, strict=True))
+    return Amount(value=value, unit=unit, low=low, high=high)
+
+
+def _edges(terms: Sequence[Terms], hour: float, ends: tuple[float, float]) -> list[float]:
+    """Volumes between which the order of costs, ties included, is the same; the ends of the span included."""
+    found = [ends[0]]
+    for volume in sorted(_breaks(terms, hour)):
+        if found[-1] * _SAME < volume < ends[1] / _SAME:
+            found.append(volume)
+    return [*found, ends[1]]
+
+
+def _breaks(terms: Sequence[Terms], hour: float, values_only: bool = False) -> Iterator[float]:
+    """Where a cost leaves its least, where two values meet, and where the low of one meets the high of another."""
+    for each in terms:
+        value = _at(each.each, hour)[0]
+        if value > 0 and not values_only:
+            yield _least(each, hour) / value
+    for one in terms:
+        for other in terms:
+            if one.name < other.name:
+                yield from _crossings(_pieces(one, hour, 0), _pieces(other, hour, 0))
+            if one is not other and not values_only:
+                yield from _crossings(_pieces(one, hour, 1), _pieces(other, hour, 2))
+
+
+def _pieces(each: Terms, hour: float, place: int) -> _PIECES:
+    """(at no request, for each): what is due beyond the machine that is kept on anyway, and before."""
+    fixed, request = _at(each.fixed, hour)[place], _at(each.each, hour)[place]
+    least = _least(each, hour)
+    return ((fixed, request), (fixed + least, 0.0)) if least else ((fixed, request),)
+
+
+def _crossings(ones: _PIECES, others: _PIECES) -> Iterator[float]:
+    for at, slope in ones:
+        for other_at, other_slope in others:
+            if slope != other_slope:
+                yield (other_at - at) / (slope - other_slope)
+
+
+# ---------------------------------------------------------------- words
+
+
+def _title(asked: WhatIf, goals: Sequence[str], strips: Sequence[Strip], own: int | None) -> str:
+    if own is None:
+        return f"The cheapest approach that is shown to meet the {asked.noun}, by volume"
+    cells = _alike(next(strip.cells for strip in strips if strip.first <= own <= strip.last))
+    asks = f"a {asked.noun} of {goals[own]}"
+    if len(cells) > 1:
+        first = f"{_told(cells[0])} up to {requests(cells[0].upto)} requests a month"
+        return ", ".join(
+            [f"With {asks}: {first}", *(f"{_told(cell)} from {requests(cell.above)} on" for cell in cells[1:4])]
+        )
+    cell = cells[0]
+    if cell.verdict == "nothing meets":
+        return f"Nothing is shown to meet {asks}, at any volume shown"
+    if cell.named is None:
+        return f"With {asks} nothing is decided, at any volume shown"
+    if cell.verdict == "choose":
+        return f"With {asks} {cell.named} is the choice at any volume shown"
+    return f"With {asks} {cell.named} is safe at any volume shown, and one that would be preferred is undecided"
+
+
+def _labelled(goals: Sequence[str], noun: str) -> tuple[int, ...]:
+    """Every margin; of the targets the multiples of 50, 20, 10 and 5 %."""
+    if noun == "margin":
+        return tuple(range(len(goals)))
+    stated = [float(goal.split()[0]) for goal in goals]
+    steps = [place for step in (50, 20, 10, 5) for place, value in enumerate(stated) if value % step == 0]
+    return tuple(dict.fromkeys(steps))
+
+
+def _alike(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, those together that differ only in who is undecided."""
+    groups = (list(group) for _, group in groupby(cells, key=lambda cell: (cell.verdict, cell.named)))
+    return [replace(group[0], upto=group[-1].upto) for group in groups]
+
+
+def _told(cell: Cell) -> str:
+    if cell.named is None:
+        return "nothing" if cell.verdict == "nothing meets" else "not decided"
+    return cell.named if cell.verdict == "choose" else f"{cell.named} (not decided)"
+
+
+def _table(asked: WhatIf, goals: Sequence[str], strips: Sequence[Strip]) -> Table:
+    rows = []
+    for strip in strips:
+        first, last = goals[strip.first], goals[strip.last]
+        between = first if first == last else f"{first.split()[0]} to {last}"
+        for cell in strip.cells:
+            volumes = "any" if len(strip.cells) == 1 else f"{whole(cell.above)} to {whole(cell.upto)}"
+            answer = cell.named or ("nothing meets it" if cell.verdict == "nothing meets" else "not decided")
+            rows.append((between, volumes, answer, listed(cell.unsettled) if cell.unsettled else NONE))
+    return Table(
+        title=f"What would be chosen at another volume and {asked.noun}",
+        columns=(asked.noun, "requests a month", "the cheapest shown to meet it", "undecided, and would be preferred"),
+        rows=tuple(rows),
+        note=f"By the rule of the verdict, from the same answers. Away from what was stated before the run the bounds hold for "
+        f"every {asked.noun} at once and are a little wider.",
+    )
