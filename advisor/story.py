@@ -74,7 +74,7 @@ def tell(
         method=method(material),
         picture=picture(material),
         what_if=extras.what_if,
-        disagreements=extras.disagreements,
+        cases=extras.cases,
         recorded=extras.recorded,
         provenance=dict(extras.provenance),
         facts=_facts(material),
