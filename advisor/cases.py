@@ -49,7 +49,11 @@ class Asked:
 
 
 def shown_cases(
-    benchmark: Benchmark, evaluations: Sequence[Evaluation], sources: tuple[Answers, Store], choice: CaseChoice, named: str
+    benchmark: Benchmark,
+    evaluations: Sequence[Evaluation],
+    sources: tuple[Answers, Store],
+    choice: CaseChoice,
+    named: str,
 ) -> ShownCases | None:
     """The cases that were asked for, at most `MOST`, those first that `named` gets wrong. None: nothing to show.
 
@@ -111,7 +115,10 @@ def _first(asked: Sequence[Asked], named: str) -> list[Asked]:
     def place(each: Asked) -> tuple[int, bool]:
         return each.rank(named), not each.heldout
 
-    chosen = sorted(asked, key=lambda each: (*place(each), hashlib.sha256(each.case.id.encode("utf-8", "surrogatepass")).digest()))[:MOST]
+    def lot(each: Asked) -> bytes:
+        return hashlib.sha256(each.case.id.encode("utf-8", "surrogatepass")).digest()
+
+    chosen = sorted(asked, key=lambda each: (*place(each), lot(each)))[:MOST]
     names = {(each.heldout, each.case.id) for each in chosen}
     return sorted((each for each in asked if (each.heldout, each.case.id) in names), key=place)
 
@@ -132,7 +139,7 @@ def _shown(asked: Asked, benchmark: Benchmark, usable: Sequence[str], archive: A
 
 
 def _answer(outcome: Outcome, score: float, graded: bool) -> ShownAnswer:
-    grade: Grade = "right" if score >= RIGHT else "partly right" if graded and score > 0 else "wrong"
+    grade = Grade.RIGHT if score >= RIGHT else Grade.PARTLY if graded and score > 0 else Grade.WRONG
     shown = f"{score:.2f}" if graded else ""
     if isinstance(outcome, Abstention):
         return ShownAnswer(text=Excerpt(text=""), grade=grade, score=shown, remark=_said("abstained", outcome.reason))

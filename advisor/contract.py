@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 from benchmarks.contract import Evaluation, Procedure, State
@@ -198,7 +199,12 @@ class Excerpt:
     left_out: int = 0
 
 
-Grade = Literal["right", "partly right", "wrong"]
+class Grade(StrEnum):
+    """What a score says of an answer; partly right is known to graded metrics only."""
+
+    RIGHT = "right"
+    PARTLY = "partly right"
+    WRONG = "wrong"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,7 +80,11 @@ class Archive:
             gold=item.document_id in case.document_ids,
             approaches=tuple(one.approach for one in had),
             quotes=tuple(
-                Quote(text=document.text[quote.start : quote.end] if document else "", where=_where(quote), approaches=names)
+                Quote(
+                    text=document.text[quote.start : quote.end] if document else "",
+                    where=_where(quote),
+                    approaches=names,
+                )
                 for quote, names in quotes.items()
             ),
         )

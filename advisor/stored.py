@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from strategies.contract import Case
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Changes:
     """What a stored run is told with instead of what its task says. None: as it was."""

@@ -41,7 +41,9 @@ def look_at(heldout: Sequence[Case], folder: Path, experiment: str = "") -> Look
     A look counts that shared a case with this one. `experiment` names what is run: the same again is the same look.
     """
     mine = set(_names(heldout))
-    others = [row for row in _read(folder / FILE) if row["experiment"] != experiment and not mine.isdisjoint(row["cases"])]
+    others = [
+        row for row in _read(folder / FILE) if row["experiment"] != experiment and not mine.isdisjoint(row["cases"])
+    ]
     looks = [row for row in others if not row.get("shown")]
     shown = [row for row in others if row.get("shown")]
     return Look(

@@ -48,7 +48,7 @@ EXAMPLE = "example"
 @click.option(
     "--answers",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write every stored answer, your texts included, into this file: CSV or Parquet.",
+    help="Also write every stored answer, your texts included, into this file: CSV or Parquet. That shows held-out cases too.",
 )
 @click.option("--explain", is_flag=True, help="Add what the recommendation follows from, with the rows to check it by.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")

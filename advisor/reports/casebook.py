@@ -17,8 +17,7 @@ FOLDED_AFTER = 20
 """Without a script so many stand open to view, and the others behind one more fold."""
 _LINE = 120
 """Characters of an input in the line that opens its case."""
-LETTERS: Mapping[Grade, str] = {"right": "r", "partly right": "p", "wrong": "w"}
-GLYPHS: Mapping[Grade, str] = {"right": "\u2713", "partly right": "\u25d0", "wrong": "\u2715"}
+LETTERS: Mapping[Grade, str] = {Grade.RIGHT: "r", Grade.PARTLY: "p", Grade.WRONG: "w"}
 NOT_ASKED = "-"
 
 
@@ -66,9 +65,8 @@ def _pages(shown: ShownCases) -> Iterator[Markup]:
                 line=shortened(one_line(case.input.text), _LINE) or "(empty)",
                 marks=marks(case, shown.approaches),
                 label=places.get(case.label, ""),
-                right=sum(answer.grade == "right" for answer in case.answers.values()),
+                right=sum(answer.grade is Grade.RIGHT for answer in case.answers.values()),
                 groups=_groups(case.answers),
-                glyphs=GLYPHS,
             )
         )
 

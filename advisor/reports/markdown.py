@@ -127,15 +127,15 @@ def _provenance(story: Story) -> str:
 def _cases(shown: ShownCases | None) -> Iterator[str]:
     if shown is None:
         return
-    yield from _list([each for each in (*shown.says[:1], how_many(shown, min(_CASES, len(shown.cases))), *shown.says[1:2]) if each])
+    here = how_many(shown, min(_CASES, len(shown.cases)))
+    yield from _list([sentence for sentence in (*shown.says, here) if sentence])
+    columns = ("approach", "answer", "right or wrong", "score")[: 3 + shown.graded]
     for number, case in enumerate(shown.cases[:_CASES], start=1):
         part = "held-out case" if case.heldout else "selection case"
         yield f"**{number}. {part}:** {literal(shortened(one_line(case.input.text), _INPUT))}\n"
         yield f"Wanted: {literal(shortened(one_line(case.wanted.text), _ANSWER))}\n"
         rows = tuple(
-            (name, shortened(one_line(answer.text.text), _ANSWER), answer.grade, answer.score)
+            (name, shortened(one_line(answer.text.text), _ANSWER), str(answer.grade), answer.score)[: 3 + shown.graded]
             for name, answer in case.answers.items()
         )
-        columns = ("approach", "answer", "right or wrong", "score")
-        rows = rows if shown.graded else tuple(row[:3] for row in rows)
-        yield from _table(Table(title="", columns=columns[: 3 + shown.graded], rows=rows), titled=False)
+        yield from _table(Table(title="", columns=columns, rows=rows), titled=False)
