@@ -25,7 +25,7 @@ MOST = 500
 INPUT, ANSWER, ALSO = 1_500, 500, 200
 """Characters of a text that are shown."""
 SEEN = (
-    "Showing held-out cases marks them as seen: once an approach, the examples or the task are changed after that, a new "
+    "Held-out cases that are shown count as seen: once an approach, the examples or the task are changed after that, a new "
     "figure on them is a development figure and no verdict, until fresh cases come."
 )
 """What the terminal and the page say of it."""

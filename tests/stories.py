@@ -325,7 +325,7 @@ def _cases() -> ShownCases:
         labels=("invoice_wrong", "session_expires"),
         cases=(invoice, session),
         total=2,
-        says=("1 held-out case and 1 selection case.", "Showing held-out cases marks them as seen."),
+        says=("1 held-out case and 1 selection case.", "Held-out cases that are shown count as seen."),
         notes=("What is left out is counted.",),
     )
 

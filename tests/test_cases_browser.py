@@ -119,7 +119,7 @@ def test_only_what_matches_is_visible_a_step_at_a_time(opened: Any) -> None:  # 
     assert page.locator(".case:visible").count() == 40
     focused = page.evaluate("document.activeElement.parentElement === document.querySelectorAll('.case')[20]")
     assert focused, "whoever uses the keyboard goes on where the new ones begin"
-    page.get_by_label("Text").fill("nowhere at all")
+    page.get_by_label("Text", exact=True).fill("nowhere at all")
     assert page.locator(".case:visible").count() == 0
     page.get_by_role("button", name="Clear filters").click()
     page.wait_for_function("document.querySelectorAll('.case:not([hidden])').length === 20")
@@ -128,8 +128,8 @@ def test_only_what_matches_is_visible_a_step_at_a_time(opened: Any) -> None:  # 
 
 def test_a_case_opens_by_keyboard_and_shows_what_it_holds(opened: Any) -> None:  # noqa: F811
     page = opened(rich_story()).page
-    page.get_by_label("Text").fill("logging me out")
-    page.get_by_label("Text").press("Enter")
+    page.get_by_label("Text", exact=True).fill("logging me out")
+    page.get_by_label("Text", exact=True).press("Enter")
     assert page.url.startswith("file://")
     assert page.get_by_role("status").last.inner_text() == "1 of 2 cases"
     case = page.locator(".case:visible")
@@ -189,7 +189,7 @@ def test_hostile_texts_of_cases_make_no_element_and_do_nothing(opened: Any) -> N
     seen: Opened = opened(_hostile(f"{HOSTILE}{STEERING}</details></script><b onclick=alert(1)>x</b>"))
     page = seen.page
     page.locator(".case:visible > summary").first.click()
-    page.get_by_label("Text").fill("<script>")
+    page.get_by_label("Text", exact=True).fill("<script>")
     assert page.locator("#case-count").inner_text().startswith("30 of 30")
     bad = page.locator("img, iframe, object, embed, svg:not(.picture), a:not(.skip), [onclick], [onerror], [onload]")
     assert bad.count() == 0

@@ -472,15 +472,17 @@ def test_a_relative_model_folder_lies_beside_the_spec(
     assert "models: weights on cpu" in done.err
 
 
-def test_texts_of_cases_are_shown_only_when_asked_for(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+def test_texts_of_cases_are_shown_only_when_asked_for(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     about = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))["benchmark"]
     heldout = {case["input"] for case in about["heldout"]}
     examples = {case.input for case in tiny.messages(60)} - heldout
-    shutil.copytree(finished.folder, finished.desk / "looked-at")
+    shutil.copytree(finished.folder, tmp_path / "looked-at")
     shown: dict[str, tuple[set[str], set[str]]] = {}
     for choice in ("none", "selection", "wrong", "all"):
-        out = finished.desk / f"told-{choice}"
-        done = call(capsys, "report", str(finished.desk / "looked-at"), "--cases", choice, "--out", str(out))
+        out = tmp_path / f"told-{choice}"
+        done = call(capsys, "report", str(tmp_path / "looked-at"), "--cases", choice, "--out", str(out))
         told = [*report_files(out).values(), done.out]
         held, other = ({text for text in texts if any(text in one for one in told)} for texts in (heldout, examples))
         shown[choice] = (held, other)

@@ -17,7 +17,7 @@ FORMATS = ("html", "markdown", "json")
 CASES = ("none", "selection", "wrong", "all")
 WHICH_CASES = (
     "Cases, with their texts, that the report shows: those of the selection part, or held-out ones too, where an answer is "
-    "wrong or all of them. Showing held-out cases marks them as seen."
+    "wrong or all of them. Held-out cases that are shown count as seen."
 )
 
 

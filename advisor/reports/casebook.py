@@ -17,6 +17,8 @@ FOLDED_AFTER = 20
 """Without a script so many stand open to view, and the others behind one more fold."""
 _LINE = 120
 """Characters of an input in the line that opens its case."""
+_WHOLE = 24
+"""Characters of a name that is not broken."""
 LETTERS: Mapping[Grade, str] = {Grade.RIGHT: "r", Grade.PARTLY: "p", Grade.WRONG: "w"}
 NOT_ASKED = "-"
 
@@ -80,6 +82,6 @@ def _groups(answers: Mapping[str, ShownAnswer]) -> list[tuple[ShownAnswer, list[
     """Each answer with those that gave it: right ones first, then what most of them say."""
     found: dict[ShownAnswer, list[str]] = {}
     for name, answer in answers.items():
-        found.setdefault(answer, []).append(name)
+        found.setdefault(answer, []).append(name.replace(" ", "\u00a0") if len(name) <= _WHOLE else name)
     order = list(LETTERS)
     return sorted(found.items(), key=lambda item: (order.index(item[0].grade), -len(item[1])))
