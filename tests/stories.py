@@ -291,7 +291,7 @@ def _cases() -> ShownCases:
         "Hi, the invoice you sent on Monday shows three seats but we cancelled one in September.\n"
         "Can somebody correct it before our accounts close on Friday?",
         "invoice_wrong",
-        {NAMES[1]: "invoice_missing", NAMES[3]: "seat_removal", CHOICE: "invoice_wrong", NAMES[6]: "invoice_wrong"},
+        {NAMES[1]: "invoice_missing", NAMES[3]: "seat_removal", CHOICE: "invoice_wrong"},
     )
     passage = ShownPassage(
         id="handbook-12",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -195,6 +196,14 @@ def test_the_page_holds_as_many_as_fit_and_says_how_many() -> None:
     assert 50 < inlined < 400
     assert f"{inlined} of these 700 cases stand here" in page
     assert bound(many, 0).first == ()
+
+
+def test_the_same_answer_stands_once_with_all_that_gave_it_and_the_right_one_first() -> None:
+    case = shown_case("which?", "a", {"one": "b", "two": "a", "three": "b", "four": "c"})
+    (page,) = bound(ShownCases(approaches=tuple(case.answers), cases=(case,), total=1), 10_000).first
+    rows = re.findall(r'<b>(.*?)</b>.*?class="t">(.*?)<.*?class="by">(.*?)<', page)
+    assert rows == [("right", "a", "two"), ("wrong", "b", "one, three"), ("wrong", "c", "four")]
+    assert 'data-m="wrww"' in page
 
 
 # ---------------------------------------------------------------- as a person meets it
