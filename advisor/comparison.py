@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.asked import wanted_candidates, with_models
+from advisor.cases import CaseChoice
 from advisor.contract import Verdict
-from advisor.stored import CaseChoice, about_run, told
+from advisor.stored import about_run, told
 from benchmarks.contract import BadInput, Candidate, Look
 from benchmarks.plan import Further, Options, described
 
@@ -94,6 +95,7 @@ class Prepared:
     def experiment(self) -> str:
         """Names what is run: task, cases, approaches, models and options. The same again is no other look."""
         from benchmarks.work import task_hash
+        from strategies.approaches.recorded import Recorded
 
         benchmark = self.assembly.benchmark
         parts = [
@@ -104,6 +106,7 @@ class Prepared:
             [spec.model_dump(mode="json") for spec in self.models.specs],
             [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
             vars(self.options),
+            *(candidate.strategy.digest for candidate in self.candidates if isinstance(candidate.strategy, Recorded)),
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
@@ -312,7 +315,7 @@ def run_folder(name: str, shard: Shard | None = None) -> Path:
 def execute(prepared: Prepared, folder: Path, events: Events | None = None, cases: CaseChoice = "none") -> Verdict:
     """Performs what is left to do in the run folder, and tells what came out. Raises `BadInput`, also for a part of a run."""
     from benchmarks.alone import alone
-    from benchmarks.looks import write_down
+    from benchmarks.looks import remember_place, write_down
 
     if prepared.shard is not None:
         raise BadInput("a part of a run has no verdict. Perform it with execute_part, or leave out the shard.")
@@ -324,6 +327,7 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
         benchmark = replace(benchmark, look=Look(**about["benchmark"].get("look", {})))
         if prepared.looks is not None:
             write_down(benchmark, prepared.looks, prepared.experiment)
+            remember_place(folder, prepared.looks, prepared.experiment)
         return told(folder, about, benchmark, cases)
 
 

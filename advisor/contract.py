@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 from advisor.drawn import Forest, LineChart, WinnerMap
@@ -160,14 +161,105 @@ class WhatIf:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExampleAnswers:
-    """One case shown with what each approach answered. Only ever built from selection cases unless asked for."""
+class Excerpt:
+    """A text as reports show it, and how many characters at its end were left out."""
 
-    input: str
-    wanted: str
-    answers: Mapping[str, tuple[str, bool]]
-    """candidate -> (answer, right)."""
-    heldout: bool = False
+    text: str
+    left_out: int = 0
+
+
+class Grade(StrEnum):
+    """What a score says of an answer; partly right is known to graded metrics only."""
+
+    RIGHT = "right"
+    PARTLY = "partly right"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownAnswer:
+    """What one approach answered."""
+
+    text: Excerpt
+    grade: Grade
+    score: str = ""
+    """As it is shown; empty where the metric knows right and wrong only."""
+    remark: str = ""
+    """Why there is no answer, or that it was cut off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """What an answer was read from, word for word."""
+
+    text: str
+    where: str
+    """`characters 71 to 75` of the document."""
+    approaches: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownPassage:
+    """A piece of evidence that approaches had for a case: of a document, or an example. Its text is `before`, `quote`,
+    `after`; `quote` is the first of the quotes, and empty where no answer was read off."""
+
+    id: str
+    where: str
+    """Its place in the document; empty where that is not stored."""
+    before: str
+    quote: str = ""
+    after: str = ""
+    left_out: int = 0
+    """Characters."""
+    answer: str = ""
+    """That of an example."""
+    gold: bool = False
+    """The data says that the answer is in this document."""
+    approaches: tuple[str, ...]
+    quotes: tuple[Quote, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownCase:
+    """One case with what each approach answered."""
+
+    input: Excerpt
+    wanted: Excerpt
+    also: str = ""
+    """Other accepted answers."""
+    label: str = ""
+    """The wanted answer where the task has labels."""
+    id: str
+    heldout: bool
+    answers: Mapping[str, ShownAnswer]
+    """By candidate; one that was not asked is missing."""
+    passages: tuple[ShownPassage, ...] = ()
+    passages_left_out: int = 0
+    gold: tuple[str, ...] = ()
+    """Documents that hold the answer, as the data says."""
+    gold_missed: tuple[str, ...] = ()
+    """Approaches that looked things up and were shown none of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownCases:
+    """Cases to look at, those first that matter most. Only ever built where a person asked for them."""
+
+    approaches: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    """Wanted ones; empty where the task has none."""
+    graded: bool = False
+    cases: tuple[ShownCase, ...]
+    total: int
+    """Cases that were asked for, those included that are too many to show."""
+    says: tuple[str, ...] = ()
+    """How many cases of which kind there are, and what showing them means."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def heldout(self) -> frozenset[str]:
+        """Ids of the held-out cases among them."""
+        return frozenset(case.id for case in self.cases if case.heldout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +315,7 @@ class Story:
     """How many answers stay the same, check by check."""
     searched: LineChart | None = None
     """What choosing would have found with fewer tries."""
-    disagreements: tuple[ExampleAnswers, ...] = ()
+    cases: ShownCases | None = None
     recorded: bool = False
     """A stored example run, told so in every format."""
     provenance: Mapping[str, str] = field(default_factory=dict)

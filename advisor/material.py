@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from advisor.contract import Costs, ExampleAnswers, Recommendation, Status, WhatIf
+from advisor.contract import Costs, Recommendation, ShownCases, Status, WhatIf
 from advisor.economics import Ranking
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.mistakes import Mistakes
@@ -27,12 +27,10 @@ class Extras:
     seed: int = 0
     trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict)
     """candidate -> every configuration that its fit tried."""
-    disagreements: tuple[ExampleAnswers, ...] = ()
+    cases: ShownCases | None = None
     predicted_order: tuple[str, ...] = ()
     """Candidates, best first, as predicted and written down before the first run."""
     predicted_outcome: str = ""
-    held_out_shown: bool = False
-    """Held-out errors were shown before: what is measured now is a development figure."""
     population: Apart | None = None
     """How well real requests are told from the held-out cases, where there is a sample of them."""
     mistakes: Mistakes | None = None

@@ -6,17 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from advisor.contract import ExampleAnswers, Verdict
+from advisor.cases import CaseChoice, shown_cases
+from advisor.contract import Verdict
 from benchmarks.contract import BadInput, Benchmark, Evaluation
 
 if TYPE_CHECKING:
-    from benchmarks.mistakes import Answers
     from benchmarks.store import Store
-
-SHOWN_CASES = 12
-CaseChoice = Literal["none", "wrong", "all"]
+    from strategies.contract import Case
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +84,7 @@ def reopen(
 def told(
     folder: Path, about: Mapping[str, Any], benchmark: Benchmark, cases: CaseChoice, rescore: bool = False
 ) -> Verdict:
-    """The verdict from the rows in the folder; `about` is what run.json says."""
+    """The verdict from the rows in the folder; `about` is what run.json says. Held-out cases that it shows are marked."""
     from benchmarks.store import Store
     from benchmarks.stored import evaluations, rescored
 
@@ -94,13 +92,25 @@ def told(
     try:
         if rescore:
             rescored(benchmark, store)
-        return _verdict(about, benchmark, (evaluations(benchmark, about["candidates"], store), store), cases)
+        verdict = _verdict(about, benchmark, (evaluations(benchmark, about["candidates"], store), store), cases)
     finally:
         store.close()
+    if (shown := verdict.story.cases) is not None and (names := shown.heldout):
+        _mark(folder, about, [case for case in benchmark.heldout if case.id in names])
+    return verdict
+
+
+def _mark(folder: Path, about: Mapping[str, Any], heldout: Sequence[Case]) -> None:
+    """Writes down that these cases were shown; of tasks by name, which people try things out on, nothing is."""
+    from benchmarks.looks import write_down_shown
+
+    if not about.get("origin") and not about.get("recorded"):
+        write_down_shown(heldout, str(about["benchmark"]["fingerprint"]), folder)
 
 
 def write_answers(folder: Path, path: Path) -> int:
-    """Writes every stored answer of the run as one table, CSV or Parquet, and returns how many. Raises `BadInput`."""
+    """Writes every stored answer of the run as one table, CSV or Parquet, and returns how many: the held-out cases are
+    shown by that. Raises `BadInput`."""
     from benchmarks import answers_table
     from benchmarks.frozen import thawed_cases
     from benchmarks.store import Store
@@ -108,9 +118,12 @@ def write_answers(folder: Path, path: Path) -> int:
     about = about_run(folder)
     store = Store(folder / "run.sqlite")
     try:
-        return answers_table.write_answers(thawed_cases(about["benchmark"]["heldout"]), store, path)
+        heldout = thawed_cases(about["benchmark"]["heldout"])
+        written = answers_table.write_answers(heldout, store, path)
     finally:
         store.close()
+    _mark(folder, about, heldout)
+    return written
 
 
 def about_run(folder: Path) -> dict[str, Any]:
@@ -157,7 +170,7 @@ def _verdict(
         heldout_from=str(about.get("heldout_from", "")),
         seed=int(about.get("options", {}).get("seed", 0)),
         trials={evaluation.candidate: store.trials(evaluation.candidate) for evaluation in found},
-        disagreements=() if cases == "none" else disagreements(benchmark, answers, cases),
+        cases=shown_cases(benchmark, found, (answers, store), cases, about_it),
         predicted_order=tuple(prediction.get("ranking", ())),
         predicted_outcome=str(prediction.get("outcome", "")),
         recorded=bool(about.get("recorded", False)),
@@ -173,22 +186,3 @@ def _verdict(
 def _stated(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The stored spec without keys that were empty."""
     return {key: value for key, value in spec.items() if value not in (None, {}, [])}
-
-
-def disagreements(benchmark: Benchmark, given: Answers, cases: CaseChoice) -> tuple[ExampleAnswers, ...]:
-    """Selection cases on which the approaches differ; with `all` also those on which they agree. Never held-out ones."""
-    from benchmarks.mistakes import RIGHT
-
-    answers: dict[str, dict[str, tuple[str, bool]]] = {}
-    for candidate, rows in given.items():
-        for name, (text, score) in rows.items():
-            answers.setdefault(name, {})[candidate] = (text, score >= RIGHT)
-    known = {case.id: case for case in benchmark.task.examples}
-    several = [name for name, row in answers.items() if len(row) > 1 and name in known]
-    if cases == "wrong":
-        several = [name for name in several if len({right for _, right in answers[name].values()}) > 1]
-    order = sorted(several, key=lambda name: (-len(answers[name]), name))
-    return tuple(
-        ExampleAnswers(input=known[name].input, wanted=known[name].output, answers=answers[name])
-        for name in order[: SHOWN_CASES if cases == "wrong" else None]
-    )

@@ -97,7 +97,7 @@ def tell(
         apart=differences(material),
         stable=consistency(material),
         searched=searching(material),
-        disagreements=extras.disagreements,
+        cases=extras.cases,
         recorded=extras.recorded,
         provenance=dict(extras.provenance),
         facts=_facts(material),

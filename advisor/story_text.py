@@ -13,7 +13,7 @@ from advisor.material import Material
 from advisor.reasons import TUNED
 from advisor.steadiness import next_time
 from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
-from benchmarks.contract import Benchmark, Procedure, State
+from benchmarks.contract import Benchmark, Look, Procedure, State
 
 _FAMILY_RISKS = {
     "prompting": "A prompted model follows its instructions most of the time and not always; a new version of it may "
@@ -47,7 +47,8 @@ _TITLES = {
 def title(material: Material) -> str:
     """The few words above the headline."""
     goal = Goal.of(material.benchmark)
-    return _TITLES[goal.noun][material.recommendation.verdict] if goal.noun else "Compared without a target"
+    told = _TITLES[goal.noun][material.recommendation.verdict] if goal.noun else "Compared without a target"
+    return f"{told} (development figures)" if material.benchmark.look.shown else told
 
 
 def headline(material: Material) -> str:
@@ -95,15 +96,21 @@ def confidence(material: Material) -> str:
             f" The {goal.noun} was named when the figures were known, so this is "
             f"exploratory; the bounds hold for every {goal.noun} at once."
         )
-    if material.extras.held_out_shown:
-        sure += (
-            " Errors on these cases were looked at before, so the figures are development figures; fresh cases are "
-            "needed for a verdict."
-        )
+    if benchmark.look.shown:
+        sure += f" {seen_before(benchmark.look)}"
     if benchmark.margin is not None and material.recommendation.best is not None:
         best = material.recommendation.best
         sure += f" Close to the best need not be good: the best here, {best}, {_reaches(material, best)}."
     return f"{sure} This holds for requests like these cases, and for no others.{_like_traffic(material)}"
+
+
+def seen_before(look: Look) -> str:
+    """That answers to held-out cases were shown to somebody before something was changed, and what follows from it."""
+    were = "was" if look.shown == 1 else "were"
+    return (
+        f"{start(counted(look.shown, 'held-out case'))} {were} shown with the answers of an earlier run, the last time on "
+        f"{look.shown_on}, so figures of this run are development figures and no verdict until fresh cases come."
+    )
 
 
 def _like_traffic(material: Material) -> str:

@@ -89,6 +89,10 @@ class Look:
     """How many of the cases earlier looks were at."""
     last: str = ""
     """The day of the last one; empty: this is the first."""
+    shown: int = 0
+    """How many of the cases a person was shown with the answers of another run, before this one was set up."""
+    shown_on: str = ""
+    """The last day on which that was."""
 
 
 @dataclass(frozen=True, kw_only=True)

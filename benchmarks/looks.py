@@ -2,7 +2,8 @@
 
 Who labels more cases and runs again until something passes is fooled in one case of ten by bounds that know nothing of
 it. So every finished run of a person's task is written down beside the task, with the cases that it was measured on, and
-each look uses a share of the level that the ones before it have left.
+each look uses a share of the level that the ones before it have left. That somebody was shown answers to held-out cases is
+written down there too: who has seen them and then changes something measures a development figure.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +25,8 @@ ALPHA = 0.05
 SHARE = 0.75
 """Of the level that is left, what a look uses: it takes little from the first and leaves something for the next (LOG.md)."""
 FILE = "looks.jsonl"
+PLACE = "task.json"
+"""File in the folder of a run that says beside which task its look is written down, as a way from the run to the task."""
 _DIGITS = 12
 
 
@@ -37,37 +41,96 @@ def look_at(heldout: Sequence[Case], folder: Path, experiment: str = "") -> Look
     A look counts that shared a case with this one. `experiment` names what is run: the same again is the same look.
     """
     mine = set(_names(heldout))
-    shared = [
-        (row, set(row["cases"]) & mine)
-        for row in _read(folder / FILE)
-        if row["experiment"] != experiment and not mine.isdisjoint(row["cases"])
+    others = [
+        row for row in _read(folder / FILE) if row["experiment"] != experiment and not mine.isdisjoint(row["cases"])
     ]
-    others = {row["experiment"] for row, _ in shared}
-    seen = set().union(*(cases for _, cases in shared))
-    return Look(number=len(others) + 1, seen=len(seen), last=max((row["day"] for row, _ in shared), default=""))
+    looks = [row for row in others if not row.get("shown")]
+    shown = [row for row in others if row.get("shown")]
+    return Look(
+        number=len({row["experiment"] for row in looks}) + 1,
+        seen=_touched(mine, looks),
+        last=_last_day(looks),
+        shown=_touched(mine, shown),
+        shown_on=_last_day(shown),
+    )
+
+
+def _touched(mine: set[str], rows: Sequence[Mapping[str, Any]]) -> int:
+    return len(mine.intersection(set().union(*(row["cases"] for row in rows))))
+
+
+def _last_day(rows: Sequence[Mapping[str, Any]]) -> str:
+    return max((row["day"] for row in rows), default="")
 
 
 def write_down(benchmark: Benchmark, folder: Path, experiment: str) -> None:
     """Adds this look to those of the task, once. Where the folder cannot be written to, a warning says so."""
-    file = folder / FILE
-    if any(row["experiment"] == experiment for row in _read(file)):
+    if any(row["experiment"] == experiment and not row.get("shown") for row in _read(folder / FILE)):
         return
     row = {
         "experiment": experiment,
-        "day": time.strftime("%Y-%m-%d", time.gmtime()),
+        "day": _today(),
         "look": benchmark.look.number,
         "target": benchmark.target,
         "cases": _names(benchmark.heldout),
     }
-    try:
-        with file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(row) + "\n")
-    except OSError as error:
+    if problem := _added(row, folder):
         logging.getLogger(__name__).warning(
             "this look at the held-out cases could not be written down beside the task (%s), so the next one will count "
             "as if it had not been",
-            error.strerror,
+            problem,
         )
+
+
+def remember_place(run: Path, task: Path, experiment: str) -> None:
+    """Notes in the folder of a run where the folder of its task is, seen from there, for `write_down_shown`."""
+    try:
+        way = os.path.relpath(task, run)
+    except ValueError:  # Another drive, to which there is no way.
+        return
+    (run / PLACE).write_text(json.dumps({"task": way, "experiment": experiment}), encoding="utf-8")
+
+
+def write_down_shown(heldout: Sequence[Case], fingerprint: str, run: Path) -> None:
+    """Adds beside the task of a run that these held-out cases were shown with its answers, each of them once.
+
+    Where the task is no longer where it was, or cannot be written to, a warning says so.
+    """
+    folder, experiment = _place(run)
+    rows = [] if folder is None else [row for row in _read(folder / FILE) if row["experiment"] == experiment]
+    known = {name for row in rows if row.get("shown") for name in row["cases"]}
+    fresh = [name for name in _names(heldout) if name not in known]
+    if rows and not fresh:
+        return
+    row = {"experiment": experiment, "day": _today(), "shown": True, "fingerprint": fingerprint, "cases": fresh}
+    if problem := _added(row, folder) if folder is not None and rows else "it is not where it was":
+        logging.getLogger(__name__).warning(
+            "that held-out cases were shown could not be written down beside the task (%s), so a later run on them will "
+            "not say it",
+            problem,
+        )
+
+
+def _place(run: Path) -> tuple[Path | None, str]:
+    try:
+        found = json.loads((run / PLACE).read_text(encoding="utf-8"))
+        return run / str(found["task"]), str(found["experiment"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, ""
+
+
+def _added(row: Mapping[str, Any], folder: Path) -> str:
+    """Empty, or why the line could not be added to the looks of the task."""
+    try:
+        with (folder / FILE).open("a", encoding="utf-8") as out:
+            out.write(json.dumps(row) + "\n")
+    except OSError as error:
+        return error.strerror or "no reason was given"
+    return ""
+
+
+def _today() -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime())
 
 
 def _names(cases: Sequence[Case]) -> list[str]:

@@ -354,6 +354,19 @@ def second_look() -> Bakeoff:
 
 
 @situation
+def seen_before() -> Bakeoff:
+    """Somebody was shown held-out cases with the answers of an earlier run."""
+    look = Look(number=2, seen=500, last="2026-11-20", shown=412, shown_on="2026-11-21")
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(412, 500), seconds=0.4),
+            evaluation_of("lora", scores_of(460, 500, 5), seconds=0.3, fitting=[spent("training", 900)]),
+        ),
+        benchmark=dataclasses.replace(benchmark_of(cases=500), look=look),
+    )
+
+
+@situation
 def stopped_when_decided() -> Bakeoff:
     """Each approach was asked until it was decided: two early, one not at all."""
     return Bakeoff(

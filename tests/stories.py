@@ -7,7 +7,19 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
-from advisor.contract import ExampleAnswers, Picture, Point, Story, Table
+from advisor.contract import (
+    Excerpt,
+    Grade,
+    Picture,
+    Point,
+    Quote,
+    ShownAnswer,
+    ShownCase,
+    ShownCases,
+    ShownPassage,
+    Story,
+    Table,
+)
 from advisor.drawn import Cell, Estimate, Forest, LineChart, Series, Signed, Strip, WinnerMap
 from benchmarks.contract import State
 
@@ -88,7 +100,7 @@ def rich_story() -> Story:
         ),
         picture=_picture(),
         **figures(),
-        disagreements=_disagreements(),
+        cases=_cases(),
         provenance={
             "started": "2026-11-14 09:12 UTC",
             "python": "3.11.9",
@@ -397,24 +409,64 @@ def _targets() -> Table:
     )
 
 
-def _disagreements() -> tuple[ExampleAnswers, ...]:
-    return (
-        ExampleAnswers(
-            input="Hi, the invoice you sent on Monday shows three seats but we cancelled one in September.\n"
-            "Can somebody correct it before our accounts close on Friday?",
-            wanted="invoice_wrong",
-            answers={
-                NAMES[1]: ("invoice_missing", False),
-                NAMES[3]: ("seat_removal", False),
-                CHOICE: ("invoice_wrong", True),
-                NAMES[6]: ("invoice_wrong", True),
-            },
+def _cases() -> ShownCases:
+    invoice = shown_case(
+        "Hi, the invoice you sent on Monday shows three seats but we cancelled one in September.\n"
+        "Can somebody correct it before our accounts close on Friday?",
+        "invoice_wrong",
+        {NAMES[1]: "invoice_missing", NAMES[3]: "seat_removal", CHOICE: "invoice_wrong"},
+    )
+    passage = ShownPassage(
+        id="handbook-12",
+        where="characters 40 to 120",
+        before="Sessions end after ",
+        quote="ten minutes",
+        after=" without a touch.",
+        left_out=31,
+        gold=True,
+        approaches=(NAMES[3], CHOICE),
+        quotes=(Quote(text="ten minutes", where="characters 59 to 70", approaches=(NAMES[3],)),),
+    )
+    example = ShownPassage(
+        id="e017", where="", before="it logs me out", answer="session_expires", approaches=(NAMES[2],)
+    )
+    session = dataclasses.replace(
+        shown_case(
+            "why does it keep logging me out every 10 min on the phone, laptop is fine",
+            "session_expires",
+            {NAMES[1]: "session_expires", CHOICE: "mobile_app_crash", NAMES[3]: ""},
+            heldout=True,
         ),
-        ExampleAnswers(
-            input="why does it keep logging me out every 10 min on the phone, laptop is fine",
-            wanted="session_expires",
-            answers={NAMES[1]: ("session_expires", True), CHOICE: ("mobile_app_crash", False), NAMES[3]: ("", False)},
-        ),
+        also="logged_out",
+        passages=(passage, example),
+        passages_left_out=2,
+        gold=("handbook-12",),
+        gold_missed=(NAMES[2],),
+    )
+    return ShownCases(
+        approaches=NAMES,
+        labels=("invoice_wrong", "session_expires"),
+        cases=(invoice, session),
+        total=2,
+        says=("1 held-out case and 1 selection case.", "Held-out cases that are shown count as seen."),
+        notes=("What is left out is counted.",),
+    )
+
+
+def shown_case(
+    text: str, wanted: str, answers: Mapping[str, str], *, heldout: bool = False, label: bool = True
+) -> ShownCase:
+    """A case whose answers are right where they are the wanted one."""
+    return ShownCase(
+        id=f"c{len(text)}",
+        input=Excerpt(text=text),
+        wanted=Excerpt(text=wanted),
+        label=wanted if label else "",
+        heldout=heldout,
+        answers={
+            name: ShownAnswer(text=Excerpt(text=said), grade=Grade.RIGHT if said == wanted else Grade.WRONG)
+            for name, said in answers.items()
+        },
     )
 
 
@@ -471,7 +523,7 @@ def empty_story() -> Story:
 
 
 def with_texts(story: Story, change: Callable[[str], str]) -> Story:
-    """The story with every text in it changed, keys of mappings included; statuses and other enums stay."""
+    """The story with every text in it changed, keys of mappings included; what is empty, statuses and other enums stay."""
     changed: Story = _changed(story, change)
     return changed
 
@@ -484,7 +536,7 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, Enum):
         return value
     if isinstance(value, str):
-        return change(value)
+        return change(value) if value else value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         kept = CODES.get(type(value), ())

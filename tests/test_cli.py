@@ -472,21 +472,26 @@ def test_a_relative_model_folder_lies_beside_the_spec(
     assert "models: weights on cpu" in done.err
 
 
-def test_texts_of_cases_are_shown_only_when_asked_for(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+def test_texts_of_cases_are_shown_only_when_asked_for(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     about = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))["benchmark"]
-    heldout = [case["input"] for case in about["heldout"]]
-    examples = [case.input for case in tiny.messages(60) if case.input not in heldout]
-    shown: dict[str, set[str]] = {}
-    for choice in ("none", "wrong", "all"):
-        done = call(
-            capsys, "report", str(finished.folder), "--cases", choice, "--out", str(finished.desk / f"told-{choice}")
-        )
-        told = [*report_files(finished.desk / f"told-{choice}").values(), done.out]
-        assert not any(text in one for text in heldout for one in told), "held-out cases are never shown"
-        shown[choice] = {text for text in examples if any(text in one for one in told)}
-    assert shown["none"] == set()
-    assert shown["wrong"] <= shown["all"], "where the approaches agree, `wrong` shows nothing"
-    assert shown["all"]
+    heldout = {case["input"] for case in about["heldout"]}
+    examples = {case.input for case in tiny.messages(60)} - heldout
+    shutil.copytree(finished.folder, tmp_path / "looked-at")
+    shown: dict[str, tuple[set[str], set[str]]] = {}
+    for choice in ("none", "selection", "wrong", "all"):
+        out = tmp_path / f"told-{choice}"
+        done = call(capsys, "report", str(tmp_path / "looked-at"), "--cases", choice, "--out", str(out))
+        told = [*report_files(out).values(), done.out]
+        held, other = ({text for text in texts if any(text in one for one in told)} for texts in (heldout, examples))
+        shown[choice] = (held, other)
+    assert shown["none"] == (set(), set())
+    assert shown["selection"][0] == set(), "held-out cases are shown only when asked for"
+    assert shown["all"][0] == heldout
+    assert shown["wrong"][0] <= shown["all"][0]
+    assert shown["wrong"][1] <= shown["selection"][1] == shown["all"][1]
+    assert shown["selection"][1]
 
 
 def test_a_stored_run_is_told_again_and_scored_again(

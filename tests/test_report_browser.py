@@ -103,7 +103,8 @@ def test_the_page_fits_every_width_and_shows_each_figure_once(opened: Any, width
 
 @pytest.mark.parametrize("width", [400, 1280])
 def test_hostile_text_makes_no_element_dialog_or_request(opened: Any, width: int) -> None:
-    story = with_texts(rich_story(), lambda text: f"{HOSTILE}{STEERING}<b onclick=alert(1)>alert(1)</b> {text}")
+    plain = dataclasses.replace(rich_story(), cases=None)
+    story = with_texts(plain, lambda text: f"{HOSTILE}{STEERING}<b onclick=alert(1)>alert(1)</b> {text}")
     seen = opened(story, width)
     page = seen.page
     assert page.locator("script, img, iframe, object, embed, form, b, a:not(.skip), [onerror], [onload]").count() == 0

@@ -25,7 +25,7 @@ from rich.console import Console
 
 from advisor import reports
 from advisor.cli.progress import LiveProgress, Progressed, RunEvents
-from advisor.contract import ExampleAnswers, Picture, Point, Story, Verdict
+from advisor.contract import Picture, Point, ShownCases, Story, Verdict
 from advisor.reports.drawing import draw
 from advisor.reports.scales import cost_axis, cost_label
 from advisor.reports.text import RECORDED, clean, cleaned
@@ -34,7 +34,7 @@ from benchmarks.contract import BadInput, Row, State
 from benchmarks.plan import Unit
 from benchmarks.store import Finished
 from strategies.contract import Prediction, Usage
-from tests.stories import CHOICE, NAMES, empty_story, rich_story, with_texts
+from tests.stories import CHOICE, NAMES, empty_story, rich_story, shown_case, with_texts
 
 FORMATS = reports.names()
 STEERING = "\x1b[31m\x1b]0;title\x07\x9b2J\x00\x7f\u200b\u202e\u2066\ufeff\U000e0041"
@@ -78,7 +78,8 @@ def test_every_text_of_the_story_reaches_every_format(name: str) -> None:
     numbers = iter(range(10_000))
     told = with_texts(rich_story(), lambda text: f"word{next(numbers):04}")
     shown = set(re.findall(r"word\d{4}", reports.render(told, name)))
-    wanted = set(re.findall(r"word\d{4}", repr(dataclasses.replace(told, facts={}))))
+    cases = told.cases if name in ("html", "json") else None
+    wanted = set(re.findall(r"word\d{4}", repr(dataclasses.replace(told, facts={}, cases=cases))))
     # The choice stands in the headline and the verdict has its own words; formats of text show no picture.
     assert wanted - shown <= {told.choice, told.verdict, told.picture.title, told.picture.cost_unit} | _drawn(told)
 
@@ -179,9 +180,13 @@ def test_cleaning_twice_is_cleaning_once_and_leaves_no_escape(text: str) -> None
 
 
 def test_keys_that_look_the_same_once_cleaned_keep_both_entries() -> None:
-    case = ExampleAnswers(input="i", wanted="w", answers={"lora": ("one", True), "lo\u200bra": ("two", False)})
-    told = cleaned(dataclasses.replace(rich_story(), disagreements=(case,)))
-    assert dict(told.disagreements[0].answers) == {"lora": ("one", True), "lora (2)": ("two", False)}
+    case = shown_case("i", "one", {"lora": "one", "lo\u200bra": "two"})
+    told = cleaned(dataclasses.replace(rich_story(), cases=ShownCases(approaches=(), cases=(case,), total=1)))
+    assert told.cases is not None
+    assert {name: answer.text.text for name, answer in told.cases.cases[0].answers.items()} == {
+        "lora": "one",
+        "lora (2)": "two",
+    }
 
 
 # ---------------------------------------------------------------- junit
@@ -262,7 +267,7 @@ def test_hostile_text_makes_no_element_that_plain_text_does_not_make() -> None:
 
 
 def test_the_page_holds_no_script_and_allows_none() -> None:
-    page = reports.render(rich_story(), "html")
+    page = reports.render(dataclasses.replace(rich_story(), cases=None), "html")
     assert "<script" not in page
     assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in page
     assert not re.findall(r"(?:https?:)?//[a-z]", page)
@@ -365,6 +370,15 @@ def test_markdown_keeps_its_tables_lists_and_headings_under_hostile_text(piece: 
     assert plain["td_open"] > 150
 
 
+def test_markdown_shows_inputs_and_answers_of_a_few_cases() -> None:
+    shown = rich_story().cases
+    assert shown is not None
+    many = dataclasses.replace(shown, cases=shown.cases * 20, total=90)
+    text = reports.render(dataclasses.replace(rich_story(), cases=many), "markdown")
+    assert "12 of these 90 cases stand here" in text
+    assert text.count("why does it keep logging me out") == text.count("Can somebody correct it") == 6
+
+
 def test_markdown_shows_literal_text_letter_by_letter() -> None:
     told = dataclasses.replace(empty_story(), headline="1. use *this* <b>, a_b | c @x #5 https://x.test & more")
     inline = [token for token in _tokens(reports.render(told, "markdown")) if token.type == "inline"]
@@ -375,10 +389,10 @@ def test_markdown_shows_literal_text_letter_by_letter() -> None:
 
 
 def test_markdown_of_a_huge_story_still_fits_a_comment() -> None:
-    case = rich_story().disagreements[0]
-    told = dataclasses.replace(
-        rich_story(), method=("word " * 400,) * 60, risks=("| " * 2000,) * 20, disagreements=(case,) * 500
-    )
+    shown = rich_story().cases
+    assert shown is not None
+    many = dataclasses.replace(shown, cases=shown.cases * 250, total=500)
+    told = dataclasses.replace(rich_story(), method=("word " * 400,) * 60, risks=("| " * 2000,) * 20, cases=many)
     text = reports.render(told, "markdown")
     assert len(text) <= 65_000
     assert "does not fit" in text
@@ -401,7 +415,8 @@ def test_json_holds_every_field_and_null_for_numbers_that_json_lacks() -> None:
     assert document["facts"]["candidates"][1] == {"name": CHOICE, "figure": 0.84, "state": "meets", "upper": None}
     assert document["main"]["rows"][0][0] == NAMES[0]
     assert document["picture"]["points"][6]["cost"] is None
-    assert document["disagreements"][0]["answers"][CHOICE] == ["invoice_wrong", True]
+    answer = document["cases"]["cases"][0]["answers"][CHOICE]
+    assert (answer["text"], answer["grade"]) == ({"text": "invoice_wrong", "left_out": 0}, "right")
 
 
 def test_json_refuses_what_is_not_plain_data_such_as_a_path() -> None:

@@ -161,7 +161,7 @@ def test_a_script_of_somebody_elses_does_not_run(opened: Any) -> None:  # noqa: 
     evil = replace(panel.candidates[-1], name="</script><script>window.hit=1</script>")
     seen = opened(replace(rich_story(), what_if=replace(panel, candidates=(*panel.candidates[:-1], evil))))
     assert seen.page.evaluate("window.hit") is None
-    assert seen.page.locator("script").count() == 2
+    assert seen.page.locator("script").count() == 3, "the data, this script and that of the cases"
     assert "<script>" in seen.page.locator("#what-if-rows").inner_text()
     assert seen.errors == []
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 EXIT = {"choose": 0, "safe but cheaper undecided": 0, "undecided": 101, "nothing meets": 100, "compared": 0}
 """Exit codes by verdict; a target that is met by a safe candidate counts as met."""
 FORMATS = ("html", "markdown", "json")
+CASES = ("none", "selection", "wrong", "all")
+WHICH_CASES = (
+    "Cases, with their texts, that the report shows: those of the selection part, or held-out ones too, where an answer is "
+    "wrong or all of them. Held-out cases that are shown count as seen."
+)
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -22,6 +27,15 @@ def check_formats(formats: Sequence[str]) -> None:
 
     for name in formats:
         reports.suffix(name)
+
+
+def say_that_they_are_seen(cases: str) -> None:
+    """What showing held-out cases means, before they are shown."""
+    from advisor.cases import SEEN, SHOW_HELDOUT
+    from advisor.cli.shown import say
+
+    if cases in SHOW_HELDOUT:
+        say(SEEN)
 
 
 def write_reports(verdict: Verdict, folder: Path, formats: Sequence[str] = ()) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.outcome import check_formats, tell, write_reports
+from advisor.cli.outcome import CASES, WHICH_CASES, check_formats, say_that_they_are_seen, tell, write_reports
 from advisor.cli.shown import broken, say, shown
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ EXAMPLE = "example"
 @click.option("--rescore", is_flag=True, help="Score the stored answers again before telling.")
 @click.option(
     "--cases",
-    type=click.Choice(["none", "wrong", "all"]),
+    type=click.Choice(CASES),
     default="none",
     show_default=True,
-    help="Cases of the selection part that the report shows.",
+    help=WHICH_CASES,
 )
 @click.option("--target", type=float, help="Another target than before the run: the verdict is exploratory then.")
 @click.option(
@@ -48,7 +48,7 @@ EXAMPLE = "example"
 @click.option(
     "--answers",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write every stored answer, your texts included, into this file: CSV or Parquet.",
+    help="Also write every stored answer, your texts included, into this file: CSV or Parquet. That shows held-out cases too.",
 )
 @click.option("--explain", is_flag=True, help="Add what the recommendation follows from, with the rows to check it by.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
@@ -65,6 +65,7 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **
     changes = Changes(**{name: given.pop(name) for name in Changes.names()})
     explain, formats, answers = given.pop("explain"), given.pop("formats"), given.pop("answers")
     check_formats(formats)
+    say_that_they_are_seen("all" if answers else given["cases"])
     if run == EXAMPLE and not Path(run).exists():
         from advisor.example import opened
 

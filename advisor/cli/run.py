@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli import INTERRUPTED
-from advisor.cli.outcome import tell, write_reports
+from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, tell, write_reports
 from advisor.cli.shown import goal_of, say
 from benchmarks.contract import BadInput
 
@@ -102,10 +102,10 @@ ASK_ABOVE_MINUTES = 60
 @click.option("--probes/--no-probes", default=True, show_default=True, help="Measure consistency and latency.")
 @click.option(
     "--cases",
-    type=click.Choice(["none", "wrong", "all"]),
+    type=click.Choice(CASES),
     default="none",
     show_default=True,
-    help="Cases of the selection part that the report shows: your texts are in it only if you ask.",
+    help=WHICH_CASES,
 )
 @click.option("--accept-terms", is_flag=True, help="Accept the terms of use of a model that has some.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
@@ -144,6 +144,7 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     if prepared.shard is not None:
         _execute_part(prepared, folder)
         return
+    say_that_they_are_seen(str(given["cases"]))
     verdict = _execute(prepared, folder, str(given["cases"]))
     code = tell(verdict, as_json)
     paths = write_reports(verdict, folder)
@@ -214,6 +215,10 @@ def _say_before(prepared: Prepared) -> None:
         say(f"data: {prepared.origin}")
     for note in benchmark.notes:
         say(f"note: {note}")
+    if benchmark.look.shown:
+        from advisor.story_text import seen_before
+
+        say(f"note: {seen_before(benchmark.look)}")
     say(f"models: {', '.join(prepared.models.names)} on {prepared.models.placement}")
     if prepared.reuse is not None:
         say(f"searches and trainings of {prepared.reuse.name} are taken over where they are the same, with their cost")

@@ -1,6 +1,7 @@
 """The report for people: one page that opens from disk and asks nothing of a network, and says everything without scripts.
 
-Its one script asks what if the target, the volume or the price were another; the page allows it by its hash.
+One script asks what if the target, the volume or the price were another, and one filters cases where a person asked for
+some; the page allows each by its hash.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from advisor.reports.winner_map import draw_map
 from benchmarks.contract import State
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from markupsafe import Markup
 
 SUFFIX = ".html"
@@ -30,6 +32,8 @@ _WIDE, _NARROW = 820, 360
 """Widths of the two drawings, in pixels; the page shows the one that fits."""
 _GLYPHS = {State.MEETS: "\u2713", State.MISSES: "\u2715", State.UNDECIDED: "?"}
 _TONES = {"choose": "meets", "safe but cheaper undecided": "meets", "undecided": "undecided", "nothing meets": "misses"}
+LARGEST = 1_500_000
+"""Bytes of a page: of the cases to look at, so many are in it as fit."""
 FIRST_REASONS = 3
 """Reasons that stand beside the headline; the others come further down."""
 
@@ -38,22 +42,32 @@ def render(story: Story) -> str:
     """The whole page as text. Every value is escaped; a name that the template misspells is an error."""
     from markupsafe import Markup
 
+    from advisor.reports.casebook import bound
+
     safe = cleaned(story)
-    script = _part("what_if.js")
+    asks, filters = _part("what_if.js"), _part("cases.js")
+    allowed = [_allowed(asks)] * bool(safe.what_if) + [_allowed(filters)] * bool(safe.cases)
     drawings = {
         figure: {
             name: Markup(drawn(width, f"{figure}-{name}")) for name, width in (("wide", _WIDE), ("narrow", _NARROW))
         }
         for figure, drawn in _figures(safe).items()
     }
-    return rendered(
+    page = partial(
+        rendered,
         "report.html",
         story=safe,
-        script=Markup(script),
-        allowed=_allowed(script) if safe.what_if else "",
+        script=Markup(asks),
+        filters=Markup(filters),
+        cases_style=Markup(_part("cases.css")),
+        allowed=" ".join(allowed),
         drawings=drawings,
         **_words(safe),
     )
+    if safe.cases is None:
+        return page(cases=None)
+    room = LARGEST - len(page(cases=bound(safe.cases, 0)).encode())
+    return page(cases=bound(safe.cases, room))
 
 
 def _figures(story: Story) -> dict[str, Callable[[int, str], str]]:
@@ -74,18 +88,25 @@ def _figures(story: Story) -> dict[str, Callable[[int, str], str]]:
 
 def rendered(template: str, **values: Any) -> str:
     """A template of ours with values that it escapes, in the style of all pages."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
     from markupsafe import Markup
 
-    environment = Environment(
+    return environment().get_template(template).render(style=Markup(_part("report.css")), **values)
+
+
+@cache
+def environment() -> Environment:
+    """Our templates, with autoescape; a value that a template misspells is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    made = Environment(
         loader=PackageLoader("advisor.reports", "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"typeset": typeset, "asdict": dataclasses.asdict}
-    return environment.get_template(template).render(style=Markup(_part("report.css")), **values)
+    made.filters |= {"typeset": typeset, "asdict": dataclasses.asdict}
+    return made
 
 
 def _part(name: str) -> str:

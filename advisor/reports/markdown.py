@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from advisor.contract import ExampleAnswers, Story, Table
+from advisor.cases import how_many
+from advisor.contract import ShownCases, Story, Table
 from advisor.reports.text import RECORDED, cleaned, one_line, shortened
 
 SUFFIX = ".md"
@@ -81,7 +82,7 @@ def _parts(story: Story) -> Iterator[str]:
     yield from _folded("Risks", list(_list(story.risks)))
     yield from _folded("How it was measured", list(_list(story.method)))
     yield from _folded("Provenance", [_provenance(story)] if story.provenance else [])
-    yield from _folded("Where the approaches disagree", list(_disagreements(story.disagreements)))
+    yield from _folded("Case by case", list(_cases(story.cases)))
 
 
 def _titled(title: str, items: Sequence[str]) -> Iterator[str]:
@@ -125,15 +126,18 @@ def _provenance(story: Story) -> str:
     return "\n".join(_table(Table(title="", columns=("what", "value"), rows=rows), titled=False))
 
 
-def _disagreements(cases: Sequence[ExampleAnswers]) -> Iterator[str]:
-    for number, case in enumerate(cases[:_CASES], start=1):
+def _cases(shown: ShownCases | None) -> Iterator[str]:
+    if shown is None:
+        return
+    here = how_many(shown, min(_CASES, len(shown.cases)))
+    yield from _list([sentence for sentence in (*shown.says, here) if sentence])
+    columns = ("approach", "answer", "right or wrong", "score")[: 3 + shown.graded]
+    for number, case in enumerate(shown.cases[:_CASES], start=1):
         part = "held-out case" if case.heldout else "selection case"
-        yield f"**{number}. {part}:** {literal(shortened(one_line(case.input), _INPUT))}\n"
-        yield f"Wanted: {literal(shortened(one_line(case.wanted), _ANSWER))}\n"
-        answers = case.answers.items()
+        yield f"**{number}. {part}:** {literal(shortened(one_line(case.input.text), _INPUT))}\n"
+        yield f"Wanted: {literal(shortened(one_line(case.wanted.text), _ANSWER))}\n"
         rows = tuple(
-            (name, shortened(one_line(text), _ANSWER), "right" if right else "wrong") for name, (text, right) in answers
+            (name, shortened(one_line(answer.text.text), _ANSWER), str(answer.grade), answer.score)[: 3 + shown.graded]
+            for name, answer in case.answers.items()
         )
-        yield from _table(Table(title="", columns=("approach", "answer", "right or wrong"), rows=rows), titled=False)
-    if len(cases) > _CASES:
-        yield f"{len(cases) - _CASES} more cases stand in the HTML report.\n"
+        yield from _table(Table(title="", columns=columns, rows=rows), titled=False)

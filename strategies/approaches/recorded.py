@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -45,6 +46,12 @@ class Recorded:
     name: str
     answers: Mapping[str, RecordedAnswer]
     """By query key."""
+
+    @property
+    def digest(self) -> str:
+        """A hash of what it answers: another file under the same name is another system."""
+        said = sorted((key, row.text) for key, row in self.answers.items())
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
 
     def unsuitable(self, task: Task) -> str:
         return ""

@@ -1,0 +1,276 @@
+"""Cases to look at: which are shown, in which order, with what evidence, and that showing held-out ones is remembered."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor import reports
+from advisor.cases import INPUT, MOST, SEEN, how_many, shown_cases
+from advisor.contract import Grade, Quote, ShownCases
+from advisor.reports.casebook import bound
+from advisor.reports.html import LARGEST
+from benchmarks.contract import Benchmark, Evaluation, Row, State
+from benchmarks.looks import FILE, PLACE
+from benchmarks.store import Finished, Store
+from strategies.approaches.recorded import Recorded, RecordedAnswer
+from strategies.contract import Abstention, Case, Document, Evidence, Failure, Outcome, Prediction
+from tests.conftest import Folders
+from tests.desk import Done, call, write_task
+from tests.stories import rich_story, shown_case
+from tests.verdict_cases import PlainMetric, benchmark_of, task_of
+
+TEXT = "The shop is open from nine to five. On Sundays it is closed."
+DOCUMENT = Document(id="d1", title="Hours", text=TEXT)
+
+
+def cases_of(*outputs: str) -> tuple[Case, ...]:
+    return tuple(Case(id=f"h{place}", input=f"question {place}", output=said) for place, said in enumerate(outputs))
+
+
+def shown(
+    tmp_path: Path,
+    heldout: Sequence[Case],
+    given: Mapping[str, Sequence[Outcome]],
+    choice: Any = "all",
+    **changes: Any,
+) -> ShownCases | None:
+    """What is shown of a run in which the approaches gave these outcomes to the held-out cases, in their order."""
+    bench: Benchmark = replace(benchmark_of(), heldout=tuple(heldout), **changes)
+    store = Store(tmp_path / "run.sqlite")
+    for name, outcomes in given.items():
+        rows = [
+            Row(candidate=name, purpose="heldout", key=case.id, outcome=outcome, score=score_of(case, outcome))
+            for case, outcome in zip(heldout, outcomes, strict=False)
+        ]
+        store.begin(name, "answer", name)
+        store.finish(Finished(unit=name, kind="answer", candidate=name, rows=tuple(rows)))
+    try:
+        return shown_cases(bench, [measured(name) for name in given], ({}, store), choice, next(iter(given)))
+    finally:
+        store.close()
+
+
+def measured(name: str, state: State | None = None) -> Evaluation:
+    return Evaluation(
+        candidate=name, approach=name, family="prompting", model="", simplicity=1, fingerprint="", state=state
+    )
+
+
+def score_of(case: Case, outcome: Outcome) -> float:
+    if not isinstance(outcome, Prediction):
+        return 0.0
+    return 0.5 if outcome.text == "nearly" else float(outcome.text in case.accepted)
+
+
+def said(*texts: str) -> list[Outcome]:
+    return [Prediction(text=text) for text in texts]
+
+
+def test_first_what_the_approach_gets_wrong_alone_then_what_all_do(tmp_path: Path) -> None:
+    found = shown(
+        tmp_path, cases_of("a", "a", "a", "a"), {"one": said("a", "a", "b", "b"), "two": said("a", "b", "b", "a")}
+    )
+    assert found is not None
+    assert [case.id for case in found.cases] == ["h3", "h2", "h1", "h0"]
+    assert found.says[0] == (
+        "4 held-out cases: on 2 some approaches are right and some are not, on 1 none is right, on 1 all are right."
+    )
+
+
+def test_wrong_leaves_out_what_all_get_right_and_says_so(tmp_path: Path) -> None:
+    given = {"one": said("a", "b"), "two": said("a", "a")}
+    found = shown(tmp_path, cases_of("a", "a"), given, "wrong")
+    assert found is not None
+    assert ([case.id for case in found.cases], found.total) == (["h1"], 1)
+    assert "on 1 all are right; the last are left out here" in found.says[0]
+    assert shown(tmp_path, cases_of("a", "a"), {"one": said("a", "a")}, "wrong") is None
+
+
+@pytest.mark.parametrize(("choice", "heldout"), [("none", 0), ("selection", 0), ("wrong", 2), ("all", 2)])
+def test_held_out_cases_are_there_only_when_asked_for(tmp_path: Path, choice: Any, heldout: int) -> None:
+    found = shown(tmp_path, cases_of("a", "a"), {"one": said("b", "b")}, choice)
+    assert len(found.heldout if found else ()) == heldout
+    assert (found is not None and SEEN in found.says) == bool(heldout)
+
+
+def test_an_approach_without_usable_figures_is_not_shown(tmp_path: Path) -> None:
+    store = Store(tmp_path / "run.sqlite")
+    found = shown_cases(benchmark_of(), [measured("one", State.INVALID)], ({}, store), "all", "one")
+    store.close()
+    assert found is None
+
+
+def test_graded_scores_and_outcomes_that_are_no_answers(tmp_path: Path) -> None:
+    given: list[Outcome] = [
+        Prediction(text="nearly", truncated=True),
+        Abstention(reason="not in the documents"),
+        Failure(kind="unparsable", message="no JSON", raw="{"),
+    ]
+    found = shown(tmp_path, cases_of("a", "a", "a"), {"one": given}, metric=PlainMetric(graded=True))
+    assert found is not None
+    answers = {case.id: case.answers["one"] for case in found.cases}
+    assert (answers["h0"].grade, answers["h0"].score, answers["h0"].remark) == (Grade.PARTLY, "0.50", "cut off")
+    assert (answers["h1"].text.text, answers["h1"].remark) == ("", "abstained: not in the documents")
+    assert (answers["h2"].text.text, answers["h2"].remark) == ("{", "unparsable: no JSON")
+    assert answers["h2"].grade is Grade.WRONG
+
+
+def test_evidence_of_several_approaches_is_put_together_and_a_quote_is_set_off(tmp_path: Path) -> None:
+    start = TEXT.index("nine")
+    whole = Evidence(document_id="d1", text=f"Hours: {TEXT[:35]}", score=0.9, start=0, end=35)
+    quoted = replace(whole, start=start, end=start + 4, score=0.8)
+    example = Evidence(document_id="e001", text="message 1", score=0.4)
+    heldout = [Case(id="h0", input="when?", output="nine", document_ids=("d1",))]
+    given: dict[str, list[Outcome]] = {
+        "read": [Prediction(text="nine", evidence=(quoted,))],
+        "written": [Prediction(text="nine", evidence=(whole,))],
+        "copied": [Prediction(text="cancel", evidence=(example,))],
+    }
+    found = shown(tmp_path, heldout, given, task=replace(task_of(kind="qa"), documents=(DOCUMENT,)))
+    assert found is not None
+    passage, copied = found.cases[0].passages
+    assert (passage.before, passage.quote, passage.after) == (
+        "Hours: The shop is open from ",
+        "nine",
+        " to five.",
+    )
+    assert (passage.where, passage.gold, passage.approaches) == ("characters 0 to 35", True, ("read", "written"))
+    assert passage.quotes == (Quote(text="nine", where=f"characters {start} to {start + 4}", approaches=("read",)),)
+    assert (copied.id, copied.before, copied.answer, copied.gold) == ("e001", "message 1", "cancel", False)
+    assert found.cases[0].gold_missed == ()
+
+
+def test_who_looked_things_up_and_missed_the_document_is_said(tmp_path: Path) -> None:
+    other = Document(id="d2", text="Something else.")
+    heldout = [Case(id="h0", input="when?", output="nine", document_ids=("d1",))]
+    missed = Evidence(document_id="d2", text="", score=0.9, start=0, end=9)
+    given: dict[str, list[Outcome]] = {"one": [Prediction(text="x", evidence=(missed,))], "two": said("nine")}
+    found = shown(tmp_path, heldout, given, task=replace(task_of(kind="qa"), documents=(DOCUMENT, other)))
+    assert found is not None
+    assert found.cases[0].gold_missed == ("one",)
+    assert found.cases[0].passages[0].before == "Something", "a text that is not stored is cut from its document"
+
+
+def test_a_long_passage_is_shortened_around_its_quote(tmp_path: Path) -> None:
+    long = Document(id="d1", text="before " * 200 + "nine" + " after" * 200)
+    start = long.text.index("nine")
+    quoted = Evidence(document_id="d1", text=long.text, score=0.9, start=start, end=start + 4)
+    given = {"one": [Prediction(text="nine", evidence=(quoted,))]}
+    heldout = [Case(id="h0", input="when?", output="nine")]
+    found = shown(tmp_path, heldout, given, task=replace(task_of(kind="qa"), documents=(long,)))
+    assert found is not None
+    passage = found.cases[0].passages[0]
+    assert passage.quote == "nine"
+    kept = len(passage.before.removeprefix("\u2026")) + len(passage.quote) + len(passage.after)
+    assert (kept, kept + passage.left_out) == (500, len(long.text))
+    assert passage.before.endswith("before ")
+
+
+def test_at_most_so_many_are_kept_and_the_rest_counted(tmp_path: Path) -> None:
+    heldout = [Case(id=f"h{place}", input="x" * (INPUT + 7), output="a") for place in range(MOST + 40)]
+    found = shown(tmp_path, heldout, {"one": said(*["a"] * 30, *["b"] * (MOST + 10))})
+    assert found is not None
+    assert (len(found.cases), found.total) == (MOST, MOST + 40)
+    assert all(case.answers["one"].grade is Grade.WRONG for case in found.cases), "wrong ones come first"
+    assert {case.input.left_out for case in found.cases} == {7}
+    assert how_many(found, MOST) == (
+        "500 of these 540 cases stand here, those first that are wrong or on which approaches disagree."
+    )
+    assert how_many(replace(found, total=MOST), MOST) == ""
+
+
+def test_the_page_holds_as_many_as_fit_and_says_how_many() -> None:
+    case = shown_case("<&\u00e9" * 500, "&" * 500, {f"approach {place}": f"{place}" + "&" * 450 for place in range(4)})
+    many = ShownCases(approaches=tuple(case.answers), cases=(case,) * 400, total=700)
+    page = reports.render(replace(rich_story(), cases=many), "html")
+    inlined = page.count('<details class="case')
+    assert LARGEST - 20_000 < len(page.encode()) <= LARGEST
+    assert 50 < inlined < 400
+    assert f"{inlined} of these 700 cases stand here" in page
+    assert bound(many, 0).first == ()
+
+
+def test_the_same_answer_stands_once_with_all_that_gave_it_and_the_right_one_first() -> None:
+    case = shown_case("which?", "a", {"one": "b", "two": "a", "three": "b", "four": "c"})
+    (page,) = bound(ShownCases(approaches=tuple(case.answers), cases=(case,), total=1), 10_000).first
+    rows = re.findall(r'<b>(.*?)</b>.*?class="t">(.*?)<.*?class="by">(.*?)<', page)
+    assert rows == [("right", "a", "two"), ("wrong", "b", "one, three"), ("wrong", "c", "four")]
+    assert 'data-m="wrww"' in page
+
+
+# ---------------------------------------------------------------- as a person meets it
+
+QUICK = ("--approach", "majority", "--no-probes", "--effort", "quick", "--yes")
+
+
+def told(done: Done) -> str:
+    return " ".join(f"{done.out} {done.err}".replace("│", " ").split())
+
+
+def test_showing_held_out_cases_is_written_down_and_a_changed_run_is_a_development_figure(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = write_task(tmp_path, model_folders)
+    monkeypatch.chdir(tmp_path)
+    call(capsys, "run", str(task), "--out", "first", *QUICK)
+    harmless = call(capsys, "report", "first", "--cases", "selection")
+    assert SEEN not in told(harmless)
+    assert len(marks(tmp_path)) == 0
+    assert "development" not in told(call(capsys, "run", str(task), "--out", "unseen", "--target", "0.5", *QUICK))
+
+    asked = call(capsys, "report", "first", "--cases", "wrong")
+    assert told(asked).count(SEEN) == 1
+    assert "development figures" not in told(asked), "what was measured before stays a verdict"
+    call(capsys, "report", "first", "--cases", "all")
+    call(capsys, "report", "first", "--cases", "all")
+    about = json.loads((tmp_path / "first" / "run.json").read_text())["benchmark"]
+    assert {row["fingerprint"] for row in marks(tmp_path)} == {about["fingerprint"]}
+    names = [name for row in marks(tmp_path) for name in row["cases"]]
+    assert len(names) == len(set(names)) == len(about["heldout"]), "each case is written down once"
+
+    again = told(call(capsys, "run", str(task), "--out", "again", *QUICK))
+    assert "development" not in again, "nothing was changed"
+    changed = told(call(capsys, "run", str(task), "--out", "changed", "--target", "0.9", *QUICK))
+    said = f"{len(names)} held-out cases were shown with the answers of an earlier run, the last time on 20"
+    assert f"note: {said}" in changed, "it is said before the run"
+    assert "(development figures)" in changed
+    assert f"{said}" in (tmp_path / "changed" / "report.md").read_text()
+    assert "development figures" in told(call(capsys, "report", "changed"))
+    assert "(development figures)" in json.loads((tmp_path / "changed" / "report.json").read_text())["title"]
+
+
+def marks(folder: Path) -> list[dict[str, Any]]:
+    return [row for line in (folder / FILE).read_text().splitlines() if (row := json.loads(line)).get("shown")]
+
+
+def test_writing_all_answers_marks_too_and_a_run_that_was_moved_says_that_it_cannot(
+    tmp_path: Path,
+    model_folders: Folders,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    task = write_task(tmp_path / "task", model_folders)
+    monkeypatch.chdir(tmp_path)
+    call(capsys, "run", str(task), "--out", "first", *QUICK)
+    assert str(tmp_path) not in (tmp_path / "first" / PLACE).read_text()
+    shutil.copytree("first", "deeper/moved")
+    call(capsys, "report", "deeper/moved", "--answers", "all.csv")
+    assert "could not be written down beside the task (it is not where it was)" in caplog.text
+    assert marks(tmp_path / "task") == []
+    assert SEEN in told(call(capsys, "report", "first", "--answers", "all.csv"))
+    assert len(marks(tmp_path / "task")) == 1
+
+
+def test_other_recorded_answers_under_the_same_name_are_another_system() -> None:
+    one, other = (Recorded(name="ours", answers={"k": RecordedAnswer(text=text)}) for text in ("a", "b"))
+    assert one.digest != other.digest
+    assert one.digest == Recorded(name="ours", answers={"k": RecordedAnswer(text="a", seconds=2.0)}).digest
