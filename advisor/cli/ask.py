@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.shown import broken
+from advisor.cli.shown import broken, document
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def command(task: str | None, as_json: bool, **given: Any) -> None:
     asked = _of_task(task, given) if task else _of_answers(given)
     advice = advise_before(asked)
     if as_json:
-        click.echo(json.dumps({"asked": asdict(asked), "advice": asdict(advice)}, ensure_ascii=False, indent=1))
+        click.echo(document({"asked": asdict(asked), "advice": asdict(advice)}, 1))
         return
     click.echo(_text(advice))
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.shown import shown
+
 if TYPE_CHECKING:
     from advisor.gate import Check
 
@@ -35,7 +37,7 @@ def command(
 
     with quiet():
         found = check(export, cases, task, target, allow_code)
-    click.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(_sentences(found)))
+    click.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(map(shown, _sentences(found))))
     ctx.exit(FAILED if found.failed else 0)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from strategies.models.retry import Fault, Patience, understood
 from strategies.models.wheels import ModelUnavailable
 
 BYTES_A_TOKEN = 4
+_HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
+"""JSON can hold them; no file and no other server takes them."""
 BAD_REQUEST = (400, 422)
 MESSAGE_TOKENS = 4
 """Tokens that a chat template spends on one message, for the estimate."""
@@ -190,6 +193,7 @@ class _Caller:
         text = message.content or getattr(message, "refusal", None) or ""
         if not isinstance(text, str):
             raise Fault(message="the answer's content is not text", retry=True)
+        text = _HALF_CHARACTERS.sub("\ufffd", text)
         usage = self._usage(prompt, text, getattr(answer, "usage", None), seconds)
         ended = choices[0].finish_reason != "length"
         return Completion(text=text, usage=usage, finished=ended, places=_places(choices[0]))
