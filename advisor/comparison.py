@@ -196,11 +196,14 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     from benchmarks.assemble import Limits
     from benchmarks.looks import look_at
     from benchmarks.models import Models
+    from benchmarks.reuse import must_hold_a_run
     from benchmarks.sharding import Shard
 
     wishes = wishes or Wishes()
     if wishes.effort not in EFFORTS:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
+    if wishes.reuse is not None:
+        must_hold_a_run(wishes.reuse)
     found = find(task)
     spec = with_models(found.spec, wishes.models)
     models = Models(

@@ -111,7 +111,7 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
         clean(json.dumps(dict(evaluation.chosen), ensure_ascii=False, indent=1, default=str)).replace("```", "'''"),
         "```",
         "",
-        f"Made with {listed([f'{key} {value}' for key, value in _versions(verdict).items()])}.",
+        *_made_with(verdict),
     ]
     return "\n".join(lines) + "\n"
 
@@ -157,6 +157,7 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
     ]
 
 
-def _versions(verdict: Verdict) -> dict[str, str]:
+def _made_with(verdict: Verdict) -> list[str]:
     made = verdict.story.provenance
-    return {key: str(made[key]) for key in ("torch", "transformers", "peft", "python") if key in made}
+    versions = [f"{key} {made[key]}" for key in ("torch", "transformers", "peft", "python") if key in made]
+    return [f"Made with {listed(versions)}."] if versions else []

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -79,8 +82,9 @@ def reopen(
     if cases not in get_args(CaseChoice):
         raise BadInput(f"cases is {cases!r}; it is one of {', '.join(get_args(CaseChoice))}.")
     about, changes = about_run(folder), changes or Changes()
-    benchmark, spec = changes.applied(thaw(about["benchmark"], folder, allow_code), about["spec"])
-    return told(folder, {**about, "spec": spec}, benchmark, cases, rescore)
+    with reading(folder):
+        benchmark, spec = changes.applied(thaw(about["benchmark"], folder, allow_code), about["spec"])
+        return told(folder, {**about, "spec": spec}, benchmark, cases, rescore)
 
 
 def told(
@@ -90,13 +94,34 @@ def told(
     from benchmarks.store import Store
     from benchmarks.stored import evaluations, rescored
 
-    store = Store(folder / "run.sqlite")
-    try:
+    with closing(Store(folder / "run.sqlite")) as store:
         if rescore:
             rescored(benchmark, store)
         return _verdict(about, benchmark, (evaluations(benchmark, about["candidates"], store), store), cases)
-    finally:
-        store.close()
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Around what reads a run or an export: raises `BadInput` where it is damaged. With ADVISOR_TRACEBACK all comes out."""
+    from benchmarks.disk import disk_fault
+
+    try:
+        yield
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        AttributeError,
+        RuntimeError,
+        sqlite3.Error,
+    ) as error:
+        if disk_fault(error) or os.environ.get("ADVISOR_TRACEBACK"):
+            raise
+        said = f"{type(error).__name__}: {error}"[:120]
+        raise BadInput(
+            f"{folder.name} is damaged, or something else changed it ({said}). Run or export again into a new folder."
+        ) from error
 
 
 def write_answers(folder: Path, path: Path) -> int:
@@ -106,11 +131,8 @@ def write_answers(folder: Path, path: Path) -> int:
     from benchmarks.store import Store
 
     about = about_run(folder)
-    store = Store(folder / "run.sqlite")
-    try:
+    with closing(Store(folder / "run.sqlite")) as store, reading(folder):
         return answers_table.write_answers(thawed_cases(about["benchmark"]["heldout"]), store, path)
-    finally:
-        store.close()
 
 
 def about_run(folder: Path) -> dict[str, Any]:
@@ -120,7 +142,7 @@ def about_run(folder: Path) -> dict[str, Any]:
             raise BadInput(f"{folder} holds no run: {name} is missing. Give the folder that `advisor run --out` wrote.")
     try:
         about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(
             f"{folder / 'run.json'} cannot be read as JSON ({error}). Run again into a new folder."
         ) from None

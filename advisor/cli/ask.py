@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.given import SHARE
 from advisor.cli.shown import broken, document
 from benchmarks.contract import BadInput
 
@@ -25,7 +26,7 @@ QUESTIONS = {
     "facts_change": ("How often do the facts behind the answers change?", click.Choice(CHANGES)),
     "volume": ("How many requests a month?", click.IntRange(1)),
     "data_stays_here": ("Must the data stay on your machines?", click.BOOL),
-    "target": ("Which share of answers must be right (0.9 for 90 %)?", click.FloatRange(0, 1, min_open=True)),
+    "target": ("Which share of answers must be right (0.9 for 90 %)?", SHARE),
 }
 """In the order in which they are asked."""
 NEEDED = ("kind", "examples")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.given import SEED
 from advisor.cli.shown import document, goal_of, marked, say, shown
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _LABELS_SHOWN = 12
 @click.command(name="check", short_help="Check the data of a task.")
 @click.argument("task")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the split.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the split.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option(
     "--doubts",
