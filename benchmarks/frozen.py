@@ -127,7 +127,13 @@ def thawed_cases(rows: list[dict[str, Any]]) -> tuple[Case, ...]:
     return cases
 
 
-_TYPES = {"str": str, "int": int, "bool": bool, "float": (int, float), "float | None": (int, float, type(None))}
+_TYPES: Mapping[str, Any] = {
+    "str": str,
+    "int": int,
+    "bool": bool,
+    "float": (int, float),
+    "float | None": (int, float, type(None)),
+}
 
 
 def must_hold_its_types(value: Any) -> None:

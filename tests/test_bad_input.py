@@ -168,7 +168,7 @@ BAD: dict[str, tuple[Setup, str]] = {
 }
 
 
-BAD |= SPECS | DATA | DOCUMENTS
+BAD |= {**SPECS, **DATA, **DOCUMENTS}
 
 
 def assert_one_sentence(said: str, wanted: str, folder: Path) -> None:

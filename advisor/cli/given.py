@@ -10,7 +10,7 @@ SEED = click.IntRange(0, 2**32 - 1)
 """What every generator of random numbers takes."""
 
 
-class Share(click.ParamType):
+class Share(click.ParamType[float]):
     """A share of cases, refused with the sentence of a task spec."""
 
     name = "float"

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from strategies.contract import Completion, Place, Prompt, Sampling, Step, Usage
-from strategies.models.retry import Fault, Patience, understood
+from strategies.models.retry import Fault, Patience, bounded, understood
 from strategies.models.wheels import ModelUnavailable
 
 BYTES_A_TOKEN = 4
@@ -264,7 +264,12 @@ def _client(model: EndpointModel) -> Any:
     """A client whose own retries are off. It follows no redirect, and on this machine uses no proxy."""
     import openai
 
-    http = openai.DefaultHttpxClient(follow_redirects=False, trust_env=not model.local, timeout=model.timeout_s)
+    http = openai.DefaultHttpxClient(
+        follow_redirects=False,
+        trust_env=not model.local,
+        timeout=model.timeout_s,
+        event_hooks={"response": [lambda response: bounded(response, model.timeout_s)]},
+    )
     return openai.OpenAI(
         api_key=model.key(), base_url=model.base_url, timeout=model.timeout_s, max_retries=0, http_client=http
     )
