@@ -17,8 +17,8 @@ def document(rows: Rows) -> str:
     """The whole file."""
     parts = [
         "# What faults cost",
-        "Faults are injected into runs with tiny random models. Written by `python -m benchmarks.studies.faults_injected table` "
-        "from committed rows; `run` makes them.",
+        "Faults are injected into runs with tiny random models on one thread, in float32, with attention and batches set. "
+        "Written by `python -m benchmarks.studies.faults_injected table` from committed rows; `run` makes them.",
         *_kills([row for row in rows if row["part"] in ("kills", "paid")]),
         *_paid([row for row in rows if row["part"] == "paid" and row["end"]]),
         *_writes([row for row in rows if row["part"] == "writes"]),
