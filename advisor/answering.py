@@ -12,7 +12,7 @@ from typing import Any
 
 from advisor.comparison import find
 from advisor.contract import Verdict
-from advisor.stored import about_run, reopen
+from advisor.stored import about_run, reading, reopen
 from benchmarks.cascade import DERIVED
 from benchmarks.contract import BadInput, Candidate
 from benchmarks.models import Models
@@ -139,9 +139,13 @@ class Kept:
     def of_run(cls, folder: Path) -> Kept:
         """Raises `BadInput` where the folder holds no run."""
         about = about_run(folder)
-        with closing(Store(folder / "run.sqlite")) as store:
-            identity, fits, notes = store.meta("identity") or {}, store.fits(), store.notes("fit")
-            made = [row["name"] for row in store.meta(DERIVED) or ()]
+        with closing(Store(folder / "run.sqlite")) as store, reading(folder):
+            return cls._read(folder, about, store)
+
+    @classmethod
+    def _read(cls, folder: Path, about: Mapping[str, Any], store: Store) -> Kept:
+        identity, fits, notes = store.meta("identity") or {}, store.fits(), store.notes("fit")
+        made = [row["name"] for row in store.meta(DERIVED) or ()]
         return cls(
             name=folder.name,
             spec=about["spec"],
@@ -163,7 +167,7 @@ class Kept:
             values = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
             places = {name: folder / "parts" / str(int(place)) for name, place in values.pop("places").items()}
             return cls(name=folder.name, places=places, **values["kept"])
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise BadInput(f"{folder.name}/{EXPORT} is not what an export holds ({error}). Export again.") from None
 
     @property
@@ -229,7 +233,8 @@ class _Loaded:
         candidate = self._candidate(name)
         if candidate.model:
             self._check(candidate.model)
-        return candidate.strategy.load(place, bare(self.models, candidate.model, place.parent))
+        with reading(place.parent.parent):
+            return candidate.strategy.load(place, bare(self.models, candidate.model, place.parent))
 
     def _candidate(self, name: str) -> Candidate:
         found = {each.name: each for each in candidates(approaches(), self.models.names)}

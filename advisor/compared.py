@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advisor.stored import about_run
+from advisor.stored import about_run, reading
 from advisor.wording import counted, listed, percent, points, probability
 from benchmarks.contract import Answered, BadInput, Benchmark, Metric
 from benchmarks.evaluate import scored
@@ -93,18 +93,19 @@ def compare(before: Path, after: Path, allow_code: bool = False) -> Comparison:
 def opened(folder: Path, allow_code: bool = False) -> Run:
     """Raises `BadInput`."""
     about = about_run(folder)
-    benchmark = thaw(about["benchmark"], folder, allow_code)
-    inputs = {case.id: case.input for case in benchmark.heldout}
-    with closing(Store(folder / "run.sqlite")) as store:
+    with closing(Store(folder / "run.sqlite")) as store, reading(folder):
+        benchmark = thaw(about["benchmark"], folder, allow_code)
+        inputs = {case.id: case.input for case in benchmark.heldout}
         answers = {
             name: {inputs[row.key]: row.outcome for row in store.rows(name, "heldout")} for name in store.candidates()
         }
         identity, provenance = store.meta("identity") or {}, store.meta("provenance") or {}
+        program = str(provenance.get("program", ""))
     return Run(
         benchmark=benchmark,
         answers={name: rows for name, rows in answers.items() if rows},
         identity=identity,
-        program=str(provenance.get("program", "")),
+        program=program,
     )
 
 

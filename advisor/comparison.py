@@ -202,6 +202,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     from benchmarks.changed import asks_for_facts
     from benchmarks.looks import look_at
     from benchmarks.models import Models
+    from benchmarks.reuse import must_hold_a_run
     from benchmarks.sharding import Shard
 
     wishes = wishes or Wishes()
@@ -209,6 +210,8 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
     if wishes.rebuilds < 0 or wishes.rebuilds == 1:
         raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
+    if wishes.reuse is not None:
+        must_hold_a_run(wishes.reuse)
     found = find(task)
     spec = with_models(found.spec, wishes.models)
     models = Models(

@@ -13,6 +13,8 @@ from typing import Any
 
 from advisor.answering import EXPORT, Kept, alone_from, recommended
 from advisor.contract import Status, Verdict
+from advisor.reports.markdown import literal
+from advisor.reports.text import clean
 from advisor.stored import about_run, reopen
 from advisor.wording import counted, duration, floor_percent, listed, percent, start
 from benchmarks.contract import BadInput, Evaluation
@@ -81,12 +83,12 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
     evaluation = next(each for each in verdict.evaluations if each.candidate == name)
     status = next(each for each in verdict.recommendation.statuses if each.candidate == name)
     lines = [
-        f"# {_plain(name)} for {_plain(str(facts['task']))}",
+        f"# {literal(name)} for {literal(str(facts['task']))}",
         "",
         f"{start(_measured(evaluation, status))} Metric: {facts['metric']}; held-out cases with the fingerprint "
         f"{str(facts['fingerprint'])[:12]}.",
         "",
-        f"The verdict of the run: {_plain(verdict.story.headline)}",
+        f"The verdict of the run: {literal(verdict.story.headline)}",
         "",
         *_guarded(evaluation),
         "## Use it",
@@ -100,16 +102,16 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
         *_serving(folder, evaluation),
         "## Limits",
         "",
-        *(f"- {_plain(risk)}" for risk in verdict.story.risks),
+        *(f"- {literal(risk)}" for risk in verdict.story.risks),
         "- The folder may hold examples of the task, where the approach shows or looks them up.",
         "",
         "## How it was set up",
         "",
         "```json",
-        json.dumps(dict(evaluation.chosen), ensure_ascii=False, indent=1, default=str).replace("```", "'''"),
+        clean(json.dumps(dict(evaluation.chosen), ensure_ascii=False, indent=1, default=str)).replace("```", "'''"),
         "```",
         "",
-        f"Made with {listed([f'{key} {value}' for key, value in _versions(verdict).items()])}.",
+        *_made_with(verdict),
     ]
     return "\n".join(lines) + "\n"
 
@@ -145,7 +147,7 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
     if not adapters:
         return []
     return [
-        f"`{adapters[0]}` is a plain peft adapter of {_plain(evaluation.model)}, which vLLM serves too, with the prompts that "
+        f"`{adapters[0]}` is a plain peft adapter of {literal(evaluation.model)}, which vLLM serves too, with the prompts that "
         "it was trained on:",
         "",
         "```",
@@ -155,13 +157,7 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
     ]
 
 
-def _versions(verdict: Verdict) -> dict[str, str]:
+def _made_with(verdict: Verdict) -> list[str]:
     made = verdict.story.provenance
-    return {key: str(made[key]) for key in ("torch", "transformers", "peft", "python") if key in made}
-
-
-def _plain(text: str) -> str:
-    """Of text from outside, one line without what Markdown or HTML would take for markup."""
-    from advisor.reports.text import one_line
-
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|" else sign for sign in one_line(text))
+    versions = [f"{key} {made[key]}" for key in ("torch", "transformers", "peft", "python") if key in made]
+    return [f"Made with {listed(versions)}."] if versions else []

@@ -77,7 +77,7 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
 def _measured(folder: Path) -> Mapping[str, Any]:
     try:
         measured: Mapping[str, Any] = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["measured"]
-    except (OSError, KeyError, ValueError):
+    except (OSError, KeyError, RecursionError, TypeError, ValueError):
         raise BadInput(f"{folder} is no export. Give the folder that `advisor export` wrote.") from None
     return measured
 

@@ -20,7 +20,7 @@ def _runs(folder: Path) -> Iterator[dict[str, Any]]:
         if not (place / "run.json").is_file():
             continue
         told = _told(place / "report.json")
-        facts = told.get("facts") or {}
+        facts = _mapping(told.get("facts"))
         named = facts.get("choice") or facts.get("safe")
         measured = _of(facts, named or facts.get("best"))
         yield {
@@ -30,10 +30,10 @@ def _runs(folder: Path) -> Iterator[dict[str, Any]]:
             "recommended": named,
             "title": told.get("title"),
             "headline": told.get("headline"),
-            "figure": measured.get("figure"),
-            "monthly": measured.get("monthly"),
+            "figure": figure if isinstance(figure := measured.get("figure"), int | float) else None,
+            "monthly": _mapping(measured.get("monthly")) or None,
             "heldout_cases": facts.get("heldout_cases"),
-            "started": (facts.get("provenance") or {}).get("started"),
+            "started": _mapping(facts.get("provenance")).get("started"),
         }
 
 
@@ -41,11 +41,18 @@ def _told(path: Path) -> dict[str, Any]:
     """Empty where there is no report, or one that was cut off."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, RecursionError, ValueError):
         return {}
-    return values if isinstance(values, dict) else {}
+    return values if isinstance(values, dict) and isinstance(values.get("facts"), dict) else {}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Empty where something else stands in its place."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _of(facts: Mapping[str, Any], name: Any) -> Mapping[str, Any]:
     """What the report says of one candidate."""
-    return next((each for each in facts.get("candidates", ()) if each.get("name") == name), {})
+    listed = facts.get("candidates")
+    rows = map(_mapping, listed if isinstance(listed, list) else ())
+    return next((each for each in rows if each.get("name") == name), {})

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -77,8 +80,9 @@ def reopen(
     if cases not in get_args(CaseChoice):
         raise BadInput(f"cases is {cases!r}; it is one of {', '.join(get_args(CaseChoice))}.")
     about, changes = about_run(folder), changes or Changes()
-    benchmark, spec = changes.applied(thaw(about["benchmark"], folder, allow_code), about["spec"])
-    return told(folder, {**about, "spec": spec}, benchmark, cases, rescore)
+    with reading(folder):
+        benchmark, spec = changes.applied(thaw(about["benchmark"], folder, allow_code), about["spec"])
+        return told(folder, {**about, "spec": spec}, benchmark, cases, rescore)
 
 
 def told(
@@ -88,13 +92,10 @@ def told(
     from benchmarks.store import Store
     from benchmarks.stored import evaluations, rescored
 
-    store = Store(folder / "run.sqlite")
-    try:
+    with closing(Store(folder / "run.sqlite")) as store:
         if rescore:
             rescored(benchmark, store)
         verdict = _verdict(about, benchmark, (evaluations(benchmark, about["candidates"], store), store), cases)
-    finally:
-        store.close()
     if (shown := verdict.story.cases) is not None and (names := shown.heldout):
         _mark(folder, about, [case for case in benchmark.heldout if case.id in names])
     return verdict
@@ -108,6 +109,30 @@ def _mark(folder: Path, about: Mapping[str, Any], heldout: Sequence[Case]) -> No
         write_down_shown(heldout, str(about["benchmark"]["fingerprint"]), folder)
 
 
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Around what reads a run or an export: raises `BadInput` where it is damaged. With ADVISOR_TRACEBACK all comes out."""
+    from benchmarks.disk import disk_fault
+
+    try:
+        yield
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        AttributeError,
+        RuntimeError,
+        sqlite3.Error,
+    ) as error:
+        if disk_fault(error) or os.environ.get("ADVISOR_TRACEBACK"):
+            raise
+        said = f"{type(error).__name__}: {error}"[:120]
+        raise BadInput(
+            f"{folder.name} is damaged, or something else changed it ({said}). Run or export again into a new folder."
+        ) from error
+
+
 def write_answers(folder: Path, path: Path) -> int:
     """Writes every stored answer of the run as one table, CSV or Parquet, and returns how many: the held-out cases are
     shown by that. Raises `BadInput`."""
@@ -116,12 +141,9 @@ def write_answers(folder: Path, path: Path) -> int:
     from benchmarks.store import Store
 
     about = about_run(folder)
-    store = Store(folder / "run.sqlite")
-    try:
+    with closing(Store(folder / "run.sqlite")) as store, reading(folder):
         heldout = thawed_cases(about["benchmark"]["heldout"])
         written = answers_table.write_answers(heldout, store, path)
-    finally:
-        store.close()
     _mark(folder, about, heldout)
     return written
 
@@ -133,7 +155,7 @@ def about_run(folder: Path) -> dict[str, Any]:
             raise BadInput(f"{folder} holds no run: {name} is missing. Give the folder that `advisor run --out` wrote.")
     try:
         about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(
             f"{folder / 'run.json'} cannot be read as JSON ({error}). Run again into a new folder."
         ) from None

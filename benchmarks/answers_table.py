@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput, Row
 from benchmarks.doubts import as_cell
+from benchmarks.formats.clean import harmless
 from benchmarks.store import Store
 from benchmarks.stored import PURPOSES
 from strategies.contract import Abstention, Case, Failure
@@ -23,14 +24,14 @@ SUFFIXES = (".csv", ".parquet")
 def write_answers(heldout: Sequence[Case], store: Store, path: Path) -> int:
     """Writes them and returns how many there are. The input is that of the held-out case, as it was before any edit.
 
-    In CSV a cell that a spreadsheet would take for a formula gets an apostrophe in front. Raises `BadInput` for a file of
-    another kind.
+    Invisible and control characters are left out; in CSV a cell that a spreadsheet would take for a formula gets an
+    apostrophe in front. Raises `BadInput` for a file of another kind.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise BadInput(
             f"{path.name} would be neither CSV nor Parquet. Name a file that ends with {' or '.join(SUFFIXES)}."
         )
-    rows = list(_rows({case.id: case for case in heldout}, store))
+    rows = [[harmless(value) if isinstance(value, str) else value for value in row] for row in _rows(heldout, store)]
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() == ".csv":
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -50,7 +51,8 @@ def _write_parquet(rows: Sequence[Sequence[Any]], path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
 
 
-def _rows(cases: Mapping[str, Case], store: Store) -> Iterator[tuple[Any, ...]]:
+def _rows(heldout: Sequence[Case], store: Store) -> Iterator[tuple[Any, ...]]:
+    cases = {case.id: case for case in heldout}
     for candidate in store.candidates():
         for purpose in PURPOSES:
             for row in store.rows(candidate, purpose):

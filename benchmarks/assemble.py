@@ -262,7 +262,10 @@ def _independent(cases: Sequence[Case]) -> int:
 def _schema(spec: Spec) -> dict[str, Any] | None:
     if spec.pattern is not None:
         return {"type": "string", "pattern": f"^(?:{spec.pattern})$"}
-    return spec.answer_schema if isinstance(spec.answer_schema, dict) else None
+    if not isinstance(spec.answer_schema, dict):
+        return None
+    metrics.load("json_valid", {"schema": spec.answer_schema})  # Says what is wrong with it.
+    return spec.answer_schema
 
 
 def _check_outputs(spec: Spec, data: Loaded, labels_given: bool) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contract import BadInput
+from benchmarks.formats.clean import harmless
 from benchmarks.grouping import Floats, group_codes
 from strategies.contract import Case, Embedder
 
@@ -18,8 +19,8 @@ FOLDS = 5
 STRENGTH = 10.0
 """Inverse regularisation of the head."""
 COLUMNS = ("id", "input", "label", "perhaps", "share of label", "share of perhaps")
-_STARTERS = "=+-@\t\r\n \uff1d\uff0b\uff0d\uff20"
-"""At the beginning of a cell these make a formula of it in some program."""
+_STARTERS = "=+-@\u2212\uff1d\uff0b\uff0d\uff20"
+"""At the beginning of a cell these make a formula of it in some program, also behind what cannot be seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +89,13 @@ def write_sheet(found: Sequence[Doubt], path: Path) -> None:
         sheet.writerow(COLUMNS)
         for each in found:
             texts = (each.case.id, each.case.input, each.case.output, each.perhaps)
-            sheet.writerow([*map(as_cell, texts), f"{each.given_share:.3f}", f"{each.perhaps_share:.3f}"])
+            sheet.writerow(
+                [*(as_cell(harmless(text)) for text in texts), f"{each.given_share:.3f}", f"{each.perhaps_share:.3f}"]
+            )
 
 
 def as_cell(text: str) -> str:
     """The text as a spreadsheet shows it, letter by letter."""
-    return f"'{text}" if text[:1] and text[0] in _STARTERS else text
+    first = text[:1]
+    plain = not first or (first.isprintable() and not first.isspace() and first not in _STARTERS)
+    return text if plain else f"'{text}"

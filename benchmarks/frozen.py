@@ -62,7 +62,14 @@ def keep_code(benchmark: Benchmark, folder: Path) -> None:
 
 def thaw(values: Mapping[str, Any], folder: Path = Path(), allow_code: bool = False) -> Benchmark:
     """The benchmark of the run in `folder`, as `freeze` wrote it. A metric of a person's own runs only with
-    `allow_code`. Raises `BadInput`."""
+    `allow_code`. Raises `BadInput`, and `TypeError` and the like for what `freeze` did not write."""
+    found = _thawed(values, folder, allow_code)
+    for part in (found, found.task, found.look, found.constraints, *found.task.documents):
+        must_hold_its_types(part)
+    return found
+
+
+def _thawed(values: Mapping[str, Any], folder: Path, allow_code: bool) -> Benchmark:
     task = values["task"]
     metric = thawed_metric(values["metric"], folder, allow_code)
     return Benchmark(
@@ -102,8 +109,8 @@ def _cases(cases: tuple[Case, ...]) -> list[dict[str, Any]]:
 
 
 def thawed_cases(rows: list[dict[str, Any]]) -> tuple[Case, ...]:
-    """Cases as `freeze` wrote them."""
-    return tuple(
+    """Cases as `freeze` wrote them. Raises `TypeError` for others."""
+    cases = tuple(
         Case(
             **{
                 "input": "",
@@ -115,6 +122,27 @@ def thawed_cases(rows: list[dict[str, Any]]) -> tuple[Case, ...]:
         )
         for row in rows
     )
+    for case in cases:
+        must_hold_its_types(case)
+    return cases
+
+
+_TYPES: Mapping[str, Any] = {
+    "str": str,
+    "int": int,
+    "bool": bool,
+    "float": (int, float),
+    "float | None": (int, float, type(None)),
+}
+
+
+def must_hold_its_types(value: Any) -> None:
+    """Raises `TypeError` for a text or number of a dataclass that is not what its annotation says."""
+    for each in dataclasses.fields(value):
+        held = getattr(value, each.name)
+        entries = held if each.type == "tuple[str, ...]" else ()
+        if not isinstance(held, _TYPES.get(str(each.type), object)) or any(not isinstance(one, str) for one in entries):
+            raise TypeError(f"{each.name} is a {type(held).__name__}")
 
 
 def frozen_metric(metric: Metric) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -244,6 +245,7 @@ class _CaseReader(_Texts):
             raise BadInput(
                 f'{self.file}, {place}: metadata is not an object. Write {{"name": "value"}}, or rename the column.'
             )
+        clean(json.dumps(dict(value), ensure_ascii=False, default=str), f"{self.file}, {place}: metadata")
         return dict(value)
 
 

@@ -15,15 +15,21 @@ def inside(folder: Path, name: str, key: str) -> Path:
     Raises `BadInput` where it is missing, leads out of the folder (by `..`, an absolute path or a link), or is not a
     regular file or folder.
     """
-    shown = f'{key} names "{name}"'
+    shown = f'{key} names "{name if len(name) <= 60 else name[:57] + "..."}"'
     if not name.strip() or "\0" in name:
         raise BadInput(f"{key} is empty. Write the name of a file beside the task spec, such as examples.jsonl.")
+    if re.match(r"[a-z]+://", name):
+        raise BadInput(
+            f"{shown}, an address, and nothing is fetched. Put the file beside the task spec, and write its name."
+        )
     if PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute() or PureWindowsPath(name).drive:
         raise BadInput(f"{shown}, an absolute path. Put the file in the folder of the task spec and write its name.")
     if ".." in PurePosixPath(name.replace("\\", "/")).parts:
         raise BadInput(f"{shown}, which leads out of the folder of the task spec. Put the file in that folder.")
     try:
         return _existing(folder, name, shown)
+    except RuntimeError:  # Python up to 3.12 says so of links that lead round in a circle.
+        raise BadInput(f"{shown}, a link that leads to itself. Put a file in its place.") from None
     except OSError as error:
         raise BadInput(
             f"{shown}, which cannot be read: {error.strerror}. Check the name and its permissions."
@@ -35,6 +41,8 @@ def _existing(folder: Path, name: str, shown: str) -> Path:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BadInput(f"{shown}, a link that leads out of the folder of the task spec. Put a copy in that folder.")
     if not path.exists():
+        if path.is_symlink():
+            raise BadInput(f"{shown}, a link to nothing. Put a file in its place.")
         near = _nearest(path)
         hint = f'Did you mean "{near}"?' if near else "Put it beside the task spec, or correct the name."
         raise BadInput(f"{shown}, which does not exist. {hint}")

@@ -33,6 +33,12 @@ def program() -> str:
     return found.hexdigest()[:12]
 
 
+def must_hold_a_run(folder: Path) -> None:
+    """Raises `BadInput` where there is nothing to take over."""
+    if not (folder / "run.sqlite").is_file():
+        raise BadInput(f"{folder} holds no run to take over from. Give the folder that `advisor run --out` wrote.")
+
+
 @dataclass(frozen=True)
 class Earlier:
     """An earlier run of the same examples, model and seed, by the same program."""
@@ -44,8 +50,7 @@ class Earlier:
     def open(cls, folder: Path, identity: Mapping[str, Any], provenance: Mapping[str, str]) -> Earlier | None:
         """None, with a warning, where another program or machine made it. Raises `BadInput` where it is no run, or one of
         other examples or another seed."""
-        if not (folder / "run.sqlite").is_file():
-            raise BadInput(f"{folder} holds no run to take over from. Give the folder that `advisor run --out` wrote.")
+        must_hold_a_run(folder)
         store = Store(folder / "run.sqlite")
         known, made = store.meta("identity") or {}, store.meta("provenance") or {}
         other = next((name for name in SAME if _bare(made.get(name)) != _bare(provenance.get(name))), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -18,14 +18,16 @@ from pydantic import (
 )
 
 from benchmarks.contract import BadInput, Constraints, Procedure
+from benchmarks.formats.clean import harmless
 from benchmarks.paths import inside
 from benchmarks.spec_errors import spec_sentence
 from benchmarks.spec_models import DEFAULT_MODEL, EmbedderSpec, ModelSpec, distinct_models
-from benchmarks.spec_values import Filled, Margin, NotNegative, Positive, Section, Share
-from benchmarks.yaml_text import YamlText, read_yaml
+from benchmarks.spec_values import Filled, Margin, NotNegative, Number, Positive, Section, Share, Whole
+from benchmarks.yaml_text import Place, YamlText, read_yaml
 from strategies.contract import Kind
 
 _MAX_LABELS = 2_000
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class MetricSpec(BaseModel):
@@ -73,11 +75,11 @@ class UpkeepSpec(Section):
 
     facts_months: Positive | None = None
     task_months: Positive | None = None
-    labels: Annotated[int, Field(ge=0)] | None = None
+    labels: Annotated[Whole, Field(ge=0)] | None = None
     label_price: NotNegative | None = None
     hours: NotNegative | None = None
     hour_price: NotNegative | None = None
-    machine_hours: Annotated[float, Field(ge=0, le=744, allow_inf_nan=False)] | None = None
+    machine_hours: Annotated[Number, Field(ge=0, le=744)] | None = None
 
     @model_validator(mode="after")
     def _priced(self) -> Self:
@@ -108,11 +110,11 @@ class Spec(Section):
     margin: Margin | None = None
     """In place of a target, for who has none: how far below the best is still good enough."""
     constraints: ConstraintsSpec = ConstraintsSpec()
-    volume: Annotated[int, Field(gt=0, le=10**12)] = 10_000
-    horizon_months: Annotated[int, Field(gt=0, le=120)] = 12
+    volume: Annotated[Whole, Field(gt=0, le=10**12)] = 10_000
+    horizon_months: Annotated[Whole, Field(gt=0, le=120)] = 12
     procedure: Procedure = "holm"
     """How several candidates share the 5 % of being wrong, for who has to follow a statistician's plan."""
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.0
+    temperature: Annotated[Number, Field(ge=0, le=2)] = 0.0
     slices: tuple[str, ...] = ()
     models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)] = (ModelSpec(name=DEFAULT_MODEL),)
     embedder: EmbedderSpec = EmbedderSpec()
@@ -153,6 +155,8 @@ class Spec(Section):
     def _readable_pattern(cls, value: str | None) -> str | None:
         try:
             re.compile(value or "")
+        except (OverflowError, RecursionError):
+            raise ValueError("repeats or nests more than a regular expression can. Make it simpler.") from None
         except re.error as error:
             raise ValueError(
                 f"is no regular expression ({error}). Correct it, for instance [A-Z]{{2}}-[0-9]+."
@@ -205,8 +209,11 @@ class Spec(Section):
 
 
 def checked_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
-    """The labels without surrounding spaces; raises ValueError for too few, an empty one or one that stands twice."""
-    trimmed = tuple(label.strip() for label in labels)
+    """The labels without surrounding spaces and, as in data, without what cannot be seen.
+
+    Raises ValueError for too few, an empty one or one that stands twice.
+    """
+    trimmed = tuple(harmless(label).strip() for label in labels)
     if not 2 <= len(trimmed) <= _MAX_LABELS:
         raise ValueError(
             f"has {len(trimmed)} entries; between 2 and {_MAX_LABELS:,} are allowed. List every label once."
@@ -248,10 +255,28 @@ def parse_spec(values: Mapping[str, Any], name: str = "the spec") -> Spec:
 
 
 def _validated(values: dict[str, Any], text: YamlText) -> Spec:
+    for place, value in _texts(values, ()):
+        if _HALF_CHARACTER.search(value):
+            raise BadInput(
+                f"{text.where(place)}: a text holds half a character (a lone surrogate). Write the text anew."
+            )
     try:
         return Spec.model_validate(values)
     except ValidationError as error:
         raise BadInput(spec_sentence(error.errors(include_url=False), values, text)) from None
+
+
+def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    """Every text in plain values, keys included, with its place."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield (*place, key), str(key)
+            yield from _texts(inner, (*place, key))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _texts(inner, (*place, number))
 
 
 def _file_text(path: Path, where: str) -> str:

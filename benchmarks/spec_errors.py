@@ -81,7 +81,6 @@ _KINDS = {
     "dict_type": "a section of `key: value` lines",
     "model_type": "a section of `key: value` lines",
     "model_attributes_type": "a section of `key: value` lines",
-    "literal_error": "one of classification, extraction, qa and generation",
 }
 Details = Mapping[str, Any]
 
@@ -162,10 +161,12 @@ def _allowed(error: Details) -> str:
             return f"at least {context['ge']:g}"
         case "less_than_equal":
             return f"at most {context['le']:g}"
-        case "string_too_long":
+        case "string_too_long" | "too_long":
             return f"at most {context['max_length']} characters long"
         case "too_short":
             return f"a list with at least {context['min_length']} entry"
+        case "literal_error":
+            return f"one of {context['expected'].replace(chr(39), '').replace(' or ', ' and ')}"
         case "string_pattern_mismatch":
             return "a currency code of three capital letters"
         case other:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_serializer, model_validator
 
-from benchmarks.spec_values import Filled, NotNegative, Positive, Section
+from benchmarks.spec_values import Filled, NotNegative, Positive, Section, Whole
 
 DEFAULT_MODEL = "smollm2-135m"
 DEFAULT_EMBEDDER = "minilm-l6"
@@ -56,10 +57,10 @@ class ModelSpec(Section):
     """The name that the server knows the model by."""
     key_env: Filled | None = None
     """The environment variable that holds the key."""
-    concurrency: Annotated[int, Field(gt=0, le=256)] | None = None
+    concurrency: Annotated[Whole, Field(gt=0, le=256)] | None = None
     timeout_s: Positive | None = None
-    retries: Annotated[int, Field(ge=0, le=20)] | None = None
-    context_tokens: Annotated[int, Field(gt=0)] | None = None
+    retries: Annotated[Whole, Field(ge=0, le=20)] | None = None
+    context_tokens: Annotated[Whole, Field(gt=0)] | None = None
     input_per_million: NotNegative | None = None
     output_per_million: NotNegative | None = None
     cached_per_million: NotNegative | None = None
@@ -99,9 +100,17 @@ class ModelSpec(Section):
                 )
         elif "@" in self.endpoint or "?" in self.endpoint:
             raise ValueError("has an endpoint that holds a secret. Set OPENAI_API_KEY in the environment instead.")
-        elif not self.endpoint.startswith(("http://", "https://")):
+        elif not _is_address(self.endpoint):
             raise ValueError(f'has the endpoint "{self.endpoint}". Write an address such as http://127.0.0.1:8000/v1.')
         return self
+
+
+def _is_address(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def distinct_models(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -38,13 +39,28 @@ def points(value: object) -> object:
     """The margin, which is written as a share; raises ValueError for what is none, with the value that was probably meant."""
     number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     if not 0 < number < 1:
-        hint = f"{number / 100:g} for {number:g} points" if 1 <= number < 100 else "0.05 for 5 points"
+        hint = (
+            f"{number / 100:g} for {number:g} point{'s' * (number != 1)}" if 1 <= number < 100 else "0.05 for 5 points"
+        )
         raise ValueError(f"is {brief(value)}; a margin is a share of cases between 0 and 1. Write {hint}.")
+    return number
+
+
+def _no_truth(wanted: str) -> Callable[[object], object]:
+    """Refuses true and false, which Python counts as 1 and 0."""
+
+    def number(value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError(f"is {brief(value)}; it must be {wanted}. Write digits.")
+        return value
+
     return number
 
 
 Filled = Annotated[str, AfterValidator(_filled)]
 Share = Annotated[float, BeforeValidator(share)]
 Margin = Annotated[float, BeforeValidator(points)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_no_truth("a whole number"))]
+Number = Annotated[float, BeforeValidator(_no_truth("a number")), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput, Row
+from benchmarks.disk import disk_fault
 from benchmarks.outcomes import from_json, to_json
 from strategies.contract import Trial, Usage
 
@@ -58,13 +58,15 @@ class Store:
     def _open(self, path: Path) -> None:
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.DatabaseError as error:
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+            version = self.meta("schema_version")
+        except (sqlite3.DatabaseError, ValueError) as error:
+            if disk_fault(error):
+                raise
             raise BadInput(
                 f"{path.name} cannot be read as a run's rows ({error}). Run again into a new folder."
             ) from None
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
-        version = self.meta("schema_version")
         if version is None:
             self.set_meta("schema_version", SCHEMA_VERSION)
         elif version != SCHEMA_VERSION:
@@ -182,21 +184,19 @@ class Store:
 
     def rows(self, candidate: str, purpose: str) -> Iterator[Row]:
         """Rows of one candidate, streamed, in the order of their keys and variants."""
-        with closing(
-            self._db.execute(
-                "SELECT key, variant, outcome, score FROM rows WHERE candidate = ? AND purpose = ? ORDER BY key, variant",
-                (candidate, purpose),
+        found = self._db.execute(
+            "SELECT key, variant, outcome, score FROM rows WHERE candidate = ? AND purpose = ? ORDER BY key, variant",
+            (candidate, purpose),
+        )
+        for key, variant, outcome, score in found:
+            yield Row(
+                candidate=candidate,
+                purpose=purpose,
+                key=key,
+                variant=variant,
+                outcome=from_json(outcome),
+                score=score,
             )
-        ) as found:
-            for key, variant, outcome, score in found:
-                yield Row(
-                    candidate=candidate,
-                    purpose=purpose,
-                    key=key,
-                    variant=variant,
-                    outcome=from_json(outcome),
-                    score=score,
-                )
 
     def rescore(self, changes: Sequence[tuple[float, str, str, str, str]]) -> None:
         """Writes new scores: (score, candidate, purpose, key, variant)."""

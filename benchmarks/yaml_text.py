@@ -66,12 +66,18 @@ def read_yaml(path: Path) -> YamlText:
     except yaml.YAMLError as error:
         said = str(error).splitlines()[0]
         raise BadInput(f"{path.name} is not a YAML file: {said}. Save it as plain UTF-8 text.") from None
+    except (ValueError, OverflowError):
+        raise BadInput(
+            f"{path.name} escapes a character that does not exist. Write it as it is, without a \\U."
+        ) from None
     except RecursionError:
         raise BadInput(f"{path.name} is nested too deeply; {MAX_DEPTH} levels are allowed. Make it flatter.") from None
     if node is None:
         raise BadInput(f"{path.name} is empty. Write at least name, instruction, examples and target.")
     if not isinstance(node, yaml.MappingNode):
         raise BadInput(f"{path.name}:1: a task spec is lines of the form `key: value`. Start with `name: my-task`.")
+    if node.tag != "tag:yaml.org,2002:map":
+        raise BadInput(f"{path.name}:1: the tag {node.tag} is not allowed. Write the keys without a tag.")
     converter = _Converter(path.name)
     return YamlText(name=path.name, values=converter.mapping(node, ()), lines=converter.lines)
 

@@ -25,8 +25,27 @@ LONGER = {"strategies/contract.py": "the seam that every approach is written aga
 """Files that may be longer, and why."""
 
 UNSAFE_MODULES = frozenset({"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"})
-UNSAFE_CALLS = frozenset({"eval", "exec", "os.system", "os.popen", "torch.load", "pandas.read_pickle"})
+UNSAFE_CALLS = frozenset(
+    {
+        *(
+            "eval",
+            "exec",
+            "compile",
+            "__import__",
+            "os.system",
+            "os.popen",
+            "torch.load",
+            "torch.jit.load",
+            "torch.hub.load",
+        ),
+        *("subprocess.getoutput", "subprocess.getstatusoutput", "tempfile.mktemp", "numpy.fromfile", "runpy.run_path"),
+        *("pandas.read_pickle", "faiss.read_index", "yaml.Loader", "yaml.UnsafeLoader", "yaml.FullLoader"),
+    }
+)
+"""What turns data into code, a name into a file that somebody else may have made, or a foreign file into an index."""
 UNSAFE_YAML = frozenset({"yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load"})
+NEVER = frozenset({"shell", "allow_pickle", "trust_remote_code"})
+"""Keywords that are given as False, or not at all."""
 NUMPY_LOAD = frozenset({"np.load", "numpy.load"})
 
 
@@ -81,21 +100,26 @@ def unsafe(tree: ast.AST) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             found += [f"line {node.lineno}: {what}" for what in unsafe_call(node)]
+        elif isinstance(node, ast.Name | ast.Attribute) and dotted(node) in UNSAFE_CALLS | UNSAFE_YAML:
+            found.append(f"line {node.lineno}: {dotted(node)}")
+        elif isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            found += [
+                f"line {node.lineno}: {key.value}"
+                for key, value in pairs
+                if isinstance(key, ast.Constant) and key.value in NEVER and not is_constant(value, False)
+            ]
     return found
 
 
 def unsafe_call(call: ast.Call) -> Iterator[str]:
     name = dotted(call.func)
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
-    if name in UNSAFE_CALLS:
-        yield name
-    if name in UNSAFE_YAML:
-        yield f"{name}, use safe_load"
     if name in NUMPY_LOAD and not is_constant(keywords.get("allow_pickle"), False):
         yield f"{name} without allow_pickle=False"
-    for keyword in ("shell", "allow_pickle", "trust_remote_code"):
-        if is_constant(keywords.get(keyword), True):
-            yield f"{keyword}=True"
+    for keyword in NEVER & keywords.keys():
+        if not is_constant(keywords[keyword], False):
+            yield f"{keyword} other than False"
 
 
 def dotted(node: ast.expr) -> str:
@@ -257,6 +281,18 @@ def test_an_import_to_the_left_is_allowed(module: str, line: str) -> None:
         "np.load(path)",
         "np.load(path, allow_pickle=True)",
         "AutoModel.from_pretrained(name, trust_remote_code=True)",
+        "AutoModel.from_pretrained(name, trust_remote_code=allowed)",
+        "AutoModel.from_pretrained(name, **{'trust_remote_code': True})",
+        "run = os.system",
+        "map(eval, texts)",
+        "from marshal import loads",
+        "from yaml import FullLoader",
+        "tempfile.mktemp()",
+        "from tempfile import mktemp",
+        "subprocess.getoutput(command)",
+        "subprocess.run(command, shell=flag)",
+        "code = compile(text, name, 'exec')",
+        "faiss.read_index(path)",
     ],
 )
 def test_an_unsafe_line_is_found(line: str) -> None:
@@ -271,6 +307,9 @@ def test_an_unsafe_line_is_found(line: str) -> None:
         "np.load(path, allow_pickle=False)",
         "subprocess.run([program, name])",
         "json.load(file)",
+        "re.compile(pattern)",
+        "subprocess.run(command, shell=False)",
+        "AutoModel.from_pretrained(name, trust_remote_code=False)",
     ],
 )
 def test_a_safe_line_is_allowed(line: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,58 +14,11 @@ from benchmarks.contract import BadInput
 from benchmarks.load import load_documents
 from benchmarks.spec import parse_spec
 from strategies.contract import Case
-
-HEAD = "name: tickets\ninstruction: Answer with the label.\nexamples: rows.jsonl\n"
-Setup = Callable[[Path], None]
-
-
-def _rows(folder: Path, name: str = "rows.jsonl", count: int = 20) -> None:
-    rows = [{"id": f"r{n}", "input": f"text {n} {n * 7919}", "output": "ab"[n % 2]} for n in range(count)]
-    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-
-def spec(*lines: str) -> Setup:
-    """Good rows, and a spec with these lines after the first three."""
-
-    def write(folder: Path) -> None:
-        _rows(folder)
-        (folder / "task.yaml").write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
-
-    return write
-
-
-def whole(text: str | bytes) -> Setup:
-    """Good rows, and this text as the whole spec."""
-
-    def write(folder: Path) -> None:
-        _rows(folder)
-        (folder / "task.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-
-    return write
-
-
-def data(text: str | bytes, name: str = "rows.jsonl", *lines: str) -> Setup:
-    """A good spec, and this text as the examples."""
-
-    def write(folder: Path) -> None:
-        (folder / "task.yaml").write_text(
-            HEAD.replace("rows.jsonl", name) + "target: 0.8\n" + "\n".join(lines), encoding="utf-8"
-        )
-        (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
-
-    return write
-
-
-def both(*setups: Setup) -> Setup:
-    def write(folder: Path) -> None:
-        for setup in setups:
-            setup(folder)
-
-    return write
+from tests.bad_inputs import DATA, DOCUMENTS, GOOD, HEAD, SPECS, Setup, both, data, rows, spec, whole
 
 
 def _link_out(folder: Path) -> None:
-    _rows(folder.parent, "outside.jsonl")
+    rows(folder.parent, "outside.jsonl")
     (folder / "linked.jsonl").symlink_to(folder.parent / "outside.jsonl")
 
 
@@ -79,13 +31,12 @@ def _one_group(folder: Path) -> None:
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-GOOD = '{"input": "x", "output": "a"}\n'
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{one}: &{one} [{','.join(['*' + before] * 9)}]\n" for before, one in zip("abcdef", "bcdefg", strict=True)
 )
 BAD: dict[str, tuple[Setup, str]] = {
     # the spec as a text
-    "no spec": (_rows, r'"task\.yaml" does not exist .* `advisor init FILE` writes one'),
+    "no spec": (rows, r'"task\.yaml" does not exist .* `advisor init FILE` writes one'),
     "empty spec": (whole(""), r"task\.yaml is empty\. Write at least name"),
     "broken YAML": (whole(HEAD + "labels: [a, b\n"), r"task\.yaml:5: this is not valid YAML"),
     "a tab": (whole("name: x\n\tinstruction: y\n"), r"task\.yaml:\d: a tab stands where spaces are wanted"),
@@ -207,7 +158,7 @@ BAD: dict[str, tuple[Setup, str]] = {
     ),
     "no held-out left": (both(spec(), _one_group), r"No case is left to hold out"),
     "examples that are all held out": (
-        both(spec("heldout: same.jsonl"), lambda folder: _rows(folder, "same.jsonl")),
+        both(spec("heldout: same.jsonl"), lambda folder: rows(folder, "same.jsonl")),
         r"Every example has the input of a held-out case",
     ),
     "no documents": (
@@ -215,6 +166,9 @@ BAD: dict[str, tuple[Setup, str]] = {
         r"docs holds no documents",
     ),
 }
+
+
+BAD |= {**SPECS, **DATA, **DOCUMENTS}
 
 
 def assert_one_sentence(said: str, wanted: str, folder: Path) -> None:

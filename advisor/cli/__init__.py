@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
 import signal
@@ -33,6 +34,8 @@ COMMANDS = {
     "doctor": "advisor.cli.doctor",
 }
 """In the order in which a person needs them; imported when they are called."""
+UNUSABLE = (errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
+"""What the system says of a path that was given and cannot be what it is given for."""
 USAGE, OURS, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 
 
@@ -63,6 +66,13 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except BadInput as error:
             raise Given(str(error)) from None
+        except OSError as error:
+            if error.errno not in UNUSABLE or error.filename is None:
+                raise
+            raise Given(
+                f"{os.fspath(error.filename)[-80:]} cannot be used: {os.strerror(error.errno).lower()}. Correct the path, or its "
+                "permissions."
+            ) from None
         except ScoreFailure as error:
             raise Given(f"{error}. Correct the metric; what was finished is kept, and --resume goes on.") from None
 

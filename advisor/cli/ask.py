@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.shown import broken
+from advisor.cli.given import SHARE
+from advisor.cli.shown import broken, document
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ QUESTIONS = {
     "facts_change": ("How often do the facts behind the answers change?", click.Choice(CHANGES)),
     "volume": ("How many requests a month?", click.IntRange(1)),
     "data_stays_here": ("Must the data stay on your machines?", click.BOOL),
-    "target": ("Which share of answers must be right (0.9 for 90 %)?", click.FloatRange(0, 1, min_open=True)),
+    "target": ("Which share of answers must be right (0.9 for 90 %)?", SHARE),
 }
 """In the order in which they are asked."""
 NEEDED = ("kind", "examples")
@@ -54,7 +54,7 @@ def command(task: str | None, as_json: bool, **given: Any) -> None:
     asked = _of_task(task, given) if task else _of_answers(given)
     advice = advise_before(asked)
     if as_json:
-        click.echo(json.dumps({"asked": asdict(asked), "advice": asdict(advice)}, ensure_ascii=False, indent=1))
+        click.echo(document({"asked": asdict(asked), "advice": asdict(advice)}, 1))
         return
     click.echo(_text(advice))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.shown import goal_of, marked, say, shown
+from advisor.cli.given import SEED
+from advisor.cli.shown import document, goal_of, marked, say, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +24,7 @@ _LABELS_SHOWN = 12
 @click.command(name="check", short_help="Check the data of a task.")
 @click.argument("task")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the split.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the split.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option(
     "--doubts",
@@ -43,7 +43,7 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, doubts: Path 
     if doubts is not None:
         _doubt(assembly, found.folder, doubts)
     if as_json:
-        click.echo(json.dumps(document(assembly), ensure_ascii=False, indent=2))
+        click.echo(document(described(assembly)))
         return
     from rich.console import Console
 
@@ -69,7 +69,7 @@ def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:
     )
 
 
-def document(assembly: Assembly) -> dict[str, Any]:
+def described(assembly: Assembly) -> dict[str, Any]:
     """What `--json` prints."""
     benchmark, summary = assembly.benchmark, assembly.summary
     decidable = assembly.decidable

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from advisor.cli.shown import marked
+from advisor.cli.shown import document, marked
 
 if TYPE_CHECKING:
     from advisor.compared import Comparison
@@ -31,7 +30,7 @@ def command(before: Path, after: Path, allow_code: bool, as_json: bool) -> None:
     found = compare(before, after, allow_code)
     if as_json:
         changes = [asdict(change) | {"difference": change.difference} for change in found.changes]
-        click.echo(json.dumps(asdict(found) | {"changes": changes}, ensure_ascii=False, indent=2))
+        click.echo(document(asdict(found) | {"changes": changes}))
         return
     _print(found, (before.name, after.name))
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.shown import broken
+from advisor.cli.shown import broken, document
 from benchmarks.contract import BadInput
 from strategies.models import measured
 from strategies.models.measured import Timing
@@ -38,7 +37,7 @@ def command(again: bool, as_json: bool) -> None:
     if again:
         measured.forget()
     found = _found()
-    click.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else _text(found))
+    click.echo(document(found, 1) if as_json else _text(found))
 
 
 def _found() -> dict[str, Any]:

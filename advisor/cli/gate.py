@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.given import SHARE
+from advisor.cli.shown import shown
+
 if TYPE_CHECKING:
     from advisor.gate import Check
 
@@ -17,7 +20,7 @@ FAILED = 100
 @click.command(name="gate", short_help="Check that an export still does what it did.")
 @click.argument("export", type=click.Path(path_type=Path))
 @click.argument("cases", type=click.Path(path_type=Path))
-@click.option("--target", type=click.FloatRange(0, 1, min_open=True), help="Another target than that of the run.")
+@click.option("--target", type=SHARE, help="Another target than that of the run.")
 @click.option("--task", default="", help="The run's task.yaml, where its models lie in folders of this machine.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of sentences.")
@@ -35,7 +38,7 @@ def command(
 
     with quiet():
         found = check(export, cases, task, target, allow_code)
-    click.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(_sentences(found)))
+    click.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(map(shown, _sentences(found))))
     ctx.exit(FAILED if found.failed else 0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.shown import say
+from advisor.cli.shown import document, say
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def command(run: Path, requests: Path | None, candidate: str, task: str, allow_c
         known = answerer(run, candidate, task, allow_code)
         say(f"{counted(len(inputs), 'request')}, answered by {known.name}")
         for text, outcome in known.answers(inputs):
-            click.echo(json.dumps(_row(text, outcome, known.alone_from), ensure_ascii=False))
+            click.echo(document(_row(text, outcome, known.alone_from), indent=None))
 
 
 def _inputs(run: Path, requests: Path | None) -> Sequence[str]:

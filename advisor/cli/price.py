@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.report import EXAMPLE
-from advisor.cli.shown import marked, say
+from advisor.cli.shown import document, marked, say
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def command(models: tuple[str, ...], run: str | None, as_json: bool) -> None:
     prices = [_price(model) for model in models]
     verdict = None if run is None else _opened(run)
     if as_json:
-        click.echo(json.dumps(_document(prices, verdict), ensure_ascii=False, indent=2))
+        click.echo(document(_document(prices, verdict)))
         return
     _print_prices(prices)
     if verdict is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli import INTERRUPTED
+from advisor.cli.given import SEED
 from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, tell, write_reports
 from advisor.cli.shown import goal_of, say
 from benchmarks.contract import BadInput
@@ -57,7 +58,7 @@ ASK_ABOVE_MINUTES = 60
 @click.option(
     "--model", "models", multiple=True, help="Language model in place of the spec's; can be given several times."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of samples, splits and training.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of samples, splits and training.")
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Number format of local models.")
 @click.option(
     "--second-seed/--no-second-seed",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from advisor.cli.shown import marked, say
+from advisor.cli.shown import document, marked, say
 from benchmarks.contract import BadInput
 
 
@@ -35,7 +34,7 @@ def command(folder: Path, as_json: bool, site: Path | None) -> None:
         return
     found = listed_runs(folder)
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        click.echo(document(found))
         return
     _print(found, folder)
 

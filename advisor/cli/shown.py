@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +23,12 @@ def shown(text: str, longest: int = 2_000) -> str:
     plain = _ESCAPES.sub("", text)
     line = "".join(character if character.isprintable() else " " for character in plain)
     return line if len(line) <= longest else line[: longest - 3] + "..."
+
+
+def document(values: Any, indent: int | None = 2) -> str:
+    """The values as JSON for stdout: what cannot be printed is written as an escape of JSON, so it steers no terminal."""
+    text = json.dumps(values, ensure_ascii=False, indent=indent)
+    return "".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
 
 
 def goal_of(benchmark: Benchmark) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
-from advisor.cli.shown import marked
+from advisor.cli.shown import document, marked
 from benchmarks.contract import BadInput
 
 
@@ -22,7 +21,7 @@ def command(as_json: bool) -> None:
 
     found = [_row(name) for name in tasks.names()]
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        click.echo(document(found))
         return
     _print(found)
 

@@ -20,6 +20,7 @@ _STEERING = re.compile(
     r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"  # control codes, line feed and tab excepted
     r"|[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2060-\u2064\u3164\ufeff\uffa0]"
     r"|[\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]"  # direction and annotation
+    r"|[\ufdd0-\ufdef\ufffe\uffff]"  # no characters, and no XML may hold the last two
     r"|[\U000e0000-\U000e0fff]"  # tags and the variation selectors that can carry hidden text
 )
 _JOINERS = re.compile("([^\x00-\x7f\u200c\u200d]?)([\u200c\u200d])[\u200c\u200d]*")

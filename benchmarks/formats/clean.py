@@ -39,6 +39,11 @@ def clean(text: str, where: str) -> tuple[str, int]:
     return kept, len(text) - len(kept)
 
 
+def harmless(text: str) -> str:
+    """The same for a text that is only shown: half a character becomes U+FFFD."""
+    return clean(_SURROGATE.sub("\ufffd", text), "")[0]
+
+
 def text_of(value: Any, where: str, what: str) -> str | None:
     """A value as text, None where there is none: numbers as written, lists and objects as JSON.
 

@@ -42,7 +42,11 @@ def _hidden(relative: Path) -> bool:
 
 def _safe(entry: Path, folder: Path) -> Path:
     name = entry.relative_to(folder).as_posix()
-    if not entry.resolve().is_relative_to(folder.resolve()):
+    try:
+        within = entry.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        raise BadInput(f"{folder.name}/{name} is a link that leads to itself. Remove it from the folder.") from None
+    if not within:
         raise BadInput(f"{folder.name}/{name} is a link that leads out of the folder. Put a copy in its place.")
     if not entry.is_file():
         raise BadInput(f"{folder.name}/{name} is not a regular file. Remove it from the folder.")

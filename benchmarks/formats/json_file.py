@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.formats.json_lines import DECODER, NotFinite
+from benchmarks.formats.json_lines import DECODER, KeyTwice, NotFinite
 from benchmarks.formats.record import Record, lines
 
 
@@ -33,8 +33,10 @@ def _entries(path: Path, text: str) -> list[Any]:
         raise BadInput(f"{path.name}, line {error.lineno} is not valid JSON ({error.msg}). {lines_file}") from None
     except RecursionError:
         raise BadInput(f"{path.name} is nested too deeply. Write a list of objects with input and output.") from None
-    except ValueError as error:
-        raise BadInput(f"{path.name} cannot be read ({error}). Write long numbers in quotes.") from None
+    except KeyTwice as error:
+        raise BadInput(f'{path.name} has the key "{str(error)[:60]}" twice in one object. Keep one.') from None
+    except ValueError:
+        raise BadInput(f"{path.name} holds a number of thousands of digits. Write it in quotes.") from None
     lists = [value] if isinstance(value, list) else [item for item in _values(value) if isinstance(item, list)]
     if len(lists) != 1:
         raise BadInput(

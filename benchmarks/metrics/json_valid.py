@@ -33,6 +33,8 @@ class JsonValid(OfCases):
             return
         if not isinstance(self.schema, Mapping):
             raise BadInput(f"`schema` of the metric json_valid is {self.schema!r}; write a JSON schema as a mapping.")
+        if not isinstance(self.schema.get("$schema", ""), str):
+            raise BadInput("`$schema` of the schema is no text. Write the address of its dialect, or leave it out.")
         for reference in _references(self.schema):
             if not reference.startswith("#"):
                 raise BadInput(f"The schema refers to `{reference}`; only references within it, like #/$defs/x, work.")

@@ -24,14 +24,20 @@ def batch_tokens(config: Any, placement: Placement) -> int:
     On a machine that is busy it is the usual size, so that a run does not depend on what else went on. Raises
     `ValueError` where the variable is no whole number from 1 on.
     """
-    if asked := os.environ.get(VARIABLE, ""):
-        if not asked.isdigit() or int(asked) < 1:
-            raise ValueError(f"{VARIABLE} is {asked!r}; it is a whole number from 1 on.")
-        return int(asked)
+    if asked := asked_tokens():
+        return asked
     question, tried = ways(config, placement)
     if not measured.known(question) and measured.busy():
         return USUAL
     return int(quickest(question, tried, WORTH).choice)
+
+
+def asked_tokens() -> int:
+    """What the variable says, 0 where it says nothing. Raises `ValueError` where that is no whole number from 1 on."""
+    asked = os.environ.get(VARIABLE, "")
+    if asked and not (asked.isdecimal() and int(asked) > 0):
+        raise ValueError(f"{VARIABLE} is {asked!r}; it is a whole number from 1 on.")
+    return int(asked or 0)
 
 
 def ways(config: Any, placement: Placement) -> tuple[str, Mapping[str, Callable[[], Any]]]:

@@ -46,6 +46,8 @@ def choose(device: str | None = None, dtype: str | None = None) -> Placement:
     `device` is cpu, mps, cuda or cuda:N. Raises `ValueError` with a sentence when it is not there.
     """
     asked_device, asked_dtype = device or os.environ.get("ADVISOR_DEVICE"), dtype or os.environ.get("ADVISOR_DTYPE")
+    from strategies.models.batch_size import asked_tokens
+
     if asked_dtype and asked_dtype not in DTYPES:
         raise ValueError(f"dtype is {asked_dtype!r}; allowed are {', '.join(DTYPES)}.")
     available = _available()
@@ -53,6 +55,7 @@ def choose(device: str | None = None, dtype: str | None = None) -> Placement:
     if chosen not in available and not (chosen == "cuda" and "cuda:0" in available):
         raise ValueError(f"device is {chosen!r}; on this machine there is {', '.join(available)}.")
     asked_for()
+    asked_tokens()
     threads = _threads()
     best, reason = _best_dtype(chosen)
     asked = [name for name, value in (("device", asked_device), ("dtype", asked_dtype)) if value]

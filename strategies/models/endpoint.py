@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,10 +17,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from strategies.contract import Completion, Place, Prompt, Sampling, Step, Usage
-from strategies.models.retry import Fault, Patience, understood
+from strategies.models.retry import Fault, Patience, bounded, understood
 from strategies.models.wheels import ModelUnavailable
 
 BYTES_A_TOKEN = 4
+_HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
+"""JSON can hold them; no file and no other server takes them."""
 BAD_REQUEST = (400, 422)
 MESSAGE_TOKENS = 4
 """Tokens that a chat template spends on one message, for the estimate."""
@@ -190,6 +193,7 @@ class _Caller:
         text = message.content or getattr(message, "refusal", None) or ""
         if not isinstance(text, str):
             raise Fault(message="the answer's content is not text", retry=True)
+        text = _HALF_CHARACTERS.sub("\ufffd", text)
         usage = self._usage(prompt, text, getattr(answer, "usage", None), seconds)
         ended = choices[0].finish_reason != "length"
         return Completion(text=text, usage=usage, finished=ended, places=_places(choices[0]))
@@ -260,7 +264,12 @@ def _client(model: EndpointModel) -> Any:
     """A client whose own retries are off. It follows no redirect, and on this machine uses no proxy."""
     import openai
 
-    http = openai.DefaultHttpxClient(follow_redirects=False, trust_env=not model.local, timeout=model.timeout_s)
+    http = openai.DefaultHttpxClient(
+        follow_redirects=False,
+        trust_env=not model.local,
+        timeout=model.timeout_s,
+        event_hooks={"response": [lambda response: bounded(response, model.timeout_s)]},
+    )
     return openai.OpenAI(
         api_key=model.key(), base_url=model.base_url, timeout=model.timeout_s, max_retries=0, http_client=http
     )

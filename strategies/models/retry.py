@@ -7,11 +7,14 @@ import json
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
+LARGEST_ANSWER = 20_000_000
+"""Bytes, unpacked."""
 LONGEST_ASKED_S = 300.0
 """A server that asks for a longer wait than this is given up at once."""
 
@@ -57,12 +60,31 @@ class Patience:
         return f"Tried {self.tries} times in vain." if self.tries > 1 else ""
 
 
+def bounded(response: Any, seconds: float) -> None:
+    """Holds the body of an answer to a time and a size: the client's own time is that between two parts of it."""
+    parts, end, size = response.iter_bytes, time.monotonic() + seconds, 0
+
+    def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
+        nonlocal size
+        for part in parts(chunk_size):
+            size += len(part)
+            if time.monotonic() > end:
+                raise Fault(message="no answer in time", retry=True)
+            if size > LARGEST_ANSWER:
+                raise Fault(message=f"the answer is larger than {LARGEST_ANSWER // 10**6} MB", retry=False)
+            yield part
+
+    response.iter_bytes = iter_bytes
+
+
 def understood(error: Exception) -> Fault | None:
     """The fault behind an exception of the client; None for one that is not about the server."""
     import openai
 
     if isinstance(error, Fault):
         return error
+    if isinstance(error.__cause__, Fault):
+        return error.__cause__
     if isinstance(error, openai.APITimeoutError):
         return Fault(message="no answer in time", retry=True)
     if isinstance(error, openai.APIStatusError):

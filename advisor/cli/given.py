@@ -1,0 +1,27 @@
+"""Kinds of option values that the command line checks itself."""
+
+from __future__ import annotations
+
+import click
+
+from benchmarks.spec_values import share
+
+SEED = click.IntRange(0, 2**32 - 1)
+"""What every generator of random numbers takes."""
+
+
+class Share(click.ParamType[float]):
+    """A share of cases, refused with the sentence of a task spec."""
+
+    name = "float"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(str(value))
+            share(number)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return number
+
+
+SHARE = Share()

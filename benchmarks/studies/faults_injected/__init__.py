@@ -1,0 +1,1 @@
+"""Faults on purpose: processes killed at random moments, writes that fail, servers that misbehave; and what is lost by it."""

@@ -1,0 +1,167 @@
+"""Injects faults into runs, and writes reliability.md from the rows that it left.
+
+`python -m benchmarks.studies.faults_injected run` kills runs at random moments, fails their writes and lets servers
+misbehave; what is done is not done again. `table` writes the document from the rows alone. It needs Linux and, for the
+writes, a C compiler. No language model but tiny random ones runs.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.studies.faults_injected import children, kills, misbehaving, paid, report, server, tiny_runs, writes
+from benchmarks.studies.settings import ROWS, commit
+
+STUDIES = Path(__file__).resolve().parents[1]
+FILE = ROWS / "faults.jsonl.gz"
+PARTS = ("server", "kills", "paid", "writes")
+Done = set[tuple[str, str]]
+
+
+@click.group(help=__doc__)
+def main() -> None: ...
+
+
+@main.command()
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.option("--kills", "wanted", default=100, show_default=True, help="Kills of each of the two kinds of run.")
+@click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the rows go.")
+def run(parts: Sequence[str], wanted: int, rows: Path) -> None:
+    """Inject the faults of PARTS, by default of all."""
+    done = {(row["part"], row["key"]) for row in read(rows)}
+    with tempfile.TemporaryDirectory() as made:
+        place = Path(made)
+        for part in parts or PARTS:
+            for found in PERFORM[part](place, done, wanted - _kills_in(rows, part)):
+                _write(rows, found)
+
+
+def _kills_in(rows: Path, part: str) -> int:
+    return sum(row["part"] == part and not row["end"] for row in read(rows) if row["part"] in ("kills", "paid"))
+
+
+def _named(part: str, key: str, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{"part": part, "key": key, "commit": commit(), **row} for row in rows]
+
+
+def _of_servers(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
+    for name in misbehaving.FAULTS:
+        for lasting in (False, True):
+            key = f"{name}|{lasting}"
+            if ("server", key) not in done:
+                yield _named("server", key, [misbehaving.asked(name, lasting)])
+    if ("server", "gone") not in done:
+        yield _named("server", "gone", [misbehaving.gone_for_a_while()])
+
+
+def _of_kills(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
+    if wanted <= 0:
+        return
+    tiny_runs.load()
+    model = _made(place, lambda: tiny_runs.write_model(place), "llama-chat-0")
+
+    def work(folder: Path) -> Callable[[children.Tell], int]:
+        return tiny_runs.bakeoff(folder, model)
+
+    whole = kills.whole_run(work, place)
+    yield from _attempts("kills", done, wanted, lambda seed: kills.attempt(work, whole, place, seed))
+
+
+def _of_paid(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
+    if wanted <= 0:
+        return
+    from tests.tiny import TOPICS
+    from tests.tiny_embedder import embedder_folder
+
+    tiny_runs.load()
+    desk = place / "desk"
+    desk.mkdir()
+    embedder = _made(desk, lambda: embedder_folder(desk), "tiny-embedder")
+    with server.serving(tuple(TOPICS)) as address:
+        work = paid.prompting(paid.write_task(desk, address, embedder), address)
+        whole = kills.whole_run(work, desk), server.asked(address)
+        yield from _attempts("paid", done, wanted, lambda seed: paid.attempt(work, whole, (desk, address), seed))
+
+
+def _made(place: Path, make: Callable[[], object], name: str) -> Path:
+    """What a child makes, so that this process starts no thread."""
+
+    def work(_: children.Tell) -> int:
+        make()
+        return 0
+
+    ended = children.child(work, place / "made.err")
+    if ended.code != children.DONE:
+        raise click.ClickException(ended.errors)
+    return place / name
+
+
+def _attempts(
+    part: str, done: Done, wanted: int, attempt: Callable[[int], Iterable[Mapping[str, Any]]]
+) -> Iterator[list[dict[str, Any]]]:
+    """Runs until so many kills are reached; the seed of a run is its number."""
+    seed = 0
+    while wanted > 0:
+        if (part, str(seed)) not in done:
+            rows = _named(part, str(seed), attempt(seed))
+            wanted -= len(rows) - 1
+            yield rows
+        seed += 1
+
+
+def _of_writes(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
+    writes.start_again_preloaded(Path(tempfile.mkdtemp()))
+    tiny_runs.load()
+    model = _made(place, lambda: tiny_runs.write_model(place), "llama-chat-0")
+
+    def work(folder: Path) -> Callable[[children.Tell], int]:
+        return tiny_runs.bakeoff(folder, model, ("majority", "copy nearest", "lora"))
+
+    whole = kills.whole_run(work, place)
+    counted = place / "counted"
+    total = writes.changes(children.child(writes.failing(work(counted), counted, 0, False), place / "counted.err"))
+    for number in writes.numbers(total):
+        if ("writes", str(number)) not in done:
+            yield _named("writes", str(number), writes.tries(work, whole, place, number))
+
+
+PERFORM: Mapping[str, Callable[[Path, Done, int], Iterator[list[dict[str, Any]]]]] = {
+    "server": _of_servers,
+    "kills": _of_kills,
+    "paid": _of_paid,
+    "writes": _of_writes,
+}
+
+
+def read(rows: Path) -> list[dict[str, Any]]:
+    """The rows that are there."""
+    if not rows.is_file():
+        return []
+    with gzip.open(rows, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.strip()]
+
+
+def _write(rows: Path, found: Sequence[Mapping[str, Any]]) -> None:
+    """Adds them, whole: a file of several packed parts is one packed file."""
+    rows.parent.mkdir(parents=True, exist_ok=True)
+    with rows.open("ab") as file:
+        file.write(gzip.compress("".join(json.dumps(row) + "\n" for row in found).encode(), mtime=0))
+
+
+@main.command(name="table")
+@click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the rows lie.")
+@click.option("--into", type=click.Path(path_type=Path), default=STUDIES, help="Where reliability.md goes.")
+def table_command(rows: Path, into: Path) -> None:
+    """Write the document from the rows alone."""
+    (into / "reliability.md").write_text(report.document(read(rows)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""reliability.md from the rows that the study left: what was tried, what was lost, repeated or wrong, and how soon it went on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.faults_injected.misbehaving import ANSWERS, RETRIES
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def document(rows: Rows) -> str:
+    """The whole file."""
+    parts = [
+        "# What faults cost",
+        "Faults are injected into runs with tiny random models on one thread, in float32, with attention and batches set. "
+        "Written by `python -m benchmarks.studies.faults_injected table` from committed rows; `run` makes them.",
+        *_kills([row for row in rows if row["part"] in ("kills", "paid")]),
+        *_paid([row for row in rows if row["part"] == "paid" and row["end"]]),
+        *_writes([row for row in rows if row["part"] == "writes"]),
+        *_server([row for row in rows if row["part"] == "server"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _kills(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    names = {"kills": "majority, copy nearest, prompting, LoRA", "paid": "prompting on a server"}
+    lines = [(said, *_counted([row for row in rows if row["part"] == part])) for part, said in names.items()]
+    kills = [row for row in rows if not row["end"]]
+    where = Counter(row["in"] for row in kills)
+    columns = (
+        *("run", "kills", "runs", "units lost", "finished units started again", "wrong", "rows of unfinished units"),
+        *("not a state of the whole run", "tracebacks", "first work after, median", "longest"),
+    )
+    return [
+        "## Killed at random moments",
+        "A process gets SIGKILL after a random time and the run is started again, up to eight times, until it ends. After each "
+        "kill the database is opened as the product does. Lost: a unit was told to be stored and is not there. Wrong: a "
+        "finished unit holds other rows, usage or trials than in the run that nobody interrupted (seconds aside), or is not "
+        "there in the end. First work: from the start of the process, whose modules are loaded already, to the first unit.",
+        table(columns, lines, numeric=range(1, len(columns))),
+        "Killed " + ", ".join(f"{count} times in {name}" for name, count in where.most_common()) + ".",
+    ]
+
+
+def _counted(rows: Rows) -> tuple[str, ...]:
+    ends = [row for row in rows if row["end"]]
+    waits = [row["first_work_s"] for row in rows if row["first_work_s"] is not None]
+    figures = (
+        *(len(rows) - len(ends), len(ends), _sum(rows, "lost"), _sum(ends, "repeated")),
+        *(_sum(rows, "wrong") + _sum(ends, "missing"), _sum(rows, "orphans"), _sum(rows, "out_of_order")),
+        sum(row["traceback"] for row in rows),
+    )
+    return (
+        (*map(str, figures), f"{median(waits):.2f} s", f"{max(waits):.2f} s")
+        if waits
+        else (*map(str, figures), "-", "-")
+    )
+
+
+def _paid(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    kills = _sum(rows, "kills")
+    return [
+        f"The server was asked {_sum(rows, 'calls'):,} times in {len(rows)} runs. {_sum(rows, 'asked_again')} questions were "
+        f"asked once more: those on their way at one of the {kills} kills, one at most each, since one is asked at a time. "
+        f"{_sum(rows, 'measured_anew')} belong to waiting times, which are measured anew by design. "
+        f"{_sum(rows, 'not_asked')} questions of the whole run were not asked.",
+    ]
+
+
+def _writes(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    lines = []
+    for stays, said in ((False, "that one alone"), (True, "that one and all later ones")):
+        mine = [row for row in rows if row["stays"] == stays]
+        figures = (
+            *(len(mine), sum(bool(row["said"]) for row in mine), sum(row["code"] == 0 for row in mine)),
+            *(
+                _sum(mine, "lost"),
+                _sum(mine, "repeated"),
+                _sum(mine, "wrong") + sum(not row["as_whole"] for row in mine),
+            ),
+            sum(row["traceback"] for row in mine),
+        )
+        lines.append((said, *map(str, figures)))
+    columns = ("refused", "tries", "said so and stopped", "went on", "units lost", "repeated", "wrong", "tracebacks")
+    return [
+        "## Writes that fail",
+        f"The Nth change of a file below the run folder (write, sync, truncation, renaming, new folder) is refused as on a full "
+        f"disk, for N up to {max(row['number'] for row in rows):,}; then the run goes on with room. Wrong: the end is not what "
+        "the whole run holds.",
+        table(columns, lines, numeric=range(1, len(columns))),
+    ]
+
+
+def _server(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    lines = [
+        (
+            row["fault"],
+            "always" if row["lasting"] else "first try",
+            str(row["questions"]),
+            str(row["right"]),
+            str(row["as_first_sent"]) if row["fault"] in ANSWERS else "-",
+            str(row["errors"]),
+            str(row["requests"]),
+            str(row["most_tries"]),
+            f"{row['seconds']:.1f} s",
+            row["said"] or "-",
+        )
+        for row in rows
+    ]
+    columns = (
+        "fault",
+        "when",
+        "questions",
+        "right",
+        "as first sent",
+        "faults",
+        "requests",
+        "most tries",
+        "took",
+        "said",
+    )
+    again = sum(row["requests"] - row["questions"] for row in rows if row["fault"] in ANSWERS)
+    return [
+        "## Servers that misbehave",
+        f"At most {RETRIES} retries of a question. A fault that passes ends in the right answer, one that lasts in a fault, "
+        "which is never a score. A wrong or an empty answer is an answer: it was asked for again "
+        f"{again} times, so no retry is scored as a better try.",
+        table(columns, lines, numeric=range(2, 9)),
+    ]
+
+
+def _sum(rows: Rows, name: str) -> int:
+    return sum(int(row[name]) for row in rows)

@@ -1,0 +1,178 @@
+"""Options, folders and environments that cannot be used: exit code 2 and a sentence that says what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.bad_inputs import HEAD, rows
+
+RUN = ("run", "task.yaml", "--approach", "majority", "--no-probes", "--yes")
+ASK = ("ask", "--kind", "qa", "--examples", "20")
+BAD: Mapping[str, tuple[Sequence[str], str]] = {
+    "a wrong command": (("rnu",), r"There is no command `rnu`\. Did you mean `advisor run`\?"),
+    "a wrong option": (("run", "task.yaml", "--frobnicate"), r"No such option '--frobnicate'"),
+    "no task": (("run",), r"Missing argument 'TASK'"),
+    "an unknown task": (("run", "nope"), r"nope is neither a file nor a known task\. Give a task\.yaml"),
+    "a task that is not there": (("run", "none.yaml"), r'The task spec "none\.yaml" does not exist'),
+    "a folder as task": (("check", "empty"), r'"empty" is a folder\. Name the task spec in it'),
+    "data as task": (("check", "rows.jsonl"), r"this is not valid YAML"),
+    "a device as task": (("check", "/dev/zero"), r'"zero" is not a regular file'),
+    "an endless name of a task": (("check", "x" * 5_000), r"cannot be used: file name too long\. Correct the path"),
+    "target 0": ((*RUN, "--target", "0"), r"--target is 0; a share of cases is between 0 and 1"),
+    "target 90": ((*RUN, "--target", "90"), r"--target is 90; .* Write 0\.9 for 90 %"),
+    "target NaN": ((*RUN, "--target", "nan"), r"--target is nan; a share of cases"),
+    "target x": ((*RUN, "--target", "x"), r"'x' is not a valid float"),
+    "margin 0": ((*RUN, "--margin", "0"), r"margin is 0\.0; a margin is a share"),
+    "margin NaN": ((*RUN, "--margin", "nan"), r"margin is NaN; a margin is a share"),
+    "both goals": ((*RUN, "--margin", "0.1", "--target", "0.8"), r"There is a target and a margin\. Give one of them"),
+    "3 examples": ((*RUN, "--examples", "3"), r"3 is not in the range x>=10"),
+    "0 held-out cases": ((*RUN, "--heldout", "0"), r"0 is not in the range x>=10"),
+    "an effort": ((*RUN, "--effort", "huge"), r"'huge' is not one of 'quick', 'standard', 'thorough'"),
+    "an approach": (("run", "task.yaml", "--approach", "magic"), r"there is no approach 'magic'; there are majority"),
+    "a model without a name": ((*RUN, "--model", ""), r"a model without a name was asked for"),
+    "a seed in words": ((*RUN, "--seed", "x"), r"'x' is not a valid integer"),
+    "a seed below 0": ((*RUN, "--seed", "-1"), r"-1 is not in the range 0<=x<="),
+    "a seed of 30 digits": ((*RUN, "--seed", "9" * 30), r"is not in the range 0<=x<="),
+    "a number format": ((*RUN, "--dtype", "int8"), r"'int8' is not one of 'float32'"),
+    "part 0": ((*RUN, "--shard", "0/2"), r"--shard is '0/2'; write the part and the number of parts"),
+    "part 3 of 2": ((*RUN, "--shard", "3/2"), r"--shard is '3/2'"),
+    "a part of an economical run": (
+        (*RUN, "--shard", "1/2", "--economical"),
+        r"--economical asks what the other approaches",
+    ),
+    "no parts": ((*RUN, "--out", "new", "--merge", "empty"), r"empty holds no part of a run\. Give the folders"),
+    "nothing to take over": ((*RUN, "--out", "new", "--reuse", "none"), r"Directory 'none' does not exist"),
+    "an empty folder to take over": ((*RUN, "--out", "new", "--reuse", "empty"), r"holds no run to take over from"),
+    "no money": ((*RUN, "--max-cost", "0"), r"--max-cost is 0; give an amount of money above 0"),
+    "money NaN": ((*RUN, "--max-cost", "nan"), r"--max-cost is nan; give an amount"),
+    "endless money": ((*RUN, "--max-cost", "inf"), r"--max-cost is inf; give an amount"),
+    "economical without a target": (
+        ("run", "open.yaml", "--economical"),
+        r"asks whether a target is met, and there is none",
+    ),
+    "stopping without a target": (("run", "open.yaml", "--stop-when-decided"), r"stops at a target, and there is none"),
+    "some cases": ((*RUN, "--cases", "some"), r"'some' is not one of 'none', 'wrong', 'all'"),
+    "a file as run folder": ((*RUN, "--out", "rows.jsonl"), r"rows\.jsonl is a file\. Name a folder with --out"),
+    "a folder within a file": ((*RUN, "--out", "rows.jsonl/x"), r"rows\.jsonl/x cannot be used: not a directory"),
+    "a device as run folder": ((*RUN, "--out", "/dev/null"), r"/dev/null is a file\. Name a folder"),
+    "an endless run folder": ((*RUN, "--out", "x" * 300), r"cannot be used: file name too long"),
+    "nothing to go on with": ((*RUN, "--resume", "--out", "none"), r"none holds no run to go on with"),
+    "code that was not allowed": (("run", "code.yaml"), r"runs Python code of its own, which is off"),
+    "code that is not there": (("run", "code.yaml", "--allow-code"), r"There is no file `m\.py`"),
+    "bad recorded answers": (("run", "recorded.yaml"), r"a recorded answer needs the texts `input` and `answer`"),
+    "bad traffic": (("run", "traffic.yaml"), r"has no column with a usual name for the input"),
+    "a folder of doubts": (("check", "task.yaml", "--doubts", "empty"), r"File 'empty' is a directory"),
+    "doubts without labels": (
+        ("check", "qa.yaml", "--doubts", "d.csv"),
+        r"--doubts looks at labels, and this task is qa",
+    ),
+    "a report of nothing": (("report", "none"), r"none holds no run: run\.json is missing\. Give the folder"),
+    "a report of a file": (("report", "rows.jsonl"), r"rows\.jsonl holds no run"),
+    "a report of an empty folder": (("report", "empty"), r"empty holds no run: run\.json is missing"),
+    "an unknown format": (("report", "empty", "--format", "word"), r"`word` is not a report format"),
+    "two empty folders": (("compare", "empty", "empty"), r"empty holds no run"),
+    "an export of nothing": (("export", "empty", "out"), r"empty holds no run"),
+    "an answer from nothing": (("predict", "empty"), r"empty holds no run"),
+    "a gate without an export": (("gate", "empty", "rows.jsonl"), r"empty is no export\. Give the folder"),
+    "runs of nothing": (("runs", "none"), r"there is no folder none\. Name the one that holds your runs"),
+    "runs of a file": (("runs", "task.yaml"), r"there is no folder task\.yaml"),
+    "a site over something else": (("runs", "empty", "--site", "."), r"is there already and is no site of runs"),
+    "a price of nothing": (("price", "no-such-model"), r"no price list knows no-such-model\. Give a model's name"),
+    "a price for nothing": (("price", "gpt-4o-mini", "--run", "empty"), r"empty holds no run"),
+    "no file to begin with": (("init", "none.csv"), r'The data file "none\.csv" does not exist'),
+    "a folder to begin with": (("init", "empty"), r'"empty" is a folder\. Name a file'),
+    "a task that is there": (("init", "rows.jsonl"), r"task\.yaml exists beside the data already"),
+    "nobody to ask": (("ask",), r"--kind is not given, and nobody can be asked here"),
+    "a kind": (("ask", "--kind", "x"), r"'x' is not one of 'classification'"),
+    "a target of 2": ((*ASK, "--target", "2"), r"is 2\.0; a share of cases is between 0 and 1\. Write 0\.02 for 2 %"),
+    "a target of NaN": ((*ASK, "--target", "nan"), r"is NaN; a share of cases is between 0 and 1"),
+    "fewer than no examples": (("ask", "--kind", "qa", "--examples", "-1"), r"-1 is not in the range x>=0"),
+    "no requests": ((*ASK, "--volume", "0"), r"0 is not in the range x>=1"),
+    "what the data says": (("ask", "task.yaml", "--kind", "qa"), r"--kind is what the data of task\.yaml says"),
+    "an unknown model": (("models", "fetch", "nope"), r"There is no model 'nope'\. Write one of"),
+    "an unknown list": (("models", "x"), r"No such command 'x'"),
+    "a word too many": (("tasks", "x"), r"Got unexpected extra argument"),
+}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    rows(tmp_path, count=40)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "r.jsonl").write_text('{"a": 1}\n', encoding="utf-8")
+    lines = {
+        "task": "target: 0.8",
+        "open": "volume: 10",
+        "code": "target: 0.8\nmetric: m.py:f",
+        "qa": "target: 0.8\nkind: qa",
+        "recorded": "target: 0.8\nrecorded: r.jsonl",
+        "traffic": "target: 0.8\ntraffic: r.jsonl",
+    }
+    for name, line in lines.items():
+        (tmp_path / f"{name}.yaml").write_text(f"{HEAD}{line}\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(arguments: Sequence[str], wanted: str, env: Mapping[str, str] | None = None) -> None:
+    from advisor.cli import main
+
+    result = CliRunner().invoke(main, list(arguments), env=env)
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == 2, f"{result.exception!r} {said}"
+    assert result.stdout == ""
+    assert "Traceback" not in said
+    assert re.search(wanted, said), said
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_wrong_option_ends_with_exit_code_2_and_a_sentence(kind: str, desk: Path) -> None:
+    before = sorted(desk.iterdir())
+    refused(*BAD[kind])
+    assert sorted(desk.iterdir()) == before, "nothing was begun"
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """As a user who may not read everything."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.mark.parametrize("name", ["task.yaml", "rows.jsonl", "r.jsonl"])
+def test_a_file_that_may_not_be_read_is_named(name: str, desk: Path) -> None:
+    desk.chmod(0o755)
+    task = "traffic.yaml" if name == "r.jsonl" else "task.yaml"
+    refused(("check", "none.yaml"), "does not exist")
+    (desk / name).chmod(0)
+    with nobody():
+        refused(("run", task, "--dry-run"), rf"{re.escape(name)}.* cannot be read: Permission denied")
+
+
+ENVIRONMENTS: Mapping[str, tuple[Mapping[str, str], Sequence[str], str]] = {
+    "a folder of data that is not there": (
+        {"ADVISOR_DATA": "/nowhere/at/all"},
+        ("check", "banking77"),
+        r"ADVISOR_DATA",
+    ),
+    "a way of attention": ({"ADVISOR_ATTENTION": "magic"}, (*RUN, "--dry-run"), r"ADVISOR_ATTENTION"),
+    "tokens in words": ({"ADVISOR_BATCH_TOKENS": "many"}, (*RUN, "--dry-run"), r"ADVISOR_BATCH_TOKENS"),
+}
+
+
+@pytest.mark.parametrize("kind", ENVIRONMENTS)
+def test_a_wrong_environment_is_named(kind: str, desk: Path) -> None:
+    variables, arguments, wanted = ENVIRONMENTS[kind]
+    refused(arguments, wanted, variables)

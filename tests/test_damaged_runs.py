@@ -1,0 +1,256 @@
+"""Run folders and exports that were cut off, changed or are somebody else's: exit code 2 and a sentence, never a traceback."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from advisor import Wishes, advise
+from advisor.cli.outcome import write_reports
+from advisor.export import export
+from tests.conftest import Folders
+from tests.desk import write_task
+
+Damage = Callable[[Path], object]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Path:
+    """A folder with a finished run of two approaches and an export of one."""
+    desk = tmp_path_factory.mktemp("desk")
+    task = write_task(desk, model_folders)
+    verdict = advise(task, out=desk / "run", wishes=Wishes(approaches=("majority", "copy nearest"), probes=False))
+    write_reports(verdict, desk / "run")
+    export(desk / "run", desk / "out", candidate="majority")
+    return desk
+
+
+@pytest.fixture
+def desk(whole: Path, tmp_path: Path) -> Path:
+    shutil.copytree(whole, tmp_path / "desk")
+    return tmp_path / "desk"
+
+
+def write(name: str, content: str | bytes) -> Damage:
+    return lambda folder: (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def cut(name: str, share: float) -> Damage:
+    """The beginning of the file is left."""
+
+    def damage(folder: Path) -> None:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: int(len(content) * share)])
+
+    return damage
+
+
+def garbled(name: str) -> Damage:
+    """The second half is other bytes."""
+
+    def damage(folder: Path) -> None:
+        content = (folder / name).read_bytes()
+        half = len(content) // 2
+        (folder / name).write_bytes(content[:half] + bytes(byte ^ 0x5A for byte in content[half:]))
+
+    return damage
+
+
+def without(name: str) -> Damage:
+    return lambda folder: (folder / name).unlink()
+
+
+def folder_for(name: str) -> Damage:
+    def damage(folder: Path) -> None:
+        (folder / name).unlink()
+        (folder / name).mkdir()
+
+    return damage
+
+
+def sql(*statements: str) -> Damage:
+    def damage(folder: Path) -> None:
+        with closing(sqlite3.connect(folder / "run.sqlite")) as db:
+            for statement in statements:
+                db.execute(statement)
+            db.commit()
+
+    return damage
+
+
+def foreign(folder: Path) -> None:
+    """The database of another program."""
+    (folder / "run.sqlite").unlink()
+    with closing(sqlite3.connect(folder / "run.sqlite")) as db:
+        db.execute("CREATE TABLE rows (x)")
+        db.commit()
+
+
+RUNS: Mapping[str, tuple[Damage, str]] = {
+    "no run.json": (without("run.json"), r"holds no run: run\.json is missing\. Give the folder"),
+    "no run.sqlite": (without("run.sqlite"), r"holds no run: run\.sqlite is missing"),
+    "a folder as run.json": (folder_for("run.json"), r"run\.json is missing"),
+    "a folder as run.sqlite": (folder_for("run.sqlite"), r"run\.sqlite is missing"),
+    "an empty run.json": (write("run.json", ""), r"run\.json cannot be read as JSON .* Run again into a new folder"),
+    "run.json cut off": (cut("run.json", 0.5), r"run\.json cannot be read as JSON"),
+    "run.json in Latin-1": (write("run.json", b'{"x": "caf\xe9"}'), r"run\.json cannot be read as JSON"),
+    "a list as run.json": (write("run.json", "[]"), r"run\.json does not describe a run"),
+    "a deep run.json": (write("run.json", "[" * 100_000), r"run\.json cannot be read as JSON"),
+    "another run.json": (
+        write("run.json", '{"benchmark": {}}'),
+        r"run is damaged, or something else changed it",
+    ),
+    "rows cut off": (cut("run.sqlite", 0.4), r"damaged|cannot be read as a run's rows"),
+    "garbled rows": (garbled("run.sqlite"), r"damaged|cannot be read as a run's rows"),
+    "rows that are text": (write("run.sqlite", "hello\n" * 1_000), r"run\.sqlite cannot be read as a run's rows"),
+    "rows of zeros": (write("run.sqlite", bytes(8_192)), r"run\.sqlite cannot be read as a run's rows"),
+    "rows of another program": (foreign, r"run\.sqlite cannot be read as a run's rows|damaged"),
+    "another version": (
+        sql("UPDATE meta SET value = '99' WHERE key = 'schema_version'"),
+        r"this run was written with store version 99; this program reads version 1\. Use the release",
+    ),
+    "a version in words": (
+        sql("UPDATE meta SET value = 'new' WHERE key = 'schema_version'"),
+        r"cannot be read as a run's rows|damaged",
+    ),
+    "no table of rows": (sql("DROP TABLE rows", "CREATE TABLE rows (x)"), r"is damaged, or something else changed it"),
+    "an outcome that is none": (sql("UPDATE rows SET outcome = '{'"), r"is damaged, or something else changed it"),
+    "an outcome of another kind": (sql('UPDATE rows SET outcome = \'{"type": "x"}\''), r"is damaged"),
+    "a score in words": (sql("UPDATE rows SET score = 'high'"), r"is damaged"),
+    "a score of NaN": (sql("UPDATE rows SET score = 9e999"), r"is damaged"),
+    "notes that are none": (sql("UPDATE units SET note = 'x'"), r"is damaged"),
+    "a list as provenance": (sql("UPDATE meta SET value = '[1]' WHERE key = 'provenance'"), r"is damaged"),
+    "bytes for text": (sql("UPDATE rows SET outcome = x'ff00'"), r"is damaged"),
+}
+
+
+ODD: Mapping[str, Damage] = {
+    **{name: damage for name, (damage, _) in RUNS.items()},
+    "rows of other cases": sql("UPDATE rows SET key = key || 'x'"),
+    "no provenance": sql("UPDATE meta SET value = '[]' WHERE key = 'provenance'"),
+    "no rows": sql("DELETE FROM rows"),
+    "no units": sql("DELETE FROM units"),
+    "no report": without("report.json"),
+    "a list as report": write("report.json", "[1]"),
+    "facts in a list": write("report.json", '{"facts": [1]}'),
+    "candidates in a text": write("report.json", '{"facts": {"candidates": "x", "choice": "a"}}'),
+    "provenance in a text": write("report.json", '{"facts": {"provenance": "x"}}'),
+    "figures in words": write(
+        "report.json", '{"facts": {"choice": "a", "candidates": [{"name": "a", "figure": "x", "monthly": 3}]}}'
+    ),
+}
+
+
+def said_of(arguments: tuple[str, ...], folder: Path) -> tuple[int, str]:
+    """Exit code, and what stands on stderr; a traceback is no end."""
+    from advisor.cli import main
+
+    result = CliRunner().invoke(main, [str(folder / each) if each in ("run", "out") else each for each in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise AssertionError(f"{arguments}: {result.exception!r}") from result.exception
+    return result.exit_code, " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_a_damaged_run_is_told_as_such(kind: str, desk: Path) -> None:
+    damage, wanted = RUNS[kind]
+    damage(desk / "run")
+    code, said = said_of(("report", "run"), desk)
+    assert (code, bool(re.search(wanted, said))) == (2, True), said
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_nothing_else_that_reads_runs_breaks_on_a_damaged_one(kind: str, desk: Path) -> None:
+    ODD[kind](desk / "run")
+    for arguments in (
+        ("runs", str(desk)),
+        ("runs", str(desk), "--json"),
+        ("runs", str(desk), "--site", str(desk / "site")),
+        ("compare", "run", "run"),
+        ("export", "run", str(desk / "new"), "--candidate", "majority"),
+        ("report", "run", "--answers", str(desk / "answers.csv")),
+        ("report", "run", "--rescore"),
+        ("price", "gpt-4o-mini", "--run", "run"),
+    ):
+        code, said = said_of(arguments, desk)
+        assert code in (0, 2, 100, 101), said
+
+
+EXPORTS: Mapping[str, tuple[Damage, str]] = {
+    "no export.json": (without("export.json"), r"holds no run: run\.json is missing"),
+    "export.json cut off": (cut("export.json", 0.5), r"is not what an export holds .* Export again"),
+    "a list as export.json": (write("export.json", "[]"), r"is not what an export holds"),
+    "a deep export.json": (write("export.json", "[" * 100_000), r"is not what an export holds"),
+    "export.json in Latin-1": (write("export.json", b'{"x": "caf\xe9"}'), r"is not what an export holds"),
+    "no places": (write("export.json", '{"kept": {}}'), r"is not what an export holds"),
+    "a place elsewhere": (
+        write("export.json", '{"places": {"majority": "../../etc"}}'),
+        r"is not what an export holds",
+    ),
+    "nothing fitted": (
+        lambda folder: shutil.rmtree(folder / "parts"),
+        r"holds the rows of majority and not what was fitted",
+    ),
+    "a fit that is no JSON": (write("parts/0/constant.json", "{"), r"damaged"),
+    "a fit without its key": (write("parts/0/constant.json", "{}"), r"damaged"),
+}
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_a_damaged_export_is_told_as_such(kind: str, desk: Path) -> None:
+    damage, wanted = EXPORTS[kind]
+    damage(desk / "out")
+    (desk / "new.txt").write_text("hello\n", encoding="utf-8")
+    for arguments in (("predict", "out", str(desk / "new.txt")), ("gate", "out", str(desk / "rows.jsonl"))):
+        code, said = said_of(arguments, desk)
+        assert code == 2, said
+        assert re.search(wanted, said) or "is no export" in said, said
+
+
+# ---------------------------------------------------------------- every place of run.json
+
+
+def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place of plain values; of a list the first entry."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield (*place, key)
+            yield from places(inner, (*place, key))
+    elif isinstance(value, list) and value:
+        yield (*place, 0)
+        yield from places(value[0], (*place, 0))
+
+
+def changed(about: dict[str, Any], place: tuple[Any, ...], to: Any) -> dict[str, Any]:
+    """With another value there, or none where `to` is Ellipsis."""
+    about = copy.deepcopy(about)
+    inner: Any = about
+    for step in place[:-1]:
+        inner = inner[step]
+    if to is ...:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = to
+    return about
+
+
+def test_whatever_value_of_run_json_is_another_the_run_is_told_or_refused(desk: Path) -> None:
+    file = desk / "run" / "run.json"
+    about = json.loads(file.read_text(encoding="utf-8"))
+    wrong = (..., None, [], {"x": 1}, "x", -1, [1], 1.5)
+    every = list(places(about))
+    assert len(every) > 100
+    for number, place in enumerate(every):
+        file.write_text(json.dumps(changed(about, place, wrong[number % len(wrong)])), encoding="utf-8")
+        code, said = said_of(("report", "run", "--cases", "all"), desk)
+        assert code in (0, 2, 100, 101), (place, said)
