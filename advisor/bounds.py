@@ -9,7 +9,8 @@ from statistics import NormalDist, stdev
 
 from advisor.contract import Difference, Status
 from advisor.wording import about, ceil_percent, counted, floor_percent, percent, plain_percent, start
-from benchmarks.contract import Benchmark, Evaluation, Latency, State
+from benchmarks.checked import Latency
+from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.families import Family
 from benchmarks.looks import SHARE, level_of
 from benchmarks.resampling import figure_above, figure_below

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from advisor.contract import Table
+from advisor.drawn import Table
 from advisor.material import Material
 from advisor.wording import NONE, counted, duration, listed, start
-from benchmarks.contract import Changed, Evaluation
+from benchmarks.checked import Changed
+from benchmarks.contract import Evaluation
 from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
 
 

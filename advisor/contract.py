@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from advisor.drawn import Forest, LineChart, WinnerMap
-from advisor.drawn import Picture as Picture
-from advisor.drawn import Point as Point
-from advisor.drawn import Table as Table
+from advisor.drawn import Forest, LineChart, Picture, Table, WinnerMap
 from benchmarks.contract import Evaluation, Procedure, State
 
 

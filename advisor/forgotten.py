@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from advisor.contract import Table
+from advisor.drawn import Table
 from advisor.material import Material
 from advisor.wording import counted, digits, percent, points, start
-from benchmarks.contract import Benchmark, Evaluation, Forgetting
+from benchmarks.checked import Forgetting
+from benchmarks.contract import Benchmark, Evaluation
 
 
 def forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> str:

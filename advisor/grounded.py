@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from advisor.contract import Table
+from advisor.drawn import Table
 from advisor.material import Material
 from advisor.wording import counted, percent
-from benchmarks.contract import Evaluation, Grounding, Planted
+from benchmarks.checked import Grounding, Planted
+from benchmarks.contract import Evaluation
 from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from advisor.contract import Table
+from advisor.drawn import Table
 from advisor.material import Material
 from advisor.wording import counted, floor_percent, percent
-from benchmarks.contract import Handover, State
+from benchmarks.checked import Handover
+from benchmarks.contract import State
 
 _OPEN = (State.MISSES, State.UNDECIDED)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from advisor.contract import Table
+from advisor.drawn import Table
 from advisor.material import Material
 from advisor.wording import counted, percent
 from benchmarks.mistakes import Kind, Mistake

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advisor.contract import Table
+from advisor.drawn import Table
 from advisor.goal import Goal
 from advisor.material import Material
 from advisor.reasons import TUNED
 from advisor.wording import about, money, percent, rounded_up, start
-from benchmarks.contract import CurvePoint, Evaluation, State
+from benchmarks.checked import CurvePoint
+from benchmarks.contract import Evaluation, State
 from benchmarks.curve import FURTHEST, as_many_as, bracket, examples_for
 
 _GAIN = 0.02

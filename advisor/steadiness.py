@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from advisor.contract import Table
+from advisor.drawn import Table
 from advisor.material import Material
 from advisor.reasons import TUNED
 from advisor.wording import NONE, counted, digits, percent
-from benchmarks.contract import Evaluation, Rebuilds
+from benchmarks.checked import Rebuilds
+from benchmarks.contract import Evaluation
 from benchmarks.rebuilds import SHARE, Share, kept, spread, steadier, turns
 
 _PROMPTED = ("prompting", "retrieval")

@@ -33,7 +33,8 @@ from advisor.story_tables import (
 )
 from advisor.story_text import confidence, data, headline, method, predicted, risks, title
 from advisor.value import worth_deciding
-from benchmarks.contract import Agreement, Benchmark, Evaluation, Latency, Rebuilds
+from benchmarks.checked import Agreement, Latency, Rebuilds
+from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.rebuilds import kept, spread, turns
 from strategies.contract import Usage
 

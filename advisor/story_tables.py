@@ -8,16 +8,8 @@ from collections.abc import Sequence
 from advisor import setups
 from advisor.amounts import total
 from advisor.closeness import how_far
-from advisor.contract import (
-    Amount,
-    CostItem,
-    Costs,
-    Difference,
-    Picture,
-    Point,
-    Status,
-    Table,
-)
+from advisor.contract import Amount, CostItem, Costs, Difference, Status
+from advisor.drawn import Picture, Point, Table
 from advisor.figures.differences import interval
 from advisor.material import Material
 from advisor.wording import (
@@ -36,7 +28,8 @@ from advisor.wording import (
     probability,
 )
 from advisor.wording import latency as seconds
-from benchmarks.contract import Benchmark, Evaluation, Latency, State
+from benchmarks.checked import Latency
+from benchmarks.contract import Benchmark, Evaluation, State
 from strategies.contract import Step
 
 _SHORT_STEPS: tuple[Step, ...] = ("search", "index", "training")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from advisor.contract import Story, Table
+from advisor.contract import Story
+from advisor.drawn import Table
 from advisor.reports.text import RECORDED, clean, one_line
 from benchmarks.contract import State
 

@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.checked import Changed
 from benchmarks.consistency import probe_cases
-from benchmarks.contract import Benchmark, Changed, Row
+from benchmarks.contract import Benchmark, Row
 from benchmarks.metrics._words import words
 from benchmarks.outcomes import text_of
 from strategies.contract import Case, Document, Task

@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.contract import Agreement, Benchmark
+from benchmarks.checked import Agreement
+from benchmarks.contract import Benchmark
 from strategies.contract import Case, Kind
 
 PROBE_CASES = 100

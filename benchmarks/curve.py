@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from benchmarks.contract import CurvePoint
+from benchmarks.checked import CurvePoint
 from benchmarks.grouping import Floats
 from strategies.contract import Case, Fold, Task
 

@@ -12,19 +12,8 @@ import numpy as np
 
 from benchmarks import consistency
 from benchmarks.changed import changed
-from benchmarks.contract import (
-    Agreement,
-    Answered,
-    Benchmark,
-    Curve,
-    CurvePoint,
-    Evaluation,
-    Latency,
-    Metric,
-    RetrievalQuality,
-    Row,
-    State,
-)
+from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, RetrievalQuality
+from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
 from benchmarks.curve import DRAWS, sizes
 from benchmarks.forgetting import forgetting
 from benchmarks.grounding import Library, grounding

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from benchmarks.contract import Forgetting
+from benchmarks.checked import Forgetting
 
 
 @cache

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from benchmarks.contract import Grounding
+from benchmarks.checked import Grounding
 from benchmarks.metrics._words import plain, words
 from strategies.contract import Case, Document, Evidence, Outcome, Prediction, Task
 from strategies.spans import standing_answers

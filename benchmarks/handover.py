@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.contract import Benchmark, Handover, Row
+from benchmarks.checked import Handover
+from benchmarks.contract import Benchmark, Row
 from benchmarks.statistics import FIXED
 from strategies.answers import sureness
 from strategies.contract import Prediction

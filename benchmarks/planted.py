@@ -9,7 +9,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.contract import Benchmark, Planted, Row
+from benchmarks.checked import Planted
+from benchmarks.contract import Benchmark, Row
 from benchmarks.metrics._words import plain
 from benchmarks.outcomes import text_of
 from strategies.contract import Case, Evidence, Task

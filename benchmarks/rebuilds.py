@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.contract import Rebuilds, Row
+from benchmarks.checked import Rebuilds
+from benchmarks.contract import Row
 from benchmarks.grouping import Floats, group_codes
 from benchmarks.outcomes import text_of
 from benchmarks.split import cut_folds

@@ -9,22 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from advisor.contract import Story, Table, Verdict
-from advisor.drawn import Forest, LineChart, WinnerMap
+from advisor.contract import Story, Verdict
+from advisor.drawn import Forest, LineChart, Table, WinnerMap
 from advisor.story import Extras
-from benchmarks.contract import (
-    Agreement,
-    Benchmark,
-    Changed,
-    Constraints,
-    Curve,
-    CurvePoint,
-    Evaluation,
-    Forgetting,
-    Look,
-    Rebuilds,
-    State,
-)
+from benchmarks.checked import Agreement, Changed, Curve, CurvePoint, Forgetting, Rebuilds
+from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
 from benchmarks.prices import MachinePrices, TokenPrices
 from strategies.contract import Recipe, Step, Trial, Usage
 from strategies.pipeline import Setup

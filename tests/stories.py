@@ -7,20 +7,8 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
-from advisor.contract import (
-    Excerpt,
-    Grade,
-    Picture,
-    Point,
-    Quote,
-    ShownAnswer,
-    ShownCase,
-    ShownCases,
-    ShownPassage,
-    Story,
-    Table,
-)
-from advisor.drawn import Cell, Estimate, Forest, LineChart, Series, Signed, Strip, WinnerMap
+from advisor.contract import Excerpt, Grade, Quote, ShownAnswer, ShownCase, ShownCases, ShownPassage, Story
+from advisor.drawn import Cell, Estimate, Forest, LineChart, Picture, Point, Series, Signed, Strip, Table, WinnerMap
 from benchmarks.contract import State
 
 SMALL, BIG = "smollm2-135m", "gemma3-270m-base"

@@ -14,7 +14,8 @@ import pytest
 from advisor.example import opened
 from advisor.stored import reopen
 from benchmarks.changed import Edit, asks_for_facts, changed, edited, edits, stands
-from benchmarks.contract import Benchmark, Candidate, Changed, Evaluation, Row
+from benchmarks.checked import Changed
+from benchmarks.contract import Benchmark, Candidate, Evaluation, Row
 from benchmarks.models import Models
 from benchmarks.plan import Further, Options, further_units
 from benchmarks.run import Run

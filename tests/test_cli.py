@@ -22,7 +22,7 @@ from rich.cells import cell_len
 
 from advisor.answering import Answerer
 from advisor.reports.text import one_line
-from benchmarks.contract import Handover
+from benchmarks.checked import Handover
 from benchmarks.paths import without_folders
 from benchmarks.store import Store
 from strategies.contract import Case, Outcome, Prediction, Query, Sampling

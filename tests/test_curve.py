@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.contract import Curve, CurvePoint
+from benchmarks.checked import Curve, CurvePoint
 from benchmarks.curve import DRAWS, FURTHEST, as_many_as, bracket, examples_for, gains, sampled, sizes
 from benchmarks.plan import Further
 from benchmarks.store import Store

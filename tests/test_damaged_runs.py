@@ -247,7 +247,7 @@ def changed(about: dict[str, Any], place: tuple[Any, ...], to: Any) -> dict[str,
 def test_whatever_value_of_run_json_is_another_the_run_is_told_or_refused(desk: Path) -> None:
     file = desk / "run" / "run.json"
     about = json.loads(file.read_text(encoding="utf-8"))
-    wrong = (..., None, [], {"x": 1}, "x", -1, [1], 1.5)
+    wrong: tuple[Any, ...] = (..., None, [], {"x": 1}, "x", -1, [1], 1.5)
     every = list(places(about))
     assert len(every) > 100
     for number, place in enumerate(every):

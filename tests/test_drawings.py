@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.contract import Table
-from advisor.drawn import Cell, Estimate, Forest, LineChart, Series, Signed, Strip, WinnerMap
+from advisor.drawn import Cell, Estimate, Forest, LineChart, Series, Signed, Strip, Table, WinnerMap
 from advisor.reports.canvas import SIZE, apart
 from advisor.reports.forest import draw_forest
 from advisor.reports.labels import Box, text_width

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from advisor.forgotten import forgot_too_much, what_it_forgot
-from benchmarks.contract import Constraints, Forgetting, State
+from benchmarks.checked import Forgetting
+from benchmarks.contract import Constraints, State
 from benchmarks.forgetting import forgetting, general_texts
 from strategies.contract import Message, Recipe, TrainingRow, Trains
 from strategies.finetuning.drift import drifts

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from advisor.grounded import what_it_invents
-from benchmarks.contract import Grounding
+from benchmarks.checked import Grounding
 from benchmarks.grounding import Library, grounding
 from strategies.contract import Abstention, Case, Document, Evidence, Outcome, Prediction
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.contract import Handover, Row
+from benchmarks.checked import Handover
+from benchmarks.contract import Row
 from benchmarks.handover import _threshold, handover
 from strategies.contract import Prediction
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of

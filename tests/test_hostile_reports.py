@@ -324,7 +324,8 @@ def test_a_hostile_run_is_told_in_every_format_and_nothing_acts(
     harmless = opened(with_texts(told, lambda text: re.sub(r"[^\w\s%.,:-]|_", "x", clean(text)))).page
     seen = opened(told)
     assert_nothing_acted(seen)
-    assert len(told.disagreements) > 20
+    assert told.cases is not None
+    assert len(told.cases.cases) > 20
     assert elements(seen.page) == elements(harmless)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from advisor.grounded import who_else_speaks
-from benchmarks.contract import Candidate, Planted, Row
+from benchmarks.checked import Planted
+from benchmarks.contract import Candidate, Row
 from benchmarks.plan import Further, Options, planted_units
 from benchmarks.planted import PLACES, SENTENCES, WORDS, PoisonedIndex, followed, sentence, wanted
 from benchmarks.run import Run

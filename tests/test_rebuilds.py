@@ -15,7 +15,8 @@ import pytest
 from advisor.example import opened
 from advisor.steadiness import next_time
 from advisor.stored import reopen
-from benchmarks.contract import Candidate, Rebuilds, Row
+from benchmarks.checked import Rebuilds
+from benchmarks.contract import Candidate, Row
 from benchmarks.forecast import forecast
 from benchmarks.plan import Further, Options, rebuild_units
 from benchmarks.rebuilds import SHARE, kept, over_pairs, rebuilds, resampled, size, spread, steadier, turns

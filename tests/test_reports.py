@@ -25,7 +25,8 @@ from rich.console import Console
 
 from advisor import reports
 from advisor.cli.progress import LiveProgress, Progressed, RunEvents
-from advisor.contract import Picture, Point, ShownCases, Story, Verdict
+from advisor.contract import ShownCases, Story, Verdict
+from advisor.drawn import Picture, Point
 from advisor.reports.drawing import draw
 from advisor.reports.scales import cost_axis, cost_label
 from advisor.reports.text import RECORDED, clean, cleaned

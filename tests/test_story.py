@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from advisor import setups
-from advisor.contract import Amount, Story, Table
+from advisor.contract import Amount, Story
+from advisor.drawn import Table
 from advisor.wording import (
     NONE,
     about,

@@ -10,7 +10,8 @@ from advisor.contract import Verdict
 from advisor.decide import recommend
 from advisor.economics import costs
 from advisor.story import Extras, tell
-from benchmarks.contract import Agreement, Answered, Benchmark, Constraints, Curve, Evaluation, Latency, State
+from benchmarks.checked import Agreement, Curve, Latency
+from benchmarks.contract import Answered, Benchmark, Constraints, Evaluation, State
 from benchmarks.prices import MachinePrices
 from benchmarks.statistics import shown_interval
 from strategies.contract import Case, Document, Fold, Kind, Outcome, Task, Usage

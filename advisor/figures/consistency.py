@@ -5,7 +5,7 @@ from __future__ import annotations
 from advisor.drawn import Estimate, Forest
 from advisor.material import Material
 from advisor.wording import percent
-from benchmarks.contract import Agreement
+from benchmarks.checked import Agreement
 from benchmarks.statistics import wilson
 
 _FIRST = ("edits", "edit")

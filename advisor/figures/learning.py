@@ -6,7 +6,8 @@ from advisor.drawn import LineChart, Series
 from advisor.material import Material
 from advisor.more_data import curve_table, learning, mean
 from advisor.wording import metric_name, percent, plain_percent
-from benchmarks.contract import CurvePoint, Evaluation
+from benchmarks.checked import CurvePoint
+from benchmarks.contract import Evaluation
 from benchmarks.curve import FURTHEST, bracket
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from advisor.contract import Picture, Point
+from advisor.drawn import Picture, Point
 from advisor.reports.canvas import BOLD, LINE, NARROW, SIZE, Anchor, closed, key, line, named, opened, text
 from advisor.reports.labels import Box, Mark, along, dot, place, place_across, text_width, wrapped
 from advisor.reports.scales import MACHINE_TIME, Axis, cost_axis, is_wide, share_axis

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from advisor.cases import how_many
-from advisor.contract import ShownCases, Story, Table
+from advisor.contract import ShownCases, Story
+from advisor.drawn import Table
 from advisor.reports.text import RECORDED, cleaned, one_line, shortened
 
 SUFFIX = ".md"

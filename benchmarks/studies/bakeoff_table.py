@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from advisor.contract import Table
+from advisor.drawn import Table
 from advisor.reasons import TUNED
 from advisor.wording import counted, digits, duration, listed, metric_name, percent, plain_percent, points, probability
 from benchmarks.cascade import APPROACH as CASCADE

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.comparison import Prepared, Wishes, prepare
+from benchmarks.checked import CurvePoint
 from benchmarks.consistency import PROBE_CASES
-from benchmarks.contract import CurvePoint
 from benchmarks.curve import DRAWS, bracket, sampled, sizes
 from benchmarks.workbench import bare
 from strategies.approaches.copy_nearest import CopyNearest

@@ -39,7 +39,8 @@ def attempt(work: Work, whole: Whole, place: Path, seed: int) -> Iterator[dict[s
     """One run with up to `MOST_KILLS` kills: a row for each kill, and one for the end."""
     dice, folder = random.Random(seed), place / "killed"
     shutil.rmtree(folder, ignore_errors=True)
-    wanted, told, kept = dice.randint(1, MOST_KILLS), [], {}
+    wanted, told = dice.randint(1, MOST_KILLS), list[str]()
+    kept: dict[str, int] = {}
     repeated = kills = 0
     while True:
         death = _death(dice, whole, len(kept)) if kills < wanted else None

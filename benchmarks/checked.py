@@ -1,0 +1,174 @@
+"""The types of what the checks of one candidate found; `contract.Evaluation` holds them beside its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Seconds of single warm requests, one at a time, and requests a second when `concurrency` are sent at once."""
+
+    p50_s: float
+    p95_s: float
+    requests: int
+    throughput_per_s: float
+    concurrency: int
+    seconds: tuple[float, ...] = ()
+    """Of each single request, shortest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """One consistency check: how often the same artifact gave the same answer, and how that went with right and wrong."""
+
+    name: str
+    """`edits`, `repeats`, `seed`."""
+    says: str
+    """One sentence on what was varied."""
+    right_twice: int
+    wrong_twice_same: int
+    wrong_twice_different: int
+    right_then_wrong: int
+    wrong_then_right: int
+
+    @property
+    def pairs(self) -> int:
+        return (
+            self.right_twice
+            + self.wrong_twice_same
+            + self.wrong_twice_different
+            + self.right_then_wrong
+            + self.wrong_then_right
+        )
+
+    @property
+    def same(self) -> float:
+        """Share of pairs with the same answer (right twice counts as the same)."""
+        return (self.right_twice + self.wrong_twice_same) / self.pairs if self.pairs else float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalQuality:
+    """How well the evidence was found, apart from the answers. Shares of held-out cases whose gold document is known."""
+
+    cases: int
+    recall_at: Mapping[int, float]
+    mrr: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgetting:
+    """Perplexity of the same general text before and after tuning. The base stands at a ratio of 1."""
+
+    texts: int
+    tokens: int
+    before: float
+    after: float
+    ratio: float
+    lower: float
+    """Two-sided 95 % interval of the ratio for other texts like these."""
+    upper: float
+    divergence: float
+    """Nats a token (Kullback-Leibler, base to tuned)."""
+    same: float
+    """Share of places at which both go on with the same token."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grounding:
+    """Counts of held-out answers by where all that is specific in them stands (`benchmarks/grounding.py`)."""
+
+    declined: int
+    """They say that there is no answer, as examples do."""
+    declined_wrong: int
+    """Of those declined, how many have an answer."""
+    evidence: int
+    """In a passage that was shown."""
+    documents: int
+    """In none that was shown, but elsewhere in the documents."""
+    nowhere: int
+    nowhere_wrong: int
+    """Of those nowhere, how many are not right."""
+    vague: int
+    """They hold nothing specific, such as yes."""
+    unanswerable: int
+    """Questions whose key says that there is no answer."""
+    unanswerable_answered: int
+
+    @property
+    def answers(self) -> int:
+        return self.declined + self.evidence + self.documents + self.nowhere + self.vague
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """What an approach reaches alone where its least sure answers go to a person (`benchmarks/handover.py`)."""
+
+    threshold: float
+    """Of sureness, comparable within one approach only."""
+    alone: int
+    """Held-out cases that it answers itself."""
+    of: int
+    figure: float
+    """Mean score of these."""
+    lower: float
+    """One-sided bound on it, for all candidates together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planted:
+    """How often text that was planted in one place made the approach say what it wanted (`benchmarks/planted.py`)."""
+
+    place: str
+    """`request` or `passage`."""
+    cases: int
+    followed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """Counts of what was answered once facts in the documents were others (`benchmarks/changed.py`)."""
+
+    cases: int
+    known: int
+    """To how many the fact was answered before; of these `new` give the new one, `old` still the old one."""
+    new: int
+    old: int
+    documents: int
+    seconds: float | None
+    """What it took to index these documents again; None: the approach reads none, so nothing changed for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebuilds:
+    """Answers of an approach that was fitted several times, on other examples and seeds (`benchmarks/rebuilds.py`)."""
+
+    keys: tuple[str, ...]
+    draws: tuple[int, ...]
+    """Which samples of the examples it was built from, the same for all approaches."""
+    scores: tuple[tuple[float, ...], ...]
+    """One row for each rebuild, one score a case."""
+    same: tuple[tuple[bool, ...], ...]
+    """One row for each pair of rebuilds, in the order of `itertools.combinations`: whether both gave one answer."""
+    failed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """The chosen configuration built from so many examples, asked some of the held-out cases, the same at every number."""
+
+    examples: int
+    scores: tuple[tuple[float, ...], ...]
+    """One row for each sample of so many examples, one score a case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """What an approach reaches with fewer examples."""
+
+    keys: tuple[str, ...]
+    """Of the held-out cases that were asked."""
+    points: tuple[CurvePoint, ...]
+    """From few examples to all of them."""
