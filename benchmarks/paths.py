@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -26,14 +27,23 @@ def inside(folder: Path, name: str, key: str) -> Path:
         raise BadInput(f"{shown}, an absolute path. Put the file in the folder of the task spec and write its name.")
     if ".." in PurePosixPath(name.replace("\\", "/")).parts:
         raise BadInput(f"{shown}, which leads out of the folder of the task spec. Put the file in that folder.")
+    if leads_to_itself(folder / name):
+        raise BadInput(f"{shown}, a link that leads to itself. Put a file in its place.")
     try:
         return _existing(folder, name, shown)
-    except RuntimeError:  # Python up to 3.12 says so of links that lead round in a circle.
-        raise BadInput(f"{shown}, a link that leads to itself. Put a file in its place.") from None
     except OSError as error:
         raise BadInput(
             f"{shown}, which cannot be read: {error.strerror}. Check the name and its permissions."
         ) from None
+
+
+def leads_to_itself(path: Path) -> bool:
+    """Whether links lead round in a circle: what `Path.resolve` does then differs between versions of Python."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _existing(folder: Path, name: str, shown: str) -> Path:

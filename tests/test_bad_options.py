@@ -58,7 +58,7 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
         r"asks whether a target is met, and there is none",
     ),
     "stopping without a target": (("run", "open.yaml", "--stop-when-decided"), r"stops at a target, and there is none"),
-    "some cases": ((*RUN, "--cases", "some"), r"'some' is not one of 'none', 'wrong', 'all'"),
+    "some cases": ((*RUN, "--cases", "some"), r"'some' is not one of 'none', 'selection', 'wrong', 'all'"),
     "a file as run folder": ((*RUN, "--out", "rows.jsonl"), r"rows\.jsonl is a file\. Name a folder with --out"),
     "a folder within a file": ((*RUN, "--out", "rows.jsonl/x"), r"rows\.jsonl/x cannot be used: not a directory"),
     "a device as run folder": ((*RUN, "--out", "/dev/null"), r"/dev/null is a file\. Name a folder"),

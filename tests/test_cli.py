@@ -371,18 +371,20 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
 
 
 def test_a_fault_of_ours_is_told_as_one_and_shown_on_request(
-    desk: Path, small_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _begun(desk, small_run)
-    (desk / "begun" / "run.json").write_text('{"benchmark": {}}', encoding="utf-8")
-    done = call(capsys, "report", "begun")
+    def broken(*_: object) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr("advisor.terminal.show", broken)
+    done = call(capsys, "report", "example")
     assert (done.code, done.out) == (1, "")
     assert re.search(r"This is a fault of the program \(KeyError: .*ADVISOR_TRACEBACK=1", done.err)
     monkeypatch.setenv("ADVISOR_TRACEBACK", "1")
     from advisor.cli import run_command_line
 
     with pytest.raises(KeyError):
-        run_command_line(["report", "begun"])
+        run_command_line(["report", "example"])
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

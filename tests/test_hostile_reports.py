@@ -43,8 +43,8 @@ TURNS = (0, 67, 139, 211)
 """By how many places payloads are moved on, so that each meets several kinds of field."""
 NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 FORMULA = re.compile(r"[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20\u2212]")
-DRAWN = ("text", "line", "span", "path")
-"""Longer names take more lines and leaders in a picture, and words get spans that keep them whole."""
+DRAWN = ("text", "line", "span", "path", "g", "rect")
+"""Longer names take more lines, frames and leaders in a picture, and words get spans that keep them whole."""
 
 
 def attacked(turn: int) -> Story:
@@ -304,6 +304,11 @@ def run(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Pat
     return desk / "run"
 
 
+def spelled_out(text: str) -> str:
+    """Without any sign that could mean something; different texts stay different, since equal answers are shown together."""
+    return re.sub(r"[^\w\s%.,:-]|_", lambda sign: f"x{ord(sign.group()):x}", clean(text))
+
+
 def test_a_hostile_run_is_told_in_every_format_and_nothing_acts(
     run: Path,
     tmp_path: Path,
@@ -321,7 +326,7 @@ def test_a_hostile_run_is_told_in_every_format_and_nothing_acts(
     ET.fromstring(files["junit"])
     assert not {"link_open", "image", "code_inline", "fence"} & set(kinds(files["markdown"]))
     told = reopen(run, cases="all").story
-    harmless = opened(with_texts(told, lambda text: re.sub(r"[^\w\s%.,:-]|_", "x", clean(text)))).page
+    harmless = opened(with_texts(told, spelled_out)).page
     seen = opened(told)
     assert_nothing_acted(seen)
     assert told.cases is not None

@@ -222,4 +222,4 @@ def test_the_numbers_of_a_figure_open_by_keyboard_and_are_a_table(opened: Any) -
 def test_the_page_needs_no_script(opened: Any) -> None:
     page = opened(rich_story(), 1280, java_script_enabled=False).page
     assert page.locator("h1").is_visible()
-    assert page.locator("table:visible").count() == 12
+    assert page.locator("table:visible").count() == 14

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.contract import BadInput
 from benchmarks.formats.record import MAX_LINE_BYTES, Record, lines
+from benchmarks.paths import leads_to_itself
 
 SUFFIXES = (".md", ".markdown", ".txt", ".text")
 _MAX_FILES = 100_000
@@ -42,11 +43,9 @@ def _hidden(relative: Path) -> bool:
 
 def _safe(entry: Path, folder: Path) -> Path:
     name = entry.relative_to(folder).as_posix()
-    try:
-        within = entry.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):
-        raise BadInput(f"{folder.name}/{name} is a link that leads to itself. Remove it from the folder.") from None
-    if not within:
+    if leads_to_itself(entry):
+        raise BadInput(f"{folder.name}/{name} is a link that leads to itself. Remove it from the folder.")
+    if not entry.resolve().is_relative_to(folder.resolve()):
         raise BadInput(f"{folder.name}/{name} is a link that leads out of the folder. Put a copy in its place.")
     if not entry.is_file():
         raise BadInput(f"{folder.name}/{name} is not a regular file. Remove it from the folder.")
