@@ -200,7 +200,7 @@ def _by_seconds(seconds: float, prices: MachinePrices) -> Amount:
 
 
 def _seconds_source(prices: MachinePrices) -> str:
-    measured = f"machine seconds measured here, +-{NOISE:.0%} since timings vary".replace("%", " %")
+    measured = f"machine seconds measured here, to within {NOISE:.0%} since timings vary".replace("%", " %")
     if prices.machine_hour is None:
         return measured
     return f"{measured}; {prices.machine_hour:g} {prices.currency} an hour, stated in the task spec"

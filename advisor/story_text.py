@@ -191,7 +191,7 @@ def method(material: Material) -> tuple[str, ...]:
         f"Metric: {metric_name(benchmark.metric.name)}. {_how_bounded(material)}",
         "Every choice was made on examples kept for selection; what was chosen was then fitted again on all examples.",
         f"Costs are ranked by what lies ahead: {counted(benchmark.horizon_months, 'month')} at {benchmark.volume:,} "
-        "requests a month. Measured seconds are taken as exact to +-15 %; costs whose ranges overlap are a tie, and "
+        "requests a month. Measured seconds are taken as exact to within 15 %; costs whose ranges overlap are a tie, and "
         "the simpler approach wins it.",
         f"Random seed {extras.seed}.",
     ]
