@@ -14,7 +14,7 @@ import yaml
 
 from benchmarks.spec import parse_spec
 from benchmarks.spec_errors import SECTION_KEYS, SPEC_KEYS
-from tests import reference
+from tests import picture, reference
 from tests.conftest import Folders
 from tests.desk import ROOT, write_task
 
@@ -58,6 +58,11 @@ def parsed(command: click.Command, words: list[str]) -> None:
 
 def test_the_reference_says_what_the_commands_are() -> None:
     assert reference.PAGE.read_text(encoding="utf-8") == reference.text(), "run `python -m tests.reference`"
+
+
+def test_the_picture_is_what_the_terminal_shows_and_fetches_nothing() -> None:
+    assert picture.FILE.read_text(encoding="utf-8") == picture.text(), "run `python -m tests.picture`"
+    assert not re.findall(r"(?:url\(|href=|src=)[\"']?https?:", picture.text())
 
 
 # ---------------------------------------------------------------- Python
