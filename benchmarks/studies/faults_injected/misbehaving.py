@@ -9,10 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from benchmarks.studies.faults_injected.server import said
+from benchmarks.studies.faults_injected.server import Quiet, said
 from strategies.contract import Message, Sampling
 from strategies.models import retry
 from strategies.models.endpoint import EndpointModel
@@ -134,8 +134,7 @@ def misbehaving(fault: Misbehaviour, lasting: bool) -> Iterator[tuple[str, Count
 
         def log_message(self, *_: Any) -> None: ...
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    with Quiet(("127.0.0.1", 0), Handler) as server:
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
         try:
@@ -206,7 +205,7 @@ def gone_for_a_while(seconds: float = 0.3) -> dict[str, Any]:
 
     def open_later() -> None:
         time.sleep(seconds)
-        with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        with Quiet(("127.0.0.1", port), Handler) as server:
             server.timeout = 5
             server.handle_request()
 

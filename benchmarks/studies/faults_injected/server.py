@@ -65,11 +65,18 @@ class Counting(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None: ...
 
 
+class Quiet(ThreadingHTTPServer):
+    """Who asks may be killed or give up at any moment, which is no fault of the server."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None: ...
+
+
 @contextmanager
 def serving(words: tuple[str, ...]) -> Iterator[str]:
     """Its address, without path. It runs in a process of its own."""
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
-    listening.daemon_threads = True
+    listening = Quiet(("127.0.0.1", 0), Counting)
     pid = os.fork()
     if pid == 0:
         Counting.words = words
