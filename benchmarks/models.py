@@ -139,16 +139,19 @@ class Models:
             folder=found.folder,
             weights_fingerprint=found.fingerprint,
             placement=self.placement,
-            batch_tokens=self._batch_tokens(found.folder),
+            **self._quickest(found.folder),
         )
 
-    def _batch_tokens(self, folder: Path) -> int:
+    def _quickest(self, folder: Path) -> dict[str, Any]:
+        """How the model in the folder is best asked on this machine."""
         from transformers import AutoConfig
 
-        from strategies.models.batch_size import batch_tokens
+        from strategies.models import batch_size, blockwise
 
+        config, place = AutoConfig.from_pretrained(folder), self.placement
         try:
-            return batch_tokens(AutoConfig.from_pretrained(folder), self.placement)
+            attention = blockwise.preferred(config, place.dtype) if place.device == "cpu" else blockwise.WAYS[1]
+            return {"batch_tokens": batch_size.batch_tokens(config, place), "attention": attention}
         except ValueError as error:
             raise BadInput(str(error)) from error
 

@@ -31,6 +31,7 @@ _SPOKEN = {
     "stopping": "--stop-when-decided",
     "candidates": "the approaches",
     "batches": "batches (in tokens) of",
+    "attention": "the attention",
     "heldout": "held-out cases and metric of the hash",
     "task_hash": "examples, documents or instruction of the hash",
 }
@@ -42,6 +43,7 @@ _ADVICE = {
     "margin": "Give that --margin",
     "--stop-when-decided": "Give it as before",
     "batches (in tokens) of": "Set ADVISOR_BATCH_TOKENS to that",
+    "the attention": "Set ADVISOR_ATTENTION to that",
 }
 
 
@@ -125,15 +127,16 @@ class Run:
             **({} if self.benchmark.margin is None else {"margin": self.benchmark.margin}),
             "options": asdict(self.options),
             "dtype": self.models.placement.dtype,
-            "batches": self._batches(),
+            "batches": self._of_models("batch_tokens"),
+            "attention": self._of_models("attention"),
             "embedder": self.models.embedder_spec.name,
             "weights": {name: self.models.language(name).fingerprint for name in self._names()},
         }
 
-    def _batches(self) -> dict[str, int]:
-        """Tokens that each local model reads at once: in bfloat16 what shares a batch may change a last digit."""
-        sizes = {name: getattr(self.models.language(name), "batch_tokens", None) for name in self._names()}
-        return {name: size for name, size in sizes.items() if size is not None}
+    def _of_models(self, choice: str) -> dict[str, Any]:
+        """What was chosen for each local model: what shares a batch, and which attention reads it, may change a last digit."""
+        chosen = {name: getattr(self.models.language(name), choice, None) for name in self._names()}
+        return {name: value for name, value in chosen.items() if value is not None}
 
     def _names(self) -> list[str]:
         return sorted({candidate.model for candidate in self.candidates if candidate.model})

@@ -88,13 +88,9 @@ def test_greedy_answers_are_those_of_transformers_token_for_token(model: LocalMo
         assert found[row] == reference(model, model.chat.encode(prompt), 20)
 
 
-def test_a_model_with_its_own_attention_gives_the_same_answers(
-    llama: LocalModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_with_its_own_attention_gives_the_same_answers(llama: LocalModel) -> None:
     """The way that graphics cards take: in batches that rows leave."""
-    monkeypatch.setenv("ADVISOR_ATTENTION", "own")
-    monkeypatch.setattr("strategies.models.blockwise._tried", {})
-    model, prompts = replace(llama), ragged()
+    model, prompts = replace(llama, attention="own"), ragged()
     assert not is_blockwise(model.parts.model)
     assert asked(model, prompts, 20) == asked(llama, prompts, 20)
     assert scored(model, prompts)[0] == pytest.approx(scored(llama, prompts)[0], abs=1e-4)

@@ -255,14 +255,19 @@ def test_a_task_is_the_same_after_it_was_stored(name: str, tmp_path: Path) -> No
     assert stored == replace(prepared.benchmark, task=replace(prepared.benchmark.task, score=stored.task.score))
 
 
-def test_other_batches_are_another_run(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("variable", "value", "said"), [("BATCH_TOKENS", "512", r"4096.*512"), ("ATTENTION", "own", r"blockwise.*own")]
+)
+def test_what_may_change_a_last_digit_makes_it_another_run(
+    variable: str, value: str, said: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = small(tmp_path / "run", model)
     run = replace(run, candidates=[replace(run.candidates[0], model="tiny")])
     run.folder.mkdir()
     with opened(run.folder) as store:
         store.set_meta("identity", run.identity())
-    monkeypatch.setenv("ADVISOR_BATCH_TOKENS", "512")
-    with pytest.raises(BadInput, match=r"4096.*512.* Set ADVISOR_BATCH_TOKENS to that"):
+    monkeypatch.setenv(f"ADVISOR_{variable}", value)
+    with pytest.raises(BadInput, match=rf"{said}.* Set ADVISOR_{variable} to that"):
         replace(run, models=tiny.models(model)).execute()
 
 

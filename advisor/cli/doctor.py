@@ -61,7 +61,7 @@ def _of_default_model(placement: Placement) -> None:
     """Measures attention and batches of the default model where that is on this disk; others at their first use."""
     from benchmarks.spec_models import DEFAULT_MODEL
     from strategies.models.batch_size import batch_tokens
-    from strategies.models.blockwise import KEPT, ways
+    from strategies.models.blockwise import preferred
     from strategies.models.weights import KNOWN, cached, resolve
 
     if not cached([KNOWN[DEFAULT_MODEL]]):
@@ -71,7 +71,7 @@ def _of_default_model(placement: Placement) -> None:
     config = AutoConfig.from_pretrained(resolve(DEFAULT_MODEL).folder)
     batch_tokens(config, placement)
     if placement.device == "cpu":
-        measured.quickest(*ways(config, placement.dtype), worth=KEPT)
+        preferred(config, placement.dtype)
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from strategies.models import blockgrad, flat
+from strategies.models import blockgrad, flat, measured
 from strategies.models.measured import quickest
 
 NAME = "blockwise"
@@ -94,15 +94,14 @@ def is_blockwise(model: Any) -> bool:
     return bool(model.config._attn_implementation == NAME)
 
 
-def use_blockwise(model: Any, dtype: str = "float32") -> bool:
-    """Switches a float32 model on the CPU over to this attention, where it then gives the logits that it gave before and is
-    no slower in the `dtype` that the model will compute in. `ADVISOR_ATTENTION` (blockwise or own) decides it instead.
+def use_blockwise(model: Any) -> bool:
+    """Switches a float32 model on the CPU over to this attention, where it then gives the logits that it gave before.
 
     That is tried once for each architecture: it does not depend on the weights.
     """
-    before, kind = model.config._attn_implementation, (type(model).__name__, model.config.to_json_string(), dtype)
+    before, kind = model.config._attn_implementation, (type(model).__name__, model.config.to_json_string())
     if kind not in _tried:
-        _tried[kind] = _wanted(model, dtype) and _agrees(model)
+        _tried[kind] = _agrees(model)
     if _tried[kind]:
         model.set_attn_implementation(_registered())
     else:
@@ -111,7 +110,7 @@ def use_blockwise(model: Any, dtype: str = "float32") -> bool:
     return _tried[kind]
 
 
-_tried: dict[tuple[str, str, str], bool] = {}
+_tried: dict[tuple[str, str], bool] = {}
 
 
 def asked_for() -> str:
@@ -122,8 +121,18 @@ def asked_for() -> str:
     return asked
 
 
-def _wanted(model: Any, dtype: str) -> bool:
-    return (asked_for() or quickest(*ways(model.config, dtype), worth=KEPT).choice) == WAYS[0]
+def preferred(config: Any, dtype: str) -> str:
+    """The quicker one of `WAYS` on the CPU for a transformers configuration; `ADVISOR_ATTENTION` decides it instead.
+
+    On a machine that is busy it is the first, so that a run does not depend on what else went on. Raises `ValueError` where
+    the variable says something else.
+    """
+    if asked := asked_for():
+        return asked
+    question, tried = ways(config, dtype)
+    if not measured.known(question) and measured.busy():
+        return WAYS[0]
+    return quickest(question, tried, worth=KEPT).choice
 
 
 def ways(config: Any, dtype: str) -> tuple[str, dict[str, Any]]:

@@ -27,6 +27,7 @@ from strategies.contract import (
 from strategies.models import engine
 from strategies.models.batch_size import USUAL
 from strategies.models.batching import Drawing
+from strategies.models.blockwise import WAYS, use_blockwise
 from strategies.models.chat import Chat
 from strategies.models.device import Placement, keep_freed_memory
 from strategies.models.grammar import Grammar
@@ -44,6 +45,8 @@ class LocalModel:
     adapter: Path | None = None
     batch_tokens: int = USUAL
     """Padded tokens that are read at once; four times as many, answers included, while answers are written."""
+    attention: str = WAYS[0]
+    """One of `blockwise.WAYS`; the first is taken on the CPU and where the model's logits stay the same."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -89,7 +92,6 @@ class LocalModel:
         import torch
         from transformers import AutoModelForCausalLM
 
-        from strategies.models.blockwise import use_blockwise
         from strategies.models.quiet import quiet
 
         torch.set_num_threads(self.placement.threads)
@@ -97,8 +99,8 @@ class LocalModel:
         with quiet():
             module: Any = AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32)
             module.eval()
-            if self.placement.device == "cpu":
-                use_blockwise(module, self.placement.dtype)
+            if self.placement.device == "cpu" and self.attention == WAYS[0]:
+                use_blockwise(module)
         return module
 
     def count(self, prompt: Prompt) -> int:
@@ -205,6 +207,7 @@ class LocalModel:
             placement=self.placement,
             adapter=folder,
             batch_tokens=self.batch_tokens,
+            attention=self.attention,
         )
 
 
