@@ -14,6 +14,8 @@ from benchmarks.rebuilds import SHARE, Share, kept, spread, steadier, turns
 
 _PROMPTED = ("prompting", "retrieval")
 _TITLE = "Built again from other examples"
+TOLD = 3
+"""Rebuilds from which on an interval is told: with two, that of a spread says nothing."""
 
 
 def rebuilds_table(material: Material) -> Table:
@@ -28,7 +30,7 @@ def rebuilds_table(material: Material) -> Table:
         f"another seed, the same samples for every approach, and asked {counted(asked, 'held-out case')}. Two rebuilds share "
         "about four fifths of their examples. Shares are of all pairs of rebuilds; right twice counts as the same answer. "
         "Spread: standard deviation of the figure in points. In brackets 95 % intervals, for other cases and other rebuilds; "
-        "that of the same answers takes three rebuilds."
+        f"they take {TOLD} rebuilds."
         if rows
         else "",
         numeric=tuple(range(1, 8)),
@@ -66,7 +68,9 @@ def _share(share: Share) -> str:
 def _spread(found: Rebuilds) -> str:
     """`1.2 (0.7-4.6)`, in points."""
     deviation, low, high = (100 * value for value in spread(found))
-    return f"{digits(deviation)} ({digits(low)}-{digits(high)})" if deviation else "0"
+    if not deviation or len(found.draws) < TOLD:
+        return digits(deviation) if deviation else "0"
+    return f"{digits(deviation)} ({digits(low)}-{digits(high)})"
 
 
 def tuned_or_prompted(material: Material) -> Iterator[str]:
@@ -104,9 +108,10 @@ def next_time(evaluation: Evaluation) -> Iterator[str]:
     changed = 1 - kept(found, {}).mean
     if changed:
         deviation, low, high = (digits(100 * value) for value in spread(found))
+        interval = f", 95 % interval {low} to {high}" if len(found.draws) >= TOLD else " of two figures"
         yield (
             f"Built again from other examples, {evaluation.candidate} answers {percent(changed)} of the cases differently, and "
-            f"its figure moves by {deviation} points (standard deviation, 95 % interval {low} to {high})."
+            f"its figure moves by {deviation} points (standard deviation{interval})."
         )
 
 
