@@ -129,7 +129,8 @@ def reading(folder: Path) -> Iterator[None]:
             raise
         said = f"{type(error).__name__}: {error}"[:120]
         raise BadInput(
-            f"{folder.name} is damaged, or something else changed it ({said}). Run or export again into a new folder."
+            f"{folder.name} is damaged, or something else changed it ({said}). Run or export again into a new folder. Where "
+            "nothing touched it, this is a fault of the program: ADVISOR_TRACEBACK=1 shows where."
         ) from error
 
 
