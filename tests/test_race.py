@@ -11,12 +11,9 @@ import pytest
 
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
-from strategies.contract import Kind, Recipe, Strategy, Trial
-from strategies.finetuning.race import RECIPES, TIED, Entry, Finish, Tuning, row_tokens
-from strategies.finetuning.tuned import REFIT, within_budget
+from strategies.contract import Kind, Strategy, Trial
+from strategies.finetuning.race import RECIPES, TIED
 from strategies.models.local import LocalModel
-from strategies.pipeline import Setup
-from strategies.selection import Kitchen
 from tests import tiny
 
 PAIRS = [
@@ -78,19 +75,3 @@ def test_where_the_budget_is_small_one_setup_is_trained_at_length_and_that_is_to
     _, long, told = raced(LoraRetrieval(), "qa", many)
     assert sorted(trial.configuration["setup"]["passages"] for trial in long) == [1, 3]
     assert told["configurations_tried"] == len(RECIPES) + 2
-
-
-def test_the_refit_on_all_examples_has_a_budget_of_its_own(model: LocalModel, tmp_path: Path) -> None:
-    task = tiny.benchmark("qa", examples=60).task
-
-    def epochs(budget: float) -> tuple[int, bool]:
-        kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model, tuning_tokens=int(budget)))
-        tuning = Tuning(Setup(), Recipe(epochs=4))
-        found = within_budget(Finish(tuning, Entry(tuning, []), (), False), kitchen)
-        return found.tuning.recipe.epochs, found.rising
-
-    once = row_tokens(Kitchen(task, tiny.Bench(folder=tmp_path, language=model)), Setup(), task.examples) * 60 / REFIT
-    assert epochs(4 * once) == (4, False)
-    assert epochs(40 * once) == (4, False)
-    assert epochs(2 * once) == (2, True), "more of it might have helped"
-    assert epochs(0.1 * once) == (1, True)

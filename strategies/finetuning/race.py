@@ -63,6 +63,8 @@ class Entry:
     cases: int = 0
     epochs: int = 0
     """The best epoch by validation loss in the longest training; 0 while it learnt nothing."""
+    cut_off: bool = False
+    """The last epoch that the budget paid for was the best one, and the recipe has more."""
     loss: float = math.inf
     """The lowest validation loss of the last training, by which the short ones are ranked: mean an answer token."""
     tokens: int = 0
@@ -77,12 +79,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Finish:
-    """The race's end: the winner, how many epochs its refit takes, and what it knew."""
+    """The race's end: the winner and what it knew."""
 
     tuning: Tuning
     entry: Entry
     entries: tuple[Entry, ...]
-    rising: bool
+    narrow: bool
+    """The budget did not pay for a long training of every setup."""
 
 
 class Race:
@@ -115,10 +118,8 @@ class Race:
         best = long[0]
         if best.score < 0:
             raise DeadAdapter(best.problem or "no training improved the selection loss")
-        recipe = replace(best.tuning.recipe, epochs=max(1, best.epochs))
-        rising = best.epochs >= best.tuning.recipe.epochs or len(long) < len(leaders)
         setup = self._read_instead(best) or best.tuning.setup
-        return Finish(Tuning(setup, recipe), best, (*long, *short), rising)
+        return Finish(replace(best.tuning, setup=setup), best, (*long, *short), len(long) < len(leaders))
 
     def _lengthen(self, leaders: Sequence[Tuning], budget: float) -> list[Entry]:
         """The leaders trained at length, best first; the later ones are left out where the budget is too small for all."""
@@ -217,8 +218,8 @@ class Race:
         entry.loss = min(look.notes["losses"])
         entry.notes = [*(entry.notes or []), look.notes]
         learnt = int(look.notes["best_epoch"])
-        unfinished = learnt == recipe.epochs < entry.tuning.recipe.epochs
-        entry.epochs = max(entry.epochs, entry.tuning.recipe.epochs if unfinished else learnt)
+        entry.cut_off |= learnt == recipe.epochs < entry.tuning.recipe.epochs
+        entry.epochs = max(entry.epochs, learnt)
 
     def _train_and_look(self, setup: Setup, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> Look:
         """Trains on the cases, validates on the fold's selection rows, scores; the trial's adapter is then removed."""

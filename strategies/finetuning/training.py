@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PACK_TOKENS = 768
 """Positions of a pass over a pack on a CPU: enough to keep the matrix products busy, few enough for one attention."""
-PATIENCE = 2
+PATIENCE = 1
 """Epochs without a better validation loss after which training stops."""
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from strategies.answers import Prior
-from strategies.contract import DeadAdapter, Query, Recipe, Task, Workbench
+from strategies.contract import Case, DeadAdapter, Query, Recipe, Task, Training, Workbench
 from strategies.finetuning.adapters import prove_effect
 from strategies.finetuning.race import Finish, Race, row_tokens, rows_of, train
 from strategies.models.local import LocalModel
@@ -18,33 +19,74 @@ from strategies.selection import Kitchen, answers_of, evidence_of
 
 REFIT = 4
 """Tokens that the refit on all examples may train on, about, in units of the budget for choosing: one for all approaches."""
+APART, LEAST_APART = 48, 8
+"""Examples that tell a refit when to stop, a twelfth of all: at most, and with fewer nothing can be told."""
+
+
+@dataclass(frozen=True)
+class RefitPlan:
+    """How the winner is trained again: with how many epochs at most, and what is kept apart to tell when it is enough."""
+
+    recipe: Recipe
+    apart: tuple[Case, ...]
+    saturated: bool
+    """Neither the search nor the budget leaves anything open. Where examples are kept apart, they still may say so."""
+
+    @classmethod
+    def of(cls, finish: Finish, kitchen: Kitchen) -> RefitPlan:
+        """As many epochs as were best, or where the search could not pay for all of them as many as turn out to be; fewer
+        where they would take much more than the refit's own budget."""
+        recipe, examples = finish.tuning.recipe, kitchen.task.examples
+        wanted = recipe.epochs if finish.entry.cut_off else max(1, finish.entry.epochs)
+        row = row_tokens(kitchen, finish.tuning.setup, examples)
+        affordable = round(REFIT * kitchen.bench.tuning_tokens / (row * len(examples)))
+        epochs = max(1, min(wanted, affordable))
+        apart = kept_apart(examples, kitchen.bench.seed) if finish.entry.cut_off and epochs > 1 else ()
+        saturated = not finish.narrow and epochs == wanted and (bool(apart) or wanted < recipe.epochs)
+        return cls(replace(recipe, epochs=epochs), apart, saturated)
+
+
+def kept_apart(examples: Sequence[Case], seed: int) -> tuple[Case, ...]:
+    """Whole groups of examples, a seeded sample; none where there are too few."""
+    size = min(APART, len(examples) // 12)
+    groups: dict[str, list[Case]] = {}
+    for case in examples:
+        groups.setdefault(case.group or case.id, []).append(case)
+    drawn = [groups[name] for name in sorted(groups)]
+    random.Random(seed).shuffle(drawn)
+    apart: list[Case] = []
+    for members in drawn:
+        if len(apart) + len(members) <= size:
+            apart += members
+    return tuple(apart) if len(apart) >= LEAST_APART else ()
 
 
 def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipeline:
     """Races the recipes, refits the winner on all examples, and proves that the adapter does something."""
     task, bench = kitchen.task, kitchen.bench
-    finish = within_budget(Race(approach, kitchen, setups).run(), kitchen)
+    finish = Race(approach, kitchen, setups).run()
+    again = RefitPlan.of(finish, kitchen)
     plain = kitchen.build(finish.tuning.setup, task.examples)
     bench.progress(0, 1, f"{approach}: refit on all {len(task.examples)} examples")
-    training = train(bench, (rows_of(plain, task.examples), ()), finish.tuning.recipe, keep=True)
-    for usage in training.usage:
-        bench.record(usage)
+    training = _trained(plain, bench, again.recipe, again.apart)
+    if training.best_epoch == 0:
+        raise DeadAdapter("no epoch of the refit lowered the loss on the examples that were kept apart")
     pipeline = kitchen.finish(finish.tuning.setup, evidence_of(finish.entry.notes or []), training.folder)
     effect = prove(plain, pipeline)
     if len(training.losses) > 1 and not training.losses[-1] < training.losses[0]:
         raise DeadAdapter(f"the training loss did not fall ({training.losses[0]:.3f} to {training.losses[-1]:.3f})")
-    record = _record(finish, training.losses, effect, training.truncated_rows)
-    return replace(pipeline, record={**record, "examples": len(task.examples)})
+    proof = {"logit_change": round(effect, 3), "examples": len(task.examples)}
+    return replace(pipeline, record=_record(finish, again, training) | proof)
 
 
-def within_budget(finish: Finish, kitchen: Kitchen) -> Finish:
-    """Fewer epochs where those of the winner on all examples would take much more than the refit's own budget."""
-    setup, recipe = finish.tuning.setup, finish.tuning.recipe
-    examples = kitchen.task.examples
-    affordable = REFIT * kitchen.bench.tuning_tokens / (row_tokens(kitchen, setup, examples) * len(examples))
-    epochs = max(1, min(recipe.epochs, round(affordable)))
-    tuning = replace(finish.tuning, recipe=replace(recipe, epochs=epochs))
-    return replace(finish, tuning=tuning, rising=finish.rising or epochs < recipe.epochs)
+def _trained(plain: Pipeline, bench: Workbench, recipe: Recipe, apart: Sequence[Case]) -> Training:
+    """Trains on the pipeline's examples but for those that are kept apart, which end it; what it took is recorded."""
+    kept = {case.id for case in apart}
+    rows = [case for case in plain.task.examples if case.id not in kept]
+    training = train(bench, (rows_of(plain, rows), rows_of(plain, apart)), recipe, keep=True)
+    for usage in training.usage:
+        bench.record(usage)
+    return training
 
 
 def prove(plain: Pipeline, tuned: Pipeline) -> float:
@@ -56,32 +98,36 @@ def prove(plain: Pipeline, tuned: Pipeline) -> float:
     return prove_effect(base.parts, adapted.parts, [base.chat.encode(request.prompt) for request in requests])
 
 
-def _record(finish: Finish, losses: Sequence[float], effect: float, truncated: int) -> dict[str, Any]:
+def _record(finish: Finish, again: RefitPlan, training: Training) -> dict[str, Any]:
+    unended = bool(again.apart) and training.best_epoch == again.recipe.epochs
     return {
         "selection_answers": answers_of(finish.entry.notes or []),
-        "recipe": asdict(finish.tuning.recipe),
+        "recipe": asdict(again.recipe),
+        "best_epoch": training.best_epoch,
+        "kept_apart": len(again.apart),
         "selection_score": finish.entry.score,
         "selection_cases": finish.entry.cases,
         "configurations_tried": len(finish.entries),
-        "rising": finish.rising,
-        "training_losses": [round(loss, 4) for loss in losses],
-        "logit_change": round(effect, 3),
-        "truncated_training_rows": truncated,
+        "rising": not again.saturated or unended,
+        "training_losses": [round(loss, 4) for loss in training.losses],
+        "truncated_training_rows": training.truncated_rows,
     }
 
 
 def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:
     """The configuration that was saved in `folder`, trained again with the workbench's seed; nothing is chosen anew.
 
-    Of fewer examples than it was saved with, more epochs are made, at most twice as many: who has few trains longer.
+    What was stopped by examples kept apart is stopped so again. Of fewer examples than it was saved with, more epochs are
+    made, at most twice as many: who has few trains longer.
     """
     manifest = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
-    setup, recipe = Setup.from_dict(manifest["setup"]), Recipe(**manifest["record"]["recipe"])
-    fewer = manifest["record"].get("examples", 0) / len(task.examples)
-    recipe = replace(recipe, epochs=round(recipe.epochs * min(2.0, max(1.0, fewer**0.5))))
+    record = manifest["record"]
+    setup, recipe = Setup.from_dict(manifest["setup"]), Recipe(**record["recipe"])
+    apart = kept_apart(task.examples, bench.seed) if record.get("kept_apart") else ()
+    epochs = recipe.epochs if apart else record.get("best_epoch", recipe.epochs)
+    fewer = record.get("examples", 0) / len(task.examples)
+    recipe = replace(recipe, epochs=round(epochs * min(2.0, max(1.0, fewer**0.5))))
     plain = Kitchen(task, bench).build(setup, task.examples)
-    training = train(bench, (rows_of(plain, task.examples), ()), recipe, keep=True)
-    for usage in training.usage:
-        bench.record(usage)
+    training = _trained(plain, bench, recipe, apart)
     prior = manifest["prior"]
     return replace(plain, adapter=training.folder, prior=None if prior is None else Prior(values=tuple(prior)))

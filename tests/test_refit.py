@@ -1,0 +1,98 @@
+"""The refit of a tuned approach: its budget, when it stops, and how it is made once more with another seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from strategies.approaches.lora import Lora
+from strategies.contract import Case, Recipe, Task
+from strategies.finetuning.race import Entry, Finish, Tuning, row_tokens
+from strategies.finetuning.tuned import APART, LEAST_APART, REFIT, RefitPlan, kept_apart
+from strategies.models.local import LocalModel
+from strategies.pipeline import Setup
+from strategies.selection import Kitchen
+from tests import tiny
+
+EXAMPLES = 120
+FEW = 4_000
+"""Tokens of a search that pays for one long epoch on a part of the examples."""
+TUNING = Tuning(Setup(), Recipe(epochs=4))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return tiny.local_model(tiny.model_folder(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return tiny.benchmark("qa", examples=EXAMPLES).task
+
+
+@pytest.fixture
+def plenty(task: Task, model: LocalModel, tmp_path: Path) -> Kitchen:
+    return Kitchen(task, tiny.Bench(folder=tmp_path, language=model, tuning_tokens=10_000_000))
+
+
+def planned(kitchen: Kitchen, entry: Entry, narrow: bool = False) -> RefitPlan:
+    return RefitPlan.of(Finish(TUNING, entry, (entry,), narrow), kitchen)
+
+
+def test_it_has_a_budget_of_its_own(task: Task, model: LocalModel, tmp_path: Path) -> None:
+    bench = tiny.Bench(folder=tmp_path, language=model)
+    once = row_tokens(Kitchen(task, bench), Setup(), task.examples) * len(task.examples) / REFIT
+
+    def epochs(budget: float) -> tuple[int, bool]:
+        plan = planned(Kitchen(task, replace(bench, tuning_tokens=int(budget))), Entry(TUNING, [], epochs=3))
+        return plan.recipe.epochs, plan.saturated
+
+    assert epochs(40 * once) == (3, True)
+    assert epochs(3 * once) == (3, True)
+    assert epochs(2 * once) == (2, False), "more of it might have helped"
+    assert epochs(0.1 * once) == (1, False)
+
+
+def test_a_number_of_epochs_that_the_search_found_is_made_on_all_examples(plenty: Kitchen) -> None:
+    plan = planned(plenty, Entry(TUNING, [], epochs=2))
+    assert (plan.recipe.epochs, plan.apart, plan.saturated) == (2, (), True)
+    assert not planned(plenty, Entry(TUNING, [], epochs=2), narrow=True).saturated
+    plan = planned(plenty, Entry(TUNING, [], epochs=4))
+    assert (plan.recipe.epochs, plan.apart, plan.saturated) == (4, (), False), "the last epoch was the best one"
+
+
+def test_a_number_that_the_search_could_not_find_is_left_to_examples_kept_apart(plenty: Kitchen, task: Task) -> None:
+    plan = planned(plenty, Entry(TUNING, [], epochs=1, cut_off=True))
+    assert plan.recipe.epochs == 4
+    assert 0 < len(plan.apart) <= EXAMPLES // 12
+    assert {case.id for case in plan.apart} < {case.id for case in task.examples}
+
+
+def cases(count: int, group: int = 1) -> list[Case]:
+    return [Case(id=f"{n:04d}", input=f"in {n}", output="out", group=f"g{n // group}") for n in range(count)]
+
+
+def test_groups_are_kept_apart_whole_and_few_examples_not_at_all() -> None:
+    assert len(kept_apart(cases(600), 0)) == APART == len(kept_apart(cases(5000), 0))
+    assert kept_apart(cases(12 * LEAST_APART - 1), 0) == ()
+    apart = kept_apart(cases(600, group=5), 0)
+    inside = {case.group for case in apart}
+    assert len(apart) == 5 * len(inside) == 45
+    assert kept_apart(cases(600, group=600), 0) == (), "one group is never torn"
+    assert kept_apart(cases(600), 0) == kept_apart(cases(600)[::-1], 0) != kept_apart(cases(600), 1)
+
+
+def test_it_stops_by_itself_and_so_does_the_one_with_another_seed(model: LocalModel, tmp_path: Path) -> None:
+    task = tiny.benchmark("qa", examples=EXAMPLES).task
+    bench = tiny.Bench(folder=tmp_path / "fit", language=model, tuning_tokens=FEW)
+    fitted = Lora().fit(task, bench)
+    told = fitted.describe()
+    assert told["kept_apart"] > 0
+    assert 1 <= told["best_epoch"] <= len(told["training_losses"]) <= told["recipe"]["epochs"]
+    folder = tmp_path / "saved"
+    fitted.save(folder)
+    other = tiny.Bench(folder=tmp_path / "other", language=model, seed=7)
+    Lora().again(folder, task, other)
+    assert [usage.step for usage in other.spent] == ["training", "search"], "it validated"
