@@ -71,7 +71,7 @@ def main() -> None: ...
 
 @main.command()
 @click.option("--draws", default=2_000, show_default=True, help="Held-out sets for each setting.")
-@click.option("--slow-draws", default=200, show_default=True, help="The same where each has to be resampled or bet on.")
+@click.option("--slow-draws", default=200, show_default=True, help="The same where each has to be resampled.")
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the counts go.")
 def run(draws: int, slow_draws: int, rows: Path) -> None:
     """Draw every setting that is not in the rows yet."""
@@ -111,9 +111,7 @@ def _write(file: Any, found: Iterable[Mapping[str, Any]]) -> None:
 
 def _one_look(setting: Setting, draws: int, slow_draws: int) -> dict[str, Any]:
     pool = setting.pool
-    drawn = one_look.draw(
-        pool, setting.size, setting.target, draws if pool.right_or_wrong else slow_draws, setting.seed
-    )
+    drawn = one_look.draw(pool, setting.size, setting.target, draws, setting.seed)
     counts = {}
     for procedure in PROCEDURES:
         part = drawn.first(slow_draws) if procedure in one_look.SLOW else drawn
