@@ -181,7 +181,7 @@ def _verdict(
     found, store = measured
     prices = machine_prices(parse_spec(_stated(about["spec"])))
     bills = [costs(evaluation, benchmark, prices) for evaluation in found]
-    recommendation = recommend(found, bills, benchmark)
+    recommendation = recommend(found, bills, benchmark, prices)
     answers = selection_answers(found, store)
     about_it = recommendation.choice or recommendation.safe or recommendation.best or ""
     families = {evaluation.candidate: evaluation.family for evaluation in found}

@@ -23,7 +23,7 @@ def decided(
 ) -> Recommendation:
     bench = benchmark or benchmark_of()
     bills = [costs(evaluation, bench, prices or MachinePrices()) for evaluation in evaluations]
-    return recommend(evaluations, bills, bench)
+    return recommend(evaluations, bills, bench, prices or MachinePrices())
 
 
 def states(recommendation: Recommendation) -> dict[str, State]:
@@ -283,10 +283,10 @@ def test_a_bill_without_its_evaluation_is_refused() -> None:
     bench = benchmark_of()
     one = evaluation_of("lora", scores_of(290, 300))
     with pytest.raises(ValueError, match="one evaluation and one bill"):
-        recommend([one], [], bench)
+        recommend([one], [], bench, MachinePrices())
     bill = costs(one, bench, MachinePrices())
     with pytest.raises(ValueError, match="one evaluation and one bill"):
-        recommend([one, one], [bill, bill], bench)
+        recommend([one, one], [bill, bill], bench, MachinePrices())
 
 
 # ---------------------------------------------------------------- constraints
