@@ -38,6 +38,8 @@ class Extras:
     what_if: WhatIf | None = None
     label_price: tuple[float, str] | None = None
     """What the label of one example costs, and the currency, where the task says so."""
+    endings: Mapping[str, str] = field(default_factory=dict)
+    """Models on servers that stop to answer on a day that was announced, with a clause on when."""
     recorded: bool = False
     """The story of a stored example run."""
 

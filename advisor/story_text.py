@@ -238,6 +238,11 @@ def risks(material: Material) -> tuple[str, ...]:
         found.extend(what_it_invents(material.evaluations[named]))
         found.extend(who_else_speaks(material.evaluations[named]))
         found.extend(next_time(material.evaluations[named]))
+        model = material.evaluations[named].model
+        if model in material.extras.endings:
+            found.append(
+                f"{start(model)} {material.extras.endings[model]}: by then what runs on it has to be chosen and measured anew."
+            )
         unstable = [each for each in material.evaluations[named].agreements if each.pairs and each.same < 0.95]
         for check in unstable:
             changed = percent(1 - check.same)

@@ -28,6 +28,7 @@ from benchmarks.infer import (
 from benchmarks.load import Cases, read_cases, read_documents
 from benchmarks.looks import look_at
 from benchmarks.plan import rivals
+from benchmarks.price_table import endings
 from benchmarks.sequential import in_asking_order
 from benchmarks.spec import Spec, read_spec
 from benchmarks.spec_values import points, share
@@ -144,7 +145,8 @@ def assemble(
         heldout = in_asking_order(heldout, seed)
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
     folds = cut_folds(examples, kind, seed)
-    inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric))
+    ends = tuple(f"models: {name} {says}." for name, says in endings(spec.models).items())
+    inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric), *ends)
     task = Task(
         name=spec.name,
         kind=kind,

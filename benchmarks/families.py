@@ -120,5 +120,7 @@ def max_t(scores: Floats, codes: NDArray[np.intp], target: float, alpha: float =
 @lru_cache(maxsize=1)
 def _resamples(groups: int, seed: int) -> Floats:
     """How often each group stands in each resample: the same for all candidates and for both sides of a target."""
-    drawn: Floats = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), DRAWS).astype(np.float64)
+    drawn: Floats = (
+        np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), DRAWS).astype(np.float64)
+    )
     return drawn

@@ -198,7 +198,8 @@ def test_graded_and_grouped_scores_prove_less_of_a_higher_target(
     for told, target in ((low, min(one, other)), (high, max(one, other))):
         for status in told.statuses:
             if status.state in USABLE:
-                assert status.lower is not None and status.upper is not None
+                assert status.lower is not None
+                assert status.upper is not None
                 assert 0 <= status.lower <= status.upper <= 1
                 assert (status.state is State.MEETS) == (status.lower >= target)
 
