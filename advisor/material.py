@@ -70,6 +70,9 @@ class Material:
         told = self.recommendation
         return told.choice or told.safe or told.best
 
+    def meets(self, name: str) -> bool:
+        return any(each.candidate == name and each.state is State.MEETS for each in self.statuses)
+
     @property
     def groups(self) -> tuple[int, int]:
         """How many groups hold more than one held-out case, and how many cases they hold."""

@@ -100,7 +100,7 @@ def what_flips_it(question: Question, met: str) -> tuple[str, ...]:
     told = [f"{flip.knob.says(flip.factor)}: {_then(now, flip.then, met)}" for flip in found]
     nouns = [knob.noun for knob in steady if knob.down]
     if nouns:
-        told.append(f"Not {' or '.join(nouns)}: with a hundred times as much or as little {question.named} stays.")
+        told.append(f"Not {_either(nouns)}: with a hundred times as much or as little {question.named} stays.")
     return tuple(told)
 
 
@@ -140,8 +140,13 @@ def _then(now: Outcome, then: Outcome, met: str) -> str:
     return f"{then.safe} would be preferred to {listed(gone)} in any case."
 
 
+def _either(nouns: Sequence[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    return " or ".join([", ".join(nouns[:-1]), nouns[-1]] if nouns[1:] else nouns)
+
+
 def _whether(names: Sequence[str], met: str) -> str:
-    return f"whether {' or '.join(names)} {met} would have to be decided first"
+    return f"whether {_either(names)} {met} would have to be decided first"
 
 
 # ---------------------------------------------------------------- what may be turned

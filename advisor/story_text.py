@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from advisor.economics import saving
 from advisor.forgotten import what_it_forgot
+from advisor.gap import short_of_the_target
 from advisor.goal import Goal
 from advisor.grounded import what_it_invents, who_else_speaks
 from advisor.material import Material
@@ -71,7 +72,7 @@ def headline(material: Material) -> str:
         return f"{safe} {_rival(material, named)}"
     if told.verdict == "undecided":
         return f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
-    return f"Nothing {goal.meets}: the best is {named}, which {_reaches(material, named)}."
+    return f"Nothing {goal.meets}: the best is {named}, which {_reaches(material, named)}{short_of_the_target(material, named)}."
 
 
 def confidence(material: Material) -> str:
@@ -131,7 +132,7 @@ def _looks(benchmark: Benchmark) -> str:
     """The end of the sentence about errors, and what an earlier look at the same cases means for this one."""
     look = benchmark.look
     if look.number == 1:
-        return ", later looks at these and more cases included."
+        return ", however often these cases are looked at again."
     return (
         f" and all looks together. This is look {look.number} at these cases: {look.seen:,} of them were measured on "
         f"before, the last time on {look.last}, so more is asked of the evidence than at the first. Fresh "
