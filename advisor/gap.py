@@ -48,10 +48,10 @@ def _documents(material: Material) -> Iterator[str]:
 def _keys(material: Material) -> Iterator[str]:
     disputed, asked = _disputed(material)
     if disputed >= _FEWEST:
+        share = plain_points(round(disputed / asked, 2))
         yield (
             f"Look through the keys: in {disputed:,} of {counted(asked, 'selection case')} approaches of different kinds agree "
-            f"on another answer. Where these are right, up to {plain_points(round(disputed / asked, 2))} are the fault of the keys "
-            "and not of the approaches."
+            f"on another answer. Where these are right, up to {share} are the fault of the keys and not of the approaches."
         )
 
 

@@ -33,6 +33,8 @@ class Extras:
     predicted_outcome: str = ""
     population: Apart | None = None
     """How well real requests are told from the held-out cases, where there is a sample of them."""
+    alike: Mapping[str, Apart] = field(default_factory=dict)
+    """The same of examples and held-out cases, and of older and newer ones, by the keys of `benchmarks.population`."""
     mistakes: Mistakes | None = None
     """Of the candidate that the story is about, on the selection cases."""
     what_if: WhatIf | None = None

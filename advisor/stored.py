@@ -177,7 +177,7 @@ def _verdict(
     from advisor.story import Extras, tell
     from advisor.what_if import what_if
     from benchmarks.mistakes import mistakes
-    from benchmarks.population import POPULATION, Apart
+    from benchmarks.population import EXAMPLES, POPULATION, TIME, Apart
     from benchmarks.price_table import endings
     from benchmarks.prices import machine_prices
     from benchmarks.spec import parse_spec
@@ -204,6 +204,7 @@ def _verdict(
         predicted_outcome=str(prediction.get("outcome", "")),
         recorded=bool(about.get("recorded", False)),
         population=Apart(**found_apart) if (found_apart := store.meta(POPULATION)) else None,
+        alike={key: Apart(**each) for key in (EXAMPLES, TIME) if (each := store.meta(key))},
         mistakes=mistakes(benchmark, answers, families, about_it),
         what_if=what_if(found, benchmark, prices, recommendation),
         endings=endings(spec.models),

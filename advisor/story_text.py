@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from advisor.alike import told_apart
 from advisor.economics import saving
 from advisor.forgotten import what_it_forgot
 from advisor.gap import short_of_the_target
@@ -178,7 +179,8 @@ def data(material: Material) -> tuple[str, ...]:
             f"{counted(grouped, 'held-out case')} belong to {counted(groups, 'group')} of cases that are not "
             "independent; the bounds take that into account."
         )
-    return (*sentences, *_other_metrics(material), *_no_answers(material))
+    alike = (told_apart(key, found) for key, found in material.extras.alike.items())
+    return (*sentences, *alike, *_other_metrics(material), *_no_answers(material))
 
 
 def method(material: Material) -> tuple[str, ...]:

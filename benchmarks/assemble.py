@@ -189,8 +189,9 @@ def assemble(
 def load(spec: Spec, folder: Path) -> Loaded:
     """Reads the files that a spec names, which lie in `folder`. Raises `BadInput`."""
     apart = spec.heldout is not None
-    examples = read_cases(folder / spec.examples, spec.columns, () if apart else spec.slices)
-    heldout = read_cases(folder / str(spec.heldout), spec.columns, spec.slices) if apart else None
+    kept = spec.slices if spec.columns.time in (None, *spec.slices) else (*spec.slices, str(spec.columns.time))
+    examples = read_cases(folder / spec.examples, spec.columns, () if apart else kept)
+    heldout = read_cases(folder / str(spec.heldout), spec.columns, kept) if apart else None
     documents = read_documents(folder / spec.documents) if spec.documents else None
     read = [part for part in (examples, heldout, documents) if part is not None]
     return Loaded(

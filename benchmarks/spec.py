@@ -62,6 +62,8 @@ class Columns(Section):
     answers: Filled | None = None
     document_ids: Filled | None = None
     group: Filled | None = None
+    time: Filled | None = None
+    """When a case came in: to see whether requests change over time."""
 
 
 class TokenPricesSpec(Section):

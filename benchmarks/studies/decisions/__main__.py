@@ -72,7 +72,7 @@ def main() -> None: ...
 @main.command()
 @click.option("--draws", default=2_000, show_default=True, help="Held-out sets for each setting.")
 @click.option("--graded-draws", default=500, show_default=True, help="The same where each score has to be bet on.")
-@click.option("--slow-draws", default=200, show_default=True, help="The same where each has to be resampled.")
+@click.option("--slow-draws", default=100, show_default=True, help="The same where each has to be resampled.")
 @click.option("--only", multiple=True, help="Pools by name; all without it.")
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the counts go.")
 def run(draws: int, graded_draws: int, slow_draws: int, only: tuple[str, ...], rows: Path) -> None:
@@ -80,16 +80,16 @@ def run(draws: int, graded_draws: int, slow_draws: int, only: tuple[str, ...], r
     done = {(row["part"], row["key"]) for row in read(rows)}
     pools = [pool for pool in [*from_rows(ROWS), *simulated()] if not only or pool.name in only]
     with rows.open("a", encoding="utf-8") as file:
-        for setting in settings(pools):
-            if ("look", setting.key) not in done:
-                each = graded_draws if setting.pool.graded else draws
-                _write(file, [_one_look(setting, each, slow_draws)])
         for pool in pools:
             for target in targets(pool) if pool.right_or_wrong else ():
                 setting = Setting(pool, again.SIZES[-1], target)
                 if ("loop", setting.key) not in done:
                     _write(file, [_loops(setting, draws)])
         _write(file, _stopped(pools, done, draws))
+        for setting in settings(pools):
+            if ("look", setting.key) not in done:
+                each = graded_draws if setting.pool.graded else draws
+                _write(file, [_one_look(setting, each, slow_draws)])
 
 
 @main.command(name="curves")
