@@ -482,14 +482,27 @@ def test_majority_reads_no_input_and_nearest_copies_its_example(fits: Fits) -> N
     assert outcome.evidence[0].document_id == example.id
 
 
-def test_a_linear_head_learns_what_words_tell(fits: Fits) -> None:
+@pytest.mark.parametrize("name", ["linear head", "tf-idf"])
+def test_a_head_learns_what_words_tell(name: str, fits: Fits) -> None:
     """Far above the quarter that guessing gives."""
-    head = next(strategy for strategy in FOUND if strategy.name == "linear head")
+    head = next(strategy for strategy in FOUND if strategy.name == name)
     cases = tiny.benchmark(examples=48, heldout=40)
-    fitted = head.fit(cases.task, fits.bench("head"))
+    fitted = head.fit(cases.task, fits.bench(name))
     found = answered(fitted, [tiny.query(case) for case in cases.heldout])
     right = sum(found[tiny.query(case).key].text == case.output for case in cases.heldout)  # type: ignore[union-attr]
     assert right >= 24
+
+
+def test_texts_without_a_word_are_answered_by_counting_too(fits: Fits) -> None:
+    """In an alphabet of signs there is nothing to count: the commonest label remains, and nothing fails."""
+    head = next(strategy for strategy in FOUND if strategy.name == "tf-idf")
+    task = tiny.benchmark().task
+    signs = tuple(dataclasses.replace(case, input="?" * place) for place, case in enumerate(task.examples))
+    fold = Fold(train=signs[:16], selection=signs[16:])
+    fitted = head.fit(dataclasses.replace(task, folds=(fold,)), fits.bench("signs"))
+    (outcome,) = answered(fitted, [Query.of("!!")]).values()
+    assert isinstance(outcome, Prediction)
+    assert outcome.text in task.labels
 
 
 def test_the_demonstrations_that_were_looked_at_are_shown_with_the_prior_that_they_had(fits: Fits) -> None:
