@@ -24,6 +24,8 @@ class Form:
     """`card_arrival` is written "card arrival"."""
     marked: bool = False
     """Inputs and answers carry the words "Input:" and "Output:"."""
+    instructed: bool = True
+    """The instruction stands before the question; a tuned model may have learnt it and be spared the tokens."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Renderer:
         return tuple(turns)
 
     def _instruction(self) -> str:
-        text = self.task.instruction.strip()
+        text = self.task.instruction.strip() if self.form.instructed else ""
         if self.form.show_labels and self.task.labels:
             text += "\nPossible answers: " + ", ".join(self.words.words) + "."
         return text
