@@ -90,14 +90,16 @@ def chosen(approach: str, on: tuple[Task, Workbench], options: Sequence[Option],
 
 
 def _looks(task: Task, option: Option, build: Build) -> list[list[Any]]:
-    """[case id, answer, score, how sure] of every selection case."""
+    return [row for number, fold in enumerate(task.folds) for row in looked(task, number, build(fold.train, option))]
+
+
+def looked(task: Task, fold: int, fitted: Fitted) -> list[list[Any]]:
+    """[case id, answer, score, how sure] of every selection case of a fold."""
+    cases = task.folds[fold].selection
+    found = dict(fitted.answer([Query.of(case.input) for case in cases], Sampling()))
     rows: list[list[Any]] = []
-    for fold in task.folds:
-        fitted = build(fold.train, option)
-        queries = [Query.of(case.input) for case in fold.selection]
-        found = dict(fitted.answer(queries, Sampling()))
-        for case, query in zip(fold.selection, queries, strict=True):
-            outcome = found[query.key]
-            text = outcome.text if isinstance(outcome, Prediction) else ""
-            rows.append([case.id, text, task.score(case, outcome), sureness(outcome)])
+    for case in cases:
+        outcome = found[Query.of(case.input).key]
+        text = outcome.text if isinstance(outcome, Prediction) else ""
+        rows.append([case.id, text, task.score(case, outcome), sureness(outcome)])
     return rows

@@ -41,6 +41,7 @@ from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.selection import Kitchen, evidence_of, priors_of
 from tests import tiny
+from tests.tiny_embedder import TrainableHashes, trainable
 
 KINDS: tuple[Kind, ...] = ("classification", "qa", "extraction", "generation")
 WITH_A_MODEL: tuple[Kind, ...] = ("classification", "qa")
@@ -82,11 +83,12 @@ class Fits:
     """Fits each pair once and keeps it, with the bench that it was fitted on."""
 
     model: LocalModel
+    embedder: TrainableHashes
     place: Path
     done: dict[tuple[int, str], tuple[Fitted, tiny.Bench]] = field(default_factory=dict)
 
     def bench(self, name: str, seed: int = 0) -> tiny.Bench:
-        return tiny.Bench(folder=self.place / name, language=self.model, seed=seed)
+        return tiny.Bench(folder=self.place / name, language=self.model, embedder=self.embedder, seed=seed)
 
     def of(self, strategy: Strategy, kind: Kind) -> tuple[Fitted, tiny.Bench]:
         key = (FOUND.index(strategy), kind)
@@ -98,7 +100,7 @@ class Fits:
 
 @pytest.fixture(scope="module")
 def fits(model: LocalModel, tmp_path_factory: pytest.TempPathFactory) -> Fits:
-    return Fits(model, tmp_path_factory.mktemp("fits"))
+    return Fits(model, trainable(tmp_path_factory.mktemp("embedder")), tmp_path_factory.mktemp("fits"))
 
 
 def queries(kind: Kind) -> list[Query]:
