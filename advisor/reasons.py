@@ -28,6 +28,7 @@ from advisor.wording import (
     start,
 )
 from benchmarks.cascade import APPROACH as CASCADE
+from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.prices import MachinePrices
 
@@ -42,6 +43,7 @@ FAMILY_NAMES = {
 }
 _SMALL_DATA = 100
 _MANY_UNREADABLE = 0.05
+_FEW_WRONG = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,8 +313,20 @@ def _of_retrieval(decided: Decided) -> list[str]:
         )
         if evaluation.oracle is not None:
             sentence += f"; with the right documents handed over, {percent(evaluation.oracle)} would be reached"
-        found.append(f"{sentence}.")
+        found.append(f"{sentence}.{_where_it_fails(quality)}")
     return found
+
+
+def _where_it_fails(quality: RetrievalQuality) -> str:
+    """A sentence on where wrong answers come from, with a space before it; empty where too few are wrong."""
+    wrong = quality.missed + quality.misread
+    if wrong < _FEW_WRONG:
+        return ""
+    mostly = "the search" if quality.missed > quality.misread else "the reading"
+    return (
+        f" Of {wrong:,} wrong answers there {quality.missed:,} had no passage of the right document and {quality.misread:,} had "
+        f"one, so mostly {mostly} fails."
+    )
 
 
 def _of_slices(decided: Decided) -> list[str]:

@@ -274,7 +274,8 @@ def _retrieval(evaluation: Evaluation) -> dict[str, Any] | None:
     if quality is None:
         return None
     recall = {str(k): share for k, share in quality.recall_at.items()}
-    return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, "oracle": evaluation.oracle}
+    failed = {"missed": quality.missed, "misread": quality.misread}
+    return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, **failed, "oracle": evaluation.oracle}
 
 
 def _finite(value: Any) -> Any:

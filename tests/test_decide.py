@@ -11,6 +11,7 @@ from advisor.contract import Recommendation
 from advisor.decide import recommend
 from advisor.economics import costs
 from advisor.triage import Situation, expect
+from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
 from benchmarks.looks import level_of
 from benchmarks.prices import MachinePrices
@@ -478,3 +479,21 @@ def test_many_labels_point_to_showing_the_nearest_examples() -> None:
 
 def test_a_temperature_points_to_consistency() -> None:
     assert any("temperature 0.7" in line for line in expect(Situation.of(task_of(temperature=0.7))).why)
+
+
+@pytest.mark.parametrize(
+    ("missed", "misread", "said"),
+    [(40, 15, "so mostly the search fails"), (12, 43, "so mostly the reading fails"), (4, 5, "")],
+)
+def test_it_is_told_whether_the_search_or_the_reading_fails(missed: int, misread: int, said: str) -> None:
+    quality = RetrievalQuality(cases=200, recall_at={1: 0.8}, mrr=0.8, missed=missed, misread=misread)
+    looked_up = dataclasses.replace(
+        evaluation_of("retrieval", scores_of(200 - missed - misread, 200)), retrieval=quality, oracle=0.7
+    )
+    found = " ".join(decided(evaluation_of("majority", scores_of(60, 200)), looked_up).reasons)
+    assert "The passage that retrieval looked up was from the right document in 80 % of 200 cases" in found
+    assert "with the right documents handed over, 70 % would be reached" in found
+    wrong = (
+        f"Of {missed + misread} wrong answers there {missed} had no passage of the right document and {misread} had one"
+    )
+    assert (f"{wrong}, {said}." in found) == bool(said)
