@@ -89,6 +89,8 @@ class Constraints:
     """Mean score that is asked of every part of the cases, by the task's slices."""
     perplexity_ratio: float | None = None
     """How many times as perplexing as for its base general text may be for a tuned model."""
+    same_at_least: float | None = None
+    """Share of answers that have to stay the same under harmless edits."""
     data_stays_here: bool = False
 
 
