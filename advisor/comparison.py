@@ -231,12 +231,14 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     models = Models(
         spec.models,
         data_stays_here=spec.constraints.data_stays_here,
+        licences=spec.constraints.licences,
         accept_terms=wishes.accept_terms,
         dtype=wishes.dtype,
         embedder_spec=spec.embedder,
         base=found.folder,
         purse=_purse(spec, wishes.max_cost),
     )
+    models.check_licences()
     models.check_servers()
     limits = Limits(
         examples=wishes.examples,

@@ -91,6 +91,8 @@ class Constraints:
     """How many times as perplexing as for its base general text may be for a tuned model."""
     same_at_least: float | None = None
     """Share of answers that have to stay the same under harmless edits."""
+    licences: tuple[str, ...] = ()
+    """Under which the weights of a model may be; empty: any."""
     data_stays_here: bool = False
 
 

@@ -51,6 +51,7 @@ class ConstraintsSpec(Section):
     slice_at_least: Share | None = None
     perplexity_ratio: Positive | None = None
     same_at_least: Share | None = None
+    licences: tuple[Filled, ...] = ()
     data_stays_here: bool = False
 
 
