@@ -358,6 +358,8 @@ def load_pipeline(folder: Path, bench: Workbench) -> Pipeline:
     setup = Setup.from_dict(manifest["setup"])
     cases = tuple(case_from(row) for row in manifest["examples"])
     index = PassageIndex.load(folder / "index", bench.embedder) if (folder / "index").is_dir() else None
+    if index is not None and setup.mode == "reranked":
+        index = replace(index, reranker=bench.reranker)
     prior = manifest["prior"]
     return Pipeline(
         task=Task(

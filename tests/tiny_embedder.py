@@ -39,5 +39,5 @@ def embedder_folder(place: Path) -> Path:
         BertModel(config(vocab_size=300, max_position_embeddings=512, **sizes)).save_pretrained(inner)
         tiny.tokenizer().save_pretrained(inner)
         encoder = Transformer(str(inner))
-        SentenceTransformer(modules=[encoder, Pooling(32)], device="cpu").save(str(folder))
+        SentenceTransformer(modules=[encoder, Pooling(32)], device="cpu").save(str(folder), create_model_card=False)
     return folder
