@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 from advisor.closeness import how_far
 from advisor.contract import Amount, Costs, Status
-from advisor.economics import Ranking, saving
+from advisor.economics import Ranking, in_money, saving
 from advisor.forgotten import perhaps_forgot_too_much
 from advisor.goal import Goal
 from advisor.slices import perhaps_too_weak
 from advisor.triage import CLASSIC_MISTAKE, Expectation
 from advisor.wording import (
-    SECONDS,
     about,
     amount,
     ceil_percent,
@@ -31,6 +30,7 @@ from advisor.wording import (
 from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.prices import MachinePrices
 
 TUNED = ("finetuning", "combined")
 FAMILY_NAMES = {
@@ -58,6 +58,7 @@ class Decided:
     statuses: Mapping[str, Status]
     ranking: Ranking
     benchmark: Benchmark
+    prices: MachinePrices
     expectation: Expectation
 
     @property
@@ -278,11 +279,6 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
                 f"{start(name)} may cost too much: {amount(monthly)} a month, with a limit of {money(limits.cost_per_month)} "
                 "inside the range of its timings."
             )
-
-
-def in_money(cost: Costs) -> bool:
-    """True where the cost a month is known in money."""
-    return cost.monthly.value is not None and cost.monthly.unit != SECONDS
 
 
 def _of_answers(decided: Decided) -> list[str]:
