@@ -179,8 +179,8 @@ class Pipeline:
         if lessons:
             found = [self.sources.taught(Shown(case, had)) for case, had in zip(lessons, found, strict=True)]
         return [
-            self._within_context(query.key, Parts(text, *parts), cut)
-            for query, (text, cut), *parts in zip(queries, trimmed, shown, found, listed, strict=True)
+            self._within_context(query.key, Parts(text, cases, passages, labels), cut)
+            for query, (text, cut), cases, passages, labels in zip(queries, trimmed, shown, found, listed, strict=True)
         ]
 
     def _within_context(self, key: str, parts: Parts, cut: bool) -> Request:

@@ -340,5 +340,7 @@ class Bench:
 
 def models(folder: Path) -> Models:
     """The models of a run: the tiny model by its folder, as a person would name it, and the word-hash embedder."""
+    from tests.tiny_embedder import trainable
+
     specs = (ModelSpec(name="tiny", folder=str(folder)),)
-    return Models(specs=specs, dtype="float32", _embedder=WordHashes(), _placement=FLOAT32)
+    return Models(specs=specs, dtype="float32", _embedder=trainable(folder.parent), _placement=FLOAT32)
