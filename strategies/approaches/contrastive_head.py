@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -114,7 +114,8 @@ class ContrastiveHead:
     def _fold(self, task: Task, bench: Workbench, epochs: int, number: int) -> Look:
         """What each strength answers on the selection part of one fold, after one training on the other part."""
         fold = task.folds[number]
-        part = ("contrastive", epochs, number, [[case.id for case in each] for each in (fold.train, fold.selection)])
+        ids = [[case.id for case in each] for each in (fold.train, fold.selection)]
+        part = ("contrastive", bench.embedder.fingerprint, epochs, ids)
         bench.progress(number, len(task.folds), f"{self.name}: training the embedder")
         (look,) = journalled(bench, [part], lambda _: [self._measured(task, bench, epochs, number)])
         for usage in look.usage:
@@ -125,11 +126,11 @@ class ContrastiveHead:
         fold, folder = task.folds[number], bench.folder / "adapters" / f"embedder-fold-{number}"
         try:
             embedder, tokens, usage = _trained(bench, (fold.train, epochs), folder)
+            embedder.remember = True  # All heads look at the same vectors.
             vectors = embedder.embed([case.input for case in fold.train])
             wanted = [case.output for case in fold.train]
             heads = {each: TunedHead(embedder, Head.fit(vectors, wanted, each)) for each in STRENGTHS}
-            kept = replace(embedder, remember=True)  # All heads look at the same vectors.
-            notes = {str(each): looked(task, number, replace(head, embedder=kept)) for each, head in heads.items()}
+            notes = {str(each): looked(task, number, head) for each, head in heads.items()}
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return Look((), (usage,), {**notes, "tokens": TRAINED * tokens})
