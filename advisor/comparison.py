@@ -106,6 +106,7 @@ class Prepared:
             [candidate.name for candidate in self.candidates],
             [spec.model_dump(mode="json") for spec in self.models.specs],
             [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
+            *([self.models.reranker_spec.name] if self.models.reranker_spec else ()),
             vars(self.options),
             *(candidate.strategy.digest for candidate in self.candidates if isinstance(candidate.strategy, Recorded)),
         ]
@@ -235,6 +236,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         accept_terms=wishes.accept_terms,
         dtype=wishes.dtype,
         embedder_spec=spec.embedder,
+        reranker_spec=spec.reranker,
         base=found.folder,
         purse=_purse(spec, wishes.max_cost),
     )
