@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from benchmarks.outcomes import from_json, to_json
 from strategies.contract import Trial, Usage
 
 SCHEMA_VERSION = 1
+SYNC_EVERY_S = 1.0
+"""A server's answers are with the system at once, which outlives the process, and on the disk at least so often."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS units (name TEXT PRIMARY KEY, kind TEXT NOT NULL, candidate TEXT NOT NULL, runs INTEGER NOT NULL,
@@ -49,6 +52,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
+        self._synced = 0.0
         try:
             self._open(path)
         except BaseException:
@@ -173,8 +177,17 @@ class Store:
 
     def keep_completion(self, unit: str, key: str, value: Mapping[str, Any]) -> None:
         """Writes one down at once; all of them go when the unit is finished, since its rows hold them then."""
-        text = json.dumps(dict(value))
-        self._db.execute("INSERT INTO completions VALUES (?, ?, ?)", (unit, key, text))
+        text, now = json.dumps(dict(value)), time.monotonic()
+        waits = now - self._synced < SYNC_EVERY_S
+        if waits:
+            self._db.execute("PRAGMA synchronous=NORMAL")
+        try:
+            self._db.execute("INSERT INTO completions VALUES (?, ?, ?)", (unit, key, text))
+        finally:
+            if waits:
+                self._db.execute("PRAGMA synchronous=FULL")
+        if not waits:
+            self._synced = now
 
     def forget_completions(self, unit: str) -> None:
         """Lets go of them where what they were used for has been written down."""
