@@ -18,6 +18,7 @@ import strategies
 from benchmarks.contract import BadInput
 from benchmarks.store import Store
 from strategies.contract import Journal
+from strategies.finetuning.checkpoints import UNFINISHED
 
 SAME = ("program", "machine", "torch", "transformers", "peft", "sentence-transformers", "placement")
 """What of a run's provenance has to be the same: a look by other code or on another machine is another look."""
@@ -76,7 +77,8 @@ class Earlier:
         """Copies finished trainings into the new run's folder; whole or not at all."""
         for adapter in sorted((self.folder / "adapters").glob("*")):
             target = folder / "adapters" / adapter.name
-            if target.exists() or not adapter.is_dir() or adapter.is_symlink():
+            cut_off = adapter.suffix == UNFINISHED
+            if cut_off or target.exists() or not adapter.is_dir() or adapter.is_symlink():
                 continue
             partial = target.with_name(f"{adapter.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)

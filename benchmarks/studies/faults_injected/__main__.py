@@ -16,7 +16,17 @@ from typing import Any
 
 import click
 
-from benchmarks.studies.faults_injected import children, kills, long, misbehaving, paid, report, server, tiny_runs, writes
+from benchmarks.studies.faults_injected import (
+    children,
+    kills,
+    long,
+    misbehaving,
+    paid,
+    report,
+    server,
+    tiny_runs,
+    writes,
+)
 from benchmarks.studies.settings import ROWS, commit
 
 STUDIES = Path(__file__).resolve().parents[1]
