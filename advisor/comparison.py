@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from advisor.cases import CaseChoice
 from advisor.contract import Verdict
 from advisor.stored import about_run, told
 from benchmarks.contract import BadInput, Candidate, Look
+from benchmarks.deadline import TimeUp, checked, within
 from benchmarks.plan import Further, Options, described
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class Wishes:
     """Fit nothing with a language model once an approach without one is proven to meet the target."""
     max_cost: float | None = None
     """Money that servers may be paid, in the currency of the spec's prices."""
+    max_hours: float | None = None
+    """Then the run stops and tells what is measured; the same again with the same folder goes on."""
     shard: str = ""
     """`1/3`: perform the first of three parts of the approaches, and tell nothing yet."""
     reuse: Path | None = None
@@ -87,6 +91,7 @@ class Prepared:
     traffic: Sequence[str] = ()
     """Real requests without answers."""
     shard: Shard | None = None
+    max_hours: float | None = None
     looks: Path | None = None
     """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
     try things out on."""
@@ -210,6 +215,8 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
     if wishes.rebuilds < 0 or wishes.rebuilds == 1:
         raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
+    if wishes.max_hours is not None:
+        checked(wishes.max_hours)
     if wishes.reuse is not None:
         must_hold_a_run(wishes.reuse)
     found = find(task)
@@ -260,6 +267,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         economical=wishes.economical,
         traffic=_traffic(found),
         shard=shard,
+        max_hours=wishes.max_hours,
         looks=None if found.origin else found.folder,
     )
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
@@ -325,7 +333,8 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
     benchmark = prepared.assembly.benchmark
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder):
-        _perform(prepared, folder, events)
+        with suppress(TimeUp):
+            _perform(prepared, folder, events)
         about = about_run(folder)
         benchmark = replace(benchmark, look=Look(**about["benchmark"].get("look", {})))
         if prepared.looks is not None:
@@ -340,7 +349,13 @@ def execute_part(prepared: Prepared, folder: Path, events: Events | None = None)
 
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder):
-        _perform(prepared, folder, events)
+        try:
+            _perform(prepared, folder, events)
+        except TimeUp:
+            raise BadInput(
+                f"--max-hours {prepared.max_hours:g} is over before this part is finished. What was finished is kept: the same "
+                "command with --resume goes on."
+            ) from None
 
 
 def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
@@ -350,7 +365,8 @@ def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
     if not path.exists() or not (folder / "run.sqlite").exists():
         keep_code(prepared.assembly.benchmark, folder)
         _write(path, _about_run(prepared))
-    run.execute()
+    with within(prepared.max_hours):
+        run.execute()
 
 
 def _about_run(prepared: Prepared) -> dict[str, Any]:

@@ -53,6 +53,9 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "no money": ((*RUN, "--max-cost", "0"), r"--max-cost is 0; give an amount of money above 0"),
     "money NaN": ((*RUN, "--max-cost", "nan"), r"--max-cost is nan; give an amount"),
     "endless money": ((*RUN, "--max-cost", "inf"), r"--max-cost is inf; give an amount"),
+    "no time": ((*RUN, "--max-hours", "0"), r"--max-hours is 0; give hours above 0"),
+    "time NaN": ((*RUN, "--max-hours", "nan"), r"--max-hours is nan; give hours"),
+    "a life's time": ((*RUN, "--max-hours", "1e6"), r"--max-hours is 1e\+06; give hours above 0 and up to 10,000"),
     "economical without a target": (
         ("run", "open.yaml", "--economical"),
         r"asks whether a target is met, and there is none",

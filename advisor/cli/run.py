@@ -102,6 +102,9 @@ ASK_ABOVE_MINUTES = 60
     type=float,
     help="Money that servers may be paid for the whole run, in the currency of the task's prices; then it stops.",
 )
+@click.option(
+    "--max-hours", type=float, help="Then stop, tell what is measured so far, and leave the rest to --resume."
+)
 @click.option("--probes/--no-probes", default=True, show_default=True, help="Measure consistency and latency.")
 @click.option(
     "--cases",
@@ -183,6 +186,7 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "stop_when_decided",
         "economical",
         "max_cost",
+        "max_hours",
         "shard",
         "accept_terms",
         "allow_code",
