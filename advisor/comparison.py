@@ -327,11 +327,12 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
     """Performs what is left to do in the run folder, and tells what came out. Raises `BadInput`, also for a part of a run."""
     from benchmarks.alone import alone
     from benchmarks.looks import remember_place, write_down
+    from benchmarks.private import private
 
     if prepared.shard is not None:
         raise BadInput("a part of a run has no verdict. Perform it with execute_part, or leave out the shard.")
     benchmark = prepared.assembly.benchmark
-    folder.mkdir(parents=True, exist_ok=True)
+    private(folder)
     with alone(folder):
         with suppress(TimeUp):
             _perform(prepared, folder, events)
@@ -346,8 +347,9 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
 def execute_part(prepared: Prepared, folder: Path, events: Events | None = None) -> None:
     """Performs one part of a run, of which nothing can be told before `benchmarks.sharding.merge` has put all together."""
     from benchmarks.alone import alone
+    from benchmarks.private import private
 
-    folder.mkdir(parents=True, exist_ok=True)
+    private(folder)
     with alone(folder):
         try:
             _perform(prepared, folder, events)

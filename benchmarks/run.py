@@ -18,6 +18,7 @@ from benchmarks.economical import Economy
 from benchmarks.models import Models
 from benchmarks.plan import Further, Options, Unit, described, further_units, units
 from benchmarks.population import POPULATION, apart
+from benchmarks.private import private
 from benchmarks.purse import SPENT
 from benchmarks.remembering import Memory
 from benchmarks.reuse import Earlier, program
@@ -34,9 +35,14 @@ _SPOKEN = {
     "attention": "the attention",
     "heldout": "held-out cases and metric of the hash",
     "task_hash": "examples, documents or instruction of the hash",
+    "program": "the program of the hash",
 }
 """Part of a run's identity -> how it is said."""
+CODE = ("program", "torch", "transformers", "peft", "sentence-transformers")
+"""Of a run's provenance: rows by other code would stand beside each other as if they were alike."""
 _ADVICE = {
+    "the program of the hash": "Install the version that made it",
+    **dict.fromkeys(CODE[1:], "Install that version"),
     "seed": "Give that --seed",
     "a tuning budget of": "Give the same --effort",
     "target": "Give that --target",
@@ -96,7 +102,7 @@ class Run:
         earlier = None
         if self.reuse is not None:
             earlier = Earlier.open(self.reuse, self.identity(), provenance(self.models))
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private(self.folder)
         store = Store(self.folder / "run.sqlite")
         try:
             self._agree(store, earlier)
@@ -143,14 +149,17 @@ class Run:
 
     def _agree(self, store: Store, earlier: Earlier | None) -> None:
         """Freezes the identity at the first start; refuses to go on with another one, and says which part differs."""
-        mine, known = self.identity(), store.meta("identity")
+        mine, known, made = self.identity(), store.meta("identity"), provenance(self.models)
         if known is None:
             store.set_meta("identity", mine)
             said = "taken over from an earlier run where equal"
             taken = {} if earlier is None else {"searches and trainings": said}
-            store.set_meta("provenance", provenance(self.models) | taken)
+            store.set_meta("provenance", made | taken)
             return
-        for name, was, now in _differences(known, mine):
+        before = store.meta("provenance") or {}
+        others = [name for name in CODE if before.get(name, made[name]) != made[name]]
+        code = [(_SPOKEN.get(name, name), before[name], made[name]) for name in others]
+        for name, was, now in (*_differences(known, mine), *code):
             raise BadInput(
                 f"the run in {self.folder.name} was made with {name} {_short(was)}, and now it is {_short(now)}. "
                 f"{_ADVICE.get(name, 'Change it back')}, or start without --resume into another folder."

@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.contract import BadInput, Row
 from benchmarks.disk import disk_fault
+from benchmarks.mounted import on_a_network
 from benchmarks.outcomes import from_json, to_json
 from strategies.contract import Trial, Usage
 
@@ -61,7 +62,7 @@ class Store:
 
     def _open(self, path: Path) -> None:
         try:
-            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute(f"PRAGMA journal_mode={'DELETE' if on_a_network(path.parent) else 'WAL'}")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
             version = self.meta("schema_version")

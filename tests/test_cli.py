@@ -93,6 +93,10 @@ def test_json_is_one_document_and_all_else_is_sentences_on_stderr(finished: Fini
     assert max(map(len, finished.done.err.splitlines())) <= 80
 
 
+def test_nobody_else_may_look_into_a_run(finished: Finished) -> None:
+    assert finished.folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_model_in_a_folder_is_shown_by_the_folders_own_name(finished: Finished) -> None:
     facts = json.loads(finished.done.out)["facts"]
     assert {row["name"]: row["model"] for row in facts["candidates"] if row["approach"] != "cascade"} == {

@@ -271,6 +271,22 @@ def test_what_may_change_a_last_digit_makes_it_another_run(
         replace(run, models=tiny.models(model)).execute()
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("program", "the program of the hash .*Install the version that made it"),
+        ("torch", "torch .*Install that version"),
+    ],
+)
+def test_other_code_is_refused_with_what_it_was(name: str, said: str, model: Path, tmp_path: Path) -> None:
+    run = small(tmp_path / "run", model)
+    run.execute()
+    with opened(run.folder) as store:
+        store.set_meta("provenance", {**store.meta("provenance"), name: "before"})
+    with pytest.raises(BadInput, match=said):
+        run.execute()
+
+
 def test_other_held_out_cases_are_refused(model: Path, tmp_path: Path) -> None:
     run = small(tmp_path / "run", model)
     run.execute()
