@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.asked import wanted_candidates, with_models
+from advisor.asked import prediction_of, purse_of, traffic_of, wanted_candidates, with_models
 from advisor.cases import CaseChoice
 from advisor.contract import Verdict
 from advisor.stored import about_run, told
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
     from benchmarks.economical import Economy
     from benchmarks.models import Models
-    from benchmarks.purse import Purse
     from benchmarks.run import Events, Run
     from benchmarks.sequential import StopRule
     from benchmarks.sharding import Shard
@@ -73,6 +72,8 @@ class Wishes:
     """`1/3`: perform the first of three parts of the approaches, and tell nothing yet."""
     reuse: Path | None = None
     """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
+    fork: Path | None = None
+    """The same, and whatever else of its finished work is still valid, answers to held-out cases included."""
 
 
 @dataclass(kw_only=True)
@@ -86,6 +87,7 @@ class Prepared:
     origin: str = ""
     prediction: Mapping[str, Any] = field(default_factory=dict)
     reuse: Path | None = None
+    fork: bool = False
     further: Further = field(default_factory=Further)
     economical: bool = False
     traffic: Sequence[str] = ()
@@ -132,6 +134,7 @@ class Prepared:
             folder=folder,
             events=events or Silent(),
             reuse=self.reuse,
+            fork=self.fork,
             further=self.further,
             enough=self._stop_rule(),
             economy=self._economy(),
@@ -217,8 +220,11 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
     if wishes.max_hours is not None:
         checked(wishes.max_hours)
-    if wishes.reuse is not None:
-        must_hold_a_run(wishes.reuse)
+    if wishes.reuse is not None and wishes.fork is not None:
+        raise BadInput("--fork takes over all that --reuse does, and answers too: give one of them.")
+    earlier = wishes.reuse or wishes.fork
+    if earlier is not None:
+        must_hold_a_run(earlier)
     found = find(task)
     spec = with_models(found.spec, wishes.models)
     models = Models(
@@ -228,7 +234,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         dtype=wishes.dtype,
         embedder_spec=spec.embedder,
         base=found.folder,
-        purse=_purse(spec, wishes.max_cost),
+        purse=purse_of(spec, wishes.max_cost),
     )
     models.check_servers()
     limits = Limits(
@@ -261,44 +267,18 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         candidates=wanted_candidates(assembly, found.folder, models, wishes.approaches),
         options=options,
         origin=found.origin,
-        prediction=_prediction(found.folder),
-        reuse=wishes.reuse,
+        prediction=prediction_of(found.folder),
+        reuse=earlier,
+        fork=wishes.fork is not None,
         further=Further(curve=wishes.curve, planted=wishes.planted, rebuilds=wishes.rebuilds, changed=wishes.changed),
         economical=wishes.economical,
-        traffic=_traffic(found),
+        traffic=traffic_of(spec, found.folder),
         shard=shard,
         max_hours=wishes.max_hours,
         looks=None if found.origin else found.folder,
     )
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
     return replace(prepared, assembly=assembly.at(look))
-
-
-def _purse(spec: Spec, limit: float | None) -> Purse | None:
-    from benchmarks.prices import machine_prices
-    from benchmarks.purse import Purse
-
-    if limit is None:
-        return None
-    prices = machine_prices(spec)
-    return Purse(limit=limit, currency=prices.currency, prices=prices.tokens)
-
-
-def _traffic(found: Found) -> list[str]:
-    from benchmarks.load import read_inputs
-
-    return read_inputs(found.folder / found.spec.traffic, found.spec.columns) if found.spec.traffic else []
-
-
-def _prediction(folder: Path) -> Mapping[str, Any]:
-    """What was predicted before the first run, where a bundled task says so."""
-    path = folder / "prediction.yaml"
-    if not path.is_file():
-        return {}
-    import yaml
-
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return values if isinstance(values, dict) else {}
 
 
 # ---------------------------------------------------------------- running and telling

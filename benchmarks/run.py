@@ -96,6 +96,8 @@ class Run:
     """Real requests without answers, which the held-out cases are compared with."""
     reuse: Path | None = None
     """Folder of an earlier run from which looks and trainings are taken over."""
+    fork: bool = False
+    """Its answers too, where they are still valid."""
 
     def execute(self) -> None:
         """Performs every unit that is not finished yet."""
@@ -162,7 +164,7 @@ class Run:
         for name, was, now in (*_differences(known, mine), *code):
             raise BadInput(
                 f"the run in {self.folder.name} was made with {name} {_short(was)}, and now it is {_short(now)}. "
-                f"{_ADVICE.get(name, 'Change it back')}, or start without --resume into another folder."
+                f"{_ADVICE.get(name, 'Change it back')}, or start without --resume into another folder{_forked(name)}."
             )
 
     # ------------------------------------------------------------ the work
@@ -174,9 +176,9 @@ class Run:
         return [*units(self.benchmark, candidate, self.options, salt), *further]
 
     def _perform(self, store: Store, earlier: Earlier | None) -> None:
-        if earlier is not None:
-            earlier.hand_adapters_on(self.folder)
         mine = self.candidates if self.performed is None else self.performed
+        if earlier is not None:
+            self._take_over(earlier, store, mine)
         plan = [(unit, candidate) for candidate in mine for unit in self._units(candidate)]
         finished = {name: note for name, note in store.finished().items() if not note.get(AGAIN)}
         worker = Worker(
@@ -207,6 +209,13 @@ class Run:
                     chosen[unit.candidate] = _chosen(done)
             store.finish(done)
             self.events.finished(unit, done)
+
+    def _take_over(self, earlier: Earlier, store: Store, candidates: Sequence[Candidate]) -> None:
+        earlier.hand_adapters_on(self.folder)
+        identity = self.identity()
+        for candidate in candidates if self.fork else ():
+            if earlier.still_valid(identity, candidate.model):
+                earlier.hand_units_on(self.folder, store, self._units(candidate))
 
     def _compare_with_traffic(self, store: Store) -> None:
         if not self.traffic or store.meta(POPULATION) is not None:
@@ -268,6 +277,12 @@ class Run:
         lacks = [need.__name__ for need in candidate.strategy.needs if not isinstance(model, need)]
         what = {"Trains": "be trained here", "ScoresLabels": "score labels", "Generates": "generate"}
         return f"{candidate.model} cannot {' or '.join(what.get(name, name) for name in lacks)}" if lacks else ""
+
+
+def _forked(name: str) -> str:
+    """How to keep what such a change leaves valid."""
+    kept = ("the approaches", "target", "margin")
+    return ", with --fork and this one, which does no finished work again that is still valid" if name in kept else ""
 
 
 def _chosen(done: Finished) -> Any:

@@ -102,6 +102,19 @@ class Store:
         finally:
             self._db.execute("DETACH DATABASE other")
 
+    def take_over(self, other: Path, units: Sequence[str]) -> None:
+        """Finished units of another store, with all that they brought."""
+        self._db.execute("ATTACH DATABASE ? AS other", (str(other),))
+        try:
+            with _Transaction(self._db):
+                for name in units:
+                    self._db.execute("INSERT OR REPLACE INTO units SELECT * FROM other.units WHERE name = ?", (name,))
+                    for table in ("rows", "usage", "trials"):
+                        self._db.execute(f"DELETE FROM {table} WHERE unit = ?", (name,))
+                        self._db.execute(f"INSERT INTO {table} SELECT * FROM other.{table} WHERE unit = ?", (name,))
+        finally:
+            self._db.execute("DETACH DATABASE other")
+
     # ------------------------------------------------------------ units
 
     def begin(self, unit: str, kind: str, candidate: str) -> None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
@@ -140,7 +139,8 @@ class _Caller:
         waits = True
         with _client(self.model) as client:
             try:
-                yield from self._asked(iter(enumerate(prompts)), running, partial(pool.submit, self.ask, client))
+                asking = iter(enumerate(prompts))
+                yield from self._asked(asking, running, lambda prompt: pool.submit(self.ask, client, prompt))
             except KeyboardInterrupt:
                 self.stopped.set()
                 said = "interrupted: %d answers that are on their way are waited for; interrupt again to end at once"
