@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
 from strategies.contract import Completion, Place, Prompt, Sampling, Step, Usage
+from strategies.models.outage import Outage
 from strategies.models.retry import Fault, Patience, bounded, understood
 from strategies.models.wheels import ModelUnavailable
 
@@ -52,6 +54,10 @@ class EndpointModel:
     retries: int = 4
     context_tokens: int = 8192
     """What the server takes; the chat interface has no way to ask."""
+
+    @cached_property
+    def outage(self) -> Outage:
+        return Outage(retries=self.retries)
 
     def __post_init__(self) -> None:
         address = urlsplit(self.base_url)
@@ -182,6 +188,7 @@ class _Caller:
                 done = self._completion(prompt, answer, time.perf_counter() - started)
                 if in_plain:
                     self.wishes.clear()
+                self.model.outage.answered()
                 return done
             except Exception as error:
                 if (fault := understood(error)) is None:
@@ -199,6 +206,11 @@ class _Caller:
             sentence = self._sentence(fault)
             if fault.hopeless:
                 self.hopeless = sentence
+            outage = self.model.outage.waited(fault, self.stopped)
+            if outage == "waited":
+                continue
+            if outage == "given up":
+                self.hopeless = f"{sentence} It was gone for every question, and is not asked any more."
             if not patience.wait(fault):
                 return self._failed(f"{sentence} {patience.spent()}".strip())
 
