@@ -1,4 +1,4 @@
-"""What a person asks for beside the task: models and approaches by name, a limit on cost, traffic, a prediction."""
+"""What a person asks for beside the task: models and approaches by name, a limit on cost, a prediction."""
 
 from __future__ import annotations
 
@@ -66,12 +66,6 @@ def purse_of(spec: Spec, limit: float | None) -> Purse | None:
         return None
     prices = machine_prices(spec)
     return Purse(limit=limit, currency=prices.currency, prices=prices.tokens)
-
-
-def traffic_of(spec: Spec, folder: Path) -> list[str]:
-    from benchmarks.load import read_inputs
-
-    return read_inputs(folder / spec.traffic, spec.columns) if spec.traffic else []
 
 
 def prediction_of(folder: Path) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.asked import prediction_of, purse_of, traffic_of, wanted_candidates, with_models
+from advisor.asked import prediction_of, purse_of, wanted_candidates, with_models
 from advisor.cases import CaseChoice
 from advisor.contract import Verdict
 from advisor.stored import about_run, told
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
     from benchmarks.economical import Economy
     from benchmarks.models import Models
+    from benchmarks.population import Sets
     from benchmarks.run import Events, Run
     from benchmarks.sequential import StopRule
     from benchmarks.sharding import Shard
@@ -138,8 +139,15 @@ class Prepared:
             further=self.further,
             enough=self._stop_rule(),
             economy=self._economy(),
-            traffic=self.traffic,
+            compared=self.populations,
         )
+
+    @property
+    def populations(self) -> Mapping[str, Sets]:
+        """Which sets of texts are worth telling apart (`benchmarks.population`). Raises `BadInput`."""
+        from benchmarks.population import sets_to_compare
+
+        return sets_to_compare(self.assembly.benchmark, self.traffic, self.assembly.spec)
 
     @property
     def _level(self) -> float:
@@ -180,6 +188,12 @@ class Found:
 
         data = load(self.spec, self.folder)
         return assemble(self.spec, data=data, limits=limits, seed=seed, allow_code=allow_code)
+
+    def traffic(self) -> list[str]:
+        """Real requests without answers, where the spec names some. Raises `BadInput`."""
+        from benchmarks.load import read_inputs
+
+        return read_inputs(self.folder / self.spec.traffic, self.spec.columns) if self.spec.traffic else []
 
 
 def find(task: str | Path) -> Found:
@@ -272,11 +286,12 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         fork=wishes.fork is not None,
         further=Further(curve=wishes.curve, planted=wishes.planted, rebuilds=wishes.rebuilds, changed=wishes.changed),
         economical=wishes.economical,
-        traffic=traffic_of(spec, found.folder),
+        traffic=found.traffic(),
         shard=shard,
         max_hours=wishes.max_hours,
         looks=None if found.origin else found.folder,
     )
+    _ = prepared.populations  # A time that cannot be read is said before anything is spent.
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
     return replace(prepared, assembly=assembly.at(look))
 

@@ -22,6 +22,8 @@ def _of_cascade(chosen: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_head(chosen: Mapping[str, Any]) -> Iterator[str]:
+    if "counted" in chosen:
+        yield f"{' and '.join(chosen['counted'])} counted"
     if "C" in chosen:
         yield f"inverse regularization C {chosen['C']:g}"
 
@@ -30,6 +32,8 @@ def _of_setup(setup: Mapping[str, Any]) -> Iterator[str]:
     if not setup:
         return
     yield _examples(setup)
+    if not setup["form"].get("instructed", True):
+        yield "without the instruction"
     if setup.get("passages"):
         short = setup.get("passage_words", PASSAGE_WORDS) < PASSAGE_WORDS
         yield f"{counted(setup['passages'], 'short passage' if short else 'passage')}, {setup['mode']} search"

@@ -28,6 +28,7 @@ from benchmarks.infer import (
 from benchmarks.load import Cases, read_cases, read_documents
 from benchmarks.looks import look_at
 from benchmarks.plan import rivals
+from benchmarks.price_table import endings
 from benchmarks.sequential import in_asking_order
 from benchmarks.spec import Spec, read_spec
 from benchmarks.spec_values import points, share
@@ -144,7 +145,8 @@ def assemble(
         heldout = in_asking_order(heldout, seed)
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
     folds = cut_folds(examples, kind, seed)
-    inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric))
+    ends = tuple(f"models: {name} {says}." for name, says in endings(spec.models).items())
+    inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric), *ends)
     task = Task(
         name=spec.name,
         kind=kind,
@@ -187,8 +189,9 @@ def assemble(
 def load(spec: Spec, folder: Path) -> Loaded:
     """Reads the files that a spec names, which lie in `folder`. Raises `BadInput`."""
     apart = spec.heldout is not None
-    examples = read_cases(folder / spec.examples, spec.columns, () if apart else spec.slices)
-    heldout = read_cases(folder / str(spec.heldout), spec.columns, spec.slices) if apart else None
+    kept = spec.slices if spec.columns.time in (None, *spec.slices) else (*spec.slices, str(spec.columns.time))
+    examples = read_cases(folder / spec.examples, spec.columns, () if apart else kept)
+    heldout = read_cases(folder / str(spec.heldout), spec.columns, kept) if apart else None
     documents = read_documents(folder / spec.documents) if spec.documents else None
     read = [part for part in (examples, heldout, documents) if part is not None]
     return Loaded(

@@ -14,6 +14,7 @@ from advisor.cli.shown import document, goal_of, marked, say, shown
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from advisor.comparison import Found
     from benchmarks.assemble import Assembly
     from benchmarks.audit import Lengths
     from benchmarks.findings import Finding
@@ -31,10 +32,15 @@ _LABELS_SHOWN = 12
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the examples whose label a linear head doubts into this CSV; needs the embedding model.",
 )
-def command(task: str, as_json: bool, seed: int, allow_code: bool, doubts: Path | None) -> None:
+@click.option(
+    "--alike",
+    is_flag=True,
+    help="Say whether examples, held-out cases, older and newer ones and real requests are alike; needs the embedding model.",
+)
+def command(task: str, as_json: bool, seed: int, allow_code: bool, doubts: Path | None, alike: bool) -> None:
     """Check the data of TASK: counts, lengths, labels, mistakes, and whether the target can be decided.
 
-    TASK is the path of a task.yaml or the name of a bundled or public task. Without --doubts no model runs.
+    TASK is the path of a task.yaml or the name of a bundled or public task. Without --doubts and --alike no model runs.
     """
     from advisor.comparison import find
 
@@ -42,12 +48,32 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, doubts: Path 
     assembly = found.assembled(seed=seed, allow_code=allow_code)
     if doubts is not None:
         _doubt(assembly, found.folder, doubts)
+    sentences = _alike(assembly, found) if alike else []
     if as_json:
-        click.echo(document(described(assembly)))
+        click.echo(document(described(assembly) | ({"alike": sentences} if alike else {})))
         return
     from rich.console import Console
 
     _print(assembly, Console(highlight=False))
+    for sentence in sentences:
+        click.echo(f"\n{sentence}")
+
+
+def _alike(assembly: Assembly, found: Found) -> list[str]:
+    from advisor.alike import told_apart
+    from benchmarks.models import Models
+    from benchmarks.population import FEWEST, apart, sets_to_compare
+
+    models = Models(assembly.spec.models, embedder_spec=assembly.spec.embedder, base=found.folder)
+    compared = sets_to_compare(assembly.benchmark, found.traffic(), assembly.spec)
+    told = {key: apart(names, texts, models.embedder, assembly.parts.seed) for key, (names, texts) in compared.items()}
+    sentences = [told_apart(key, each) for key, each in told.items() if each is not None]
+    if len(sentences) < len(told) or not told:
+        sentences.append(
+            f"There is nothing more to compare: it takes {FEWEST} texts on both sides, of a file of held-out cases, of "
+            "`traffic`, or with a time (`columns: {time: created}`)."
+        )
+    return sentences
 
 
 def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:

@@ -16,10 +16,11 @@ from strategies.contract import Diverged, Recipe, Step, Training, TrainingRow, U
 from strategies.finetuning import adapters, lowrank
 from strategies.finetuning.checkpoints import Checkpoints, State, discard
 from strategies.finetuning.masters import Masters
+from strategies.models.agreement import close
 from strategies.models.batching import common_prefix
 from strategies.models.blockwise import is_blockwise
 from strategies.models.chat import Chat
-from strategies.models.engine import Parts, close
+from strategies.models.parts import Parts
 
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
