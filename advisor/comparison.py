@@ -321,6 +321,7 @@ def run_folder(name: str, shard: Shard | None = None) -> Path:
 def execute(prepared: Prepared, folder: Path, events: Events | None = None, cases: CaseChoice = "none") -> Verdict:
     """Performs what is left to do in the run folder, and tells what came out. Raises `BadInput`, also for a part of a run."""
     from benchmarks.alone import alone
+    from benchmarks.bom import write_bom
     from benchmarks.looks import remember_place, write_down
     from benchmarks.private import private
 
@@ -331,6 +332,7 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
     with alone(folder):
         with suppress(TimeUp):
             _perform(prepared, folder, events)
+        write_bom(folder, prepared.run(folder).identity()["weights"])
         about = about_run(folder)
         benchmark = replace(benchmark, look=Look(**about["benchmark"].get("look", {})))
         if prepared.looks is not None:

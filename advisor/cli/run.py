@@ -44,7 +44,7 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 )
 @click.option(
     "--fork",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path),
     help="Go on from the run in that folder with other approaches or another target: what is still valid is not done again.",
 )
 @click.option(
