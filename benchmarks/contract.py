@@ -182,6 +182,8 @@ class State(StrEnum):
     RULED_OUT = "ruled out"
     SKIPPED = "skipped"
     CANNOT_RUN = "cannot run"
+    OPEN = "not measured yet"
+    """The run was stopped before."""
     COMPARED = "compared"
     """There is neither target nor margin, so nothing was decided."""
 
