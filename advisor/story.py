@@ -18,6 +18,7 @@ from advisor.figures.winners import winner_map
 from advisor.forgotten import forgetting_table
 from advisor.grounded import grounding_table, planted_table
 from advisor.handed_over import handover_table, let_a_person_help
+from advisor.leaked import leaks_table
 from advisor.material import Extras, Material
 from advisor.mistakes_table import mistakes_table
 from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
@@ -82,6 +83,7 @@ def tell(
         rebuilds=rebuilds_table(material),
         changed=changed_table(material),
         handover=handover_table(material),
+        leaks=leaks_table(material),
         grounding=grounding_table(material),
         planted=planted_table(material),
         forgetting=forgetting_table(material),
@@ -192,6 +194,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "rebuilds": _rebuilds(evaluation.rebuilds),
         "changed": None if (facts := evaluation.changed) is None else vars(facts) | {},
         "retrieval": _retrieval(evaluation),
+        "leaks": None if (leaks := evaluation.leaks) is None else vars(leaks) | {},
         "handover": None if (part := evaluation.handover) is None else vars(part) | {},
         "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},
         "planted": [vars(each) | {} for each in evaluation.planted],

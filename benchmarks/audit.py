@@ -109,8 +109,8 @@ def _empty_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator
 def _overlap(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
     if not heldout:
         return
-    same, near = overlapping(examples, heldout)
-    if same:
+    found = overlapping(examples, heldout)
+    if same := found.same:
         yield Finding(
             kind="overlap",
             count=len(same),
@@ -118,7 +118,7 @@ def _overlap(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Find
             says=f"{many(len(same), 'example has', 'examples have')} the same input as a held-out case.",
             what_to_do="These examples are left out of the comparison; copied answers would flatter retrieval most.",
         )
-    if near:
+    if near := found.near:
         yield Finding(
             kind="near overlap",
             count=len(near),
@@ -140,7 +140,7 @@ def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
     """Same input, answers that exclude each other; of several rewritings each can be right."""
     if spec.kind == "generation":
         return
-    groups = [group for group in _by_input(examples) if _exclude_each_other(group)]
+    groups = [group for group in _by_input(examples) if exclude_each_other(group)]
     if groups:
         yield Finding(
             kind="conflicts",
@@ -151,7 +151,8 @@ def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
         )
 
 
-def _exclude_each_other(group: Sequence[Case]) -> bool:
+def exclude_each_other(group: Sequence[Case]) -> bool:
+    """Whether one of them accepts no answer that the first accepts."""
     accepted = [{answer.strip().casefold() for answer in case.accepted} for case in group]
     return any(not (first & other) for first in accepted[:1] for other in accepted[1:])
 

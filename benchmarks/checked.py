@@ -50,6 +50,19 @@ class Agreement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Leaks:
+    """The figure on held-out cases that stood among the examples, and without them."""
+
+    cases: int
+    figure: float
+    others: int
+    without: float
+    lower: float
+    """Two-sided 95 % interval of `without`."""
+    upper: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class RetrievalQuality:
     """How well the evidence was found, apart from the answers. Shares of held-out cases whose gold document is known."""
 

@@ -15,6 +15,7 @@ from benchmarks.checked import (
     Grounding,
     Handover,
     Latency,
+    Leaks,
     Planted,
     Rebuilds,
     RetrievalQuality,
@@ -132,6 +133,8 @@ class Benchmark:
     """The held-out cases stand in the random order in which they are asked, and a candidate is asked no more once it is
     decided (`benchmarks.sequential`)."""
     slices: tuple[str, ...] = ()
+    leaked: tuple[str, ...] = ()
+    """Ids of held-out cases whose input stood among the examples too, the same or nearly."""
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""
     notes: tuple[str, ...] = ()
@@ -221,6 +224,8 @@ class Evaluation:
     """Sum over the held-out answers: seconds, tokens, calls (= answers)."""
     latency: Latency | None = None
     agreements: tuple[Agreement, ...] = ()
+    leaks: Leaks | None = None
+    """None where no held-out case stood among the examples, or all did."""
     retrieval: RetrievalQuality | None = None
     oracle: float | None = None
     """Figure when the gold documents are handed over: a diagnostic, never ranked."""

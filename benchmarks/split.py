@@ -211,16 +211,30 @@ def _dealt(groups: Sequence[list[int]], strata: Sequence[str], shuffled: random.
     return parts
 
 
-def overlapping(examples: Sequence[Case], heldout: Sequence[Case]) -> tuple[frozenset[str], frozenset[str]]:
-    """Ids of the examples whose input equals a held-out one when normalised, and of those nearly the same as one."""
+@dataclass(frozen=True, kw_only=True)
+class Overlap:
+    """Ids of examples that are held out too, and of the held-out cases that they are."""
+
+    same: frozenset[str]
+    """Examples whose input equals a held-out one when normalised."""
+    near: frozenset[str]
+    """Examples whose input is nearly a held-out one."""
+    heldout: frozenset[str]
+
+
+def overlapping(examples: Sequence[Case], heldout: Sequence[Case]) -> Overlap:
+    """Which examples have, or nearly have, the input of a held-out case."""
     cases = [*heldout, *examples]
     held = {normalised(case.input) for case in heldout}
     same: set[str] = set()
     near: set[str] = set()
+    leaked: set[str] = set()
     for members in clusters([case.input for case in cases], [""] * len(cases)):
         if members[0] < len(heldout):
             found = [cases[index] for index in members if index >= len(heldout)]
             equal = {case.id for case in found if normalised(case.input) in held}
             same |= equal
             near |= {case.id for case in found} - equal
-    return frozenset(same), frozenset(near)
+            if found:
+                leaked |= {cases[index].id for index in members if index < len(heldout)}
+    return Overlap(same=frozenset(same), near=frozenset(near), heldout=frozenset(leaked))

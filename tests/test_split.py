@@ -143,7 +143,9 @@ def test_overlap_tells_equal_from_nearly_equal() -> None:
     heldout = [_case(number) for number in range(20)]
     equal = Case(id="equal", input=heldout[3].input.upper(), output="x")
     near = Case(id="near", input=heldout[4].input + " ok", output="x")
-    assert overlapping([equal, near, _case(99)], heldout) == (frozenset({"equal"}), frozenset({"near"}))
+    found = overlapping([equal, near, _case(99)], heldout)
+    assert (found.same, found.near) == (frozenset({"equal"}), frozenset({"near"}))
+    assert found.heldout == {heldout[3].id, heldout[4].id}
 
 
 def test_the_parts_are_written_down_by_id() -> None:

@@ -72,6 +72,7 @@ def _parts(story: Story) -> Iterator[str]:
         story.rebuilds,
         story.changed,
         story.handover,
+        story.leaks,
         story.grounding,
         story.planted,
         story.forgetting,
