@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from benchmarks.document_quality import Shelf, document_findings
 from benchmarks.findings import Finding, Severity, ids, many
 from benchmarks.similar import normalised
 from benchmarks.spec import Spec
@@ -90,6 +91,7 @@ def audit(
         found.extend(_answers_nowhere([*examples, *heldout], documents))
     if documents:
         found.extend(_unknown_documents([*examples, *heldout], documents))
+        found.extend(document_findings(documents, heldout))
     order: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda one: order[one.severity]))
 
@@ -248,30 +250,16 @@ def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> It
 
 def _holder(cases: Sequence[Case], documents: Sequence[Document]) -> Callable[[Case], bool]:
     """Says of a case whether one of its answers stands in its own documents, or else in any."""
-    texts = [f" {normalised(document.title)} {normalised(document.text)} " for document in documents]
     numbers = {document.id: number for number, document in enumerate(documents)}
-    wanted = {word for case in cases for answer in case.accepted for word in normalised(answer).split()}
-    places: dict[str, set[int]] = {word: set() for word in wanted}
-    for number, text in enumerate(texts):
-        for word in wanted.intersection(text.split()):
-            places[word].add(number)
-
-    def found(answer: str, own: Sequence[int]) -> bool:
-        if _unspaced(answer):
-            return any(answer in texts[number] for number in own or range(len(texts)))
-        among = own or sorted(set.intersection(*(places[word] for word in answer.split())))
-        return any(f" {answer} " in texts[number] for number in among)
+    shelf = Shelf(
+        documents, (word for case in cases for answer in case.accepted for word in normalised(answer).split())
+    )
 
     def holds(case: Case) -> bool:
         own = [numbers[name] for name in case.document_ids if name in numbers]
-        return any(found(answer, own) for answer in map(normalised, case.accepted) if answer)
+        return any(shelf.holds(answer, own) for answer in map(normalised, case.accepted) if answer)
 
     return holds
-
-
-def _unspaced(text: str) -> bool:
-    """True for scripts that put no spaces between words."""
-    return any("\u0e00" <= character <= "\u0eff" or character >= "\u2e80" for character in text)
 
 
 def _unknown_documents(cases: Sequence[Case], documents: Sequence[Document]) -> Iterator[Finding]:
