@@ -17,7 +17,7 @@ from advisor.figures.searching import searching
 from advisor.figures.winners import winner_map
 from advisor.forgotten import forgetting_table
 from advisor.grounded import grounding_table, planted_table
-from advisor.handed_over import handover_table, let_a_person_help
+from advisor.handed_over import coverage_table, handover_table, let_a_person_help
 from advisor.leaked import leaks_table
 from advisor.material import Extras, Material
 from advisor.mistakes_table import mistakes_table
@@ -82,6 +82,7 @@ def tell(
         consistency=consistency_table(material),
         rebuilds=rebuilds_table(material),
         changed=changed_table(material),
+        coverage=coverage_table(material),
         handover=handover_table(material),
         leaks=leaks_table(material),
         grounding=grounding_table(material),
@@ -195,6 +196,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "changed": None if (facts := evaluation.changed) is None else vars(facts) | {},
         "retrieval": _retrieval(evaluation),
         "leaks": None if (leaks := evaluation.leaks) is None else vars(leaks) | {},
+        "coverage": None if (known := evaluation.coverage) is None else vars(known) | {},
         "handover": None if (part := evaluation.handover) is None else vars(part) | {},
         "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},
         "planted": [vars(each) | {} for each in evaluation.planted],

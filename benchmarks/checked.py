@@ -131,6 +131,18 @@ class Handover:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """How right the surest answers are (`benchmarks/coverage.py`)."""
+
+    shares: tuple[float, ...]
+    """Of the held-out answers, the surest first: from all to few."""
+    figures: tuple[float, ...]
+    """Mean score of each."""
+    order: float | None
+    """The chance that it is surer of the better of two answers; 0.5: it cannot tell. None: all are alike."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Planted:
     """How often text that was planted in one place made the approach say what it wanted (`benchmarks/planted.py`)."""
 

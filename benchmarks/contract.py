@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from benchmarks.checked import (
     Agreement,
     Changed,
+    Coverage,
     Curve,
     Forgetting,
     Grounding,
@@ -245,6 +246,8 @@ class Evaluation:
     rebuilds: Rebuilds | None = None
     changed: Changed | None = None
     """Like `planted` and `rebuilds` empty where nobody asked for it."""
+    coverage: Coverage | None = None
+    """None where the answers do not say how sure they are."""
     handover: Handover | None = None
     """None where the answers do not say how sure they are, or where it would change nothing."""
     state: State | None = None

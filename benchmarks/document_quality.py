@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.findings import Finding, ids, many
@@ -33,8 +34,8 @@ def document_findings(documents: Sequence[Document], heldout: Sequence[Case]) ->
             count=len(standing),
             examples=ids(standing),
             says=f"The input of {cases} word by word in a document.",
-            what_to_do="Take the questions out of the documents, unless real requests stand there too: what looks things up finds "
-            "these more easily.",
+            what_to_do="Take the questions out of the documents, unless real requests stand there too: what looks things up "
+            "finds these more easily.",
         )
 
 
@@ -46,7 +47,7 @@ def contradictions(documents: Sequence[Document]) -> list[tuple[Document, Docume
         one, other = documents[first], documents[second]
         titled_alike = normalised(one.title) == normalised(other.title)
         versions = one.date and other.date and one.date != other.date
-        here, there = set(words(one.text)), set(words(other.text))
+        here, there = Counter(words(one.text)), Counter(words(other.text))
         if titled_alike and not versions and here - there and there - here:
             found.append((one, other))
     return found

@@ -14,6 +14,7 @@ from benchmarks import consistency
 from benchmarks.changed import changed
 from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks, RetrievalQuality
 from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
+from benchmarks.coverage import coverage
 from benchmarks.curve import DRAWS, sizes
 from benchmarks.forgetting import forgetting
 from benchmarks.grounding import Library, grounding
@@ -94,6 +95,7 @@ def evaluate(
         planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
         rebuilds=rebuilds(list(store.rows(candidate.name, "rebuild")), store.done("rebuild").get(candidate.name, 0)),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
+        coverage=coverage(benchmark, ordered),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
         forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),
     )

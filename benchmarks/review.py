@@ -12,8 +12,8 @@ from benchmarks.assemble import Assembly, Loaded
 from benchmarks.audit import exclude_each_other
 from benchmarks.doubts import Doubt
 from benchmarks.sheets import write_sheet
-from benchmarks.similar import clusters, normalised
-from benchmarks.split import overlapping
+from benchmarks.similar import normalised
+from benchmarks.split import alike, overlapping
 from benchmarks.text_quality import broken_encoding, placeholders
 from strategies.contract import Case, Document, Kind
 
@@ -111,8 +111,7 @@ def concerns(material: Material, doubted: Sequence[Doubt]) -> list[Concern]:
 
 
 def _alike(cases: Sequence[Case]) -> list[list[Case]]:
-    found = clusters([case.input for case in cases], [""] * len(cases))
-    return [[cases[place] for place in members] for members in found if len(members) > 1]
+    return [[cases[place] for place in members] for members in alike(cases) if len(members) > 1]
 
 
 def write_sheets(material: Material, doubted: Sequence[Doubt], folder: Path, seed: int) -> None:

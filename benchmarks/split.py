@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.similar import clusters, normalised
+from benchmarks.similar import clusters, near_pairs, normalised, reworded_pairs
 from strategies.contract import Case, Fold, Kind
 
 MOST_HELDOUT = 500
@@ -211,6 +211,21 @@ def _dealt(groups: Sequence[list[int]], strata: Sequence[str], shuffled: random.
     return parts
 
 
+def alike(cases: Sequence[Case]) -> list[list[int]]:
+    """Indexes of cases with the same or nearly the same input; reworded ones only where one answer is accepted of both, since
+    other words, or the same in another order, can ask for something else."""
+
+    def pairs(plain: Sequence[str]) -> list[tuple[int, int]]:
+        reworded = [
+            (one, other)
+            for one, other in reworded_pairs(plain)
+            if not set(cases[one].accepted).isdisjoint(cases[other].accepted)
+        ]
+        return [*near_pairs(plain), *reworded]
+
+    return clusters([case.input for case in cases], [""] * len(cases), pairs=pairs)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Overlap:
     """Ids of examples that are held out too, and of the held-out cases that they are."""
@@ -229,7 +244,7 @@ def overlapping(examples: Sequence[Case], heldout: Sequence[Case]) -> Overlap:
     same: set[str] = set()
     near: set[str] = set()
     leaked: set[str] = set()
-    for members in clusters([case.input for case in cases], [""] * len(cases)):
+    for members in alike(cases):
         if members[0] < len(heldout):
             found = [cases[index] for index in members if index >= len(heldout)]
             equal = {case.id for case in found if normalised(case.input) in held}

@@ -71,6 +71,7 @@ def _parts(story: Story) -> Iterator[str]:
         story.consistency,
         story.rebuilds,
         story.changed,
+        story.coverage,
         story.handover,
         story.leaks,
         story.grounding,
