@@ -32,6 +32,8 @@ class Agreement:
     wrong_twice_different: int
     right_then_wrong: int
     wrong_then_right: int
+    alpha: float | None = None
+    """Krippendorff's alpha of the two answers, right ones being one answer; None where all answers are one."""
 
     @property
     def pairs(self) -> int:

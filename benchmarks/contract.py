@@ -225,6 +225,8 @@ class Evaluation:
     """Sum over the held-out answers: seconds, tokens, calls (= answers)."""
     latency: Latency | None = None
     agreements: tuple[Agreement, ...] = ()
+    passes: tuple[float, ...] = ()
+    """pass^1, pass^2, ...: how often so many draws at the task's temperature are all right; empty at temperature 0."""
     leaks: Leaks | None = None
     """None where no held-out case stood among the examples, or all did."""
     retrieval: RetrievalQuality | None = None

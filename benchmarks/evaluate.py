@@ -87,6 +87,7 @@ def evaluate(
         answering=summed([usage for row in ordered for usage in row.outcome.usage], len(ordered)),
         latency=latency_of(notes.get("latency"), ordered),
         agreements=agreements(benchmark, rows, candidate, store),
+        passes=passes(benchmark, rows, candidate, store),
         leaks=leaks(benchmark, asked, ordered),
         retrieval=retrieval_quality(benchmark, asked, ordered),
         oracle=oracle(benchmark, candidate, store),
@@ -279,12 +280,24 @@ def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, 
     for purpose in ("edit", "repeat", "seed"):
         pairs = []
         for row in store.rows(candidate.name, purpose):
+            if purpose == "repeat" and row.variant != "1":
+                continue  # Pairs are of different cases; `passes` tells of further draws.
             first = rows[row.key]
             pairs.append(((text_of(first.outcome), right(first)), (text_of(row.outcome), right(row))))
         if pairs:
             says = "sampled" if purpose == "repeat" and benchmark.task.temperature > 0 else purpose
             found.append(consistency.agreement(NAMES[purpose], consistency.SAYS[says], pairs))
     return tuple(found)
+
+
+def passes(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, store: Store) -> tuple[float, ...]:
+    """Of the cases that were drawn again, the first answer counted as a draw; nothing where draws are no draws."""
+    if not benchmark.task.temperature:
+        return ()
+    marks: dict[str, list[bool]] = defaultdict(list)
+    for row in store.rows(candidate.name, "repeat"):
+        marks[row.key].append(right(row))
+    return consistency.passes([[right(rows[key]), *again] for key, again in marks.items()])
 
 
 def right(row: Row) -> bool:

@@ -247,16 +247,26 @@ def _costs() -> Table:
 
 def _consistency() -> Table:
     rows = (
-        (NAMES[1], "edits", "94 %", "300", "214", "68", "10", "8"),
-        (NAMES[3], "edits", "91 %", "300", "222", "51", "14", "13"),
-        (CHOICE, "edits", "96 %", "300", "246", "42", "7", "5"),
-        (CHOICE, "repeats", "99 %", "300", "251", "46", "1", "2"),
-        (CHOICE, "seed", "92 %", "300", "240", "36", "12", "12"),
-        (NAMES[6], "edits", "97 %", "300", "259", "32", "5", "4"),
+        (NAMES[1], "edits", "94 % (91-96)", "0.88", "300", "214", "68", "10", "8"),
+        (NAMES[3], "edits", "91 % (87-94)", "0.80", "300", "222", "51", "14", "13"),
+        (CHOICE, "edits", "96 % (93-98)", "0.90", "300", "246", "42", "7", "5"),
+        (CHOICE, "repeats", "99 % (97-100)", "0.97", "300", "251", "46", "1", "2"),
+        (CHOICE, "seed", "92 % (88-95)", "0.78", "300", "240", "36", "12", "12"),
+        (NAMES[6], "edits", "97 % (94-98)", "-", "300", "259", "32", "5", "4"),
     )
     return Table(
         title="Consistency: the same artifact asked twice",
-        columns=("approach", "check", "same", "pairs", "right twice", "wrong twice", "right, wrong", "wrong, right"),
+        columns=(
+            "approach",
+            "check",
+            "same",
+            "alpha",
+            "pairs",
+            "right twice",
+            "wrong twice",
+            "right, wrong",
+            "wrong, right",
+        ),
         rows=rows,
         note="Edits: letters, spaces and greetings were changed. Repeats: the same requests in other batches. "
         "Seed: trained again with another seed.",
