@@ -37,10 +37,10 @@ def run(rows: Path, parts: tuple[str, ...]) -> None:
     """Plant and look, where that is not in the rows yet."""
     spec = find("banking77").spec
     models = Models(spec.models, embedder_spec=spec.embedder)
-    done = {_key(row) for row in read(rows)}
+    done = {key(row) for row in read(rows)}
     with tempfile.TemporaryDirectory() as folder:
         for piece, look in pieces(models, Path(folder)):
-            if _key(piece) in done or (parts and piece["part"] not in parts):
+            if key(piece) in done or (parts and piece["part"] not in parts):
                 continue
             found = [{**piece, **row} for row in look()]
             with rows.open("a", encoding="utf-8") as file:
@@ -62,7 +62,7 @@ def read(path: Path) -> list[Row]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _key(row: Row) -> str:
+def key(row: Row) -> str:
     return json.dumps([row.get(name) for name in ("part", "task", "share", "draw", "how", "of")])
 
 
