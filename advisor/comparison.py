@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
     from benchmarks.economical import Economy
     from benchmarks.models import Models
+    from benchmarks.population import Sets
     from benchmarks.purse import Purse
     from benchmarks.run import Events, Run
     from benchmarks.sequential import StopRule
@@ -130,8 +131,15 @@ class Prepared:
             further=self.further,
             enough=self._stop_rule(),
             economy=self._economy(),
-            traffic=self.traffic,
+            compared=self.populations,
         )
+
+    @property
+    def populations(self) -> Mapping[str, Sets]:
+        """Which sets of texts are worth telling apart (`benchmarks.population`). Raises `BadInput`."""
+        from benchmarks.population import sets_to_compare
+
+        return sets_to_compare(self.assembly.benchmark, self.traffic, self.assembly.spec)
 
     @property
     def _level(self) -> float:
@@ -172,6 +180,12 @@ class Found:
 
         data = load(self.spec, self.folder)
         return assemble(self.spec, data=data, limits=limits, seed=seed, allow_code=allow_code)
+
+    def traffic(self) -> list[str]:
+        """Real requests without answers, where the spec names some. Raises `BadInput`."""
+        from benchmarks.load import read_inputs
+
+        return read_inputs(self.folder / self.spec.traffic, self.spec.columns) if self.spec.traffic else []
 
 
 def find(task: str | Path) -> Found:
@@ -258,10 +272,11 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         reuse=wishes.reuse,
         further=Further(curve=wishes.curve, planted=wishes.planted, rebuilds=wishes.rebuilds, changed=wishes.changed),
         economical=wishes.economical,
-        traffic=_traffic(found),
+        traffic=found.traffic(),
         shard=shard,
         looks=None if found.origin else found.folder,
     )
+    _ = prepared.populations  # A time that cannot be read is said before anything is spent.
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
     return replace(prepared, assembly=assembly.at(look))
 
@@ -274,12 +289,6 @@ def _purse(spec: Spec, limit: float | None) -> Purse | None:
         return None
     prices = machine_prices(spec)
     return Purse(limit=limit, currency=prices.currency, prices=prices.tokens)
-
-
-def _traffic(found: Found) -> list[str]:
-    from benchmarks.load import read_inputs
-
-    return read_inputs(found.folder / found.spec.traffic, found.spec.columns) if found.spec.traffic else []
 
 
 def _prediction(folder: Path) -> Mapping[str, Any]:

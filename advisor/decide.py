@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from advisor.amounts import range_of
 from advisor.bounds import family_statuses, paired, sharing, too_slow
 from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
-from advisor.economics import Ranking, rank
+from advisor.economics import Ranking, over_limit, rank, settled
 from advisor.every_goal import OUT, goals, states
 from advisor.forgotten import forgot_too_much
 from advisor.outlook import next_steps, would_change
-from advisor.reasons import Decided, in_money, reasons
+from advisor.reasons import Decided, reasons
 from advisor.slices import too_weak
 from advisor.triage import Situation, expect
 from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
+from benchmarks.prices import MachinePrices
 
 Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
 
@@ -32,14 +32,17 @@ class _Outcome:
     best: str | None = None
 
 
-def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchmark: Benchmark) -> Recommendation:
+def recommend(
+    evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchmark: Benchmark, prices: MachinePrices
+) -> Recommendation:
     """The cheapest candidate that meets the target, when nothing that would be preferred to it may still meet it too.
 
     With a margin in place of a target, to meet it is to lie within the margin of the best (`benchmarks.best`).
 
     `meets` is a one-sided 95 % lower bound at or above the target, right for all candidates with usable scores together
-    (`bounds.sharing`); `misses` is the same from above. Constraints rule out before anything is tested. Raises ValueError
-    unless every evaluation has its costs and names are unique.
+    (`bounds.sharing`); `misses` is the same from above. Constraints rule out before anything is tested. `costs` are those at
+    the `prices`, which are asked only what would change the answer. Raises ValueError unless every evaluation has its costs
+    and names are unique.
     """
     by_name = {evaluation.candidate: evaluation for evaluation in evaluations}
     bills = {cost.candidate: cost for cost in costs}
@@ -59,6 +62,7 @@ def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchma
         statuses=statuses,
         ranking=ranking,
         benchmark=benchmark,
+        prices=prices,
         expectation=expect(Situation.of(benchmark.task)),
     )
     return Recommendation(
@@ -143,7 +147,7 @@ def _ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark) -> Sta
             f"One request in twenty takes longer than {duration(latency.p95_s)}; "
             f"the task allows {duration(limits.p95_latency_s)}."
         )
-    elif limits.cost_per_month is not None and in_money(cost) and range_of(monthly)[0] > limits.cost_per_month:
+    elif limits.cost_per_month is not None and over_limit(cost, limits.cost_per_month):
         reason = (
             f"It costs {monthly.unit} {money(monthly.value or 0.0)} a month at {benchmark.volume:,} requests; "
             f"the task allows {money(limits.cost_per_month)}."
@@ -172,14 +176,6 @@ def _outcome(
     )
 
 
-def settled(meeting: Sequence[str], undecided: Sequence[str], ranking: Ranking) -> tuple[str, tuple[str, ...]]:
-    """Of those that meet the one to prefer, and who might replace it: the undecided that would be preferred if they met,
-    and those of which that cannot be told; in the order of the ranking. Raises ValueError where nothing meets."""
-    safe = ranking.first(meeting)
-    others = [name for name in ranking.order if name in (*undecided, *meeting) and name != safe]
-    return safe, tuple(name for name in others if _may_replace(name, safe, meeting, ranking))
-
-
 def _at_targets(
     by_name: Mapping[str, Evaluation], statuses: Mapping[str, Status], ranking: Ranking, benchmark: Benchmark
 ) -> tuple[AtTarget, ...]:
@@ -193,12 +189,3 @@ def _at_targets(
         outcome = _outcome(by_name, judged, ranking, True)
         found.append(AtTarget(target=goal, verdict=outcome.verdict, named=outcome.safe, unsettled=outcome.unsettled))
     return tuple(found)
-
-
-def _may_replace(name: str, safe: str, meeting: Sequence[str], ranking: Ranking) -> bool:
-    """True where the candidate, if it meets, would unseat the safe one, or where that cannot be told.
-
-    Asking of one at a time is enough: those that leave the safe one in place alone also do so together, since more
-    candidates only lower the bar of what is clearly dearer, and each of them left the safe one below it.
-    """
-    return not ranking.comparable(name, safe) or ranking.first([*meeting, name]) != safe

@@ -16,6 +16,7 @@ from advisor.figures.learning import learning_curves
 from advisor.figures.searching import searching
 from advisor.figures.winners import winner_map
 from advisor.forgotten import forgetting_table
+from advisor.gap import key_noise, paid_back, what_closes_the_gap
 from advisor.grounded import grounding_table, planted_table
 from advisor.handed_over import coverage_table, handover_table, let_a_person_help
 from advisor.leaked import leaks_table
@@ -67,13 +68,20 @@ def tell(
         choice=recommendation.choice,
         reasons=(
             *recommendation.reasons,
+            *key_noise(material),
+            *paid_back(material),
             *worth_of_the_prompt(material),
             *tuned_or_prompted(material),
             *the_day_it_changes(material),
             *predicted(material),
         ),
         would_change=(*recommendation.would_change, *towards_the_target(material)),
-        next_steps=(*recommendation.next_steps, *let_a_person_help(material), *worth_deciding(material)),
+        next_steps=(
+            *recommendation.next_steps,
+            *what_closes_the_gap(material),
+            *let_a_person_help(material),
+            *worth_deciding(material),
+        ),
         main=main_table(material),
         targets=targets_table(material),
         examples=curve_table(material),
@@ -273,7 +281,8 @@ def _retrieval(evaluation: Evaluation) -> dict[str, Any] | None:
     if quality is None:
         return None
     recall = {str(k): share for k, share in quality.recall_at.items()}
-    return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, "oracle": evaluation.oracle}
+    failed = {"missed": quality.missed, "misread": quality.misread}
+    return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, **failed, "oracle": evaluation.oracle}
 
 
 def _finite(value: Any) -> Any:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from advisor.alike import told_apart
 from advisor.economics import saving
 from advisor.forgotten import what_it_forgot
+from advisor.gap import short_of_the_target
 from advisor.goal import Goal
 from advisor.grounded import what_it_invents, who_else_speaks
 from advisor.leaked import without_the_leaks
@@ -72,7 +74,7 @@ def headline(material: Material) -> str:
         return f"{safe} {_rival(material, named)}"
     if told.verdict == "undecided":
         return f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
-    return f"Nothing {goal.meets}: the best is {named}, which {_reaches(material, named)}."
+    return f"Nothing {goal.meets}: the best is {named}, which {_reaches(material, named)}{short_of_the_target(material, named)}."
 
 
 def confidence(material: Material) -> str:
@@ -132,7 +134,7 @@ def _looks(benchmark: Benchmark) -> str:
     """The end of the sentence about errors, and what an earlier look at the same cases means for this one."""
     look = benchmark.look
     if look.number == 1:
-        return ", later looks at these and more cases included."
+        return ", however often these cases are looked at again."
     return (
         f" and all looks together. This is look {look.number} at these cases: {look.seen:,} of them were measured on "
         f"before, the last time on {look.last}, so more is asked of the evidence than at the first. Fresh "
@@ -178,7 +180,8 @@ def data(material: Material) -> tuple[str, ...]:
             f"{counted(grouped, 'held-out case')} belong to {counted(groups, 'group')} of cases that are not "
             "independent; the bounds take that into account."
         )
-    return (*sentences, *_other_metrics(material), *_no_answers(material))
+    alike = (told_apart(key, found) for key, found in material.extras.alike.items())
+    return (*sentences, *alike, *_other_metrics(material), *_no_answers(material))
 
 
 def method(material: Material) -> tuple[str, ...]:
@@ -240,6 +243,11 @@ def risks(material: Material) -> tuple[str, ...]:
         found.extend(what_it_invents(material.evaluations[named]))
         found.extend(who_else_speaks(material.evaluations[named]))
         found.extend(next_time(material.evaluations[named]))
+        model = material.evaluations[named].model
+        if model in material.extras.endings:
+            found.append(
+                f"{start(model)} {material.extras.endings[model]}: by then what runs on it has to be chosen and measured anew."
+            )
         unstable = [each for each in material.evaluations[named].agreements if each.pairs and each.same < 0.95]
         for check in unstable:
             changed = percent(1 - check.same)

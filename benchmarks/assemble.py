@@ -27,6 +27,7 @@ from benchmarks.lineage import hash_of, read_lineage
 from benchmarks.load import Cases, read_cases, read_documents
 from benchmarks.looks import look_at
 from benchmarks.plan import rivals
+from benchmarks.price_table import endings
 from benchmarks.sequential import in_asking_order
 from benchmarks.spec import Spec, read_spec
 from benchmarks.spec_values import points, share
@@ -144,7 +145,9 @@ def assemble(
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
     folds = cut_folds(examples, kind, seed)
     reviewed = _reviewed(data, target)
-    inferred = (*data.notes, *reviewed, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric))
+    ends = tuple(f"models: {name} {says}." for name, says in endings(spec.models).items())
+    notes = (*reviewed, *notes)
+    inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric), *ends)
     task = Task(
         name=spec.name,
         kind=kind,
@@ -196,8 +199,9 @@ def _reviewed(data: Loaded, target: float | None) -> tuple[str, ...]:
 def load(spec: Spec, folder: Path) -> Loaded:
     """Reads the files that a spec names, which lie in `folder`. Raises `BadInput`."""
     apart = spec.heldout is not None
-    examples = read_cases(folder / spec.examples, spec.columns, () if apart else spec.slices)
-    heldout = read_cases(folder / str(spec.heldout), spec.columns, spec.slices) if apart else None
+    kept = spec.slices if spec.columns.time in (None, *spec.slices) else (*spec.slices, str(spec.columns.time))
+    examples = read_cases(folder / spec.examples, spec.columns, () if apart else kept)
+    heldout = read_cases(folder / str(spec.heldout), spec.columns, kept) if apart else None
     documents = read_documents(folder / spec.documents) if spec.documents else None
     read = [part for part in (examples, heldout, documents) if part is not None]
     return Loaded(

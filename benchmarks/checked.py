@@ -71,6 +71,10 @@ class RetrievalQuality:
     cases: int
     recall_at: Mapping[int, float]
     mrr: float
+    missed: int = 0
+    """Wrong answers for which no passage of the right document was shown: the search failed."""
+    misread: int = 0
+    """Wrong answers although one was shown: reading failed."""
 
 
 @dataclass(frozen=True, kw_only=True)

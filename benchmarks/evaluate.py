@@ -310,6 +310,7 @@ def retrieval_quality(benchmark: Benchmark, cases: Sequence[Case], rows: Sequenc
     is of a document, as with approaches that show examples."""
     documents = {document.id for document in benchmark.task.documents}
     ranks: list[int | None] = []
+    wrong: list[bool] = []
     shown = 0
     for case, row in zip(cases, rows, strict=True):
         evidence = row.outcome.evidence if isinstance(row.outcome, Prediction) else ()
@@ -318,6 +319,7 @@ def retrieval_quality(benchmark: Benchmark, cases: Sequence[Case], rows: Sequenc
             continue
         shown = max(shown, len(found))
         ranks.append(next((place + 1 for place, name in enumerate(found) if name in case.document_ids), None))
+        wrong.append(not right(row))
     if not ranks:
         return None
     return RetrievalQuality(
@@ -326,6 +328,8 @@ def retrieval_quality(benchmark: Benchmark, cases: Sequence[Case], rows: Sequenc
             k: sum(rank is not None and rank <= k for rank in ranks) / len(ranks) for k in RECALL_AT if k <= shown
         },
         mrr=sum(1 / rank for rank in ranks if rank) / len(ranks),
+        missed=sum(rank is None and failed for rank, failed in zip(ranks, wrong, strict=True)),
+        misread=sum(rank is not None and failed for rank, failed in zip(ranks, wrong, strict=True)),
     )
 
 

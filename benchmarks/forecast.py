@@ -17,6 +17,7 @@ from benchmarks.rebuilds import SHARE
 from strategies.contract import Trains
 from strategies.finetuning.tuned import REFIT
 from strategies.models.device import Placement, fits
+from strategies.models.measured import busy
 from strategies.models.writing import STATES
 from strategies.selection import FORMS_SHARE
 
@@ -70,6 +71,8 @@ def forecast(
     memory = FIXED_BYTES + round(COPIES * largest * (1 + computing)) + (STATES if largest else 0)
     room = fits(memory, placement.device)
     sentence = f"expected: about {max(1, round(seconds / 60))} minutes, {memory / 1e9:.1f} GB of memory at the peak"
+    if busy():
+        sentence += " (something else is running now; less if that ends)"
     if not room.fits:
         sentence = f"the run {room.sentence}; name a smaller model or free memory"
     return Forecast(memory=memory, minutes=seconds / 60, fits=room.fits, sentence=sentence)

@@ -187,6 +187,7 @@ def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: 
     spec, source = assembly.spec, assembly.folder
     named: dict[str, Any] = {"examples": "examples.jsonl", "heldout": "heldout.jsonl"}
     named["columns"] = {name: name for name in ("input", "output", "id")}
+    named["columns"] |= {"time": spec.columns.time} if spec.columns.time else {}
     _write_rows(folder / "examples.jsonl", map(_case_row, found.examples))
     _write_rows(folder / "heldout.jsonl", map(_case_row, found.heldout))
     if material.documents:

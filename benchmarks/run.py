@@ -17,7 +17,7 @@ from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation
 from benchmarks.economical import Economy
 from benchmarks.models import Models
 from benchmarks.plan import Further, Options, Unit, described, further_units, units
-from benchmarks.population import POPULATION, apart
+from benchmarks.population import Sets, apart
 from benchmarks.purse import SPENT
 from benchmarks.remembering import Memory
 from benchmarks.reuse import Earlier, program
@@ -86,8 +86,8 @@ class Run:
     more; None: everything is asked."""
     economy: Economy | None = None
     """Which candidates are not worth fitting; None: every one is."""
-    traffic: Sequence[str] = ()
-    """Real requests without answers, which the held-out cases are compared with."""
+    compared: Mapping[str, Sets] = field(default_factory=dict)
+    """Sets of texts that are told apart once everything is measured, by the key of the store."""
     reuse: Path | None = None
     """Folder of an earlier run from which looks and trainings are taken over."""
 
@@ -106,7 +106,7 @@ class Run:
             self._perform(store, earlier)
             if self.performed is None:
                 add_cascade(self.benchmark, self.candidates, store)
-                self._compare_with_traffic(store)
+                self._compare_populations(store)
         finally:
             store.close()
             if earlier is not None:
@@ -199,13 +199,11 @@ class Run:
             store.finish(done)
             self.events.finished(unit, done)
 
-    def _compare_with_traffic(self, store: Store) -> None:
-        if not self.traffic or store.meta(POPULATION) is not None:
-            return
-        names = ("these cases", f"{len(self.traffic):,} real requests")
-        texts = ([case.input for case in self.benchmark.heldout], self.traffic)
-        found = apart(names, texts, self.models.embedder, self.options.seed)
-        store.set_meta(POPULATION, None if found is None else asdict(found))
+    def _compare_populations(self, store: Store) -> None:
+        for key, (names, texts) in self.compared.items():
+            if store.meta(key) is None:
+                found = apart(names, texts, self.models.embedder, self.options.seed)
+                store.set_meta(key, None if found is None else asdict(found))
 
     def _settles(self, unit: Unit, store: Store) -> bool:
         """Whether the unit asks held-out cases of a candidate that those before them have decided."""

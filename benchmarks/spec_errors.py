@@ -16,8 +16,8 @@ SPEC_KEYS = (
 )
 SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "constraints": ("cost_per_month", "p95_latency_s", "slice_at_least", "perplexity_ratio", "data_stays_here"),
-    "columns": ("input", "output", "id", "answers", "document_ids", "group"),
-    "prices": ("machine_hour", "currency"),
+    "columns": ("input", "output", "id", "answers", "document_ids", "group", "time"),
+    "prices": ("machine_hour", "currency", "models"),
     "upkeep": ("facts_months", "task_months", "labels", "label_price", "hours", "hour_price", "machine_hours"),
     "embedder": ("name", "folder"),
     "models": (

@@ -35,6 +35,7 @@ __all__ = [
     "decide",
     "lower_bound",
     "mcnemar_exact",
+    "mean_above_target",
     "more_cases",
     "paired_difference",
     "resampled_metric",
@@ -117,9 +118,13 @@ def upper_bound(scores: ArrayLike, groups: Sequence[Any] | None, level: float) -
 def test_meets(scores: ArrayLike, groups: Sequence[Any] | None, target: float) -> float:
     """p-value of the hypothesis that the mean over cases is at most `target`: small means that the target is met."""
     given = as_scores(scores)
-    codes = group_codes(groups, len(given))
-    counts = binomial_counts(given, codes)
-    return share_above(*counts, target) if counts else float(p_at_most(*totals(given, codes), target)[0])
+    return mean_above_target(given, group_codes(groups, len(given)), target)
+
+
+def mean_above_target(scores: Floats, codes: NDArray[np.intp], target: float) -> float:
+    """`test_meets` where the groups are numbers already (`grouping.group_codes`)."""
+    counts = binomial_counts(scores, codes)
+    return share_above(*counts, target) if counts else float(p_at_most(*totals(scores, codes), target)[0])
 
 
 def test_misses(scores: ArrayLike, groups: Sequence[Any] | None, target: float) -> float:

@@ -456,6 +456,22 @@ def test_a_dry_run_downloads_nothing_and_says_what_a_run_would(
     assert {path.name for path in (desk / "cache").rglob("*")} <= {"measured.json"}
 
 
+def test_a_long_run_is_asked_for_and_what_less_takes_is_said(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e6)
+    done = call(capsys, "run", "task.yaml")
+    assert done.code == 2
+    asked, least = (int(number) for number in re.findall(r"about (\d+) minutes", done.err))
+    assert asked > least > 60
+    assert f"is expected to take {asked} minutes. Add --yes to start it all the same." in done.err
+    assert "with --effort quick --no-second-seed: about" in done.err
+    assert not (desk / "runs").exists()
+    least_already = call(capsys, "run", "task.yaml", "--effort", "quick", "--no-second-seed")
+    assert least_already.code == 2
+    assert "less takes fewer --examples, or fewer approaches (--approach)" in least_already.err
+
+
 def test_a_run_never_leaves_the_folder_for_runs(
     desk: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,7 +33,7 @@ def test_the_surest_are_right_where_sureness_means_something() -> None:
     found = coverage(BENCHMARK, rows([(0.9 - place / 100, float(place < 4)) for place in range(8)]))
     assert found is not None
     assert found.shares == (1.0, 0.9, 0.75, 0.5, 0.25)
-    assert found.figures == (0.5, pytest.approx(4 / 7), pytest.approx(4 / 6), 1.0, 1.0)
+    assert found.figures == pytest.approx((0.5, 4 / 7, 4 / 6, 1.0, 1.0))
     assert found.order == 1.0
     turned = coverage(BENCHMARK, rows([(0.6 + place / 100, float(place < 4)) for place in range(8)]))
     assert turned is not None

@@ -85,7 +85,7 @@ def test_doubts_are_counted_against_what_was_planted(monkeypatch: pytest.MonkeyP
     messages = tiny.messages(260)
     made = assemble(spec, data=Loaded(examples=messages[:200], heldout=messages[200:]))
     monkeypatch.setattr(detecting, "data", lambda task: made)
-    embedder = detecting.Remembering(tiny.WordHashes())
+    embedder = detecting.Remembering(load=tiny.WordHashes)
     found = detecting.flips("messages", 0.1, 0, embedder, confusable=False)
     assert found["planted"] == round(0.1 * found["cases"])
     assert found["first"] <= found["found"] <= found["planted"] <= found["listed"] + 10

@@ -51,7 +51,8 @@ def test_the_figure_without_them_is_that_of_the_others() -> None:
     benchmark = replace(benchmark_of(cases=8), leaked=("h000", "h001", "h002"))
     found = leaks(benchmark, benchmark.heldout, rows_of("11100011"))
     assert found is not None
-    assert (found.cases, found.figure, found.others, found.without) == (3, 1.0, 5, pytest.approx(0.4))
+    assert (found.cases, found.figure, found.others) == (3, 1.0, 5)
+    assert found.without == pytest.approx(0.4)
     assert found.lower < 0.4 < found.upper
     assert leaks(benchmark_of(cases=8), benchmark.heldout, rows_of("11100011")) is None
     everything = replace(benchmark, leaked=tuple(case.id for case in benchmark.heldout))

@@ -495,6 +495,7 @@ def test_finding_is_measured_apart_from_answering(model: Path, tmp_path: Path) -
     assert found.retrieval.cases == 12
     assert found.retrieval.recall_at == {1: 1 / 12, 3: 3 / 12}
     assert found.retrieval.mrr == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 12)
+    assert (found.retrieval.missed, found.retrieval.misread) == (8, 3), "only room Ada has four seats"
 
 
 def test_the_gold_documents_are_handed_over_as_a_diagnostic_only(model: Path, tmp_path: Path) -> None:

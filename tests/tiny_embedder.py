@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from strategies.models.embedding import LocalEmbedder
 from tests import tiny
+
+
+class TrainableHashes(LocalEmbedder):
+    """Embeds as `tiny.WordHashes` does; what is trained is the encoder in its folder."""
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        return tiny.WordHashes().embed(texts)
+
+
+def trainable(place: Path) -> TrainableHashes:
+    known = tiny.WordHashes()
+    return TrainableHashes(name=known.name, folder=embedder_folder(place), fingerprint=known.fingerprint)
 
 
 def embedder_folder(place: Path) -> Path:

@@ -38,10 +38,15 @@ _LABELS_SHOWN = 12
     type=click.Path(path_type=Path, file_okay=False),
     help="Write sheets to go through and a copy of the task into this folder; again, after filling them in, to apply them.",
 )
-def command(task: str, as_json: bool, seed: int, allow_code: bool, **folders: Path | None) -> None:
+@click.option(
+    "--alike",
+    is_flag=True,
+    help="Say whether examples, held-out cases, older and newer ones and real requests are alike; needs the embedding model.",
+)
+def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) -> None:
     """Check the data of TASK: counts, lengths, labels, mistakes, and whether the target can be decided.
 
-    TASK is the path of a task.yaml or the name of a bundled or public task. Without --doubts and --fix no model runs.
+    TASK is the path of a task.yaml or the name of a bundled or public task. Without --doubts, --fix and --alike no model runs.
 
     With --fix nothing is changed but what you write into the sheets: review.csv lists rows that may be wrong, sample.csv the
     held-out cases in random order. Label the first hundred of these and the share of wrong labels is known.
@@ -50,16 +55,36 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **folders: Pa
 
     found = find(task)
     assembly = found.assembled(seed=seed, allow_code=allow_code)
-    if (doubts := folders["doubts"]) is not None:
+    if (doubts := more["doubts"]) is not None:
         _doubt(assembly, found.folder, doubts)
-    if (fix := folders["fix"]) is not None:
+    if (fix := more["fix"]) is not None:
         _fix(assembly, found, fix)
+    sentences = _alike(assembly, found) if more["alike"] else []
     if as_json:
-        click.echo(document(described(assembly)))
+        click.echo(document(described(assembly) | ({"alike": sentences} if more["alike"] else {})))
         return
     from rich.console import Console
 
     _print(assembly, Console(highlight=False))
+    for sentence in sentences:
+        click.echo(f"\n{sentence}")
+
+
+def _alike(assembly: Assembly, found: Found) -> list[str]:
+    from advisor.alike import told_apart
+    from benchmarks.models import Models
+    from benchmarks.population import FEWEST, apart, sets_to_compare
+
+    models = Models(assembly.spec.models, embedder_spec=assembly.spec.embedder, base=found.folder)
+    compared = sets_to_compare(assembly.benchmark, found.traffic(), assembly.spec)
+    told = {key: apart(names, texts, models.embedder, assembly.parts.seed) for key, (names, texts) in compared.items()}
+    sentences = [told_apart(key, each) for key, each in told.items() if each is not None]
+    if len(sentences) < len(told) or not told:
+        sentences.append(
+            f"There is nothing more to compare: it takes {FEWEST} texts on both sides, of a file of held-out cases, of "
+            "`traffic`, or with a time (`columns: {time: created}`)."
+        )
+    return sentences
 
 
 def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from benchmarks.contract import BadInput
 if TYPE_CHECKING:
     from advisor.comparison import Prepared, Wishes
     from advisor.contract import Verdict
+    from benchmarks.forecast import Forecast
 
 ASK_ABOVE_MINUTES = 60
 
@@ -137,6 +139,7 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     if dry:
         return
     if minutes > ASK_ABOVE_MINUTES and not given["yes"] and not resume:
+        say(_with_less(prepared))
         if not sys.stdin.isatty():
             raise BadInput(f"the run is expected to take {minutes:.0f} minutes. Add --yes to start it all the same.")
         if not click.confirm("Start?", err=True):
@@ -236,12 +239,27 @@ def _says_what_is_missing(prepared: Prepared) -> bool:
     return bool(missing)
 
 
-def _forecast(prepared: Prepared, resume: bool) -> float:
+def _with_less(prepared: Prepared) -> str:
+    """What may be left out of a long run, and how long it then takes."""
+    from advisor.comparison import EFFORTS
+
+    budget = min(EFFORTS.values())
+    least = replace(prepared, options=replace(prepared.options, tuning_tokens=budget, second_seed=False))
+    if least.options == prepared.options:
+        return "less takes fewer --examples, or fewer approaches (--approach)"
+    return f"with --effort quick --no-second-seed: about {max(1, round(_expected(least).minutes))} minutes"
+
+
+def _expected(prepared: Prepared) -> Forecast:
     from benchmarks.forecast import forecast
 
-    expected = forecast(
+    return forecast(
         prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.further
     )
+
+
+def _forecast(prepared: Prepared, resume: bool) -> float:
+    expected = _expected(prepared)
     if not expected.fits:
         raise BadInput(expected.sentence + ".")
     say(f"{expected.sentence}{' for the whole; what is finished is not done again' if resume else ''}")

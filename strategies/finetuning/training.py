@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from strategies.contract import Diverged, Recipe, Step, Training, TrainingRow, Usage
 from strategies.finetuning import adapters, lowrank
+from strategies.models.agreement import close
 from strategies.models.batching import common_prefix
 from strategies.models.blockwise import is_blockwise
 from strategies.models.chat import Chat
-from strategies.models.engine import Parts, close
+from strategies.models.parts import Parts
 
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +22,6 @@ from benchmarks.studies.faults import detecting, report
 from benchmarks.studies.faults.detecting import COPIED, DRAWS, FLIPS, LABELLED, READ, SHARES, Remembering, Row
 from benchmarks.studies.settings import ROWS
 from benchmarks.workbench import bare
-from strategies.contract import Embedder
 
 FILE = ROWS / "faults-in-data.jsonl"
 DOCUMENT = Path(__file__).parents[1] / "faults.md"
@@ -70,54 +72,46 @@ def pieces(models: Models, folder: Path) -> Iterator[Piece]:
     """What is planted: who it is, and how it is looked for."""
     for task in COPIED:
         for share in SHARES:
-            who = {"task": task, "share": share, "draw": 0}
-            yield {"part": "leaks", **who}, lambda who=who: _one(detecting.leaks(**who))
-            yield {"part": "duplicates", **who}, lambda who=who: _one(detecting.duplicates(**who))
+            who: Row = {"task": task, "share": share, "draw": 0}
+            yield {"part": "leaks", **who}, partial(_one, detecting.leaks, **who)
+            yield {"part": "duplicates", **who}, partial(_one, detecting.duplicates, **who)
     for task, shares in READ.items():
         for share in shares:
             who = {"task": task, "share": share, "draw": 0}
-            yield {"part": "documents", **who}, lambda who=who: _one(detecting.contradicted(**who))
+            yield {"part": "documents", **who}, partial(_one, detecting.contradicted, **who)
     for of, cases in ((300, 50), (300, 100), (500, 100), (3000, 100), (3000, 300)):
         for share in FLIPS:
-            piece = {"part": "relabelled", "share": share, "of": of, "how": cases, "cases": cases}
-            yield piece, lambda share=share, of=of, cases=cases: _one(detecting.relabelled(share, of, cases, 2_000))
+            drawn: Row = {"share": share, "of": of, "cases": cases}
+            yield (
+                {"part": "relabelled", "how": cases, **drawn},
+                partial(_one, detecting.relabelled, draws=2_000, **drawn),
+            )
     yield from _with_embedder(models, folder)
 
 
 def _with_embedder(models: Models, folder: Path) -> Iterator[Piece]:
-    known: list[Embedder] = []
-
-    def embedder() -> Embedder:
-        if not known:
-            known.append(Remembering(models.embedder))
-        return known[0]
-
+    embedder = Remembering(load=lambda: models.embedder)
+    bench = bare(replace(models, _embedder=embedder), "", folder)
     for task in LABELLED:
         for share in FLIPS:
             for how in ("any other", "confusable"):
                 for draw in range(1 if task == "banking77" else DRAWS):
-                    who = {"task": task, "share": share, "draw": draw}
-                    confusable = how == "confusable"
-                    yield (
-                        {"part": "flips", **who, "how": how},
-                        lambda who=who, confusable=confusable: _one(
-                            detecting.flips(**who, embedder=embedder(), confusable=confusable)
-                        ),
-                    )
+                    who: Row = {"task": task, "share": share, "draw": draw}
+                    look = partial(_one, detecting.flips, **who, embedder=embedder, confusable=how == "confusable")
+                    yield {"part": "flips", **who, "how": how}, look
     for task in ("banking77", "sms_spam"):
         for share in SHARES:
             who = {"task": task, "share": share, "draw": 0}
-            yield {"part": "worth", **who}, lambda who=who: _worth(who, models, folder, embedder())
+            yield {"part": "worth", **who}, partial(_worth, bench=bench, **who)
 
 
-def _worth(who: Row, models: Models, folder: Path, embedder: Embedder) -> Iterator[Row]:
-    bench = bare(models, "", folder)
-    for approach, figures in detecting.worth(**who, bench=bench):
+def _worth(**who: Any) -> Iterator[Row]:
+    for approach, figures in detecting.worth(**who):
         yield {"approach": approach, **figures}
 
 
-def _one(row: Row) -> Iterator[Row]:
-    yield row
+def _one(look: Callable[..., Row], **who: Any) -> Iterator[Row]:
+    yield look(**who)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,14 @@ EXAMPLES, HELDOUT = 800, 300
 
 @dataclass
 class Remembering:
-    """An embedder that embeds a text once (`contract.Embedder`)."""
+    """An embedder that is loaded when it is needed and embeds a text once (`contract.Embedder`)."""
 
-    inner: Embedder
+    load: Callable[[], Embedder]
     _known: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def inner(self) -> Embedder:
+        return self.load()
 
     @property
     def name(self) -> str:

@@ -55,7 +55,7 @@ def _copies(rows: Rows, part: str, title: str) -> list[str]:
             cells = [_share(*same), _share(*near), percent(precision), f"{false:,}", f"{chosen[0]['before']:,}"]
             lines.append([task, percent(share), *cells])
     columns = ("data", "planted", "found, the same", "found, nearly the same", "precision", "false", "there before")
-    kinds = defaultdict(lambda: [0, 0])
+    kinds: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     for row in mine:
         for kind, (planted, found) in row["kinds"].items():
             kinds[kind][0] += planted
