@@ -11,6 +11,7 @@ from advisor.forgotten import what_it_forgot
 from advisor.gap import short_of_the_target
 from advisor.goal import Goal
 from advisor.grounded import what_it_invents, who_else_speaks
+from advisor.leaked import without_the_leaks
 from advisor.material import Material
 from advisor.reasons import TUNED
 from advisor.steadiness import next_time
@@ -238,6 +239,7 @@ def risks(material: Material) -> tuple[str, ...]:
         family = material.evaluations[named].family
         found.extend([_FAMILY_RISKS[family]] if family in _FAMILY_RISKS else [])
         found.extend(what_it_forgot(material.evaluations[named]) if family in TUNED else [])
+        found.extend(without_the_leaks(material.evaluations[named]))
         found.extend(what_it_invents(material.evaluations[named]))
         found.extend(who_else_speaks(material.evaluations[named]))
         found.extend(next_time(material.evaluations[named]))
