@@ -151,6 +151,8 @@ def _with_ceiling(decided: Decided, name: str) -> str:
 
 def _unsettled(decided: Decided, name: str) -> str:
     status, named = decided.statuses[name], decided.named
+    if status.state is State.OPEN:
+        return f"{start(name)} is not measured yet: {status.reason}."
     figure = percent(decided.evaluations[name].figure)
     if status.state is State.MEETS:
         also = f"{start(name)} also {decided.goal.meets_plainly} ({figure})"

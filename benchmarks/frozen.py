@@ -45,6 +45,7 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
         "look": asdict(benchmark.look),
         "sequential": benchmark.sequential,
         "slices": list(benchmark.slices),
+        "leaked": list(benchmark.leaked),
         "fingerprint": benchmark.fingerprint,
         "notes": list(benchmark.notes),
     }
@@ -101,6 +102,7 @@ def _thawed(values: Mapping[str, Any], folder: Path, allow_code: bool) -> Benchm
         look=Look(**values.get("look", {})),
         sequential=values.get("sequential", False),
         slices=tuple(values["slices"]),
+        leaked=tuple(values.get("leaked", ())),
         fingerprint=values["fingerprint"],
         notes=tuple(values["notes"]),
     )

@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.contract import BadInput
 from benchmarks.purse import Purse
-from benchmarks.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec
-from strategies.contract import Embedder, LanguageModel
+from benchmarks.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec, RerankerSpec
+from strategies.contract import Embedder, LanguageModel, Reranker
 from strategies.models.device import Placement, choose
 from strategies.models.known import KNOWN, KnownModel
 from strategies.models.weights import ModelUnavailable, Resolved, cached, resolve
@@ -30,12 +30,14 @@ class Models:
     accept_terms: bool = False
     dtype: str | None = None
     embedder_spec: EmbedderSpec = field(default_factory=EmbedderSpec)
+    reranker_spec: RerankerSpec | None = None
     base: Path = field(default_factory=Path)
     """What relative folders of models are relative to: the folder of the task spec."""
     purse: Purse | None = None
     """What servers may be paid; None: whatever they cost."""
     _ready: dict[str, LanguageModel] = field(default_factory=dict, repr=False)
     _embedder: Embedder | None = field(default=None, repr=False)
+    _reranker: Reranker | None = field(default=None, repr=False)
     _placement: Placement | None = field(default=None, repr=False)
     _remembers: bool = field(default=True, repr=False)
 
@@ -118,6 +120,24 @@ class Models:
                 remember=self._remembers,
             )
         return self._embedder
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """None where the task names none. Raises `BadInput` where there is no such cross-encoder."""
+        if self._reranker is None and self.reranker_spec is not None:
+            from strategies.models.reranking import LocalReranker
+
+            spec = self.reranker_spec
+            found = self._found(spec.name, spec.folder)
+            reranker = LocalReranker(
+                name=spec.name, folder=found.folder, fingerprint=found.fingerprint, device=self.placement.device
+            )
+            try:
+                _ = reranker.model
+            except ValueError as error:
+                raise BadInput(str(error)) from error
+            self._reranker = reranker
+        return self._reranker
 
     def remember(self, vectors: bool) -> None:
         """Says whether the embedder keeps the vectors of texts; also for one that is loaded later."""

@@ -581,7 +581,7 @@ def as_text(told: Verdict) -> str:
             story.costs,
             story.consistency,
             *(each for each in (story.rebuilds, story.changed, story.handover, story.grounding) if each.rows),
-            *(each for each in (story.planted, story.forgetting) if each.rows),
+            *(each for each in (story.coverage, story.leaks, story.planted, story.forgetting) if each.rows),
             story.differences,
             story.tuning,
         ),
