@@ -113,6 +113,7 @@ class Prepared:
             [candidate.name for candidate in self.candidates],
             [spec.model_dump(mode="json") for spec in self.models.specs],
             [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
+            *([self.models.reranker_spec.name] if self.models.reranker_spec else ()),
             vars(self.options),
             *(candidate.strategy.digest for candidate in self.candidates if isinstance(candidate.strategy, Recorded)),
         ]
@@ -244,12 +245,15 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     models = Models(
         spec.models,
         data_stays_here=spec.constraints.data_stays_here,
+        licences=spec.constraints.licences,
         accept_terms=wishes.accept_terms,
         dtype=wishes.dtype,
         embedder_spec=spec.embedder,
+        reranker_spec=spec.reranker,
         base=found.folder,
         purse=purse_of(spec, wishes.max_cost),
     )
+    models.check_licences()
     models.check_servers()
     limits = Limits(
         examples=wishes.examples,

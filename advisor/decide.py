@@ -17,6 +17,7 @@ from advisor.outlook import next_steps, would_change
 from advisor.reasons import Decided, reasons
 from advisor.slices import too_weak
 from advisor.triage import Situation, expect
+from advisor.unsteady import too_unsteady
 from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 from benchmarks.families import Family
@@ -172,7 +173,8 @@ def _ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark) -> Sta
             f"It costs {monthly.unit} {money(monthly.value or 0.0)} a month at {benchmark.volume:,} requests; "
             f"the task allows {money(limits.cost_per_month)}."
         )
-    reason = reason or too_weak(evaluation, benchmark) or forgot_too_much(evaluation, benchmark)
+    limits_of_measured = (too_weak, forgot_too_much, too_unsteady)
+    reason = reason or next((said for check in limits_of_measured if (said := check(evaluation, benchmark))), "")
     return Status(candidate=evaluation.candidate, state=State.RULED_OUT, reason=reason) if reason else None
 
 

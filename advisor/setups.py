@@ -32,8 +32,6 @@ def _of_setup(setup: Mapping[str, Any]) -> Iterator[str]:
     if not setup:
         return
     yield _examples(setup)
-    if not setup["form"].get("instructed", True):
-        yield "without the instruction"
     if setup.get("passages"):
         short = setup.get("passage_words", PASSAGE_WORDS) < PASSAGE_WORDS
         yield f"{counted(setup['passages'], 'short passage' if short else 'passage')}, {setup['mode']} search"

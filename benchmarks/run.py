@@ -138,6 +138,7 @@ class Run:
             "batches": self._of_models("batch_tokens"),
             "attention": self._of_models("attention"),
             "embedder": self.models.embedder_spec.name,
+            **({} if self.models.reranker is None else {"reranker": self.models.reranker.fingerprint}),
             "weights": {name: self.models.language(name).fingerprint for name in self._names()},
         }
 

@@ -9,18 +9,13 @@ from typing import Any
 
 import pytest
 
-from strategies.approaches.lora import FORMS, Lora
+from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
-from strategies.contract import Kind, Message, Strategy, Trial
-from strategies.finetuning.race import RECIPES, TIED, Entry, Race, Tuning, rows_of
+from strategies.contract import Kind, Strategy, Trial
+from strategies.finetuning.race import RECIPES, TIED
 from strategies.models.local import LocalModel
-from strategies.pipeline import Setup
-from strategies.prompting.rendering import Form
-from strategies.search import Look
-from strategies.selection import Kitchen
 from tests import tiny
 
-FORMED = [Setup(form=form) for form in FORMS]
 PAIRS = [
     (strategy, kind)
     for strategy in (Lora(), LoraRetrieval())
@@ -80,45 +75,3 @@ def test_where_the_budget_is_small_one_setup_is_trained_at_length_and_that_is_to
     _, long, told = raced(LoraRetrieval(), "qa", many)
     assert sorted(trial.configuration["setup"]["passages"] for trial in long) == [1, 3]
     assert told["configurations_tried"] == len(RECIPES) + 2
-
-
-def test_tuning_is_tried_without_the_instruction_too(model: LocalModel, tmp_path: Path) -> None:
-    bench = tiny.Bench(folder=tmp_path, language=model, tuning_tokens=80_000)
-    task = tiny.benchmark("qa", examples=60).task
-    _, long, _ = raced(Lora(), "qa", bench)
-    setups = [Setup.from_dict(trial.configuration["setup"]) for trial in long]
-    assert sorted(setup.form.instructed for setup in setups) == [False, True]
-    asked = {setup.form.instructed: Kitchen(task, bench).build(setup, task.examples) for setup in setups}
-    rows = {instructed: rows_of(pipeline, task.examples[:1])[0] for instructed, pipeline in asked.items()}
-    assert rows[True].prompt[0].content == task.instruction
-    assert rows[False].prompt == (Message("system", ""), rows[True].prompt[1])
-    assert model.count(rows[False].prompt) < model.count(rows[True].prompt)
-
-
-def long_entry(instructed: bool, scores: Sequence[float], loss: float) -> Entry:
-    return Entry(Tuning(Setup(form=Form(instructed=instructed)), RECIPES[0]), [Look(tuple(scores), ())], loss=loss)
-
-
-@pytest.mark.parametrize(
-    ("right", "loss", "instructed"),
-    [
-        ((60, 60), (0.50, 0.50), False),
-        ((60, 59), (0.50, 0.50), False),
-        ((60, 40), (0.50, 0.50), True),
-        ((60, 59), (0.50, 0.60), True),
-        ((60, 70), (0.50, 0.50), False),
-    ],
-    ids=["equal", "within noise", "worse answers", "higher loss", "better"],
-)
-def test_the_shorter_prompt_is_taken_where_answers_and_loss_are_as_good(
-    right: tuple[int, int], loss: tuple[float, float], instructed: bool, model: LocalModel, tmp_path: Path
-) -> None:
-    task = tiny.benchmark("qa", examples=60).task
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
-    entries = [
-        long_entry(kind, [1.0] * count + [0.0] * (96 - count), each)
-        for kind, count, each in zip((True, False), right, loss, strict=True)
-    ]
-    best_first = sorted(entries, key=lambda entry: -entry.score)
-    chosen = Race("lora", kitchen, FORMED)._cheapest_as_good(best_first)
-    assert chosen.tuning.setup.form.instructed == instructed

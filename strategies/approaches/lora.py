@@ -12,13 +12,10 @@ from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.rendering import Form
 from strategies.selection import Kitchen
 
-FORMS = (Form(), Form(instructed=False))
-"""The second asks with fewer tokens; it is taken where it is as good."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Lora:
-    """Zero-shot prompts, tuned, with the instruction or without it; labels by likelihood over the label set as everywhere."""
+    """Zero-shot prompts, tuned; labels by likelihood over the label set as everywhere."""
 
     name: ClassVar[str] = "lora"
     family: ClassVar[Family] = "finetuning"
@@ -29,7 +26,7 @@ class Lora:
         return ""
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        return fit_tuned(self.name, Kitchen(task, bench, calibrates=False), [Setup(form=form) for form in FORMS])
+        return fit_tuned(self.name, Kitchen(task, bench, calibrates=False), [Setup(form=Form())])
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)

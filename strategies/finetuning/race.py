@@ -25,7 +25,7 @@ from strategies.contract import (
 )
 from strategies.finetuning.checkpoints import discard
 from strategies.pipeline import Pipeline, Setup
-from strategies.search import Look, content_key, journalled, within_noise
+from strategies.search import Look, content_key, journalled
 from strategies.selection import Kitchen, evidence_of
 
 RECIPES = (
@@ -116,7 +116,7 @@ class Race:
         long = self._lengthen(leaders, self.bench.tuning_tokens - spent)
         for entry in (*long, *short):
             self._tell(entry)
-        best = self._cheapest_as_good(long)
+        best = long[0]
         if best.score < 0:
             raise DeadAdapter(best.problem or "no training improved the selection loss")
         setup = self._read_instead(best) or best.tuning.setup
@@ -138,12 +138,6 @@ class Race:
             self._long(leaders[place], (share - cases * looks[place], cases), (place, count)) for place in range(count)
         ]
         return sorted(long, key=lambda entry: -entry.score)
-
-    def _cheapest_as_good(self, long: Sequence[Entry]) -> Entry:
-        """Of those that are as good as the best, by answers and by loss alike, the one whose requests are the shortest."""
-        best = long[0]
-        as_good = [entry for entry in long if entry is best or _as_good(entry, best)]
-        return min(as_good, key=lambda entry: row_tokens(self.kitchen, entry.tuning.setup, self.task.folds[0].train))
 
     def _read_instead(self, entry: Entry) -> Setup | None:
         """The setup that reads answers off, where that was right more often than writing them on the same cases."""
@@ -269,13 +263,6 @@ class Race:
                 validation_loss=entry.loss if math.isfinite(entry.loss) else None,
             )
         )
-
-
-def _as_good(entry: Entry, best: Entry) -> bool:
-    """Whether the same answers were right within noise, and the validation loss is that of the best or lower."""
-    given, wanted = ([score for look in each.looks for score in look.scores] for each in (entry, best))
-    known = len(given) == len(wanted) > 0
-    return known and entry.loss <= TIED * best.loss and within_noise(wanted, given)
 
 
 def row_tokens(kitchen: Kitchen, setup: Setup, cases: Sequence[Case]) -> float:

@@ -90,6 +90,4 @@ def _has_system(prompt: Prompt) -> bool:
 def _without_system(prompt: Prompt) -> Prompt:
     """For templates that refuse a system turn: the instruction moves to the head of the first question."""
     system, first, *rest = prompt
-    if not system.content:
-        return (first, *rest)
     return (Message(first.role, f"{system.content}\n\n{first.content}"), *rest)

@@ -24,8 +24,6 @@ class Form:
     """`card_arrival` is written "card arrival"."""
     marked: bool = False
     """Inputs and answers carry the words "Input:" and "Output:"."""
-    instructed: bool = True
-    """The instruction stands before the question; a tuned model may have learnt it and be spared the tokens."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class Renderer:
         return f"Possible answers: {', '.join(words)}."
 
     def _instruction(self, listed: Sequence[str] | None) -> str:
-        text = self.task.instruction.strip() if self.form.instructed else ""
+        text = self.task.instruction.strip()
         if self.form.show_labels and self.task.labels:
             text += f"\n{self.listing(listed)}"
         return text
