@@ -32,6 +32,8 @@ class Agreement:
     wrong_twice_different: int
     right_then_wrong: int
     wrong_then_right: int
+    alpha: float | None = None
+    """Krippendorff's alpha of the two answers, right ones being one answer; None where all answers are one."""
 
     @property
     def pairs(self) -> int:
@@ -47,6 +49,19 @@ class Agreement:
     def same(self) -> float:
         """Share of pairs with the same answer (right twice counts as the same)."""
         return (self.right_twice + self.wrong_twice_same) / self.pairs if self.pairs else float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaks:
+    """The figure on held-out cases that stood among the examples, and without them."""
+
+    cases: int
+    figure: float
+    others: int
+    without: float
+    lower: float
+    """Two-sided 95 % interval of `without`."""
+    upper: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +134,18 @@ class Handover:
     """Mean score of these."""
     lower: float
     """One-sided bound on it, for all candidates together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """How right the surest answers are (`benchmarks/coverage.py`)."""
+
+    shares: tuple[float, ...]
+    """Of the held-out answers, the surest first: from all to few."""
+    figures: tuple[float, ...]
+    """Mean score of each."""
+    order: float | None
+    """The chance that it is surer of the better of two answers; 0.5: it cannot tell. None: all are alike."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.changed import CASES, asks_for_facts
-from benchmarks.consistency import PROBE_CASES
+from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, PARTS, sizes
 from benchmarks.models import Models
@@ -92,7 +92,8 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, furthe
     row = len(task.instruction) / CHARACTERS_A_TOKEN + asked + answer + 20
     if candidate.strategy.family in ("retrieval", "combined"):
         row += 160 if task.documents else 2 * (asked + answer)
-    answers = len(benchmark.heldout) + (320 if options.probes else 0)
+    drawn = (repeats(task.temperature) - 1) * PROBE_CASES
+    answers = len(benchmark.heldout) + (320 + drawn if options.probes else 0)
     reads = candidate.strategy.family in ("retrieval", "combined") and asks_for_facts(benchmark)
     answers += CASES if further.changed and reads else 0
     trained = Trains in candidate.strategy.needs

@@ -25,6 +25,8 @@ class Models:
 
     specs: Sequence[ModelSpec]
     data_stays_here: bool = False
+    licences: Sequence[str] = ()
+    """Those that weights may be under; empty: any."""
     accept_terms: bool = False
     dtype: str | None = None
     embedder_spec: EmbedderSpec = field(default_factory=EmbedderSpec)
@@ -70,6 +72,23 @@ class Models:
         for spec in self.specs:
             if spec.endpoint is not None:
                 self.language(spec.name)
+
+    def check_licences(self) -> None:
+        """Refuses weights under a licence that the task does not allow, before any are fetched. Raises `BadInput`."""
+        asked = [(spec.name, spec.folder) for spec in self.specs if spec.endpoint is None]
+        for name, folder in [*asked, (self.embedder_spec.name, self.embedder_spec.folder)]:
+            if folder is None and name in KNOWN:
+                self._allowed(name, KNOWN[name].licence)
+            elif folder is not None and self.licences:
+                self._found(name, folder)
+
+    def _allowed(self, name: str, licence: str) -> None:
+        if self.licences and licence.casefold() not in (each.casefold() for each in self.licences):
+            stated = "states no licence" if licence == "unknown" else f"comes under {licence}"
+            raise BadInput(
+                f"the model {name} {stated}, and the task allows {', '.join(self.licences)}. Name another model, or add the "
+                "licence to constraints.licences."
+            )
 
     def language(self, name: str) -> LanguageModel:
         if name not in self._ready:
@@ -144,9 +163,11 @@ class Models:
         if folder is not None and not Path(place).expanduser().is_dir():
             raise BadInput(f"the model {name} is to lie in {folder}, and there is no such folder. Correct the path.")
         try:
-            return resolve(place, accept_terms=self.accept_terms)
+            found = resolve(place, accept_terms=self.accept_terms)
         except ModelUnavailable as error:
             raise BadInput(str(error)) from error
+        self._allowed(name, found.licence)
+        return found
 
     def _local(self, spec: ModelSpec) -> LanguageModel:
         from strategies.models.local import LocalModel

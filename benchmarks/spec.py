@@ -44,12 +44,14 @@ class MetricSpec(BaseModel):
 
 
 class ConstraintsSpec(Section):
-    """What rules a candidate out: money a month, slow answers, weak parts, forgetting, and whether data may leave."""
+    """What rules a candidate out: money a month, slow answers, weak parts, forgetting, unsteady answers, data that leaves."""
 
     cost_per_month: Positive | None = None
     p95_latency_s: Positive | None = None
     slice_at_least: Share | None = None
     perplexity_ratio: Positive | None = None
+    same_at_least: Share | None = None
+    licences: tuple[Filled, ...] = ()
     data_stays_here: bool = False
 
 

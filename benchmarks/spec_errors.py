@@ -16,7 +16,10 @@ SPEC_KEYS = (
     *("metric", "margin", "pattern", "prices", "procedure", "upkeep"),
 )
 SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
-    "constraints": ("cost_per_month", "p95_latency_s", "slice_at_least", "perplexity_ratio", "data_stays_here"),
+    "constraints": (
+        *("cost_per_month", "p95_latency_s", "slice_at_least", "perplexity_ratio", "same_at_least"),
+        *("licences", "data_stays_here"),
+    ),
     "columns": ("input", "output", "id", "answers", "document_ids", "group", "time"),
     "prices": ("machine_hour", "currency", "models"),
     "upkeep": ("facts_months", "task_months", "labels", "label_price", "hours", "hour_price", "machine_hours"),
@@ -65,6 +68,8 @@ _SAMPLES: Mapping[str, str] = {
     "p95_latency_s": "p95_latency_s: 2",
     "slice_at_least": "slice_at_least: 0.6",
     "perplexity_ratio": "perplexity_ratio: 1.2",
+    "same_at_least": "same_at_least: 0.9",
+    "licences": "licences: [Apache-2.0, MIT]",
     "data_stays_here": "data_stays_here: true",
     "machine_hour": "machine_hour: 0.40",
     "currency": "currency: USD",

@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.assemble import MetricScore, fingerprint
+from benchmarks.assemble import MetricScore
 from benchmarks.contract import Benchmark
+from benchmarks.fingerprint import fingerprint
 from benchmarks.metrics import load as load_metric
 from benchmarks.models import Models
 from benchmarks.spec_models import ModelSpec
