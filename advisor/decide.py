@@ -17,8 +17,10 @@ from advisor.outlook import next_steps, would_change
 from advisor.reasons import Decided, reasons
 from advisor.slices import too_weak
 from advisor.triage import Situation, expect
+from advisor.unsteady import too_unsteady
 from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
+from benchmarks.families import Family
 from benchmarks.prices import MachinePrices
 
 Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
@@ -87,7 +89,7 @@ def recommend(
 
 def has_scores(status: Status) -> bool:
     """True where the figures of the candidate may be used."""
-    return status.state not in (State.INVALID, State.CANNOT_RUN, State.SKIPPED)
+    return status.state not in (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN)
 
 
 # ---------------------------------------------------------------- statuses
@@ -106,15 +108,34 @@ def _statuses(
         if status is not None:
             settled[name] = status
     open_to_test = [evaluation for name, evaluation in by_name.items() if name not in settled]
+    waiting = [name for name, status in settled.items() if status.state is State.OPEN]
     shared = sharing(open_to_test, benchmark, cheapest_first)
+    if waiting:
+        shared = _sharing_with(len(waiting), len(open_to_test), shared)
     if benchmark.target is not None:
         tested = family_statuses(open_to_test, benchmark.target, shared)
     elif benchmark.margin is not None:
         tested = margin_statuses(open_to_test, benchmark.margin, shared.alpha)
+        if waiting:
+            tested = tuple(_beside_unknown(status) for status in tested)
     else:
         why = "There is no target, so it is compared and not judged."
         tested = tuple(Status(candidate=each.candidate, state=State.COMPARED, reason=why) for each in open_to_test)
     return settled | {status.candidate: status for status in tested}, shared.procedure
+
+
+def _sharing_with(waiting: int, tested: int, shared: Family) -> Family:
+    """The error, of which those that are not measured yet keep their part: what is shown now stays shown when they are."""
+    share = tested / (tested + waiting)
+    return Family(alpha=shared.alpha * share, any_target=True, sequential=shared.sequential)
+
+
+def _beside_unknown(status: Status) -> Status:
+    """With a margin: the best may be among those that are not measured yet."""
+    if status.state is not State.MEETS:
+        return status
+    why = "Whether it lies within the margin of the best is not known before all approaches are measured."
+    return replace(status, state=State.UNDECIDED, reason=why, more_cases=None)
 
 
 def _unusable(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:
@@ -152,7 +173,8 @@ def _ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark) -> Sta
             f"It costs {monthly.unit} {money(monthly.value or 0.0)} a month at {benchmark.volume:,} requests; "
             f"the task allows {money(limits.cost_per_month)}."
         )
-    reason = reason or too_weak(evaluation, benchmark) or forgot_too_much(evaluation, benchmark)
+    limits_of_measured = (too_weak, forgot_too_much, too_unsteady)
+    reason = reason or next((said for check in limits_of_measured if (said := check(evaluation, benchmark))), "")
     return Status(candidate=evaluation.candidate, state=State.RULED_OUT, reason=reason) if reason else None
 
 
@@ -168,9 +190,12 @@ def _outcome(
         return _Outcome(verdict="compared", best=best)
     meeting = [name for name in usable if statuses[name].state is State.MEETS]
     undecided = [name for name in usable if statuses[name].state is State.UNDECIDED]
+    waiting = tuple(name for name in ranking.order if statuses[name].state is State.OPEN)
     if not meeting:
-        return _Outcome(verdict="undecided" if undecided else "nothing meets", best=best, unsettled=tuple(undecided))
+        open_still = (*undecided, *waiting)
+        return _Outcome(verdict="undecided" if open_still else "nothing meets", best=best, unsettled=open_still)
     safe, unsettled = settled(meeting, undecided, ranking)
+    unsettled = (*unsettled, *waiting)
     return _Outcome(
         verdict="safe but cheaper undecided" if unsettled else "choose", safe=safe, best=best, unsettled=unsettled
     )

@@ -47,6 +47,9 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
             "Set a target in the task spec (0.9 for 90 %) to get a verdict from the same measurements, or a margin (0.05) "
             "if coming within 5 points of the best is enough."
         )
+    if waiting := decided.having(State.OPEN):
+        verb = "is" if len(waiting) == 1 else "are"
+        steps.insert(0, f"Go on with the same command and --resume: {listed(waiting)} {verb} not measured yet.")
     broken = decided.having(State.INVALID, State.CANNOT_RUN)
     if broken:
         steps.append(f"See why {listed(broken)} could not be judged, and run again if it matters.")

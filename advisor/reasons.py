@@ -13,6 +13,7 @@ from advisor.forgotten import perhaps_forgot_too_much
 from advisor.goal import Goal
 from advisor.slices import perhaps_too_weak
 from advisor.triage import CLASSIC_MISTAKE, Expectation
+from advisor.unsteady import perhaps_too_unsteady
 from advisor.wording import (
     about,
     amount,
@@ -150,6 +151,8 @@ def _with_ceiling(decided: Decided, name: str) -> str:
 
 def _unsettled(decided: Decided, name: str) -> str:
     status, named = decided.statuses[name], decided.named
+    if status.state is State.OPEN:
+        return f"{start(name)} is not measured yet: {status.reason}."
     figure = percent(decided.evaluations[name].figure)
     if status.state is State.MEETS:
         also = f"{start(name)} also {decided.goal.meets_plainly} ({figure})"
@@ -272,6 +275,7 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
         )
     yield from perhaps_too_weak(decided.evaluations[name], decided.benchmark)
     yield from perhaps_forgot_too_much(decided.evaluations[name], decided.benchmark)
+    yield from perhaps_too_unsteady(decided.evaluations[name], decided.benchmark)
     if limits.cost_per_month is not None and in_money(decided.costs[name]):
         value = monthly.value or 0.0
         if value > limits.cost_per_month:

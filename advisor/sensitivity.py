@@ -29,6 +29,7 @@ class Outcome:
 
     safe: str | None
     unsettled: tuple[str, ...]
+    """By name: their order says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +52,9 @@ class Question:
         meeting = [name for name in within if name in self.meeting]
         undecided = [name for name in within if name not in self.meeting]
         if not meeting:
-            return Outcome(safe=None, unsettled=tuple(undecided))
+            return Outcome(safe=None, unsettled=tuple(sorted(undecided)))
         safe, unsettled = settled(meeting, undecided, rank(bills, self.evaluations))
-        return Outcome(safe=safe, unsettled=unsettled)
+        return Outcome(safe=safe, unsettled=tuple(sorted(unsettled)))
 
 
 Turned = Callable[[float], Sequence[Costs]]

@@ -33,6 +33,9 @@ from benchmarks.checked import Latency
 from benchmarks.contract import Benchmark, Evaluation, State
 from strategies.contract import Step
 
+_WITHOUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN)
+"""States of candidates without figures that may be shown."""
+
 _SHORT_STEPS: tuple[Step, ...] = ("search", "index", "training")
 
 
@@ -247,8 +250,7 @@ def picture(material: Material) -> Picture:
     measured = [
         (status, material.evaluations[status.candidate])
         for status in material.statuses
-        if math.isfinite(material.evaluations[status.candidate].figure)
-        and status.state not in (State.INVALID, State.CANNOT_RUN, State.SKIPPED)
+        if math.isfinite(material.evaluations[status.candidate].figure) and status.state not in _WITHOUT
     ]
     return Picture(
         title=f"{metric_name(material.benchmark.metric.name)} against the cost of {counted(months, 'month')}",
@@ -277,7 +279,7 @@ def _figure(evaluation: Evaluation, status: Status, benchmark: Benchmark) -> str
     With a margin the bounds say how many points it lies below the best: `84 % (<= 3 below)`.
     """
     target = benchmark.target
-    if not math.isfinite(evaluation.figure) or status.state in (State.INVALID, State.CANNOT_RUN, State.SKIPPED):
+    if not math.isfinite(evaluation.figure) or status.state in _WITHOUT:
         return NONE
     figure = percent(evaluation.figure)
     if benchmark.margin is not None and status.lower is not None and status.upper is not None:

@@ -15,7 +15,7 @@ from advisor.leaked import without_the_leaks
 from advisor.material import Material
 from advisor.reasons import TUNED
 from advisor.steadiness import next_time
-from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
+from advisor.wording import about, amount, counted, digits, full, listed, metric_name, percent, start
 from benchmarks.contract import Benchmark, Look, Procedure, State
 
 _FAMILY_RISKS = {
@@ -251,7 +251,8 @@ def risks(material: Material) -> tuple[str, ...]:
         unstable = [each for each in material.evaluations[named].agreements if each.pairs and each.same < 0.95]
         for check in unstable:
             changed = percent(1 - check.same)
-            found.append(f"{start(named)} changes its answer in {changed} of the pairs of the check {check.name}.")
+            again = f"{named} changes its answer in {changed} of the cases when it is asked again: {check.says}"
+            found.append(full(again))
     found.append("Timings come from one machine and one load; on another machine costs and latency differ.")
     return tuple(found)
 
@@ -291,6 +292,8 @@ def _rival(material: Material, named: str) -> str:
     if status.state is State.MEETS:
         also = f"{start(name)} {Goal.of(material.benchmark).meets_it} too"
         return f"{also}, but the costs of the two cannot be compared without another price."
+    if status.state is State.OPEN:
+        return f"{start(name)} is not measured yet, and may be cheaper."
     more = f"; {about(status.more_cases, 'more held-out case')} would decide" if status.more_cases else ""
     saved = saving(material.ranking, named, name, material.benchmark.horizon_months)
     if saved is not None:
@@ -302,6 +305,9 @@ def _rival(material: Material, named: str) -> str:
 
 def _nearest(material: Material) -> str:
     undecided = [status for status in material.statuses if status.state is State.UNDECIDED]
+    if not undecided:
+        waiting = [status.candidate for status in material.statuses if status.state is State.OPEN]
+        return f"{start(listed(waiting))} {'is' if len(waiting) == 1 else 'are'} not measured yet."
     names = [f"{each.candidate} ({percent(material.evaluations[each.candidate].figure)})" for each in undecided]
     needed = [(each.more_cases, each.candidate) for each in undecided if each.more_cases is not None]
     sentence = f"{start(listed(names))} may."

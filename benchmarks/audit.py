@@ -129,6 +129,16 @@ def _overlap(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Find
             what_to_do="They are left out too, unless they are more than a fifth of the examples.",
             severity="note",
         )
+    if reworded := found.reworded:
+        yield Finding(
+            kind="reworded overlap",
+            count=len(reworded),
+            examples=ids(case for case in examples if case.id in reworded),
+            says=f"{many(len(reworded), 'example has', 'examples have')} the words of a held-out case, in another order or with "
+            "one more, and its answer.",
+            what_to_do="They stay, since two people may have written them. Take out those that were copied.",
+            severity="note",
+        )
 
 
 def _by_input(cases: Sequence[Case]) -> list[list[Case]]:

@@ -91,6 +91,10 @@ class Constraints:
     """Mean score that is asked of every part of the cases, by the task's slices."""
     perplexity_ratio: float | None = None
     """How many times as perplexing as for its base general text may be for a tuned model."""
+    same_at_least: float | None = None
+    """Share of answers that have to stay the same under harmless edits."""
+    licences: tuple[str, ...] = ()
+    """Under which the weights of a model may be; empty: any."""
     data_stays_here: bool = False
 
 
@@ -182,6 +186,8 @@ class State(StrEnum):
     RULED_OUT = "ruled out"
     SKIPPED = "skipped"
     CANNOT_RUN = "cannot run"
+    OPEN = "not measured yet"
+    """The run was stopped before."""
     COMPARED = "compared"
     """There is neither target nor margin, so nothing was decided."""
 

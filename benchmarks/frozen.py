@@ -93,7 +93,9 @@ def _thawed(values: Mapping[str, Any], folder: Path, allow_code: bool) -> Benchm
         shown_metrics=tuple(thawed_metric(row, folder, allow_code) for row in values["shown_metrics"]),
         target=values["target"],
         margin=values.get("margin"),
-        constraints=Constraints(**values["constraints"]),
+        constraints=Constraints(
+            **{**values["constraints"], "licences": tuple(values["constraints"].get("licences", ()))}
+        ),
         volume=values["volume"],
         horizon_months=values["horizon_months"],
         procedure=values.get("procedure", "holm"),  # Runs from before there was a choice.

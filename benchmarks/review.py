@@ -101,6 +101,8 @@ def concerns(material: Material, doubted: Sequence[Doubt]) -> list[Concern]:
             of("example", case).why.append("the input of a held-out case: left out of every run")
         elif case.id in leaks.near:
             of("example", case).why.append("nearly the input of a held-out case")
+        elif case.id in leaks.reworded:
+            of("example", case).why.append("the words and the answer of a held-out case: stays unless you take it out")
     for side, group in ((side, group) for side, several in groups.items() for group in several):
         inputs = [normalised(case.input) for case in group]
         for case, text in zip(group, inputs, strict=True):

@@ -22,7 +22,7 @@ from benchmarks.contract import BadInput, Constraints, Procedure
 from benchmarks.formats.clean import harmless
 from benchmarks.paths import inside
 from benchmarks.spec_errors import spec_sentence
-from benchmarks.spec_models import DEFAULT_MODEL, EmbedderSpec, ModelSpec, distinct_models
+from benchmarks.spec_models import DEFAULT_MODEL, EmbedderSpec, ModelSpec, RerankerSpec, distinct_models
 from benchmarks.spec_values import Filled, Margin, NotNegative, Number, Positive, Section, Share, Whole
 from benchmarks.yaml_text import Place, YamlText, read_yaml
 from strategies.contract import Kind
@@ -44,12 +44,14 @@ class MetricSpec(BaseModel):
 
 
 class ConstraintsSpec(Section):
-    """What rules a candidate out: money a month, slow answers, weak parts, forgetting, and whether data may leave."""
+    """What rules a candidate out: money a month, slow answers, weak parts, forgetting, unsteady answers, data that leaves."""
 
     cost_per_month: Positive | None = None
     p95_latency_s: Positive | None = None
     slice_at_least: Share | None = None
     perplexity_ratio: Positive | None = None
+    same_at_least: Share | None = None
+    licences: tuple[Filled, ...] = ()
     data_stays_here: bool = False
 
 
@@ -131,6 +133,7 @@ class Spec(Section):
     slices: tuple[str, ...] = ()
     models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)] = (ModelSpec(name=DEFAULT_MODEL),)
     embedder: EmbedderSpec = EmbedderSpec()
+    reranker: RerankerSpec | None = None
     columns: Columns = Columns()
     prices: Prices = Prices()
     upkeep: UpkeepSpec = UpkeepSpec()
@@ -140,7 +143,7 @@ class Spec(Section):
     def _empty_section(cls, value: object) -> object:
         return {} if value is None else value
 
-    @field_validator("metric", "embedder", mode="before")
+    @field_validator("metric", "embedder", "reranker", mode="before")
     @classmethod
     def _named(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value

@@ -179,8 +179,8 @@ class Pipeline:
         if lessons:
             found = [self.sources.taught(Shown(case, had)) for case, had in zip(lessons, found, strict=True)]
         return [
-            self._within_context(query.key, Parts(text, *parts), cut)
-            for query, (text, cut), *parts in zip(queries, trimmed, shown, found, listed, strict=True)
+            self._within_context(query.key, Parts(text, cases, passages, labels), cut)
+            for query, (text, cut), cases, passages, labels in zip(queries, trimmed, shown, found, listed, strict=True)
         ]
 
     def _within_context(self, key: str, parts: Parts, cut: bool) -> Request:
@@ -358,6 +358,8 @@ def load_pipeline(folder: Path, bench: Workbench) -> Pipeline:
     setup = Setup.from_dict(manifest["setup"])
     cases = tuple(case_from(row) for row in manifest["examples"])
     index = PassageIndex.load(folder / "index", bench.embedder) if (folder / "index").is_dir() else None
+    if index is not None and setup.mode == "reranked":
+        index = replace(index, reranker=bench.reranker)
     prior = manifest["prior"]
     return Pipeline(
         task=Task(

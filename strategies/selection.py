@@ -56,7 +56,8 @@ class Kitchen:
     def index(self, words: int = PASSAGE_WORDS) -> PassageIndex | None:
         """The documents in passages of at most so many words; None without documents."""
         if words not in self._indexes and self.task.documents:
-            self._indexes[words] = PassageIndex.build(self.task.documents, self.bench.embedder, words)
+            index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
+            self._indexes[words] = replace(index, reranker=self.bench.reranker)
         return self._indexes.get(words)
 
     def build(self, setup: Setup, cases: Sequence[Case], adapter: Path | None = None) -> Pipeline:
@@ -80,8 +81,9 @@ class Kitchen:
             return "hybrid"
         cases = drawn(self.task.examples, self.bench.seed)[:MODE_CASES]
         texts = [case.input for case in cases]
-        hits = {mode: sum(map(holds, map(Shown, cases, index.search(texts, MODE_PASSAGES, mode)))) for mode in MODES}
-        return max(MODES, key=hits.__getitem__)
+        modes: tuple[Mode, ...] = MODES if self.bench.reranker is None else (*MODES, "reranked")
+        hits = {mode: sum(map(holds, map(Shown, cases, index.search(texts, MODE_PASSAGES, mode)))) for mode in modes}
+        return max(modes, key=hits.__getitem__)
 
     def reading(self, setup: Setup) -> Reading | None:
         """How answers to a question could be read off the passages that this setup shows; None where they cannot."""

@@ -218,6 +218,18 @@ def ruled_out_by_latency() -> Bakeoff:
     )
 
 
+@situation
+def ruled_out_by_answers_that_change() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(279, 300), seconds=0.1, agreements=[edits(70, 5, 25)]),
+            evaluation_of("retrieval", scores_of(279, 300, 3), seconds=0.2, agreements=[edits(80, 8, 12)]),
+            evaluation_of("lora", scores_of(282, 300, 5), seconds=0.4, agreements=[edits(92, 5, 3)]),
+        ),
+        benchmark=benchmark_of(constraints=Constraints(same_at_least=0.9)),
+    )
+
+
 def forgot(ratio: float, reach: float) -> Forgetting:
     return Forgetting(
         texts=36,

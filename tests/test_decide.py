@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -278,6 +279,46 @@ def test_figures_from_other_cases_are_invalid(change: dict[str, object]) -> None
     found = decided(other, evaluation_of("prompting", scores_of(290, 300)))
     assert states(found)["lora"] is State.INVALID
     assert found.choice == "prompting"
+
+
+def not_yet(name: str) -> Evaluation:
+    problem = "300 held-out cases were not answered yet"
+    return dataclasses.replace(evaluation_of(name, ()), figure=math.nan, state=State.OPEN, problem=problem)
+
+
+def test_nothing_is_settled_while_an_approach_is_not_measured_yet() -> None:
+    meets, misses = evaluation_of("prompting", scores_of(290, 300)), evaluation_of("majority", scores_of(100, 300))
+    found = decided(misses, meets, not_yet("lora"))
+    assert (found.verdict, found.safe, found.choice) == ("safe but cheaper undecided", "prompting", None)
+    assert found.cheaper_undecided == ("lora",)
+    assert "Lora is not measured yet: 300 held-out cases were not answered yet." in found.reasons
+    assert found.next_steps[0] == "Go on with the same command and --resume: lora is not measured yet."
+    assert decided(misses, not_yet("lora")).verdict == "undecided"
+    assert decided(not_yet("lora")).verdict == "undecided"
+    beside_the_best = decided(
+        meets, not_yet("lora"), benchmark=dataclasses.replace(benchmark_of(target=None), margin=0.05)
+    )
+    assert states(beside_the_best)["prompting"] is State.UNDECIDED
+
+
+def test_what_is_shown_beside_unmeasured_approaches_stays_shown_when_they_are_measured() -> None:
+    """And beside enough of them a figure proves nothing that alone would have."""
+    dice = np.random.default_rng(0)
+    kept = 0
+    for _ in range(40):
+        measured = [evaluation_of(f"m{n}", scores_of(int(dice.integers(240, 270)), 300)) for n in range(3)]
+        names = [f"later {n}" for n in range(int(dice.integers(1, 6)))]
+        first = states(decided(*measured, *map(not_yet, names)))
+        later = [evaluation_of(name, scores_of(int(dice.integers(200, 300)), 300)) for name in names]
+        last = states(decided(*measured, *later))
+        for each in measured:
+            if first[each.candidate] in (State.MEETS, State.MISSES):
+                kept += 1
+                assert last[each.candidate] is first[each.candidate]
+    assert kept > 20
+    close = evaluation_of("prompting", scores_of(251, 300))
+    assert states(decided(close))["prompting"] is State.MEETS
+    assert states(decided(close, *map(not_yet, map(str, range(30)))))["prompting"] is State.UNDECIDED
 
 
 def test_a_bill_without_its_evaluation_is_refused() -> None:

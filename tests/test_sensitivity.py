@@ -45,7 +45,7 @@ def found(given: Bakeoff) -> dict[tuple[str, bool], Flip]:
 
 
 def named(told: Recommendation) -> tuple[str | None, tuple[str, ...]]:
-    return told.safe, told.cheaper_undecided
+    return told.safe, tuple(sorted(told.cheaper_undecided))
 
 
 def hour(given: Bakeoff, factor: float) -> Bakeoff:

@@ -143,9 +143,11 @@ def test_overlap_tells_equal_from_nearly_equal() -> None:
     heldout = [_case(number) for number in range(20)]
     equal = Case(id="equal", input=heldout[3].input.upper(), output="x")
     near = Case(id="near", input=heldout[4].input + " ok", output="x")
-    found = overlapping([equal, near, _case(99)], heldout)
-    assert (found.same, found.near) == (frozenset({"equal"}), frozenset({"near"}))
-    assert found.heldout == {heldout[3].id, heldout[4].id}
+    reworded = Case(id="reworded", input=" ".join(heldout[5].input.split()[::-1]), output=heldout[5].output)
+    found = overlapping([equal, near, reworded, _case(99)], heldout)
+    assert [found.same, found.near, found.reworded] == [frozenset({name}) for name in ("equal", "near", "reworded")]
+    assert found.all == {"equal", "near", "reworded"}
+    assert found.heldout == {heldout[3].id, heldout[4].id}, "of the reworded ones nothing is left out"
 
 
 def test_reworded_cases_are_alike_where_the_answer_is_too() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.forecast import Forecast
 
 ASK_ABOVE_MINUTES = 60
+_REUSED = "what {} found in searches and trainings is taken over where it is the same"
 
 
 @click.command(name="run", short_help="Compare the approaches and recommend one.")
@@ -40,6 +41,11 @@ ASK_ABOVE_MINUTES = 60
     "--reuse",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Take over searches and trainings of the run in that folder: same examples, other held-out cases or target.",
+)
+@click.option(
+    "--fork",
+    type=click.Path(path_type=Path),
+    help="Go on from the run in that folder with other approaches or another target: what is still valid is not done again.",
 )
 @click.option(
     "--target", type=float, help="Share of cases that must be right, between 0 and 1, in place of the spec's."
@@ -101,6 +107,9 @@ ASK_ABOVE_MINUTES = 60
     "--max-cost",
     type=float,
     help="Money that servers may be paid for the whole run, in the currency of the task's prices; then it stops.",
+)
+@click.option(
+    "--max-hours", type=float, help="Then stop, tell what is measured so far, and leave the rest to --resume."
 )
 @click.option("--probes/--no-probes", default=True, show_default=True, help="Measure consistency and latency.")
 @click.option(
@@ -183,10 +192,12 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "stop_when_decided",
         "economical",
         "max_cost",
+        "max_hours",
         "shard",
         "accept_terms",
         "allow_code",
         "reuse",
+        "fork",
     )
     return Wishes(
         **{name: given[name] for name in names},  # type: ignore[arg-type]  # click has checked them
@@ -225,7 +236,8 @@ def _say_before(prepared: Prepared) -> None:
         say(f"note: {seen_before(benchmark.look)}")
     say(f"models: {', '.join(prepared.models.names)} on {prepared.models.placement}")
     if prepared.reuse is not None:
-        say(f"searches and trainings of {prepared.reuse.name} are taken over where they are the same, with their cost")
+        what = "finished work of {} is taken over where it is still valid" if prepared.fork else _REUSED
+        say(what.format(prepared.reuse.name) + ", with its cost")
 
 
 def _says_what_is_missing(prepared: Prepared) -> bool:

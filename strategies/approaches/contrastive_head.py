@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -33,7 +33,9 @@ from strategies.search import Look, content_key, journalled
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverse regularisation of the head, chosen by the selection parts; every one is tried on the same trained embedder."""
 EPOCHS, LEARNING_RATE = 8, 5e-5
-"""At most so many epochs: as many as half of the budget pays for."""
+"""At most so many epochs: as many as the budget pays for."""
+TRAINED = 2
+"""Tokens of the budget that a token of training counts for."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class ContrastiveHead:
         best = max(STRENGTHS, key=scores.__getitem__)
         for strength, score in scores.items():
             configuration = {"C": strength, "epochs": epochs}
-            cases, tokens = len(rows[strength]), sum(look.tokens for look in looks) // len(STRENGTHS)
+            cases, tokens = len(rows[strength]), sum(look.notes["tokens"] for look in looks) // len(STRENGTHS)
             bench.tried(Trial(approach=self.name, configuration=configuration, score=score, cases=cases, tokens=tokens))
         record = {
             "C": best,
@@ -107,12 +109,13 @@ class ContrastiveHead:
         """As many as the budget pays for on all folds; a token of training counts as two."""
         folds = [[case.input for case in fold.train] for fold in task.folds]
         tokens = sum(_trainable(bench).count(texts) for texts in folds)
-        return max(1, min(EPOCHS, int(bench.tuning_tokens / (2 * max(1, tokens)))))
+        return max(1, min(EPOCHS, int(bench.tuning_tokens / (TRAINED * max(1, tokens)))))
 
     def _fold(self, task: Task, bench: Workbench, epochs: int, number: int) -> Look:
         """What each strength answers on the selection part of one fold, after one training on the other part."""
         fold = task.folds[number]
-        part = ("contrastive", epochs, number, [[case.id for case in each] for each in (fold.train, fold.selection)])
+        ids = [[case.id for case in each] for each in (fold.train, fold.selection)]
+        part = ("contrastive", bench.embedder.fingerprint, epochs, ids)
         bench.progress(number, len(task.folds), f"{self.name}: training the embedder")
         (look,) = journalled(bench, [part], lambda _: [self._measured(task, bench, epochs, number)])
         for usage in look.usage:
@@ -122,15 +125,15 @@ class ContrastiveHead:
     def _measured(self, task: Task, bench: Workbench, epochs: int, number: int) -> Look:
         fold, folder = task.folds[number], bench.folder / "adapters" / f"embedder-fold-{number}"
         try:
-            embedder, usage = _trained(bench, (fold.train, epochs), folder)
+            embedder, tokens, usage = _trained(bench, (fold.train, epochs), folder)
+            embedder.remember = True  # All heads look at the same vectors.
             vectors = embedder.embed([case.input for case in fold.train])
             wanted = [case.output for case in fold.train]
             heads = {each: TunedHead(embedder, Head.fit(vectors, wanted, each)) for each in STRENGTHS}
-            kept = replace(embedder, remember=True)  # All heads look at the same vectors.
-            notes = {str(each): looked(task, number, replace(head, embedder=kept)) for each, head in heads.items()}
+            notes = {str(each): looked(task, number, head) for each, head in heads.items()}
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return Look((), (usage,), notes)
+        return Look((), (usage,), {**notes, "tokens": TRAINED * tokens})
 
     def _whole(self, task: Task, bench: Workbench, record: Mapping[str, Any]) -> TunedHead:
         """Trained on all examples; taken from the run's folder where that was done before."""
@@ -139,7 +142,7 @@ class ContrastiveHead:
         folder, known = bench.folder / "adapters" / key[:24], bench.journal.get(key)
         if known is None or not folder.is_dir():
             bench.progress(0, 1, f"{self.name}: training on all {len(inputs)} examples")
-            _, usage = _trained(bench, (task.examples, record["epochs"]), folder)
+            _, _, usage = _trained(bench, (task.examples, record["epochs"]), folder)
             known = {"usage": asdict(usage)}
             bench.journal.put(key, known)
         bench.record(Usage(**known["usage"]))
@@ -168,8 +171,11 @@ def _trainable(bench: Workbench) -> LocalEmbedder:
     return bench.embedder
 
 
-def _trained(bench: Workbench, on: tuple[Sequence[Case], int], folder: Path) -> tuple[LocalEmbedder, Usage]:
-    """The embedder trained on (cases, epochs) into the folder, which is made anew, and what that cost."""
+def _trained(bench: Workbench, on: tuple[Sequence[Case], int], folder: Path) -> tuple[LocalEmbedder, int, Usage]:
+    """The embedder trained on (cases, epochs) into the folder, which is made anew, the tokens read, and what that cost.
+
+    Tokens of an embedder are none that anybody would be billed for: its cost is its seconds.
+    """
     (cases, epochs), start = on, time.perf_counter()
     shutil.rmtree(folder, ignore_errors=True)
     lessons = Lessons(
@@ -181,7 +187,7 @@ def _trained(bench: Workbench, on: tuple[Sequence[Case], int], folder: Path) -> 
     embedder = _trainable(bench)
     tokens = embedder.tuned(lessons, folder, bench.seed)
     seconds = time.perf_counter() - start
-    return embedder.at(folder), Usage(model=embedder.name, step="training", prompt_tokens=tokens, seconds=seconds)
+    return embedder.at(folder), tokens, Usage(model=embedder.name, step="training", seconds=seconds)
 
 
 CANDIDATES: tuple[Strategy, ...] = (ContrastiveHead(),)

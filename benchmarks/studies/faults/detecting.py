@@ -75,8 +75,7 @@ def leaks(task: str, share: float, draw: int) -> Row:
     known = overlapping(examples, heldout)
     planted = _planted(heldout, round(share * len(examples)), dice)
     found = overlapping([*examples, *planted.values()], heldout)
-    flagged = (found.same | found.near) - known.same - known.near
-    return _found_of(planted, flagged) | {"before": len(known.same | known.near)}
+    return _found_of(planted, found.all - known.all) | {"before": len(known.all)}
 
 
 def duplicates(task: str, share: float, draw: int) -> Row:

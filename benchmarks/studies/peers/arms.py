@@ -29,9 +29,9 @@ SETFIT = Peer(
 LLAMA_INDEX = Peer(
     name="llama-index",
     requirements=(
-        "llama-index-core==0.14.0",
-        "llama-index-embeddings-huggingface==0.6.0",
-        "llama-index-retrievers-bm25==0.6.0",
+        "llama-index-core==0.14.25",
+        "llama-index-embeddings-huggingface==0.8.0",
+        "llama-index-retrievers-bm25==0.8.0",
         "torch==2.13.0",
     ),
 )

@@ -51,11 +51,11 @@ class Place:
         return self.prepared.assembly.benchmark
 
 
-def performed(part: Part, place: Place) -> Found:
-    """Raises `BadInput` where a peer cannot be installed or fails."""
+def performed(part: Part, place: Place, without: Sequence[str] = ()) -> Found:
+    """Raises `BadInput` where a peer cannot be installed or fails. `without` names approaches of ours to leave out."""
     if part.arm.peer is not None:
         return _by_peer(part, place)
-    return _searched(place) if part.arm.family is None else _by_ours(part, place)
+    return _searched(place) if part.arm.family is None else _by_ours(part, place, without)
 
 
 # ---------------------------------------------------------------- peers
@@ -96,18 +96,19 @@ def _by_peer(part: Part, place: Place) -> Found:
 # ---------------------------------------------------------------- ours
 
 
-def _by_ours(part: Part, place: Place) -> Found:
+def _by_ours(part: Part, place: Place, without: Sequence[str]) -> Found:
     """Every approach of the family is fitted; the one that is best on the selection cases answers."""
     task, start = place.benchmark.task, time.perf_counter()
-    suited = [each for each in approaches() if each.family == part.arm.family and not each.unsuitable(task)]
+    family = [each for each in approaches() if each.family == part.arm.family and each.name not in without]
+    suited = [each for each in family if not each.unsuitable(task)]
     with tempfile.TemporaryDirectory() as folder:
         fits: dict[str, tuple[Fitted, float]] = {}
         for strategy in suited:
             bench = _bench(part, place, strategy, Path(folder))
             fitted = strategy.fit(task, bench)
-            chosen = dict(fitted.describe())
-            score = chosen.get("selection_score", untuned(strategy, task, bench).get("selection_score", 0.0))
-            fits[strategy.name] = fitted, float(score)
+            known = dict(fitted.describe())
+            chosen = known if "selection_score" in known else untuned(strategy, task, bench)
+            fits[strategy.name] = fitted, float(chosen["selection_score"])
         best = max(fits, key=lambda name: fits[name][1])
         fitting = time.perf_counter() - start
         queries = [Query.of(case.input) for case in place.benchmark.heldout]

@@ -39,7 +39,8 @@ class Comparison:
         """Mean differences of resampled samples of resampled cases."""
         rows = [np.asarray(row) for row in self.differences]
         means = np.stack([row[dice.integers(0, len(row), (DRAWS, len(row)))].mean(1) for row in rows])
-        return means[dice.integers(0, len(rows), (DRAWS, len(rows))), np.arange(DRAWS)[:, None]].mean(1)
+        drawn: Floats = means[dice.integers(0, len(rows), (DRAWS, len(rows))), np.arange(DRAWS)[:, None]].mean(1)
+        return drawn
 
 
 def comparisons(folder: Path) -> tuple[list[Comparison], list[Part]]:
