@@ -225,4 +225,7 @@ def test_what_is_saved_a_month_is_the_difference_of_two_bills_with_what_is_got_i
 def test_costs_that_tie_or_are_not_known_are_said_to_be_so() -> None:
     assert any("about as much as" in line for line in SITUATIONS["tie_in_cost"]().told().story.a_month)
     unknown = SITUATIONS["unknown_price"]().told().story
-    assert "It cannot be compared with the cost of prompting (93 %), which is not known or in another unit." in unknown.a_month
+    assert (
+        "It cannot be compared with the cost of prompting (93 %), which is not known or in another unit."
+        in unknown.a_month
+    )
