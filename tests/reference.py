@@ -14,13 +14,21 @@ import click
 from advisor.cli import COMMANDS, main
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
-_HEAD = """# Commands
+_HEAD = r"""# Commands
 
 Made from the program by `python -m tests.reference`; `--help` of each command says the same.
 
 A command ends with 0 when all is well, with 2 when something that you gave cannot be used, with 1 for a fault of the program or
 the disk, with 130 when it was interrupted and 143 when it was ended. `run` and `report` end with 0 when the target is met, 100
 when nothing meets it and 101 when that is not decided; `gate` ends with 100 where what was exported fails.
+
+A shell completes commands and options once it was told how:
+
+| shell | line for its start-up file |
+|---|---|
+| bash (4.4 or newer) | `eval "$(_ADVISOR_COMPLETE=bash_source advisor)"` in `~/.bashrc` |
+| zsh | `eval "$(_ADVISOR_COMPLETE=zsh_source advisor)"` in `~/.zshrc` |
+| fish | `_ADVISOR_COMPLETE=fish_source advisor \| source` in `~/.config/fish/config.fish` |
 """
 
 

@@ -47,7 +47,7 @@ def test_a_row_without_a_class_is_named(tmp_path: Path) -> None:
 
 
 def test_of_several_splits_one_has_to_be_named() -> None:
-    with pytest.raises(BadInput, match="saved holds the splits train, test. Name one of them, such as saved/train"):
+    with pytest.raises(BadInput, match=r"saved holds the splits train, test\. Name one of them, such as saved/train"):
         load_examples(SAMPLES / "saved")
 
 
@@ -165,13 +165,10 @@ def test_a_damaged_pdf_is_refused_in_one_sentence(content: bytes, tmp_path: Path
         load_documents(tmp_path / "a.pdf")
 
 
-def test_a_page_that_nests_without_end_is_read_or_refused(tmp_path: Path) -> None:
+def test_a_page_that_nests_without_end_is_read(tmp_path: Path) -> None:
     pytest.importorskip("bs4")
     (tmp_path / "a.html").write_text("<div>" * 5_000 + "deep" + "</div>" * 5_000, encoding="utf-8")
-    try:
-        assert [page.text for page in load_documents(tmp_path / "a.html")] == ["deep"]
-    except BadInput as error:
-        assert "cannot be read as HTML" in str(error)
+    assert [page.text for page in load_documents(tmp_path / "a.html")] == ["deep"]
 
 
 def test_what_to_install_is_said_where_a_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

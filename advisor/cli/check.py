@@ -35,6 +35,7 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, doubts: Path 
     """Check the data of TASK: counts, lengths, labels, mistakes, and whether the target can be decided.
 
     TASK is the path of a task.yaml or the name of a bundled or public task. Without --doubts no model runs.
+    Example: advisor check support-intents
     """
     from advisor.comparison import find
 

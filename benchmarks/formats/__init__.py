@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.contract import BadInput
 from benchmarks.formats.record import MAX_FILE_BYTES, Record
+from strategies.catalog import loaded
 
 GROUP = "finetune_advisor.formats"
 """Entry-point group in which another package offers a format, named by the ending that it reads: `sharegpt.json`."""
@@ -72,14 +73,14 @@ def holds_data(folder: Path) -> bool:
 def reader(name: str) -> Any:
     """The module that reads a file of that name, by the longest ending that fits; None where nothing does.
 
-    Raises `BadInput` where it is one of another package that cannot be loaded.
+    Raises `CannotLoad` where it is one of another package that cannot be imported.
     """
     endings, installed = _endings(), _installed()
     fitting = [ending for ending in {*endings, *installed} if name.lower().endswith(ending)]
     if not fitting:
         return None
     longest = max(fitting, key=len)
-    return endings[longest] if longest in endings else _loaded(longest, installed[longest])
+    return endings[longest] if longest in endings else loaded(installed[longest])
 
 
 @cache
@@ -95,17 +96,6 @@ def _ours() -> tuple[Any, ...]:
 @cache
 def _installed() -> Mapping[str, EntryPoint]:
     return {f".{point.name.lower()}": point for point in entry_points(group=GROUP)}
-
-
-def _loaded(ending: str, point: EntryPoint) -> Any:
-    try:
-        return point.load()
-    except Exception as error:
-        owner = point.dist.name if point.dist else point.value
-        raise BadInput(
-            f"files that end with {ending} are read by the package {owner}, which cannot be loaded "
-            f"({type(error).__name__}: {str(error)[:100]}). Correct or remove it."
-        ) from None
 
 
 def _required(path: Path) -> Any:
