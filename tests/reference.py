@@ -1,18 +1,21 @@
-"""The reference of the commands as Markdown, made from what `--help` is made from.
+"""The reference of the commands as Markdown, made from what `--help` is made from, and the schema of report.json.
 
-`python -m tests.reference` writes docs/commands.md anew.
+`python -m tests.reference` writes docs/commands.md and docs/report.schema.json anew.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from advisor.cli import COMMANDS, main
+from advisor.reports.json import schema
 
+SCHEMA = Path(__file__).resolve().parent.parent / "docs" / "report.schema.json"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
 _HEAD = r"""# Commands
 
@@ -41,6 +44,11 @@ def text() -> str:
         assert command is not None
         parts.append("\n".join(_section(name, command, context)))
     return "\n".join(parts)
+
+
+def schema_text() -> str:
+    """The schema of report.json."""
+    return json.dumps(schema(), indent=1) + "\n"
 
 
 def _section(name: str, command: click.Command, parent: click.Context) -> Iterator[str]:
@@ -76,3 +84,4 @@ def _cell(words: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(text(), encoding="utf-8")
+    SCHEMA.write_text(schema_text(), encoding="utf-8")

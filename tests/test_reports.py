@@ -426,6 +426,36 @@ def test_json_holds_every_field_and_null_for_numbers_that_json_lacks() -> None:
     assert (answer["text"], answer["grade"]) == ({"text": "invoice_wrong", "left_out": 0}, "right")
 
 
+@pytest.mark.parametrize("story", [rich_story(), empty_story(), hostile_story()], ids=["rich", "empty", "hostile"])
+def test_json_follows_its_published_schema(story: Story) -> None:
+    import jsonschema
+
+    from advisor.reports.json import schema
+
+    held = jsonschema.Draft202012Validator(schema())
+    held.check_schema(held.schema)
+    document = json.loads(reports.render(story, "json"))
+    assert [error.message for error in held.iter_errors(document)] == []
+    for broken in (
+        {**document, "schema_version": 2},
+        {**document, "reasons": "none"},
+        {**document, "main": {"title": 3}},
+    ):
+        assert list(held.iter_errors(broken))
+
+
+def test_the_stored_example_follows_the_published_schema() -> None:
+    import jsonschema
+
+    from advisor.example import opened
+    from advisor.reports.json import schema
+    from advisor.stored import reopen
+
+    with opened() as folder:
+        document = json.loads(reports.render(reopen(folder).story, "json"))
+    jsonschema.Draft202012Validator(schema()).validate(document)
+
+
 def test_json_refuses_what_is_not_plain_data_such_as_a_path() -> None:
     with pytest.raises(TypeError, match=r"story\.facts\.where holds a PurePosixPath"):
         reports.render(dataclasses.replace(rich_story(), facts={"where": PurePosixPath("/somewhere")}), "json")
