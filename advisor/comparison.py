@@ -7,22 +7,24 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.asked import wanted_candidates, with_models
+from advisor.asked import prediction_of, purse_of, wanted_candidates, with_models
 from advisor.cases import CaseChoice
 from advisor.contract import Verdict
 from advisor.stored import about_run, told
 from benchmarks.contract import BadInput, Candidate, Look
+from benchmarks.deadline import TimeUp, checked, within
 from benchmarks.plan import Further, Options, described
 
 if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
     from benchmarks.economical import Economy
     from benchmarks.models import Models
-    from benchmarks.purse import Purse
+    from benchmarks.population import Sets
     from benchmarks.run import Events, Run
     from benchmarks.sequential import StopRule
     from benchmarks.sharding import Shard
@@ -65,10 +67,14 @@ class Wishes:
     """Fit nothing with a language model once an approach without one is proven to meet the target."""
     max_cost: float | None = None
     """Money that servers may be paid, in the currency of the spec's prices."""
+    max_hours: float | None = None
+    """Then the run stops and tells what is measured; the same again with the same folder goes on."""
     shard: str = ""
     """`1/3`: perform the first of three parts of the approaches, and tell nothing yet."""
     reuse: Path | None = None
     """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
+    fork: Path | None = None
+    """The same, and whatever else of its finished work is still valid, answers to held-out cases included."""
 
 
 @dataclass(kw_only=True)
@@ -82,11 +88,13 @@ class Prepared:
     origin: str = ""
     prediction: Mapping[str, Any] = field(default_factory=dict)
     reuse: Path | None = None
+    fork: bool = False
     further: Further = field(default_factory=Further)
     economical: bool = False
     traffic: Sequence[str] = ()
     """Real requests without answers."""
     shard: Shard | None = None
+    max_hours: float | None = None
     looks: Path | None = None
     """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
     try things out on."""
@@ -105,6 +113,7 @@ class Prepared:
             [candidate.name for candidate in self.candidates],
             [spec.model_dump(mode="json") for spec in self.models.specs],
             [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
+            *([self.models.reranker_spec.name] if self.models.reranker_spec else ()),
             vars(self.options),
             *(candidate.strategy.digest for candidate in self.candidates if isinstance(candidate.strategy, Recorded)),
         ]
@@ -127,11 +136,19 @@ class Prepared:
             folder=folder,
             events=events or Silent(),
             reuse=self.reuse,
+            fork=self.fork,
             further=self.further,
             enough=self._stop_rule(),
             economy=self._economy(),
-            traffic=self.traffic,
+            compared=self.populations,
         )
+
+    @property
+    def populations(self) -> Mapping[str, Sets]:
+        """Which sets of texts are worth telling apart (`benchmarks.population`). Raises `BadInput`."""
+        from benchmarks.population import sets_to_compare
+
+        return sets_to_compare(self.assembly.benchmark, self.traffic, self.assembly.spec)
 
     @property
     def _level(self) -> float:
@@ -173,6 +190,12 @@ class Found:
         data = load(self.spec, self.folder)
         return assemble(self.spec, data=data, limits=limits, seed=seed, allow_code=allow_code)
 
+    def traffic(self) -> list[str]:
+        """Real requests without answers, where the spec names some. Raises `BadInput`."""
+        from benchmarks.load import read_inputs
+
+        return read_inputs(self.folder / self.spec.traffic, self.spec.columns) if self.spec.traffic else []
+
 
 def find(task: str | Path) -> Found:
     """The task that a person means: a task.yaml, a folder that holds one, or a bundled or public task by its name.
@@ -210,19 +233,27 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
     if wishes.rebuilds < 0 or wishes.rebuilds == 1:
         raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
-    if wishes.reuse is not None:
-        must_hold_a_run(wishes.reuse)
+    if wishes.max_hours is not None:
+        checked(wishes.max_hours)
+    if wishes.reuse is not None and wishes.fork is not None:
+        raise BadInput("--fork takes over all that --reuse does, and answers too: give one of them.")
+    earlier = wishes.reuse or wishes.fork
+    if earlier is not None:
+        must_hold_a_run(earlier)
     found = find(task)
     spec = with_models(found.spec, wishes.models)
     models = Models(
         spec.models,
         data_stays_here=spec.constraints.data_stays_here,
+        licences=spec.constraints.licences,
         accept_terms=wishes.accept_terms,
         dtype=wishes.dtype,
         embedder_spec=spec.embedder,
+        reranker_spec=spec.reranker,
         base=found.folder,
-        purse=_purse(spec, wishes.max_cost),
+        purse=purse_of(spec, wishes.max_cost),
     )
+    models.check_licences()
     models.check_servers()
     limits = Limits(
         examples=wishes.examples,
@@ -254,43 +285,19 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         candidates=wanted_candidates(assembly, found.folder, models, wishes.approaches),
         options=options,
         origin=found.origin,
-        prediction=_prediction(found.folder),
-        reuse=wishes.reuse,
+        prediction=prediction_of(found.folder),
+        reuse=earlier,
+        fork=wishes.fork is not None,
         further=Further(curve=wishes.curve, planted=wishes.planted, rebuilds=wishes.rebuilds, changed=wishes.changed),
         economical=wishes.economical,
-        traffic=_traffic(found),
+        traffic=found.traffic(),
         shard=shard,
+        max_hours=wishes.max_hours,
         looks=None if found.origin else found.folder,
     )
+    _ = prepared.populations  # A time that cannot be read is said before anything is spent.
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
     return replace(prepared, assembly=assembly.at(look))
-
-
-def _purse(spec: Spec, limit: float | None) -> Purse | None:
-    from benchmarks.prices import machine_prices
-    from benchmarks.purse import Purse
-
-    if limit is None:
-        return None
-    prices = machine_prices(spec)
-    return Purse(limit=limit, currency=prices.currency, prices=prices.tokens)
-
-
-def _traffic(found: Found) -> list[str]:
-    from benchmarks.load import read_inputs
-
-    return read_inputs(found.folder / found.spec.traffic, found.spec.columns) if found.spec.traffic else []
-
-
-def _prediction(folder: Path) -> Mapping[str, Any]:
-    """What was predicted before the first run, where a bundled task says so."""
-    path = folder / "prediction.yaml"
-    if not path.is_file():
-        return {}
-    import yaml
-
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return values if isinstance(values, dict) else {}
 
 
 # ---------------------------------------------------------------- running and telling
@@ -318,14 +325,18 @@ def run_folder(name: str, shard: Shard | None = None) -> Path:
 def execute(prepared: Prepared, folder: Path, events: Events | None = None, cases: CaseChoice = "none") -> Verdict:
     """Performs what is left to do in the run folder, and tells what came out. Raises `BadInput`, also for a part of a run."""
     from benchmarks.alone import alone
+    from benchmarks.bom import write_bom
     from benchmarks.looks import remember_place, write_down
+    from benchmarks.private import private
 
     if prepared.shard is not None:
         raise BadInput("a part of a run has no verdict. Perform it with execute_part, or leave out the shard.")
     benchmark = prepared.assembly.benchmark
-    folder.mkdir(parents=True, exist_ok=True)
+    private(folder)
     with alone(folder):
-        _perform(prepared, folder, events)
+        with suppress(TimeUp):
+            _perform(prepared, folder, events)
+        write_bom(folder, prepared.run(folder).identity()["weights"])
         about = about_run(folder)
         benchmark = replace(benchmark, look=Look(**about["benchmark"].get("look", {})))
         if prepared.looks is not None:
@@ -337,10 +348,17 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
 def execute_part(prepared: Prepared, folder: Path, events: Events | None = None) -> None:
     """Performs one part of a run, of which nothing can be told before `benchmarks.sharding.merge` has put all together."""
     from benchmarks.alone import alone
+    from benchmarks.private import private
 
-    folder.mkdir(parents=True, exist_ok=True)
+    private(folder)
     with alone(folder):
-        _perform(prepared, folder, events)
+        try:
+            _perform(prepared, folder, events)
+        except TimeUp:
+            raise BadInput(
+                f"--max-hours {prepared.max_hours:g} is over before this part is finished. What was finished is kept: the same "
+                "command with --resume goes on."
+            ) from None
 
 
 def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
@@ -350,7 +368,8 @@ def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
     if not path.exists() or not (folder / "run.sqlite").exists():
         keep_code(prepared.assembly.benchmark, folder)
         _write(path, _about_run(prepared))
-    run.execute()
+    with within(prepared.max_hours):
+        run.execute()
 
 
 def _about_run(prepared: Prepared) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
+from strategies.finetuning.checkpoints import discard
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import Look, content_key, journalled
 from strategies.selection import Kitchen, evidence_of
@@ -231,9 +232,11 @@ class Race:
         except Diverged as error:
             return Look((), (), {"problem": str(error)})
         try:
-            return self._look(replace(pipeline, adapter=training.folder), training, look_at)
+            look = self._look(replace(pipeline, adapter=training.folder), training, look_at)
         finally:
             shutil.rmtree(training.folder, ignore_errors=True)
+        discard(training.folder)
+        return look
 
     def _look(self, tuned: Pipeline, training: Training, look_at: Sequence[Case]) -> Look:
         """What the trained adapter answers on the cases, written and, where that can be done, read off the passages."""
@@ -296,9 +299,10 @@ def rows_of(pipeline: Any, cases: Sequence[Case]) -> list[TrainingRow]:
 def train(
     bench: Workbench, data: tuple[Sequence[TrainingRow], Sequence[TrainingRow]], recipe: Recipe, keep: bool = False
 ) -> Training:
-    """Trains into the run's folder by content. With `keep`, a finished training is taken from the journal."""
+    """Trains into the run's folder by content, and goes on with a training that was cut off. With `keep`, a finished one
+    is taken from the journal; without, the caller discards its checkpoints once it needs the training no more."""
     text = [[[(turn.role, turn.content) for turn in row.prompt], row.answer] for part in data for row in part]
-    key = content_key(["training", text, len(data[0]), asdict(recipe), bench.seed])
+    key = content_key(["training", bench.model.fingerprint, text, len(data[0]), asdict(recipe), bench.seed])
     folder = bench.folder / "adapters" / key[:24]
     known = bench.journal.get(key) if keep else None
     if known is not None and folder.is_dir():
@@ -322,6 +326,7 @@ def train(
                 "usage": [asdict(row) for row in training.usage],
             },
         )
+        discard(folder)
     return training
 
 
