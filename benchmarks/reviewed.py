@@ -91,7 +91,7 @@ def must_be_of(folder: Path, source: str) -> None:
         )
     if known is not None and known.source != source:
         raise BadInput(
-            f"the sheets in {folder.resolve().name} belong to other data: what the task names was changed since. Name a new folder."
+            f"the sheets in {folder.resolve().name} belong to other data: the task was changed since. Name a new folder."
         )
 
 
