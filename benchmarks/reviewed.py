@@ -87,11 +87,11 @@ def must_be_of(folder: Path, source: str) -> None:
     known = read_lineage(folder)
     if known is None and (folder / "task.yaml").exists():
         raise BadInput(
-            f"{folder.name} holds a task already. Name a folder for the reviewed copy that is not there yet."
+            f"{folder.resolve().name} holds a task already. Name a folder for the reviewed copy that is not there yet."
         )
     if known is not None and known.source != source:
         raise BadInput(
-            f"the sheets in {folder.name} belong to other data: what the task names was changed since. Name a new folder."
+            f"the sheets in {folder.resolve().name} belong to other data: the task was changed since. Name a new folder."
         )
 
 

@@ -77,6 +77,11 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "bad recorded answers": (("run", "recorded.yaml"), r"a recorded answer needs the texts `input` and `answer`"),
     "bad traffic": (("run", "traffic.yaml"), r"has no column with a usual name for the input"),
     "a folder of doubts": (("check", "task.yaml", "--doubts", "empty"), r"File 'empty' is a directory"),
+    "a copy into a file": (("check", "task.yaml", "--fix", "rows.jsonl"), r"'rows\.jsonl' is a file"),
+    "a copy over a task": (
+        ("check", "task.yaml", "--fix", "."),
+        r"holds a task already\. Name a folder for the reviewed copy",
+    ),
     "doubts without labels": (
         ("check", "qa.yaml", "--doubts", "d.csv"),
         r"--doubts looks at labels, and this task is qa",

@@ -77,8 +77,7 @@ def _goal_of_copies(kinds: Mapping[str, Sequence[int]], false: int) -> str:
     reached = min(recall, precision) >= GOALS["leaks"]
     return (
         f"In all {percent(recall)} of {planted:,} copies are found, and {percent(precision)} of what is named was planted: the "
-        f"goal of 95 % for both is {'reached' if reached else 'not reached'}. What is missed are edits of short texts, in which "
-        "one word is a fifth of all."
+        f"goal of 95 % for both is {'reached' if reached else 'not reached'}."
     )
 
 
@@ -192,6 +191,6 @@ def _documents(rows: Rows) -> list[str]:
         "Copies of documents under the same title in which one fact, a number or a name, is another (`benchmarks/changed.py`), "
         "as far as facts can be changed with certainty.",
         table(("data", "asked for", "planted", "found", "false", "there before"), lines, numeric=range(1, 6)),
-        "The pairs of nq_open_oracle that were there before are true ones: versions of one article at different times, of which "
-        "one names another showrunner, or another order of succession.",
+        "Of the pairs of nq_open_oracle that were there before five were read: two are versions of an article that state other "
+        "facts (who produces a series, who comes next in a succession), three say the same in other words.",
     ]
