@@ -162,15 +162,8 @@ class _Gate:
             reason=reason,
             lower=lower,
             upper=upper,
-            meets_up_to=self._meets_up_to(name),
             more_cases=more,
         )
-
-    def _meets_up_to(self, name: str) -> float:
-        """In a fixed sequence none higher than those before it."""
-        order = self.shared.order if self.shared.procedure == "fixed sequence" else ()
-        before = order[: order.index(name)] if order else ()
-        return min(self.decided[each][1] for each in (*before, name))
 
     def _stopper(self, name: str) -> tuple[str, State] | None:
         """Before which candidate the walk ended, and what this one would be if it were tested alone; None where it has

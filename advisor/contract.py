@@ -62,8 +62,6 @@ class Status:
     """One-sided lower bound on the figure at the level that was used for it; with a margin on the figure minus that of
     the best, from -1 to 0."""
     upper: float | None = None
-    meets_up_to: float | None = None
-    """The target up to which it would be shown to meet, all candidates taken together."""
     more_cases: int | None = None
     """How many more held-out cases would decide an undecided status with 80 % power; None: not showable."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from advisor.bounds import for_every_target
 from advisor.closeness import how_far
 from advisor.economics import over_limit
 from advisor.reasons import Decided, before
@@ -73,10 +74,13 @@ def _other_target(decided: Decided) -> list[str]:
 
 
 def _target(decided: Decided, named: str) -> Iterator[str]:
-    status, target = decided.statuses[named], decided.benchmark.target
-    if status.state is State.MEETS and status.meets_up_to is not None:
-        yield f"A target above {floor_percent(status.meets_up_to, target)} %: {named} is proven up to there."
-    bounds = [(decided.statuses[name].meets_up_to or 0.0, name) for name in _cheaper_missing(decided, named)]
+    """By bounds that hold for every target at once, as those are that another target is told with."""
+    tested = [decided.evaluations[name] for name in decided.having(State.MEETS, State.MISSES, State.UNDECIDED)]
+    target, proven = decided.benchmark.target or 0.0, for_every_target(tested, decided.benchmark)
+    if decided.statuses[named].state is State.MEETS:
+        most = max(target, proven[named][0])
+        yield f"A target above {floor_percent(most, target)} %: {named} is proven up to there."
+    bounds = [(proven[name][0], name) for name in _cheaper_missing(decided, named)]
     bound, name = max(bounds, default=(0.0, ""))
     if bound >= 0.01:
         yield f"A target of {floor_percent(bound)} % or lower: {name} would be enough."

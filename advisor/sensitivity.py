@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from advisor.amounts import times
 from advisor.contract import Costs
 from advisor.economics import costs, over_limit, rank, settled
 from advisor.wording import digits, listed, money
 from benchmarks.contract import Benchmark, Evaluation
-from benchmarks.prices import MachinePrices, TokenPrices
+from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
 
 FURTHEST = 7
 """Doublings, and halvings, that are looked at: about a hundred times as much or as little."""
@@ -223,7 +224,7 @@ def _upkeep_price(question: Question, stated: tuple[str, float, str]) -> Knob:
     prices = question.prices
 
     def turned(factor: float) -> list[Costs]:
-        return question.bills(prices=replace(prices, upkeep=replace(prices.upkeep, **{key: price * factor})))
+        return question.bills(prices=replace(prices, upkeep=_kept(prices.upkeep, key, price * factor)))
 
     return Knob(
         noun=f"the price of {spoken.lower()}",
@@ -270,7 +271,7 @@ def _pace(question: Question, which: tuple[str, str], stated: float | None) -> K
     prices, months = question.prices, _LONG if stated is None else stated
 
     def turned(factor: float) -> list[Costs]:
-        return question.bills(prices=replace(prices, upkeep=replace(prices.upkeep, **{key: months / factor})))
+        return question.bills(prices=replace(prices, upkeep=_kept(prices.upkeep, key, months / factor)))
 
     def says(factor: float) -> str:
         now = "" if stated is None else f" (every {_months(stated)} now)"
@@ -283,6 +284,11 @@ def _pace(question: Question, which: tuple[str, str], stated: float | None) -> K
         furthest=FURTHEST if stated is not None else FURTHEST + 2,
         down=stated is not None,
     )
+
+
+def _kept(upkeep: Upkeep, key: str, value: float) -> Upkeep:
+    changed: dict[str, Any] = {key: value}
+    return replace(upkeep, **changed)
 
 
 # ---------------------------------------------------------------- words

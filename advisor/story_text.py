@@ -178,7 +178,7 @@ def data(material: Material) -> tuple[str, ...]:
     if groups:
         sentences.append(
             f"{counted(grouped, 'held-out case')} belong to {counted(groups, 'group')} of cases that are not "
-            "independent; the bounds take that into account."
+            "independent; every case counts alike in the figure, and the bounds take the groups into account."
         )
     alike = (told_apart(key, found) for key, found in material.extras.alike.items())
     return (*sentences, *alike, *_other_metrics(material), *_no_answers(material))

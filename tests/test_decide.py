@@ -178,8 +178,6 @@ def test_what_a_stronger_one_stopped_is_undecided_and_says_why() -> None:
     stopped = next(status for status in found.statuses if status.candidate == "prompting")
     assert stopped.reason.startswith("Taken alone it meets the target of 80 %, but lora did better on the selection")
     assert stopped.lower == 0.8
-    assert stopped.meets_up_to is not None
-    assert stopped.meets_up_to < 0.8
     assert stopped.more_cases is not None
 
 
@@ -470,6 +468,22 @@ def test_the_one_in_front_is_never_said_to_lie_below() -> None:
     lora = next(each for each in found.statuses if each.candidate == "lora")
     assert (lora.state, lora.upper) == (State.MEETS, 0.0)
     assert "with 95 % confidence none is better" in " ".join(found.reasons)
+
+
+def test_a_target_that_is_said_to_be_enough_is_when_it_is_asked_for() -> None:
+    """Told anew with the target of the sentence, the bounds are those for every target, and it is met."""
+    given = (
+        evaluation_of("linear head", scores_of(210, 300), seconds=0.01),
+        evaluation_of("prompting", scores_of(180, 300, 5), seconds=0.1),
+        evaluation_of("lora", scores_of(267, 300, 9), seconds=0.3),
+    )
+    lines = decided(*given).would_change
+    (above,) = (line for line in lines if line.startswith("A target above "))
+    (lower,) = (line for line in lines if line.endswith(" % or lower: linear head would be enough."))
+    for line, place, name in ((above, 3, "lora"), (lower, 3, "linear head")):
+        target = float(line.split()[place]) / 100
+        asked = dataclasses.replace(benchmark_of(target=target), exploratory=True)
+        assert states(decided(*given, benchmark=asked))[name] is State.MEETS
 
 
 def test_other_targets_are_answered_from_the_same_scores() -> None:

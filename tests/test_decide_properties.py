@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from advisor.contract import Amount, Recommendation
 from advisor.economics import costs, rank
-from benchmarks.contract import Constraints, Evaluation, State
+from benchmarks.contract import Constraints, Evaluation, Procedure, State
 from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
 from strategies.contract import Usage
 from tests.verdict_cases import FAMILIES, Bakeoff, PlainMetric, benchmark_of, evaluation_of
@@ -22,6 +22,7 @@ TOKENS = {
     "in euros": TokenPrices(model="in euros", input=2.0, cached=2.0, output=2.0, currency="EUR", source="a list"),
     "unpriced": None,
 }
+PROCEDURES: tuple[Procedure, ...] = ("holm", "holm", "fixed sequence", "max-t", "finalist")
 USABLE = (State.MEETS, State.MISSES, State.UNDECIDED)
 quickly = settings(max_examples=25, deadline=None)
 
@@ -65,7 +66,7 @@ def bakeoffs(draw: st.DrawFn) -> Bakeoff:
         constraints=Constraints(cost_per_month=limit),
         volume=draw(st.sampled_from([1, 10_000, 1_000_000])),
     )
-    procedure = draw(st.sampled_from(["holm", "holm", "fixed sequence", "max-t", "finalist"]))
+    procedure: Procedure = draw(st.sampled_from(PROCEDURES))
     return Bakeoff(
         evaluations=draw(evaluations()),
         benchmark=dataclasses.replace(benchmark, procedure=procedure),
