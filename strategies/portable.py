@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from strategies.prompting.fitting import lists_all
 from strategies.prompting.rendering import INPUT_TOKENS
 
 if TYPE_CHECKING:
@@ -19,12 +20,14 @@ PLACE = "{{input}}"
 def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
     """The messages with a place for the request, and how the answer is got.
 
-    None where requests differ in more than their input (what is looked up, the neighbours' votes), or where answers are held to
-    a schema or read off.
+    None where requests differ in more than their input (what is looked up, the neighbours' votes, a list of labels cut
+    short), or where answers are held to a schema or read off.
     """
     setup = pipeline.setup
     nearest = bool(setup.shots) and setup.picks == "nearest"
     if nearest or setup.passages or setup.votes or setup.reading or pipeline.schema:
+        return None
+    if not lists_all(pipeline.model, pipeline.renderer):
         return None
     (shown,) = pipeline.demonstrations([""])
     labels = list(pipeline.task.labels)
