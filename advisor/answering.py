@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -22,7 +23,7 @@ from benchmarks.store import Store
 from benchmarks.workbench import bare
 from strategies.answers import sureness
 from strategies.catalog import approaches
-from strategies.contract import Failure, Fitted, Outcome, Query, Sampling
+from strategies.contract import Failure, Fitted, LanguageModel, Outcome, Query, Sampling
 
 TOGETHER = 256
 """Requests that may share batches."""
@@ -109,6 +110,17 @@ def recommended(verdict: Verdict) -> str:
 # ---------------------------------------------------------------- what lies on the disk
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below the folder, by its path in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _digest(path) for path in files}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kept:
     """What was fitted and everything that loading it takes, in plain values but for the paths."""
@@ -165,6 +177,10 @@ class Kept:
         """Raises `BadInput` where it cannot be read."""
         try:
             values = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
+            if (stated := values.get("files")) is not None and stated != digests(folder / "parts"):
+                raise BadInput(
+                    f"What lies in {folder.name} is not what was exported: it was changed or cut off. Export again."
+                )
             places = {name: folder / "parts" / str(int(place)) for name, place in values.pop("places").items()}
             return cls(name=folder.name, places=places, **values["kept"])
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
@@ -200,6 +216,15 @@ class Kept:
 # ---------------------------------------------------------------- loading
 
 
+def base_folder(kept: Kept, name: str, task: str) -> Path:
+    """The folder of the model that a candidate was fitted with, whose weights are those of the run. Raises `BadInput`."""
+    loaded, model = _Loaded(kept=kept, task=task), kept.candidates[name]["model"]
+    folder = getattr(loaded.checked(model), "folder", None) if model else None
+    if folder is None:
+        raise BadInput(f"{name} has no model on this machine, so nothing can be merged. Leave --merged out.")
+    return Path(folder)
+
+
 @dataclass(kw_only=True)
 class _Loaded:
     """Fits of one folder, with its models, loaded when they are asked for."""
@@ -233,7 +258,7 @@ class _Loaded:
         place = self.kept.place(name)
         candidate = self._candidate(name)
         if candidate.model:
-            self._check(candidate.model)
+            self.checked(candidate.model)
         with reading(place.parent.parent):
             return candidate.strategy.load(place, bare(self.models, candidate.model, place.parent))
 
@@ -243,12 +268,13 @@ class _Loaded:
             raise BadInput(f"{name} is not among the approaches of this program and task. Give the task as it was run.")
         return found[name]
 
-    def _check(self, model: str) -> None:
-        """That the weights are those of the run."""
+    def checked(self, model: str) -> LanguageModel:
+        """The model, whose weights are those of the run. Raises `BadInput`."""
         try:
-            weights = self.models.language(model).fingerprint
+            found = self.models.language(model)
         except BadInput as error:
             hint = "" if self.task else " If the model lies in a folder, name the task too: --task task.yaml."
             raise BadInput(f"{error}{hint}") from None
-        if weights != self.kept.weights.get(model):
+        if found.fingerprint != self.kept.weights.get(model):
             raise BadInput(f"{model} has other weights than in the run. Take those, or run the task again.")
+        return found

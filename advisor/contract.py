@@ -271,6 +271,8 @@ class Story:
     verdict: str
     choice: str | None
     reasons: tuple[str, ...]
+    a_month: tuple[str, ...]
+    """What the approach that it is about costs, and saves against others; empty where nothing could be measured."""
     would_change: tuple[str, ...]
     next_steps: tuple[str, ...]
     main: Table

@@ -6,12 +6,14 @@ approach shows or looks up are part of it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from advisor.answering import EXPORT, Kept, alone_from, recommended
+from advisor.answering import EXPORT, Kept, alone_from, base_folder, digests, recommended
 from advisor.contract import Status, Verdict
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
@@ -19,12 +21,21 @@ from advisor.stored import about_run, reopen
 from advisor.wording import counted, duration, floor_percent, listed, percent, start
 from benchmarks.contract import BadInput, Evaluation
 from benchmarks.frozen import CODE
+from strategies import alone
+from strategies.alone import HEADS, PROMPT
 from strategies.contract import Query
 
-CARD = "README.md"
+CARD, SCRIPT, MERGED = "README.md", "predict.py", "merged"
 
 
-def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Merge:
+    """That an adapter is wanted as a whole model too; `task` is needed where that lies in a folder of this machine."""
+
+    task: str = ""
+
+
+def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, merge: Merge | None = None) -> str:
     """Writes the folder `out` and returns the name of what is in it. Raises `BadInput`."""
     kept, verdict = Kept.of_run(run), reopen(run, allow_code=allow_code)
     name = candidate or recommended(verdict)
@@ -36,7 +47,13 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False) 
     shutil.rmtree(partial, ignore_errors=True)
     for number, each in enumerate(names):
         shutil.copytree(places[each], partial / "parts" / str(number))
+    if merge is not None:
+        _merge(kept, name, merge.task, partial)
+    if script := _script(partial, len(names)):
+        (partial / SCRIPT).write_text(script, encoding="utf-8")
     values = {
+        "run": hashlib.sha256((run / "run.json").read_bytes()).hexdigest(),
+        "files": digests(partial / "parts"),
         "places": {each: number for number, each in enumerate(names)},
         "kept": _kept(kept, name) | {"alone_from": alone_from(verdict)},
         "measured": _measure(run, verdict, name),
@@ -47,6 +64,39 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False) 
     (partial / CARD).write_text(card(verdict, name, partial), encoding="utf-8")
     partial.replace(out)
     return name
+
+
+def _merge(kept: Kept, name: str, task: str, folder: Path) -> None:
+    """Writes the base model with the adapter in its weights, in float32, as an ordinary model folder. Raises `BadInput`."""
+    adapters = sorted(path.parent for path in folder.rglob("adapter_config.json"))
+    if name not in kept.candidates or len(adapters) != 1:
+        raise BadInput(f"{name} has no adapter of its own, so nothing can be merged. Leave --merged out.")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from strategies.finetuning.adapters import merged
+    from strategies.models.quiet import quiet
+
+    base, causal = base_folder(kept, name, task), cast(Any, AutoModelForCausalLM)
+    with quiet():
+        whole = merged(causal.from_pretrained(base, dtype=torch.float32), adapters[0])
+        whole.save_pretrained(folder / MERGED)
+        AutoTokenizer.from_pretrained(base).save_pretrained(folder / MERGED)
+
+
+def _script(folder: Path, parts: int) -> str:
+    """A program that answers with what lies in the folder and knows nothing of this product; empty where none can.
+
+    It takes one part that asks the same of every request, or one linear head that gives labels.
+    """
+    prompts, heads = sorted(folder.rglob(PROMPT)), sorted(folder.rglob(HEADS))
+    if parts != 1 or not (prompts or heads):
+        return ""
+    if heads:
+        held = json.loads(heads[0].read_text(encoding="utf-8"))
+        if len(held["heads"]) != 1 or held["heads"][0]["path"]:
+            return ""
+    return Path(alone.__file__).read_text(encoding="utf-8")
 
 
 def _kept(kept: Kept, name: str) -> dict[str, Any]:
@@ -99,6 +149,7 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
         "advisor predict THIS_FOLDER new.csv > answers.jsonl",
         "```",
         "",
+        *_by_itself(folder),
         *_serving(folder, evaluation),
         "## Limits",
         "",
@@ -141,20 +192,56 @@ def _guarded(evaluation: Evaluation) -> list[str]:
     ]
 
 
+def _by_itself(folder: Path) -> list[str]:
+    if not (folder / SCRIPT).is_file():
+        return []
+    needs = "torch, transformers and peft" if any(folder.rglob(PROMPT)) else "sentence-transformers"
+    chat = [
+        f"The prompt stands as chat messages in `{path.relative_to(folder).as_posix()}`."
+        for path in folder.rglob(PROMPT)
+    ]
+    return [
+        f"With {needs} alone, from the model that it was fitted with:",
+        "",
+        "```",
+        f"python {SCRIPT} new.jsonl --model FOLDER_OR_HUB_ID > answers.jsonl",
+        "```",
+        "",
+        *(line for sentence in chat for line in (sentence, "")),
+    ]
+
+
 def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
     """An adapter is a plain peft folder that other servers take too."""
     adapters = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob("adapter_config.json"))
     if not adapters:
         return []
+    rank = json.loads((folder / adapters[0] / "adapter_config.json").read_text(encoding="utf-8")).get("r", 16)
     return [
-        f"`{adapters[0]}` is a plain peft adapter of {literal(evaluation.model)}, which vLLM serves too, with the prompts that "
-        "it was trained on:",
+        f"`{adapters[0]}` is a plain peft adapter of {literal(evaluation.model)}. Servers take it too, with the prompts that it "
+        "was trained on. vLLM:",
         "",
         "```",
-        f"vllm serve PATH_OF_THE_MODEL --enable-lora --lora-modules tuned=THIS_FOLDER/{adapters[0]}",
+        f"vllm serve PATH_OF_THE_MODEL --enable-lora --max-lora-rank {max(8, int(rank))} "
+        f"--lora-modules tuned=THIS_FOLDER/{adapters[0]}",
         "```",
         "",
+        "llama.cpp, whose folder holds the converters:",
+        "",
+        "```",
+        "python convert_hf_to_gguf.py PATH_OF_THE_MODEL --outfile model.gguf",
+        f"python convert_lora_to_gguf.py THIS_FOLDER/{adapters[0]} --base PATH_OF_THE_MODEL --outfile tuned.gguf",
+        "llama-server -m model.gguf --lora tuned.gguf",
+        "```",
+        "",
+        *_whole(folder),
     ]
+
+
+def _whole(folder: Path) -> list[str]:
+    if not (folder / MERGED).is_dir():
+        return []
+    return [f"`{MERGED}` is the same as one whole model, the adapter in its weights, for what takes no adapters.", ""]
 
 
 def _made_with(verdict: Verdict) -> list[str]:

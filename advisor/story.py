@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from advisor.a_month import a_month
 from advisor.changed_facts import changed_table, the_day_it_changes
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
@@ -75,6 +76,7 @@ def tell(
             *the_day_it_changes(material),
             *predicted(material),
         ),
+        a_month=a_month(material),
         would_change=(*recommendation.would_change, *towards_the_target(material)),
         next_steps=(
             *recommendation.next_steps,

@@ -335,8 +335,8 @@ def _no_answers(material: Material) -> list[str]:
     for status in material.statuses:
         lost = {kind: rows for kind, rows in material.evaluations[status.candidate].failures.items() if rows}
         if lost:
-            found.append(f"{start(status.candidate)}: {listed([f'{rows:,} {kind}' for kind, rows in lost.items()])}.")
-    return ["Rows with something to note, by kind.", *found] if found else []
+            found.append(f"{status.candidate} ({listed([f'{rows:,} {kind}' for kind, rows in lost.items()])})")
+    return [f"Answers with something to note: {listed(found)}."] if found else []
 
 
 _SHARED: Mapping[Procedure, str] = {

@@ -12,9 +12,9 @@ from typing import Any
 from benchmarks.columns import Layout, column_values, filled, find_layout, placeholders, shown_names, usual
 from benchmarks.contract import BadInput
 from benchmarks.conversation import exchange_of, prompt_text
-from benchmarks.formats import read_records
+from benchmarks.formats import holds_data, is_document, read_records
 from benchmarks.formats.clean import clean, text_of
-from benchmarks.formats.folder import SUFFIXES, folder_records
+from benchmarks.formats.folder import folder_records
 from benchmarks.formats.json_lines import DECODER
 from benchmarks.formats.record import Record, lines
 from benchmarks.spec import Columns
@@ -275,12 +275,12 @@ def _json_object(text: str) -> Any:
 
 
 def read_documents(path: Path) -> Documents:
-    """Reads documents with id, title, text and date from a data file, one text or Markdown file, or a folder of them.
+    """Reads documents with id, title, text and date from a data file, one text, Markdown, HTML or PDF file, or a folder of them.
 
     In a folder the id is the path inside it, and the title is the first heading or the file's name. Raises `BadInput`
     for a folder without texts, a document without a text, and an id that stands twice.
     """
-    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+    if is_document(path) or (path.is_dir() and not holds_data(path)):
         records, notes = folder_records(path)
     else:
         records, notes = read_records(path), ()
@@ -292,7 +292,9 @@ def _documents(path: Path, records: Iterator[Record], notes: tuple[str, ...]) ->
     names = _column_names(first)
     columns = {part: usual(names, part) for part in ("id", "document_ids", "title", "text", "date")}
     if not first:
-        raise BadInput(f"{path.name} holds no documents. Put text or Markdown files, or rows with a text, into it.")
+        raise BadInput(
+            f"{path.name} holds no documents. Put text, Markdown, HTML or PDF files, or rows with a text, into it."
+        )
     if not columns["text"]:
         raise BadInput(
             f"{path.name} has no column with a document's text; its columns are {shown_names(names)}. Name it text."

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.columns import find_layout, placeholders, shown_names
 from benchmarks.contract import BadInput
-from benchmarks.formats import FORMATS, read_records
+from benchmarks.formats import read_records, reader
 from benchmarks.infer import DEFAULT_METRICS, infer_kind
 from benchmarks.load import read_cases
 from benchmarks.spec import Columns
@@ -136,7 +136,7 @@ def _beside(path: Path, stems: Sequence[str]) -> str:
     entries = sorted(path.parent.iterdir())
     for stem in stems:
         for entry in entries:
-            fits = entry.stem.lower() == stem and (entry.suffix.lower() in FORMATS or entry.is_dir())
+            fits = entry.stem.lower() == stem and (hasattr(reader(entry.name), "records") or entry.is_dir())
             if fits and entry != path and not entry.is_symlink():
                 return entry.name
     return ""

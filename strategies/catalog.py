@@ -4,13 +4,73 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from strategies.contract import Strategy
 
 Loader = Callable[[], Any]
+GROUPS: Mapping[str, str] = {
+    "finetune_advisor.approaches": "approach",
+    "finetune_advisor.metrics": "metric",
+    "finetune_advisor.formats": "data format",
+    "finetune_advisor.datasets": "dataset",
+    "finetune_advisor.reports": "report format",
+}
+"""Entry-point groups in which other packages offer something, and what it is."""
+
+
+class CannotLoad(Exception):
+    """Something that another package offers cannot be imported; the message is a sentence for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """What another package offers."""
+
+    kind: str
+    name: str
+    package: str
+    """With its version."""
+    fault: str = ""
+    """Why it cannot be loaded; empty where it can."""
+
+
+def plugins() -> tuple[Plugin, ...]:
+    """All that other packages offer, loaded to see whether that works."""
+    found = []
+    for group, kind in GROUPS.items():
+        for point in sorted(entry_points(group=group), key=lambda each: each.name):
+            fault = ""
+            try:
+                point.load()
+            except Exception as error:
+                fault = _fault(error)
+            found.append(Plugin(kind=kind, name=point.name, package=_package(point), fault=fault))
+    return tuple(found)
+
+
+def loaded(point: EntryPoint) -> Any:
+    """What the entry point names. Raises `CannotLoad`."""
+    try:
+        return point.load()
+    except Exception as error:
+        kind = GROUPS.get(point.group, "plug-in")
+        raise CannotLoad(
+            f"The {kind} {point.name} of the package {_package(point)} cannot be loaded ({_fault(error)}). Correct that "
+            "package, or remove it. `advisor doctor` lists all that is installed."
+        ) from None
+
+
+def _fault(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def _package(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
 def discover(group: str, package: str) -> Mapping[str, Loader]:
@@ -20,7 +80,7 @@ def discover(group: str, package: str) -> Mapping[str, Loader]:
     """
     found: dict[str, Loader] = {}
     for point in entry_points(group=group):
-        found[point.name] = point.load
+        found[point.name] = partial(loaded, point)
     for module in pkgutil.iter_modules(import_module(package).__path__):
         if not module.name.startswith("_"):
             found[module.name] = _importer(f"{package}.{module.name}")

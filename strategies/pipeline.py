@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from strategies import answers, spans
+from strategies import answers, portable, spans
 from strategies.answers import Prior, Request
 from strategies.contract import (
     Case,
@@ -346,6 +346,7 @@ class Pipeline:
             },
         }
         (folder / "pipeline.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        portable.write(self, folder)
 
     def describe(self) -> Mapping[str, Any]:
         return {"setup": asdict(self.setup), "max_tokens": self.max_tokens, **self.record}

@@ -393,8 +393,11 @@ DOCUMENTS: Mapping[str, tuple[Setup, str]] = {
         r"a\.txt is larger than 10 MB",
     ),
     "an empty document": (beside("docs/a.txt", b"", "documents: docs"), r"docs holds no document with a text"),
-    "only a PDF": (beside("docs/a.pdf", b"%PDF", "documents: docs"), r"docs holds no documents"),
-    "a PDF": (beside("d.pdf", b"%PDF", "documents: d.pdf"), r"d\.pdf: .* Convert it to text or Markdown first"),
+    "only a PDF": (
+        beside("docs/a.pdf", b"%PDF", "documents: docs"),
+        r"a\.pdf(:| is) .*(takes a package|not a readable PDF)",
+    ),
+    "a PDF": (beside("d.pdf", b"%PDF", "documents: d.pdf"), r"d\.pdf(:| is) .*(takes a package|not a readable PDF)"),
     "a pipe as document": (
         both(folder_of("docs", "documents: docs"), lambda folder: os.mkfifo(folder / "docs" / "a.txt")),
         r"docs/a\.txt is not a regular file",

@@ -1,26 +1,37 @@
-"""The reference of the commands as Markdown, made from what `--help` is made from.
+"""The reference of the commands as Markdown, made from what `--help` is made from, and the schema of report.json.
 
-`python -m tests.reference` writes docs/commands.md anew.
+`python -m tests.reference` writes docs/commands.md and docs/report.schema.json anew.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from advisor.cli import COMMANDS, main
+from advisor.reports.json import schema
 
+SCHEMA = Path(__file__).resolve().parent.parent / "docs" / "report.schema.json"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
-_HEAD = """# Commands
+_HEAD = r"""# Commands
 
 Made from the program by `python -m tests.reference`; `--help` of each command says the same.
 
 A command ends with 0 when all is well, with 2 when something that you gave cannot be used, with 1 for a fault of the program or
 the disk, with 130 when it was interrupted and 143 when it was ended. `run` and `report` end with 0 when the target is met, 100
 when nothing meets it and 101 when that is not decided; `gate` ends with 100 where what was exported fails.
+
+A shell completes commands and options once it was told how:
+
+| shell | line for its start-up file |
+|---|---|
+| bash (4.4 or newer) | `eval "$(_ADVISOR_COMPLETE=bash_source advisor)"` in `~/.bashrc` |
+| zsh | `eval "$(_ADVISOR_COMPLETE=zsh_source advisor)"` in `~/.zshrc` |
+| fish | `_ADVISOR_COMPLETE=fish_source advisor \| source` in `~/.config/fish/config.fish` |
 """
 
 
@@ -33,6 +44,11 @@ def text() -> str:
         assert command is not None
         parts.append("\n".join(_section(name, command, context)))
     return "\n".join(parts)
+
+
+def schema_text() -> str:
+    """The schema of report.json."""
+    return json.dumps(schema(), indent=1) + "\n"
 
 
 def _section(name: str, command: click.Command, parent: click.Context) -> Iterator[str]:
@@ -68,3 +84,4 @@ def _cell(words: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(text(), encoding="utf-8")
+    SCHEMA.write_text(schema_text(), encoding="utf-8")

@@ -598,6 +598,7 @@ def figures(story: Story) -> list[LineChart | Forest | WinnerMap]:
 def _lists(story: Story) -> dict[str, tuple[str, ...]]:
     return {
         "reasons": story.reasons,
+        "a month": story.a_month,
         "would change": story.would_change,
         "next steps": story.next_steps,
         "data": story.data,

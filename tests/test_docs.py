@@ -60,6 +60,10 @@ def test_the_reference_says_what_the_commands_are() -> None:
     assert reference.PAGE.read_text(encoding="utf-8") == reference.text(), "run `python -m tests.reference`"
 
 
+def test_the_published_schema_is_that_of_the_report() -> None:
+    assert reference.SCHEMA.read_text(encoding="utf-8") == reference.schema_text(), "run `python -m tests.reference`"
+
+
 def test_the_picture_is_what_the_terminal_shows_and_fetches_nothing() -> None:
     assert picture.FILE.read_text(encoding="utf-8") == picture.text(), "run `python -m tests.picture`"
     assert not re.findall(r"(?:url\(|href=|src=)[\"']?https?:", picture.text())

@@ -175,7 +175,7 @@ def test_a_folder_of_texts_becomes_documents(tmp_path: Path) -> None:
     ]
     assert read.documents[0].text == "# Leave\nTen days."
     assert read.notes == (
-        "docs: 1 file that is not text or Markdown was passed over.",
+        "docs: 1 file that is no document was passed over.",
         "docs: 1 without a text was left out.",
     )
 

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from advisor.answering import Kept
 from advisor.stored import about_run
 from benchmarks.contract import BadInput
-from benchmarks.formats import FORMATS
 from benchmarks.load import read_cases, read_documents, read_inputs
 from benchmarks.spec import Columns, Spec, parse_spec, read_spec
 from benchmarks.spec_errors import SPEC_KEYS
@@ -78,7 +77,7 @@ def reads_or_refuses(read: Callable[[], Any]) -> None:
         assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("suffix", sorted(set(FORMATS)))
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv", ".tsv", ".parquet", ".yaml"])
 @FEW
 @given(content=FILES)
 def test_any_bytes_as_data_are_read_or_refused(suffix: str, content: bytes, folder: Path) -> None:
@@ -92,7 +91,7 @@ def test_any_bytes_as_data_are_read_or_refused(suffix: str, content: bytes, fold
 @FEW
 @given(content=FILES)
 def test_any_bytes_as_texts_are_read_or_refused(content: bytes, folder: Path) -> None:
-    for name in ("a.txt", "a.md"):
+    for name in ("a.txt", "a.md", "a.html", "a.pdf"):
         (folder / name).write_bytes(content)
         reads_or_refuses(lambda path=folder / name: read_documents(path))  # type: ignore[misc]
         reads_or_refuses(lambda path=folder / name: read_inputs(path, Columns()))  # type: ignore[misc]

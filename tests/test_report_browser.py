@@ -108,7 +108,12 @@ def test_hostile_text_makes_no_element_dialog_or_request(opened: Any, width: int
     story = with_texts(plain, lambda text: f"{HOSTILE}{STEERING}<b onclick=alert(1)>alert(1)</b> {text}")
     seen = opened(story, width)
     page = seen.page
-    assert page.locator("script, img, iframe, object, embed, form, b, a:not(.skip), [onerror], [onload]").count() == 0
+    assert (
+        page.locator(
+            "script, img, iframe, object, embed, form, b, a:not(.skip, .contents a), [onerror], [onload]"
+        ).count()
+        == 0
+    )
     assert page.evaluate("window.hit") is None
     assert seen.dialogs == []
     assert [url for url in seen.requests if not url.startswith("data:")] == [page.url]
@@ -183,6 +188,50 @@ def test_the_page_follows_the_colour_scheme_and_prints_in_light(opened: Any) -> 
     assert len(page.pdf(format="A4")) > 20_000
 
 
+SHEETS = {"A4": (210, 297), "Letter": (215.9, 279.4)}
+"""Millimetres."""
+SIDES, ENDS = 2 * 14, 2 * 13
+"""Margins that the page asks for."""
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_what_decides_fits_the_first_sheet_of_paper(opened: Any, sheet: str) -> None:
+    from advisor.example import opened as example
+    from advisor.stored import reopen
+
+    wide, high = ((side - margin) / 25.4 * 96 for side, margin in zip(SHEETS[sheet], (SIDES, ENDS), strict=True))
+    with example() as run:
+        told = reopen(run).story
+    for story in (told, rich_story()):
+        page = opened(story, int(wide)).page
+        page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.querySelector('#results')).breakBefore") == "page"
+        memo = page.locator("#next").bounding_box()
+        assert page.locator("#a-month").is_visible()
+        assert memo["y"] + memo["height"] <= high
+        assert not page.locator(".contents").is_visible()
+
+
+def test_paper_holds_the_numbers_that_a_screen_folds_away(opened: Any) -> None:
+    page = opened(rich_story(), 1280).page
+    assert not page.locator("#numbers-apart table").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator("#numbers-apart table").is_visible()
+
+
+def test_a_reader_without_a_mouse_gets_to_every_part(opened: Any) -> None:
+    page = opened(rich_story(), 1280).page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    for link in page.locator("nav.contents a").all():
+        link.focus()
+        page.keyboard.press("Enter")
+        name = (link.get_attribute("href") or "").removeprefix("#")
+        top = page.locator(f"[id='{name}']").bounding_box()["y"]
+        bottom = page.evaluate("document.documentElement.scrollHeight - scrollY - innerHeight")
+        assert abs(top) < 2 or bottom < 2, name
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_axe_finds_nothing_that_keeps_people_out(opened: Any, width: int, scheme: str) -> None:
@@ -212,14 +261,16 @@ def some_panel() -> WhatIf:
 
 def test_the_numbers_of_a_figure_open_by_keyboard_and_are_a_table(opened: Any) -> None:
     page = opened(rich_story(), 400, java_script_enabled=False).page
-    summary = page.locator("#figure-volumes summary")
+    summary = page.locator("#numbers-volumes summary")
     summary.focus()
     page.keyboard.press("Enter")
-    assert page.locator("#figure-volumes table").is_visible()
+    assert page.locator("#numbers-volumes table").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
 def test_the_page_needs_no_script(opened: Any) -> None:
     page = opened(rich_story(), 1280, java_script_enabled=False).page
     assert page.locator("h1").is_visible()
-    assert page.locator("table:visible").count() == 14
+    for summary in page.locator("details > summary:visible").all():
+        summary.click()
+    assert page.locator("table:visible").count() == page.locator("table:not(#what-if table)").count() > 14

@@ -254,6 +254,10 @@ class Elements(HTMLParser):
             self.links += [value or "" for name, value in attrs if name in ("href", "src", "xlink:href", "action")]
 
 
+OWN_LINKS = {"data:,", "#results", "#costs", "#targets", "#risks", "#method", "#cases"}
+"""The icon, and parts of the page."""
+
+
 def test_hostile_text_makes_no_element_that_plain_text_does_not_make() -> None:
     plain, hostile = (Elements(reports.render(story, "html")) for story in (rich_story(), hostile_story()))
     # Longer names take more lines and leaders in the picture, and a status that is no status gets no mark.
@@ -263,7 +267,7 @@ def test_hostile_text_makes_no_element_that_plain_text_does_not_make() -> None:
         tag: n for tag, n in plain.tags.items() if tag not in drawn
     }
     assert not [name for name in hostile.attributes if name.startswith("on")]
-    assert set(hostile.links) == {"#results", "data:,"}
+    assert set(hostile.links) == set(plain.links) == OWN_LINKS
     assert "49" not in re.findall(r"\b49\b", reports.render(with_texts(empty_story(), lambda t: "{{ 7*7 }}"), "html"))
 
 
@@ -277,7 +281,7 @@ def test_the_page_holds_no_script_and_allows_none() -> None:
 def test_headings_and_tables_can_be_read_by_structure() -> None:
     elements = Elements(reports.render(rich_story(), "html"))
     assert elements.tags["h1"] == 1
-    assert elements.tags["caption"] == elements.tags["table"] == 17
+    assert elements.tags["caption"] == elements.tags["table"] == 19
     assert elements.attributes["scope"] == elements.tags["th"]
 
 
@@ -289,16 +293,18 @@ def test_the_verdict_comes_before_the_table_and_the_table_before_the_rest() -> N
         "<h1>",
         "Measured on",
         "expected to win here",
+        'id="a-month"',
+        'id="next"',
         story.main.title,
         "<svg",
         'id="figure-volumes"',
         'id="costs"',
-        'id="next"',
         'id="figure-winners"',
-        'id="figure-learning"',
         'id="figure-apart"',
-        'id="figure-stable"',
+        'id="figure-learning"',
         'id="risks"',
+        'id="figure-stable"',
+        'id="data"',
         'id="method"',
         'id="figure-searched"',
         'id="cases"',
@@ -418,6 +424,36 @@ def test_json_holds_every_field_and_null_for_numbers_that_json_lacks() -> None:
     assert document["picture"]["points"][6]["cost"] is None
     answer = document["cases"]["cases"][0]["answers"][CHOICE]
     assert (answer["text"], answer["grade"]) == ({"text": "invoice_wrong", "left_out": 0}, "right")
+
+
+@pytest.mark.parametrize("story", [rich_story(), empty_story(), hostile_story()], ids=["rich", "empty", "hostile"])
+def test_json_follows_its_published_schema(story: Story) -> None:
+    import jsonschema
+
+    from advisor.reports.json import schema
+
+    held = jsonschema.Draft202012Validator(schema())
+    held.check_schema(held.schema)
+    document = json.loads(reports.render(story, "json"))
+    assert [error.message for error in held.iter_errors(document)] == []
+    for broken in (
+        {**document, "schema_version": 2},
+        {**document, "reasons": "none"},
+        {**document, "main": {"title": 3}},
+    ):
+        assert list(held.iter_errors(broken))
+
+
+def test_the_stored_example_follows_the_published_schema() -> None:
+    import jsonschema
+
+    from advisor.example import opened
+    from advisor.reports.json import schema
+    from advisor.stored import reopen
+
+    with opened() as folder:
+        document = json.loads(reports.render(reopen(folder).story, "json"))
+    jsonschema.Draft202012Validator(schema()).validate(document)
 
 
 def test_json_refuses_what_is_not_plain_data_such_as_a_path() -> None:

@@ -86,7 +86,7 @@ def test_facts_are_finite_json_and_agree_with_the_sentences(build: Callable[[], 
 def texts(story: Story) -> list[str]:
     tables: list[Table] = [story.main, story.targets, story.costs, story.consistency, story.differences, story.tuning]
     cells = [text for table in tables for text in (table.title, table.note, *table.columns, *sum(table.rows, ()))]
-    lists = (story.reasons, story.would_change, story.next_steps, story.data, story.risks, story.method)
+    lists = (story.reasons, story.a_month, story.would_change, story.next_steps, story.data, story.risks, story.method)
     return [story.headline, story.confidence, *cells, *(line for lines in lists for line in lines)]
 
 
@@ -206,3 +206,26 @@ READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", r
 )
 def test_what_was_chosen_is_told_in_words(chosen: Mapping[str, Any], wanted: str) -> None:
     assert setups.told(chosen) == wanted
+
+
+# ---------------------------------------------------------------- what it costs a month
+
+
+def test_what_is_saved_a_month_is_the_difference_of_two_bills_with_what_is_got_instead() -> None:
+    verdict = SITUATIONS["prices_in_money"]().told()
+    bills = {each.candidate: each.monthly.value or 0.0 for each in verdict.costs}
+    saved = bills["prompting"] - bills["lora"]
+    assert verdict.story.a_month == (
+        f"Lora costs USD {bills['lora']:.2f} a month at 10,000 requests, USD {12 * bills['lora']:.2f} over 12 months. Finding "
+        "and fitting it took USD 0.20.",
+        f"Each month that is USD {saved:.2f} less than prompting (96 %).",
+    )
+
+
+def test_costs_that_tie_or_are_not_known_are_said_to_be_so() -> None:
+    assert any("about as much as" in line for line in SITUATIONS["tie_in_cost"]().told().story.a_month)
+    unknown = SITUATIONS["unknown_price"]().told().story
+    assert (
+        "It cannot be compared with the cost of prompting (93 %), which is not known or in another unit."
+        in unknown.a_month
+    )

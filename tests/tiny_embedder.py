@@ -44,7 +44,7 @@ def embedder_folder(place: Path) -> Path:
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
     with quiet():
         BertModel(config(vocab_size=300, max_position_embeddings=512, **sizes)).save_pretrained(inner)
-        tiny.tokenizer().save_pretrained(inner)
+        tiny.tokenizer(templated=False).save_pretrained(inner)
         encoder = Transformer(str(inner))
         SentenceTransformer(modules=[encoder, Pooling(32)], device="cpu").save(str(folder), create_model_card=False)
     return folder

@@ -17,6 +17,7 @@ import click
 
 from benchmarks.contract import BadInput, ScoreFailure
 from benchmarks.disk import disk_fault
+from strategies.catalog import CannotLoad
 
 COMMANDS = {
     "init": "advisor.cli.init",
@@ -65,7 +66,7 @@ class Commands(click.Group):
         """A mistake in what was given becomes one sentence and exit code 2."""
         try:
             return super().invoke(ctx)
-        except BadInput as error:
+        except (BadInput, CannotLoad) as error:
             raise Given(str(error)) from None
         except OSError as error:
             if error.errno not in UNUSABLE or error.filename is None:
@@ -137,7 +138,8 @@ def _code_of(arguments: Sequence[str] | None) -> Any:
     from advisor.cli.shown import say
 
     try:
-        return main.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        given = list(arguments) if arguments is not None else None
+        return main.main(args=given, standalone_mode=False, complete_var="_ADVISOR_COMPLETE")
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
         say("Interrupted. What was finished is kept: the same command with --resume goes on.")
         return TERMINATED if isinstance(error.__cause__ or error, Terminated) else INTERRUPTED

@@ -47,7 +47,7 @@ def command(task: str | None, as_json: bool, **given: Any) -> None:
     """Say what to try first, what cannot help and why, and what finding out takes. Nothing runs.
 
     With TASK (a task.yaml, or a task by name) the data answers what it can. What is open is asked in a terminal; in a
-    script give it by options: advisor ask --kind qa --examples 200 --documents most --facts-change monthly
+    script give it by options. Example: advisor ask --kind qa --examples 200 --documents most --facts-change monthly
     """
     from advisor.asking import advise_before
 

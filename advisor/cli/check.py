@@ -47,6 +47,7 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     """Check the data of TASK: counts, lengths, labels, mistakes, and whether the target can be decided.
 
     TASK is the path of a task.yaml or the name of a bundled or public task. Without --doubts, --fix and --alike no model runs.
+    Example: advisor check support-intents
 
     With --fix nothing is changed but what you write into the sheets: review.csv lists rows that may be wrong, sample.csv the
     held-out cases in random order. Label the first hundred of these and the share of wrong labels is known.

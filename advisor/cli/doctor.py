@@ -10,6 +10,7 @@ import click
 
 from advisor.cli.shown import broken, document
 from benchmarks.contract import BadInput
+from strategies.catalog import plugins
 from strategies.models import measured
 from strategies.models.measured import Timing
 
@@ -30,9 +31,10 @@ PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu
 @click.option("--again", is_flag=True, help="Measure anew: something else was running the first time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 def command(again: bool, as_json: bool) -> None:
-    """Show the device, number format, threads, attention and batches that models run with here, and why.
+    """Show the device, number format, threads, attention and batches that models run with here, and why; and plug-ins.
 
-    They are chosen by a measurement of a moment at first use, which is remembered for this machine unless it was busy.
+    They are chosen by a measurement of a moment at first use, which is remembered for this machine unless it was busy. Of what
+    other packages add it is said whether it can be loaded. Example: advisor doctor
     """
     if again:
         measured.forget()
@@ -53,6 +55,7 @@ def _found() -> dict[str, Any]:
         "versions": {name: version(name) for name in PACKAGES},
         "placement": str(placement),
         "memory": memory_available(placement.device),
+        "plugins": [vars(plugin) for plugin in plugins()],
         "measured": [vars(timing) | {"seconds": dict(timing.seconds)} for timing in measured.remembered()],
     }
 
@@ -83,10 +86,22 @@ def _text(found: dict[str, Any]) -> str:
         f"versions: {versions}",
         "measured here:" if found["measured"] else "measured here: nothing yet, or the machine was busy",
         *(_line(Timing(**timing)) for timing in found["measured"]),
+        *_plugins(found["plugins"]),
         f"To have it otherwise, set {_overrides()}.",
         "Something else was running when it measured? advisor doctor --again",
     ]
     return "\n".join(broken(line, sys.stdout.isatty()) for line in lines)
+
+
+def _plugins(found: list[dict[str, str]]) -> list[str]:
+    if not found:
+        return ["plug-ins: none installed"]
+    lines = [f"- {each['kind']} {each['name']} ({each['package']}){_fault(each)}" for each in found]
+    return ["plug-ins:", *lines]
+
+
+def _fault(plugin: dict[str, str]) -> str:
+    return f": cannot be loaded, {plugin['fault']}" if plugin["fault"] else ""
 
 
 def _line(timing: Timing) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,14 +14,22 @@ from advisor.cli.shown import say
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--candidate", default="", help="An approach by its name in the table. Default: what the run recommends.")
+@click.option(
+    "--merged", is_flag=True, help="Also write an adapter as a whole model, merged into the weights of its base."
+)
+@click.option(
+    "--task", default="", help="With --merged: the run's task.yaml, where its models lie in folders of this machine."
+)
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
-def command(run: Path, out: Path, candidate: str, allow_code: bool) -> None:
+def command(run: Path, out: Path, **given: Any) -> None:
     """Write the approach that the run in the folder RUN recommends into the folder OUT, with a card of what was measured.
 
-    The base model is not part of it. Example: advisor export runs/first ticket-router
+    With it comes a predict.py that needs no other program of this product, where one can do. The base model is not part of
+    it. Example: advisor export runs/first ticket-router
     """
-    from advisor.export import export
+    from advisor.export import Merge, export
     from advisor.wording import start
 
-    name = export(run, out, candidate, allow_code)
+    merge = Merge(task=given["task"]) if given["merged"] else None
+    name = export(run, out, given["candidate"], given["allow_code"], merge)
     say(f"{start(name)} lies in {out}. Answer requests with it: advisor predict {out} new.csv")

@@ -16,7 +16,7 @@ from benchmarks.contract import BadInput
 def command(file: Path, force: bool) -> None:
     """Propose a task spec for the examples in FILE (JSONL, JSON, CSV, TSV, Parquet) and say why.
 
-    The spec is written as task.yaml into the folder of FILE.
+    The spec is written as task.yaml into the folder of FILE. Example: advisor init my.csv
     """
     from benchmarks.propose import propose
 

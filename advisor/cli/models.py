@@ -17,7 +17,7 @@ from strategies.models.weights import KNOWN, Cached, ModelUnavailable, cache_fol
 def command(context: click.Context, as_json: bool) -> None:
     """List the models that come with the product: kind, size, licence, and whether they are on this disk.
 
-    Any hub id (owner/name or owner/name@revision) and any local folder works in their place.
+    Any hub id (owner/name or owner/name@revision) and any local folder works in their place. Example: advisor models
     """
     if context.invoked_subcommand is not None:
         return
@@ -32,6 +32,7 @@ def fetch(name: tuple[str, ...], accept_terms: bool) -> None:
     """Download each NAME and convert it, unless that has been done.
 
     NAME is a model of the list, or a hub id such as owner/name@revision. From then on it works without a network.
+    Example: advisor models fetch minilm-l6
     """
     for each in name:
         click.echo(f"Fetching {each}; the first time this takes a minute or so.", err=True)

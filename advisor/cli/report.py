@@ -64,7 +64,7 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **
     """Tell the stored run in the folder RUN again: verdict, table and report files.
 
     With another target, margin, volume, horizon or price the verdict is made anew from the same answers, without any model.
-    `advisor report example` shows a real run that comes with the product.
+    The word example in place of a folder shows a real run that comes with the product. Example: advisor report example
     """
     from advisor.stored import Changes, reopen
 

@@ -15,6 +15,7 @@ from typing import Protocol, cast
 from advisor.contract import Story
 from advisor.reports.text import cleaned
 from benchmarks.contract import BadInput
+from strategies.catalog import loaded
 
 __all__ = ["Format", "names", "render", "suffix"]
 
@@ -56,7 +57,7 @@ def _named(name: str) -> Format:
         return own[name]
     installed = _installed()
     if name in installed:
-        return cast(Format, installed[name].load())
+        return cast(Format, loaded(installed[name]))
     close = get_close_matches(name, names(), n=1, cutoff=0.5)
     nearest = f" The nearest is `{close[0]}`." if close else ""
     raise BadInput(f"`{name}` is not a report format.{nearest} Allowed: {', '.join(names())}.")

@@ -29,6 +29,37 @@ def render(story: Story) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
+def schema() -> dict[str, Any]:
+    """The JSON schema of `render`, made from the types of a story; published as docs/report.schema.json.
+
+    What a story says twice, in sentences and as numbers under `facts`, programs should take from `facts`.
+    """
+    from pydantic import TypeAdapter
+
+    found = _with_nulls(TypeAdapter(Story).json_schema())
+    of_story = found.pop("properties")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Report of finetune-advisor",
+        "description": f"report.json, version {SCHEMA_VERSION}. Numbers that JSON does not have are null; fields may be added.",
+        "type": "object",
+        "properties": {"schema_version": {"const": SCHEMA_VERSION}, "note": {"type": "string"}, **of_story},
+        "required": ["schema_version", *of_story],
+        "$defs": found["$defs"],
+    }
+
+
+def _with_nulls(value: Any) -> Any:
+    """Numbers may be null; what the types say of defaults and of Python is left out."""
+    if isinstance(value, list):
+        return [_with_nulls(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _with_nulls(each) for key, each in value.items() if key not in ("default", "description")}
+    titled = {key: each for key, each in kept.items() if not (key == "title" and isinstance(each, str))}
+    return {**titled, "type": ["number", "null"]} if titled.get("type") == "number" else titled
+
+
 def _plain(value: Any, where: str) -> Any:
     if isinstance(value, Enum):
         return _plain(value.value, where)

@@ -61,6 +61,7 @@ def _parts(story: Story) -> Iterator[str]:
     yield f"{literal(story.confidence)}\n"
     yield from _list(story.reasons, ordered=True)
     yield from _table(story.main)
+    yield from _titled("What it costs and saves a month", story.a_month)
     yield from _titled("What would change this", story.would_change)
     yield from _titled("Next steps", story.next_steps)
     for table in (

@@ -1,53 +1,116 @@
-"""Reads data files of every format as records: the place in the file, and a mapping of column to value."""
+"""Reads data files of every format: records with their place, or one document a file. A format is one file of this folder.
+
+Such a module has `SUFFIXES`, the endings of its files, and one of two functions: `records(path)` yields the rows of a file,
+`document(path, name)` gives a file as one document. A module with `holds(folder)` in place of endings reads folders of a
+kind. Another package offers a module of the same make as an entry point whose name is the ending without its dot.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import pkgutil
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 from benchmarks.contract import BadInput
 from benchmarks.formats.record import MAX_FILE_BYTES, Record
+from strategies.catalog import loaded
 
-FORMATS: Mapping[str, str] = {
-    ".jsonl": "json_lines",
-    ".ndjson": "json_lines",
-    ".json": "json_file",
-    ".csv": "table",
-    ".tsv": "table",
-    ".tab": "table",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
+GROUP = "finetune_advisor.formats"
+"""Entry-point group in which another package offers a format, named by the ending that it reads: `sharegpt.json`."""
 _OTHERS: Mapping[str, str] = {
     ".xlsx": "Save the sheet as CSV (UTF-8).",
     ".xls": "Save the sheet as CSV (UTF-8).",
     ".ods": "Save the sheet as CSV (UTF-8).",
     ".gz": "Unpack it first.",
     ".zip": "Unpack it first.",
-    ".pdf": "Convert it to text or Markdown first.",
-    ".docx": "Convert it to text or Markdown first.",
+    ".docx": "Convert it to text, Markdown or PDF first.",
+    ".arrow": "Name the folder that the data set was saved in.",
     ".pkl": "Save the table as Parquet or CSV.",
 }
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yields the records of a JSONL, JSON, CSV, TSV or Parquet file, in order.
+    """Yields the records of a data file, or of a folder that a data set was saved in, in order.
 
     Raises `BadInput` for an unknown format, a file above 1 GB, a file that is not what its name says, and, with the
     line, for a record that cannot be read.
     """
-    suffix = path.suffix.lower()
     if path.is_dir():
-        raise BadInput(f'"{path.name}" is a folder. Name a file with one example a line, such as examples.jsonl.')
+        return _of_folder(path)
     if not path.is_file():
         raise BadInput(f'The data file "{path.name}" does not exist. Correct its name.')
-    if suffix not in FORMATS:
-        advice = _OTHERS.get(suffix, "Save it in one of these formats.")
+    found = reader(path.name)
+    if not hasattr(found, "records"):
+        advice = _OTHERS.get(path.suffix.lower(), "Save it in one of these formats.")
+        if found is not None:
+            advice = "This is one document; name a file with one example a line."
         raise BadInput(f"{path.name}: data is read from .jsonl, .json, .csv, .tsv and .parquet files. {advice}")
     check_size(path)
-    records: Callable[[Path], Iterator[Record]] = import_module(f"benchmarks.formats.{FORMATS[suffix]}").records
-    return records(path)
+    records: Iterator[Record] = found.records(path)
+    return records
+
+
+def read_document(path: Path, name: str) -> Record:
+    """A file that is one document, as a record (id, title, text, date) that is called `name`. Raises `BadInput`."""
+    record: Record = _required(path).document(path, name)
+    return record
+
+
+def is_document(path: Path) -> bool:
+    """Whether a file of that name is read as one document."""
+    return hasattr(reader(path.name), "document")
+
+
+def holds_data(folder: Path) -> bool:
+    """Whether a folder is a data set, and not one of documents."""
+    return any(module.holds(folder) for module in _ours() if hasattr(module, "holds"))
+
+
+def reader(name: str) -> Any:
+    """The module that reads a file of that name, by the longest ending that fits; None where nothing does.
+
+    Raises `CannotLoad` where it is one of another package that cannot be imported.
+    """
+    endings, installed = _endings(), _installed()
+    fitting = [ending for ending in {*endings, *installed} if name.lower().endswith(ending)]
+    if not fitting:
+        return None
+    longest = max(fitting, key=len)
+    return endings[longest] if longest in endings else loaded(installed[longest])
+
+
+@cache
+def _endings() -> Mapping[str, Any]:
+    return {ending: module for module in _ours() for ending in getattr(module, "SUFFIXES", ())}
+
+
+@cache
+def _ours() -> tuple[Any, ...]:
+    return tuple(import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+
+
+@cache
+def _installed() -> Mapping[str, EntryPoint]:
+    return {f".{point.name.lower()}": point for point in entry_points(group=GROUP)}
+
+
+def _required(path: Path) -> Any:
+    found = reader(path.name)
+    if not hasattr(found, "document"):
+        raise BadInput(f"{path.name} is no document. Documents are read from text, Markdown, HTML and PDF files.")
+    return found
+
+
+def _of_folder(path: Path) -> Iterator[Record]:
+    for module in _ours():
+        if hasattr(module, "holds") and module.holds(path):
+            records: Iterator[Record] = module.records(path)
+            return records
+    raise BadInput(f'"{path.name}" is a folder. Name a file with one example a line, such as examples.jsonl.')
 
 
 def check_size(path: Path) -> None:

@@ -11,6 +11,8 @@ from benchmarks.contract import BadInput
 from benchmarks.formats.json_lines import DECODER, KeyTwice, NotFinite
 from benchmarks.formats.record import Record, lines
 
+SUFFIXES = (".json",)
+
 
 def records(path: Path) -> Iterator[Record]:
     """Yields one record for each object of the list. Raises `BadInput` with the line or the entry."""

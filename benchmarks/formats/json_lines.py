@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from benchmarks.contract import BadInput
 from benchmarks.formats.record import Record, lines
 
+SUFFIXES = (".jsonl", ".ndjson")
+
 
 class NotFinite(ValueError):
     """NaN or Infinity, which JSON does not have."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,4 +57,19 @@ def decoded(raw: bytes, place: str) -> str:
     except UnicodeDecodeError as error:
         raise BadInput(
             f"{place} is not UTF-8 (byte {error.start + 1}). Save the file with the encoding UTF-8."
+        ) from None
+
+
+def named_by(path: Path) -> str:
+    """A title for a document that has none: the file's name as words."""
+    return path.stem.replace("_", " ").replace("-", " ")
+
+
+def package(name: str, what: str, file: str) -> Any:
+    """A library that only some formats take. Raises `BadInput`, which says how to have it, where it is not installed."""
+    try:
+        return import_module(name)
+    except ImportError:
+        raise BadInput(
+            f"{file}: reading {what} takes a package that is not installed. Write: pip install 'finetune-advisor[documents]'"
         ) from None

@@ -9,6 +9,8 @@ from pathlib import Path
 from benchmarks.contract import BadInput
 from benchmarks.formats.record import MAX_LINE_BYTES, Record, lines
 
+SUFFIXES = (".csv", ".tsv", ".tab")
+
 
 def records(path: Path) -> Iterator[Record]:
     """Yields one record a row, quoted line breaks included. Raises `BadInput` with the line where the row starts."""

@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from benchmarks.contract import BadInput, Metric
+from strategies.catalog import loaded
 
 __all__ = ["load", "names"]
 
@@ -36,7 +37,7 @@ def load(name: str, parameters: Mapping[str, Any] | None = None) -> Metric:
     if name not in _installed():
         raise BadInput(_unknown("metric", name, names()))
     entry = _installed()[name]
-    offered = entry.load()
+    offered = loaded(entry)
     if isinstance(offered, type):
         return _build(name, offered, given)
     person = importlib.import_module(f"{__name__}.person").METRIC

@@ -1,0 +1,159 @@
+"""Answers requests with what was fitted here. It needs torch and transformers (peft for an adapter), and no other program.
+
+    python predict.py new.jsonl --model FOLDER_OR_HUB_ID > answers.jsonl
+
+Requests are lines: JSON objects with an "input", or plain text. It takes one at a time, in float32, and cuts requests at the
+same length as when they were measured; it does not shorten demonstrations where a model reads less than the prompt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+PROMPT, HEADS, PLACE = "prompt.json", "heads.json", "{{input}}"
+_MARK = "xqzanswerxqz"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    options.add_argument("requests", nargs="?", help="A file with one request a line; standard input without it.")
+    options.add_argument("--model", required=True, help="The model that this was fitted with: a folder or a hub id.")
+    options.add_argument("--folder", default=str(Path(__file__).resolve().parent), help="Where the fit lies.")
+    given = options.parse_args()
+    answer = answerer(Path(given.folder), given.model)
+    lines = Path(given.requests).read_text(encoding="utf-8").splitlines() if given.requests else sys.stdin
+    for text in inputs(lines):
+        sys.stdout.write(json.dumps({"input": text, "output": answer(text)}, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+
+def inputs(lines: Any) -> Iterator[str]:
+    for line in lines:
+        if line.strip():
+            yield json.loads(line)["input"] if line.lstrip().startswith("{") else line.rstrip("\r\n")
+
+
+def answerer(folder: Path, model: str) -> Callable[[str], str]:
+    """What answers one request: a prompt, with an adapter or without, or a linear head on embeddings."""
+    place = next(
+        (found.parent for name in (PROMPT, HEADS) for found in sorted(folder.rglob(name))),
+        None,
+    )
+    if place is None:
+        raise SystemExit(f"{folder} holds neither {PROMPT} nor {HEADS}.")
+    return _by_prompt(place, model) if (place / PROMPT).is_file() else _by_head(place, model)
+
+
+# ---------------------------------------------------------------- a prompt
+
+
+def _by_prompt(place: Path, model: str) -> Callable[[str], str]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    asked = json.loads((place / PROMPT).read_text(encoding="utf-8"))
+    causal: Any = AutoModelForCausalLM
+    tokenizer: Any = AutoTokenizer.from_pretrained(model)
+    network: Any = causal.from_pretrained(model, dtype=torch.float32).eval()
+    if (place / "adapter").is_dir():
+        from peft import PeftModel
+
+        network = PeftModel.from_pretrained(network, str(place / "adapter")).merge_and_unload()
+    end = _end_of_turn(tokenizer)
+
+    def ids(text: str) -> list[int]:
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    labels = [ids(word) for word in asked["words"]]
+    # A label that another one begins with counts with the end of the turn behind it.
+    begun = {tuple(one[:size]) for one in labels for size in range(1, len(one))}
+    labels = [[*one, end] if tuple(one) in begun else one for one in labels]
+
+    def likelihood(prompt: list[int], answer: list[int]) -> float:
+        logits = network(input_ids=torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1].float()
+        return float(logits.log_softmax(-1).gather(-1, torch.tensor(answer)[:, None]).double().sum())
+
+    @torch.inference_mode()
+    def answer(text: str) -> str:
+        cut = ids(text)[: asked["input_tokens"]] if len(text) > asked["input_tokens"] else []
+        if cut and len(cut) == asked["input_tokens"]:
+            text = tokenizer.decode(cut, skip_special_tokens=True)
+        prompt = ids(_text(tokenizer, _filled(asked["messages"], text)))
+        if labels:
+            prior = asked["prior"] or [0.0] * len(labels)
+            scores = [likelihood(prompt, one) - known for one, known in zip(labels, prior, strict=True)]
+            return str(asked["labels"][max(range(len(scores)), key=scores.__getitem__)])
+        stop = sorted({end, int(tokenizer.eos_token_id)})
+        written = network.generate(
+            input_ids=torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+            max_new_tokens=asked["max_tokens"],
+            do_sample=False,
+            eos_token_id=stop,
+            pad_token_id=stop[0],
+        )[0, len(prompt) :].tolist()
+        stops = (number for number, token in enumerate(written) if token in stop)
+        return str(tokenizer.decode(written[: next(stops, len(written))], skip_special_tokens=True)).strip()
+
+    return answer
+
+
+def _filled(messages: list[dict[str, str]], text: str) -> list[dict[str, str]]:
+    """The messages with the request in its place, which is the last one of the last message."""
+    before, _, after = messages[-1]["content"].rpartition(PLACE)
+    return [*messages[:-1], {**messages[-1], "content": f"{before}{text}{after}"}]
+
+
+def _text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
+    """The prompt by the model's own template; without one as paragraphs, an answer on the line after its question."""
+    if not getattr(tokenizer, "chat_template", None):
+        parts = [tokenizer.bos_token or ""]
+        for turn in messages:
+            parts += [turn["content"].rstrip(), "\n" if turn["role"] == "user" else "\n\n"]
+        return "".join(parts)
+    try:
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    except Exception as error:
+        if messages[0]["role"] != "system" or "system" not in str(error).lower():
+            raise
+        first = {**messages[1], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+        turns = [first, *messages[2:]]
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+
+def _end_of_turn(tokenizer: Any) -> int:
+    end = int(tokenizer.eos_token_id)
+    if not getattr(tokenizer, "chat_template", None):
+        return end
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": _MARK}]
+    after = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(_MARK)[2]
+    ids = list(tokenizer(after, add_special_tokens=False)["input_ids"])
+    special = set(tokenizer.all_special_ids)
+    return next((token for token in ids if token in special), ids[0] if ids else end)
+
+
+# ---------------------------------------------------------------- a linear head
+
+
+def _by_head(place: Path, model: str) -> Callable[[str], str]:
+    import numpy as np
+    from sentence_transformers import SentenceTransformer
+
+    (head,) = json.loads((place / HEADS).read_text(encoding="utf-8"))["heads"]
+    table = np.load(place / "head-0.npy", allow_pickle=False)
+    encoder = SentenceTransformer(model, device="cpu")
+
+    def answer(text: str) -> str:
+        vector = encoder.encode([text], normalize_embeddings=True, show_progress_bar=False)[0].astype("float32")
+        return str(head["classes"][int((table[:, :-1] @ vector + table[:, -1]).argmax())])
+
+    return answer
+
+
+if __name__ == "__main__":
+    main()

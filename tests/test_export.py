@@ -1,0 +1,155 @@
+"""An export stands alone: its own program answers as in the run, a hash ties it to the run, an adapter can be merged."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor import Wishes, advise
+from advisor.answering import answerer
+from advisor.export import Merge, export
+from benchmarks.contract import BadInput
+from strategies import alone
+from strategies.contract import Prediction
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import everything, write_task
+
+LABELS = ("linear head", "lora")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Runs of two tasks, and the models that they were made with."""
+
+    folder: Path
+    models: Folders
+
+    def task(self, name: str) -> str:
+        return str(self.folder / name / "task.yaml")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Desk:
+    folder = tmp_path_factory.mktemp("desk")
+    for name, cases, approaches in (
+        ("labels", tiny.messages(40), LABELS),
+        ("texts", tiny.rewrites(24), ("prompting",)),
+    ):
+        task = write_task(folder / name, model_folders, "kind: generation" if name == "texts" else "", cases=cases)
+        if name == "texts":
+            task.write_text(task.read_text(encoding="utf-8") + "metric: chrf\n", encoding="utf-8")
+        wishes = Wishes(effort="quick", approaches=approaches, probes=False, second_seed=False, dtype="float32")
+        advise(task, out=folder / name / "run", wishes=wishes)
+    return Desk(folder=folder, models=model_folders)
+
+
+def inputs(run: Path) -> list[str]:
+    about = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    return [case["input"] for case in about["benchmark"]["heldout"]]
+
+
+def in_the_run(desk: Desk, name: str, candidate: str, texts: list[str]) -> list[str]:
+    found = answerer(desk.folder / name / "run", candidate, desk.task(name)).answers(texts)
+    return [outcome.text if isinstance(outcome, Prediction) else "" for _, outcome in found]
+
+
+def loaded(script: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("predict", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # peft asks for it
+@pytest.mark.parametrize(("name", "candidate"), [*(("labels", each) for each in LABELS), ("texts", "prompting")])
+def test_the_program_of_an_export_answers_as_in_the_run(name: str, candidate: str, desk: Desk, tmp_path: Path) -> None:
+    run, out = desk.folder / name / "run", tmp_path / "out"
+    export(run, out, candidate)
+    texts = [*inputs(run), "long " * 700]
+    model = desk.models.embedder if candidate == "linear head" else desk.models.language
+    answer = loaded(out / "predict.py").answerer(out, str(model))
+    assert [answer(text) for text in texts] == in_the_run(desk, name, candidate, texts)
+    assert "python predict.py new.jsonl --model" in (out / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_program_is_started_as_its_card_says_and_needs_nothing_of_ours(desk: Desk, tmp_path: Path) -> None:
+    run, out = desk.folder / "labels" / "run", tmp_path / "out"
+    export(run, out, "lora")
+    texts = inputs(run)[:4]
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps({"input": text}) + "\n" for text in texts), encoding="utf-8")
+    command = [sys.executable, "-I", str(out / "predict.py"), "new.jsonl", "--model", str(desk.models.language)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["input"] for row in rows] == texts
+    assert [row["output"] for row in rows] == in_the_run(desk, "labels", "lora", texts)
+    tree = ast.parse((out / "predict.py").read_text(encoding="utf-8"))
+    froms = {
+        node.module.partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
+    }
+    plain = {
+        alias.name.partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    outside = {"numpy", "peft", "sentence_transformers", "torch", "transformers"}
+    assert (froms | plain) - {*sys.stdlib_module_names} == outside
+
+
+def test_the_prompt_of_an_export_is_chat_messages_with_a_place_for_the_request(desk: Desk, tmp_path: Path) -> None:
+    export(desk.folder / "texts" / "run", tmp_path / "out", "prompting")
+    prompt = json.loads((tmp_path / "out" / "parts" / "0" / "prompt.json").read_text(encoding="utf-8"))
+    assert {turn["role"] for turn in prompt["messages"]} <= {"system", "user", "assistant"}
+    assert prompt["messages"][-1]["content"].count(alone.PLACE) == 1
+    assert prompt["labels"] == []
+    export(desk.folder / "labels" / "run", tmp_path / "tuned", "lora")
+    tuned = json.loads((tmp_path / "tuned" / "parts" / "0" / "prompt.json").read_text(encoding="utf-8"))
+    assert sorted(tuned["labels"]) == sorted(tiny.TOPICS)
+
+
+def test_a_request_that_names_the_place_itself_is_no_template(desk: Desk) -> None:
+    messages = [{"role": "user", "content": "Input: {{input}}\nOutput: a\n\nInput: {{input}}\nOutput:"}]
+    (filled,) = alone._filled(messages, "{{input}} {x}")
+    assert filled["content"] == "Input: {{input}}\nOutput: a\n\nInput: {{input}} {x}\nOutput:"
+
+
+def test_what_was_changed_after_the_export_is_refused(desk: Desk, tmp_path: Path) -> None:
+    import hashlib
+
+    run, out = desk.folder / "texts" / "run", tmp_path / "out"
+    export(run, out, "prompting")
+    about = json.loads((out / "export.json").read_text(encoding="utf-8"))
+    assert about["run"] == hashlib.sha256((run / "run.json").read_bytes()).hexdigest()
+    (out / "parts" / "0" / "pipeline.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(BadInput, match="is not what was exported: it was changed or cut off"):
+        answerer(out, task=desk.task("texts"))
+
+
+def test_an_adapter_is_merged_on_request_and_the_whole_model_says_the_same(desk: Desk, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    run, out, causal = desk.folder / "labels" / "run", tmp_path / "out", AutoModelForCausalLM
+    export(run, out, "lora", merge=Merge(task=desk.task("labels")))
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(everything(out / "merged"))
+    from strategies.finetuning.adapters import merged
+
+    base: Any = causal.from_pretrained(desk.models.language, dtype=torch.float32)
+    wanted = merged(base, out / "parts" / "0" / "adapter")
+    whole: Any = causal.from_pretrained(out / "merged", dtype=torch.float32)
+    ids = torch.tensor([[5, 40, 7, 99]])
+    with torch.inference_mode():
+        assert torch.equal(whole(input_ids=ids).logits, wanted(input_ids=ids).logits)
+    assert "one whole model" in (out / "README.md").read_text(encoding="utf-8")
+    assert str(desk.folder) not in (out / "merged" / "config.json").read_text(encoding="utf-8")
+    with pytest.raises(BadInput, match="has no adapter of its own"):
+        export(run, tmp_path / "again", "linear head", merge=Merge(task=desk.task("labels")))

@@ -1,0 +1,135 @@
+"""A package of somebody else, installed as any other: it is found, named by `advisor doctor`, and takes part."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from strategies.catalog import plugins
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import ROOT, Done, call, finish, start, write_task
+
+EXAMPLE = ROOT / "examples" / "plugin"
+ADDED = {
+    ("approach", "shared_words"),
+    ("metric", "first_line"),
+    ("data format", "sharegpt.json"),
+    ("report format", "one_line"),
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the package was installed into by pip, without a network."""
+    folder = tmp_path_factory.mktemp("installed")
+    source = tmp_path_factory.mktemp("source") / "plugin"
+    subprocess.run(["cp", "-r", str(EXAMPLE), str(source)], check=True)
+    offline = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    command = [sys.executable, "-m", "pip", "install", *offline, "--target", str(folder), str(source)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return folder
+
+
+def called(place: Path, folder: Path, *words: str) -> Done:
+    return finish(start(folder, *words, environment={"PYTHONPATH": f"{ROOT}:{place}"}))
+
+
+def test_the_doctor_names_what_is_installed(place: Path, tmp_path: Path) -> None:
+    done = called(place, tmp_path, "doctor", "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)["plugins"]
+    assert {(each["kind"], each["name"]) for each in found} == ADDED
+    assert {(each["package"], each["fault"]) for each in found} == {("advisor-plugin-example 0.1.0", "")}
+
+
+def test_what_cannot_be_loaded_is_named_and_stops_only_what_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    info = tmp_path / "broken-3.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 3.1\n", encoding="utf-8")
+    points = (
+        "[finetune_advisor.approaches]\nmissing = no_such_module\n[finetune_advisor.reports]\nodd = no_such_module\n"
+    )
+    (info / "entry_points.txt").write_text(points, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    why = "ModuleNotFoundError: No module named 'no_such_module'"
+    assert {each.name: each.fault for each in plugins() if each.package == "broken 3.1"} == {"missing": why, "odd": why}
+    (tmp_path / "rows.csv").write_text("input,output\n" + "a,b\n" * 12, encoding="utf-8")
+    assert call(capsys, "init", str(tmp_path / "rows.csv")).code == 0
+    run = call(capsys, "run", "support-intents", "--dry-run")
+    assert run.code == 2
+    assert run.err.startswith(f"The approach missing of the package broken 3.1 cannot be loaded ({why}). Correct")
+
+
+def test_an_installed_format_approach_and_metric_take_part_in_a_run(
+    place: Path, tmp_path: Path, model_folders: Folders
+) -> None:
+    task = write_task(
+        tmp_path,
+        model_folders,
+        "examples: chats.sharegpt.json",
+        "metric: first_line",
+        "kind: classification",
+    )
+    turns = [
+        {
+            "id": case.id,
+            "conversations": [
+                {"from": "system", "value": "Be short."},
+                {"from": "human", "value": case.input},
+                {"from": "gpt", "value": case.output},
+                {"from": "human", "value": f"And {case.input}"},
+                {"from": "gpt", "value": case.output},
+            ],
+        }
+        for case in tiny.messages(40)
+    ]
+    (tmp_path / "chats.sharegpt.json").write_text(json.dumps(turns), encoding="utf-8")
+    options = ("--approach", "shared words", "--approach", "majority", "--no-probes", "--no-second-seed", "--yes")
+    run = called(place, tmp_path, "run", task.name, "--out", "run", *options)
+    assert run.code in (0, 100, 101), run.err
+    about = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))["facts"]
+    assert about["metric"] == "first_line"
+    assert about["examples"] + about["heldout_cases"] == 80
+    assert {each["name"] for each in about["candidates"]} == {"shared words", "majority"}
+    told = called(place, tmp_path, "report", "run", "--format", "one_line")
+    assert told.code == run.code
+    line = (tmp_path / "run" / "report.line.txt").read_text(encoding="utf-8")
+    assert line.startswith("tiny topics: ")
+    assert line.count("\n") == 1
+
+
+# ---------------------------------------------------------------- completion
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_commands_and_options_complete_in_every_shell(shell: str, tmp_path: Path) -> None:
+    source = finish(start(tmp_path, environment={"_ADVISOR_COMPLETE": f"{shell}_source"}))
+    assert f"_ADVISOR_COMPLETE={shell}_complete" in source.out
+    asked = {"COMP_WORDS": "advisor report --ans", "COMP_CWORD": "--ans" if shell == "fish" else "2"}
+    done = finish(start(tmp_path, environment={"_ADVISOR_COMPLETE": f"{shell}_complete", **asked}))
+    assert "--answers" in done.out, done
+
+
+def test_every_command_has_an_example_that_parses() -> None:
+    import shlex
+
+    import click
+
+    from advisor.cli import COMMANDS, main
+    from tests.test_docs import parsed
+
+    context = click.Context(main)
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        assert command is not None
+        paragraphs = [" ".join(each.split()) for each in (command.help or "").split("\n\n")]
+        examples = [line for each in paragraphs if (line := each.partition("Example: advisor ")[2])]
+        assert len(examples) == 1, name
+        parsed(main, shlex.split(examples[0].partition(" > ")[0]))
