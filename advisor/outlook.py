@@ -13,6 +13,8 @@ from advisor.sensitivity import question_of, what_flips_it
 from advisor.wording import about, ceil_percent, floor_percent, listed, percent, start
 from benchmarks.contract import Evaluation, State
 
+_LOWEST = 0.5
+"""A target below this share of the stated one is another question."""
 _WIDEST = 0.3
 """A margin beyond which nobody asks."""
 
@@ -82,7 +84,7 @@ def _target(decided: Decided, named: str) -> Iterator[str]:
         yield f"A target above {floor_percent(most, target)} %: {named} is proven up to there."
     bounds = [(proven[name][0], name) for name in _cheaper_missing(decided, named)]
     bound, name = max(bounds, default=(0.0, ""))
-    if bound >= 0.01:
+    if bound >= _LOWEST * target and bound > 0:
         yield f"A target of {floor_percent(bound)} % or lower: {name} would be enough."
 
 

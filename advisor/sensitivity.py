@@ -102,7 +102,7 @@ def what_flips_it(question: Question, met: str) -> tuple[str, ...]:
     told = [f"{flip.knob.says(flip.factor)}: {_then(now, flip.then, met)}" for flip in found]
     nouns = [knob.noun for knob in steady if knob.down]
     if nouns:
-        told.append(f"Not {_either(nouns)}: with a hundred times as much or as little {question.named} stays.")
+        told.append(f"Not {_either(nouns)}: with a hundred times as much or as little, {question.named} stays.")
     return tuple(told)
 
 
