@@ -23,6 +23,7 @@ from tests import tiny
 from tests.conftest import Folders
 from tests.desk import everything, write_task
 
+pytestmark = pytest.mark.slow  # it tunes an adapter
 LABELS = ("linear head", "lora")
 
 
