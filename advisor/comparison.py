@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
     from benchmarks.economical import Economy
     from benchmarks.models import Models
+    from benchmarks.pending import Events
     from benchmarks.purse import Purse
-    from benchmarks.run import Events, Run
+    from benchmarks.run import Run
     from benchmarks.sequential import StopRule
     from benchmarks.sharding import Shard
     from benchmarks.spec import Spec
@@ -116,7 +117,8 @@ class Prepared:
         return self.candidates if self.shard is None else self.shard.of_these(self.candidates)
 
     def run(self, folder: Path, events: Events | None = None) -> Run:
-        from benchmarks.run import Run, Silent
+        from benchmarks.pending import Rules, Silent
+        from benchmarks.run import Run
 
         return Run(
             benchmark=self.assembly.benchmark,
@@ -128,8 +130,7 @@ class Prepared:
             events=events or Silent(),
             reuse=self.reuse,
             further=self.further,
-            enough=self._stop_rule(),
-            economy=self._economy(),
+            rules=Rules(enough=self._stop_rule(), economy=self._economy()),
             traffic=self.traffic,
         )
 

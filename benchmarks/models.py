@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,25 @@ class Models:
             )
         return self._embedder
 
+    def for_worker(self, workers: int, threads: int) -> Models:
+        """The same models for one of several workers, with nothing loaded and no key: what was measured for them here stays,
+        and the requests that a server takes at once are shared out. Raises `BadInput` where they are too few."""
+        from strategies.models.embedding import LocalEmbedder
+        from strategies.models.local import LocalModel
+
+        placement = replace(self.placement, threads=threads)
+        here = {name: model for name, model in self._ready.items() if not self.served(name)}
+        return replace(
+            self,
+            specs=tuple(_shared_out(spec, workers) for spec in self.specs),
+            _ready={
+                name: replace(model, placement=placement) if isinstance(model, LocalModel) else model
+                for name, model in here.items()
+            },
+            _embedder=None if isinstance(self._embedder, LocalEmbedder) else self._embedder,
+            _placement=placement,
+        )
+
     def remember(self, vectors: bool) -> None:
         """Says whether the embedder keeps the vectors of texts; also for one that is loaded later."""
         self._remembers = vectors
@@ -166,6 +185,20 @@ class Models:
         except (ValueError, ModelUnavailable) as error:
             raise BadInput(str(error)) from error
         return model
+
+
+def _shared_out(spec: ModelSpec, workers: int) -> ModelSpec:
+    from strategies.models.endpoint import EndpointModel
+
+    if spec.endpoint is None:
+        return spec
+    at_once = spec.concurrency or EndpointModel.concurrency
+    if at_once < workers:
+        raise BadInput(
+            f"the model {spec.name} takes {at_once} requests at once, and each of {workers} workers sends one at least. Take "
+            f"{at_once} workers, or state a higher concurrency."
+        )
+    return spec.model_copy(update={"concurrency": at_once // workers})
 
 
 class NotRemembering:

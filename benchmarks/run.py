@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from benchmarks.cascade import add_cascade
-from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation
-from benchmarks.economical import Economy
+from benchmarks.contract import BadInput, Benchmark, Candidate
+from benchmarks.executors.desk import Desk
+from benchmarks.executors.here import Executor, Here
 from benchmarks.models import Models
-from benchmarks.plan import Further, Options, Unit, described, further_units, units
+from benchmarks.pending import Events, Pending, Rules, Silent
+from benchmarks.plan import Further, Options, Unit, further_units, units
 from benchmarks.population import POPULATION, apart
 from benchmarks.purse import SPENT
-from benchmarks.remembering import Memory
 from benchmarks.reuse import Earlier, program
-from benchmarks.store import Finished, Store
-from benchmarks.work import AGAIN, Worker, task_hash
+from benchmarks.store import Store
+from benchmarks.work import Job, task_hash
 from strategies.models.measured import machine
 
 _SPOKEN = {
@@ -47,26 +48,6 @@ _ADVICE = {
 }
 
 
-class Events(Protocol):
-    """What a run tells while it goes on."""
-
-    def started(self, unit: Unit, number: int, total: int) -> None: ...
-
-    def progress(self, done: int, total: int, what: str) -> None: ...
-
-    def finished(self, unit: Unit, done: Finished) -> None: ...
-
-
-class Silent:
-    """Events for nobody."""
-
-    def started(self, unit: Unit, number: int, total: int) -> None: ...
-
-    def progress(self, done: int, total: int, what: str) -> None: ...
-
-    def finished(self, unit: Unit, done: Finished) -> None: ...
-
-
 @dataclass(kw_only=True)
 class Run:
     """One run folder: `run.sqlite` for rows, `run.json` for what the run is, `fits/` for what was fitted."""
@@ -81,11 +62,9 @@ class Run:
     """None: all."""
     events: Events = field(default_factory=Silent)
     further: Further = field(default_factory=Further)
-    enough: Callable[[Sequence[float], Sequence[str]], bool] | None = None
-    """Whether the scores of the first held-out cases, and the groups of these, settle a candidate, so that it is asked no
-    more; None: everything is asked."""
-    economy: Economy | None = None
-    """Which candidates are not worth fitting; None: every one is."""
+    rules: Rules = field(default_factory=Rules)
+    executor: Executor = field(default_factory=Here)
+    """Where the units are performed."""
     traffic: Sequence[str] = ()
     """Real requests without answers, which the held-out cases are compared with."""
     reuse: Path | None = None
@@ -148,7 +127,7 @@ class Run:
             store.set_meta("identity", mine)
             said = "taken over from an earlier run where equal"
             taken = {} if earlier is None else {"searches and trainings": said}
-            store.set_meta("provenance", provenance(self.models) | taken)
+            store.set_meta("provenance", provenance(self.models) | {"performed by": self.executor.told} | taken)
             return
         for name, was, now in _differences(known, mine):
             raise BadInput(
@@ -169,35 +148,31 @@ class Run:
             earlier.hand_adapters_on(self.folder)
         mine = self.candidates if self.performed is None else self.performed
         plan = [(unit, candidate) for candidate in mine for unit in self._units(candidate)]
-        finished = {name: note for name, note in store.finished().items() if not note.get(AGAIN)}
-        worker = Worker(
+        pending = Pending(
+            benchmark=self.benchmark,
+            models=self.models,
+            store=store,
+            events=self.events,
+            rules=self.rules,
+            candidates=self.candidates,
+            plan=plan,
+        )
+        job = Job(
             benchmark=self.benchmark,
             models=self.models,
             options=self.options,
             folder=self.folder,
-            journal=store.journal if earlier is None else earlier.layered(store.journal),
-            on_progress=self.events.progress,
+            candidates={candidate.name: candidate for candidate in mine},
             fits={unit.candidate: unit.name for unit, _ in plan if unit.kind == "fit"},
-            memory=Memory(kept=store),
         )
-        unusable = {
-            unit.candidate for unit, _ in plan if unit.kind == "fit" and finished.get(unit.name, {}).get("problem")
-        }
-        chosen = {unit.candidate: finished[unit.name].get("chosen") for unit, _ in plan if unit.name in finished}
-        for number, (unit, candidate) in enumerate(plan, 1):
-            if unit.name in finished or unit.candidate in unusable or self._settles(unit, store):
-                continue
-            self.events.started(unit, number, len(plan))
-            store.begin(unit.name, unit.kind, unit.candidate)
-            done = self._settled(unit, candidate, store) or worker.perform(unit, candidate)
-            if unit.kind == "fit":
-                done = self._told_apart(done, candidate, chosen)
-                if (done.note or {}).get("problem"):
-                    unusable.add(unit.candidate)
-                else:
-                    chosen[unit.candidate] = _chosen(done)
-            store.finish(done)
-            self.events.finished(unit, done)
+        desk = Desk(
+            store=store,
+            journal=store.journal if earlier is None else earlier.layered(store.journal),
+            purse=self.models.purse,
+            events=self.events,
+        )
+        for done in self.executor.run(job, pending, desk):
+            pending.finish(done)
 
     def _compare_with_traffic(self, store: Store) -> None:
         if not self.traffic or store.meta(POPULATION) is not None:
@@ -206,64 +181,6 @@ class Run:
         texts = ([case.input for case in self.benchmark.heldout], self.traffic)
         found = apart(names, texts, self.models.embedder, self.options.seed)
         store.set_meta(POPULATION, None if found is None else asdict(found))
-
-    def _settles(self, unit: Unit, store: Store) -> bool:
-        """Whether the unit asks held-out cases of a candidate that those before them have decided."""
-        if self.enough is None or unit.kind != "answer" or unit.part == 0:
-            return False
-        scores = {row.key: row.score for row in store.rows(unit.candidate, "heldout")}
-        asked = self.benchmark.heldout[: len(scores)]
-        return self.enough([scores[case.id] for case in asked], [case.group or case.id for case in asked])
-
-    def _told_apart(self, done: Finished, candidate: Candidate, chosen: Mapping[str, Any]) -> Finished:
-        """A fit that chose what another candidate of its approach and model chose is not measured a second time."""
-        mine = _chosen(done)
-        twins = (
-            other.name
-            for other in self.candidates
-            if (other.strategy.name, other.model) == (candidate.strategy.name, candidate.model)
-            and other.name != candidate.name
-            and mine == chosen.get(other.name)
-        )
-        twin = next(twins, None) if mine else None
-        if twin is not None:
-            skipped = {"problem": f"it chose the same configuration as {twin}", "state": "skipped"}
-            return replace(done, note={**(done.note or {}), **skipped})
-        return done
-
-    def _settled(self, unit: Unit, candidate: Candidate, store: Store) -> Finished | None:
-        """A fit that needs no work: what the model cannot do, what does not suit the task, what is not worth it."""
-        if unit.kind != "fit":
-            return None
-        problem = self._cannot(candidate)
-        note: dict[str, Any] = {"state": "cannot run" if problem else "skipped"}
-        problem = problem or candidate.strategy.unsuitable(self.benchmark.task)
-        if not problem and self.economy is not None:
-            problem = self.economy.spares(candidate, self._measured(store))
-            note[AGAIN] = True  # A run that goes on without the gate fits it.
-        if not problem:
-            return None
-        return Finished(unit=unit.name, kind="fit", candidate=candidate.name, note={**note, "problem": problem})
-
-    def _measured(self, store: Store) -> Iterator[Evaluation]:
-        """Of the candidates without a language model."""
-        from benchmarks.stored import evaluations
-
-        plain = [candidate for candidate in self.candidates if not candidate.model]
-        yield from evaluations(self.benchmark, [described(candidate) for candidate in plain], store)
-
-    def _cannot(self, candidate: Candidate) -> str:
-        if not candidate.model:
-            return ""
-        model = self.models.language(candidate.model)
-        lacks = [need.__name__ for need in candidate.strategy.needs if not isinstance(model, need)]
-        what = {"Trains": "be trained here", "ScoresLabels": "score labels", "Generates": "generate"}
-        return f"{candidate.model} cannot {' or '.join(what.get(name, name) for name in lacks)}" if lacks else ""
-
-
-def _chosen(done: Finished) -> Any:
-    """What a fit chose, as it reads when it comes from the store."""
-    return json.loads(json.dumps((done.note or {}).get("chosen")))
 
 
 def _differences(known: dict[str, Any], mine: dict[str, Any]) -> list[tuple[str, Any, Any]]:
