@@ -21,6 +21,7 @@ from benchmarks.plan import Further, Options, described
 if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
     from benchmarks.economical import Economy
+    from benchmarks.executors.here import Executor
     from benchmarks.models import Models
     from benchmarks.pending import Events
     from benchmarks.purse import Purse
@@ -70,6 +71,10 @@ class Wishes:
     """`1/3`: perform the first of three parts of the approaches, and tell nothing yet."""
     reuse: Path | None = None
     """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
+    on: str = "here"
+    """Where the work is done: in this process, or on `processes` of this machine."""
+    workers: int | None = None
+    """How many share it; None: one a core."""
 
 
 @dataclass(kw_only=True)
@@ -88,6 +93,7 @@ class Prepared:
     traffic: Sequence[str] = ()
     """Real requests without answers."""
     shard: Shard | None = None
+    executor: Executor
     looks: Path | None = None
     """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
     try things out on."""
@@ -127,6 +133,7 @@ class Prepared:
             models=self.models,
             options=self.options,
             folder=folder,
+            executor=self.executor,
             events=events or Silent(),
             reuse=self.reuse,
             further=self.further,
@@ -201,6 +208,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     """Reads a task.yaml or a named task and plans its candidates; nothing is spent or sent. Raises `BadInput`."""
     from benchmarks.assemble import Limits
     from benchmarks.changed import asks_for_facts
+    from benchmarks.executors.chosen import chosen
     from benchmarks.looks import look_at
     from benchmarks.models import Models
     from benchmarks.reuse import must_hold_a_run
@@ -211,6 +219,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
     if wishes.rebuilds < 0 or wishes.rebuilds == 1:
         raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
+    executor = chosen(wishes.on, wishes.workers)
     if wishes.reuse is not None:
         must_hold_a_run(wishes.reuse)
     found = find(task)
@@ -261,6 +270,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         economical=wishes.economical,
         traffic=_traffic(found),
         shard=shard,
+        executor=executor,
         looks=None if found.origin else found.folder,
     )
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)

@@ -76,7 +76,7 @@ class Earlier:
         """Copies finished trainings into the new run's folder; whole or not at all."""
         for adapter in sorted((self.folder / "adapters").glob("*")):
             target = folder / "adapters" / adapter.name
-            if target.exists() or not adapter.is_dir() or adapter.is_symlink():
+            if target.exists() or adapter.suffix == ".partial" or not adapter.is_dir() or adapter.is_symlink():
                 continue
             partial = target.with_name(f"{adapter.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -144,6 +145,8 @@ class Run:
         return [*units(self.benchmark, candidate, self.options, salt), *further]
 
     def _perform(self, store: Store, earlier: Earlier | None) -> None:
+        for left_over in (*self.folder.glob("adapters/*.partial"), *self.folder.glob("scratch-*")):
+            shutil.rmtree(left_over, ignore_errors=True)  # Of workers that were killed.
         if earlier is not None:
             earlier.hand_adapters_on(self.folder)
         mine = self.candidates if self.performed is None else self.performed

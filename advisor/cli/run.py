@@ -26,6 +26,14 @@ ASK_ABOVE_MINUTES = 60
 @click.argument("task")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/NAME.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder; finished work is not done again.")
+@click.option(
+    "--on",
+    default="here",
+    show_default=True,
+    metavar="PLACE",
+    help="Where the work is done: here (in this process) or on several processes of this machine.",
+)
+@click.option("--workers", type=int, help="How many processes share the work. Default: one a core.")
 @click.option("--shard", default="", help="Perform one part of the approaches, such as 1/3, on this machine.")
 @click.option(
     "--merge",
@@ -181,6 +189,8 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "economical",
         "max_cost",
         "shard",
+        "on",
+        "workers",
         "accept_terms",
         "allow_code",
         "reuse",

@@ -7,7 +7,9 @@ import random
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 from strategies.contract import (
     Case,
@@ -310,8 +312,9 @@ def train(
             truncated_rows=known["truncated_rows"],
             usage=tuple(Usage(**row) for row in known["usage"]),
         )
-    shutil.rmtree(folder, ignore_errors=True)
-    training = cast(Trains, bench.model).train(data[0], data[1], recipe, folder, bench.seed)
+    own = folder.with_name(f"{folder.name}.{uuid4().hex}.partial")
+    training = replace(cast(Trains, bench.model).train(data[0], data[1], recipe, own, bench.seed), folder=folder)
+    _settle(own, folder)
     if keep:
         bench.journal.put(
             key,
@@ -323,6 +326,16 @@ def train(
             },
         )
     return training
+
+
+def _settle(own: Path, folder: Path) -> None:
+    """Whole or not at all. Where another worker has trained the same in the meantime, its adapter stays: it may be in use."""
+    try:
+        own.replace(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(own)
 
 
 def _sample(cases: Sequence[Case], size: int, seed: int) -> list[Case]:
