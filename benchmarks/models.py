@@ -119,6 +119,22 @@ class Models:
             _placement=placement,
         )
 
+    def found_here(self) -> Models:
+        """The same on another machine, where weights may lie elsewhere. Raises `BadInput` where they are missing or others."""
+        from strategies.models.local import LocalModel
+
+        ready = dict(self._ready)
+        for name, model in ready.items():
+            if isinstance(model, LocalModel) and not model.folder.is_dir():
+                found = self._found(name, self._spec(name).folder)
+                if found.fingerprint != model.weights_fingerprint:
+                    raise BadInput(
+                        f"the weights of {name} on a machine of the cluster are not those of the machine that runs the "
+                        "comparison. Put the same ones on all, or name the model by id and revision."
+                    )
+                ready[name] = replace(model, folder=found.folder)
+        return replace(self, _ready=ready)
+
     def remember(self, vectors: bool) -> None:
         """Says whether the embedder keeps the vectors of texts; also for one that is loaded later."""
         self._remembers = vectors

@@ -183,9 +183,9 @@ def test_interrupted_it_leaves_no_worker_and_goes_on(tmp_path: Path, model_folde
 
 def test_where_the_work_is_done_is_one_of_few_places() -> None:
     for on, workers, said in (
-        ("moon", None, "--on is 'moon'; it is one of here, processes"),
+        ("moon", None, "--on is 'moon'; it is one of here, processes, ray, or ray:HOST:PORT"),
         ("processes", 0, "--workers is 0; it is a number from 1 to 256"),
-        ("here", 2, "one process was asked for. Add --on processes"),
+        ("here", 2, "here it is one. Add --on processes or --on ray"),
     ):
         with pytest.raises(BadInput, match=said):
             chosen(on, workers)

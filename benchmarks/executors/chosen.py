@@ -11,16 +11,23 @@ MOST = 256
 
 
 def chosen(on: str = HERE, workers: int | None = None) -> Executor:
-    """`here`, or `processes` on this machine; so many workers, or one a core. Raises `BadInput`."""
+    """`here`, `processes` on this machine, or `ray` with or without the address of a cluster. Raises `BadInput`."""
     if workers is not None and not 1 <= workers <= MOST:
         raise BadInput(f"--workers is {workers}; it is a number from 1 to {MOST}.")
     if on == HERE:
         if workers is not None:
-            raise BadInput("--workers says how many share the work, and one process was asked for. Add --on processes.")
+            raise BadInput(
+                "--workers says how many share the work, and one process was asked for. Add --on processes or --on ray."
+            )
         return Here()
     if on == "processes":
         from benchmarks.executors.processes import Processes
         from strategies.models.measured import cores
 
         return Processes(workers=workers or cores())
-    raise BadInput(f"--on is {on!r}; it is one of {HERE}, processes.")
+    place, _, address = on.partition(":")
+    if place == "ray":
+        from benchmarks.executors.on_ray import OnRay
+
+        return OnRay(address=address, workers=workers)
+    raise BadInput(f"--on is {on!r}; it is one of {HERE}, processes, ray, or ray:HOST:PORT for a cluster that runs.")

@@ -31,7 +31,8 @@ class Crew(Protocol):
         ...
 
     def receive(self) -> list[tuple[int, Sequence[Any]]]:
-        """Waits for messages: `ask`, `tell`, `done`, `failed`, or `lost` and how that worker ended."""
+        """Waits for messages: `ask` with name and values, `tell` with the name of the unit and progress, `done` with what it
+        brought, `failed` with a fault, `lost` with how that worker ended."""
         ...
 
 
@@ -85,15 +86,17 @@ class Pool:
 
     def _heard(self, crew: Crew, number: int, message: Sequence[Any]) -> Finished | None:
         what, *given = message
-        if number not in self._busy:  # It was lost while it waited: another one is hired when there is work.
-            self._idle.pop(number, None)
+        if number not in self._busy:
+            if what == "lost":  # While it waited: another one is hired when there is work.
+                self._idle.pop(number, None)
             return None
         unit = self._busy[number]
         done = None
         if what == "ask":
             self.desk.asked(number, unit, given[0], given[1])
         elif what == "tell":
-            self.desk.events.progress(unit, *given)
+            if given[0] == unit.name:
+                self.desk.events.progress(unit, *given[1:])
         elif what == "done":
             done = from_values(given[0])
             self._rests(number)

@@ -135,11 +135,13 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Line:
     """A worker's end of its pipe."""
 
     pipe: Connection
+    unit: str = ""
+    """Name of the one that is being performed."""
 
     def say(self, *message: Any) -> None:
         self.pipe.send_bytes(json.dumps(message).encode())
@@ -152,7 +154,7 @@ class _Line:
         return self.hear()[1]
 
     def tell(self, done: int, total: int, what: str) -> None:
-        self.say("tell", done, total, what)
+        self.say("tell", self.unit, done, total, what)
 
 
 def _perform_all(line: _Line, job: Job, share: Share) -> None:
@@ -165,6 +167,7 @@ def _perform_all(line: _Line, job: Job, share: Share) -> None:
             _, name, kind, candidate, part = line.hear()
         except EOFError:
             return
+        line.unit = name
         try:
             line.say("done", worker.perform(Unit(name=name, kind=kind, candidate=candidate, part=part)))
         except Exception as error:

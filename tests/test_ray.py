@@ -1,0 +1,81 @@
+"""Runs on a real Ray cluster of this machine: rows of one process, workers that are killed, and what the cluster may see."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.contract import BadInput
+from benchmarks.executors.chosen import chosen
+from benchmarks.pending import Silent
+from benchmarks.plan import Unit
+from tests.test_executors import alone, bakeoff, starts  # noqa: F401 - a fixture
+from tests.test_run import contents, model  # noqa: F401 - a fixture
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+ray = pytest.importorskip("ray")
+
+
+def actors() -> list[psutil.Process]:
+    """Processes of this machine's user in which a unit may be performed."""
+    below = psutil.Process().children(recursive=True)
+    return [each for each in below if any("UnitActor" in part for part in each.cmdline())]
+
+
+@dataclass
+class Watching(Silent):
+    """Events that kill every actor once, while a training goes on, and note what is to be seen of the cluster."""
+
+    left: int = 1
+    lost: Counter[str] = field(default_factory=Counter)
+    listening: set[str] = field(default_factory=set)
+    dashboards: list[str] = field(default_factory=list)
+
+    def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
+        if (unit.candidate, unit.kind) != ("lora", "fit") or not self.left:
+            return
+        self.left -= 1
+        for process in psutil.Process().children(recursive=True):
+            self.dashboards += [part for part in process.cmdline() if part.endswith("dashboard/dashboard.py")]
+            for connection in process.net_connections("inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    self.listening.add(connection.laddr.ip)
+        for actor in actors():
+            actor.send_signal(signal.SIGKILL)
+            self.lost["actors"] += 1
+
+
+def test_on_ray_the_rows_are_those_of_one_process_though_workers_are_killed(
+    alone: Path,  # noqa: F811
+    model: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, events = signal.getsignal(signal.SIGTERM), Watching()
+    replace(bakeoff(tmp_path, model), executor=chosen("ray", 2), events=events).execute()
+    assert contents(tmp_path) == contents(alone)
+    assert {path.name for path in (tmp_path / "fits").iterdir()} == {path.name for path in (alone / "fits").iterdir()}
+    again = sum((runs - 1) * units for (_, _, runs), units in starts(tmp_path).items())
+    assert 1 <= again <= events.lost["actors"]
+    assert events.listening <= {"127.0.0.1", "::1"}, "only this machine can reach the cluster"
+    assert not events.dashboards
+    assert not ray.is_initialized()
+    assert "RAY_AUTH_TOKEN" not in os.environ
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not list(Path(tempfile.gettempdir()).glob("advisor-*"))
+
+
+def test_a_cluster_that_is_not_there_is_said(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    run = replace(bakeoff(tmp_path, model, ("majority",)), executor=chosen("ray:127.0.0.1:9", 2))
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a token")
+    with pytest.raises(BadInput, match="Ray could not be reached"):
+        run.execute()
+    with pytest.raises(BadInput, match="names a protocol"):
+        chosen("ray:ray://127.0.0.1:10001", 2)
