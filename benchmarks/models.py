@@ -111,6 +111,7 @@ class Models:
         return replace(
             self,
             specs=tuple(_shared_out(spec, workers) for spec in self.specs),
+            purse=None if self.purse is None else self.purse.unopened(),
             _ready={
                 name: replace(model, placement=placement) if isinstance(model, LocalModel) else model
                 for name, model in here.items()

@@ -28,6 +28,10 @@ class Desk:
     _waiting: dict[int, float] = field(default_factory=dict, repr=False)
     """Worker -> the worst price of its next request, while those of others may still leave enough."""
 
+    _paying: set[int] = field(default_factory=set, repr=False)
+    """Workers whose present unit has asked a server for something that costs money."""
+    _closed: bool = field(default=False, repr=False)
+
     def asked(self, worker: int, unit: Unit, name: str, given: Sequence[Any]) -> None:
         """Takes one question. What is to be answered stands in `outbox` then or, for money, later."""
         questions: Mapping[str, Callable[..., Any]] = {
@@ -46,9 +50,19 @@ class Desk:
             self.outbox.append((worker, questions[name](*given)))
         self._answer_waiting()
 
+    def rests(self, worker: int) -> None:
+        """The worker's unit is over."""
+        self._paying.discard(worker)
+
+    def close(self) -> None:
+        """Nothing more is paid for: workers whose requests are under way get their answers, write them down and stop."""
+        self._closed = True
+        self._answer_waiting()
+
     def lost(self, worker: int) -> None:
         """A worker is no more. What it had asked of servers may have been answered, so it counts as paid at its worst."""
         self._waiting.pop(worker, None)
+        self._paying.discard(worker)
         worst = self._reserved.get(worker, 0.0)
         if worst:
             self._settle(worker, worst, worst)
@@ -56,8 +70,8 @@ class Desk:
 
     @property
     def under_way(self) -> bool:
-        """Whether requests that cost money are being answered."""
-        return any(self._reserved.values())
+        """Whether a worker may have answers that were paid for and are not written down yet."""
+        return bool(self._paying)
 
     @property
     def _spent(self) -> float:
@@ -73,12 +87,13 @@ class Desk:
         """Reserves what can be paid. A worker is refused once nothing that others asked for can leave it any more; one with
         requests of its own under way is refused at once, waits for these and asks again."""
         for worker, worst in list(self._waiting.items()):
-            granted = self.purse is None or self.purse.reserve(worst)
+            granted = not self._closed and (self.purse is None or self.purse.reserve(worst))
             if granted:
+                self._paying.add(worker)
                 self._reserved[worker] = self._reserved.get(worker, 0.0) + worst
             others = any(amount for other, amount in self._reserved.items() if other != worker)
             mine = self._reserved.get(worker, 0.0) > 0
             never = self.purse is not None and self._spent + worst > self.purse.limit
-            if granted or mine or never or not others:
+            if granted or mine or never or self._closed or not others:
                 del self._waiting[worker]
                 self.outbox.append((worker, [granted, self._spent]))

@@ -31,6 +31,8 @@ from benchmarks.store import Finished
 from benchmarks.work import Job
 
 _LOOPBACK = "127.0.0.1"
+_ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""On any system: nothing listens but on loopback. Without it Ray puts the machine's own address in the place of loopback."""
 PATIENCE_S = 20
 """How long the machines of a cluster may take to remove what the run put there."""
 
@@ -83,7 +85,7 @@ def _cluster(address: str, cpus: int | None) -> Iterator[None]:
     without dashboard; nobody is told that it was used."""
     wanted = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "token")}
     if not address:
-        wanted |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        wanted |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)} | _ONLY_HERE
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
     with _environment(wanted), _own_sigterm():
         import ray
@@ -100,10 +102,14 @@ def _cluster(address: str, cpus: int | None) -> Iterator[None]:
                 f"Ray could not be reached ({first}). Check the address of --on, and that the cluster's token is in "
                 "RAY_AUTH_TOKEN or in the file that RAY_AUTH_TOKEN_PATH names."
             ) from error
+    from ray._private import worker
+
+    worker._worker_logs_enabled = False  # Else Ray writes to stdout, where results go, whenever a worker dies.
     try:
         with _environment(wanted):
             yield
     finally:
+        worker._worker_logs_enabled = True
         with _environment(wanted), _own_sigterm():
             ray.shutdown()
         _read_again()

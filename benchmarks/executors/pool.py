@@ -102,6 +102,7 @@ class Pool:
             self._rests(number)
         elif what == "failed":
             self._fault = self._fault or fault(given[0])
+            self.desk.close()
             self._rests(number)
         else:
             self._lost(number, str(given[0]))
@@ -111,6 +112,7 @@ class Pool:
         return done
 
     def _rests(self, number: int) -> None:
+        self.desk.rests(number)
         self._idle[number] = self._busy.pop(number).candidate
 
     def _lost(self, number: int, how: str) -> None:
@@ -125,3 +127,4 @@ class Pool:
                 f"one {how}. If memory ran out, take fewer workers or a smaller model. What was finished is kept: the same "
                 "command with --resume goes on."
             )
+            self.desk.close()
