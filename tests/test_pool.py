@@ -16,6 +16,7 @@ from benchmarks.contract import BadInput, Candidate, Row, ScoreFailure
 from benchmarks.economical import Economy
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.remote import as_values, fault, fault_values, from_values
+from benchmarks.forecast import Work, makespan
 from benchmarks.models import Models
 from benchmarks.pending import Pending, Rules, Silent
 from benchmarks.plan import Options, Unit, candidates, units
@@ -251,6 +252,7 @@ def test_the_journal_and_the_answers_of_servers_lie_where_one_process_would_put_
     assert store.completions("u") == []
 
 
+@pytest.mark.slow
 def test_two_workers_stop_at_one_limit_and_go_on_with_a_higher_one(
     service: Service,  # noqa: F811
     tmp_path: Path,
@@ -259,7 +261,11 @@ def test_two_workers_stop_at_one_limit_and_go_on_with_a_higher_one(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "canary-7781")
     first = service.lines(concurrency=4)[0].removeprefix("models: [").removesuffix("]")
-    task = write_task(tmp_path, model_folders, f"models: [{first}, {first.replace('name: hosted', 'name: other')}]")
+    task = write_task(
+        tmp_path,
+        model_folders,
+        f"models: [{first}, {first.replace('name: hosted, model: m', 'name: other, model: n')}]",
+    )
     both = ("prompting @ hosted", "prompting @ other")
     wishes = Wishes(approaches=both, effort="quick", on="processes", workers=2, max_cost=0.02)
     assert b"canary-7781" not in pickle.dumps(prepare(task, wishes).models.for_worker(2, 1))
@@ -284,6 +290,21 @@ def test_requests_that_a_server_takes_at_once_are_shared_out() -> None:
         BadInput, match="the model s takes 5 requests at once, and each of 6 workers sends one at least"
     ):
         models.for_worker(6, 1)
+
+
+# ---------------------------------------------------------------- how long it will take
+
+
+def test_the_time_on_several_workers_is_bounded_by_the_longest_fit_and_by_the_work_there_is() -> None:
+    works = [Work(lane=(name, "m"), fit=fit, rest=80.0) for name, fit in (("a", 100.0), ("b", 100.0), ("c", 400.0))]
+    works.append(Work(lane=("a", "m"), fit=50.0, rest=0.0))
+    whole = sum(work.fit + work.rest for work in works)
+    times = [makespan(works, workers) for workers in (1, 2, 4, 64)]
+    assert times[0] == whole
+    assert times == sorted(times, reverse=True)
+    assert all(time >= max(480.0 - 70.0, whole / workers) for time, workers in zip(times, (1, 2, 4, 64), strict=True))
+    assert times[1] == pytest.approx(whole / 2, rel=0.05)
+    assert times[3] == 410.0, "the longest fit, and one piece of what follows"
 
 
 # ---------------------------------------------------------------- what crosses

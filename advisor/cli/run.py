@@ -31,9 +31,9 @@ ASK_ABOVE_MINUTES = 60
     default="here",
     show_default=True,
     metavar="PLACE",
-    help="Where the work is done: here (in this process) or on several processes of this machine.",
+    help="Where the work is done: here (this process), processes (of this machine), ray, or ray:HOST:PORT (a cluster that runs).",
 )
-@click.option("--workers", type=int, help="How many processes share the work. Default: one a core.")
+@click.option("--workers", type=int, help="How many share the work. Default: one a core; one a machine of a cluster.")
 @click.option("--shard", default="", help="Perform one part of the approaches, such as 1/3, on this machine.")
 @click.option(
     "--merge",
@@ -126,6 +126,8 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     """Run the comparison for TASK, the path of a task.yaml or the name of a bundled or public task.
 
     Example: advisor run support-intents --out runs/first
+
+    On several cores: advisor run support-intents --on processes
 
     On several machines of one kind: the same command with --shard 1/2 and --shard 2/2, then with --merge for both folders.
     """
@@ -247,11 +249,14 @@ def _says_what_is_missing(prepared: Prepared) -> bool:
 
 
 def _forecast(prepared: Prepared, resume: bool) -> float:
-    from benchmarks.forecast import forecast
+    from benchmarks.forecast import forecast, on_workers
 
     expected = forecast(
         prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.further
     )
+    executor = prepared.executor
+    if (workers := executor.workers) is not None and workers > 1:
+        expected = on_workers(expected, workers, prepared.models.placement, here=not executor.elsewhere)
     if not expected.fits:
         raise BadInput(expected.sentence + ".")
     say(f"{expected.sentence}{' for the whole; what is finished is not done again' if resume else ''}")

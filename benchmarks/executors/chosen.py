@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.contract import BadInput
 from benchmarks.executors.here import Executor, Here
+from strategies.models.measured import cores
 
 HERE = "here"
 MOST = 256
@@ -20,12 +21,13 @@ def chosen(on: str = HERE, workers: int | None = None) -> Executor:
                 "--workers says how many share the work, and one process was asked for. Add --on processes or --on ray."
             )
         return Here()
-    if on == "processes":
-        from benchmarks.executors.processes import Processes
-        from strategies.models.measured import cores
-
-        return Processes(workers=workers or cores())
     place, _, address = on.partition(":")
+    if workers is None and not address:
+        workers = cores()
+    if on == "processes" and workers:
+        from benchmarks.executors.processes import Processes
+
+        return Processes(workers=workers)
     if place == "ray":
         from benchmarks.executors.on_ray import OnRay
 

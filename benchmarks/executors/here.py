@@ -27,10 +27,28 @@ class Executor(Protocol):
         """Where that was, for the record of the run."""
         ...
 
+    @property
+    def workers(self) -> int | None:
+        """How many share the work; None: as many as the cluster has machines."""
+        ...
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether workers may have machines of their own."""
+        ...
+
 
 @dataclass(frozen=True)
 class Here:
     """This process."""
+
+    @property
+    def workers(self) -> int:
+        return 1
+
+    @property
+    def elsewhere(self) -> bool:
+        return False
 
     @property
     def told(self) -> str:

@@ -44,7 +44,7 @@ class OnRay:
     address: str = ""
     """Of a cluster that runs, such as `10.0.0.5:6379`, or `auto`. Empty: one is started on this machine for the run."""
     workers: int | None = None
-    """None: one for each machine of the cluster, or for each core of this one."""
+    """None: one for each machine of the cluster."""
 
     def __post_init__(self) -> None:
         if "://" in self.address:
@@ -56,16 +56,18 @@ class OnRay:
             raise BadInput("--on ray needs Ray, which is not installed: pip install 'finetune-advisor[cluster]'.")
 
     @property
+    def elsewhere(self) -> bool:
+        return bool(self.address)
+
+    @property
     def told(self) -> str:
         number = "" if self.workers is None else f" with {self.workers} workers"
         return f"Ray on {'a cluster' if self.address else 'this machine'}{number}"
 
     def run(self, job: Job, units: Pending, desk: Desk) -> Iterator[Finished]:
-        from strategies.models.measured import cores
-
         machine = job.models.placement.threads
-        workers = self.workers or (None if self.address else cores())
-        started = None if self.address else (workers or 1) * max(1, machine // (workers or 1))
+        workers = self.workers
+        started = None if workers is None or self.address else workers * max(1, machine // workers)
         with _cluster(self.address, started):
             each = _cpus_each(_cpus_of_nodes(), workers)
             workers = workers or len(_cpus_of_nodes())

@@ -32,6 +32,10 @@ class Processes:
     workers: int
 
     @property
+    def elsewhere(self) -> bool:
+        return False
+
+    @property
     def told(self) -> str:
         return f"{self.workers} processes"
 
