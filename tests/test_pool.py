@@ -312,7 +312,7 @@ def test_the_time_on_several_workers_is_bounded_by_the_longest_fit_and_by_the_wo
 
 def test_what_a_unit_brought_crosses_as_plain_values() -> None:
     usage = Usage(model="m", step="answering", prompt_tokens=3, seconds=0.1)
-    outcomes = (
+    outcomes: tuple[Prediction | Failure, ...] = (
         Prediction(
             text="jä", evidence=(Evidence(document_id="d", text="t", start=0, end=1, score=0.5),), usage=(usage,)
         ),
@@ -322,7 +322,7 @@ def test_what_a_unit_brought_crosses_as_plain_values() -> None:
         Row(candidate="c", purpose="heldout", key=str(place), outcome=outcome, score=1 / 3)
         for place, outcome in enumerate(outcomes)
     )
-    trial = Trial(**{each.name: 1 for each in dataclasses.fields(Trial)})
+    trial = Trial(approach="a", configuration={"shots": 4}, score=0.5, cases=3, tokens=9)
     done = Finished(
         unit="u", kind="answer", candidate="c", rows=rows_of, usage=(usage,), trials=(trial,), note={"a": [1]}
     )

@@ -31,8 +31,9 @@ from benchmarks.store import Finished
 from benchmarks.work import Job
 
 _LOOPBACK = "127.0.0.1"
-_ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""On any system: nothing listens but on loopback. Without it Ray puts the machine's own address in the place of loopback."""
+_ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
+"""On any system: nothing listens but on loopback (without it Ray puts the machine's own address in its place), and workers
+are no less urgent than the process that waits for them."""
 PATIENCE_S = 20
 """How long the machines of a cluster may take to remove what the run put there."""
 
@@ -207,7 +208,8 @@ class _Crew:
     def send(self, number: int, message: Sequence[Any]) -> None:
         what, *given = message
         if what == "answer":
-            self.post.answer.remote(self.names[number], json.dumps(given[0]))
+            if number in self.names:
+                self.post.answer.remote(self.names[number], json.dumps(given[0]))
             return
         _, kind, candidate, _ = given
         fit = None if kind == "fit" else self._fit(candidate)
