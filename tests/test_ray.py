@@ -82,7 +82,8 @@ def test_on_ray_the_rows_are_those_of_one_process_though_workers_are_killed(
 def test_a_cluster_that_is_not_there_is_said(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     run = replace(bakeoff(tmp_path, model, ("majority",)), executor=chosen("ray:127.0.0.1:9", 2))
     monkeypatch.setenv("RAY_AUTH_TOKEN", "a token")
-    with pytest.raises(BadInput, match="Ray could not be reached"):
+    with pytest.raises(BadInput, match=r"Ray could not be reached \(nothing answers at 127\.0\.0\.1:9"):
         run.execute()
-    with pytest.raises(BadInput, match="names a protocol"):
-        chosen("ray:ray://127.0.0.1:10001", 2)
+    for on, said in (("ray:ray://127.0.0.1:10001", "names a protocol"), ("ray:somewhere", "is no address")):
+        with pytest.raises(BadInput, match=said):
+            chosen(on, 2)

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,6 +54,9 @@ class OnRay:
                 f"--on ray:{self.address} names a protocol; the run has to start on a machine of the cluster. Write its "
                 "address as HOST:PORT, or ray:auto."
             )
+        host, _, port = self.address.rpartition(":")
+        if self.address not in ("", "auto") and not (host and port.isdigit()):
+            raise BadInput(f"--on ray:{self.address} is no address. Write ray:HOST:PORT, or ray:auto.")
         if find_spec("ray") is None:
             raise BadInput("--on ray needs Ray, which is not installed: pip install 'finetune-advisor[cluster]'.")
 
@@ -96,6 +100,7 @@ def _cluster(address: str, cpus: int | None) -> Iterator[None]:
         _read_again()
         try:
             if address:
+                _must_answer(address)
                 ray.init(address=address, **{key: value for key, value in quiet.items() if key != "include_dashboard"})
             else:
                 ray.init(address="local", num_cpus=cpus, _node_ip_address=_LOOPBACK, **quiet)
@@ -116,6 +121,16 @@ def _cluster(address: str, cpus: int | None) -> Iterator[None]:
         with _environment(wanted), _own_sigterm():
             ray.shutdown()
         _read_again()
+
+
+def _must_answer(address: str) -> None:
+    """Ray itself waits for a minute. Raises `ConnectionError`."""
+    host, _, port = address.rpartition(":")
+    if host:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE_S).close()
+        except OSError as error:
+            raise ConnectionError(f"nothing answers at {address}: {error}") from error
 
 
 def _read_again() -> None:
