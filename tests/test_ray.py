@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from benchmarks.contract import BadInput
+from benchmarks.executors import on_ray
 from benchmarks.executors.chosen import chosen
 from benchmarks.pending import Silent
 from benchmarks.plan import Unit
@@ -87,3 +89,45 @@ def test_a_cluster_that_is_not_there_is_said(model: Path, tmp_path: Path, monkey
     for on, said in (("ray:ray://127.0.0.1:10001", "names a protocol"), ("ray:somewhere", "is no address")):
         with pytest.raises(BadInput, match=said):
             chosen(on, 2)
+
+
+@dataclass
+class Losing(Silent):
+    """Events that take a machine out of the cluster once, while held-out cases are answered."""
+
+    lose: Callable[[], None]
+    lost: bool = False
+
+    def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
+        if unit.kind == "answer" and unit.candidate == "copy nearest" and not self.lost:
+            self.lost = True
+            self.lose()
+
+
+def test_on_a_cluster_of_three_machines_one_of_which_is_lost(
+    model: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("majority", "copy nearest", "prompting")
+    whole = bakeoff(tmp_path / "whole", model, names)
+    whole.execute()
+    for name, value in (("RAY_AUTH_MODE", "token"), ("RAY_AUTH_TOKEN", "ab" * 32), ("RAY_USAGE_STATS_ENABLED", "0")):
+        monkeypatch.setenv(name, value)
+    for name, value in on_ray._ONLY_HERE.items():
+        monkeypatch.setenv(name, value)
+    on_ray._read_again()
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        others = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        events = Losing(lambda: cluster.remove_node(others[0], allow_graceful=False))
+        run = replace(
+            bakeoff(tmp_path / "run", model, names), executor=chosen(f"ray:{cluster.address}", 3), events=events
+        )
+        run.execute()
+    finally:
+        cluster.shutdown()
+    assert events.lost
+    assert contents(tmp_path / "run") == contents(tmp_path / "whole")

@@ -212,6 +212,10 @@ class _Crew:
     taking: Any = None
     _hired: Iterator[int] = field(default_factory=count)
 
+    def room(self) -> int:
+        """A machine that is lost takes its room along, and one that joins brings some."""
+        return sum(cpus // self.each for cpus in _cpus_of_nodes().values())
+
     def hire(self, number: int) -> None:
         import ray
 

@@ -22,6 +22,10 @@ LOSSES = 3
 class Crew(Protocol):
     """Workers by number, and a way to talk with each. A message is a list: what it is, and what belongs to it."""
 
+    def room(self) -> int:
+        """For how many workers there is room now, those that were hired included."""
+        ...
+
     def hire(self, number: int) -> None:
         """Starts a worker of that number, which takes messages from now on."""
         ...
@@ -65,11 +69,17 @@ class Pool:
             finally:
                 for number in self._busy:
                     self.desk.lost(number)
+            if self._fault is None and not crew.room():
+                self._fault = BadInput(
+                    "no machine is left on which a worker has room. What was finished is kept: the same command with --resume "
+                    "goes on once there is one."
+                )
         if self._fault is not None:
             raise self._fault
 
     def _hand_out(self, crew: Crew) -> None:
-        while self._fault is None and len(self._busy) < self.workers:
+        most = min(self.workers, crew.room()) if self._fault is None else 0
+        while len(self._busy) < most:
             number = self._next_free()
             unit = self.units.take(self._idle.get(number, ""))
             if unit is None:

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,6 +61,9 @@ class _Crew:
     share: Share
     processes: dict[int, Any] = field(default_factory=dict)
     pipes: dict[int, Connection] = field(default_factory=dict)
+
+    def room(self) -> int:
+        return sys.maxsize
 
     def hire(self, number: int) -> None:
         context = multiprocessing.get_context("spawn")
