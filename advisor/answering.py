@@ -217,6 +217,7 @@ class _Loaded:
                 data_stays_here=spec.constraints.data_stays_here,
                 dtype=self.kept.dtype,
                 embedder_spec=spec.embedder,
+                reranker_spec=spec.reranker,
                 base=base,
             )
         return self._models

@@ -1,17 +1,18 @@
-"""What a person asks for by name in place of everything: models and approaches."""
+"""What a person asks for beside the task: models and approaches by name, a limit on cost, a prediction."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import BadInput, Candidate
 
 if TYPE_CHECKING:
     from benchmarks.assemble import Assembly
     from benchmarks.models import Models
+    from benchmarks.purse import Purse
     from benchmarks.spec import Spec
 
 
@@ -55,3 +56,24 @@ def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: 
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise BadInput(f"there is no approach {name!r}; there are {', '.join(names)}.{hint}")
     return [candidate for candidate in found if candidate.name in wanted]
+
+
+def purse_of(spec: Spec, limit: float | None) -> Purse | None:
+    from benchmarks.prices import machine_prices
+    from benchmarks.purse import Purse
+
+    if limit is None:
+        return None
+    prices = machine_prices(spec)
+    return Purse(limit=limit, currency=prices.currency, prices=prices.tokens)
+
+
+def prediction_of(folder: Path) -> Mapping[str, Any]:
+    """What was predicted before the first run, where a bundled task says so."""
+    path = folder / "prediction.yaml"
+    if not path.is_file():
+        return {}
+    import yaml
+
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return values if isinstance(values, dict) else {}

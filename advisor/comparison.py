@@ -7,26 +7,26 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.asked import wanted_candidates, with_models
+from advisor.asked import prediction_of, purse_of, wanted_candidates, with_models
 from advisor.cases import CaseChoice
 from advisor.contract import Verdict
 from advisor.stored import about_run, told
 from benchmarks.contract import BadInput, Candidate, Look
+from benchmarks.deadline import TimeUp, checked, within
 from benchmarks.plan import Further, Options, described
 
 if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
-    from benchmarks.economical import Economy
     from benchmarks.executors.here import Executor
     from benchmarks.models import Models
     from benchmarks.pending import Events
-    from benchmarks.purse import Purse
+    from benchmarks.population import Sets
     from benchmarks.run import Run
-    from benchmarks.sequential import StopRule
     from benchmarks.sharding import Shard
     from benchmarks.spec import Spec
 
@@ -67,6 +67,8 @@ class Wishes:
     """Fit nothing with a language model once an approach without one is proven to meet the target."""
     max_cost: float | None = None
     """Money that servers may be paid, in the currency of the spec's prices."""
+    max_hours: float | None = None
+    """Then the run stops and tells what is measured; the same again with the same folder goes on."""
     shard: str = ""
     """`1/3`: perform the first of three parts of the approaches, and tell nothing yet."""
     reuse: Path | None = None
@@ -75,6 +77,8 @@ class Wishes:
     """Where the work is done: in this process, or on `processes` of this machine."""
     workers: int | None = None
     """How many share it; None: one a core."""
+    fork: Path | None = None
+    """The same, and whatever else of its finished work is still valid, answers to held-out cases included."""
 
 
 @dataclass(kw_only=True)
@@ -88,12 +92,14 @@ class Prepared:
     origin: str = ""
     prediction: Mapping[str, Any] = field(default_factory=dict)
     reuse: Path | None = None
+    fork: bool = False
     further: Further = field(default_factory=Further)
     economical: bool = False
     traffic: Sequence[str] = ()
     """Real requests without answers."""
     shard: Shard | None = None
     executor: Executor
+    max_hours: float | None = None
     looks: Path | None = None
     """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
     try things out on."""
@@ -112,6 +118,7 @@ class Prepared:
             [candidate.name for candidate in self.candidates],
             [spec.model_dump(mode="json") for spec in self.models.specs],
             [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
+            *([self.models.reranker_spec.name] if self.models.reranker_spec else ()),
             vars(self.options),
             *(candidate.strategy.digest for candidate in self.candidates if isinstance(candidate.strategy, Recorded)),
         ]
@@ -123,7 +130,7 @@ class Prepared:
         return self.candidates if self.shard is None else self.shard.of_these(self.candidates)
 
     def run(self, folder: Path, events: Events | None = None) -> Run:
-        from benchmarks.pending import Rules, Silent
+        from benchmarks.pending import Silent, rules_of
         from benchmarks.run import Run
 
         return Run(
@@ -136,10 +143,18 @@ class Prepared:
             executor=self.executor,
             events=events or Silent(),
             reuse=self.reuse,
+            fork=self.fork,
             further=self.further,
-            rules=Rules(enough=self._stop_rule(), economy=self._economy()),
-            traffic=self.traffic,
+            rules=rules_of(self.assembly.benchmark, self._level, self.economical),
+            compared=self.populations,
         )
+
+    @property
+    def populations(self) -> Mapping[str, Sets]:
+        """Which sets of texts are worth telling apart (`benchmarks.population`). Raises `BadInput`."""
+        from benchmarks.population import sets_to_compare
+
+        return sets_to_compare(self.assembly.benchmark, self.traffic, self.assembly.spec)
 
     @property
     def _level(self) -> float:
@@ -148,22 +163,6 @@ class Prepared:
 
         benchmark = self.assembly.benchmark
         return level_of(benchmark.look.number) / (len(self.candidates) + bool(benchmark.task.labels))
-
-    def _stop_rule(self) -> StopRule | None:
-        from benchmarks.sequential import StopRule
-
-        benchmark = self.assembly.benchmark
-        if not benchmark.sequential or benchmark.target is None:
-            return None
-        return StopRule(target=benchmark.target, level=self._level)
-
-    def _economy(self) -> Economy | None:
-        from benchmarks.economical import Economy
-
-        benchmark = self.assembly.benchmark
-        if not self.economical or benchmark.target is None:
-            return None
-        return Economy(target=benchmark.target, level=self._level, sequential=benchmark.sequential)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +179,12 @@ class Found:
 
         data = load(self.spec, self.folder)
         return assemble(self.spec, data=data, limits=limits, seed=seed, allow_code=allow_code)
+
+    def traffic(self) -> list[str]:
+        """Real requests without answers, where the spec names some. Raises `BadInput`."""
+        from benchmarks.load import read_inputs
+
+        return read_inputs(self.folder / self.spec.traffic, self.spec.columns) if self.spec.traffic else []
 
 
 def find(task: str | Path) -> Found:
@@ -220,19 +225,27 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     if wishes.rebuilds < 0 or wishes.rebuilds == 1:
         raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
     executor = chosen(wishes.on, wishes.workers)
-    if wishes.reuse is not None:
-        must_hold_a_run(wishes.reuse)
+    if wishes.max_hours is not None:
+        checked(wishes.max_hours)
+    if wishes.reuse is not None and wishes.fork is not None:
+        raise BadInput("--fork takes over all that --reuse does, and answers too: give one of them.")
+    earlier = wishes.reuse or wishes.fork
+    if earlier is not None:
+        must_hold_a_run(earlier)
     found = find(task)
     spec = with_models(found.spec, wishes.models)
     models = Models(
         spec.models,
         data_stays_here=spec.constraints.data_stays_here,
+        licences=spec.constraints.licences,
         accept_terms=wishes.accept_terms,
         dtype=wishes.dtype,
         embedder_spec=spec.embedder,
+        reranker_spec=spec.reranker,
         base=found.folder,
-        purse=_purse(spec, wishes.max_cost),
+        purse=purse_of(spec, wishes.max_cost),
     )
+    models.check_licences()
     models.check_servers()
     limits = Limits(
         examples=wishes.examples,
@@ -264,44 +277,20 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         candidates=wanted_candidates(assembly, found.folder, models, wishes.approaches),
         options=options,
         origin=found.origin,
-        prediction=_prediction(found.folder),
-        reuse=wishes.reuse,
+        prediction=prediction_of(found.folder),
+        reuse=earlier,
+        fork=wishes.fork is not None,
         further=Further(curve=wishes.curve, planted=wishes.planted, rebuilds=wishes.rebuilds, changed=wishes.changed),
         economical=wishes.economical,
-        traffic=_traffic(found),
+        traffic=found.traffic(),
         shard=shard,
         executor=executor,
+        max_hours=wishes.max_hours,
         looks=None if found.origin else found.folder,
     )
+    _ = prepared.populations  # A time that cannot be read is said before anything is spent.
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
     return replace(prepared, assembly=assembly.at(look))
-
-
-def _purse(spec: Spec, limit: float | None) -> Purse | None:
-    from benchmarks.prices import machine_prices
-    from benchmarks.purse import Purse
-
-    if limit is None:
-        return None
-    prices = machine_prices(spec)
-    return Purse(limit=limit, currency=prices.currency, prices=prices.tokens)
-
-
-def _traffic(found: Found) -> list[str]:
-    from benchmarks.load import read_inputs
-
-    return read_inputs(found.folder / found.spec.traffic, found.spec.columns) if found.spec.traffic else []
-
-
-def _prediction(folder: Path) -> Mapping[str, Any]:
-    """What was predicted before the first run, where a bundled task says so."""
-    path = folder / "prediction.yaml"
-    if not path.is_file():
-        return {}
-    import yaml
-
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return values if isinstance(values, dict) else {}
 
 
 # ---------------------------------------------------------------- running and telling
@@ -329,14 +318,18 @@ def run_folder(name: str, shard: Shard | None = None) -> Path:
 def execute(prepared: Prepared, folder: Path, events: Events | None = None, cases: CaseChoice = "none") -> Verdict:
     """Performs what is left to do in the run folder, and tells what came out. Raises `BadInput`, also for a part of a run."""
     from benchmarks.alone import alone
+    from benchmarks.bom import write_bom
     from benchmarks.looks import remember_place, write_down
+    from benchmarks.private import private
 
     if prepared.shard is not None:
         raise BadInput("a part of a run has no verdict. Perform it with execute_part, or leave out the shard.")
     benchmark = prepared.assembly.benchmark
-    folder.mkdir(parents=True, exist_ok=True)
+    private(folder)
     with alone(folder):
-        _perform(prepared, folder, events)
+        with suppress(TimeUp):
+            _perform(prepared, folder, events)
+        write_bom(folder, prepared.run(folder).identity()["weights"])
         about = about_run(folder)
         benchmark = replace(benchmark, look=Look(**about["benchmark"].get("look", {})))
         if prepared.looks is not None:
@@ -348,10 +341,17 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
 def execute_part(prepared: Prepared, folder: Path, events: Events | None = None) -> None:
     """Performs one part of a run, of which nothing can be told before `benchmarks.sharding.merge` has put all together."""
     from benchmarks.alone import alone
+    from benchmarks.private import private
 
-    folder.mkdir(parents=True, exist_ok=True)
+    private(folder)
     with alone(folder):
-        _perform(prepared, folder, events)
+        try:
+            _perform(prepared, folder, events)
+        except TimeUp:
+            raise BadInput(
+                f"--max-hours {prepared.max_hours:g} is over before this part is finished. What was finished is kept: the same "
+                "command with --resume goes on."
+            ) from None
 
 
 def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
@@ -361,7 +361,8 @@ def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
     if not path.exists() or not (folder / "run.sqlite").exists():
         keep_code(prepared.assembly.benchmark, folder)
         _write(path, _about_run(prepared))
-    run.execute()
+    with within(prepared.max_hours):
+        run.execute()
 
 
 def _about_run(prepared: Prepared) -> dict[str, Any]:

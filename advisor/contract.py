@@ -287,8 +287,12 @@ class Story:
     """How much moves when everything is built again; no rows where nobody asked."""
     changed: Table
     """What is answered when facts in the documents change; no rows where nobody asked."""
+    coverage: Table
+    """How right the surest answers of each approach are; no rows where none says how sure it is."""
     handover: Table
     """What approaches that miss could answer alone, with a person for the rest; no rows where nothing is known of that."""
+    leaks: Table
+    """What held-out cases that stood among the examples do to the figures; no rows where none did."""
     grounding: Table
     """Where answers to questions come from; no rows without documents."""
     planted: Table

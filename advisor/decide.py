@@ -7,19 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from advisor.amounts import range_of
 from advisor.bounds import family_statuses, paired, sharing, too_slow
 from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
-from advisor.economics import Ranking, rank
+from advisor.economics import Ranking, over_limit, rank, settled
 from advisor.every_goal import OUT, goals, states
 from advisor.forgotten import forgot_too_much
 from advisor.outlook import next_steps, would_change
-from advisor.reasons import Decided, in_money, reasons
+from advisor.reasons import Decided, reasons
 from advisor.slices import too_weak
 from advisor.triage import Situation, expect
+from advisor.unsteady import too_unsteady
 from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
+from benchmarks.families import Family
+from benchmarks.prices import MachinePrices
 
 Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
 
@@ -32,14 +34,17 @@ class _Outcome:
     best: str | None = None
 
 
-def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchmark: Benchmark) -> Recommendation:
+def recommend(
+    evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchmark: Benchmark, prices: MachinePrices
+) -> Recommendation:
     """The cheapest candidate that meets the target, when nothing that would be preferred to it may still meet it too.
 
     With a margin in place of a target, to meet it is to lie within the margin of the best (`benchmarks.best`).
 
     `meets` is a one-sided 95 % lower bound at or above the target, right for all candidates with usable scores together
-    (`bounds.sharing`); `misses` is the same from above. Constraints rule out before anything is tested. Raises ValueError
-    unless every evaluation has its costs and names are unique.
+    (`bounds.sharing`); `misses` is the same from above. Constraints rule out before anything is tested. `costs` are those at
+    the `prices`, which are asked only what would change the answer. Raises ValueError unless every evaluation has its costs
+    and names are unique.
     """
     by_name = {evaluation.candidate: evaluation for evaluation in evaluations}
     bills = {cost.candidate: cost for cost in costs}
@@ -59,6 +64,7 @@ def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchma
         statuses=statuses,
         ranking=ranking,
         benchmark=benchmark,
+        prices=prices,
         expectation=expect(Situation.of(benchmark.task)),
     )
     return Recommendation(
@@ -83,7 +89,7 @@ def recommend(evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchma
 
 def has_scores(status: Status) -> bool:
     """True where the figures of the candidate may be used."""
-    return status.state not in (State.INVALID, State.CANNOT_RUN, State.SKIPPED)
+    return status.state not in (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN)
 
 
 # ---------------------------------------------------------------- statuses
@@ -102,15 +108,34 @@ def _statuses(
         if status is not None:
             settled[name] = status
     open_to_test = [evaluation for name, evaluation in by_name.items() if name not in settled]
+    waiting = [name for name, status in settled.items() if status.state is State.OPEN]
     shared = sharing(open_to_test, benchmark, cheapest_first)
+    if waiting:
+        shared = _sharing_with(len(waiting), len(open_to_test), shared)
     if benchmark.target is not None:
         tested = family_statuses(open_to_test, benchmark.target, shared)
     elif benchmark.margin is not None:
         tested = margin_statuses(open_to_test, benchmark.margin, shared.alpha)
+        if waiting:
+            tested = tuple(_beside_unknown(status) for status in tested)
     else:
         why = "There is no target, so it is compared and not judged."
         tested = tuple(Status(candidate=each.candidate, state=State.COMPARED, reason=why) for each in open_to_test)
     return settled | {status.candidate: status for status in tested}, shared.procedure
+
+
+def _sharing_with(waiting: int, tested: int, shared: Family) -> Family:
+    """The error, of which those that are not measured yet keep their part: what is shown now stays shown when they are."""
+    share = tested / (tested + waiting)
+    return Family(alpha=shared.alpha * share, any_target=True, sequential=shared.sequential)
+
+
+def _beside_unknown(status: Status) -> Status:
+    """With a margin: the best may be among those that are not measured yet."""
+    if status.state is not State.MEETS:
+        return status
+    why = "Whether it lies within the margin of the best is not known before all approaches are measured."
+    return replace(status, state=State.UNDECIDED, reason=why, more_cases=None)
 
 
 def _unusable(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:
@@ -143,12 +168,13 @@ def _ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark) -> Sta
             f"One request in twenty takes longer than {duration(latency.p95_s)}; "
             f"the task allows {duration(limits.p95_latency_s)}."
         )
-    elif limits.cost_per_month is not None and in_money(cost) and range_of(monthly)[0] > limits.cost_per_month:
+    elif limits.cost_per_month is not None and over_limit(cost, limits.cost_per_month):
         reason = (
             f"It costs {monthly.unit} {money(monthly.value or 0.0)} a month at {benchmark.volume:,} requests; "
             f"the task allows {money(limits.cost_per_month)}."
         )
-    reason = reason or too_weak(evaluation, benchmark) or forgot_too_much(evaluation, benchmark)
+    limits_of_measured = (too_weak, forgot_too_much, too_unsteady)
+    reason = reason or next((said for check in limits_of_measured if (said := check(evaluation, benchmark))), "")
     return Status(candidate=evaluation.candidate, state=State.RULED_OUT, reason=reason) if reason else None
 
 
@@ -164,20 +190,15 @@ def _outcome(
         return _Outcome(verdict="compared", best=best)
     meeting = [name for name in usable if statuses[name].state is State.MEETS]
     undecided = [name for name in usable if statuses[name].state is State.UNDECIDED]
+    waiting = tuple(name for name in ranking.order if statuses[name].state is State.OPEN)
     if not meeting:
-        return _Outcome(verdict="undecided" if undecided else "nothing meets", best=best, unsettled=tuple(undecided))
+        open_still = (*undecided, *waiting)
+        return _Outcome(verdict="undecided" if open_still else "nothing meets", best=best, unsettled=open_still)
     safe, unsettled = settled(meeting, undecided, ranking)
+    unsettled = (*unsettled, *waiting)
     return _Outcome(
         verdict="safe but cheaper undecided" if unsettled else "choose", safe=safe, best=best, unsettled=unsettled
     )
-
-
-def settled(meeting: Sequence[str], undecided: Sequence[str], ranking: Ranking) -> tuple[str, tuple[str, ...]]:
-    """Of those that meet the one to prefer, and who might replace it: the undecided that would be preferred if they met,
-    and those of which that cannot be told; in the order of the ranking. Raises ValueError where nothing meets."""
-    safe = ranking.first(meeting)
-    others = [name for name in ranking.order if name in (*undecided, *meeting) and name != safe]
-    return safe, tuple(name for name in others if _may_replace(name, safe, meeting, ranking))
 
 
 def _at_targets(
@@ -193,12 +214,3 @@ def _at_targets(
         outcome = _outcome(by_name, judged, ranking, True)
         found.append(AtTarget(target=goal, verdict=outcome.verdict, named=outcome.safe, unsettled=outcome.unsettled))
     return tuple(found)
-
-
-def _may_replace(name: str, safe: str, meeting: Sequence[str], ranking: Ranking) -> bool:
-    """True where the candidate, if it meets, would unseat the safe one, or where that cannot be told.
-
-    Asking of one at a time is enough: those that leave the safe one in place alone also do so together, since more
-    candidates only lower the bar of what is clearly dearer, and each of them left the safe one below it.
-    """
-    return not ranking.comparable(name, safe) or ranking.first([*meeting, name]) != safe

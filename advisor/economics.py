@@ -135,6 +135,30 @@ def saving(ranking: Ranking, dearer: str, cheaper: str, months: int) -> Amount |
     return Amount(value=(a.value - b.value) / months, unit=a.unit)
 
 
+def settled(meeting: Sequence[str], undecided: Sequence[str], ranking: Ranking) -> tuple[str, tuple[str, ...]]:
+    """Of those that meet the one to prefer, and who might replace it: the undecided that would be preferred if they met,
+    and those of which that cannot be told; in the order of the ranking. Raises ValueError where nothing meets.
+
+    Asking of one at a time is enough: those that leave the safe one in place alone also do so together, since more
+    candidates only lower the bar of what is clearly dearer, and each of them left the safe one below it.
+    """
+    safe = ranking.first(meeting)
+    others = [name for name in ranking.order if name in (*undecided, *meeting) and name != safe]
+    return safe, tuple(
+        name for name in others if not ranking.comparable(name, safe) or ranking.first([*meeting, name]) != safe
+    )
+
+
+def in_money(cost: Costs) -> bool:
+    """True where the cost a month is known in money."""
+    return cost.monthly.value is not None and cost.monthly.unit != SECONDS
+
+
+def over_limit(cost: Costs, limit: float | None) -> bool:
+    """Whether a month costs more than the limit beyond doubt; what is not known in money cannot be told."""
+    return limit is not None and in_money(cost) and range_of(cost.monthly)[0] > limit
+
+
 # ---------------------------------------------------------------- one candidate
 
 

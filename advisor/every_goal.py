@@ -9,7 +9,7 @@ from advisor.contract import Status
 from benchmarks.contract import Benchmark, Evaluation, State
 
 MARGINS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
-OUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.RULED_OUT)
+OUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN, State.RULED_OUT)
 """Statuses that no goal changes."""
 
 

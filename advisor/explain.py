@@ -51,7 +51,7 @@ def _measured(verdict: Verdict) -> Iterator[str]:
 
 
 def _figure(evaluation: Evaluation, status: Status) -> str:
-    if not evaluation.scores or status.state in (State.INVALID, State.CANNOT_RUN):
+    if not evaluation.scores or status.state in (State.INVALID, State.CANNOT_RUN, State.OPEN):
         return f"{status.state}. {status.reason}".rstrip()
     rows = f'rows: candidate "{evaluation.candidate}", purpose "heldout"'
     total = f"{math.fsum(evaluation.scores):g} of {len(evaluation.scores):,}"

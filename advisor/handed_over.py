@@ -1,4 +1,4 @@
-"""What an approach that misses the target could still answer by itself, with a person for the rest."""
+"""How right approaches are where they are sure, and what one that misses the target could answer with a person for the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from advisor.drawn import Table
 from advisor.material import Material
-from advisor.wording import counted, floor_percent, percent
+from advisor.wording import NONE, counted, floor_percent, percent
 from benchmarks.checked import Handover
 from benchmarks.contract import State
 
@@ -31,6 +31,31 @@ def handover_table(material: Material) -> Table:
         if rows
         else "",
         numeric=(1, 2, 3),
+    )
+
+
+def coverage_table(material: Material) -> Table:
+    """How right the surest answers of each approach are; no rows where none says how sure it is."""
+    found = [
+        (status.candidate, known)
+        for status in material.suitable
+        if (known := material.evaluations[status.candidate].coverage) is not None
+    ]
+    shares = found[0][1].shares if found else ()
+    rows = tuple(
+        (name, *map(percent, known.figures), NONE if known.order is None else percent(known.order))
+        for name, known in found
+    )
+    named = [f"the surest {percent(share)}" for share in shares[1:]]
+    return Table(
+        title="How sure, and how right",
+        columns=("approach", "all answers", *named, "surer of the better one"),
+        rows=rows,
+        note="Figures of the held-out answers of which an approach is surest. Where they rise, it knows what it does not know, "
+        "and a person can take the rest. Surer of the better one: of two answers that differ in score; 50 % is chance."
+        if rows
+        else "",
+        numeric=tuple(range(1, len(shares) + 2)),
     )
 
 

@@ -33,11 +33,15 @@ class Extras:
     predicted_outcome: str = ""
     population: Apart | None = None
     """How well real requests are told from the held-out cases, where there is a sample of them."""
+    alike: Mapping[str, Apart] = field(default_factory=dict)
+    """The same of examples and held-out cases, and of older and newer ones, by the keys of `benchmarks.population`."""
     mistakes: Mistakes | None = None
     """Of the candidate that the story is about, on the selection cases."""
     what_if: WhatIf | None = None
     label_price: tuple[float, str] | None = None
     """What the label of one example costs, and the currency, where the task says so."""
+    endings: Mapping[str, str] = field(default_factory=dict)
+    """Models on servers that stop to answer on a day that was announced, with a clause on when."""
     recorded: bool = False
     """The story of a stored example run."""
 
@@ -67,6 +71,9 @@ class Material:
         """The candidate that the story is about: the choice, else the safe one, else the best."""
         told = self.recommendation
         return told.choice or told.safe or told.best
+
+    def meets(self, name: str) -> bool:
+        return any(each.candidate == name and each.state is State.MEETS for each in self.statuses)
 
     @property
     def groups(self) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from advisor.drawn import Table
 from advisor.material import Material
-from advisor.wording import counted, percent
+from advisor.wording import NONE, counted, percent
 from benchmarks.mistakes import Kind, Mistake
 
 _MOST = 8
@@ -36,21 +36,21 @@ def mistakes_table(material: Material) -> Table:
     if found is None:
         return Table(title="What goes wrong", columns=("what",), rows=())
     several = [each for each in found.found if each.kind != "confused" or each.cases > 1]
-    rows = [(_told(each), f"{each.cases:,}", _helps(each, material)) for each in several[:_MOST]]
+    rows = [(_told(each), f"{each.cases:,}", _elsewhere(each), _helps(each, material)) for each in several[:_MOST]]
     once = len(found.found) - len(several)
     if once:
-        rows.append(("two labels confused, each pair once", f"{once:,}", "more examples of every label"))
+        rows.append(("two labels confused, each pair once", f"{once:,}", NONE, "more examples of every label"))
     rest = max(0, len(several) - _MOST)
     more = f" {counted(rest, 'rarer kind')} left out." if rest else ""
     extraction = material.benchmark.task.kind == "extraction"
     fields = " A case that lacks several fields counts under each." if extraction else ""
     return Table(
         title=f"What goes wrong with {found.candidate}",
-        columns=("what", "cases", "what may help"),
+        columns=("what", "cases", "right by", "what may help"),
         rows=tuple(rows),
         note=(
             f"Of {counted(found.asked, 'selection case')}, {found.wrong:,} are wrong ({percent(found.wrong / found.asked)}); "
-            f"held-out cases are not looked at.{fields}{more}"
+            f"held-out cases are not looked at. Right by: the other approach that gets most of them right.{fields}{more}"
         ),
         numeric=(1,),
     )
@@ -63,6 +63,13 @@ def _told(mistake: Mistake) -> str:
     if mistake.kind == "field":
         return f"{'.'.join(mistake.detail) or 'an item'} is wrong, missing or too much"
     return _TOLD[mistake.kind]
+
+
+def _elsewhere(mistake: Mistake) -> str:
+    """`retrieval, 7 of 12`: who answers these cases."""
+    if mistake.kind == "disputed key":
+        return NONE
+    return f"{mistake.right_by}, {mistake.right:,} of {mistake.cases:,}" if mistake.right_by else "none"
 
 
 def _helps(mistake: Mistake, material: Material) -> str:

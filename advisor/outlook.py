@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from advisor.breakeven import Band, Line, bands
 from advisor.closeness import how_far
-from advisor.reasons import Decided, before, in_money
-from advisor.wording import about, ceil_percent, digits, floor_percent, listed, percent, start
+from advisor.economics import over_limit
+from advisor.reasons import Decided, before
+from advisor.sensitivity import question_of, what_flips_it
+from advisor.wording import about, ceil_percent, floor_percent, listed, percent, start
 from benchmarks.contract import Evaluation, State
 
 _WIDEST = 0.3
@@ -25,7 +26,7 @@ def would_change(decided: Decided) -> tuple[str, ...]:
     risen = [name for name in decided.having(State.MISSES, State.UNDECIDED) if decided.evaluations[name].rising]
     if risen:
         found.append(f"A larger tuning budget: {listed(risen)} still rose when the budget ended.")
-    return (*found, *_other_volume(decided))
+    return tuple(found)
 
 
 def next_steps(decided: Decided) -> tuple[str, ...]:
@@ -46,6 +47,9 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
             "Set a target in the task spec (0.9 for 90 %) to get a verdict from the same measurements, or a margin (0.05) "
             "if coming within 5 points of the best is enough."
         )
+    if waiting := decided.having(State.OPEN):
+        verb = "is" if len(waiting) == 1 else "are"
+        steps.insert(0, f"Go on with the same command and --resume: {listed(waiting)} {verb} not measured yet.")
     broken = decided.having(State.INVALID, State.CANNOT_RUN)
     if broken:
         steps.append(f"See why {listed(broken)} could not be judged, and run again if it matters.")
@@ -95,56 +99,27 @@ def _cheaper_missing(decided: Decided, named: str) -> list[str]:
     return [name for name in decided.having(State.MISSES) if not meets or before(decided, name)]
 
 
-def _other_volume(decided: Decided) -> list[str]:
-    named, limit = decided.named, decided.benchmark.constraints.cost_per_month
-    if named is None or decided.statuses[named].state is not State.MEETS:
-        return []
-    thousand = decided.costs[named].per_thousand.value
-    if limit is not None and thousand and in_money(decided.costs[named]):
-        most = math.floor(limit / thousand * 1000)
-        return [f"A volume above {most:,} requests a month: {named} would cost more than the limit."]
-    comparable = [name for name in decided.having(State.MEETS) if decided.ranking.comparable(name, named)]
-    lines = [line for name in [named, *comparable] if (line := Line.of(decided.costs[name])) is not None]
-    if not any(line.fixed or line.at_least for line in lines):
-        return [
-            f"Not the volume: at more or fewer than {decided.benchmark.volume:,} requests a month all costs ahead change "
-            "alike, since what was fitted is already paid for."
-        ]
-    return _by_volume(named, bands(lines), decided.goal.meets_plainly)
-
-
-def _by_volume(named: str, found: Sequence[Band], met: str) -> list[str]:
-    """From which volume on another one that meets the goal is the cheapest."""
-    others = [band for band in found if band.name != named]
-    if not others:
-        return [f"Not the volume: {named} is the cheapest that {met} at any."]
-    sentences = []
-    for band in others:
-        low, high = _volume(band.above), _volume(band.upto or 0.0)
-        where = (
-            f"Fewer than {high}" if not band.above else f"More than {low}" if band.upto is None else f"{low} to {high}"
-        )
-        sentences.append(f"{where} requests a month: {band.name} is the cheapest that {met}.")
-    return sentences
-
-
-def _volume(requests: float) -> str:
-    """`about 12,000`: two digits that count."""
-    return f"about {float(f'{requests:.2g}'):,.0f}"
-
-
 def _other_cost(decided: Decided) -> list[str]:
-    """How much dearer the named candidate would have to become before the next that meets were the cheaper one."""
+    """What would have to be paid, asked or changed otherwise before another one is recommended."""
     named = decided.named
     if named is None or decided.statuses[named].state is not State.MEETS:
         return []
-    mine = decided.ranking.ahead[named].value
-    others = [name for name in decided.having(State.MEETS) if decided.saved(name, named) is not None]
-    dearer = [(value, name) for name in others if (value := decided.ranking.ahead[name].value) is not None]
-    if not mine or not dearer:
-        return []
-    value, name = min(dearer)
-    return [f"Costs of {named} that are {digits(value / mine)} times as high: {name} {decided.goal.meets_plainly} too."]
+    limit = decided.benchmark.constraints.cost_per_month
+    dear = [name for name in decided.having(State.RULED_OUT) if over_limit(decided.costs[name], limit)]
+    asked = decided.having(State.MEETS), [*decided.having(State.UNDECIDED), *dear], [named]
+    question = question_of(decided.evaluations, decided.benchmark, decided.prices, asked)
+    found = list(what_flips_it(question, decided.goal.meets_plainly))
+    running = [item for bill in decided.costs.values() for item in bill.items if item.when == "monthly"]
+    if (
+        limit is None
+        and all(item.by_request for item in running)
+        and not any(bill.at_least for bill in decided.costs.values())
+    ):
+        found.append(
+            f"Not the volume: at more or fewer than {decided.benchmark.volume:,} requests a month all costs ahead change "
+            "alike, since what was fitted is already paid for."
+        )
+    return found
 
 
 def _changing_facts(evaluation: Evaluation) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from advisor.closeness import how_far
 from advisor.contract import Amount, Costs, Status
-from advisor.economics import Ranking, saving
+from advisor.economics import Ranking, in_money, saving
 from advisor.forgotten import perhaps_forgot_too_much
 from advisor.goal import Goal
 from advisor.slices import perhaps_too_weak
 from advisor.triage import CLASSIC_MISTAKE, Expectation
+from advisor.unsteady import perhaps_too_unsteady
 from advisor.wording import (
-    SECONDS,
     about,
     amount,
     ceil_percent,
@@ -29,7 +29,9 @@ from advisor.wording import (
     start,
 )
 from benchmarks.cascade import APPROACH as CASCADE
+from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.prices import MachinePrices
 
 TUNED = ("finetuning", "combined")
 FAMILY_NAMES = {
@@ -42,6 +44,7 @@ FAMILY_NAMES = {
 }
 _SMALL_DATA = 100
 _MANY_UNREADABLE = 0.05
+_FEW_WRONG = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,7 @@ class Decided:
     statuses: Mapping[str, Status]
     ranking: Ranking
     benchmark: Benchmark
+    prices: MachinePrices
     expectation: Expectation
 
     @property
@@ -147,6 +151,8 @@ def _with_ceiling(decided: Decided, name: str) -> str:
 
 def _unsettled(decided: Decided, name: str) -> str:
     status, named = decided.statuses[name], decided.named
+    if status.state is State.OPEN:
+        return f"{start(name)} is not measured yet: {status.reason}."
     figure = percent(decided.evaluations[name].figure)
     if status.state is State.MEETS:
         also = f"{start(name)} also {decided.goal.meets_plainly} ({figure})"
@@ -269,6 +275,7 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
         )
     yield from perhaps_too_weak(decided.evaluations[name], decided.benchmark)
     yield from perhaps_forgot_too_much(decided.evaluations[name], decided.benchmark)
+    yield from perhaps_too_unsteady(decided.evaluations[name], decided.benchmark)
     if limits.cost_per_month is not None and in_money(decided.costs[name]):
         value = monthly.value or 0.0
         if value > limits.cost_per_month:
@@ -276,11 +283,6 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
                 f"{start(name)} may cost too much: {amount(monthly)} a month, with a limit of {money(limits.cost_per_month)} "
                 "inside the range of its timings."
             )
-
-
-def in_money(cost: Costs) -> bool:
-    """True where the cost a month is known in money."""
-    return cost.monthly.value is not None and cost.monthly.unit != SECONDS
 
 
 def _of_answers(decided: Decided) -> list[str]:
@@ -315,8 +317,20 @@ def _of_retrieval(decided: Decided) -> list[str]:
         )
         if evaluation.oracle is not None:
             sentence += f"; with the right documents handed over, {percent(evaluation.oracle)} would be reached"
-        found.append(f"{sentence}.")
+        found.append(f"{sentence}.{_where_it_fails(quality)}")
     return found
+
+
+def _where_it_fails(quality: RetrievalQuality) -> str:
+    """A sentence on where wrong answers come from, with a space before it; empty where too few are wrong."""
+    wrong = quality.missed + quality.misread
+    if wrong < _FEW_WRONG:
+        return ""
+    mostly = "the search" if quality.missed > quality.misread else "the reading"
+    return (
+        f" Of {wrong:,} wrong answers there {quality.missed:,} had no passage of the right document and {quality.misread:,} had "
+        f"one, so mostly {mostly} fails."
+    )
 
 
 def _of_slices(decided: Decided) -> list[str]:

@@ -22,6 +22,8 @@ def _of_cascade(chosen: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_head(chosen: Mapping[str, Any]) -> Iterator[str]:
+    if "counted" in chosen:
+        yield f"{' and '.join(chosen['counted'])} counted"
     if "C" in chosen:
         yield f"inverse regularization C {chosen['C']:g}"
 

@@ -31,6 +31,8 @@ class Changes:
     volume: int | None = None
     horizon_months: int | None = None
     machine_hour: float | None = None
+    prices: Mapping[str, Any] | None = None
+    """What a prices.yaml says (`spec.read_prices`), on top of the prices of the task."""
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -49,8 +51,10 @@ class Changes:
         for name, other in (("target", "margin"), ("margin", "target")):
             if name in stated:
                 spec = {key: value for key, value in spec.items() if key != other}
-        if (hour := stated.pop("machine_hour", None)) is not None:
-            stated["prices"] = {**(spec.get("prices") or {}), "machine_hour": hour}
+        hour, other = stated.pop("machine_hour", None), stated.pop("prices", None)
+        if hour is not None or other is not None:
+            own = {} if hour is None else {"machine_hour": hour}
+            stated["prices"] = {**(spec.get("prices") or {}), **(other or {}), **own}
         changed = {**spec, **stated}
         asked = parse_spec(_stated(changed), name="what was asked for")
         kept = self.target is None and self.margin is None
@@ -173,15 +177,17 @@ def _verdict(
     from advisor.story import Extras, tell
     from advisor.what_if import what_if
     from benchmarks.mistakes import mistakes
-    from benchmarks.population import POPULATION, Apart
+    from benchmarks.population import EXAMPLES, POPULATION, TIME, Apart
+    from benchmarks.price_table import endings
     from benchmarks.prices import machine_prices
     from benchmarks.spec import parse_spec
     from benchmarks.stored import selection_answers
 
     found, store = measured
-    prices = machine_prices(parse_spec(_stated(about["spec"])))
+    spec = parse_spec(_stated(about["spec"]))
+    prices = machine_prices(spec)
     bills = [costs(evaluation, benchmark, prices) for evaluation in found]
-    recommendation = recommend(found, bills, benchmark)
+    recommendation = recommend(found, bills, benchmark, prices)
     answers = selection_answers(found, store)
     about_it = recommendation.choice or recommendation.safe or recommendation.best or ""
     families = {evaluation.candidate: evaluation.family for evaluation in found}
@@ -198,8 +204,10 @@ def _verdict(
         predicted_outcome=str(prediction.get("outcome", "")),
         recorded=bool(about.get("recorded", False)),
         population=Apart(**found_apart) if (found_apart := store.meta(POPULATION)) else None,
+        alike={key: Apart(**each) for key in (EXAMPLES, TIME) if (each := store.meta(key))},
         mistakes=mistakes(benchmark, answers, families, about_it),
         what_if=what_if(found, benchmark, prices, recommendation),
+        endings=endings(spec.models),
         label_price=(prices.upkeep.label_price, prices.currency) if prices.upkeep.label_price else None,
     )
     story = tell(recommendation, found, bills, benchmark, extras)

@@ -16,8 +16,10 @@ from advisor.figures.learning import learning_curves
 from advisor.figures.searching import searching
 from advisor.figures.winners import winner_map
 from advisor.forgotten import forgetting_table
+from advisor.gap import key_noise, paid_back, what_closes_the_gap
 from advisor.grounded import grounding_table, planted_table
-from advisor.handed_over import handover_table, let_a_person_help
+from advisor.handed_over import coverage_table, handover_table, let_a_person_help
+from advisor.leaked import leaks_table
 from advisor.material import Extras, Material
 from advisor.mistakes_table import mistakes_table
 from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
@@ -66,13 +68,20 @@ def tell(
         choice=recommendation.choice,
         reasons=(
             *recommendation.reasons,
+            *key_noise(material),
+            *paid_back(material),
             *worth_of_the_prompt(material),
             *tuned_or_prompted(material),
             *the_day_it_changes(material),
             *predicted(material),
         ),
         would_change=(*recommendation.would_change, *towards_the_target(material)),
-        next_steps=(*recommendation.next_steps, *let_a_person_help(material), *worth_deciding(material)),
+        next_steps=(
+            *recommendation.next_steps,
+            *what_closes_the_gap(material),
+            *let_a_person_help(material),
+            *worth_deciding(material),
+        ),
         main=main_table(material),
         targets=targets_table(material),
         examples=curve_table(material),
@@ -81,7 +90,9 @@ def tell(
         consistency=consistency_table(material),
         rebuilds=rebuilds_table(material),
         changed=changed_table(material),
+        coverage=coverage_table(material),
         handover=handover_table(material),
+        leaks=leaks_table(material),
         grounding=grounding_table(material),
         planted=planted_table(material),
         forgetting=forgetting_table(material),
@@ -189,9 +200,12 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "answering": _usage(evaluation.answering),
         "latency": _latency(evaluation.latency),
         "consistency": [_agreement(check) for check in evaluation.agreements],
+        "passes": list(evaluation.passes),
         "rebuilds": _rebuilds(evaluation.rebuilds),
         "changed": None if (facts := evaluation.changed) is None else vars(facts) | {},
         "retrieval": _retrieval(evaluation),
+        "leaks": None if (leaks := evaluation.leaks) is None else vars(leaks) | {},
+        "coverage": None if (known := evaluation.coverage) is None else vars(known) | {},
         "handover": None if (part := evaluation.handover) is None else vars(part) | {},
         "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},
         "planted": [vars(each) | {} for each in evaluation.planted],
@@ -241,6 +255,7 @@ def _agreement(check: Agreement) -> dict[str, Any]:
         "says": check.says,
         "pairs": check.pairs,
         "same": check.same,
+        "alpha": check.alpha,
         "right_twice": check.right_twice,
         "wrong_twice_same": check.wrong_twice_same,
         "wrong_twice_different": check.wrong_twice_different,
@@ -266,7 +281,8 @@ def _retrieval(evaluation: Evaluation) -> dict[str, Any] | None:
     if quality is None:
         return None
     recall = {str(k): share for k, share in quality.recall_at.items()}
-    return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, "oracle": evaluation.oracle}
+    failed = {"missed": quality.missed, "misread": quality.misread}
+    return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, **failed, "oracle": evaluation.oracle}
 
 
 def _finite(value: Any) -> Any:

@@ -10,6 +10,7 @@ from advisor.amounts import total
 from advisor.closeness import how_far
 from advisor.contract import Amount, CostItem, Costs, Difference, Status
 from advisor.drawn import Picture, Point, Table
+from advisor.figures.consistency import same
 from advisor.figures.differences import interval
 from advisor.material import Material
 from advisor.wording import (
@@ -31,6 +32,9 @@ from advisor.wording import latency as seconds
 from benchmarks.checked import Latency
 from benchmarks.contract import Benchmark, Evaluation, State
 from strategies.contract import Step
+
+_WITHOUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN)
+"""States of candidates without figures that may be shown."""
 
 _SHORT_STEPS: tuple[Step, ...] = ("search", "index", "training")
 
@@ -140,16 +144,46 @@ def consistency_table(material: Material) -> Table:
             explained.setdefault(check.name, check.says)
             wrong = check.wrong_twice_same + check.wrong_twice_different
             counts = (check.pairs, check.right_twice, wrong, check.right_then_wrong, check.wrong_then_right)
-            rows.append((status.candidate, check.name, percent(check.same), *(f"{count:,}" for count in counts)))
-    columns = ("approach", "check", "same", "pairs", "right twice", "wrong twice", "right, wrong", "wrong, right")
-    note = " ".join(f"{name.capitalize()}: {says.rstrip('.')}." for name, says in explained.items())
+            alpha = NONE if check.alpha is None else f"{check.alpha:.2f}"
+            rows.append((status.candidate, check.name, same(check), alpha, *(f"{count:,}" for count in counts)))
+    columns = (
+        "approach",
+        "check",
+        "same",
+        "alpha",
+        "pairs",
+        "right twice",
+        "wrong twice",
+        "right, wrong",
+        "wrong, right",
+    )
+    sentences = [f"{name.capitalize()}: {says.rstrip('.')}." for name, says in explained.items()]
+    if rows:
+        sentences.append(_SAME_NOTE)
+    note = " ".join([*sentences, *_passes(material)])
     return Table(
         title="Consistency: the same artifact asked twice",
         columns=columns,
         rows=tuple(rows),
         note=note or "No consistency check was run.",
-        numeric=(2, 3, 4, 5, 6, 7),
+        numeric=tuple(range(2, 9)),
     )
+
+
+_SAME_NOTE = (
+    "In brackets the 95 % interval. Alpha: Krippendorff's, 1 for always the same answer and 0 for no more than chance; it falls "
+    "where one answer is frequent."
+)
+
+
+def _passes(material: Material) -> list[str]:
+    """How often all draws are right, where answers are drawn at all."""
+    found = {name: each.passes for name, each in material.evaluations.items() if len(each.passes) > 1}
+    if not found:
+        return []
+    draws = max(map(len, found.values()))
+    told = listed([f"{name} {percent(each[-1])}" for name, each in found.items()])
+    return [f"Right in each of {draws} draws at the task's temperature (pass^{draws}): {told}."]
 
 
 def differences_table(material: Material) -> Table:
@@ -216,8 +250,7 @@ def picture(material: Material) -> Picture:
     measured = [
         (status, material.evaluations[status.candidate])
         for status in material.statuses
-        if math.isfinite(material.evaluations[status.candidate].figure)
-        and status.state not in (State.INVALID, State.CANNOT_RUN, State.SKIPPED)
+        if math.isfinite(material.evaluations[status.candidate].figure) and status.state not in _WITHOUT
     ]
     return Picture(
         title=f"{metric_name(material.benchmark.metric.name)} against the cost of {counted(months, 'month')}",
@@ -246,7 +279,7 @@ def _figure(evaluation: Evaluation, status: Status, benchmark: Benchmark) -> str
     With a margin the bounds say how many points it lies below the best: `84 % (<= 3 below)`.
     """
     target = benchmark.target
-    if not math.isfinite(evaluation.figure) or status.state in (State.INVALID, State.CANNOT_RUN, State.SKIPPED):
+    if not math.isfinite(evaluation.figure) or status.state in _WITHOUT:
         return NONE
     figure = percent(evaluation.figure)
     if benchmark.margin is not None and status.lower is not None and status.upper is not None:

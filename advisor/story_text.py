@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from advisor.alike import told_apart
 from advisor.economics import saving
 from advisor.forgotten import what_it_forgot
+from advisor.gap import short_of_the_target
 from advisor.goal import Goal
 from advisor.grounded import what_it_invents, who_else_speaks
+from advisor.leaked import without_the_leaks
 from advisor.material import Material
 from advisor.reasons import TUNED
 from advisor.steadiness import next_time
-from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
+from advisor.wording import about, amount, counted, digits, full, listed, metric_name, percent, start
 from benchmarks.contract import Benchmark, Look, Procedure, State
 
 _FAMILY_RISKS = {
@@ -71,7 +74,7 @@ def headline(material: Material) -> str:
         return f"{safe} {_rival(material, named)}"
     if told.verdict == "undecided":
         return f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
-    return f"Nothing {goal.meets}: the best is {named}, which {_reaches(material, named)}."
+    return f"Nothing {goal.meets}: the best is {named}, which {_reaches(material, named)}{short_of_the_target(material, named)}."
 
 
 def confidence(material: Material) -> str:
@@ -131,7 +134,7 @@ def _looks(benchmark: Benchmark) -> str:
     """The end of the sentence about errors, and what an earlier look at the same cases means for this one."""
     look = benchmark.look
     if look.number == 1:
-        return ", later looks at these and more cases included."
+        return ", however often these cases are looked at again."
     return (
         f" and all looks together. This is look {look.number} at these cases: {look.seen:,} of them were measured on "
         f"before, the last time on {look.last}, so more is asked of the evidence than at the first. Fresh "
@@ -177,7 +180,8 @@ def data(material: Material) -> tuple[str, ...]:
             f"{counted(grouped, 'held-out case')} belong to {counted(groups, 'group')} of cases that are not "
             "independent; the bounds take that into account."
         )
-    return (*sentences, *_other_metrics(material), *_no_answers(material))
+    alike = (told_apart(key, found) for key, found in material.extras.alike.items())
+    return (*sentences, *alike, *_other_metrics(material), *_no_answers(material))
 
 
 def method(material: Material) -> tuple[str, ...]:
@@ -235,13 +239,20 @@ def risks(material: Material) -> tuple[str, ...]:
         family = material.evaluations[named].family
         found.extend([_FAMILY_RISKS[family]] if family in _FAMILY_RISKS else [])
         found.extend(what_it_forgot(material.evaluations[named]) if family in TUNED else [])
+        found.extend(without_the_leaks(material.evaluations[named]))
         found.extend(what_it_invents(material.evaluations[named]))
         found.extend(who_else_speaks(material.evaluations[named]))
         found.extend(next_time(material.evaluations[named]))
+        model = material.evaluations[named].model
+        if model in material.extras.endings:
+            found.append(
+                f"{start(model)} {material.extras.endings[model]}: by then what runs on it has to be chosen and measured anew."
+            )
         unstable = [each for each in material.evaluations[named].agreements if each.pairs and each.same < 0.95]
         for check in unstable:
             changed = percent(1 - check.same)
-            found.append(f"{start(named)} changes its answer in {changed} of the pairs of the check {check.name}.")
+            again = f"{named} changes its answer in {changed} of the cases when it is asked again: {check.says}"
+            found.append(full(again))
     found.append("Timings come from one machine and one load; on another machine costs and latency differ.")
     return tuple(found)
 
@@ -281,6 +292,8 @@ def _rival(material: Material, named: str) -> str:
     if status.state is State.MEETS:
         also = f"{start(name)} {Goal.of(material.benchmark).meets_it} too"
         return f"{also}, but the costs of the two cannot be compared without another price."
+    if status.state is State.OPEN:
+        return f"{start(name)} is not measured yet, and may be cheaper."
     more = f"; {about(status.more_cases, 'more held-out case')} would decide" if status.more_cases else ""
     saved = saving(material.ranking, named, name, material.benchmark.horizon_months)
     if saved is not None:
@@ -292,6 +305,9 @@ def _rival(material: Material, named: str) -> str:
 
 def _nearest(material: Material) -> str:
     undecided = [status for status in material.statuses if status.state is State.UNDECIDED]
+    if not undecided:
+        waiting = [status.candidate for status in material.statuses if status.state is State.OPEN]
+        return f"{start(listed(waiting))} {'is' if len(waiting) == 1 else 'are'} not measured yet."
     names = [f"{each.candidate} ({percent(material.evaluations[each.candidate].figure)})" for each in undecided]
     needed = [(each.more_cases, each.candidate) for each in undecided if each.more_cases is not None]
     sentence = f"{start(listed(names))} may."

@@ -128,10 +128,8 @@ def _facts(task: Situation, scores: dict[Family, float], why: list[str]) -> None
     elif task.documents:
         scores["retrieval"] += 1
         scores["combined"] += 1
-        why.append(
-            f"There are documents, but only {part} of the answers stand in them word for word: retrieval "
-            "may help and may not suffice."
-        )
+        few = "none of the answers stands" if part == "0 %" else f"only {part} of the answers stand"
+        why.append(f"There are documents, but {few} in them word for word: retrieval may help and may not suffice.")
     elif task.kind == "qa":
         scores["prompting"] += 1
         why.append(

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput, Row
-from benchmarks.doubts import as_cell
 from benchmarks.formats.clean import harmless
+from benchmarks.sheets import as_cell
 from benchmarks.store import Store
 from benchmarks.stored import PURPOSES
 from strategies.contract import Abstention, Case, Failure

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +13,7 @@ from benchmarks.audit import Summary, audit, summarise
 from benchmarks.contract import BadInput, Benchmark, Look, Metric
 from benchmarks.decidable import Closeness, Decidable, closeness, decidable
 from benchmarks.findings import Finding
+from benchmarks.fingerprint import fingerprint
 from benchmarks.infer import (
     DEFAULT_METRICS,
     check_labels,
@@ -25,9 +23,11 @@ from benchmarks.infer import (
     infer_kind,
     infer_labels,
 )
+from benchmarks.lineage import hash_of, read_lineage
 from benchmarks.load import Cases, read_cases, read_documents
 from benchmarks.looks import look_at
 from benchmarks.plan import rivals
+from benchmarks.price_table import endings
 from benchmarks.sequential import in_asking_order
 from benchmarks.spec import Spec, read_spec
 from benchmarks.spec_values import points, share
@@ -136,7 +136,7 @@ def assemble(
     kind: Kind = spec.kind or "generation"
     _check_outputs(spec, data, labels_given=labels_given)
     findings = audit(data.examples, data.heldout or (), data.documents, spec)
-    examples, heldout = _sides(data, kind, limits, seed)
+    examples, heldout, leaked = _sides(data, kind, limits, seed)
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
     target, margin, goal_notes = _goal(spec, limits)
     if limits.stop_when_decided:
@@ -144,7 +144,10 @@ def assemble(
         heldout = in_asking_order(heldout, seed)
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
     folds = cut_folds(examples, kind, seed)
-    inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric))
+    reviewed = _reviewed(data, target)
+    ends = tuple(f"models: {name} {says}." for name, says in endings(spec.models).items())
+    notes = (*reviewed, *notes)
+    inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric), *ends)
     task = Task(
         name=spec.name,
         kind=kind,
@@ -159,6 +162,7 @@ def assemble(
     benchmark = Benchmark(
         task=task,
         heldout=heldout,
+        leaked=tuple(case.id for case in heldout if case.id in leaked),
         metric=metric,
         shown_metrics=shown,
         target=target,
@@ -184,11 +188,20 @@ def assemble(
     return assembly.at(look_at(heldout, folder))
 
 
+def _reviewed(data: Loaded, target: float | None) -> tuple[str, ...]:
+    """What a person's review of the data says, where there was one."""
+    lineage = read_lineage(data.folder)
+    if lineage is None:
+        return ()
+    return lineage.notes(hash_of(data.examples, data.heldout or (), data.documents), target)
+
+
 def load(spec: Spec, folder: Path) -> Loaded:
     """Reads the files that a spec names, which lie in `folder`. Raises `BadInput`."""
     apart = spec.heldout is not None
-    examples = read_cases(folder / spec.examples, spec.columns, () if apart else spec.slices)
-    heldout = read_cases(folder / str(spec.heldout), spec.columns, spec.slices) if apart else None
+    kept = spec.slices if spec.columns.time in (None, *spec.slices) else (*spec.slices, str(spec.columns.time))
+    examples = read_cases(folder / spec.examples, spec.columns, () if apart else kept)
+    heldout = read_cases(folder / str(spec.heldout), spec.columns, kept) if apart else None
     documents = read_documents(folder / spec.documents) if spec.documents else None
     read = [part for part in (examples, heldout, documents) if part is not None]
     return Loaded(
@@ -198,37 +211,6 @@ def load(spec: Spec, folder: Path) -> Loaded:
         notes=tuple(note for part in read for note in part.notes),
         folder=folder,
     )
-
-
-def fingerprint(heldout: Sequence[Case], metric: Metric) -> str:
-    """SHA-256 (hex) over the held-out cases in order and over the metric with its parameters."""
-    digest = hashlib.sha256()
-    digest.update(_canonical({"metric": metric.name, "parameters": _fields(metric)}))
-    for case in heldout:
-        digest.update(b"\n" + _canonical(_fields(case)))
-    return digest.hexdigest()
-
-
-def _fields(value: Any) -> Mapping[str, Any]:
-    """The compared fields of a frozen dataclass: switches and folders, which change no score, are left out."""
-    if not dataclasses.is_dataclass(value):
-        return {}
-    return {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.compare}
-
-
-def _canonical(value: Mapping[str, Any]) -> bytes:
-    plain = json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain, separators=(",", ":"))
-    return plain.encode("utf-8", "surrogatepass")
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _fields(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    return str(value)
 
 
 def _inferred(spec: Spec, data: Loaded) -> tuple[Spec, tuple[str, ...]]:
@@ -281,27 +263,35 @@ def _check_outputs(spec: Spec, data: Loaded, labels_given: bool) -> None:
         check_pattern(data.heldout or (), spec.pattern, "Held-out case")
 
 
-def _sides(data: Loaded, kind: Kind, limits: Limits, seed: int) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
-    """Examples and held-out cases, `grouped`, without overlap and within the limits."""
+def _sides(
+    data: Loaded, kind: Kind, limits: Limits, seed: int
+) -> tuple[tuple[Case, ...], tuple[Case, ...], frozenset[str]]:
+    """Examples and held-out cases, `grouped`, without overlap and within the limits, and ids of the held-out ones that
+    stood among the examples."""
     for name, value in (("examples", limits.examples), ("heldout", limits.heldout)):
         if value is not None and value < 1:
             raise BadInput(f"The number of {name} is {value}; it must be at least 1. Write, for instance, 300.")
     if data.heldout is None:
         cut = cut_heldout(grouped(data.examples), kind, seed)
-        return _sample(cut.examples, limits.examples, seed), grouped(_sample(cut.heldout, limits.heldout, seed))
+        return (
+            _sample(cut.examples, limits.examples, seed),
+            grouped(_sample(cut.heldout, limits.heldout, seed)),
+            frozenset(),
+        )
     if not data.heldout:
         raise BadInput(
             "There are no held-out cases. Put at least 20 into the file, or leave `heldout:` out of the spec."
         )
     heldout = _sample(data.heldout, limits.heldout, seed)
-    same, near = overlapping(data.examples, heldout)
-    dropped = same | near if len(near) <= _MOST_NEAR_SHARE * len(data.examples) else same
+    overlap = overlapping(data.examples, heldout)
+    few = len(overlap.near) <= _MOST_NEAR_SHARE * len(data.examples)
+    dropped = overlap.same | overlap.near if few else overlap.same
     kept = tuple(case for case in data.examples if case.id not in dropped)
     if not kept:
         raise BadInput(
             "Every example has the input of a held-out case. Give examples that are not in the held-out file."
         )
-    return grouped(_sample(kept, limits.examples, seed)), grouped(heldout)
+    return grouped(_sample(kept, limits.examples, seed)), grouped(heldout), overlap.heldout
 
 
 def _sample(cases: tuple[Case, ...], size: int | None, seed: int) -> tuple[Case, ...]:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from benchmarks.document_quality import Shelf, document_findings
 from benchmarks.findings import Finding, Severity, ids, many
 from benchmarks.similar import normalised
 from benchmarks.spec import Spec
@@ -90,6 +91,7 @@ def audit(
         found.extend(_answers_nowhere([*examples, *heldout], documents))
     if documents:
         found.extend(_unknown_documents([*examples, *heldout], documents))
+        found.extend(document_findings(documents, heldout))
     order: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda one: order[one.severity]))
 
@@ -109,8 +111,8 @@ def _empty_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator
 def _overlap(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
     if not heldout:
         return
-    same, near = overlapping(examples, heldout)
-    if same:
+    found = overlapping(examples, heldout)
+    if same := found.same:
         yield Finding(
             kind="overlap",
             count=len(same),
@@ -118,13 +120,23 @@ def _overlap(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Find
             says=f"{many(len(same), 'example has', 'examples have')} the same input as a held-out case.",
             what_to_do="These examples are left out of the comparison; copied answers would flatter retrieval most.",
         )
-    if near:
+    if near := found.near:
         yield Finding(
             kind="near overlap",
             count=len(near),
             examples=ids(case for case in examples if case.id in near),
             says=f"{many(len(near), 'example has', 'examples have')} nearly the same input as a held-out case.",
             what_to_do="They are left out too, unless they are more than a fifth of the examples.",
+            severity="note",
+        )
+    if reworded := found.reworded:
+        yield Finding(
+            kind="reworded overlap",
+            count=len(reworded),
+            examples=ids(case for case in examples if case.id in reworded),
+            says=f"{many(len(reworded), 'example has', 'examples have')} the words of a held-out case, in another order or with "
+            "one more, and its answer.",
+            what_to_do="They stay, since two people may have written them. Take out those that were copied.",
             severity="note",
         )
 
@@ -140,7 +152,7 @@ def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
     """Same input, answers that exclude each other; of several rewritings each can be right."""
     if spec.kind == "generation":
         return
-    groups = [group for group in _by_input(examples) if _exclude_each_other(group)]
+    groups = [group for group in _by_input(examples) if exclude_each_other(group)]
     if groups:
         yield Finding(
             kind="conflicts",
@@ -151,7 +163,8 @@ def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
         )
 
 
-def _exclude_each_other(group: Sequence[Case]) -> bool:
+def exclude_each_other(group: Sequence[Case]) -> bool:
+    """Whether one of them accepts no answer that the first accepts."""
     accepted = [{answer.strip().casefold() for answer in case.accepted} for case in group]
     return any(not (first & other) for first in accepted[:1] for other in accepted[1:])
 
@@ -247,30 +260,16 @@ def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> It
 
 def _holder(cases: Sequence[Case], documents: Sequence[Document]) -> Callable[[Case], bool]:
     """Says of a case whether one of its answers stands in its own documents, or else in any."""
-    texts = [f" {normalised(document.title)} {normalised(document.text)} " for document in documents]
     numbers = {document.id: number for number, document in enumerate(documents)}
-    wanted = {word for case in cases for answer in case.accepted for word in normalised(answer).split()}
-    places: dict[str, set[int]] = {word: set() for word in wanted}
-    for number, text in enumerate(texts):
-        for word in wanted.intersection(text.split()):
-            places[word].add(number)
-
-    def found(answer: str, own: Sequence[int]) -> bool:
-        if _unspaced(answer):
-            return any(answer in texts[number] for number in own or range(len(texts)))
-        among = own or sorted(set.intersection(*(places[word] for word in answer.split())))
-        return any(f" {answer} " in texts[number] for number in among)
+    shelf = Shelf(
+        documents, (word for case in cases for answer in case.accepted for word in normalised(answer).split())
+    )
 
     def holds(case: Case) -> bool:
         own = [numbers[name] for name in case.document_ids if name in numbers]
-        return any(found(answer, own) for answer in map(normalised, case.accepted) if answer)
+        return any(shelf.holds(answer, own) for answer in map(normalised, case.accepted) if answer)
 
     return holds
-
-
-def _unspaced(text: str) -> bool:
-    """True for scripts that put no spaces between words."""
-    return any("\u0e00" <= character <= "\u0eff" or character >= "\u2e80" for character in text)
 
 
 def _unknown_documents(cases: Sequence[Case], documents: Sequence[Document]) -> Iterator[Finding]:

@@ -32,6 +32,8 @@ class Agreement:
     wrong_twice_different: int
     right_then_wrong: int
     wrong_then_right: int
+    alpha: float | None = None
+    """Krippendorff's alpha of the two answers, right ones being one answer; None where all answers are one."""
 
     @property
     def pairs(self) -> int:
@@ -50,12 +52,29 @@ class Agreement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Leaks:
+    """The figure on held-out cases that stood among the examples, and without them."""
+
+    cases: int
+    figure: float
+    others: int
+    without: float
+    lower: float
+    """Two-sided 95 % interval of `without`."""
+    upper: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class RetrievalQuality:
     """How well the evidence was found, apart from the answers. Shares of held-out cases whose gold document is known."""
 
     cases: int
     recall_at: Mapping[int, float]
     mrr: float
+    missed: int = 0
+    """Wrong answers for which no passage of the right document was shown: the search failed."""
+    misread: int = 0
+    """Wrong answers although one was shown: reading failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +134,18 @@ class Handover:
     """Mean score of these."""
     lower: float
     """One-sided bound on it, for all candidates together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """How right the surest answers are (`benchmarks/coverage.py`)."""
+
+    shares: tuple[float, ...]
+    """Of the held-out answers, the surest first: from all to few."""
+    figures: tuple[float, ...]
+    """Mean score of each."""
+    order: float | None
+    """The chance that it is surer of the better of two answers; 0.5: it cannot tell. None: all are alike."""
 
 
 @dataclass(frozen=True, kw_only=True)

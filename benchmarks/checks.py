@@ -46,10 +46,9 @@ def _repeat(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """At temperature 0 the probe cases in two halves, so among other batch neighbours; else drawn again."""
     rows = []
     for half in (worker.probe_cases()[::2], worker.probe_cases()[1::2]):
-        outcomes = worker.ask(worker.fitted(candidate), [case.input for case in half], worker.sampling(1))
-        rows += [
-            worker.row(candidate, ("repeat", "1"), case, found) for case, found in zip(half, outcomes, strict=True)
-        ]
+        outcomes = worker.ask(worker.fitted(candidate), [case.input for case in half], worker.sampling(1 + unit.part))
+        named = ("repeat", str(1 + unit.part))
+        rows += [worker.row(candidate, named, case, found) for case, found in zip(half, outcomes, strict=True)]
     return worker.done(unit, candidate, rows)
 
 

@@ -51,7 +51,7 @@ class Layout:
 
 def find_layout(names: Sequence[str], columns: Columns, file: str) -> Layout:
     """The layout of a file with the columns `names`. Raises `BadInput` where input or output cannot be found."""
-    mapped = {key: value for key, value in columns.model_dump().items() if value}
+    mapped = {key: value for key, value in columns.model_dump(exclude={"time"}).items() if value}
     for key, value in mapped.items():
         _check_mapped(names, key, value, file)
     found = {key: mapped.get(key) or usual(names, key) for key in ("id", "answers", "document_ids", "group")}

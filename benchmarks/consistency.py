@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import comb
 
 from benchmarks.checked import Agreement
 from benchmarks.contract import Benchmark
@@ -74,7 +76,49 @@ def edited(cases: Sequence[Case], kind: Kind) -> list[tuple[Case, Edit, str]]:
     return chosen
 
 
-def agreement(name: str, says: str, pairs: Sequence[tuple[tuple[str, bool], tuple[str, bool]]]) -> Agreement:
+REPEATS = 4
+"""How often the same question is drawn again where the task has a temperature; without one once, among other neighbours."""
+
+
+def repeats(temperature: float) -> int:
+    return REPEATS if temperature > 0 else 1
+
+
+Answer = tuple[str, bool]
+"""Its text, and whether it is right."""
+
+
+def nominal_alpha(cases: Sequence[Sequence[Answer]]) -> float | None:
+    """Krippendorff's alpha of the answers to each case, right ones being one answer; None where all answers are one.
+
+    1: always the same; 0: no more alike than answers drawn from all of them. It collapses where one answer is frequent.
+    """
+    values = [["" if right else f"x{text.strip()}" for text, right in answers] for answers in cases if len(answers) > 1]
+    counts = Counter(value for answers in values for value in answers)
+    total = counts.total()
+    if len(counts) < 2:
+        return None
+    apart = sum(_unlike(Counter(answers)) / (len(answers) - 1) for answers in values)
+    return 1 - (total - 1) * apart / _unlike(counts)
+
+
+def _unlike(counts: Counter[str]) -> int:
+    """Ordered pairs of different values."""
+    return counts.total() ** 2 - sum(count**2 for count in counts.values())
+
+
+def passes(cases: Sequence[Sequence[bool]]) -> tuple[float, ...]:
+    """pass^1, pass^2, ...: the chance that so many draws of one case are all right, on average over cases.
+
+    Without bias from the draws at hand: C(right, k) / C(draws, k) (tau-bench, arXiv 2406.12045).
+    """
+    draws = min((len(marks) for marks in cases), default=0)
+    return tuple(
+        sum(comb(sum(marks), k) / comb(len(marks), k) for marks in cases) / len(cases) for k in range(1, draws + 1)
+    )
+
+
+def agreement(name: str, says: str, pairs: Sequence[tuple[Answer, Answer]]) -> Agreement:
     """Counts pairs of (answer, right): flips are shown together with right and wrong."""
     counts = {"right_twice": 0, "same": 0, "different": 0, "lost": 0, "won": 0}
     for (first, first_right), (second, second_right) in pairs:
@@ -94,6 +138,7 @@ def agreement(name: str, says: str, pairs: Sequence[tuple[tuple[str, bool], tupl
         wrong_twice_different=counts["different"],
         right_then_wrong=counts["lost"],
         wrong_then_right=counts["won"],
+        alpha=nominal_alpha(pairs),
     )
 
 

@@ -10,11 +10,13 @@ from typing import Any, Literal, Protocol
 from benchmarks.checked import (
     Agreement,
     Changed,
+    Coverage,
     Curve,
     Forgetting,
     Grounding,
     Handover,
     Latency,
+    Leaks,
     Planted,
     Rebuilds,
     RetrievalQuality,
@@ -89,6 +91,10 @@ class Constraints:
     """Mean score that is asked of every part of the cases, by the task's slices."""
     perplexity_ratio: float | None = None
     """How many times as perplexing as for its base general text may be for a tuned model."""
+    same_at_least: float | None = None
+    """Share of answers that have to stay the same under harmless edits."""
+    licences: tuple[str, ...] = ()
+    """Under which the weights of a model may be; empty: any."""
     data_stays_here: bool = False
 
 
@@ -132,6 +138,8 @@ class Benchmark:
     """The held-out cases stand in the random order in which they are asked, and a candidate is asked no more once it is
     decided (`benchmarks.sequential`)."""
     slices: tuple[str, ...] = ()
+    leaked: tuple[str, ...] = ()
+    """Ids of held-out cases whose input stood among the examples too, the same or nearly."""
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""
     notes: tuple[str, ...] = ()
@@ -178,6 +186,8 @@ class State(StrEnum):
     RULED_OUT = "ruled out"
     SKIPPED = "skipped"
     CANNOT_RUN = "cannot run"
+    OPEN = "not measured yet"
+    """The run was stopped before."""
     COMPARED = "compared"
     """There is neither target nor margin, so nothing was decided."""
 
@@ -221,6 +231,10 @@ class Evaluation:
     """Sum over the held-out answers: seconds, tokens, calls (= answers)."""
     latency: Latency | None = None
     agreements: tuple[Agreement, ...] = ()
+    passes: tuple[float, ...] = ()
+    """pass^1, pass^2, ...: how often so many draws at the task's temperature are all right; empty at temperature 0."""
+    leaks: Leaks | None = None
+    """None where no held-out case stood among the examples, or all did."""
     retrieval: RetrievalQuality | None = None
     oracle: float | None = None
     """Figure when the gold documents are handed over: a diagnostic, never ranked."""
@@ -240,6 +254,8 @@ class Evaluation:
     rebuilds: Rebuilds | None = None
     changed: Changed | None = None
     """Like `planted` and `rebuilds` empty where nobody asked for it."""
+    coverage: Coverage | None = None
+    """None where the answers do not say how sure they are."""
     handover: Handover | None = None
     """None where the answers do not say how sure they are, or where it would change nothing."""
     state: State | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contract import BadInput
-from benchmarks.formats.clean import harmless
 from benchmarks.grouping import Floats, group_codes
+from benchmarks.sheets import write_sheet
+from benchmarks.statistics import clopper_pearson_lower
 from strategies.contract import Case, Embedder
 
 FOLDS = 5
 STRENGTH = 10.0
 """Inverse regularisation of the head."""
+LEVEL = 0.05
 COLUMNS = ("id", "input", "label", "perhaps", "share of label", "share of perhaps")
-_STARTERS = "=+-@\u2212\uff1d\uff0b\uff0d\uff20"
-"""At the beginning of a cell these make a formula of it in some program, also behind what cannot be seen."""
+
+
+class TooWeak(BadInput):
+    """The head knows hardly more than which label is frequent, so its doubts say nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +42,14 @@ def doubts(cases: Sequence[Case], embedder: Embedder, seed: int = 0) -> list[Dou
 
     A label is doubted where another one reaches what that other usually reaches on its own examples, and the given one is
     not the likeliest of those that do (confident learning, arXiv 1911.00068). Frequent confusions can stand in the list
-    although both labels are right. Raises `BadInput` for fewer than two labels.
+    although both labels are right. Raises `BadInput` for fewer than two labels, and `TooWeak` where the head is not shown
+    to be better than the most frequent label.
     """
     names, given = np.unique([case.output for case in cases], return_inverse=True)
     if len(names) < 2:
         raise BadInput("all examples have one label, so none of them can be doubted.")
     shares = _out_of_fold(np.asarray(embedder.embed([case.input for case in cases])), given, _folds(cases, seed))
+    _must_know_something(shares, given)
     usual = np.array([shares[given == label, label].mean() for label in range(len(names))])
     reached = np.where(shares >= usual, shares, -1.0)
     other = reached.argmax(1)
@@ -59,6 +64,16 @@ def doubts(cases: Sequence[Case], embedder: Embedder, seed: int = 0) -> list[Dou
         for place in doubted.tolist()
     ]
     return sorted(found, key=lambda each: each.given_share - each.perhaps_share)
+
+
+def _must_know_something(shares: Floats, given: NDArray[np.intp]) -> None:
+    cases, right = len(given), int((shares.argmax(1) == given).sum())
+    frequent = float(np.bincount(given).max()) / cases
+    if clopper_pearson_lower(right, cases, LEVEL) <= frequent:
+        raise TooWeak(
+            f"a linear head gives {right / cases:.0%} of the examples that it was not shown their label, and the most frequent "
+            f"label {frequent:.0%}: too weak to doubt a label. Look through a random sample of them instead."
+        )
 
 
 def _folds(cases: Sequence[Case], seed: int) -> NDArray[np.intp]:
@@ -82,20 +97,13 @@ def _out_of_fold(vectors: Floats, given: NDArray[np.intp], folds: NDArray[np.int
     return shares
 
 
-def write_sheet(found: Sequence[Doubt], path: Path) -> None:
-    """A CSV to look through; what a spreadsheet would take for a formula gets an apostrophe in front."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        sheet = csv.writer(file)
-        sheet.writerow(COLUMNS)
-        for each in found:
-            texts = (each.case.id, each.case.input, each.case.output, each.perhaps)
-            sheet.writerow(
-                [*(as_cell(harmless(text)) for text in texts), f"{each.given_share:.3f}", f"{each.perhaps_share:.3f}"]
-            )
-
-
-def as_cell(text: str) -> str:
-    """The text as a spreadsheet shows it, letter by letter."""
-    first = text[:1]
-    plain = not first or (first.isprintable() and not first.isspace() and first not in _STARTERS)
-    return text if plain else f"'{text}"
+def write_doubts(found: Sequence[Doubt], path: Path) -> None:
+    """A CSV to look through."""
+    rows = (
+        (
+            *(each.case.id, each.case.input, each.case.output, each.perhaps),
+            *(f"{share:.3f}" for share in (each.given_share, each.perhaps_share)),
+        )
+        for each in found
+    )
+    write_sheet(path, COLUMNS, rows)

@@ -12,8 +12,9 @@ import numpy as np
 
 from benchmarks import consistency
 from benchmarks.changed import changed
-from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, RetrievalQuality
+from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks, RetrievalQuality
 from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
+from benchmarks.coverage import coverage
 from benchmarks.curve import DRAWS, sizes
 from benchmarks.forgetting import forgetting
 from benchmarks.grounding import Library, grounding
@@ -72,7 +73,8 @@ def evaluate(
     asked = _asked(benchmark, rows)
     if not asked:
         missing = sum(case.id not in rows for case in benchmark.heldout)
-        return Evaluation(**common, state=State.INVALID, problem=f"{missing} held-out cases were not answered yet")
+        problem = f"{missing} held-out cases were not answered yet"
+        return Evaluation(**common, state=State.OPEN, problem=problem)
     ordered = [rows[case.id] for case in asked]
     failures = count_failures(ordered)
     if failures.get("infrastructure", 0) > FAULTS_ALLOWED * len(ordered):
@@ -86,6 +88,8 @@ def evaluate(
         answering=summed([usage for row in ordered for usage in row.outcome.usage], len(ordered)),
         latency=latency_of(notes.get("latency"), ordered),
         agreements=agreements(benchmark, rows, candidate, store),
+        passes=passes(benchmark, rows, candidate, store),
+        leaks=leaks(benchmark, asked, ordered),
         retrieval=retrieval_quality(benchmark, asked, ordered),
         oracle=oracle(benchmark, candidate, store),
         curve=curve(candidate, store, rows, len(benchmark.task.examples)),
@@ -93,6 +97,7 @@ def evaluate(
         planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
         rebuilds=rebuilds(list(store.rows(candidate.name, "rebuild")), store.done("rebuild").get(candidate.name, 0)),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
+        coverage=coverage(benchmark, ordered),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
         forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),
     )
@@ -120,14 +125,7 @@ def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) ->
     scores = [row.score for row in rows]
     groups = [case.group or case.id for case in cases]
     figure = metric.summarise(answered)
-    resampled: tuple[float, ...] = ()
-    if metric.over_rows:
-        drawn = resampled_metric(metric, answered)
-        resampled, lower, upper = drawn.figures, drawn.lower(0.025), drawn.upper(0.025)
-    elif benchmark.sequential:
-        lower, upper = ANYTIME.lower(scores, groups, 0.025), ANYTIME.upper(scores, groups, 0.025)
-    else:
-        lower, upper = shown_interval(scores, groups)
+    resampled, lower, upper = _interval(benchmark, answered)
     shown = {other.name: figure_of(other, cases, rows) for other in benchmark.shown_metrics}
     return {
         "keys": tuple(case.id for case in cases),
@@ -141,6 +139,36 @@ def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) ->
         "shown": shown,
         "by_slice": by_slice(benchmark, cases, rows),
     }
+
+
+def _interval(benchmark: Benchmark, answered: Sequence[Answered]) -> tuple[tuple[float, ...], float, float]:
+    """Bootstrap figures of a metric over rows (else none), and the two-sided 95 % interval."""
+    scores = [row.score for row in answered]
+    groups = [row.case.group or row.case.id for row in answered]
+    if benchmark.metric.over_rows:
+        drawn = resampled_metric(benchmark.metric, answered)
+        return drawn.figures, drawn.lower(0.025), drawn.upper(0.025)
+    if benchmark.sequential:
+        return (), ANYTIME.lower(scores, groups, 0.025), ANYTIME.upper(scores, groups, 0.025)
+    return (), *shown_interval(scores, groups)
+
+
+def leaks(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> Leaks | None:
+    """What the figure would be without the held-out cases that stood among the examples."""
+    leaked, answered = set(benchmark.leaked), answered_rows(cases, rows)
+    inside = [row for row in answered if row.case.id in leaked]
+    outside = [row for row in answered if row.case.id not in leaked]
+    if not inside or not outside:
+        return None
+    _, lower, upper = _interval(benchmark, outside)
+    return Leaks(
+        cases=len(inside),
+        figure=benchmark.metric.summarise(inside),
+        others=len(outside),
+        without=benchmark.metric.summarise(outside),
+        lower=lower,
+        upper=upper,
+    )
 
 
 def curve(candidate: About, store: Store, heldout: Mapping[str, Row], examples: int) -> Curve | None:
@@ -253,12 +281,24 @@ def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, 
     for purpose in ("edit", "repeat", "seed"):
         pairs = []
         for row in store.rows(candidate.name, purpose):
+            if purpose == "repeat" and row.variant != "1":
+                continue  # Pairs are of different cases; `passes` tells of further draws.
             first = rows[row.key]
             pairs.append(((text_of(first.outcome), right(first)), (text_of(row.outcome), right(row))))
         if pairs:
             says = "sampled" if purpose == "repeat" and benchmark.task.temperature > 0 else purpose
             found.append(consistency.agreement(NAMES[purpose], consistency.SAYS[says], pairs))
     return tuple(found)
+
+
+def passes(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, store: Store) -> tuple[float, ...]:
+    """Of the cases that were drawn again, the first answer counted as a draw; nothing where draws are no draws."""
+    if not benchmark.task.temperature:
+        return ()
+    marks: dict[str, list[bool]] = defaultdict(list)
+    for row in store.rows(candidate.name, "repeat"):
+        marks[row.key].append(right(row))
+    return consistency.passes([[right(rows[key]), *again] for key, again in marks.items()])
 
 
 def right(row: Row) -> bool:
@@ -271,6 +311,7 @@ def retrieval_quality(benchmark: Benchmark, cases: Sequence[Case], rows: Sequenc
     is of a document, as with approaches that show examples."""
     documents = {document.id for document in benchmark.task.documents}
     ranks: list[int | None] = []
+    wrong: list[bool] = []
     shown = 0
     for case, row in zip(cases, rows, strict=True):
         evidence = row.outcome.evidence if isinstance(row.outcome, Prediction) else ()
@@ -279,6 +320,7 @@ def retrieval_quality(benchmark: Benchmark, cases: Sequence[Case], rows: Sequenc
             continue
         shown = max(shown, len(found))
         ranks.append(next((place + 1 for place, name in enumerate(found) if name in case.document_ids), None))
+        wrong.append(not right(row))
     if not ranks:
         return None
     return RetrievalQuality(
@@ -287,6 +329,8 @@ def retrieval_quality(benchmark: Benchmark, cases: Sequence[Case], rows: Sequenc
             k: sum(rank is not None and rank <= k for rank in ranks) / len(ranks) for k in RECALL_AT if k <= shown
         },
         mrr=sum(1 / rank for rank in ranks if rank) / len(ranks),
+        missed=sum(rank is None and failed for rank, failed in zip(ranks, wrong, strict=True)),
+        misread=sum(rank is not None and failed for rank, failed in zip(ranks, wrong, strict=True)),
     )
 
 

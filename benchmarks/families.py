@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -102,7 +103,7 @@ def max_t(scores: Floats, codes: NDArray[np.intp], target: float, alpha: float =
     means = sums.sum(1) / cases
     spread = np.sqrt(np.square(sums - means[:, None] * sizes).sum(1)) / cases
     spread = np.maximum(spread, np.sqrt(np.square(sizes).sum()) / cases / (2 * np.sqrt(groups)))
-    weights = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), DRAWS)
+    weights = _resamples(groups, seed)
     drawn = (weights @ sums.T) / (weights @ sizes)[:, None]
     away, centred = (means - target) / spread, (drawn - means) / spread
     rejected, used = np.zeros(len(scores), dtype=np.bool_), np.empty(len(scores))
@@ -114,3 +115,12 @@ def max_t(scores: Floats, codes: NDArray[np.intp], target: float, alpha: float =
             break
         rejected[left.pop(0)] = True
     return rejected, used
+
+
+@lru_cache(maxsize=1)
+def _resamples(groups: int, seed: int) -> Floats:
+    """How often each group stands in each resample: the same for all candidates and for both sides of a target."""
+    drawn: Floats = (
+        np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), DRAWS).astype(np.float64)
+    )
+    return drawn

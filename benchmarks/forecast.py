@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.changed import CASES, asks_for_facts
-from benchmarks.consistency import PROBE_CASES
+from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, PARTS, sizes
 from benchmarks.models import Models
@@ -17,6 +17,7 @@ from benchmarks.rebuilds import SHARE
 from strategies.contract import Trains
 from strategies.finetuning.tuned import REFIT
 from strategies.models.device import Placement, fits
+from strategies.models.measured import busy
 from strategies.models.writing import STATES
 from strategies.selection import FORMS_SHARE
 
@@ -92,6 +93,8 @@ def forecast(
     memory = FIXED_BYTES + round(COPIES * largest * (1 + computing)) + (STATES if largest else 0)
     room = fits(memory, placement.device)
     sentence = f"expected: about {max(1, round(seconds / 60))} minutes, {memory / 1e9:.1f} GB of memory at the peak"
+    if busy():
+        sentence += " (something else is running now; less if that ends)"
     if not room.fits:
         sentence = f"the run {room.sentence}; name a smaller model or free memory"
     return Forecast(memory=memory, minutes=seconds / 60, fits=room.fits, sentence=sentence, works=tuple(works))
@@ -154,7 +157,8 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, furthe
     row = len(task.instruction) / CHARACTERS_A_TOKEN + asked + answer + 20
     if candidate.strategy.family in ("retrieval", "combined"):
         row += 160 if task.documents else 2 * (asked + answer)
-    answers = len(benchmark.heldout) + (320 if options.probes else 0)
+    drawn = (repeats(task.temperature) - 1) * PROBE_CASES
+    answers = len(benchmark.heldout) + (320 + drawn if options.probes else 0)
     reads = candidate.strategy.family in ("retrieval", "combined") and asks_for_facts(benchmark)
     answers += CASES if further.changed and reads else 0
     trained = Trains in candidate.strategy.needs

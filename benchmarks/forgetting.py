@@ -24,7 +24,7 @@ def forgetting(drifts: Sequence[Mapping[str, Any]]) -> Forgetting | None:
     The logarithm of the ratio is one of sums, with texts as clusters, so its interval is that of a ratio estimator with a
     t quantile (Cochran, Sampling Techniques, 6.3).
     """
-    from scipy import stats
+    from scipy import special
 
     if len(drifts) < 2:
         return None
@@ -33,7 +33,7 @@ def forgetting(drifts: Sequence[Mapping[str, Any]]) -> Forgetting | None:
     lost = after - before
     away = [each["tuned"] - each["base"] - lost * each["tokens"] for each in drifts]
     error = math.sqrt(count / (count - 1) * sum(value**2 for value in away)) / tokens
-    reach = float(stats.t.ppf(0.975, count - 1)) * error
+    reach = float(special.stdtrit(count - 1, 0.975)) * error
     return Forgetting(
         texts=count,
         tokens=tokens,

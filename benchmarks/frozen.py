@@ -45,6 +45,7 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
         "look": asdict(benchmark.look),
         "sequential": benchmark.sequential,
         "slices": list(benchmark.slices),
+        "leaked": list(benchmark.leaked),
         "fingerprint": benchmark.fingerprint,
         "notes": list(benchmark.notes),
     }
@@ -92,13 +93,16 @@ def _thawed(values: Mapping[str, Any], folder: Path, allow_code: bool) -> Benchm
         shown_metrics=tuple(thawed_metric(row, folder, allow_code) for row in values["shown_metrics"]),
         target=values["target"],
         margin=values.get("margin"),
-        constraints=Constraints(**values["constraints"]),
+        constraints=Constraints(
+            **{**values["constraints"], "licences": tuple(values["constraints"].get("licences", ()))}
+        ),
         volume=values["volume"],
         horizon_months=values["horizon_months"],
         procedure=values.get("procedure", "holm"),  # Runs from before there was a choice.
         look=Look(**values.get("look", {})),
         sequential=values.get("sequential", False),
         slices=tuple(values["slices"]),
+        leaked=tuple(values.get("leaked", ())),
         fingerprint=values["fingerprint"],
         notes=tuple(values["notes"]),
     )

@@ -27,7 +27,7 @@ def handover(
     target = benchmark.target
     if target is None or benchmark.sequential or benchmark.metric.over_rows:
         return None
-    marks = [_sure(benchmark, row) for row in rows]
+    marks = [sure(benchmark, row) for row in rows]
     threshold = _threshold([(row[3], row[2]) for row in looked if len(row) > 3], target)
     if threshold is None or any(mark is None for mark in marks):
         return None
@@ -45,21 +45,22 @@ def handover(
     )
 
 
-def _sure(benchmark: Benchmark, row: Row) -> float | None:
-    """Of a label only by its probability, which stored runs may have left out."""
+def sure(benchmark: Benchmark, row: Row) -> float | None:
+    """How sure the approach is of its answer; None: it does not say. Of a label only by its probability, which stored runs
+    may have left out."""
     by_label = isinstance(row.outcome, Prediction) and row.outcome.probabilities
     return sureness(row.outcome) if by_label or not benchmark.task.labels else None
 
 
 def _threshold(looked: Sequence[tuple[float | None, float]], target: float) -> float | None:
     """The least sureness above which the answers reach the target on average; None where there is none, or all do."""
-    known = sorted(((sure, score) for sure, score in looked if sure is not None), reverse=True)
+    known = sorted(((mark, score) for mark, score in looked if mark is not None), reverse=True)
     if len(known) < len(looked) or len(known) <= FEWEST:
         return None
     total, found = 0.0, None
-    for place, (sure, score) in enumerate(known, 1):
+    for place, (mark, score) in enumerate(known, 1):
         total += score
-        last_of_its_kind = place == len(known) or known[place][0] < sure
+        last_of_its_kind = place == len(known) or known[place][0] < mark
         if place >= FEWEST and last_of_its_kind and total / place >= target:
-            found = sure if place < len(known) else None
+            found = mark if place < len(known) else None
     return found

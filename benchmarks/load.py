@@ -62,8 +62,9 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = ()) -> Case
     layout = find_layout(names, columns, path.name)
     for name in slices:
         if name not in names:
+            key = "columns.time" if name == columns.time else "slices"
             raise BadInput(
-                f'slices names the column "{name}", which {path.name} does not have; '
+                f'{key} names the column "{name}", which {path.name} does not have; '
                 f"its columns are {shown_names(names)}."
             )
     reader = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=tuple(slices))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +17,7 @@ RIGHT = 0.999
 Kind = Literal["disputed key", "no answer", "no json", "confused", "field", "invented", "withheld", "other answer"]
 Answers = Mapping[str, Mapping[str, tuple[str, float]]]
 """candidate -> selection case -> (answer, score)."""
+_DISPUTED: tuple[Kind, tuple[str, ...]] = ("disputed key", ())
 _AGREEING = 3
 """Families that have to give the same other answer before a key is called disputed."""
 
@@ -30,6 +30,10 @@ class Mistake:
     cases: int
     detail: tuple[str, ...] = ()
     """`confused`: the label wanted and the one given; `field`: the way to the field."""
+    right_by: str = ""
+    """The other candidate that gets most of these cases right; empty where none gets any, or where the key is disputed."""
+    right: int = 0
+    """How many of them it does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +60,30 @@ def mistakes(benchmark: Benchmark, answers: Answers, families: Mapping[str, str]
     if not wrong or benchmark.task.kind == "generation":
         return None
     standing = frozenset(map(plain, standing_answers(benchmark.task.examples))) if benchmark.task.kind == "qa" else ()
-    counts: Counter[tuple[Kind, tuple[str, ...]]] = Counter()
+    cases: dict[tuple[Kind, tuple[str, ...]], list[str]] = {}
     for name, text in wrong.items():
-        if plain(text) not in standing and _disputed(name, answers, families, candidate):
-            counts["disputed key", ()] += 1
-        else:
-            counts.update(_sorted(benchmark, known[name], text, standing))
-    ordered = sorted(counts.items(), key=lambda item: (item[0][0] != "disputed key", -item[1], item[0]))
-    found = tuple(Mistake(kind=kind, cases=cases, detail=detail) for (kind, detail), cases in ordered)
+        disputed = plain(text) not in standing and _disputed(name, answers, families, candidate)
+        sorts = {_DISPUTED} if disputed else _sorted(benchmark, known[name], text, standing)
+        for each in sorts:
+            cases.setdefault(each, []).append(name)
+    others = {name: rows for name, rows in answers.items() if name != candidate}
+    ordered = sorted(cases.items(), key=lambda item: (item[0] != _DISPUTED, -len(item[1]), item[0]))
+    found = tuple(_mistake(which, names, {} if which == _DISPUTED else others) for which, names in ordered)
     return Mistakes(candidate=candidate, asked=len(mine), wrong=len(wrong), found=found)
+
+
+def _mistake(which: tuple[Kind, tuple[str, ...]], names: Sequence[str], others: Answers) -> Mistake:
+    """With the other candidate that gets most of the cases right; of several the first."""
+    right = {each: sum(rows.get(name, ("", 0.0))[1] >= RIGHT for name in names) for each, rows in others.items()}
+    best = max(right, key=lambda each: right[each], default="")
+    known = bool(best) and right[best] > 0
+    return Mistake(
+        kind=which[0],
+        cases=len(names),
+        detail=which[1],
+        right_by=best if known else "",
+        right=right[best] if known else 0,
+    )
 
 
 def _disputed(name: str, answers: Answers, families: Mapping[str, str], candidate: str) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.contract import BadInput
 from benchmarks.purse import Purse
-from benchmarks.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec
-from strategies.contract import Embedder, LanguageModel
+from benchmarks.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec, RerankerSpec
+from strategies.contract import Embedder, LanguageModel, Reranker
 from strategies.models.device import Placement, choose
 from strategies.models.known import KNOWN, KnownModel
 from strategies.models.weights import ModelUnavailable, Resolved, cached, resolve
@@ -25,15 +25,19 @@ class Models:
 
     specs: Sequence[ModelSpec]
     data_stays_here: bool = False
+    licences: Sequence[str] = ()
+    """Those that weights may be under; empty: any."""
     accept_terms: bool = False
     dtype: str | None = None
     embedder_spec: EmbedderSpec = field(default_factory=EmbedderSpec)
+    reranker_spec: RerankerSpec | None = None
     base: Path = field(default_factory=Path)
     """What relative folders of models are relative to: the folder of the task spec."""
     purse: Purse | None = None
     """What servers may be paid; None: whatever they cost."""
     _ready: dict[str, LanguageModel] = field(default_factory=dict, repr=False)
     _embedder: Embedder | None = field(default=None, repr=False)
+    _reranker: Reranker | None = field(default=None, repr=False)
     _placement: Placement | None = field(default=None, repr=False)
     _remembers: bool = field(default=True, repr=False)
 
@@ -68,6 +72,23 @@ class Models:
         for spec in self.specs:
             if spec.endpoint is not None:
                 self.language(spec.name)
+
+    def check_licences(self) -> None:
+        """Refuses weights under a licence that the task does not allow, before any are fetched. Raises `BadInput`."""
+        asked = [(spec.name, spec.folder) for spec in self.specs if spec.endpoint is None]
+        for name, folder in [*asked, (self.embedder_spec.name, self.embedder_spec.folder)]:
+            if folder is None and name in KNOWN:
+                self._allowed(name, KNOWN[name].licence)
+            elif folder is not None and self.licences:
+                self._found(name, folder)
+
+    def _allowed(self, name: str, licence: str) -> None:
+        if self.licences and licence.casefold() not in (each.casefold() for each in self.licences):
+            stated = "states no licence" if licence == "unknown" else f"comes under {licence}"
+            raise BadInput(
+                f"the model {name} {stated}, and the task allows {', '.join(self.licences)}. Name another model, or add the "
+                "licence to constraints.licences."
+            )
 
     def language(self, name: str) -> LanguageModel:
         if name not in self._ready:
@@ -117,6 +138,7 @@ class Models:
                 for name, model in here.items()
             },
             _embedder=None if isinstance(self._embedder, LocalEmbedder) else self._embedder,
+            _reranker=None,
             _placement=placement,
         )
 
@@ -135,6 +157,24 @@ class Models:
                     )
                 ready[name] = replace(model, folder=found.folder)
         return replace(self, _ready=ready)
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """None where the task names none. Raises `BadInput` where there is no such cross-encoder."""
+        if self._reranker is None and self.reranker_spec is not None:
+            from strategies.models.reranking import LocalReranker
+
+            spec = self.reranker_spec
+            found = self._found(spec.name, spec.folder)
+            reranker = LocalReranker(
+                name=spec.name, folder=found.folder, fingerprint=found.fingerprint, device=self.placement.device
+            )
+            try:
+                _ = reranker.model
+            except ValueError as error:
+                raise BadInput(str(error)) from error
+            self._reranker = reranker
+        return self._reranker
 
     def remember(self, vectors: bool) -> None:
         """Says whether the embedder keeps the vectors of texts; also for one that is loaded later."""
@@ -160,9 +200,11 @@ class Models:
         if folder is not None and not Path(place).expanduser().is_dir():
             raise BadInput(f"the model {name} is to lie in {folder}, and there is no such folder. Correct the path.")
         try:
-            return resolve(place, accept_terms=self.accept_terms)
+            found = resolve(place, accept_terms=self.accept_terms)
         except ModelUnavailable as error:
             raise BadInput(str(error)) from error
+        self._allowed(name, found.licence)
+        return found
 
     def _local(self, spec: ModelSpec) -> LanguageModel:
         from strategies.models.local import LocalModel

@@ -11,6 +11,7 @@ from benchmarks.contract import Benchmark, Candidate, Evaluation
 from benchmarks.economical import Economy
 from benchmarks.models import Models
 from benchmarks.plan import Unit, described
+from benchmarks.sequential import StopRule
 from benchmarks.store import Finished, Store
 from benchmarks.work import AGAIN
 
@@ -46,6 +47,15 @@ class Rules:
     """Which candidates are not worth fitting; None: every one is."""
 
 
+def rules_of(benchmark: Benchmark, level: float, economical: bool) -> Rules:
+    """Those that a target brings with it: `level` is that of one claim about one candidate."""
+    if benchmark.target is None:
+        return Rules()
+    stop = StopRule(target=benchmark.target, level=level) if benchmark.sequential else None
+    economy = Economy(target=benchmark.target, level=level, sequential=benchmark.sequential) if economical else None
+    return Rules(enough=stop, economy=economy)
+
+
 @dataclass(kw_only=True)
 class _Line:
     """How far one candidate is."""
@@ -53,6 +63,8 @@ class _Line:
     candidate: Candidate
     place: int
     """In the plan."""
+    lane: tuple[str, str]
+    """Approach and what its model is: their fits share searches and trainings."""
     left: dict[str, Unit] = field(default_factory=dict)
     """Units neither begun nor over, in the order of the plan."""
     running: dict[str, Unit] = field(default_factory=dict)
@@ -62,10 +74,6 @@ class _Line:
     @property
     def over(self) -> bool:
         return not self.left and not self.running
-
-    @property
-    def lane(self) -> tuple[str, str]:
-        return self.candidate.strategy.name, self.candidate.model
 
     def runs(self, kind: str) -> bool:
         return any(unit.kind == kind for unit in self.running.values())
@@ -97,8 +105,11 @@ class Pending:
         finished = {name: note for name, note in self.store.finished().items() if not note.get(AGAIN)}
         self._total = len(plan)
         for unit, candidate in plan:
-            place = len(self._lines)
-            line = self._lines.setdefault(candidate.name, _Line(candidate=candidate, place=place))
+            if candidate.name not in self._lines:
+                model = self.models.language(candidate.model).fingerprint if candidate.model else ""
+                lane = (candidate.strategy.name, model)
+                self._lines[candidate.name] = _Line(candidate=candidate, place=len(self._lines), lane=lane)
+            line = self._lines[candidate.name]
             if unit.name in finished:
                 self._over += 1
             else:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from benchmarks.changed import asks_for_facts
-from benchmarks.consistency import PROBE_CASES
+from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, sizes
 from benchmarks.rebuilds import size
@@ -111,7 +111,11 @@ def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: st
     kinds = [("fit", 0)]
     kinds += [("answer", part) for part in range(len(shards(benchmark)))]
     if options.probes:
-        kinds += [("edit", 0), ("repeat", 0), ("latency", 0)]
+        kinds += [
+            ("edit", 0),
+            *(("repeat", part) for part in range(repeats(benchmark.task.temperature))),
+            ("latency", 0),
+        ]
         if options.second_seed and candidate.strategy.needs:
             kinds.append(("seed", 0))
     if candidate.strategy.family in ("retrieval", "combined") and _has_gold(benchmark):

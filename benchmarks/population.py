@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
+from benchmarks.contract import BadInput, Benchmark
 from benchmarks.grouping import Floats
 from benchmarks.sample_size import share_above
-from strategies.contract import Embedder
+from benchmarks.spec import Spec
+from strategies.contract import Case, Embedder
 
-POPULATION = "population"
-"""Key of the store under which the comparison with real requests stands."""
+POPULATION, EXAMPLES, TIME = "population", "population: examples", "population: time"
+"""Keys of the store under which comparisons stand: of the held-out cases with real requests and with the examples, and of
+the older ones with the newer ones."""
+Sets = tuple[tuple[str, str], tuple[Sequence[str], Sequence[str]]]
+"""What two sets of texts are called, and the texts."""
 MOST = 1_000
 """Texts of each set that are looked at."""
 FEWEST = 40
@@ -36,6 +42,46 @@ class Apart:
     @property
     def differ(self) -> bool:
         return self.p_value <= 0.01
+
+
+def sets_to_compare(benchmark: Benchmark, traffic: Sequence[str], spec: Spec) -> Mapping[str, Sets]:
+    """What there is to compare, by the key of the store. Examples only where the held-out cases have a file of their own:
+    else they were cut off at random. Raises `BadInput` for a time that is neither a date nor a number."""
+    heldout, time = benchmark.heldout, spec.columns.time
+    asked = [case.input for case in heldout]
+    found: dict[str, Sets] = {}
+    if traffic:
+        found[POPULATION] = (("these cases", f"{len(traffic):,} real requests"), (asked, traffic))
+    if spec.heldout is not None:
+        examples = [case.input for case in benchmark.task.examples]
+        found[EXAMPLES] = (("the examples", "the held-out cases"), (examples, asked))
+    if time is not None:
+        ordered = [case.input for case in in_time(heldout, time)]
+        half = len(ordered) // 2
+        names = ("the older half of the held-out cases", "the newer half")
+        found[TIME] = (names, (ordered[:half], ordered[half:]))
+    return found
+
+
+def in_time(cases: Sequence[Case], column: str) -> list[Case]:
+    """Those that have a time, the oldest first. Raises `BadInput` for a time that is neither a date nor a number."""
+    known = [(case, case.slices[column]) for case in cases if case.slices.get(column)]
+    return [case for case, _ in sorted(known, key=lambda pair: _moment(pair[1], column))]
+
+
+def _moment(text: str, column: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise BadInput(
+            f'columns.time names the column "{column}", which holds "{text[:40]}". Write a date such as 2026-11-27, with a time '
+            "of day if you like, or a number."
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def apart(

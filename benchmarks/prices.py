@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.contract import BadInput
-from benchmarks.spec import Spec
+from benchmarks.spec import Prices, Spec, TokenPricesSpec
 from benchmarks.spec_models import ModelSpec
 
 
@@ -106,7 +106,11 @@ def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
     return MachinePrices(
         machine_hour=spec.prices.machine_hour,
         currency=spec.prices.currency,
-        tokens={model.name: _of(model, spec.prices.currency, on) for model in spec.models if _is_hosted(model)},
+        tokens={
+            model.name: _of(model, spec.prices, on)
+            for model in spec.models
+            if _is_hosted(model) or _listed(model, spec.prices) is not None
+        },
         upkeep=Upkeep(**{key: value for key, value in spec.upkeep if value is not None}),
     )
 
@@ -137,20 +141,36 @@ def _is_loopback(address: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _of(model: ModelSpec, currency: str, on: date | None) -> TokenPrices | None:
+def _listed(model: ModelSpec, prices: Prices) -> TokenPricesSpec | None:
+    """What the person's own list says of the model, by the name in the spec or the one that its server knows."""
+    return prices.models.get(model.name) or (prices.models.get(model.model) if model.model else None)
+
+
+def _of(model: ModelSpec, prices: Prices, on: date | None) -> TokenPrices | None:
     prompt, answer, cached = model.input_per_million, model.output_per_million, model.cached_per_million
+    own = _listed(model, prices)
     if prompt is None and answer is None and cached is None:
-        return token_prices(model.model or model.name, model.endpoint, on)
+        return (
+            token_prices(model.model or model.name, model.endpoint, on)
+            if own is None
+            else _own(model.name, prices, own)
+        )
     if prompt is None or answer is None:
         raise BadInput(
             f"The price of the model {model.name} is stated in part. Write both input_per_million and "
             "output_per_million, or neither."
         )
+    stated = TokenPricesSpec(input_per_million=prompt, output_per_million=answer, cached_per_million=cached)
+    return _own(model.name, prices, stated)
+
+
+def _own(name: str, prices: Prices, own: TokenPricesSpec) -> TokenPrices:
+    cached = own.cached_per_million
     return TokenPrices(
-        model=model.name,
-        input=prompt,
-        cached=prompt if cached is None else cached,
-        output=answer,
-        currency=currency,
+        model=name,
+        input=own.input_per_million,
+        cached=own.input_per_million if cached is None else cached,
+        output=own.output_per_million,
+        currency=prices.currency,
         source="price stated in the task spec",
     )

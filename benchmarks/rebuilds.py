@@ -17,7 +17,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from benchmarks.checked import Rebuilds
 from benchmarks.contract import Row
@@ -126,7 +126,7 @@ def spread(found: Rebuilds) -> tuple[float, float, float]:
     """
     means = np.mean(np.array(found.scores), axis=1)
     deviation, free = round(float(np.std(means, ddof=1)), 12), len(means) - 1
-    low, high = (math.sqrt(free / float(stats.chi2.ppf(level, free))) for level in (0.975, 0.025))
+    low, high = (math.sqrt(free / float(special.chdtri(free, 1 - level))) for level in (0.975, 0.025))
     return deviation, low * deviation, high * deviation
 
 
@@ -171,7 +171,7 @@ def over_pairs(values: Floats, draws: Sequence[int], codes: NDArray[np.intp]) ->
     if between + among == 0:
         return Share(mean=mean, lower=mean, upper=mean)
     free = (between + among) ** 2 / (between**2 / (len(draws) - 1) + among**2 / (several - 1))
-    half = float(stats.t.ppf(0.975, free)) * math.sqrt(between + among)
+    half = float(special.stdtrit(free, 0.975)) * math.sqrt(between + among)
     return Share(mean=mean, lower=mean - half, upper=mean + half)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from benchmarks.contract import Answered, Metric
 from benchmarks.grouping import Floats, group_codes
@@ -100,9 +100,9 @@ def _acceleration(summarise: Summarise, codes: NDArray[np.intp], rng: np.random.
 def _corrected(drawn: Floats, figure: float, acceleration: float) -> Floats:
     """The draws rearranged so that their plain quantiles are the BCa limits."""
     below = (np.mean(drawn < figure) + np.mean(drawn <= figure)) / 2
-    bias = stats.norm.ppf(np.clip(below, 1 / (len(drawn) + 1), len(drawn) / (len(drawn) + 1)))
-    plain = stats.norm.ppf((np.arange(len(drawn)) + 0.5) / len(drawn)) + bias
-    share = stats.norm.cdf(bias + plain / np.maximum(1 - acceleration * plain, 0.1))
+    bias = special.ndtri(np.clip(below, 1 / (len(drawn) + 1), len(drawn) / (len(drawn) + 1)))
+    plain = special.ndtri((np.arange(len(drawn)) + 0.5) / len(drawn)) + bias
+    share = special.ndtr(bias + plain / np.maximum(1 - acceleration * plain, 0.1))
     corrected: Floats = np.quantile(drawn, np.clip(share, 0, 1))
     return corrected
 

@@ -1,6 +1,7 @@
 """Takes over what an earlier run found while fitting: looks of searches and trainings, where all they depend on is the same.
 
-What they cost counts as it did then. Held-out cases are always answered anew.
+What they cost counts as it did then. Held-out cases are answered anew, unless the run is forked: then whatever is finished
+and still valid is taken over.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,9 +17,14 @@ from typing import Any
 
 import strategies
 from benchmarks.contract import BadInput
+from benchmarks.plan import Unit
 from benchmarks.store import Store
 from strategies.contract import Journal
+from strategies.finetuning.checkpoints import UNFINISHED
 
+_ANSWERS = ("task_hash", "heldout", "stopping", "options", "dtype", "embedder")
+_OF_MODELS = ("batches", "attention", "weights")
+"""Parts of a run's identity that answers depend on."""
 SAME = ("program", "machine", "torch", "transformers", "peft", "sentence-transformers", "placement")
 """What of a run's provenance has to be the same: a look by other code or on another machine is another look."""
 
@@ -75,13 +81,38 @@ class Earlier:
     def hand_adapters_on(self, folder: Path) -> None:
         """Copies finished trainings into the new run's folder; whole or not at all."""
         for adapter in sorted((self.folder / "adapters").glob("*")):
-            target = folder / "adapters" / adapter.name
-            if target.exists() or adapter.suffix == ".partial" or not adapter.is_dir() or adapter.is_symlink():
-                continue
-            partial = target.with_name(f"{adapter.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(adapter, partial)
-            partial.replace(target)
+            if adapter.suffix != UNFINISHED:
+                _copied(adapter, folder / "adapters" / adapter.name)
+
+    def still_valid(self, identity: Mapping[str, Any], model: str) -> bool:
+        """Whether answers of a candidate with that model ("": without one) would be the same in a run of that identity."""
+        known = self.store.meta("identity") or {}
+        same = [known.get(name) == identity[name] for name in _ANSWERS]
+        same += [known.get(name, {}).get(model) == identity[name].get(model) for name in _OF_MODELS]
+        goal = [known.get(name) == identity.get(name) for name in ("target", "margin")]
+        return all(same) and (all(goal) or not identity["stopping"])
+
+    def hand_units_on(self, folder: Path, store: Store, units: Sequence[Unit]) -> None:
+        """Copies what one candidate's finished units brought, its fit first, into the new run; nothing of a fit with a
+        problem, which may have been one of that run alone."""
+        notes, mine = self.store.finished(), store.finished()
+        wanted = [unit for unit in units if unit.name in notes and unit.name not in mine]
+        fits = [unit.name for unit in wanted if unit.kind == "fit"]
+        if not fits or any(notes[name].get("problem") for name in fits):
+            return
+        for name in fits:
+            _copied(self.folder / "fits" / name, folder / "fits" / name)
+        store.take_over(self.folder / "run.sqlite", [unit.name for unit in wanted])
+
+
+def _copied(source: Path, target: Path) -> None:
+    """Whole or not at all."""
+    if target.exists() or not source.is_dir() or source.is_symlink():
+        return
+    partial = target.with_name(f"{source.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(source, partial)
+    partial.replace(target)
 
 
 def _bare(value: str | None) -> str:

@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -20,7 +20,8 @@ from benchmarks.executors.here import Executor, Here
 from benchmarks.models import Models
 from benchmarks.pending import Events, Pending, Rules, Silent
 from benchmarks.plan import Further, Options, Unit, further_units, units
-from benchmarks.population import POPULATION, apart
+from benchmarks.population import Sets, apart
+from benchmarks.private import private
 from benchmarks.purse import SPENT
 from benchmarks.reuse import Earlier, program
 from benchmarks.store import Store
@@ -36,9 +37,14 @@ _SPOKEN = {
     "attention": "the attention",
     "heldout": "held-out cases and metric of the hash",
     "task_hash": "examples, documents or instruction of the hash",
+    "program": "the program of the hash",
 }
 """Part of a run's identity -> how it is said."""
+CODE = ("program", "torch", "transformers", "peft", "sentence-transformers")
+"""Of a run's provenance: rows by other code would stand beside each other as if they were alike."""
 _ADVICE = {
+    "the program of the hash": "Install the version that made it",
+    **dict.fromkeys(CODE[1:], "Install that version"),
     "seed": "Give that --seed",
     "a tuning budget of": "Give the same --effort",
     "target": "Give that --target",
@@ -66,17 +72,19 @@ class Run:
     rules: Rules = field(default_factory=Rules)
     executor: Executor = field(default_factory=Here)
     """Where the units are performed."""
-    traffic: Sequence[str] = ()
-    """Real requests without answers, which the held-out cases are compared with."""
+    compared: Mapping[str, Sets] = field(default_factory=dict)
+    """Sets of texts that are told apart once everything is measured, by the key of the store."""
     reuse: Path | None = None
     """Folder of an earlier run from which looks and trainings are taken over."""
+    fork: bool = False
+    """Its answers too, where they are still valid."""
 
     def execute(self) -> None:
         """Performs every unit that is not finished yet."""
         earlier = None
         if self.reuse is not None:
             earlier = Earlier.open(self.reuse, self.identity(), provenance(self.models))
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private(self.folder)
         store = Store(self.folder / "run.sqlite")
         try:
             self._agree(store, earlier)
@@ -86,7 +94,7 @@ class Run:
             self._perform(store, earlier)
             if self.performed is None:
                 add_cascade(self.benchmark, self.candidates, store)
-                self._compare_with_traffic(store)
+                self._compare_populations(store)
         finally:
             store.close()
             if earlier is not None:
@@ -110,6 +118,7 @@ class Run:
             "batches": self._of_models("batch_tokens"),
             "attention": self._of_models("attention"),
             "embedder": self.models.embedder_spec.name,
+            **({} if self.models.reranker is None else {"reranker": self.models.reranker.fingerprint}),
             "weights": {name: self.models.language(name).fingerprint for name in self._names()},
         }
 
@@ -123,17 +132,20 @@ class Run:
 
     def _agree(self, store: Store, earlier: Earlier | None) -> None:
         """Freezes the identity at the first start; refuses to go on with another one, and says which part differs."""
-        mine, known = self.identity(), store.meta("identity")
+        mine, known, made = self.identity(), store.meta("identity"), provenance(self.models)
         if known is None:
             store.set_meta("identity", mine)
             said = "taken over from an earlier run where equal"
             taken = {} if earlier is None else {"searches and trainings": said}
-            store.set_meta("provenance", provenance(self.models) | {"performed by": self.executor.told} | taken)
+            store.set_meta("provenance", made | {"performed by": self.executor.told} | taken)
             return
-        for name, was, now in _differences(known, mine):
+        before = store.meta("provenance") or {}
+        others = [name for name in CODE if before.get(name, made[name]) != made[name]]
+        code = [(_SPOKEN.get(name, name), before[name], made[name]) for name in others]
+        for name, was, now in (*_differences(known, mine), *code):
             raise BadInput(
                 f"the run in {self.folder.name} was made with {name} {_short(was)}, and now it is {_short(now)}. "
-                f"{_ADVICE.get(name, 'Change it back')}, or start without --resume into another folder."
+                f"{_ADVICE.get(name, 'Change it back')}, or start without --resume into another folder{_forked(name)}."
             )
 
     # ------------------------------------------------------------ the work
@@ -145,11 +157,11 @@ class Run:
         return [*units(self.benchmark, candidate, self.options, salt), *further]
 
     def _perform(self, store: Store, earlier: Earlier | None) -> None:
-        for left_over in (*self.folder.glob("adapters/*.partial"), *self.folder.glob("scratch-*")):
+        for left_over in self.folder.glob("scratch-*"):
             shutil.rmtree(left_over, ignore_errors=True)  # Of workers that were killed.
-        if earlier is not None:
-            earlier.hand_adapters_on(self.folder)
         mine = self.candidates if self.performed is None else self.performed
+        if earlier is not None:
+            self._take_over(earlier, store, mine)
         plan = [(unit, candidate) for candidate in mine for unit in self._units(candidate)]
         pending = Pending(
             benchmark=self.benchmark,
@@ -177,13 +189,24 @@ class Run:
         for done in self.executor.run(job, pending, desk):
             pending.finish(done)
 
-    def _compare_with_traffic(self, store: Store) -> None:
-        if not self.traffic or store.meta(POPULATION) is not None:
-            return
-        names = ("these cases", f"{len(self.traffic):,} real requests")
-        texts = ([case.input for case in self.benchmark.heldout], self.traffic)
-        found = apart(names, texts, self.models.embedder, self.options.seed)
-        store.set_meta(POPULATION, None if found is None else asdict(found))
+    def _take_over(self, earlier: Earlier, store: Store, candidates: Sequence[Candidate]) -> None:
+        earlier.hand_adapters_on(self.folder)
+        identity = self.identity()
+        for candidate in candidates if self.fork else ():
+            if earlier.still_valid(identity, candidate.model):
+                earlier.hand_units_on(self.folder, store, self._units(candidate))
+
+    def _compare_populations(self, store: Store) -> None:
+        for key, (names, texts) in self.compared.items():
+            if store.meta(key) is None:
+                found = apart(names, texts, self.models.embedder, self.options.seed)
+                store.set_meta(key, None if found is None else asdict(found))
+
+
+def _forked(name: str) -> str:
+    """How to keep what such a change leaves valid."""
+    kept = ("the approaches", "target", "margin")
+    return ", with --fork and this one, which does no finished work again that is still valid" if name in kept else ""
 
 
 def _differences(known: dict[str, Any], mine: dict[str, Any]) -> list[tuple[str, Any, Any]]:

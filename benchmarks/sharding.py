@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.contract import BadInput, Candidate
+from benchmarks.private import private
 from benchmarks.purse import SPENT
 from benchmarks.store import Store
 
@@ -51,7 +52,7 @@ def merge(parts: Sequence[Path], folder: Path) -> None:
     _agree(parts)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    private(partial)
     shutil.copyfile(parts[0] / "run.json", partial / "run.json")
     with closing(Store(partial / "run.sqlite")) as store:
         paid = 0.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,10 @@ SHINGLE = 5
 """Characters in one shingle."""
 THRESHOLD = 0.8
 """Jaccard similarity of the shingles from which two texts count as near-duplicates."""
+_LEAST_WORDS = 5
+"""Of a text of so many words one is a fifth."""
+_MOST_ALIKE = 50
+"""Of texts with the same words so many are compared with one more."""
 _BANDS, _ROWS = 10, 4
 """At similarity 0.8 one pair in 190 is missed: (1 - 0.8 ** 4) ** 10; at 0.9 one in 43,000."""
 _MAX_SHINGLES = 4_000_000
@@ -32,17 +36,23 @@ def normalised(text: str) -> str:
     return " ".join(_WORDS.findall(text.casefold())) or text.strip()
 
 
-def clusters(texts: Sequence[str], groups: Sequence[str], largest_share: float = 0.1) -> list[list[int]]:
+Pairs = Callable[[Sequence[str]], list[tuple[int, int]]]
+
+
+def clusters(
+    texts: Sequence[str], groups: Sequence[str], largest_share: float = 0.1, pairs: Pairs | None = None
+) -> list[list[int]]:
     """Indexes of texts that belong on one side of a split: the same group, equal when normalised, or near-duplicates.
 
     `groups` are aligned with `texts`; an empty one binds nothing. Near-duplicates are joined through chains, so a
     template that all texts share would join them all: near-duplicates that together make up more than `largest_share`
     of the texts (and more than 20) are taken for such a template and joined only where they are equal.
-    Clusters are in the order of their first text, and so are the indexes in them.
+    Clusters are in the order of their first text, and so are the indexes in them. `pairs` finds near-duplicates among
+    normalised texts; None: `near_pairs`.
     """
     plain = [normalised(text) for text in texts]
     same = [*_same(plain), *_same(groups)]
-    near = near_pairs(plain)
+    near = (pairs or near_pairs)(plain)
     joined = _Joined(len(texts), [*same, *near])
     limit = max(20, int(largest_share * len(texts)))
     bound = _Joined(len(texts), same)
@@ -105,6 +115,28 @@ def near_pairs(plain: Sequence[str]) -> list[tuple[int, int]]:
                 tried.add((one, other))
                 if _similar(shingles[one], shingles[other]):
                     found.add((min(places[one], places[other]), max(places[one], places[other])))
+    return sorted(found)
+
+
+def reworded_pairs(plain: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs (i < j) of different normalised texts of at least five words that are made of the same words in another order, or of
+    the same and one more: in a short text such an edit changes most character sequences.
+    """
+    bags = [Counter(text.split()) for text in plain]
+    sums = [sum(hash(word) * count for word, count in bag.items()) for bag in bags]
+    same: defaultdict[int, list[int]] = defaultdict(list)
+    for index, (bag, total) in enumerate(zip(bags, sums, strict=True)):
+        if bag.total() >= _LEAST_WORDS - 1:
+            same[total].append(index)
+    found = set()
+    for index, (bag, total) in enumerate(zip(bags, sums, strict=True)):
+        if bag.total() < _LEAST_WORDS:
+            continue
+        for left_out in (None, *bag):
+            rest = bag if left_out is None else bag - Counter([left_out])
+            for other in same.get(total if left_out is None else total - hash(left_out), ())[:_MOST_ALIKE]:
+                if plain[other] != plain[index] and bags[other] == rest:
+                    found.add((min(index, other), max(index, other)))
     return sorted(found)
 
 

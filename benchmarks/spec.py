@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -21,7 +22,7 @@ from benchmarks.contract import BadInput, Constraints, Procedure
 from benchmarks.formats.clean import harmless
 from benchmarks.paths import inside
 from benchmarks.spec_errors import spec_sentence
-from benchmarks.spec_models import DEFAULT_MODEL, EmbedderSpec, ModelSpec, distinct_models
+from benchmarks.spec_models import DEFAULT_MODEL, EmbedderSpec, ModelSpec, RerankerSpec, distinct_models
 from benchmarks.spec_values import Filled, Margin, NotNegative, Number, Positive, Section, Share, Whole
 from benchmarks.yaml_text import Place, YamlText, read_yaml
 from strategies.contract import Kind
@@ -43,12 +44,14 @@ class MetricSpec(BaseModel):
 
 
 class ConstraintsSpec(Section):
-    """What rules a candidate out: money a month, slow answers, weak parts, forgetting, and whether data may leave."""
+    """What rules a candidate out: money a month, slow answers, weak parts, forgetting, unsteady answers, data that leaves."""
 
     cost_per_month: Positive | None = None
     p95_latency_s: Positive | None = None
     slice_at_least: Share | None = None
     perplexity_ratio: Positive | None = None
+    same_at_least: Share | None = None
+    licences: tuple[Filled, ...] = ()
     data_stays_here: bool = False
 
 
@@ -61,13 +64,25 @@ class Columns(Section):
     answers: Filled | None = None
     document_ids: Filled | None = None
     group: Filled | None = None
+    time: Filled | None = None
+    """When a case came in: to see whether requests change over time."""
+
+
+class TokenPricesSpec(Section):
+    """Money for a million tokens of one model."""
+
+    input_per_million: NotNegative
+    output_per_million: NotNegative
+    cached_per_million: NotNegative | None = None
 
 
 class Prices(Section):
-    """What the person pays: money for an hour of the machine that runs local models."""
+    """What the person pays, here or in a file of its own: for an hour of the machine that runs local models, and for tokens
+    of models by their name."""
 
     machine_hour: NotNegative | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    models: Mapping[str, TokenPricesSpec] = Field(default_factory=dict)
 
 
 class UpkeepSpec(Section):
@@ -118,6 +133,7 @@ class Spec(Section):
     slices: tuple[str, ...] = ()
     models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)] = (ModelSpec(name=DEFAULT_MODEL),)
     embedder: EmbedderSpec = EmbedderSpec()
+    reranker: RerankerSpec | None = None
     columns: Columns = Columns()
     prices: Prices = Prices()
     upkeep: UpkeepSpec = UpkeepSpec()
@@ -127,7 +143,7 @@ class Spec(Section):
     def _empty_section(cls, value: object) -> object:
         return {} if value is None else value
 
-    @field_validator("metric", "embedder", mode="before")
+    @field_validator("metric", "embedder", "reranker", mode="before")
     @classmethod
     def _named(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
@@ -234,7 +250,7 @@ def read_spec(path: Path | str) -> tuple[Spec, Path]:
     Labels and a schema that stand in files of their own are read in. Raises `BadInput` with file and line.
     """
     path = Path(path)
-    text = read_yaml(path)
+    text = _with_prices(read_yaml(path), path.parent)
     spec = _validated(text.values, text)
     files: dict[str, Path] = {}
     for key, name in spec.file_keys().items():
@@ -247,6 +263,34 @@ def read_spec(path: Path | str) -> tuple[Spec, Path]:
         if key in files:
             filled[key] = read(files[key], text.where((key,)))
     return _validated(filled, text), path.parent
+
+
+def read_prices(path: Path) -> dict[str, Any]:
+    """What a prices.yaml says, as it may stand under `prices` in a task spec. Raises `BadInput` with file and line."""
+    text = read_yaml(path)
+    below = YamlText(
+        name=text.name,
+        values={"prices": text.values},
+        lines={("prices", *place): line for place, line in text.lines.items()},
+    )
+    try:
+        Prices.model_validate(text.values)
+    except ValidationError as error:
+        errors = [{**one, "loc": ("prices", *one["loc"])} for one in error.errors(include_url=False)]
+        raise BadInput(spec_sentence(errors, below.values, below)) from None
+    return text.values
+
+
+def _with_prices(text: YamlText, folder: Path) -> YamlText:
+    """The text with what the file of prices says that it names."""
+    named = text.values.get("prices")
+    if not isinstance(named, str):
+        return text
+    try:
+        prices = read_prices(inside(folder, named, "prices"))
+    except BadInput as error:
+        raise BadInput(f"{text.where(('prices',))}: {error}") from None
+    return replace(text, values={**text.values, "prices": prices})
 
 
 def parse_spec(values: Mapping[str, Any], name: str = "the spec") -> Spec:

@@ -12,14 +12,19 @@ from benchmarks.yaml_text import YamlText
 SPEC_KEYS = (
     *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "traffic", "labels", "schema"),
     *("target", "constraints", "volume", "horizon_months", "temperature", "slices", "models", "embedder", "columns"),
+    "reranker",
     *("metric", "margin", "pattern", "prices", "procedure", "upkeep"),
 )
 SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
-    "constraints": ("cost_per_month", "p95_latency_s", "slice_at_least", "perplexity_ratio", "data_stays_here"),
-    "columns": ("input", "output", "id", "answers", "document_ids", "group"),
-    "prices": ("machine_hour", "currency"),
+    "constraints": (
+        *("cost_per_month", "p95_latency_s", "slice_at_least", "perplexity_ratio", "same_at_least"),
+        *("licences", "data_stays_here"),
+    ),
+    "columns": ("input", "output", "id", "answers", "document_ids", "group", "time"),
+    "prices": ("machine_hour", "currency", "models"),
     "upkeep": ("facts_months", "task_months", "labels", "label_price", "hours", "hour_price", "machine_hours"),
     "embedder": ("name", "folder"),
+    "reranker": ("name", "folder"),
     "models": (
         *("name", "folder", "endpoint", "model", "key_env", "concurrency", "timeout_s", "retries", "context_tokens"),
         *("input_per_million", "output_per_million", "cached_per_million"),
@@ -48,6 +53,7 @@ _SAMPLES: Mapping[str, str] = {
     "slices": "slices: [persona]",
     "models": "models: [smollm2-135m]",
     "embedder": "embedder: minilm-l6",
+    "reranker": "reranker: cross-encoder/ms-marco-MiniLM-L6-v2",
     "columns": "columns: {input: text, output: label}",
     "procedure": "procedure: fixed sequence",
     "prices": "prices: {machine_hour: 0.40, currency: USD}",
@@ -62,6 +68,8 @@ _SAMPLES: Mapping[str, str] = {
     "p95_latency_s": "p95_latency_s: 2",
     "slice_at_least": "slice_at_least: 0.6",
     "perplexity_ratio": "perplexity_ratio: 1.2",
+    "same_at_least": "same_at_least: 0.9",
+    "licences": "licences: [Apache-2.0, MIT]",
     "data_stays_here": "data_stays_here: true",
     "machine_hour": "machine_hour: 0.40",
     "currency": "currency: USD",
@@ -178,7 +186,8 @@ def _unknown_key(place: tuple[str | int, ...]) -> str:
     known = SECTION_KEYS.get(section, ()) if len(place) > 1 else SPEC_KEYS
     owner = f"in {section}" if len(place) > 1 else "of a task spec"
     inside = next(
-        (name for name, keys in SECTION_KEYS.items() if key in keys and name not in ("models", "embedder")), ""
+        (name for name, keys in SECTION_KEYS.items() if key in keys and name not in ("models", "embedder", "reranker")),
+        "",
     )
     if inside and len(place) == 1:
         return f"{brief(key)} is not a key {owner}. Write it under `{inside}:`."

@@ -42,6 +42,12 @@ class EmbedderSpec(Section):
         return values
 
 
+class RerankerSpec(EmbedderSpec):
+    """The cross-encoder that sorts what a search found, by name or folder like the embedder; there is none by default."""
+
+    name: Filled
+
+
 class ModelSpec(Section):
     """A language model by name. A path as the name is a `folder`, and the last part of it becomes the name.
 

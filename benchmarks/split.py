@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.similar import clusters, normalised
+from benchmarks.similar import Pairs, clusters, near_pairs, normalised, reworded_pairs
 from strategies.contract import Case, Fold, Kind
 
 MOST_HELDOUT = 500
@@ -211,16 +211,62 @@ def _dealt(groups: Sequence[list[int]], strata: Sequence[str], shuffled: random.
     return parts
 
 
-def overlapping(examples: Sequence[Case], heldout: Sequence[Case]) -> tuple[frozenset[str], frozenset[str]]:
-    """Ids of the examples whose input equals a held-out one when normalised, and of those nearly the same as one."""
+def alike(cases: Sequence[Case]) -> list[list[int]]:
+    """Indexes of cases with the same or nearly the same input, or with the same words and answer."""
+    return _grouped_by(cases, lambda plain: [*near_pairs(plain), *_reworded(cases, plain)])
+
+
+def _grouped_by(cases: Sequence[Case], pairs: Pairs) -> list[list[int]]:
+    return clusters([case.input for case in cases], [""] * len(cases), pairs=pairs)
+
+
+def _reworded(cases: Sequence[Case], plain: Sequence[str]) -> list[tuple[int, int]]:
+    """Only where one answer is accepted of both: other words, or the same in another order, can ask for something else."""
+    return [
+        (one, other)
+        for one, other in reworded_pairs(plain)
+        if not set(cases[one].accepted).isdisjoint(cases[other].accepted)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlap:
+    """Ids of examples that are held out too, and of the held-out cases that they are."""
+
+    same: frozenset[str]
+    """Examples whose input equals a held-out one when normalised."""
+    near: frozenset[str]
+    """Examples whose input is nearly a held-out one."""
+    reworded: frozenset[str]
+    """Examples with the words of a held-out case and an answer of it. Two people may have written them: a sign, no proof."""
+    heldout: frozenset[str]
+    """Held-out cases of the first two kinds."""
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.same | self.near | self.reworded
+
+
+def overlapping(examples: Sequence[Case], heldout: Sequence[Case]) -> Overlap:
+    """Which examples have, or nearly have, the input of a held-out case."""
     cases = [*heldout, *examples]
     held = {normalised(case.input) for case in heldout}
-    same: set[str] = set()
-    near: set[str] = set()
-    for members in clusters([case.input for case in cases], [""] * len(cases)):
-        if members[0] < len(heldout):
-            found = [cases[index] for index in members if index >= len(heldout)]
-            equal = {case.id for case in found if normalised(case.input) in held}
-            same |= equal
-            near |= {case.id for case in found} - equal
-    return frozenset(same), frozenset(near)
+    near_ones = near_pairs([normalised(case.input) for case in cases])
+    copied, leaked = _shared(cases, len(heldout), _grouped_by(cases, lambda _: near_ones))
+    likely = _grouped_by(cases, lambda plain: [*near_ones, *_reworded(cases, plain)])
+    reworded, _ = _shared(cases, len(heldout), likely)
+    same = frozenset(case.id for case in copied if normalised(case.input) in held)
+    near = frozenset(case.id for case in copied) - same
+    return Overlap(
+        same=same,
+        near=near,
+        reworded=frozenset(case.id for case in reworded) - same - near,
+        heldout=frozenset(case.id for case in leaked),
+    )
+
+
+def _shared(cases: Sequence[Case], heldout: int, found: Sequence[list[int]]) -> tuple[list[Case], list[Case]]:
+    """Of groups that hold some of the first `heldout` cases and others: those others, and the former."""
+    both = [members for members in found if members[0] < heldout <= members[-1]]
+    places = [place for members in both for place in members]
+    return [cases[place] for place in places if place >= heldout], [cases[place] for place in places if place < heldout]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from benchmarks import sequential
 from benchmarks.betting import mean_above, p_at_most
@@ -35,6 +35,7 @@ __all__ = [
     "decide",
     "lower_bound",
     "mcnemar_exact",
+    "mean_above_target",
     "more_cases",
     "paired_difference",
     "resampled_metric",
@@ -63,7 +64,7 @@ def wilson(k: float, n: float) -> tuple[float, float]:
     """Two-sided 95 % score interval of `k` right of `n`, for showing (Wilson, 1927). Errors: ValueError for n <= 0."""
     if n <= 0 or not 0 <= k <= n:
         raise ValueError(f"{k} right of {n} is no share; n is above 0 and k between 0 and n.")
-    z2 = float(stats.norm.ppf(0.975)) ** 2
+    z2 = float(special.ndtri(0.975)) ** 2
     centre, half = (k + z2 / 2) / (n + z2), math.sqrt(z2 * (k * (n - k) / n + z2 / 4)) / (n + z2)
     return (0.0 if k == 0 else max(0.0, centre - half)), (1.0 if k == n else min(1.0, centre + half))
 
@@ -86,12 +87,12 @@ def shown_interval(scores: ArrayLike, groups: Sequence[Any] | None = None) -> tu
 
 def clopper_pearson_lower(k: float, n: float, level: float) -> float:
     """Exact one-sided lower bound on a share: true values lie below it with a probability of at most `level`."""
-    return 0.0 if k <= 0 else float(stats.beta.ppf(level, k, n - k + 1))
+    return 0.0 if k <= 0 else float(special.betaincinv(k, n - k + 1, level))
 
 
 def clopper_pearson_upper(k: float, n: float, level: float) -> float:
     """Exact one-sided upper bound on a share: true values lie above it with a probability of at most `level`."""
-    return 1.0 if k >= n else float(stats.beta.isf(level, k + 1, n - k))
+    return 1.0 if k >= n else float(special.betainccinv(k + 1, n - k, level))
 
 
 def lower_bound(scores: ArrayLike, groups: Sequence[Any] | None, level: float) -> float:
@@ -117,9 +118,13 @@ def upper_bound(scores: ArrayLike, groups: Sequence[Any] | None, level: float) -
 def test_meets(scores: ArrayLike, groups: Sequence[Any] | None, target: float) -> float:
     """p-value of the hypothesis that the mean over cases is at most `target`: small means that the target is met."""
     given = as_scores(scores)
-    codes = group_codes(groups, len(given))
-    counts = binomial_counts(given, codes)
-    return share_above(*counts, target) if counts else float(p_at_most(*totals(given, codes), target)[0])
+    return mean_above_target(given, group_codes(groups, len(given)), target)
+
+
+def mean_above_target(scores: Floats, codes: NDArray[np.intp], target: float) -> float:
+    """`test_meets` where the groups are numbers already (`grouping.group_codes`)."""
+    counts = binomial_counts(scores, codes)
+    return share_above(*counts, target) if counts else float(p_at_most(*totals(scores, codes), target)[0])
 
 
 def test_misses(scores: ArrayLike, groups: Sequence[Any] | None, target: float) -> float:
@@ -263,7 +268,7 @@ def mcnemar_exact(a: ArrayLike, b: ArrayLike) -> float:
     """Two-sided exact p-value that two candidates are right equally often, from 0/1 scores of the same cases."""
     first, second = as_scores(a), as_scores(b)
     wins, losses = int(np.sum(first > second)), int(np.sum(first < second))
-    return float(stats.binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0
+    return min(1.0, 2 * float(special.bdtr(min(wins, losses), wins + losses, 0.5))) if wins + losses else 1.0
 
 
 def paired_difference(
@@ -307,7 +312,7 @@ def paired_difference(
 
 def _bonett_price(wins: int, losses: int, n: int) -> tuple[float, float]:
     first, second = (wins + 1) / (n + 2), (losses + 1) / (n + 2)
-    half = float(stats.norm.ppf(0.975)) * math.sqrt((first + second - (first - second) ** 2) / (n + 2))
+    half = float(special.ndtri(0.975)) * math.sqrt((first + second - (first - second) ** 2) / (n + 2))
     return max(-1.0, first - second - half), min(1.0, first - second + half)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 
 from benchmarks.contract import BadInput, Row
 from benchmarks.disk import disk_fault
+from benchmarks.mounted import on_a_network
 from benchmarks.outcomes import from_json, to_json
 from strategies.contract import Trial, Usage
 
 SCHEMA_VERSION = 1
+SYNC_EVERY_S = 1.0
+"""A server's answers are with the system at once, which outlives the process, and on the disk at least so often."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS units (name TEXT PRIMARY KEY, kind TEXT NOT NULL, candidate TEXT NOT NULL, runs INTEGER NOT NULL,
@@ -49,6 +53,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
+        self._synced = 0.0
         try:
             self._open(path)
         except BaseException:
@@ -57,7 +62,7 @@ class Store:
 
     def _open(self, path: Path) -> None:
         try:
-            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute(f"PRAGMA journal_mode={'DELETE' if on_a_network(path.parent) else 'WAL'}")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
             version = self.meta("schema_version")
@@ -94,6 +99,19 @@ class Store:
             with _Transaction(self._db):
                 for table in ("meta", "units", "rows", "usage", "trials", "journal", "completions"):
                     self._db.execute(f"INSERT OR IGNORE INTO {table} SELECT * FROM other.{table}")
+        finally:
+            self._db.execute("DETACH DATABASE other")
+
+    def take_over(self, other: Path, units: Sequence[str]) -> None:
+        """Finished units of another store, with all that they brought."""
+        self._db.execute("ATTACH DATABASE ? AS other", (str(other),))
+        try:
+            with _Transaction(self._db):
+                for name in units:
+                    self._db.execute("INSERT OR REPLACE INTO units SELECT * FROM other.units WHERE name = ?", (name,))
+                    for table in ("rows", "usage", "trials"):
+                        self._db.execute(f"DELETE FROM {table} WHERE unit = ?", (name,))
+                        self._db.execute(f"INSERT INTO {table} SELECT * FROM other.{table} WHERE unit = ?", (name,))
         finally:
             self._db.execute("DETACH DATABASE other")
 
@@ -173,8 +191,17 @@ class Store:
 
     def keep_completion(self, unit: str, key: str, value: Mapping[str, Any]) -> None:
         """Writes one down at once; all of them go when the unit is finished, since its rows hold them then."""
-        text = json.dumps(dict(value))
-        self._db.execute("INSERT INTO completions VALUES (?, ?, ?)", (unit, key, text))
+        text, now = json.dumps(dict(value)), time.monotonic()
+        waits = now - self._synced < SYNC_EVERY_S
+        if waits:
+            self._db.execute("PRAGMA synchronous=NORMAL")
+        try:
+            self._db.execute("INSERT INTO completions VALUES (?, ?, ?)", (unit, key, text))
+        finally:
+            if waits:
+                self._db.execute("PRAGMA synchronous=FULL")
+        if not waits:
+            self._synced = now
 
     def forget_completions(self, unit: str) -> None:
         """Lets go of them where what they were used for has been written down."""

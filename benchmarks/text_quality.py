@@ -35,8 +35,7 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
 
 def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
     """One finding for each kind of trouble that occurs."""
-    broken = [case for case in cases if _BROKEN.search(case.input) or _BROKEN.search(case.output)]
-    if broken:
+    if broken := broken_encoding(cases):
         yield Finding(
             kind="broken encoding",
             count=len(broken),
@@ -44,19 +43,7 @@ def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
             says=f"{many(len(broken), 'case holds', 'cases hold')} characters that a wrong encoding makes.",
             what_to_do="Export the data anew as UTF-8; a model learns these characters as if they were meant.",
         )
-    if kind in ("qa", "generation"):
-        yield from _placeholders(cases)
-    yield from _private(cases)
-
-
-def _placeholders(cases: Sequence[Case]) -> Iterator[Finding]:
-    counts = Counter(case.output for case in cases)
-    found = [
-        case
-        for case in cases
-        if case.output.strip().casefold() in _PLACEHOLDERS and counts[case.output] < max(5, _DELIBERATE * len(cases))
-    ]
-    if found:
+    if found := placeholders(cases, kind):
         yield Finding(
             kind="placeholders",
             count=len(found),
@@ -64,6 +51,23 @@ def _placeholders(cases: Sequence[Case]) -> Iterator[Finding]:
             says=f"{many(len(found), 'output looks', 'outputs look')} like a placeholder, not like an answer.",
             what_to_do="Write the answers, or leave these rows out: the model learns exactly what it is shown.",
         )
+    yield from _private(cases)
+
+
+def broken_encoding(cases: Sequence[Case]) -> list[Case]:
+    """Cases with characters that a wrong encoding makes."""
+    return [case for case in cases if _BROKEN.search(case.input) or _BROKEN.search(case.output)]
+
+
+def placeholders(cases: Sequence[Case], kind: Kind) -> list[Case]:
+    """Cases whose output stands for an answer that nobody wrote; none where labels or objects are asked for."""
+    counts = Counter(case.output for case in cases) if kind in ("qa", "generation") else Counter[str]()
+    return [
+        case
+        for case in cases
+        if case.output.strip().casefold() in _PLACEHOLDERS
+        and 0 < counts[case.output] < max(5, _DELIBERATE * len(cases))
+    ]
 
 
 def _private(cases: Sequence[Case]) -> Iterator[Finding]:

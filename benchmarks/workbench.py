@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.models import Models
 from benchmarks.remembering import Memory, Remembering
-from strategies.contract import Embedder, Journal, LanguageModel, Trial, Usage
+from strategies.contract import Embedder, Journal, LanguageModel, Reranker, Trial, Usage
 
 Progress = Callable[[int, int, str], None]
 
@@ -40,6 +40,10 @@ class Bench:
     @property
     def embedder(self) -> Embedder:
         return self.models.embedder
+
+    @property
+    def reranker(self) -> Reranker | None:
+        return self.models.reranker
 
     def record(self, usage: Usage) -> None:
         self.spent.append(usage)

@@ -375,6 +375,18 @@ class Embedder(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def relevance(self, pairs: Sequence[tuple[str, str]]) -> Any:
+        """float32 array of shape (len(pairs),) of (question, passage); greater is more relevant."""
+        ...
+
+
 # ---------------------------------------------------------------- the workbench
 
 
@@ -413,6 +425,11 @@ class Workbench(Protocol):
 
     @property
     def embedder(self) -> Embedder: ...
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """None where the task names none."""
+        ...
 
     @property
     def seed(self) -> int: ...

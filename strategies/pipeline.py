@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 from strategies import answers, spans
 from strategies.answers import Prior, Request
@@ -24,7 +24,6 @@ from strategies.contract import (
     LanguageModel,
     Outcome,
     Prediction,
-    Prompt,
     Query,
     Sampling,
     ScoresLabels,
@@ -36,6 +35,7 @@ from strategies.contract import (
 )
 from strategies.odds import ALTERNATIVES
 from strategies.prompting.demonstrations import SPARE, Shown, balanced, drawn, holds, well_founded
+from strategies.prompting.fitting import NEIGHBOURS, Parts, lists_all, nearest_labels, surely_fits
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Finder, Mode, PassageIndex
@@ -119,27 +119,6 @@ class Sources:
         return [Shown(case, self._found[case.input, passages, mode]) for case in cases]
 
 
-class _Parts(NamedTuple):
-    """What a request is rendered from besides the instruction."""
-
-    text: str
-    demonstrations: Sequence[Shown]
-    evidence: tuple[Evidence, ...]
-
-    def shorter(self, model: LanguageModel) -> _Parts:
-        """Without the first demonstration, else without the last passage, else with half of the input."""
-        if self.demonstrations:
-            return self._replace(demonstrations=self.demonstrations[1:])
-        if self.evidence:
-            return self._replace(evidence=self.evidence[:-1])
-        return self._replace(text=model.cut(self.text, max(8, len(self.text) // 8)))
-
-
-def _surely_fits(prompt: Prompt, room: int) -> bool:
-    """True without counting: no token is shorter than a byte, and a turn's frame takes few tokens."""
-    return sum(len(message.content.encode()) + 32 for message in prompt) <= room
-
-
 @dataclass(frozen=True)
 class LabelEvidence:
     """What label answers are made from: log-likelihoods by the model, and the neighbours' votes (empty: none)."""
@@ -194,20 +173,21 @@ class Pipeline:
         """
         trimmed = [answers.trimmed(self.model, query) for query in queries]
         texts = [text for text, _ in trimmed]
-        shown = self.demonstrations(texts, [case.input for case in lessons] or None)
+        own = [case.input for case in lessons] or None
+        shown, listed = self.demonstrations(texts, own), self._listed(texts, own)
         found = self.sources.evidence(texts, self.setup.passages, self.setup.mode)
         if lessons:
             found = [self.sources.taught(Shown(case, had)) for case, had in zip(lessons, found, strict=True)]
         return [
-            self._within_context(query.key, _Parts(text, cases, passages), cut)
-            for query, (text, cut), cases, passages in zip(queries, trimmed, shown, found, strict=True)
+            self._within_context(query.key, Parts(text, cases, passages, labels), cut)
+            for query, (text, cut), cases, passages, labels in zip(queries, trimmed, shown, found, listed, strict=True)
         ]
 
-    def _within_context(self, key: str, parts: _Parts, cut: bool) -> Request:
+    def _within_context(self, key: str, parts: Parts, cut: bool) -> Request:
         """The request, without its farthest demonstrations and its last passages where the model could not read it whole."""
         room = self.model.context_tokens - self.max_tokens
         prompt = self.renderer.request(*parts)
-        while not _surely_fits(prompt, room) and self.model.count(prompt) > room:
+        while not surely_fits(prompt, room) and self.model.count(prompt) > room:
             shorter = parts.shorter(self.model)
             if shorter == parts:
                 break
@@ -223,6 +203,16 @@ class Pipeline:
             hits = self.sources.neighbours.nearest(texts, self._candidates, leave_out)
             return [self._shown([case for case, _ in row])[::-1] for row in hits]
         return [self._fixed] * len(texts)
+
+    @cached_property
+    def lists_all(self) -> bool:
+        """False where the list of labels would be too long, so that each request lists those of the nearest examples."""
+        return lists_all(self.model, self.renderer)
+
+    def _listed(self, texts: Sequence[str], own: Sequence[str] | None) -> Sequence[tuple[str, ...] | None]:
+        if self.lists_all:
+            return [None] * len(texts)
+        return nearest_labels((self.model, self.renderer), self.sources.neighbours.nearest(texts, NEIGHBOURS, own))
 
     @property
     def _candidates(self) -> int:
@@ -339,7 +329,7 @@ class Pipeline:
             shutil.copytree(self.adapter, folder / "adapter", dirs_exist_ok=True)
         if self.setup.passages and isinstance(self.sources.index, PassageIndex):
             self.sources.index.save(folder / "index")
-        needs_cases = bool(self.setup.shots or self.setup.votes)
+        needs_cases = bool(self.setup.shots or self.setup.votes) or not self.lists_all
         manifest = {
             "setup": asdict(self.setup),
             "max_tokens": self.max_tokens,
@@ -368,6 +358,8 @@ def load_pipeline(folder: Path, bench: Workbench) -> Pipeline:
     setup = Setup.from_dict(manifest["setup"])
     cases = tuple(case_from(row) for row in manifest["examples"])
     index = PassageIndex.load(folder / "index", bench.embedder) if (folder / "index").is_dir() else None
+    if index is not None and setup.mode == "reranked":
+        index = replace(index, reranker=bench.reranker)
     prior = manifest["prior"]
     return Pipeline(
         task=Task(

@@ -36,6 +36,8 @@ FORMS_SHARE = 0.6
 MODES: tuple[Mode, ...] = ("hybrid", "dense")
 MODE_CASES, MODE_PASSAGES = 150, 2
 """Examples and passages by which the way to search is chosen."""
+PARTS = 5
+"""Of the selection cases: what is weighed for one of them is chosen on the others."""
 DRAWS = 8
 """Sets of examples that are tried."""
 
@@ -54,7 +56,8 @@ class Kitchen:
     def index(self, words: int = PASSAGE_WORDS) -> PassageIndex | None:
         """The documents in passages of at most so many words; None without documents."""
         if words not in self._indexes and self.task.documents:
-            self._indexes[words] = PassageIndex.build(self.task.documents, self.bench.embedder, words)
+            index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
+            self._indexes[words] = replace(index, reranker=self.bench.reranker)
         return self._indexes.get(words)
 
     def build(self, setup: Setup, cases: Sequence[Case], adapter: Path | None = None) -> Pipeline:
@@ -78,8 +81,9 @@ class Kitchen:
             return "hybrid"
         cases = drawn(self.task.examples, self.bench.seed)[:MODE_CASES]
         texts = [case.input for case in cases]
-        hits = {mode: sum(map(holds, map(Shown, cases, index.search(texts, MODE_PASSAGES, mode)))) for mode in MODES}
-        return max(MODES, key=hits.__getitem__)
+        modes: tuple[Mode, ...] = MODES if self.bench.reranker is None else (*MODES, "reranked")
+        hits = {mode: sum(map(holds, map(Shown, cases, index.search(texts, MODE_PASSAGES, mode)))) for mode in modes}
+        return max(modes, key=hits.__getitem__)
 
     def reading(self, setup: Setup) -> Reading | None:
         """How answers to a question could be read off the passages that this setup shows; None where they cannot."""
@@ -158,23 +162,26 @@ class Kitchen:
         return self.settled(pipeline.setup, Look((), total(usage), {"evidence": raw}))
 
     def settled(self, setup: Setup, look: Look) -> Look:
-        """The look with the scores that its evidence gives here: another approach may have taken it, without votes."""
+        """The look with the scores that its evidence gives here: another approach may have taken it, without votes.
+
+        What can be weighed is weighed for each case as is best on others, so that the scores do not flatter.
+        """
         evidence = look.notes.get("evidence")
         if not evidence:
             return look
+        weighings = self._weighings(setup, evidence)
+        rows = [weighings[option].rows[place] for place, option in enumerate(_cross_fitted(weighings))]
         known = {case.id: case for case in self.task.examples}
         cases = [known[raw["case"]] for raw in evidence]
-        weighed = self.weighed(setup, evidence)
-        texts = self._texts(weighed, evidence)
-        scores = tuple(self.task.score(case, Prediction(text=text)) for case, text in zip(cases, texts, strict=True))
-        sure = [max(row) for row in self._shares(weighed, evidence)] if setup.reading is None else None
+        texts, scores, sure = zip(*rows, strict=True)
         return Look(scores, look.usage, {**look.notes, "answers": _answers(cases, texts, scores, sure)})
 
-    def _texts(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[str]:
-        """The answers that raw evidence gives in this setup."""
+    def _answers(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[tuple[str, float | None]]:
+        """What raw evidence gives in this setup, and how sure."""
         if setup.reading is not None:
-            return [spans.from_note(raw, setup.reading) for raw in evidence]
-        return [self.task.labels[max(range(len(row)), key=row.__getitem__)] for row in self._shares(setup, evidence)]
+            return [(spans.from_note(raw, setup.reading), None) for raw in evidence]
+        rows = self._shares(setup, evidence)
+        return [(self.task.labels[max(range(len(row)), key=row.__getitem__)], max(row)) for row in rows]
 
     def _shares(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[list[float]]:
         """Label probabilities after weighing."""
@@ -196,14 +203,21 @@ class Kitchen:
         """The setup with the calibration and votes, or the bonus, that score best; ties go to the simpler, the smaller."""
         if not evidence:
             return setup
+        weighings = self._weighings(setup, evidence)
+        return max(weighings, key=lambda weighing: sum(weighing.scores)).setup
+
+    def _weighings(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[_Weighing]:
         known = {case.id: case for case in self.task.examples}
-        cases = [known[raw["case"]] for raw in evidence]
-
-        def right(option: Setup) -> float:
-            texts = self._texts(option, evidence)
-            return sum(self.task.score(case, Prediction(text=text)) for case, text in zip(cases, texts, strict=True))
-
-        return max(self._weights(setup), key=right)
+        found = []
+        for option in self._weights(setup):
+            given = self._answers(option, evidence)
+            scores = [
+                self.task.score(known[raw["case"]], Prediction(text=text))
+                for raw, (text, _) in zip(evidence, given, strict=True)
+            ]
+            rows = ((text, score, sure) for (text, sure), score in zip(given, scores, strict=True))
+            found.append(_Weighing(option, tuple(rows)))
+        return found
 
     def _weights(self, setup: Setup) -> list[Setup]:
         """What may be chosen without asking the model again, the simplest first."""
@@ -215,6 +229,35 @@ class Kitchen:
             for votes in (VOTES if self.uses_votes else VOTES[:1])
             for calibration in (CALIBRATIONS if self.calibrates else CALIBRATIONS[:1])
         ]
+
+
+@dataclass(frozen=True)
+class _Weighing:
+    """What one option of weighing makes of raw evidence: (answer, score, how sure or None) of each case."""
+
+    setup: Setup
+    rows: tuple[tuple[str, float, float | None], ...]
+
+    @property
+    def scores(self) -> list[float]:
+        return [row[1] for row in self.rows]
+
+
+def _cross_fitted(weighings: Sequence[_Weighing]) -> list[int]:
+    """For each case the option that is best on the cases of the other parts; ties go to the first."""
+    totals = [sum(weighing.scores) for weighing in weighings]
+    cases = len(weighings[0].rows)
+    parts = [range(part, cases, PARTS) for part in range(min(PARTS, cases))]
+    chosen = [0] * cases
+    for part in parts:
+        left = [
+            total - sum(weighing.rows[place][1] for place in part)
+            for total, weighing in zip(totals, weighings, strict=True)
+        ]
+        best = max(range(len(weighings)), key=lambda option: (round(left[option], 9), -option))
+        for place in part:
+            chosen[place] = best
+    return chosen
 
 
 def priors_of(evidence: Sequence[dict[str, Any]]) -> dict[str, Prior]:
@@ -230,11 +273,10 @@ def _text(outcome: Any) -> str:
 
 
 def _answers(
-    cases: Sequence[Case], texts: Sequence[str], scores: Sequence[float], sure: Sequence[float | None] | None
+    cases: Sequence[Case], texts: Sequence[str], scores: Sequence[float], sure: Sequence[float | None]
 ) -> list[list[Any]]:
     """[case id, answer, score, how sure or None] of selection cases: what error analysis may look at."""
-    given = sure if sure is not None else [None] * len(cases)
-    return [[case.id, *row] for case, *row in zip(cases, texts, scores, given, strict=True)]
+    return [[case.id, *row] for case, *row in zip(cases, texts, scores, sure, strict=True)]
 
 
 def evidence_of(notes: Sequence[Any]) -> list[dict[str, Any]]:

@@ -66,7 +66,10 @@ def main(folder: str, model: str, where: str = "", number: str = "0") -> None:
     import torch
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
+    from strategies.finetuning import checkpoints
+
     torch.set_num_threads(1)
+    checkpoints.EVERY_S, checkpoints.SHARE = 0.0, float("inf")  # After each step.
     events = Dying(where, int(number))
     register_optimizer_step_post_hook(lambda *_: events.count("step"))
     bakeoff(Path(folder), Path(model), events).execute()

@@ -14,7 +14,8 @@ from advisor.drawn import Forest, LineChart, Table, WinnerMap
 from advisor.story import Extras
 from benchmarks.checked import Agreement, Changed, Curve, CurvePoint, Forgetting, Rebuilds
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
-from benchmarks.prices import MachinePrices, TokenPrices
+from benchmarks.mistakes import Mistake, Mistakes
+from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
 from strategies.contract import Recipe, Step, Trial, Usage
 from strategies.pipeline import Setup
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
@@ -217,6 +218,18 @@ def ruled_out_by_latency() -> Bakeoff:
     )
 
 
+@situation
+def ruled_out_by_answers_that_change() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(279, 300), seconds=0.1, agreements=[edits(70, 5, 25)]),
+            evaluation_of("retrieval", scores_of(279, 300, 3), seconds=0.2, agreements=[edits(80, 8, 12)]),
+            evaluation_of("lora", scores_of(282, 300, 5), seconds=0.4, agreements=[edits(92, 5, 3)]),
+        ),
+        benchmark=benchmark_of(constraints=Constraints(same_at_least=0.9)),
+    )
+
+
 def forgot(ratio: float, reach: float) -> Forgetting:
     return Forgetting(
         texts=36,
@@ -325,9 +338,6 @@ def recorded_with_a_bill() -> Bakeoff:
         benchmark=benchmark_of(target=0.85),
         prices=MachinePrices(machine_hour=0.4),
     )
-
-
-# ---------------------------------------------------------------- as text
 
 
 @situation
@@ -478,6 +488,81 @@ def nothing_shown_to_be_close() -> Bakeoff:
     )
 
 
+@situation
+def target_above_what_the_keys_allow() -> Bakeoff:
+    """On the selection cases approaches of three kinds agree on other answers than the key, too often for the target."""
+    found = Mistakes(
+        candidate="lora",
+        asked=60,
+        wrong=9,
+        found=(
+            Mistake(kind="disputed key", cases=5),
+            Mistake(kind="confused", cases=4, detail=("refund", "cancel"), right_by="linear head", right=1),
+        ),
+    )
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(261, 300), seconds=0.01),
+            evaluation_of("prompting", scores_of(240, 300, 5), seconds=0.2),
+            evaluation_of("lora", scores_of(264, 300, 9), seconds=0.3),
+        ),
+        benchmark=benchmark_of(target=0.95),
+        extras=Extras(mistakes=found),
+    )
+
+
+@situation
+def never_breaks_even() -> Bakeoff:
+    """Tuned again each time the task changes, lora costs more at any volume than the prompt that meets the target too."""
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(276, 300), seconds=0.2, model="smollm2-135m"),
+            evaluation_of(
+                "lora", scores_of(285, 300, 5), seconds=0.21, model="smollm2-135m", fitting=[spent("training", 1800)]
+            ),
+        ),
+        benchmark=benchmark_of(),
+        prices=MachinePrices(
+            machine_hour=0.4, upkeep=Upkeep(task_months=3, labels=50, label_price=0.5, hours=4, hour_price=60)
+        ),
+    )
+
+
+@situation
+def facts_that_change_turn_the_answer() -> Bakeoff:
+    """Trained anew each month, lora is dearer than looking up; were facts to last, it would be the cheaper one."""
+    return Bakeoff(
+        evaluations=(
+            evaluation_of(
+                "retrieval", scores_of(276, 300), seconds=0.4, model="smollm2-135m", fitting=[spent("index", 20)]
+            ),
+            evaluation_of(
+                "lora", scores_of(279, 300, 5), seconds=0.1, model="smollm2-135m", fitting=[spent("training", 6000)]
+            ),
+        ),
+        benchmark=benchmark_of(task=task_of(kind="qa", documents=("The return window is 28 days.",))),
+        prices=MachinePrices(upkeep=Upkeep(facts_months=1)),
+    )
+
+
+@situation
+def model_that_ends() -> Bakeoff:
+    """The hosted model that is recommended stops to answer on a day that was announced."""
+    price = TokenPrices(model="big-one", input=0.1, cached=0.01, output=0.4, source="price stated in the task spec")
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(288, 300), model="big-one", tokens=(400, 5), seconds=0.5),
+            evaluation_of("lora", scores_of(276, 300, 5), seconds=0.9, model="smollm2-135m"),
+        ),
+        benchmark=benchmark_of(),
+        prices=MachinePrices(machine_hour=4.0, tokens={"big-one": price}),
+        extras=Extras(endings={"big-one": "answers until 2027-01-14 (announced by its seller, read on 2026-10-28)"}),
+    )
+
+
+# ---------------------------------------------------------------- as text
+
+
 def as_text(told: Verdict) -> str:
     """What a reader sees of a story, without any layout: what the golden files hold."""
     story = told.story
@@ -496,7 +581,7 @@ def as_text(told: Verdict) -> str:
             story.costs,
             story.consistency,
             *(each for each in (story.rebuilds, story.changed, story.handover, story.grounding) if each.rows),
-            *(each for each in (story.planted, story.forgetting) if each.rows),
+            *(each for each in (story.coverage, story.leaks, story.planted, story.forgetting) if each.rows),
             story.differences,
             story.tuning,
         ),

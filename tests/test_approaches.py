@@ -41,6 +41,7 @@ from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.selection import Kitchen, evidence_of, priors_of
 from tests import tiny
+from tests.tiny_embedder import TrainableHashes, trainable
 
 KINDS: tuple[Kind, ...] = ("classification", "qa", "extraction", "generation")
 WITH_A_MODEL: tuple[Kind, ...] = ("classification", "qa")
@@ -82,11 +83,12 @@ class Fits:
     """Fits each pair once and keeps it, with the bench that it was fitted on."""
 
     model: LocalModel
+    embedder: TrainableHashes
     place: Path
     done: dict[tuple[int, str], tuple[Fitted, tiny.Bench]] = field(default_factory=dict)
 
     def bench(self, name: str, seed: int = 0) -> tiny.Bench:
-        return tiny.Bench(folder=self.place / name, language=self.model, seed=seed)
+        return tiny.Bench(folder=self.place / name, language=self.model, embedder=self.embedder, seed=seed)
 
     def of(self, strategy: Strategy, kind: Kind) -> tuple[Fitted, tiny.Bench]:
         key = (FOUND.index(strategy), kind)
@@ -98,7 +100,7 @@ class Fits:
 
 @pytest.fixture(scope="module")
 def fits(model: LocalModel, tmp_path_factory: pytest.TempPathFactory) -> Fits:
-    return Fits(model, tmp_path_factory.mktemp("fits"))
+    return Fits(model, trainable(tmp_path_factory.mktemp("embedder")), tmp_path_factory.mktemp("fits"))
 
 
 def queries(kind: Kind) -> list[Query]:
@@ -482,14 +484,27 @@ def test_majority_reads_no_input_and_nearest_copies_its_example(fits: Fits) -> N
     assert outcome.evidence[0].document_id == example.id
 
 
-def test_a_linear_head_learns_what_words_tell(fits: Fits) -> None:
+@pytest.mark.parametrize("name", ["linear head", "tf-idf"])
+def test_a_head_learns_what_words_tell(name: str, fits: Fits) -> None:
     """Far above the quarter that guessing gives."""
-    head = next(strategy for strategy in FOUND if strategy.name == "linear head")
+    head = next(strategy for strategy in FOUND if strategy.name == name)
     cases = tiny.benchmark(examples=48, heldout=40)
-    fitted = head.fit(cases.task, fits.bench("head"))
+    fitted = head.fit(cases.task, fits.bench(name))
     found = answered(fitted, [tiny.query(case) for case in cases.heldout])
     right = sum(found[tiny.query(case).key].text == case.output for case in cases.heldout)  # type: ignore[union-attr]
     assert right >= 24
+
+
+def test_texts_without_a_word_are_answered_by_counting_too(fits: Fits) -> None:
+    """In an alphabet of signs there is nothing to count: the commonest label remains, and nothing fails."""
+    head = next(strategy for strategy in FOUND if strategy.name == "tf-idf")
+    task = tiny.benchmark().task
+    signs = tuple(dataclasses.replace(case, input="?" * place) for place, case in enumerate(task.examples))
+    fold = Fold(train=signs[:16], selection=signs[16:])
+    fitted = head.fit(dataclasses.replace(task, folds=(fold,)), fits.bench("signs"))
+    (outcome,) = answered(fitted, [Query.of("!!")]).values()
+    assert isinstance(outcome, Prediction)
+    assert outcome.text in task.labels
 
 
 def test_the_demonstrations_that_were_looked_at_are_shown_with_the_prior_that_they_had(fits: Fits) -> None:

@@ -88,6 +88,41 @@ def test_answers_that_no_document_holds_are_counted_and_fixed_phrases_are_not() 
     assert "2 of 5" in found["answers nowhere"].says
 
 
+def _page(fact: str, name: str, date: str = "", title: str = "Leave") -> Document:
+    text = (
+        f"Whoever has worked here for a year may take {fact} days of leave, after asking whom they work for. "
+        + _text(7)
+    )
+    return Document(id=name, title=title, text=text, date=date)
+
+
+@pytest.mark.parametrize(
+    ("documents", "count"),
+    [
+        ([_page("28", "a"), _page("30", "b")], 1),
+        ([_page("28", "a"), _page("28", "b")], 0),
+        ([_page("28", "a", "2024-01-01"), _page("30", "b", "2025-01-01")], 0),
+        ([_page("28", "a", "2024-01-01"), _page("30", "b", "2024-01-01")], 1),
+        ([_page("28", "a"), _page("30", "b", title="Sick leave")], 0),
+        ([_page("28", "a"), Document(id="b", title="Leave", text=_text(8))], 0),
+    ],
+)
+def test_documents_that_contradict_each_other_are_paired(documents: list[Document], count: int) -> None:
+    found = {finding.kind: finding for finding in audit(_clean(0, 20), (), documents, SPEC)}
+    assert found["contradictory documents"].count == 1 if count else "contradictory documents" not in found
+
+
+def test_held_out_questions_that_stand_in_documents_are_counted() -> None:
+    heldout = [
+        Case(id="there", input="Who may open the main gate?", output="a"),
+        Case(id="in part", input="Who may open the main gate at night?", output="a"),
+        Case(id="short", input="Who may?", output="a"),
+    ]
+    documents = [Document(id="d", text="Questions. Who may open the main gate? The porter.")]
+    found = {finding.kind: finding for finding in audit(_clean(0, 20), heldout, documents, SPEC)}
+    assert found["questions in documents"].examples == ("there",)
+
+
 def test_a_document_id_that_does_not_exist_is_found() -> None:
     cases = [Case(id="x", input="1", output="text", document_ids=("d9",))]
     found = {finding.kind for finding in audit(cases, (), [Document(id="d1", text="text")], QA)}

@@ -50,9 +50,17 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "no parts": ((*RUN, "--out", "new", "--merge", "empty"), r"empty holds no part of a run\. Give the folders"),
     "nothing to take over": ((*RUN, "--out", "new", "--reuse", "none"), r"Directory 'none' does not exist"),
     "an empty folder to take over": ((*RUN, "--out", "new", "--reuse", "empty"), r"holds no run to take over from"),
+    "a fork of nothing": ((*RUN, "--fork", "empty"), r"empty holds no run to take over from"),
+    "a fork and a reuse": (
+        (*RUN, "--fork", "empty", "--reuse", "empty"),
+        r"--fork takes over all that --reuse does, and answers too: give one of them",
+    ),
     "no money": ((*RUN, "--max-cost", "0"), r"--max-cost is 0; give an amount of money above 0"),
     "money NaN": ((*RUN, "--max-cost", "nan"), r"--max-cost is nan; give an amount"),
     "endless money": ((*RUN, "--max-cost", "inf"), r"--max-cost is inf; give an amount"),
+    "no time": ((*RUN, "--max-hours", "0"), r"--max-hours is 0; give hours above 0"),
+    "time NaN": ((*RUN, "--max-hours", "nan"), r"--max-hours is nan; give hours"),
+    "a life's time": ((*RUN, "--max-hours", "1e6"), r"--max-hours is 1e\+06; give hours above 0 and up to 10,000"),
     "economical without a target": (
         ("run", "open.yaml", "--economical"),
         r"asks whether a target is met, and there is none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,24 @@ def test_json_is_one_document_and_all_else_is_sentences_on_stderr(finished: Fini
     assert [line for line in finished.done.err.splitlines() if not re.fullmatch(ours, line)] == []
     assert "\x1b" not in finished.done.out + finished.done.err
     assert max(map(len, finished.done.err.splitlines())) <= 80
+
+
+def test_nobody_else_may_look_into_a_run(finished: Finished) -> None:
+    assert finished.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_run_lists_what_it_was_made_of(finished: Finished) -> None:
+    bom = json.loads((finished.folder / "bom.json").read_text(encoding="utf-8"))
+    assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.6")
+    libraries = {each["name"]: each for each in bom["components"] if each["type"] == "library"}
+    assert {"torch", "transformers", "tokenizers", "safetensors"} <= set(libraries), "indirect ones too"
+    assert libraries["peft"]["purl"] == f"pkg:pypi/peft@{version('peft')}"
+    assert not {"pytest", "mypy", "playwright"} & set(libraries), "what only developing takes is none of it"
+    models = {each["name"]: each for each in bom["components"] if each["type"] == "machine-learning-model"}
+    assert models["llama-chat-0"]["version"]
+    (adapter,) = [name for name in models if name.startswith("fits/")]
+    content = (finished.folder / adapter / "adapter_model.safetensors").read_bytes()
+    assert models[adapter]["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(content).hexdigest()}]
 
 
 def test_a_model_in_a_folder_is_shown_by_the_folders_own_name(finished: Finished) -> None:
@@ -454,6 +474,22 @@ def test_a_dry_run_downloads_nothing_and_says_what_a_run_would(
     assert "to download first: smollm2-135m (95 MB), minilm-l6 (" in done.err
     assert "advisor models fetch smollm2-135m minilm-l6" in done.err
     assert {path.name for path in (desk / "cache").rglob("*")} <= {"measured.json"}
+
+
+def test_a_long_run_is_asked_for_and_what_less_takes_is_said(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e6)
+    done = call(capsys, "run", "task.yaml")
+    assert done.code == 2
+    asked, least = (int(number) for number in re.findall(r"about (\d+) minutes", done.err))
+    assert asked > least > 60
+    assert f"is expected to take {asked} minutes. Add --yes to start it all the same." in done.err
+    assert "with --effort quick --no-second-seed: about" in done.err
+    assert not (desk / "runs").exists()
+    least_already = call(capsys, "run", "task.yaml", "--effort", "quick", "--no-second-seed")
+    assert least_already.code == 2
+    assert "less takes fewer --examples, or fewer approaches (--approach)" in least_already.err
 
 
 def test_a_run_never_leaves_the_folder_for_runs(

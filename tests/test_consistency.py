@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.consistency import EDITS, PROBE_CASES, SAYS, agreement, edited, edits_for, probe_cases
-from strategies.contract import Case, Kind
+from benchmarks.consistency import (
+    EDITS,
+    PROBE_CASES,
+    REPEATS,
+    SAYS,
+    agreement,
+    edited,
+    edits_for,
+    nominal_alpha,
+    passes,
+    probe_cases,
+)
+from benchmarks.contract import Candidate, Row
+from benchmarks.evaluate import About, evaluate
+from benchmarks.plan import Options, units
+from benchmarks.store import Finished, Store
+from strategies.approaches.majority import Majority
+from strategies.contract import Case, Kind, Prediction
 from tests import tiny
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -115,6 +134,85 @@ def test_flips_are_told_with_right_and_wrong() -> None:
     assert counted.right_then_wrong == 1
     assert counted.wrong_then_right == 2
     assert counted.same == pytest.approx(3 / 7)
+
+
+def coded(*coders: str) -> list[list[tuple[str, bool]]]:
+    """The values of each unit, `*` for none."""
+    return [[(value, False) for value in unit if value != "*"] for unit in zip(*coders, strict=True)]
+
+
+def test_alpha_is_krippendorffs() -> None:
+    """The example that his own papers are explained with: three coders, some values missing, 0.691 for nominal data."""
+    rated = coded("*****34121133*3", "1*213343*******", "**21344*21133*4")
+    assert nominal_alpha(rated) == pytest.approx(0.691, abs=5e-4)
+
+
+def test_alpha_falls_where_one_answer_is_frequent_and_right_answers_are_one() -> None:
+    steady = [[("a", True), ("other words", True)]] * 90
+    flips = [[("a", True), ("b", False)]] * 10
+    assert agreement("edits", "", [(one, other) for one, other in [*steady, *flips]]).same == 0.9
+    alpha = nominal_alpha([*steady, *flips])
+    assert alpha is not None
+    assert -0.1 < alpha < 0
+    assert nominal_alpha(steady) is None
+    assert nominal_alpha([]) is None
+    even = (
+        [[("a", False), ("a", False)]] * 45 + [[("b", False), ("b", False)]] * 45 + [[("a", False), ("b", False)]] * 10
+    )
+    assert nominal_alpha(even) == pytest.approx(0.8, abs=0.01)
+
+
+def test_all_draws_right_is_estimated_without_bias() -> None:
+    assert passes([]) == ()
+    assert passes([[True, False, True, True, True]]) == (0.8, 0.6, 0.4, 0.2, 0.0)
+    assert passes([[True] * 3, [False] * 3]) == (0.5, 0.5, 0.5)
+    dice = random.Random(5)
+    drawn = [[dice.random() < 0.7 for _ in range(5)] for _ in range(4000)]
+    assert passes(drawn)[2] == pytest.approx(0.7**3, abs=0.02)
+
+
+def test_drawn_answers_are_drawn_four_times_more_and_others_once() -> None:
+    benchmark = tiny.benchmark()
+    candidate = Candidate(name="majority", strategy=Majority(), model="")
+
+    def repeated(temperature: float) -> list[str]:
+        asked = replace(benchmark, task=replace(benchmark.task, temperature=temperature))
+        return [unit.name for unit in units(asked, candidate, Options(), "salt") if unit.kind == "repeat"]
+
+    assert len(repeated(0.0)) == 1
+    assert repeated(0.7)[:1] == repeated(0.0)
+    assert len(set(repeated(0.7))) == REPEATS == 4
+
+
+def test_only_the_first_draw_again_is_a_pair_and_all_count_for_passing(tmp_path: Path) -> None:
+    benchmark = tiny.benchmark(heldout=10)
+    benchmark = replace(benchmark, task=replace(benchmark.task, temperature=0.7))
+    about = About(name="c", approach="c", family="prompting", model="m", simplicity=1)
+
+    def drawn(purpose: str, variant: str, right: int) -> tuple[Row, ...]:
+        return tuple(
+            Row(
+                candidate="c",
+                purpose=purpose,
+                variant=variant,
+                key=case.id,
+                outcome=Prediction(text=case.output if place < right else "no"),
+                score=float(place < right),
+            )
+            for place, case in enumerate(benchmark.heldout)
+        )
+
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        plan = [("heldout", "", 9), ("repeat", "1", 8), ("repeat", "2", 7), ("repeat", "3", 10), ("repeat", "4", 6)]
+        for number, (purpose, variant, right) in enumerate(plan):
+            store.begin(str(number), purpose, "c")
+            store.finish(Finished(unit=str(number), kind=purpose, candidate="c", rows=drawn(purpose, variant, right)))
+        found = evaluate(benchmark, about, store, {})
+    check = next(each for each in found.agreements if each.name == "repeats")
+    assert (check.pairs, check.right_twice, check.right_then_wrong) == (10, 8, 1)
+    assert len(found.passes) == 5
+    assert found.passes[0] == pytest.approx(0.8)
+    assert found.passes[-1] == pytest.approx(0.6)
 
 
 def test_no_pairs_are_no_agreement() -> None:

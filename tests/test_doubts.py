@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.contract import BadInput
-from benchmarks.doubts import COLUMNS, Doubt, doubts, write_sheet
+from benchmarks.doubts import COLUMNS, Doubt, doubts, write_doubts
 from benchmarks.split import grouped
 from strategies.contract import Case
 from tests import tiny
@@ -61,7 +61,7 @@ def test_one_label_cannot_be_doubted() -> None:
 
 def test_a_sheet_holds_no_formula(tmp_path: Path) -> None:
     case = Case(id="=1+1", input='@SUM(A1)\n"quoted"', output="-2")
-    write_sheet([Doubt(case=case, perhaps="plain", given_share=0.1, perhaps_share=0.9)], tmp_path / "sheet.csv")
+    write_doubts([Doubt(case=case, perhaps="plain", given_share=0.1, perhaps_share=0.9)], tmp_path / "sheet.csv")
     with (tmp_path / "sheet.csv").open(encoding="utf-8", newline="") as file:
         head, row = csv.reader(file)
     assert tuple(head) == COLUMNS

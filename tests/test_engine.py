@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from strategies.contract import Ends, Message, Prompt, Sampling
 from strategies.models import engine, plain
+from strategies.models.agreement import AGREES, unfit
 from strategies.models.attention import Attention
 from strategies.models.batching import Drawing, common_prefix, plan_batches
 from strategies.models.blockwise import is_blockwise
@@ -273,7 +274,7 @@ def test_only_what_the_engine_does_not_know_is_asked_the_slow_way(
     model: LocalModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        reason = engine.Parts(model.parts.model).unfit
+        reason = unfit(model.parts.model)
     if "conv" in Attention.of(model.parts.model.config).kinds:
         assert "conv" in reason
         assert "slow way" in caplog.text
@@ -301,19 +302,19 @@ def test_a_head_of_another_kind_is_noticed(llama: LocalModel) -> None:
             out.logits = out.logits * 0.5
             return out
 
-    assert "changes its logits" in engine.Parts(Shifted(llama.parts.model)).unfit
+    assert "changes its logits" in unfit(Shifted(llama.parts.model))
 
 
 def test_rounding_is_not_taken_for_another_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A tuned model of large logits rounds so coarsely in bfloat16 that the trial there says nothing of its build."""
-    monkeypatch.setitem(engine.AGREES, "bfloat16", -1.0)
+    monkeypatch.setitem(AGREES, "bfloat16", -1.0)
     rounded = replace(tiny.local_model(tiny.model_folder(tmp_path)), placement=replace(tiny.FLOAT32, dtype="bfloat16"))
     with caplog.at_level(logging.WARNING):
         assert rounded.parts.unfit == ""
     assert caplog.text == ""
-    assert "changes its logits" in engine.Parts(rounded.parts.model).unfit
+    assert "changes its logits" in unfit(rounded.parts.model)
 
 
 @pytest.fixture

@@ -181,6 +181,27 @@ def test_the_table_counts_what_the_rows_say() -> None:
     assert "The server was asked 360 times in 1 runs. 2 questions were asked once more" in text
 
 
+@pytest.mark.slow
+def test_a_long_run_counts_exactly(tmp_path: Path) -> None:
+    (row,) = json.loads(process("-c", LONG, str(tmp_path), seconds=600).splitlines()[-1])
+    assert (row["rows"], row["right"], row["questions"], row["unfinished"]) == (300, 300, 300, 0)
+    assert (row["faults"], row["requests"], row["answered_twice"]) == (6, 306, 0)
+    assert row["tokens"] == row["tokens_stated"] == 300 * 42
+    assert max(row["memory_mb"]) < 1.1 * min(row["memory_mb"])
+    assert 0 < row["store_s"] < row["seconds"]
+    text = report.document([{"part": "long", **row}])
+    assert "| 300 | 0 min | 300 | 300 | 306 | 6 | 0 | 0 |" in text
+
+
+LONG = """
+import json, sys
+from pathlib import Path
+from benchmarks.studies.faults_injected import long, tiny_runs
+tiny_runs.load()
+print(json.dumps([long.asked(Path(sys.argv[1]), 300, 0.0)]))
+"""
+
+
 def test_the_committed_rows_give_the_committed_document(tmp_path: Path) -> None:
     result = CliRunner().invoke(study.main, ["table", "--into", str(tmp_path)])
     assert result.exit_code == 0, result.output

@@ -31,7 +31,7 @@ from advisor.reports.text import clean
 from advisor.site import build
 from advisor.stored import reopen, write_answers
 from advisor.terminal import show
-from benchmarks.doubts import as_cell
+from benchmarks.sheets import as_cell
 from tests.conftest import Folders
 from tests.desk import call
 from tests.hostile import GROUPS, PAYLOADS

@@ -88,9 +88,9 @@ def test_a_second_run_with_more_cases_is_a_second_look(
     task = write_task(tmp_path, model_folders)
     monkeypatch.chdir(tmp_path)
     first = call(capsys, "run", str(task), "--heldout", "10", "--out", "first", *QUICK)
-    assert "later looks at these and more cases included" in told(first.out)
+    assert "however often these cases are looked at again" in told(first.out)
     again = call(capsys, "run", str(task), "--heldout", "10", "--out", "again", *QUICK)
-    assert "later looks at these and more cases included" in told(again.out)
+    assert "however often these cases are looked at again" in told(again.out)
     second = call(capsys, "run", str(task), "--out", "second", *QUICK)
     assert "This is look 2 at these cases: 10 of them were measured on before" in told(second.out)
     assert "look 2" in told(call(capsys, "report", "second").out), "a report keeps the look of its run"

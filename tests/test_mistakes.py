@@ -42,6 +42,20 @@ def test_labels_that_are_taken_for_each_other() -> None:
     assert told.found[0].cases == 2, "the most frequent comes first"
 
 
+def test_who_gets_the_cases_right_is_named() -> None:
+    task = task_with("classification", ("a", "refund"), ("b", "refund"), ("c", "login"))
+    told = found(
+        task,
+        {
+            "lora": {"a": ("cancel", 0.0), "b": ("cancel", 0.0), "c": ("refund", 0.0)},
+            "head": {"a": ("refund", 1.0), "b": ("login", 0.0), "c": ("cancel", 0.0)},
+            "prompting": {"a": ("refund", 1.0), "b": ("refund", 1.0), "c": ("cancel", 0.0)},
+        },
+    )
+    assert told is not None
+    assert [(each.right_by, each.right, each.cases) for each in told.found] == [("prompting", 2, 2), ("", 0, 1)]
+
+
 def test_a_key_is_disputed_only_where_all_that_learned_agree_on_something_else() -> None:
     task = task_with("classification", ("a", "refund"), ("b", "refund"))
     agreed = {name: {"a": ("login", 0.0), "b": ("login", 0.0)} for name in FAMILIES}

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from advisor.story import Extras
-from benchmarks.population import FEWEST, Apart, apart
+from benchmarks.contract import BadInput
+from benchmarks.population import FEWEST, Apart, apart, in_time
+from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -54,6 +56,47 @@ def test_copies_tell_nothing_and_too_few_texts_are_not_asked() -> None:
     assert found([1] * 300, range(1, 301)) is None
     assert found(range(1, FEWEST), range(1, 301)) is None
     assert found(range(1, 2_501), range(3_000, 6_000)).texts == 1_000  # type: ignore[union-attr]
+
+
+def test_cases_stand_in_the_order_of_their_time() -> None:
+    times = ["2026-03-01T10:00:00+02:00", "2026-03-01T09:00:00", "2025-12-31", "", "2026-11-27 08:00"]
+    cases = [Case(id=f"{place}", input="i", output="o", slices={"when": text}) for place, text in enumerate(times)]
+    assert [case.id for case in in_time(cases, "when")] == ["2", "0", "1", "4"]
+    numbers = [Case(id=text, input="i", output="o", slices={"when": text}) for text in ("10", "9.5", "100")]
+    assert [case.id for case in in_time(numbers, "when")] == ["9.5", "10", "100"]
+    with pytest.raises(BadInput, match=r'holds "yesterday"\. Write a date such as 2026-11-27'):
+        in_time([Case(id="x", input="i", output="o", slices={"when": "yesterday"})], "when")
+
+
+def test_examples_and_older_cases_are_compared_before_a_run(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The held-out cases are like the examples, and the newer half of them is in another language."""
+    monkeypatch.chdir(tmp_path)
+    cases = tiny.messages(240)
+    write_task(tmp_path, model_folders, "heldout: held.jsonl", "columns: {time: created}", cases=cases[:120])
+    rows = [
+        {
+            "input": case.input if place < 60 else f"die Rechnung {place} stimmt nicht, bitte um Antwort",
+            "output": case.output,
+            "created": f"2026-{1 + place // 28:02}-{1 + place % 28:02}",
+        }
+        for place, case in enumerate(cases[120:])
+    ]
+    (tmp_path / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    told = call(capsys, "check", "task.yaml", "--alike", "--json")
+    assert told.code == 0, told.err
+    examples, newer = json.loads(told.out)["alike"]
+    assert examples.startswith("A classifier tells the examples from the held-out cases in ")
+    assert newer.startswith("A classifier tells the older half of the held-out cases from the newer half in ")
+    assert newer.endswith("Requests change: let the newest be the held-out cases, and measure again before long.")
+    run = call(capsys, "run", "task.yaml", "--out", "r", "--json", "--no-probes", "--approach", "majority")
+    assert newer in json.loads(run.out)["data"], run.err
+    rows[3]["created"] = "yesterday"
+    (tmp_path / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    refused = call(capsys, "run", "task.yaml", "--out", "r2", "--approach", "majority", "--yes")
+    assert refused.code == 2
+    assert 'holds "yesterday"' in refused.err
 
 
 @pytest.mark.parametrize(("share", "p_value", "says"), [(0.71, 1e-6, "is not like them"), (0.52, 0.3, "does not tell")])

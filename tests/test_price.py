@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import date
+from pathlib import Path
 
 import pytest
+import yaml
 
 from advisor.hosted import ANSWERS, TOKENS, what_if
+from advisor.stored import Changes
+from benchmarks.contract import BadInput
 from benchmarks.forecast import CHARACTERS_A_TOKEN
-from benchmarks.prices import TokenPrices
+from benchmarks.price_table import FILE, endings, last_day, quotes
+from benchmarks.prices import TokenPrices, machine_prices
+from benchmarks.spec import parse_spec, read_prices, read_spec
 from tests.desk import call
 from tests.verdict_cases import evaluation_of, scores_of
 
@@ -66,3 +73,124 @@ def test_a_model_that_no_list_knows_is_bad_input(capsys: pytest.CaptureFixture[s
     done = call(capsys, "price", "nobodys-model-77")
     assert done.code == 2
     assert "no price list knows nobodys-model-77" in done.err
+
+
+# ---------------------------------------------------------------- the small table
+
+
+def test_every_row_has_its_source_and_day() -> None:
+    table = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    rows = [row for part in table.values() for row in part]
+    assert len(rows) > 20
+    for row in rows:
+        assert "http" in row["source"] or "price list" in row["source"]
+        assert date(2025, 1, 1) < row["read"] <= date.today()
+        assert row.get("price", 1) > 0
+
+
+def test_a_gpu_is_found_by_its_words_and_sellers_differ() -> None:
+    found = quotes("h100 sxm")
+    assert [each.price for each in found] == sorted(each.price for each in found)
+    assert found[-1].price > 2 * found[0].price
+    assert quotes("SXM")
+    assert not quotes("h100 pcie sxm")
+    assert not quotes("")
+
+
+@pytest.mark.parametrize(
+    ("model", "last"),
+    [
+        ("gpt-4o-mini", date(2027, 1, 14)),
+        ("gpt-4o-mini-2024-07-18", date(2027, 1, 14)),
+        ("openai/gpt-4o", date(2027, 1, 14)),
+        ("gpt-4o-2024-05-13", date(2026, 10, 23)),
+        ("ft:gpt-4.1-mini-2025-04-14:acme::abc", date(2027, 1, 14)),
+        ("claude-3-7-sonnet-20250219", date(2026, 2, 19)),
+        ("gpt-4o-audio", None),
+        ("smollm2-135m", None),
+    ],
+)
+def test_the_last_day_of_a_model_is_that_of_its_snapshots_and_fine_tunes(model: str, last: date | None) -> None:
+    found = last_day(model)
+    assert (None if found is None else found.last) == last
+
+
+def test_the_command_knows_gpus_training_and_last_days(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    told = call(capsys, "price", "gpt-4o-mini", "a100 sxm")
+    assert told.code == 0, told.err
+    assert "a million training tokens" in told.out
+    assert "RunPod" in told.out
+    assert "an hour" in told.out
+    assert "gpt-4o-mini answers until 2027-01-14 (announced by OpenAI" in told.out
+    document = json.loads(call(capsys, "price", "gpt-4o-mini", "a100 sxm", "--json").out)
+    assert {row["unit"] for row in document["quotes"]} == {"an hour", "a million training tokens"}
+    assert document["last_days"][0]["last"] == "2027-01-14"
+
+
+SPEC = {
+    "name": "t",
+    "instruction": "Do.",
+    "examples": "e.jsonl",
+    "models": [
+        "smollm2-135m",
+        {"name": "ours", "model": "gpt-4o-mini", "endpoint": "https://api.openai.com/v1"},
+        {"name": "near", "endpoint": "http://127.0.0.1:8000/v1"},
+    ],
+}
+
+
+def test_only_models_on_servers_end() -> None:
+    assert list(endings(parse_spec(SPEC).models)) == ["ours"]
+
+
+# ---------------------------------------------------------------- a price list of one's own
+
+
+def test_a_file_of_prices_stands_for_the_section(tmp_path: Path) -> None:
+    (tmp_path / "e.jsonl").write_text('{"input": "a", "output": "b"}\n', encoding="utf-8")
+    (tmp_path / "prices.yaml").write_text(
+        "machine_hour: 0.40\ncurrency: EUR\nmodels:\n  gpt-4o-mini: {input_per_million: 1, output_per_million: 2}\n"
+        "  near: {input_per_million: 3, output_per_million: 4, cached_per_million: 0.5}\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "task.yaml").write_text(yaml.safe_dump({**SPEC, "prices": "prices.yaml"}), encoding="utf-8")
+    prices = machine_prices(read_spec(tmp_path / "task.yaml")[0])
+    assert (prices.machine_hour, prices.currency) == (0.40, "EUR")
+    ours, near = prices.tokens["ours"], prices.tokens["near"]
+    assert ours is not None
+    assert (ours.input, ours.cached, ours.output, ours.currency) == (1.0, 1.0, 2.0, "EUR")
+    assert near is not None, "the server is this machine, and the person has a price for it"
+    assert near.cached == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("machine_hour: -1", "prices.yaml:1: prices.machine_hour is -1; it must be at least 0"),
+        ("machine_our: 1", 'Did you mean "machine_hour"?'),
+        ("models:\n  a: {input_per_million: 1}", 'output_per_million" is missing'),
+    ],
+)
+def test_a_mistake_in_it_is_said_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadInput) as raised:
+        read_prices(path)
+    assert said in str(raised.value)
+
+
+def test_a_report_takes_them_without_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text("machine_hour: 0.40\ncurrency: EUR\n", encoding="utf-8")
+    out = tmp_path / "told"
+    told = call(capsys, "report", "example", "--prices", str(path), "--out", str(out), "--format", "json")
+    assert told.code in (0, 100, 101), told.err
+    facts = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert "EUR" in json.dumps(facts)
+    missing = call(capsys, "report", "example", "--prices", str(tmp_path / "none.yaml"), "--out", str(out))
+    assert missing.code == 2
+    assert "does not exist" in missing.err
+    assert "prices" in Changes.names()

@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 
 from strategies.contract import Case, Fold, Message, Sampling, Task
-from strategies.models import engine
 from strategies.models.grammar import Following
 from strategies.models.local import LocalModel
+from strategies.models.parts import Parts
 from strategies.schemas import answer_schema, common
 from tests import tiny
 
@@ -136,13 +136,13 @@ def test_tokens_that_are_forced_are_those_that_would_have_been_picked(
     sampling = Sampling(schema=answer_schema(given, given.examples))
     prompts = [(Message("user", f"write {number} " * (1 + number)),) for number in range(5)]
     passes: list[int] = []
-    logits = engine.Parts.logits
+    logits = Parts.logits
 
     def counted(self: Any, hidden: Any) -> Any:
         passes.append(len(hidden))
         return logits(self, hidden)
 
-    monkeypatch.setattr(engine.Parts, "logits", counted)
+    monkeypatch.setattr(Parts, "logits", counted)
     quick = {index: each.text for index, each in model.generate(prompts, 90, sampling)}
     few = len(passes)
     passes.clear()

@@ -35,7 +35,7 @@ def scores(calm: int, chatty: int) -> list[float]:
 def decided(limit: float | None, calm: int, chatty: int) -> Recommendation:
     bench = benchmark(limit)
     evaluation = evaluation_of("lora", scores(calm, chatty), seconds=0.2)
-    return recommend([evaluation], [costs(evaluation, bench, MachinePrices())], bench)
+    return recommend([evaluation], [costs(evaluation, bench, MachinePrices())], bench, MachinePrices())
 
 
 def test_a_part_that_is_shown_to_be_too_weak_rules_out() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.similar import clusters, near_pairs, normalised
-from benchmarks.split import cut_folds, cut_heldout, grouped, overlapping, written_down
+from benchmarks.split import alike, cut_folds, cut_heldout, grouped, overlapping, written_down
 from strategies.contract import Case, Fold
 
 WORDS = [
@@ -143,7 +143,20 @@ def test_overlap_tells_equal_from_nearly_equal() -> None:
     heldout = [_case(number) for number in range(20)]
     equal = Case(id="equal", input=heldout[3].input.upper(), output="x")
     near = Case(id="near", input=heldout[4].input + " ok", output="x")
-    assert overlapping([equal, near, _case(99)], heldout) == (frozenset({"equal"}), frozenset({"near"}))
+    reworded = Case(id="reworded", input=" ".join(heldout[5].input.split()[::-1]), output=heldout[5].output)
+    found = overlapping([equal, near, reworded, _case(99)], heldout)
+    assert [found.same, found.near, found.reworded] == [frozenset({name}) for name in ("equal", "near", "reworded")]
+    assert found.all == {"equal", "near", "reworded"}
+    assert found.heldout == {heldout[3].id, heldout[4].id}, "of the reworded ones nothing is left out"
+
+
+def test_reworded_cases_are_alike_where_the_answer_is_too() -> None:
+    texts = ["how can I lock my card", "my card how can I lock", "how can I lock my new card", "how can I lock my door"]
+    cases = [Case(id=str(place), input=text, output="lock") for place, text in enumerate(texts)]
+    assert alike(cases) == [[0, 1, 2], [3]]
+    other = [cases[0], *(Case(id=case.id, input=case.input, output="else") for case in cases[1:])]
+    assert [0] in alike(other)
+    assert alike([Case(id=name, input=name, output="x") for name in ("card lost", "lost card")]) == [[0], [1]]
 
 
 def test_the_parts_are_written_down_by_id() -> None:

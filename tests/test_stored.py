@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,29 @@ def test_another_volume_costs_in_proportion(run: Path) -> None:
     for name, value in monthly(before).items():
         assert monthly(after)[name] == (None if value is None else pytest.approx(3 * value))
     assert after.recommendation.statuses == before.recommendation.statuses
+
+
+def test_it_takes_no_model_and_not_two_seconds(run: Path) -> None:
+    """Of this processor's time, from the start of the interpreter to the report files; a model library alone takes longer."""
+    program = (
+        "import os, sys\n"
+        "from advisor.stored import Changes, reopen\n"
+        "from advisor.cli.outcome import write_reports\n"
+        "from pathlib import Path\n"
+        f"verdict = reopen({str(run)!r}, changes=Changes(volume=77_000, target=0.7, machine_hour=0.5))\n"
+        "write_reports(verdict, Path(sys.argv[1]), ())\n"
+        "slow = {'torch', 'transformers', 'sklearn', 'scipy.stats', 'scipy.optimize'} & set(sys.modules)\n"
+        "print(sorted(slow), sum(os.times()[:2]))\n"
+    )
+    out = run.parent / "told"
+    out.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(out)], capture_output=True, text=True, check=True, timeout=120
+    )
+    slow, _, seconds = done.stdout.strip().rpartition(" ")
+    assert slow == "[]"
+    assert float(seconds) < 6, "under 2 on a machine that does nothing else"
+    assert (out / "report.html").is_file()
 
 
 def test_a_price_of_the_machine_gives_money(run: Path) -> None:

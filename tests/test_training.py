@@ -305,7 +305,7 @@ def test_a_loss_that_is_no_number_is_a_divergence(model: LocalModel, tmp_path: P
 
 def test_weights_that_no_loss_has_seen_must_be_finite(model: LocalModel) -> None:
     """A gradient of the very last step may break them after the last loss was fine."""
-    run = training._Run(adapters.attach(model.base(), RECIPE, 0), RECIPE, 0)
+    run = training._Run(adapters.attach(model.base(), RECIPE, 0), RECIPE, 0, 0.0)
     run.restore_best()
     run.masters.copies[-1][0, 0] = math.inf
     with pytest.raises(Diverged, match="not finite"):

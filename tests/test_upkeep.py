@@ -165,4 +165,7 @@ def test_the_volume_that_changes_the_answer_is_told() -> None:
         prices=MachinePrices(upkeep=Upkeep(facts_months=1)),
     )
     assert found.choice == "retrieval"
-    assert "More than about 100,000 requests a month: lora is the cheapest that meets the target." in found.would_change
+    # Lora costs less from 100,000 on, and beyond the noise of timings where 1.15 (10,000 + 0.1 v) is below 0.85 (10 + 0.2 v).
+    (said,) = (line for line in found.would_change if "requests a month" in line)
+    assert said.startswith("More than about 210,000 requests a month")
+    assert said.endswith("(10,000 now): lora would be preferred.")

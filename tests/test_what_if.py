@@ -178,7 +178,7 @@ def test_no_panel_where_costs_cannot_be_compared_or_limit_who_is_tested() -> Non
 def test_what_is_asked_before_the_run_keeps_its_own_procedure() -> None:
     bakeoff = BAKEOFFS["money"]
     bills = [costs(each, bakeoff.benchmark, bakeoff.prices) for each in bakeoff.evaluations]
-    told = recommend(bakeoff.evaluations, bills, bakeoff.benchmark)
+    told = recommend(bakeoff.evaluations, bills, bakeoff.benchmark, bakeoff.prices)
     panel = shipped(bakeoff)
     words = {"m": "meets", "x": "misses", "?": "undecided"}
     for each in panel.candidates:

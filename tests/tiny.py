@@ -10,13 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.assemble import MetricScore, fingerprint
+from benchmarks.assemble import MetricScore
 from benchmarks.contract import Benchmark
+from benchmarks.fingerprint import fingerprint
 from benchmarks.metrics import load as load_metric
 from benchmarks.models import Models
 from benchmarks.spec_models import ModelSpec
 from benchmarks.split import cut_folds, grouped
-from strategies.contract import Case, Document, Embedder, Kind, LanguageModel, Query, Task, Trial, Usage
+from strategies.contract import Case, Document, Embedder, Kind, LanguageModel, Query, Reranker, Task, Trial, Usage
 from strategies.models.device import Placement
 from strategies.models.local import LocalModel
 
@@ -317,6 +318,7 @@ class Bench:
     folder: Path
     language: LanguageModel | None = None
     embedder: Embedder = field(default_factory=WordHashes)
+    reranker: Reranker | None = None
     seed: int = 0
     tuning_tokens: int = 20_000
     journal: Memory = field(default_factory=Memory)
@@ -339,5 +341,7 @@ class Bench:
 
 def models(folder: Path) -> Models:
     """The models of a run: the tiny model by its folder, as a person would name it, and the word-hash embedder."""
+    from tests.tiny_embedder import trainable
+
     specs = (ModelSpec(name="tiny", folder=str(folder)),)
-    return Models(specs=specs, dtype="float32", _embedder=WordHashes(), _placement=FLOAT32)
+    return Models(specs=specs, dtype="float32", _embedder=trainable(folder.parent), _placement=FLOAT32)

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from strategies.models.embedding import LocalEmbedder
 from tests import tiny
+
+FOLDER = "tiny-embedder"
+
+
+class TrainableHashes(LocalEmbedder):
+    """Embeds as `tiny.WordHashes` does; what is trained is the encoder in its folder, written at first use."""
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        return tiny.WordHashes().embed(texts)
+
+    def _module(self) -> Any:
+        if not self.folder.is_dir():
+            embedder_folder(self.folder.parent)
+        return super()._module()
+
+
+def trainable(place: Path) -> TrainableHashes:
+    known = tiny.WordHashes()
+    return TrainableHashes(name=known.name, folder=place / FOLDER, fingerprint=known.fingerprint)
 
 
 def embedder_folder(place: Path) -> Path:
@@ -17,7 +38,7 @@ def embedder_folder(place: Path) -> Path:
 
     from strategies.models.quiet import quiet
 
-    folder, inner = place / "tiny-embedder", place / "encoder"
+    folder, inner = place / FOLDER, place / "encoder"
     torch.manual_seed(0)
     config: Any = BertConfig
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -25,5 +46,5 @@ def embedder_folder(place: Path) -> Path:
         BertModel(config(vocab_size=300, max_position_embeddings=512, **sizes)).save_pretrained(inner)
         tiny.tokenizer().save_pretrained(inner)
         encoder = Transformer(str(inner))
-        SentenceTransformer(modules=[encoder, Pooling(32)], device="cpu").save(str(folder))
+        SentenceTransformer(modules=[encoder, Pooling(32)], device="cpu").save(str(folder), create_model_card=False)
     return folder

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from advisor.contract import Verdict
+from advisor.contract import Recommendation, Verdict
 from advisor.decide import recommend
 from advisor.economics import costs
 from advisor.story import Extras, tell
@@ -184,8 +184,12 @@ class Bakeoff:
     prices: MachinePrices = field(default_factory=MachinePrices)
     extras: Extras = field(default_factory=Extras)
 
+    def recommended(self) -> Recommendation:
+        bills = [costs(evaluation, self.benchmark, self.prices) for evaluation in self.evaluations]
+        return recommend(self.evaluations, bills, self.benchmark, self.prices)
+
     def told(self) -> Verdict:
         bills = tuple(costs(evaluation, self.benchmark, self.prices) for evaluation in self.evaluations)
-        recommendation = recommend(self.evaluations, bills, self.benchmark)
+        recommendation = recommend(self.evaluations, bills, self.benchmark, self.prices)
         story = tell(recommendation, self.evaluations, bills, self.benchmark, self.extras)
         return Verdict(recommendation=recommendation, evaluations=self.evaluations, costs=bills, story=story)

@@ -8,6 +8,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -117,7 +118,19 @@ def run_command_line(arguments: Sequence[str] | None = None) -> None:
     """Runs the command and exits: 0 met, 100 not met, 101 undecided, 2 bad input, 1 our fault, 130 interrupted, 143 ended."""
     with _ending_orderly():
         code = _code_of(arguments)
+    if code in (INTERRUPTED, TERMINATED):
+        _leave_at_once(code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave_at_once(code: int) -> None:
+    """Where somebody interrupted twice while a server was answering, nobody waits for it any more."""
+    from strategies.models.endpoint import ASKING
+
+    if any(thread.name.startswith(ASKING) for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _code_of(arguments: Sequence[str] | None) -> Any:

@@ -14,8 +14,10 @@ from advisor.cli.shown import document, goal_of, marked, say, shown
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from advisor.comparison import Found
     from benchmarks.assemble import Assembly
     from benchmarks.audit import Lengths
+    from benchmarks.doubts import Doubt
     from benchmarks.findings import Finding
 
 _LABELS_SHOWN = 12
@@ -31,41 +33,112 @@ _LABELS_SHOWN = 12
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the examples whose label a linear head doubts into this CSV; needs the embedding model.",
 )
-def command(task: str, as_json: bool, seed: int, allow_code: bool, doubts: Path | None) -> None:
+@click.option(
+    "--fix",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write sheets to go through and a copy of the task into this folder; again, after filling them in, to apply them.",
+)
+@click.option(
+    "--alike",
+    is_flag=True,
+    help="Say whether examples, held-out cases, older and newer ones and real requests are alike; needs the embedding model.",
+)
+def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) -> None:
     """Check the data of TASK: counts, lengths, labels, mistakes, and whether the target can be decided.
 
-    TASK is the path of a task.yaml or the name of a bundled or public task. Without --doubts no model runs.
+    TASK is the path of a task.yaml or the name of a bundled or public task. Without --doubts, --fix and --alike no model runs.
+
+    With --fix nothing is changed but what you write into the sheets: review.csv lists rows that may be wrong, sample.csv the
+    held-out cases in random order. Label the first hundred of these and the share of wrong labels is known.
     """
     from advisor.comparison import find
 
     found = find(task)
     assembly = found.assembled(seed=seed, allow_code=allow_code)
-    if doubts is not None:
+    if (doubts := more["doubts"]) is not None:
         _doubt(assembly, found.folder, doubts)
+    if (fix := more["fix"]) is not None:
+        _fix(assembly, found, fix)
+    sentences = _alike(assembly, found) if more["alike"] else []
     if as_json:
-        click.echo(document(described(assembly)))
+        click.echo(document(described(assembly) | ({"alike": sentences} if more["alike"] else {})))
         return
     from rich.console import Console
 
     _print(assembly, Console(highlight=False))
+    for sentence in sentences:
+        click.echo(f"\n{sentence}")
+
+
+def _alike(assembly: Assembly, found: Found) -> list[str]:
+    from advisor.alike import told_apart
+    from benchmarks.models import Models
+    from benchmarks.population import FEWEST, apart, sets_to_compare
+
+    models = Models(assembly.spec.models, embedder_spec=assembly.spec.embedder, base=found.folder)
+    compared = sets_to_compare(assembly.benchmark, found.traffic(), assembly.spec)
+    told = {key: apart(names, texts, models.embedder, assembly.parts.seed) for key, (names, texts) in compared.items()}
+    sentences = [told_apart(key, each) for key, each in told.items() if each is not None]
+    if len(sentences) < len(told) or not told:
+        sentences.append(
+            f"There is nothing more to compare: it takes {FEWEST} texts on both sides, of a file of held-out cases, of "
+            "`traffic`, or with a time (`columns: {time: created}`)."
+        )
+    return sentences
 
 
 def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:
     """Only for labels: what else there is to doubt takes a person to read."""
     from advisor.wording import counted
     from benchmarks.contract import BadInput
-    from benchmarks.doubts import doubts, write_sheet
-    from benchmarks.models import Models
+    from benchmarks.doubts import write_doubts
 
-    task, spec = assembly.benchmark.task, assembly.spec
+    task = assembly.benchmark.task
     if task.kind != "classification":
         raise BadInput(f"--doubts looks at labels, and this task is {task.kind}. Leave it out.")
-    models = Models(spec.models, embedder_spec=spec.embedder, base=folder)
-    found = doubts(task.examples, models.embedder, assembly.parts.seed)
-    write_sheet(found, sheet)
+    found = _doubted(assembly, folder)
+    write_doubts(found, sheet)
     say(
         f"{counted(len(found), 'example')} of {len(task.examples):,} may have the wrong label, the most doubtful first in "
         f"{sheet}. Look through them: a label that is often confused with another is doubted too."
+    )
+
+
+def _doubted(assembly: Assembly, folder: Path) -> list[Doubt]:
+    from benchmarks.doubts import doubts
+    from benchmarks.models import Models
+
+    models = Models(assembly.spec.models, embedder_spec=assembly.spec.embedder, base=folder)
+    return doubts(assembly.benchmark.task.examples, models.embedder, assembly.parts.seed)
+
+
+def _fix(assembly: Assembly, found: Found, folder: Path) -> None:
+    """Sheets where there are none, and the copy that they make as they are."""
+    from benchmarks.assemble import load
+    from benchmarks.doubts import TooWeak
+    from benchmarks.lineage import ceiling_says, sample_says
+    from benchmarks.review import REVIEW, SAMPLE
+    from benchmarks.reviewed import review
+
+    def doubted() -> list[Doubt]:
+        try:
+            return _doubted(assembly, found.folder)
+        except TooWeak as error:
+            say(f"Wrong labels cannot be found by a model here: {error}")
+            return []
+
+    made = review(assembly, load(found.spec, found.folder), folder, doubted)
+    lineage, task = made.lineage, assembly.benchmark.task
+    say(
+        f"{folder / REVIEW}: {made.listed:,} rows to look at. Write into `corrected` or `leave out`; else a row stays as it is."
+    )
+    if lineage.relabelled is not None:
+        say(" ".join([sample_says(lineage.relabelled), *ceiling_says(lineage.relabelled, assembly.benchmark.target)]))
+    elif task.labels:
+        say(f"{folder / SAMPLE}: label the first hundred or more, from the top, to know the share of wrong labels.")
+    say(
+        f"The copy: {folder / 'task.yaml'}, of {lineage.examples.says('example')}, of {lineage.heldout.says('held-out case')}. "
+        "Once the sheets are filled in, the same command makes it anew."
     )
 
 

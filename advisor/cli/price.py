@@ -1,51 +1,72 @@
-"""`advisor price`: list prices of hosted models with their source, and what the requests of a run would cost there."""
+"""`advisor price`: list prices of models and machines with their source, and what the requests of a run would cost there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from advisor.cli.report import EXAMPLE
-from advisor.cli.shown import document, marked, say
+from advisor.cli.shown import document, marked, say, shown
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
     from advisor.contract import Verdict
     from advisor.hosted import WhatIf
+    from benchmarks.price_table import LastDay, Quote
     from benchmarks.prices import TokenPrices
 
 
-@click.command(name="price", short_help="Say what hosted models cost.")
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-@click.option("--run", "run", help="Folder of a run, or example: what its requests would cost on each MODEL.")
+@click.command(name="price", short_help="Say what hosted models and GPUs cost.")
+@click.argument("models", nargs=-1, required=True, metavar="NAME...")
+@click.option("--run", "run", help="Folder of a run, or example: what its requests would cost on each model.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
 def command(models: tuple[str, ...], run: str | None, as_json: bool) -> None:
-    """Say what a million tokens of each hosted MODEL cost, and where that is from. Nobody is asked.
+    """Say what a million tokens of a hosted model cost, or an hour of a GPU, and where that is from. Nobody is asked.
 
-    Example: advisor price gpt-4.1-mini --run runs/first
+    NAME is a model as its provider spells it, or a GPU such as h100. Of a model it is also said what training costs and
+    until when it answers, where that is known.
+
+    Examples: advisor price gpt-4.1-mini --run runs/first; advisor price "a100 sxm"
     """
-    prices = [_price(model) for model in models]
+    named = [_named(name) for name in models]
     verdict = None if run is None else _opened(run)
     if as_json:
-        click.echo(document(_document(prices, verdict)))
+        click.echo(document(_document(named, verdict)))
         return
-    _print_prices(prices)
+    if prices := [each.price for each in named if each.price is not None]:
+        _print_prices(prices)
+    _print_quotes([quote for each in named for quote in each.quotes])
+    for each in named:
+        if each.last is not None:
+            click.echo(f"{shown(each.name)} {each.last.says}: {each.last.source}")
     if verdict is not None:
         for price in prices:
             _print_requests(price, verdict)
 
 
-def _price(model: str) -> TokenPrices:
+@dataclass(frozen=True, kw_only=True)
+class _Named:
+    """What is known of one name."""
+
+    name: str
+    price: TokenPrices | None
+    quotes: Sequence[Quote]
+    last: LastDay | None
+
+
+def _named(name: str) -> _Named:
+    from benchmarks.price_table import last_day, quotes
     from benchmarks.prices import token_prices
 
-    found = token_prices(model)
-    if found is None:
+    found = _Named(name=name, price=token_prices(name), quotes=quotes(name), last=last_day(name))
+    if found.price is None and not found.quotes and found.last is None:
         raise BadInput(
-            f"no price list knows {model}. Give a model's name as its provider spells it, or state input_per_million and "
-            "output_per_million with the model in the task spec."
+            f"no price list knows {name}. Give a model's name as its provider spells it or a GPU such as h100, or state "
+            "input_per_million and output_per_million with the model in the task spec."
         )
     return found
 
@@ -72,6 +93,20 @@ def _print_prices(prices: Sequence[TokenPrices]) -> None:
         each = (price.input, price.cached, price.output)
         table.add_row(marked(price.model), *(f"{price.currency} {value:,.4g}" for value in each), marked(price.source))
     Console(highlight=False).print(table)
+
+
+def _print_quotes(quotes: Sequence[Quote]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    for unit in dict.fromkeys(each.unit for each in quotes):
+        table = Table(unit, "USD", "at", "read", "from", box=None, header_style="dim")
+        table.columns[1].justify = "right"
+        for each in (one for one in quotes if one.unit == unit):
+            note = f" ({each.note})" if each.note else ""
+            price = f"{each.price:,.2f}"
+            table.add_row(marked(each.what), price, marked(each.seller + note), f"{each.read}", marked(each.source))
+        Console(highlight=False).print(table)
 
 
 def _print_requests(price: TokenPrices, verdict: Verdict) -> None:
@@ -111,9 +146,11 @@ def _range(each: WhatIf, thousands: float) -> str:
     return f"{each.per_thousand.unit} {money(low)} to {money(high)}"
 
 
-def _document(prices: Sequence[TokenPrices], verdict: Verdict | None) -> dict[str, Any]:
-    """What `--json` prints: prices for a million tokens, and money for 1,000 requests."""
+def _document(named: Sequence[_Named], verdict: Verdict | None) -> dict[str, Any]:
+    """What `--json` prints: prices for a million tokens, quotes, last days, and money for 1,000 requests."""
     from advisor.hosted import what_if
+
+    prices = [each.price for each in named if each.price is not None]
 
     characters = 0.0 if verdict is None else float(verdict.story.facts["answer_characters"])
     told = () if verdict is None else verdict.evaluations
@@ -129,6 +166,12 @@ def _document(prices: Sequence[TokenPrices], verdict: Verdict | None) -> dict[st
                 "source": price.source,
             }
             for price in prices
+        ],
+        "quotes": [vars(quote) | {"read": f"{quote.read}"} for each in named for quote in each.quotes],
+        "last_days": [
+            {"model": each.name, "last": f"{each.last.last}", "source": each.last.source}
+            for each in named
+            if each.last is not None
         ],
         "requests": [
             {

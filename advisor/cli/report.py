@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,11 @@ EXAMPLE = "example"
 @click.option("--horizon-months", type=int, help="For how many months costs are added up.")
 @click.option("--machine-hour", type=float, help="Price of an hour of the machine that ran local models.")
 @click.option(
+    "--prices",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A prices.yaml: what you pay for a machine hour and for the tokens of models.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="Folder for the report. Default: the run's own, or what-if inside it where something is changed.",
@@ -62,7 +68,7 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **
     """
     from advisor.stored import Changes, reopen
 
-    changes = Changes(**{name: given.pop(name) for name in Changes.names()})
+    changes = Changes(**{name: given.pop(name) for name in Changes.names() if name != "prices"}, prices=_prices(given))
     explain, formats, answers = given.pop("explain"), given.pop("formats"), given.pop("answers")
     check_formats(formats)
     say_that_they_are_seen("all" if answers else given["cases"])
@@ -85,6 +91,18 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **
     click.echo(err=True)
     say(f"The {'page' if paths[0].suffix == '.html' else 'report'}: {paths[0]}")
     ctx.exit(code)
+
+
+def _prices(given: dict[str, Any]) -> Mapping[str, Any] | None:
+    from benchmarks.contract import BadInput
+    from benchmarks.spec import read_prices
+
+    path = given.pop("prices")
+    if path is None:
+        return None
+    if not path.is_file():
+        raise BadInput(f"{path} does not exist. Give a file with a line such as `machine_hour: 0.40`.")
+    return read_prices(path)
 
 
 def _write_answers(folder: Path, path: Path | None) -> None:

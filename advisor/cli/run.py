@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ from benchmarks.contract import BadInput
 if TYPE_CHECKING:
     from advisor.comparison import Prepared, Wishes
     from advisor.contract import Verdict
+    from benchmarks.forecast import Forecast
 
 ASK_ABOVE_MINUTES = 60
+_REUSED = "what {} found in searches and trainings is taken over where it is the same"
 
 
 @click.command(name="run", short_help="Compare the approaches and recommend one.")
@@ -46,6 +49,11 @@ ASK_ABOVE_MINUTES = 60
     "--reuse",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Take over searches and trainings of the run in that folder: same examples, other held-out cases or target.",
+)
+@click.option(
+    "--fork",
+    type=click.Path(path_type=Path),
+    help="Go on from the run in that folder with other approaches or another target: what is still valid is not done again.",
 )
 @click.option(
     "--target", type=float, help="Share of cases that must be right, between 0 and 1, in place of the spec's."
@@ -108,6 +116,9 @@ ASK_ABOVE_MINUTES = 60
     type=float,
     help="Money that servers may be paid for the whole run, in the currency of the task's prices; then it stops.",
 )
+@click.option(
+    "--max-hours", type=float, help="Then stop, tell what is measured so far, and leave the rest to --resume."
+)
 @click.option("--probes/--no-probes", default=True, show_default=True, help="Measure consistency and latency.")
 @click.option(
     "--cases",
@@ -147,6 +158,7 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     if dry:
         return
     if minutes > ASK_ABOVE_MINUTES and not given["yes"] and not resume:
+        say(_with_less(prepared))
         if not sys.stdin.isatty():
             raise BadInput(f"the run is expected to take {minutes:.0f} minutes. Add --yes to start it all the same.")
         if not click.confirm("Start?", err=True):
@@ -190,12 +202,14 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "stop_when_decided",
         "economical",
         "max_cost",
+        "max_hours",
         "shard",
         "on",
         "workers",
         "accept_terms",
         "allow_code",
         "reuse",
+        "fork",
     )
     return Wishes(
         **{name: given[name] for name in names},  # type: ignore[arg-type]  # click has checked them
@@ -234,7 +248,8 @@ def _say_before(prepared: Prepared) -> None:
         say(f"note: {seen_before(benchmark.look)}")
     say(f"models: {', '.join(prepared.models.names)} on {prepared.models.placement}")
     if prepared.reuse is not None:
-        say(f"searches and trainings of {prepared.reuse.name} are taken over where they are the same, with their cost")
+        what = "finished work of {} is taken over where it is still valid" if prepared.fork else _REUSED
+        say(what.format(prepared.reuse.name) + ", with its cost")
 
 
 def _says_what_is_missing(prepared: Prepared) -> bool:
@@ -248,15 +263,31 @@ def _says_what_is_missing(prepared: Prepared) -> bool:
     return bool(missing)
 
 
-def _forecast(prepared: Prepared, resume: bool) -> float:
+def _with_less(prepared: Prepared) -> str:
+    """What may be left out of a long run, and how long it then takes."""
+    from advisor.comparison import EFFORTS
+
+    budget = min(EFFORTS.values())
+    least = replace(prepared, options=replace(prepared.options, tuning_tokens=budget, second_seed=False))
+    if least.options == prepared.options:
+        return "less takes fewer --examples, or fewer approaches (--approach)"
+    return f"with --effort quick --no-second-seed: about {max(1, round(_expected(least).minutes))} minutes"
+
+
+def _expected(prepared: Prepared) -> Forecast:
     from benchmarks.forecast import forecast, on_workers
 
     expected = forecast(
         prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.further
     )
     executor = prepared.executor
-    if (workers := executor.workers) is not None and workers > 1:
-        expected = on_workers(expected, workers, prepared.models.placement, here=not executor.elsewhere)
+    if (workers := executor.workers) is None or workers == 1:
+        return expected
+    return on_workers(expected, workers, prepared.models.placement, here=not executor.elsewhere)
+
+
+def _forecast(prepared: Prepared, resume: bool) -> float:
+    expected = _expected(prepared)
     if not expected.fits:
         raise BadInput(expected.sentence + ".")
     say(f"{expected.sentence}{' for the whole; what is finished is not done again' if resume else ''}")

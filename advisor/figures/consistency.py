@@ -38,6 +38,15 @@ def consistency(material: Material) -> Forest | None:
 
 
 def _estimate(candidate: str, check: Agreement) -> Estimate:
-    low, high = wilson(check.right_twice + check.wrong_twice_same, check.pairs)
-    text = f"{percent(check.same)} ({percent(low).split()[0]}-{percent(high).split()[0]})"
-    return Estimate(name=candidate, value=check.same, lower=low, upper=high, text=text)
+    low, high = _interval(check)
+    return Estimate(name=candidate, value=check.same, lower=low, upper=high, text=same(check))
+
+
+def same(check: Agreement) -> str:
+    """The share of the same answers with its 95 % interval: `91 % (84-96)`."""
+    low, high = _interval(check)
+    return f"{percent(check.same)} ({percent(low).split()[0]}-{percent(high).split()[0]})"
+
+
+def _interval(check: Agreement) -> tuple[float, float]:
+    return wilson(check.right_twice + check.wrong_twice_same, check.pairs)

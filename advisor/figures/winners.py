@@ -8,9 +8,8 @@ from dataclasses import replace
 from itertools import groupby, pairwise
 
 from advisor.contract import Amount, Part, Terms, WhatIf
-from advisor.decide import settled
 from advisor.drawn import Cell, Settled, Strip, Table, WinnerMap
-from advisor.economics import Ranking
+from advisor.economics import Ranking, settled
 from advisor.figures.volumes import requests, span, whole
 from advisor.material import Material
 from advisor.wording import NONE, listed

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from strategies.answers import sureness
 from strategies.approaches.copy_nearest import BATCH
 from strategies.contract import (
     Case,
@@ -23,52 +21,17 @@ from strategies.contract import (
     Sampling,
     Strategy,
     Task,
-    Trial,
     Usage,
     Workbench,
 )
 from strategies.fields import ABSENT, FieldPath, columns, is_object, nested, plain
+from strategies.heads import Head, chosen
 from strategies.tagging import Tagger
 
 LABEL: FieldPath = ()
 """In place of a field's path: the label that is the whole answer."""
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverse regularisation, chosen by the selection parts."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """Weights of shape (classes, dimension) and offsets of shape (classes,)."""
-
-    classes: tuple[str, ...]
-    weights: Any
-    offsets: Any
-
-    @classmethod
-    def fit(cls, vectors: Any, wanted: Sequence[str], strength: float) -> Head:
-        import numpy as np
-        from sklearn.linear_model import LogisticRegression
-
-        classes = tuple(sorted(set(wanted)))
-        if len(classes) == 1:
-            return cls(classes, np.zeros((1, vectors.shape[1])), np.zeros(1))
-        numbers = {name: place for place, name in enumerate(classes)}
-        model = LogisticRegression(C=strength, max_iter=2000)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
-            model.fit(vectors, np.array([numbers[name] for name in wanted]))
-        weights, offsets = model.coef_, model.intercept_
-        if len(classes) == 2:
-            weights, offsets = np.vstack([-weights / 2, weights / 2]), np.concatenate([-offsets / 2, offsets / 2])
-        return cls(classes, weights, offsets)
-
-    def probabilities(self, vectors: Any) -> Any:
-        """Array (rows, classes)."""
-        import numpy as np
-
-        marks = vectors @ self.weights.T + self.offsets
-        odds = np.exp(marks - marks.max(1, keepdims=True))
-        return odds / odds.sum(1, keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -95,14 +58,10 @@ class Heads:
                 usage = (Usage(model=self.embedder.name, step="answering", seconds=seconds),)
                 decided = {path: share[row] for path, share in shares.items()}
                 if LABEL in self.heads:
-                    yield query.key, self._label(decided[LABEL], usage)
+                    yield query.key, self.heads[LABEL].label(decided[LABEL], usage)
                 else:
                     found = {path: values[row] for path, values in copied.items()}
                     yield query.key, Prediction(text=self._json(decided, found), usage=usage)
-
-    def _label(self, shares: Any, usage: tuple[Usage, ...]) -> Prediction:
-        spread = {name: float(share) for name, share in zip(self.heads[LABEL].classes, shares, strict=True)}
-        return Prediction(text=max(spread, key=lambda name: spread[name]), probabilities=spread, usage=usage)
 
     def _json(self, decided: Mapping[FieldPath, Any], copied: Mapping[FieldPath, Any]) -> str:
         values = dict(self.rest)
@@ -115,7 +74,7 @@ class Heads:
 
         folder.mkdir(parents=True, exist_ok=True)
         for place, head in enumerate(self.heads.values()):
-            np.save(folder / f"head-{place}.npy", np.hstack([head.weights, head.offsets[:, None]]), allow_pickle=False)
+            np.save(folder / f"head-{place}.npy", head.table, allow_pickle=False)
         for place, tagger in enumerate(self.taggers.values()):
             np.save(folder / f"tagger-{place}.npy", tagger.weights, allow_pickle=False)
         manifest = {
@@ -150,35 +109,14 @@ class LinearHead:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         start = time.perf_counter()
-        looks = {strength: self._looks(task, bench, strength) for strength in STRENGTHS}
-        scores = {strength: sum(row[2] for row in rows) / len(rows) for strength, rows in looks.items()}
-        best = max(STRENGTHS, key=lambda strength: scores[strength])
-        cases = sum(len(fold.selection) for fold in task.folds)
-        for strength, score in scores.items():
-            bench.tried(Trial(approach=self.name, configuration={"C": strength}, score=score, cases=cases, tokens=0))
-        record = {
-            "C": best,
-            "selection_score": scores[best],
-            "selection_cases": cases,
-            "configurations_tried": len(scores),
-            "selection_answers": looks[best],
-        }
-        fitted = self._heads(task.examples, (task.kind, bench.embedder), best, record)
+        on = (task.kind, bench.embedder)
+        options = [{"C": strength} for strength in STRENGTHS]
+        best, record = chosen(
+            self.name, (task, bench), options, lambda cases, option: self._heads(cases, on, option["C"], {})
+        )
+        fitted = self._heads(task.examples, on, best["C"], record)
         bench.record(Usage(model=bench.embedder.name, step="search", seconds=time.perf_counter() - start))
         return fitted
-
-    def _looks(self, task: Task, bench: Workbench, strength: float) -> list[list[Any]]:
-        """[case id, answer, score, how sure] of every selection case."""
-        rows: list[list[Any]] = []
-        for fold in task.folds:
-            fitted = self._heads(fold.train, (task.kind, bench.embedder), strength, {})
-            queries = [Query.of(case.input) for case in fold.selection]
-            found = dict(fitted.answer(queries, Sampling()))
-            for case, query in zip(fold.selection, queries, strict=True):
-                outcome = found[query.key]
-                text = outcome.text if isinstance(outcome, Prediction) else ""
-                rows.append([case.id, text, task.score(case, outcome), sureness(outcome)])
-        return rows
 
     def _heads(
         self, cases: Sequence[Case], on: tuple[str, Embedder], strength: float, record: Mapping[str, Any]
@@ -209,7 +147,7 @@ class LinearHead:
         heads, taggers = {}, {}
         for place, row in enumerate(manifest["heads"]):
             table = np.load(folder / f"head-{place}.npy", allow_pickle=False)
-            heads[tuple(row["path"])] = Head(tuple(row["classes"]), table[:, :-1], table[:, -1])
+            heads[tuple(row["path"])] = Head.from_table(row["classes"], table)
         for place, row in enumerate(manifest["taggers"]):
             weights = np.load(folder / f"tagger-{place}.npy", allow_pickle=False)
             path = tuple(row.pop("path"))

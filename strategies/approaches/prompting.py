@@ -36,9 +36,9 @@ class Prompting:
         return ""
 
     def space(self, task: Task) -> list[Setup]:
-        """Every configuration of the search; with few labels the list of labels in the prompt is a choice too."""
+        """Every configuration of the search; where there are labels, listing them in the prompt is a choice too."""
         forms = list(FORMS)
-        if 0 < len(task.labels) <= 30:
+        if task.labels:
             forms += [replace(FORMS[0], show_labels=True), replace(FORMS[1], show_labels=True)]
         setups = [Setup(form=form) for form in forms]
         picks: Sequence[Literal["random", "balanced"]] = ("random", "balanced") if task.labels else ("random",)
@@ -61,7 +61,8 @@ class Prompting:
         return None
 
     def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
-        return None
+        fitted = load_pipeline(folder, bench)
+        return None if fitted.lists_all else replace(fitted, sources=replace(fitted.sources, cases=task.examples))
 
 
 CANDIDATES: tuple[Strategy, ...] = (Prompting(), Prompting(prefer="cheapest"))

@@ -41,7 +41,9 @@ class Retrieval:
         turns, inline = Form(layout="turns"), Form(layout="inline")
         if not task.documents:
             nearest = Setup(picks="nearest")
-            return spread([replace(nearest, form=form, shots=n) for form in (turns, inline) for n in (1, 3, 5, 8)])
+            setups = [replace(nearest, form=form, shots=n) for form in (turns, inline) for n in (1, 3, 5, 8)]
+            listed = replace(nearest, form=replace(turns, show_labels=True))
+            return spread(setups + [replace(listed, shots=n) for n in (3, 8) if task.labels])
         marked = replace(inline, marked=True)
         bare = Setup(passages=1, mode=mode)
         if task.labels:

@@ -78,7 +78,7 @@ def _former_names() -> Iterator[None]:
 
 
 def prove_effect(base: Any, adapted: Any, prompts: Sequence[Sequence[int]]) -> float:
-    """Largest absolute difference of the next-token logits between two `engine.Parts` over a few prompts.
+    """Largest absolute difference of the next-token logits between two `models.parts.Parts` over a few prompts.
 
     Raises `DeadAdapter` when there is none, or no finite one: such an adapter must not be scored.
     """

@@ -7,9 +7,7 @@ import random
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, cast
-from uuid import uuid4
 
 from strategies.contract import (
     Case,
@@ -25,6 +23,7 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
+from strategies.finetuning.checkpoints import discard
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import Look, content_key, journalled
 from strategies.selection import Kitchen, evidence_of
@@ -233,9 +232,11 @@ class Race:
         except Diverged as error:
             return Look((), (), {"problem": str(error)})
         try:
-            return self._look(replace(pipeline, adapter=training.folder), training, look_at)
+            look = self._look(replace(pipeline, adapter=training.folder), training, look_at)
         finally:
             shutil.rmtree(training.folder, ignore_errors=True)
+        discard(training.folder)
+        return look
 
     def _look(self, tuned: Pipeline, training: Training, look_at: Sequence[Case]) -> Look:
         """What the trained adapter answers on the cases, written and, where that can be done, read off the passages."""
@@ -298,9 +299,10 @@ def rows_of(pipeline: Any, cases: Sequence[Case]) -> list[TrainingRow]:
 def train(
     bench: Workbench, data: tuple[Sequence[TrainingRow], Sequence[TrainingRow]], recipe: Recipe, keep: bool = False
 ) -> Training:
-    """Trains into the run's folder by content. With `keep`, a finished training is taken from the journal."""
+    """Trains into the run's folder by content, and goes on with a training that was cut off. With `keep`, a finished one
+    is taken from the journal; without, the caller discards its checkpoints once it needs the training no more."""
     text = [[[(turn.role, turn.content) for turn in row.prompt], row.answer] for part in data for row in part]
-    key = content_key(["training", text, len(data[0]), asdict(recipe), bench.seed])
+    key = content_key(["training", bench.model.fingerprint, text, len(data[0]), asdict(recipe), bench.seed])
     folder = bench.folder / "adapters" / key[:24]
     known = bench.journal.get(key) if keep else None
     if known is not None and folder.is_dir():
@@ -312,9 +314,8 @@ def train(
             truncated_rows=known["truncated_rows"],
             usage=tuple(Usage(**row) for row in known["usage"]),
         )
-    own = folder.with_name(f"{folder.name}.{uuid4().hex}.partial")
-    training = replace(cast(Trains, bench.model).train(data[0], data[1], recipe, own, bench.seed), folder=folder)
-    _settle(own, folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    training = cast(Trains, bench.model).train(data[0], data[1], recipe, folder, bench.seed)
     if keep:
         bench.journal.put(
             key,
@@ -325,17 +326,8 @@ def train(
                 "usage": [asdict(row) for row in training.usage],
             },
         )
+        discard(folder)
     return training
-
-
-def _settle(own: Path, folder: Path) -> None:
-    """Whole or not at all. Where another worker has trained the same in the meantime, its adapter stays: it may be in use."""
-    try:
-        own.replace(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-        shutil.rmtree(own)
 
 
 def _sample(cases: Sequence[Case], size: int, seed: int) -> list[Case]:

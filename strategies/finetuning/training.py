@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strategies.contract import Diverged, Recipe, Step, Training, TrainingRow, Usage
 from strategies.finetuning import adapters, lowrank
+from strategies.finetuning.checkpoints import Checkpoints, State, discard
+from strategies.finetuning.masters import Masters
+from strategies.models.agreement import close
 from strategies.models.batching import common_prefix
 from strategies.models.blockwise import is_blockwise
 from strategies.models.chat import Chat
-from strategies.models.engine import Parts, close
+from strategies.models.parts import Parts
 
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
@@ -154,56 +159,6 @@ def packs_agree(parts: Parts) -> bool:
             return False
 
 
-@dataclass
-class _Masters:
-    """float32 copies of the adapter's weights, which the optimizer moves; the model computes in its own dtype.
-
-    They lie behind each other in one vector, so that a step of the optimizer is a handful of passes over it.
-    """
-
-    live: list[Any]
-    vector: Any
-    copies: list[Any]
-    """The part of the vector that belongs to each weight, in its shape."""
-    gradients: list[Any]
-
-    @classmethod
-    def of(cls, model: Any) -> _Masters:
-        import torch
-
-        live = [weight for weight in model.parameters() if weight.requires_grad]
-        vector = torch.cat([weight.detach().float().flatten() for weight in live])
-        vector.grad = torch.zeros_like(vector)
-        return cls(live, vector, _parts(vector, live), _parts(vector.grad, live))
-
-    def take_gradients(self) -> None:
-        """Adds the model's gradients to those in float32, and takes them away."""
-        for gradient, weight in zip(self.gradients, self.live, strict=True):
-            if weight.grad is not None:
-                gradient.add_(weight.grad)
-                weight.grad = None
-
-    def publish(self) -> None:
-        import torch
-
-        with torch.no_grad():
-            torch._foreach_copy_(self.live, self.copies)
-
-    def hand_over(self) -> None:
-        """The model's weights become the masters, in float32."""
-        for copy, weight in zip(self.copies, self.live, strict=True):
-            weight.data = copy.detach().clone()
-
-    @property
-    def finite(self) -> bool:
-        return bool(self.vector.isfinite().all())
-
-
-def _parts(vector: Any, like: Sequence[Any]) -> list[Any]:
-    parts = vector.split([weight.numel() for weight in like])
-    return [part.view(weight.shape) for part, weight in zip(parts, like, strict=True)]
-
-
 def train_adapter(
     model: LocalModel,
     data: tuple[Sequence[TrainingRow], Sequence[TrainingRow]],
@@ -213,22 +168,28 @@ def train_adapter(
 ) -> Training:
     """Trains on `data[0]`; with validation rows in `data[1]` keeps the epoch of lowest validation loss.
 
+    The same training, cut off before, goes on where its last checkpoint is. `checkpoints.discard` removes these.
     Raises `Diverged` when a loss is not a finite number.
     """
     import torch
 
     start = time.perf_counter()
     rows, held = ([encode(model.chat, row, recipe.max_tokens) for row in part] for part in data)
+    checkpoints = Checkpoints.beside(folder, _identity(model, (rows, held), recipe, seed))
     base = model.base().to(device=model.placement.device, dtype=getattr(torch, model.placement.dtype))
     module = adapters.attach(base, recipe, seed)
     lowrank.fold(module)
-    run = _Run(module, recipe, seed)
-    run.train(rows, held)
-    run.restore_best()
+    run = _Run(module, recipe, seed, start)
+    try:
+        run.train(rows, held, checkpoints)
+        run.restore_best()
+    except Diverged:
+        discard(folder)
+        raise
     module.float()
     run.masters.hand_over()
     adapters.save(module, folder, (model.name, model.weights_fingerprint))
-    spent = [run.trained.usage(model.name, "training", time.perf_counter() - start - run.validated.seconds)]
+    spent = [run.trained.usage(model.name, "training", run.elapsed - run.validated.seconds)]
     if held:
         spent.append(run.validated.usage(model.name, "search", run.validated.seconds))
     return Training(
@@ -239,6 +200,13 @@ def train_adapter(
         truncated_rows=sum(row.truncated for row in rows),
         usage=tuple(spent),
     )
+
+
+def _identity(model: LocalModel, data: Sequence[Sequence[Encoded]], recipe: Recipe, seed: int) -> str:
+    """A hash of all that a training depends on."""
+    rows = [[[row.ids, row.answer_start] for row in part] for part in data]
+    parts = [model.fingerprint, model.attention, asdict(recipe), seed, rows]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass
@@ -272,12 +240,12 @@ class _Tally:
 class _Run:
     """One training: the optimizer, the schedule, and what was seen on the way."""
 
-    def __init__(self, module: Any, recipe: Recipe, seed: int) -> None:
+    def __init__(self, module: Any, recipe: Recipe, seed: int, start: float) -> None:
         import torch
 
-        self.module, self.recipe = module, recipe
+        self.module, self.recipe, self.start = module, recipe, start
         self.whole = not packs_agree(Parts(module.get_base_model()))
-        self.masters = _Masters.of(module)
+        self.masters = Masters.of(module)
         self.optimizer = torch.optim.AdamW([self.masters.vector], lr=recipe.learning_rate, weight_decay=0.0)
         self.dice = random.Random(seed)
         self.losses: list[float] = []
@@ -285,26 +253,80 @@ class _Run:
         self.best: Any = None
         self.best_epoch = 0
         self.trained, self.validated = _Tally(), _Tally()
+        self.sums = (0.0, 0)
+        """Loss and answer tokens of the batches of this epoch so far."""
+        self.done, self.batch = 0, 0
+        """Batches in all, and in this epoch."""
 
-    def train(self, rows: Sequence[Encoded], held: Sequence[Encoded]) -> None:
+    def train(self, rows: Sequence[Encoded], held: Sequence[Encoded], checkpoints: Checkpoints) -> None:
         steps = math.ceil(len(rows) / self.recipe.batch_size) * self.recipe.epochs
-        done = 0
-        if held:
+        if (state := checkpoints.newest()) is not None:
+            self._go_on_from(state)
+        elif held:
             self._validated(held)
-        for epoch in range(1, self.recipe.epochs + 1):
-            total = count = 0.0
-            self.module.train()
-            for batch in batches(rows, self.recipe.batch_size, self.dice):
-                loss, answers = self._step(batch, self._rate(done, steps))
-                done += 1
-                total, count = total + loss, count + answers
-            self.losses.append(total / count)
-            self.best_epoch = epoch
+        while len(self.losses) < self.recipe.epochs and len(self.losses) - self.best_epoch < PATIENCE:
+            self._epoch(rows, steps, checkpoints)
+            self.best_epoch = len(self.losses)
             if held:
                 self._validated(held)
-                self.best_epoch = min(range(epoch + 1), key=self.validation_losses.__getitem__)
-                if epoch - self.best_epoch >= PATIENCE:
-                    break
+                self.best_epoch = min(range(self.best_epoch + 1), key=self.validation_losses.__getitem__)
+        if checkpoints.due:
+            checkpoints.write(self._state(self.dice.getstate()))
+
+    def _epoch(self, rows: Sequence[Encoded], steps: int, checkpoints: Checkpoints) -> None:
+        """What is left of it."""
+        self.module.train()
+        before = self.dice.getstate()
+        for batch in batches(rows, self.recipe.batch_size, self.dice)[self.batch :]:
+            loss, answers = self._step(batch, self._rate(self.done, steps))
+            self.done, self.batch = self.done + 1, self.batch + 1
+            self.sums = self.sums[0] + loss, self.sums[1] + answers
+            if checkpoints.due:
+                checkpoints.write(self._state(before))
+        self.losses.append(self.sums[0] / self.sums[1])
+        self.sums, self.batch = (0.0, 0), 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of this training, those of earlier processes included."""
+        return time.perf_counter() - self.start
+
+    def _state(self, dice: Any) -> State:
+        """All that is needed to go on; `dice` as they lay when the epoch began."""
+        import torch
+
+        moments = self.optimizer.state[self.masters.vector]
+        tensors = {"weights": self.masters.vector.detach(), "random": torch.get_rng_state(), **moments}
+        if self.masters.vector.is_cuda:
+            tensors["random of the device"] = torch.cuda.get_rng_state()
+        if self.best is not None:
+            tensors["best"] = self.best
+        plain = ("losses", "validation_losses", "best_epoch", "sums", "done", "batch", "elapsed")
+        facts = {name: getattr(self, name) for name in plain}
+        return State(tensors, {**facts, "dice": dice, "tallies": [asdict(self.trained), asdict(self.validated)]})
+
+    def _go_on_from(self, state: State) -> None:
+        import torch
+
+        tensors, facts = dict(state.tensors), dict(state.facts)
+        torch.set_rng_state(tensors.pop("random"))
+        if (device := tensors.pop("random of the device", None)) is not None:
+            torch.cuda.set_rng_state(device)
+        place = self.masters.vector.device
+        with torch.no_grad():
+            self.masters.vector.copy_(tensors.pop("weights"))
+        best = tensors.pop("best", None)
+        self.best = None if best is None else best.to(place)
+        self.optimizer.state[self.masters.vector] = {
+            name: value if name == "step" else value.to(place) for name, value in tensors.items()
+        }
+        self.masters.publish()
+        version, numbers, gauss = facts.pop("dice")
+        self.dice.setstate((version, tuple(numbers), gauss))
+        self.trained, self.validated = (_Tally(**tally) for tally in facts.pop("tallies"))
+        self.sums, self.start = tuple(facts.pop("sums")), self.start - facts.pop("elapsed")
+        for name, value in facts.items():
+            setattr(self, name, value)
 
     def restore_best(self) -> None:
         if self.best is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from strategies.models import measured
+from strategies.models.batching import asked_tokens
 from strategies.models.device import Placement
 from strategies.models.measured import quickest
 
@@ -15,7 +15,6 @@ SIZES = {"cuda": (USUAL, 8192, 16384, 32768), "cpu": (USUAL, 2048, 8192), "mps":
 """What is tried on which kind of device. Beyond these a batch takes memory and gains nothing."""
 WORTH = 1.1
 """How many times as quick another size has to be, token for token, to be taken."""
-VARIABLE = "ADVISOR_BATCH_TOKENS"
 
 
 def batch_tokens(config: Any, placement: Placement) -> int:
@@ -30,14 +29,6 @@ def batch_tokens(config: Any, placement: Placement) -> int:
     if not measured.known(question) and measured.busy():
         return USUAL
     return int(quickest(question, tried, WORTH).choice)
-
-
-def asked_tokens() -> int:
-    """What the variable says, 0 where it says nothing. Raises `ValueError` where that is no whole number from 1 on."""
-    asked = os.environ.get(VARIABLE, "")
-    if asked and not (asked.isdecimal() and int(asked) > 0):
-        raise ValueError(f"{VARIABLE} is {asked!r}; it is a whole number from 1 on.")
-    return int(asked or 0)
 
 
 def ways(config: Any, placement: Placement) -> tuple[str, Mapping[str, Callable[[], Any]]]:

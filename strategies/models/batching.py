@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from strategies.models.grammar import Grammar
 
 Ids = Sequence[int]
+VARIABLE = "ADVISOR_BATCH_TOKENS"
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,11 @@ def plan_batches(lengths: Sequence[int], extra: int, tokens: int) -> list[tuple[
             rows = []
         rows.append(index)
     return [*batches, tuple(rows)] if rows else batches
+
+
+def asked_tokens() -> int:
+    """What the variable says, 0 where it says nothing. Raises `ValueError` where that is no whole number from 1 on."""
+    asked = os.environ.get(VARIABLE, "")
+    if asked and not (asked.isdecimal() and int(asked) > 0):
+        raise ValueError(f"{VARIABLE} is {asked!r}; it is a whole number from 1 on.")
+    return int(asked or 0)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from strategies.models.batching import Ids, common_prefix
 from strategies.models.blockwise import is_blockwise
-
-if TYPE_CHECKING:
-    from strategies.models.engine import Parts
-
+from strategies.models.parts import Parts
 
 LEAST = 32
 """Tokens from which on a beginning is kept for later calls, and from which on a longer one is worth reading for a part."""
@@ -20,15 +17,6 @@ FEWEST = 8
 apart costs a product of its own in every layer of every step."""
 STATES = 500_000_000
 """Bytes of the states of such beginnings that are held at once, about."""
-
-
-@dataclass
-class Memory:
-    """The last beginning that was read, and the last prompt that came alone."""
-
-    ids: tuple[int, ...] = ()
-    cache: Any = None
-    alone: tuple[int, ...] = ()
 
 
 def beginning(parts: Parts, prompts: Sequence[Ids]) -> tuple[Any, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from strategies.models import measured
+from strategies.models.batching import asked_tokens
 from strategies.models.blockwise import asked_for
 from strategies.models.measured import quickest
 
@@ -46,8 +47,6 @@ def choose(device: str | None = None, dtype: str | None = None) -> Placement:
     `device` is cpu, mps, cuda or cuda:N. Raises `ValueError` with a sentence when it is not there.
     """
     asked_device, asked_dtype = device or os.environ.get("ADVISOR_DEVICE"), dtype or os.environ.get("ADVISOR_DTYPE")
-    from strategies.models.batch_size import asked_tokens
-
     if asked_dtype and asked_dtype not in DTYPES:
         raise ValueError(f"dtype is {asked_dtype!r}; allowed are {', '.join(DTYPES)}.")
     available = _available()

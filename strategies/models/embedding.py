@@ -9,8 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from strategies.models.contrastive import Lessons
+
 CHUNK = 4096
 """Texts embedded at once; sentence-transformers sorts them by length inside."""
+COUNTED = 256
+"""Texts whose tokens are counted at once."""
 
 
 @dataclass(kw_only=True)
@@ -29,12 +33,39 @@ class LocalEmbedder:
 
     @cached_property
     def model(self) -> Any:
+        return self._module()
+
+    def _module(self) -> Any:
+        """A fresh copy of the weights."""
         from sentence_transformers import SentenceTransformer
 
         from strategies.models.quiet import quiet
 
         with quiet():
             return SentenceTransformer(str(self.folder), device=self.device)
+
+    def at(self, folder: Path) -> LocalEmbedder:
+        """The embedder that `tuned` wrote into the folder. It remembers no vectors."""
+        weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:20]
+        return LocalEmbedder(
+            name=f"{self.name}, tuned", folder=folder, fingerprint=weights, device=self.device, remember=False
+        )
+
+    def tuned(self, lessons: Lessons, folder: Path, seed: int) -> int:
+        """Trains a copy so that examples of one label lie together, writes it into the folder, returns the tokens read."""
+        from strategies.models import contrastive
+        from strategies.models.quiet import quiet
+
+        module = self._module()
+        tokens = contrastive.train(module, lessons, seed)
+        with quiet():
+            contrastive.save(module, folder)
+        return tokens
+
+    def count(self, texts: Sequence[str]) -> int:
+        """Tokens of the texts, each cut where the embedder stops reading."""
+        parts = (list(texts[first : first + COUNTED]) for first in range(0, len(texts), COUNTED))
+        return sum(int(self.model.preprocess(part)["attention_mask"].sum()) for part in parts)
 
     def embed(self, texts: Sequence[str]) -> Any:
         """float32 array of shape (len(texts), dimension), rows of unit length."""

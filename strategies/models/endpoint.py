@@ -5,22 +5,27 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import logging
 import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
 from strategies.contract import Completion, Place, Prompt, Sampling, Step, Usage
+from strategies.models.outage import Outage
 from strategies.models.retry import Fault, Patience, bounded, understood
 from strategies.models.wheels import ModelUnavailable
 
 BYTES_A_TOKEN = 4
+ASKING = "asking"
+"""How the names of threads begin that wait for a server."""
 _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 """JSON can hold them; no file and no other server takes them."""
 BAD_REQUEST = (400, 422)
@@ -49,6 +54,10 @@ class EndpointModel:
     retries: int = 4
     context_tokens: int = 8192
     """What the server takes; the chat interface has no way to ask."""
+
+    @cached_property
+    def outage(self) -> Outage:
+        return Outage(retries=self.retries)
 
     def __post_init__(self) -> None:
         address = urlsplit(self.base_url)
@@ -109,6 +118,9 @@ class EndpointModel:
         return found or "none"
 
 
+_Asked = Future[Completion]
+
+
 @dataclass(kw_only=True)
 class _Caller:
     """One call of `generate`: its connection, its threads, and what it has learnt about the server."""
@@ -126,21 +138,36 @@ class _Caller:
     """Non-empty: the server refuses everything, for this reason."""
 
     def run(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Completion]]:
+        """Whoever interrupts once still gets the answers that are on their way, since they are paid for; twice, nothing."""
         if not prompts:
             return
-        with _client(self.model) as client, ThreadPoolExecutor(self.model.concurrency) as pool:
-            waiting = iter(enumerate(prompts))
-            running: dict[Future[Completion], int] = {}
+        pool, running = ThreadPoolExecutor(self.model.concurrency, thread_name_prefix=ASKING), dict[_Asked, int]()
+        waits = True
+        with _client(self.model) as client:
             try:
-                while True:
-                    while len(running) < self.model.concurrency and (item := next(waiting, None)) is not None:
-                        running[pool.submit(self.ask, client, item[1])] = item[0]
-                    if not running:
-                        return
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        yield running.pop(future), future.result()
+                asking = iter(enumerate(prompts))
+                yield from self._asked(asking, running, lambda prompt: pool.submit(self.ask, client, prompt))
+            except KeyboardInterrupt:
+                self.stopped.set()
+                said = "interrupted: %d answers that are on their way are waited for; interrupt again to end at once"
+                logging.getLogger(__name__).warning(said, len(running))
+                waits = False
+                yield from ((running.pop(future), future.result()) for future in wait(running).done)
+                raise
             finally:
                 self.stopped.set()
+                pool.shutdown(wait=waits, cancel_futures=True)
+
+    def _asked(
+        self, waiting: Iterator[tuple[int, Prompt]], running: dict[_Asked, int], ask: Callable[[Prompt], _Asked]
+    ) -> Iterator[tuple[int, Completion]]:
+        while True:
+            while len(running) < self.model.concurrency and (item := next(waiting, None)) is not None:
+                running[ask(item[1])] = item[0]
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
 
     def ask(self, client: Any, prompt: Prompt) -> Completion:
         """One prompt, with retries.
@@ -161,6 +188,7 @@ class _Caller:
                 done = self._completion(prompt, answer, time.perf_counter() - started)
                 if in_plain:
                     self.wishes.clear()
+                self.model.outage.answered()
                 return done
             except Exception as error:
                 if (fault := understood(error)) is None:
@@ -178,6 +206,11 @@ class _Caller:
             sentence = self._sentence(fault)
             if fault.hopeless:
                 self.hopeless = sentence
+            outage = self.model.outage.waited(fault, self.stopped)
+            if outage == "waited":
+                continue
+            if outage == "given up":
+                self.hopeless = f"{sentence} It was gone for every question, and is not asked any more."
             if not patience.wait(fault):
                 return self._failed(f"{sentence} {patience.spent()}".strip())
 

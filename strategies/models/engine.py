@@ -1,4 +1,4 @@
-"""Answers many related prompts with one causal model: shared prefixes once, batches by tokens.
+"""Writes answers to many related prompts with one causal model: shared prefixes once, batches by tokens.
 
 Everything goes through the model's own forward and cache. The head runs only at the positions that are wanted, on one
 contiguous matrix (a batched head would copy the whole vocabulary matrix once a row).
@@ -6,93 +6,14 @@ contiguous matrix (a batched head would copy the whole vocabulary matrix once a 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from strategies.models import plain
-from strategies.models.attention import Attention
 from strategies.models.batching import Drawing, Ids, plan_batches
-from strategies.models.beginnings import Memory, beginning, leads, prefix_cache, shares_beginnings, widen
-from strategies.models.trees import LabelTree, TreeReader
+from strategies.models.beginnings import beginning, leads, shares_beginnings, widen
+from strategies.models.parts import Parts
 from strategies.models.writing import bytes_a_token, write
-
-AGREES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
-"""Largest difference to the model's own logits that is rounding, as a share of the largest logit."""
-
-# ---------------------------------------------------------------- the model's parts
-
-
-@dataclass(frozen=True)
-class Parts:
-    """A causal language model taken apart: the decoder (ids -> hidden states) and the head (hidden states -> logits)."""
-
-    model: Any
-    checked: str | None = None
-    """What `unfit` said of the same weights in float32, where rounding cannot be taken for a difference; None: not asked."""
-
-    @property
-    def decoder(self) -> Any:
-        return self.model.get_decoder() if hasattr(self.model, "get_decoder") else self.model.base_model
-
-    @property
-    def device(self) -> Any:
-        return self.model.device
-
-    @cached_property
-    def attention(self) -> Attention:
-        return Attention.of(self.model.config)
-
-    @cached_property
-    def memory(self) -> Memory:
-        return Memory()
-
-    def logits(self, hidden: Any) -> Any:
-        """float32 logits of shape (n, vocabulary) for hidden states of shape (n, width)."""
-        text = self.model.config.get_text_config()
-        logits = self.model.get_output_embeddings()(hidden.contiguous()).float()
-        logits = logits * (getattr(text, "logit_scale", None) or 1.0) / (getattr(text, "logits_scaling", None) or 1.0)
-        cap = getattr(text, "final_logit_softcapping", None)
-        return logits if cap is None else (logits / cap).tanh() * cap
-
-    @cached_property
-    def unfit(self) -> str:
-        """Empty, or why this model is asked in transformers' own way instead: found out by trying, once."""
-        if self.checked is not None:
-            return self.checked
-        kinds = ", ".join(sorted(self.attention.kinds))
-        reason = disagreement(self) if self.attention.known else f"its layers are {kinds}"
-        if reason:
-            name = type(self.model).__name__
-            logging.getLogger(__name__).warning("%s is asked the slow way, by whole passes: %s", name, reason)
-        return reason
-
-
-def disagreement(parts: Parts) -> str:
-    """Empty when masks, shared beginnings and the head give what the model's own forward pass gives on a few tokens."""
-    import torch
-
-    ids = [place % parts.model.config.get_text_config().vocab_size for place in (5, 6, 7, 8)]
-    try:
-        with torch.inference_mode():
-            own = parts.model(input_ids=torch.tensor([ids], device=parts.device), use_cache=False).logits[0, -1].float()
-            tree = LabelTree(tokens=(ids[3],), parents=(0,), depths=(1,), steps=())
-            read = TreeReader(parts, [ids[1:3], ids[2:3]], (prefix_cache(parts, ids[:1]), 1)).read([tree, tree])
-            same = close(parts.logits(read[0, -1:])[0], own, parts.model.dtype)
-    except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        return f"{type(error).__name__}: {error}"
-    return "" if same else "the quick way changes its logits"
-
-
-def close(found: Any, own: Any, dtype: Any) -> bool:
-    """Whether logits differ by no more than rounding in that dtype does."""
-    allowed = AGREES.get(str(dtype).removeprefix("torch."), 1e-3)
-    return float((found - own).abs().max()) <= allowed * max(float(own.abs().max()), 1e-6)
-
-
-# ---------------------------------------------------------------- free answers
 
 
 def generate(

@@ -25,12 +25,14 @@ from strategies.contract import (
     Usage,
 )
 from strategies.models import engine
+from strategies.models.agreement import unfit
 from strategies.models.batch_size import USUAL
 from strategies.models.batching import Drawing
 from strategies.models.blockwise import WAYS, use_blockwise
 from strategies.models.chat import Chat
 from strategies.models.device import Placement, keep_freed_memory
 from strategies.models.grammar import Grammar
+from strategies.models.parts import Parts
 from strategies.models.trees import LabelTree, Rounds, score_rounds
 
 
@@ -73,7 +75,7 @@ class LocalModel:
         return Chat(AutoTokenizer.from_pretrained(self.folder))
 
     @cached_property
-    def parts(self) -> engine.Parts:
+    def parts(self) -> Parts:
         """The model ready to answer, the adapter merged in float32 before the cast to the answering dtype."""
         import torch
 
@@ -82,10 +84,8 @@ class LocalModel:
             from strategies.finetuning.adapters import merged
 
             module = merged(module.float(), self.adapter)
-        checked = engine.Parts(module.eval()).unfit
-        return engine.Parts(
-            module.to(device=self.placement.device, dtype=getattr(torch, self.placement.dtype)), checked
-        )
+        reason = unfit(module.eval())
+        return Parts(module.to(device=self.placement.device, dtype=getattr(torch, self.placement.dtype)), reason)
 
     def base(self) -> Any:
         """A fresh float32 copy of the weights on the CPU."""

@@ -30,6 +30,8 @@ class Fault(Exception):
         self.after_s = after_s
         self.refused_parameter = ""
         self.hopeless = status in {401, 403, 404}
+        self.gone = status in {502, 503, 504} and after_s is None
+        """Nobody was there to answer."""
 
     def refuses(self, parameter: str) -> bool:
         """Whether it is about that parameter of the request, by name; servers say so with several status codes."""
@@ -69,7 +71,7 @@ def bounded(response: Any, seconds: float) -> None:
         for part in parts(chunk_size):
             size += len(part)
             if time.monotonic() > end:
-                raise Fault(message="no answer in time", retry=True)
+                raise _absent("no answer in time")
             if size > LARGEST_ANSWER:
                 raise Fault(message=f"the answer is larger than {LARGEST_ANSWER // 10**6} MB", retry=False)
             yield part
@@ -86,16 +88,22 @@ def understood(error: Exception) -> Fault | None:
     if isinstance(error.__cause__, Fault):
         return error.__cause__
     if isinstance(error, openai.APITimeoutError):
-        return Fault(message="no answer in time", retry=True)
+        return _absent("no answer in time")
     if isinstance(error, openai.APIStatusError):
         return _status_fault(error.status_code, error.message, error.response.headers, error.body)
     if isinstance(error, openai.APIConnectionError):
-        return Fault(message=f"no connection ({error.__cause__ or error})", retry=True)
+        return _absent(f"no connection ({error.__cause__ or error})")
     if isinstance(error, openai.APIResponseValidationError | json.JSONDecodeError | UnicodeDecodeError):
         return Fault(message="the answer is not valid JSON of a chat completion", retry=True)
     if isinstance(error, openai.APIError):
         return Fault(message=error.message, retry=False)
     return None
+
+
+def _absent(message: str) -> Fault:
+    fault = Fault(message=message, retry=True)
+    fault.gone = True
+    return fault
 
 
 def _status_fault(status: int, said: str, headers: Mapping[str, str], body: object) -> Fault:

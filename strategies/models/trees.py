@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from strategies.contract import Ends
 from strategies.models import plain
 from strategies.models.batching import Ids, plan_batches
 from strategies.models.beginnings import beginning, widen
-
-if TYPE_CHECKING:
-    from strategies.models.engine import Parts
+from strategies.models.parts import Parts
 
 
 @dataclass(frozen=True)

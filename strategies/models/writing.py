@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from strategies.models.batching import Drawing, Ids
 from strategies.models.beginnings import Lead
 from strategies.models.flat import FlatCache, Span
+from strategies.models.parts import Parts
 
 if TYPE_CHECKING:
-    from strategies.models.engine import Parts
     from strategies.models.grammar import Following
 
 STATES = 1_500_000_000

@@ -68,32 +68,47 @@ class Renderer:
         """The answer as the model is to write it."""
         return self.words.say(case.output)
 
-    def request(self, text: str, demonstrations: Sequence[Shown] = (), evidence: Sequence[Evidence] = ()) -> Prompt:
-        """Instruction first, demonstrations next, evidence and the input last: requests share their beginning."""
+    def request(
+        self,
+        text: str,
+        demonstrations: Sequence[Shown] = (),
+        evidence: Sequence[Evidence] = (),
+        listed: Sequence[str] | None = None,
+    ) -> Prompt:
+        """Instruction first, demonstrations next, evidence and the input last: requests share their beginning.
+
+        `listed` are the labels that are listed where labels are; None: all of them.
+        """
+        instruction = Message("system", self._instruction(listed))
         if self.form.layout == "inline":
-            return self._inline(text, demonstrations, evidence)
-        turns = [Message("system", self._instruction())]
+            return (instruction, Message("user", self._inline(text, demonstrations, evidence)))
+        turns = [instruction]
         for case, found in demonstrations:
             asked = passages(found) + self._ask(case.input)
             turns += [Message("user", asked), Message("assistant", self.answer(case))]
         turns.append(Message("user", passages(evidence) + self._ask(text)))
         return tuple(turns)
 
-    def _instruction(self) -> str:
+    def listing(self, labels: Sequence[str] | None = None) -> str:
+        """The sentence that lists labels, all where none are given."""
+        words = self.words.words if labels is None else [self.words.say(label) for label in labels]
+        return f"Possible answers: {', '.join(words)}."
+
+    def _instruction(self, listed: Sequence[str] | None) -> str:
         text = self.task.instruction.strip()
         if self.form.show_labels and self.task.labels:
-            text += "\nPossible answers: " + ", ".join(self.words.words) + "."
+            text += f"\n{self.listing(listed)}"
         return text
 
     def _ask(self, text: str) -> str:
         return f"Input: {text}\nOutput:" if self.form.marked else text
 
-    def _inline(self, text: str, demonstrations: Sequence[Shown], evidence: Sequence[Evidence]) -> Prompt:
+    def _inline(self, text: str, demonstrations: Sequence[Shown], evidence: Sequence[Evidence]) -> str:
         blocks = [
             f"{passages(found)}Input: {case.input}\nOutput: {self.answer(case)}" for case, found in demonstrations
         ]
         blocks.append(passages(evidence) + f"Input: {text}\nOutput:")
-        return (Message("system", self._instruction()), Message("user", "\n\n".join(blocks)))
+        return "\n\n".join(blocks)
 
 
 def passages(evidence: Sequence[Evidence]) -> str:

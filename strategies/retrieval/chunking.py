@@ -13,6 +13,10 @@ PASSAGE_WORDS = 130
 """A passage of this many words stays inside the 256 tokens that the default embedder reads."""
 
 
+SENTENCE_END = re.compile(r"(?<=[.!?])[\"'\u2019\u201d)\]]*\s+(?=[^\sa-z])|\n+|(?<=[\u3002\uff01\uff1f])")
+"""Where a sentence ends: at a sign with space behind it, or with its line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """Characters `start` to `end` of a document, which is not copied."""
@@ -45,6 +49,21 @@ def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passa
             first = start + chunk.index(text)
             passages.append(Passage(document, first, first + len(text)))
     return passages
+
+
+def sentences(documents: Sequence[Document]) -> tuple[Passage, ...]:
+    """Each sentence or line of the documents as a passage of its own; what has no letter or digit is left out."""
+    found = []
+    for document in documents:
+        start = 0
+        for end in [*(gap.end() for gap in SENTENCE_END.finditer(document.text)), len(document.text)]:
+            piece = document.text[start:end]
+            text = piece.strip()
+            if re.search(r"[^\W_]", text):
+                first = start + piece.index(text)
+                found.append(Passage(document, first, first + len(text)))
+            start = end
+    return tuple(found)
 
 
 def family(document: Document) -> str:

@@ -1,23 +1,26 @@
-"""Finds passages and examples: FAISS over embeddings, BM25 over words, and the fusion of the two."""
+"""Finds passages and examples: FAISS over embeddings, BM25 over words, the fusion of the two, and a reranker behind it."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from strategies.contract import Document, Embedder, Evidence
+from strategies.contract import Document, Embedder, Evidence, Reranker
 from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, family, heading
 from strategies.retrieval.vectors import vector_index
 
-Mode = Literal["dense", "hybrid"]
+Mode = Literal["dense", "hybrid", "reranked"]
+"""`reranked`: what `hybrid` finds, the first of it in the order of a cross-encoder."""
 RRF = 60
 """Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009)."""
 POOL = 50
 """Passages that each ranking brings to the fusion."""
+RERANKED = 20
+"""Passages that the cross-encoder reads for each text."""
 
 
 _NUMBER = re.compile(r"\d+")
@@ -41,6 +44,7 @@ class PassageIndex:
     embedder: Embedder
     near: Any
     words: Any
+    reranker: Reranker | None = None
 
     @classmethod
     def build(cls, documents: Sequence[Document], embedder: Embedder, words: int = PASSAGE_WORDS) -> PassageIndex:
@@ -60,14 +64,29 @@ class PassageIndex:
         size = min(len(self.passages), max(POOL, k))
         scores, found = self.near.search(self.embedder.embed(texts), size)
         rankings = [found.tolist()]
-        if mode == "hybrid" and self.words is not None:
+        if mode != "dense" and self.words is not None:
             rankings.append(self._by_words(texts, size))
+        orders = [self._current(fuse([ranking[row] for ranking in rankings]), text) for row, text in enumerate(texts)]
+        if mode == "reranked":
+            orders = self._reranked(texts, orders)
         results = []
-        for row in range(len(texts)):
-            order = fuse([ranking[row] for ranking in rankings])
+        for row, order in enumerate(orders):
             similarity = dict(zip(found[row].tolist(), scores[row].tolist(), strict=True))
-            results.append(self._evidence(self._current(order, texts[row]), similarity, k))
+            results.append(self._evidence(order, similarity, k))
         return results
+
+    def _reranked(self, texts: Sequence[str], orders: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Each order with its first passages sorted by the cross-encoder."""
+        if self.reranker is None:
+            raise ValueError("the passages are to be reranked, and there is no reranker")
+        firsts = [order[:RERANKED] for order in orders]
+        pairs = [(text, self.passages[place].text) for text, row in zip(texts, firsts, strict=True) for place in row]
+        marks = iter(self.reranker.relevance(pairs).tolist() if pairs else ())
+        sorted_firsts = [
+            [place for _, place in sorted(((next(marks), place) for place in row), key=lambda pair: -pair[0])]
+            for row in firsts
+        ]
+        return [[*row, *order[RERANKED:]] for row, order in zip(sorted_firsts, orders, strict=True)]
 
     def _by_words(self, texts: Sequence[str], size: int) -> list[list[int]]:
         import bm25s
@@ -115,7 +134,8 @@ class PassageIndex:
         kept = [place for place, passage in enumerate(self.passages) if passage.document_id not in names]
         fresh = cut(documents, words)
         vectors = np.vstack([self.vectors[kept], self.embedder.embed([passage.text for passage in fresh])])
-        return self.of((*(self.passages[place] for place in kept), *fresh), vectors, self.embedder)
+        index = self.of((*(self.passages[place] for place in kept), *fresh), vectors, self.embedder)
+        return replace(index, reranker=self.reranker)
 
     def save(self, folder: Path) -> None:
         import numpy as np

@@ -71,22 +71,25 @@ def main() -> None: ...
 
 @main.command()
 @click.option("--draws", default=2_000, show_default=True, help="Held-out sets for each setting.")
-@click.option("--slow-draws", default=200, show_default=True, help="The same where each has to be resampled or bet on.")
+@click.option("--graded-draws", default=500, show_default=True, help="The same where each score has to be bet on.")
+@click.option("--slow-draws", default=100, show_default=True, help="The same where each has to be resampled.")
+@click.option("--only", multiple=True, help="Pools by name; all without it.")
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the counts go.")
-def run(draws: int, slow_draws: int, rows: Path) -> None:
+def run(draws: int, graded_draws: int, slow_draws: int, only: tuple[str, ...], rows: Path) -> None:
     """Draw every setting that is not in the rows yet."""
     done = {(row["part"], row["key"]) for row in read(rows)}
-    pools = [*from_rows(ROWS), *simulated()]
+    pools = [pool for pool in [*from_rows(ROWS), *simulated()] if not only or pool.name in only]
     with rows.open("a", encoding="utf-8") as file:
-        for setting in settings(pools):
-            if ("look", setting.key) not in done:
-                _write(file, [_one_look(setting, draws, slow_draws)])
         for pool in pools:
             for target in targets(pool) if pool.right_or_wrong else ():
                 setting = Setting(pool, again.SIZES[-1], target)
                 if ("loop", setting.key) not in done:
                     _write(file, [_loops(setting, draws)])
         _write(file, _stopped(pools, done, draws))
+        for setting in settings(pools):
+            if ("look", setting.key) not in done:
+                each = graded_draws if setting.pool.graded else draws
+                _write(file, [_one_look(setting, each, slow_draws)])
 
 
 @main.command(name="curves")
@@ -111,9 +114,7 @@ def _write(file: Any, found: Iterable[Mapping[str, Any]]) -> None:
 
 def _one_look(setting: Setting, draws: int, slow_draws: int) -> dict[str, Any]:
     pool = setting.pool
-    drawn = one_look.draw(
-        pool, setting.size, setting.target, draws if pool.right_or_wrong else slow_draws, setting.seed
-    )
+    drawn = one_look.draw(pool, setting.size, setting.target, draws, setting.seed)
     counts = {}
     for procedure in PROCEDURES:
         part = drawn.first(slow_draws) if procedure in one_look.SLOW else drawn

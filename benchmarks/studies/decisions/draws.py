@@ -63,8 +63,8 @@ def draw(pool: Pool, size: int, target: float, draws: int, seed: int) -> Drawn:
         both = [
             [
                 (
-                    statistics.test_meets(row, groups.tolist(), target),
-                    statistics.test_misses(row, groups.tolist(), target),
+                    statistics.mean_above_target(row, groups, target),
+                    statistics.mean_above_target(1.0 - row, groups, 1.0 - target),
                 )
                 for row in pool.scores[:, each]
             ]
@@ -138,12 +138,13 @@ def walked(p_values: Floats, orders: NDArray[np.intp], level: float = ALPHA) -> 
 
 
 def _by_largest(drawn: Drawn) -> Shown:
-    meets, misses = [], []
-    for cases, codes in zip(drawn.cases, drawn.codes, strict=True):
-        scores = drawn.pool.scores[:, cases]
-        meets.append(max_t(scores, codes, drawn.target, ALPHA)[0])
-        misses.append(max_t(1 - scores, codes, 1 - drawn.target, ALPHA)[0])
-    return np.array(meets), np.array(misses)
+    meets, misses = (np.zeros(drawn.meets.shape, dtype=np.bool_) for _ in range(2))
+    # Draws of as many groups one after another: they share their resamples.
+    for place in sorted(range(len(drawn.cases)), key=lambda place: int(drawn.codes[place].max())):
+        scores, codes = drawn.pool.scores[:, drawn.cases[place]], drawn.codes[place]
+        meets[place] = max_t(scores, codes, drawn.target, ALPHA)[0]
+        misses[place] = max_t(1 - scores, codes, 1 - drawn.target, ALPHA)[0]
+    return meets, misses
 
 
 def verdicts(said: Shown) -> NDArray[np.intp]:

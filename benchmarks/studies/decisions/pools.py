@@ -36,7 +36,12 @@ class Pool:
     @cached_property
     def right_or_wrong(self) -> bool:
         """Whether exact binomial tests hold: scores of 0 and 1, and every case alone."""
-        return self.alone is not None and bool(np.all((self.scores == 0) | (self.scores == 1)))
+        return self.alone is not None and not self.graded
+
+    @property
+    def graded(self) -> bool:
+        """Whether a single score can lie between 0 and 1."""
+        return not np.all((self.scores == 0) | (self.scores == 1))
 
     @cached_property
     def alone(self) -> NDArray[np.intp] | None:

@@ -16,12 +16,24 @@ from typing import Any
 
 import click
 
-from benchmarks.studies.faults_injected import children, kills, misbehaving, paid, report, server, tiny_runs, writes
+from benchmarks.studies.faults_injected import (
+    children,
+    kills,
+    long,
+    misbehaving,
+    paid,
+    report,
+    server,
+    tiny_runs,
+    writes,
+)
 from benchmarks.studies.settings import ROWS, commit
 
 STUDIES = Path(__file__).resolve().parents[1]
 FILE = ROWS / "faults.jsonl.gz"
-PARTS = ("server", "kills", "paid", "writes")
+PARTS = ("server", "kills", "paid", "writes", "long")
+LONG = (100_000, 0.2)
+"""Cases of the long run, and seconds that the server takes for an answer: with eight at once about an hour."""
 Done = set[tuple[str, str]]
 
 
@@ -132,11 +144,19 @@ def _of_writes(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, 
             yield _named("writes", str(number), writes.tries(work, whole, place, number))
 
 
+def _of_long(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
+    cases, pause_s = LONG
+    if ("long", str(cases)) not in done:
+        tiny_runs.load()
+        yield _named("long", str(cases), [long.asked(place, cases, pause_s)])
+
+
 PERFORM: Mapping[str, Callable[[Path, Done, int], Iterator[list[dict[str, Any]]]]] = {
     "server": _of_servers,
     "kills": _of_kills,
     "paid": _of_paid,
     "writes": _of_writes,
+    "long": _of_long,
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.studies.faults_injected.server import Quiet, said
 from strategies.contract import Message, Sampling
-from strategies.models import retry
+from strategies.models import outage, retry
 from strategies.models.endpoint import EndpointModel
 
 QUESTIONS = 16
@@ -146,12 +146,12 @@ def misbehaving(fault: Misbehaviour, lasting: bool) -> Iterator[tuple[str, Count
 
 @contextmanager
 def short_waits() -> Iterator[None]:
-    before = retry.FIRST_WAIT_S
-    retry.FIRST_WAIT_S = SHORT_WAIT_S
+    before = retry.FIRST_WAIT_S, outage.IN_A_ROW
+    retry.FIRST_WAIT_S, outage.IN_A_ROW = SHORT_WAIT_S, 10**9  # The retries of single questions are counted here.
     try:
         yield
     finally:
-        retry.FIRST_WAIT_S = before
+        retry.FIRST_WAIT_S, outage.IN_A_ROW = before
 
 
 def asked(name: str, lasting: bool, questions: int = QUESTIONS) -> dict[str, Any]:

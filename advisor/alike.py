@@ -1,0 +1,20 @@
+"""Whether sets of requests are alike, in a sentence: examples and held-out cases, older and newer ones, real requests."""
+
+from __future__ import annotations
+
+from advisor.wording import percent
+from benchmarks.population import EXAMPLES, POPULATION, TIME, Apart
+
+_MEANS = {
+    POPULATION: "Label some of those requests before you rely on the figures.",
+    EXAMPLES: "What is learnt from the examples may not be what the held-out cases ask for.",
+    TIME: "Requests change: let the newest be the held-out cases, and measure again before long.",
+}
+
+
+def told_apart(key: str, found: Apart) -> str:
+    """What a classifier made of two sets, and what follows where it tells them apart."""
+    share = f"{percent(found.share)} of the texts that it was not shown, where 50 % is chance"
+    if not found.differ:
+        return f"A classifier does not tell {found.one} from {found.other}: it is right in {share}."
+    return f"A classifier tells {found.one} from {found.other} in {share}. {_MEANS[key]}"

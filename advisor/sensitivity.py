@@ -1,0 +1,322 @@
+"""Which price, volume or pace of change would lead to another recommendation, and how far away that is.
+
+The very rule of the decision is asked again with one thing turned up or down at a time, so that what is said here is what
+`advisor report` says where that thing is changed. What was shown of the approaches stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from advisor.amounts import times
+from advisor.contract import Costs
+from advisor.economics import costs, over_limit, rank, settled
+from advisor.wording import digits, listed, money
+from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.prices import MachinePrices, TokenPrices
+
+FURTHEST = 7
+"""Doublings, and halvings, that are looked at: about a hundred times as much or as little."""
+_HALVINGS = 12
+_LONG, _DAYS = 120.0, 30.4
+"""Months after which a change that nobody spoke of is looked for at first, and days a month."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Who would be named, and who would have to be decided about first."""
+
+    safe: str | None
+    unsettled: tuple[str, ...]
+    """By name: their order says nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked again: the candidates of which it is shown that they meet, and those of which nothing is shown."""
+
+    evaluations: Sequence[Evaluation]
+    benchmark: Benchmark
+    prices: MachinePrices
+    meeting: Sequence[str]
+    named: str
+
+    def bills(self, benchmark: Benchmark | None = None, prices: MachinePrices | None = None) -> list[Costs]:
+        return [costs(each, benchmark or self.benchmark, prices or self.prices) for each in self.evaluations]
+
+    def outcome(self, bills: Sequence[Costs]) -> Outcome:
+        """By the rule of the decision; who costs more than the limit is out."""
+        limit = self.benchmark.constraints.cost_per_month
+        within = [bill.candidate for bill in bills if not over_limit(bill, limit)]
+        meeting = [name for name in within if name in self.meeting]
+        undecided = [name for name in within if name not in self.meeting]
+        if not meeting:
+            return Outcome(safe=None, unsettled=tuple(sorted(undecided)))
+        safe, unsettled = settled(meeting, undecided, rank(bills, self.evaluations))
+        return Outcome(safe=safe, unsettled=tuple(sorted(unsettled)))
+
+
+Turned = Callable[[float], Sequence[Costs]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knob:
+    """One thing that may be more or less than it is. `turned` gives the bills at a multiple of it."""
+
+    noun: str
+    turned: Turned
+    says: Callable[[float], str]
+    """How a sentence begins that speaks of that multiple, above 1 of more and below 1 of less."""
+    furthest: int = FURTHEST
+    down: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """The nearest multiple of one thing, on one side, at which the outcome is another one."""
+
+    knob: Knob
+    factor: float
+    then: Outcome
+
+
+def flips(question: Question) -> tuple[list[Flip], list[Knob]]:
+    """What leads to another outcome, and what does not within a hundred times as much or as little."""
+    now = question.outcome(question.bills())
+    found: list[Flip] = []
+    steady: list[Knob] = []
+    for knob in _knobs(question):
+        near = [flip for up in (True, False) if (flip := _flip(question, knob, now, up)) is not None]
+        found += near
+        steady += [] if near else [knob]
+    return found, steady
+
+
+def what_flips_it(question: Question, met: str) -> tuple[str, ...]:
+    """One sentence for each way in which another recommendation is near, then what does not matter. `met`: `meets the
+    target`."""
+    now = question.outcome(question.bills())
+    found, steady = flips(question)
+    told = [f"{flip.knob.says(flip.factor)}: {_then(now, flip.then, met)}" for flip in found]
+    nouns = [knob.noun for knob in steady if knob.down]
+    if nouns:
+        told.append(f"Not {_either(nouns)}: with a hundred times as much or as little {question.named} stays.")
+    return tuple(told)
+
+
+def _flip(question: Question, knob: Knob, now: Outcome, up: bool) -> Flip | None:
+    if not up and not knob.down:
+        return None
+    step = 2.0 if up else 0.5
+    same = 1.0
+    for _ in range(knob.furthest):
+        tried = same * step
+        then = question.outcome(knob.turned(tried))
+        if then != now:
+            return _narrowed(question, knob, now, (same, tried))
+        same = tried
+    return None
+
+
+def _narrowed(question: Question, knob: Knob, now: Outcome, between: tuple[float, float]) -> Flip:
+    same, other = between
+    for _ in range(_HALVINGS):
+        middle = (same * other) ** 0.5
+        same, other = (middle, other) if question.outcome(knob.turned(middle)) == now else (same, middle)
+    return Flip(knob=knob, factor=other, then=question.outcome(knob.turned(other)))
+
+
+def _then(now: Outcome, then: Outcome, met: str) -> str:
+    if then.safe is None:
+        return "nothing that is shown to meet would be within the limit of cost."
+    gained = [name for name in then.unsettled if name not in now.unsettled]
+    if then.safe != now.safe:
+        if not then.unsettled:
+            return f"{then.safe} would be preferred."
+        return f"{then.safe} would be the safe one, and {_whether(then.unsettled, met)}."
+    if gained:
+        return f"{_whether(gained, met)}."
+    gone = [name for name in now.unsettled if name not in then.unsettled]
+    return f"{then.safe} would be preferred to {listed(gone)} in any case."
+
+
+def _either(nouns: Sequence[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    return " or ".join([", ".join(nouns[:-1]), nouns[-1]] if nouns[1:] else nouns)
+
+
+def _whether(names: Sequence[str], met: str) -> str:
+    return f"whether {_either(names)} {met} would have to be decided first"
+
+
+# ---------------------------------------------------------------- what may be turned
+
+
+def _knobs(question: Question) -> Iterator[Knob]:
+    yield _cost_of_named(question)
+    yield from _volume(question)
+    yield from _stated_prices(question)
+    yield from _tokens(question)
+    yield from _change(question)
+
+
+def _cost_of_named(question: Question) -> Knob:
+    bills = question.bills()
+
+    def turned(factor: float) -> list[Costs]:
+        return [
+            replace(bill, ahead=times(bill.ahead, factor), monthly=times(bill.monthly, factor))
+            if bill.candidate == question.named
+            else bill
+            for bill in bills
+        ]
+
+    return Knob(
+        noun=f"what {question.named} costs",
+        turned=turned,
+        says=lambda factor: f"Costs of {question.named} that are {_times(factor)} as high",
+        down=False,
+    )
+
+
+def _volume(question: Question) -> Iterator[Knob]:
+    """Only where something is due at any volume: else all costs change alike."""
+    monthly = [item for bill in question.bills() for item in bill.items if item.when == "monthly"]
+    kept_on = any(bill.at_least is not None for bill in question.bills())
+    limited = question.benchmark.constraints.cost_per_month is not None
+    if not (kept_on or limited or any(not item.by_request for item in monthly)):
+        return
+    volume = question.benchmark.volume
+
+    def says(factor: float) -> str:
+        number = f"about {float(f'{volume * factor:.2g}'):,.0f}"
+        return f"{'More' if factor > 1 else 'Fewer'} than {number} requests a month ({volume:,} now)"
+
+    yield Knob(
+        noun="the volume",
+        turned=lambda factor: question.bills(
+            benchmark=replace(question.benchmark, volume=max(1, round(volume * factor)))
+        ),
+        says=says,
+    )
+
+
+def _stated_prices(question: Question) -> Iterator[Knob]:
+    prices, kept = question.prices, question.prices.upkeep
+    if prices.machine_hour:
+        hour = prices.machine_hour
+        yield Knob(
+            noun="the price of a machine hour",
+            turned=lambda factor: question.bills(prices=replace(prices, machine_hour=hour * factor)),
+            says=lambda factor: f"A machine hour {_side(factor)} {_price(hour, factor, prices.currency)}",
+        )
+    named = (("label_price", "labels", "Labels"), ("hour_price", "hours", "Hours of work"))
+    for key, many, spoken in named:
+        price = getattr(kept, key)
+        if price and getattr(kept, many) and kept.task_months is not None:
+            yield _upkeep_price(question, (key, price, spoken))
+
+
+def _upkeep_price(question: Question, stated: tuple[str, float, str]) -> Knob:
+    key, price, spoken = stated
+    prices = question.prices
+
+    def turned(factor: float) -> list[Costs]:
+        return question.bills(prices=replace(prices, upkeep=replace(prices.upkeep, **{key: price * factor})))
+
+    return Knob(
+        noun=f"the price of {spoken.lower()}",
+        turned=turned,
+        says=lambda factor: f"{spoken} {_side(factor)} {_price(price, factor, prices.currency)} each",
+    )
+
+
+def _tokens(question: Question) -> Iterator[Knob]:
+    asked = {each.model for each in question.evaluations}
+    for name, price in question.prices.tokens.items():
+        if price is not None and name in asked:
+            yield _token_price(question, name, price)
+
+
+def _token_price(question: Question, name: str, price: TokenPrices) -> Knob:
+    prices = question.prices
+
+    def turned(factor: float) -> list[Costs]:
+        other = replace(price, input=price.input * factor, cached=price.cached * factor, output=price.output * factor)
+        return question.bills(prices=replace(prices, tokens={**prices.tokens, name: other}))
+
+    return Knob(
+        noun=f"the price of {name}",
+        turned=turned,
+        says=lambda factor: f"Tokens of {name} at {_times(factor)} their price or {'more' if factor > 1 else 'less'}",
+    )
+
+
+def _change(question: Question) -> Iterator[Knob]:
+    """How often facts and the task change. Where nobody said, from every ten years up to every week is looked at."""
+    task = question.benchmark.task
+    for key, what in (("facts_months", "Facts"), ("task_months", "Labels, style or form")):
+        stated = getattr(question.prices.upkeep, key)
+        if stated is None and key == "facts_months" and task.kind != "qa" and not task.documents:
+            continue
+        knob = _pace(question, (key, what), stated)
+        if stated is not None or question.outcome(knob.turned(1.0)) == question.outcome(question.bills()):
+            yield knob
+
+
+def _pace(question: Question, which: tuple[str, str], stated: float | None) -> Knob:
+    key, what = which
+    prices, months = question.prices, _LONG if stated is None else stated
+
+    def turned(factor: float) -> list[Costs]:
+        return question.bills(prices=replace(prices, upkeep=replace(prices.upkeep, **{key: months / factor})))
+
+    def says(factor: float) -> str:
+        now = "" if stated is None else f" (every {_months(stated)} now)"
+        return f"{what} that change every {_months(months / factor)} or {'more' if factor > 1 else 'less'} often{now}"
+
+    return Knob(
+        noun=f"how often {what[0].lower()}{what[1:]} change",
+        turned=turned,
+        says=says,
+        furthest=FURTHEST if stated is not None else FURTHEST + 2,
+        down=stated is not None,
+    )
+
+
+# ---------------------------------------------------------------- words
+
+
+def _times(factor: float) -> str:
+    return f"{digits(factor)} times"
+
+
+def _side(factor: float) -> str:
+    return "above" if factor > 1 else "below"
+
+
+def _price(now: float, factor: float, currency: str) -> str:
+    return f"{currency} {money(now * factor)} ({money(now)} now)"
+
+
+def _months(months: float) -> str:
+    """`6 months`, `month`, `12 days`, `day`."""
+    if months >= 1.5:
+        return f"{digits(months)} months"
+    days = round(months * _DAYS)
+    return "month" if days >= 25 else f"{days} days" if days > 1 else "day"
+
+
+def question_of(
+    evaluations: Mapping[str, Evaluation], benchmark: Benchmark, prices: MachinePrices, asked: tuple[Sequence[str], ...]
+) -> Question:
+    """`asked`: those that meet, those that may, and the one that is named."""
+    meeting, may, (named,) = asked
+    return Question(
+        evaluations=[evaluations[name] for name in (*meeting, *may)],
+        benchmark=benchmark,
+        prices=prices,
+        meeting=meeting,
+        named=named,
+    )

@@ -1,0 +1,48 @@
+"""Whether an approach changes its answers more often than the task allows: a limit, of which only a proven breach counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from advisor.wording import ceil_percent, counted, plain_percent, start
+from benchmarks.checked import Agreement
+from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.statistics import clopper_pearson_upper
+
+EDITS = "edits"
+"""The check that the limit is for: one harmless edit of each case, so that the pairs are independent."""
+LEVEL = 0.05
+
+
+def too_unsteady(evaluation: Evaluation, benchmark: Benchmark) -> str:
+    """Why the candidate is ruled out; empty where it is not shown to be below the limit."""
+    limit, check = benchmark.constraints.same_at_least, _check(evaluation)
+    if limit is None or check is None or (most := _most(check)) >= limit:
+        return ""
+    return (
+        f"At most {ceil_percent(most, limit)} % of its answers stay the same under harmless edits; the task asks for "
+        f"{plain_percent(limit)}."
+    )
+
+
+def perhaps_too_unsteady(evaluation: Evaluation, benchmark: Benchmark) -> Iterator[str]:
+    """One sentence where the limit is missed and not shown to be, or where nothing was measured."""
+    limit, check = benchmark.constraints.same_at_least, _check(evaluation)
+    if limit is None:
+        return
+    if check is None:
+        yield f"The limit on steady answers was not checked for {evaluation.candidate}: no edits were asked."
+    elif check.same < limit <= _most(check):
+        changed = counted(round(check.pairs * (1 - check.same)), "answer")
+        yield (
+            f"{start(evaluation.candidate)} may be too unsteady: {changed} of {check.pairs:,} changed under harmless edits, "
+            f"which is no proof yet; the task asks that {plain_percent(limit)} stay the same."
+        )
+
+
+def _check(evaluation: Evaluation) -> Agreement | None:
+    return next((each for each in evaluation.agreements if each.name == EDITS and each.pairs), None)
+
+
+def _most(check: Agreement) -> float:
+    return clopper_pearson_upper(round(check.pairs * check.same), check.pairs, LEVEL)

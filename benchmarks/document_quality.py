@@ -1,0 +1,84 @@
+"""What is wrong with documents: two that contradict each other, and questions that are held out and stand in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from benchmarks.findings import Finding, ids, many
+from benchmarks.metrics._words import words
+from benchmarks.similar import near_pairs, normalised
+from strategies.contract import Case, Document
+
+_WORDS_OF_A_QUESTION = 5
+"""Shorter ones stand in a text by chance."""
+
+
+def document_findings(documents: Sequence[Document], heldout: Sequence[Case]) -> Iterator[Finding]:
+    """One finding for each kind of trouble that occurs."""
+    pairs = contradictions(documents)
+    if pairs:
+        yield Finding(
+            kind="contradictory documents",
+            count=len(pairs),
+            examples=tuple(f"{one.id} and {other.id}" for one, other in pairs[:3]),
+            says=f"{many(len(pairs), 'pair', 'pairs')} of documents with one title say nearly the same and differ in some words.",
+            what_to_do="Keep the one that holds, or give both a date: then the newer one is shown. An approach that looks things "
+            "up may find either.",
+        )
+    standing = questions_in(documents, heldout)
+    if standing:
+        cases = many(len(standing), "held-out case stands", "held-out cases stand")
+        yield Finding(
+            kind="questions in documents",
+            count=len(standing),
+            examples=ids(standing),
+            says=f"The input of {cases} word by word in a document.",
+            what_to_do="Take the questions out of the documents, unless real requests stand there too: what looks things up "
+            "finds these more easily.",
+        )
+
+
+def contradictions(documents: Sequence[Document]) -> list[tuple[Document, Document]]:
+    """Pairs of near-duplicates with one title where each has words that the other lacks, and no date says which is newer."""
+    plain = [normalised(document.text) for document in documents]
+    found = []
+    for first, second in near_pairs(plain):
+        one, other = documents[first], documents[second]
+        titled_alike = normalised(one.title) == normalised(other.title)
+        versions = one.date and other.date and one.date != other.date
+        here, there = Counter(words(one.text)), Counter(words(other.text))
+        if titled_alike and not versions and here - there and there - here:
+            found.append((one, other))
+    return found
+
+
+def questions_in(documents: Sequence[Document], cases: Sequence[Case]) -> list[Case]:
+    """Cases whose input stands in a document."""
+    asked = {case.id: normalised(case.input) for case in cases}
+    long = [case for case in cases if len(asked[case.id].split()) >= _WORDS_OF_A_QUESTION]
+    shelf = Shelf(documents, (word for case in long for word in asked[case.id].split()))
+    return [case for case in long if shelf.holds(asked[case.id])]
+
+
+class Shelf:
+    """Documents in which texts made of certain words are looked for."""
+
+    def __init__(self, documents: Sequence[Document], among: Iterable[str]) -> None:
+        self._texts = [f" {normalised(document.title)} {normalised(document.text)} " for document in documents]
+        self._places: dict[str, set[int]] = {word: set() for word in among}
+        for number, text in enumerate(self._texts):
+            for word in self._places.keys() & text.split():
+                self._places[word].add(number)
+
+    def holds(self, text: str, own: Sequence[int] = ()) -> bool:
+        """Whether the normalised text stands in one of the documents of these numbers, or in any where there are none."""
+        if _unspaced(text):
+            return any(text in self._texts[number] for number in own or range(len(self._texts)))
+        among = own or sorted(set.intersection(*(self._places[word] for word in text.split())))
+        return any(f" {text} " in self._texts[number] for number in among)
+
+
+def _unspaced(text: str) -> bool:
+    """True for scripts that put no spaces between words."""
+    return any("\u0e00" <= character <= "\u0eff" or character >= "\u2e80" for character in text)

@@ -1,0 +1,144 @@
+"""Where the data of a task comes from when a person has reviewed it, and which accuracy its held-out labels allow.
+
+The share of wrong labels is known from a random sample that a person labelled once more, and from nothing else. What that
+person found is corrected, so wrong labels are left among the other held-out cases only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from benchmarks.contract import BadInput
+from benchmarks.findings import many
+from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
+from strategies.contract import Case, Document
+
+FILE = "lineage.json"
+FEWEST = 20
+"""Labelled cases from which on a share is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relabelled:
+    """What a person found who labelled `cases` of `of` held-out cases, drawn at random, without seeing their labels."""
+
+    cases: int
+    wrong: int
+    of: int
+
+    @property
+    def share(self) -> tuple[float, float]:
+        """Two-sided 95 % interval of the share of wrong labels (Clopper-Pearson)."""
+        low = clopper_pearson_lower(self.wrong, self.cases, 0.025)
+        return low, clopper_pearson_upper(self.wrong, self.cases, 0.025)
+
+    @property
+    def ceiling(self) -> tuple[float, float]:
+        """What an approach scores that is always right, once the wrong labels of the sample are corrected."""
+        left = (self.of - self.cases) / self.of
+        low, high = self.share
+        return 1 - high * left, 1 - low * left
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What a review changed on one side of the data."""
+
+    rows: int
+    corrected: int
+    left_out: int
+
+    def says(self, side: str) -> str:
+        return f"{many(self.rows, side, f'{side}s')} {self.corrected:,} corrected and {self.left_out:,} left out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """What lies beside a reviewed copy."""
+
+    task: str
+    source: str
+    """Hash of the data that was reviewed."""
+    data: str
+    """Hash of the copy."""
+    examples: Changes
+    heldout: Changes
+    relabelled: Relabelled | None = None
+
+    def write(self, folder: Path) -> None:
+        (folder / FILE).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+
+    def notes(self, now: str, target: float | None) -> tuple[str, ...]:
+        """What a run says of its data, `now` being the hash of that."""
+        later = "" if now == self.data else ", and changed again since"
+        told = [
+            f"data: a copy that was reviewed{later}: of {self.examples.says('example')}, of "
+            f"{self.heldout.says('held-out case')}."
+        ]
+        if self.relabelled is not None:
+            told += [sample_says(self.relabelled), *ceiling_says(self.relabelled, target)]
+        return tuple(told)
+
+
+def read_lineage(folder: Path) -> Lineage | None:
+    """That of the data in the folder of a task; None where nobody reviewed it. Raises `BadInput`."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        found = TypeAdapter(Lineage).validate_json(path.read_bytes(), strict=True)
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if found is None or not _possible(found.relabelled):
+        raise BadInput(
+            f"{FILE} beside the task cannot be read. Write it anew with `advisor check --fix`, or remove it."
+        )
+    return found
+
+
+def _possible(sample: Relabelled | None) -> bool:
+    return sample is None or (0 <= sample.wrong <= sample.cases <= sample.of and sample.cases > 0)
+
+
+def hash_of(examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document]) -> str:
+    """Of what can be learnt or asked, whatever files it came from."""
+    digest = hashlib.sha256()
+    sides = ([[case.id, case.input, *case.accepted] for case in side] for side in (examples, heldout))
+    for part in (*sides, [[each.id, each.title, each.text] for each in documents]):
+        digest.update(json.dumps(part, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()[:20]
+
+
+def sample_says(found: Relabelled) -> str:
+    """The share of wrong labels, or that it cannot be estimated yet."""
+    if found.cases < FEWEST:
+        return (
+            f"The share of wrong labels cannot be estimated: {many(found.cases, 'held-out case was', 'held-out cases were')} "
+            f"labelled once more, and it takes {FEWEST}."
+        )
+    low, high = found.share
+    return (
+        f"Of {found.cases:,} held-out cases drawn at random a person labelled {found.wrong:,} otherwise: {low:.1%} to {high:.1%} "
+        "of the labels may be wrong (95 % interval)."
+    )
+
+
+def ceiling_says(found: Relabelled, target: float | None) -> tuple[str, ...]:
+    """What the labels allow, and what that means for the target; nothing where nothing can be said."""
+    if found.cases < FEWEST:
+        return ()
+    low, high = found.ceiling
+    if low == 1:
+        return ("Every held-out case was labelled once more, so the labels set no ceiling.",)
+    said = f"An approach that is always right would score {low:.1%} to {high:.1%} by these labels."
+    if target is None or target <= low:
+        return (said,)
+    if target > high:
+        return (f"{said} The target of {target:.0%} is above that: correct more held-out labels, or lower it.",)
+    return (f"{said} The target of {target:.0%} may be out of reach for that reason alone.",)

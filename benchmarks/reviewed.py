@@ -1,0 +1,251 @@
+"""The copy of a task's data that a person's review makes: what the sheets say is done, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.assemble import Assembly, Loaded
+from benchmarks.contract import BadInput
+from benchmarks.doubts import Doubt
+from benchmarks.infer import check_objects, check_pattern
+from benchmarks.lineage import Changes, Lineage, Relabelled, hash_of, read_lineage
+from benchmarks.load import read_inputs
+from benchmarks.looks import FILE as LOOKS
+from benchmarks.review import REVIEW, REVIEW_COLUMNS, SAMPLE, SAMPLE_COLUMNS, Material, write_sheets
+from benchmarks.sheets import read_sheet
+from benchmarks.spec import Spec
+from strategies.contract import Case, Document
+
+_YES = frozenset({"x", "yes", "y", "1", "true"})
+_NO = frozenset({"", "no", "n", "0", "false"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reviewed:
+    """The data after the review, and what that changed."""
+
+    examples: tuple[Case, ...]
+    heldout: tuple[Case, ...]
+    lineage: Lineage
+    listed: int
+    """Rows of the review sheet."""
+
+
+def review(assembly: Assembly, data: Loaded, folder: Path, doubted: Callable[[], Sequence[Doubt]]) -> Reviewed:
+    """Writes the sheets that are not in the folder yet, and the copy of the task that they make as they are.
+
+    `doubted` is asked only where there are labels and no sheet yet. Raises `BadInput`.
+    """
+    material = Material.of(assembly, data)
+    must_be_of(folder, hash_of(material.examples, material.heldout, material.documents))
+    fresh = material.labels and not (folder / REVIEW).exists()
+    doubts = doubted() if fresh else ()
+    folder.mkdir(parents=True, exist_ok=True)
+    write_sheets(material, doubts, folder, assembly.parts.seed)
+    made = reviewed(assembly, material, folder)
+    write_copy(made, assembly, material, folder)
+    return made
+
+
+def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
+    """What the sheets in the folder say, applied to the data. Raises `BadInput` with file and line."""
+    sheet = read_sheet(folder / REVIEW, REVIEW_COLUMNS) if _has_rows(folder / REVIEW) else []
+    decisions = _decisions(sheet, material)
+    labelled = _labelled(folder / SAMPLE, material)
+    sides: dict[str, tuple[Case, ...]] = {}
+    changes: dict[str, Changes] = {}
+    for side, cases in material.sides():
+        kept, corrected = [], 0
+        for case in cases:
+            output, out = decisions.get((side, case.id), (case.output, False))
+            if side == "held-out case":
+                output = _agreed(case, output, labelled.get(case.id))
+            if not out:
+                corrected += output != case.output
+                kept.append(_with_output(case, output))
+        sides[side] = tuple(kept)
+        changes[side] = Changes(rows=len(cases), corrected=corrected, left_out=len(cases) - len(kept))
+    _check(assembly.spec, sides)
+    lineage = Lineage(
+        task=assembly.benchmark.task.name,
+        source=hash_of(material.examples, material.heldout, material.documents),
+        data=hash_of(sides["example"], sides["held-out case"], material.documents),
+        examples=changes["example"],
+        heldout=changes["held-out case"],
+        relabelled=_relabelled(labelled, material),
+    )
+    return Reviewed(examples=sides["example"], heldout=sides["held-out case"], lineage=lineage, listed=len(sheet))
+
+
+def must_be_of(folder: Path, source: str) -> None:
+    """Raises `BadInput` where the folder holds something else, or sheets of other data."""
+    known = read_lineage(folder)
+    if known is None and (folder / "task.yaml").exists():
+        raise BadInput(
+            f"{folder.name} holds a task already. Name a folder for the reviewed copy that is not there yet."
+        )
+    if known is not None and known.source != source:
+        raise BadInput(
+            f"the sheets in {folder.name} belong to other data: what the task names was changed since. Name a new folder."
+        )
+
+
+def _has_rows(path: Path) -> bool:
+    """Whether there is anything below the head of the sheet."""
+    return path.is_file() and path.read_text(encoding="utf-8-sig", errors="replace").count("\n") > 1
+
+
+def _decisions(sheet: Sequence[Any], material: Material) -> dict[tuple[str, str], tuple[str, bool]]:
+    """(side, id) -> (output, whether to leave the row out), where a person wrote something."""
+    known: dict[tuple[str, str], Case] = {(side, case.id): case for side, cases in material.sides() for case in cases}
+    found = {}
+    for place, row in sheet:
+        key, where = (row["part"].strip(), row["id"].strip()), f"{REVIEW}, {place}"
+        if key not in known:
+            raise BadInput(f'{where} names the {key[0][:20]} "{key[1][:60]}", which is not there. Put the id back.')
+        corrected, mark = row["corrected"].strip(), row["leave out"].strip().casefold()
+        if mark not in _YES | _NO:
+            raise BadInput(f'{where}: "leave out" holds "{mark[:20]}". Write x to leave the row out, or nothing.')
+        if material.labels and corrected and corrected not in material.labels:
+            raise BadInput(f'{where}: "{corrected[:60]}" is not one of the labels. Write one as the task has it.')
+        if corrected or mark in _YES:
+            found[key] = (corrected or known[key].output, mark in _YES)
+    return found
+
+
+def _labelled(path: Path, material: Material) -> dict[str, str]:
+    """Id -> label, for the held-out cases that a person labelled once more: the first ones of the sheet."""
+    if not material.labels or not path.is_file():
+        return {}
+    known = {case.id for case in material.heldout}
+    found: dict[str, str] = {}
+    gap = ""
+    for place, row in read_sheet(path, SAMPLE_COLUMNS):
+        name, label = row["id"].strip(), row["label"].strip()
+        if name not in known:
+            raise BadInput(f'{SAMPLE}, {place} names the held-out case "{name[:60]}", which is not there. Put it back.')
+        if not label:
+            gap = gap or place
+        elif gap:
+            raise BadInput(
+                f"{SAMPLE}, {gap} has no label and {place} has one. Label from the top without leaving any out: only then they "
+                "are a random sample."
+            )
+        elif label not in material.labels:
+            raise BadInput(f'{SAMPLE}, {place}: "{label[:60]}" is not one of the labels. Write one as the task has it.')
+        else:
+            found[name] = label
+    return found
+
+
+def _agreed(case: Case, output: str, label: str | None) -> str:
+    """The output of a held-out case by both sheets. Raises `BadInput` where they contradict."""
+    if label is None or label in (output, *case.answers):
+        return output
+    if output != case.output:
+        raise BadInput(
+            f'the held-out case "{case.id[:60]}" is "{output[:40]}" in {REVIEW} and "{label[:40]}" in {SAMPLE}. Decide on one.'
+        )
+    return label
+
+
+def _with_output(case: Case, output: str) -> Case:
+    """With another right answer, which none of the old one's is an alternative to."""
+    return case if output == case.output else replace(case, output=output, answers=())
+
+
+def _relabelled(labelled: Mapping[str, str], material: Material) -> Relabelled | None:
+    if not labelled:
+        return None
+    accepted = {case.id: case.accepted for case in material.heldout}
+    wrong = sum(label not in accepted[name] for name, label in labelled.items())
+    return Relabelled(cases=len(labelled), wrong=wrong, of=len(material.heldout))
+
+
+def _check(spec: Spec, sides: Mapping[str, Sequence[Case]]) -> None:
+    for side, cases in sides.items():
+        if not cases:
+            raise BadInput(f"the review leaves no {side}. Keep some.")
+        if spec.kind == "extraction":
+            check_objects(cases, side.capitalize())
+        if spec.pattern is not None:
+            check_pattern(cases, spec.pattern, side.capitalize())
+
+
+# ---------------------------------------------------------------- the folder
+
+
+def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: Path) -> None:
+    """Writes task.yaml, data and lineage into the folder, over an earlier copy; what lies beside the task comes along."""
+    import yaml
+
+    spec, source = assembly.spec, assembly.folder
+    named: dict[str, Any] = {"examples": "examples.jsonl", "heldout": "heldout.jsonl"}
+    named["columns"] = {name: name for name in ("input", "output", "id")}
+    named["columns"] |= {"time": spec.columns.time} if spec.columns.time else {}
+    _write_rows(folder / "examples.jsonl", map(_case_row, found.examples))
+    _write_rows(folder / "heldout.jsonl", map(_case_row, found.heldout))
+    if material.documents:
+        named["documents"] = "documents.jsonl"
+        _write_rows(folder / "documents.jsonl", map(_document_row, material.documents))
+    if spec.traffic:
+        named["traffic"] = "traffic.jsonl"
+        _write_rows(
+            folder / "traffic.jsonl", ({"input": text} for text in read_inputs(source / spec.traffic, spec.columns))
+        )
+    if spec.recorded:
+        named["recorded"] = "recorded.jsonl"
+        shutil.copyfile(source / spec.recorded, folder / "recorded.jsonl")
+    for name in (LOOKS, *_own_code(spec)):
+        if (source / name).is_file() and not (folder / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, folder / name)
+    values = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True) | named
+    values |= _models(spec, source)
+    (folder / "task.yaml").write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    found.lineage.write(folder)
+
+
+def _own_code(spec: Spec) -> tuple[str, ...]:
+    """The file of a person's own metric."""
+    name = spec.metric.name.rpartition(":")[0] if spec.metric is not None else ""
+    return (name,) if name.endswith(".py") and ".." not in Path(name).parts and not Path(name).is_absolute() else ()
+
+
+def _models(spec: Spec, source: Path) -> dict[str, Any]:
+    """Models that lie in folders, by the way to them from anywhere."""
+
+    def placed(given: Any) -> Any:
+        if getattr(given, "folder", None) is None:
+            return given.model_dump(mode="json", exclude_none=True)
+        return {"name": given.name, "folder": str((source / Path(given.folder).expanduser()).resolve())}
+
+    return {"models": [placed(model) for model in spec.models], "embedder": placed(spec.embedder)}
+
+
+def _case_row(case: Case) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": case.id, "input": case.input, "output": case.output}
+    optional = {
+        "answers": list(case.answers),
+        "document_ids": list(case.document_ids),
+        "group": case.group,
+        "metadata": dict(case.metadata),
+    }
+    return {**case.slices, **row, **{name: value for name, value in optional.items() if value}}
+
+
+def _document_row(document: Document) -> dict[str, str]:
+    return {name: value for name, value in vars(document).items() if value}
+
+
+def _write_rows(path: Path, rows: Any) -> None:
+    """Whole or not at all, wherever the machine stops."""
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    partial.replace(path)

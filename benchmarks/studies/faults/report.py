@@ -1,0 +1,197 @@
+"""faults.md from the rows that the study left: what was planted, what of it was found, and what else was named."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from advisor.wording import percent
+from benchmarks.statistics import clopper_pearson_lower
+from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.faults.planting import NEAR, SAME
+
+Rows = Sequence[Mapping[str, Any]]
+GOALS = {"leaks": 0.95, "times": 3.0, "interval": 0.9}
+
+
+def document(rows: Rows) -> str:
+    """The whole file."""
+    parts = [
+        "# Faults in the data, and what is found of them",
+        "Known faults are planted into samples of public and bundled data, and the product's own checks look for them. Written "
+        "by `python -m benchmarks.studies.faults table` from committed rows; `run` makes them, without a language model. What "
+        "stands in the data by nature was counted before anything was planted and is left out of the counts.",
+        *_copies(rows, "leaks", "Held-out cases among the examples"),
+        *_copies(rows, "duplicates", "Examples that stand there twice"),
+        *_worth(_of(rows, "worth")),
+        *_flips(_of(rows, "flips")),
+        *_relabelled(_of(rows, "relabelled")),
+        *_documents(_of(rows, "documents")),
+        "## What is not planted yet",
+        "An adapter without effect, a template that differs between training and use, an over-trained adapter and poisoned "
+        "documents take a language model at length. That an adapter without effect is refused, and a training that diverges, is "
+        "held by tests with tiny models (`tests/test_training.py`).",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _of(rows: Rows, part: str) -> Rows:
+    return [row for row in rows if row["part"] == part]
+
+
+def _copies(rows: Rows, part: str, title: str) -> list[str]:
+    mine = _of(rows, part)
+    if not mine:
+        return []
+    lines = []
+    for task in dict.fromkeys(row["task"] for row in mine):
+        for share in dict.fromkeys(row["share"] for row in mine):
+            chosen = [row for row in mine if (row["task"], row["share"]) == (task, share)]
+            same, near = (_kinds(chosen, kinds) for kinds in (SAME, NEAR))
+            false = sum(row["false"] for row in chosen)
+            right = same[1] + near[1]
+            precision = right / (right + false) if right + false else float("nan")
+            cells = [_share(*same), _share(*near), percent(precision), f"{false:,}", f"{chosen[0]['before']:,}"]
+            lines.append([task, percent(share), *cells])
+    columns = ("data", "planted", "found, the same", "found, nearly the same", "precision", "false", "there before")
+    kinds: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for row in mine:
+        for kind, (planted, found) in row["kinds"].items():
+            kinds[kind][0] += planted
+            kinds[kind][1] += found
+    by_kind = [[kind, f"{counts[0]:,}", _share(*counts)] for kind, counts in kinds.items()]
+    return [
+        f"## {title}",
+        "Half of the copies differ in case, spaces or punctuation, half in one small edit. False: flagged, and neither planted "
+        "nor flagged before.",
+        table(columns, lines, numeric=range(1, 7)),
+        table(("copy", "planted", "found"), by_kind, numeric=(1, 2)),
+        _goal_of_copies(kinds, sum(row["false"] for row in mine)),
+    ]
+
+
+def _goal_of_copies(kinds: Mapping[str, Sequence[int]], false: int) -> str:
+    planted, found = (sum(counts[place] for counts in kinds.values()) for place in (0, 1))
+    recall, precision = found / planted, found / (found + false)
+    reached = min(recall, precision) >= GOALS["leaks"]
+    return (
+        f"In all {percent(recall)} of {planted:,} copies are found, and {percent(precision)} of what is named was planted: the "
+        f"goal of 95 % for both is {'reached' if reached else 'not reached'}. What is missed are edits of short texts, in which "
+        "one word is a fifth of all."
+    )
+
+
+def _kinds(rows: Rows, kinds: Mapping[str, Any]) -> tuple[int, int]:
+    counts = [row["kinds"].get(kind, (0, 0)) for row in rows for kind in kinds]
+    return sum(count[0] for count in counts), sum(count[1] for count in counts)
+
+
+def _share(of: int, found: int) -> str:
+    return percent(found / of) if of else "-"
+
+
+def _worth(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    lines = []
+    for key in dict.fromkeys((row["task"], row["approach"], row["share"]) for row in rows):
+        mine = [row for row in rows if (row["task"], row["approach"], row["share"]) == key]
+        figures = [sum(row[name] for row in mine) / len(mine) for name in ("clean", "left in", "left out")]
+        lines.append([key[0], key[1], percent(key[2]), *map(percent, figures)])
+    columns = ("data", "approach", "leaks among the examples", "clean", "with the leaks", "as the product runs it")
+    flattered = sum(row["left in"] - row["clean"] > 0.02 for row in rows)
+    undone = sum(abs(row["left out"] - row["clean"]) <= 0.02 for row in rows)
+    return [
+        "## What leaks do to a comparison",
+        "Approaches without a language model on 300 held-out cases: fitted on the clean examples, on these with the planted "
+        "leaks, and on what the product leaves of them.",
+        table(columns, lines, numeric=(2, 3, 4, 5)),
+        f"With the leaks {flattered} of {len(rows)} figures are more than 2 points too good; once they are left out {undone} are "
+        "within 2 points of the clean one.",
+    ]
+
+
+def _flips(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    lines, times = [], []
+    for key in dict.fromkeys((row["task"], row["how"], row["share"]) for row in rows):
+        mine = [row for row in rows if (row["task"], row["how"], row["share"]) == key]
+        looked = [row for row in mine if not row.get("weak")]
+        if not looked:
+            lines.append([key[0], key[1], percent(key[2]), *["too weak"] * 4])
+            continue
+        planted = sum(row["planted"] for row in looked)
+        first, found, listed = (sum(row[name] for row in looked) for name in ("first", "found", "listed"))
+        base = planted / sum(row["cases"] for row in looked)
+        times.append(first / planted / base)
+        cells = [f"{listed / len(looked):,.0f}", percent(first / planted), f"{times[-1]:.1f}", percent(found / planted)]
+        lines.append([key[0], key[1], percent(key[2]), *cells])
+    columns = (
+        "data",
+        "wrong label",
+        "planted",
+        "rows listed",
+        "right among the first",
+        "times the base rate",
+        "found in all",
+    )
+    reached = sum(each >= GOALS["times"] for each in times)
+    return [
+        "## Wrong labels: the list of doubts",
+        "As many rows from the top of the list as were planted: which share of these was planted, and how many times as many "
+        "that is as a random choice would hold. Confusable: the label of the nearest example with another one. The labels that "
+        "were wrong before count as right here, so the shares are lower bounds.",
+        table(columns, lines, numeric=range(2, 7)),
+        f"The goal of 3 times the base rate is reached in {reached} of {len(times)} settings. At a base rate of 20 % three times "
+        "it is 60 %, at 33 % all.",
+    ]
+
+
+def _relabelled(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    lines = [
+        [
+            f"{row['of']:,}",
+            f"{row['cases']:,}",
+            percent(row["share"]),
+            percent(row["shares"] / row["draws"]),
+            percent(row["ceilings"] / row["draws"]),
+        ]
+        for row in rows
+    ]
+    lowest = min(clopper_pearson_lower(min(row["shares"], row["ceilings"]), row["draws"], 0.025) for row in rows)
+    columns = (
+        "held-out cases",
+        "labelled once more",
+        "wrong",
+        "interval holds the share",
+        "interval holds the ceiling",
+    )
+    return [
+        "## Wrong labels: the relabelled sample",
+        "Samples drawn from held-out cases of which a share is labelled wrongly, by a person who is always right.",
+        table(columns, lines, numeric=range(5)),
+        f"At the worst the interval holds in {percent(lowest)} of draws (lower 97.5 % bound); the goal is 90 %.",
+    ]
+
+
+def _documents(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    lines = []
+    for key in dict.fromkeys((row["task"], row["share"]) for row in rows):
+        mine = [row for row in rows if (row["task"], row["share"]) == key]
+        planted, found, false = (sum(row[name] for row in mine) for name in ("planted", "found", "false"))
+        cells = [f"{planted:,}", _share(planted, found), f"{false:,}", f"{mine[0]['before']:,}"]
+        lines.append([key[0], percent(key[1]), *cells])
+    return [
+        "## Documents that contradict each other",
+        "Copies of documents under the same title in which one fact, a number or a name, is another (`benchmarks/changed.py`), "
+        "as far as facts can be changed with certainty.",
+        table(("data", "asked for", "planted", "found", "false", "there before"), lines, numeric=range(1, 6)),
+        "The pairs of nq_open_oracle that were there before are true ones: versions of one article at different times, of which "
+        "one names another showrunner, or another order of succession.",
+    ]

@@ -1,0 +1,162 @@
+"""Performs one part: ours in this process, a peer's script in its own environment; both answer the same held-out cases."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from advisor.comparison import EFFORTS, Prepared
+from benchmarks.contract import BadInput, Benchmark
+from benchmarks.studies.peers.arms import Part
+from benchmarks.studies.settings import ROOT
+from benchmarks.studies.speed.environments import python_of
+from benchmarks.work import untuned
+from benchmarks.workbench import Bench, NoJournal
+from strategies.catalog import approaches
+from strategies.contract import Fitted, Prediction, Query, Sampling, Strategy
+from strategies.models.weights import resolve
+from strategies.selection import Kitchen
+
+SCRIPTS = Path(__file__).parent / "scripts"
+DEEPEST = 10
+"""Documents of a search that are kept, of passages that may be of the same one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What one part gave: a text, or ids of documents, for each held-out case in their order, and how."""
+
+    answers: Sequence[str] = ()
+    found: Sequence[Sequence[str]] = ()
+    seconds: Mapping[str, float]
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where parts are performed: the prepared task, and where the peers' environments lie."""
+
+    prepared: Prepared
+    environments: Path
+
+    @property
+    def benchmark(self) -> Benchmark:
+        return self.prepared.assembly.benchmark
+
+
+def performed(part: Part, place: Place, without: Sequence[str] = ()) -> Found:
+    """Raises `BadInput` where a peer cannot be installed or fails. `without` names approaches of ours to leave out."""
+    if part.arm.peer is not None:
+        return _by_peer(part, place)
+    return _searched(place) if part.arm.family is None else _by_ours(part, place, without)
+
+
+# ---------------------------------------------------------------- peers
+
+
+def work_of(part: Part, place: Place) -> dict[str, Any]:
+    """What a peer may know: no answer of a held-out case."""
+    task, placement = place.benchmark.task, place.prepared.models.placement
+    return {
+        "seed": part.seed,
+        "threads": placement.threads,
+        "embedder": str(resolve(place.prepared.models.embedder_spec.name).folder),
+        "instruction": task.instruction,
+        "labels": list(task.labels),
+        "examples": [
+            {"input": case.input, "output": case.output, "document_ids": list(case.document_ids)}
+            for case in task.examples
+        ],
+        "heldout": [{"input": case.input} for case in place.benchmark.heldout],
+        "documents": [{"id": each.id, "title": each.title, "text": each.text} for each in task.documents],
+    }
+
+
+def _by_peer(part: Part, place: Place) -> Found:
+    if part.arm.peer is None:
+        raise ValueError(f"{part.name} has no peer")
+    python = python_of(part.arm.peer, place.environments)
+    with tempfile.TemporaryDirectory() as folder:
+        work, found = Path(folder) / "work.json", Path(folder) / "found.json"
+        work.write_text(json.dumps(work_of(part, place), ensure_ascii=False), encoding="utf-8")
+        command = [str(python), str(SCRIPTS / part.arm.script), str(work), str(found)]
+        code = subprocess.run(command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL).returncode
+        if code or not found.is_file():
+            raise BadInput(f"{part.arm.name} ended with exit code {code}; its own words stand above.")
+        return Found(**json.loads(found.read_text(encoding="utf-8")))
+
+
+# ---------------------------------------------------------------- ours
+
+
+def _by_ours(part: Part, place: Place, without: Sequence[str]) -> Found:
+    """Every approach of the family is fitted; the one that is best on the selection cases answers."""
+    task, start = place.benchmark.task, time.perf_counter()
+    family = [each for each in approaches() if each.family == part.arm.family and each.name not in without]
+    suited = [each for each in family if not each.unsuitable(task)]
+    with tempfile.TemporaryDirectory() as folder:
+        fits: dict[str, tuple[Fitted, float]] = {}
+        for strategy in suited:
+            bench = _bench(part, place, strategy, Path(folder))
+            fitted = strategy.fit(task, bench)
+            known = dict(fitted.describe())
+            chosen = known if "selection_score" in known else untuned(strategy, task, bench)
+            fits[strategy.name] = fitted, float(chosen["selection_score"])
+        best = max(fits, key=lambda name: fits[name][1])
+        fitting = time.perf_counter() - start
+        queries = [Query.of(case.input) for case in place.benchmark.heldout]
+        outcomes = dict(fits[best][0].answer(queries, Sampling(seed=part.seed)))
+    texts = [outcomes[query.key] for query in queries]
+    return Found(
+        answers=[outcome.text if isinstance(outcome, Prediction) else "" for outcome in texts],
+        seconds={"fitting": fitting, "answering": time.perf_counter() - start - fitting},
+        settings={"chosen": best, "selection scores": {name: round(score, 4) for name, (_, score) in fits.items()}},
+        versions={},
+    )
+
+
+def _bench(part: Part, place: Place, strategy: Strategy, folder: Path) -> Bench:
+    models = place.prepared.models
+    return Bench(
+        models=models,
+        model_name=models.names[0] if strategy.needs else "",
+        seed=part.seed,
+        tuning_tokens=EFFORTS["standard"],
+        journal=NoJournal(),
+        folder=folder,
+        on_progress=lambda done, total, what: None,
+    )
+
+
+def _searched(place: Place) -> Found:
+    """The passages of our index, by the way to search that our approaches take; no model answers."""
+    task, models, start = place.benchmark.task, place.prepared.models, time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(
+            models=models,
+            model_name="",
+            seed=0,
+            tuning_tokens=0,
+            journal=NoJournal(),
+            folder=Path(folder),
+            on_progress=lambda done, total, what: None,
+        )
+        kitchen = Kitchen(task, bench)
+        mode, index = kitchen.mode(), kitchen.index()
+    if index is None:
+        raise BadInput(f"{task.name} has no documents to search.")
+    fitting = time.perf_counter() - start
+    rows = index.search([case.input for case in place.benchmark.heldout], DEEPEST, mode)
+    return Found(
+        found=[[evidence.document_id for evidence in row] for row in rows],
+        seconds={"fitting": fitting, "answering": time.perf_counter() - start - fitting},
+        settings={"way": mode, "passages": len(index.passages)},
+        versions={},
+    )

@@ -1,0 +1,193 @@
+"""A rung without a language model: the embedder is trained on the examples, then a linear head on its vectors (SetFit's idea)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from strategies.approaches.copy_nearest import BATCH
+from strategies.contract import (
+    Case,
+    DeadAdapter,
+    Family,
+    Fitted,
+    Outcome,
+    Query,
+    Sampling,
+    Strategy,
+    Task,
+    Trial,
+    Usage,
+    Workbench,
+)
+from strategies.heads import Head, looked
+from strategies.models.contrastive import Lessons
+from strategies.models.embedding import LocalEmbedder
+from strategies.search import Look, content_key, journalled
+
+STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+"""Inverse regularisation of the head, chosen by the selection parts; every one is tried on the same trained embedder."""
+EPOCHS, LEARNING_RATE = 8, 5e-5
+"""At most so many epochs: as many as the budget pays for."""
+TRAINED = 2
+"""Tokens of the budget that a token of training counts for."""
+
+
+@dataclass(frozen=True)
+class TunedHead:
+    """A head on the vectors of the trained embedder, which lies in a folder."""
+
+    embedder: LocalEmbedder
+    head: Head
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        for first in range(0, len(queries), BATCH):
+            part = queries[first : first + BATCH]
+            start = time.perf_counter()
+            shares = self.head.probabilities(self.embedder.embed([query.input for query in part]))
+            seconds = (time.perf_counter() - start) / len(part)
+            for query, row in zip(part, shares, strict=True):
+                usage = Usage(model=self.embedder.name, step="answering", seconds=seconds)
+                yield query.key, self.head.label(row, (usage,))
+
+    def save(self, folder: Path) -> None:
+        import numpy as np
+
+        shutil.copytree(self.embedder.folder, folder / "embedder", dirs_exist_ok=True)
+        np.save(folder / "head.npy", self.head.table, allow_pickle=False)
+        manifest = {"classes": self.head.classes, "record": dict(self.record)}
+        (folder / "head.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"embedder": self.embedder.name, **self.record}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastiveHead:
+    """Supervised contrastive training (compare SetFit, arXiv 2209.11055), where embeddings as they are do not tell labels
+    apart: of moods, styles and meanings that are a trade's own."""
+
+    name: ClassVar[str] = "contrastive head"
+    family: ClassVar[Family] = "reference"
+    needs: ClassVar[tuple[type, ...]] = ()
+    simplicity: ClassVar[int] = 3
+
+    def unsuitable(self, task: Task) -> str:
+        return (
+            "" if task.kind == "classification" else "examples are pulled together by their labels, and there are none"
+        )
+
+    def fit(self, task: Task, bench: Workbench) -> Fitted:
+        epochs = self._epochs(task, bench)
+        looks = [self._fold(task, bench, epochs, number) for number in range(len(task.folds))]
+        rows = {strength: [row for look in looks for row in look.notes[str(strength)]] for strength in STRENGTHS}
+        scores = {strength: sum(row[2] for row in found) / len(found) for strength, found in rows.items()}
+        best = max(STRENGTHS, key=scores.__getitem__)
+        for strength, score in scores.items():
+            configuration = {"C": strength, "epochs": epochs}
+            cases, tokens = len(rows[strength]), sum(look.notes["tokens"] for look in looks) // len(STRENGTHS)
+            bench.tried(Trial(approach=self.name, configuration=configuration, score=score, cases=cases, tokens=tokens))
+        record = {
+            "C": best,
+            "epochs": epochs,
+            "examples": len(task.examples),
+            "selection_score": scores[best],
+            "selection_cases": len(rows[best]),
+            "configurations_tried": len(STRENGTHS),
+            "rising": epochs < EPOCHS,
+            "selection_answers": rows[best],
+        }
+        return self._whole(task, bench, record)
+
+    def _epochs(self, task: Task, bench: Workbench) -> int:
+        """As many as the budget pays for on all folds; a token of training counts as two."""
+        folds = [[case.input for case in fold.train] for fold in task.folds]
+        tokens = sum(_trainable(bench).count(texts) for texts in folds)
+        return max(1, min(EPOCHS, int(bench.tuning_tokens / (TRAINED * max(1, tokens)))))
+
+    def _fold(self, task: Task, bench: Workbench, epochs: int, number: int) -> Look:
+        """What each strength answers on the selection part of one fold, after one training on the other part."""
+        fold = task.folds[number]
+        ids = [[case.id for case in each] for each in (fold.train, fold.selection)]
+        part = ("contrastive", bench.embedder.fingerprint, epochs, ids)
+        bench.progress(number, len(task.folds), f"{self.name}: training the embedder")
+        (look,) = journalled(bench, [part], lambda _: [self._measured(task, bench, epochs, number)])
+        for usage in look.usage:
+            bench.record(usage)
+        return look
+
+    def _measured(self, task: Task, bench: Workbench, epochs: int, number: int) -> Look:
+        fold, folder = task.folds[number], bench.folder / "adapters" / f"embedder-fold-{number}"
+        try:
+            embedder, tokens, usage = _trained(bench, (fold.train, epochs), folder)
+            embedder.remember = True  # All heads look at the same vectors.
+            vectors = embedder.embed([case.input for case in fold.train])
+            wanted = [case.output for case in fold.train]
+            heads = {each: TunedHead(embedder, Head.fit(vectors, wanted, each)) for each in STRENGTHS}
+            notes = {str(each): looked(task, number, head) for each, head in heads.items()}
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return Look((), (usage,), {**notes, "tokens": TRAINED * tokens})
+
+    def _whole(self, task: Task, bench: Workbench, record: Mapping[str, Any]) -> TunedHead:
+        """Trained on all examples; taken from the run's folder where that was done before."""
+        inputs = [[case.input, case.output] for case in task.examples]
+        key = content_key(["contrastive", inputs, record["epochs"], bench.seed, bench.embedder.fingerprint])
+        folder, known = bench.folder / "adapters" / key[:24], bench.journal.get(key)
+        if known is None or not folder.is_dir():
+            bench.progress(0, 1, f"{self.name}: training on all {len(inputs)} examples")
+            _, _, usage = _trained(bench, (task.examples, record["epochs"]), folder)
+            known = {"usage": asdict(usage)}
+            bench.journal.put(key, known)
+        bench.record(Usage(**known["usage"]))
+        embedder = _trainable(bench).at(folder)
+        vectors = embedder.embed([case.input for case in task.examples])
+        return TunedHead(embedder, Head.fit(vectors, [case.output for case in task.examples], record["C"]), record)
+
+    def load(self, folder: Path, bench: Workbench) -> TunedHead:
+        import numpy as np
+
+        manifest = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+        table = np.load(folder / "head.npy", allow_pickle=False)
+        embedder = _trainable(bench).at(folder / "embedder")
+        return TunedHead(embedder, Head.from_table(manifest["classes"], table), manifest["record"])
+
+    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        return self._whole(task, bench, self.load(folder, bench).record)
+
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        return self._whole(task, bench, self.load(folder, bench).record)
+
+
+def _trainable(bench: Workbench) -> LocalEmbedder:
+    if not isinstance(bench.embedder, LocalEmbedder):
+        raise DeadAdapter(f"the embedder {bench.embedder.name} cannot be trained here")
+    return bench.embedder
+
+
+def _trained(bench: Workbench, on: tuple[Sequence[Case], int], folder: Path) -> tuple[LocalEmbedder, int, Usage]:
+    """The embedder trained on (cases, epochs) into the folder, which is made anew, the tokens read, and what that cost.
+
+    Tokens of an embedder are none that anybody would be billed for: its cost is its seconds.
+    """
+    (cases, epochs), start = on, time.perf_counter()
+    shutil.rmtree(folder, ignore_errors=True)
+    lessons = Lessons(
+        texts=[case.input for case in cases],
+        labels=[case.output for case in cases],
+        epochs=epochs,
+        learning_rate=LEARNING_RATE,
+    )
+    embedder = _trainable(bench)
+    tokens = embedder.tuned(lessons, folder, bench.seed)
+    seconds = time.perf_counter() - start
+    return embedder.at(folder), tokens, Usage(model=embedder.name, step="training", seconds=seconds)
+
+
+CANDIDATES: tuple[Strategy, ...] = (ContrastiveHead(),)

@@ -1,0 +1,57 @@
+"""float32 copies of an adapter's weights, which the optimizer moves while the model computes in its own number format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Masters:
+    """float32 copies of the adapter's weights, which the optimizer moves; the model computes in its own dtype.
+
+    They lie behind each other in one vector, so that a step of the optimizer is a handful of passes over it.
+    """
+
+    live: list[Any]
+    vector: Any
+    copies: list[Any]
+    """The part of the vector that belongs to each weight, in its shape."""
+    gradients: list[Any]
+
+    @classmethod
+    def of(cls, model: Any) -> Masters:
+        import torch
+
+        live = [weight for weight in model.parameters() if weight.requires_grad]
+        vector = torch.cat([weight.detach().float().flatten() for weight in live])
+        vector.grad = torch.zeros_like(vector)
+        return cls(live, vector, _parts(vector, live), _parts(vector.grad, live))
+
+    def take_gradients(self) -> None:
+        """Adds the model's gradients to those in float32, and takes them away."""
+        for gradient, weight in zip(self.gradients, self.live, strict=True):
+            if weight.grad is not None:
+                gradient.add_(weight.grad)
+                weight.grad = None
+
+    def publish(self) -> None:
+        import torch
+
+        with torch.no_grad():
+            torch._foreach_copy_(self.live, self.copies)
+
+    def hand_over(self) -> None:
+        """The model's weights become the masters, in float32."""
+        for copy, weight in zip(self.copies, self.live, strict=True):
+            weight.data = copy.detach().clone()
+
+    @property
+    def finite(self) -> bool:
+        return bool(self.vector.isfinite().all())
+
+
+def _parts(vector: Any, like: Sequence[Any]) -> list[Any]:
+    parts = vector.split([weight.numel() for weight in like])
+    return [part.view(weight.shape) for part, weight in zip(parts, like, strict=True)]

@@ -1,0 +1,155 @@
+"""The study of faulty data: what is planted is what it is called, counts add up, and the document follows from the rows."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.assemble import Assembly, Loaded, assemble
+from benchmarks.similar import normalised
+from benchmarks.spec import parse_spec
+from benchmarks.studies.faults import __main__ as study
+from benchmarks.studies.faults import detecting, report
+from benchmarks.studies.faults.planting import NEAR, SAME, contradicting, copies, flipped
+from strategies.contract import Case, Document
+from tests import tiny
+
+SPEC = {"name": "x", "instruction": "y", "examples": "z", "heldout": "h", "target": 0.6}
+
+
+def notes(count: int, start: int = 0) -> list[Case]:
+    """Texts that have nothing to do with each other."""
+    dice = random.Random(start)
+    words = [first + last for first in "bdfgklmnprst" for last in ("a", "e", "i", "o", "ur", "en", "ol")]
+    texts = [" ".join("".join(dice.choices(words, k=2)) for _ in range(9)) for _ in range(count)]
+    return [Case(id=f"n{start}-{place}", input=text, output="ab"[place % 2]) for place, text in enumerate(texts)]
+
+
+@cache
+def assembly(task: str = "") -> Assembly:
+    spec = parse_spec({**SPEC, "kind": "classification"})
+    return assemble(spec, data=Loaded(examples=tuple(notes(120)), heldout=tuple(notes(60, start=1000))))
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detecting, "data", assembly)
+
+
+def test_copies_are_the_same_or_nearly_as_they_are_called() -> None:
+    cases = notes(8)
+    for made in (copies(cases, SAME, random.Random(0)), copies(cases, NEAR, random.Random(0))):
+        assert len({case.id for case in made.values()}) == len(cases)
+    same = copies(cases, SAME, random.Random(0))
+    assert [normalised(case.input) for case in same.values()] == [normalised(case.input) for case in cases]
+    near = copies(cases, NEAR, random.Random(0))
+    assert all(
+        normalised(case.input) != normalised(given.input) for case, given in zip(near.values(), cases, strict=True)
+    )
+    assert all(abs(len(case.input) - len(given.input)) < 12 for case, given in zip(near.values(), cases, strict=True))
+
+
+@pytest.mark.parametrize("part", [detecting.leaks, detecting.duplicates])
+def test_planted_copies_are_counted_by_kind_and_found(part: Callable[[str, float, int], detecting.Row]) -> None:
+    found = part("notes", 0.2, 0)
+    assert sum(planted for planted, _ in found["kinds"].values()) == 24
+    assert set(found["kinds"]) == {*SAME, *NEAR}
+    assert sum(seen for _, seen in found["kinds"].values()) >= 23
+    assert (found["false"], found["before"]) == (0, 0)
+
+
+def test_flips_are_as_many_as_asked_for_and_confusable_ones_come_from_the_nearest() -> None:
+    cases = list(tiny.messages(80))
+    wrong, planted = flipped(cases, 0.1, None, random.Random(1))
+    changed = {case.id for case, given in zip(wrong, cases, strict=True) if case.output != given.output}
+    assert changed == planted
+    assert len(planted) == 8
+    vectors = np.eye(3)[[0, 0, 1, 2]] + 0.01
+    few = [Case(id=str(place), input="", output=label) for place, label in enumerate("aabc")]
+    vectors[3] = vectors[0]
+    turned, which = flipped(few, 0.25, vectors, random.Random(0))
+    place = int(next(iter(which)))
+    nearest = {0: "c", 1: "c", 2: turned[2].output, 3: "a"}
+    assert turned[place].output == nearest[place]
+
+
+def test_doubts_are_counted_against_what_was_planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = parse_spec({**SPEC, "kind": "classification"})
+    messages = tiny.messages(260)
+    made = assemble(spec, data=Loaded(examples=messages[:200], heldout=messages[200:]))
+    monkeypatch.setattr(detecting, "data", lambda task: made)
+    embedder = detecting.Remembering(load=tiny.WordHashes)
+    found = detecting.flips("messages", 0.1, 0, embedder, confusable=False)
+    assert found["planted"] == round(0.1 * found["cases"])
+    assert found["first"] <= found["found"] <= found["planted"] <= found["listed"] + 10
+    assert found["first"] / found["planted"] >= 0.3
+    monkeypatch.setattr(detecting, "data", lambda task: assembly())
+    assert detecting.flips("notes", 0.05, 0, embedder, confusable=True)["weak"]
+
+
+def test_contradictions_are_planted_as_other_facts_and_found() -> None:
+    pages = [
+        Document(id=f"d{place}", title=f"Page {place}", text=f"{case.input}. The fee is {200 + place} euros a year.")
+        for place, case in enumerate(notes(30))
+    ]
+    asked = [
+        Case(
+            id=f"q{place}",
+            input=f"What is the fee of page {place}?",
+            output=f"{200 + place}",
+            document_ids=(f"d{place}",),
+        )
+        for place in range(30)
+    ]
+    spec = parse_spec({**SPEC, "kind": "qa", "documents": "d"})
+    made = assemble(spec, data=Loaded(examples=tuple(asked[:15]), heldout=tuple(asked[15:]), documents=tuple(pages)))
+    documents, planted = contradicting(made, 0.2, random.Random(0))
+    assert len(planted) == 6
+    texts = {document.id: document.text for document in documents}
+    assert all(texts[f"planted|{name}"] != texts[name] for name in planted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detecting, "data", lambda task: made)
+        assert detecting.contradicted("pages", 0.2, 0) == {"planted": 6, "found": 6, "false": 0, "before": 0}
+
+
+def test_the_document_follows_from_the_rows(tmp_path: Path) -> None:
+    rows = [
+        {"part": part, "task": "notes", "share": 0.2, "draw": 0, **look("notes", 0.2, 0)}
+        for part, look in (("leaks", detecting.leaks), ("duplicates", detecting.duplicates))
+    ]
+    rows.append(
+        {"part": "relabelled", "share": 0.05, "of": 300, "cases": 100, **detecting.relabelled(0.05, 300, 100, 50)}
+    )
+    figures = {"clean": 0.7, "left in": 0.8, "left out": 0.7}
+    rows.append({"part": "worth", "task": "notes", "share": 0.2, "draw": 0, "approach": "copy nearest", **figures})
+    counts = {"cases": 200, "planted": 20, "listed": 30, "found": 18, "first": 16}
+    rows.append({"part": "flips", "task": "notes", "share": 0.1, "draw": 0, "how": "confusable", **counts})
+    rows.append({"part": "flips", "task": "notes", "share": 0.2, "draw": 0, "how": "confusable", "weak": True})
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = CliRunner().invoke(
+        study.main, ["table", "--rows", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "faults.md")]
+    )
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "faults.md").read_text(encoding="utf-8")
+    assert text == report.document(rows)
+    assert "| notes | confusable | 10 % | 30 | 80 % | 8.0 | 90 % |" in text
+    assert "| notes | confusable | 20 % | too weak |" in text
+    assert "| notes | copy nearest | 20 % | 70 % | 80 % | 70 % |" in text
+    assert "With the leaks 1 of 1 figures are more than 2 points too good" in text
+
+
+def test_what_is_planned_has_names_of_its_own(tmp_path: Path) -> None:
+    from advisor.comparison import find
+    from benchmarks.models import Models
+
+    spec = find("support-intents").spec
+    pieces = [piece for piece, _ in study.pieces(Models(spec.models, embedder_spec=spec.embedder), tmp_path)]
+    assert len({study.key(piece) for piece in pieces}) == len(pieces)
+    assert {piece["part"] for piece in pieces} == {"leaks", "duplicates", "documents", "relabelled", "flips", "worth"}

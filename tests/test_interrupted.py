@@ -1,0 +1,165 @@
+"""Interrupted while a server answers: what is on its way is waited for and kept, unless somebody interrupts twice; and the
+same when the time is up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from advisor.comparison import Wishes, advise
+from benchmarks.contract import BadInput, State
+from benchmarks.deadline import TimeUp, within
+from benchmarks.store import Store
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import finish, start, write_task
+from tests.test_endpoint_bakeoff import Service
+
+BOTH = Wishes(approaches=("majority", "prompting"), effort="quick", second_seed=False, probes=False)
+CONCURRENCY = 4
+OPTIONS = ("--approach", "majority", "--approach", "prompting", "--effort", "quick", "--no-probes", "--yes")
+
+
+@dataclass
+class Slow(Service):
+    """Takes its time for some questions; once several wait for it, this process gets a signal."""
+
+    slow_from: int = 10**9
+    pause_s: float = 0.0
+    sends: signal.Signals | None = None
+    under_way: int = 0
+
+    def _answer(self, request: Request) -> Response:
+        with self.lock:
+            slow = self.calls >= self.slow_from
+            self.under_way += slow
+            if self.sends is not None and self.under_way == CONCURRENCY:
+                os.kill(os.getpid(), self.sends)
+                self.sends = None
+        if slow:
+            time.sleep(self.pause_s)
+        with self.lock:
+            self.under_way -= slow
+        return super()._answer(request)
+
+    def be_slow(self, start: int, seconds: float, sends: signal.Signals | None = None) -> None:
+        self.slow_from, self.pause_s, self.sends = start, seconds, sends
+
+    def be_quick(self) -> None:
+        self.slow_from = 10**9
+
+
+@pytest.fixture
+def service() -> Iterator[Slow]:
+    with HTTPServer(threaded=True) as server:
+        yield Slow(server)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Counter[str]:
+    """What a run asks that nobody interrupts."""
+    place = tmp_path_factory.mktemp("whole")
+    with HTTPServer(threaded=True) as server:
+        service = Service(server)
+        advise(task(place, model_folders, service), out=place / "run", wishes=BOTH)
+        return service.asked
+
+
+def task(place: Path, models: Folders, service: Service) -> Path:
+    return write_task(place, models, *service.lines(CONCURRENCY), "kind: qa", cases=tiny.messages(40))
+
+
+def test_answers_on_their_way_are_kept(
+    service: Slow, whole: Counter[str], tmp_path: Path, model_folders: Folders, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = task(tmp_path, model_folders, service)
+    service.be_slow(30, 1.0, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        advise(path, out=tmp_path / "run", wishes=BOTH)
+    assert f"{CONCURRENCY} answers that are on their way are waited for" in caplog.text
+    assert 30 + CONCURRENCY <= service.calls < whole.total()
+    service.be_quick()
+    advise(path, out=tmp_path / "run", wishes=BOTH)
+    assert service.asked == whole, "nothing was asked twice"
+
+
+def test_interrupted_twice_it_ends_at_once(service: Slow, tmp_path: Path, model_folders: Folders) -> None:
+    service.be_slow(20, 25.0)
+    path = task(tmp_path, model_folders, service)
+    process = start(tmp_path, "run", path.name, *OPTIONS, "--out", "run")
+    deadline = time.monotonic() + 200
+    while service.under_way < CONCURRENCY:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert "4 answers that are on their way are waited for" in _until(process.stderr, "waited for")
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert finish(process).code == 130
+    assert time.monotonic() - sent < 15
+    with closing(Store(tmp_path / "run" / "run.sqlite")) as store:
+        assert store.done("answer") == {"majority": 1}
+
+
+def _until(stream: Any, word: str) -> str:
+    return next((line for line in stream if word in line), "")
+
+
+# ---------------------------------------------------------------- the time is up
+
+
+def test_when_the_time_is_up_what_is_measured_is_told_and_the_rest_is_left(
+    service: Slow, whole: Counter[str], tmp_path: Path, model_folders: Folders
+) -> None:
+    path = task(tmp_path, model_folders, service)
+    service.be_slow(30, 1.0, signal.SIGALRM)
+    verdict = advise(path, out=tmp_path / "run", wishes=Wishes(**{**vars(BOTH), "max_hours": 1.0}))
+    found = {status.candidate: status for status in verdict.recommendation.statuses}
+    assert found["prompting"].state is State.OPEN
+    assert found["majority"].state is State.MISSES
+    assert verdict.recommendation.verdict == "undecided"
+    assert verdict.recommendation.next_steps[0].startswith("Go on with the same command and --resume: prompting is not")
+    told = json.dumps(verdict.story.facts) + "\n".join(verdict.recommendation.reasons)
+    assert "Prompting is not measured yet: 20 held-out cases were not answered yet." in told
+    assert 30 <= service.calls < whole.total()
+    service.be_quick()
+    verdict = advise(path, out=tmp_path / "run", wishes=BOTH)
+    assert all(status.state is not State.OPEN for status in verdict.recommendation.statuses)
+    assert service.asked == whole, "nothing was asked twice"
+
+
+def test_the_alarm_is_gone_when_the_work_is_done() -> None:
+    with within(0.05 / 3600):
+        pass
+    time.sleep(0.15)
+    with pytest.raises(TimeUp), within(0.05 / 3600):
+        time.sleep(5)
+
+
+def test_elsewhere_than_in_the_main_thread_it_is_refused() -> None:
+    refused: list[BadInput] = []
+
+    def work() -> None:
+        try:
+            with within(1.0):
+                pass
+        except BadInput as error:
+            refused.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert "--max-hours needs Linux or macOS, and the main thread" in str(refused[0])

@@ -1,0 +1,92 @@
+"""Labels that are listed in a prompt: all where there is room, else those of the nearest examples."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from strategies.approaches.prompting import Prompting
+from strategies.contract import Case, Fold, Query, Sampling, Task
+from strategies.models.local import LocalModel
+from strategies.pipeline import Pipeline, Setup, load_pipeline
+from strategies.prompting.fitting import LISTED, LISTED_SHARE
+from strategies.prompting.rendering import Form
+from strategies.selection import Kitchen
+from tests import tiny
+
+LISTING = Setup(form=Form(show_labels=True))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return tiny.local_model(tiny.model_folder(tmp_path_factory.mktemp("model")))
+
+
+def many(labels: int) -> Task:
+    """So many labels of several words, three examples each that name theirs."""
+    names = tuple(f"question_about_the_{number}th_subject" for number in range(labels))
+    cases = tuple(
+        Case(id=f"{name}-{turn}", input=f"subject{place} turn{turn}", output=name)
+        for place, name in enumerate(names)
+        for turn in range(3)
+    )
+    fold = Fold(train=cases[::2], selection=cases[1::2])
+    return dataclasses.replace(tiny.benchmark().task, labels=names, folds=(fold,))
+
+
+def listing(task: Task, model: LocalModel, place: Path, cases: Sequence[Case]) -> Pipeline:
+    return Kitchen(task, tiny.Bench(folder=place, language=model)).build(LISTING, cases)
+
+
+def listed(pipeline: Pipeline, text: str) -> list[str]:
+    (request,) = pipeline.requests([Query.of(text)])
+    sentence = request.prompt[0].content.partition("Possible answers: ")[2]
+    return sentence.removesuffix(".").split(", ")
+
+
+def test_few_labels_are_all_listed_and_the_same_for_every_request(model: LocalModel, tmp_path: Path) -> None:
+    task = many(10)
+    pipeline = listing(task, model, tmp_path, task.examples)
+    assert pipeline.lists_all
+    assert listed(pipeline, "subject3") == listed(pipeline, "subject7") == [n.replace("_", " ") for n in task.labels]
+
+
+def test_a_list_that_does_not_fit_is_cut_to_the_labels_of_the_nearest_examples(
+    model: LocalModel, tmp_path: Path
+) -> None:
+    task = many(120)
+    pipeline = listing(task, model, tmp_path, task.examples)
+    assert not pipeline.lists_all
+    words = listed(pipeline, "subject77")
+    assert words[0] == "question about the 77th subject"
+    assert 5 < len(words) == len(set(words)) <= LISTED
+    assert words != listed(pipeline, "subject3")
+    (request,) = pipeline.requests([Query.of("subject77")])
+    assert model.count(request.prompt[:1]) < LISTED_SHARE * model.context_tokens + 20
+
+
+def test_what_was_cut_short_is_cut_alike_after_loading_and_for_other_examples(
+    model: LocalModel, tmp_path: Path
+) -> None:
+    task = many(120)
+    pipeline = listing(task, model, tmp_path, task.examples)
+    pipeline.save(tmp_path / "fit")
+    bench = tiny.Bench(folder=tmp_path, language=model)
+    loaded = load_pipeline(tmp_path / "fit", bench)
+    assert listed(loaded, "subject77") == listed(pipeline, "subject77")
+    (outcome,) = dict(loaded.answer([Query.of("subject77")], Sampling())).values()
+    assert getattr(outcome, "text", "") in task.labels
+    few = dataclasses.replace(task, folds=(Fold(train=task.examples[:30], selection=()),))
+    smaller = Prompting().rebuilt(tmp_path / "fit", few, bench)
+    assert isinstance(smaller, Pipeline)
+    known = {case.output.replace("_", " ") for case in few.examples}
+    assert set(listed(smaller, "subject77")) <= known
+
+
+def test_listing_is_tried_however_many_labels_there_are() -> None:
+    for labels in (2, 40, 500):
+        assert any(setup.form.show_labels for setup in Prompting().space(many(labels)))
+    assert not any(setup.form.show_labels for setup in Prompting().space(tiny.benchmark("qa").task))

@@ -1,0 +1,91 @@
+"""A server that is gone for every question: it is waited for together, and given up once instead of for each question."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from strategies.contract import Completion, Message, Sampling
+from strategies.models import outage, retry
+from strategies.models.endpoint import EndpointModel
+from tests.test_endpoint import PATH, good
+
+PROMPTS = [(Message("user", f"question {number}"),) for number in range(60)]
+ABSENT = Response("gone", status=503)
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(outage, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(outage, "LONGEST_WAIT_S", 0.2)
+
+
+@pytest.fixture
+def server() -> Iterator[HTTPServer]:
+    with HTTPServer(threaded=True) as made:
+        yield made
+
+
+def model_on(server: HTTPServer, answer: Callable[[Request], Response]) -> EndpointModel:
+    server.expect_request(PATH).respond_with_handler(answer)
+    return EndpointModel(name="m", base_url=server.url_for("/v1"), model="m", concurrency=4, retries=2, timeout_s=20)
+
+
+def ask(model: EndpointModel, count: int = len(PROMPTS)) -> list[Completion]:
+    return [found for _, found in sorted(model.generate(PROMPTS[:count], 5, Sampling()), key=lambda pair: pair[0])]
+
+
+def right() -> Response:
+    return Response(json.dumps(good()), content_type="application/json")
+
+
+def test_gone_for_longer_than_a_question_is_retried_it_costs_no_answer(
+    server: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "A_RETRY_S", 100.0)
+    back = time.monotonic() + 1.5
+
+    def answer(request: Request) -> Response:
+        return right() if time.monotonic() > back else ABSENT
+
+    assert [found.text for found in ask(model_on(server, answer))] == ["yes"] * len(PROMPTS)
+
+
+def test_one_that_does_not_come_back_is_given_up_once(server: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "A_RETRY_S", 0.3)
+    model = model_on(server, lambda request: ABSENT)
+    found = ask(model)
+    assert all("gone for every question, and is not asked any more" in each.error for each in found[10:])
+    assert all(each.error for each in found)
+    asked = len(server.log)
+    assert asked < len(PROMPTS)
+    ask(model)
+    assert len(server.log) - asked <= 2 * model.concurrency, "the next call asks whether it is back, and no more"
+
+
+def test_once_it_is_back_it_is_asked_again(server: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "A_RETRY_S", 0.2)
+    gone = threading.Event()
+    gone.set()
+    model = model_on(server, lambda request: ABSENT if gone.is_set() else right())
+    assert all(each.error for each in ask(model))
+    gone.clear()
+    assert not any(each.error for each in ask(model))
+
+
+@pytest.mark.parametrize("fault", [Response("oops", status=500), Response("<html>", content_type="text/html")])
+def test_a_server_that_answers_badly_is_there(
+    fault: Response, server: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "A_RETRY_S", 0.0)
+    model = model_on(server, lambda request: fault)
+    found = ask(model, 10)
+    assert all("Tried 3 times in vain" in each.error for each in found)
+    assert len(server.log) == 30

@@ -1,0 +1,176 @@
+"""The study of peers: what a peer is told, that a part is run once, and what the table says of its rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from advisor.comparison import Wishes, prepare
+from benchmarks.contract import BadInput, Benchmark
+from benchmarks.studies.peers import __main__ as program
+from benchmarks.studies.peers import performed as performing
+from benchmarks.studies.peers.arms import ARMS, OURS, Arm, Part, parts
+from benchmarks.studies.peers.performed import SCRIPTS, Found, Place, performed, work_of
+from benchmarks.studies.peers.rows import file_of, keep, read
+from benchmarks.studies.peers.table import Comparison, comparisons, document
+from tests import tiny
+
+TASK = "support-intents"
+
+
+def part_of(name: str, comparison: str = "rungs", seed: int = 0) -> Part:
+    arm = next(arm for arm in ARMS if (arm.name, arm.comparison) == (name, comparison))
+    return Part(arm=arm, task=arm.tasks[0], seed=seed)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A bundled task on few cases, with the word-hash embedder."""
+    prepared = prepare(TASK, Wishes(examples=60, heldout=20))
+    prepared.models._embedder, prepared.models._placement = tiny.WordHashes(), tiny.FLOAT32
+    return Place(prepared=prepared, environments=tmp_path_factory.mktemp("environments"))
+
+
+# ---------------------------------------------------------------- what a peer is told
+
+
+def test_a_peer_sees_examples_and_inputs_but_no_answer_of_a_held_out_case(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(performing, "resolve", lambda name: dataclasses.make_dataclass("R", ["folder"])(tmp_path))
+    work = work_of(part_of("tf-idf grid"), place)
+    assert [set(case) for case in work["heldout"]] == [{"input"}] * 20
+    assert len(work["examples"]) == 60
+    told = json.dumps([work["heldout"]])
+    assert not any(case.output in told and case.output not in case.input for case in place.benchmark.heldout)
+
+
+def test_the_script_of_scikit_learn_answers_every_case_with_a_label(tmp_path: Path) -> None:
+    """Run as the peer's own Python runs it, on messages of four topics that words tell apart."""
+    task = tiny.benchmark(examples=64, heldout=40)
+    work = {
+        "seed": 0,
+        "examples": [{"input": case.input, "output": case.output} for case in task.task.examples],
+        "heldout": [{"input": case.input} for case in task.heldout],
+    }
+    (tmp_path / "work.json").write_text(json.dumps(work), encoding="utf-8")
+    command = [sys.executable, str(SCRIPTS / "tfidf_grid.py"), "work.json", "found.json"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    found = Found(**json.loads((tmp_path / "found.json").read_text(encoding="utf-8")))
+    right = sum(text == case.output for text, case in zip(found.answers, task.heldout, strict=True))
+    assert right >= 24
+    assert found.seconds["fitting"] > 0
+    assert "head__C" in found.settings
+
+
+def test_a_peer_that_fails_is_named_and_leaves_no_rows(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(performing, "resolve", lambda name: dataclasses.make_dataclass("R", ["folder"])(tmp_path))
+    monkeypatch.setattr(performing, "python_of", lambda peer, root: Path(sys.executable))
+    broken = dataclasses.replace(part_of("setfit"), arm=dataclasses.replace(part_of("setfit").arm, script="none.py"))
+    with pytest.raises(BadInput, match="setfit ended with exit code 2"):
+        performed(broken, place)
+
+
+def test_ours_is_the_rung_that_is_best_on_the_selection_cases(place: Place) -> None:
+    """The contrastive head needs an embedder that can be trained, and has its own tests."""
+    found = performed(part_of(OURS), place, without=("contrastive head",))
+    scores = found.settings["selection scores"]
+    assert {"majority", "copy nearest", "linear head", "tf-idf"} == set(scores)
+    assert scores[found.settings["chosen"]] == max(scores.values())
+    assert len(found.answers) == 20
+
+
+# ---------------------------------------------------------------- rows and table
+
+
+def stored(part: Part, benchmark: Benchmark, answers: Sequence[str], folder: Path) -> None:
+    found = Found(answers=answers, seconds={"fitting": 1.0, "answering": 2.0}, settings={"k": 1}, versions={})
+    keep(part, benchmark, found, folder, None)
+
+
+def test_rows_are_read_as_they_were_kept_and_a_part_is_run_once(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, benchmark = part_of("setfit"), place.benchmark
+    assert read(part, tmp_path) is None
+    answers = [case.output if number % 4 else "wrong" for number, case in enumerate(benchmark.heldout)]
+    stored(part, benchmark, answers, tmp_path)
+    kept = read(part, tmp_path)
+    assert kept is not None
+    assert kept.scores == {"accuracy": tuple(float(bool(number % 4)) for number in range(20))}
+    monkeypatch.setattr(program, "_run", lambda *_: pytest.fail("run again"))
+    program.run.callback(("rungs",), ("setfit",), (0,), 60, 20, tmp_path)  # type: ignore[misc]
+    with pytest.raises(BadInput, match="3 answers were given to 20 held-out cases"):
+        stored(part, benchmark, answers[:3], tmp_path)
+
+
+def test_a_search_is_scored_by_whether_a_right_document_is_among_the_first(tmp_path: Path) -> None:
+    benchmark = tiny.benchmark("qa")
+    part = part_of(OURS, "search")
+    rows = [["x", "y", *case.document_ids] if number % 2 else ["x"] for number, case in enumerate(benchmark.heldout)]
+    keep(part, benchmark, Found(found=rows, seconds={}, settings={}, versions={}), tmp_path, None)
+    kept = read(part, tmp_path)
+    assert kept is not None
+    assert {name: sum(row) / len(row) for name, row in kept.scores.items()} == {
+        "recall@1": 0.0,
+        "recall@3": 0.5,
+        "recall@5": 0.5,
+        "recall@10": 0.5,
+    }
+
+
+def test_ours_and_a_tool_are_compared_case_by_case_over_all_samples(place: Place, tmp_path: Path) -> None:
+    truth = [case.output for case in place.benchmark.heldout]
+    for seed in (0, 1):
+        stored(part_of(OURS, seed=seed), place.benchmark, truth, tmp_path)
+        half = [text if number % 2 else "wrong" for number, text in enumerate(truth)]
+        stored(part_of("setfit", seed=seed), place.benchmark, half, tmp_path)
+    (found,), missing = comparisons(tmp_path)
+    assert (found.tool, found.ours, found.theirs, len(found.differences)) == ("setfit", 1.0, 0.5, 2)
+    assert len(missing) == len(parts()) - 4
+    text = document(tmp_path)
+    assert "| rungs | banking77 | setfit | accuracy | 1.000 | 0.500 | +50.0 (" in text
+    assert "Of 1 comparisons ours leads in 1; it is significantly behind in 0" in text
+    assert "Not run yet: " in text
+
+
+def test_rows_of_other_cases_are_not_compared(place: Place, tmp_path: Path) -> None:
+    truth = [case.output for case in place.benchmark.heldout]
+    stored(part_of(OURS), place.benchmark, truth, tmp_path)
+    other = dataclasses.replace(place.benchmark, fingerprint="another")
+    stored(part_of("setfit"), other, truth, tmp_path)
+    with pytest.raises(BadInput, match="hold answers on different cases"):
+        comparisons(tmp_path)
+    assert file_of(part_of("setfit"), tmp_path).is_file()
+
+
+def test_the_interval_holds_the_true_difference_about_as_often_as_it_says() -> None:
+    """Two tools of 70 and 75 % on three samples of 100 cases, whose difficulty varies from sample to sample."""
+    dice, inside = np.random.default_rng(0), 0
+    for _ in range(100):
+        rows = []
+        for _ in range(3):
+            ours, theirs = dice.random(100) < 0.75, dice.random(100) < 0.70
+            rows.append(tuple((ours.astype(float) - theirs.astype(float)).tolist()))
+        each = Comparison(what="", task="", tool="", measure="", ours=0.0, theirs=0.0, differences=tuple(rows))
+        low, high = np.quantile(each.draws(dice), [0.025, 0.975])
+        inside += bool(low <= 0.05 <= high)
+    assert inside >= 90
+
+
+def test_every_arm_of_a_peer_has_its_script_and_pinned_versions() -> None:
+    def whole(arm: Arm) -> bool:
+        assert arm.peer is not None
+        return (SCRIPTS / arm.script).is_file() and all("==" in each for each in arm.peer.requirements)
+
+    assert all(whole(arm) for arm in ARMS if arm.name != OURS)
+    assert len({part.name for part in parts()}) == len(parts())

@@ -1,0 +1,281 @@
+"""A review: sheets name what was planted, only what a person writes is done, and the share of wrong labels is held."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from advisor.comparison import find
+from benchmarks.assemble import load
+from benchmarks.contract import BadInput
+from benchmarks.doubts import Doubt, doubts
+from benchmarks.lineage import Relabelled, ceiling_says, sample_says
+from benchmarks.review import Material, concerns, write_sheets
+from benchmarks.reviewed import Reviewed, review
+from strategies.contract import Case
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import call, everything, write_task
+
+Row = dict[str, str]
+
+
+def filled(path: Path, fill: Callable[[int, Row], Mapping[str, str]], delimiter: str = ",") -> None:
+    """The sheet as a person saves it after writing something into each row."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        sheet = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+        sheet.writeheader()
+        sheet.writerows({**row, **fill(place, row)} for place, row in enumerate(rows))
+
+
+def rows_of(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Desk:
+    """A task with 100 examples and 60 held-out cases of which five are labelled wrongly, and its copy."""
+
+    folder: Path
+    truth: Mapping[str, str]
+
+    def fix(self) -> Reviewed:
+        """As `advisor check --fix`, with another embedder."""
+        found = find(self.folder / "task.yaml")
+        assembly = found.assembled()
+
+        def doubted() -> list[Doubt]:
+            return doubts(assembly.benchmark.task.examples, tiny.WordHashes())
+
+        return review(assembly, load(found.spec, found.folder), self.folder / "copy", doubted)
+
+    def refused(self) -> str:
+        with pytest.raises(BadInput) as refused:
+            self.fix()
+        return str(refused.value)
+
+    def copy(self, name: str) -> list[Row]:
+        path = self.folder / "copy" / name
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+WRONG = 5
+NOWHERE = Folders(language=Path("model"), embedder=Path("embedder"))
+"""Models that no test here loads."""
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    cases = tiny.messages(160)
+    labels = sorted({case.output for case in cases})
+    examples, heldout = list(cases[:100]), list(cases[100:])
+    for place in range(WRONG):
+        other = next(label for label in labels if label != heldout[place].output)
+        heldout[place] = dataclasses.replace(heldout[place], output=other)
+    examples.append(dataclasses.replace(examples[0], id="copy"))
+    examples.append(dataclasses.replace(examples[1], id="against", output=examples[0].output))
+    write_task(tmp_path, NOWHERE, "heldout: held.jsonl", cases=examples)
+    rows = [{"id": case.id, "input": case.input, "output": case.output} for case in heldout]
+    (tmp_path / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return Desk(folder=tmp_path, truth={case.id: case.output for case in cases})
+
+
+def test_an_untouched_sheet_changes_nothing_and_is_written_once(desk: Desk) -> None:
+    before = everything(desk.folder)
+    desk.fix()
+    listed = {(row["part"], row["id"]): row["why"] for row in rows_of(desk.folder / "copy" / "review.csv")}
+    assert "another output" in listed["example", "against"]
+    assert "copy" in listed["example", "copy"]
+    given = [json.loads(line) for line in (desk.folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(row["id"], row["output"]) for row in desk.copy("examples.jsonl")] == [
+        (row["id"], row["output"]) for row in given
+    ]
+    first = everything(desk.folder / "copy")
+    desk.fix()
+    assert everything(desk.folder / "copy") == first
+    assert {name: text for name, text in everything(desk.folder).items() if not name.startswith("copy/")} == before
+
+
+def test_what_a_person_writes_is_done_and_told_by_the_next_run(desk: Desk) -> None:
+    desk.fix()
+    sheets, truth = desk.folder / "copy", desk.truth
+
+    def decide(_: int, row: Row) -> Mapping[str, str]:
+        if row["id"] == "copy":
+            return {"leave out": "x"}
+        return {"corrected": truth["m1"]} if row["id"] == "against" else {}
+
+    filled(sheets / "review.csv", decide, delimiter=";")
+    filled(sheets / "sample.csv", lambda place, row: {"label": truth[row["id"]]} if place < 30 else {})
+    seen = [row["id"] for row in rows_of(sheets / "sample.csv")][:30]
+    wrong = len({f"m{100 + place}" for place in range(WRONG)} & set(seen))
+    assert desk.fix().lineage.relabelled == Relabelled(cases=30, wrong=wrong, of=60)
+    examples = {row["id"]: row["output"] for row in desk.copy("examples.jsonl")}
+    assert "copy" not in examples
+    assert examples["against"] == truth["m1"]
+    held = {row["id"]: row["output"] for row in desk.copy("heldout.jsonl")}
+    assert all(held[name] == truth[name] for name in seen)
+    assert sum(held[name] != truth[name] for name in held) == WRONG - wrong
+    notes = find(sheets).assembled().benchmark.notes
+    changed = f"of 102 examples 1 corrected and 1 left out, of 60 held-out cases {wrong} corrected and 0 left out"
+    assert f"data: a copy that was reviewed: {changed}." in notes
+    assert any(f"a person labelled {wrong} otherwise" in note for note in notes)
+    (sheets / "examples.jsonl").write_text((desk.folder / "rows.jsonl").read_text(encoding="utf-8"), encoding="utf-8")
+    assert any("changed again since" in note for note in find(sheets).assembled().benchmark.notes)
+
+
+def test_the_commands_say_what_there_is_to_do_and_what_came_of_it(
+    desk: Desk, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (tmp_path / "task.yaml").read_text(encoding="utf-8")
+    text = text.replace("[model]", f"[{model_folders.language}]")
+    text = text.replace("embedder: embedder", f"embedder: {model_folders.embedder}")
+    (tmp_path / "task.yaml").write_text(text, encoding="utf-8")
+    done = call(capsys, "check", str(tmp_path / "task.yaml"), "--fix", str(tmp_path / "copy"))
+    assert done.code == 0, done.err
+    assert "label the first hundred or more" in done.err
+    filled(tmp_path / "copy" / "sample.csv", lambda place, row: {"label": "login"} if place < 40 else {})
+    done = call(capsys, "check", str(tmp_path / "task.yaml"), "--fix", str(tmp_path / "copy"))
+    assert "Of 40 held-out cases drawn at random a person labelled" in done.err
+    out = str(tmp_path / "run")
+    ran = call(capsys, "run", str(tmp_path / "copy"), "--out", out, "--approach", "majority", "--target", "0.9")
+    assert ran.code in (0, 100, 101), ran.err
+    assert "The target of 90% is above that" in ran.err
+    about = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert any("a copy that was reviewed" in note for note in about["benchmark"]["notes"])
+
+
+@pytest.mark.parametrize(
+    ("sheet", "row", "says"),
+    [
+        ("review.csv", {"corrected": "delivry"}, r'review\.csv, line 2: "delivry" is not one of the labels'),
+        ("review.csv", {"leave out": "maybe"}, r'review\.csv, line 2: "leave out" holds "maybe"'),
+        ("review.csv", {"id": "m999"}, r'review\.csv, line 2 names the example "m999", which is not there'),
+        ("sample.csv", {"label": "delivry"}, r'sample\.csv, line 2: "delivry" is not one of the labels'),
+        ("sample.csv", {"id": "m1"}, r'sample\.csv, line 2 names the held-out case "m1", which is not there'),
+    ],
+)
+def test_a_slip_in_a_sheet_is_one_sentence(desk: Desk, sheet: str, row: Row, says: str) -> None:
+    desk.fix()
+    filled(desk.folder / "copy" / sheet, lambda place, _: row if place == 0 else {})
+    assert re.search(says, desk.refused())
+
+
+def test_a_sample_with_gaps_or_other_data_is_refused(desk: Desk) -> None:
+    desk.fix()
+    sample = desk.folder / "copy" / "sample.csv"
+    kept = sample.read_bytes()
+    filled(sample, lambda place, row: {"label": desk.truth[row["id"]]} if place % 2 else {})
+    assert "Label from the top without leaving any out" in desk.refused()
+    sample.write_bytes(kept.replace(b"id,input,label", b"id,input,mine"))
+    assert "has lost its column 'label'" in desk.refused()
+    sample.write_bytes(kept)
+    (desk.folder / "copy" / "lineage.json").write_text('{"task": 3}', encoding="utf-8")
+    assert "lineage.json beside the task cannot be read" in desk.refused()
+    (desk.folder / "copy" / "lineage.json").unlink()
+    assert "holds a task already" in desk.refused()
+
+
+def test_other_data_is_refused(desk: Desk) -> None:
+    desk.fix()
+    with (desk.folder / "rows.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"id": "new", "input": "Another one entirely", "output": "login"}) + "\n")
+    assert "belong to other data" in desk.refused()
+
+
+def test_a_task_without_labels_has_no_sample_and_keeps_its_documents(tmp_path: Path) -> None:
+    cases = [*tiny.questions(60), Case(id="todo", input="=Who?", output="TODO")]
+    rooms = [dataclasses.asdict(room) for room in tiny.rooms()]
+    write_task(tmp_path, NOWHERE, "kind: qa", "documents: rooms.jsonl", cases=cases)
+    (tmp_path / "rooms.jsonl").write_text("".join(json.dumps(room) + "\n" for room in rooms), encoding="utf-8")
+    desk = Desk(folder=tmp_path, truth={})
+    desk.fix()
+    assert not (tmp_path / "copy" / "sample.csv").exists()
+    assert any("looks like a placeholder" in row["why"] for row in rows_of(tmp_path / "copy" / "review.csv"))
+    filled(tmp_path / "copy" / "review.csv", lambda _, row: {"corrected": "'=Ada"} if row["id"] == "todo" else {})
+    desk.fix()
+    made = yaml.safe_load((tmp_path / "copy" / "task.yaml").read_text(encoding="utf-8"))
+    assert (made["kind"], made["documents"]) == ("qa", "documents.jsonl")
+    rows = [*desk.copy("examples.jsonl"), *desk.copy("heldout.jsonl")]
+    assert {row["output"] for row in rows if row["id"] == "todo"} == {"=Ada"}
+    assert len(rows) == 61
+    assert find(tmp_path / "copy").assembled().benchmark.task.documents == tiny.rooms()
+
+
+def test_no_label_is_doubted_of_the_held_out_cases() -> None:
+    cases = tiny.messages(40)
+    material = Material(
+        kind="classification",
+        labels=tuple(sorted({case.output for case in cases})),
+        examples=cases[:20],
+        heldout=(*cases[20:], dataclasses.replace(cases[0], id="leak")),
+        documents=(),
+    )
+    found = concerns(material, [])
+    assert {(each.side, each.case.id) for each in found} == {("example", "m0")}
+    assert found[0].why == ["the input of a held-out case: left out of every run"]
+
+
+# ---------------------------------------------------------------- what the sample says
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.2])
+def test_the_interval_holds_the_planted_share_in_nine_of_ten_draws(share: float) -> None:
+    of, cases, draws = 500, 100, 400
+    wrong = [place < share * of for place in range(of)]
+    held = 0
+    for draw in range(draws):
+        seen = sum(random.Random(draw).sample(wrong, cases))
+        low, high = Relabelled(cases=cases, wrong=seen, of=of).share
+        held += low <= share <= high
+    assert held >= 0.9 * draws
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_ceiling_holds_what_somebody_scores_who_is_always_right(seed: int) -> None:
+    """Once the sample is corrected: the wrong labels that are left are those outside of it."""
+    of, cases = 400, 120
+    wrong = [place < 40 for place in range(of)]
+    random.Random(seed).shuffle(wrong)
+    found = Relabelled(cases=cases, wrong=sum(wrong[:cases]), of=of)
+    reached = 1 - sum(wrong[cases:]) / of
+    low, high = found.ceiling
+    assert low <= reached <= high
+    assert Relabelled(cases=of, wrong=40, of=of).ceiling == (1.0, 1.0)
+
+
+def test_the_target_is_held_against_the_ceiling_and_few_labels_say_nothing() -> None:
+    few, many = Relabelled(cases=12, wrong=0, of=400), Relabelled(cases=100, wrong=20, of=400)
+    assert "cannot be estimated" in sample_says(few)
+    assert ceiling_says(few, 0.9) == ()
+    assert many.ceiling == pytest.approx((1 - 0.75 * 0.2918, 1 - 0.75 * 0.1267), abs=1e-3)
+    assert "is above that" in ceiling_says(many, 0.95)[0]
+    assert "may be out of reach" in ceiling_says(many, 0.85)[0]
+    assert "target" not in ceiling_says(many, 0.7)[0]
+
+
+def test_sheets_are_in_a_random_order_that_the_seed_decides(tmp_path: Path) -> None:
+    cases = tiny.messages(60)
+    material = Material(kind="classification", labels=("a", "b"), examples=(), heldout=cases, documents=())
+
+    def order(name: str, seed: int) -> Sequence[str]:
+        folder = tmp_path / name
+        folder.mkdir()
+        write_sheets(material, [], folder, seed)
+        return [row["id"] for row in rows_of(folder / "sample.csv")]
+
+    one = order("one", 0)
+    assert one == order("two", 0) != order("three", 1)
+    assert sorted(one) == sorted(case.id for case in cases)
+    assert all(row["label"] == "" for row in rows_of(tmp_path / "one" / "sample.csv"))

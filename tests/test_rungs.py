@@ -1,0 +1,156 @@
+"""The rungs without a language model: what sets each of them apart; the contract tests hold what they share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strategies.approaches.best_sentence import BestSentence, Quoting, _threshold
+from strategies.approaches.contrastive_head import EPOCHS, ContrastiveHead, TunedHead
+from strategies.contract import Case, DeadAdapter, Document, Fold, Outcome, Prediction, Query, Sampling, Task
+from strategies.models.contrastive import Lessons
+from strategies.models.embedding import LocalEmbedder
+from strategies.retrieval.chunking import sentences
+from tests import tiny
+from tests.tiny_embedder import TrainableHashes, trainable
+
+
+def pieces(text: str) -> list[str]:
+    return [text[each.start : each.end] for each in sentences([Document(id="a", text=text, title="A")])]
+
+
+def test_a_sentence_ends_at_a_sign_or_with_its_line() -> None:
+    text = 'Room Ada has 5 seats. "Is it so?" Yes, e.g. today!\n\n- one\n---\nIt costs 3.5 EUR a day.'
+    assert pieces(text) == [
+        "Room Ada has 5 seats.",
+        '"Is it so?"',
+        "Yes, e.g. today!",
+        "- one",
+        "It costs 3.5 EUR a day.",
+    ]
+    assert pieces("部屋は五つ。机は三つ。") == ["部屋は五つ。", "机は三つ。"]
+    assert pieces(" \n ") == []
+
+
+def asked(task: Task, text: str, place: Path) -> Prediction:
+    fitted = BestSentence().fit(task, tiny.Bench(folder=place))
+    fitted.save(place / "fit")
+    loaded = BestSentence().load(place / "fit", tiny.Bench(folder=place))
+    (outcome,) = dict(loaded.answer([Query.of(text)], Sampling())).values()
+    assert isinstance(outcome, Prediction)
+    return outcome
+
+
+def test_the_answer_is_a_sentence_of_the_document_and_says_where_it_stands(tmp_path: Path) -> None:
+    outcome = asked(tiny.benchmark("qa").task, "How many seats has Room Curie?", tmp_path)
+    (evidence,) = outcome.evidence
+    (room,) = [each for each in tiny.rooms() if each.id == "room-Curie"]
+    assert evidence.document_id == room.id
+    assert outcome.text == room.text[evidence.start : evidence.end] == "Room Curie has 6 seats."
+
+
+NOWHERE = "not in the handbook"
+
+
+def unanswerable(count: int) -> list[Case]:
+    return [Case(id=f"n{place}", input=f"Zzyzx qwv {place} plugh?", output=NOWHERE) for place in range(count)]
+
+
+def contains(case: Case, outcome: Outcome) -> float:
+    return float(isinstance(outcome, Prediction) and case.output in outcome.text)
+
+
+def with_a_refusal() -> Task:
+    """Half of the questions have no answer in the documents; sentences count as right where they hold the answer."""
+    task = tiny.benchmark("qa").task
+    cases = (*task.examples, *unanswerable(24))
+    fold = Fold(train=cases[::2], selection=cases[1::2])
+    return dataclasses.replace(task, folds=(fold,), score=contains)
+
+
+def test_a_question_that_no_sentence_is_near_to_gets_the_answer_that_stands_by_itself(tmp_path: Path) -> None:
+    task = with_a_refusal()
+    assert asked(task, "Xyzzy frobnicate the quux?", tmp_path / "far").text == NOWHERE
+    assert asked(task, "How many seats has Room Curie?", tmp_path / "near").text != NOWHERE
+
+
+def test_the_threshold_is_the_lowest_that_is_worth_most() -> None:
+    assert _threshold([(0.1, 0, 1), (0.2, 0, 1), (0.3, 1, 0), (0.4, 1, 0)]) == 0.3
+    assert _threshold([(0.1, 1, 0), (0.2, 0, 1)]) == 0.0, "a threshold that loses as much as it wins is none"
+    assert _threshold([(0.1, 0, 1), (0.1, 1, 0), (0.2, 0, 1)]) == 2.0, "equal similarities go the same way"
+
+
+def test_without_such_an_answer_a_sentence_is_always_given(tmp_path: Path) -> None:
+    fitted = BestSentence().fit(tiny.benchmark("qa").task, tiny.Bench(folder=tmp_path))
+    assert isinstance(fitted, Quoting)
+    assert fitted.choice.otherwise == ""
+
+
+# ---------------------------------------------------------------- the contrastive head
+
+
+@pytest.fixture(scope="module")
+def embedder(tmp_path_factory: pytest.TempPathFactory) -> TrainableHashes:
+    return trainable(tmp_path_factory.mktemp("embedder"))
+
+
+def apart(vectors: Any, labels: Sequence[str]) -> float:
+    """How much nearer examples of one label are to each other than to those of others."""
+    import numpy as np
+
+    near, names = vectors @ vectors.T, np.array(labels)
+    same = (names[:, None] == names[None, :]) & ~np.eye(len(names), dtype=bool)
+    return float(near[same].mean() - near[names[:, None] != names[None, :]].mean())
+
+
+def test_training_brings_the_examples_of_a_label_together(embedder: TrainableHashes, tmp_path: Path) -> None:
+    pairs = [(f"{word} {word}", label) for label, words in tiny.TOPICS.items() for word in words]
+    texts, labels = [text for text, _ in pairs], [label for _, label in pairs]
+    before = apart(LocalEmbedder.embed(embedder, texts), labels)
+    for name in ("first", "second"):
+        lessons = Lessons(texts=texts, labels=labels, epochs=40, learning_rate=3e-3)
+        assert embedder.tuned(lessons, tmp_path / name, seed=1) == 40 * embedder.count(texts)
+    first, second = embedder.at(tmp_path / "first"), embedder.at(tmp_path / "second")
+    assert apart(first.embed(texts), labels) > before + 0.2
+    assert first.fingerprint == second.fingerprint, "the same seed gives the same weights"
+
+
+def test_examples_that_share_no_label_teach_nothing_and_break_nothing(
+    embedder: TrainableHashes, tmp_path: Path
+) -> None:
+    lessons = Lessons(texts=["one", "two", "three"], labels=["a", "b", "c"], epochs=2, learning_rate=1e-3)
+    embedder.tuned(lessons, tmp_path / "apart", seed=0)
+    found = embedder.at(tmp_path / "apart").embed(["one"])
+    assert found == pytest.approx(LocalEmbedder.embed(embedder, ["one"]), abs=1e-6)
+
+
+def test_a_small_budget_pays_for_fewer_epochs_and_that_is_told(embedder: TrainableHashes, tmp_path: Path) -> None:
+    task = tiny.benchmark(examples=48).task
+    tokens = sum(embedder.count([case.input for case in fold.train]) for fold in task.folds)
+    for epochs, rising in ((2, True), (EPOCHS, False)):
+        bench = tiny.Bench(folder=tmp_path / str(epochs), embedder=embedder, tuning_tokens=2 * epochs * tokens)
+        told = ContrastiveHead().fit(task, bench).describe()
+        assert (told["epochs"], told["rising"]) == (epochs, rising)
+        assert sum(trial.tokens for trial in bench.trials) <= bench.tuning_tokens
+
+
+def test_what_was_trained_before_a_kill_is_not_trained_again(
+    embedder: TrainableHashes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = tiny.benchmark(examples=48).task
+    first = tiny.Bench(folder=tmp_path, embedder=embedder, tuning_tokens=4_000)
+    whole = ContrastiveHead().fit(task, first)
+    again = tiny.Bench(folder=tmp_path, embedder=embedder, tuning_tokens=4_000, journal=first.journal)
+    monkeypatch.setattr(LocalEmbedder, "tuned", lambda *_: pytest.fail("trained again"))
+    found = ContrastiveHead().fit(task, again)
+    assert isinstance(found, TunedHead)
+    assert (found.describe(), again.spent, again.trials) == (whole.describe(), first.spent, first.trials)
+
+
+def test_an_embedder_that_cannot_be_trained_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DeadAdapter, match="the embedder word hashes cannot be trained here"):
+        ContrastiveHead().fit(tiny.benchmark().task, tiny.Bench(folder=tmp_path))

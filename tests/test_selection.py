@@ -1,0 +1,96 @@
+"""What is weighed on selection cases: chosen on all of them at the end, scored for each on the others."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strategies.contract import Task
+from strategies.pipeline import Setup
+from strategies.search import Look
+from strategies.selection import VOTES, Kitchen
+from strategies.spans import BONUSES, Reading
+from tests import tiny
+
+
+@pytest.fixture
+def kitchen(tmp_path: Path) -> Kitchen:
+    return Kitchen(tiny.benchmark(examples=200).task, tiny.Bench(folder=tmp_path), uses_votes=True)
+
+
+def evidence(task: Task, model_knows: float, votes_know: float, seed: int) -> list[dict[str, Any]]:
+    """Likelihoods and votes that each point at the right label in a share of the cases, at any label in the others."""
+    dice, rows = random.Random(seed), []
+    for case in task.examples:
+        said, voted = (
+            case.output if dice.random() < share else dice.choice(task.labels) for share in (model_knows, votes_know)
+        )
+        scores = [dice.gauss(0, 0.1) + (2.0 if label == said else 0.0) for label in task.labels]
+        votes = [0.7 if label == voted else 0.1 for label in task.labels]
+        rows.append({"scores": scores, "votes": votes, "case": case.id, "context": ""})
+    return rows
+
+
+def in_sample(kitchen: Kitchen, rows: list[dict[str, Any]]) -> float:
+    return max(sum(weighing.scores) for weighing in kitchen._weighings(Setup(), rows)) / len(rows)
+
+
+def cross_fitted(kitchen: Kitchen, rows: list[dict[str, Any]]) -> float:
+    scores = kitchen.settled(Setup(), Look((), (), {"evidence": rows})).scores
+    return sum(scores) / len(scores)
+
+
+def test_where_nothing_is_known_the_score_does_not_flatter(kitchen: Kitchen) -> None:
+    """Four labels by chance: the best of the weighings looks better than a quarter, the score does not."""
+    draws = [evidence(kitchen.task, 0.0, 0.0, seed)[:40] for seed in range(20)]
+    chance = [cross_fitted(kitchen, rows) for rows in draws]
+    flattered = [in_sample(kitchen, rows) for rows in draws]
+    assert sum(flattered) / len(draws) > 0.28
+    assert sum(chance) / len(draws) == pytest.approx(0.25, abs=0.03)
+
+
+@pytest.mark.parametrize(("model_knows", "votes_know"), [(0.9, 0.0), (0.1, 0.9)])
+def test_what_is_clearly_better_is_chosen_on_every_part(
+    kitchen: Kitchen, model_knows: float, votes_know: float
+) -> None:
+    rows = evidence(kitchen.task, model_knows, votes_know, 1)
+    chosen = kitchen.weighed(Setup(), rows)
+    assert (chosen.votes >= VOTES[2]) == (votes_know > model_knows)
+    assert cross_fitted(kitchen, rows) == pytest.approx(in_sample(kitchen, rows), abs=0.02)
+
+
+def test_each_case_is_told_with_its_answer_its_score_and_how_sure_that_is(kitchen: Kitchen) -> None:
+    rows = evidence(kitchen.task, 0.9, 0.9, 2)
+    look = kitchen.settled(Setup(), Look((), (), {"evidence": rows}))
+    by_id = {case.id: case for case in kitchen.task.examples}
+    assert [row[0] for row in look.notes["answers"]] == [row["case"] for row in rows]
+    for (name, text, score, sure), given in zip(look.notes["answers"], look.scores, strict=True):
+        assert score == given == float(text == by_id[name].output)
+        assert 0.25 < sure <= 1
+
+
+def test_the_bonus_of_a_refusal_is_weighed_like_that_too(kitchen: Kitchen) -> None:
+    """A refusal that is right in half of the cases, and told apart from the others by its likelihood."""
+    task = kitchen.task
+    refusal = task.labels[0]
+    reading = Reading(words=3, standing=(refusal,))
+    rows = [
+        {"text": "a guess", "score": 0.0, "standing": [-2.5 if case.output == refusal else -9.0], "case": case.id}
+        for case in task.examples
+    ]
+    setup = Setup(passages=1, reading=reading)
+    chosen = kitchen.weighed(setup, rows)
+    assert chosen.reading is not None
+    assert chosen.reading.bonus in BONUSES
+    assert 2.5 < chosen.reading.bonus < 9
+    share = sum(case.output == refusal for case in task.examples) / len(task.examples)
+    scores = kitchen.settled(setup, Look((), (), {"evidence": rows})).scores
+    assert sum(scores) / len(scores) == pytest.approx(share)
+
+
+def test_a_look_at_one_case_is_settled_too(kitchen: Kitchen) -> None:
+    rows = evidence(kitchen.task, 1.0, 1.0, 3)[:1]
+    assert len(kitchen.settled(Setup(), Look((), (), {"evidence": rows})).scores) == 1

@@ -1,0 +1,129 @@
+"""How far away another recommendation is: what is said is what comes out when the thing is really changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from advisor.contract import Recommendation
+from advisor.sensitivity import Flip, flips, question_of
+from benchmarks.contract import Constraints, State
+from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
+from strategies.contract import Usage
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
+
+BIG = TokenPrices(model="big-one", input=2.0, cached=0.2, output=8.0, source="price stated in the task spec")
+KEPT = Upkeep(facts_months=6, task_months=6, labels=20, label_price=0.5, machine_hours=100)
+PRICES = MachinePrices(machine_hour=0.4, tokens={"big-one": BIG}, upkeep=KEPT)
+
+
+def bakeoff(**changes: object) -> Bakeoff:
+    """A hosted model that is prompted against one of ours that is trained; both meet the target."""
+    trained = [Usage(model="small", step="training", seconds=9_000)]
+    given = Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(288, 300), model="big-one", tokens=(400, 5)),
+            evaluation_of("lora", scores_of(276, 300, 5), seconds=0.2, model="small", fitting=trained),
+            evaluation_of("linear head", scores_of(249, 300, 7), seconds=2.0),
+        ),
+        benchmark=benchmark_of(task=task_of(kind="qa", documents=("The return window is 28 days.",))),
+        prices=PRICES,
+    )
+    return dataclasses.replace(given, **changes)  # type: ignore[arg-type]
+
+
+def found(given: Bakeoff) -> dict[tuple[str, bool], Flip]:
+    """By what is turned, and whether up."""
+    told = given.told().recommendation
+    meeting = [each.candidate for each in told.statuses if each.state is State.MEETS]
+    may = [each.candidate for each in told.statuses if each.state is State.UNDECIDED]
+    by_name = {each.candidate: each for each in given.evaluations}
+    question = question_of(by_name, given.benchmark, given.prices, (meeting, may, [told.safe or ""]))
+    return {(flip.knob.noun, flip.factor > 1): flip for flip in flips(question)[0]}
+
+
+def named(told: Recommendation) -> tuple[str | None, tuple[str, ...]]:
+    return told.safe, tuple(sorted(told.cheaper_undecided))
+
+
+def hour(given: Bakeoff, factor: float) -> Bakeoff:
+    return dataclasses.replace(given, prices=dataclasses.replace(given.prices, machine_hour=0.4 * factor))
+
+
+def volume(given: Bakeoff, factor: float) -> Bakeoff:
+    benchmark = dataclasses.replace(given.benchmark, volume=round(given.benchmark.volume * factor))
+    return dataclasses.replace(given, benchmark=benchmark)
+
+
+def tokens(given: Bakeoff, factor: float) -> Bakeoff:
+    price = dataclasses.replace(BIG, input=2.0 * factor, cached=0.2 * factor, output=8.0 * factor)
+    return dataclasses.replace(given, prices=dataclasses.replace(given.prices, tokens={"big-one": price}))
+
+
+def facts(given: Bakeoff, factor: float) -> Bakeoff:
+    kept = dataclasses.replace(given.prices.upkeep, facts_months=6 / factor)
+    return dataclasses.replace(given, prices=dataclasses.replace(given.prices, upkeep=kept))
+
+
+NOT_KEPT_ON = dataclasses.replace(KEPT, machine_hours=None)
+
+
+@pytest.mark.parametrize(
+    ("noun", "turned"),
+    [
+        ("the price of a machine hour", hour),
+        ("the volume", volume),
+        ("the price of big-one", tokens),
+        ("how often facts change", facts),
+    ],
+)
+def test_the_recommendation_changes_there_and_not_before(
+    noun: str, turned: Callable[[Bakeoff, float], Bakeoff]
+) -> None:
+    given = bakeoff(prices=dataclasses.replace(PRICES, upkeep=NOT_KEPT_ON)) if turned is facts else bakeoff()
+    now = named(given.told().recommendation)
+    sides = [flip for (what, _), flip in found(given).items() if what == noun]
+    assert sides
+    for flip in sides:
+        beyond, short = (1.001, 0.999) if flip.factor > 1 else (0.999, 1.001)
+        then = named(turned(given, flip.factor * beyond).told().recommendation)
+        assert then == (flip.then.safe, flip.then.unsettled) != now
+        assert named(turned(given, flip.factor * short).told().recommendation) == now
+
+
+def test_what_is_near_is_told_with_what_it_is_now() -> None:
+    lines = bakeoff().told().story.would_change
+    assert any(line.startswith("A machine hour below USD ") and "(0.40 now): " in line for line in lines)
+    assert any("requests a month (10,000 now): " in line for line in lines)
+    assert any(line.startswith("Tokens of big-one at ") for line in lines)
+    (steady,) = (line for line in lines if line.startswith("Not "))
+    assert "the price of labels" in steady  # Both are labelled for alike.
+
+
+def test_a_cost_that_leaves_the_limit_is_told() -> None:
+    alone = bakeoff(
+        evaluations=(evaluation_of("lora", scores_of(276, 300), seconds=0.2, model="small"),),
+        benchmark=benchmark_of(constraints=Constraints(cost_per_month=5.0)),
+        prices=MachinePrices(machine_hour=0.4),
+    )
+    (line,) = (line for line in alone.told().story.would_change if line.startswith("A machine hour"))
+    # 10,000 requests of 0.2 seconds are 0.56 hours, of which 5 USD are too few above 9 USD, and beyond doubt above 10.6.
+    assert (
+        line
+        == "A machine hour above USD 10.59 (0.40 now): nothing that is shown to meet would be within the limit of cost."
+    )
+
+
+def test_who_is_tied_and_simpler_stays_until_it_is_clearly_dearer() -> None:
+    """Ten times the seconds: at ten times its costs the simpler one is as dear, and dearer beyond doubt at 13.5 times."""
+    given = Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(279, 300), seconds=0.03),
+            evaluation_of("lora", scores_of(285, 300, 9), seconds=0.3),
+        ),
+        benchmark=benchmark_of(),
+    )
+    (line,) = (line for line in given.told().story.would_change if line.startswith("Costs of linear head"))
+    assert line == "Costs of linear head that are 14 times as high: lora would be preferred."

@@ -1,0 +1,43 @@
+"""A limit on answers that change: only what is shown to break it is ruled out, the rest is told."""
+
+from __future__ import annotations
+
+import pytest
+from scipy import stats
+
+from advisor.contract import Recommendation
+from benchmarks.contract import Constraints, State
+from benchmarks.spec import parse_spec
+from tests.situations import edits
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
+
+
+def decided(flipped: int | None, limit: float | None = 0.9) -> Recommendation:
+    agreements = [] if flipped is None else [edits(100 - flipped, 0, flipped)]
+    alone = evaluation_of("prompting", scores_of(279, 300), agreements=agreements)
+    return Bakeoff(
+        evaluations=(alone,), benchmark=benchmark_of(constraints=Constraints(same_at_least=limit))
+    ).recommended()
+
+
+@pytest.mark.parametrize("flipped", range(8, 22))
+def test_out_is_who_is_shown_to_change_more(flipped: int) -> None:
+    """One of twenty approaches that keep exactly the share is ruled out at the most."""
+    shown = stats.binomtest(100 - flipped, 100, 0.9, alternative="less").pvalue < 0.05
+    found = decided(flipped)
+    assert (found.statuses[0].state is State.RULED_OUT) == shown
+    said = " ".join(found.reasons)
+    assert ("stay the same under harmless edits; the task asks for 90 %" in said) == shown
+    assert ("may be too unsteady" in said) == (not shown and flipped > 10)
+
+
+def test_what_was_not_measured_is_said_and_rules_nothing_out() -> None:
+    found = decided(None)
+    assert found.statuses[0].state is State.MEETS
+    assert any("was not checked for prompting: no edits were asked" in line for line in found.reasons)
+    assert not any("edits" in line for line in decided(30, limit=None).reasons)
+
+
+def test_a_spec_states_it() -> None:
+    values = {"name": "t", "instruction": "Do.", "examples": "e.jsonl", "constraints": {"same_at_least": 0.9}}
+    assert parse_spec(values).limits.same_at_least == 0.9
