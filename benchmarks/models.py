@@ -137,13 +137,14 @@ class Models:
                 name: replace(model, placement=placement) if isinstance(model, LocalModel) else model
                 for name, model in here.items()
             },
-            _embedder=None if isinstance(self._embedder, LocalEmbedder) else self._embedder,
+            _embedder=self._embedder.unloaded() if isinstance(self._embedder, LocalEmbedder) else self._embedder,
             _reranker=None,
             _placement=placement,
         )
 
     def found_here(self) -> Models:
         """The same on another machine, where weights may lie elsewhere. Raises `BadInput` where they are missing or others."""
+        from strategies.models.embedding import LocalEmbedder
         from strategies.models.local import LocalModel
 
         ready = dict(self._ready)
@@ -156,7 +157,8 @@ class Models:
                         "comparison. Put the same ones on all, or name the model by id and revision."
                     )
                 ready[name] = replace(model, folder=found.folder)
-        return replace(self, _ready=ready)
+        elsewhere = type(self._embedder) is LocalEmbedder and not self._embedder.folder.is_dir()
+        return replace(self, _ready=ready, _embedder=None if elsewhere else self._embedder)
 
     @property
     def reranker(self) -> Reranker | None:

@@ -18,7 +18,7 @@ def chosen(on: str = HERE, workers: int | None = None) -> Executor:
     if on == HERE:
         if workers is not None:
             raise BadInput(
-                "--workers says how many share the work, and one process was asked for. Add --on processes or --on ray."
+                "--workers says how many share the work, and here it is one. Add --on processes or --on ray."
             )
         return Here()
     place, _, address = on.partition(":")
