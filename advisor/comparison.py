@@ -22,11 +22,11 @@ from benchmarks.plan import Further, Options, described
 
 if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits
-    from benchmarks.economical import Economy
+    from benchmarks.executors.here import Executor
     from benchmarks.models import Models
+    from benchmarks.pending import Events
     from benchmarks.population import Sets
-    from benchmarks.run import Events, Run
-    from benchmarks.sequential import StopRule
+    from benchmarks.run import Run
     from benchmarks.sharding import Shard
     from benchmarks.spec import Spec
 
@@ -73,6 +73,10 @@ class Wishes:
     """`1/3`: perform the first of three parts of the approaches, and tell nothing yet."""
     reuse: Path | None = None
     """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
+    on: str = "here"
+    """Where the work is done: in this process, or on `processes` of this machine."""
+    workers: int | None = None
+    """How many share it; None: one a core."""
     fork: Path | None = None
     """The same, and whatever else of its finished work is still valid, answers to held-out cases included."""
 
@@ -94,6 +98,7 @@ class Prepared:
     traffic: Sequence[str] = ()
     """Real requests without answers."""
     shard: Shard | None = None
+    executor: Executor
     max_hours: float | None = None
     looks: Path | None = None
     """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
@@ -125,7 +130,8 @@ class Prepared:
         return self.candidates if self.shard is None else self.shard.of_these(self.candidates)
 
     def run(self, folder: Path, events: Events | None = None) -> Run:
-        from benchmarks.run import Run, Silent
+        from benchmarks.pending import Silent, rules_of
+        from benchmarks.run import Run
 
         return Run(
             benchmark=self.assembly.benchmark,
@@ -134,12 +140,12 @@ class Prepared:
             models=self.models,
             options=self.options,
             folder=folder,
+            executor=self.executor,
             events=events or Silent(),
             reuse=self.reuse,
             fork=self.fork,
             further=self.further,
-            enough=self._stop_rule(),
-            economy=self._economy(),
+            rules=rules_of(self.assembly.benchmark, self._level, self.economical),
             compared=self.populations,
         )
 
@@ -157,22 +163,6 @@ class Prepared:
 
         benchmark = self.assembly.benchmark
         return level_of(benchmark.look.number) / (len(self.candidates) + bool(benchmark.task.labels))
-
-    def _stop_rule(self) -> StopRule | None:
-        from benchmarks.sequential import StopRule
-
-        benchmark = self.assembly.benchmark
-        if not benchmark.sequential or benchmark.target is None:
-            return None
-        return StopRule(target=benchmark.target, level=self._level)
-
-    def _economy(self) -> Economy | None:
-        from benchmarks.economical import Economy
-
-        benchmark = self.assembly.benchmark
-        if not self.economical or benchmark.target is None:
-            return None
-        return Economy(target=benchmark.target, level=self._level, sequential=benchmark.sequential)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +213,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     """Reads a task.yaml or a named task and plans its candidates; nothing is spent or sent. Raises `BadInput`."""
     from benchmarks.assemble import Limits
     from benchmarks.changed import asks_for_facts
+    from benchmarks.executors.chosen import chosen
     from benchmarks.looks import look_at
     from benchmarks.models import Models
     from benchmarks.reuse import must_hold_a_run
@@ -233,6 +224,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
     if wishes.rebuilds < 0 or wishes.rebuilds == 1:
         raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
+    executor = chosen(wishes.on, wishes.workers)
     if wishes.max_hours is not None:
         checked(wishes.max_hours)
     if wishes.reuse is not None and wishes.fork is not None:
@@ -292,6 +284,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         economical=wishes.economical,
         traffic=found.traffic(),
         shard=shard,
+        executor=executor,
         max_hours=wishes.max_hours,
         looks=None if found.origin else found.folder,
     )

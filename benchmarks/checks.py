@@ -67,7 +67,7 @@ def _seed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """The chosen configuration built from fewer examples. What is trained for it is not kept."""
     size, draw = curve_part(worker.benchmark, unit.part)
-    cases, scratch = worker.probe_cases(), worker.folder / "scratch"
+    cases, scratch = worker.probe_cases(), worker.scratch(unit)
     shutil.rmtree(scratch, ignore_errors=True)
     bench = replace(worker.bench(candidate, worker.options.seed + draw), folder=scratch)
     task = sampled(worker.benchmark.task, size, worker.options.seed + draw)
@@ -86,7 +86,7 @@ def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """The whole fit again, choosing included, on other examples and with another seed. What is fitted is not kept."""
-    seed, scratch = worker.options.seed + 1 + unit.part, worker.folder / "scratch"
+    seed, scratch = worker.options.seed + 1 + unit.part, worker.scratch(unit)
     task = resampled(worker.benchmark.task, seed)
     bench = replace(worker, benchmark=replace(worker.benchmark, task=task), folder=scratch).bench(candidate, seed)
     cases, named = worker.probe_cases(), ("rebuild", str(unit.part))

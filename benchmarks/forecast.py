@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.changed import CASES, asks_for_facts
@@ -32,6 +32,24 @@ COPIES = 2
 """Of a model at once, in float32 and in the number format that it computes in: the base and one with an adapter."""
 
 
+FIXED_S = 60.0
+"""Reading, loading and telling, whatever runs."""
+PIECES = 8
+"""In which what follows a fit is shared out: parts of the held-out cases, and checks."""
+START_S = 15.0
+"""Until a further worker has loaded what it needs, on the machines where this was measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Seconds that one candidate takes: its fit, and after that what workers may share."""
+
+    lane: tuple[str, str]
+    """Approach and model: fits of one lane come one after another."""
+    fit: float
+    rest: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
     """Peak memory in bytes and minutes of a whole run; both are estimates and say so."""
@@ -40,6 +58,7 @@ class Forecast:
     minutes: float
     fits: bool
     sentence: str
+    works: tuple[Work, ...] = ()
 
 
 def forecast(
@@ -53,20 +72,23 @@ def forecast(
     placement = models.placement
     rate = matrix_rate(placement)
     further = further or Further()
-    seconds, largest = 60.0, 0
+    works, largest = [], 0
     for candidate in candidates:
         if not candidate.model:
             continue
         model = models.language(candidate.model)
         folder = getattr(model, "folder", None)
+        lane = (candidate.strategy.name, candidate.model)
         if folder is None:
-            seconds += (len(benchmark.heldout) + further.rebuilds * PROBE_CASES) * 0.5
+            works.append(Work(lane=lane, fit=0.0, rest=(len(benchmark.heldout) + further.rebuilds * PROBE_CASES) * 0.5))
             continue
         size = weight_bytes(folder)
         largest = max(largest, size)
         flops = 2 * size / 4
-        tokens = _tokens(benchmark, candidate, options, further)
-        seconds += tokens * flops / (rate * EFFICIENCY)
+        fitting, later = _tokens(benchmark, candidate, options, further)
+        a_token = flops / (rate * EFFICIENCY)
+        works.append(Work(lane=lane, fit=fitting * a_token, rest=later * a_token))
+    seconds = FIXED_S + sum(work.fit + work.rest for work in works)
     computing = 0.5 if placement.dtype != "float32" else 0.0
     memory = FIXED_BYTES + round(COPIES * largest * (1 + computing)) + (STATES if largest else 0)
     room = fits(memory, placement.device)
@@ -75,7 +97,50 @@ def forecast(
         sentence += " (something else is running now; less if that ends)"
     if not room.fits:
         sentence = f"the run {room.sentence}; name a smaller model or free memory"
-    return Forecast(memory=memory, minutes=seconds / 60, fits=room.fits, sentence=sentence)
+    return Forecast(memory=memory, minutes=seconds / 60, fits=room.fits, sentence=sentence, works=tuple(works))
+
+
+def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) -> Forecast:
+    """The same on several workers, each with its share of the threads and models of its own; `here`: on this machine."""
+    threads = max(1, placement.threads // workers) if here else placement.threads
+    slower = matrix_rate(placement) / matrix_rate(replace(placement, threads=threads)) if here else 1.0
+    minutes = (FIXED_S + (START_S if workers > 1 else 0.0) + slower * makespan(alone.works, workers)) / 60
+    memory = alone.memory * workers if here else alone.memory
+    room = fits(memory, placement.device)
+    each = "in all" if here else "for each"
+    sentence = (
+        f"expected on {workers} workers: about {max(1, round(minutes))} minutes (one process: "
+        f"{max(1, round(alone.minutes))}), {memory / 1e9:.1f} GB of memory {each}"
+    )
+    if here and not room.fits:
+        sentence = f"a run on {workers} workers, each of which loads the models, {room.sentence}; take fewer workers"
+    return replace(alone, memory=memory, minutes=minutes, fits=room.fits or not here, sentence=sentence)
+
+
+def makespan(works: Sequence[Work], workers: int) -> float:
+    """Seconds until the last worker is done, handed out as a run does it: the longest fits first, those of a lane one after
+    another, and then what is left of each candidate in pieces that anybody may take."""
+    free = [0.0] * workers
+    lanes: dict[tuple[str, str], list[Work]] = {}
+    for work in works:
+        lanes.setdefault(work.lane, []).append(work)
+    pieces: list[tuple[float, float]] = []
+    """(when it may begin, seconds)."""
+    for lane in sorted(lanes.values(), key=lambda lane: -sum(work.fit for work in lane)):
+        ready = 0.0
+        for work in lane:
+            ready = _taken(free, ready, work.fit)
+            pieces += [(ready, work.rest / PIECES)] * PIECES
+    for ready, seconds in sorted(pieces):
+        _taken(free, ready, seconds)
+    return max(free)
+
+
+def _taken(free: list[float], ready: float, seconds: float) -> float:
+    """Gives the work to the worker that can begin it first; when it is done."""
+    number = min(range(len(free)), key=lambda each: max(free[each], ready))
+    free[number] = max(free[number], ready) + seconds
+    return free[number]
 
 
 def weight_bytes(folder: Path) -> int:
@@ -83,9 +148,9 @@ def weight_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
-def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> float:
-    """Model tokens of one candidate: choosing, refitting (a trained token counts as two) and answering, and all of it again
-    where it is rebuilt."""
+def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> tuple[float, float]:
+    """Model tokens of one candidate, of its fit and of what follows: choosing, refitting (a trained token counts as two) and
+    answering, and all of it again where it is rebuilt."""
     task = benchmark.task
     asked = sum(len(case.input) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
     answer = sum(len(case.output) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
@@ -107,16 +172,18 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, furthe
     refit = min(EPOCHS * len(task.examples) * row, max(REFIT * options.tuning_tokens, len(task.examples) * row))
     built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
     rebuilding = built * (choosing + PROBE_CASES * row + (SHARE * 2 * refit if trained else 0))
-    return choosing + answers * row + refits * 2 * refit + rebuilding
+    fitting = choosing + (2 * refit if trained else 0.0)
+    return fitting, answers * row + max(0.0, refits - 1) * 2 * refit + rebuilding
 
 
 def matrix_rate(placement: Placement) -> float:
     """FLOP/s of a matrix product of a small model's shape in the run's dtype, the best of half a second."""
     import torch
 
-    dtype = getattr(torch, placement.dtype)
+    dtype, before = getattr(torch, placement.dtype), torch.get_num_threads()
     left = torch.randn(1024, 576, device=placement.device).to(dtype)
     right = torch.randn(576, 1536, device=placement.device).to(dtype)
+    torch.set_num_threads(placement.threads)
     best, until = 0.0, time.perf_counter() + 0.6
     while time.perf_counter() < until:
         start = time.perf_counter()
@@ -125,4 +192,5 @@ def matrix_rate(placement: Placement) -> float:
         if placement.device.startswith("cuda"):
             torch.cuda.synchronize()
         best = max(best, 4 * 2 * 1024 * 576 * 1536 / (time.perf_counter() - start))
+    torch.set_num_threads(before)
     return best

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,45 @@ class Models:
             )
         return self._embedder
 
+    def for_worker(self, workers: int, threads: int) -> Models:
+        """The same models for one of several workers, with nothing loaded and no key: what was measured for them here stays,
+        and the requests that a server takes at once are shared out. Raises `BadInput` where they are too few."""
+        from strategies.models.embedding import LocalEmbedder
+        from strategies.models.local import LocalModel
+
+        placement = replace(self.placement, threads=threads)
+        here = {name: model for name, model in self._ready.items() if not self.served(name)}
+        return replace(
+            self,
+            specs=tuple(_shared_out(spec, workers) for spec in self.specs),
+            purse=None if self.purse is None else self.purse.unopened(),
+            _ready={
+                name: replace(model, placement=placement) if isinstance(model, LocalModel) else model
+                for name, model in here.items()
+            },
+            _embedder=self._embedder.unloaded() if isinstance(self._embedder, LocalEmbedder) else self._embedder,
+            _reranker=None,
+            _placement=placement,
+        )
+
+    def found_here(self) -> Models:
+        """The same on another machine, where weights may lie elsewhere. Raises `BadInput` where they are missing or others."""
+        from strategies.models.embedding import LocalEmbedder
+        from strategies.models.local import LocalModel
+
+        ready = dict(self._ready)
+        for name, model in ready.items():
+            if isinstance(model, LocalModel) and not model.folder.is_dir():
+                found = self._found(name, self._spec(name).folder)
+                if found.fingerprint != model.weights_fingerprint:
+                    raise BadInput(
+                        f"the weights of {name} on a machine of the cluster are not those of the machine that runs the "
+                        "comparison. Put the same ones on all, or name the model by id and revision."
+                    )
+                ready[name] = replace(model, folder=found.folder)
+        elsewhere = type(self._embedder) is LocalEmbedder and not self._embedder.folder.is_dir()
+        return replace(self, _ready=ready, _embedder=None if elsewhere else self._embedder)
+
     @property
     def reranker(self) -> Reranker | None:
         """None where the task names none. Raises `BadInput` where there is no such cross-encoder."""
@@ -207,6 +246,20 @@ class Models:
         except (ValueError, ModelUnavailable) as error:
             raise BadInput(str(error)) from error
         return model
+
+
+def _shared_out(spec: ModelSpec, workers: int) -> ModelSpec:
+    from strategies.models.endpoint import EndpointModel
+
+    if spec.endpoint is None:
+        return spec
+    at_once = spec.concurrency or EndpointModel.concurrency
+    if at_once < workers:
+        raise BadInput(
+            f"the model {spec.name} takes {at_once} requests at once, and each of {workers} workers sends one at least. Take "
+            f"{at_once} workers, or state a higher concurrency."
+        )
+    return spec.model_copy(update={"concurrency": at_once // workers})
 
 
 class NotRemembering:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast, overload
 
 from benchmarks.contract import BadInput
@@ -22,6 +22,9 @@ class LimitReached(BadInput):
     """The next request might cost more than is left."""
 
 
+def _nowhere(spent: float) -> None: ...
+
+
 @dataclass(kw_only=True)
 class Purse:
     """What may be spent, what was, and what requests under way may still cost; in one currency."""
@@ -32,7 +35,7 @@ class Purse:
     """Models that cost money, by name. None: their price is not known."""
     spent: float = 0.0
     reserved: float = 0.0
-    write_down: Callable[[float], None] = field(default=lambda spent: None, repr=False)
+    write_down: Callable[[float], None] = field(default=_nowhere, repr=False)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.limit) and self.limit > 0):
@@ -55,6 +58,10 @@ class Purse:
         self.spent = (
             spent if spent is not None else sum(_money(prices[use.model], use) for use in ledger if use.model in prices)
         )
+
+    def unopened(self) -> Purse:
+        """The limit alone: what another process has to know."""
+        return replace(self, spent=0.0, reserved=0.0, write_down=_nowhere)
 
     def guarding(self, model: LanguageModel) -> LanguageModel:
         """The model, asked only what can be paid; one that costs nothing as it is."""

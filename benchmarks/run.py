@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from benchmarks.cascade import add_cascade
-from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation
-from benchmarks.economical import Economy
+from benchmarks.contract import BadInput, Benchmark, Candidate
+from benchmarks.executors.desk import Desk
+from benchmarks.executors.here import Executor, Here
 from benchmarks.models import Models
-from benchmarks.plan import Further, Options, Unit, described, further_units, units
+from benchmarks.pending import Events, Pending, Rules, Silent
+from benchmarks.plan import Further, Options, Unit, further_units, units
 from benchmarks.population import Sets, apart
 from benchmarks.private import private
 from benchmarks.purse import SPENT
-from benchmarks.remembering import Memory
 from benchmarks.reuse import Earlier, program
-from benchmarks.store import Finished, Store
-from benchmarks.work import AGAIN, Worker, task_hash
+from benchmarks.store import Store
+from benchmarks.work import Job, task_hash
 from strategies.models.measured import machine
 
 _SPOKEN = {
@@ -53,26 +55,6 @@ _ADVICE = {
 }
 
 
-class Events(Protocol):
-    """What a run tells while it goes on."""
-
-    def started(self, unit: Unit, number: int, total: int) -> None: ...
-
-    def progress(self, done: int, total: int, what: str) -> None: ...
-
-    def finished(self, unit: Unit, done: Finished) -> None: ...
-
-
-class Silent:
-    """Events for nobody."""
-
-    def started(self, unit: Unit, number: int, total: int) -> None: ...
-
-    def progress(self, done: int, total: int, what: str) -> None: ...
-
-    def finished(self, unit: Unit, done: Finished) -> None: ...
-
-
 @dataclass(kw_only=True)
 class Run:
     """One run folder: `run.sqlite` for rows, `run.json` for what the run is, `fits/` for what was fitted."""
@@ -87,11 +69,9 @@ class Run:
     """None: all."""
     events: Events = field(default_factory=Silent)
     further: Further = field(default_factory=Further)
-    enough: Callable[[Sequence[float], Sequence[str]], bool] | None = None
-    """Whether the scores of the first held-out cases, and the groups of these, settle a candidate, so that it is asked no
-    more; None: everything is asked."""
-    economy: Economy | None = None
-    """Which candidates are not worth fitting; None: every one is."""
+    rules: Rules = field(default_factory=Rules)
+    executor: Executor = field(default_factory=Here)
+    """Where the units are performed."""
     compared: Mapping[str, Sets] = field(default_factory=dict)
     """Sets of texts that are told apart once everything is measured, by the key of the store."""
     reuse: Path | None = None
@@ -157,7 +137,7 @@ class Run:
             store.set_meta("identity", mine)
             said = "taken over from an earlier run where equal"
             taken = {} if earlier is None else {"searches and trainings": said}
-            store.set_meta("provenance", made | taken)
+            store.set_meta("provenance", made | {"performed by": self.executor.told} | taken)
             return
         before = store.meta("provenance") or {}
         others = [name for name in CODE if before.get(name, made[name]) != made[name]]
@@ -177,39 +157,37 @@ class Run:
         return [*units(self.benchmark, candidate, self.options, salt), *further]
 
     def _perform(self, store: Store, earlier: Earlier | None) -> None:
+        for left_over in self.folder.glob("scratch-*"):
+            shutil.rmtree(left_over, ignore_errors=True)  # Of workers that were killed.
         mine = self.candidates if self.performed is None else self.performed
         if earlier is not None:
             self._take_over(earlier, store, mine)
         plan = [(unit, candidate) for candidate in mine for unit in self._units(candidate)]
-        finished = {name: note for name, note in store.finished().items() if not note.get(AGAIN)}
-        worker = Worker(
+        pending = Pending(
+            benchmark=self.benchmark,
+            models=self.models,
+            store=store,
+            events=self.events,
+            rules=self.rules,
+            candidates=self.candidates,
+            plan=plan,
+        )
+        job = Job(
             benchmark=self.benchmark,
             models=self.models,
             options=self.options,
             folder=self.folder,
-            journal=store.journal if earlier is None else earlier.layered(store.journal),
-            on_progress=self.events.progress,
+            candidates={candidate.name: candidate for candidate in mine},
             fits={unit.candidate: unit.name for unit, _ in plan if unit.kind == "fit"},
-            memory=Memory(kept=store),
         )
-        unusable = {
-            unit.candidate for unit, _ in plan if unit.kind == "fit" and finished.get(unit.name, {}).get("problem")
-        }
-        chosen = {unit.candidate: finished[unit.name].get("chosen") for unit, _ in plan if unit.name in finished}
-        for number, (unit, candidate) in enumerate(plan, 1):
-            if unit.name in finished or unit.candidate in unusable or self._settles(unit, store):
-                continue
-            self.events.started(unit, number, len(plan))
-            store.begin(unit.name, unit.kind, unit.candidate)
-            done = self._settled(unit, candidate, store) or worker.perform(unit, candidate)
-            if unit.kind == "fit":
-                done = self._told_apart(done, candidate, chosen)
-                if (done.note or {}).get("problem"):
-                    unusable.add(unit.candidate)
-                else:
-                    chosen[unit.candidate] = _chosen(done)
-            store.finish(done)
-            self.events.finished(unit, done)
+        desk = Desk(
+            store=store,
+            journal=store.journal if earlier is None else earlier.layered(store.journal),
+            purse=self.models.purse,
+            events=self.events,
+        )
+        for done in self.executor.run(job, pending, desk):
+            pending.finish(done)
 
     def _take_over(self, earlier: Earlier, store: Store, candidates: Sequence[Candidate]) -> None:
         earlier.hand_adapters_on(self.folder)
@@ -224,69 +202,11 @@ class Run:
                 found = apart(names, texts, self.models.embedder, self.options.seed)
                 store.set_meta(key, None if found is None else asdict(found))
 
-    def _settles(self, unit: Unit, store: Store) -> bool:
-        """Whether the unit asks held-out cases of a candidate that those before them have decided."""
-        if self.enough is None or unit.kind != "answer" or unit.part == 0:
-            return False
-        scores = {row.key: row.score for row in store.rows(unit.candidate, "heldout")}
-        asked = self.benchmark.heldout[: len(scores)]
-        return self.enough([scores[case.id] for case in asked], [case.group or case.id for case in asked])
-
-    def _told_apart(self, done: Finished, candidate: Candidate, chosen: Mapping[str, Any]) -> Finished:
-        """A fit that chose what another candidate of its approach and model chose is not measured a second time."""
-        mine = _chosen(done)
-        twins = (
-            other.name
-            for other in self.candidates
-            if (other.strategy.name, other.model) == (candidate.strategy.name, candidate.model)
-            and other.name != candidate.name
-            and mine == chosen.get(other.name)
-        )
-        twin = next(twins, None) if mine else None
-        if twin is not None:
-            skipped = {"problem": f"it chose the same configuration as {twin}", "state": "skipped"}
-            return replace(done, note={**(done.note or {}), **skipped})
-        return done
-
-    def _settled(self, unit: Unit, candidate: Candidate, store: Store) -> Finished | None:
-        """A fit that needs no work: what the model cannot do, what does not suit the task, what is not worth it."""
-        if unit.kind != "fit":
-            return None
-        problem = self._cannot(candidate)
-        note: dict[str, Any] = {"state": "cannot run" if problem else "skipped"}
-        problem = problem or candidate.strategy.unsuitable(self.benchmark.task)
-        if not problem and self.economy is not None:
-            problem = self.economy.spares(candidate, self._measured(store))
-            note[AGAIN] = True  # A run that goes on without the gate fits it.
-        if not problem:
-            return None
-        return Finished(unit=unit.name, kind="fit", candidate=candidate.name, note={**note, "problem": problem})
-
-    def _measured(self, store: Store) -> Iterator[Evaluation]:
-        """Of the candidates without a language model."""
-        from benchmarks.stored import evaluations
-
-        plain = [candidate for candidate in self.candidates if not candidate.model]
-        yield from evaluations(self.benchmark, [described(candidate) for candidate in plain], store)
-
-    def _cannot(self, candidate: Candidate) -> str:
-        if not candidate.model:
-            return ""
-        model = self.models.language(candidate.model)
-        lacks = [need.__name__ for need in candidate.strategy.needs if not isinstance(model, need)]
-        what = {"Trains": "be trained here", "ScoresLabels": "score labels", "Generates": "generate"}
-        return f"{candidate.model} cannot {' or '.join(what.get(name, name) for name in lacks)}" if lacks else ""
-
 
 def _forked(name: str) -> str:
     """How to keep what such a change leaves valid."""
     kept = ("the approaches", "target", "margin")
     return ", with --fork and this one, which does no finished work again that is still valid" if name in kept else ""
-
-
-def _chosen(done: Finished) -> Any:
-    """What a fit chose, as it reads when it comes from the store."""
-    return json.loads(json.dumps((done.note or {}).get("chosen")))
 
 
 def _differences(known: dict[str, Any], mine: dict[str, Any]) -> list[tuple[str, Any, Any]]:

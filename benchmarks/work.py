@@ -45,6 +45,31 @@ AGAIN = "again"
 """In the note of a fit that failed by a fault that may pass: it is not finished when the run goes on."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What whoever performs the units of a run has to know: plain enough to be handed to another process."""
+
+    benchmark: Benchmark
+    models: Models
+    options: Options
+    folder: Path
+    candidates: Mapping[str, Candidate]
+    fits: Mapping[str, str]
+    """candidate -> name of its fit unit."""
+
+    def worker(self, journal: Callable[[str], Journal], memory: Memory, on_progress: Progress) -> Worker:
+        return Worker(
+            benchmark=self.benchmark,
+            models=self.models,
+            options=self.options,
+            folder=self.folder,
+            journal=journal,
+            on_progress=on_progress,
+            fits=self.fits,
+            memory=memory,
+        )
+
+
 @dataclass
 class Worker:
     """Everything that units of one run share. Fits lie in `folder`/fits, named by their unit."""
@@ -125,6 +150,10 @@ class Worker:
             on_progress=self.on_progress,
             memory=self.memory,
         )
+
+    def scratch(self, unit: Unit) -> Path:
+        """For what the unit trains and nobody keeps; no other unit, and so no other worker, has the same one."""
+        return self.folder / f"scratch-{unit.name}"
 
     def fit_folder(self, candidate: Candidate) -> Path:
         return self.folder / "fits" / self.fits[candidate.name]

@@ -26,8 +26,9 @@ os.environ.setdefault("ADVISOR_BATCH_TOKENS", "4096")
 
 
 def _refused(item: Any, report: Any) -> None:
-    """Turns a skip into a failure, unless it waits for a device that CI has not."""
-    if IN_CI and report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("gpu") is None:
+    """Turns a skip into a failure, unless it waits for a device or a cluster that CI has not."""
+    excused = any(item.get_closest_marker(name) for name in ("gpu", "cluster"))
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail") and not excused:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"In CI nothing may be left out, and this was. {reason}"

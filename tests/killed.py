@@ -37,7 +37,7 @@ class Dying:
 
     def started(self, unit: Unit, number: int, total: int) -> None: ...
 
-    def progress(self, done: int, total: int, what: str) -> None:
+    def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
         self.count("progress")
 
     def finished(self, unit: Unit, done: Finished) -> None:

@@ -180,9 +180,10 @@ def test_no_file_is_longer_than_a_person_reads_at_once(path: Path) -> None:
 
 
 def test_every_imported_package_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {
         re.split(r"[^A-Za-z0-9._-]", line)[0].lower().replace("_", "-")
-        for line in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+        for line in (*project["dependencies"], *project["optional-dependencies"]["cluster"])
     }
     own = {*PACKAGES, *sys.stdlib_module_names}
     distributions = packages_distributions()
@@ -192,7 +193,7 @@ def test_every_imported_package_is_declared() -> None:
             continue
         for _, name in imported(ast.parse(path.read_text(encoding="utf-8"))):
             top = name.partition(".")[0]
-            offered = {one.lower().replace("_", "-") for one in distributions.get(top, [])}
+            offered = {one.lower().replace("_", "-") for one in distributions.get(top, [top])}
             if top not in own and not offered & declared:
                 missing[top] = named(path)
     assert missing == {}

@@ -15,6 +15,7 @@ import pytest
 from advisor.setups import told
 from benchmarks.cascade import DERIVED, Stage, add_cascade, best_cascade
 from benchmarks.contract import Candidate, Evaluation
+from benchmarks.pending import Rules
 from benchmarks.plan import Options
 from benchmarks.run import Run
 from benchmarks.store import Store
@@ -196,7 +197,7 @@ def test_where_one_part_was_decided_sooner_it_ends_there_and_has_no_holes(tmp_pa
     base = run(tmp_path / "run")
     benchmark = dataclasses.replace(tiny.benchmark(examples=80, heldout=240), sequential=True)
     wrong = next(place for place, case in enumerate(benchmark.heldout) if int(case.id[1:]) % 8 == CAREFUL.wrong_at)
-    done = dataclasses.replace(base, benchmark=benchmark, enough=lambda scores, groups: scores[wrong] == 0)
+    done = dataclasses.replace(base, benchmark=benchmark, rules=Rules(enough=lambda scores, groups: scores[wrong] == 0))
     done.execute()
     found = evaluated(done)
     assert {name: len(each.scores) for name, each in found.items()} == {

@@ -21,9 +21,9 @@ from werkzeug import Request, Response
 from advisor.comparison import Wishes, advise, execute, prepare
 from advisor.contract import Verdict
 from benchmarks.contract import BadInput, State
+from benchmarks.pending import Silent
 from benchmarks.plan import Unit
 from benchmarks.remembering import Memory, Remembering
-from benchmarks.run import Silent
 from benchmarks.store import Store
 from strategies.contract import Completion, Generates, Message, Sampling, ScoresLabels, Trains
 from strategies.models.endpoint import EndpointModel

@@ -718,7 +718,7 @@ def test_a_run_told_unit_by_unit_shows_the_spend_of_fitting_and_answers() -> Non
     used = Usage(model="m", step="training", prompt_tokens=900, answer_tokens=100, seconds=60.0)
     row = Row(candidate="lora", purpose="heldout", key="k", outcome=Prediction(text="a", usage=(used,)), score=1.0)
     events.started(fit, 1, 8)
-    events.progress(2, 6, "lora: long trainings")
+    events.progress(fit, 2, 6, "lora: long trainings")
     assert "2/6" in _progress_text(live, 120)
     events.finished(fit, Finished(unit="fit", kind="fit", candidate="lora", usage=(used,)))
     events.started(answer, 2, 8)

@@ -22,9 +22,10 @@ from benchmarks.checks import GoldIndex
 from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation, State
 from benchmarks.frozen import freeze, thaw
 from benchmarks.metrics import load as load_metric
+from benchmarks.pending import Silent
 from benchmarks.plan import Options, Unit, candidates, label
 from benchmarks.reuse import Earlier
-from benchmarks.run import Run, Silent, provenance
+from benchmarks.run import Run, provenance
 from benchmarks.store import Store
 from benchmarks.stored import evaluations, rescored
 from strategies.catalog import approaches

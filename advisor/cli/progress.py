@@ -181,30 +181,32 @@ class LiveProgress:
 
 
 class RunEvents:
-    """Turns what a run tells (`benchmarks.run.Events`) into events of `LiveProgress`."""
+    """Turns what a run tells (`benchmarks.pending.Events`) into events of `LiveProgress`."""
 
     def __init__(self, live: LiveProgress) -> None:
         self._live = live
-        self._candidate, self._work = "", ""
+        self._begun: dict[str, set[str]] = {}
+        """Candidate -> its units that go on."""
         self._tokens: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
 
     def started(self, unit: Unit, number: int, total: int) -> None:
-        if unit.candidate != self._candidate:
-            self._live.finished(self._candidate)
-        self._candidate, self._work = unit.candidate, _WORK.get(unit.kind, unit.kind)
+        for name, units in self._begun.items():
+            if not units and name != unit.candidate:
+                self._live.finished(name)
+        self._begun.setdefault(unit.candidate, set()).add(unit.name)
         self._live.step(number, total)
-        self.progress(0, 1, self._work)
+        self.progress(unit, 0, 1, "")
 
-    def progress(self, done: int, total: int, what: str) -> None:
+    def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
         self._live.tell(
             Progressed(
-                candidate=self._candidate,
-                what=what or self._work,
+                candidate=unit.candidate,
+                what=what or _WORK.get(unit.kind, unit.kind),
                 done=done,
                 total=total,
-                tokens=self._tokens.get(self._candidate, 0),
-                seconds=self._seconds.get(self._candidate, 0.0),
+                tokens=self._tokens.get(unit.candidate, 0),
+                seconds=self._seconds.get(unit.candidate, 0.0),
             )
         )
 
@@ -214,7 +216,8 @@ class RunEvents:
         name = unit.candidate
         self._tokens[name] = self._tokens.get(name, 0) + sum(each.prompt_tokens + each.answer_tokens for each in used)
         self._seconds[name] = self._seconds.get(name, 0.0) + sum(each.seconds for each in used)
-        self.progress(1, 1, self._work)
+        self._begun.setdefault(name, set()).discard(unit.name)
+        self.progress(unit, 1, 1, "")
 
 
 def _cells(line: _Line, width: int) -> tuple[str, ...]:

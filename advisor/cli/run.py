@@ -29,6 +29,14 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 @click.argument("task")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/NAME.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder; finished work is not done again.")
+@click.option(
+    "--on",
+    default="here",
+    show_default=True,
+    metavar="PLACE",
+    help="Where the work is done: here (this process), processes (of this machine), ray, or ray:HOST:PORT (a cluster that runs).",
+)
+@click.option("--workers", type=int, help="How many share the work. Default: one a core; one a machine of a cluster.")
 @click.option("--shard", default="", help="Perform one part of the approaches, such as 1/3, on this machine.")
 @click.option(
     "--merge",
@@ -130,6 +138,8 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
 
     Example: advisor run support-intents --out runs/first
 
+    On several cores: advisor run support-intents --on processes
+
     On several machines of one kind: the same command with --shard 1/2 and --shard 2/2, then with --merge for both folders.
     """
     from advisor.comparison import prepare, run_folder
@@ -194,6 +204,8 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "max_cost",
         "max_hours",
         "shard",
+        "on",
+        "workers",
         "accept_terms",
         "allow_code",
         "reuse",
@@ -263,11 +275,15 @@ def _with_less(prepared: Prepared) -> str:
 
 
 def _expected(prepared: Prepared) -> Forecast:
-    from benchmarks.forecast import forecast
+    from benchmarks.forecast import forecast, on_workers
 
-    return forecast(
+    expected = forecast(
         prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.further
     )
+    executor = prepared.executor
+    if (workers := executor.workers) is None or workers == 1:
+        return expected
+    return on_workers(expected, workers, prepared.models.placement, here=not executor.elsewhere)
 
 
 def _forecast(prepared: Prepared, resume: bool) -> float:

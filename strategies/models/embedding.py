@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,10 @@ class LocalEmbedder:
     @cached_property
     def model(self) -> Any:
         return self._module()
+
+    def unloaded(self) -> LocalEmbedder:
+        """The same, with nothing loaded or remembered."""
+        return replace(self, _known={})
 
     def _module(self) -> Any:
         """A fresh copy of the weights."""

@@ -102,7 +102,7 @@ class Weighed:
     def started(self, unit: Unit, number: int, total: int) -> None:
         get(f"{self.address}/unit/{unit.kind}")
 
-    def progress(self, done: int, total: int, what: str) -> None: ...
+    def progress(self, unit: Unit, done: int, total: int, what: str) -> None: ...
 
     def finished(self, unit: Unit, done: Finished) -> None:
         import psutil

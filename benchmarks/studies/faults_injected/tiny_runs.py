@@ -27,7 +27,7 @@ class Telling:
         self.also(unit)
         self.tell("started", unit=unit.name, kind=unit.kind, candidate=unit.candidate)
 
-    def progress(self, done: int, total: int, what: str) -> None: ...
+    def progress(self, unit: Unit, done: int, total: int, what: str) -> None: ...
 
     def finished(self, unit: Unit, done: Finished) -> None:
         """The unit is in the database now."""

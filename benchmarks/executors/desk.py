@@ -1,0 +1,99 @@
+"""What workers ask of the one process that writes: the journal, answers of servers, the purse. Only plain values cross."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.pending import Events
+from benchmarks.plan import Unit
+from benchmarks.purse import Purse
+from benchmarks.store import Store
+from strategies.contract import Journal
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """The side of the writer. A worker in the same process uses `store`, `journal` and `purse` directly."""
+
+    store: Store
+    journal: Callable[[str], Journal]
+    purse: Purse | None
+    events: Events
+    outbox: list[tuple[int, Any]] = field(default_factory=list)
+    """(worker, answer), to be sent."""
+    _reserved: dict[int, float] = field(default_factory=dict, repr=False)
+    """Worker -> what its requests under way may cost."""
+    _waiting: dict[int, float] = field(default_factory=dict, repr=False)
+    """Worker -> the worst price of its next request, while those of others may still leave enough."""
+
+    _paying: set[int] = field(default_factory=set, repr=False)
+    """Workers whose present unit has asked a server for something that costs money."""
+    _closed: bool = field(default=False, repr=False)
+
+    def asked(self, worker: int, unit: Unit, name: str, given: Sequence[Any]) -> None:
+        """Takes one question. What is to be answered stands in `outbox` then or, for money, later."""
+        questions: Mapping[str, Callable[..., Any]] = {
+            "journal": lambda namespace, key: self.journal(namespace).get(key),
+            "write": lambda namespace, key, value: self.journal(namespace).put(key, value),
+            "completions": lambda: self.store.completions(unit.name),
+            "keep": lambda key, value: self.store.keep_completion(unit.name, key, value),
+            "forget": lambda: self.store.forget_completions(unit.name),
+        }
+        if name == "reserve":
+            self._waiting[worker] = float(given[0])
+        elif name == "settle":
+            self._settle(worker, *given)
+            self.outbox.append((worker, self._spent))
+        else:
+            self.outbox.append((worker, questions[name](*given)))
+        self._answer_waiting()
+
+    def rests(self, worker: int) -> None:
+        """The worker's unit is over."""
+        self._paying.discard(worker)
+
+    def close(self) -> None:
+        """Nothing more is paid for: workers whose requests are under way get their answers, write them down and stop."""
+        self._closed = True
+        self._answer_waiting()
+
+    def lost(self, worker: int) -> None:
+        """A worker is no more. What it had asked of servers may have been answered, so it counts as paid at its worst."""
+        self._waiting.pop(worker, None)
+        self._paying.discard(worker)
+        worst = self._reserved.get(worker, 0.0)
+        if worst:
+            self._settle(worker, worst, worst)
+        self._answer_waiting()
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a worker may have answers that were paid for and are not written down yet."""
+        return bool(self._paying)
+
+    @property
+    def _spent(self) -> float:
+        return 0.0 if self.purse is None else self.purse.spent
+
+    def _settle(self, worker: int, worst: float, paid: float) -> None:
+        left = self._reserved.get(worker, 0.0) - worst
+        self._reserved[worker] = left if left > 1e-12 else 0.0
+        if self.purse is not None:
+            self.purse.settle(worst, paid)
+
+    def _answer_waiting(self) -> None:
+        """Reserves what can be paid. A worker is refused once nothing that others asked for can leave it any more; one with
+        requests of its own under way is refused at once, waits for these and asks again."""
+        for worker, worst in list(self._waiting.items()):
+            granted = not self._closed and (self.purse is None or self.purse.reserve(worst))
+            if granted:
+                self._paying.add(worker)
+                self._reserved[worker] = self._reserved.get(worker, 0.0) + worst
+            others = any(amount for other, amount in self._reserved.items() if other != worker)
+            mine = self._reserved.get(worker, 0.0) > 0
+            never = self.purse is not None and self._spent + worst > self.purse.limit
+            if granted or mine or never or self._closed or not others:
+                del self._waiting[worker]
+                self.outbox.append((worker, [granted, self._spent]))

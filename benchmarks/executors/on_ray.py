@@ -1,0 +1,309 @@
+"""A Ray cluster, its own on this machine or one that runs: actors that keep their models, with resources stated for each.
+
+What was fitted travels as files through Ray's object store, so no folder has to be shared between machines, and nobody but
+the process that runs the comparison writes into the run's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contract import BadInput
+from benchmarks.executors.actors import Files, Post, UnitActor, forget, read_files, write_files
+from benchmarks.executors.desk import Desk
+from benchmarks.executors.pool import Pool
+from benchmarks.pending import Pending
+from benchmarks.reuse import program
+from benchmarks.store import Finished
+from benchmarks.work import Job
+
+_LOOPBACK = "127.0.0.1"
+_ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
+"""On any system: nothing listens but on loopback (without it Ray puts the machine's own address in its place), and workers
+are no less urgent than the process that waits for them."""
+PATIENCE_S = 20
+"""How long the machines of a cluster may take to remove what the run put there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnRay:
+    """An executor: so many actors of a Ray cluster."""
+
+    address: str = ""
+    """Of a cluster that runs, such as `10.0.0.5:6379`, or `auto`. Empty: one is started on this machine for the run."""
+    workers: int | None = None
+    """None: one for each machine of the cluster."""
+
+    def __post_init__(self) -> None:
+        if "://" in self.address:
+            raise BadInput(
+                f"--on ray:{self.address} names a protocol; the run has to start on a machine of the cluster. Write its "
+                "address as HOST:PORT, or ray:auto."
+            )
+        host, _, port = self.address.rpartition(":")
+        if self.address not in ("", "auto") and not (host and port.isdigit()):
+            raise BadInput(f"--on ray:{self.address} is no address. Write ray:HOST:PORT, or ray:auto.")
+        if find_spec("ray") is None:
+            raise BadInput("--on ray needs Ray, which is not installed: pip install 'finetune-advisor[cluster]'.")
+
+    @property
+    def elsewhere(self) -> bool:
+        return bool(self.address)
+
+    @property
+    def told(self) -> str:
+        number = "" if self.workers is None else f" with {self.workers} workers"
+        return f"Ray on {'a cluster' if self.address else 'this machine'}{number}"
+
+    def run(self, job: Job, units: Pending, desk: Desk) -> Iterator[Finished]:
+        machine = job.models.placement.threads
+        workers = self.workers
+        started = None if workers is None or self.address else workers * max(1, machine // workers)
+        with _cluster(self.address, started):
+            each = _cpus_each(_cpus_of_nodes(), workers)
+            workers = workers or len(_cpus_of_nodes())
+            handed = replace(
+                job, models=job.models.for_worker(workers, each), folder=Path(f"advisor-{secrets.token_hex(8)}")
+            )
+            crew = _crew(job, handed, each)
+            yield from Pool(crew=crew, workers=workers, units=units, desk=desk).run()
+
+
+# ---------------------------------------------------------------- the cluster
+
+
+@contextmanager
+def _cluster(address: str, cpus: int | None) -> Iterator[None]:
+    """Connected with a cluster, which is gone afterwards if it was started here: loopback only, behind a token of its own,
+    without dashboard; nobody is told that it was used."""
+    wanted = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "token")}
+    if not address:
+        wanted |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)} | _ONLY_HERE
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
+    with _environment(wanted), _own_sigterm():
+        import ray
+
+        _read_again()
+        try:
+            if address:
+                _must_answer(address)
+                ray.init(address=address, **{key: value for key, value in quiet.items() if key != "include_dashboard"})
+            else:
+                ray.init(address="local", num_cpus=cpus, _node_ip_address=_LOOPBACK, **quiet)
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            first = str(error).strip().split("\n")[0][:200]
+            raise BadInput(
+                f"Ray could not be reached ({first}). Check the address of --on, and that the cluster's token is in "
+                "RAY_AUTH_TOKEN or in the file that RAY_AUTH_TOKEN_PATH names."
+            ) from error
+    from ray._private import worker
+
+    worker._worker_logs_enabled = False  # Else Ray writes to stdout, where results go, whenever a worker dies.
+    try:
+        with _environment(wanted):
+            yield
+    finally:
+        worker._worker_logs_enabled = True
+        with _environment(wanted), _own_sigterm():
+            ray.shutdown()
+        _read_again()
+
+
+def _must_answer(address: str) -> None:
+    """Ray itself waits for a minute. Raises `ConnectionError`."""
+    host, _, port = address.rpartition(":")
+    if host:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE_S).close()
+        except OSError as error:
+            raise ConnectionError(f"nothing answers at {address}: {error}") from error
+
+
+def _read_again() -> None:
+    """Ray reads the environment when it is imported, which may have been before the run."""
+    from ray._raylet import AuthenticationTokenLoader, Config
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray puts a handler of its own in the place of whoever handles SIGTERM."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM) if main else None
+    try:
+        yield
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _cpus_of_nodes() -> dict[str, int]:
+    """Node -> its processors, of the machines that are there."""
+    import ray
+
+    found = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]}
+    return {name: cpus for name, cpus in found.items() if cpus}
+
+
+def _cpus_each(nodes: Mapping[str, int], workers: int | None) -> int:
+    """As many processors as each of the workers can have; with no number of workers, those of the smallest machine."""
+    if workers is None:
+        return min(nodes.values(), default=1)
+    for each in range(max(nodes.values(), default=0), 0, -1):
+        if sum(cpus // each for cpus in nodes.values()) >= workers:
+            return each
+    raise BadInput(
+        f"{workers} workers were asked for, and the cluster has {sum(nodes.values())} processors. Take fewer workers."
+    )
+
+
+# ---------------------------------------------------------------- the crew
+
+
+@dataclass(kw_only=True)
+class _Crew:
+    """Actors by number (`pool.Crew`). Each that is hired gets a name that no earlier one had."""
+
+    job: Job
+    handed: Any
+    """Reference to what a worker has to know."""
+    each: int
+    """Processors of a worker."""
+    post: Any
+    cpus: Mapping[str, int]
+    folder: Path
+    """Of the run on each machine, below the folder for temporary files there."""
+    actors: dict[int, Any] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    asked: dict[Any, int] = field(default_factory=dict)
+    """Reference to what a unit will bring -> worker."""
+    fits: dict[str, Any] = field(default_factory=dict)
+    """Name of a fit -> reference to its files."""
+    taking: Any = None
+    _hired: Iterator[int] = field(default_factory=count)
+
+    def room(self) -> int:
+        """A machine that is lost takes its room along, and one that joins brings some."""
+        return sum(cpus // self.each for cpus in _cpus_of_nodes().values())
+
+    def hire(self, number: int) -> None:
+        import ray
+
+        cuda = self.job.models.placement.device.startswith("cuda")
+        make = ray.remote(num_cpus=self.each, num_gpus=1 if cuda else 0, max_restarts=0, max_task_retries=0)(UnitActor)
+        self.names[number] = f"{number}/{next(self._hired)}"
+        self.actors[number] = make.remote(self.handed, self.post, self.names[number], (self.each, dict(self.cpus)))
+
+    def send(self, number: int, message: Sequence[Any]) -> None:
+        what, *given = message
+        if what == "answer":
+            if number in self.names:
+                self.post.answer.remote(self.names[number], json.dumps(given[0]))
+            return
+        _, kind, candidate, _ = given
+        fit = None if kind == "fit" else self._fit(candidate)
+        self.asked[self.actors[number].perform.remote(json.dumps(given), fit)] = number
+
+    def _fit(self, candidate: str) -> Any:
+        import ray
+
+        name = self.job.fits[candidate]
+        if name not in self.fits:
+            self.fits[name] = ray.put(read_files(self.job.folder / "fits" / name))
+        return self.fits[name]
+
+    def receive(self) -> list[tuple[int, Sequence[Any]]]:
+        import ray
+
+        if self.taking is None:
+            self.taking = self.post.take.remote()
+        ready, _ = ray.wait([self.taking, *self.asked], num_returns=1)
+        heard: list[tuple[int, Sequence[Any]]] = []
+        if self.taking in ready:
+            numbers = {name: number for number, name in self.names.items()}
+            mail = json.loads(ray.get(self.taking))
+            heard = [(numbers[name], message) for name, message in mail if name in numbers]
+            self.taking = None
+        return heard + [self._brought(reference) for reference in ready if reference in self.asked]
+
+    def _brought(self, reference: Any) -> tuple[int, Sequence[Any]]:
+        import ray
+
+        number = self.asked.pop(reference)
+        try:
+            text, files = ray.get(reference)
+        except ray.exceptions.RayError as error:
+            del self.actors[number], self.names[number]
+            return number, [
+                "lost",
+                f"was lost with {type(error).__name__}: {str(error).strip().split(chr(10))[0][:200]}",
+            ]
+        message: list[Any] = json.loads(text)
+        if message[0] == "done":
+            self._keep(message[1], files)
+        return number, message
+
+    def _keep(self, done: Mapping[str, Any], files: Files) -> None:
+        """Files of a fit, into the run's folder; whole or not at all."""
+        if files:
+            write_files(files, self.job.folder / "fits" / done["unit"])
+
+    def end(self) -> None:
+        """No worker is left, and on no machine anything that the run put there."""
+        import ray
+
+        for actor in [*self.actors.values(), self.post]:
+            ray.kill(actor)
+        affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+        remove = ray.remote(num_cpus=0, max_retries=0)(forget)
+        folder = str(self.folder)
+        gone = [
+            remove.options(scheduling_strategy=affinity(node_id=node, soft=False)).remote(folder) for node in self.cpus
+        ]
+        ray.wait(gone, num_returns=len(gone), timeout=PATIENCE_S)
+
+
+@contextmanager
+def _crew(job: Job, handed: Job, each: int) -> Iterator[_Crew]:
+    import ray
+
+    affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+    here = affinity(node_id=ray.get_runtime_context().get_node_id(), soft=False)
+    post = ray.remote(num_cpus=0, max_concurrency=1000)(Post).options(scheduling_strategy=here).remote()
+    reference = ray.put((handed, program()))
+    crew = _Crew(job=job, handed=reference, each=each, post=post, cpus=_cpus_of_nodes(), folder=handed.folder)
+    try:
+        yield crew
+    finally:
+        crew.end()
+        shutil.rmtree(Path(tempfile.gettempdir()) / handed.folder, ignore_errors=True)

@@ -1,0 +1,140 @@
+"""Hands units to several workers, answers what they ask, and gives a lost worker's unit to another one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from benchmarks.contract import BadInput
+from benchmarks.executors.desk import Desk
+from benchmarks.executors.remote import fault, from_values
+from benchmarks.pending import Pending
+from benchmarks.plan import Unit
+from benchmarks.store import Finished
+
+LOSSES = 3
+"""So many workers may be lost over one unit before the run stops."""
+
+
+class Crew(Protocol):
+    """Workers by number, and a way to talk with each. A message is a list: what it is, and what belongs to it."""
+
+    def room(self) -> int:
+        """For how many workers there is room now, those that were hired included."""
+        ...
+
+    def hire(self, number: int) -> None:
+        """Starts a worker of that number, which takes messages from now on."""
+        ...
+
+    def send(self, number: int, message: Sequence[Any]) -> None:
+        """`perform` and a unit, or `answer` and a value. To a worker that was lost nothing is sent, and that is told."""
+        ...
+
+    def receive(self) -> list[tuple[int, Sequence[Any]]]:
+        """Waits for messages: `ask` with name and values, `tell` with the name of the unit and progress, `done` with what it
+        brought, `failed` with a fault, `lost` with how that worker ended."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Pool:
+    """One run on a crew of at most `workers`, which are hired as there is work for them."""
+
+    crew: AbstractContextManager[Crew]
+    """When it is left no worker is."""
+    workers: int
+    units: Pending
+    desk: Desk
+    _idle: dict[int, str] = field(default_factory=dict)
+    """Worker -> the candidate that it has at hand."""
+    _busy: dict[int, Unit] = field(default_factory=dict)
+    _losses: Counter[str] = field(default_factory=Counter)
+    _fault: Exception | None = None
+
+    def run(self) -> Iterator[Finished]:
+        """What units brought, as they finish. Raises what a worker could not go on with, once no server is being paid."""
+        with self.crew as crew:
+            try:
+                self._hand_out(crew)
+                while self._busy and not (self._fault is not None and not self.desk.under_way):
+                    for number, message in crew.receive():
+                        done = self._heard(crew, number, message)
+                        if done is not None:
+                            yield done
+                    self._hand_out(crew)
+            finally:
+                for number in self._busy:
+                    self.desk.lost(number)
+            if self._fault is None and not crew.room():
+                self._fault = BadInput(
+                    "no machine is left on which a worker has room. What was finished is kept: the same command with --resume "
+                    "goes on once there is one."
+                )
+        if self._fault is not None:
+            raise self._fault
+
+    def _hand_out(self, crew: Crew) -> None:
+        most = min(self.workers, crew.room()) if self._fault is None else 0
+        while len(self._busy) < most:
+            number = self._next_free()
+            unit = self.units.take(self._idle.get(number, ""))
+            if unit is None:
+                return
+            if number not in self._idle:
+                crew.hire(number)
+            self._idle.pop(number, None)
+            self._busy[number] = unit
+            crew.send(number, ["perform", unit.name, unit.kind, unit.candidate, unit.part])
+
+    def _next_free(self) -> int:
+        """A worker that waits, or the lowest number that is not taken."""
+        return next(iter(self._idle), next(number for number in range(self.workers) if number not in self._busy))
+
+    def _heard(self, crew: Crew, number: int, message: Sequence[Any]) -> Finished | None:
+        what, *given = message
+        if number not in self._busy:
+            if what == "lost":  # While it waited: another one is hired when there is work.
+                self._idle.pop(number, None)
+            return None
+        unit = self._busy[number]
+        done = None
+        if what == "ask":
+            self.desk.asked(number, unit, given[0], given[1])
+        elif what == "tell":
+            if given[0] == unit.name:
+                self.desk.events.progress(unit, *given[1:])
+        elif what == "done":
+            done = from_values(given[0])
+            self._rests(number)
+        elif what == "failed":
+            self._fault = self._fault or fault(given[0])
+            self.desk.close()
+            self._rests(number)
+        else:
+            self._lost(number, str(given[0]))
+        for asker, value in self.desk.outbox:
+            crew.send(asker, ["answer", value])
+        self.desk.outbox.clear()
+        return done
+
+    def _rests(self, number: int) -> None:
+        self.desk.rests(number)
+        self._idle[number] = self._busy.pop(number).candidate
+
+    def _lost(self, number: int, how: str) -> None:
+        """The unit goes back, to be performed by whoever comes next; another worker of that number is hired for it."""
+        unit = self._busy.pop(number)
+        self.desk.lost(number)
+        self.units.again(unit)
+        self._losses[unit.name] += 1
+        if self._losses[unit.name] == LOSSES and self._fault is None:
+            self._fault = BadInput(
+                f"{LOSSES} workers were lost, one after another, over the same work ({unit.kind} of {unit.candidate}); the last "
+                f"one {how}. If memory ran out, take fewer workers or a smaller model. What was finished is kept: the same "
+                "command with --resume goes on."
+            )
+            self.desk.close()

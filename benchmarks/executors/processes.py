@@ -1,0 +1,182 @@
+"""Several processes on this machine: spawned, with models that stay loaded, talking with the one that writes through pipes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.executors.desk import Desk
+    from benchmarks.executors.remote import Share
+    from benchmarks.pending import Pending
+    from benchmarks.store import Finished
+    from benchmarks.work import Job
+
+# What is imported above is all that a fresh worker imports before it is told how many threads it has.
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processes:
+    """An executor: so many worker processes, each with its share of the threads."""
+
+    workers: int
+
+    @property
+    def elsewhere(self) -> bool:
+        return False
+
+    @property
+    def told(self) -> str:
+        return f"{self.workers} processes"
+
+    def run(self, job: Job, units: Pending, desk: Desk) -> Iterator[Finished]:
+        from dataclasses import replace
+
+        from benchmarks.executors.pool import Pool
+        from benchmarks.executors.remote import Share
+
+        machine = job.models.placement.threads
+        threads = max(1, machine // self.workers)
+        share = Share(threads=threads, all_threads=machine, part=1 / self.workers)
+        handed = replace(job, models=job.models.for_worker(self.workers, threads))
+        yield from Pool(crew=_crew(handed, share), workers=self.workers, units=units, desk=desk).run()
+
+
+@dataclass(kw_only=True)
+class _Crew:
+    """Worker processes by number (`pool.Crew`)."""
+
+    job: Job
+    share: Share
+    processes: dict[int, Any] = field(default_factory=dict)
+    pipes: dict[int, Connection] = field(default_factory=dict)
+
+    def room(self) -> int:
+        return sys.maxsize
+
+    def hire(self, number: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self.share.threads), daemon=True, name=f"worker {number}")
+        process.start()
+        theirs.close()
+        self.processes[number], self.pipes[number] = process, ours
+        _quietly(lambda: ours.send((self.job, self.share)))
+
+    def send(self, number: int, message: Sequence[Any]) -> None:
+        if number in self.pipes:
+            _quietly(lambda: self.pipes[number].send_bytes(json.dumps(message).encode()))
+
+    def receive(self) -> list[tuple[int, Sequence[Any]]]:
+        numbers = {pipe: number for number, pipe in self.pipes.items()}
+        heard: list[tuple[int, Sequence[Any]]] = []
+        for pipe in wait(list(numbers)):
+            number = numbers[pipe]  # type: ignore[index]  # only connections were handed to `wait`
+            try:
+                heard.append((number, json.loads(self.pipes[number].recv_bytes())))
+            except (EOFError, OSError):
+                heard.append((number, ["lost", self._ended(number)]))
+        return heard
+
+    def _ended(self, number: int) -> str:
+        process = self.processes.pop(number)
+        self.pipes.pop(number).close()
+        process.join(5)
+        code = process.exitcode
+        process.close()
+        return f"ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+
+    def end(self) -> None:
+        """Nothing that a worker is at is worth waiting for: what it had finished is stored."""
+        for process in self.processes.values():
+            process.kill()
+        for number in list(self.processes):
+            self._ended(number)
+
+
+@contextmanager
+def _crew(job: Job, share: Share) -> Iterator[_Crew]:
+    crew = _Crew(job=job, share=share)
+    try:
+        yield crew
+    finally:
+        crew.end()
+
+
+def _quietly(send: Any) -> None:
+    """A worker that is gone is noticed where its messages are waited for."""
+    try:
+        send()
+    except OSError:
+        return
+
+
+# ---------------------------------------------------------------- in the worker
+
+
+def _work(pipe: Connection, threads: int) -> None:
+    """The whole life of a worker: it gets the job, then units until it is ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal; the one that writes ends the rest.
+    for name in _THREADS:
+        os.environ[name] = str(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    job, share = pipe.recv()
+    _perform_all(_Line(pipe), job, share)
+
+
+def _end_with_parent() -> None:
+    """Whoever writes may be killed: without it a worker has nobody to work for."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+@dataclass
+class _Line:
+    """A worker's end of its pipe."""
+
+    pipe: Connection
+    unit: str = ""
+    """Name of the one that is being performed."""
+
+    def say(self, *message: Any) -> None:
+        self.pipe.send_bytes(json.dumps(message).encode())
+
+    def hear(self) -> Any:
+        return json.loads(self.pipe.recv_bytes())
+
+    def ask(self, name: str, *given: Any) -> Any:
+        self.say("ask", name, given)
+        return self.hear()[1]
+
+    def tell(self, done: int, total: int, what: str) -> None:
+        self.say("tell", self.unit, done, total, what)
+
+
+def _perform_all(line: _Line, job: Job, share: Share) -> None:
+    from benchmarks.executors.remote import RemoteWorker, fault_values
+    from benchmarks.plan import Unit
+
+    worker = RemoteWorker(job=job, ask=line.ask, tell=line.tell, share=share)
+    while True:
+        try:
+            _, name, kind, candidate, part = line.hear()
+        except EOFError:
+            return
+        line.unit = name
+        try:
+            line.say("done", worker.perform(Unit(name=name, kind=kind, candidate=candidate, part=part)))
+        except Exception as error:
+            line.say("failed", fault_values(error))

@@ -1,0 +1,212 @@
+"""The side of a worker in another process: it performs units and asks the writer for all that is shared."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from benchmarks.contract import BadInput, Row, ScoreFailure
+from benchmarks.outcomes import from_json, to_json
+from benchmarks.plan import Unit
+from benchmarks.purse import LimitReached, Purse
+from benchmarks.remembering import Memory
+from benchmarks.store import Finished
+from benchmarks.work import Job, Worker
+from strategies.contract import Trial, Usage
+from strategies.models.weights import ModelUnavailable
+
+Ask = Callable[..., Any]
+"""(name of the question, what belongs to it) -> the writer's answer; see `Desk.asked`."""
+EVERY_S = 0.2
+"""Between two lines of progress of one worker."""
+_FAULTS: Mapping[str, type[Exception]] = {
+    kind.__name__: kind for kind in (BadInput, LimitReached, ScoreFailure, ModelUnavailable)
+}
+"""What is not a fault of one approach, and so ends the run with its sentence."""
+
+
+# ---------------------------------------------------------------- what crosses
+
+
+def as_values(done: Finished) -> dict[str, Any]:
+    """Plain values of what a unit brought: JSON, as in the store."""
+    return {
+        "unit": done.unit,
+        "kind": done.kind,
+        "candidate": done.candidate,
+        "rows": [[row.purpose, row.key, row.variant, to_json(row.outcome), row.score] for row in done.rows],
+        "usage": [asdict(usage) for usage in done.usage],
+        "trials": [asdict(trial) for trial in done.trials],
+        "note": None if done.note is None else dict(done.note),
+    }
+
+
+def from_values(values: Mapping[str, Any]) -> Finished:
+    """What `as_values` wrote."""
+    candidate = values["candidate"]
+    rows = tuple(
+        Row(candidate=candidate, purpose=purpose, key=key, variant=variant, outcome=from_json(outcome), score=score)
+        for purpose, key, variant, outcome, score in values["rows"]
+    )
+    return Finished(
+        unit=values["unit"],
+        kind=values["kind"],
+        candidate=candidate,
+        rows=rows,
+        usage=tuple(Usage(**row) for row in values["usage"]),
+        trials=tuple(Trial(**row) for row in values["trials"]),
+        note=values["note"],
+    )
+
+
+def fault_values(error: Exception) -> dict[str, Any]:
+    """An error as plain values, so that the writer can raise it as if it had happened there."""
+    known = next((name for name in (type(error).__name__,) if name in _FAULTS), "")
+    number = error.errno if isinstance(error, OSError) else None
+    said = str(error) if known or number is not None else f"{type(error).__name__}: {error}"
+    return {"kind": known, "errno": number, "said": said}
+
+
+def fault(values: Mapping[str, Any]) -> Exception:
+    """The error that `fault_values` told of."""
+    if values["kind"]:
+        return _FAULTS[values["kind"]](values["said"])
+    if values["errno"] is not None:
+        return OSError(values["errno"], values["said"])
+    return RuntimeError(values["said"])
+
+
+# ---------------------------------------------------------------- what is shared
+
+
+@dataclass(frozen=True)
+class AskedJournal:
+    """The journal of the run (`contract.Journal`)."""
+
+    ask: Ask
+    namespace: str
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = self.ask("journal", self.namespace, key)
+        return found
+
+    def put(self, key: str, value: Mapping[str, Any]) -> None:
+        self.ask("write", self.namespace, key, dict(value))
+
+
+@dataclass(frozen=True)
+class AskedKept:
+    """Answers of servers to the unit that this worker is at (`remembering.Kept`)."""
+
+    ask: Ask
+
+    def completions(self, unit: str) -> list[tuple[str, Mapping[str, Any]]]:
+        return [(key, value) for key, value in self.ask("completions")]
+
+    def keep_completion(self, unit: str, key: str, value: Mapping[str, Any]) -> None:
+        self.ask("keep", key, dict(value))
+
+    def forget_completions(self, unit: str) -> None:
+        self.ask("forget")
+
+
+@dataclass(kw_only=True)
+class AskedPurse(Purse):
+    """The purse of the run: one limit for all workers."""
+
+    ask: Ask = field(repr=False)
+
+    def reserve(self, worst: float) -> bool:
+        granted, self.spent = self.ask("reserve", worst)
+        return bool(granted)
+
+    def settle(self, worst: float, paid: float) -> None:
+        self.spent = float(self.ask("settle", worst, paid))
+
+
+# ---------------------------------------------------------------- performing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What of its machine a worker has: threads, those of the whole machine, and so the part of it that is charged."""
+
+    threads: int
+    all_threads: int
+    part: float
+    """A second on half of a machine is half of a machine second."""
+
+
+@dataclass(kw_only=True)
+class RemoteWorker:
+    """Performs units of a job that another process writes down."""
+
+    job: Job
+    ask: Ask
+    tell: Callable[[int, int, str], None]
+    """Takes progress; nobody answers."""
+    share: Share
+    _worker: Worker = field(init=False, repr=False)
+    _told: float = field(default=0.0, repr=False)
+
+    def __post_init__(self) -> None:
+        models, purse = self.job.models, self.job.models.purse
+        if purse is not None:
+            asked = AskedPurse(limit=purse.limit, currency=purse.currency, prices=purse.prices, ask=self.ask)
+            self.job = replace(self.job, models=replace(models, purse=asked))
+        self._worker = self.job.worker(
+            lambda namespace: AskedJournal(self.ask, namespace), self._memory, self._progress
+        )
+
+    @property
+    def _memory(self) -> Memory:
+        return Memory(kept=AskedKept(self.ask))
+
+    def perform(self, unit: Unit) -> dict[str, Any]:
+        """What the unit brought, as plain values. Faults that are not the approach's own are raised."""
+        candidate = self.job.candidates[unit.candidate]
+        if unit.kind != "latency":
+            return as_values(self._charged(self._worker.perform(unit, candidate)))
+        with _Threads(self.share.all_threads, self.share.threads):  # Nothing else runs then.
+            return as_values(self._worker.perform(unit, candidate))
+
+    def _charged(self, done: Finished) -> Finished:
+        """Seconds of models on this machine as seconds of the whole machine; a server's and a file's are what they are."""
+        if self.job.candidates[done.candidate].strategy.family == "recorded":
+            return done
+        rows = tuple(
+            replace(row, outcome=replace(row.outcome, usage=tuple(map(self._of_machine, row.outcome.usage))))
+            for row in done.rows
+        )
+        return replace(done, rows=rows, usage=tuple(map(self._of_machine, done.usage)))
+
+    def _of_machine(self, usage: Usage) -> Usage:
+        served = {spec.name for spec in self.job.models.specs if spec.endpoint is not None}
+        return usage if usage.model in served else replace(usage, seconds=usage.seconds * self.share.part)
+
+    def _progress(self, done: int, total: int, what: str) -> None:
+        now = time.monotonic()
+        if now - self._told >= EVERY_S:
+            self._told = now
+            self.tell(done, total, what)
+
+
+@dataclass(frozen=True)
+class _Threads:
+    """While single requests are timed a worker has all threads of its machine, as what would be deployed has."""
+
+    inside: int
+    after: int
+
+    def __enter__(self) -> None:
+        self._set(self.inside)
+
+    def __exit__(self, *_: Any) -> None:
+        self._set(self.after)
+
+    def _set(self, threads: int) -> None:
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(threads)

@@ -1,0 +1,261 @@
+"""Which units of a run may begin now: what each waits for, what is left out because of what came before, and storing each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field, replace
+from typing import Any, Protocol
+
+from benchmarks.contract import Benchmark, Candidate, Evaluation
+from benchmarks.economical import Economy
+from benchmarks.models import Models
+from benchmarks.plan import Unit, described
+from benchmarks.sequential import StopRule
+from benchmarks.store import Finished, Store
+from benchmarks.work import AGAIN
+
+
+class Events(Protocol):
+    """What a run tells while it goes on; of several units at once where several workers perform them."""
+
+    def started(self, unit: Unit, number: int, total: int) -> None: ...
+
+    def progress(self, unit: Unit, done: int, total: int, what: str) -> None: ...
+
+    def finished(self, unit: Unit, done: Finished) -> None: ...
+
+
+class Silent:
+    """Events for nobody."""
+
+    def started(self, unit: Unit, number: int, total: int) -> None: ...
+
+    def progress(self, unit: Unit, done: int, total: int, what: str) -> None: ...
+
+    def finished(self, unit: Unit, done: Finished) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What may leave units out while the run goes on."""
+
+    enough: Callable[[Sequence[float], Sequence[str]], bool] | None = None
+    """Whether the scores of the first held-out cases, and the groups of these, settle a candidate, so that it is asked no
+    more; None: everything is asked."""
+    economy: Economy | None = None
+    """Which candidates are not worth fitting; None: every one is."""
+
+
+def rules_of(benchmark: Benchmark, level: float, economical: bool) -> Rules:
+    """Those that a target brings with it: `level` is that of one claim about one candidate."""
+    if benchmark.target is None:
+        return Rules()
+    stop = StopRule(target=benchmark.target, level=level) if benchmark.sequential else None
+    economy = Economy(target=benchmark.target, level=level, sequential=benchmark.sequential) if economical else None
+    return Rules(enough=stop, economy=economy)
+
+
+@dataclass(kw_only=True)
+class _Line:
+    """How far one candidate is."""
+
+    candidate: Candidate
+    place: int
+    """In the plan."""
+    lane: tuple[str, str]
+    """Approach and what its model is: their fits share searches and trainings."""
+    left: dict[str, Unit] = field(default_factory=dict)
+    """Units neither begun nor over, in the order of the plan."""
+    running: dict[str, Unit] = field(default_factory=dict)
+    fitted: bool = False
+    chosen: Any = None
+
+    @property
+    def over(self) -> bool:
+        return not self.left and not self.running
+
+    def runs(self, kind: str) -> bool:
+        return any(unit.kind == kind for unit in self.running.values())
+
+
+@dataclass(kw_only=True)
+class Pending:
+    """The plan less what is finished. Whoever performs units takes them here and brings back what they brought.
+
+    Taken one at a time they come in the order of the plan. Taken several at a time each comes once all that it depends on
+    is stored, so the rows are the same: configurations of one approach with one model are fitted one after another, since
+    they share a search and the later one may be a twin of the earlier; and waiting times are measured while nothing else
+    runs.
+    """
+
+    benchmark: Benchmark
+    models: Models
+    store: Store
+    events: Events
+    rules: Rules
+    candidates: Sequence[Candidate]
+    plan: InitVar[Sequence[tuple[Unit, Candidate]]]
+    _total: int = 0
+    _over: int = 0
+    """Units that were begun, left out or finished earlier."""
+    _lines: dict[str, _Line] = field(default_factory=dict)
+
+    def __post_init__(self, plan: Sequence[tuple[Unit, Candidate]]) -> None:
+        finished = {name: note for name, note in self.store.finished().items() if not note.get(AGAIN)}
+        self._total = len(plan)
+        for unit, candidate in plan:
+            if candidate.name not in self._lines:
+                model = self.models.language(candidate.model).fingerprint if candidate.model else ""
+                lane = (candidate.strategy.name, model)
+                self._lines[candidate.name] = _Line(candidate=candidate, place=len(self._lines), lane=lane)
+            line = self._lines[candidate.name]
+            if unit.name in finished:
+                self._over += 1
+            else:
+                line.left[unit.name] = unit
+        for unit, candidate in plan:
+            if unit.kind == "fit" and unit.name in finished:
+                self._fitted(self._lines[candidate.name], finished[unit.name])
+
+    # ------------------------------------------------------------ taking and bringing back
+
+    def take(self, near: str | None = None) -> Unit | None:
+        """The next unit, which counts as begun from now on; None where all that is left waits for what is running.
+
+        `near` is the candidate that whoever asks has at hand, or empty: fits come first then, the longest before the
+        others, and units of that candidate before those of another one. None: the order of the plan.
+        """
+        while (unit := self._next(near)) is not None:
+            line = self._lines[unit.candidate]
+            del line.left[unit.name]
+            self._over += 1
+            if self._settles(unit):
+                continue
+            line.running[unit.name] = unit
+            self.events.started(unit, self._over, self._total)
+            self.store.begin(unit.name, unit.kind, unit.candidate)
+            done = self._settled(unit)
+            if done is None:
+                return unit
+            self.finish(done)
+        return None
+
+    def again(self, unit: Unit) -> None:
+        """Whoever took the unit was lost: it is there to be taken once more."""
+        line = self._lines[unit.candidate]
+        del line.running[unit.name]
+        line.left = {unit.name: unit, **line.left}
+        self._over -= 1
+
+    def finish(self, done: Finished) -> None:
+        """Stores what a unit brought, in one transaction."""
+        line = self._lines[done.candidate]
+        unit = line.running.pop(done.unit)
+        if unit.kind == "fit":
+            done = self._told_apart(done)
+            self._fitted(line, done.note or {})
+        self.store.finish(done)
+        self.events.finished(unit, done)
+
+    def _fitted(self, line: _Line, note: Mapping[str, Any]) -> None:
+        line.fitted = True
+        if note.get("problem"):
+            self._over += len(line.left)
+            line.left.clear()
+        else:
+            line.chosen = _plain(note.get("chosen"))
+
+    # ------------------------------------------------------------ what may begin
+
+    def _next(self, near: str | None) -> Unit | None:
+        busy = [line for line in self._lines.values() if line.running]
+        if any(line.runs("latency") for line in busy):
+            return None
+        ready = [unit for line in self._lines.values() if (unit := self._first(line, bool(busy))) is not None]
+        if near is None or not ready:
+            return next(iter(ready), None)
+        return min(ready, key=lambda unit: self._rank(unit, near))
+
+    def _rank(self, unit: Unit, near: str) -> tuple[bool, int, bool]:
+        """The longest fits first, so that none is left alone at the end; then what the worker has at hand."""
+        fit = unit.kind == "fit"
+        return not fit, -self._lines[unit.candidate].place if fit else 0, unit.candidate != near
+
+    def _first(self, line: _Line, busy: bool) -> Unit | None:
+        """The candidate's next unit that waits for nothing."""
+        if not line.fitted:
+            return None if line.runs("fit") or self._held_back(line) else next(iter(line.left.values()), None)
+        in_turn = self.rules.enough is not None and line.runs("answer")
+        waits = ("latency" if busy else "", "answer" if in_turn else "")
+        return next((unit for unit in line.left.values() if unit.kind not in waits), None)
+
+    def _held_back(self, line: _Line) -> bool:
+        """Whether a fit has to come after what another candidate is still at."""
+        before = [other for other in self._lines.values() if other.place < line.place]
+        if any(not other.fitted for other in before if other.lane == line.lane):
+            return True
+        gated = self.rules.economy is not None and bool(line.candidate.model)
+        return gated and any(not other.over for other in before if not other.candidate.model)
+
+    # ------------------------------------------------------------ what is left out
+
+    def _settles(self, unit: Unit) -> bool:
+        """Whether the unit asks held-out cases of a candidate that those before them have decided."""
+        if self.rules.enough is None or unit.kind != "answer" or unit.part == 0:
+            return False
+        scores = {row.key: row.score for row in self.store.rows(unit.candidate, "heldout")}
+        asked = self.benchmark.heldout[: len(scores)]
+        return self.rules.enough([scores[case.id] for case in asked], [case.group or case.id for case in asked])
+
+    def _told_apart(self, done: Finished) -> Finished:
+        """A fit that chose what another candidate of its approach and model chose is not measured a second time."""
+        mine, candidate = _plain((done.note or {}).get("chosen")), self._lines[done.candidate].candidate
+        twins = (
+            other.name
+            for other in self.candidates
+            if (other.strategy.name, other.model) == (candidate.strategy.name, candidate.model)
+            and other.name != candidate.name
+            and other.name in self._lines
+            and mine == self._lines[other.name].chosen
+        )
+        twin = next(twins, None) if mine else None
+        if twin is not None:
+            skipped = {"problem": f"it chose the same configuration as {twin}", "state": "skipped"}
+            return replace(done, note={**(done.note or {}), **skipped})
+        return done
+
+    def _settled(self, unit: Unit) -> Finished | None:
+        """A fit that needs no work: what the model cannot do, what does not suit the task, what is not worth it."""
+        if unit.kind != "fit":
+            return None
+        candidate = self._lines[unit.candidate].candidate
+        problem = self._cannot(candidate)
+        note: dict[str, Any] = {"state": "cannot run" if problem else "skipped"}
+        problem = problem or candidate.strategy.unsuitable(self.benchmark.task)
+        if not problem and self.rules.economy is not None:
+            problem = self.rules.economy.spares(candidate, self._measured())
+            note[AGAIN] = True  # A run that goes on without the gate fits it.
+        if not problem:
+            return None
+        return Finished(unit=unit.name, kind="fit", candidate=candidate.name, note={**note, "problem": problem})
+
+    def _measured(self) -> Iterator[Evaluation]:
+        """Of the candidates without a language model."""
+        from benchmarks.stored import evaluations
+
+        plain = [candidate for candidate in self.candidates if not candidate.model]
+        yield from evaluations(self.benchmark, [described(candidate) for candidate in plain], self.store)
+
+    def _cannot(self, candidate: Candidate) -> str:
+        if not candidate.model:
+            return ""
+        model = self.models.language(candidate.model)
+        lacks = [need.__name__ for need in candidate.strategy.needs if not isinstance(model, need)]
+        what = {"Trains": "be trained here", "ScoresLabels": "score labels", "Generates": "generate"}
+        return f"{candidate.model} cannot {' or '.join(what.get(name, name) for name in lacks)}" if lacks else ""
+
+
+def _plain(value: Any) -> Any:
+    """What a fit chose, as it reads when it comes from the store."""
+    return json.loads(json.dumps(value))

@@ -1,0 +1,351 @@
+"""What several workers share: which units may begin, one purse, one ledger, and what crosses to another process."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from advisor.comparison import Wishes, advise, prepare
+from benchmarks.contract import BadInput, Candidate, Row, ScoreFailure
+from benchmarks.economical import Economy
+from benchmarks.executors.desk import Desk
+from benchmarks.executors.remote import as_values, fault, fault_values, from_values
+from benchmarks.forecast import Work, makespan
+from benchmarks.models import Models
+from benchmarks.pending import Pending, Rules, Silent
+from benchmarks.plan import Options, Unit, candidates, units
+from benchmarks.purse import LimitReached, Purse
+from benchmarks.spec_models import ModelSpec
+from benchmarks.store import Finished, Store
+from strategies.catalog import approaches
+from strategies.contract import Evidence, Failure, Prediction, Trial, Usage
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import write_task
+from tests.test_endpoint_bakeoff import Service, rows, service  # noqa: F401 - a fixture
+from tests.test_purse import CALL, PRICE
+
+# ---------------------------------------------------------------- which units may begin
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path / "run.sqlite")) as opened:
+        yield opened
+
+
+def pending(store: Store, names: Sequence[str], rules: Rules | None = None) -> Pending:
+    """Of some approaches on 300 held-out cases: three parts each."""
+    models = Models(specs=(ModelSpec(name="m"),), _ready={"m": tiny_model()})  # type: ignore[dict-item]
+    benchmark = tiny.benchmark(heldout=300)
+    benchmark = dataclasses.replace(benchmark, sequential=bool(rules and rules.enough))
+    wanted = [each for each in candidates(approaches(), ("m",)) if each.strategy.name in names]
+    plan = [(unit, each) for each in wanted for unit in units(benchmark, each, Options(second_seed=False), "salt")]
+    return Pending(
+        benchmark=benchmark,
+        models=models,
+        store=store,
+        events=Silent(),
+        rules=rules or Rules(),
+        candidates=wanted,
+        plan=plan,
+    )
+
+
+def tiny_model() -> object:
+    class Able:
+        """Says that it can do everything; nothing is asked of it."""
+
+        fingerprint = name = "m"
+        local, context_tokens = True, 2048
+
+        def never(self) -> None: ...
+
+        generate = score_labels = score_narrowed = train = adapted = count = cut = never
+
+    return Able()
+
+
+def brought(unit: Unit, chosen: object = None) -> Finished:
+    note = {"chosen": {"which": chosen or unit.candidate}} if unit.kind == "fit" else None
+    return Finished(unit=unit.name, kind=unit.kind, candidate=unit.candidate, note=note)
+
+
+def taken(waiting: Pending, near: str | None = "") -> list[Unit]:
+    """All that may begin now."""
+    found = []
+    while (unit := waiting.take(near)) is not None:
+        found.append(unit)
+    return found
+
+
+def kinds(found: Sequence[Unit]) -> list[tuple[str, str]]:
+    return [(unit.candidate, unit.kind) for unit in found]
+
+
+def test_one_at_a_time_they_come_in_the_order_of_the_plan(store: Store) -> None:
+    waiting = pending(store, ("majority", "prompting"))
+    order = []
+    while (unit := waiting.take()) is not None:
+        order.append((unit.candidate, unit.kind, unit.part))
+        waiting.finish(brought(unit))
+    assert order[:8] == [
+        ("majority", "fit", 0),
+        *(("majority", "answer", part) for part in range(3)),
+        *(("majority", kind, 0) for kind in ("edit", "repeat", "latency")),
+        ("prompting", "fit", 0),
+    ]
+
+
+def test_fits_begin_first_and_those_that_share_a_search_one_after_another(store: Store) -> None:
+    waiting = pending(store, ("majority", "prompting", "copy nearest"))
+    first = taken(waiting)
+    assert Counter(kinds(first)) == Counter([("majority", "fit"), ("copy nearest", "fit"), ("prompting", "fit")])
+    assert first[0].candidate == "prompting", "the longest begins first"
+    fit = {unit.candidate: unit for unit in first}
+    waiting.finish(brought(fit["prompting"], "few-shot"))
+    later = taken(waiting, "prompting")
+    assert kinds(later)[0] == ("prompting (cheapest)", "fit")
+    assert [unit.kind for unit in later if unit.candidate == "prompting"] == ["answer"] * 3 + ["edit", "repeat"]
+    waiting.finish(brought(later[0], "few-shot"))
+    assert taken(waiting) == [], "what is chosen twice is measured once"
+    assert "same configuration as prompting" in store.notes("fit")["prompting (cheapest)"]["problem"]
+
+
+def test_waiting_times_are_measured_while_nothing_else_runs(store: Store) -> None:
+    waiting = pending(store, ("majority", "copy nearest"))
+    begun = taken(waiting)
+    while begun:
+        unit = begun.pop(0)
+        waiting.finish(brought(unit))
+        new = taken(waiting)
+        if any(each.kind == "latency" for each in new):
+            assert (begun, len(new)) == ([], 1)
+            assert taken(waiting) == []
+        begun += new
+    with_all = store.done("latency")
+    assert with_all == {"majority": 1, "copy nearest": 1}
+
+
+def test_a_lost_unit_is_there_again_and_nothing_else(store: Store) -> None:
+    waiting = pending(store, ("majority",))
+    unit = taken(waiting)[0]
+    waiting.again(unit)
+    assert taken(waiting) == [unit]
+    assert store.starts()[unit.name] == 2
+    waiting.finish(brought(unit))
+    answers = taken(waiting)
+    waiting.again(answers[1])
+    assert taken(waiting) == [answers[1]]
+
+
+def test_where_asking_may_end_the_parts_of_a_candidate_come_in_turn(store: Store) -> None:
+    waiting = pending(store, ("majority",), Rules(enough=lambda scores, groups: len(scores) >= 2))
+    fit = taken(waiting)[0]
+    waiting.finish(brought(fit))
+    found = taken(waiting)
+    assert [unit.kind for unit in found] == ["answer", "edit", "repeat"]
+    scored = tuple(
+        Row(candidate="majority", purpose="heldout", key=case.id, outcome=Prediction(text="x"), score=0.0)
+        for case in waiting.benchmark.heldout[:60]
+    )
+    waiting.finish(dataclasses.replace(brought(found[0]), rows=scored))
+    assert taken(waiting) == [], "the rest of the answers is left out, and waiting times come last"
+
+
+def test_with_the_gate_nothing_with_a_model_begins_before_all_without_one_is_stored(store: Store) -> None:
+    waiting = pending(store, ("majority", "prompting"), Rules(economy=Economy(target=0.5, level=0.05)))
+    first = taken(waiting)
+    assert kinds(first) == [("majority", "fit")]
+    waiting.finish(brought(first[0]))
+    begun = taken(waiting)
+    while begun:
+        assert {unit.candidate for unit in begun} == {"majority"}
+        rows_of = tuple(
+            Row(candidate="majority", purpose="heldout", key=case.id, outcome=Prediction(text="x"), score=0.0)
+            for case in waiting.benchmark.heldout
+        )
+        unit = begun.pop(0)
+        waiting.finish(dataclasses.replace(brought(unit), rows=rows_of if unit.kind == "answer" else ()))
+        new = taken(waiting)
+        if any(each.candidate == "prompting" for each in new):
+            assert begun == []
+            assert kinds(new) == [("prompting", "fit")]
+            return
+        begun += new
+    raise AssertionError("prompting never began")
+
+
+# ---------------------------------------------------------------- one purse
+
+
+def desk(store: Store, limit: float) -> Desk:
+    purse = Purse(limit=limit, currency="USD", prices={"m": PRICE})
+    purse.write_down = lambda spent: store.set_meta("spent", spent)
+    return Desk(store=store, journal=store.journal, purse=purse, events=Silent())
+
+
+UNIT = Unit(name="u", kind="fit", candidate="c")
+
+
+def said(at: Desk, worker: int, name: str, *given: object) -> list[tuple[int, object]]:
+    at.outbox.clear()
+    at.asked(worker, UNIT, name, given)
+    return list(at.outbox)
+
+
+def test_workers_wait_for_what_others_may_leave_and_the_limit_holds(store: Store) -> None:
+    at = desk(store, 10.0)
+    assert said(at, 0, "reserve", 6.0) == [(0, [True, 0.0])]
+    assert said(at, 1, "reserve", 6.0) == [], "the other one may cost less than its worst"
+    assert said(at, 0, "reserve", 6.0) == [(0, [False, 0.0])], "with a request of its own it waits for that first"
+    assert said(at, 0, "settle", 6.0, 1.0) == [(0, 1.0), (1, [True, 1.0])]
+    assert said(at, 0, "reserve", 9.5) == [(0, [False, 1.0])], "that can never be paid any more"
+    assert said(at, 1, "settle", 6.0, 6.0) == [(1, 7.0)]
+    assert said(at, 1, "reserve", 4.0) == [(1, [False, 7.0])]
+    assert store.meta("spent") == 7.0
+    assert at.under_way, "what was answered is not written down before the unit is over"
+    at.rests(0)
+    at.rests(1)
+    assert not at.under_way
+
+
+def test_once_the_run_ends_nothing_more_is_paid_for(store: Store) -> None:
+    at = desk(store, 10.0)
+    said(at, 0, "reserve", 6.0)
+    assert said(at, 1, "reserve", 6.0) == []
+    at.close()
+    assert at.outbox == [(1, [False, 0.0])]
+    assert said(at, 0, "reserve", 1.0) == [(0, [False, 0.0])]
+    assert at.under_way
+
+
+def test_what_a_lost_worker_had_asked_for_counts_as_paid(store: Store) -> None:
+    at = desk(store, 10.0)
+    said(at, 0, "reserve", 4.0)
+    said(at, 1, "reserve", 5.0)
+    assert said(at, 2, "reserve", 3.0) == []
+    assert said(at, 3, "reserve", 2.0) == []
+    at.outbox.clear()
+    at.lost(2)
+    at.lost(0)
+    assert at.outbox == [], "5 are under way, 4 are spent, and 2 more would be too much"
+    at.lost(1)
+    assert at.outbox == [(3, [False, 9.0])]
+    assert store.meta("spent") == 9.0
+
+
+def test_the_journal_and_the_answers_of_servers_lie_where_one_process_would_put_them(store: Store) -> None:
+    at = desk(store, 1.0)
+    assert said(at, 0, "write", "space", "key", {"a": 1}) == [(0, None)]
+    assert said(at, 1, "journal", "space", "key") == [(1, {"a": 1})]
+    assert said(at, 1, "journal", "other space", "key") == [(1, None)]
+    said(at, 0, "keep", "question", {"text": "yes", "usage": {}})
+    assert said(at, 1, "completions") == [(1, [("question", {"text": "yes", "usage": {}})])]
+    said(at, 0, "forget")
+    assert store.completions("u") == []
+
+
+@pytest.mark.slow
+def test_two_workers_stop_at_one_limit_and_go_on_with_a_higher_one(
+    service: Service,  # noqa: F811
+    tmp_path: Path,
+    model_folders: Folders,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-7781")
+    first = service.lines(concurrency=4)[0].removeprefix("models: [").removesuffix("]")
+    task = write_task(
+        tmp_path,
+        model_folders,
+        f"models: [{first}, {first.replace('name: hosted, model: m', 'name: other, model: n')}]",
+    )
+    both = ("prompting @ hosted", "prompting @ other")
+    wishes = Wishes(approaches=both, effort="quick", on="processes", workers=2, max_cost=0.02)
+    assert b"canary-7781" not in pickle.dumps(prepare(task, wishes).models.for_worker(2, 1))
+    with pytest.raises(LimitReached, match=r"--max-cost 0\.02 USD is reached"):
+        advise(task, out=tmp_path / "run", wishes=wishes)
+    assert 0.01 < service.calls * CALL <= 0.02
+    advise(task, out=tmp_path / "run", wishes=dataclasses.replace(wishes, max_cost=5.0))
+    whole = Counter(service.asked)
+    service.asked.clear()
+    advise(task, out=tmp_path / "whole", wishes=Wishes(approaches=both, effort="quick"))
+    assert whole == service.asked, "nothing was asked twice"
+    for name in both:
+        assert rows(tmp_path / "run", name) == rows(tmp_path / "whole", name) != []
+
+
+def test_requests_that_a_server_takes_at_once_are_shared_out() -> None:
+    served = ModelSpec(name="s", endpoint="http://127.0.0.1:1/v1", concurrency=5)
+    models = tiny.models(Path("nowhere"))
+    models = dataclasses.replace(models, specs=(*models.specs, served, served.model_copy(update={"concurrency": None})))
+    assert [spec.concurrency for spec in models.for_worker(2, 1).specs] == [None, 2, 4]
+    with pytest.raises(
+        BadInput, match="the model s takes 5 requests at once, and each of 6 workers sends one at least"
+    ):
+        models.for_worker(6, 1)
+
+
+# ---------------------------------------------------------------- how long it will take
+
+
+def test_the_time_on_several_workers_is_bounded_by_the_longest_fit_and_by_the_work_there_is() -> None:
+    works = [Work(lane=(name, "m"), fit=fit, rest=80.0) for name, fit in (("a", 100.0), ("b", 100.0), ("c", 400.0))]
+    works.append(Work(lane=("a", "m"), fit=50.0, rest=0.0))
+    whole = sum(work.fit + work.rest for work in works)
+    times = [makespan(works, workers) for workers in (1, 2, 4, 64)]
+    assert times[0] == whole
+    assert times == sorted(times, reverse=True)
+    assert all(time >= max(480.0 - 70.0, whole / workers) for time, workers in zip(times, (1, 2, 4, 64), strict=True))
+    assert times[1] == pytest.approx(whole / 2, rel=0.05)
+    assert times[3] == 410.0, "the longest fit, and one piece of what follows"
+
+
+# ---------------------------------------------------------------- what crosses
+
+
+def test_what_a_unit_brought_crosses_as_plain_values() -> None:
+    usage = Usage(model="m", step="answering", prompt_tokens=3, seconds=0.1)
+    outcomes: tuple[Prediction | Failure, ...] = (
+        Prediction(
+            text="jä", evidence=(Evidence(document_id="d", text="t", start=0, end=1, score=0.5),), usage=(usage,)
+        ),
+        Failure(kind="infrastructure", message="gone"),
+    )
+    rows_of = tuple(
+        Row(candidate="c", purpose="heldout", key=str(place), outcome=outcome, score=1 / 3)
+        for place, outcome in enumerate(outcomes)
+    )
+    trial = Trial(approach="a", configuration={"shots": 4}, score=0.5, cases=3, tokens=9)
+    done = Finished(
+        unit="u", kind="answer", candidate="c", rows=rows_of, usage=(usage,), trials=(trial,), note={"a": [1]}
+    )
+    assert from_values(as_values(done)) == done
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BadInput("b"), LimitReached("l"), ScoreFailure("s"), OSError(28, "No space left on device"), KeyError("k")],
+)
+def test_a_fault_is_the_same_fault_on_the_other_side(error: Exception) -> None:
+    found = fault(fault_values(error))
+    if isinstance(error, KeyError):
+        assert (type(found), str(found)) == (RuntimeError, "KeyError: 'k'")
+    elif isinstance(error, OSError):
+        assert isinstance(found, OSError)
+        assert found.errno == error.errno
+    else:
+        assert (type(found), str(found)) == (type(error), str(error))
+
+
+def test_a_candidate_survives_the_way_to_another_process() -> None:
+    for candidate in candidates(approaches(), ("m",)):
+        again = pickle.loads(pickle.dumps(candidate))
+        assert isinstance(again, Candidate)
+        assert repr(again) == repr(candidate), "units are named by it"

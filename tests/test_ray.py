@@ -1,0 +1,133 @@
+"""Runs on a real Ray cluster of this machine: rows of one process, workers that are killed, and what the cluster may see."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.contract import BadInput
+from benchmarks.executors import on_ray
+from benchmarks.executors.chosen import chosen
+from benchmarks.pending import Silent
+from benchmarks.plan import Unit
+from tests.test_executors import alone, bakeoff, starts  # noqa: F401 - a fixture
+from tests.test_run import contents, model  # noqa: F401 - a fixture
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray, the extra `cluster`"),
+]
+
+
+def actors() -> list[psutil.Process]:
+    """Processes of this machine's user in which a unit may be performed."""
+    below = psutil.Process().children(recursive=True)
+    return [each for each in below if any("UnitActor" in part for part in each.cmdline())]
+
+
+@dataclass
+class Watching(Silent):
+    """Events that kill every actor once, while a training goes on, and note what is to be seen of the cluster."""
+
+    left: int = 1
+    lost: Counter[str] = field(default_factory=Counter)
+    listening: set[str] = field(default_factory=set)
+    dashboards: list[str] = field(default_factory=list)
+
+    def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
+        if (unit.candidate, unit.kind) != ("lora", "fit") or not self.left:
+            return
+        self.left -= 1
+        for process in psutil.Process().children(recursive=True):
+            if any(part.endswith("dashboard/dashboard.py") for part in process.cmdline()):
+                self.dashboards += [] if "--disable-frontend" in process.cmdline() else process.cmdline()
+            for connection in process.net_connections("inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    self.listening.add(connection.laddr.ip)
+        for actor in actors():
+            actor.send_signal(signal.SIGKILL)
+            self.lost["actors"] += 1
+
+
+def test_on_ray_the_rows_are_those_of_one_process_though_workers_are_killed(
+    alone: Path,  # noqa: F811
+    model: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before, events = signal.getsignal(signal.SIGTERM), Watching()
+    replace(bakeoff(tmp_path, model), executor=chosen("ray", 2), events=events).execute()
+    assert contents(tmp_path) == contents(alone)
+    assert {path.name for path in (tmp_path / "fits").iterdir()} == {path.name for path in (alone / "fits").iterdir()}
+    again = sum((runs - 1) * units for (_, _, runs), units in starts(tmp_path).items())
+    assert 1 <= again <= events.lost["actors"]
+    assert events.listening
+    assert events.listening <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, "only this machine can reach the cluster"
+    assert not psutil.Process().children(recursive=True), "nothing of it is left"
+    assert not events.dashboards
+    assert "RAY_AUTH_TOKEN" not in os.environ
+    assert capsys.readouterr().out == "", "Ray's own messages stay away from where results are written"
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not list(Path(tempfile.gettempdir()).glob("advisor-" + "[0-9a-f]" * 16))
+
+
+def test_a_cluster_that_is_not_there_is_said(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    run = replace(bakeoff(tmp_path, model, ("majority",)), executor=chosen("ray:127.0.0.1:9", 2))
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a token")
+    with pytest.raises(BadInput, match=r"Ray could not be reached \(nothing answers at 127\.0\.0\.1:9"):
+        run.execute()
+    for on, said in (("ray:ray://127.0.0.1:10001", "names a protocol"), ("ray:somewhere", "is no address")):
+        with pytest.raises(BadInput, match=said):
+            chosen(on, 2)
+
+
+@dataclass
+class Losing(Silent):
+    """Events that take a machine out of the cluster once, while held-out cases are answered."""
+
+    lose: Callable[[], None]
+    lost: bool = False
+
+    def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
+        if unit.kind == "answer" and unit.candidate == "copy nearest" and not self.lost:
+            self.lost = True
+            self.lose()
+
+
+def test_on_a_cluster_of_three_machines_one_of_which_is_lost(
+    model: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("majority", "copy nearest", "prompting")
+    whole = bakeoff(tmp_path / "whole", model, names)
+    whole.execute()
+    for name, value in (("RAY_AUTH_MODE", "token"), ("RAY_AUTH_TOKEN", "ab" * 32), ("RAY_USAGE_STATS_ENABLED", "0")):
+        monkeypatch.setenv(name, value)
+    for name, value in on_ray._ONLY_HERE.items():
+        monkeypatch.setenv(name, value)
+    on_ray._read_again()
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        others = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        events = Losing(lambda: cluster.remove_node(others[0], allow_graceful=False))
+        run = replace(
+            bakeoff(tmp_path / "run", model, names), executor=chosen(f"ray:{cluster.address}", 3), events=events
+        )
+        run.execute()
+    finally:
+        cluster.shutdown()
+    assert events.lost
+    assert contents(tmp_path / "run") == contents(tmp_path / "whole")
