@@ -37,7 +37,7 @@ FIXED_S = 60.0
 PIECES = 8
 """In which what follows a fit is shared out: parts of the held-out cases, and checks."""
 START_S = 15.0
-"""Until a further worker has loaded what it needs, on the machines where this was measured."""
+"""Until a further worker has loaded what it needs: a guess that leaves room for slow disks."""
 
 
 @dataclass(frozen=True, kw_only=True)

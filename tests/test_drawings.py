@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from advisor.drawn import Cell, Estimate, Forest, LineChart, Series, Signed, Strip, Table, WinnerMap
 from advisor.reports.canvas import SIZE, apart
 from advisor.reports.forest import draw_forest
-from advisor.reports.labels import Box, text_width
+from advisor.reports.labels import Box, text_width, wrapped
 from advisor.reports.lines import draw_lines
 from advisor.reports.scales import count_label, step_ticks
 from advisor.reports.winner_map import draw_map
@@ -268,3 +268,11 @@ def test_large_numbers_are_written_in_words(value: float, label: str) -> None:
 def test_a_chart_of_one_point_can_be_drawn() -> None:
     chart = replace(figures()["searched"], series=(Series(name="one", points=((5.0, 0.5),), colour=0),))
     assert "one" in draw_lines(chart, 820, "l")
+
+
+def test_a_word_without_an_end_is_cut_in_one_go() -> None:
+    """Letter by letter: a quadratic cut of 5,000 letters took minutes, and text from outside may be so long."""
+    lines = wrapped("x" * 200_000, 12, 400)
+    assert "".join(lines) == "x" * 200_000
+    assert all(text_width(line, 12) <= 400 < text_width(line + "x", 12) for line in lines[:-1])
+    assert wrapped("WW", 12, 1) == ("W", "W")

@@ -101,11 +101,20 @@ def wrapped(text: str, size: float, width: float) -> tuple[str, ...]:
             lines.append(line)
             line = ""
         line = f"{line} {word}" if line else word
-        while text_width(line, size) > width and len(line) > 1:
-            fits = next(n for n in range(len(line) - 1, 0, -1) if n == 1 or text_width(line[:n], size) <= width)
+        while (fits := _fitting(line, size, width)) < len(line):
             lines.append(line[:fits])
             line = line[fits:]
     return (*lines, line)
+
+
+def _fitting(line: str, size: float, width: float) -> int:
+    """How many characters of the line are at most so wide, at least one."""
+    taken = 0.0
+    for place, character in enumerate(line):
+        taken += _width(character)
+        if size * taken > width and place:
+            return place
+    return len(line)
 
 
 def _width(character: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,11 +119,30 @@ def _best_dtype(device: str) -> tuple[str, str]:
         return "float16", "the graphics card has no bfloat16"
     if device == "mps":
         return "float32", "float32 gives the same answers as on other machines"
+    if _hopeless():
+        return "float32", "bfloat16 products are many times as slow as float32 ones"
     timing = quickest("number format", {name: _product(name) for name in ("float32", "bfloat16")}, WORTH)
     if timing.choice == "bfloat16":
         times = timing.times("bfloat16", "float32")
         return "bfloat16", f"bfloat16 products are {times:.1f} times as quick as float32 ones"
     return "float32", "bfloat16 products are not quicker than float32 ones"
+
+
+def _hopeless() -> bool:
+    """Whether small products in bfloat16 are so slow that the trial of large ones would take many seconds: processors without
+    instructions for them."""
+    import torch
+
+    seconds = {}
+    for name in ("float32", "bfloat16"):
+        square = torch.ones(128, 128, dtype=getattr(torch, name))
+        tries = []
+        for _ in range(4):
+            start = time.perf_counter()
+            square @ square
+            tries.append(time.perf_counter() - start)
+        seconds[name] = min(tries)
+    return seconds["bfloat16"] > 20 * seconds["float32"]
 
 
 def _threads() -> int:
