@@ -262,7 +262,10 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
     "a list as embedder": (spec("embedder: [a]"), r"embedder is .*; it must be a section"),
     # files that it names
     "a folder as examples": (both(named("d"), lambda folder: (folder / "d").mkdir()), r'"d" is a folder\. Name a file'),
-    "the spec as examples": (named("task.yaml"), r"task\.yaml: data is read from"),
+    "the spec as examples": (
+        named("task.yaml"),
+        r"task\.yaml is read as a promptfoo configuration, and has no tests\. Name a data file",
+    ),
     "a number as examples": (named("[a.jsonl]"), r"examples is .*; it must be a text"),
     "a path through the parent": (named("a/../../rows.jsonl"), r"leads out of the folder of the task spec"),
     "a path of Windows": (named("'C:\\rows.jsonl'"), r"an absolute path"),

@@ -211,7 +211,8 @@ def test_the_doctor_says_what_models_run_with_and_measures_again_when_asked(
     told = call(capsys, "doctor")
     assert told.code == 0
     assert "models run on" in told.out
-    assert "number format: " in told.out
+    assert "bfloat16" in told.out
+    assert "measured here:" in told.out
     assert str(desk) not in told.out
     first = json.loads(call(capsys, "doctor", "--json").out)
     assert first == json.loads(call(capsys, "doctor", "--json").out) | {"memory": first["memory"]}

@@ -199,10 +199,10 @@ EXPORTS: Mapping[str, tuple[Damage, str]] = {
     ),
     "nothing fitted": (
         lambda folder: shutil.rmtree(folder / "parts"),
-        r"holds the rows of majority and not what was fitted",
+        r"is not what was exported: it was changed or cut off",
     ),
-    "a fit that is no JSON": (write("parts/0/constant.json", "{"), r"damaged"),
-    "a fit without its key": (write("parts/0/constant.json", "{}"), r"damaged"),
+    "a fit that is no JSON": (write("parts/0/constant.json", "{"), r"is not what was exported"),
+    "a fit without its key": (write("parts/0/constant.json", "{}"), r"is not what was exported"),
 }
 
 

@@ -68,7 +68,13 @@ def test_a_sheet_holds_no_formula(tmp_path: Path) -> None:
     assert row == ["'=1+1", '\'@SUM(A1)\n"quoted"', "'-2", "plain", "0.100", "0.900"]
 
 
-def test_check_writes_the_sheet(tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_writes_the_sheet(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A random encoder tells no topics apart.
+    monkeypatch.setattr(
+        "strategies.models.embedding.LocalEmbedder.embed", lambda _, texts: tiny.WordHashes().embed(texts)
+    )
     cases, wrong = planted(tiny.messages(200), 0.1)
     path = write_task(tmp_path, model_folders, cases=cases)
     done = call(capsys, "check", str(path), "--doubts", str(tmp_path / "doubts.csv"))

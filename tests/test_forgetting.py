@@ -172,7 +172,7 @@ def test_the_price_stands_beside_the_gain() -> None:
         ),
         benchmark=benchmark_of(),
     ).told()
-    assert told.story.forgetting.rows == (("lora", "+10 points", "20", "24", "1.20 (1.14-1.26)", "90 %"),)
+    assert told.story.forgetting.rows == (("lora", "+10 points", "20", "24", "1.20 (1.14-1.26)", "90 %", "0.2"),)
     assert "36 general texts" in " ".join(told.story.risks)
     (candidate,) = (row for row in told.story.facts["candidates"] if row["name"] == "lora")
     assert candidate["forgetting"]["ratio"] == 1.2

@@ -30,7 +30,9 @@ def command(models: tuple[str, ...], run: str | None, as_json: bool) -> None:
     NAME is a model as its provider spells it, or a GPU such as h100. Of a model it is also said what training costs and
     until when it answers, where that is known.
 
-    Examples: advisor price gpt-4.1-mini --run runs/first; advisor price "a100 sxm"
+    Example: advisor price gpt-4.1-mini --run runs/first
+
+    Of a GPU: advisor price "a100 sxm"
     """
     named = [_named(name) for name in models]
     verdict = None if run is None else _opened(run)
