@@ -73,12 +73,12 @@ class Wishes:
     """`1/3`: perform the first of three parts of the approaches, and tell nothing yet."""
     reuse: Path | None = None
     """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
-    on: str = "here"
-    """Where the work is done: in this process, or on `processes` of this machine."""
-    workers: int | None = None
-    """How many share it; None: one a core."""
     fork: Path | None = None
     """The same, and whatever else of its finished work is still valid, answers to held-out cases included."""
+    on: str = "here"
+    """Where the work is done: `here` in this process, on `processes` of this machine, or on `ray`, `ray:HOST:PORT`."""
+    workers: int | None = None
+    """How many share it; None: one a core, on a cluster one a machine."""
 
 
 @dataclass(kw_only=True)
