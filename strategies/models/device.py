@@ -133,16 +133,21 @@ def _hopeless() -> bool:
     instructions for them."""
     import torch
 
-    seconds = {}
-    for name in ("float32", "bfloat16"):
-        square = torch.ones(128, 128, dtype=getattr(torch, name))
-        tries = []
-        for _ in range(4):
-            start = time.perf_counter()
-            square @ square
-            tries.append(time.perf_counter() - start)
-        seconds[name] = min(tries)
+    seconds, usual = {}, torch.get_num_threads()
+    torch.set_num_threads(1)  # Several would wait for each other where something else is running.
+    try:
+        for name in ("float32", "bfloat16"):
+            square = torch.ones(128, 128, dtype=getattr(torch, name))
+            seconds[name] = min(_timed(square.matmul, square) for _ in range(8))
+    finally:
+        torch.set_num_threads(usual)
     return seconds["bfloat16"] > 20 * seconds["float32"]
+
+
+def _timed(work: Callable[[Any], Any], given: Any) -> float:
+    start = time.perf_counter()
+    work(given)
+    return time.perf_counter() - start
 
 
 def _threads() -> int:
