@@ -51,13 +51,13 @@ def bootstrap_figures(
     all.
     """
     codes = group_codes(groups, len(groups))
-    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    members = _Members.of(codes)
     rng = np.random.default_rng(seed)
     everything = np.arange(len(codes))
     figure = summarise(everything)
-    drawn = np.array([summarise(_drawn(members, rng)) for _ in range(draws)])
+    drawn = np.array([summarise(members.drawn(rng)) for _ in range(draws)])
     corrected = _corrected(drawn, figure, _acceleration(summarise, codes, rng))
-    resting = len(members) * (1.0 if carrying is None else carrying / len(codes))
+    resting = len(members.sizes) * (1.0 if carrying is None else carrying / len(codes))
     return Resampled(figure=figure, figures=tuple(_with_unseen(corrected, max(1.0, resting), rng).tolist()))
 
 
@@ -82,8 +82,31 @@ def figure_below(figures: ArrayLike, level: float) -> float:
     return 1.0 - figure_above(1.0 - np.asarray(figures, dtype=np.float64)[::-1], level)
 
 
-def _drawn(members: list[NDArray[np.intp]], rng: np.random.Generator) -> NDArray[np.intp]:
-    return np.concatenate([members[group] for group in rng.integers(0, len(members), len(members))])
+@dataclass(frozen=True)
+class _Members:
+    """The rows of every group, one group after the other: `sizes[g]` rows from `starts[g]` on."""
+
+    rows: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    sizes: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, codes: NDArray[np.intp]) -> _Members:
+        sizes = np.bincount(codes)
+        return cls(np.argsort(codes, kind="stable"), np.cumsum(sizes) - sizes, sizes)
+
+    def drawn(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        """The rows of as many groups as there are, drawn with repeats."""
+        groups = rng.integers(0, len(self.sizes), len(self.sizes))
+        drawn: NDArray[np.intp] = self.rows[groups if len(self.sizes) == len(self.rows) else self._places(groups)]
+        return drawn
+
+    def _places(self, groups: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Where the rows of these groups lie, one after the other."""
+        sizes = self.sizes[groups]
+        before = np.cumsum(sizes) - sizes
+        places: NDArray[np.intp] = np.arange(sizes.sum()) + np.repeat(self.starts[groups] - before, sizes)
+        return places
 
 
 def _acceleration(summarise: Summarise, codes: NDArray[np.intp], rng: np.random.Generator) -> float:

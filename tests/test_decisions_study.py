@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,18 @@ from benchmarks.grouping import Floats
 from benchmarks.studies.decisions import __main__ as study
 from benchmarks.studies.decisions import curves, draws, looks, stopping
 from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
-from benchmarks.studies.settings import ROWS
+from benchmarks.studies.settings import PACKED, ROWS
 
 POOLS = {pool.name: pool for pool in simulated()}
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pool]:
+    """The pools of two committed bake-offs; all of them take many seconds to open."""
+    place = tmp_path_factory.mktemp("rows")
+    for task in ("banking77", "support-intents"):
+        shutil.copy(ROWS / PACKED.format(task), place)
+    return {pool.name: pool for pool in from_rows(place)}
 
 
 def said(*rows: str) -> np.ndarray:
@@ -24,9 +34,7 @@ def said(*rows: str) -> np.ndarray:
     return np.array([[mark == "+" for mark in row] for row in rows])
 
 
-def test_pools_hold_what_was_measured_and_what_was_made_up() -> None:
-    stored = {pool.name: pool for pool in from_rows(ROWS)}
-    assert "banking77" in stored
+def test_pools_hold_what_was_measured_and_what_was_made_up(stored: dict[str, Pool]) -> None:
     assert stored["banking77"].selection is None
     real = stored["support-intents"]
     assert real.selection is not None
@@ -152,14 +160,14 @@ def test_asking_until_it_is_decided_takes_about_as_many_answers_as_a_fixed_numbe
     assert stopping.against_a_fixed_number(0.8, 0.8, 10, 0) is None
 
 
-def test_a_whole_set_is_asked_as_a_run_would_ask_it() -> None:
-    stored = {pool.name: pool for pool in from_rows(ROWS)}
+def test_a_whole_set_is_asked_as_a_run_would_ask_it(stored: dict[str, Pool]) -> None:
     pool = stored["support-intents"]
     near, far = (stopping.of_a_set(pool, target, 0) for target in (float(pool.truth[3]), 0.97))
     assert near["there"] == far["there"] == stopping.ORDERS * pool.scores.size
     assert stopping.ORDERS * 100 * len(pool.candidates) <= far["asked"] < near["asked"] < near["there"]
 
 
+@pytest.mark.slow
 def test_a_curve_is_foretold_and_measured_with_twice_the_examples() -> None:
     plan = curves.Plan(task="support-intents", examples=150, samples=1)
     key, sample, strategy = next(plan.pieces())

@@ -91,7 +91,7 @@ def test_on_processes_that_are_killed_the_rows_are_those_of_one_process(
     model: Path,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    events = Killing([("lora", "fit"), ("prompting", "answer")])
+    events = Killing([("lora", "fit")])
     replace(bakeoff(tmp_path, model), executor=Processes(workers=2), events=events).execute()
     assert contents(tmp_path) == contents(alone)
     assert len(events.lost) >= 2, "workers were lost"

@@ -322,7 +322,7 @@ def test_the_number_format_is_the_one_that_is_clearly_quicker_here(
 ) -> None:
     monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path))
     monkeypatch.setattr(measured, "busy", lambda: False)
-    monkeypatch.setattr("strategies.models.device._hopeless", lambda: False)
+    monkeypatch.setattr("strategies.models.device.without_bfloat16", lambda: False)
     monkeypatch.setattr(measured, "_tried", lambda ways: {"float32": 3.0, "bfloat16": bfloat16})
     assert choose("cpu").dtype == chosen
     assert says in str(choose("cpu"))
@@ -331,7 +331,7 @@ def test_the_number_format_is_the_one_that_is_clearly_quicker_here(
 
 
 def test_a_format_without_instructions_is_not_tried_at_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("strategies.models.device._hopeless", lambda: True)
+    monkeypatch.setattr("strategies.models.device.without_bfloat16", lambda: True)
     monkeypatch.setattr(measured, "_tried", lambda ways: pytest.fail("that would take many seconds"))
     monkeypatch.setenv("ADVISOR_THREADS", "1")
     assert str(choose("cpu")).endswith("bfloat16 products are many times as slow as float32 ones)")

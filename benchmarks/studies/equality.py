@@ -2,7 +2,7 @@
 
 In float32 greedy answers have to be those of `generate` token for token, label scores those of a plain loop, and batch
 neighbours must not matter. In bfloat16 rounding decides close calls: there the engine has to agree with float32 as often
-as transformers' own bfloat16 does. A dataset that is done is not run again.
+as transformers' own bfloat16 does; a processor without it leaves that open. A dataset that is done is not run again.
 
     python -m benchmarks.studies.equality run sms_spam
 """
@@ -26,7 +26,7 @@ from benchmarks.studies.speed.work import MODEL
 from strategies.contract import Case, Prompt
 from strategies.models import engine
 from strategies.models.batching import Drawing
-from strategies.models.device import Placement, choose
+from strategies.models.device import Placement, choose, without_bfloat16
 from strategies.models.local import LocalModel
 from strategies.models.measured import machine
 from strategies.models.trees import LabelTree
@@ -57,13 +57,14 @@ class Row:
     """Ours in float32 is transformers' float32, token for token."""
     regrouped: bool
     """Ours among other batch neighbours is ours."""
-    ours_rounded: bool
-    """Ours in bfloat16 is transformers' float32."""
-    theirs_rounded: bool
-    """transformers' bfloat16 is transformers' float32."""
     right: float
-    right_rounded: float
-    """Scores of ours in float32 and in bfloat16."""
+    """Score of ours in float32."""
+    ours_rounded: bool | None = None
+    """Ours in bfloat16 is transformers' float32. None, like the next two: the machine had no bfloat16."""
+    theirs_rounded: bool | None = None
+    """transformers' bfloat16 is transformers' float32."""
+    right_rounded: float | None = None
+    """Score of ours in bfloat16."""
     labels: float | None = None
     """Largest relative difference of a label's log-likelihood; None where there are no labels or it was not taken."""
 
@@ -133,9 +134,11 @@ def compare(name: str) -> Iterator[Row]:
     renderer = Renderer.of(benchmark.task, Form())
     cases, shown = benchmark.heldout, [Shown(case) for case in benchmark.task.examples[:SHOTS]]
     prompts = [renderer.request(case.input, shown) for case in cases]
-    exact, rounded = (Engine(resolve(MODEL).folder, dtype) for dtype in ("float32", "bfloat16"))
+    folder = resolve(MODEL).folder
+    exact = Engine(folder, "float32")
+    rounded = None if without_bfloat16() else Engine(folder, "bfloat16")
     first, again = exact.ours(prompts), exact.ours(prompts[1::2])
-    quick = rounded.ours(prompts)
+    quick = rounded.ours(prompts) if rounded else None
 
     def score(case: Case, ids: Sequence[int]) -> float:
         return benchmark.metric.score(case, exact.model.chat.decode(ids))
@@ -147,10 +150,10 @@ def compare(name: str) -> Iterator[Row]:
             id=case.id,
             ours=first[place] == theirs,
             regrouped=place % 2 == 0 or again[place // 2] == first[place],
-            ours_rounded=quick[place] == theirs,
-            theirs_rounded=rounded.theirs(prompt) == theirs,
             right=score(case, first[place]),
-            right_rounded=score(case, quick[place]),
+            ours_rounded=quick[place] == theirs if quick else None,
+            theirs_rounded=rounded.theirs(prompt) == theirs if rounded else None,
+            right_rounded=score(case, quick[place]) if quick else None,
             labels=exact.label_gap(prompt, labels[:20]) if labels and place < LABEL_CASES else None,
         )
 
@@ -168,7 +171,7 @@ def run(names: Sequence[str], rows: Path) -> None:
 
     for name in names or DATASETS:
         file = rows / FILE.format(name)
-        if file.is_file():
+        if _done(file):
             click.echo(f"{name}: done before", err=True)
             continue
         try:
@@ -178,6 +181,11 @@ def run(names: Sequence[str], rows: Path) -> None:
             raise click.ClickException(str(error)) from error
         write_lines(file, [{"dataset": name, "commit": commit(), "machine": machine()}, *found])
         click.echo(f"{name}: {sum(row['ours'] for row in found)} of {len(found)} answers are the same", err=True)
+
+
+def _done(file: Path) -> bool:
+    """Whether this machine has nothing to add: the rows are there, with bfloat16 or from a machine that lacks it as this one."""
+    return file.is_file() and (read(file)[1][0].ours_rounded is not None or without_bfloat16())
 
 
 @main.command(name="table")
@@ -213,18 +221,18 @@ def document(found: dict[str, tuple[dict[str, Any], list[Row]]]) -> str:
 
 def _line(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
     gaps = [row.labels for row in rows if row.labels is not None]
-    change = paired_difference([row.right_rounded for row in rows], [row.right for row in rows], None)
-    counts = [
-        sum(getattr(row, field) for row in rows) for field in ("ours", "regrouped", "ours_rounded", "theirs_rounded")
-    ]
+    counts = [len(rows), sum(row.ours for row in rows), sum(row.regrouped for row in rows)]
+    return (name, *map(str, counts), f"{max(gaps):.0e}" if gaps else "", *_of_rounding(rows))
+
+
+def _of_rounding(rows: Sequence[Row]) -> tuple[str, str, str]:
+    rounded = [row.right_rounded for row in rows if row.right_rounded is not None]
+    if len(rounded) < len(rows):
+        return ("not measured yet",) * 3
+    change = paired_difference(rounded, [row.right for row in rows], None)
     return (
-        name,
-        str(len(rows)),
-        str(counts[0]),
-        str(counts[1]),
-        f"{max(gaps):.0e}" if gaps else "",
-        str(counts[2]),
-        str(counts[3]),
+        str(sum(bool(row.ours_rounded) for row in rows)),
+        str(sum(bool(row.theirs_rounded) for row in rows)),
         f"{change.mean * 100:+.1f} ({change.lower * 100:+.1f} to {change.upper * 100:+.1f})",
     )
 

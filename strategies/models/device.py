@@ -57,10 +57,11 @@ def choose(device: str | None = None, dtype: str | None = None) -> Placement:
     asked_for()
     asked_tokens()
     threads = _threads()
-    best, reason = _best_dtype(chosen)
-    asked = [name for name, value in (("device", asked_device), ("dtype", asked_dtype)) if value]
-    why = f"{' and '.join(asked)} as asked" if asked_dtype else reason if not asked else f"device as asked, {reason}"
-    return Placement(device=chosen, dtype=asked_dtype or best, threads=threads, why=why)
+    if asked_dtype:
+        why = f"{'device and ' if asked_device else ''}dtype as asked"
+        return Placement(device=chosen, dtype=asked_dtype, threads=threads, why=why)
+    best, why = _best_dtype(chosen)
+    return Placement(device=chosen, dtype=best, threads=threads, why=f"device as asked, {why}" if asked_device else why)
 
 
 def keep_freed_memory() -> None:
@@ -119,7 +120,7 @@ def _best_dtype(device: str) -> tuple[str, str]:
         return "float16", "the graphics card has no bfloat16"
     if device == "mps":
         return "float32", "float32 gives the same answers as on other machines"
-    if _hopeless():
+    if without_bfloat16():
         return "float32", "bfloat16 products are many times as slow as float32 ones"
     timing = quickest("number format", {name: _product(name) for name in ("float32", "bfloat16")}, WORTH)
     if timing.choice == "bfloat16":
@@ -128,9 +129,9 @@ def _best_dtype(device: str) -> tuple[str, str]:
     return "float32", "bfloat16 products are not quicker than float32 ones"
 
 
-def _hopeless() -> bool:
-    """Whether small products in bfloat16 are so slow that the trial of large ones would take many seconds: processors without
-    instructions for them."""
+def without_bfloat16() -> bool:
+    """Whether small products in bfloat16 are so slow that the trial of large ones would take many seconds: a processor
+    without instructions for them."""
     import torch
 
     seconds, usual = {}, torch.get_num_threads()

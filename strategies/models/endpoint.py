@@ -149,9 +149,9 @@ class _Caller:
                 yield from self._asked(asking, running, lambda prompt: pool.submit(self.ask, client, prompt))
             except KeyboardInterrupt:
                 self.stopped.set()
+                waits = False  # First of all: the second interruption may come while the sentence is being written.
                 said = "interrupted: %d answers that are on their way are waited for; interrupt again to end at once"
                 logging.getLogger(__name__).warning(said, len(running))
-                waits = False
                 yield from ((running.pop(future), future.result()) for future in wait(running).done)
                 raise
             finally:
