@@ -137,7 +137,7 @@ def test_the_document_says_what_was_reached_and_what_is_missing() -> None:
     rows = [measured(HERE, 1.0), measured(peer, 100.0, extra={"settings": {"batch": 8}})]
     rows += [replace(rows[0], table=growth.TABLE, task="labels", who=str(size), seconds=1.0) for size in (2, 77)]
     text = report.document(rows)
-    assert f"| banking77 | {peer} | 0.1 | 0.1 to 0.1 | 100.00x | 50x |" in text
+    assert f"| banking77 | {peer} | 0.100 | 0.100 to 0.100 | 100x | 50x |" in text
     assert "a plain loop, all labels of a case in one batch | not measured yet" in text
     assert "Slope: 0.00" in text
     assert text == report.document(rows)

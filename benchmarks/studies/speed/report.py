@@ -44,9 +44,14 @@ def _line(each: Table, task: str, found: Mapping[str, Figure], who: str) -> tupl
     asked = f"{goal:g}x" if goal is not None else ""
     if figure is None:
         return (task, who, MISSING, "", "", asked, "")
-    against = "" if who == HERE or times is None else f"{times:.2f}x"
-    spread = f"{min(figure.rates):,.1f} to {max(figure.rates):,.1f}"
-    return (task, who, f"{figure.median:,.1f}", spread, against, asked, f"{figure.last.amount:,.0f} {each.unit}")
+    against = "" if who == HERE or times is None else f"{_digits(times)}x"
+    spread = f"{_digits(min(figure.rates))} to {_digits(max(figure.rates))}"
+    return (task, who, _digits(figure.median), spread, against, asked, f"{figure.last.amount:,.0f} {each.unit}")
+
+
+def _digits(value: float) -> str:
+    """Three digits that mean something, whether a contender does thousands a second or one in a minute."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def _where(made: Sequence[Measure]) -> list[str]:
@@ -71,7 +76,7 @@ def _whole(rows: Sequence[Measure]) -> str:
     ]
     if len(found) > 1:
         times = found[whole.PLAIN].last.seconds / found[whole.OURS].last.seconds
-        lines[1] = (*lines[1][:2], f"{times:.2f}x")
+        lines[1] = (*lines[1][:2], f"{_digits(times)}x")
     says = (
         f"{whole.TASK}, {whole.EXAMPLES} examples, {whole.HELDOUT} held-out cases, quick effort. The plain tools get every "
         f"call that ours made: `generate` in batches of 8 and a plain peft loop. Asked: {WHOLE_GOAL:g}x."
