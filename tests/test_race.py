@@ -17,9 +17,10 @@ from strategies.models.local import LocalModel
 from tests import tiny
 
 PAIRS = [
-    (strategy, kind)
-    for strategy in (Lora(), LoraRetrieval())
-    for kind in ("classification", "qa", "extraction", "generation")
+    (Lora(), "classification"),
+    (Lora(), "generation"),
+    (LoraRetrieval(), "qa"),
+    (LoraRetrieval(), "extraction"),
 ]
 
 
