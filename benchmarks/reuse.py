@@ -59,7 +59,7 @@ class Earlier:
         must_hold_a_run(folder)
         store = Store(folder / "run.sqlite")
         known, made = store.meta("identity") or {}, store.meta("provenance") or {}
-        other = next((name for name in SAME if _bare(made.get(name)) != _bare(provenance.get(name))), None)
+        other = next((name for name in SAME if bare(made.get(name)) != bare(provenance.get(name))), None)
         if known.get("task_hash") != identity["task_hash"]:
             wrong = "other examples, documents or another metric"
         else:
@@ -115,7 +115,7 @@ def _copied(source: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _bare(value: str | None) -> str:
+def bare(value: str | None) -> str:
     """Without the reason in brackets: how much quicker one number format is differs a little with each measurement."""
     return (value or "").partition(" (")[0] if value and value.endswith(")") else value or ""
 

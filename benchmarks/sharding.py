@@ -13,6 +13,7 @@ from typing import Any, Self
 from benchmarks.contract import BadInput, Candidate
 from benchmarks.private import private
 from benchmarks.purse import SPENT
+from benchmarks.reuse import bare
 from benchmarks.store import Store
 
 _FOLDERS = ("fits", "adapters", "code")
@@ -86,7 +87,7 @@ def _agree(parts: Sequence[Path]) -> None:
                 f"{part.name} and {first.name} are parts of different runs: another task, other options or models."
             )
         for key, what in _SAME.items():
-            if provenance.get(key) != made.get(key):
+            if bare(provenance.get(key)) != bare(made.get(key)):
                 raise BadInput(
                     f"{part.name} and {first.name} were made by different {what} ({_short(provenance.get(key))} and "
                     f"{_short(made.get(key))}), so their seconds or answers cannot stand beside each other."

@@ -94,6 +94,16 @@ def changed(part: Path, folder: Path, key: str, values: Mapping[str, Any]) -> Pa
     return folder
 
 
+def test_why_a_number_format_was_chosen_may_differ_from_part_to_part(parts: list[Path], tmp_path: Path) -> None:
+    with closing(Store(parts[1] / "run.sqlite")) as store:
+        chosen = store.meta("provenance")["placement"].partition(" (")[0]
+    other = {"placement": f"{chosen} (measured at another moment)"}
+    merge([parts[0], changed(parts[1], tmp_path / "why", "provenance", other), parts[2]], tmp_path / "run")
+    other = {"placement": chosen.replace("float32", "float16")}
+    with pytest.raises(BadInput, match="different devices or number formats"):
+        merge([parts[0], changed(parts[1], tmp_path / "format", "provenance", other)], tmp_path / "wrong")
+
+
 def test_what_does_not_belong_together_is_refused(parts: list[Path], tmp_path: Path) -> None:
     seed = changed(parts[1], tmp_path / "seed", "identity", {"target": 0.123})
     machine = changed(parts[1], tmp_path / "machine", "provenance", {"machine": "another one"})

@@ -139,7 +139,7 @@ def without_bfloat16() -> bool:
     try:
         for name in ("float32", "bfloat16"):
             square = torch.ones(128, 128, dtype=getattr(torch, name))
-            seconds[name] = min(_timed(square.matmul, square) for _ in range(8))
+            seconds[name] = min(_timed(square.matmul, square) for _ in range(24))
     finally:
         torch.set_num_threads(usual)
     return seconds["bfloat16"] > 20 * seconds["float32"]
