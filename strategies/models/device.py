@@ -19,6 +19,10 @@ WORTH = 1.2
 """How many times as quick bfloat16 products have to be to be worth their rounding."""
 
 
+HOPELESS = 8
+"""How many times as slow small bfloat16 products are at least where there are no instructions for them: 20 to 36 were seen."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Placement:
     """Where a model runs. `device` as torch names it, `dtype` one of `DTYPES`, `threads` used on the processor."""
@@ -139,10 +143,10 @@ def without_bfloat16() -> bool:
     try:
         for name in ("float32", "bfloat16"):
             square = torch.ones(128, 128, dtype=getattr(torch, name))
-            seconds[name] = min(_timed(square.matmul, square) for _ in range(24))
+            seconds[name] = min(_timed(square.matmul, square) for _ in range(8))
     finally:
         torch.set_num_threads(usual)
-    return seconds["bfloat16"] > 20 * seconds["float32"]
+    return seconds["bfloat16"] > HOPELESS * seconds["float32"]
 
 
 def _timed(work: Callable[[Any], Any], given: Any) -> float:

@@ -51,7 +51,7 @@ def _line(each: Table, task: str, found: Mapping[str, Figure], who: str) -> tupl
 
 def _digits(value: float) -> str:
     """Three digits that mean something, whether a contender does thousands a second or one in a minute."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
 
 
 def _where(made: Sequence[Measure]) -> list[str]:
