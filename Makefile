@@ -8,7 +8,7 @@ DEMO := runs/demo
 # the verdict. The whole task: make demo DEMO_OPTIONS=--yes
 ifeq ($(origin DEMO_OPTIONS),undefined)
 DEMO_OPTIONS := --effort quick --examples 80 --heldout 60 --no-second-seed --cases selection --yes
-DEMO_FIRST := --max-hours 0.115
+DEMO_FIRST := --max-hours 0.11
 DEMO_AGAIN := --max-hours 0.06
 endif
 SOURCES := $(shell find advisor strategies benchmarks -type f -not -path '*/__pycache__/*' -not -name '.*')
