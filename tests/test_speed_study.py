@@ -101,6 +101,9 @@ def test_what_a_bake_off_asked_is_asked_again(model: LocalModel, tmp_path: Path)
     said: list[str] = []
     assert whole.Plain(model).again(calls, said.append) > 0
     assert len(said) == 4
+    found = whole.by_kind(calls)
+    assert {kind: spent["calls"] for kind, spent in found.items()} == {"free answers": 2, "labels": 1, "training": 1}
+    assert all(call.plain_seconds > 0 for call in calls)
 
 
 # ---------------------------------------------------------------- rows and the document

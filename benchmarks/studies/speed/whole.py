@@ -32,8 +32,9 @@ BATCH = 8
 
 @dataclass
 class Call:
-    """One call of the model: prompts to answer with at most so many tokens, or rows to train on; what it took ours."""
+    """One call of the model: prompts to answer with at most so many tokens, or rows to train on; what it took both."""
 
+    kind: str
     prompts: Sequence[Prompt] = ()
     max_tokens: int = 0
     rows: Sequence[TrainingRow] = ()
@@ -42,6 +43,7 @@ class Call:
     epochs: int = 0
     """That were trained; fewer than the recipe's where training stopped early."""
     seconds: float = 0.0
+    plain_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ class Watched(LocalModel):
         self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
     ) -> Iterator[tuple[int, Completion]]:
         yield from self._timed(
-            Call(prompts=prompts, max_tokens=max_tokens), super().generate(prompts, max_tokens, sampling, step)
+            Call("free answers", prompts, max_tokens), super().generate(prompts, max_tokens, sampling, step)
         )
 
     def score_labels(
@@ -78,7 +80,7 @@ class Watched(LocalModel):
         """A plain script writes the label freely, so it needs as many tokens as the longest one has."""
         longest = max(len(self.chat.encode_label(name)) for name in labels[0]) + 1
         scored = super().score_labels(prompts, labels, step, ends)
-        yield from self._timed(Call(prompts=prompts, max_tokens=longest), scored)
+        yield from self._timed(Call("labels", prompts, longest), scored)
 
     def _timed(self, call: Call, answers: Iterator[Any]) -> Iterator[Any]:
         """Without what the asker does between two answers."""
@@ -96,6 +98,7 @@ class Watched(LocalModel):
     ) -> Training:
         done = super().train(rows, validation, recipe, folder, seed)
         call = Call(
+            "training",
             rows=rows,
             validation=validation,
             recipe=recipe,
@@ -132,14 +135,25 @@ def measure(turns: Turns) -> None:
     session = measures.session()
     calls: list[Call] = []
     seconds, model = ours(calls)
-    asking = round(sum(call.seconds for call in calls), 1)
-    told = {"examples": EXAMPLES, "held-out cases": HELDOUT, "calls": len(calls), "seconds in the model": asking}
-    for who, spent in ((OURS, seconds), (PLAIN, Plain(model).again(calls, turns.say))):
+    plain = Plain(model).again(calls, turns.say)
+    told = {"examples": EXAMPLES, "held-out cases": HELDOUT, "calls": len(calls), "seconds in the model": by_kind(calls)}
+    for who, spent in ((OURS, seconds), (PLAIN, plain)):
         kept = Measure(
             table=TABLE, task=TASK, who=who, session=session, seconds=spent, amount=1, unit="bake-offs", extra=told
         )
         measures.add(kept, turns.rows)
         turns.say(f"{TABLE}, {who}: {spent:.0f} s")
+
+
+def by_kind(calls: Sequence[Call]) -> dict[str, dict[str, float]]:
+    """What calls of each kind took ours and the plain tools together, so that it is seen where either is slow."""
+    found: dict[str, dict[str, float]] = {}
+    for call in calls:
+        spent = found.setdefault(call.kind, {"calls": 0, OURS: 0.0, PLAIN: 0.0})
+        spent["calls"] += 1
+        spent[OURS] = round(spent[OURS] + call.seconds, 1)
+        spent[PLAIN] = round(spent[PLAIN] + call.plain_seconds, 1)
+    return found
 
 
 def ours(calls: list[Call]) -> tuple[float, LocalModel]:
@@ -172,8 +186,10 @@ class Plain:
                 self._train(call)
             else:
                 self._answer(call)
-            total += time.perf_counter() - start
-            say(f"{TABLE}, plain tools: {place + 1} of {len(calls)} calls, {total:.0f} s")
+            call.plain_seconds = time.perf_counter() - start
+            total += call.plain_seconds
+            took = f"ours {call.seconds:.1f} s, plain {call.plain_seconds:.1f} s, so far {total:.0f} s"
+            say(f"{TABLE}, {place + 1} of {len(calls)}: {call.kind}, {len(call.prompts or call.rows)} rows, {took}")
         return total
 
     @cached_property
