@@ -243,8 +243,10 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         embedder_spec=spec.embedder,
         reranker_spec=spec.reranker,
         base=found.folder,
+        teacher=spec.teacher or "",
         purse=purse_of(spec, wishes.max_cost),
     )
+    models.check_teacher()
     models.check_licences()
     models.check_servers()
     limits = Limits(

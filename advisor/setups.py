@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from advisor.wording import NONE, counted, plain_percent
+from advisor.wording import NONE, counted, percent, plain_percent
 from strategies.retrieval.chunking import PASSAGE_WORDS
 
 
 def told(chosen: Mapping[str, Any]) -> str:
     """The configuration that a fit describes, as a clause; a dash where nothing was chosen."""
     setup, recipe = chosen.get("setup") or {}, chosen.get("recipe") or {}
-    parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_recipe(recipe)]
+    parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_recipe(recipe), *_of_lessons(chosen)]
     return "; ".join(parts) or NONE
 
 
@@ -50,6 +50,13 @@ def _examples(setup: Mapping[str, Any]) -> str:
         return "no examples shown"
     kind = "nearest example" if setup["picks"] == "nearest" else "example"
     return counted(setup["shots"], kind) + (", the best of several draws" if setup.get("shown") else "")
+
+
+def _of_lessons(chosen: Mapping[str, Any]) -> Iterator[str]:
+    told = chosen.get("lessons")
+    if told:
+        right = f"scores {percent(told['selection_score'])} on {counted(told['selection_cases'], 'selection case')}"
+        yield f"{counted(told['requests'], 'request')} answered by {told['teacher']}, which {right}"
 
 
 def _of_recipe(recipe: Mapping[str, Any]) -> Iterator[str]:

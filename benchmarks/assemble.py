@@ -24,7 +24,7 @@ from benchmarks.infer import (
     infer_labels,
 )
 from benchmarks.lineage import hash_of, read_lineage
-from benchmarks.load import Cases, read_cases, read_documents
+from benchmarks.load import Cases, read_cases, read_documents, read_inputs
 from benchmarks.looks import look_at
 from benchmarks.plan import rivals
 from benchmarks.price_table import endings
@@ -32,6 +32,7 @@ from benchmarks.sequential import in_asking_order
 from benchmarks.spec import Spec, read_spec
 from benchmarks.spec_values import points, share
 from benchmarks.split import Parts, cut_folds, cut_heldout, grouped, overlapping, written_down
+from benchmarks.unlabelled import for_the_teacher
 from strategies.contract import Case, Document, Kind, Outcome, Prediction, Task
 
 _MOST_NEAR_SHARE = 0.2
@@ -44,6 +45,8 @@ class Loaded:
     examples: tuple[Case, ...]
     heldout: tuple[Case, ...] | None = None
     documents: tuple[Document, ...] = ()
+    unlabelled: tuple[str, ...] = ()
+    """Inputs for the teacher, where the spec names one."""
     notes: tuple[str, ...] = ()
     folder: Path = Path()
     """Where it was read from; a person's own metric lies there too."""
@@ -145,8 +148,9 @@ def assemble(
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
     folds = cut_folds(examples, kind, seed)
     reviewed = _reviewed(data, target)
+    unlabelled, taught = for_the_teacher(spec, data.unlabelled, (examples, heldout), seed)
     ends = tuple(f"models: {name} {says}." for name, says in endings(spec.models).items())
-    notes = (*reviewed, *notes)
+    notes = (*reviewed, *notes, *taught)
     inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric), *ends)
     task = Task(
         name=spec.name,
@@ -158,6 +162,7 @@ def assemble(
         schema=_schema(spec),
         documents=data.documents,
         temperature=spec.temperature,
+        unlabelled=unlabelled,
     )
     benchmark = Benchmark(
         task=task,
@@ -208,6 +213,7 @@ def load(spec: Spec, folder: Path) -> Loaded:
         examples=examples.cases,
         heldout=heldout.cases if isinstance(heldout, Cases) else None,
         documents=documents.documents if documents else (),
+        unlabelled=tuple(read_inputs(folder / str(spec.traffic), spec.columns)) if spec.teacher else (),
         notes=tuple(note for part in read for note in part.notes),
         folder=folder,
     )

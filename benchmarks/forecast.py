@@ -12,7 +12,7 @@ from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, PARTS, sizes
 from benchmarks.models import Models
-from benchmarks.plan import Further, Options, rebuild_units
+from benchmarks.plan import Further, Options, is_taught, rebuild_units
 from benchmarks.rebuilds import SHARE
 from strategies.contract import Trains
 from strategies.finetuning.tuned import REFIT
@@ -74,7 +74,7 @@ def forecast(
     further = further or Further()
     works, largest = [], 0
     for candidate in candidates:
-        if not candidate.model:
+        if not candidate.model or candidate.strategy.unsuitable(benchmark.task):
             continue
         model = models.language(candidate.model)
         folder = getattr(model, "folder", None)
@@ -170,6 +170,9 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, furthe
     if getattr(candidate.strategy, "prefer", "best") == "cheapest":
         choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.
     refit = min(EPOCHS * len(task.examples) * row, max(REFIT * options.tuning_tokens, len(task.examples) * row))
+    if is_taught(candidate):
+        row_count = len(task.examples) + len(task.unlabelled)
+        refit = min(EPOCHS * row_count * row, max(REFIT * options.tuning_tokens, row_count * row))
     built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
     rebuilding = built * (choosing + PROBE_CASES * row + (SHARE * 2 * refit if trained else 0))
     fitting = choosing + (2 * refit if trained else 0.0)

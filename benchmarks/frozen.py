@@ -32,6 +32,7 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
             "temperature": task.temperature,
             "folds": [{"train": _cases(fold.train), "selection": _cases(fold.selection)} for fold in task.folds],
             "documents": [asdict(document) for document in task.documents],
+            "unlabelled": list(task.unlabelled),
         },
         "heldout": _cases(benchmark.heldout),
         "metric": frozen_metric(benchmark.metric),
@@ -86,6 +87,7 @@ def _thawed(values: Mapping[str, Any], folder: Path, allow_code: bool) -> Benchm
                 for fold in task["folds"]
             ),
             documents=tuple(Document(**row) for row in task["documents"]),
+            unlabelled=tuple(task.get("unlabelled", ())),
             score=MetricScore(metric=metric),
         ),
         heldout=thawed_cases(values["heldout"]),

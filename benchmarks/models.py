@@ -33,6 +33,8 @@ class Models:
     reranker_spec: RerankerSpec | None = None
     base: Path = field(default_factory=Path)
     """What relative folders of models are relative to: the folder of the task spec."""
+    teacher: str = ""
+    """Name of the one that answers requests which have no answers; empty: none does."""
     purse: Purse | None = None
     """What servers may be paid; None: whatever they cost."""
     _ready: dict[str, LanguageModel] = field(default_factory=dict, repr=False)
@@ -72,6 +74,13 @@ class Models:
         for spec in self.specs:
             if spec.endpoint is not None:
                 self.language(spec.name)
+
+    def check_teacher(self) -> None:
+        """Raises `BadInput` where the teacher is not among the models."""
+        if self.teacher and self.teacher not in self.names:
+            raise BadInput(
+                f"the teacher is {self.teacher}, and the models are {', '.join(self.names)}. Name it among them too."
+            )
 
     def check_licences(self) -> None:
         """Refuses weights under a licence that the task does not allow, before any are fetched. Raises `BadInput`."""

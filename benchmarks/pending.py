@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from benchmarks.contract import Benchmark, Candidate, Evaluation
 from benchmarks.economical import Economy
 from benchmarks.models import Models
-from benchmarks.plan import Unit, described
+from benchmarks.plan import Unit, described, is_taught
 from benchmarks.sequential import StopRule
 from benchmarks.store import Finished, Store
 from benchmarks.work import AGAIN
@@ -253,6 +253,8 @@ class Pending:
         model = self.models.language(candidate.model)
         lacks = [need.__name__ for need in candidate.strategy.needs if not isinstance(model, need)]
         what = {"Trains": "be trained here", "ScoresLabels": "score labels", "Generates": "generate"}
+        if is_taught(candidate) and candidate.model == self.models.teacher:
+            return f"{candidate.model} is the teacher"
         return f"{candidate.model} cannot {' or '.join(what.get(name, name) for name in lacks)}" if lacks else ""
 
 

@@ -89,6 +89,11 @@ def rivals(task: Task, models: int) -> int:
     return single + bool(task.labels)
 
 
+def is_taught(candidate: Candidate) -> bool:
+    """Whether the task's teacher has a part in its fit."""
+    return bool(getattr(candidate.strategy, "taught", False))
+
+
 def described(candidate: Candidate) -> dict[str, Any]:
     """What a stored run says of a candidate: plain values, as `evaluate.About` takes them."""
     strategy = candidate.strategy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import shutil
@@ -19,7 +20,7 @@ from benchmarks.executors.desk import Desk
 from benchmarks.executors.here import Executor, Here
 from benchmarks.models import Models
 from benchmarks.pending import Events, Pending, Rules, Silent
-from benchmarks.plan import Further, Options, Unit, further_units, units
+from benchmarks.plan import Further, Options, Unit, further_units, is_taught, units
 from benchmarks.population import Sets, apart
 from benchmarks.private import private
 from benchmarks.purse import SPENT
@@ -36,6 +37,7 @@ _SPOKEN = {
     "batches": "batches (in tokens) of",
     "attention": "the attention",
     "heldout": "held-out cases and metric of the hash",
+    "teacher": "a teacher and requests for it of the hash",
     "task_hash": "examples, documents or instruction of the hash",
     "program": "the program of the hash",
 }
@@ -120,7 +122,16 @@ class Run:
             "embedder": self.models.embedder_spec.name,
             **({} if self.models.reranker is None else {"reranker": self.models.reranker.fingerprint}),
             "weights": {name: self.models.language(name).fingerprint for name in self._names()},
+            **({"teacher": self._lessons} if self._lessons else {}),
         }
+
+    @property
+    def _lessons(self) -> str:
+        """A hash of the teacher and of what it is asked; empty without one."""
+        if not self.models.teacher:
+            return ""
+        asked = [self.models.language(self.models.teacher).fingerprint, *self.benchmark.task.unlabelled]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:20]
 
     def _of_models(self, choice: str) -> dict[str, Any]:
         """What was chosen for each local model: what shares a batch, and which attention reads it, may change a last digit."""
@@ -153,6 +164,8 @@ class Run:
     def _units(self, candidate: Candidate) -> list[Unit]:
         model = self.models.language(candidate.model).fingerprint if candidate.model else ""
         salt = f"{task_hash(self.benchmark)}|{self.benchmark.fingerprint}|{model}"
+        if is_taught(candidate):
+            salt += f"|{self._lessons}"
         further = further_units(self.benchmark, candidate, self.options, salt, self.further)
         return [*units(self.benchmark, candidate, self.options, salt), *further]
 

@@ -12,7 +12,7 @@ from benchmarks.yaml_text import YamlText
 SPEC_KEYS = (
     *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "traffic", "labels", "schema"),
     *("target", "constraints", "volume", "horizon_months", "temperature", "slices", "models", "embedder", "columns"),
-    "reranker",
+    *("reranker", "teacher"),
     *("metric", "margin", "pattern", "prices", "procedure", "upkeep"),
 )
 SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -40,6 +40,7 @@ _SAMPLES: Mapping[str, str] = {
     "documents": "documents: documents.jsonl",
     "recorded": "recorded: answers.jsonl",
     "traffic": "traffic: last-month.csv",
+    "teacher": "teacher: gpt-5-mini",
     "labels": "labels: [invoice, refund, other]",
     "schema": "schema: {type: object}",
     "pattern": "pattern: '[A-Z]{2}-[0-9]+'",

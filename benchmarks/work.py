@@ -17,7 +17,7 @@ from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailur
 from benchmarks.disk import disk_fault
 from benchmarks.models import Models, NotRemembering
 from benchmarks.paths import without_folders
-from benchmarks.plan import Options, Unit, shards
+from benchmarks.plan import Options, Unit, is_taught, shards
 from benchmarks.remembering import Memory, Settling
 from benchmarks.store import Finished
 from benchmarks.workbench import Bench, Progress
@@ -138,11 +138,17 @@ class Worker:
             return {"problem": f"{said}; resuming the run tries it again", AGAIN: True}
 
     def bench(self, candidate: Candidate, seed: int) -> Bench:
-        model = self.models.language(candidate.model).fingerprint if candidate.model else ""
+        bench = self._bench(candidate.model, seed)
+        if is_taught(candidate) and self.models.teacher:
+            bench.teacher = replace(self._bench(self.models.teacher, seed), spent=bench.spent)
+        return bench
+
+    def _bench(self, name: str, seed: int) -> Bench:
+        model = self.models.language(name).fingerprint if name else ""
         journal = self.journal(f"{self.benchmark.task.name}|{task_hash(self.benchmark)}|{model}|{seed}")
         return Bench(
             models=self.models,
-            model_name=candidate.model,
+            model_name=name,
             seed=seed,
             tuning_tokens=self.options.tuning_tokens,
             journal=journal if self.memory is None else Settling(journal=journal, memory=self.memory),

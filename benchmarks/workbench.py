@@ -25,6 +25,7 @@ class Bench:
     journal: Journal
     folder: Path
     on_progress: Progress
+    teacher: Bench | None = None
     memory: Memory | None = None
     """What servers have answered; None: nothing of it is kept."""
     spent: list[Usage] = field(default_factory=list)

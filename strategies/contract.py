@@ -164,6 +164,8 @@ class Task:
     schema: Mapping[str, Any] | None = None
     documents: tuple[Document, ...] = ()
     temperature: float = 0.0
+    unlabelled: tuple[str, ...] = ()
+    """Inputs without answers, none like a held-out case, for a teacher to answer; empty where the task names none."""
 
     @property
     def examples(self) -> tuple[Case, ...]:
@@ -421,6 +423,11 @@ class Workbench(Protocol):
     @property
     def model(self) -> LanguageModel:
         """The candidate's language model; loaded at first use."""
+        ...
+
+    @property
+    def teacher(self) -> Workbench | None:
+        """The same with the model that teaches, whose usage counts as this fit's own; None where there is none."""
         ...
 
     @property

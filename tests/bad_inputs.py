@@ -283,6 +283,14 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
     "a linked folder": (link("d", "..", "heldout: d/rows.jsonl"), r"a link that leads out of the folder"),
     "a socket": (both(spec("heldout: s.jsonl"), _socket), r"neither a regular file nor a folder"),
     "no recorded answers": (spec("recorded: r.jsonl"), r'recorded names "r\.jsonl", which does not exist'),
+    "nothing to teach": (
+        spec("teacher: smollm2-135m"),
+        r"has a teacher and nothing for it to answer\. Add requests without answers: `traffic: last-month\.csv`",
+    ),
+    "unknown teacher": (
+        both(spec("teacher: gpt", "traffic: t.csv"), lambda folder: rows(folder, "t.csv")),
+        r"has the teacher gpt, which is not among its models\. Add it to `models:`",
+    ),
     "no traffic": (spec("traffic: t.csv"), r'traffic names "t\.csv", which does not exist'),
     "a list as documents": (spec("documents: [a, b]"), r"documents is .*; it must be a text"),
     "an empty list of labels": (beside("l.txt", "", "labels: l.txt"), r"labels has 0 entries"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -295,6 +295,13 @@ def benchmark(kind: Kind = "classification", examples: int = 24, heldout: int = 
     return Benchmark(task=task, heldout=held, metric=metric, target=0.5, fingerprint=fingerprint(held, metric))
 
 
+def with_requests(kind: Kind, count: int) -> Benchmark:
+    """The same with so many requests that nobody answered."""
+    plain = benchmark(kind)
+    requests = tuple(case.input for case in MAKERS[kind][0](count, 1_000))
+    return replace(plain, task=replace(plain.task, unlabelled=requests))
+
+
 # ---------------------------------------------------------------- workbenches
 
 
@@ -321,6 +328,7 @@ class Bench:
     reranker: Reranker | None = None
     seed: int = 0
     tuning_tokens: int = 20_000
+    teacher: Bench | None = None
     journal: Memory = field(default_factory=Memory)
     spent: list[Usage] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)

@@ -1,0 +1,147 @@
+"""Distillation: a stronger model answers requests that have no answers, and LoRA learns from these and from the examples."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from strategies.approaches.prompting import Prompting
+from strategies.approaches.retrieval import Retrieval
+from strategies.contract import (
+    Case,
+    Family,
+    Fitted,
+    Generates,
+    Outcome,
+    Prediction,
+    Query,
+    Sampling,
+    Strategy,
+    Task,
+    Trains,
+    Workbench,
+)
+from strategies.finetuning.race import row_tokens
+from strategies.finetuning.tuned import REFIT, fit_tuned, refit
+from strategies.pipeline import Pipeline, Setup, case_from, load_pipeline
+from strategies.prompting.rendering import Form
+from strategies.search import Look, journalled, total
+from strategies.selection import Kitchen
+
+LESSONS = "lessons.jsonl"
+EPOCHS, LEAST = 2, 50
+"""As many requests are answered as the refit's budget trains on so often, and at least so many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistilledLora:
+    """LoRA on the examples and on a teacher's answers. The teacher is asked in the way that is best on the selection cases."""
+
+    name: ClassVar[str] = "distilled lora"
+    family: ClassVar[Family] = "finetuning"
+    needs: ClassVar[tuple[type, ...]] = (Generates, Trains)
+    simplicity: ClassVar[int] = 7
+    taught: ClassVar[bool] = True
+
+    def unsuitable(self, task: Task) -> str:
+        if not task.unlabelled:
+            return "the task names no teacher"
+        if task.documents:
+            return "answers stand in the documents: what a teacher reads there today is not to be learnt by heart"
+        return ""
+
+    def fit(self, task: Task, bench: Workbench) -> Fitted:
+        assert bench.teacher is not None
+        asked = _asked(task, bench)
+        cases, told = lessons(task, bench.teacher, asked)
+        kitchen = Kitchen(with_lessons(task, cases), bench, calibrates=False)
+        pipeline = fit_tuned(self.name, kitchen, [Setup(form=Form())])
+        return Distilled(replace(pipeline, record={**pipeline.record, "lessons": told}), cases)
+
+    def load(self, folder: Path, bench: Workbench) -> Fitted:
+        return load_pipeline(folder, bench)
+
+    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
+        lines = (folder / LESSONS).read_text(encoding="utf-8").splitlines()
+        return refit(folder, with_lessons(task, [case_from(json.loads(line)) for line in lines]), bench)
+
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> None:
+        """Its number of examples is not the task's alone, and a teacher would have to be paid for each."""
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """The tuned pipeline, and what it learnt besides the examples (`contract.Fitted`)."""
+
+    pipeline: Pipeline
+    lessons: Sequence[Case]
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        return self.pipeline.answer(queries, sampling)
+
+    def save(self, folder: Path) -> None:
+        self.pipeline.save(folder)
+        text = "".join(json.dumps(asdict(case), ensure_ascii=False) + "\n" for case in self.lessons)
+        (folder / LESSONS).write_text(text, encoding="utf-8")
+
+    def describe(self) -> Mapping[str, Any]:
+        return self.pipeline.describe()
+
+
+def with_lessons(task: Task, cases: Sequence[Case]) -> Task:
+    """The task with further cases to train on; what is chosen is chosen by the examples alone."""
+    return replace(task, folds=tuple(replace(fold, train=(*fold.train, *cases)) for fold in task.folds))
+
+
+def _asked(task: Task, bench: Workbench) -> list[str]:
+    """A seeded sample of the requests, no more than the student's budget can learn from."""
+    kitchen = Kitchen(task, bench, calibrates=False)
+    row = row_tokens(kitchen, Setup(form=Form()), task.examples)
+    size = max(LEAST, round(REFIT * bench.tuning_tokens / (EPOCHS * row)) - len(task.examples))
+    order = list(task.unlabelled)
+    random.Random(bench.seed).shuffle(order)
+    return order[:size]
+
+
+def lessons(task: Task, bench: Workbench, texts: Sequence[str]) -> tuple[tuple[Case, ...], dict[str, Any]]:
+    """The teacher's answers as cases, and what there is to say of them; `bench` is the teacher's own.
+
+    What it did not answer, or not whole, is left out.
+    """
+    ways = [strategy.fit(task, bench) for strategy in (Prompting(), Retrieval())]
+    best = max(ways, key=lambda fitted: float(fitted.describe()["selection_score"]))
+    chosen = best.describe()
+    name = ("lessons", chosen["setup"], sorted(Query.of(text).key for text in texts))
+    (look,) = journalled(bench, [name], lambda _: [_taught(best, bench, texts)])
+    for usage in look.usage:
+        bench.record(usage)
+    cases = tuple(
+        Case(id=f"lesson-{Query.of(text).key}", input=text, output=said) for text, said in look.notes["answers"]
+    )
+    told = {
+        "teacher": bench.model.name,
+        "requests": len(cases),
+        "unanswered": len(texts) - len(cases),
+        "selection_score": chosen["selection_score"],
+        "selection_cases": chosen["selection_cases"],
+    }
+    return cases, told
+
+
+def _taught(teacher: Fitted, bench: Workbench, texts: Sequence[str]) -> Look:
+    queries = {query.key: query for query in map(Query.of, texts)}
+    found: dict[str, Outcome] = {}
+    for key, outcome in teacher.answer(list(queries.values()), Sampling(seed=bench.seed)):
+        found[key] = outcome
+        bench.progress(len(found), len(queries), f"{bench.model.name} answers what has no answer")
+    whole = {key: said for key, said in found.items() if isinstance(said, Prediction) and not said.truncated}
+    answers = [[query.input, whole[key].text] for key, query in queries.items() if key in whole and whole[key].text]
+    spent = [replace(usage, step="training") for outcome in found.values() for usage in outcome.usage]
+    return Look((), total(spent), {"answers": answers})
+
+
+CANDIDATES: tuple[Strategy, ...] = (DistilledLora(),)

@@ -1,0 +1,198 @@
+"""Distillation: what a teacher behind a real server is asked and paid, what is learnt from it, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from advisor.comparison import Wishes, execute, prepare
+from benchmarks.contract import BadInput
+from benchmarks.pending import Silent
+from benchmarks.plan import Unit
+from benchmarks.store import Store
+from benchmarks.unlabelled import MOST, to_answer
+from strategies.approaches.lora_distilled import LESSONS, DistilledLora
+from strategies.contract import Case
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import write_task
+
+DISTILLED = "distilled lora @ llama-chat-0"
+ALONE = Wishes(approaches=(DISTILLED,), effort="quick", dtype="float32")
+EXAMPLES, REQUESTS = 40, 60
+
+
+@dataclass
+class Teacher(Silent):
+    """A server that knows the topic of every message, but for one that it cuts short; it notes what it is asked and when."""
+
+    server: HTTPServer
+    asked: Counter[str] = field(default_factory=Counter)
+    by_unit: Counter[str] = field(default_factory=Counter)
+    unit: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.server.expect_request("/v1/chat/completions", method="POST").respond_with_handler(self._answer)
+
+    def started(self, unit: Unit, number: int, total: int) -> None:
+        self.unit = unit.kind
+
+    @property
+    def model(self) -> str:
+        prices = "input_per_million: 1, output_per_million: 2"
+        return f"{{name: hosted, endpoint: '{self.server.url_for('/v1')}', concurrency: 1, {prices}}}"
+
+    def _answer(self, request: Request) -> Response:
+        text = request.get_json()["messages"][-1]["content"]
+        last = text.rpartition("Input:")[2]
+        with self.lock:
+            self.asked[last.partition("\n")[0].strip()] += 1
+            self.by_unit[self.unit] += 1
+        said = next(label for label, words in tiny.TOPICS.items() if any(word in last for word in words))
+        ended = "length" if "(note 57)" in last else "stop"
+        choice = {"index": 0, "finish_reason": ended, "message": {"role": "assistant", "content": said}}
+        usage = {"prompt_tokens": 40, "completion_tokens": 2, "total_tokens": 42}
+        whole = {"id": "1", "object": "chat.completion", "created": 1, "model": "hosted", "choices": [choice]}
+        return Response(json.dumps({**whole, "usage": usage}), content_type="application/json")
+
+
+@pytest.fixture(scope="module")
+def teacher() -> Iterator[Teacher]:
+    with HTTPServer(threaded=True) as server:
+        yield Teacher(server)
+
+
+def write(place: Path, models: Folders, teacher: Teacher, *lines: str) -> Path:
+    """Examples, held-out cases, and requests of which one is held out and one is an example."""
+    cases = tiny.messages(EXAMPLES + REQUESTS + 20)
+    held, requests = cases[EXAMPLES + REQUESTS :], cases[EXAMPLES : EXAMPLES + REQUESTS]
+    place.mkdir(parents=True, exist_ok=True)
+    asked = [held[3], cases[5], *requests]
+    (place / "real.jsonl").write_text("".join(json.dumps({"input": case.input}) + "\n" for case in asked), "utf-8")
+    rows = [{"input": case.input, "output": case.output} for case in held]
+    (place / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    usual = (f"models: [{models.language}, {teacher.model}]", "heldout: held.jsonl", "teacher: hosted")
+    return write_task(place, models, *usual, "traffic: real.jsonl", *lines, cases=cases[:EXAMPLES])
+
+
+@pytest.fixture(scope="module")
+def whole(
+    teacher: Teacher, tmp_path_factory: pytest.TempPathFactory, model_folders: Folders
+) -> Iterator[tuple[Path, Store]]:
+    place = tmp_path_factory.mktemp("distilled")
+    execute(prepare(write(place, model_folders, teacher), ALONE), place / "run", teacher)
+    store = Store(place / "run" / "run.sqlite")
+    yield place, store
+    store.close()
+
+
+# ---------------------------------------------------------------- what is asked and learnt
+
+
+def test_the_teacher_answers_what_has_no_answer_and_the_student_is_measured(whole: tuple[Path, Store]) -> None:
+    place, store = whole
+    (fit,) = [note for note in store.finished().values() if "chosen" in note]
+    told = fit["chosen"]["lessons"]
+    assert told["teacher"] == "hosted"
+    assert told["selection_score"] == 1.0
+    assert told["requests"] + told["unanswered"] > 30
+    assert fit["chosen"]["examples"] == EXAMPLES + told["requests"]
+    assert len(list(store.rows(DISTILLED, "heldout"))) == 20
+    (file,) = (place / "run" / "fits").glob(f"*/{LESSONS}")
+    lessons = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    right = {case.input: case.output for case in tiny.messages(EXAMPLES + REQUESTS)}
+    assert all(right[row["input"]] == row["output"] for row in lessons)
+    assert not any("(note 57)" in row["input"] for row in lessons), "an answer that was cut is no lesson"
+    run = json.loads((place / "run" / "run.json").read_text("utf-8"))
+    assert any("teacher: hosted" in note and "left out" in note for note in run["benchmark"]["notes"])
+
+
+def test_no_held_out_input_goes_to_the_teacher(whole: tuple[Path, Store], teacher: Teacher) -> None:
+    held = {case.input for case in tiny.messages(20, EXAMPLES + REQUESTS)}
+    assert teacher.asked
+    assert not [text for text in teacher.asked if any(each in text for each in held)]
+
+
+def test_what_the_teacher_costs_is_the_students_cost(whole: tuple[Path, Store], teacher: Teacher) -> None:
+    """It is asked while the student is fitted, not when a second seed trains again on the same lessons."""
+    _, store = whole
+    used = [each for each in store.usage(DISTILLED, "fit") if each.model == "hosted"]
+    assert {each.step for each in used} == {"search", "training"}
+    assert set(teacher.by_unit) == {"fit"}
+    assert sum(each.calls for each in used) == teacher.by_unit["fit"]
+    assert len(list(store.rows(DISTILLED, "seed"))) > 0
+
+
+def test_what_is_finished_is_asked_no_more(whole: tuple[Path, Store], teacher: Teacher, model_folders: Folders) -> None:
+    place, _ = whole
+    before = teacher.by_unit.total()
+    verdict = execute(prepare(place / "task.yaml", ALONE), place / "run", teacher)
+    assert teacher.by_unit.total() == before
+    assert "answered by hosted, which scores 100 %" in repr(verdict.story)
+
+
+def test_other_requests_are_another_run(whole: tuple[Path, Store], teacher: Teacher, model_folders: Folders) -> None:
+    place, _ = whole
+    more = [{"input": case.input} for case in tiny.messages(30, 500)]
+    text = (place / "real.jsonl").read_text("utf-8")
+    (place / "real.jsonl").write_text(text + "".join(json.dumps(row) + "\n" for row in more), "utf-8")
+    try:
+        with pytest.raises(BadInput, match="a teacher and requests for it"):
+            execute(prepare(place / "task.yaml", ALONE), place / "run")
+    finally:
+        (place / "real.jsonl").write_text(text, "utf-8")
+
+
+# ---------------------------------------------------------------- what is not
+
+
+def test_nobody_teaches_himself(tmp_path: Path, teacher: Teacher, model_folders: Folders) -> None:
+    task = write(tmp_path, model_folders, teacher, "teacher: llama-chat-0")
+    text = task.read_text("utf-8").replace("teacher: hosted\n", "")
+    task.write_text(text, "utf-8")
+    verdict = execute(prepare(task, Wishes(approaches=(DISTILLED,), effort="quick")), tmp_path / "run")
+    (found,) = verdict.evaluations
+    assert (str(found.state), found.problem) == ("cannot run", "llama-chat-0 is the teacher")
+
+
+def test_without_a_teacher_or_with_documents_there_is_nothing_to_teach() -> None:
+    assert "teacher" in DistilledLora().unsuitable(tiny.benchmark().task)
+    assert "documents" in DistilledLora().unsuitable(tiny.with_requests("qa", 5).task)
+    assert DistilledLora().unsuitable(tiny.with_requests("classification", 5).task) == ""
+
+
+def test_the_models_asked_for_must_hold_the_teacher(tmp_path: Path, teacher: Teacher, model_folders: Folders) -> None:
+    task = write(tmp_path, model_folders, teacher)
+    with pytest.raises(BadInput, match="the teacher is hosted, and the models are"):
+        prepare(task, Wishes(models=(str(model_folders.language),)))
+
+
+# ---------------------------------------------------------------- which requests
+
+
+def test_only_fresh_requests_are_asked() -> None:
+    examples, held, other = tiny.messages(10), tiny.messages(5, 10), tiny.messages(20, 15)
+    texts = [case.input for case in (*examples[:3], *held[:2], *other, *other[:4])]
+    kept, says = to_answer(texts, examples, held, 0)
+    assert sorted(kept) == sorted(case.input for case in other)
+    assert says == (
+        "20 requests without answers are there to learn from; left out: 2 like a held-out case and 7 that are examples or "
+        "stand there twice."
+    )
+    assert kept != tuple(case.input for case in other), "in a seeded order, since fewer may be asked"
+    assert to_answer(texts, examples, held, 0) == (kept, says)
+
+
+def test_of_very_many_requests_a_sample_is_looked_at() -> None:
+    words = [f"{left} {right}" for left in tiny.ROOMS for right in range(MOST)]
+    kept, _ = to_answer(words, (), (Case(id="h", input="nothing like it", output=""),), 0)
+    assert 0 < len(kept) <= MOST
