@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from strategies.contract import Diverged, Recipe, Step, Training, TrainingRow, Usage
 from strategies.finetuning import adapters, lowrank
 from strategies.finetuning.checkpoints import Checkpoints, State, discard
+from strategies.finetuning.headloss import summed_loss
 from strategies.finetuning.masters import Masters
 from strategies.models.agreement import close
 from strategies.models.batching import common_prefix
@@ -96,14 +97,15 @@ def _losses(model: Any, batch: Sequence[Encoded], whole: bool) -> Iterator[Any]:
     import torch
 
     parts = Parts(model.get_base_model() if hasattr(model, "get_base_model") else model)
-    passes = (
-        (_read_whole(parts, row) for row in batch)
-        if whole
-        else (_read_pack(parts, *pack) for pack in _packed(parts, batch))
-    )
-    for logits, wanted in passes:
-        targets = torch.tensor(wanted, device=parts.device)
-        yield torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+    if whole:
+        for row in batch:
+            logits, wanted = _read_whole(parts, row)
+            targets = torch.tensor(wanted, device=parts.device)
+            yield torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+        return
+    for pack in _packed(parts, batch):
+        states, wanted = _read_pack(parts, *pack)
+        yield summed_loss(parts, states, torch.tensor(wanted, device=parts.device))
 
 
 def _packed(parts: Parts, batch: Sequence[Encoded]) -> list[tuple[int, list[Encoded]]]:
@@ -119,7 +121,7 @@ def _read_whole(parts: Parts, row: Encoded) -> tuple[Any, list[int]]:
 
 
 def _read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> tuple[Any, list[int]]:
-    """The same for the rows of a pack, in one pass."""
+    """Hidden states before each answer token of the rows of a pack, read in one pass, and these tokens."""
     import torch
 
     ids, places, owners = list(rows[0].ids[:shared]), list(range(shared)), [-1] * shared
@@ -142,7 +144,7 @@ def _read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> tuple[Any,
     if is_blockwise(parts.model):
         given["pack"] = (shared, starts)
     hidden = parts.decoder(**given, use_cache=False).last_hidden_state[0]
-    return parts.logits(hidden[torch.tensor(asked, device=device)]), wanted
+    return hidden[torch.tensor(asked, device=device)], wanted
 
 
 def packs_agree(parts: Parts) -> bool:
@@ -154,7 +156,7 @@ def packs_agree(parts: Parts) -> bool:
     with torch.no_grad():
         own = torch.cat([_read_whole(parts, row)[0] for row in rows])
         try:
-            return parts.attention.known and close(_read_pack(parts, 2, rows)[0], own, parts.model.dtype)
+            return parts.attention.known and close(parts.logits(_read_pack(parts, 2, rows)[0]), own, parts.model.dtype)
         except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError):
             return False
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from strategies.models.attention import Attention
 
+CACHED = 16
+"""Positions whose float32 logits lie in a processor's cache at a vocabulary of some 50,000; from 4 to 32 it is the same."""
+
 
 @dataclass
 class Memory:
@@ -44,8 +47,45 @@ class Parts:
 
     def logits(self, hidden: Any) -> Any:
         """float32 logits of shape (n, vocabulary) for hidden states of shape (n, width)."""
+        return self._finished(self._raw(hidden))
+
+    def log_probabilities(self, hidden: Any, places: Any, tokens: Any) -> Any:
+        """float32 log-probability (m) of each of `tokens` (m) after the state of `hidden` (n, width) at its of `places` (m).
+
+        The logits of all states are never held in float32: a few at a time stay in the processor's cache.
+        """
+        import torch
+
+        raw = self._raw(hidden)
+        sums = torch.cat([self._finished(part).logsumexp(-1) for part in raw.split(self.at_once)])
+        return self._finished(raw[places, tokens]) - sums[places]
+
+    @property
+    def at_once(self) -> int:
+        """Positions whose float32 logits are held together."""
+        return CACHED if self.device.type == "cpu" else 1024
+
+    @cached_property
+    def plain_head(self) -> bool:
+        """Whether nothing follows the head."""
+        return self._scale == 1.0 and self._cap is None
+
+    def _raw(self, hidden: Any) -> Any:
+        return self.model.get_output_embeddings()(hidden.contiguous())
+
+    def _finished(self, logits: Any) -> Any:
+        """In float32, with what the model does after its head. A pass over all logits is not made for nothing."""
+        logits = logits.float()
+        if self._scale != 1.0:
+            logits = logits * self._scale
+        return logits if self._cap is None else (logits / self._cap).tanh() * self._cap
+
+    @cached_property
+    def _scale(self) -> float:
         text = self.model.config.get_text_config()
-        logits = self.model.get_output_embeddings()(hidden.contiguous()).float()
-        logits = logits * (getattr(text, "logit_scale", None) or 1.0) / (getattr(text, "logits_scaling", None) or 1.0)
-        cap = getattr(text, "final_logit_softcapping", None)
-        return logits if cap is None else (logits / cap).tanh() * cap
+        return (getattr(text, "logit_scale", None) or 1.0) / (getattr(text, "logits_scaling", None) or 1.0)
+
+    @cached_property
+    def _cap(self) -> float | None:
+        cap: float | None = getattr(self.model.config.get_text_config(), "final_logit_softcapping", None)
+        return cap

@@ -207,6 +207,5 @@ class TreeReader:
 def _scores(parts: Parts, states: Any, tree: LabelTree) -> list[float]:
     """Log-likelihood of each label from one row's states (1 + nodes, width)."""
     asked, nodes, tokens = tree.terms
-    logits = parts.logits(states[asked])
-    terms = logits[nodes, tokens] - logits.logsumexp(-1)[nodes]
+    terms = parts.log_probabilities(states[asked], nodes, tokens)
     return [float(part.sum()) for part in terms.cpu().double().split([len(steps) for steps in tree.steps])]
