@@ -23,7 +23,7 @@ from benchmarks.contract import BadInput, Evaluation
 from benchmarks.frozen import CODE
 from strategies import alone
 from strategies.alone import HEADS, PROMPT
-from strategies.contract import Query
+from strategies.contract import FOR_FITTING, Query
 
 CARD, SCRIPT, MERGED = "README.md", "predict.py", "merged"
 
@@ -46,7 +46,7 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     for number, each in enumerate(names):
-        shutil.copytree(places[each], partial / "parts" / str(number))
+        shutil.copytree(places[each], partial / "parts" / str(number), ignore=shutil.ignore_patterns(FOR_FITTING))
     if merge is not None:
         _merge(kept, name, merge.task, partial)
     if script := _script(partial, len(names)):

@@ -465,6 +465,9 @@ class Workbench(Protocol):
 
 # ---------------------------------------------------------------- approaches
 
+FOR_FITTING = "for-fitting"
+"""Folder inside a fit's for what only fitting it again needs, such as texts to learn from: it is never deployed."""
+
 
 class Fitted(Protocol):
     """An approach, ready to answer."""
@@ -474,7 +477,8 @@ class Fitted(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Writes everything that answering needs but the base model, as JSON, safetensors, .npy and text."""
+        """Writes everything that answering needs but the base model, as JSON, safetensors, .npy and text; what only `again`
+        needs goes into `FOR_FITTING`."""
         ...
 
     def describe(self) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from advisor.comparison import Wishes, execute, prepare
+from advisor.export import export
 from benchmarks.contract import BadInput
 from benchmarks.pending import Silent
 from benchmarks.plan import Unit
@@ -138,6 +139,16 @@ def test_what_is_finished_is_asked_no_more(whole: tuple[Path, Store], teacher: T
     verdict = execute(prepare(place / "task.yaml", ALONE), place / "run", teacher)
     assert teacher.by_unit.total() == before
     assert "answered by hosted, which scores 100 %" in repr(verdict.story)
+
+
+def test_what_it_learnt_from_is_not_deployed(whole: tuple[Path, Store], tmp_path: Path) -> None:
+    place, _ = whole
+    export(place / "run", tmp_path / "out", DISTILLED)
+    (adapter,) = (tmp_path / "out").rglob("adapter_model.safetensors")
+    assert adapter.stat().st_size > 0
+    texts = [case.input for case in tiny.messages(REQUESTS, EXAMPLES)]
+    for path in (tmp_path / "out").rglob("*"):
+        assert path.is_dir() or not any(text.encode() in path.read_bytes() for text in texts), path
 
 
 def test_other_requests_are_another_run(whole: tuple[Path, Store], teacher: Teacher, model_folders: Folders) -> None:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import (
+    FOR_FITTING,
     Case,
     Family,
     Fitted,
@@ -32,7 +33,7 @@ from strategies.prompting.rendering import Form
 from strategies.search import Look, journalled, total
 from strategies.selection import Kitchen
 
-LESSONS = "lessons.jsonl"
+LESSONS = Path(FOR_FITTING) / "lessons.jsonl"
 EPOCHS, LEAST = 2, 50
 """As many requests are answered as the refit's budget trains on so often, and at least so many."""
 
@@ -86,6 +87,7 @@ class Distilled:
     def save(self, folder: Path) -> None:
         self.pipeline.save(folder)
         text = "".join(json.dumps(asdict(case), ensure_ascii=False) + "\n" for case in self.lessons)
+        (folder / LESSONS).parent.mkdir(parents=True, exist_ok=True)
         (folder / LESSONS).write_text(text, encoding="utf-8")
 
     def describe(self) -> Mapping[str, Any]:

@@ -68,22 +68,6 @@ def choose(device: str | None = None, dtype: str | None = None) -> Placement:
     return Placement(device=chosen, dtype=best, threads=threads, why=f"device as asked, {why}" if asked_device else why)
 
 
-def keep_freed_memory() -> None:
-    """Tells glibc to keep what torch frees: else every large result is written into fresh pages, an eighth of a training.
-
-    Does nothing where there is no glibc.
-    """
-    import ctypes
-
-    trim_threshold, mmap_threshold = -1, -3
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (AttributeError, OSError):
-        return
-    mallopt(trim_threshold, 2_000_000_000)
-    mallopt(mmap_threshold, 1_000_000_000)
-
-
 def memory_available(device: str = "cpu") -> int:
     """Bytes that a model may still take: of the graphics memory on cuda, else of this machine within its limits."""
     if device.startswith("cuda"):

@@ -30,8 +30,9 @@ from strategies.models.batch_size import USUAL
 from strategies.models.batching import Drawing
 from strategies.models.blockwise import WAYS, use_blockwise
 from strategies.models.chat import Chat
-from strategies.models.device import Placement, keep_freed_memory
+from strategies.models.device import Placement
 from strategies.models.grammar import Grammar
+from strategies.models.heap import prepare_heap
 from strategies.models.parts import Parts
 from strategies.models.trees import LabelTree, Rounds, score_rounds
 
@@ -95,7 +96,7 @@ class LocalModel:
         from strategies.models.quiet import quiet
 
         torch.set_num_threads(self.placement.threads)
-        keep_freed_memory()
+        prepare_heap()
         with quiet():
             module: Any = AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32)
             module.eval()
