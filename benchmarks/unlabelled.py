@@ -1,4 +1,4 @@
-"""Requests without answers that a teacher may be asked: none like a held-out case, none twice."""
+"""Requests without answers that a teacher may be asked: none like a held-out case or an example, none twice."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def for_the_teacher(
 def to_answer(
     requests: Sequence[str], examples: Sequence[Case], heldout: Sequence[Case], seed: int
 ) -> tuple[tuple[str, ...], str]:
-    """The requests in a seeded order, and a sentence that says what was left out."""
+    """The requests in a seeded order, and a sentence that says what was left out.
+
+    Nothing like an example either: some of these are selection cases, by which the student is chosen.
+    """
     drawn = random.Random(f"unlabelled {seed}").sample(list(requests), min(MOST, len(requests)))
     seen = {normalised(case.input) for case in examples}
     fresh: list[Case] = []
@@ -41,12 +44,12 @@ def to_answer(
         if plain not in seen:
             seen.add(plain)
             fresh.append(Case(id=str(len(fresh)), input=text, output=""))
-    overlap = overlapping(fresh, heldout)
+    overlap = overlapping(fresh, (*heldout, *examples))
     kept = tuple(case.input for case in fresh if case.id not in overlap.same | overlap.near)
     known, alike = len(drawn) - len(fresh), len(fresh) - len(kept)
     says = f"{len(kept):,} requests without answers are there to learn from"
     left_out = [
-        f"{alike:,} like a held-out case" if alike else "",
+        f"{alike:,} like a held-out case or an example" if alike else "",
         f"{known:,} that are examples or stand there twice" if known else "",
     ]
     out = " and ".join(filter(None, left_out))

@@ -196,8 +196,8 @@ def test_only_fresh_requests_are_asked() -> None:
     kept, says = to_answer(texts, examples, held, 0)
     assert sorted(kept) == sorted(case.input for case in other)
     assert says == (
-        "20 requests without answers are there to learn from; left out: 2 like a held-out case and 7 that are examples or "
-        "stand there twice."
+        "20 requests without answers are there to learn from; left out: 2 like a held-out case or an example and 7 that "
+        "are examples or stand there twice."
     )
     assert kept != tuple(case.input for case in other), "in a seeded order, since fewer may be asked"
     assert to_answer(texts, examples, held, 0) == (kept, says)

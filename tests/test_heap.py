@@ -43,6 +43,8 @@ def test_what_was_freed_is_used_again_without_new_pages() -> None:
     first, second, large = touched(True)
     assert second < 1_000
     mode = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-    if mode.is_file() and "[never]" not in mode.read_text("utf-8"):
+    granted = mode.read_text("utf-8") if mode.is_file() else "[never]"
+    if "[never]" not in granted:
         assert large > 200_000
+    if "[madvise]" in granted:  # Elsewhere every program gets them, or none.
         assert first < 10_000 < touched(False)[0]
