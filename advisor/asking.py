@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from advisor.triage import ENOUGH_TO_TUNE, Situation, expect
 from advisor.wording import counted, listed, plain_percent
-from benchmarks.decidable import closeness, decidable
+from benchmarks.contract import Procedure
+from benchmarks.decidable import Sharing, closeness, decidable
 from benchmarks.sample_size import LARGEST
 from strategies.contract import Family
 
@@ -30,6 +31,8 @@ class Asked:
     """Held-out cases at hand; None: not said."""
     approaches: int = 8
     """How many will stand side by side and share the chance of being wrong."""
+    procedure: Procedure = "cheapest first"
+    """How they share it."""
     look: int = 1
     """Which look at the held-out cases a run would be."""
     data_stays_here: bool | None = None
@@ -106,7 +109,8 @@ def _cases(asked: Asked) -> list[str]:
             "Name a target first (0.9 for 90 %), or in a task file a margin: without one of them approaches are compared and "
             "nothing is decided."
         ]
-    found_out = decidable(asked.heldout or 1, target, graded=False, candidates=asked.approaches, look=asked.look)
+    shared = Sharing(procedure=asked.procedure, candidates=asked.approaches, look=asked.look)
+    found_out = decidable(asked.heldout or 1, target, graded=False, shared=shared)
     needed, right = found_out.cases_needed, found_out.right_needed
     goal, reach = plain_percent(target), plain_percent(found_out.assumed_truth)
     many = f"more than {LARGEST:,}" if needed is None else f"{needed:,}"

@@ -11,7 +11,8 @@ from advisor.contract import Difference, Status
 from advisor.wording import about, ceil_percent, counted, floor_percent, percent, plain_percent, start
 from benchmarks.checked import Latency
 from benchmarks.contract import Benchmark, Evaluation, State
-from benchmarks.families import Family
+from benchmarks.decidable import SPLITTING
+from benchmarks.families import REST, Family, gate_level
 from benchmarks.looks import SHARE, level_of
 from benchmarks.resampling import figure_above, figure_below
 from benchmarks.sample_size import more_cases, more_until_decided, showable
@@ -33,18 +34,26 @@ LIMIT = 20_000
 
 
 def sharing(family: Sequence[Evaluation], benchmark: Benchmark, cheapest_first: Sequence[str]) -> Family:
-    """How the candidates share one error. An order, where the procedure asks for one, is that of the selection scores.
+    """How the candidates share one error, in the order of cost or in that of the selection scores.
 
     Of equal scores the less simple comes first. The finalist is the cheapest whose selection score reaches the target.
-    Where a candidate has no selection score there is no order, and Holm is taken; likewise where max-T would need the
-    scores of the same single cases and there are none, as with a metric over rows.
+    Where a candidate has no selection score there is no order by them, and Holm is taken; likewise where max-T would need
+    the scores of the same single cases and there are none, as with a metric over rows, and where each candidate was asked
+    until it was decided.
     """
     plain = Family(alpha=level_of(benchmark.look.number), sequential=benchmark.sequential)
     if benchmark.exploratory:
         return replace(plain, any_target=True)
-    if benchmark.procedure in ("holm", "max-t"):
+    if benchmark.target is None:
+        return plain
+    if benchmark.procedure in SPLITTING:
         without = benchmark.sequential or any(each.over_rows for each in family)
         return plain if without else replace(plain, procedure=benchmark.procedure)
+    if benchmark.procedure == "cheapest first":
+        names = {each.candidate for each in family}
+        by_cost = tuple(name for name in cheapest_first if name in names)
+        alone = benchmark.sequential or len(by_cost) < 2
+        return plain if alone else replace(plain, procedure="cheapest first", order=by_cost)
     known = {each.candidate: each.selection_score for each in family if each.selection_score is not None}
     if len(known) < len(family):
         return plain
@@ -148,7 +157,7 @@ class _Gate:
             )
         elif (found := self._stopper(name)) is not None:
             stopper, alone = found
-            more = self._more(stopper)
+            more = self._more(stopper) if self.decided[stopper][0] is State.UNDECIDED else None
             reason = self._not_reached(alone, stopper)
         else:
             more = self._more(name)
@@ -169,33 +178,64 @@ class _Gate:
         """Before which candidate the walk ended, and what this one would be if it were tested alone; None where it has
         been tested."""
         alone = self._alone(name)
-        if self.shared.procedure != "fixed sequence" or alone is State.UNDECIDED:
+        if alone is State.UNDECIDED or self.shared.procedure not in ("fixed sequence", "cheapest first"):
             return None
+        if self.shared.procedure == "cheapest first":
+            return None if self._first == name else (self._first, alone)
         order = self.shared.order if alone is State.MEETS else self.shared.order[::-1]
         return next(each for each in order if self.decided[each][0] is not alone), alone
 
     def _alone(self, name: str) -> State:
         evaluation = self.evaluations[name]
-        alone = Family(alpha=self.shared.alpha, sequential=self.shared.sequential)
+        alone = Family(alpha=self._full, sequential=self.shared.sequential)
         if evaluation.over_rows:
             return statuses_of_figures({name: evaluation.resampled}, self.target, alone)[name][0]
         return statuses({name: evaluation.scores}, evaluation.groups or None, self.target, alone)[name][0]
 
     def _not_reached(self, state: State, stopper: str) -> str:
         does, rank = ("meets", "better") if state is State.MEETS else ("misses", "worse")
+        start = f"Taken alone it {does} the target of {plain_percent(self.target)}, but {stopper}"
+        if self.shared.procedure == "cheapest first":
+            stands = "meets it" if self.decided[stopper][0] is State.MEETS else "is not decided"
+            return (
+                f"{start} comes before it by cost and {stands}: approaches are tested from the cheapest on, so that all that "
+                "is said of them is right together."
+            )
         return (
-            f"Taken alone it {does} the target of {plain_percent(self.target)}, but {stopper} did {rank} on the selection "
-            "cases and is not shown to: these fixed the order of testing, so that all that is said of the approaches is "
-            "right together."
+            f"{start} did {rank} on the selection cases and is not shown to: these fixed the order of testing, so that all "
+            "that is said of the approaches is right together."
         )
+
+    @property
+    def _first(self) -> str:
+        """Of the walk by cost the one that may be chosen: the cheapest that is not shown to miss; empty where all are."""
+        return next((each for each in self.shared.order if self.decided[each][0] is not State.MISSES), "")
+
+    def _behind(self, name: str) -> bool:
+        """Whether it shares what the walk by cost leaves."""
+        return self.shared.procedure == "cheapest first" and name != self._first
+
+    @property
+    def _full(self) -> float:
+        """At which a candidate is tested for which the level is not split."""
+        alpha = self.shared.alpha
+        return gate_level(alpha) if self.shared.procedure == "cheapest first" else alpha
+
+    def _splits(self, name: str) -> bool:
+        """Whether the level at which the candidate is tested is split over all."""
+        return self._behind(name) or self.shared.procedure in SPLITTING
+
+    def _split(self, name: str) -> float:
+        """The level before it is split, where it is."""
+        return self.shared.alpha * REST if self._behind(name) else self._full
 
     def _more(self, name: str) -> int | None:
         """Further cases at the level of the next look, on the side of the target where the figure lies."""
-        evaluation, level = self.evaluations[name], self.shared.alpha * (1 - SHARE)
-        if self._splits:
+        evaluation, level = self.evaluations[name], self._split(name) * (1 - SHARE)
+        if self._splits(name):
             side = State.MEETS if evaluation.figure >= self.target else State.MISSES
             passed = sum(state is side for state, _, _ in self.decided.values())
-            level /= len(self.decided) - (0 if self.shared.any_target else passed)
+            level /= max(1, len(self.decided) - (0 if self.shared.any_target else passed))
         if evaluation.over_rows:
             return _more_by_spread(evaluation, self.target, level)
         groups = evaluation.groups or None
@@ -204,16 +244,11 @@ class _Gate:
             return more if more is not None and more <= LIMIT else None
         return more_cases(evaluation.scores, groups, self.target, level, POWER, LIMIT) or None
 
-    @property
-    def _splits(self) -> bool:
-        """Whether the level is split over the candidates."""
-        return self.shared.procedure in ("holm", "max-t")
-
     def _what_decides(self, name: str, more: int | None) -> str:
         evaluation = self.evaluations[name]
         cases = len(evaluation.scores)
-        split = len(self.decided) if self._splits else 1
-        if not evaluation.over_rows and showable(cases, self.target, split, self.shared.alpha) is None:
+        split = len(self.decided) if self._splits(name) else 1
+        if not evaluation.over_rows and showable(cases, self.target, split, self._split(name)) is None:
             enough = f" {start(about(more, 'more case'))} would probably decide." if more is not None else ""
             return f"With {counted(cases, 'held-out case')} not even a perfect score would meet it.{enough}"
         if more is None:

@@ -104,7 +104,7 @@ class Recommendation:
     """The cheapest candidate that meets, also where a cheaper one is undecided."""
     cheaper_undecided: tuple[str, ...] = ()
     best: str | None = None
-    procedure: Procedure = "holm"
+    procedure: Procedure = "cheapest first"
     """By which the candidates shared one error."""
     statuses: tuple[Status, ...] = ()
     """In order of cost ahead, cheapest first; candidates that cannot be ranked come last."""

@@ -20,7 +20,7 @@ from advisor.triage import Situation, expect
 from advisor.unsteady import too_unsteady
 from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
-from benchmarks.families import Family
+from benchmarks.families import REST, Family
 from benchmarks.prices import MachinePrices
 
 Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
@@ -35,7 +35,11 @@ class _Outcome:
 
 
 def recommend(
-    evaluations: Sequence[Evaluation], costs: Sequence[Costs], benchmark: Benchmark, prices: MachinePrices
+    evaluations: Sequence[Evaluation],
+    costs: Sequence[Costs],
+    benchmark: Benchmark,
+    prices: MachinePrices,
+    tested_in: Sequence[str] = (),
 ) -> Recommendation:
     """The cheapest candidate that meets the target, when nothing that would be preferred to it may still meet it too.
 
@@ -43,15 +47,16 @@ def recommend(
 
     `meets` is a one-sided 95 % lower bound at or above the target, right for all candidates with usable scores together
     (`bounds.sharing`); `misses` is the same from above. Constraints rule out before anything is tested. `costs` are those at
-    the `prices`, which are asked only what would change the answer. Raises ValueError unless every evaluation has its costs
-    and names are unique.
+    the `prices`, which are asked only what would change the answer. `tested_in` is the order of cost at the prices that were
+    fixed before the run, where these are others: what is shown at all stays the same then. Raises ValueError unless every
+    evaluation has its costs and names are unique.
     """
     by_name = {evaluation.candidate: evaluation for evaluation in evaluations}
     bills = {cost.candidate: cost for cost in costs}
     if len(by_name) != len(evaluations) or set(bills) != set(by_name):
         raise ValueError("Every candidate needs one evaluation and one bill, under one name.")
     ranking = rank(costs, evaluations)
-    statuses, procedure = _statuses(by_name, bills, benchmark, ranking.order)
+    statuses, procedure = _statuses(by_name, bills, benchmark, tested_in or ranking.order)
     outcome = _outcome(by_name, statuses, ranking, benchmark.judges)
     choice = outcome.safe if outcome.verdict == "choose" else None
     told = choice or outcome.safe or outcome.best
@@ -125,8 +130,11 @@ def _statuses(
 
 
 def _sharing_with(waiting: int, tested: int, shared: Family) -> Family:
-    """The error, of which those that are not measured yet keep their part: what is shown now stays shown when they are."""
-    share = tested / (tested + waiting)
+    """The error, of which those that are not measured yet keep their part: what is shown now stays shown when they are.
+
+    Where one of them may be the first by cost, what is measured has what the walk leaves for the others.
+    """
+    share = tested / (tested + waiting) * (REST if shared.procedure == "cheapest first" else 1)
     return Family(alpha=shared.alpha * share, any_target=True, sequential=shared.sequential)
 
 

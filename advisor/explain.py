@@ -11,6 +11,7 @@ from benchmarks.contract import Evaluation, State
 from benchmarks.looks import level_of
 
 _OF_RULES = {
+    "cheapest first": "used by one approach after the other from the cheapest on, a fifth of it split over all",
     "holm": "split over the approaches by Holm's procedure",
     "max-t": "shared by the largest paired statistic (max-T)",
     "fixed sequence": "used in full by one approach after the other, in the order of the selection scores",

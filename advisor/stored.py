@@ -86,7 +86,7 @@ def reopen(
     about, changes = about_run(folder), changes or Changes()
     with reading(folder):
         benchmark, spec = changes.applied(thaw(about["benchmark"], folder, allow_code), about["spec"])
-        return told(folder, {**about, "spec": spec}, benchmark, cases, rescore)
+        return told(folder, {**about, "spec": spec, "fixed": about["spec"]}, benchmark, cases, rescore)
 
 
 def told(
@@ -187,7 +187,7 @@ def _verdict(
     spec = parse_spec(_stated(about["spec"]))
     prices = machine_prices(spec)
     bills = [costs(evaluation, benchmark, prices) for evaluation in found]
-    recommendation = recommend(found, bills, benchmark, prices)
+    recommendation = recommend(found, bills, benchmark, prices, _fixed_order(found, benchmark, about))
     answers = selection_answers(found, store)
     about_it = recommendation.choice or recommendation.safe or recommendation.best or ""
     families = {evaluation.candidate: evaluation.family for evaluation in found}
@@ -212,6 +212,17 @@ def _verdict(
     )
     story = tell(recommendation, found, bills, benchmark, extras)
     return Verdict(recommendation=recommendation, evaluations=tuple(found), costs=tuple(bills), story=story)
+
+
+def _fixed_order(found: Sequence[Evaluation], benchmark: Benchmark, about: Mapping[str, Any]) -> tuple[str, ...]:
+    """The candidates by cost as the task had prices, volume and horizon before the run: who is tested first depends on it."""
+    from advisor.economics import costs, rank
+    from benchmarks.prices import machine_prices
+    from benchmarks.spec import parse_spec
+
+    spec = parse_spec(_stated(about.get("fixed", about["spec"])))
+    before = replace(benchmark, volume=spec.volume, horizon_months=spec.horizon_months)
+    return rank([costs(evaluation, before, machine_prices(spec)) for evaluation in found], found).order
 
 
 def _stated(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from advisor import setups
 from advisor.amounts import total
@@ -30,7 +30,7 @@ from advisor.wording import (
 )
 from advisor.wording import latency as seconds
 from benchmarks.checked import Latency
-from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 from strategies.contract import Step
 
 _WITHOUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN)
@@ -353,6 +353,13 @@ def _heldout(benchmark: Benchmark) -> str:
     return f"{cases}, each asked until it was decided" if benchmark.sequential else cases
 
 
+_CORRECTED: Mapping[Procedure, str] = {
+    "cheapest first": " over all approaches",
+    "holm": " corrected for the number of approaches",
+    "max-t": " corrected for the number of approaches",
+}
+
+
 def _main_note(material: Material) -> str:
     target, margin = material.benchmark.target, material.benchmark.margin
     if margin is not None:
@@ -363,8 +370,7 @@ def _main_note(material: Material) -> str:
     elif target is None:
         bounds = "In brackets: the 95 % interval of each figure; no target was given, so nothing is decided."
     else:
-        splits = material.recommendation.procedure in ("holm", "max-t")
-        corrected = " corrected for the number of approaches" if splits else ""
+        corrected = _CORRECTED.get(material.recommendation.procedure, "")
         bounds = (
             f"Target {plain_percent(target)}. In brackets the bound that decided, at 95 % confidence{corrected}: >= at "
             "least, <= at most, a range where nothing is decided."

@@ -340,6 +340,8 @@ def _no_answers(material: Material) -> list[str]:
 
 
 _SHARED: Mapping[Procedure, str] = {
+    "cheapest first": ": tested from the cheapest on, the next as soon as one is shown to miss, with a fifth of the error "
+    "left for the others",
     "fixed sequence": ": tested from strong to weak as the selection cases have them, each at the full level, up to the "
     "first that fails (from weak to strong for missing the target)",
     "holm": " (Holm's correction)",

@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks import metrics
 from benchmarks.audit import Summary, audit, summarise
-from benchmarks.contract import BadInput, Benchmark, Look, Metric
-from benchmarks.decidable import Closeness, Decidable, closeness, decidable
+from benchmarks.contract import BadInput, Benchmark, Look, Metric, Procedure
+from benchmarks.decidable import Closeness, Decidable, Sharing, closeness, decidable
 from benchmarks.findings import Finding
 from benchmarks.fingerprint import fingerprint
 from benchmarks.infer import (
@@ -86,7 +86,7 @@ class Assembly:
         asked: Decidable | Closeness | None = None
         cases, graded = _independent(benchmark.heldout), benchmark.metric.graded
         if benchmark.target is not None and not benchmark.sequential:  # There it depends on what comes out.
-            asked = decidable(cases, benchmark.target, graded, _sharing(self.spec, benchmark.task), look.number)
+            asked = decidable(cases, benchmark.target, graded, _sharing(self.spec, benchmark.task, look))
         elif benchmark.margin is not None:
             asked = closeness(cases, benchmark.margin, rivals(benchmark.task, len(self.spec.models)), look.number)
         notes = [note for note in benchmark.notes if known is None or note != known.says]
@@ -386,7 +386,8 @@ def _imbalance(heldout: Sequence[Case], labels: Sequence[str], metric: Metric) -
     return (note,) if note else ()
 
 
-def _sharing(spec: Spec, task: Task) -> int:
-    """How many candidates split the level. Recorded answers have no selection score, so Holm takes them all then."""
-    one_by_one = spec.procedure in ("fixed sequence", "finalist") and not spec.recorded
-    return 1 if one_by_one else rivals(task, len(spec.models))
+def _sharing(spec: Spec, task: Task, look: Look) -> Sharing:
+    """How candidates share the level. Recorded answers have no selection score, so Holm takes them all where one is needed."""
+    needs_scores = spec.procedure in ("fixed sequence", "finalist")
+    procedure: Procedure = "holm" if needs_scores and spec.recorded else spec.procedure
+    return Sharing(procedure=procedure, candidates=rivals(task, len(spec.models)), look=look.number)

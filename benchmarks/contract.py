@@ -77,7 +77,7 @@ class Metric(Protocol):
 # ---------------------------------------------------------------- what is run
 
 
-Procedure = Literal["holm", "fixed sequence", "max-t", "finalist"]
+Procedure = Literal["cheapest first", "holm", "fixed sequence", "max-t", "finalist"]
 """How several candidates share one error (`benchmarks/families.py`)."""
 
 
@@ -129,8 +129,8 @@ class Benchmark:
     volume: int = 10_000
     """Requests a month."""
     horizon_months: int = 12
-    procedure: Procedure = "holm"
-    """How the candidates share one error; Holm also where a candidate has no selection score to be ordered by."""
+    procedure: Procedure = "cheapest first"
+    """How the candidates share one error; Holm where a candidate lacks the selection score that it would need."""
     look: Look = field(default_factory=Look)
     exploratory: bool = False
     """The target or margin is not the one that was fixed before the run."""

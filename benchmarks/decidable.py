@@ -4,9 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.contract import Procedure
+
+SPLITTING: tuple[Procedure, ...] = ("holm", "max-t")
+"""Procedures that split the level over the candidates; the others test one after the other."""
 _ABOVE = 0.05
 _APART = 0.25
 """Share of the cases in which two approaches that are equally good are taken to differ; 13 to 30 % in our bake-offs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """How candidates share the level of a look."""
+
+    procedure: Procedure
+    candidates: int
+    look: int
+    """The first, second, ... look at these cases (`benchmarks/looks.py`)."""
+
+    @property
+    def level(self) -> float:
+        """At which the first of the candidates that meets is shown to."""
+        from benchmarks.families import gate_level
+        from benchmarks.looks import level_of
+
+        level = level_of(self.look)
+        if self.procedure in SPLITTING:
+            return level / self.candidates
+        return gate_level(level) if self.procedure == "cheapest first" and self.candidates > 1 else level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +42,8 @@ class Decidable:
     """Independent cases: near-duplicates and cases of one group count once."""
     target: float
     candidates: int
-    """1 where each is tested at the full level, one after the other."""
+    procedure: Procedure
     look: int
-    """The first, second, ... look at these cases (`benchmarks/looks.py`)."""
     graded: bool
     """The metric gives parts of a point; the numbers, exact for right-or-wrong scores, are then a guide."""
     right_needed: int | None
@@ -44,32 +68,33 @@ class Decidable:
             guide = f"{guide[:-4]}{'at' if self.graded else 'At'} look {self.look} at some of these cases, with"
         more = f"more than {LARGEST:,}" if self.cases_needed is None else f"{self.cases_needed:,}"
         start = f"{guide} {self.heldout:,} independent held-out cases"
-        if self.candidates > 1:
+        if self.candidates > 1 and self.procedure in SPLITTING:
             start += f" and {self.candidates} candidates"
         then = f"an approach truly at {self.assumed_truth:g} needs {more} cases to show it in 4 of 5 runs"
         if self.right_needed is None:
             return f"{start} nothing can be shown to meet {self.target:g}, even if all are right; {then}."
         ending = "" if self.enough else ', so "undecided" is likely unless one is clearly better'
-        return f"{start} an approach meets {self.target:g} with {self.right_needed:,} right; {then}{ending}."
+        who = "the cheapest approach that is not shown to miss" if self.procedure == "cheapest first" else "an approach"
+        return f"{start} {who} meets {self.target:g} with {self.right_needed:,} right; {then}{ending}."
 
 
-def decidable(heldout: int, target: float, graded: bool, candidates: int, look: int) -> Decidable:
-    """What `heldout` independent cases can show at the level of that look, split over the candidates."""
-    from benchmarks.looks import level_of
+def decidable(heldout: int, target: float, graded: bool, shared: Sharing) -> Decidable:
+    """What `heldout` independent cases can show at the level that a candidate is tested at."""
     from benchmarks.sample_size import cases_needed, showable
 
-    level = level_of(look)
+    level = shared.level
     possible = target < 1
     truth = round(min(target + _ABOVE, (1 + target) / 2), 4)
     return Decidable(
         heldout=heldout,
         target=target,
-        candidates=candidates,
-        look=look,
+        candidates=shared.candidates,
+        procedure=shared.procedure,
+        look=shared.look,
         graded=graded,
-        right_needed=showable(heldout, target, candidates, level) if possible else None,
+        right_needed=showable(heldout, target, alpha=level) if possible else None,
         assumed_truth=truth,
-        cases_needed=cases_needed(target, truth, candidates, level) if possible else None,
+        cases_needed=cases_needed(target, truth, alpha=level) if possible else None,
     )
 
 

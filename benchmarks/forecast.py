@@ -60,6 +60,11 @@ class Forecast:
     sentence: str
     works: tuple[Work, ...] = ()
 
+    @property
+    def minutes_without_fits(self) -> float:
+        """In one process, where every search and training can be taken over from an earlier run."""
+        return (FIXED_S + sum(work.rest for work in self.works)) / 60
+
 
 def forecast(
     benchmark: Benchmark,

@@ -129,7 +129,7 @@ class Spec(Section):
     constraints: ConstraintsSpec = ConstraintsSpec()
     volume: Annotated[Whole, Field(gt=0, le=10**12)] = 10_000
     horizon_months: Annotated[Whole, Field(gt=0, le=120)] = 12
-    procedure: Procedure = "holm"
+    procedure: Procedure = "cheapest first"
     """How several candidates share the 5 % of being wrong, for who has to follow a statistician's plan."""
     temperature: Annotated[Number, Field(ge=0, le=2)] = 0.0
     slices: tuple[str, ...] = ()

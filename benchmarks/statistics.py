@@ -18,7 +18,7 @@ from scipy import special
 from benchmarks import sequential
 from benchmarks.betting import mean_above, p_at_most
 from benchmarks.contract import State
-from benchmarks.families import Family, Rejection, finalist, fixed_sequence, holm, max_t, single_step
+from benchmarks.families import Family, Rejection, cheapest_first, finalist, fixed_sequence, holm, max_t, single_step
 from benchmarks.grouping import Floats, as_scores, binomial_counts, group_codes, totals
 from benchmarks.resampling import Resampled, bootstrap_figures, figure_above, figure_below, resampled_metric
 from benchmarks.sample_size import cases_needed, more_cases, right_needed, share_above, showable, smallest_difference
@@ -194,8 +194,7 @@ def statuses(
     else:
         passing = [tests.meets(given, part, target) for given, part in grouped]
         failing = [tests.misses(given, part, target) for given, part in grouped]
-        meets, meets_level = _shared(passing, names, family, strong_first=True)
-        misses, misses_level = _shared(failing, names, family, strong_first=False)
+        (meets, meets_level), (misses, misses_level) = _shared((passing, failing), names, family)
     lower = [tests.lower(*each, level) for each, level in zip(grouped, meets_level, strict=True)]
     upper = [tests.upper(*each, level) for each, level in zip(grouped, misses_level, strict=True)]
     return _decided(names, target, (meets, misses), (lower, upper))
@@ -212,23 +211,32 @@ def statuses_of_figures(
         return {}
     below = [float(1 + np.sum(drawn < target)) / (1 + len(drawn)) for drawn in figures]
     above = [float(1 + np.sum(drawn > target)) / (1 + len(drawn)) for drawn in figures]
-    meets, meets_level = _shared(below, names, family, strong_first=True)
-    misses, misses_level = _shared(above, names, family, strong_first=False)
+    (meets, meets_level), (misses, misses_level) = _shared((below, above), names, family)
     lower = [figure_above(drawn, level) for drawn, level in zip(figures, meets_level, strict=True)]
     upper = [figure_below(drawn, level) for drawn, level in zip(figures, misses_level, strict=True)]
     return _decided(names, target, (meets, misses), (lower, upper))
 
 
-def _shared(p_values: Sequence[float], names: Sequence[str], family: Family, strong_first: bool) -> Rejection:
+def _shared(
+    p_values: tuple[Sequence[float], Sequence[float]], names: Sequence[str], family: Family
+) -> tuple[Rejection, Rejection]:
+    """What meets and what misses, from the p-values of being no better and no worse than the target."""
+    order = [names.index(name) for name in family.order if name in names]
+    if family.procedure == "cheapest first" and not family.any_target:
+        return cheapest_first(*p_values, order, family.alpha)
+    passing, failing = p_values
+    return _one_sided(passing, family, order, "meets"), _one_sided(failing, family, order[::-1], "misses")
+
+
+def _one_sided(p_values: Sequence[float], family: Family, order: Sequence[int], side: str) -> Rejection:
     """To meet the target is tested from strong to weak, to miss it from weak to strong."""
     if family.any_target:
         return single_step(p_values, family.alpha)
     if family.procedure in ("holm", "max-t"):
         return holm(p_values, family.alpha)
-    order = [names.index(name) for name in family.order if name in names]
-    if family.procedure == "finalist" and strong_first:
+    if family.procedure == "finalist" and side == "meets":
         return finalist(p_values, order[0], family.alpha)
-    return fixed_sequence(p_values, order if strong_first else order[::-1], family.alpha)
+    return fixed_sequence(p_values, order, family.alpha)
 
 
 def _decided(

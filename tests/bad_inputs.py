@@ -200,7 +200,7 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
     "an empty instruction": (whole("name: x\ninstruction: ' '\nexamples: rows.jsonl\n"), r"instruction is empty"),
     "another procedure": (
         spec("procedure: bonferroni"),
-        r"procedure is .*; it must be one of holm, fixed sequence, max-t and finalist",
+        r"procedure is .*; it must be one of cheapest first, holm, fixed sequence, max-t and finalist",
     ),
     "a kind in capitals": (spec("kind: QA"), r"must be one of classification, extraction, qa and generation"),
     "labels in a mapping": (spec("labels: {a: 1, b: 2}"), r"labels is .*; it must be a list"),

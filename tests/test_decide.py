@@ -14,6 +14,7 @@ from advisor.economics import costs
 from advisor.triage import Situation, expect
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
+from benchmarks.families import gate_level
 from benchmarks.looks import level_of
 from benchmarks.prices import MachinePrices
 from benchmarks.statistics import clopper_pearson_lower
@@ -138,16 +139,16 @@ def test_an_unknown_cost_does_not_matter_when_nothing_else_may_meet() -> None:
 
 def test_bounds_are_exact_and_corrected_for_the_candidates() -> None:
     """253 of 300 pass .80 alone and not among five by Holm: the numbers of an exact enumeration at the split level."""
-    sequence = dataclasses.replace(benchmark_of(), procedure="fixed sequence")
-    alone = decided(evaluation_of("lora", scores_of(253, 300)))
+    sequence, split = (dataclasses.replace(benchmark_of(), procedure=name) for name in ("fixed sequence", "holm"))
+    alone = decided(evaluation_of("lora", scores_of(253, 300)), benchmark=split)
     assert states(alone)["lora"] is State.MEETS
     assert alone.statuses[0].lower == pytest.approx(clopper_pearson_lower(253, 300, level_of(1)))
     others = [
         evaluation_of(name, scores_of(240, 300)) for name in ("linear head", "prompting", "retrieval", "copy nearest")
     ]
-    among = decided(evaluation_of("lora", scores_of(253, 300)), *others)
+    among = decided(evaluation_of("lora", scores_of(253, 300)), *others, benchmark=split)
     assert states(among)["lora"] is State.UNDECIDED
-    enough = decided(evaluation_of("lora", scores_of(258, 300)), *others)
+    enough = decided(evaluation_of("lora", scores_of(258, 300)), *others, benchmark=split)
     assert states(enough)["lora"] is State.MEETS
     in_order = decided(evaluation_of("lora", scores_of(253, 300)), *others, benchmark=sequence)
     assert states(in_order)["lora"] is State.MEETS
@@ -194,6 +195,63 @@ def test_a_finalist_is_the_cheapest_that_reached_the_target_on_the_selection_cas
     untested = next(status for status in found.statuses if status.candidate == "lora")
     assert untested.reason.startswith("It is not tested for meeting the target of 80 %: that was left to prompting")
     assert untested.more_cases is None
+
+
+def test_what_may_be_chosen_is_tested_in_full_and_dearer_ones_share_what_is_left() -> None:
+    found = decided(
+        evaluation_of("majority", scores_of(30, 300), seconds=0.001),
+        evaluation_of("linear head", scores_of(226, 300), seconds=0.01),
+        evaluation_of("prompting", scores_of(255, 300), seconds=0.1),
+        evaluation_of("retrieval", scores_of(255, 300), seconds=0.2),
+        evaluation_of("lora", scores_of(290, 300), seconds=0.5),
+    )
+    assert found.procedure == "cheapest first"
+    assert states(found) == {
+        "majority": State.MISSES,
+        "linear head": State.MISSES,
+        "prompting": State.MEETS,
+        "retrieval": State.UNDECIDED,
+        "lora": State.MEETS,
+    }
+    assert (found.verdict, found.choice) == ("choose", "prompting")
+    by_name = {status.candidate: status for status in found.statuses}
+    assert by_name["prompting"].lower == pytest.approx(clopper_pearson_lower(255, 300, gate_level(level_of(1))))
+    assert by_name["retrieval"].reason.startswith(
+        "Taken alone it meets the target of 80 %, but prompting comes before it by cost and meets it: approaches are tested"
+    )
+    assert by_name["retrieval"].more_cases is None
+
+
+def test_what_is_not_decided_keeps_dearer_ones_waiting() -> None:
+    found = decided(
+        evaluation_of("prompting", scores_of(240, 300), seconds=0.1),
+        evaluation_of("lora", scores_of(255, 300), seconds=0.5),
+    )
+    assert states(found) == {"prompting": State.UNDECIDED, "lora": State.UNDECIDED}
+    first, second = found.statuses
+    assert first.reason.startswith("It lies between")
+    assert second.reason.startswith(
+        "Taken alone it meets the target of 80 %, but prompting comes before it by cost and is not decided"
+    )
+
+
+def test_one_approach_alone_has_the_whole_error_for_itself() -> None:
+    found = decided(evaluation_of("lora", scores_of(253, 300)))
+    assert found.statuses[0].lower == pytest.approx(clopper_pearson_lower(253, 300, level_of(1)))
+
+
+def test_prices_that_are_changed_afterwards_leave_what_is_shown() -> None:
+    """Who is tested first was fixed before the run; only the choice among what was shown is another."""
+    evaluations = [
+        evaluation_of("prompting", scores_of(255, 300), seconds=0.5),
+        evaluation_of("lora", scores_of(255, 300), seconds=0.1),
+    ]
+    bills = [costs(each, benchmark_of(), MachinePrices()) for each in evaluations]
+    now = recommend(evaluations, bills, benchmark_of(), MachinePrices())
+    assert (now.verdict, now.choice) == ("choose", "lora")
+    kept = recommend(evaluations, bills, benchmark_of(), MachinePrices(), ("prompting", "lora"))
+    assert states(kept) == {"prompting": State.MEETS, "lora": State.UNDECIDED}
+    assert (kept.verdict, kept.safe) == ("safe but cheaper undecided", "prompting")
 
 
 def test_candidates_that_are_out_do_not_count_in_the_correction() -> None:
@@ -246,7 +304,7 @@ def test_a_metric_over_rows_is_bounded_by_its_bootstrap_figures() -> None:
 
     found = decided(
         over_rows("prompting", 0.86, narrow),
-        over_rows("lora", 0.85, wide),
+        over_rows("lora", 0.88, wide),
         over_rows("majority", 0.7, narrow),
         benchmark=bench,
     )

@@ -12,7 +12,7 @@ from scipy import stats
 from benchmarks import families
 from benchmarks import statistics as st
 from benchmarks.contract import Procedure, State
-from benchmarks.families import Family, finalist, fixed_sequence, holm, max_t
+from benchmarks.families import Family, cheapest_first, finalist, fixed_sequence, holm, max_t
 from benchmarks.grouping import Floats
 
 NAMES = tuple("abcdefgh")
@@ -44,6 +44,34 @@ def test_a_fixed_sequence_ends_at_the_first_that_fails() -> None:
 def test_a_finalist_alone_is_tested() -> None:
     assert finalist([0.001, 0.04, 0.001], 1, 0.05)[0].tolist() == [False, True, False]
     assert finalist([0.001, 0.06, 0.001], 1, 0.05)[0].tolist() == [False, False, False]
+
+
+def test_the_walk_by_cost_tests_the_first_that_is_not_shown_to_miss_at_the_full_level() -> None:
+    """In the order of cost: one that misses, one that meets, one that does so only alone, and one that surely does."""
+    meets, misses = [0.03, 0.99, 1e-6, 0.03], [0.9, 0.03, 0.999, 0.9]
+    (found, level), (missed, walked) = cheapest_first(meets, misses, [1, 0, 3, 2], 0.05)
+    assert found.tolist() == [True, False, True, False]
+    assert missed.tolist() == [False, True, False, False]
+    assert level.tolist() == pytest.approx([0.04 * 0.96, 0.01 / 3, 0.01 / 4, 0.01 / 3])
+    assert walked.tolist() == pytest.approx([0.04, 0.04, 0.01 / 4, 0.01 / 4])
+
+
+def test_the_walk_by_cost_says_that_nothing_meets() -> None:
+    (found, _), (missed, level) = cheapest_first([0.99] * 3, [0.039] * 3, [2, 1, 0], 0.05)
+    assert missed.all()
+    assert not found.any()
+    assert level.tolist() == pytest.approx([0.04] * 3)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("away", [(0, 0, 0, 0), (-1, 0, -0.5, 0), (-3, -2, -1, 0), (-0.5, -0.5, -0.5, -0.5)])
+def test_the_walk_by_cost_keeps_its_error_wherever_the_candidates_lie(shared: float, away: Sequence[float]) -> None:
+    """Normal scores, as many standard errors below the target; independent ones or such that go together."""
+    rng, draws = np.random.default_rng(8), 40_000
+    common = np.sqrt(shared) * rng.standard_normal((draws, 1))
+    marks = common + np.sqrt(1 - shared) * rng.standard_normal((draws, len(away))) + np.array(away)
+    (found, _), _ = cheapest_first(stats.norm.sf(marks), stats.norm.cdf(marks), range(len(away)), 0.05)
+    assert found.any(1).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)
 
 
 def test_candidates_that_answer_alike_cost_max_t_nothing() -> None:

@@ -25,7 +25,7 @@ def priced(label: float | None, hour: float = 6.0) -> Bakeoff:
 
 def test_dear_labels_are_not_worth_it_and_cheap_ones_are() -> None:
     (dear,) = steps(priced(0.5))
-    assert dear.endswith("and about 1,400 labels cost about USD 670: stop labelling and take retrieval.")
+    assert dear.endswith("and about 1,500 labels cost about USD 730: stop labelling and take retrieval.")
     (cheap,) = steps(priced(0.01))
     assert cheap.endswith("and about 1,400 labels cost about USD 13.00: finding out about linear head pays.")
     (unknown,) = steps(priced(None))

@@ -83,6 +83,7 @@ def _of_task(task: str, given: dict[str, Any]) -> Asked:
         look=benchmark.look.number,
         margin=benchmark.margin,
         approaches=assembly.decidable.candidates if assembly.decidable else 8,
+        procedure=benchmark.procedure,
         **{name: answers[name] for name in ("target", "data_stays_here", "volume")},
     )
 

@@ -290,7 +290,10 @@ def _forecast(prepared: Prepared, resume: bool) -> float:
     expected = _expected(prepared)
     if not expected.fits:
         raise BadInput(expected.sentence + ".")
-    say(f"{expected.sentence}{' for the whole; what is finished is not done again' if resume else ''}")
+    less = "; what is finished is not done again" if resume else ""
+    if prepared.reuse is not None and not prepared.fork:
+        less = f"; about {max(1, round(expected.minutes_without_fits))} where all searches and trainings are taken over"
+    say(f"{expected.sentence}{' for the whole' if less else ''}{less}")
     return expected.minutes
 
 

@@ -30,7 +30,7 @@ FAR, NEAR, ABOVE = 0.05, 0.02, 0.003
 TARGETS = 6
 LARGEST_SET = 5_000
 """Simulated tasks have no set of held-out cases of their own."""
-PROCEDURES = ("fixed sequence", "holm", "max-t", "finalist")
+PROCEDURES = ("cheapest first", "fixed sequence", "holm", "max-t", "finalist")
 
 
 @dataclass(frozen=True)

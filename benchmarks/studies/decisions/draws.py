@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from benchmarks import statistics
-from benchmarks.families import finalist, fixed_sequence, holm, max_t
+from benchmarks.families import cheapest_first, finalist, fixed_sequence, holm, max_t
 from benchmarks.grouping import Floats
 from benchmarks.sample_size import at_least
 from benchmarks.studies.decisions.pools import Pool
@@ -113,6 +113,8 @@ def exact(right: Floats, size: float, target: float) -> Floats:
 
 def shown(drawn: Drawn, procedure: str) -> Shown:
     """What the procedure of the product says of every draw."""
+    if procedure == "cheapest first":
+        return in_full(drawn.meets, drawn.misses, ALPHA)
     if procedure == "holm":
         return holm(drawn.meets, ALPHA)[0], holm(drawn.misses, ALPHA)[0]
     if procedure == "max-t":
@@ -127,6 +129,12 @@ def shown(drawn: Drawn, procedure: str) -> Shown:
     for row, place in enumerate(chosen):
         alone[row] = finalist(drawn.meets[row], int(place), ALPHA)[0]
     return alone, misses
+
+
+def in_full(meets: Floats, misses: Floats, level: float) -> Shown:
+    """The procedure of the product: the candidates of a pool stand in order of cost."""
+    (met, _), (missed, _) = cheapest_first(meets, misses, range(meets.shape[1]), level)
+    return met, missed
 
 
 def walked(p_values: Floats, orders: NDArray[np.intp], level: float = ALPHA) -> Bools:

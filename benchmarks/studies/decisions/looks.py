@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.families import holm
 from benchmarks.grouping import Floats
 from benchmarks.looks import level_of
-from benchmarks.studies.decisions.draws import ALPHA, UNDECIDED, Bools, exact, verdicts
+from benchmarks.studies.decisions.draws import ALPHA, UNDECIDED, Bools, exact, in_full, verdicts
 from benchmarks.studies.decisions.pools import Pool
 
 SIZES = (100, 200, 300, 400, 500, 600)
@@ -50,7 +49,7 @@ def _loop(pool: Pool, right: Floats, target: float, rule: str) -> Loop:
     chosen = np.full(draws, UNDECIDED)
     p_values = zip(*_tested(right, target, rule), levels(rule), strict=True)
     for look, (meets, misses, level) in enumerate(p_values, 1):
-        said = holm(meets, level)[0], holm(misses, level)[0]
+        said = in_full(meets, misses, level)
         open_still = chosen == UNDECIDED
         false |= open_still & (said[0] & ~good).any(1)
         fresh = np.where(open_still, verdicts(said), chosen)

@@ -74,6 +74,7 @@ def _plain(settings: Any) -> str:
 def _whole(rows: Sequence[Measure]) -> str:
     found = figures(rows, whole.TABLE, whole.TASK)
     own = found.get(whole.OURS)
+    arms = own.last.extra.get("arms", ()) if own else ()
     lines = []
     for who in (whole.OURS, whole.PLAIN, whole.LOOPED):
         seconds = found[who].last.seconds if who in found else None
@@ -85,6 +86,8 @@ def _whole(rows: Sequence[Measure]) -> str:
         "A label that is written freely is less (it is held to no list and has no probability); the loop does the same as "
         f"ours, and is timed on every {EVERY}th of these prompts. Asked: {WHOLE_GOAL:g}x."
     )
+    if arms:
+        says += f" Arms: {', '.join(arms)}."
     made = [figure.last for figure in found.values()]
     return "\n\n".join(
         [

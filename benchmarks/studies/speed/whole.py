@@ -1,8 +1,8 @@
 """A whole bake-off against the tools of a plain script: every call that ours made of the model, made again in their way.
 
 Ours runs a small bake-off while each call is written down: which prompts, which rows to train on. Then the same calls go
-to the plain tools (`replay.py`). So both have the same arms, sizes and tries; what is not the model's (embedding,
-bookkeeping, reports) counts for ours alone.
+to the plain tools (`replay.py`). So both have the same arms, sizes and tries: those that ask a language model. What is not
+the model's in these (embedding, bookkeeping, reports) counts for ours alone.
 """
 
 from __future__ import annotations
@@ -117,11 +117,13 @@ def measure(turns: Turns) -> None:
         return
     session = measures.session()
     calls: list[Call] = []
-    seconds, model = ours(calls)
+    arms = asking()
+    seconds, model = ours(calls, arms)
     Plain(model).again(calls, lambda line: turns.say(f"{TABLE}, {line}"))
     told = {
         "examples": EXAMPLES,
         "held-out cases": HELDOUT,
+        "arms": arms,
         "calls": len(calls),
         "seconds in the model": by_kind(calls),
     }
@@ -150,12 +152,25 @@ def by_kind(calls: Sequence[Call]) -> dict[str, dict[str, float]]:
     return found
 
 
-def ours(calls: list[Call]) -> tuple[float, LocalModel]:
+def _wishes() -> Any:
+    from advisor.comparison import Wishes
+
+    return Wishes(examples=EXAMPLES, heldout=HELDOUT, target=0.7, effort="quick", second_seed=False)
+
+
+def asking() -> tuple[str, ...]:
+    """The arms that ask a language model."""
+    from advisor.comparison import prepare
+
+    return tuple(candidate.name for candidate in prepare(TASK, _wishes()).candidates if candidate.model)
+
+
+def ours(calls: list[Call], arms: tuple[str, ...]) -> tuple[float, LocalModel]:
     """Seconds of a quick bake-off, from the spec to the report, and the model that it asked."""
-    from advisor.comparison import Wishes, execute, prepare
+    from advisor.comparison import execute, prepare
     from strategies.models.quiet import quiet
 
-    wishes = Wishes(examples=EXAMPLES, heldout=HELDOUT, target=0.7, effort="quick", second_seed=False)
+    wishes = replace(_wishes(), approaches=arms)
     with tempfile.TemporaryDirectory() as folder, quiet():
         start = time.perf_counter()
         prepared = prepare(TASK, wishes)
