@@ -30,8 +30,8 @@ def document(rows: Sequence[Mapping[str, Any]]) -> str:
                 "Held-out sets of 50 to 800 cases are drawn with replacement from the rows of whole bake-offs, and from "
                 "simulated tasks, whose truth is known. Targets lie 5 and 2 points below the truth of candidates and 0.3 "
                 'points above, where a false "meets" is likeliest. The right decision is the one that all cases together '
-                "would give. The order of testing is that of the real selection scores where all are known, else it comes "
-                "from 100 further cases of each draw. Written by "
+                "would give. From cheap to dear is the order of the tasks; that of the fixed sequence and the finalist that of "
+                "the real selection scores where all are known, else it comes from 100 further cases of each draw. Written by "
                 "`python -m benchmarks.studies.decisions table` from committed counts.",
                 f"{len(looks)} settings of {len(pools)} tasks: {', '.join(pools)}.",
                 "## One look",
