@@ -40,7 +40,7 @@ def _asked(verdict: Verdict) -> Iterator[str]:
         asked = f"To meet is to lie at most {plain_points(facts['margin'])} below the best."
     else:
         how = "over the approaches and all targets" if facts["exploratory"] else _OF_RULES[told.procedure]
-        asked = f"To meet is a {facts['metric']} of at least {plain_percent(facts['target'])}."
+        asked = f"To meet is {facts['metric']} of at least {plain_percent(facts['target'])}."
     yield f'{asked} The chance of any wrong "meets" is {level} at this look, and of any wrong "misses" likewise, {how}.'
 
 
