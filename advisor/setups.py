@@ -49,7 +49,8 @@ def _examples(setup: Mapping[str, Any]) -> str:
     if not setup["shots"]:
         return "no examples shown"
     kind = "nearest example" if setup["picks"] == "nearest" else "example"
-    return counted(setup["shots"], kind) + (", the best of several draws" if setup.get("shown") else "")
+    varied = ", of as many labels as there are near" if setup.get("varied") else ""
+    return counted(setup["shots"], kind) + varied + (", the best of several draws" if setup.get("shown") else "")
 
 
 def _of_lessons(chosen: Mapping[str, Any]) -> Iterator[str]:

@@ -34,7 +34,7 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.odds import ALTERNATIVES
-from strategies.prompting.demonstrations import SPARE, Shown, balanced, drawn, holds, well_founded
+from strategies.prompting.demonstrations import ALIKE, SPARE, Shown, balanced, drawn, holds, varied, well_founded
 from strategies.prompting.fitting import NEIGHBOURS, Parts, lists_all, nearest_labels, surely_fits
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.chunking import PASSAGE_WORDS
@@ -50,6 +50,8 @@ class Setup:
     form: Form = field(default_factory=Form)
     shots: int = 0
     picks: Literal["random", "balanced", "nearest"] = "random"
+    varied: bool = False
+    """Of the nearest examples those of a label that is not shown yet come first."""
     passages: int = 0
     passage_words: int = PASSAGE_WORDS
     """Words of a passage, at most."""
@@ -201,7 +203,8 @@ class Pipeline:
             return [[] for _ in texts]
         if self.setup.picks == "nearest":
             hits = self.sources.neighbours.nearest(texts, self._candidates, leave_out)
-            return [self._shown([case for case, _ in row])[::-1] for row in hits]
+            found = ([case for case, _ in row] for row in hits)
+            return [self._shown(varied(row) if self.setup.varied else row)[::-1] for row in found]
         return [self._fixed] * len(texts)
 
     @cached_property
@@ -216,7 +219,7 @@ class Pipeline:
 
     @property
     def _candidates(self) -> int:
-        return self.setup.shots * (SPARE if self.setup.grounded else 1)
+        return self.setup.shots * (SPARE if self.setup.grounded else ALIKE if self.setup.varied else 1)
 
     def _shown(self, cases: Sequence[Case]) -> list[Shown]:
         """The first of the cases; with passages, the first that these bear out."""

@@ -90,3 +90,15 @@ def test_listing_is_tried_however_many_labels_there_are() -> None:
     for labels in (2, 40, 500):
         assert any(setup.form.show_labels for setup in Prompting().space(many(labels)))
     assert not any(setup.form.show_labels for setup in Prompting().space(tiny.benchmark("qa").task))
+
+
+def test_varied_demonstrations_show_as_many_labels_as_there_are_near(model: LocalModel, tmp_path: Path) -> None:
+    """Three examples of each label are alike, so the nearest alone are all of one."""
+    task = many(10)
+    cases = tuple(case for fold in task.folds for case in (*fold.train, *fold.selection))
+    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
+    for varied, labels in ((False, 1), (True, 3)):
+        setup = Setup(form=Form(), shots=3, picks="nearest", varied=varied)
+        (shown,) = kitchen.build(setup, cases).demonstrations(["subject3"])
+        assert len({one.case.output for one in shown}) == labels
+        assert shown[-1].case.output == task.labels[3], "the nearest stands next to the question"

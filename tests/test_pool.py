@@ -16,7 +16,7 @@ from benchmarks.contract import BadInput, Candidate, Row, ScoreFailure
 from benchmarks.economical import Economy
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.remote import as_values, fault, fault_values, from_values
-from benchmarks.forecast import Work, makespan
+from benchmarks.forecast import FIXED_S, Forecast, Work, makespan
 from benchmarks.models import Models
 from benchmarks.pending import Pending, Rules, Silent
 from benchmarks.plan import Options, Unit, candidates, units
@@ -349,3 +349,9 @@ def test_a_candidate_survives_the_way_to_another_process() -> None:
         again = pickle.loads(pickle.dumps(candidate))
         assert isinstance(again, Candidate)
         assert repr(again) == repr(candidate), "units are named by it"
+
+
+def test_a_run_that_takes_over_all_fits_takes_what_follows_them() -> None:
+    works = tuple(Work(lane=("lora", name), fit=600.0, rest=90.0) for name in ("small", "large"))
+    expected = Forecast(memory=1, minutes=24.0, fits=True, sentence="", works=works)
+    assert expected.minutes_without_fits == pytest.approx((FIXED_S + 180) / 60)

@@ -42,8 +42,10 @@ class Retrieval:
         if not task.documents:
             nearest = Setup(picks="nearest")
             setups = [replace(nearest, form=form, shots=n) for form in (turns, inline) for n in (1, 3, 5, 8)]
-            listed = replace(nearest, form=replace(turns, show_labels=True))
-            return spread(setups + [replace(listed, shots=n) for n in (3, 8) if task.labels])
+            if task.labels:
+                setups += [replace(nearest, form=inline, shots=n, varied=True) for n in (3, 5)]
+                setups += [replace(nearest, form=replace(turns, show_labels=True), shots=n) for n in (3, 8)]
+            return spread(setups)
         marked = replace(inline, marked=True)
         bare = Setup(passages=1, mode=mode)
         if task.labels:

@@ -12,7 +12,8 @@ from strategies.contract import Case, Evidence
 
 SPARE = 4
 """Times as many examples are looked at as are shown, where each is to come with a passage that holds its answer."""
-
+ALIKE = 8
+"""Times as many, where each is to have a label of its own: the nearest are often all of one."""
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -38,6 +39,12 @@ def balanced(cases: Sequence[Case], labelled: bool) -> list[Case]:
         kinds[case.output if labelled else str(len(case.output) // 20)].append(case)
     longest = max(map(len, kinds.values()), default=0)
     return [row[turn] for turn in range(longest) for row in kinds.values() if turn < len(row)]
+
+
+def varied(cases: Sequence[Case]) -> list[Case]:
+    """The first of each label first, then the others, each in their order."""
+    first = {case.output: case for case in reversed(cases)}
+    return sorted(cases, key=lambda case: case is not first[case.output])
 
 
 def well_founded(shown: Sequence[Shown], standing: Sequence[str]) -> list[Shown]:
