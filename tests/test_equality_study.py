@@ -34,6 +34,9 @@ def test_the_document_counts_rows() -> None:
     text = equality.document({"sms_spam": (about, rows)})
     assert "| sms_spam | 40 | 40 | 40 | 2e-06 | 20 | 0 | -50.0 (" in text
     assert "a processor, commit abc" in text
+    assert "| all |" not in text
+    both = equality.document({"sms_spam": (about, rows), "pubmedqa": (about, rows)})
+    assert "| all | 80 | 80 | 80 | 2e-06 | 40 | 0 | -50.0 (" in both
     unrounded = [replace(row, ours_rounded=None, theirs_rounded=None, right_rounded=None) for row in rows]
     text = equality.document({"sms_spam": (about, unrounded)})
     assert "| sms_spam | 40 | 40 | 40 | 2e-06 | not measured yet | not measured yet | not measured yet |" in text

@@ -214,6 +214,8 @@ def document(found: dict[str, tuple[dict[str, Any], list[Row]]]) -> str:
     """A pure function of the rows."""
     head = ("dataset", "cases", "float32: same", "regrouped", "labels", "bfloat16: ours", "generate", "score")
     lines = [_line(name, rows) for name, (_, rows) in found.items()]
+    if len(found) > 1:
+        lines.append(_line("all", [row for _, rows in found.values() for row in rows]))
     made = sorted({f"- {about['machine']}, commit {about['commit'] or 'unknown'}" for about, _ in found.values()})
     table = markdown(head, lines, tuple(range(1, 8)))
     return "\n\n".join(["# Is the quick engine right?", SAYS, table, "\n".join(made)]) + "\n"
