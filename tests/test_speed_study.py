@@ -79,7 +79,7 @@ def test_a_plain_loop_of_peft_learns_as_ours(work: Work, model: LocalModel) -> N
 
 def test_what_a_bake_off_asked_is_asked_again(model: LocalModel, tmp_path: Path) -> None:
     calls: list[replay.Call] = []
-    watched = whole.Watched.of(model, calls)
+    watched = whole.Watched.of(model, calls.append)
     renderer = Renderer.of(tiny.benchmark("classification").task, Form())
     prompts = [renderer.request(text) for text in ("one", "two")]
     own = dict(model.generate(prompts, 5, Sampling()))
@@ -99,8 +99,11 @@ def test_what_a_bake_off_asked_is_asked_again(model: LocalModel, tmp_path: Path)
     ]
     assert all(call.seconds > 0 for call in calls)
     said: list[str] = []
-    replay.Plain(model).again(calls, said.append)
-    assert len(said) == 5
+    plain_tools = replay.Plain(model)
+    for call in calls:
+        plain_tools.again(call, said.append)
+    plain_tools.spread(calls)
+    assert len(said) == 4
     found = whole.by_kind(calls)
     assert {kind: spent["calls"] for kind, spent in found.items()} == {"free answers": 2, "labels": 1, "training": 1}
     assert all(call.plain_seconds > 0 for call in calls)

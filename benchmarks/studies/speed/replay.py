@@ -48,37 +48,40 @@ class Plain:
 
     def __init__(self, model: LocalModel) -> None:
         self.chat, self.folder, self.placement = model.chat, model.folder, model.placement
+        self._labelled, self._scored = 0, list[float]()
 
-    def again(self, calls: Sequence[Call], say: Callable[[str], None]) -> None:
-        """Notes in each call what it took; scoring by a loop is told of the prompts that were not scored by the others."""
-        for place, call in enumerate(calls):
-            start = time.perf_counter()
-            if call.rows:
-                self._train(call)
-            else:
-                self._answer(call)
-            call.plain_seconds = call.looped_seconds = time.perf_counter() - start
-            took = f"ours {call.seconds:.1f} s, plain {call.plain_seconds:.1f} s"
-            say(f"{place + 1} of {len(calls)}: {call.kind}, {len(call.prompts or call.rows)} rows, {took}")
-        mean = self._loop(calls, say)
+    def again(self, call: Call, say: Callable[[str], None]) -> None:
+        """Notes in the call what it took, and scores its part of the sample by a loop over the labels."""
+        start = time.perf_counter()
+        if call.rows:
+            self._train(call)
+        else:
+            self._answer(call)
+        call.plain_seconds = call.looped_seconds = time.perf_counter() - start
+        took = f"ours {call.seconds:.1f} s, plain {call.plain_seconds:.1f} s"
+        say(f"{call.kind}, {len(call.prompts or call.rows)} rows, {took}")
+        for prompt, labels in zip(call.prompts, call.labels, strict=False):
+            if self._labelled % EVERY == 0:
+                self._score(prompt, labels)
+            self._labelled += 1
+
+    def _score(self, prompt: Prompt, labels: Sequence[str]) -> None:
+        loop, text = self._loop, self.chat.text(prompt)
+        start = time.perf_counter()
+        loop.score(text, labels)
+        self._scored.append(time.perf_counter() - start)
+
+    def spread(self, calls: Sequence[Call]) -> None:
+        """Tells scoring by a loop of the prompts that were not scored by the others."""
+        mean = sum(self._scored) / max(1, len(self._scored))
         for call in calls:
             if call.labels:
                 call.looped_seconds = mean * len(call.prompts)
 
-    def _loop(self, calls: Sequence[Call], say: Callable[[str], None]) -> float:
-        """Seconds that scoring all labels of one prompt takes on average."""
-        asked = [pair for call in calls for pair in zip(call.prompts, call.labels, strict=False)]
-        sample = asked[::EVERY]
-        if not sample:
-            return 0.0
+    @cached_property
+    def _loop(self) -> Labels:
         placement = self.placement
-        loop = Labels({"model": self.folder, "dtype": placement.dtype, "threads": placement.threads, "cases": []})
-        start = time.perf_counter()
-        for prompt, labels in sample:
-            loop.score(self.chat.text(prompt), labels)
-        mean = (time.perf_counter() - start) / len(sample)
-        say(f"{len(sample)} of {len(asked)} prompts scored by a loop over the labels: {mean:.2f} s each")
-        return mean
+        return Labels({"model": self.folder, "dtype": placement.dtype, "threads": placement.threads, "cases": []})
 
     @cached_property
     def _asked(self) -> Any:

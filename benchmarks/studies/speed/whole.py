@@ -1,15 +1,15 @@
 """A whole bake-off against the tools of a plain script: every call that ours made of the model, made again in their way.
 
-Ours runs a small bake-off while each call is written down: which prompts, which rows to train on. Then the same calls go
-to the plain tools (`replay.py`). So both have the same arms, sizes and tries: those that ask a language model. What is not
-the model's in these (embedding, bookkeeping, reports) counts for ours alone.
+Ours runs a small bake-off, and after each call of the model the same prompts or rows go to the plain tools (`replay.py`):
+so both have the machine in turns, whose speed wanders by a fifth within minutes. Both have the same arms, sizes and tries,
+those that ask a language model. What is not the model's in these (embedding, bookkeeping, reports) counts for ours alone.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,19 +31,19 @@ PLAIN, LOOPED = "plain tools, a label written freely", "plain tools, all labels 
 
 @dataclass(frozen=True, kw_only=True)
 class Watched(LocalModel):
-    """The product's model; it writes down what it is asked."""
+    """The product's model; it hands on what it is asked."""
 
-    calls: list[Call]
+    asked: Callable[[Call], None]
 
     @classmethod
-    def of(cls, model: LocalModel, calls: list[Call]) -> Watched:
+    def of(cls, model: LocalModel, asked: Callable[[Call], None]) -> Watched:
         return cls(
             name=model.name,
             folder=model.folder,
             weights_fingerprint=model.weights_fingerprint,
             placement=model.placement,
             adapter=model.adapter,
-            calls=calls,
+            asked=asked,
         )
 
     def generate(
@@ -67,14 +67,14 @@ class Watched(LocalModel):
 
     def _timed(self, call: Call, answers: Iterator[Any]) -> Iterator[Any]:
         """Without what the asker does between two answers."""
-        self.calls.append(call)
         while True:
             start = time.perf_counter()
             found = next(answers, None)
             call.seconds += time.perf_counter() - start
             if found is None:
-                return
+                break
             yield found
+        self.asked(call)
 
     def train(
         self, rows: Sequence[TrainingRow], validation: Sequence[TrainingRow], recipe: Recipe, folder: Path, seed: int
@@ -88,7 +88,7 @@ class Watched(LocalModel):
             epochs=len(done.losses),
             seconds=sum(usage.seconds for usage in done.usage),
         )
-        self.calls.append(call)
+        self.asked(call)
         return done
 
     def adapted(self, folder: Path) -> LocalModel:
@@ -98,12 +98,12 @@ class Watched(LocalModel):
 class WatchedModels:
     """The models of a run, with the language model watched."""
 
-    def __init__(self, models: Any, calls: list[Call]) -> None:
-        self._models, self._calls, self._watched = models, calls, dict[str, Watched]()
+    def __init__(self, models: Any, asked: Callable[[Call], None]) -> None:
+        self._models, self._asked, self._watched = models, asked, dict[str, Watched]()
 
     def language(self, name: str) -> Watched:
         if name not in self._watched:
-            self._watched[name] = Watched.of(self._models.language(name), self._calls)
+            self._watched[name] = Watched.of(self._models.language(name), self._asked)
         return self._watched[name]
 
     def __getattr__(self, name: str) -> Any:
@@ -118,8 +118,7 @@ def measure(turns: Turns) -> None:
     session = measures.session()
     calls: list[Call] = []
     arms = asking()
-    seconds, model = ours(calls, arms)
-    Plain(model).again(calls, lambda line: turns.say(f"{TABLE}, {line}"))
+    seconds = ours(arms, calls, lambda line: turns.say(f"{TABLE}, {line}"))
     told = {
         "examples": EXAMPLES,
         "held-out cases": HELDOUT,
@@ -165,16 +164,29 @@ def asking() -> tuple[str, ...]:
     return tuple(candidate.name for candidate in prepare(TASK, _wishes()).candidates if candidate.model)
 
 
-def ours(calls: list[Call], arms: tuple[str, ...]) -> tuple[float, LocalModel]:
-    """Seconds of a quick bake-off, from the spec to the report, and the model that it asked."""
+def ours(arms: tuple[str, ...], calls: list[Call], say: Callable[[str], None]) -> float:
+    """Seconds of a quick bake-off, from the spec to the report, without those of the plain tools in between; notes the calls."""
     from advisor.comparison import execute, prepare
     from strategies.models.quiet import quiet
+
+    plain: list[Plain] = []
+    between = 0.0
+
+    def asked(call: Call) -> None:
+        nonlocal between
+        start = time.perf_counter()
+        calls.append(call)
+        plain[0].again(call, lambda line: say(f"call {len(calls)}: {line}"))
+        between += time.perf_counter() - start
 
     wishes = replace(_wishes(), approaches=arms)
     with tempfile.TemporaryDirectory() as folder, quiet():
         start = time.perf_counter()
         prepared = prepare(TASK, wishes)
-        models: Any = WatchedModels(prepared.models, calls)
+        models: Any = WatchedModels(prepared.models, asked)
         prepared.models = models
+        plain.append(Plain(models.language(prepared.candidates[-1].model)))
         execute(prepared, Path(folder) / "run")
-        return time.perf_counter() - start, models.language(prepared.candidates[-1].model)
+        seconds = time.perf_counter() - start - between
+    plain[0].spread(calls)
+    return seconds
