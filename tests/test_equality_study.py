@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.studies import equality
+import pytest
+
+from benchmarks.studies import equality, rounding
 from benchmarks.studies.equality import Engine, Row
-from strategies.contract import Message, Prompt
+from strategies.contract import Message, Prompt, Recipe
+from strategies.prompting.rendering import Form, Renderer
 from tests import tiny
 
 
@@ -40,3 +43,23 @@ def test_the_document_counts_rows() -> None:
     unrounded = [replace(row, ours_rounded=None, theirs_rounded=None, right_rounded=None) for row in rows]
     text = equality.document({"sms_spam": (about, unrounded)})
     assert "| sms_spam | 40 | 40 | 40 | 2e-06 | not measured yet | not measured yet | not measured yet |" in text
+
+
+def test_a_training_in_either_format_is_asked_the_same_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounding, "RECIPE", Recipe(epochs=1, learning_rate=1e-2))
+    task = tiny.benchmark("classification").task
+    model = tiny.local_model(tiny.model_folder(tmp_path, "llama"))
+    parts = task.examples[:12], task.examples[12:18]
+    row = rounding.trained(model, Renderer.of(task, Form()), parts, 0)
+    assert (row.dtype, len(row.scores)) == ("float32", 6)
+    assert set(row.scores) <= {0.0, 1.0}
+    assert row == rounding.trained(model, Renderer.of(task, Form()), parts, 0)
+
+
+def test_the_trainings_are_told_by_seed_and_together() -> None:
+    exact = rounding.Row(seed=0, dtype="float32", loss=0.5, scores=(1.0, 1.0, 0.0) * 10)
+    rounded = replace(exact, dtype="bfloat16", loss=0.51, scores=(1.0, 0.0, 0.0) * 10)
+    assert rounding.section([exact]) == ""
+    assert "| 0 | 0.5000 | 0.5100 | 66.7 % | 33.3 % | -33.3 (" in rounding.section([exact, rounded])
+    both = [exact, rounded, replace(exact, seed=1), replace(rounded, seed=1)]
+    assert "| all |  |  | 66.7 % | 33.3 % | -33.3 (" in rounding.section(both)

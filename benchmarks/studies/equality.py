@@ -20,6 +20,7 @@ import click
 from benchmarks.contract import BadInput
 from benchmarks.packed import read_lines, write_lines
 from benchmarks.statistics import paired_difference
+from benchmarks.studies import rounding
 from benchmarks.studies.bakeoff_table import table as markdown
 from benchmarks.studies.settings import ROWS, commit
 from benchmarks.studies.speed.work import MODEL
@@ -194,7 +195,8 @@ def _done(file: Path) -> bool:
 def table_command(rows: Path, into: Path) -> None:
     """Write the document from the rows alone."""
     found = {name: read(rows / FILE.format(name)) for name in DATASETS if (rows / FILE.format(name)).is_file()}
-    into.write_text(document(found), encoding="utf-8")
+    parts = [document(found), rounding.section(rounding.read(rows / rounding.FILE.name))]
+    into.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
 
 
 def read(file: Path) -> tuple[dict[str, Any], list[Row]]:
@@ -218,7 +220,7 @@ def document(found: dict[str, tuple[dict[str, Any], list[Row]]]) -> str:
         lines.append(_line("all", [row for _, rows in found.values() for row in rows]))
     made = sorted({f"- {about['machine']}, commit {about['commit'] or 'unknown'}" for about, _ in found.values()})
     table = markdown(head, lines, tuple(range(1, 8)))
-    return "\n\n".join(["# Is the quick engine right?", SAYS, table, "\n".join(made)]) + "\n"
+    return "\n\n".join(["# Is the quick engine right?", SAYS, table, "\n".join(made)])
 
 
 def _line(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
