@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 import click
 import numpy as np
@@ -22,7 +23,7 @@ from benchmarks.statistics import paired_difference
 from benchmarks.studies.bakeoff_table import table as markdown
 from benchmarks.studies.settings import ROWS, commit
 from benchmarks.studies.speed.work import MODEL
-from strategies.contract import Case, Recipe, TrainingRow
+from strategies.contract import Case, Recipe, ScoresLabels, TrainingRow
 from strategies.models.device import Placement, choose, without_bfloat16
 from strategies.models.local import LocalModel
 from strategies.models.measured import machine
@@ -55,7 +56,7 @@ def trained(model: LocalModel, renderer: Renderer, parts: tuple[Sequence[Case], 
     scores = [0.0] * len(prompts)
     with tempfile.TemporaryDirectory() as folder:
         done = model.train(rows, (), RECIPE, Path(folder) / "adapter", seed)
-        adapted = model.adapted(done.folder)
+        adapted = cast(ScoresLabels, model.adapted(done.folder))
         for place, found in adapted.score_labels(prompts, [words.words] * len(prompts)):
             best = words.labels[int(np.argmax(found.log_likelihoods))]
             scores[place] = float(best == parts[1][place].output)
