@@ -10,8 +10,7 @@ from statistics import NormalDist, stdev
 from advisor.contract import Difference, Status
 from advisor.wording import about, ceil_percent, counted, floor_percent, percent, plain_percent, start
 from benchmarks.checked import Latency
-from benchmarks.contract import Benchmark, Evaluation, State
-from benchmarks.decidable import SPLITTING
+from benchmarks.contract import SPLITTING, Benchmark, Evaluation, State
 from benchmarks.families import REST, Family, gate_level
 from benchmarks.looks import SHARE, level_of
 from benchmarks.resampling import figure_above, figure_below
@@ -211,28 +210,23 @@ class _Gate:
         """Of the walk by cost the one that may be chosen: the cheapest that is not shown to miss; empty where all are."""
         return next((each for each in self.shared.order if self.decided[each][0] is not State.MISSES), "")
 
-    def _behind(self, name: str) -> bool:
-        """Whether it shares what the walk by cost leaves."""
-        return self.shared.procedure == "cheapest first" and name != self._first
-
     @property
     def _full(self) -> float:
         """At which a candidate is tested for which the level is not split."""
         alpha = self.shared.alpha
         return gate_level(alpha) if self.shared.procedure == "cheapest first" else alpha
 
-    def _splits(self, name: str) -> bool:
-        """Whether the level at which the candidate is tested is split over all."""
-        return self._behind(name) or self.shared.procedure in SPLITTING
-
-    def _split(self, name: str) -> float:
-        """The level before it is split, where it is."""
-        return self.shared.alpha * REST if self._behind(name) else self._full
+    def _tested(self, name: str) -> tuple[float, bool]:
+        """The level at which the candidate is tested, and whether it has yet to be split over all of them."""
+        if self.shared.procedure == "cheapest first" and name != self._first:
+            return self.shared.alpha * REST, True
+        return self._full, self.shared.procedure in SPLITTING
 
     def _more(self, name: str) -> int | None:
         """Further cases at the level of the next look, on the side of the target where the figure lies."""
-        evaluation, level = self.evaluations[name], self._split(name) * (1 - SHARE)
-        if self._splits(name):
+        evaluation, (full, splits) = self.evaluations[name], self._tested(name)
+        level = full * (1 - SHARE)
+        if splits:
             side = State.MEETS if evaluation.figure >= self.target else State.MISSES
             passed = sum(state is side for state, _, _ in self.decided.values())
             level /= max(1, len(self.decided) - (0 if self.shared.any_target else passed))
@@ -247,8 +241,8 @@ class _Gate:
     def _what_decides(self, name: str, more: int | None) -> str:
         evaluation = self.evaluations[name]
         cases = len(evaluation.scores)
-        split = len(self.decided) if self._splits(name) else 1
-        if not evaluation.over_rows and showable(cases, self.target, split, self._split(name)) is None:
+        level, splits = self._tested(name)
+        if not evaluation.over_rows and showable(cases, self.target, len(self.decided) if splits else 1, level) is None:
             enough = f" {start(about(more, 'more case'))} would probably decide." if more is not None else ""
             return f"With {counted(cases, 'held-out case')} not even a perfect score would meet it.{enough}"
         if more is None:

@@ -215,12 +215,16 @@ def _verdict(
 
 
 def _fixed_order(found: Sequence[Evaluation], benchmark: Benchmark, about: Mapping[str, Any]) -> tuple[str, ...]:
-    """The candidates by cost as the task had prices, volume and horizon before the run: who is tested first depends on it."""
+    """The candidates by cost as the task had prices, volume and horizon before the run, who is tested first depends on it;
+    empty where these are as they were."""
     from advisor.economics import costs, rank
     from benchmarks.prices import machine_prices
     from benchmarks.spec import parse_spec
 
-    spec = parse_spec(_stated(about.get("fixed", about["spec"])))
+    fixed = about.get("fixed", about["spec"])
+    if fixed == about["spec"]:
+        return ()
+    spec = parse_spec(_stated(fixed))
     before = replace(benchmark, volume=spec.volume, horizon_months=spec.horizon_months)
     return rank([costs(evaluation, before, machine_prices(spec)) for evaluation in found], found).order
 

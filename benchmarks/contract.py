@@ -79,6 +79,8 @@ class Metric(Protocol):
 
 Procedure = Literal["cheapest first", "holm", "fixed sequence", "max-t", "finalist"]
 """How several candidates share one error (`benchmarks/families.py`)."""
+SPLITTING: tuple[Procedure, ...] = ("holm", "max-t")
+"""Those that split it over the candidates; the others test one after the other."""
 
 
 @dataclass(frozen=True, kw_only=True)

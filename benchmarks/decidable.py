@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.contract import Procedure
+from benchmarks.contract import SPLITTING, Procedure
 
-SPLITTING: tuple[Procedure, ...] = ("holm", "max-t")
-"""Procedures that split the level over the candidates; the others test one after the other."""
 _ABOVE = 0.05
 _APART = 0.25
 """Share of the cases in which two approaches that are equally good are taken to differ; 13 to 30 % in our bake-offs."""

@@ -105,8 +105,8 @@ def cheapest_first(
     A false "meets" of the one that may be chosen: candidates that are no better than the target are tested at the level g
     one after the other, each only where all before it were shown to miss, which has at most the chance w where they are as
     good as the target. That is g (1 + w + w^2 + ...) = g / (1 - w) at most where scores are independent, and less where
-    candidates find the same cases hard. Were one right exactly where another is wrong, it could be g + w. Errors: ValueError
-    unless the order names every hypothesis once.
+    candidates find the same cases hard. Were one right exactly where another is wrong, it could be g + w, and more with
+    several of them. Errors: ValueError unless the order names every hypothesis once.
     """
     passing, failing = np.asarray(meets, dtype=np.float64), np.asarray(misses, dtype=np.float64)
     missed, walked = fixed_sequence(failing, order, walk_level(alpha))

@@ -17,7 +17,7 @@ from scipy import special
 
 from benchmarks import sequential
 from benchmarks.betting import mean_above, p_at_most
-from benchmarks.contract import State
+from benchmarks.contract import SPLITTING, State
 from benchmarks.families import Family, Rejection, cheapest_first, finalist, fixed_sequence, holm, max_t, single_step
 from benchmarks.grouping import Floats, as_scores, binomial_counts, group_codes, totals
 from benchmarks.resampling import Resampled, bootstrap_figures, figure_above, figure_below, resampled_metric
@@ -232,7 +232,7 @@ def _one_sided(p_values: Sequence[float], family: Family, order: Sequence[int], 
     """To meet the target is tested from strong to weak, to miss it from weak to strong."""
     if family.any_target:
         return single_step(p_values, family.alpha)
-    if family.procedure in ("holm", "max-t"):
+    if family.procedure in SPLITTING:
         return holm(p_values, family.alpha)
     if family.procedure == "finalist" and side == "meets":
         return finalist(p_values, order[0], family.alpha)
