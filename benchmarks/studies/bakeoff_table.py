@@ -208,6 +208,7 @@ def _how(bakeoff: BakeOff) -> str:
         f"commit {commits}" if commits else "commit not noted",
         f"started {provenance['started']}" if provenance.get("started") else "",
         f"{made['cores']} cores" if made.get("cores") else "",
+        f"work shared by {made['on']}" if made.get("on", "here") != "here" else "",
         str(provenance.get("placement", "")),
         _rates(made),
         f"effort {made['effort']}" if made.get("effort") else "",

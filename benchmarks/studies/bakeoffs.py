@@ -43,25 +43,27 @@ def main() -> None: ...
 @main.command(name="run")
 @click.argument("tasks", nargs=-1, type=click.Choice(NAMES))
 @click.option("--effort", default="standard", show_default=True, help="Tuning budget, as `advisor run` takes it.")
+@click.option("--on", default="here", show_default=True, help="Where the work is done, as `advisor run` takes it.")
 @click.option("--runs", type=click.Path(path_type=Path), default=RUNS, help="Where the run folders lie.")
-def run_command(tasks: Sequence[str], effort: str, runs: Path) -> None:
+def run_command(tasks: Sequence[str], effort: str, on: str, runs: Path) -> None:
     """Run the bake-off of each of TASKS, all eight by default; a run that was begun goes on."""
     for each in [setting(task) for task in tasks] or SETTINGS:
-        code = run(each, runs / each.task, effort)
+        code = run(each, runs / each.task, {"effort": effort, "on": on})
         click.echo(f"{each.task}: exit {code}", err=True)
         if code not in VERDICTS:
             raise SystemExit(code)
 
 
-def run(each: Setting, folder: Path, effort: str) -> int:
+def run(each: Setting, folder: Path, asked: Mapping[str, str]) -> int:
     """One bake-off as a process of its own; returns its exit code. What it took is noted in the folder."""
     begun = (folder / "run.sqlite").exists()
-    made = read_made(folder) or {"effort": effort, "cores": cores(), "sessions": []}
+    made = read_made(folder) or {**asked, "cores": cores(), "sessions": []}
     given: Mapping[str, Any] = {
         "--examples": each.examples,
         "--heldout": each.heldout,
         "--target": each.target,
         "--effort": made["effort"],
+        "--on": made.get("on", "here"),
     }
     words = [str(word) for name, value in given.items() if value is not None for word in (name, value)]
     command = [sys.executable, "-m", "advisor", "run", each.task, "--out", str(folder), "--yes", *words]
