@@ -348,13 +348,14 @@ def test_the_committed_bake_offs_have_the_sizes_and_targets_that_were_set(commit
 
 
 def test_a_bake_off_goes_through_the_front_door_and_notes_what_it_took(tmp_path: Path) -> None:
-    assert bake(Setting(task="no-such-task"), tmp_path / "nothing", "quick") == 2
+    asked = {"effort": "quick", "on": "processes"}
+    assert bake(Setting(task="no-such-task"), tmp_path / "nothing", asked) == 2
     assert not (tmp_path / "nothing").exists()
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun" / "run.sqlite").touch()
-    assert bake(Setting(task="no-such-task"), tmp_path / "begun", "quick") == 2
-    assert bake(Setting(task=TASK, target=7.0), tmp_path / "begun", "thorough") == 2
+    assert bake(Setting(task="no-such-task"), tmp_path / "begun", asked) == 2
+    assert bake(Setting(task=TASK, target=7.0), tmp_path / "begun", {"effort": "thorough"}) == 2
     made = read_made(tmp_path / "begun")
-    assert made["effort"] == "quick", "a run that was begun goes on with its own effort"
+    assert (made["effort"], made["on"]) == ("quick", "processes"), "a run that was begun goes on as it was begun"
     assert [session["exit"] for session in made["sessions"]] == [2, 2]
     assert session_of(made)[1] is not None
