@@ -7,13 +7,41 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contract import BadInput, Candidate
+from benchmarks.contract import BadInput, Benchmark, Candidate
+from benchmarks.plan import Further
 
 if TYPE_CHECKING:
+    from advisor.comparison import Wishes
     from benchmarks.assemble import Assembly
     from benchmarks.models import Models
     from benchmarks.purse import Purse
     from benchmarks.spec import Spec
+
+PROBES = ("none", "core", "all")
+ALL_REBUILDS = 3
+"""Rebuilds among all probes: with fewer there is no interval."""
+
+
+def further_of(wishes: Wishes, benchmark: Benchmark) -> Further:
+    """What is measured beside the core. Raises `BadInput` for what this task or no task has."""
+    from benchmarks.changed import asks_for_facts
+
+    if wishes.probes not in PROBES:
+        raise BadInput(f"probes is {wishes.probes!r}; it is one of {', '.join(PROBES)}.")
+    if wishes.rebuilds < 0 or wishes.rebuilds == 1:
+        raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
+    facts, everything = asks_for_facts(benchmark), wishes.probes == "all"
+    if wishes.changed and not facts:
+        raise BadInput(
+            "--changed asks what follows when facts in the documents change, which takes questions over documents that name "
+            "the document of their answer (document_ids). Leave it out."
+        )
+    return Further(
+        curve=wishes.curve,
+        planted=wishes.planted or everything,
+        rebuilds=wishes.rebuilds or (ALL_REBUILDS if everything else 0),
+        changed=wishes.changed or (everything and facts),
+    )
 
 
 def with_models(spec: Spec, names: Sequence[str]) -> Spec:

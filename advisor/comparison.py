@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.asked import prediction_of, purse_of, wanted_candidates, with_models
+from advisor.asked import further_of, prediction_of, purse_of, wanted_candidates, with_models
 from advisor.cases import CaseChoice
 from advisor.contract import Verdict
 from advisor.stored import about_run, told
@@ -49,7 +49,8 @@ class Wishes:
     """Names of candidates; empty: all of them."""
     models: tuple[str, ...] = ()
     second_seed: bool = True
-    probes: bool = True
+    probes: str = "core"
+    """`none`, `core` or `all`: what is measured beside right and wrong."""
     dtype: str | None = None
     accept_terms: bool = False
     allow_code: bool = False
@@ -212,7 +213,6 @@ def find(task: str | Path) -> Found:
 def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     """Reads a task.yaml or a named task and plans its candidates; nothing is spent or sent. Raises `BadInput`."""
     from benchmarks.assemble import Limits
-    from benchmarks.changed import asks_for_facts
     from benchmarks.executors.chosen import chosen
     from benchmarks.looks import look_at
     from benchmarks.models import Models
@@ -222,8 +222,6 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     wishes = wishes or Wishes()
     if wishes.effort not in EFFORTS:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
-    if wishes.rebuilds < 0 or wishes.rebuilds == 1:
-        raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
     executor = chosen(wishes.on, wishes.workers)
     if wishes.max_hours is not None:
         checked(wishes.max_hours)
@@ -260,18 +258,16 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     assembly = found.assembled(limits, wishes.seed, wishes.allow_code)
     if wishes.economical and assembly.benchmark.target is None:
         raise BadInput("--economical asks whether a target is met, and there is none. Give --target, or leave it out.")
-    if wishes.changed and not asks_for_facts(assembly.benchmark):
-        raise BadInput(
-            "--changed asks what follows when facts in the documents change, which takes questions over documents that name "
-            "the document of their answer (document_ids). Leave it out."
-        )
     shard = Shard.read(wishes.shard) if wishes.shard else None
     if shard is not None and wishes.economical:
         raise BadInput(
             "--economical asks what the other approaches reach, and a part of a run cannot know. Leave it out."
         )
     options = Options(
-        seed=wishes.seed, tuning_tokens=EFFORTS[wishes.effort], probes=wishes.probes, second_seed=wishes.second_seed
+        seed=wishes.seed,
+        tuning_tokens=EFFORTS[wishes.effort],
+        probes=wishes.probes != "none",
+        second_seed=wishes.second_seed,
     )
     prepared = Prepared(
         assembly=assembly,
@@ -282,7 +278,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         prediction=prediction_of(found.folder),
         reuse=earlier,
         fork=wishes.fork is not None,
-        further=Further(curve=wishes.curve, planted=wishes.planted, rebuilds=wishes.rebuilds, changed=wishes.changed),
+        further=further_of(wishes, assembly.benchmark),
         economical=wishes.economical,
         traffic=found.traffic(),
         shard=shard,

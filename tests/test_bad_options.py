@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from tests.bad_inputs import HEAD, rows
 
-RUN = ("run", "task.yaml", "--approach", "majority", "--no-probes", "--yes")
+RUN = ("run", "task.yaml", "--approach", "majority", "--probes", "none", "--yes")
 ASK = ("ask", "--kind", "qa", "--examples", "20")
 BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "a wrong command": (("rnu",), r"There is no command `rnu`\. Did you mean `advisor run`\?"),

@@ -208,7 +208,7 @@ def test_the_same_answer_stands_once_with_all_that_gave_it_and_the_right_one_fir
 
 # ---------------------------------------------------------------- as a person meets it
 
-QUICK = ("--approach", "majority", "--no-probes", "--effort", "quick", "--yes")
+QUICK = ("--approach", "majority", "--probes", "none", "--effort", "quick", "--yes")
 
 
 def told(done: Done) -> str:

@@ -31,7 +31,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -
 
     folder = tmp_path_factory.mktemp("checkout")
     task = write_task(folder / "desk", model_folders, "target: 0.2")
-    advise(task, out=folder / "run", wishes=Wishes(approaches=("majority",), probes=False))
+    advise(task, out=folder / "run", wishes=Wishes(approaches=("majority",), probes="none"))
     export(folder / "run", folder / "ticket-router", "majority")
     cases = json.loads((folder / "run" / "run.json").read_text(encoding="utf-8"))["benchmark"]["heldout"]
     rows = [json.dumps({"input": case["input"], "output": case["output"]}) for case in cases]

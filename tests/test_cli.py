@@ -42,7 +42,7 @@ CANARIES = {
     "AWS_SECRET_ACCESS_KEY": "aws-canary-0c7a",
 }
 QUICK = ("--effort", "quick", "--yes")
-NO_MODEL = ("--approach", "majority", "--no-probes")
+NO_MODEL = ("--approach", "majority", "--probes", "none")
 VERDICTS = {0, 100, 101}
 
 
@@ -152,7 +152,9 @@ def test_a_path_in_an_error_is_cut_down_too(
     shutil.copytree(model_folders.language, broken)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (broken / name).unlink()
-    done = call(capsys, "run", "task.yaml", "--model", str(broken), "--approach", "prompting", "--no-probes", "--yes")
+    done = call(
+        capsys, "run", "task.yaml", "--model", str(broken), "--approach", "prompting", "--probes", "none", "--yes"
+    )
     told = {**report_files(desk / "runs" / "tiny-topics"), "terminal": done.out}
     assert "no-tokenizer" in told["report.json"], "the reason is given"
     assert "fitting failed" in told["report.json"]
@@ -273,7 +275,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) 
 
     desk = tmp_path_factory.mktemp("small")
     task = write_task(desk, model_folders)
-    advise(task, out=desk / "run", wishes=Wishes(approaches=("majority",), probes=False))
+    advise(task, out=desk / "run", wishes=Wishes(approaches=("majority",), probes="none"))
     return desk / "run"
 
 
@@ -416,7 +418,7 @@ def test_a_fault_of_ours_is_told_as_one_and_shown_on_request(
 def test_an_interrupted_run_says_how_to_go_on_and_does_nothing_twice(
     desk: Path, capsys: pytest.CaptureFixture[str], sent: signal.Signals, code: int
 ) -> None:
-    arguments = ("run", "task.yaml", "--approach", "majority", "--approach", "lora", "--no-probes", *QUICK)
+    arguments = ("run", "task.yaml", "--approach", "majority", "--approach", "lora", "--probes", "none", *QUICK)
     process = start(desk, *arguments)
     path = desk / "runs" / "tiny-topics" / "run.sqlite"
     deadline = time.monotonic() + 60

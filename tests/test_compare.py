@@ -32,7 +32,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(capsys: pytest.CaptureFixture[str], folder: str, *more: str) -> None:
-    done = call(capsys, "run", f"{folder}/task.yaml", "--out", f"runs/{folder}", "--no-probes", *PLAIN, *more)
+    done = call(capsys, "run", f"{folder}/task.yaml", "--out", f"runs/{folder}", "--probes", "none", *PLAIN, *more)
     assert done.code in (0, 100, 101), done.err
 
 

@@ -29,7 +29,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> P
     """A folder with a finished run of two approaches and an export of one."""
     desk = tmp_path_factory.mktemp("desk")
     task = write_task(desk, model_folders)
-    verdict = advise(task, out=desk / "run", wishes=Wishes(approaches=("majority", "copy nearest"), probes=False))
+    verdict = advise(task, out=desk / "run", wishes=Wishes(approaches=("majority", "copy nearest"), probes="none"))
     write_reports(verdict, desk / "run")
     export(desk / "run", desk / "out", candidate="majority")
     return desk

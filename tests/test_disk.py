@@ -16,7 +16,19 @@ from benchmarks.store import Store
 from tests.conftest import Folders
 from tests.desk import finish, start, write_task
 
-RUN = ("run", "task.yaml", "--approach", "majority", "--approach", "lora", "--effort", "quick", "--no-probes", "--yes")
+RUN = (
+    "run",
+    "task.yaml",
+    "--approach",
+    "majority",
+    "--approach",
+    "lora",
+    "--effort",
+    "quick",
+    "--probes",
+    "none",
+    "--yes",
+)
 LIMITS = (90_000, 120_000)
 """Bytes that a file may have: a write of the database fails, then one of the adapter; `faults_injected` goes through all."""
 

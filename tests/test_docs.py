@@ -83,7 +83,7 @@ def test_the_examples_of_the_interface_run(beside_a_task: Path, capsys: pytest.C
     found = blocks(API, "python")
     assert len(found) >= 4
     # A smaller comparison than the page's, so that it takes seconds: the calls are the page's own.
-    smaller = 'Wishes(effort="quick", target=0.8, approaches=("majority", "copy nearest"), probes=False)'
+    smaller = 'Wishes(effort="quick", target=0.8, approaches=("majority", "copy nearest"), probes="none")'
     names: dict[str, object] = {}
     for place, block in enumerate(found):
         block = block.replace('Wishes(effort="quick", target=0.8)', smaller)

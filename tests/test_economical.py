@@ -54,7 +54,7 @@ def test_a_run_says_what_it_left_out_and_goes_on_without_the_gate(
     cases[7] = dataclasses.replace(cases[7], output="refund")
     write_task(tmp_path, model_folders, "labels: [delivery, refund]", cases=cases)
     chosen = [word for name in ("majority", "copy nearest", "prompting") for word in ("--approach", name)]
-    run = ("run", "task.yaml", "--out", "r", "--json", "--no-probes", "--effort", "quick", *chosen)
+    run = ("run", "task.yaml", "--out", "r", "--json", "--probes", "none", "--effort", "quick", *chosen)
     first = call(capsys, *run, "--economical")
     assert first.code == 0, first.err
     assert states(first) == {"majority": "meets", "copy nearest": "meets", "prompting": "skipped"}

@@ -287,7 +287,7 @@ def test_without_that_rule_the_other_machine_is_asked(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-5b1f0e")
     monkeypatch.setenv("NO_PROXY", "*")
     task = write_task(tmp_path, model_folders, AWAY, "kind: qa", cases=tiny.messages(24))
-    (evaluation,) = advise(task, out=tmp_path / "run", wishes=replace(PROMPTED, probes=False)).evaluations
+    (evaluation,) = advise(task, out=tmp_path / "run", wishes=replace(PROMPTED, probes="none")).evaluations
     assert evaluation.state is State.INVALID
     assert set(reached) == {"192.0.2.1"}
     reached.clear()
@@ -323,7 +323,7 @@ def test_a_server_that_knows_its_model_by_a_folder_is_asked_for_it_and_shows_its
     address = service.server.url_for("/v1")
     known_as = f"models: [{{name: /srv/place-canary/big, endpoint: '{address}'}}]"
     task = write_task(tmp_path, model_folders, known_as, "kind: qa", cases=tiny.messages(24))
-    verdict = advise(task, out=tmp_path / "run", wishes=replace(PROMPTED, probes=False))
+    verdict = advise(task, out=tmp_path / "run", wishes=replace(PROMPTED, probes="none"))
     assert by_name(verdict)["prompting"].model == "big"
     assert all(json.loads(text)["model"] == "/srv/place-canary/big" for text in service.asked)
     assert "place-canary" not in (tmp_path / "run" / "run.json").read_text(encoding="utf-8")

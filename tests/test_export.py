@@ -48,7 +48,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> De
         task = write_task(folder / name, model_folders, "kind: generation" if name == "texts" else "", cases=cases)
         if name == "texts":
             task.write_text(task.read_text(encoding="utf-8") + "metric: chrf\n", encoding="utf-8")
-        wishes = Wishes(effort="quick", approaches=approaches, probes=False, second_seed=False, dtype="float32")
+        wishes = Wishes(effort="quick", approaches=approaches, probes="none", second_seed=False, dtype="float32")
         advise(task, out=folder / name / "run", wishes=wishes)
     return Desk(folder=folder, models=model_folders)
 

@@ -299,7 +299,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Pat
     approaches = ("majority", "copy nearest", f"prompting @ {MODELS[0]}", f"retrieval @ {MODELS[1]}")
     with HTTPServer() as server:
         task = write_attack(desk, hostile_server(server), model_folders.embedder)
-        wishes = Wishes(approaches=approaches, effort="quick", probes=False, second_seed=False)
+        wishes = Wishes(approaches=approaches, effort="quick", probes="none", second_seed=False)
         found = advise(task, out=desk / "run", wishes=wishes).evaluations
     assert {each.candidate for each in found} == set(approaches)
     assert all(each.scores for each in found), [each.problem for each in found]

@@ -28,9 +28,9 @@ from tests.conftest import Folders
 from tests.desk import finish, start, write_task
 from tests.test_endpoint_bakeoff import Service
 
-BOTH = Wishes(approaches=("majority", "prompting"), effort="quick", second_seed=False, probes=False)
+BOTH = Wishes(approaches=("majority", "prompting"), effort="quick", second_seed=False, probes="none")
 CONCURRENCY = 4
-OPTIONS = ("--approach", "majority", "--approach", "prompting", "--effort", "quick", "--no-probes", "--yes")
+OPTIONS = ("--approach", "majority", "--approach", "prompting", "--effort", "quick", "--probes", "none", "--yes")
 
 
 @dataclass

@@ -16,7 +16,7 @@ from tests.conftest import Folders
 from tests.desk import call, write_task
 from tests.verdict_cases import benchmark_of
 
-QUICK = ("--approach", "majority", "--no-probes", "--effort", "quick", "--yes")
+QUICK = ("--approach", "majority", "--probes", "none", "--effort", "quick", "--yes")
 
 
 def cases(first: int, last: int) -> tuple[Case, ...]:

@@ -91,7 +91,7 @@ def test_an_installed_format_approach_and_metric_take_part_in_a_run(
         for case in tiny.messages(40)
     ]
     (tmp_path / "chats.sharegpt.json").write_text(json.dumps(turns), encoding="utf-8")
-    options = ("--approach", "shared words", "--approach", "majority", "--no-probes", "--no-second-seed", "--yes")
+    options = ("--approach", "shared words", "--approach", "majority", "--probes", "none", "--no-second-seed", "--yes")
     run = called(place, tmp_path, "run", task.name, "--out", "run", *options)
     assert run.code in (0, 100, 101), run.err
     about = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))["facts"]

@@ -90,7 +90,7 @@ def test_examples_and_older_cases_are_compared_before_a_run(
     assert examples.startswith("A classifier tells the examples from the held-out cases in ")
     assert newer.startswith("A classifier tells the older half of the held-out cases from the newer half in ")
     assert newer.endswith("Requests change: let the newest be the held-out cases, and measure again before long.")
-    run = call(capsys, "run", "task.yaml", "--out", "r", "--json", "--no-probes", "--approach", "majority")
+    run = call(capsys, "run", "task.yaml", "--out", "r", "--json", "--probes", "none", "--approach", "majority")
     assert newer in json.loads(run.out)["data"], run.err
     rows[3]["created"] = "yesterday"
     (tmp_path / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -121,7 +121,7 @@ def test_a_run_compares_its_held_out_cases_with_traffic(
     (tmp_path / "real.jsonl").write_text(
         "".join(json.dumps({"text": text}) + "\n" for text in others), encoding="utf-8"
     )
-    done = call(capsys, "run", "task.yaml", "--out", "r", "--json", "--no-probes", "--approach", "majority")
+    done = call(capsys, "run", "task.yaml", "--out", "r", "--json", "--probes", "none", "--approach", "majority")
     told = json.loads(done.out)["facts"]["population"]
     assert told["share"] > 0.9, done.err
     again = call(capsys, "report", "r", "--json")

@@ -46,7 +46,7 @@ def test_two_systems_stand_beside_the_rungs_with_what_they_cost(tmp_path: Path) 
     for text in held_out_inputs():
         answers.append({"input": text, "answer": text.split()[-1], "system": "hosted", "cost": 0.002, "seconds": 0.5})
         answers.append({"input": text, "answer": "red", "system": "intern", "seconds": 30})
-    wishes = Wishes(approaches=("majority", "hosted", "intern"), probes=False)
+    wishes = Wishes(approaches=("majority", "hosted", "intern"), probes="none")
     verdict = advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
     found = {evaluation.candidate: evaluation for evaluation in verdict.evaluations}
     assert found["hosted"].figure == 1.0

@@ -135,7 +135,7 @@ def test_the_command_makes_parts_and_puts_them_together(
 ) -> None:
     write_task(tmp_path, model_folders)
     monkeypatch.chdir(tmp_path)
-    run = ("run", "task.yaml", "--approach", "majority", "--approach", "copy nearest", "--no-probes")
+    run = ("run", "task.yaml", "--approach", "majority", "--approach", "copy nearest", "--probes", "none")
     for number in (1, 2):
         done = call(capsys, *run, "--shard", f"{number}/2")
         assert (done.code, done.out) == (0, ""), done.err

@@ -28,7 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Pa
     desk = tmp_path_factory.mktemp("desk")
     task = write_task(desk, model_folders)
     for name, examples in (("first", None), ("second run", 20)):
-        wishes = Wishes(approaches=("majority", "copy nearest"), probes=False, examples=examples)
+        wishes = Wishes(approaches=("majority", "copy nearest"), probes="none", examples=examples)
         verdict = advise(task, out=desk / "runs" / name, wishes=wishes)
         write_reports(verdict, desk / "runs" / name)
         about = json.loads((desk / "runs" / name / "report.json").read_text(encoding="utf-8"))

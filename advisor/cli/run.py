@@ -119,7 +119,14 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 @click.option(
     "--max-hours", type=float, help="Then stop, tell what is measured so far, and leave the rest to --resume."
 )
-@click.option("--probes/--no-probes", default=True, show_default=True, help="Measure consistency and latency.")
+@click.option(
+    "--probes",
+    type=click.Choice(["none", "core", "all"]),
+    default="core",
+    show_default=True,
+    help="What is measured beside right and wrong: core (consistency, waiting times, what tuning made worse), none, or all, "
+    "which adds --planted, --changed where documents hold facts, and three --rebuilds.",
+)
 @click.option(
     "--cases",
     type=click.Choice(CASES),

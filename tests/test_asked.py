@@ -1,0 +1,37 @@
+"""What is measured beside right and wrong: by one word, by options of their own, and what no run can be asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from advisor.asked import ALL_REBUILDS, further_of
+from advisor.comparison import Wishes, prepare
+from benchmarks.contract import BadInput
+from benchmarks.plan import Further
+
+CHEAP = ("majority",)
+
+
+def test_all_probes_are_those_that_the_task_has() -> None:
+    plain = prepare("support-intents", Wishes(probes="all", approaches=CHEAP))
+    assert plain.further == Further(planted=True, rebuilds=ALL_REBUILDS)
+    facts = prepare("handbook-qa", Wishes(probes="all", approaches=CHEAP))
+    assert facts.further == Further(planted=True, rebuilds=ALL_REBUILDS, changed=True)
+    assert facts.options.probes
+
+
+def test_a_number_of_rebuilds_wins_over_that_of_all_probes() -> None:
+    benchmark = prepare("support-intents", Wishes(approaches=CHEAP)).assembly.benchmark
+    assert further_of(Wishes(probes="all", rebuilds=5), benchmark).rebuilds == 5
+
+
+def test_the_core_is_the_default_and_none_leaves_it_out() -> None:
+    core = prepare("support-intents", Wishes(approaches=CHEAP))
+    assert core.options.probes and core.further == Further()
+    none = prepare("support-intents", Wishes(approaches=CHEAP, probes="none"))
+    assert not none.options.probes and none.further == Further()
+
+
+def test_an_unknown_word_is_told_what_there_is() -> None:
+    with pytest.raises(BadInput, match="it is one of none, core, all"):
+        prepare("support-intents", Wishes(approaches=CHEAP, probes="some"))
