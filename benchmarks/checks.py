@@ -64,6 +64,22 @@ def _seed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
 
+def _format(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """Each probe case in one other form of the prompt, in rotation, as a hand that edits a template might make it."""
+    from strategies.pipeline import Pipeline
+    from strategies.variants import variants
+
+    fitted = worker.fitted(candidate)
+    if not isinstance(fitted, Pipeline):
+        return worker.done(unit, candidate, ())
+    rows, made, cases = [], variants(fitted), worker.probe_cases()
+    for place, (name, variant) in enumerate(made):
+        asked = cases[place :: len(made)]
+        outcomes = worker.ask(variant, [case.input for case in asked], worker.sampling(0))
+        rows += [worker.row(candidate, ("format", name), *pair) for pair in zip(asked, outcomes, strict=True)]
+    return worker.done(unit, candidate, rows)
+
+
 def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """The chosen configuration built from fewer examples. What is trained for it is not kept."""
     size, draw = curve_part(worker.benchmark, unit.part)
@@ -105,7 +121,8 @@ def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Some held-out cases with an instruction at the end of the request, or of the best passage that is found for it."""
-    from strategies.pipeline import Pipeline, Sources
+    from strategies.pipeline import Pipeline
+    from strategies.sources import Sources
 
     fitted, place = worker.fitted(candidate), PLACES[unit.part]
     cases = worker.probe_cases()[:PLANTED_CASES]
@@ -128,7 +145,8 @@ def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 def _changed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Questions whose answer is another one now in the documents; asked only of what reads documents."""
-    from strategies.pipeline import Pipeline, Sources
+    from strategies.pipeline import Pipeline
+    from strategies.sources import Sources
 
     fitted, benchmark = worker.fitted(candidate), worker.benchmark
     if not isinstance(fitted, Pipeline) and candidate.strategy.family in ("retrieval", "combined", "recorded"):
@@ -169,7 +187,8 @@ def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 def _oracle(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Answers with passages of the gold documents handed over: bounds what better retrieval could buy; never ranked."""
-    from strategies.pipeline import Pipeline, Sources
+    from strategies.pipeline import Pipeline
+    from strategies.sources import Sources
 
     fitted = worker.fitted(candidate)
     cases = [case for case in worker.probe_cases() if case.document_ids]
@@ -203,6 +222,7 @@ def _forgetting(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
     "edit": _edit,
     "repeat": _repeat,
+    "format": _format,
     "seed": _seed,
     "curve": _curve,
     "planted": _planted,

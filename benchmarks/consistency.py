@@ -146,5 +146,6 @@ SAYS: Mapping[str, str] = {
     "edit": "the same question with harmless edits of case, spacing, punctuation or a greeting",
     "repeat": "the same question asked again among other batch neighbours",
     "sampled": "the same question drawn again at the task's temperature",
+    "format": "the same question in another form of the prompt, or with its examples in another order",
     "seed": "the same configuration built once more with another seed",
 }

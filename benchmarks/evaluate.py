@@ -31,7 +31,7 @@ from strategies.search import add
 FAULTS_ALLOWED = 0.01
 """Share of answers lost to infrastructure above which a candidate is invalid."""
 RECALL_AT = (1, 3, 5)
-NAMES = {"edit": "edits", "repeat": "repeats", "seed": "seed"}
+NAMES = {"edit": "edits", "repeat": "repeats", "format": "prompt forms", "seed": "seed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,7 +278,7 @@ def latency_of(note: Mapping[str, Any] | None, rows: Sequence[Row]) -> Latency |
 
 def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, store: Store) -> tuple[Agreement, ...]:
     found = []
-    for purpose in ("edit", "repeat", "seed"):
+    for purpose in NAMES:
         pairs = []
         for row in store.rows(candidate.name, purpose):
             if purpose == "repeat" and row.variant != "1":

@@ -12,7 +12,7 @@ from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, PARTS, sizes
 from benchmarks.models import Models
-from benchmarks.plan import Further, Options, is_taught, rebuild_units
+from benchmarks.plan import Further, Options, is_prompted, is_taught, rebuild_units
 from benchmarks.rebuilds import SHARE
 from strategies.contract import Trains
 from strategies.finetuning.tuned import REFIT
@@ -163,7 +163,8 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, furthe
     if candidate.strategy.family in ("retrieval", "combined"):
         row += 160 if task.documents else 2 * (asked + answer)
     drawn = (repeats(task.temperature) - 1) * PROBE_CASES
-    answers = len(benchmark.heldout) + (320 + drawn if options.probes else 0)
+    checked = 320 + drawn + (PROBE_CASES if is_prompted(candidate) else 0)
+    answers = len(benchmark.heldout) + (checked if options.probes else 0)
     reads = candidate.strategy.family in ("retrieval", "combined") and asks_for_facts(benchmark)
     answers += CASES if further.changed and reads else 0
     trained = Trains in candidate.strategy.needs

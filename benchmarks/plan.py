@@ -94,6 +94,11 @@ def is_taught(candidate: Candidate) -> bool:
     return bool(getattr(candidate.strategy, "taught", False))
 
 
+def is_prompted(candidate: Candidate) -> bool:
+    """Whether a language model answers it as it is, so that the form of the prompt may be changed by hand any day."""
+    return candidate.strategy.family in ("prompting", "retrieval") and bool(candidate.strategy.needs)
+
+
 def described(candidate: Candidate) -> dict[str, Any]:
     """What a stored run says of a candidate: plain values, as `evaluate.About` takes them."""
     strategy = candidate.strategy
@@ -119,6 +124,7 @@ def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: st
         kinds += [
             ("edit", 0),
             *(("repeat", part) for part in range(repeats(benchmark.task.temperature))),
+            *((("format", 0),) if is_prompted(candidate) else ()),
             ("latency", 0),
         ]
         if options.second_seed and candidate.strategy.needs:

@@ -13,7 +13,7 @@ from benchmarks.mistakes import Answers
 from benchmarks.store import Store
 from strategies.contract import Prediction
 
-PURPOSES = ("heldout", "edit", "repeat", "seed", "oracle", "curve", "planted", "rebuild", "changed")
+PURPOSES = ("heldout", "edit", "repeat", "format", "seed", "oracle", "curve", "planted", "rebuild", "changed")
 
 
 def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:

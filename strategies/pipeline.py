@@ -18,8 +18,6 @@ from strategies import answers, portable, spans
 from strategies.answers import Prior, Request
 from strategies.contract import (
     Case,
-    Embedder,
-    Evidence,
     Failure,
     LanguageModel,
     Outcome,
@@ -34,13 +32,13 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.odds import ALTERNATIVES
-from strategies.prompting.demonstrations import ALIKE, SPARE, Shown, balanced, drawn, holds, varied, well_founded
+from strategies.prompting.demonstrations import ALIKE, SPARE, Shown, balanced, drawn, reordered, varied, well_founded
 from strategies.prompting.fitting import NEIGHBOURS, Parts, lists_all, nearest_labels, surely_fits
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.chunking import PASSAGE_WORDS
-from strategies.retrieval.index import Finder, Mode, PassageIndex
-from strategies.retrieval.neighbours import Neighbours
-from strategies.spans import Read, Reading, standing_answers
+from strategies.retrieval.index import Mode, PassageIndex
+from strategies.sources import Sources
+from strategies.spans import Read, Reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,48 +78,6 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Sources:
-    """What a pipeline may look things up in: examples and the passages of the documents."""
-
-    cases: tuple[Case, ...]
-    embedder: Embedder
-    index: Finder | None = None
-
-    @cached_property
-    def neighbours(self) -> Neighbours:
-        return Neighbours(self.cases, self.embedder)
-
-    @cached_property
-    def standing(self) -> tuple[str, ...]:
-        return standing_answers(self.cases)
-
-    @cached_property
-    def _found(self) -> dict[tuple[str, int, Mode], tuple[Evidence, ...]]:
-        return {}
-
-    def evidence(self, texts: Sequence[str], passages: int, mode: Mode) -> list[tuple[Evidence, ...]]:
-        """The passages for each text, best first."""
-        if not passages or self.index is None:
-            return [()] * len(texts)
-        return self.index.search(texts, passages, mode)
-
-    def taught(self, shown: Shown) -> tuple[Evidence, ...]:
-        """The evidence of a case, with a passage that holds its answer in the place of the last one, where none did."""
-        if not shown.evidence or holds(shown) or not isinstance(self.index, PassageIndex):
-            return shown.evidence
-        passages = (shown._replace(evidence=(one,)) for one in self.index.passages_of(shown.case.document_ids))
-        held = next((one.evidence for one in passages if holds(one)), ())
-        return (*shown.evidence[:-1], *held) if held else shown.evidence
-
-    def evidence_of(self, cases: Sequence[Case], passages: int, mode: Mode) -> list[Shown]:
-        """Examples with the passages that are found for them, looked for once."""
-        fresh = [case.input for case in cases if (case.input, passages, mode) not in self._found]
-        for text, found in zip(fresh, self.evidence(fresh, passages, mode), strict=True):
-            self._found[text, passages, mode] = found
-        return [Shown(case, self._found[case.input, passages, mode]) for case in cases]
-
-
-@dataclass(frozen=True)
 class LabelEvidence:
     """What label answers are made from: log-likelihoods by the model, and the neighbours' votes (empty: none)."""
 
@@ -154,6 +110,8 @@ class Pipeline:
     schema: str = ""
     """JSON schema that generated answers are held to, as JSON text (`schemas.answer_schema`)."""
     seed: int = 0
+    order: int = 0
+    """Demonstrations stand as picked (0), the other way round (-1), or shuffled with this seed. Not stored."""
     record: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -204,8 +162,10 @@ class Pipeline:
         if self.setup.picks == "nearest":
             hits = self.sources.neighbours.nearest(texts, self._candidates, leave_out)
             found = ([case for case, _ in row] for row in hits)
-            return [self._shown(varied(row) if self.setup.varied else row)[::-1] for row in found]
-        return [self._fixed] * len(texts)
+            return [
+                reordered(self._shown(varied(row) if self.setup.varied else row)[::-1], self.order) for row in found
+            ]
+        return [reordered(self._fixed, self.order)] * len(texts)
 
     @cached_property
     def lists_all(self) -> bool:

@@ -19,12 +19,13 @@ from strategies.contract import (
     Task,
     Workbench,
 )
-from strategies.pipeline import LabelEvidence, Pipeline, Setup, Sources, weigh
+from strategies.pipeline import LabelEvidence, Pipeline, Setup, weigh
 from strategies.prompting.demonstrations import Shown, drawn, holds
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
 from strategies.schemas import answer_schema
 from strategies.search import Contest, Finished, Look, total
+from strategies.sources import Sources
 from strategies.spans import Reading
 
 Preference = Literal["best", "cheapest"]

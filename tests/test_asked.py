@@ -27,9 +27,11 @@ def test_a_number_of_rebuilds_wins_over_that_of_all_probes() -> None:
 
 def test_the_core_is_the_default_and_none_leaves_it_out() -> None:
     core = prepare("support-intents", Wishes(approaches=CHEAP))
-    assert core.options.probes and core.further == Further()
+    assert core.options.probes
+    assert core.further == Further()
     none = prepare("support-intents", Wishes(approaches=CHEAP, probes="none"))
-    assert not none.options.probes and none.further == Further()
+    assert not none.options.probes
+    assert none.further == Further()
 
 
 def test_an_unknown_word_is_told_what_there_is() -> None:

@@ -33,7 +33,7 @@ from tests.desk import call, write_task
 
 PROMPTING, LORA = "prompting @ hosted", "lora @ llama-chat-0"
 PROMPTED = Wishes(approaches=("prompting",), effort="quick")
-KINDS = ("fit", "answer", "edit", "repeat", "latency", "seed")
+KINDS = ("fit", "answer", "edit", "repeat", "format", "latency", "seed")
 
 
 @dataclass
@@ -95,7 +95,7 @@ def rows(folder: Path, candidate: str) -> list[tuple[str, str, str, str, float]]
     """What was answered, without how long it took."""
     store = Store(folder / "run.sqlite")
     try:
-        purposes = ("heldout", "edit", "repeat", "seed")
+        purposes = ("heldout", "edit", "repeat", "format", "seed")
         found = [row for purpose in purposes for row in store.rows(candidate, purpose)]
         return [(row.purpose, row.key, row.variant, getattr(row.outcome, "text", ""), row.score) for row in found]
     finally:

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from strategies.contract import Case, Document, Query
 from strategies.models.scripted import ScriptedModel
-from strategies.pipeline import Setup, Sources, load_pipeline
+from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.retrieval.chunking import cut
 from strategies.retrieval.index import PassageIndex, fuse, word_index
 from strategies.retrieval.neighbours import Neighbours
 from strategies.retrieval.vectors import RECALL, flat_index, graph_index, recall, vector_index
 from strategies.selection import Kitchen
+from strategies.sources import Sources
 from tests import tiny
 
 EMBEDDER = tiny.WordHashes()

@@ -67,7 +67,8 @@ def test_cut_keeps_a_short_text_as_it_is() -> None:
 
 def test_a_prompt_that_is_too_long_for_the_model_loses_its_farthest_demonstrations_and_says_so() -> None:
     from strategies.contract import Case, Fold, Query, Task
-    from strategies.pipeline import Pipeline, Setup, Sources
+    from strategies.pipeline import Pipeline, Setup
+    from strategies.sources import Sources
 
     cases = tuple(Case(id=f"c{number}", input=f"word{number} " * 20, output="yes") for number in range(4))
     folds = (Fold(train=cases, selection=cases),)

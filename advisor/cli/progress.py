@@ -28,6 +28,7 @@ _WORK = {
     "answer": "answering",
     "edit": "edited inputs",
     "repeat": "repeats",
+    "format": "other prompt forms",
     "latency": "latency",
     "seed": "second seed",
     "oracle": "gold documents",

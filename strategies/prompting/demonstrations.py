@@ -6,7 +6,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from strategies.contract import Case, Evidence
 
@@ -15,6 +15,7 @@ SPARE = 4
 ALIKE = 8
 """Times as many, where each is to have a label of its own: the nearest are often all of one."""
 
+T = TypeVar("T")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -45,6 +46,13 @@ def varied(cases: Sequence[Case]) -> list[Case]:
     """The first of each label first, then the others, each in their order."""
     first = {case.output: case for case in reversed(cases)}
     return sorted(cases, key=lambda case: case is not first[case.output])
+
+
+def reordered(shown: Sequence[T], order: int) -> list[T]:
+    """As they stand (0), the other way round (-1), or shuffled with the seed `order`."""
+    if order > 0:
+        return random.Random(order).sample(shown, len(shown))
+    return list(shown)[:: order or 1]
 
 
 def well_founded(shown: Sequence[Shown], standing: Sequence[str]) -> list[Shown]:

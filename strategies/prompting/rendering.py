@@ -13,6 +13,9 @@ INPUT_TOKENS = 512
 """Inputs longer than this are cut, and the answer counted as truncated."""
 
 
+Marks = Literal["plain", "question", "upper", "arrow"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Form:
     """How a request is laid out. Fields are searched over; none of them knows a dataset."""
@@ -23,7 +26,18 @@ class Form:
     natural_labels: bool = True
     """`card_arrival` is written "card arrival"."""
     marked: bool = False
-    """Inputs and answers carry the words "Input:" and "Output:"."""
+    """Inputs and answers carry words in front, as all do that stand in one message."""
+    marks: Marks = "plain"
+    """Which words these are (`MARKS`)."""
+
+
+MARKS: Mapping[Marks, tuple[str, str]] = {
+    "plain": ("Input:", "Output:"),
+    "question": ("Question:", "Answer:"),
+    "upper": ("INPUT:", "OUTPUT:"),
+    "arrow": ("Input >>", "Output >>"),
+}
+"""Words in front of an input and of its answer."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +115,15 @@ class Renderer:
         return text
 
     def _ask(self, text: str) -> str:
-        return f"Input: {text}\nOutput:" if self.form.marked else text
+        before, after = MARKS[self.form.marks]
+        return f"{before} {text}\n{after}" if self.form.marked else text
 
     def _inline(self, text: str, demonstrations: Sequence[Shown], evidence: Sequence[Evidence]) -> str:
+        before, after = MARKS[self.form.marks]
         blocks = [
-            f"{passages(found)}Input: {case.input}\nOutput: {self.answer(case)}" for case, found in demonstrations
+            f"{passages(found)}{before} {case.input}\n{after} {self.answer(case)}" for case, found in demonstrations
         ]
-        blocks.append(passages(evidence) + f"Input: {text}\nOutput:")
+        blocks.append(f"{passages(evidence)}{before} {text}\n{after}")
         return "\n\n".join(blocks)
 
 

@@ -1,0 +1,55 @@
+"""What a pipeline may look things up in: examples, and passages of the documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from strategies.contract import Case, Embedder, Evidence
+from strategies.prompting.demonstrations import Shown, holds
+from strategies.retrieval.index import Finder, Mode, PassageIndex
+from strategies.retrieval.neighbours import Neighbours
+from strategies.spans import standing_answers
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a pipeline may look things up in: examples and the passages of the documents."""
+
+    cases: tuple[Case, ...]
+    embedder: Embedder
+    index: Finder | None = None
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        return Neighbours(self.cases, self.embedder)
+
+    @cached_property
+    def standing(self) -> tuple[str, ...]:
+        return standing_answers(self.cases)
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, int, Mode], tuple[Evidence, ...]]:
+        return {}
+
+    def evidence(self, texts: Sequence[str], passages: int, mode: Mode) -> list[tuple[Evidence, ...]]:
+        """The passages for each text, best first."""
+        if not passages or self.index is None:
+            return [()] * len(texts)
+        return self.index.search(texts, passages, mode)
+
+    def taught(self, shown: Shown) -> tuple[Evidence, ...]:
+        """The evidence of a case, with a passage that holds its answer in the place of the last one, where none did."""
+        if not shown.evidence or holds(shown) or not isinstance(self.index, PassageIndex):
+            return shown.evidence
+        passages = (shown._replace(evidence=(one,)) for one in self.index.passages_of(shown.case.document_ids))
+        held = next((one.evidence for one in passages if holds(one)), ())
+        return (*shown.evidence[:-1], *held) if held else shown.evidence
+
+    def evidence_of(self, cases: Sequence[Case], passages: int, mode: Mode) -> list[Shown]:
+        """Examples with the passages that are found for them, looked for once."""
+        fresh = [case.input for case in cases if (case.input, passages, mode) not in self._found]
+        for text, found in zip(fresh, self.evidence(fresh, passages, mode), strict=True):
+            self._found[text, passages, mode] = found
+        return [Shown(case, self._found[case.input, passages, mode]) for case in cases]
