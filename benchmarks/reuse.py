@@ -22,7 +22,7 @@ from benchmarks.store import Store
 from strategies.contract import Journal
 from strategies.finetuning.checkpoints import UNFINISHED
 
-_ANSWERS = ("task_hash", "heldout", "stopping", "options", "dtype", "embedder")
+_ANSWERS = ("task_hash", "heldout", "stopping", "temperature", "options", "dtype", "embedder")
 _OF_MODELS = ("batches", "attention", "weights")
 """Parts of a run's identity that answers depend on."""
 SAME = ("program", "machine", "torch", "transformers", "peft", "sentence-transformers", "placement")
@@ -87,7 +87,7 @@ class Earlier:
     def still_valid(self, identity: Mapping[str, Any], model: str) -> bool:
         """Whether answers of a candidate with that model ("": without one) would be the same in a run of that identity."""
         known = self.store.meta("identity") or {}
-        same = [known.get(name) == identity[name] for name in _ANSWERS]
+        same = [known.get(name) == identity.get(name) for name in _ANSWERS]
         same += [known.get(name, {}).get(model) == identity[name].get(model) for name in _OF_MODELS]
         goal = [known.get(name) == identity.get(name) for name in ("target", "margin")]
         return all(same) and (all(goal) or not identity["stopping"])

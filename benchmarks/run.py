@@ -42,6 +42,8 @@ _SPOKEN = {
     "program": "the program of the hash",
 }
 """Part of a run's identity -> how it is said."""
+OPTIONAL = ("margin", "temperature", "reranker", "teacher")
+"""Parts of a run's identity that are left out where there is none: who adds or drops one has another run."""
 CODE = ("program", "torch", "transformers", "peft", "sentence-transformers")
 """Of a run's provenance: rows by other code would stand beside each other as if they were alike."""
 _ADVICE = {
@@ -51,6 +53,7 @@ _ADVICE = {
     "a tuning budget of": "Give the same --effort",
     "target": "Give that --target",
     "margin": "Give that --margin",
+    "temperature": "Write that temperature into the task",
     "--stop-when-decided": "Give it as before",
     "batches (in tokens) of": "Set ADVISOR_BATCH_TOKENS to that",
     "the attention": "Set ADVISOR_ATTENTION to that",
@@ -115,6 +118,7 @@ class Run:
             "candidates": [candidate.name for candidate in self.candidates],
             "target": self.benchmark.target,
             **({} if self.benchmark.margin is None else {"margin": self.benchmark.margin}),
+            **({"temperature": self.benchmark.task.temperature} if self.benchmark.task.temperature else {}),
             "options": asdict(self.options),
             "dtype": self.models.placement.dtype,
             "batches": self._of_models("batch_tokens"),
@@ -164,6 +168,8 @@ class Run:
     def _units(self, candidate: Candidate) -> list[Unit]:
         model = self.models.language(candidate.model).fingerprint if candidate.model else ""
         salt = f"{task_hash(self.benchmark)}|{self.benchmark.fingerprint}|{model}"
+        if self.benchmark.task.temperature:
+            salt += f"|temperature {self.benchmark.task.temperature}"
         if is_taught(candidate):
             salt += f"|{self._lessons}"
         further = further_units(self.benchmark, candidate, self.options, salt, self.further)
@@ -224,7 +230,8 @@ def _forked(name: str) -> str:
 
 def _differences(known: dict[str, Any], mine: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """(name, was, is) of what is not the same any more, options first: another seed also changes the hashes."""
-    pairs = [(known.get("options", {}), mine["options"]), (known, {**mine, "options": None})]
+    absent: dict[str, Any] = dict.fromkeys(OPTIONAL)
+    pairs = [(known.get("options", {}), mine["options"]), ({**absent, **known}, {**absent, **mine, "options": None})]
     return [
         (_SPOKEN.get(name, name), was[name], value)
         for was, now in pairs
@@ -248,5 +255,5 @@ def provenance(models: Models) -> dict[str, str]:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = "none" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:77] + "..."

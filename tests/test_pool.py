@@ -112,7 +112,11 @@ def test_fits_begin_first_and_those_that_share_a_search_one_after_another(store:
     waiting.finish(brought(fit["prompting"], "few-shot"))
     later = taken(waiting, "prompting")
     assert kinds(later)[0] == ("prompting (cheapest)", "fit")
-    assert [unit.kind for unit in later if unit.candidate == "prompting"] == ["answer"] * 3 + ["edit", "repeat", "format"]
+    assert [unit.kind for unit in later if unit.candidate == "prompting"] == ["answer"] * 3 + [
+        "edit",
+        "repeat",
+        "format",
+    ]
     waiting.finish(brought(later[0], "few-shot"))
     assert taken(waiting) == [], "what is chosen twice is measured once"
     assert "same configuration as prompting" in store.notes("fit")["prompting (cheapest)"]["problem"]

@@ -25,7 +25,7 @@ from benchmarks.metrics import load as load_metric
 from benchmarks.pending import Silent
 from benchmarks.plan import Options, Unit, candidates, label
 from benchmarks.reuse import Earlier
-from benchmarks.run import Run, provenance
+from benchmarks.run import OPTIONAL, Run, _differences, provenance
 from benchmarks.store import Store
 from benchmarks.stored import evaluations, rescored
 from strategies.catalog import approaches
@@ -226,11 +226,22 @@ CHANGES: Mapping[str, Callable[[Run], Run]] = {
     "instruction": lambda run: replace(
         run, benchmark=replace(run.benchmark, task=replace(run.benchmark.task, instruction="Another one."))
     ),
+    "temperature": lambda run: replace(
+        run, benchmark=replace(run.benchmark, task=replace(run.benchmark.task, temperature=0.5))
+    ),
     "seed": lambda run: replace(run, options=replace(run.options, seed=1)),
     "tuning budget": lambda run: replace(run, options=replace(run.options, tuning_tokens=1)),
     "approaches": lambda run: replace(run, candidates=run.candidates[:-1]),
     "dtype": lambda run: replace(run, models=replace(run.models, _placement=replace(tiny.FLOAT32, dtype="bfloat16"))),
 }
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_what_is_added_or_dropped_is_a_difference_too(name: str) -> None:
+    plain, more = {"options": {}, "task": "t"}, {"options": {}, "task": "t", name: "new"}
+    assert [found[1:] for found in _differences(plain, more)] == [(None, "new")]
+    assert [found[1:] for found in _differences(more, plain)] == [("new", None)]
+    assert _differences(more, more) == []
 
 
 @pytest.mark.parametrize("part", list(CHANGES))
