@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from advisor.contract import Amount
-from advisor.wording import SECONDS
+from advisor.wording import SECONDS, TOKENS
 
 
 def exactly(value: float, unit: str) -> Amount:
@@ -41,10 +41,11 @@ def range_of(amount: Amount) -> tuple[float, float]:
 
 
 def one_unit(names: Iterable[str], amounts: Mapping[str, Amount]) -> list[str]:
-    """Those of the names whose cost is known, in the unit that most of them have; money before seconds where equal."""
+    """Those of the names whose cost is known, in the unit that most of them have; money before seconds where equal, and
+    tokens without a price where there is nothing else."""
     known = [name for name in names if amounts[name].value is not None]
     if not known:
         return []
     counts = Counter(amounts[name].unit for name in known)
-    unit = max(counts, key=lambda unit: (counts[unit], unit != SECONDS, unit))
+    unit = max(counts, key=lambda unit: (not unit.startswith(TOKENS), counts[unit], unit != SECONDS, unit))
     return [name for name in known if amounts[name].unit == unit]

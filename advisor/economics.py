@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from advisor.amounts import exactly, one_unit, range_of, times, total
 from advisor.contract import Amount, CostItem, Costs
 from advisor.upkeep import CHOOSING, INDEX, TRAINING, upkeep
-from advisor.wording import SECONDS, listed
+from advisor.wording import SECONDS, TOKENS, listed
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.prices import MachinePrices, TokenPrices
 from strategies.contract import Usage
 
+ANSWER_TOKEN, CACHED_TOKEN = (1.0, 8.0), (0.1, 1.0)
+"""Of an unknown price: what an answer token and a cached prompt token cost beside a prompt token, from least to most."""
 NOISE = 0.15
 """Half the range laid around measured seconds, as a share: timings repeated on a shared machine vary that much."""
 
@@ -28,7 +30,7 @@ _NOTHING_LEFT = "what was fitted here is what would be put to work"
 
 
 def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -> Costs:
-    """The bill of one candidate, in money where a price is known, else in machine seconds, else unknown.
+    """The bill of one candidate, in money where a price is known, else in machine seconds or in tokens of one model.
 
     A candidate on a hosted model is billed by its tokens; any other by the seconds of the machine. What was measured
     in seconds carries a range of +-15 %.
@@ -151,7 +153,8 @@ def settled(meeting: Sequence[str], undecided: Sequence[str], ranking: Ranking) 
 
 def in_money(cost: Costs) -> bool:
     """True where the cost a month is known in money."""
-    return cost.monthly.value is not None and cost.monthly.unit != SECONDS
+    unit = cost.monthly.unit
+    return cost.monthly.value is not None and unit != SECONDS and not unit.startswith(TOKENS)
 
 
 def over_limit(cost: Costs, limit: float | None) -> bool:
@@ -167,7 +170,7 @@ def _unit(evaluation: Evaluation, prices: MachinePrices) -> str:
         return prices.currency
     if evaluation.model in prices.tokens:
         stated = prices.tokens[evaluation.model]
-        return stated.currency if stated else prices.currency
+        return stated.currency if stated else f"{TOKENS}{evaluation.model}"
     return SECONDS if prices.machine_hour is None else prices.currency
 
 
@@ -199,12 +202,22 @@ def _by_tokens(usage: Usage, price: TokenPrices | None, unit: str) -> tuple[Amou
         f"{_count(usage.answer_tokens / usage.calls)} answer tokens a request, measured here"
     )
     if price is None:
-        return Amount(value=None, unit=unit), f"{counted}; the price of its tokens is not known"
+        return _tokens_alone(usage, unit), f"{counted}; the price of its tokens is not known"
     if price.base_up_to is not None and usage.prompt_tokens / usage.calls > price.base_up_to:
         too_long = f"{counted}; prompts above {price.base_up_to:,} tokens have another price, which is not known here"
         return Amount(value=None, unit=unit), too_long
     money = price.money(usage.prompt_tokens, usage.cached_tokens, usage.answer_tokens) / usage.calls
     return Amount(value=money, unit=unit, low=money, high=money), f"{counted}; {price.source}"
+
+
+def _tokens_alone(usage: Usage, unit: str) -> Amount:
+    """Tokens of a request, in a range that holds at whatever price they have: two that overlap may cost the same."""
+    low, high = (
+        usage.prompt_tokens - (1 - cached) * usage.cached_tokens + answer * usage.answer_tokens
+        for answer, cached in zip(ANSWER_TOKEN, CACHED_TOKEN, strict=True)
+    )
+    tokens = usage.prompt_tokens + usage.answer_tokens
+    return Amount(value=tokens / usage.calls, unit=unit, low=low / usage.calls, high=high / usage.calls)
 
 
 def _at_least(evaluation: Evaluation, prices: MachinePrices) -> Amount | None:
@@ -248,12 +261,14 @@ def _spent_items(fitting: Iterable[Usage], prices: MachinePrices) -> Iterable[Co
 def _hosted_item(name: str, rows: Sequence[Usage], prices: MachinePrices) -> CostItem:
     model = rows[0].model
     price = prices.tokens[model]
-    unit = price.currency if price else prices.currency
-    money = [None if price is None else _row_money(row, price) for row in rows]
     tokens = sum(row.prompt_tokens + row.answer_tokens for row in rows)
-    if price is None or None in money:
-        amount = Amount(value=None, unit=unit)
-        return CostItem(name=name, amount=amount, when="spent", source=f"{tokens:,} tokens; their price is not known")
+    unpriced = f"{tokens:,} tokens; their price is not known"
+    if price is None:
+        return CostItem(name=name, amount=exactly(tokens, f"{TOKENS}{model}"), when="spent", source=unpriced)
+    unit = price.currency
+    money = [_row_money(row, price) for row in rows]
+    if None in money:
+        return CostItem(name=name, amount=Amount(value=None, unit=unit), when="spent", source=unpriced)
     total = sum(value for value in money if value is not None)
     amount = Amount(value=total, unit=unit, low=total, high=total)
     return CostItem(name=name, amount=amount, when="spent", source=f"{tokens:,} tokens; {price.source}")
@@ -268,8 +283,9 @@ def _row_money(row: Usage, price: TokenPrices) -> float | None:
 def _price_wanted(ahead: Mapping[str, Amount], unranked: Collection[str]) -> str:
     if not unranked:
         return ""
-    unknown = [name for name in unranked if ahead[name].value is None]
-    units = sorted({amount.unit for amount in ahead.values() if amount.value is not None})
+    unknown = [name for name in unranked if ahead[name].value is None or ahead[name].unit.startswith(TOKENS)]
+    known = {amount.unit for amount in ahead.values() if amount.value is not None}
+    units = sorted(unit for unit in known if not unit.startswith(TOKENS))
     sentences = []
     if unknown:
         sentences.append(

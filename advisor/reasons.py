@@ -105,7 +105,8 @@ def _of_the_verdict(decided: Decided) -> list[str]:
         name for name in decided.having(State.MISSES) if status.state is not State.MEETS or before(decided, name)
     ]
     if missing:
-        which = "Cheaper, but proven to" if status.state is State.MEETS else "Proven to"
+        cheaper = "Cheaper" if all(decided.ranking.comparable(name, named) for name in missing) else "Perhaps cheaper"
+        which = f"{cheaper}, but proven to" if status.state is State.MEETS else "Proven to"
         found.append(f"{which} {goal.miss}: {listed([_with_ceiling(decided, name) for name in missing])}.")
     return [*found, *(_unsettled(decided, name) for name in decided.unsettled)]
 

@@ -15,10 +15,10 @@ from advisor.figures.differences import interval
 from advisor.material import Material
 from advisor.wording import (
     NONE,
-    amount,
     ceil_percent,
     counted,
     floor_percent,
+    in_cell,
     listed,
     metric_name,
     of_what,
@@ -49,8 +49,8 @@ def main_table(material: Material) -> Table:
                 status.candidate,
                 _figure(evaluation, status, material.benchmark),
                 _same(evaluation),
-                amount(cost.spent),
-                amount(cost.monthly),
+                in_cell(cost.spent),
+                in_cell(cost.monthly),
                 _latency(evaluation.latency),
                 str(status.state),
             )
@@ -115,9 +115,9 @@ def costs_table(material: Material) -> Table:
         steps = [
             _step_amount(cost.items, name) for name in ("choosing the configuration", "building the index", "training")
         ]
-        kept = (amount(total([item.amount for item in _upkeep(cost)], cost.monthly.unit)),) if upkept else ()
+        kept = (in_cell(total([item.amount for item in _upkeep(cost)], cost.monthly.unit)),) if upkept else ()
         rows.append(
-            (status.candidate, *steps, _tokens(evaluation), amount(cost.per_thousand), *kept, amount(cost.ahead))
+            (status.candidate, *steps, _tokens(evaluation), in_cell(cost.per_thousand), *kept, in_cell(cost.ahead))
         )
     named = ("upkeep a month",) if upkept else ()
     return Table(
@@ -331,7 +331,7 @@ def _upkeep(cost: Costs) -> list[CostItem]:
 
 def _step_amount(items: Sequence[CostItem], name: str) -> str:
     """Several kinds of bill for one step stand beside each other, since their units differ."""
-    parts = [amount(item.amount) for item in items if item.when == "spent" and item.name == name]
+    parts = [in_cell(item.amount) for item in items if item.when == "spent" and item.name == name]
     return " + ".join(parts) if parts else NONE
 
 

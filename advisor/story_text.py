@@ -279,11 +279,18 @@ def _no_rival(material: Material) -> str:
     if before == 0:
         return "no other approach is clearly cheaper to run"
     states = {each.state for each in material.statuses[:before]}
+    cheaper = "cheaper approach" if _all_cheaper(material, before) else "approach that may be cheaper"
     if states <= {State.MISSES}:
-        return f"every cheaper approach {goal.misses_it}"
+        return f"every {cheaper} {goal.misses_it}"
     if states <= {State.MISSES, State.RULED_OUT}:
-        return f"every cheaper approach {goal.misses_it} or breaks a limit"
-    return f"no cheaper approach that could be judged {goal.meets_it}"
+        return f"every {cheaper} {goal.misses_it} or breaks a limit"
+    return f"no {cheaper} that could be judged {goal.meets_it}"
+
+
+def _all_cheaper(material: Material, before: int) -> bool:
+    """Whether the costs of the first ones can be compared with that of the choice, which comes after them."""
+    choice = material.recommendation.choice or ""
+    return all(material.ranking.comparable(each.candidate, choice) for each in material.statuses[:before])
 
 
 def _rival(material: Material, named: str) -> str:

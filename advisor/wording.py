@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from advisor.contract import Amount
 
 SECONDS = "machine s"
+TOKENS = "tokens of "
+"""Begins the unit of costs at a price of tokens that is not known; the model follows."""
+_THOUSANDS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 """The unit of machine time in an `Amount`."""
 NONE = "-"
 """What a table shows where nothing was measured."""
@@ -75,12 +78,20 @@ def digits(number: float) -> str:
 
 
 def amount(cost: Amount) -> str:
-    """`41 min` for machine time, `USD 12.30` for money, `unknown` where it is."""
+    """`41 min` for machine time, `USD 12.30` for money, `405,000 tokens of big`, `unknown` where it is."""
     if cost.value is None or not math.isfinite(cost.value):
         return "unknown"
     if cost.unit == SECONDS:
         return duration(cost.value)
-    return f"{cost.unit} {money(cost.value)}"
+    return f"{digits(cost.value)} {cost.unit}" if cost.unit.startswith(TOKENS) else f"{cost.unit} {money(cost.value)}"
+
+
+def in_cell(cost: Amount) -> str:
+    """The same for a cell of a table, which has little room: `4.1M tokens`; the caption says of which model."""
+    if cost.value is None or not cost.unit.startswith(TOKENS):
+        return amount(cost)
+    size, sign = next((each for each in _THOUSANDS if cost.value >= each[0]), (1.0, ""))
+    return f"{digits(cost.value / size)}{sign} tokens"
 
 
 def money(value: float) -> str:

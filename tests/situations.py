@@ -176,6 +176,20 @@ def unknown_price() -> Bakeoff:
 
 
 @situation
+def tokens_of_one_model() -> Bakeoff:
+    """Nobody said what they cost, and both that meet are paid in them."""
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("copy nearest", scores_of(120, 300), seconds=0.01),
+            evaluation_of("prompting", scores_of(279, 300), model="house-llm", tokens=(400, 5), seconds=0.5),
+            evaluation_of("retrieval", scores_of(282, 300, 5), model="house-llm", tokens=(1900, 5), seconds=0.7),
+        ),
+        benchmark=benchmark_of(),
+        prices=MachinePrices(tokens={"house-llm": None}),
+    )
+
+
+@situation
 def prices_in_money() -> Bakeoff:
     price = TokenPrices(model="big-one", input=2.0, cached=0.2, output=8.0, source="price stated in the task spec")
     return Bakeoff(

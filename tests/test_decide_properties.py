@@ -102,13 +102,14 @@ def test_a_choice_is_proven_and_nothing_that_may_still_meet_would_be_preferred(b
 
 @quickly
 @given(bakeoffs())
-def test_an_unknown_price_is_never_a_number(bakeoff: Bakeoff) -> None:
+def test_an_unknown_price_is_never_money(bakeoff: Bakeoff) -> None:
     for evaluation in bakeoff.evaluations:
         bill = costs(evaluation, bakeoff.benchmark, bakeoff.prices)
-        if evaluation.model == "unpriced" or not evaluation.scores:
-            assert bill.per_thousand.value is None
-            assert bill.monthly.value is None
-            assert bill.ahead.value is None
+        amounts = (bill.per_thousand, bill.monthly, bill.ahead)
+        if not evaluation.scores:
+            assert {each.value for each in amounts} == {None}
+        elif evaluation.model == "unpriced":
+            assert {each.unit for each in amounts} == {"tokens of unpriced"}
 
 
 @quickly

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advisor.amounts import range_of
 from advisor.contract import Amount, Costs
-from advisor.economics import NOISE, Ranking, costs, rank, saving
+from advisor.economics import ANSWER_TOKEN, CACHED_TOKEN, NOISE, Ranking, costs, in_money, over_limit, rank, saving
 from benchmarks.contract import BadInput, Evaluation
 from benchmarks.prices import MachinePrices, TokenPrices, machine_prices, token_prices
 from benchmarks.spec import parse_spec
@@ -129,10 +130,56 @@ def test_hosted_candidates_cost_their_tokens_and_not_the_time_spent_waiting() ->
     assert bill.monthly.low == bill.monthly.high == bill.monthly.value
 
 
-def test_an_unknown_price_is_unknown_and_never_nothing() -> None:
+def test_at_an_unknown_price_tokens_are_counted_and_are_no_money() -> None:
     bill = costs(hosted(prompt_tokens=40_000), BENCH, MachinePrices(tokens={"big-one": None}))
-    assert bill.per_thousand.value is bill.monthly.value is bill.ahead.value is None
-    assert "400 prompt tokens" in next(item.source for item in bill.items if item.when == "monthly")
+    assert bill.per_thousand.unit == bill.ahead.unit == "tokens of big-one"
+    assert not in_money(bill)
+    assert not over_limit(bill, 0.0)
+    assert "the price of its tokens is not known" in next(item.source for item in bill.items if item.when == "monthly")
+
+
+@given(
+    ours=st.tuples(*[st.integers(0, 2000)] * 3),
+    theirs=st.tuples(*[st.integers(0, 2000)] * 3),
+    prices=st.tuples(st.floats(0.01, 50), st.floats(*CACHED_TOKEN), st.floats(*ANSWER_TOKEN)),
+)
+def test_what_takes_clearly_fewer_tokens_is_cheaper_at_whatever_price(
+    ours: tuple[int, int, int], theirs: tuple[int, int, int], prices: tuple[float, float, float]
+) -> None:
+    """Each is (prompt tokens that are not cached, cached ones, answer tokens) of a hundred requests."""
+    a_token, cached, answer = prices
+    known = TokenPrices(model="m", input=a_token, cached=a_token * cached, output=a_token * answer, source="stated")
+    ranges, money = [], []
+    for fresh, read, written in (ours, theirs):
+        asked = dataclasses.replace(
+            hosted(),
+            answering=Usage(
+                model="big-one",
+                step="answering",
+                calls=100,
+                prompt_tokens=fresh + read,
+                cached_tokens=read,
+                answer_tokens=written,
+            ),
+        )
+        ranges.append(range_of(costs(asked, BENCH, MachinePrices(tokens={"big-one": None})).ahead))
+        money.append(costs(asked, BENCH, MachinePrices(tokens={"big-one": known})).ahead.value or 0.0)
+    if ranges[0][1] < ranges[1][0]:
+        assert money[0] <= money[1] * (1 + 1e-9)
+
+
+def test_tokens_without_a_price_are_ranked_among_themselves_and_after_what_has_a_unit() -> None:
+    of = "tokens of big-one"
+    ranking = ranking_of(
+        {"retrieval": (900.0, of, 0.1), "prompting": (300.0, of, 0.1), "linear head": (1.0, "machine s", 0.1)}
+    )
+    assert ranking.unranked == ("retrieval", "prompting")
+    assert ranking.first(["retrieval", "prompting"]) == "prompting"
+    assert saving(ranking, "retrieval", "prompting", 12) is not None
+    assert saving(ranking, "retrieval", "linear head", 12) is None
+    assert ranking.note.startswith("The cost of retrieval and prompting is not known: give the price")
+    assert ranking_of({"lora": (9.0, of, 0.1), "prompting": (1.0, of, 0.1)}).order == ("prompting", "lora")
+    assert len(ranking_of({"lora": (9.0, of, 0.1), "prompting": (1.0, "tokens of another", 0.1)}).unranked) == 1
 
 
 def test_prompts_in_a_dearer_tier_have_an_unknown_price() -> None:

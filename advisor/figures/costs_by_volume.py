@@ -11,7 +11,7 @@ from advisor.drawn import LineChart, Series, Signed, Table
 from advisor.figures.volumes import requests, span
 from advisor.goal import Goal
 from advisor.material import Material
-from advisor.wording import NONE, amount, of_what, start
+from advisor.wording import NONE, amount, in_cell, of_what, start
 from benchmarks.contract import State
 
 _DRAWN = (State.MEETS, State.UNDECIDED, State.COMPARED)
@@ -125,9 +125,9 @@ def _table(material: Material, lines: Sequence[Line], mine: Line | None) -> Tabl
         rows.append(
             (
                 line.name,
-                amount(Amount(value=line.fixed + line.at_least, unit=unit)),
-                amount(Amount(value=line.each * 1000, unit=unit)),
-                amount(Amount(value=line.at(volume), unit=unit)),
+                in_cell(Amount(value=line.fixed + line.at_least, unit=unit)),
+                in_cell(Amount(value=line.each * 1000, unit=unit)),
+                in_cell(Amount(value=line.at(volume), unit=unit)),
                 *(() if mine is None else (_met(mine, line),)),
             )
         )

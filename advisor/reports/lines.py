@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
+from advisor.contract import Amount
 from advisor.drawn import LineChart, Series, Signed
 from advisor.reports.canvas import (
     BOLD,
@@ -29,7 +30,7 @@ from advisor.reports.canvas import (
 from advisor.reports.labels import Box, Mark, along, place, text_width, wrapped
 from advisor.reports.scales import Axis, cost_ticks, count_label, count_ticks, share_axis
 from advisor.reports.text import one_line
-from advisor.wording import duration, money, of_what, percent, start
+from advisor.wording import amount, of_what, percent, start
 
 _NAMES = 178.0
 """Pixels for the names at the right end of the lines."""
@@ -257,4 +258,4 @@ def _full(each: Series) -> str:
 def _value(chart: LineChart, value: float) -> str:
     if not chart.unit:
         return percent(value)
-    return duration(value) if of_what(chart.unit) == "machine time" else f"{one_line(chart.unit)} {money(value)}"
+    return one_line(amount(Amount(value=value, unit=chart.unit)))

@@ -56,6 +56,7 @@
   }
 
   function amount(value) {
+    if (data.unit.startsWith("tokens of ")) return `${digits(value)} ${data.unit}`;
     if (data.unit !== "machine s") return `${data.unit} ${money(value)}`;
     const [size, unit] = DURATIONS.find(([seconds]) => value >= 2 * seconds) || [1, "s"];
     return `${digits(value / size)} ${unit}`;
