@@ -17,7 +17,7 @@ from advisor.terminal import main_table, verdict_panel
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "verdict.svg"
 _COLUMNS = 88
-_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 """Rich names fonts by their addresses on the network; a reader's own monospaced font does as well."""
 
 
@@ -29,7 +29,7 @@ def text() -> str:
     console.print(verdict_panel(story, _COLUMNS))
     console.print()
     console.print(main_table(story.main, _COLUMNS))
-    return _FONT.sub("", console.export_svg(title="advisor report example", unique_id="verdict"))
+    return FONT.sub("", console.export_svg(title="advisor report example", unique_id="verdict"))
 
 
 if __name__ == "__main__":

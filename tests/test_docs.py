@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 import shlex
 from pathlib import Path
@@ -62,6 +63,18 @@ def test_the_reference_says_what_the_commands_are() -> None:
 
 def test_the_published_schema_is_that_of_the_report() -> None:
     assert reference.SCHEMA.read_text(encoding="utf-8") == reference.schema_text(), "run `python -m tests.reference`"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it takes a terminal of Unix")
+def test_the_recording_is_what_terminals_show_and_fetches_nothing() -> None:
+    from tests import recording
+
+    kept = recording.FILE.read_text(encoding="utf-8")
+    assert kept == recording.text(), "run `python -m tests.recording`"
+    assert not re.findall(r"(?:url\(|href=|src=)[\"']?https?:", kept)
+    assert "prefers-reduced-motion" in kept
+    for written, _, _ in recording.SCENES:
+        assert written in kept.replace("&#160;", " ")
 
 
 def test_the_picture_is_what_the_terminal_shows_and_fetches_nothing() -> None:
