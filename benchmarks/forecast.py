@@ -36,6 +36,9 @@ FIXED_S = 60.0
 """Reading, loading and telling, whatever runs."""
 PIECES = 8
 """In which what follows a fit is shared out: parts of the held-out cases, and checks."""
+SHARED = 1.4
+"""Times as much as one process with all threads get done several with their shares of them: what lies between matrix
+products gains little from further threads (two on two cores; LOG.md)."""
 START_S = 15.0
 """Until a further worker has loaded what it needs: a guess that leaves room for slow disks."""
 
@@ -109,6 +112,8 @@ def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) 
     """The same on several workers, each with its share of the threads and models of its own; `here`: on this machine."""
     threads = max(1, placement.threads // workers) if here else placement.threads
     slower = matrix_rate(placement) / matrix_rate(replace(placement, threads=threads)) if here else 1.0
+    if here and workers > 1 and placement.device == "cpu":
+        slower /= SHARED
     minutes = (FIXED_S + (START_S if workers > 1 else 0.0) + slower * makespan(alone.works, workers)) / 60
     memory = alone.memory * workers if here else alone.memory
     room = fits(memory, placement.device)

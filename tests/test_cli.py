@@ -483,10 +483,27 @@ def test_a_dry_run_downloads_nothing_and_says_what_a_run_would(
     assert {path.name for path in (desk / "cache").rglob("*")} <= {"measured.json"}
 
 
+def test_a_long_run_is_told_how_long_the_cores_of_the_machine_take_together(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 5e5 * placement.threads)
+    monkeypatch.setenv("ADVISOR_THREADS", "2")
+    done = call(capsys, "run", "task.yaml", "--dry-run")
+    asked, shared = (int(number) for number in re.findall(r"about (\d+) minutes", done.err))
+    assert "with --on processes: about" in done.err
+    assert 0.6 * asked < shared < 0.85 * asked
+    shared_out = call(capsys, "run", "task.yaml", "--dry-run", "--on", "processes", "--workers", "2")
+    assert f"expected on 2 workers: about {shared} minutes (one process: {asked})" in shared_out.err
+    assert "with --on processes" not in shared_out.err
+    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e12 * placement.threads)
+    assert "with --on processes" not in call(capsys, "run", "task.yaml", "--dry-run").err
+
+
 def test_a_long_run_is_asked_for_and_what_less_takes_is_said(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e6)
+    monkeypatch.setenv("ADVISOR_THREADS", "1")
     done = call(capsys, "run", "task.yaml")
     assert done.code == 2
     asked, least = (int(number) for number in re.findall(r"about (\d+) minutes", done.err))

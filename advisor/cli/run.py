@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from advisor.contract import Verdict
     from benchmarks.forecast import Forecast
 
-ASK_ABOVE_MINUTES = 60
+ASK_ABOVE_MINUTES, WORTH_SHARING_MINUTES = 60, 10
 _REUSED = "what {} found in searches and trainings is taken over where it is the same"
 
 
@@ -301,7 +301,23 @@ def _forecast(prepared: Prepared, resume: bool) -> float:
     if prepared.reuse is not None and not prepared.fork:
         less = f"; about {max(1, round(expected.minutes_without_fits))} where all searches and trainings are taken over"
     say(f"{expected.sentence}{' for the whole' if less else ''}{less}")
+    if shared := _shared_out(prepared, expected):
+        say(shared)
     return expected.minutes
+
+
+def _shared_out(prepared: Prepared, expected: Forecast) -> str:
+    """How long a long run takes where the cores of this machine share it, if that is clearly less and fits."""
+    from benchmarks.forecast import on_workers
+
+    place = prepared.models.placement
+    alone = prepared.executor.workers in (None, 1) and not prepared.executor.elsewhere
+    if not alone or place.device != "cpu" or place.threads < 2 or expected.minutes < WORTH_SHARING_MINUTES:
+        return ""
+    shared = on_workers(expected, place.threads, place, here=True)
+    if not shared.fits or shared.minutes > 0.85 * expected.minutes:
+        return ""
+    return f"with --on processes: about {round(shared.minutes)} minutes, {shared.memory / 1e9:.1f} GB of memory"
 
 
 def _merge(parts: Sequence[Path], folder: Path, part: bool) -> None:
