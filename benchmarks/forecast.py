@@ -51,6 +51,12 @@ class Work:
     """Approach and model: fits of one lane come one after another."""
     fit: float
     rest: float
+    again: float = 0.0
+    """Its training with a second seed, which one worker does in one piece."""
+
+    @property
+    def seconds(self) -> float:
+        return self.fit + self.rest + self.again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +72,7 @@ class Forecast:
     @property
     def minutes_without_fits(self) -> float:
         """In one process, where every search and training can be taken over from an earlier run."""
-        return (FIXED_S + sum(work.rest for work in self.works)) / 60
+        return (FIXED_S + sum(work.rest + work.again for work in self.works)) / 60
 
 
 def forecast(
@@ -93,10 +99,11 @@ def forecast(
         size = weight_bytes(folder)
         largest = max(largest, size)
         flops = 2 * size / 4
-        fitting, later = _tokens(benchmark, candidate, options, further)
-        a_token = flops / (rate * EFFICIENCY)
-        works.append(Work(lane=lane, fit=fitting * a_token, rest=later * a_token))
-    seconds = FIXED_S + sum(work.fit + work.rest for work in works)
+        fit, later, again = (
+            tokens * flops / (rate * EFFICIENCY) for tokens in _tokens(benchmark, candidate, options, further)
+        )
+        works.append(Work(lane=lane, fit=fit, rest=later, again=again))
+    seconds = FIXED_S + sum(work.seconds for work in works)
     computing = 0.5 if placement.dtype != "float32" else 0.0
     memory = FIXED_BYTES + round(COPIES * largest * (1 + computing)) + (STATES if largest else 0)
     room = fits(memory, placement.device)
@@ -140,8 +147,8 @@ def makespan(works: Sequence[Work], workers: int) -> float:
         ready = 0.0
         for work in lane:
             ready = _taken(free, ready, work.fit)
-            pieces += [(ready, work.rest / PIECES)] * PIECES
-    for ready, seconds in sorted(pieces):
+            pieces += [(ready, work.rest / PIECES)] * PIECES + [(ready, work.again)]
+    for ready, seconds in sorted(pieces, key=lambda piece: (piece[0], -piece[1])):
         _taken(free, ready, seconds)
     return max(free)
 
@@ -158,9 +165,11 @@ def weight_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
-def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> tuple[float, float]:
-    """Model tokens of one candidate, of its fit and of what follows: choosing, refitting (a trained token counts as two) and
-    answering, and all of it again where it is rebuilt."""
+def _tokens(
+    benchmark: Benchmark, candidate: Candidate, options: Options, further: Further
+) -> tuple[float, float, float]:
+    """Model tokens of one candidate: of its fit, of what follows, and of the training with a second seed. These are choosing,
+    refitting (a trained token counts as two) and answering, and all of it again where it is rebuilt."""
     task = benchmark.task
     asked = sum(len(case.input) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
     answer = sum(len(case.output) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
@@ -173,7 +182,7 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, furthe
     reads = candidate.strategy.family in ("retrieval", "combined") and asks_for_facts(benchmark)
     answers += CASES if further.changed and reads else 0
     trained = Trains in candidate.strategy.needs
-    refits: float = (2 if options.probes and options.second_seed else 1) if trained else 0
+    refits = 0.0
     if further.curve and candidate.strategy.family != "prompting":
         answers += DRAWS * len(sizes(len(task.examples))) * PROBE_CASES
         refits += DRAWS * sum(min(2.0, part**0.5) / part for part in PARTS) if trained else 0
@@ -187,7 +196,8 @@ def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, furthe
     built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
     rebuilding = built * (choosing + PROBE_CASES * row + (SHARE * 2 * refit if trained else 0))
     fitting = choosing + (2 * refit if trained else 0.0)
-    return fitting, answers * row + max(0.0, refits - 1) * 2 * refit + rebuilding
+    again = 2 * refit if trained and options.probes and options.second_seed else 0.0
+    return fitting, answers * row + refits * 2 * refit + rebuilding, again
 
 
 def matrix_rate(placement: Placement) -> float:

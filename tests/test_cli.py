@@ -486,6 +486,7 @@ def test_a_dry_run_downloads_nothing_and_says_what_a_run_would(
 def test_a_long_run_is_told_how_long_the_cores_of_the_machine_take_together(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("strategies.models.measured.busy", lambda: False)
     monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 5e5 * placement.threads)
     monkeypatch.setenv("ADVISOR_THREADS", "2")
     done = call(capsys, "run", "task.yaml", "--dry-run")

@@ -309,6 +309,9 @@ def test_the_time_on_several_workers_is_bounded_by_the_longest_fit_and_by_the_wo
     assert all(time >= max(480.0 - 70.0, whole / workers) for time, workers in zip(times, (1, 2, 4, 64), strict=True))
     assert times[1] == pytest.approx(whole / 2, rel=0.05)
     assert times[3] == 410.0, "the longest fit, and one piece of what follows"
+    twice = [*works, Work(lane=("d", "m"), fit=300.0, rest=8.0, again=250.0)]
+    assert makespan(twice, 64) == 550.0, "a training with a second seed follows its fit and is one worker's"
+    assert makespan(twice, 1) == sum(work.seconds for work in twice)
 
 
 # ---------------------------------------------------------------- what crosses

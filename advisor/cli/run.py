@@ -309,11 +309,12 @@ def _forecast(prepared: Prepared, resume: bool) -> float:
 def _shared_out(prepared: Prepared, expected: Forecast) -> str:
     """How long a long run takes where the cores of this machine share it, if that is clearly less and fits."""
     from benchmarks.forecast import on_workers
+    from strategies.models.measured import busy
 
     place = prepared.models.placement
     alone = prepared.executor.workers in (None, 1) and not prepared.executor.elsewhere
-    if not alone or place.device != "cpu" or place.threads < 2 or expected.minutes < WORTH_SHARING_MINUTES:
-        return ""
+    if not alone or place.device != "cpu" or place.threads < 2 or expected.minutes < WORTH_SHARING_MINUTES or busy():
+        return ""  # Where something else is running nothing that is timed now says how long it takes.
     shared = on_workers(expected, place.threads, place, here=True)
     if not shared.fits or shared.minutes > 0.85 * expected.minutes:
         return ""
