@@ -15,6 +15,7 @@ from benchmarks.models import Models
 from benchmarks.plan import Further, Options, is_prompted, is_taught, rebuild_units
 from benchmarks.rebuilds import SHARE
 from strategies.contract import Trains
+from strategies.finetuning.partner import ROOM
 from strategies.finetuning.tuned import REFIT
 from strategies.models.device import Placement, fits
 from strategies.models.measured import busy
@@ -68,6 +69,8 @@ class Forecast:
     fits: bool
     sentence: str
     works: tuple[Work, ...] = ()
+    partner: int = 0
+    """Bytes of the memory that a second process takes which trains along, where a process has several threads."""
 
     @property
     def minutes_without_fits(self) -> float:
@@ -86,7 +89,7 @@ def forecast(
     placement = models.placement
     rate = matrix_rate(placement)
     further = further or Further()
-    works, largest = [], 0
+    works, largest, trained = [], 0, False
     for candidate in candidates:
         if not candidate.model or candidate.strategy.unsuitable(benchmark.task):
             continue
@@ -97,7 +100,7 @@ def forecast(
             works.append(Work(lane=lane, fit=0.0, rest=(len(benchmark.heldout) + further.rebuilds * PROBE_CASES) * 0.5))
             continue
         size = weight_bytes(folder)
-        largest = max(largest, size)
+        largest, trained = max(largest, size), trained or Trains in candidate.strategy.needs
         flops = 2 * size / 4
         fit, later, again = (
             tokens * flops / (rate * EFFICIENCY) for tokens in _tokens(benchmark, candidate, options, further)
@@ -105,14 +108,18 @@ def forecast(
         works.append(Work(lane=lane, fit=fit, rest=later, again=again))
     seconds = FIXED_S + sum(work.seconds for work in works)
     computing = 0.5 if placement.dtype != "float32" else 0.0
-    memory = FIXED_BYTES + round(COPIES * largest * (1 + computing)) + (STATES if largest else 0)
+    paired = trained and placement.device == "cpu" and placement.threads > 1
+    partner = ROOM + round(largest * (1 + computing)) if paired else 0
+    memory = FIXED_BYTES + round(COPIES * largest * (1 + computing)) + (STATES if largest else 0) + partner
     room = fits(memory, placement.device)
     sentence = f"expected: about {max(1, round(seconds / 60))} minutes, {memory / 1e9:.1f} GB of memory at the peak"
     if busy():
         sentence += " (something else is running now; less if that ends)"
     if not room.fits:
         sentence = f"the run {room.sentence}; name a smaller model or free memory"
-    return Forecast(memory=memory, minutes=seconds / 60, fits=room.fits, sentence=sentence, works=tuple(works))
+    return Forecast(
+        memory=memory, minutes=seconds / 60, fits=room.fits, sentence=sentence, works=tuple(works), partner=partner
+    )
 
 
 def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) -> Forecast:
@@ -122,7 +129,8 @@ def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) 
     if here and workers > 1 and placement.device == "cpu":
         slower /= SHARED
     minutes = (FIXED_S + (START_S if workers > 1 else 0.0) + slower * makespan(alone.works, workers)) / 60
-    memory = alone.memory * workers if here else alone.memory
+    each_takes = alone.memory - (alone.partner if threads < 2 else 0)
+    memory = each_takes * workers if here else alone.memory
     room = fits(memory, placement.device)
     each = "in all" if here else "for each"
     sentence = (

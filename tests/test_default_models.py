@@ -16,8 +16,8 @@ from benchmarks.contract import Benchmark
 from benchmarks.models import DEFAULT_EMBEDDER
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Message, Prediction, Prompt, Recipe, Sampling
+from strategies.finetuning.packs import encode
 from strategies.finetuning.race import rows_of
-from strategies.finetuning.training import encode
 from strategies.models import plain
 from strategies.models.embedding import LocalEmbedder
 from strategies.models.local import LocalModel

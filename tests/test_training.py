@@ -15,8 +15,8 @@ import torch
 
 from strategies.contract import DeadAdapter, Diverged, Message, Recipe, Training, TrainingRow
 from strategies.finetuning import adapters, training
+from strategies.finetuning.packs import Encoded, answer_loss, batches, encode
 from strategies.finetuning.race import rows_of
-from strategies.finetuning.training import Encoded, answer_loss, batches, encode
 from strategies.finetuning.tuned import prove
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup

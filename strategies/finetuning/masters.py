@@ -27,7 +27,7 @@ class Masters:
         live = [weight for weight in model.parameters() if weight.requires_grad]
         vector = torch.cat([weight.detach().float().flatten() for weight in live])
         vector.grad = torch.zeros_like(vector)
-        return cls(live, vector, _parts(vector, live), _parts(vector.grad, live))
+        return cls(live, vector, split_like(vector, live), split_like(vector.grad, live))
 
     def take_gradients(self) -> None:
         """Adds the model's gradients to those in float32, and takes them away."""
@@ -52,6 +52,7 @@ class Masters:
         return bool(self.vector.isfinite().all())
 
 
-def _parts(vector: Any, like: Sequence[Any]) -> list[Any]:
+def split_like(vector: Any, like: Sequence[Any]) -> list[Any]:
+    """The parts of a vector that belong to each weight, in its shape; they share its memory."""
     parts = vector.split([weight.numel() for weight in like])
     return [part.view(weight.shape) for part, weight in zip(parts, like, strict=True)]

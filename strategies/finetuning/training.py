@@ -15,150 +15,29 @@ from typing import TYPE_CHECKING, Any
 from strategies.contract import Diverged, Recipe, Step, Training, TrainingRow, Usage
 from strategies.finetuning import adapters, lowrank
 from strategies.finetuning.checkpoints import Checkpoints, State, discard
-from strategies.finetuning.headloss import summed_loss
 from strategies.finetuning.masters import Masters
-from strategies.models.agreement import close
-from strategies.models.batching import common_prefix
-from strategies.models.blockwise import is_blockwise
-from strategies.models.chat import Chat
-from strategies.models.parts import Parts
+from strategies.finetuning.packs import (
+    Encoded,
+    Pack,
+    answer_loss,
+    answer_tokens,
+    batches,
+    cached,
+    encode,
+    halves,
+    losses,
+    packed,
+    packs_agree,
+    parts_of,
+    positions,
+)
+from strategies.finetuning.partner import SLOWER, Partner, alongside
 
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
 
-PACK_TOKENS = 768
-"""Positions of a pass over a pack on a CPU: enough to keep the matrix products busy, few enough for one attention."""
 PATIENCE = 1
 """Epochs without a better validation loss after which training stops."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Token ids of prompt and answer, and where the answer begins."""
-
-    ids: tuple[int, ...]
-    answer_start: int
-    truncated: bool = False
-
-
-def encode(chat: Chat, row: TrainingRow, limit: int) -> Encoded:
-    """The very tokens that answering sees, then the answer and the end of the turn; an over-long prompt loses its head."""
-    prompt, answer = chat.encode(row.prompt), chat.encode_answer(row.answer)
-    cut = len(prompt) + len(answer) > limit
-    answer = answer[: limit - 1]
-    prompt = prompt[-(limit - len(answer)) :]
-    return Encoded(tuple(prompt + answer), len(prompt), cut)
-
-
-def batches(rows: Sequence[Encoded], size: int, dice: random.Random) -> list[list[Encoded]]:
-    """One epoch: shuffled, then sorted by length inside windows of eight batches, so that little is padded."""
-    order = list(rows)
-    dice.shuffle(order)
-    window = size * 8
-    cut: list[list[Encoded]] = []
-    for start in range(0, len(order), window):
-        part = sorted(order[start : start + window], key=lambda row: len(row.ids))
-        cut += [part[first : first + size] for first in range(0, len(part), size)]
-    dice.shuffle(cut)
-    return cut
-
-
-def packs(batch: Sequence[Encoded], tokens: int) -> list[tuple[int, list[Encoded]]]:
-    """(length of the shared beginning, rows) of the passes that a batch is read in, about `tokens` positions each."""
-    shared = min(common_prefix([row.ids for row in batch]), min(row.answer_start for row in batch) - 1)
-    found: list[tuple[int, list[Encoded]]] = []
-    room = 0
-    for row in batch:
-        size = len(row.ids) - shared
-        if not found or size > room:
-            found.append((shared, []))
-            room = tokens - shared
-        found[-1][1].append(row)
-        room -= size
-    return [(skip if len(rows) > 1 else 0, rows) for skip, rows in found]
-
-
-def answer_loss(model: Any, batch: Sequence[Encoded], whole: bool = False) -> tuple[Any, int]:
-    """Summed cross-entropy over the answer tokens of a batch, and how many there are.
-
-    The rows of a pack stand in one sequence behind what their prompts begin with, which is read once, and do not see each
-    other. The head runs on the answers' positions only. With `whole` every row is read as the model itself does.
-    """
-    return sum(_losses(model, batch, whole)), answer_tokens(batch)
-
-
-def answer_tokens(batch: Sequence[Encoded]) -> int:
-    """How many tokens the loss falls on."""
-    return sum(len(row.ids) - row.answer_start for row in batch)
-
-
-def _losses(model: Any, batch: Sequence[Encoded], whole: bool) -> Iterator[Any]:
-    """The summed cross-entropy of one pass after the other, so that the states of one need be held at a time."""
-    import torch
-
-    parts = Parts(model.get_base_model() if hasattr(model, "get_base_model") else model)
-    if whole:
-        for row in batch:
-            logits, wanted = _read_whole(parts, row)
-            targets = torch.tensor(wanted, device=parts.device)
-            yield torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
-        return
-    for pack in _packed(parts, batch):
-        states, wanted = _read_pack(parts, *pack)
-        yield summed_loss(parts, states, torch.tensor(wanted, device=parts.device))
-
-
-def _packed(parts: Parts, batch: Sequence[Encoded]) -> list[tuple[int, list[Encoded]]]:
-    return packs(batch, PACK_TOKENS if parts.device.type == "cpu" else 4 * PACK_TOKENS)
-
-
-def _read_whole(parts: Parts, row: Encoded) -> tuple[Any, list[int]]:
-    """float32 logits before each answer token of one row, and these tokens."""
-    import torch
-
-    logits = parts.model(input_ids=torch.tensor([row.ids], device=parts.device), use_cache=False).logits[0]
-    return logits[row.answer_start - 1 : -1].float(), list(row.ids[row.answer_start :])
-
-
-def _read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> tuple[Any, list[int]]:
-    """Hidden states before each answer token of the rows of a pack, read in one pass, and these tokens."""
-    import torch
-
-    ids, places, owners = list(rows[0].ids[:shared]), list(range(shared)), [-1] * shared
-    starts = [0] * shared
-    asked: list[int] = []
-    wanted: list[int] = []
-    for number, row in enumerate(rows):
-        start = len(ids) - shared
-        asked += range(start + row.answer_start - 1, start + len(row.ids) - 1)
-        wanted += row.ids[row.answer_start :]
-        starts += [len(ids)] * (len(row.ids) - shared)
-        ids += row.ids[shared:]
-        places += range(shared, len(row.ids))
-        owners += [number] * (len(row.ids) - shared)
-    device = parts.device
-    owner, place = torch.tensor(owners, device=device), torch.tensor([places], device=device)
-    sees = ((owner[None, :] == owner[:, None]) | (owner[None, :] < 0)).tril()[None]
-    mask = parts.attention.mask(sees, place, place, parts.model.dtype)
-    given = {"input_ids": torch.tensor([ids], device=device), "position_ids": place, "attention_mask": mask}
-    if is_blockwise(parts.model):
-        given["pack"] = (shared, starts)
-    hidden = parts.decoder(**given, use_cache=False).last_hidden_state[0]
-    return hidden[torch.tensor(asked, device=device)], wanted
-
-
-def packs_agree(parts: Parts) -> bool:
-    """Whether two short rows in a pack get the logits that the model's own forward pass gives each of them."""
-    import torch
-
-    size = parts.model.config.get_text_config().vocab_size
-    rows = [Encoded(tuple(token % size for token in ids), 3) for ids in ((5, 6, 7, 8, 9), (5, 6, 8, 7))]
-    with torch.no_grad():
-        own = torch.cat([_read_whole(parts, row)[0] for row in rows])
-        try:
-            return parts.attention.known and close(parts.logits(_read_pack(parts, 2, rows)[0]), own, parts.model.dtype)
-        except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError):
-            return False
 
 
 def train_adapter(
@@ -178,16 +57,18 @@ def train_adapter(
     start = time.perf_counter()
     rows, held = ([encode(model.chat, row, recipe.max_tokens) for row in part] for part in data)
     checkpoints = Checkpoints.beside(folder, _identity(model, (rows, held), recipe, seed))
-    base = model.base().to(device=model.placement.device, dtype=getattr(torch, model.placement.dtype))
-    module = adapters.attach(base, recipe, seed)
-    lowrank.fold(module)
-    run = _Run(module, recipe, seed, start)
-    try:
-        run.train(rows, held, checkpoints)
-        run.restore_best()
-    except Diverged:
-        discard(folder)
-        raise
+    with alongside(model, rows, recipe, seed) as partner:
+        base = model.base().to(device=model.placement.device, dtype=getattr(torch, model.placement.dtype))
+        module = adapters.attach(base, recipe, seed)
+        lowrank.fold(module)
+        run = _Run(module, recipe, seed, start)
+        run.pair_with(partner)
+        try:
+            run.train(rows, held, checkpoints)
+            run.restore_best()
+        except Diverged:
+            discard(folder)
+            raise
     module.float()
     run.masters.hand_over()
     adapters.save(module, folder, (model.name, model.weights_fingerprint))
@@ -220,13 +101,10 @@ class _Tally:
     answers: int = 0
     seconds: float = 0.0
 
-    def add(self, module: Any, batch: Sequence[Encoded], whole: bool) -> None:
+    def add(self, batch: Sequence[Encoded], passes: Sequence[Pack]) -> None:
         self.tokens += sum(len(row.ids) for row in batch)
         self.answers += answer_tokens(batch)
-        if not whole:
-            self.shared += sum(
-                (len(rows) - 1) * shared for shared, rows in _packed(Parts(module.get_base_model()), batch)
-            )
+        self.shared += cached(passes)
 
     def usage(self, model: str, step: Step, seconds: float) -> Usage:
         return Usage(
@@ -246,7 +124,9 @@ class _Run:
         import torch
 
         self.module, self.recipe, self.start = module, recipe, start
-        self.whole = not packs_agree(Parts(module.get_base_model()))
+        self.parts = parts_of(module)
+        self.whole = not packs_agree(self.parts)
+        self.partner: Partner | None = None
         self.masters = Masters.of(module)
         self.optimizer = torch.optim.AdamW([self.masters.vector], lr=recipe.learning_rate, weight_decay=0.0)
         self.dice = random.Random(seed)
@@ -343,24 +223,64 @@ class _Run:
         share = (done + 1) / warm if done < warm else (steps - done) / max(1, steps - warm)
         return self.recipe.learning_rate * share
 
+    def pair_with(self, partner: Partner | None) -> None:
+        """Waits until the other process has loaded; without it where it could not, or where rows are read one by one."""
+        if partner is not None and partner.ready() and not self.whole:
+            self.partner = partner
+
+    def _shared_out(self, batch: Sequence[Encoded]) -> tuple[list[Pack], list[Pack]]:
+        """The passes of this process, and those of the partner: none where both would read about all of it."""
+        alone = packed(self.parts, batch, self.whole)
+        if self.partner is None or len(batch) == 1:
+            return alone, []
+        mine, theirs = (packed(self.parts, half) for half in halves(batch))
+        longer = max(positions(mine), positions(theirs))
+        return (mine, theirs) if SLOWER * longer < positions(alone) else (alone, [])
+
     def _step(self, batch: Sequence[Encoded], rate: float) -> tuple[float, int]:
         import torch
 
         answers, value = answer_tokens(batch), 0.0
+        mine, theirs = self._shared_out(batch)
         self.masters.vector.grad.zero_()
-        for loss in _losses(self.module, batch, self.whole):
-            value += float(loss.detach())
+        for loss in self._losses(mine, theirs, answers):
+            value += loss
             if not math.isfinite(value):
                 raise Diverged(f"the training loss became {value} at a learning rate of {self.recipe.learning_rate:g}")
-            (loss / answers).backward()
-            self.masters.take_gradients()
         torch.nn.utils.clip_grad_norm_([self.masters.vector], 1.0)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         self.masters.publish()
-        self.trained.add(self.module, batch, self.whole)
+        self.trained.add(batch, [*mine, *theirs])
         return value, answers
+
+    def _losses(self, mine: Sequence[Pack], theirs: Sequence[Pack], answers: int) -> Iterator[float]:
+        """The loss of each pass, its gradients added: those of this process first, then the partner's."""
+        partner = self.partner if theirs else None
+        if partner is None or not self._asked(partner, theirs, answers):
+            yield from self._own_losses([*mine, *theirs], answers)
+            return
+        with partner.threads_shared():
+            yield from self._own_losses(mine, answers)
+        try:
+            yield from partner.losses(self.masters)
+        except (EOFError, OSError):
+            self.partner = None
+            yield from self._own_losses(theirs, answers)
+
+    def _asked(self, partner: Partner, passes: Sequence[Pack], answers: int) -> bool:
+        try:
+            partner.ask(passes, answers, self.masters)
+        except OSError:
+            self.partner = None
+        return self.partner is not None
+
+    def _own_losses(self, passes: Sequence[Pack], answers: int) -> Iterator[float]:
+        for loss in losses(self.module, passes, self.whole):
+            yield float(loss.detach())
+            (loss / answers).backward()
+            self.masters.take_gradients()
 
     def _validated(self, held: Sequence[Encoded]) -> None:
         """Notes the validation loss, and keeps the weights when it is the lowest so far."""
@@ -374,7 +294,7 @@ class _Run:
             for first in range(0, len(ordered), 16):
                 batch = ordered[first : first + 16]
                 loss, answers = answer_loss(self.module, batch, self.whole)
-                self.validated.add(self.module, batch, self.whole)
+                self.validated.add(batch, packed(self.parts, batch, self.whole))
                 total, count = total + float(loss), count + answers
         value = total / count
         if not math.isfinite(value):

@@ -1,7 +1,7 @@
 """Attention by blocks for training: the gradients by hand, and keys that a block cannot see left out.
 
 Automatic differentiation of sliced keys fills a zero tensor of full length for every block and adds them up; here each
-block adds to its own part. In a pack (`finetuning/training.py`) a row sees the shared beginning and itself only, so the
+block adds to its own part. In a pack (`finetuning/packs.py`) a row sees the shared beginning and itself only, so the
 rows between the two are skipped.
 """
 

@@ -1,0 +1,177 @@
+"""Rows to train on as tokens, in batches and in packs that are read in one pass, and the loss on their answers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from strategies.contract import TrainingRow
+from strategies.finetuning.headloss import summed_loss
+from strategies.models.agreement import close
+from strategies.models.batching import common_prefix
+from strategies.models.blockwise import is_blockwise
+from strategies.models.chat import Chat
+from strategies.models.parts import Parts
+
+PACK_TOKENS = 768
+"""Positions of a pass over a pack on a CPU: enough to keep the matrix products busy, few enough for one attention."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of prompt and answer, and where the answer begins."""
+
+    ids: tuple[int, ...]
+    answer_start: int
+    truncated: bool = False
+
+
+def encode(chat: Chat, row: TrainingRow, limit: int) -> Encoded:
+    """The very tokens that answering sees, then the answer and the end of the turn; an over-long prompt loses its head."""
+    prompt, answer = chat.encode(row.prompt), chat.encode_answer(row.answer)
+    cut = len(prompt) + len(answer) > limit
+    answer = answer[: limit - 1]
+    prompt = prompt[-(limit - len(answer)) :]
+    return Encoded(tuple(prompt + answer), len(prompt), cut)
+
+
+Pack = tuple[int, list[Encoded]]
+"""Length of the beginning that the rows share, and the rows of one pass."""
+
+
+def batches(rows: Sequence[Encoded], size: int, dice: random.Random) -> list[list[Encoded]]:
+    """One epoch: shuffled, then sorted by length inside windows of eight batches, so that little is padded."""
+    order = list(rows)
+    dice.shuffle(order)
+    window = size * 8
+    cut: list[list[Encoded]] = []
+    for start in range(0, len(order), window):
+        part = sorted(order[start : start + window], key=lambda row: len(row.ids))
+        cut += [part[first : first + size] for first in range(0, len(part), size)]
+    dice.shuffle(cut)
+    return cut
+
+
+def packs(batch: Sequence[Encoded], tokens: int) -> list[Pack]:
+    """(length of the shared beginning, rows) of the passes that a batch is read in, about `tokens` positions each."""
+    shared = min(common_prefix([row.ids for row in batch]), min(row.answer_start for row in batch) - 1)
+    found: list[Pack] = []
+    room = 0
+    for row in batch:
+        size = len(row.ids) - shared
+        if not found or size > room:
+            found.append((shared, []))
+            room = tokens - shared
+        found[-1][1].append(row)
+        room -= size
+    return [(skip if len(rows) > 1 else 0, rows) for skip, rows in found]
+
+
+def answer_loss(model: Any, batch: Sequence[Encoded], whole: bool = False) -> tuple[Any, int]:
+    """Summed cross-entropy over the answer tokens of a batch, and how many there are.
+
+    The rows of a pack stand in one sequence behind what their prompts begin with, which is read once, and do not see each
+    other. The head runs on the answers' positions only. With `whole` every row is read as the model itself does.
+    """
+    return sum(losses(model, packed(parts_of(model), batch, whole), whole)), answer_tokens(batch)
+
+
+def answer_tokens(batch: Sequence[Encoded]) -> int:
+    """How many tokens the loss falls on."""
+    return sum(len(row.ids) - row.answer_start for row in batch)
+
+
+def parts_of(model: Any) -> Parts:
+    """Those of the model that a peft model wraps, or of the model itself."""
+    return Parts(model.get_base_model() if hasattr(model, "get_base_model") else model)
+
+
+def losses(model: Any, passes: Sequence[Pack], whole: bool) -> Iterator[Any]:
+    """The summed cross-entropy of one pass after the other, so that the states of one need be held at a time."""
+    import torch
+
+    parts = parts_of(model)
+    for shared, rows in passes:
+        if whole:
+            logits, wanted = read_whole(parts, rows[0])
+            targets = torch.tensor(wanted, device=parts.device)
+            yield torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+        else:
+            states, wanted = read_pack(parts, shared, rows)
+            yield summed_loss(parts, states, torch.tensor(wanted, device=parts.device))
+
+
+def packed(parts: Parts, batch: Sequence[Encoded], whole: bool = False) -> list[Pack]:
+    """The passes that a batch is read in: packs, or with `whole` one row each."""
+    if whole:
+        return [(0, [row]) for row in batch]
+    return packs(batch, PACK_TOKENS if parts.device.type == "cpu" else 4 * PACK_TOKENS)
+
+
+def halves(batch: Sequence[Encoded]) -> tuple[list[Encoded], list[Encoded]]:
+    """The rows in two parts with about the same number of tokens."""
+    parts: tuple[list[Encoded], list[Encoded]] = ([], [])
+    for row in sorted(batch, key=lambda row: -len(row.ids)):
+        min(parts, key=lambda part: sum(len(known.ids) for known in part)).append(row)
+    return parts
+
+
+def cached(passes: Sequence[Pack]) -> int:
+    """Tokens of beginnings that were read for another row of the same pass."""
+    return sum((len(rows) - 1) * shared for shared, rows in passes)
+
+
+def positions(passes: Sequence[Pack]) -> int:
+    """Tokens that are read."""
+    return sum(len(row.ids) for _, rows in passes for row in rows) - cached(passes)
+
+
+def read_whole(parts: Parts, row: Encoded) -> tuple[Any, list[int]]:
+    """float32 logits before each answer token of one row, and these tokens."""
+    import torch
+
+    logits = parts.model(input_ids=torch.tensor([row.ids], device=parts.device), use_cache=False).logits[0]
+    return logits[row.answer_start - 1 : -1].float(), list(row.ids[row.answer_start :])
+
+
+def read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> tuple[Any, list[int]]:
+    """Hidden states before each answer token of the rows of a pack, read in one pass, and these tokens."""
+    import torch
+
+    ids, places, owners = list(rows[0].ids[:shared]), list(range(shared)), [-1] * shared
+    starts = [0] * shared
+    asked: list[int] = []
+    wanted: list[int] = []
+    for number, row in enumerate(rows):
+        start = len(ids) - shared
+        asked += range(start + row.answer_start - 1, start + len(row.ids) - 1)
+        wanted += row.ids[row.answer_start :]
+        starts += [len(ids)] * (len(row.ids) - shared)
+        ids += row.ids[shared:]
+        places += range(shared, len(row.ids))
+        owners += [number] * (len(row.ids) - shared)
+    device = parts.device
+    owner, place = torch.tensor(owners, device=device), torch.tensor([places], device=device)
+    sees = ((owner[None, :] == owner[:, None]) | (owner[None, :] < 0)).tril()[None]
+    mask = parts.attention.mask(sees, place, place, parts.model.dtype)
+    given = {"input_ids": torch.tensor([ids], device=device), "position_ids": place, "attention_mask": mask}
+    if is_blockwise(parts.model):
+        given["pack"] = (shared, starts)
+    hidden = parts.decoder(**given, use_cache=False).last_hidden_state[0]
+    return hidden[torch.tensor(asked, device=device)], wanted
+
+
+def packs_agree(parts: Parts) -> bool:
+    """Whether two short rows in a pack get the logits that the model's own forward pass gives each of them."""
+    import torch
+
+    size = parts.model.config.get_text_config().vocab_size
+    rows = [Encoded(tuple(token % size for token in ids), 3) for ids in ((5, 6, 7, 8, 9), (5, 6, 8, 7))]
+    with torch.no_grad():
+        own = torch.cat([read_whole(parts, row)[0] for row in rows])
+        try:
+            return parts.attention.known and close(parts.logits(read_pack(parts, 2, rows)[0]), own, parts.model.dtype)
+        except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError):
+            return False
