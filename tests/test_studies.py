@@ -25,7 +25,7 @@ from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
 from benchmarks.studies.bakeoff_rows import BakeOff, opened, session_of
 from benchmarks.studies.bakeoff_table import BEGIN, END, document, filled, of_story, pages, paid_off, summary
-from benchmarks.studies.bakeoffs import export, read_made
+from benchmarks.studies.bakeoffs import MOST_BYTES, export, read_made
 from benchmarks.studies.bakeoffs import run as bake
 from benchmarks.studies.others import Watch
 from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting
@@ -321,7 +321,7 @@ def test_the_committed_tables_are_what_the_committed_rows_say(committed: dict[st
 
 def test_committed_rows_are_small() -> None:
     sizes = {file.name: file.stat().st_size for file in ROWS.glob("*.gz")}
-    assert {name: size for name, size in sizes.items() if size > 300_000} == {}
+    assert {name: size for name, size in sizes.items() if size > MOST_BYTES} == {}
 
 
 def test_whether_fine_tuning_paid_is_said_of_every_task_by_its_interval(committed: dict[str, BakeOff]) -> None:
