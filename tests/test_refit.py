@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from strategies.approaches.lora import Lora
-from strategies.contract import Case, Recipe, Task
+from strategies.contract import Case, Recipe, Task, Training
 from strategies.finetuning.race import Entry, Finish, Tuning, row_tokens
 from strategies.finetuning.tuned import APART, LEAST_APART, REFIT, RefitPlan, kept_apart
 from strategies.models.local import LocalModel
@@ -84,15 +84,38 @@ def test_groups_are_kept_apart_whole_and_few_examples_not_at_all() -> None:
     assert kept_apart(cases(600), 0) == kept_apart(cases(600)[::-1], 0) != kept_apart(cases(600), 1)
 
 
+def stopped(best: int, tried: int) -> Training:
+    losses = tuple(1.0 / (1 + epoch) for epoch in range(tried))
+    return Training(folder=Path("f"), losses=losses, validation_losses=(), best_epoch=best, truncated_rows=0, usage=())
+
+
+def test_what_was_stopped_early_is_made_again_with_as_many_epochs_where_that_is_paid_for() -> None:
+    """Its learning rate was that of the beginning. Stopped late it had nearly fallen to zero."""
+    apart = tuple(cases(10))
+    plan = RefitPlan(recipe=Recipe(epochs=4), apart=apart, saturated=True, paid=4)
+    again = plan.settled(stopped(best=1, tried=2))
+    assert (again.recipe.epochs, again.apart, again.saturated) == (1, (), True)
+    assert plan.settled(stopped(best=2, tried=3)) is plan, "five epochs in all are more than four"
+    assert replace(plan, paid=5).settled(stopped(best=2, tried=3)).recipe.epochs == 2
+    rich = replace(plan, paid=50)
+    assert rich.settled(stopped(best=4, tried=4)) is rich, "nothing stopped it"
+    alone = replace(plan, apart=(), paid=50)
+    assert alone.settled(stopped(best=2, tried=2)) is alone
+
+
 def test_it_stops_by_itself_and_so_does_the_one_with_another_seed(model: LocalModel, tmp_path: Path) -> None:
     task = tiny.benchmark("qa", examples=EXAMPLES).task
     bench = tiny.Bench(folder=tmp_path / "fit", language=model, tuning_tokens=FEW)
     fitted = Lora().fit(task, bench)
     told = fitted.describe()
-    assert told["kept_apart"] > 0
+    tried = [usage for usage in bench.spent if usage.step == "training"]
     assert 1 <= told["best_epoch"] <= len(told["training_losses"]) <= told["recipe"]["epochs"]
     folder = tmp_path / "saved"
     fitted.save(folder)
     other = tiny.Bench(folder=tmp_path / "other", language=model, seed=7)
     Lora().again(folder, task, other)
-    assert [usage.step for usage in other.spent] == ["training", "search"], "it validated"
+    validates = ["search"] if told["kept_apart"] else []
+    assert [usage.step for usage in other.spent] == ["training", *validates]
+    if not told["kept_apart"]:  # It was settled: as many epochs once more, on all examples.
+        assert told["best_epoch"] == told["recipe"]["epochs"] < 4
+        assert other.spent[0].answer_tokens == tried[-1].answer_tokens

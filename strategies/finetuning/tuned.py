@@ -31,6 +31,8 @@ class RefitPlan:
     apart: tuple[Case, ...]
     saturated: bool
     """Neither the search nor the budget leaves anything open. Where examples are kept apart, they still may say so."""
+    paid: int
+    """Epochs that its budget pays for, about: those that are tried and those that are made for good."""
 
     @classmethod
     def of(cls, finish: Finish, kitchen: Kitchen) -> RefitPlan:
@@ -43,7 +45,15 @@ class RefitPlan:
         epochs = max(1, min(wanted, affordable))
         apart = kept_apart(examples, kitchen.bench.seed) if finish.entry.cut_off and epochs > 1 else ()
         saturated = not finish.narrow and epochs == wanted and (bool(apart) or wanted < recipe.epochs)
-        return cls(replace(recipe, epochs=epochs), apart, saturated)
+        return cls(replace(recipe, epochs=epochs), apart, saturated, affordable)
+
+    def settled(self, training: Training) -> RefitPlan:
+        """As many epochs as turned out to be enough, on all examples: when a training is stopped early its learning rate has
+        hardly fallen, and what it learnt has not settled. The same plan where that was not so or would cost too much."""
+        enough, tried = training.best_epoch, len(training.losses)
+        if not self.apart or enough == self.recipe.epochs or tried + enough > self.paid:
+            return self
+        return replace(self, recipe=replace(self.recipe, epochs=enough), apart=())
 
 
 def kept_apart(examples: Sequence[Case], seed: int) -> tuple[Case, ...]:
@@ -71,6 +81,9 @@ def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipel
     training = _trained(plain, bench, again.recipe, again.apart)
     if training.best_epoch == 0:
         raise DeadAdapter("no epoch of the refit lowered the loss on the examples that were kept apart")
+    planned, again = again, again.settled(training)
+    if again is not planned:
+        training = _trained(plain, bench, again.recipe, ())
     pipeline = kitchen.finish(finish.tuning.setup, evidence_of(finish.entry.notes or []), training.folder)
     effect = prove(plain, pipeline)
     if len(training.losses) > 1 and not training.losses[-1] < training.losses[0]:
