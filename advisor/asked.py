@@ -24,23 +24,25 @@ ALL_REBUILDS = 3
 
 def further_of(wishes: Wishes, benchmark: Benchmark) -> Further:
     """What is measured beside the core. Raises `BadInput` for what this task or no task has."""
+    from benchmarks.added import adds_labels
     from benchmarks.changed import asks_for_facts
 
     if wishes.probes not in PROBES:
         raise BadInput(f"probes is {wishes.probes!r}; it is one of {', '.join(PROBES)}.")
     if wishes.rebuilds < 0 or wishes.rebuilds == 1:
         raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
-    facts, everything = asks_for_facts(benchmark), wishes.probes == "all"
-    if wishes.changed and not facts:
+    changes, everything = asks_for_facts(benchmark) or adds_labels(benchmark), wishes.probes == "all"
+    if wishes.changed and not changes:
         raise BadInput(
-            "--changed asks what follows when facts in the documents change, which takes questions over documents that name "
-            "the document of their answer (document_ids). Leave it out."
+            "--changed asks what follows when facts in the documents change or labels are added. The first takes questions "
+            "over documents that name the document of their answer (document_ids), the second three labels or more, a third "
+            "of which stand in ten held-out cases. Leave it out."
         )
     return Further(
         curve=wishes.curve,
         planted=wishes.planted or everything,
         rebuilds=wishes.rebuilds or (ALL_REBUILDS if everything else 0),
-        changed=wishes.changed or (everything and facts),
+        changed=wishes.changed or (everything and changes),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from advisor.added_labels import added_table
 from advisor.drawn import Table
 from advisor.material import Material
 from advisor.wording import NONE, counted, duration, listed, start
@@ -13,7 +14,10 @@ from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
 
 
 def changed_table(material: Material) -> Table:
-    """No rows where it was not asked for, and only a note where no fact could be changed."""
+    """No rows where it was not asked for, and only a note where no fact could be changed; of labels that were added where
+    the task has labels."""
+    if of_labels := added_table(material):
+        return of_labels
     found = _found(material)
     rows = tuple(_row(material.evaluations[name], each) for name, each in found.items() if each.cases)
     columns = ("approach", "questions", "answered before", "new answer", "95 % interval", "old answer", "neither")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from advisor.a_month import a_month
+from advisor.added_labels import the_day_labels_are_added
 from advisor.changed_facts import changed_table, the_day_it_changes
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
@@ -74,6 +75,7 @@ def tell(
             *worth_of_the_prompt(material),
             *tuned_or_prompted(material),
             *the_day_it_changes(material),
+            *the_day_labels_are_added(material),
             *predicted(material),
         ),
         a_month=a_month(material),
@@ -205,6 +207,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "passes": list(evaluation.passes),
         "rebuilds": _rebuilds(evaluation.rebuilds),
         "changed": None if (facts := evaluation.changed) is None else vars(facts) | {},
+        "added": None if (more := evaluation.added) is None else vars(more) | {},
         "retrieval": _retrieval(evaluation),
         "leaks": None if (leaks := evaluation.leaks) is None else vars(leaks) | {},
         "coverage": None if (known := evaluation.coverage) is None else vars(known) | {},

@@ -65,7 +65,7 @@ def edits(benchmark: Benchmark, seed: int) -> list[Edit]:
     """The facts that are changed, the same for every approach. Two questions for one fact share its new value."""
     task, made = benchmark.task, list[Edit]()
     documents = {document.id: document for document in task.documents}
-    for case in _asked(benchmark, seed):
+    for case in asked_first(benchmark, seed):
         if len(made) == CASES:
             break
         if (found := _place(case, documents)) is None:
@@ -104,7 +104,7 @@ def stands(value: str, text: str) -> bool:
 # ---------------------------------------------------------------- what can be changed with certainty
 
 
-def _asked(benchmark: Benchmark, seed: int) -> Iterator[Case]:
+def asked_first(benchmark: Benchmark, seed: int) -> Iterator[Case]:
     """The cases of the checks first; further ones where all are asked."""
     first = probe_cases(benchmark, seed)
     yield from first

@@ -173,6 +173,27 @@ class Changed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Added:
+    """Counts of what was right once there were labels that the approach was built without (`benchmarks/added.py`)."""
+
+    labels: tuple[str, ...]
+    examples: int
+    """That these labels came with."""
+    cases: int
+    """Of the new labels; of these `at_once` right without being fitted again, and `refitted` after that."""
+    takes: bool
+    """Whether it can be given labels without being fitted again."""
+    at_once: int
+    refitted: int
+    others: int
+    """Cases of the other labels; right `before` the new ones were handed over, and `after`."""
+    before: int
+    after: int
+    seconds: float | None
+    """What building it again took, nothing being chosen anew; None: nothing in it is built from examples."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rebuilds:
     """Answers of an approach that was fitted several times, on other examples and seeds (`benchmarks/rebuilds.py`)."""
 

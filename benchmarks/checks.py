@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import changed, consistency
-from benchmarks.contract import Candidate
+from benchmarks import added, changed, consistency
+from benchmarks.contract import Candidate, Row
 from benchmarks.curve import sampled
 from benchmarks.forgetting import general_texts
 from benchmarks.models import NotRemembering
@@ -18,7 +18,7 @@ from benchmarks.planted import CASES as PLANTED_CASES
 from benchmarks.planted import PLACES, PoisonedIndex, sentence
 from benchmarks.rebuilds import resampled
 from benchmarks.store import Finished
-from strategies.contract import Case, Diverged, Evidence, Query, Usage
+from strategies.contract import Case, Diverged, Evidence, Fitted, Query, Usage
 from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.search import total
 
@@ -167,6 +167,40 @@ def _changed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return worker.done(unit, candidate, rows, note)
 
 
+def _added(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """Built without some labels, asked, given them and their examples, and asked again. What is trained is not kept."""
+    from strategies.extending import extended, narrowed
+
+    benchmark, seed, scratch = worker.benchmark, worker.options.seed, worker.scratch(unit)
+    task, new = benchmark.task, added.new_labels(benchmark, seed)
+    fewer, asked = added.without(task, new, seed), added.Asked.of(benchmark, new, seed)
+    bench = replace(worker.bench(candidate, seed), folder=scratch)
+    note: dict[str, Any] = {"labels": new, "examples": len(task.examples) - len(fewer.examples)}
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        start = time.perf_counter()
+        built = candidate.strategy.rebuilt(worker.fit_folder(candidate), fewer, bench)
+        note["seconds"] = time.perf_counter() - start if built is not None else None
+        before = narrowed(built or worker.fitted(candidate), task.labels, fewer)
+        after = extended(before, task)
+        known = asked.others if after else asked.all
+        rows = _answers(worker, candidate, (before, "before"), known)
+        rows += _answers(worker, candidate, (after, "after"), asked.all) if after else []
+        note |= {"asked": asked.keys, "takes": after is not None}
+    except Diverged as error:
+        rows, note = [], {"problem": str(error)}  # What could not be built without them is not told of.
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    done = worker.done(unit, candidate, rows, note)
+    return replace(done, usage=(*total(bench.spent), *done.usage))
+
+
+def _answers(worker: Worker, candidate: Candidate, of: tuple[Fitted, str], cases: Sequence[Case]) -> list[Row]:
+    fitted, when = of
+    outcomes = worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
+    return [worker.row(candidate, ("added", when), case, found) for case, found in zip(cases, outcomes, strict=True)]
+
+
 def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Wall-clock seconds of single warm requests; for recorded answers what the file says."""
     fitted = worker.fitted(candidate)
@@ -228,6 +262,7 @@ CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
     "planted": _planted,
     "rebuild": _rebuild,
     "changed": _changed,
+    "added": _added,
     "latency": _latency,
     "oracle": _oracle,
     "forgetting": _forgetting,

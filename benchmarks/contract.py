@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from benchmarks.checked import (
+    Added,
     Agreement,
     Changed,
     Coverage,
@@ -255,6 +256,7 @@ class Evaluation:
     planted: tuple[Planted, ...] = ()
     rebuilds: Rebuilds | None = None
     changed: Changed | None = None
+    added: Added | None = None
     """Like `planted` and `rebuilds` empty where nobody asked for it."""
     coverage: Coverage | None = None
     """None where the answers do not say how sure they are."""

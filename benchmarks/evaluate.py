@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import consistency
+from benchmarks.added import added
 from benchmarks.changed import changed
 from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks, RetrievalQuality
 from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
@@ -97,6 +98,7 @@ def evaluate(
         planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
         rebuilds=rebuilds(list(store.rows(candidate.name, "rebuild")), store.done("rebuild").get(candidate.name, 0)),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
+        added=added(notes.get("added", {}), rows, list(store.rows(candidate.name, "added"))),
         coverage=coverage(benchmark, ordered),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
         forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.added import adds_labels
 from benchmarks.changed import CASES, asks_for_facts
 from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
@@ -191,6 +192,9 @@ def _tokens(
     answers += CASES if further.changed and reads else 0
     trained = Trains in candidate.strategy.needs
     refits = 0.0
+    if further.changed and adds_labels(benchmark):
+        answers += 3 * PROBE_CASES
+        refits += 1.0 if trained else 0.0
     if further.curve and candidate.strategy.family != "prompting":
         answers += DRAWS * len(sizes(len(task.examples))) * PROBE_CASES
         refits += DRAWS * sum(min(2.0, part**0.5) / part for part in PARTS) if trained else 0

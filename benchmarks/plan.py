@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from benchmarks.added import adds_labels
 from benchmarks.changed import asks_for_facts
 from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
@@ -33,6 +34,7 @@ KINDS = (
     "planted",
     "rebuild",
     "changed",
+    "added",
 )
 
 
@@ -69,7 +71,7 @@ class Further:
     rebuilds: int = 0
     """How often everything is fitted again, on other examples and with other seeds."""
     changed: bool = False
-    """What is answered when facts in the documents are others."""
+    """What is answered when facts in the documents are others, or labels are added."""
 
 
 def candidates(strategies: Sequence[Strategy], models: Sequence[str]) -> list[Candidate]:
@@ -150,8 +152,19 @@ def further_units(
         *(curve_units(benchmark, candidate, options, salt) if further.curve else ()),
         *(planted_units(benchmark, candidate, options, salt) if further.planted else ()),
         *rebuild_units(benchmark, candidate, options, salt, further.rebuilds),
-        *([_unit(candidate, options, salt, ("changed", 0))] if further.changed and asks_for_facts(benchmark) else ()),
+        *(change_units(benchmark, candidate, options, salt) if further.changed else ()),
     ]
+
+
+def change_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:
+    """Facts in the documents that are others, and labels that are added: whichever the task has.
+
+    No labels where nobody here can build the approach without them: answers from a file, and what a teacher taught.
+    """
+    kinds = ["changed"] if asks_for_facts(benchmark) else []
+    if adds_labels(benchmark) and candidate.strategy.family != "recorded" and not is_taught(candidate):
+        kinds.append("added")
+    return [_unit(candidate, options, salt, (kind, 0)) for kind in kinds]
 
 
 def curve_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:

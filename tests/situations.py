@@ -12,7 +12,7 @@ import numpy as np
 from advisor.contract import Story, Verdict
 from advisor.drawn import Forest, LineChart, Table, WinnerMap
 from advisor.story import Extras
-from benchmarks.checked import Agreement, Changed, Curve, CurvePoint, Forgetting, Rebuilds
+from benchmarks.checked import Added, Agreement, Changed, Curve, CurvePoint, Forgetting, Rebuilds
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
 from benchmarks.mistakes import Mistake, Mistakes
 from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
@@ -460,6 +460,39 @@ def facts_in_the_documents_change() -> Bakeoff:
             for name, (scores, changed) in found.items()
         ),
         benchmark=benchmark_of(task=task_of(kind="qa", documents=("The return window is 28 days.",))),
+    )
+
+
+def given_labels(at_once: int | None, refitted: int, seconds: float | None) -> Added:
+    """None: it cannot be given labels."""
+    return Added(
+        labels=("invoice copy", "late delivery"),
+        examples=24,
+        cases=36,
+        takes=at_once is not None,
+        at_once=at_once or 0,
+        refitted=refitted,
+        others=100,
+        before=78,
+        after=78 if at_once is None else 74,
+        seconds=seconds,
+    )
+
+
+@situation
+def labels_are_added() -> Bakeoff:
+    found = {
+        "majority": (scores_of(30, 300), given_labels(None, 0, None)),
+        "linear head": (scores_of(231, 300, 5), given_labels(None, 28, 0.6)),
+        "retrieval": (scores_of(240, 300, 3), given_labels(27, 29, 0.2)),
+        "lora": (scores_of(249, 300, 9), given_labels(4, 31, 312.0)),
+    }
+    return Bakeoff(
+        evaluations=tuple(
+            dataclasses.replace(evaluation_of(name, scores, fitting=[spent("training", 900)]), added=added)
+            for name, (scores, added) in found.items()
+        ),
+        benchmark=benchmark_of(),
     )
 
 

@@ -275,7 +275,7 @@ def test_where_nothing_can_be_changed_it_says_so_and_an_old_run_says_nothing() -
     assert all(row["changed"] is None for row in old.facts["candidates"])
 
 
-def test_a_task_without_documents_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    done = call(capsys, "run", "support-intents", "--changed", "--dry-run")
+def test_a_task_without_documents_and_labels_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    done = call(capsys, "run", "order-extract", "--changed", "--dry-run")
     assert done.code == 2
     assert "takes questions over documents that name the document of their answer" in done.err

@@ -37,6 +37,7 @@ _WORK = {
     "planted": "planted instructions",
     "rebuild": "rebuilding",
     "changed": "changed facts",
+    "added": "added labels",
 }
 """Kind of a unit of work -> what is said of it."""
 

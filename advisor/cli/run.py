@@ -99,7 +99,7 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 @click.option(
     "--changed",
     is_flag=True,
-    help="Change facts in the documents and count who gives the new ones without being fitted again; also of a finished run.",
+    help="Change facts in the documents, or add labels, and count who follows without being fitted again; also of a finished run.",
 )
 @click.option(
     "--stop-when-decided",
@@ -125,7 +125,7 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
     default="core",
     show_default=True,
     help="What is measured beside right and wrong: core (consistency, waiting times, what tuning made worse), none, or all, "
-    "which adds --planted, --changed where documents hold facts, and three --rebuilds.",
+    "which adds --planted, three --rebuilds, and --changed where documents hold facts or there are labels.",
 )
 @click.option(
     "--cases",

@@ -1,0 +1,65 @@
+"""What a fitted approach does with labels and examples that it was not fitted with: nothing here is fitted again.
+
+What is looked up and what is listed can be handed over at any time; what stands in weights cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from strategies.answers import Prior
+from strategies.approaches.copy_nearest import Copying
+from strategies.contract import Case, Fitted, Task
+from strategies.pipeline import Pipeline, Setup
+from strategies.retrieval.neighbours import Neighbours
+from strategies.sources import Sources
+
+
+def narrowed(fitted: Fitted, labels: Sequence[str], fewer: Task) -> Fitted:
+    """The artifact, of a task with these labels, as if it had never known more than the labels and examples of `fewer`.
+
+    An approach whose weights know them has to be built without them first (`Strategy.rebuilt`).
+    """
+    if not isinstance(fitted, Pipeline):
+        return fitted
+    kept = tuple(fewer.labels)
+    prior = fitted.prior
+    if prior is not None:
+        known = dict(zip(labels, prior.values, strict=True))
+        prior = replace(prior, values=tuple(known[label] for label in kept))
+    had = {case.id for case in fewer.examples}
+    cases = tuple(case for case in fitted.sources.cases if case.id in had)
+    return _given(fitted, kept, cases, prior)
+
+
+def extended(fitted: Fitted, task: Task) -> Fitted | None:
+    """The artifact with the labels and examples of `task` to choose among and to look up; demonstrations that all requests
+    share stay as they are. None where it cannot be given any without being fitted again."""
+    if isinstance(fitted, Copying):
+        return Copying(Neighbours(task.examples, fitted.embedder), fitted.embedder)
+    if not isinstance(fitted, Pipeline):
+        return None
+    prior = fitted.prior
+    if (
+        prior is not None
+    ):  # Nothing is known of the new ones yet: they are expected as often as the others are on average.
+        known = dict(zip(fitted.task.labels, prior.values, strict=True))
+        usual = fmean(known.values())
+        prior = Prior(values=tuple(known.get(label, usual) for label in task.labels), strength=prior.strength)
+    fixed = replace(fitted, setup=_fixed(fitted))
+    return _given(fixed, task.labels, task.examples, prior)
+
+
+def _given(fitted: Pipeline, labels: Sequence[str], cases: Sequence[Case], prior: Prior | None) -> Pipeline:
+    sources = Sources(tuple(cases), fitted.sources.embedder, fitted.sources.index)
+    return replace(fitted, task=replace(fitted.task, labels=tuple(labels)), sources=sources, prior=prior)
+
+
+def _fixed(fitted: Pipeline) -> Setup:
+    """The setup with its shared demonstrations by name, so that further examples do not change them."""
+    setup = fitted.setup
+    if not setup.shots or setup.picks == "nearest":
+        return setup
+    return replace(setup, shown=fitted.fixed_ids, shots=len(fitted.fixed_ids))
