@@ -286,7 +286,7 @@ class Story:
     rebuilds: Table
     """How much moves when everything is built again; no rows where nobody asked."""
     changed: Table
-    """What is answered when facts in the documents change; no rows where nobody asked."""
+    """What is answered when facts in the documents change, or labels are added; no rows where nobody asked."""
     coverage: Table
     """How right the surest answers of each approach are; no rows where none says how sure it is."""
     handover: Table
@@ -299,6 +299,8 @@ class Story:
     """How often planted instructions are followed; no rows where nobody asked."""
     forgetting: Table
     """What tuning gained and what it cost elsewhere; no rows where nothing was tuned."""
+    by_heart: Table
+    """What tuned models know without documents; no rows where nothing was tuned for questions over documents."""
     differences: Table
     tuning: Table
     data: tuple[str, ...]

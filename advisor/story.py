@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from advisor.a_month import a_month
 from advisor.added_labels import the_day_labels_are_added
+from advisor.by_heart import by_heart_table
 from advisor.changed_facts import changed_table, the_day_it_changes
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
@@ -100,6 +102,7 @@ def tell(
         grounding=grounding_table(material),
         planted=planted_table(material),
         forgetting=forgetting_table(material),
+        by_heart=by_heart_table(material),
         differences=differences_table(material),
         tuning=tuning_table(material),
         data=data(material),
@@ -214,6 +217,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "handover": None if (part := evaluation.handover) is None else vars(part) | {},
         "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},
         "planted": [vars(each) | {} for each in evaluation.planted],
+        "by_heart": None if evaluation.by_heart is None else asdict(evaluation.by_heart),
         "forgetting": None if (lost := evaluation.forgetting) is None else vars(lost) | {},
         "chosen": dict(evaluation.chosen),
         "selection_score": evaluation.selection_score,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from advisor.alike import told_apart
+from advisor.by_heart import what_it_knows
 from advisor.economics import saving
 from advisor.forgotten import what_it_forgot
 from advisor.gap import short_of_the_target
@@ -239,6 +240,7 @@ def risks(material: Material) -> tuple[str, ...]:
         family = material.evaluations[named].family
         found.extend([_FAMILY_RISKS[family]] if family in _FAMILY_RISKS else [])
         found.extend(what_it_forgot(material.evaluations[named]) if family in TUNED else [])
+        found.extend(what_it_knows(material.evaluations[named]))
         found.extend(without_the_leaks(material.evaluations[named]))
         found.extend(what_it_invents(material.evaluations[named]))
         found.extend(who_else_speaks(material.evaluations[named]))

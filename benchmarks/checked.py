@@ -173,6 +173,26 @@ class Changed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Counted:
+    """How many cases, and how many of them were right."""
+
+    cases: int
+    right: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByHeart:
+    """What a tuned model answered with no document before it (`benchmarks/by_heart.py`)."""
+
+    taught: Counted
+    """Questions of its training, word for word."""
+    rephrased: Counted
+    """Held-out questions for a fact that its training told."""
+    untold: Counted
+    """Held-out questions for other facts."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Added:
     """Counts of what was right once there were labels that the approach was built without (`benchmarks/added.py`)."""
 

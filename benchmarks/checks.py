@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import added, changed, consistency
+from benchmarks.by_heart import Questions
 from benchmarks.contract import Candidate, Row
 from benchmarks.curve import sampled
 from benchmarks.forgetting import general_texts
@@ -253,6 +254,26 @@ def _forgetting(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(worker.done(unit, candidate, (), {"drifts": found}), usage=(used,))
 
 
+def _by_heart(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """Questions with no document before them, of the training and others; nothing where no adapter is in effect."""
+    from strategies.pipeline import Pipeline
+
+    fitted, benchmark = worker.fitted(candidate), worker.benchmark
+    if not isinstance(fitted, Pipeline) or fitted.adapter is None:
+        return worker.done(unit, candidate, ())
+    closed = replace(fitted, setup=replace(fitted.setup, passages=0, grounded=False, reading=None))
+    asked = Questions.of(benchmark, worker.options.seed)
+    outcomes = worker.ask(closed, [case.input for case in (*asked.taught, *asked.heldout)], worker.sampling(0))
+    taught = [benchmark.task.score(case, found) for case, found in zip(asked.taught, outcomes, strict=False)]
+    named = ["rephrased"] * len(asked.rephrased) + ["untold"] * len(asked.untold)
+    rows = [
+        worker.row(candidate, ("by heart", name), case, found)
+        for name, case, found in zip(named, asked.heldout, outcomes[len(taught) :], strict=True)
+    ]
+    spent = [usage for outcome in outcomes for usage in outcome.usage]
+    return replace(worker.done(unit, candidate, rows, {"taught": taught}), usage=total(spent))
+
+
 CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
     "edit": _edit,
     "repeat": _repeat,
@@ -266,6 +287,7 @@ CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
     "latency": _latency,
     "oracle": _oracle,
     "forgetting": _forgetting,
+    "by heart": _by_heart,
 }
 """Kind of unit -> how it is performed."""
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from benchmarks.checked import (
     Added,
     Agreement,
+    ByHeart,
     Changed,
     Coverage,
     Curve,
@@ -257,6 +258,7 @@ class Evaluation:
     rebuilds: Rebuilds | None = None
     changed: Changed | None = None
     added: Added | None = None
+    by_heart: ByHeart | None = None
     """Like `planted` and `rebuilds` empty where nobody asked for it."""
     coverage: Coverage | None = None
     """None where the answers do not say how sure they are."""

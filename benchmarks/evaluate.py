@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks import consistency
 from benchmarks.added import added
+from benchmarks.by_heart import by_heart
 from benchmarks.changed import changed
 from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks, RetrievalQuality
 from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
@@ -99,6 +100,7 @@ def evaluate(
         rebuilds=rebuilds(list(store.rows(candidate.name, "rebuild")), store.done("rebuild").get(candidate.name, 0)),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
         added=added(notes.get("added", {}), rows, list(store.rows(candidate.name, "added"))),
+        by_heart=by_heart(notes.get("by heart", {}), list(store.rows(candidate.name, "by heart"))),
         coverage=coverage(benchmark, ordered),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
         forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),

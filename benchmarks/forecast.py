@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.added import adds_labels
+from benchmarks.by_heart import CASES as BY_HEART
 from benchmarks.changed import CASES, asks_for_facts
 from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
@@ -191,6 +192,7 @@ def _tokens(
     reads = candidate.strategy.family in ("retrieval", "combined") and asks_for_facts(benchmark)
     answers += CASES if further.changed and reads else 0
     trained = Trains in candidate.strategy.needs
+    answers += 3 * BY_HEART if trained and options.probes and asks_for_facts(benchmark) else 0
     refits = 0.0
     if further.changed and adds_labels(benchmark):
         answers += 3 * PROBE_CASES

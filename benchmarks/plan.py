@@ -30,6 +30,7 @@ KINDS = (
     "seed",
     "oracle",
     "forgetting",
+    "by heart",
     "curve",
     "planted",
     "rebuild",
@@ -135,6 +136,7 @@ def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: st
         kinds.append(("oracle", 0))
     if options.probes and Trains in candidate.strategy.needs:
         kinds.append(("forgetting", 0))
+        kinds += [("by heart", 0)] if asks_for_facts(benchmark) else []
     return [_unit(candidate, options, salt, kind) for kind in kinds]
 
 

@@ -13,12 +13,25 @@ from benchmarks.mistakes import Answers
 from benchmarks.store import Store
 from strategies.contract import Prediction
 
-PURPOSES = ("heldout", "edit", "repeat", "format", "seed", "oracle", "curve", "planted", "rebuild", "changed", "added")
+PURPOSES = (
+    "heldout",
+    "edit",
+    "repeat",
+    "format",
+    "seed",
+    "oracle",
+    "curve",
+    "planted",
+    "rebuild",
+    "changed",
+    "added",
+    "by heart",
+)
 
 
 def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:
     """One evaluation for each candidate that the run planned, in its order, and for those made of their rows."""
-    kinds = {kind: store.notes(kind) for kind in ("fit", "latency", "forgetting", "changed", "added")}
+    kinds = {kind: store.notes(kind) for kind in ("fit", "latency", "forgetting", "by heart", "changed", "added")}
     found, library = [], Library.of(benchmark.task)
     for row in [*candidates, *(store.meta(DERIVED) or ())]:
         notes = {kind: notes[row["name"]] for kind, notes in kinds.items() if row["name"] in notes}

@@ -12,7 +12,7 @@ import numpy as np
 from advisor.contract import Story, Verdict
 from advisor.drawn import Forest, LineChart, Table, WinnerMap
 from advisor.story import Extras
-from benchmarks.checked import Added, Agreement, Changed, Curve, CurvePoint, Forgetting, Rebuilds
+from benchmarks.checked import Added, Agreement, ByHeart, Changed, Counted, Curve, CurvePoint, Forgetting, Rebuilds
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
 from benchmarks.mistakes import Mistake, Mistakes
 from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
@@ -463,6 +463,18 @@ def facts_in_the_documents_change() -> Bakeoff:
     )
 
 
+@situation
+def a_tuned_model_knows_its_training_by_heart() -> Bakeoff:
+    knows = ByHeart(
+        taught=Counted(cases=50, right=41), rephrased=Counted(cases=38, right=9), untold=Counted(cases=50, right=1)
+    )
+    tuned = dataclasses.replace(evaluation_of("lora", scores_of(270, 300, 9)), by_heart=knows)
+    return Bakeoff(
+        evaluations=(evaluation_of("majority", scores_of(30, 300)), tuned),
+        benchmark=benchmark_of(task=task_of(kind="qa", documents=("The return window is 28 days.",))),
+    )
+
+
 def given_labels(at_once: int | None, refitted: int, seconds: float | None) -> Added:
     """None: it cannot be given labels."""
     return Added(
@@ -628,7 +640,11 @@ def as_text(told: Verdict) -> str:
             story.costs,
             story.consistency,
             *(each for each in (story.rebuilds, story.changed, story.handover, story.grounding) if each.rows),
-            *(each for each in (story.coverage, story.leaks, story.planted, story.forgetting) if each.rows),
+            *(
+                each
+                for each in (story.coverage, story.leaks, story.planted, story.forgetting, story.by_heart)
+                if each.rows
+            ),
             story.differences,
             story.tuning,
         ),

@@ -73,6 +73,7 @@ def rich_story() -> Story:
         grounding=_grounding(),
         planted=_planted(),
         forgetting=_forgetting(),
+        by_heart=_by_heart(),
         differences=_differences(),
         tuning=_tuning(),
         data=(
@@ -359,6 +360,16 @@ def _planted() -> Table:
     )
 
 
+def _by_heart() -> Table:
+    return Table(
+        title="What tuned models know without documents",
+        columns=("approach", "taught, word for word", "taught, in other words", "never taught"),
+        rows=(("lora", "41 of 50 (69-91 %)", "9 of 38 (11-40 %)", "1 of 50 (0-11 %)"),),
+        note="Right answers when no document is shown, with 95 % intervals.",
+        numeric=(1, 2, 3),
+    )
+
+
 def _forgetting() -> Table:
     return Table(
         title="What tuning gained, and what it cost elsewhere",
@@ -552,6 +563,7 @@ def empty_story() -> Story:
         grounding=nothing,
         planted=nothing,
         forgetting=nothing,
+        by_heart=nothing,
         differences=nothing,
         tuning=nothing,
         data=(),

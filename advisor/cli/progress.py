@@ -33,6 +33,7 @@ _WORK = {
     "seed": "second seed",
     "oracle": "gold documents",
     "forgetting": "general text",
+    "by heart": "facts without documents",
     "curve": "fewer examples",
     "planted": "planted instructions",
     "rebuild": "rebuilding",

@@ -99,7 +99,8 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 @click.option(
     "--changed",
     is_flag=True,
-    help="Change facts in the documents, or add labels, and count who follows without being fitted again; also of a finished run.",
+    help="Change facts in the documents, or add labels, and count who follows without being fitted again; also of a finished "
+    "run.",
 )
 @click.option(
     "--stop-when-decided",

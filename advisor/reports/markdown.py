@@ -78,6 +78,7 @@ def _parts(story: Story) -> Iterator[str]:
         story.grounding,
         story.planted,
         story.forgetting,
+        story.by_heart,
         story.differences,
         story.tuning,
     ):

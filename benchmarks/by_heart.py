@@ -1,0 +1,79 @@
+"""Facts in weights: what a tuned model answers with no document before it, by whether training told it the fact.
+
+Questions that it was trained on are asked again word for word; held-out questions for the same fact, in other words; and
+held-out questions for facts that no example told. The same fact: the same document, and the same answer.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.changed import asked_first, asks_for_facts
+from benchmarks.checked import ByHeart, Counted
+from benchmarks.contract import Benchmark, Row
+from benchmarks.metrics._words import words
+from strategies.contract import Case
+
+CASES = 50
+"""Questions of each of the three kinds, at most."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked with no document at hand."""
+
+    taught: tuple[Case, ...]
+    """Examples, word for word."""
+    rephrased: tuple[Case, ...]
+    """Held-out cases for a fact that an example told."""
+    untold: tuple[Case, ...]
+
+    @classmethod
+    def of(cls, benchmark: Benchmark, seed: int) -> Questions:
+        """The same for every approach; none at all where the questions do not name the documents of their answers."""
+        if not asks_for_facts(benchmark):
+            return cls((), (), ())
+        examples = list(benchmark.task.examples)
+        taught = random.Random(f"by heart {seed}").sample(examples, min(CASES, len(examples)))
+        told = _told(examples)
+        parts: dict[bool, list[Case]] = {True: [], False: []}
+        for case in asked_first(benchmark, seed):
+            if case.document_ids:
+                parts[any(_same(case, fact) for name in case.document_ids for fact in told[name])].append(case)
+        return cls(tuple(taught), tuple(parts[True][:CASES]), tuple(parts[False][:CASES]))
+
+    @property
+    def heldout(self) -> tuple[Case, ...]:
+        return (*self.rephrased, *self.untold)
+
+
+def _told(examples: Sequence[Case]) -> Mapping[str, list[list[str]]]:
+    """Document -> the words of the answers that examples gave from it."""
+    told: dict[str, list[list[str]]] = defaultdict(list)
+    for case in examples:
+        for name in case.document_ids:
+            told[name] += [words(answer) for answer in case.accepted]
+    return told
+
+
+def _same(case: Case, fact: Sequence[str]) -> bool:
+    return any(words(answer) == list(fact) for answer in case.accepted)
+
+
+def by_heart(note: Mapping[str, Any], rows: Sequence[Row]) -> ByHeart | None:
+    """From what the unit noted and the answers to held-out cases; None where nothing was asked."""
+    if "taught" not in note:
+        return None
+
+    def of(variant: str) -> Counted:
+        return _counted([row.score for row in rows if row.variant == variant])
+
+    return ByHeart(taught=_counted(note["taught"]), rephrased=of("rephrased"), untold=of("untold"))
+
+
+def _counted(scores: Sequence[float]) -> Counted:
+    return Counted(cases=len(scores), right=sum(score >= 0.999 for score in scores))
