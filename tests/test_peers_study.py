@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +19,13 @@ from advisor.comparison import Wishes, prepare
 from benchmarks.contract import BadInput, Benchmark
 from benchmarks.studies.peers import __main__ as program
 from benchmarks.studies.peers import performed as performing
+from benchmarks.studies.peers import serving
 from benchmarks.studies.peers.arms import ARMS, OURS, Arm, Part, parts
 from benchmarks.studies.peers.performed import SCRIPTS, Found, Place, performed, work_of
 from benchmarks.studies.peers.rows import file_of, keep, read
 from benchmarks.studies.peers.table import Comparison, comparisons, document
+from strategies.contract import Message, Recipe, TrainingRow
+from strategies.models.local import LocalModel
 from tests import tiny
 
 TASK = "support-intents"
@@ -87,6 +93,96 @@ def test_ours_is_the_rung_that_is_best_on_the_selection_cases(place: Place) -> N
     assert {"majority", "copy nearest", "linear head", "tf-idf"} == set(scores)
     assert scores[found.settings["chosen"]] == max(scores.values())
     assert len(found.answers) == 20
+
+
+# ---------------------------------------------------------------- peers that ask or train the model
+
+
+def script(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A peer's script as its own Python sees it: beside its neighbours, with none of ours."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return importlib.import_module(name)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Messages of four topics, a tiny model, and an adapter for it."""
+    folder = tmp_path_factory.mktemp("trained")
+    prepared = prepare(TASK, Wishes(examples=60, heldout=20))
+    models = tiny.models(tiny.model_folder(folder / "model"))
+    assembly = dataclasses.replace(prepared.assembly, benchmark=tiny.benchmark(examples=24, heldout=8))
+    return Place(prepared=dataclasses.replace(prepared, models=models, assembly=assembly), environments=folder)
+
+
+def test_a_tool_that_trains_gets_our_own_training_prompts_and_no_held_out_answer(trained: Place) -> None:
+    part = part_of("trl", "fine-tuning")
+    told, task = performing._speaking(part, trained), trained.benchmark.task
+    assert [answer for _, answer in told["rows"]] == [case.output.replace("_", " ") for case in task.examples]
+    assert [row[0][-1]["content"] for row in told["rows"]] == [case.input for case in task.examples]
+    assert [prompt[-1]["content"] for prompt in told["asked"]] == [case.input for case in trained.benchmark.heldout]
+    assert {turn["role"] for prompt in told["asked"] for turn in prompt} == {"system", "user"}
+    assert told["answer_tokens"] >= 8
+
+
+def test_its_own_words_become_labels_and_its_adapter_is_decoded_as_ours(trained: Place, tmp_path: Path) -> None:
+    part = part_of("trl", "fine-tuning")
+    model, rows = trained.prepared.models.language(trained.prepared.models.names[0]), trained.benchmark.task.examples
+    lessons = [TrainingRow(prompt=(Message("user", case.input),), answer=case.output) for case in rows]
+    assert isinstance(model, LocalModel)
+    adapter = model.train(lessons, (), Recipe(epochs=1), tmp_path / "adapter", 0).folder
+    own = ["cancel account", " login ", "something else", "", "refund", "refund", "refund", "delivery"]
+    found = performing._decoded(part, trained, adapter, Found(answers=own, seconds={}, settings={}, versions={}))
+    assert list(found.answers[:4]) == ["cancel_account", "login", "something else", ""]
+    assert set(found.same_way) <= set(trained.benchmark.task.labels)
+    assert len(found.same_way) == 8
+    keep(part, trained.benchmark, dataclasses.replace(found, seconds={"fitting": 1.0}), tmp_path, None)
+    kept = read(part, tmp_path)
+    assert kept is not None
+    assert set(kept.scores) == {"accuracy", "accuracy, decoded as ours"}
+
+
+def test_both_ways_to_decode_a_tool_stand_beside_ours(place: Place, tmp_path: Path) -> None:
+    truth = [case.output for case in place.benchmark.heldout]
+    stored(part_of(OURS, "fine-tuning"), place.benchmark, truth, tmp_path)
+    both = Found(answers=["?"] * 20, same_way=truth, seconds={}, settings={}, versions={})
+    keep(part_of("trl", "fine-tuning"), place.benchmark, both, tmp_path, None)
+    found = {each.measure: each for each in comparisons(tmp_path)[0]}
+    assert (found["accuracy"].ours, found["accuracy"].theirs) == (1.0, 0.0)
+    assert (found["accuracy, decoded as ours"].ours, found["accuracy, decoded as ours"].theirs) == (1.0, 1.0)
+
+
+def test_raft_teaches_a_passage_that_answers_among_wrong_ones_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    raft = script("trl_raft", monkeypatch)
+    case = {"accepted": ["Thirty days"], "document_ids": ["d1"]}
+    passages = [("It is far away.", "d2"), ("It is thirty days.", "d1"), ("It is red.", "d3"), ("It is blue.", "d4")]
+    shown = [raft.taught(case, passages, random.Random(seed)) for seed in range(200)]
+    with_gold = [texts for texts in shown if "It is thirty days." in texts]
+    assert {len(texts) for texts in shown} == {raft.PASSAGES}
+    assert 140 <= len(with_gold) <= 180
+    assert len({texts.index("It is thirty days.") for texts in with_gold}) == 3, "its place tells nothing"
+    texts, owners = raft.cut(
+        [{"id": "d", "title": "T", "text": "word " * 250}, {"id": "e", "title": "", "text": "one"}]
+    )
+    assert owners == ["d", "d", "d", "e"]
+    assert texts[0].startswith("T\nword")
+
+
+def test_answers_are_the_same_as_json_or_in_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = script("dspy_prompts", monkeypatch)
+    assert prompts.same('{"b": 1, "a": "x"}', ['{"a": "x", "b": 1}'])
+    assert prompts.same(" Thirty days. ", ["a month", "thirty days"])
+    assert not prompts.same('{"a": "X"}', ['{"a": "x"}'])
+    assert not prompts.same("", ["thirty days"])
+    answers = script("llama_index_answers", monkeypatch)
+    assert answers.contained("The answer is Thirty Days.", {"accepted": ["thirty days"]})
+
+
+def test_a_server_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(serving, "python_of", lambda peer, root: Path(sys.executable))
+    monkeypatch.setattr(serving, "SCRIPT", tmp_path / "none.py")
+    work = {"model": "m", "dtype": "float32", "threads": 1}
+    with pytest.raises(BadInput, match="did not start"), serving.served(work, tmp_path):
+        pytest.fail("there is no server")
 
 
 # ---------------------------------------------------------------- rows and table

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.studies.speed.environments import Peer
+from benchmarks.studies.speed.environments import TRL, Peer
 from strategies.contract import Family
 
 EXAMPLES, HELDOUT = 600, 300
 SEEDS = {"banking77": (0, 1, 2)}
 """Samples of the examples and cases; one of every other task."""
 LABELLED, LOOKED_UP = ("banking77",), ("nq_open_oracle",)
+SHOWN = ("banking77", "snips_slots", "order-extract")
+"""Tasks without documents, where the nearest examples are what is looked up."""
 OURS = "ours"
 
 SCIKIT = Peer(name="scikit-learn", requirements=("scikit-learn==1.9.1",))
@@ -32,9 +34,15 @@ LLAMA_INDEX = Peer(
         "llama-index-core==0.14.25",
         "llama-index-embeddings-huggingface==0.8.0",
         "llama-index-retrievers-bm25==0.8.0",
+        "llama-index-llms-openai-like==0.8.1",
         "torch==2.13.0",
     ),
 )
+DSPY = Peer(
+    name="dspy",
+    requirements=("dspy[optuna]==3.4.1", "sentence-transformers==6.2.0", "transformers==5.24.0", "torch==2.13.0"),
+)
+TRL_SEARCH = Peer(name="trl-search", requirements=(*TRL.requirements, "sentence-transformers==6.2.0"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +54,50 @@ class Arm:
     tasks: tuple[str, ...]
     peer: Peer | None = None
     script: str = ""
-    family: Family | None = None
-    """Of ours: the approaches that are fitted, of which the best on the selection cases answers; None: the search alone."""
+    families: tuple[Family, ...] = ()
+    """Of ours: the approaches that are fitted, of which the best on the selection cases answers; none: the search alone."""
+    served: bool = False
+    """It asks a server of the model."""
+    tuned: bool = False
+    """It is given our prompts to train on, and what it trained is decoded as ours is, too."""
 
 
 ARMS = (
-    Arm(name=OURS, comparison="rungs", tasks=LABELLED, family="reference"),
+    Arm(name=OURS, comparison="prompting", tasks=SHOWN, families=("prompting", "retrieval")),
+    Arm(name=OURS, comparison="prompting", tasks=LOOKED_UP, families=("prompting",)),
+    Arm(
+        name="dspy",
+        comparison="prompting",
+        tasks=(*SHOWN, *LOOKED_UP),
+        peer=DSPY,
+        script="dspy_prompts.py",
+        served=True,
+    ),
+    Arm(name=OURS, comparison="fine-tuning", tasks=(*SHOWN, *LOOKED_UP), families=("finetuning",)),
+    Arm(
+        name="trl",
+        comparison="fine-tuning",
+        tasks=(*SHOWN, *LOOKED_UP),
+        peer=TRL,
+        script="trl_lora.py",
+        tuned=True,
+    ),
+    Arm(name=OURS, comparison="combined", tasks=LOOKED_UP, families=("combined",)),
+    Arm(name="trl raft", comparison="combined", tasks=LOOKED_UP, peer=TRL_SEARCH, script="trl_raft.py"),
+    Arm(name=OURS, comparison="rungs", tasks=LABELLED, families=("reference",)),
     Arm(name="setfit", comparison="rungs", tasks=LABELLED, peer=SETFIT, script="setfit_head.py"),
     Arm(name="tf-idf grid", comparison="rungs", tasks=LABELLED, peer=SCIKIT, script="tfidf_grid.py"),
     Arm(name=OURS, comparison="search", tasks=LOOKED_UP),
     Arm(name="llama-index", comparison="search", tasks=LOOKED_UP, peer=LLAMA_INDEX, script="llama_index_search.py"),
+    Arm(name=OURS, comparison="answers", tasks=LOOKED_UP, families=("retrieval",)),
+    Arm(
+        name="llama-index",
+        comparison="answers",
+        tasks=LOOKED_UP,
+        peer=LLAMA_INDEX,
+        script="llama_index_answers.py",
+        served=True,
+    ),
 )
 
 

@@ -20,6 +20,9 @@ DEPTHS = (1, 3, 5, 10)
 """Of recall@k: whether one of the first k documents is one that holds the answer."""
 
 
+SAME_WAY = "score_decoded_as_ours"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kept:
     """A part that is finished: what it is about, and scores by measure in the order of the held-out cases."""
@@ -56,10 +59,13 @@ def _rows(benchmark: Benchmark, found: Found) -> list[dict[str, Any]]:
     if len(given) != len(benchmark.heldout):
         raise BadInput(f"{len(given)} answers were given to {len(benchmark.heldout)} held-out cases.")
     if found.answers:
-        return [
+        rows = [
             {"id": case.id, "text": text, "score": benchmark.metric.score(case, text)}
             for case, text in zip(benchmark.heldout, found.answers, strict=True)
         ]
+        for case, row, text in zip(benchmark.heldout, rows, found.same_way, strict=False):
+            row[SAME_WAY] = benchmark.metric.score(case, text)
+        return rows
     return [
         {"id": case.id, "found": list(names)[: max(DEPTHS)], "wanted": list(case.document_ids)}
         for case, names in zip(benchmark.heldout, found.found, strict=True)
@@ -76,7 +82,10 @@ def read(part: Part, folder: Path) -> Kept | None:
     if about.get("study") != "peers" or about.get("part") != part.name:
         raise BadInput(f"{file.name} holds no rows of {part.name}. Remove it and run the part again.")
     if about["metric"] != "recall":
-        return Kept(about=about, scores={about["metric"]: tuple(row["score"] for row in rows)})
+        scores = {about["metric"]: tuple(row["score"] for row in rows)}
+        if rows and SAME_WAY in rows[0]:
+            scores[f"{about['metric']}, decoded as ours"] = tuple(row[SAME_WAY] for row in rows)
+        return Kept(about=about, scores=scores)
     return Kept(
         about=about,
         scores={

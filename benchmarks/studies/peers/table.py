@@ -66,19 +66,24 @@ def _of_pairs(pairs: Sequence[tuple[Kept, Kept]], about: tuple[str, str, str]) -
         if any(ours.about[key] != theirs.about[key] for key in ("fingerprint", "examples", "metric")):
             raise BadInput(f"{ours.about['part']} and {theirs.about['part']} hold answers on different cases.")
     what, task, tool = about
+
+    def own(ours: Kept, measure: str) -> tuple[float, ...]:
+        """Ours are decoded in one way only."""
+        return ours.scores.get(measure) or ours.scores[ours.about["metric"]]
+
     return [
         Comparison(
             what=what,
             task=task,
             tool=tool,
             measure=measure,
-            ours=float(np.mean([np.mean(ours.scores[measure]) for ours, _ in pairs])),
+            ours=float(np.mean([np.mean(own(ours, measure)) for ours, _ in pairs])),
             theirs=float(np.mean([np.mean(theirs.scores[measure]) for _, theirs in pairs])),
             differences=tuple(
-                tuple(np.subtract(ours.scores[measure], theirs.scores[measure]).tolist()) for ours, theirs in pairs
+                tuple(np.subtract(own(ours, measure), theirs.scores[measure]).tolist()) for ours, theirs in pairs
             ),
         )
-        for measure in (pairs[0][0].scores if pairs else ())
+        for measure in (pairs[0][1].scores if pairs else ())
     ]
 
 

@@ -1,0 +1,174 @@
+"""Prompts with DSPy: its optimizers are tried, and the program that is best on part of the examples answers.
+
+    python dspy_prompts.py WORK.json FOUND.json
+
+The model stands behind an OpenAI-compatible server. Tried are no examples, the nearest ones (KNNFewShot), bootstrapped ones
+(BootstrapFewShot), and instructions and examples together (MIPROv2). Where there are labels they are the type of the answer,
+or the answer is any text, whichever is better with the nearest examples. Nearest examples are shown as they are: a
+bootstrapped one would be the model's own answer in the place of the right one, and only where the two are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+NEIGHBOURS, DEMONSTRATIONS = (3, 5, 8), 8
+JUDGED, BOOTSTRAPPED, THREADS = 100, 200, 16
+"""Examples that programs are compared on, and that examples are bootstrapped from, at most; requests at once."""
+FRAME_TOKENS = 64
+"""Of an answer besides itself: the names of the fields."""
+PACKAGES = ("dspy", "optuna", "sentence-transformers")
+
+
+def main() -> None:
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    work = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    start = time.perf_counter()
+    import dspy  # type: ignore[import-not-found]
+
+    model = dspy.LM(
+        f"openai/{work['server']['model']}",
+        api_base=work["server"]["address"],
+        api_key="none",
+        temperature=0.0,
+        max_tokens=work["answer_tokens"] + FRAME_TOKENS,
+    )
+    dspy.configure(lm=model)
+    best, scores = chosen(work)
+    fitting = time.perf_counter() - start
+    answers = told(best, [dspy.Example(text=case["input"]).with_inputs("text") for case in work["heldout"]])
+    found = {
+        "answers": answers,
+        "seconds": {"fitting": fitting, "answering": time.perf_counter() - start - fitting},
+        "settings": {"chosen": max(scores, key=lambda name: scores[name]), "dev scores": scores},
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+    Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")
+
+
+def chosen(work: dict[str, Any]) -> tuple[Any, dict[str, float]]:
+    """The best program, and how often each was right."""
+    learnt, judged = parts(work)
+    types: dict[str, Any] = {"text": str}
+    if work["labels"]:
+        types["label"] = Literal[tuple(work["labels"])]
+    programs = {}
+    for name, kind in types.items():
+        for k in NEIGHBOURS if name == "text" else NEIGHBOURS[1:2]:
+            programs[f"{k} nearest, {name}"] = nearest(work, kind, learnt, k)
+    scores = {name: share(program, judged) for name, program in programs.items()}
+    kind = types[max(scores, key=lambda name: scores[name]).split(", ")[1]]
+    others = {
+        "no examples": plain(work, kind),
+        "BootstrapFewShot": bootstrapped(work, kind, learnt),
+        "MIPROv2": proposed(work, kind, (learnt, judged)),
+    }
+    scores |= {name: share(program, judged) for name, program in others.items()}
+    return (programs | others)[max(scores, key=lambda name: scores[name])], scores
+
+
+def parts(work: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """Examples to learn from, and those that programs are compared on."""
+    import dspy
+
+    rows = [
+        dspy.Example(text=case["input"], answer=case["output"], accepted=case["accepted"]).with_inputs("text")
+        for case in work["examples"]
+    ]
+    random.Random(work["seed"]).shuffle(rows)
+    judged = min(JUDGED, len(rows) // 4)
+    return rows[judged:], rows[:judged]
+
+
+# ---------------------------------------------------------------- programs
+
+
+def plain(work: dict[str, Any], kind: Any) -> Any:
+    import dspy
+
+    fields = {"text": (str, dspy.InputField()), "answer": (kind, dspy.OutputField())}
+    return dspy.Predict(dspy.Signature(fields, work["instruction"]))
+
+
+def nearest(work: dict[str, Any], kind: Any, learnt: Sequence[Any], k: int) -> Any:
+    import dspy
+    from sentence_transformers import SentenceTransformer
+
+    embedder = SentenceTransformer(work["embedder"], device="cpu")
+    program = dspy.KNNFewShot(
+        k=k,
+        trainset=[example.without("accepted") for example in learnt],
+        vectorizer=dspy.Embedder(embedder.encode),
+        max_bootstrapped_demos=0,
+        max_labeled_demos=k,
+    )
+    return program.compile(plain(work, kind))
+
+
+def bootstrapped(work: dict[str, Any], kind: Any, learnt: Sequence[Any]) -> Any:
+    import dspy
+
+    maker = dspy.BootstrapFewShot(metric=right, max_bootstrapped_demos=4, max_labeled_demos=DEMONSTRATIONS)
+    return maker.compile(plain(work, kind), trainset=list(learnt[:BOOTSTRAPPED]))
+
+
+def proposed(work: dict[str, Any], kind: Any, rows: tuple[Sequence[Any], Sequence[Any]]) -> Any:
+    import dspy
+
+    learnt, judged = rows
+    maker = dspy.MIPROv2(metric=right, auto="light", num_threads=THREADS, max_labeled_demos=DEMONSTRATIONS)
+    return maker.compile(
+        plain(work, kind), trainset=list(learnt[:BOOTSTRAPPED]), valset=list(judged), seed=work["seed"] + 1
+    )
+
+
+# ---------------------------------------------------------------- answers
+
+
+def told(program: Any, examples: Sequence[Any]) -> list[str]:
+    """Answers in the order of the examples; where the model's words could not be read, an empty one."""
+    found, failed, _ = program.batch(
+        list(examples),
+        num_threads=THREADS,
+        max_errors=len(examples) + 1,
+        return_failed_examples=True,
+        disable_progress_bar=True,
+        timeout=0,
+    )
+    if len(found) != len(examples):
+        raise RuntimeError(f"{len(found)} answers came to {len(examples)} requests; {len(failed)} failed.")
+    return ["" if one is None or one.answer is None else str(one.answer) for one in found]
+
+
+def share(program: Any, examples: Sequence[Any]) -> float:
+    answers = told(program, examples)
+    return sum(map(same, answers, (example.accepted for example in examples))) / len(examples)
+
+
+def right(example: Any, prediction: Any, trace: Any = None) -> bool:
+    return same(str(prediction.answer), example.get("accepted", [example.answer]))
+
+
+def same(answer: str, accepted: Sequence[str]) -> bool:
+    """Equal as JSON, or in the same words."""
+    return any(plainly(answer) == plainly(one) for one in accepted)
+
+
+def plainly(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), sort_keys=True)
+    except ValueError:
+        return " ".join("".join(letter if letter.isalnum() else " " for letter in text.casefold()).split())
+
+
+if __name__ == "__main__":
+    main()
