@@ -181,9 +181,10 @@ def test_no_file_is_longer_than_a_person_reads_at_once(path: Path) -> None:
 
 def test_every_imported_package_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
     declared = {
         re.split(r"[^A-Za-z0-9._-]", line)[0].lower().replace("_", "-")
-        for line in (*project["dependencies"], *project["optional-dependencies"]["cluster"])
+        for line in (*project["dependencies"], *extras["cluster"], *extras["tracking"])
     }
     own = {*PACKAGES, *sys.stdlib_module_names}
     distributions = packages_distributions()

@@ -57,6 +57,11 @@ EXAMPLE = "example"
     help="Also write every stored answer, your texts included, into this file: CSV or Parquet. That shows held-out cases too.",
 )
 @click.option("--explain", is_flag=True, help="Add what the recommendation follows from, with the rows to check it by.")
+@click.option(
+    "--mlflow",
+    is_flag=True,
+    help="Also write figures and report into MLflow, at MLFLOW_TRACKING_URI, one run an approach.",
+)
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 @click.pass_context
@@ -70,6 +75,7 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **
 
     changes = Changes(**{name: given.pop(name) for name in Changes.names() if name != "prices"}, prices=_prices(given))
     explain, formats, answers = given.pop("explain"), given.pop("formats"), given.pop("answers")
+    mlflow = given.pop("mlflow")
     check_formats(formats)
     say_that_they_are_seen("all" if answers else given["cases"])
     if run == EXAMPLE and not Path(run).exists():
@@ -90,6 +96,10 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **
     paths = write_reports(verdict, out, formats)
     click.echo(err=True)
     say(f"The {'page' if paths[0].suffix == '.html' else 'report'}: {paths[0]}")
+    if mlflow:
+        from advisor.tracking import track
+
+        say(f"In MLflow it is run {track(verdict.story, paths)}.")
     ctx.exit(code)
 
 
