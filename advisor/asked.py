@@ -25,18 +25,19 @@ ALL_REBUILDS = 3
 def further_of(wishes: Wishes, benchmark: Benchmark) -> Further:
     """What is measured beside the core. Raises `BadInput` for what this task or no task has."""
     from benchmarks.added import adds_labels
+    from benchmarks.altered import has_a_rule
     from benchmarks.changed import asks_for_facts
 
     if wishes.probes not in PROBES:
         raise BadInput(f"probes is {wishes.probes!r}; it is one of {', '.join(PROBES)}.")
     if wishes.rebuilds < 0 or wishes.rebuilds == 1:
         raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
-    changes, everything = asks_for_facts(benchmark) or adds_labels(benchmark), wishes.probes == "all"
+    changes = asks_for_facts(benchmark) or adds_labels(benchmark) or has_a_rule(benchmark)
+    everything = wishes.probes == "all"
     if wishes.changed and not changes:
         raise BadInput(
-            "--changed asks what follows when facts in the documents change or labels are added. The first takes questions "
-            "over documents that name the document of their answer (document_ids), the second three labels or more, a third "
-            "of which stand in ten held-out cases. Leave it out."
+            "--changed asks what follows when facts in the documents change, labels are added or the format is altered. With "
+            "labels that takes three or more, a third of which stand in ten held-out cases. Leave it out."
         )
     return Further(
         curve=wishes.curve,

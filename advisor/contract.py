@@ -287,6 +287,8 @@ class Story:
     """How much moves when everything is built again; no rows where nobody asked."""
     changed: Table
     """What is answered when facts in the documents change, or labels are added; no rows where nobody asked."""
+    altered: Table
+    """What is answered when a rule of the format is altered; no rows where nobody asked."""
     coverage: Table
     """How right the surest answers of each approach are; no rows where none says how sure it is."""
     handover: Table

@@ -9,6 +9,7 @@ from typing import Any
 
 from advisor.a_month import a_month
 from advisor.added_labels import the_day_labels_are_added
+from advisor.altered_format import altered_table, the_day_the_format_is_altered
 from advisor.by_heart import by_heart_table
 from advisor.changed_facts import changed_table, the_day_it_changes
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
@@ -78,6 +79,7 @@ def tell(
             *tuned_or_prompted(material),
             *the_day_it_changes(material),
             *the_day_labels_are_added(material),
+            *the_day_the_format_is_altered(material),
             *predicted(material),
         ),
         a_month=a_month(material),
@@ -96,6 +98,7 @@ def tell(
         consistency=consistency_table(material),
         rebuilds=rebuilds_table(material),
         changed=changed_table(material),
+        altered=altered_table(material),
         coverage=coverage_table(material),
         handover=handover_table(material),
         leaks=leaks_table(material),
@@ -217,6 +220,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "handover": None if (part := evaluation.handover) is None else vars(part) | {},
         "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},
         "planted": [vars(each) | {} for each in evaluation.planted],
+        "altered": None if (ruled := evaluation.altered) is None else vars(ruled) | {},
         "by_heart": None if evaluation.by_heart is None else asdict(evaluation.by_heart),
         "forgetting": None if (lost := evaluation.forgetting) is None else vars(lost) | {},
         "chosen": dict(evaluation.chosen),

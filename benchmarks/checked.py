@@ -214,6 +214,24 @@ class Added:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Altered:
+    """Counts of answers that follow a rule of the format that was altered (`benchmarks/altered.py`)."""
+
+    rule: str
+    cases: int
+    takes: bool
+    """Whether it can be told of the rule without being fitted again."""
+    at_once: int
+    right_at_once: int
+    """That follow it and are right."""
+    again: int | None
+    """That follow it after another fit; None where nothing in it is fitted to the examples."""
+    right_again: int | None
+    seconds: float | None
+    """What that fit took, nothing being chosen anew."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rebuilds:
     """Answers of an approach that was fitted several times, on other examples and seeds (`benchmarks/rebuilds.py`)."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import added, changed, consistency
+from benchmarks import added, altered, changed, consistency
 from benchmarks.by_heart import Questions
 from benchmarks.contract import Candidate, Row
 from benchmarks.curve import sampled
@@ -185,8 +185,8 @@ def _added(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
         before = narrowed(built or worker.fitted(candidate), task.labels, fewer)
         after = extended(before, task)
         known = asked.others if after else asked.all
-        rows = _answers(worker, candidate, (before, "before"), known)
-        rows += _answers(worker, candidate, (after, "after"), asked.all) if after else []
+        rows = _answers(worker, candidate, (before, "added", "before"), known)
+        rows += _answers(worker, candidate, (after, "added", "after"), asked.all) if after else []
         note |= {"asked": asked.keys, "takes": after is not None}
     except Diverged as error:
         rows, note = [], {"problem": str(error)}  # What could not be built without them is not told of.
@@ -196,10 +196,41 @@ def _added(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
 
-def _answers(worker: Worker, candidate: Candidate, of: tuple[Fitted, str], cases: Sequence[Case]) -> list[Row]:
-    fitted, when = of
+def _altered(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """Told of another format and asked, then built again and asked. What is trained is not kept."""
+    from strategies.extending import extended
+    from strategies.pipeline import Pipeline
+
+    fitted, task, scratch = worker.fitted(candidate), altered.altered(worker.benchmark.task), worker.scratch(unit)
+    cases = [altered.rewritten_case(case, task.kind) for case in worker.probe_cases()[: altered.CASES]]
+    bench = replace(worker.bench(candidate, worker.options.seed), folder=scratch)
+    told = extended(fitted, task)
+    rows = _answers(worker, candidate, (told, "altered", "at once"), cases) if told else []
+    note: dict[str, Any] = {"cases": len(cases), "takes": told is not None, "seconds": None}
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        if (
+            not isinstance(fitted, Pipeline) or fitted.adapter is not None
+        ):  # A prompt has nothing else to be built again.
+            start = time.perf_counter()
+            again = candidate.strategy.rebuilt(worker.fit_folder(candidate), task, bench)
+            if again is None and not candidate.strategy.needs:
+                again = candidate.strategy.fit(task, bench)
+            note["seconds"] = time.perf_counter() - start
+            rows += _answers(worker, candidate, (again, "altered", "again"), cases) if again else []
+    except Diverged as error:
+        rows, note = [], {"problem": str(error)}
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    done = worker.done(unit, candidate, rows, note)
+    return replace(done, usage=(*total(bench.spent), *done.usage))
+
+
+def _answers(worker: Worker, candidate: Candidate, of: tuple[Fitted, str, str], cases: Sequence[Case]) -> list[Row]:
+    """`of`: who is asked, for which purpose, and which variant of it that is."""
+    fitted, purpose, when = of
     outcomes = worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
-    return [worker.row(candidate, ("added", when), case, found) for case, found in zip(cases, outcomes, strict=True)]
+    return [worker.row(candidate, (purpose, when), case, found) for case, found in zip(cases, outcomes, strict=True)]
 
 
 def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
@@ -284,6 +315,7 @@ CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
     "rebuild": _rebuild,
     "changed": _changed,
     "added": _added,
+    "altered": _altered,
     "latency": _latency,
     "oracle": _oracle,
     "forgetting": _forgetting,

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from benchmarks.checked import (
     Added,
     Agreement,
+    Altered,
     ByHeart,
     Changed,
     Coverage,
@@ -258,6 +259,7 @@ class Evaluation:
     rebuilds: Rebuilds | None = None
     changed: Changed | None = None
     added: Added | None = None
+    altered: Altered | None = None
     by_heart: ByHeart | None = None
     """Like `planted` and `rebuilds` empty where nobody asked for it."""
     coverage: Coverage | None = None

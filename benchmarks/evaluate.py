@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks import consistency
 from benchmarks.added import added
+from benchmarks.altered import altered_counts
 from benchmarks.by_heart import by_heart
 from benchmarks.changed import changed
 from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks, RetrievalQuality
@@ -100,6 +101,7 @@ def evaluate(
         rebuilds=rebuilds(list(store.rows(candidate.name, "rebuild")), store.done("rebuild").get(candidate.name, 0)),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
         added=added(notes.get("added", {}), rows, list(store.rows(candidate.name, "added"))),
+        altered=altered_counts(benchmark, notes.get("altered", {}), list(store.rows(candidate.name, "altered"))),
         by_heart=by_heart(notes.get("by heart", {}), list(store.rows(candidate.name, "by heart"))),
         coverage=coverage(benchmark, ordered),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from benchmarks.added import adds_labels
+from benchmarks.altered import has_a_rule
 from benchmarks.changed import asks_for_facts
 from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
@@ -36,6 +37,7 @@ KINDS = (
     "rebuild",
     "changed",
     "added",
+    "altered",
 )
 
 
@@ -72,7 +74,7 @@ class Further:
     rebuilds: int = 0
     """How often everything is fitted again, on other examples and with other seeds."""
     changed: bool = False
-    """What is answered when facts in the documents are others, or labels are added."""
+    """What is answered when facts in the documents are others, labels are added, or the format is altered."""
 
 
 def candidates(strategies: Sequence[Strategy], models: Sequence[str]) -> list[Candidate]:
@@ -159,13 +161,14 @@ def further_units(
 
 
 def change_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:
-    """Facts in the documents that are others, and labels that are added: whichever the task has.
+    """Facts in the documents that are others, labels that are added, a format that is altered: whichever the task has.
 
-    No labels where nobody here can build the approach without them: answers from a file, and what a teacher taught.
+    Only facts where nobody here can build the approach anew: answers from a file, and what a teacher taught.
     """
     kinds = ["changed"] if asks_for_facts(benchmark) else []
-    if adds_labels(benchmark) and candidate.strategy.family != "recorded" and not is_taught(candidate):
-        kinds.append("added")
+    if candidate.strategy.family != "recorded" and not is_taught(candidate):
+        kinds += ["added"] if adds_labels(benchmark) else []
+        kinds += ["altered"] if has_a_rule(benchmark) else []
     return [_unit(candidate, options, salt, (kind, 0)) for kind in kinds]
 
 

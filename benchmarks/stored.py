@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.altered import rewritten_case
 from benchmarks.cascade import DERIVED
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.evaluate import About, evaluate
@@ -26,12 +27,15 @@ PURPOSES = (
     "changed",
     "added",
     "by heart",
+    "altered",
 )
 
 
 def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:
     """One evaluation for each candidate that the run planned, in its order, and for those made of their rows."""
-    kinds = {kind: store.notes(kind) for kind in ("fit", "latency", "forgetting", "by heart", "changed", "added")}
+    kinds = {
+        kind: store.notes(kind) for kind in ("fit", "latency", "forgetting", "by heart", "changed", "added", "altered")
+    }
     found, library = [], Library.of(benchmark.task)
     for row in [*candidates, *(store.meta(DERIVED) or ())]:
         notes = {kind: notes[row["name"]] for kind, notes in kinds.items() if row["name"] in notes}
@@ -59,6 +63,8 @@ def rescored(benchmark: Benchmark, store: Store) -> int:
         for purpose in PURPOSES:
             for row in store.rows(candidate, purpose):
                 case = cases[row.key]
+                if purpose == "altered":
+                    case = rewritten_case(case, benchmark.task.kind)
                 score = benchmark.metric.score(case, row.outcome.text) if isinstance(row.outcome, Prediction) else 0.0
                 if score != row.score:
                     changes.append((score, candidate, purpose, row.key, row.variant))

@@ -1,4 +1,4 @@
-"""What a fitted approach does with labels and examples that it was not fitted with: nothing here is fitted again.
+"""What a fitted approach does with labels, examples and rules that it was not fitted with: nothing here is fitted again.
 
 What is looked up and what is listed can be handed over at any time; what stands in weights cannot.
 """
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from strategies.answers import Prior
+from strategies.answers import Prior, answer_limit
 from strategies.approaches.copy_nearest import Copying
 from strategies.contract import Case, Fitted, Task
 from strategies.pipeline import Pipeline, Setup
 from strategies.retrieval.neighbours import Neighbours
+from strategies.schemas import answer_schema
 from strategies.sources import Sources
 
 
@@ -35,8 +36,8 @@ def narrowed(fitted: Fitted, labels: Sequence[str], fewer: Task) -> Fitted:
 
 
 def extended(fitted: Fitted, task: Task) -> Fitted | None:
-    """The artifact with the labels and examples of `task` to choose among and to look up; demonstrations that all requests
-    share stay as they are. None where it cannot be given any without being fitted again."""
+    """The artifact with the instruction, labels, format and examples of `task`; the same examples are shown to all requests
+    as before, in their new wording where they have one. None where it cannot be told of them without being fitted again."""
     if isinstance(fitted, Copying):
         return Copying(Neighbours(task.examples, fitted.embedder), fitted.embedder)
     if not isinstance(fitted, Pipeline):
@@ -48,8 +49,14 @@ def extended(fitted: Fitted, task: Task) -> Fitted | None:
         known = dict(zip(fitted.task.labels, prior.values, strict=True))
         usual = fmean(known.values())
         prior = Prior(values=tuple(known.get(label, usual) for label in task.labels), strength=prior.strength)
-    fixed = replace(fitted, setup=_fixed(fitted))
-    return _given(fixed, task.labels, task.examples, prior)
+    told = replace(
+        fitted,
+        task=replace(fitted.task, instruction=task.instruction),
+        setup=_fixed(fitted),
+        schema=answer_schema(task, task.examples),
+        max_tokens=answer_limit(fitted.model, task.examples),
+    )
+    return _given(told, task.labels, task.examples, prior)
 
 
 def _given(fitted: Pipeline, labels: Sequence[str], cases: Sequence[Case], prior: Prior | None) -> Pipeline:

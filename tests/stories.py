@@ -67,6 +67,7 @@ def rich_story() -> Story:
         consistency=_consistency(),
         rebuilds=_rebuilds(),
         changed=_changes(),
+        altered=_altered(),
         coverage=_coverage(),
         handover=_handover(),
         leaks=_leaks(),
@@ -360,6 +361,27 @@ def _planted() -> Table:
     )
 
 
+def _altered() -> Table:
+    return Table(
+        title="The day the format is altered",
+        columns=(
+            "approach",
+            "answers",
+            "follow at once",
+            "95 % interval",
+            "and right",
+            "when fitted again",
+            "and right ",
+        ),
+        rows=(
+            ("retrieval", "50", "48", "86 to 100 %", "31", "-", "-"),
+            ("lora", "50", "2", "0 to 14 %", "1", "50", "38"),
+        ),
+        note="The rule: Write the answer in capital letters.",
+        numeric=(1, 2, 3, 4, 5, 6),
+    )
+
+
 def _by_heart() -> Table:
     return Table(
         title="What tuned models know without documents",
@@ -557,6 +579,7 @@ def empty_story() -> Story:
         consistency=nothing,
         rebuilds=nothing,
         changed=nothing,
+        altered=nothing,
         coverage=nothing,
         handover=nothing,
         leaks=nothing,

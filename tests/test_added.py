@@ -254,7 +254,7 @@ def test_it_is_planned_where_there_are_labels_and_somebody_can_build_it_without_
 def test_a_task_with_labels_may_ask_for_it() -> None:
     assert further_of(Wishes(changed=True), topics()).changed
     assert further_of(Wishes(probes="all"), topics()).changed
-    with pytest.raises(BadInput, match="three labels or more"):
+    with pytest.raises(BadInput, match="three or more"):
         further_of(Wishes(changed=True), topics(heldout=12))
 
 

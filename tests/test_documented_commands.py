@@ -12,7 +12,7 @@ import pytest
 
 from tests import tiny
 from tests.conftest import Folders
-from tests.desk import ROOT, Done, call
+from tests.desk import call
 from tests.test_docs import PAGES, commands
 
 pytestmark = pytest.mark.slow

@@ -39,6 +39,7 @@ _WORK = {
     "rebuild": "rebuilding",
     "changed": "changed facts",
     "added": "added labels",
+    "altered": "an altered format",
 }
 """Kind of a unit of work -> what is said of it."""
 

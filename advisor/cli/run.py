@@ -99,8 +99,8 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 @click.option(
     "--changed",
     is_flag=True,
-    help="Change facts in the documents, or add labels, and count who follows without being fitted again; also of a finished "
-    "run.",
+    help="Change facts in the documents, add labels or alter the format, and count who follows without being fitted again; also "
+    "of a finished run.",
 )
 @click.option(
     "--stop-when-decided",
@@ -126,7 +126,7 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
     default="core",
     show_default=True,
     help="What is measured beside right and wrong: core (consistency, waiting times, what tuning made worse), none, or all, "
-    "which adds --planted, three --rebuilds, and --changed where documents hold facts or there are labels.",
+    "which adds --planted, --changed and three --rebuilds.",
 )
 @click.option(
     "--cases",

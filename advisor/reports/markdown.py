@@ -72,6 +72,7 @@ def _parts(story: Story) -> Iterator[str]:
         story.consistency,
         story.rebuilds,
         story.changed,
+        story.altered,
         story.coverage,
         story.handover,
         story.leaks,

@@ -1,0 +1,219 @@
+"""An altered format: how examples and schemas are rewritten, who follows at once and who later, and how that is told."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from advisor.asked import further_of
+from advisor.comparison import Wishes
+from benchmarks.altered import RULES, altered, altered_counts, follows, has_a_rule, rewritten, rewritten_case
+from benchmarks.contract import Candidate, Evaluation, Row
+from benchmarks.models import Models
+from benchmarks.plan import Further, Options
+from benchmarks.run import Run
+from benchmarks.spec_models import ModelSpec
+from benchmarks.store import Store
+from benchmarks.stored import evaluations, rescored
+from strategies.approaches.copy_nearest import CopyNearest
+from strategies.approaches.linear_head import LinearHead
+from strategies.approaches.lora import Lora
+from strategies.approaches.majority import Majority
+from strategies.approaches.retrieval import Retrieval
+from strategies.contract import Case, Kind, Prediction, Prompt
+from strategies.models.scripted import ScriptedModel
+from tests import killed, tiny
+from tests.situations import SITUATIONS
+
+# ---------------------------------------------------------------- what is rewritten
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('{"item": "cup", "size": 2}', '{"ITEM": "cup", "SIZE": 2}'),
+        ('{"item":"cup","parts":[{"name":"lid"}]}', '{"ITEM":"cup","PARTS":[{"NAME":"lid"}]}'),
+        ("no JSON", "no JSON"),
+        ("[]", "[]"),
+    ],
+)
+def test_names_of_fields_are_written_in_capitals_and_nothing_else(text: str, wanted: str) -> None:
+    assert rewritten(text, "extraction") == wanted
+
+
+def test_answers_are_written_in_capitals_with_all_that_is_accepted() -> None:
+    case = Case(id="a", input="Who?", output="Ada Bell", answers=("Bell", "A. Bell"))
+    now = rewritten_case(case, "qa")
+    assert (now.input, now.output, now.answers) == ("Who?", "ADA BELL", ("BELL", "A. BELL"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "so"),
+    [
+        ("THIRTY DAYS", "qa", True),
+        ("Thirty days", "qa", False),
+        ("30", "qa", False),
+        ("", "qa", False),
+        ('{"ITEM": "cup"}', "extraction", True),
+        ('{"ITEM": "cup", "size": 1}', "extraction", False),
+        ("{}", "extraction", False),
+        ("ITEM", "extraction", False),
+    ],
+)
+def test_whether_an_answer_follows_is_certain(text: str, kind: Kind, so: bool) -> None:
+    assert follows(text, kind) is so
+
+
+def test_the_altered_task_says_the_rule_and_shows_it_in_every_example() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"item": {"enum": ["item", "cup"]}, "box": {"$ref": "#/$defs/box"}},
+        "required": ["item"],
+        "additionalProperties": False,
+        "$defs": {"box": {"type": "object", "properties": {"size": {"type": "string"}}, "required": ["size"]}},
+    }
+    task = replace(tiny.benchmark("extraction").task, schema=schema)
+    now = altered(task)
+    assert now.instruction == f"{task.instruction} {RULES['extraction']}"
+    assert all(follows(case.output, "extraction") for case in now.examples)
+    assert [case.id for case in now.examples] == [case.id for case in task.examples]
+    assert [len(fold.selection) for fold in now.folds] == [len(fold.selection) for fold in task.folds]
+    assert now.schema is not None
+    jsonschema.validate({"ITEM": "cup", "BOX": {"SIZE": "s"}}, now.schema)
+    for wrong in ({"item": "cup"}, {"ITEM": "CUP"}, {"ITEM": "cup", "BOX": {"size": "s"}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, now.schema)
+
+
+def test_labels_and_patterns_are_what_they_are() -> None:
+    assert {kind: has_a_rule(tiny.benchmark(kind)) for kind in tiny.MAKERS} == {
+        "classification": False,
+        "qa": True,
+        "extraction": True,
+        "generation": True,
+    }
+    qa = tiny.benchmark("qa")
+    assert not has_a_rule(replace(qa, task=replace(qa.task, schema={"type": "string", "pattern": "[A-Z]+"})))
+    assert further_of(Wishes(changed=True), tiny.benchmark("generation")).changed
+
+
+# ---------------------------------------------------------------- a run
+
+
+def obedient(prompt: Prompt) -> str:
+    """Answers as the instruction says; the words are those of the last request."""
+    text = prompt[-1].content.splitlines()[-1]
+    return text.upper() if RULES["generation"] in prompt[0].content else text
+
+
+def deaf(prompt: Prompt) -> str:
+    return prompt[-1].content.splitlines()[-1]
+
+
+def told(run: Run) -> dict[str, Evaluation]:
+    with closing(Store(run.folder / "run.sqlite")) as store:
+        assert rescored(run.benchmark, store) == 0, "altered answers are scored by the altered key, again too"
+        return {each.candidate: each for each in evaluations(run.benchmark, killed.described(run), store)}
+
+
+def test_who_is_told_or_looks_up_follows_at_once(tmp_path: Path) -> None:
+    made = {name: ScriptedModel(name=name, answer=answer) for name, answer in (("obedient", obedient), ("deaf", deaf))}
+    models = Models(
+        specs=tuple(ModelSpec(name=name, folder="nowhere") for name in made),
+        dtype="float32",
+        _embedder=tiny.WordHashes(),
+        _placement=tiny.FLOAT32,
+        _ready=dict(made),
+    )
+    run = Run(
+        benchmark=tiny.benchmark("generation", heldout=14),
+        candidates=[
+            Candidate(name="obedient", strategy=Retrieval(), model="obedient"),
+            Candidate(name="deaf", strategy=Retrieval(), model="deaf"),
+            Candidate(name="copy nearest", strategy=CopyNearest(), model=""),
+            Candidate(name="majority", strategy=Majority(), model=""),
+        ],
+        models=models,
+        options=Options(tuning_tokens=2_000, probes=False),
+        folder=tmp_path / "run",
+        further=Further(changed=True),
+    )
+    run.execute()
+    found = {name: each.altered for name, each in told(run).items() if each.altered}
+    assert {name: (each.takes, each.at_once, each.again) for name, each in found.items()} == {
+        "obedient": (True, 14, None),
+        "deaf": (True, 0, None),
+        "copy nearest": (True, 14, 14),
+        "majority": (False, 0, 14),
+    }
+    assert {each.cases for each in found.values()} == {14}
+
+
+def test_of_json_the_grammar_follows_at_once_and_heads_when_they_are_fitted_again(tmp_path: Path) -> None:
+    models = tiny.models(tiny.model_folder(tmp_path / "model"))
+    run = Run(
+        benchmark=tiny.benchmark("extraction", heldout=8),
+        candidates=[
+            Candidate(name="linear head", strategy=LinearHead(), model=""),
+            Candidate(name="lora", strategy=Lora(), model=models.names[0]),
+        ],
+        models=models,
+        options=replace(killed.OPTIONS, probes=False),
+        folder=tmp_path / "run",
+        further=Further(changed=True),
+    )
+    run.execute()
+    found = {name: each.altered for name, each in told(run).items() if each.altered}
+    head, lora = found["linear head"], found["lora"]
+    assert (head.takes, head.at_once, head.again) == (False, 0, 8)
+    assert head.right_again == 8
+    assert lora.takes
+    assert lora.at_once >= 6, "some answers of a random model have no end"
+    assert (lora.again or 0) >= 6
+    assert lora.seconds is not None
+    assert not list((tmp_path / "run").glob("scratch-*"))
+    with closing(Store(run.folder / "run.sqlite")) as store:
+        rows = list(store.rows("lora", "altered"))
+    assert {row.variant for row in rows} == {"at once", "again"}
+    whole = [row.outcome.text for row in rows if isinstance(row.outcome, Prediction) and not row.outcome.truncated]
+    assert len(whole) >= 12
+    assert all(set(json.loads(text)) == {"ITEM", "SIZE"} for text in whole)
+
+
+def test_right_is_only_what_follows_too() -> None:
+    benchmark = tiny.benchmark("qa")
+    said = [("SEVEN", 1.0), ("seven", 1.0), ("EIGHT", 0.0)]
+    rows = [
+        Row(
+            candidate="c",
+            purpose="altered",
+            variant="at once",
+            key=str(place),
+            outcome=Prediction(text=text),
+            score=score,
+        )
+        for place, (text, score) in enumerate(said)
+    ]
+    found = altered_counts(benchmark, {"cases": 3, "takes": True, "seconds": None}, rows)
+    assert found is not None
+    assert (found.at_once, found.right_at_once, found.again) == (2, 1, None)
+    assert altered_counts(benchmark, {}, rows) is None
+    assert altered_counts(benchmark, {"problem": "diverged"}, []) is None
+
+
+# ---------------------------------------------------------------- as it is told
+
+
+def test_what_is_told_of_the_day() -> None:
+    story = SITUATIONS["facts_in_the_documents_change"]().told().story
+    assert [row[0] for row in story.altered.rows] == ["majority", "retrieval", "lora", "lora + retrieval"]
+    (line,) = [
+        line for line in story.reasons if line.startswith("On the day on which the format of answers is altered")
+    ]
+    assert "retrieval follows at once in 48 of 50 answers" in line
+    assert "majority, lora and lora + retrieval follow when they are fitted again" in line
