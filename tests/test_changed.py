@@ -276,6 +276,6 @@ def test_where_nothing_can_be_changed_it_says_so_and_an_old_run_says_nothing() -
 
 
 def test_a_task_in_which_nothing_can_change_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    done = call(capsys, "run", "support-intents", "--changed", "--heldout", "9", "--dry-run")
+    done = call(capsys, "run", "support-intents", "--changed", "--heldout", "10", "--dry-run")
     assert done.code == 2
     assert "With labels that takes three or more" in done.err
