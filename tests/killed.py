@@ -8,14 +8,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks import plan
+from benchmarks.contract import Evaluation
 from benchmarks.plan import Options, Unit, candidates
 from benchmarks.run import Run
-from benchmarks.store import Finished
+from benchmarks.store import Finished, Store
+from benchmarks.stored import evaluations, rescored
 from strategies.catalog import approaches
 from tests import tiny
 
@@ -60,6 +63,13 @@ def bakeoff(folder: Path, model: Path, events: Dying | None = None) -> Run:
 def described(run: Run) -> list[dict[str, Any]]:
     """The candidates as run.json holds them."""
     return [plan.described(candidate) for candidate in run.candidates]
+
+
+def told(run: Run) -> dict[str, Evaluation]:
+    """What the stored rows of a run say of each candidate; scored again they say the same."""
+    with closing(Store(run.folder / "run.sqlite")) as store:
+        assert rescored(run.benchmark, store) == 0
+        return {each.candidate: each for each in evaluations(run.benchmark, described(run), store)}
 
 
 def main(folder: str, model: str, where: str = "", number: str = "0") -> None:

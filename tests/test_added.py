@@ -13,13 +13,10 @@ import pytest
 from advisor.asked import further_of
 from advisor.comparison import Wishes
 from benchmarks.added import ASKED, Asked, added, adds_labels, new_labels, without
-from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation, Row
-from benchmarks.models import Models
+from benchmarks.contract import BadInput, Benchmark, Candidate, Row
 from benchmarks.plan import Further, Options, further_units
 from benchmarks.run import Run
-from benchmarks.spec_models import ModelSpec
 from benchmarks.store import Store
-from benchmarks.stored import evaluations, rescored
 from strategies.answers import Prior
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
@@ -159,13 +156,6 @@ def nearest_shown(prompt: Prompt) -> str:
 
 
 def scripted(folder: Path) -> Run:
-    models = Models(
-        specs=(ModelSpec(name="reader", folder="nowhere"),),
-        dtype="float32",
-        _embedder=tiny.WordHashes(),
-        _placement=tiny.FLOAT32,
-        _ready={"reader": ScriptedModel(name="reader", answer=nearest_shown)},
-    )
     return Run(
         benchmark=topics(heldout=60, examples=48),
         candidates=[
@@ -175,24 +165,18 @@ def scripted(folder: Path) -> Run:
             Candidate(name="prompting", strategy=Prompting(), model="reader"),
             Candidate(name="retrieval", strategy=Retrieval(), model="reader"),
         ],
-        models=models,
+        models=tiny.scripted(reader=nearest_shown),
         options=Options(tuning_tokens=2_000, probes=False),
         folder=folder,
     )
 
 
-def told(run: Run) -> dict[str, Evaluation]:
-    with closing(Store(run.folder / "run.sqlite")) as store:
-        assert rescored(run.benchmark, store) == 0
-        return {each.candidate: each for each in evaluations(run.benchmark, killed.described(run), store)}
-
-
 def test_who_looks_up_uses_new_labels_at_once_and_who_has_learnt_does_not(tmp_path: Path) -> None:
     run = scripted(tmp_path / "run")
     run.execute()
-    assert {each.added for each in told(run).values()} == {None}
+    assert {each.added for each in killed.told(run).values()} == {None}
     replace(run, further=Further(changed=True)).execute()
-    found = {name: each.added for name, each in told(run).items() if each.added}
+    found = {name: each.added for name, each in killed.told(run).items() if each.added}
     assert set(found) == {"majority", "copy nearest", "linear head", "prompting", "retrieval"}
     assert {each.labels for each in found.values()} == {new_labels(run.benchmark, 0)}
     assert {each.cases for each in found.values()} == {15}
@@ -224,7 +208,7 @@ def test_a_tuned_model_is_trained_without_them_and_then_may_choose_them(tmp_path
         further=Further(changed=True),
     )
     run.execute()
-    found = told(run)["lora"].added
+    found = killed.told(run)["lora"].added
     assert found is not None
     assert found.takes
     assert found.cases == 15

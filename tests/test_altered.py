@@ -13,20 +13,16 @@ import pytest
 from advisor.asked import further_of
 from advisor.comparison import Wishes
 from benchmarks.altered import RULES, altered, altered_counts, follows, has_a_rule, rewritten, rewritten_case
-from benchmarks.contract import Candidate, Evaluation, Row
-from benchmarks.models import Models
+from benchmarks.contract import Candidate, Row
 from benchmarks.plan import Further, Options
 from benchmarks.run import Run
-from benchmarks.spec_models import ModelSpec
 from benchmarks.store import Store
-from benchmarks.stored import evaluations, rescored
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.lora import Lora
 from strategies.approaches.majority import Majority
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Kind, Prediction, Prompt
-from strategies.models.scripted import ScriptedModel
 from tests import killed, tiny
 from tests.situations import SITUATIONS
 
@@ -115,21 +111,7 @@ def deaf(prompt: Prompt) -> str:
     return prompt[-1].content.splitlines()[-1]
 
 
-def told(run: Run) -> dict[str, Evaluation]:
-    with closing(Store(run.folder / "run.sqlite")) as store:
-        assert rescored(run.benchmark, store) == 0, "altered answers are scored by the altered key, again too"
-        return {each.candidate: each for each in evaluations(run.benchmark, killed.described(run), store)}
-
-
 def test_who_is_told_or_looks_up_follows_at_once(tmp_path: Path) -> None:
-    made = {name: ScriptedModel(name=name, answer=answer) for name, answer in (("obedient", obedient), ("deaf", deaf))}
-    models = Models(
-        specs=tuple(ModelSpec(name=name, folder="nowhere") for name in made),
-        dtype="float32",
-        _embedder=tiny.WordHashes(),
-        _placement=tiny.FLOAT32,
-        _ready=dict(made),
-    )
     run = Run(
         benchmark=tiny.benchmark("generation", heldout=14),
         candidates=[
@@ -138,13 +120,13 @@ def test_who_is_told_or_looks_up_follows_at_once(tmp_path: Path) -> None:
             Candidate(name="copy nearest", strategy=CopyNearest(), model=""),
             Candidate(name="majority", strategy=Majority(), model=""),
         ],
-        models=models,
+        models=tiny.scripted(obedient=obedient, deaf=deaf),
         options=Options(tuning_tokens=2_000, probes=False),
         folder=tmp_path / "run",
         further=Further(changed=True),
     )
     run.execute()
-    found = {name: each.altered for name, each in told(run).items() if each.altered}
+    found = {name: each.altered for name, each in killed.told(run).items() if each.altered}
     assert {name: (each.takes, each.at_once, each.again) for name, each in found.items()} == {
         "obedient": (True, 14, None),
         "deaf": (True, 0, None),
@@ -168,7 +150,7 @@ def test_of_json_the_grammar_follows_at_once_and_heads_when_they_are_fitted_agai
         further=Further(changed=True),
     )
     run.execute()
-    found = {name: each.altered for name, each in told(run).items() if each.altered}
+    found = {name: each.altered for name, each in killed.told(run).items() if each.altered}
     head, lora = found["linear head"], found["lora"]
     assert (head.takes, head.at_once, head.again) == (False, 0, 8)
     assert head.right_again == 8

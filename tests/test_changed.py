@@ -15,18 +15,14 @@ from advisor.example import opened
 from advisor.stored import reopen
 from benchmarks.changed import Edit, asks_for_facts, changed, edited, edits, stands
 from benchmarks.checked import Changed
-from benchmarks.contract import Benchmark, Candidate, Evaluation, Row
-from benchmarks.models import Models
+from benchmarks.contract import Benchmark, Candidate, Row
 from benchmarks.plan import Further, Options, further_units
 from benchmarks.run import Run
-from benchmarks.spec_models import ModelSpec
 from benchmarks.store import Store
-from benchmarks.stored import evaluations, rescored
 from strategies.approaches.majority import Majority
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Document, Failure, Outcome, Prediction, Prompt
-from strategies.models.scripted import ScriptedModel
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import PassageIndex
 from tests import killed, tiny
@@ -181,14 +177,6 @@ def recall(prompt: Prompt) -> str:
 
 def scripted(folder: Path) -> Run:
     """Who looks up, who knows by heart, and who always says the same."""
-    made = {name: ScriptedModel(name=name, answer=answer) for name, answer in (("reader", read), ("knower", recall))}
-    models = Models(
-        specs=tuple(ModelSpec(name=name, folder="nowhere") for name in made),
-        dtype="float32",
-        _embedder=tiny.WordHashes(),
-        _placement=tiny.FLOAT32,
-        _ready=dict(made),
-    )
     return Run(
         benchmark=tiny.benchmark("qa", heldout=24),
         candidates=[
@@ -197,22 +185,16 @@ def scripted(folder: Path) -> Run:
             Candidate(name="prompting", strategy=Prompting(), model="knower"),
             Candidate(name="majority", strategy=Majority(), model=""),
         ],
-        models=models,
+        models=tiny.scripted(reader=read, knower=recall),
         options=Options(tuning_tokens=2_000, probes=False),
         folder=folder,
     )
 
 
-def told(run: Run) -> dict[str, Evaluation]:
-    with closing(Store(run.folder / "run.sqlite")) as store:
-        assert rescored(run.benchmark, store) == 0
-        return {each.candidate: each for each in evaluations(run.benchmark, killed.described(run), store)}
-
-
 def test_who_looks_up_follows_and_who_knows_by_heart_does_not(tmp_path: Path) -> None:
     run = scripted(tmp_path / "run")
     run.execute()
-    assert {each.changed for each in told(run).values()} == {None}
+    assert {each.changed for each in killed.told(run).values()} == {None}
     with closing(Store(run.folder / "run.sqlite")) as store:
         before = store.starts()
     replace(run, further=Further(changed=True)).execute()
@@ -220,7 +202,7 @@ def test_who_looks_up_follows_and_who_knows_by_heart_does_not(tmp_path: Path) ->
         after = store.starts()
         asked = {name: len(list(store.rows(name, "changed"))) for name in store.candidates()}
     assert {name: after[name] for name in before} == before
-    found = {name: each.changed for name, each in told(run).items()}
+    found = {name: each.changed for name, each in killed.told(run).items()}
     counts = {name: (each.known, each.new, each.old) for name, each in found.items() if each is not None}
     made = len(edits(run.benchmark, 0))
     assert asked == {"retrieval": made, "stubborn": made, "prompting": 0, "majority": 0}

@@ -17,9 +17,22 @@ from benchmarks.metrics import load as load_metric
 from benchmarks.models import Models
 from benchmarks.spec_models import ModelSpec
 from benchmarks.split import cut_folds, grouped
-from strategies.contract import Case, Document, Embedder, Kind, LanguageModel, Query, Reranker, Task, Trial, Usage
+from strategies.contract import (
+    Case,
+    Document,
+    Embedder,
+    Kind,
+    LanguageModel,
+    Prompt,
+    Query,
+    Reranker,
+    Task,
+    Trial,
+    Usage,
+)
 from strategies.models.device import Placement
 from strategies.models.local import LocalModel
+from strategies.models.scripted import ScriptedModel
 
 FLOAT32 = Placement(device="cpu", dtype="float32", threads=1, why="tests compare numbers")
 CHAT = (
@@ -353,3 +366,10 @@ def models(folder: Path) -> Models:
 
     specs = (ModelSpec(name="tiny", folder=str(folder)),)
     return Models(specs=specs, dtype="float32", _embedder=trainable(folder.parent), _placement=FLOAT32)
+
+
+def scripted(**answers: Callable[[Prompt], str]) -> Models:
+    """Models without weights that answer by these functions, under the names that they are given here."""
+    made = {name: ScriptedModel(name=name, answer=answer) for name, answer in answers.items()}
+    specs = tuple(ModelSpec(name=name, folder="nowhere") for name in made)
+    return Models(specs=specs, dtype="float32", _embedder=WordHashes(), _placement=FLOAT32, _ready=dict(made))

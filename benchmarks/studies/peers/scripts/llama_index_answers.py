@@ -18,10 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from llama_index_search import PACKAGES, documents, hit, retrievers  # type: ignore[import-not-found]
+from llama_index_search import PACKAGES, chosen  # type: ignore[import-not-found]
 
-DEPTHS, TRIED, JUDGED, THREADS = (1, 2, 5), 150, 60, 8
-"""Passages that are shown; examples that the search and the answers are judged by; requests at once."""
+DEPTHS, JUDGED, THREADS = (1, 2, 5), 60, 8
+"""Passages that are shown; examples that answers are judged by; requests at once."""
 
 
 def main() -> None:
@@ -29,22 +29,19 @@ def main() -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     work = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     start = time.perf_counter()
-    ways = retrievers(work)
-    cases = [case for case in work["examples"] if case["document_ids"]][:TRIED]
-    hits = {name: sum(hit(documents(way, case["input"]), case) for case in cases) for name, way in ways.items()}
-    way = max(hits, key=lambda name: hits[name])
-    judged = cases[:JUDGED]
+    name, way, _ = chosen(work)
+    judged = work["examples"][:JUDGED]
     scores = {}
     for depth in DEPTHS:
-        answers = told(work, ways[way], depth, [case["input"] for case in judged])
+        answers = told(work, way, depth, [case["input"] for case in judged])
         scores[depth] = sum(map(contained, answers, judged)) / len(judged)
     best = max(scores, key=lambda depth: scores[depth])
     fitting = time.perf_counter() - start
-    answers = told(work, ways[way], best, [case["input"] for case in work["heldout"]])
+    answers = told(work, way, best, [case["input"] for case in work["heldout"]])
     found = {
         "answers": answers,
         "seconds": {"fitting": fitting, "answering": time.perf_counter() - start - fitting},
-        "settings": {"way": way, "passages": best, "scores": {str(depth): score for depth, score in scores.items()}},
+        "settings": {"way": name, "passages": best, "scores": {str(depth): score for depth, score in scores.items()}},
         "versions": {name: version(name) for name in (*PACKAGES, "llama-index-llms-openai-like")},
     }
     Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")
