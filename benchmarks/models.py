@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import BadInput
 from benchmarks.purse import Purse
@@ -15,6 +15,9 @@ from strategies.contract import Embedder, LanguageModel, Reranker
 from strategies.models.device import Placement, choose
 from strategies.models.known import KNOWN, KnownModel
 from strategies.models.weights import ModelUnavailable, Resolved, cached, resolve
+
+if TYPE_CHECKING:
+    from strategies.models.local import LocalModel
 
 __all__ = ["DEFAULT_EMBEDDER", "Models", "NotRemembering"]
 
@@ -74,6 +77,8 @@ class Models:
         for spec in self.specs:
             if spec.endpoint is not None:
                 self.language(spec.name)
+            if spec.engine is not None:
+                _has_vllm()
 
     def check_teacher(self) -> None:
         """Raises `BadInput` where the teacher is not among the models."""
@@ -223,13 +228,21 @@ class Models:
         found = self._found(spec.name, spec.folder)
         if found.kind != "language":
             raise BadInput(f"{spec.name} turns texts into vectors and cannot answer. Name a language model.")
-        return LocalModel(
+        model = LocalModel(
             name=spec.name,
             folder=found.folder,
             weights_fingerprint=found.fingerprint,
             placement=self.placement,
             **self._quickest(found.folder),
         )
+        return model if spec.engine is None else self._served(model)
+
+    def _served(self, model: LocalModel) -> LanguageModel:
+        from strategies.models.served import ServedModel
+        from strategies.models.vllm_server import VllmServer
+
+        _has_vllm()
+        return ServedModel(here=model, server=VllmServer(model.folder, self.placement))
 
     def _quickest(self, folder: Path) -> dict[str, Any]:
         """How the model in the folder is best asked on this machine."""
@@ -257,9 +270,23 @@ class Models:
         return model
 
 
+def _has_vllm() -> None:
+    from strategies.models.vllm_server import program
+
+    try:
+        program()
+    except ModelUnavailable as error:
+        raise BadInput(str(error)) from error
+
+
 def _shared_out(spec: ModelSpec, workers: int) -> ModelSpec:
     from strategies.models.endpoint import EndpointModel
 
+    if spec.engine is not None:
+        raise BadInput(
+            f"the model {spec.name} is answered for by a vLLM server that the run starts, and each of {workers} workers would "
+            "start one. Run it in one process: vLLM answers many requests at once by itself."
+        )
     if spec.endpoint is None:
         return spec
     at_once = spec.concurrency or EndpointModel.concurrency

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_serializer, model_validator
@@ -25,6 +25,10 @@ def last_part(path: str) -> str:
     """What is shown of a folder: its own name, never the way to it."""
     name = PurePosixPath(path.replace("\\", "/")).name
     return Path(path).expanduser().resolve().name if name in ("", ".", "..", "~") else name
+
+
+_WHOSE = ("name", "folder", "endpoint", "engine")
+"""Keys that say which model it is; the others are for whoever asks it."""
 
 
 class EmbedderSpec(Section):
@@ -58,6 +62,8 @@ class ModelSpec(Section):
     name: Filled
     folder: Filled | None = Field(default=None, exclude=True)
     """Where the weights lie, relative to the spec; never written down, since it names a machine and a user."""
+    engine: Literal["vllm"] | None = None
+    """What answers for weights on this machine; None: the product itself."""
     endpoint: str | None = None
     model: Filled | None = None
     """The name that the server knows the model by."""
@@ -73,8 +79,8 @@ class ModelSpec(Section):
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """The keys that are set, besides name and endpoint."""
-        return {key: value for key, value in self if value is not None and key not in ("name", "folder", "endpoint")}
+        """The keys that are set, besides those that say which model it is."""
+        return {key: value for key, value in self if value is not None and key not in _WHOSE}
 
     @property
     def serving(self) -> Mapping[str, Any]:
@@ -99,6 +105,10 @@ class ModelSpec(Section):
     def _check(self) -> Self:
         if self.endpoint is not None and self.folder is not None:
             raise ValueError("has both a folder and an endpoint. Keep the one that is to answer.")
+        if self.endpoint is not None and self.engine is not None:
+            raise ValueError(
+                "has both an engine and an endpoint. A server that runs already needs no engine: remove it."
+            )
         if self.endpoint is None:
             for key in self.serving:
                 raise ValueError(

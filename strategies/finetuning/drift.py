@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from strategies.contract import LanguageModel
 from strategies.models.local import LocalModel
+from strategies.models.served import at_hand
 
 if TYPE_CHECKING:
     import torch
@@ -29,12 +30,13 @@ class Drift:
 
 def drifts(base: LanguageModel, tuned: LanguageModel, texts: Sequence[str]) -> Iterator[Drift]:
     """One for each text that has at least two tokens; nothing where one of the models does not run here."""
-    if not isinstance(base, LocalModel) or not isinstance(tuned, LocalModel):
+    first, second = at_hand(base), at_hand(tuned)
+    if first is None or second is None:
         return
     for text in texts:
-        ids = base.chat.encode_label(text)[: base.context_tokens]
+        ids = first.chat.encode_label(text)[: first.context_tokens]
         if len(ids) > 1:
-            yield _drift(base, tuned, ids)
+            yield _drift(first, second, ids)
 
 
 def _drift(base: LocalModel, tuned: LocalModel, ids: Sequence[int]) -> Drift:

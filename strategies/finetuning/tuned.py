@@ -13,7 +13,7 @@ from strategies.answers import Prior
 from strategies.contract import Case, DeadAdapter, Query, Recipe, Task, Training, Workbench
 from strategies.finetuning.adapters import prove_effect
 from strategies.finetuning.race import Finish, Race, row_tokens, rows_of, train
-from strategies.models.local import LocalModel
+from strategies.models.served import at_hand, prove_served
 from strategies.pipeline import Pipeline, Setup
 from strategies.selection import Kitchen, answers_of, evidence_of
 
@@ -104,10 +104,11 @@ def _trained(plain: Pipeline, bench: Workbench, recipe: Recipe, apart: Sequence[
 
 def prove(plain: Pipeline, tuned: Pipeline) -> float:
     """Largest change of the next-token logits that the adapter makes on a few examples; models that hide them give NaN."""
-    base, adapted = plain.speaker, tuned.speaker
-    if not isinstance(base, LocalModel) or not isinstance(adapted, LocalModel):
+    base, adapted = at_hand(plain.speaker), at_hand(tuned.speaker)
+    if base is None or adapted is None:
         return float("nan")
     requests = plain.requests([Query.of(case.input) for case in plain.task.examples[:4]])
+    prove_served(plain.speaker, tuned.speaker, [request.prompt for request in requests])
     return prove_effect(base.parts, adapted.parts, [base.chat.encode(request.prompt) for request in requests])
 
 
