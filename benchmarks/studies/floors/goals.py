@@ -1,0 +1,87 @@
+"""What is to be reached, by whom, on which task; written before the first of these runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EXAMPLES, SEEN, MOST = 600, 300, 600
+"""Examples; held-out cases of each file (seed 0) that the approaches were developed on; further ones that are asked, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """The best of some approaches is to reach a figure of a metric."""
+
+    task: str
+    says: str
+    approaches: tuple[str, ...]
+    metric: str
+    least: float
+    without_leaks: bool = False
+    """Counted on the cases that do not stand among the examples."""
+
+
+RUNGS = ("majority", "copy nearest", "linear head", "tf-idf", "contrastive head")
+GOALS = (
+    Goal(
+        task="banking77",
+        says="prompting or retrieval",
+        approaches=("prompting", "retrieval"),
+        metric="accuracy",
+        least=0.78,
+    ),
+    Goal(task="banking77", says="LoRA", approaches=("lora",), metric="accuracy", least=0.77),
+    Goal(
+        task="banking77",
+        says="LoRA with nearest examples or votes",
+        approaches=("lora + retrieval",),
+        metric="accuracy",
+        least=0.82,
+    ),
+    Goal(task="banking77", says="the best rung", approaches=RUNGS, metric="accuracy", least=0.80),
+    Goal(
+        task="sms_spam",
+        says="the best",
+        approaches=("prompting", "retrieval", "lora", "lora + retrieval", *RUNGS),
+        metric="f1_of_label",
+        least=0.93,
+        without_leaks=True,
+    ),
+    Goal(task="snips_slots", says="LoRA", approaches=("lora",), metric="exact_match", least=0.60),
+    Goal(task="snips_slots", says="LoRA, by field", approaches=("lora",), metric="field_f1", least=0.80),
+    Goal(task="snips_slots", says="LoRA, its form", approaches=("lora",), metric="json_valid", least=1.0),
+    Goal(
+        task="snips_slots",
+        says="nearest examples in the prompt",
+        approaches=("retrieval",),
+        metric="exact_match",
+        least=0.20,
+    ),
+    Goal(
+        task="nq_open_oracle",
+        says="LoRA with retrieval",
+        approaches=("lora + retrieval",),
+        metric="exact_match",
+        least=0.45,
+    ),
+    Goal(
+        task="nq_open_oracle",
+        says="LoRA with retrieval, contained",
+        approaches=("lora + retrieval",),
+        metric="answer_contained",
+        least=0.60,
+    ),
+    Goal(
+        task="nq_open_oracle",
+        says="read off, nothing tuned",
+        approaches=("retrieval",),
+        metric="exact_match",
+        least=0.25,
+    ),
+)
+TASKS = tuple(dict.fromkeys(goal.task for goal in GOALS))
+
+
+def approaches(task: str) -> tuple[str, ...]:
+    """Those that some goal of the task names, in the order in which they are named first."""
+    return tuple(dict.fromkeys(name for goal in GOALS if goal.task == task for name in goal.approaches))
