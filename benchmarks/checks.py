@@ -26,8 +26,8 @@ from strategies.search import total
 if TYPE_CHECKING:
     from benchmarks.work import Worker
 
-LATENCY_REQUESTS = 20
-"""Single requests, one at a time, after two to warm up."""
+LATENCY_REQUESTS, LEAST_REQUESTS, LATENCY_S = 20, 10, 30.0
+"""Single requests, one at a time, after two to warm up; fewer, but so many at least, once they took so many seconds."""
 
 
 def _edit(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
@@ -239,8 +239,11 @@ def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     cases = worker.probe_cases()[: LATENCY_REQUESTS + 2]
     seconds: list[float] = []
     used: list[Usage] = []
+    begun = time.perf_counter()
     with NotRemembering(worker.models):
         for case in cases:
+            if len(seconds) >= LEAST_REQUESTS + 2 and time.perf_counter() - begun > LATENCY_S:
+                break
             start = time.perf_counter()
             outcome = dict(fitted.answer([Query.of(case.input)], worker.sampling(0)))[Query.of(case.input).key]
             spent = time.perf_counter() - start
