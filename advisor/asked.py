@@ -32,7 +32,7 @@ def further_of(wishes: Wishes, benchmark: Benchmark) -> Further:
         raise BadInput(f"probes is {wishes.probes!r}; it is one of {', '.join(PROBES)}.")
     if wishes.rebuilds < 0 or wishes.rebuilds == 1:
         raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
-    changes = asks_for_facts(benchmark) or adds_labels(benchmark) or has_a_rule(benchmark)
+    changes = asks_for_facts(benchmark) or adds_labels(benchmark, wishes.seed) or has_a_rule(benchmark)
     everything = wishes.probes == "all"
     if wishes.changed and not changes:
         raise BadInput(

@@ -27,9 +27,9 @@ SHARE = 3
 """At most one label in so many is a new one."""
 
 
-def adds_labels(benchmark: Benchmark) -> bool:
+def adds_labels(benchmark: Benchmark, seed: int) -> bool:
     """Whether there are labels that could be new ones."""
-    return bool(new_labels(benchmark, 0))
+    return bool(new_labels(benchmark, seed))
 
 
 def new_labels(benchmark: Benchmark, seed: int) -> tuple[str, ...]:

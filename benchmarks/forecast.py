@@ -195,7 +195,7 @@ def _tokens(
     trained = Trains in candidate.strategy.needs
     answers += 3 * BY_HEART if trained and options.probes and asks_for_facts(benchmark) else 0
     refits = 0.0
-    if further.changed and (adds_labels(benchmark) or has_a_rule(benchmark)):
+    if further.changed and (adds_labels(benchmark, options.seed) or has_a_rule(benchmark)):
         answers += 3 * PROBE_CASES
         refits += 1.0 if trained else 0.0
     if further.curve and candidate.strategy.family != "prompting":

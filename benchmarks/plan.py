@@ -167,7 +167,7 @@ def change_units(benchmark: Benchmark, candidate: Candidate, options: Options, s
     """
     kinds = ["changed"] if asks_for_facts(benchmark) else []
     if candidate.strategy.family != "recorded" and not is_taught(candidate):
-        kinds += ["added"] if adds_labels(benchmark) else []
+        kinds += ["added"] if adds_labels(benchmark, options.seed) else []
         kinds += ["altered"] if has_a_rule(benchmark) else []
     return [_unit(candidate, options, salt, (kind, 0)) for kind in kinds]
 

@@ -60,14 +60,14 @@ def test_the_commonest_label_is_never_new() -> None:
 
 @pytest.mark.parametrize("kind", ["qa", "extraction", "generation"])
 def test_tasks_without_labels_have_no_new_ones(kind: str) -> None:
-    assert not adds_labels(tiny.benchmark(kind))  # type: ignore[arg-type]
+    assert not adds_labels(tiny.benchmark(kind), 0)  # type: ignore[arg-type]
 
 
 def test_with_two_labels_or_few_cases_there_are_no_new_ones() -> None:
-    assert not adds_labels(topics(heldout=12))
+    assert not adds_labels(topics(heldout=12), 0)
     task = topics().task
     pair = replace(task, labels=task.labels[:2])
-    assert not adds_labels(replace(topics(), task=pair))
+    assert not adds_labels(replace(topics(), task=pair), 0)
 
 
 def test_the_task_before_knows_neither_label_nor_example() -> None:
