@@ -20,9 +20,9 @@ def altered_table(material: Material) -> Table:
         "answers",
         "follow at once",
         "95 % interval",
-        "and right",
+        "of these right",
         "follow when fitted again",
-        "and right ",
+        "right then",
     )
     return Table(
         title="The day the format is altered",

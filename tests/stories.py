@@ -369,9 +369,9 @@ def _altered() -> Table:
             "answers",
             "follow at once",
             "95 % interval",
-            "and right",
+            "of these right",
             "when fitted again",
-            "and right ",
+            "right then",
         ),
         rows=(
             ("retrieval", "50", "48", "86 to 100 %", "31", "-", "-"),
