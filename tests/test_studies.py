@@ -222,8 +222,9 @@ def test_a_watch_sees_a_busy_program_beside_it() -> None:
     watch = Watch.begin()
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as beside:
         time.sleep(0.5)
+        seen = watch.others()  # Once it is waited for, its time counts as ours.
         beside.kill()
-    assert (watch.others() or 0) > 0.05
+    assert (seen or 0) > 0.05
 
 
 @pytest.mark.slow
