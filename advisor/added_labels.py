@@ -8,7 +8,7 @@ from advisor.drawn import Table
 from advisor.material import Material
 from advisor.wording import NONE, counted, duration, listed, start
 from benchmarks.checked import Added
-from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
+from benchmarks.statistics import exact_interval
 
 
 def added_table(material: Material) -> Table | None:
@@ -44,8 +44,7 @@ def _row(name: str, found: Added) -> tuple[str, ...]:
 
 
 def _interval(found: Added) -> tuple[float, float]:
-    low = clopper_pearson_lower(found.at_once, found.cases, 0.025)
-    return low, clopper_pearson_upper(found.at_once, found.cases, 0.025)
+    return exact_interval(found.at_once, found.cases)
 
 
 def the_day_labels_are_added(material: Material) -> Iterator[str]:

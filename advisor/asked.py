@@ -32,8 +32,9 @@ def further_of(wishes: Wishes, benchmark: Benchmark) -> Further:
         raise BadInput(f"probes is {wishes.probes!r}; it is one of {', '.join(PROBES)}.")
     if wishes.rebuilds < 0 or wishes.rebuilds == 1:
         raise BadInput(f"rebuilds is {wishes.rebuilds}; it takes 2 or more to compare, and 0 leaves them out.")
-    changes = asks_for_facts(benchmark) or adds_labels(benchmark, wishes.seed) or has_a_rule(benchmark)
     everything = wishes.probes == "all"
+    asked = wishes.changed or everything
+    changes = asked and (asks_for_facts(benchmark) or adds_labels(benchmark, wishes.seed) or has_a_rule(benchmark))
     if wishes.changed and not changes:
         raise BadInput(
             "--changed asks what follows when facts in the documents change, labels are added or the format is altered. With "
@@ -43,7 +44,7 @@ def further_of(wishes: Wishes, benchmark: Benchmark) -> Further:
         curve=wishes.curve,
         planted=wishes.planted or everything,
         rebuilds=wishes.rebuilds or (ALL_REBUILDS if everything else 0),
-        changed=wishes.changed or (everything and changes),
+        changed=changes,
     )
 
 

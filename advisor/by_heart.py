@@ -9,7 +9,7 @@ from advisor.material import Material
 from advisor.wording import NONE, counted, start
 from benchmarks.checked import ByHeart, Counted
 from benchmarks.contract import Evaluation
-from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
+from benchmarks.statistics import exact_interval
 
 
 def by_heart_table(material: Material) -> Table:
@@ -41,8 +41,7 @@ def _share(found: Counted) -> str:
     """`12 of 50 (13-38 %)`."""
     if not found.cases:
         return NONE
-    low = clopper_pearson_lower(found.right, found.cases, 0.025)
-    high = clopper_pearson_upper(found.right, found.cases, 0.025)
+    low, high = exact_interval(found.right, found.cases)
     return f"{found.right:,} of {found.cases:,} ({100 * low:.0f}-{100 * high:.0f} %)"
 
 

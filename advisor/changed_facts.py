@@ -10,7 +10,7 @@ from advisor.material import Material
 from advisor.wording import NONE, counted, duration, listed, start
 from benchmarks.checked import Changed
 from benchmarks.contract import Evaluation
-from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
+from benchmarks.statistics import exact_interval
 
 
 def changed_table(material: Material) -> Table:
@@ -54,8 +54,7 @@ def _row(evaluation: Evaluation, found: Changed) -> tuple[str, ...]:
 
 
 def _interval(found: Changed) -> tuple[float, float]:
-    low = clopper_pearson_lower(found.new, found.known, 0.025)
-    return low, clopper_pearson_upper(found.new, found.known, 0.025)
+    return exact_interval(found.new, found.known)
 
 
 def the_day_it_changes(material: Material) -> Iterator[str]:
@@ -65,7 +64,7 @@ def the_day_it_changes(material: Material) -> Iterator[str]:
     others = [name for name, each in found.items() if each.seconds is None]
     told = []
     if readers:
-        best = max(readers, key=lambda name: clopper_pearson_lower(readers[name].new, readers[name].known, 0.025))
+        best = max(readers, key=lambda name: _interval(readers[name])[0])
         each = readers[best]
         low, high = _interval(each)
         told.append(

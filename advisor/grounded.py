@@ -9,7 +9,7 @@ from advisor.material import Material
 from advisor.wording import counted, percent
 from benchmarks.checked import Grounding, Planted
 from benchmarks.contract import Evaluation
-from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
+from benchmarks.statistics import exact_interval
 
 
 def grounding_table(material: Material) -> Table:
@@ -86,8 +86,7 @@ def who_else_speaks(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _share(found: Planted) -> str:
-    low = clopper_pearson_lower(found.followed, found.cases, 0.025)
-    high = clopper_pearson_upper(found.followed, found.cases, 0.025)
+    low, high = exact_interval(found.followed, found.cases)
     return f"{low * 100:.0f} to {high * 100:.0f} %"
 
 

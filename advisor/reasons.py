@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.closeness import how_far
@@ -43,6 +43,8 @@ FAMILY_NAMES = {
     "recorded": "recorded answers",
 }
 _SMALL_DATA = 100
+MOST_NAMED = 4
+"""Approaches that one sentence names, at most."""
 _MANY_UNREADABLE = 0.05
 _FEW_WRONG = 10
 
@@ -107,8 +109,16 @@ def _of_the_verdict(decided: Decided) -> list[str]:
     if missing:
         cheaper = "Cheaper" if all(decided.ranking.comparable(name, named) for name in missing) else "Perhaps cheaper"
         which = f"{cheaper}, but proven to" if status.state is State.MEETS else "Proven to"
-        found.append(f"{which} {goal.miss}: {listed([_with_ceiling(decided, name) for name in missing])}.")
+        found.append(f"{which} {goal.miss}: {listed(_nearest(decided, missing))}.")
     return [*found, *(_unsettled(decided, name) for name in decided.unsettled)]
+
+
+def _nearest(decided: Decided, missing: Sequence[str]) -> list[str]:
+    """Each that misses with its bound; of many those that come nearest, and how many others the table has."""
+    if len(missing) <= MOST_NAMED:
+        return [_with_ceiling(decided, name) for name in missing]
+    order = sorted(missing, key=lambda name: -decided.evaluations[name].figure)[: MOST_NAMED - 1]
+    return [*(_with_ceiling(decided, name) for name in order), f"{len(missing) - len(order)} others"]
 
 
 def _shown(decided: Decided, status: Status) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from benchmarks.planted import CASES as PLANTED_CASES
 from benchmarks.planted import PLACES, PoisonedIndex, sentence
 from benchmarks.rebuilds import resampled
 from benchmarks.store import Finished
-from strategies.contract import Case, Diverged, Evidence, Fitted, Query, Usage
+from strategies.contract import Case, Diverged, Evidence, Fitted, Outcome, Query, Usage
 from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.search import total
 
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
 
 LATENCY_REQUESTS, LEAST_REQUESTS, LATENCY_S = 20, 10, 30.0
 """Single requests, one at a time, after two to warm up; fewer, but so many at least, once they took so many seconds."""
+
+
+@contextmanager
+def _scratch(worker: Worker, unit: Unit) -> Iterator[None]:
+    """What the unit trains goes with it. What a killed attempt left is taken up: it lies there by its content."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(worker.scratch(unit), ignore_errors=True)
 
 
 def _edit(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
@@ -84,17 +94,12 @@ def _format(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """The chosen configuration built from fewer examples. What is trained for it is not kept."""
     size, draw = curve_part(worker.benchmark, unit.part)
-    cases, scratch = worker.probe_cases(), worker.scratch(unit)
-    shutil.rmtree(scratch, ignore_errors=True)
-    bench = replace(worker.bench(candidate, worker.options.seed + draw), folder=scratch)
+    cases, outcomes = worker.probe_cases(), list[Outcome]()
+    bench = replace(worker.bench(candidate, worker.options.seed + draw), folder=worker.scratch(unit))
     task = sampled(worker.benchmark.task, size, worker.options.seed + draw)
-    try:
+    with _scratch(worker, unit), suppress(Diverged):  # With a sample missing there is no curve.
         fitted = candidate.strategy.rebuilt(worker.fit_folder(candidate), task, bench)
         outcomes = [] if fitted is None else worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
-    except Diverged:
-        outcomes = []  # With a sample missing there is no curve.
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     named = ("curve", f"{size}/{draw}")
     rows = [worker.row(candidate, named, case, found) for case, found in zip(cases, outcomes, strict=False)]
     done = worker.done(unit, candidate, rows)
@@ -107,7 +112,7 @@ def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     task = resampled(worker.benchmark.task, seed)
     bench = replace(worker, benchmark=replace(worker.benchmark, task=task), folder=scratch).bench(candidate, seed)
     cases, named = worker.probe_cases(), ("rebuild", str(unit.part))
-    try:
+    with _scratch(worker, unit):
         fitted = worker.attempt(candidate, task, bench)
         if isinstance(fitted, dict):  # A rebuild without rows is one that failed.
             done = worker.done(unit, candidate, (), fitted)
@@ -115,8 +120,6 @@ def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
             outcomes = worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
             rows = [worker.row(candidate, named, case, found) for case, found in zip(cases, outcomes, strict=True)]
             done = worker.done(unit, candidate, rows)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
 
@@ -172,26 +175,24 @@ def _added(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Built without some labels, asked, given them and their examples, and asked again. What is trained is not kept."""
     from strategies.extending import extended, narrowed
 
-    benchmark, seed, scratch = worker.benchmark, worker.options.seed, worker.scratch(unit)
+    benchmark, seed = worker.benchmark, worker.options.seed
     task, new = benchmark.task, added.new_labels(benchmark, seed)
     fewer, asked = added.without(task, new, seed), added.Asked.of(benchmark, new, seed)
-    bench = replace(worker.bench(candidate, seed), folder=scratch)
+    bench = replace(worker.bench(candidate, seed), folder=worker.scratch(unit))
     note: dict[str, Any] = {"labels": new, "examples": len(task.examples) - len(fewer.examples)}
-    shutil.rmtree(scratch, ignore_errors=True)
     try:
-        start = time.perf_counter()
-        built = candidate.strategy.rebuilt(worker.fit_folder(candidate), fewer, bench)
-        note["seconds"] = time.perf_counter() - start if built is not None else None
-        before = narrowed(built or worker.fitted(candidate), task.labels, fewer)
-        after = extended(before, task)
-        known = asked.others if after else asked.all
-        rows = _answers(worker, candidate, (before, "added", "before"), known)
-        rows += _answers(worker, candidate, (after, "added", "after"), asked.all) if after else []
-        note |= {"asked": asked.keys, "takes": after is not None}
+        with _scratch(worker, unit):
+            start = time.perf_counter()
+            built = candidate.strategy.rebuilt(worker.fit_folder(candidate), fewer, bench)
+            note["seconds"] = time.perf_counter() - start if built is not None else None
+            before = narrowed(built or worker.fitted(candidate), task.labels, fewer)
+            after = extended(before, task)
+            known = asked.others if after else asked.all
+            rows = _answers(worker, candidate, (before, "added", "before"), known)
+            rows += _answers(worker, candidate, (after, "added", "after"), asked.all) if after else []
+            note |= {"asked": asked.keys, "takes": after is not None}
     except Diverged as error:
         rows, note = [], {"problem": str(error)}  # What could not be built without them is not told of.
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     done = worker.done(unit, candidate, rows, note)
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
@@ -201,27 +202,24 @@ def _altered(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     from strategies.extending import extended
     from strategies.pipeline import Pipeline
 
-    fitted, task, scratch = worker.fitted(candidate), altered.altered(worker.benchmark.task), worker.scratch(unit)
+    fitted, task = worker.fitted(candidate), altered.altered(worker.benchmark.task)
+    prompted = isinstance(fitted, Pipeline) and fitted.adapter is None  # A prompt has nothing else to be built again.
     cases = [altered.rewritten_case(case, task.kind) for case in worker.probe_cases()[: altered.CASES]]
-    bench = replace(worker.bench(candidate, worker.options.seed), folder=scratch)
+    bench = replace(worker.bench(candidate, worker.options.seed), folder=worker.scratch(unit))
     told = extended(fitted, task)
     rows = _answers(worker, candidate, (told, "altered", "at once"), cases) if told else []
     note: dict[str, Any] = {"cases": len(cases), "takes": told is not None, "seconds": None}
-    shutil.rmtree(scratch, ignore_errors=True)
     try:
-        if (
-            not isinstance(fitted, Pipeline) or fitted.adapter is not None
-        ):  # A prompt has nothing else to be built again.
-            start = time.perf_counter()
-            again = candidate.strategy.rebuilt(worker.fit_folder(candidate), task, bench)
-            if again is None and not candidate.strategy.needs:
-                again = candidate.strategy.fit(task, bench)
-            note["seconds"] = time.perf_counter() - start
-            rows += _answers(worker, candidate, (again, "altered", "again"), cases) if again else []
+        if not prompted:
+            with _scratch(worker, unit):
+                start = time.perf_counter()
+                again = candidate.strategy.rebuilt(worker.fit_folder(candidate), task, bench)
+                if again is None and not candidate.strategy.needs:
+                    again = candidate.strategy.fit(task, bench)
+                note["seconds"] = time.perf_counter() - start
+                rows += _answers(worker, candidate, (again, "altered", "again"), cases) if again else []
     except Diverged as error:
         rows, note = [], {"problem": str(error)}
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     done = worker.done(unit, candidate, rows, note)
     return replace(done, usage=(*total(bench.spent), *done.usage))
 

@@ -260,8 +260,9 @@ class Evaluation:
     changed: Changed | None = None
     added: Added | None = None
     altered: Altered | None = None
+    """Like `planted` and `rebuilds` these are empty where nobody asked for them."""
     by_heart: ByHeart | None = None
-    """Like `planted` and `rebuilds` empty where nobody asked for it."""
+    """None where nothing was tuned for questions over documents."""
     coverage: Coverage | None = None
     """None where the answers do not say how sure they are."""
     handover: Handover | None = None

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from benchmarks.contract import BadInput
 from benchmarks.findings import many
-from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
+from benchmarks.statistics import exact_interval
 from strategies.contract import Case, Document
 
 FILE = "lineage.json"
@@ -35,8 +35,7 @@ class Relabelled:
     @property
     def share(self) -> tuple[float, float]:
         """Two-sided 95 % interval of the share of wrong labels (Clopper-Pearson)."""
-        low = clopper_pearson_lower(self.wrong, self.cases, 0.025)
-        return low, clopper_pearson_upper(self.wrong, self.cases, 0.025)
+        return exact_interval(self.wrong, self.cases)
 
     @property
     def ceiling(self) -> tuple[float, float]:

@@ -26,18 +26,8 @@ SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "embedder": ("name", "folder"),
     "reranker": ("name", "folder"),
     "models": (
-        *(
-            "name",
-            "folder",
-            "engine",
-            "endpoint",
-            "model",
-            "key_env",
-            "concurrency",
-            "timeout_s",
-            "retries",
-            "context_tokens",
-        ),
+        *("name", "folder", "engine", "endpoint", "model", "key_env"),
+        *("concurrency", "timeout_s", "retries", "context_tokens"),
         *("input_per_million", "output_per_million", "cached_per_million"),
     ),
 }

@@ -85,6 +85,11 @@ def shown_interval(scores: ArrayLike, groups: Sequence[Any] | None = None) -> tu
     return wilson(mean * worth, worth) if worth > 0 else wilson(mean * len(sizes), len(sizes))
 
 
+def exact_interval(k: int, n: int) -> tuple[float, float]:
+    """The two-sided 95 % interval of Clopper and Pearson for `k` of `n`."""
+    return clopper_pearson_lower(k, n, 0.025), clopper_pearson_upper(k, n, 0.025)
+
+
 def clopper_pearson_lower(k: float, n: float, level: float) -> float:
     """Exact one-sided lower bound on a share: true values lie below it with a probability of at most `level`."""
     return 0.0 if k <= 0 else float(special.betaincinv(k, n - k + 1, level))

@@ -43,9 +43,8 @@ def extended(fitted: Fitted, task: Task) -> Fitted | None:
     if not isinstance(fitted, Pipeline):
         return None
     prior = fitted.prior
-    if (
-        prior is not None
-    ):  # Nothing is known of the new ones yet: they are expected as often as the others are on average.
+    if prior is not None:
+        # Nothing is known of the new ones yet: they are expected as often as the others are on average.
         known = dict(zip(fitted.task.labels, prior.values, strict=True))
         usual = fmean(known.values())
         prior = Prior(values=tuple(known.get(label, usual) for label in task.labels), strength=prior.strength)

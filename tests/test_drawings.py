@@ -17,7 +17,7 @@ from advisor.reports.canvas import SIZE, apart
 from advisor.reports.forest import draw_forest
 from advisor.reports.labels import Box, text_width, wrapped
 from advisor.reports.lines import draw_lines
-from advisor.reports.scales import count_label, step_ticks
+from advisor.reports.scales import Axis, cost_ticks, count_label, step_ticks
 from advisor.reports.winner_map import draw_map
 from tests.stories import CHOICE, NAMES, figures
 
@@ -263,6 +263,13 @@ def test_steps_cover_what_is_seen(low: float, span: float, most: int) -> None:
 )
 def test_large_numbers_are_written_in_words(value: float, label: str) -> None:
     assert count_label(value) == label
+
+
+def test_an_axis_by_factors_without_a_round_value_inside_has_a_tick_in_its_middle() -> None:
+    axis = Axis(low=157 / 1.3, high=157 * 1.3, start=300, end=0, log=True)
+    ((value, label),) = cost_ticks(axis, "machine s", 44)
+    assert axis.low < value < axis.high
+    assert label == "2.7 min"
 
 
 def test_a_chart_of_one_point_can_be_drawn() -> None:

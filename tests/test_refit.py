@@ -16,7 +16,7 @@ from strategies.pipeline import Setup
 from strategies.selection import Kitchen
 from tests import tiny
 
-EXAMPLES = 120
+EXAMPLES = 300
 FEW = 4_000
 """Tokens of a search that pays for one long epoch on a part of the examples."""
 TUNING = Tuning(Setup(), Recipe(epochs=4))

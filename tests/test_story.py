@@ -33,7 +33,7 @@ from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from strategies.spans import Reading
 from tests.situations import GOLDEN, SITUATIONS, as_text
-from tests.verdict_cases import Bakeoff
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
 
 every_situation = pytest.mark.parametrize("build", SITUATIONS.values(), ids=SITUATIONS.keys())
 
@@ -229,3 +229,15 @@ def test_costs_that_tie_or_are_not_known_are_said_to_be_so() -> None:
         "It cannot be compared with the cost of prompting (93 %), which is not known or in another unit."
         in unknown.a_month
     )
+
+
+def test_of_many_that_miss_the_nearest_are_named_and_the_others_counted() -> None:
+    names = ["majority", "linear head", "prompting", "retrieval", "lora", "lora + retrieval"]
+    rows = [evaluation_of(name, scores_of(30 + 20 * place, 300)) for place, name in enumerate(names)]
+    (line,) = [
+        line
+        for line in Bakeoff(evaluations=tuple(rows), benchmark=benchmark_of()).told().story.reasons
+        if "to miss the target" in line
+    ]
+    assert [name for name in names if f"{name} (" in line] == ["retrieval", "lora", "lora + retrieval"]
+    assert line.endswith(" and 3 others.")

@@ -44,7 +44,10 @@ def kept(*command: str) -> subprocess.Popen[bytes]:
 def gone(pid: int, seconds: float = 15.0) -> bool:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
             return True
         time.sleep(0.05)
     return False
@@ -87,15 +90,13 @@ def test_it_ends_too_where_the_starter_is_killed() -> None:
         "stdin=subprocess.PIPE, stdout=subprocess.PIPE); keeper.stdout.readline(); print(keeper.pid, flush=True); "
         "import time; time.sleep(600)"
     )
-    starter = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE)
-    assert starter.stdout is not None
-    keeper = int(starter.stdout.readline())
-    (child,) = psutil.Process(keeper).children()
-    os.kill(starter.pid, signal.SIGKILL)
-    starter.wait()
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        keeper = int(starter.stdout.readline())
+        (child,) = psutil.Process(keeper).children()
+        os.kill(starter.pid, signal.SIGKILL)
     assert gone(child.pid)
     assert gone(keeper)
-    starter.stdout.close()
 
 
 def test_its_exit_code_is_the_commands_own() -> None:

@@ -110,7 +110,7 @@ def cost_label(value: float, unit: str) -> str:
 
 
 def _factors(axis: Axis, unit: str, apart: float) -> list[float]:
-    """Round values inside the axis, the roundest first, as many as fit."""
+    """Round values inside the axis, the roundest first, as many as fit; its middle where none lies inside."""
     if unit in MACHINE_TIME and axis.high > 2:
         offered = [*_COARSE_TIMES, *_ROUND_TIMES]
     else:
@@ -121,7 +121,7 @@ def _factors(axis: Axis, unit: str, apart: float) -> list[float]:
         inside = axis.low <= value <= axis.high
         if inside and all(abs(axis.at(value) - axis.at(other)) >= apart for other in kept):
             kept.append(value)
-    return kept
+    return kept or [float(f"{math.sqrt(axis.low * axis.high):.2g}")]
 
 
 def _steps(axis: Axis, unit: str, apart: float) -> list[float]:

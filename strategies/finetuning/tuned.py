@@ -19,8 +19,8 @@ from strategies.selection import Kitchen, answers_of, evidence_of
 
 REFIT = 4
 """Tokens that the refit on all examples may train on, about, in units of the budget for choosing: one for all approaches."""
-APART, LEAST_APART = 48, 8
-"""Examples that tell a refit when to stop, a twelfth of all: at most, and with fewer nothing can be told."""
+APART, LEAST_APART = 48, 24
+"""Examples that tell a refit when to stop, a twelfth of all: at most, and with fewer they tell less than training on them brings."""
 
 
 @dataclass(frozen=True)

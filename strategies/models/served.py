@@ -108,19 +108,18 @@ def at_hand(model: LanguageModel) -> LocalModel | None:
 def prove_served(base: LanguageModel, tuned: LanguageModel, prompts: Sequence[Prompt]) -> float:
     """Largest change of the first token's log-probabilities that the adapter makes at the server that will answer.
 
-    NaN where nothing is served. Raises `DeadAdapter` where it changes nothing there.
+    NaN where nothing is served. Raises `DeadAdapter` where it changes nothing there, or where that cannot be seen.
     """
     if not isinstance(base, ServedModel) or not isinstance(tuned, ServedModel):
         return math.nan
     wish = Sampling(alternatives=ALTERNATIVES)
-    first, second = (
-        {index: done.places for index, done in model.generate(prompts, 1, wish, "search")} for model in (base, tuned)
-    )
+    first, second = (dict(model.generate(prompts, 1, wish, "search")) for model in (base, tuned))
     largest = 0.0
     for index in range(len(prompts)):
-        if not first[index] or not second[index]:
-            continue
-        before, after = first[index][0].likely, second[index][0].likely
+        for done in (first[index], second[index]):
+            if not done.places:
+                raise DeadAdapter(f"the server does not show whether the adapter does anything there: {done.error}")
+        before, after = first[index].places[0].likely, second[index].places[0].likely
         shared = before.keys() & after.keys()
         largest = max([largest, *(abs(before[token] - after[token]) for token in shared)])
         if len(shared) < len(before):
