@@ -20,7 +20,7 @@ from strategies.selection import Kitchen, answers_of, evidence_of
 REFIT = 4
 """Tokens that the refit on all examples may train on, about, in units of the budget for choosing: one for all approaches."""
 APART, LEAST_APART = 48, 24
-"""Examples that tell a refit when to stop, a twelfth of all: at most, and with fewer they tell less than training on them brings."""
+"""Examples that tell a refit when to stop, a twelfth of all: at most, and with fewer training on them brings more."""
 
 
 @dataclass(frozen=True)
