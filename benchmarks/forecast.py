@@ -29,7 +29,8 @@ CHARACTERS_A_TOKEN = 3.6
 """Of English text in a modern vocabulary."""
 EFFICIENCY = 0.5
 """Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
-EPOCHS = 4
+EPOCHS, EPOCHS_WITH_EXAMPLES = 4, 2
+"""Passes over the examples when the winner is trained again; fewer where prompts show examples, whose answers count too."""
 FIXED_BYTES = 900_000_000
 """Python, torch and the libraries, and the embedder."""
 COPIES = 2
@@ -204,10 +205,9 @@ def _tokens(
     choosing = float(options.tuning_tokens)
     if getattr(candidate.strategy, "prefer", "best") == "cheapest":
         choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.
-    refit = min(EPOCHS * len(task.examples) * row, max(REFIT * options.tuning_tokens, len(task.examples) * row))
-    if is_taught(candidate):
-        row_count = len(task.examples) + len(task.unlabelled)
-        refit = min(EPOCHS * row_count * row, max(REFIT * options.tuning_tokens, row_count * row))
+    epochs = EPOCHS_WITH_EXAMPLES if candidate.strategy.family == "combined" and not task.documents else EPOCHS
+    rows = len(task.examples) + (len(task.unlabelled) if is_taught(candidate) else 0)
+    refit = min(epochs * rows * row, max(REFIT * options.tuning_tokens, rows * row))
     built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
     rebuilding = built * (choosing + PROBE_CASES * row + (SHARE * 2 * refit if trained else 0))
     fitting = choosing + (2 * refit if trained else 0.0)

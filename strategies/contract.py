@@ -306,7 +306,7 @@ class ScoresLabels(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRow:
-    """The loss falls on `answer` and the end of the turn only."""
+    """The loss falls on `answer` and the end of the turn, and on earlier answers where the recipe says so."""
 
     prompt: Prompt
     answer: str
@@ -324,6 +324,8 @@ class Recipe:
     batch_size: int = 8
     warmup_share: float = 0.05
     max_tokens: int = 1024
+    every_answer: bool = False
+    """The loss falls on the answers of examples that a prompt shows, too: one pass over it teaches as many."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,9 @@ import pytest
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.contract import Kind, Strategy, Trial
-from strategies.finetuning.race import RECIPES, TIED
+from strategies.finetuning.race import RECIPES, TIED, suited
 from strategies.models.local import LocalModel
+from strategies.pipeline import Setup
 from tests import tiny
 
 PAIRS = [
@@ -76,3 +77,18 @@ def test_where_the_budget_is_small_one_setup_is_trained_at_length_and_that_is_to
     _, long, told = raced(LoraRetrieval(), "qa", many)
     assert sorted(trial.configuration["setup"]["passages"] for trial in long) == [1, 3]
     assert told["configurations_tried"] == len(RECIPES) + 2
+
+
+def test_where_prompts_show_examples_their_answers_are_learnt_too_in_half_of_the_passes(
+    model: LocalModel, tmp_path: Path
+) -> None:
+    bench = tiny.Bench(folder=tmp_path, language=model)
+    short, long, told = raced(LoraRetrieval(), "extraction", bench)
+    assert not any(trial.configuration["recipe"]["every_answer"] for trial in short)
+    (chosen,) = (trial.configuration for trial in long if trial.configuration["setup"]["shots"])
+    usual = RECIPES[0]
+    assert chosen["recipe"]["every_answer"]
+    assert chosen["recipe"]["epochs"] == usual.epochs / 2
+    assert told["recipe"]["every_answer"] == bool(told["setup"]["shots"])
+    plain = suited(usual, Setup())
+    assert plain is usual

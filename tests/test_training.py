@@ -106,6 +106,51 @@ def test_what_stands_in_the_prompt_bears_no_loss(model: LocalModel) -> None:
     assert float(part) == pytest.approx(-float(logits.log_softmax(-1)[encoded.ids[-1]]), rel=1e-5)
 
 
+def shown(count: int) -> list[TrainingRow]:
+    """Rows whose prompts show two other examples; the first of them is the same in all."""
+    cases = tiny.messages(count + 2)
+    first, *rest = ((Message("user", case.input), Message("assistant", case.output)) for case in cases)
+    return [
+        TrainingRow(prompt=(*first, *before, Message("user", case.input)), answer=case.output)
+        for before, case in zip(rest, cases[2:], strict=False)
+    ]
+
+
+@pytest.mark.parametrize("templated", [True, False])
+def test_with_every_answer_the_loss_falls_on_all_of_them_and_on_nothing_else(place: Path, templated: bool) -> None:
+    model = tiny.local_model(tiny.model_folder(place, templated=templated))
+    given = shown(5)
+    encoded = [encode(model.chat, row, 1024, every_answer=True) for row in given]
+    answers = [[*(turn.content for turn in row.prompt if turn.role == "assistant"), row.answer] for row in given]
+    for row, said in zip(encoded, answers, strict=True):
+        ends = (
+            model.chat.encode_answer if templated else model.chat.encode_label
+        )  # Plain text ends an answer by a blank line.
+        wanted = [*map(ends, said[:-1]), model.chat.encode_answer(said[-1])]
+        assert [row.ids[place] for place in row.learnt] == [token for ids in wanted for token in ids]
+    module = model.base()
+    with torch.inference_mode():
+        loss, count = answer_loss(module, encoded)
+        logits = [module(torch.tensor([row.ids])).logits[0].log_softmax(-1) for row in encoded]
+    plain = -sum(
+        float(found[place - 1, row.ids[place]])
+        for row, found in zip(encoded, logits, strict=True)
+        for place in row.learnt
+    )
+    assert count == sum(len(row.learnt) for row in encoded)
+    assert float(loss) == pytest.approx(plain, rel=1e-5)
+
+
+def test_earlier_answers_that_were_cut_off_bear_no_loss(model: LocalModel) -> None:
+    (row,) = shown(1)
+    whole = encode(model.chat, row, 1024, every_answer=True)
+    (first, last), kept = whole.earlier
+    cut = encode(model.chat, row, len(whole.ids) - last + 1, every_answer=True)
+    assert cut.truncated
+    assert cut.earlier == (tuple(place - last + 1 for place in kept),)
+    assert [cut.ids[place] for place in cut.learnt] == [whole.ids[place] for place in whole.learnt[last - first :]]
+
+
 def test_padding_changes_no_loss(model: LocalModel) -> None:
     encoded = [encode(model.chat, row, 1024) for row in rows(6)]
     assert len({len(row.ids) for row in encoded}) > 1

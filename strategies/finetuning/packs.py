@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strategies.contract import TrainingRow
+from strategies.contract import Prompt, TrainingRow
 from strategies.finetuning.headloss import summed_loss
 from strategies.models.agreement import close
 from strategies.models.batching import common_prefix
@@ -21,20 +21,42 @@ PACK_TOKENS = 768
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of prompt and answer, and where the answer begins."""
+    """Token ids of prompt and answer, where the answer begins, and where (from, to) earlier answers stand that are learnt."""
 
     ids: tuple[int, ...]
     answer_start: int
     truncated: bool = False
+    earlier: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def learnt(self) -> list[int]:
+        """Places of the tokens that the loss falls on."""
+        return [place for span in (*self.earlier, (self.answer_start, len(self.ids))) for place in range(*span)]
 
 
-def encode(chat: Chat, row: TrainingRow, limit: int) -> Encoded:
+def encode(chat: Chat, row: TrainingRow, limit: int, every_answer: bool = False) -> Encoded:
     """The very tokens that answering sees, then the answer and the end of the turn; an over-long prompt loses its head."""
     prompt, answer = chat.encode(row.prompt), chat.encode_answer(row.answer)
-    cut = len(prompt) + len(answer) > limit
+    earlier = _earlier_answers(chat, row.prompt, prompt) if every_answer else []
+    cut = max(0, len(prompt) + min(len(answer), limit - 1) - limit)
+    truncated = len(prompt) + len(answer) > limit
     answer = answer[: limit - 1]
-    prompt = prompt[-(limit - len(answer)) :]
-    return Encoded(tuple(prompt + answer), len(prompt), cut)
+    spans = tuple((first - cut, last - cut) for first, last in earlier if first > cut)
+    return Encoded((*prompt[cut:], *answer), len(prompt) - cut, truncated, spans)
+
+
+def _earlier_answers(chat: Chat, turns: Prompt, ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Where in the prompt's tokens its earlier answers stand, with the ends of their turns where the template has such; none
+    that the template writes in other tokens."""
+    found = []
+    for place, turn in enumerate(turns):
+        if turn.role == "assistant":
+            before = chat.encode(turns[:place])
+            offered = (
+                [*before, *answer] for answer in (chat.encode_answer(turn.content), chat.encode_label(turn.content))
+            )
+            found += [(len(before), len(whole)) for whole in offered if whole == [*ids[: len(whole)]]][:1]
+    return found
 
 
 Pack = tuple[int, list[Encoded]]
@@ -56,7 +78,7 @@ def batches(rows: Sequence[Encoded], size: int, dice: random.Random) -> list[lis
 
 def packs(batch: Sequence[Encoded], tokens: int) -> list[Pack]:
     """(length of the shared beginning, rows) of the passes that a batch is read in, about `tokens` positions each."""
-    shared = min(common_prefix([row.ids for row in batch]), min(row.answer_start for row in batch) - 1)
+    shared = min(common_prefix([row.ids for row in batch]), min(row.learnt[0] for row in batch) - 1)
     found: list[Pack] = []
     room = 0
     for row in batch:
@@ -80,7 +102,7 @@ def answer_loss(model: Any, batch: Sequence[Encoded], whole: bool = False) -> tu
 
 def answer_tokens(batch: Sequence[Encoded]) -> int:
     """How many tokens the loss falls on."""
-    return sum(len(row.ids) - row.answer_start for row in batch)
+    return sum(len(row.learnt) for row in batch)
 
 
 def parts_of(model: Any) -> Parts:
@@ -129,15 +151,15 @@ def positions(passes: Sequence[Pack]) -> int:
 
 
 def read_whole(parts: Parts, row: Encoded) -> tuple[Any, list[int]]:
-    """float32 logits before each answer token of one row, and these tokens."""
+    """float32 logits before each token that is learnt of one row, and these tokens."""
     import torch
 
     logits = parts.model(input_ids=torch.tensor([row.ids], device=parts.device), use_cache=False).logits[0]
-    return logits[row.answer_start - 1 : -1].float(), list(row.ids[row.answer_start :])
+    return logits[[place - 1 for place in row.learnt]].float(), [row.ids[place] for place in row.learnt]
 
 
 def read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> tuple[Any, list[int]]:
-    """Hidden states before each answer token of the rows of a pack, read in one pass, and these tokens."""
+    """Hidden states before each token that is learnt of the rows of a pack, read in one pass, and these tokens."""
     import torch
 
     ids, places, owners = list(rows[0].ids[:shared]), list(range(shared)), [-1] * shared
@@ -146,8 +168,8 @@ def read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> tuple[Any, 
     wanted: list[int] = []
     for number, row in enumerate(rows):
         start = len(ids) - shared
-        asked += range(start + row.answer_start - 1, start + len(row.ids) - 1)
-        wanted += row.ids[row.answer_start :]
+        asked += [start + place - 1 for place in row.learnt]
+        wanted += [row.ids[place] for place in row.learnt]
         starts += [len(ids)] * (len(row.ids) - shared)
         ids += row.ids[shared:]
         places += range(shared, len(row.ids))

@@ -110,7 +110,7 @@ class Race:
         if not math.isfinite(lowest):
             raise Diverged(short[0].problem)
         short.sort(key=lambda entry: (max(entry.loss, TIED * lowest), RECIPES.index(entry.tuning.recipe)))
-        leaders = [Tuning(setup, short[0].tuning.recipe) for setup in self.setups]
+        leaders = [Tuning(setup, suited(short[0].tuning.recipe, setup)) for setup in self.setups]
         if len(self.setups) == 1:
             leaders.append(short[1].tuning)
         long = self._lengthen(leaders, self.bench.tuning_tokens - spent)
@@ -263,6 +263,15 @@ class Race:
                 validation_loss=entry.loss if math.isfinite(entry.loss) else None,
             )
         )
+
+
+def suited(recipe: Recipe, setup: Setup) -> Recipe:
+    """Where prompts show examples, their answers are learnt too: so half of the passes teach as much, with half of the rows
+    a step (LOG.md)."""
+    if not setup.shots:
+        return recipe
+    epochs, rows = (math.ceil(number / 2) for number in (recipe.epochs, recipe.batch_size))
+    return replace(recipe, every_answer=True, epochs=epochs, batch_size=rows)
 
 
 def row_tokens(kitchen: Kitchen, setup: Setup, cases: Sequence[Case]) -> float:

@@ -55,7 +55,8 @@ def train_adapter(
     import torch
 
     start = time.perf_counter()
-    rows, held = ([encode(model.chat, row, recipe.max_tokens) for row in part] for part in data)
+    rows = [encode(model.chat, row, recipe.max_tokens, recipe.every_answer) for row in data[0]]
+    held = [encode(model.chat, row, recipe.max_tokens) for row in data[1]]
     checkpoints = Checkpoints.beside(folder, _identity(model, (rows, held), recipe, seed))
     with alongside(model, rows, recipe, seed) as partner:
         base = model.base().to(device=model.placement.device, dtype=getattr(torch, model.placement.dtype))
