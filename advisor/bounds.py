@@ -144,7 +144,7 @@ class _Gate:
 
     def status(self, name: str) -> Status:
         state, lower, upper = self.decided[name]
-        goal, more = plain_percent(self.target), None
+        goal, more, hopeless = plain_percent(self.target), None, False
         if state is State.MEETS:
             reason = f"At least {floor_percent(lower, self.target)} % with 95 % confidence, and the target is {goal}."
         elif state is State.MISSES:
@@ -160,6 +160,7 @@ class _Gate:
             reason = self._not_reached(alone, stopper)
         else:
             more = self._more(name)
+            hopeless = more is None
             reason = (
                 f"It lies between {floor_percent(lower, self.target)} and {ceil_percent(upper, self.target)} %, and the "
                 f"target of {goal} is in between. {self._what_decides(name, more)}"
@@ -171,6 +172,7 @@ class _Gate:
             lower=lower,
             upper=upper,
             more_cases=more,
+            hopeless=hopeless,
         )
 
     def _stopper(self, name: str) -> tuple[str, State] | None:

@@ -47,7 +47,13 @@ def _status(name: str, below: Below, evaluations: Mapping[str, Evaluation], aske
             f"It lies {least} to {most} points below the best, and the margin of {goal} is in between. {_told(more)}"
         )
     return Status(
-        candidate=name, state=below.state, reason=reason, lower=below.lower, upper=below.upper, more_cases=more
+        candidate=name,
+        state=below.state,
+        reason=reason,
+        lower=below.lower,
+        upper=below.upper,
+        more_cases=more,
+        hopeless=below.state is State.UNDECIDED and more is None,
     )
 
 

@@ -16,7 +16,7 @@ from advisor.asked import further_of, prediction_of, purse_of, wanted_candidates
 from advisor.cases import CaseChoice
 from advisor.contract import Verdict
 from advisor.stored import about_run, told
-from benchmarks.contract import BadInput, Candidate, Look
+from benchmarks.contract import BadInput, Candidate
 from benchmarks.deadline import TimeUp, checked, within
 from benchmarks.plan import Further, Options, described
 
@@ -116,6 +116,7 @@ class Prepared:
             task_hash(benchmark),
             benchmark.fingerprint,
             benchmark.target if benchmark.margin is None else ["margin", benchmark.margin],
+            *([] if benchmark.procedure == "cheapest first" else [benchmark.procedure]),
             [candidate.name for candidate in self.candidates],
             [spec.model_dump(mode="json") for spec in self.models.specs],
             [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
@@ -317,6 +318,7 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
     """Performs what is left to do in the run folder, and tells what came out. Raises `BadInput`, also for a part of a run."""
     from benchmarks.alone import alone
     from benchmarks.bom import write_bom
+    from benchmarks.frozen import as_begun
     from benchmarks.looks import remember_place, write_down
     from benchmarks.private import private
 
@@ -329,7 +331,7 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
             _perform(prepared, folder, events)
         write_bom(folder, prepared.run(folder).identity()["weights"])
         about = about_run(folder)
-        benchmark = replace(benchmark, look=Look(**about["benchmark"].get("look", {})))
+        benchmark = as_begun(benchmark, about["benchmark"])
         if prepared.looks is not None:
             write_down(benchmark, prepared.looks, prepared.experiment)
             remember_place(folder, prepared.looks, prepared.experiment)

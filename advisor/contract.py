@@ -63,7 +63,9 @@ class Status:
     the best, from -1 to 0."""
     upper: float | None = None
     more_cases: int | None = None
-    """How many more held-out cases would decide an undecided status with 80 % power; None: not showable."""
+    """How many more held-out cases would decide an undecided status with 80 % power; None: not showable, or not tested."""
+    hopeless: bool = False
+    """It was tested, and no realistic number of further cases would decide it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,18 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from advisor.bounds import family_statuses, paired, sharing, too_slow
+from advisor.bounds import family_statuses, paired, sharing
 from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
-from advisor.economics import Ranking, over_limit, rank, settled
+from advisor.economics import Ranking, rank, settled
 from advisor.every_goal import OUT, goals, states
-from advisor.forgotten import forgot_too_much
+from advisor.limits import ruled_out
 from advisor.outlook import next_steps, would_change
 from advisor.reasons import Decided, reasons
-from advisor.slices import too_weak
 from advisor.triage import Situation, expect
-from advisor.unsteady import too_unsteady
-from advisor.wording import duration, money
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 from benchmarks.families import REST, Family
 from benchmarks.prices import MachinePrices
@@ -56,7 +53,7 @@ def recommend(
     if len(by_name) != len(evaluations) or set(bills) != set(by_name):
         raise ValueError("Every candidate needs one evaluation and one bill, under one name.")
     ranking = rank(costs, evaluations)
-    statuses, procedure = _statuses(by_name, bills, benchmark, tested_in or ranking.order)
+    statuses, procedure = _statuses(by_name, bills, benchmark, (tested_in or ranking.order, prices.currency))
     outcome = _outcome(by_name, statuses, ranking, benchmark.judges)
     choice = outcome.safe if outcome.verdict == "choose" else None
     told = choice or outcome.safe or outcome.best
@@ -104,12 +101,16 @@ def _statuses(
     by_name: Mapping[str, Evaluation],
     bills: Mapping[str, Costs],
     benchmark: Benchmark,
-    cheapest_first: Sequence[str],
+    costing: tuple[Sequence[str], str],
 ) -> tuple[Mapping[str, Status], Procedure]:
-    """And the procedure by which they share one error, which need not be the one that was asked for."""
+    """And the procedure by which they share one error, which need not be the one that was asked for.
+
+    `costing`: the candidates in the order of their costs, and the currency of a limit on costs.
+    """
     settled: dict[str, Status] = {}
+    cheapest_first, currency = costing
     for name, evaluation in by_name.items():
-        status = _unusable(evaluation, benchmark) or _ruled_out(evaluation, bills[name], benchmark)
+        status = _unusable(evaluation, benchmark) or ruled_out(evaluation, bills[name], benchmark, currency)
         if status is not None:
             settled[name] = status
     open_to_test = [evaluation for name, evaluation in by_name.items() if name not in settled]
@@ -143,7 +144,7 @@ def _beside_unknown(status: Status) -> Status:
     if status.state is not State.MEETS:
         return status
     why = "Whether it lies within the margin of the best is not known before all approaches are measured."
-    return replace(status, state=State.UNDECIDED, reason=why, more_cases=None)
+    return replace(status, state=State.UNDECIDED, reason=why, more_cases=None, hopeless=False)
 
 
 def _unusable(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:
@@ -164,26 +165,6 @@ def _of_these_cases(evaluation: Evaluation, benchmark: Benchmark) -> bool:
     """Measured on the held-out cases: all of them, unless asking ends with a decision."""
     enough = benchmark.sequential or len(evaluation.scores) == len(benchmark.heldout)
     return enough and evaluation.fingerprint == benchmark.fingerprint
-
-
-def _ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark) -> Status | None:
-    """Only a limit that is shown to be broken rules out; what is measured beyond it and not shown is told as a reason."""
-    limits, reason = benchmark.constraints, ""
-    latency = evaluation.latency
-    monthly = cost.monthly
-    if limits.p95_latency_s is not None and latency is not None and too_slow(latency, limits.p95_latency_s):
-        reason = (
-            f"One request in twenty takes longer than {duration(latency.p95_s)}; "
-            f"the task allows {duration(limits.p95_latency_s)}."
-        )
-    elif limits.cost_per_month is not None and over_limit(cost, limits.cost_per_month):
-        reason = (
-            f"It costs {monthly.unit} {money(monthly.value or 0.0)} a month at {benchmark.volume:,} requests; "
-            f"the task allows {money(limits.cost_per_month)}."
-        )
-    limits_of_measured = (too_weak, forgot_too_much, too_unsteady)
-    reason = reason or next((said for check in limits_of_measured if (said := check(evaluation, benchmark))), "")
-    return Status(candidate=evaluation.candidate, state=State.RULED_OUT, reason=reason) if reason else None
 
 
 # ---------------------------------------------------------------- the verdict

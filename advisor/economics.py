@@ -116,7 +116,8 @@ def rank(all_costs: Sequence[Costs], evaluations: Sequence[Evaluation]) -> Ranki
     unranked = tuple(name for name in ahead if name not in comparable)
     measured = {each.candidate for each in evaluations if each.scores and each.state is None}
     wanted = {name: amount for name, amount in ahead.items() if name in measured}
-    note = _price_wanted(wanted, [name for name in unranked if name in measured])
+    recorded = {each.candidate for each in evaluations if each.family == "recorded"}
+    note = _price_wanted(wanted, [name for name in unranked if name in measured], recorded)
     loose = Ranking(order=(), unranked=unranked, note=note, ahead=ahead, simplicity=simplicity)
     left = list(comparable)
     order: list[str] = []
@@ -151,15 +152,14 @@ def settled(meeting: Sequence[str], undecided: Sequence[str], ranking: Ranking) 
     )
 
 
-def in_money(cost: Costs) -> bool:
-    """True where the cost a month is known in money."""
-    unit = cost.monthly.unit
-    return cost.monthly.value is not None and unit != SECONDS and not unit.startswith(TOKENS)
+def in_money(cost: Costs, currency: str) -> bool:
+    """True where the cost a month is known in that currency; nothing is converted."""
+    return cost.monthly.value is not None and cost.monthly.unit == currency
 
 
-def over_limit(cost: Costs, limit: float | None) -> bool:
-    """Whether a month costs more than the limit beyond doubt; what is not known in money cannot be told."""
-    return limit is not None and in_money(cost) and range_of(cost.monthly)[0] > limit
+def over_limit(cost: Costs, limit: float | None, currency: str) -> bool:
+    """Whether a month costs more than the limit beyond doubt; what is not known in its currency cannot be told."""
+    return limit is not None and in_money(cost, currency) and range_of(cost.monthly)[0] > limit
 
 
 # ---------------------------------------------------------------- one candidate
@@ -280,10 +280,12 @@ def _row_money(row: Usage, price: TokenPrices) -> float | None:
     return price.money(row.prompt_tokens, row.cached_tokens, row.answer_tokens)
 
 
-def _price_wanted(ahead: Mapping[str, Amount], unranked: Collection[str]) -> str:
+def _price_wanted(ahead: Mapping[str, Amount], unranked: Collection[str], recorded: Collection[str]) -> str:
     if not unranked:
         return ""
     unknown = [name for name in unranked if ahead[name].value is None or ahead[name].unit.startswith(TOKENS)]
+    silent = [name for name in unknown if name in recorded]
+    unknown = [name for name in unknown if name not in recorded]
     known = {amount.unit for amount in ahead.values() if amount.value is not None}
     units = sorted(unit for unit in known if not unit.startswith(TOKENS))
     sentences = []
@@ -291,6 +293,10 @@ def _price_wanted(ahead: Mapping[str, Amount], unranked: Collection[str]) -> str
         sentences.append(
             f"The cost of {listed(unknown)} is not known: give the price of the model's tokens "
             "(input_per_million and output_per_million in the task spec)."
+        )
+    if silent:
+        sentences.append(
+            f"The cost of {listed(silent)} is not known: state `cost` with each answer in the file of recorded answers."
         )
     if len(units) > 1 and SECONDS in units:
         money = " and ".join(unit for unit in units if unit != SECONDS)

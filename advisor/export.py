@@ -135,8 +135,8 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
     lines = [
         f"# {literal(name)} for {literal(str(facts['task']))}",
         "",
-        f"{start(_measured(evaluation, status))} Metric: {facts['metric']}; held-out cases with the fingerprint "
-        f"{str(facts['fingerprint'])[:12]}.",
+        f"{start(_measured(evaluation, status, facts['margin'] is not None))} Metric: {facts['metric']}; held-out cases "
+        f"with the fingerprint {str(facts['fingerprint'])[:12]}.",
         "",
         f"The verdict of the run: {literal(verdict.story.headline)}",
         "",
@@ -167,10 +167,10 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _measured(evaluation: Evaluation, status: Status) -> str:
+def _measured(evaluation: Evaluation, status: Status, margin: bool) -> str:
     asked = counted(len(evaluation.scores), "held-out case")
     reached = f"{percent(evaluation.figure)} on {asked} that it was not shown"
-    sure = "" if status.lower is None else f", at least {floor_percent(status.lower)} % with 95 % confidence"
+    sure = "" if status.lower is None or margin else f", at least {floor_percent(status.lower)} % with 95 % confidence"
     same = next((each.same for each in evaluation.agreements if each.name == "edits"), None)
     steady = "" if same is None else f" It keeps {percent(same)} of its answers under harmless edits."
     quick = (

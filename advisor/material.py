@@ -44,6 +44,8 @@ class Extras:
     """Models on servers that stop to answer on a day that was announced, with a clause on when."""
     recorded: bool = False
     """The story of a stored example run."""
+    by_name: bool = False
+    """Of a bundled task or public dataset: nobody writes down who looked at its held-out cases."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from advisor.bounds import for_every_target
 from advisor.closeness import how_far
-from advisor.economics import over_limit
+from advisor.limits import ruled_out
 from advisor.reasons import Decided, before
 from advisor.sensitivity import question_of, what_flips_it
 from advisor.wording import about, ceil_percent, floor_percent, listed, percent, start
@@ -111,7 +112,7 @@ def _other_cost(decided: Decided) -> list[str]:
     if named is None or decided.statuses[named].state is not State.MEETS:
         return []
     limit = decided.benchmark.constraints.cost_per_month
-    dear = [name for name in decided.having(State.RULED_OUT) if over_limit(decided.costs[name], limit)]
+    dear = [name for name in decided.having(State.RULED_OUT) if _by_cost_alone(decided, name)]
     asked = decided.having(State.MEETS), [*decided.having(State.UNDECIDED), *dear], [named]
     question = question_of(decided.evaluations, decided.benchmark, decided.prices, asked)
     found = list(what_flips_it(question, decided.goal.meets_plainly))
@@ -137,10 +138,18 @@ def _changing_facts(evaluation: Evaluation) -> str:
 # ---------------------------------------------------------------- next steps
 
 
+def _by_cost_alone(decided: Decided, name: str) -> bool:
+    """Whether the one that is ruled out would not be if it cost less."""
+    constraints = replace(decided.benchmark.constraints, cost_per_month=None)
+    free = replace(decided.benchmark, constraints=constraints)
+    return ruled_out(decided.evaluations[name], decided.costs[name], free, decided.prices.currency) is None
+
+
 def _label_more(decided: Decided) -> list[str]:
     needed = [(more, name) for name in decided.unsettled if (more := decided.statuses[name].more_cases) is not None]
     if not needed:
-        priced = f"Add the missing price to the task spec and make the report again, or accept {decided.named}."
+        accept = "" if decided.verdict == "undecided" else f", or accept {decided.named}"
+        priced = f"Add the missing price to the task spec and make the report again{accept}."
         return [priced] if decided.named and decided.ranking.note else []
     more, name = min(needed)
     return [

@@ -11,6 +11,7 @@ from advisor.contract import Amount, Costs, Status
 from advisor.economics import Ranking, in_money, saving
 from advisor.forgotten import perhaps_forgot_too_much
 from advisor.goal import Goal
+from advisor.nobody import without_figures
 from advisor.slices import perhaps_too_weak
 from advisor.triage import CLASSIC_MISTAKE, Expectation
 from advisor.unsteady import perhaps_too_unsteady
@@ -95,7 +96,7 @@ def reasons(decided: Decided) -> tuple[str, ...]:
 def _of_the_verdict(decided: Decided) -> list[str]:
     named = decided.named
     if named is None:
-        return ["No approach has figures that may be used."]
+        return [without_figures(decided.statuses.values())]
     if not decided.benchmark.judges:
         return _compared(decided, named)
     goal = decided.goal
@@ -107,7 +108,10 @@ def _of_the_verdict(decided: Decided) -> list[str]:
         name for name in decided.having(State.MISSES) if status.state is not State.MEETS or before(decided, name)
     ]
     if missing:
-        cheaper = "Cheaper" if all(decided.ranking.comparable(name, named) for name in missing) else "Perhaps cheaper"
+        ranking = decided.ranking
+        tied = any(ranking.tie(name, named) for name in missing)
+        known = all(ranking.comparable(name, named) for name in missing)
+        cheaper = "Perhaps cheaper" if not known else "No more expensive" if tied else "Cheaper"
         which = f"{cheaper}, but proven to" if status.state is State.MEETS else "Proven to"
         found.append(f"{which} {goal.miss}: {listed(_nearest(decided, missing))}.")
     return [*found, *(_unsettled(decided, name) for name in decided.unsettled)]
@@ -182,6 +186,8 @@ def _unsettled(decided: Decided, name: str) -> str:
 
 
 def _more(status: Status, goal: Goal) -> str:
+    if status.more_cases is None and not status.hopeless:
+        return f"{status.reason[:1].lower()}{status.reason[1:].rstrip('.')}"
     if status.more_cases is None:
         return f"it lies so close to the {goal.noun} that no realistic number of cases would decide it"
     return f"{about(status.more_cases, 'more held-out case')} would probably decide it"
@@ -252,11 +258,12 @@ def _of_limits(decided: Decided) -> list[str]:
     limits = decided.benchmark.constraints
     open_to = decided.having(State.MEETS, State.MISSES, State.UNDECIDED, State.COMPARED)
     if limits.cost_per_month is not None:
-        unpriced = [name for name in open_to if not in_money(decided.costs[name])]
+        currency = decided.prices.currency
+        unpriced = [name for name in open_to if not in_money(decided.costs[name], currency)]
         if unpriced:
             found.append(
                 f"The limit of {money(limits.cost_per_month)} a month was not checked for {listed(unpriced)}, whose "
-                "cost in money is not known: give machine_hour under prices, or the price of the tokens."
+                f"cost in {currency} is not known: give machine_hour under prices, or the price of the tokens."
             )
     found += [sentence for name in open_to for sentence in _beyond(decided, name)]
     if limits.p95_latency_s is not None:
@@ -287,7 +294,7 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
     yield from perhaps_too_weak(decided.evaluations[name], decided.benchmark)
     yield from perhaps_forgot_too_much(decided.evaluations[name], decided.benchmark)
     yield from perhaps_too_unsteady(decided.evaluations[name], decided.benchmark)
-    if limits.cost_per_month is not None and in_money(decided.costs[name]):
+    if limits.cost_per_month is not None and in_money(decided.costs[name], decided.prices.currency):
         value = monthly.value or 0.0
         if value > limits.cost_per_month:
             yield (

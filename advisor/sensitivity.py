@@ -49,7 +49,7 @@ class Question:
     def outcome(self, bills: Sequence[Costs]) -> Outcome:
         """By the rule of the decision; who costs more than the limit is out."""
         limit = self.benchmark.constraints.cost_per_month
-        within = [bill.candidate for bill in bills if not over_limit(bill, limit)]
+        within = [bill.candidate for bill in bills if not over_limit(bill, limit, self.prices.currency)]
         meeting = [name for name in within if name in self.meeting]
         undecided = [name for name in within if name not in self.meeting]
         if not meeting:

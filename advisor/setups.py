@@ -64,3 +64,5 @@ def _of_recipe(recipe: Mapping[str, Any]) -> Iterator[str]:
     if recipe:
         yield f"rank {recipe['rank']}, learning rate {recipe['learning_rate']:g}"
         yield f"batches of {recipe['batch_size']}, {counted(recipe['epochs'], 'epoch')}"
+    if recipe.get("every_answer"):
+        yield "answers of the examples shown are learnt too"

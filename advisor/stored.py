@@ -54,7 +54,7 @@ class Changes:
         hour, other = stated.pop("machine_hour", None), stated.pop("prices", None)
         if hour is not None or other is not None:
             own = {} if hour is None else {"machine_hour": hour}
-            stated["prices"] = {**(spec.get("prices") or {}), **(other or {}), **own}
+            stated["prices"] = {**_on_top(spec.get("prices") or {}, other or {}), **own}
         changed = {**spec, **stated}
         asked = parse_spec(_stated(changed), name="what was asked for")
         kept = self.target is None and self.margin is None
@@ -67,6 +67,13 @@ class Changes:
             volume=asked.volume,
             horizon_months=asked.horizon_months,
         ), changed
+
+
+def _on_top(known: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Prices of the task with others over them, model by model; in another currency none of the task's are left."""
+    if other.get("currency", known.get("currency")) != known.get("currency"):
+        known = {}
+    return {**known, **other, "models": {**(known.get("models") or {}), **(other.get("models") or {})}}
 
 
 def reopen(
@@ -203,6 +210,7 @@ def _verdict(
         predicted_order=tuple(prediction.get("ranking", ())),
         predicted_outcome=str(prediction.get("outcome", "")),
         recorded=bool(about.get("recorded", False)),
+        by_name=bool(about.get("origin")),
         population=Apart(**found_apart) if (found_apart := store.meta(POPULATION)) else None,
         alike={key: Apart(**each) for key in (EXAMPLES, TIME) if (each := store.meta(key))},
         mistakes=mistakes(benchmark, answers, families, about_it),

@@ -14,10 +14,11 @@ from advisor.goal import Goal
 from advisor.grounded import what_it_invents, who_else_speaks
 from advisor.leaked import without_the_leaks
 from advisor.material import Material
+from advisor.nobody import nobody_named, without_figures
 from advisor.reasons import TUNED
 from advisor.steadiness import next_time
 from advisor.wording import about, amount, counted, digits, full, listed, metric_name, percent, start
-from benchmarks.contract import Benchmark, Look, Procedure, State
+from benchmarks.contract import Look, Procedure, State
 
 _FAMILY_RISKS = {
     "prompting": "A prompted model follows its instructions most of the time and not always; a new version of it may "
@@ -52,6 +53,10 @@ def title(material: Material) -> str:
     """The few words above the headline."""
     goal = Goal.of(material.benchmark)
     told = _TITLES[goal.noun][material.recommendation.verdict] if goal.noun else "Compared without a target"
+    if (named := material.recommendation.safe) and material.recommendation.cheaper_undecided:
+        rival = material.recommendation.cheaper_undecided[0]
+        if material.ranking.tie(rival, named):
+            told = told.replace("a cheaper approach", "a simpler approach")
     return f"{told} (development figures)" if material.benchmark.look.shown else told
 
 
@@ -60,7 +65,7 @@ def headline(material: Material) -> str:
     told, goal = material.recommendation, Goal.of(material.benchmark)
     named = material.named
     if named is None:
-        return "No answer: none of the approaches could be measured."
+        return nobody_named(material.statuses)
     if not material.benchmark.judges:
         highest = f"{start(named)} comes out highest: it {_reaches(material, named)}."
         return f"No target was given, so nothing is recommended. {highest}"
@@ -88,12 +93,12 @@ def confidence(material: Material) -> str:
     if not benchmark.judges:
         sure = f"Figures are from {cases}, each with its own 95 % interval; no claim is tested."
     elif tested == 0:
-        return f"No approach had usable figures on the {cases}, so nothing was tested."
+        return f"{without_figures(material.statuses).rstrip('.')}, so nothing was tested on the {cases}."
     else:
         together = f", for all {tested} approaches together" if tested > 1 else ""
         sure = (
             f"Measured on {cases} that no approach saw. The chance of wrongly saying that anything {goal.meets_plainly} is "
-            f"at most 5 %, and so is that of wrongly saying that anything {goal.misses_it}{together}{_looks(benchmark)}"
+            f"at most 5 %, and so is that of wrongly saying that anything {goal.misses_it}{together}{_looks(material)}"
         )
     if benchmark.exploratory:
         sure += (
@@ -131,9 +136,11 @@ def _like_traffic(material: Material) -> str:
     return f" A classifier does not tell them from the sample of {found.other} ({told})."
 
 
-def _looks(benchmark: Benchmark) -> str:
+def _looks(material: Material) -> str:
     """The end of the sentence about errors, and what an earlier look at the same cases means for this one."""
-    look = benchmark.look
+    look = material.benchmark.look
+    if look.number == 1 and material.extras.by_name:
+        return "; each run of a task by name is counted as the first."
     if look.number == 1:
         return ", however often these cases are looked at again."
     return (
@@ -303,7 +310,7 @@ def _rival(material: Material, named: str) -> str:
         return f"{also}, but the costs of the two cannot be compared without another price."
     if status.state is State.OPEN:
         return f"{start(name)} is not measured yet, and may be cheaper."
-    more = f"; {about(status.more_cases, 'more held-out case')} would decide" if status.more_cases else ""
+    more = f"; {about(status.more_cases, 'more held-out case')} would probably decide" if status.more_cases else ""
     saved = saving(material.ranking, named, name, material.benchmark.horizon_months)
     if saved is not None:
         return f"{start(name)} is undecided and would save {amount(saved)} a month{more}."
@@ -321,7 +328,8 @@ def _nearest(material: Material) -> str:
     needed = [(each.more_cases, each.candidate) for each in undecided if each.more_cases is not None]
     sentence = f"{start(listed(names))} may."
     if not needed:
-        return f"{sentence} No realistic number of held-out cases would decide it."
+        hopeless = all(each.hopeless for each in undecided)
+        return f"{sentence} No realistic number of held-out cases would decide it." if hopeless else sentence
     more, name = min(needed)
     return f"{sentence} {start(about(more, 'more held-out case'))} would probably decide about {name}."
 

@@ -70,7 +70,9 @@ def _written(client: Any, story: Story, files: Sequence[Path]) -> str:
             *_params(candidate, _OF_AN_APPROACH),
             *_params({"cost_unit": candidate["monthly"]["unit"]}, ("cost_unit",)),
         ]
-        client.log_batch(child, params=params, metrics=list(_metrics(candidate, facts["metric"])))
+        client.log_batch(
+            child, params=params, metrics=list(_metrics(candidate, facts["metric"], facts["margin"] is not None))
+        )
         client.set_terminated(child)
     for path in files:
         client.log_artifact(parent, str(path))
@@ -92,17 +94,18 @@ def _params(values: Mapping[str, Any], names: Sequence[str]) -> Iterator[Any]:
             yield Param(name, str(values[name]))
 
 
-def _metrics(candidate: Mapping[str, Any], metric: str) -> Iterator[Any]:
-    """What was measured of an approach; what is not known is left out."""
+def _metrics(candidate: Mapping[str, Any], metric: str, margin: bool) -> Iterator[Any]:
+    """What was measured of an approach; what is not known is left out. With a margin the bounds are on the distance from the
+    best."""
     from mlflow.entities import Metric
 
-    now = round(1000 * time.time())
+    now, bounded = round(1000 * time.time()), f"{metric}_from_the_best" if margin else metric
     latency, forgot = candidate["latency"] or {}, candidate["forgetting"] or {}
     found = {
         **candidate["metrics"],
         metric: candidate["figure"],
-        f"{metric}_at_least": candidate["lower"],
-        f"{metric}_at_most": candidate["upper"],
+        f"{bounded}_at_least": candidate["lower"],
+        f"{bounded}_at_most": candidate["upper"],
         "a_month": candidate["monthly"]["value"],
         "a_thousand_requests": candidate["per_thousand"]["value"],
         "p50_s": latency.get("p50_s"),

@@ -23,7 +23,10 @@ LETTERS = {State.MEETS: "m", State.MISSES: "x", State.UNDECIDED: "?", State.COMP
 def what_if(
     evaluations: Sequence[Evaluation], benchmark: Benchmark, prices: MachinePrices, told: Recommendation
 ) -> WhatIf | None:
-    """None where costs cannot all be compared, or where a limit on costs decides which approaches are tested at all."""
+    """None where costs cannot all be compared, where a limit on costs decides which approaches are tested at all, or while some
+    are not measured yet."""
+    if any(status.state is State.OPEN for status in told.statuses):
+        return None
     statuses = {status.candidate: status for status in told.statuses}
     known = {each.candidate: each for each in evaluations}
     tested = [known[name] for name in statuses if statuses[name].state not in OUT]

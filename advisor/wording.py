@@ -19,13 +19,15 @@ _DURATIONS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
 def percent(share: float) -> str:
-    """`84 %`; one decimal only between 99 and 100 or between 0 and 1, where rounding would claim perfection."""
+    """`84 %`; decimals only between 99 and 100 or between 0 and 1, where rounding would claim perfection."""
     value = share * 100
     if not math.isfinite(value):
         return NONE
     rounded = f"{value:.0f}"
-    if (rounded == "100" and value < 100) or (rounded == "0" and value > 0):
-        rounded = f"{value:.1f}"
+    places = 0
+    while places < 4 and (float(rounded) == 100 > value or float(rounded) == 0 < value):
+        places += 1
+        rounded = f"{value:.{places}f}"
     return f"{rounded} %"
 
 

@@ -20,7 +20,7 @@ from benchmarks.planted import CASES as PLANTED_CASES
 from benchmarks.planted import PLACES, PoisonedIndex, sentence
 from benchmarks.rebuilds import resampled
 from benchmarks.store import Finished
-from strategies.contract import Case, Diverged, Evidence, Fitted, Outcome, Query, Usage
+from strategies.contract import Case, DeadAdapter, Diverged, Evidence, Fitted, Outcome, Query, Usage
 from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.search import total
 
@@ -54,9 +54,10 @@ def _edit(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 
 def _repeat(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
-    """At temperature 0 the probe cases in two halves, so among other batch neighbours; else drawn again."""
-    rows = []
-    for half in (worker.probe_cases()[::2], worker.probe_cases()[1::2]):
+    """At temperature 0 half of the probe cases, in two parts, so among other batch neighbours; else all are drawn again."""
+    rows, warm = [], worker.benchmark.task.temperature > 0
+    cases = worker.probe_cases() if warm else worker.probe_cases()[: consistency.PART_CASES]
+    for half in (cases[::2], cases[1::2]):
         outcomes = worker.ask(worker.fitted(candidate), [case.input for case in half], worker.sampling(1 + unit.part))
         named = ("repeat", str(1 + unit.part))
         rows += [worker.row(candidate, named, case, found) for case, found in zip(half, outcomes, strict=True)]
@@ -64,26 +65,28 @@ def _repeat(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 
 def _seed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """No rows where nothing is trained, or where the training with another seed fails."""
     bench = worker.bench(candidate, worker.options.seed + 1)
-    fitted = candidate.strategy.again(worker.fit_folder(candidate), worker.benchmark.task, bench)
-    if fitted is None:
-        return worker.done(unit, candidate, ())
-    cases = worker.probe_cases()
-    outcomes = worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
-    rows = [worker.row(candidate, ("seed", "1"), case, found) for case, found in zip(cases, outcomes, strict=True)]
-    done = worker.done(unit, candidate, rows)
+    cases, outcomes, note = worker.probe_cases(), list[Outcome](), dict[str, Any]()
+    try:
+        fitted = candidate.strategy.again(worker.fit_folder(candidate), worker.benchmark.task, bench)
+        outcomes = [] if fitted is None else worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
+    except (Diverged, DeadAdapter) as error:
+        note = {"problem": str(error)}
+    rows = [worker.row(candidate, ("seed", "1"), case, found) for case, found in zip(cases, outcomes, strict=False)]
+    done = worker.done(unit, candidate, rows, note)
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
 
 def _format(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
-    """Each probe case in one other form of the prompt, in rotation, as a hand that edits a template might make it."""
+    """Half of the probe cases, each in one other form of the prompt, in rotation, as a hand that edits a template might."""
     from strategies.pipeline import Pipeline
     from strategies.variants import variants
 
     fitted = worker.fitted(candidate)
     if not isinstance(fitted, Pipeline):
         return worker.done(unit, candidate, ())
-    rows, made, cases = [], variants(fitted), worker.probe_cases()
+    rows, made, cases = [], variants(fitted), worker.probe_cases()[: consistency.PART_CASES]
     for place, (name, variant) in enumerate(made):
         asked = cases[place :: len(made)]
         outcomes = worker.ask(variant, [case.input for case in asked], worker.sampling(0))
@@ -97,7 +100,7 @@ def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     cases, outcomes = worker.probe_cases(), list[Outcome]()
     bench = replace(worker.bench(candidate, worker.options.seed + draw), folder=worker.scratch(unit))
     task = sampled(worker.benchmark.task, size, worker.options.seed + draw)
-    with _scratch(worker, unit), suppress(Diverged):  # With a sample missing there is no curve.
+    with _scratch(worker, unit), suppress(Diverged, DeadAdapter):  # With a sample missing there is no curve.
         fitted = candidate.strategy.rebuilt(worker.fit_folder(candidate), task, bench)
         outcomes = [] if fitted is None else worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
     named = ("curve", f"{size}/{draw}")
@@ -191,7 +194,7 @@ def _added(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
             rows = _answers(worker, candidate, (before, "added", "before"), known)
             rows += _answers(worker, candidate, (after, "added", "after"), asked.all) if after else []
             note |= {"asked": asked.keys, "takes": after is not None}
-    except Diverged as error:
+    except (Diverged, DeadAdapter) as error:
         rows, note = [], {"problem": str(error)}  # What could not be built without them is not told of.
     done = worker.done(unit, candidate, rows, note)
     return replace(done, usage=(*total(bench.spent), *done.usage))
@@ -218,7 +221,7 @@ def _altered(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
                     again = candidate.strategy.fit(task, bench)
                 note["seconds"] = time.perf_counter() - start
                 rows += _answers(worker, candidate, (again, "altered", "again"), cases) if again else []
-    except Diverged as error:
+    except (Diverged, DeadAdapter) as error:
         rows, note = [], {"problem": str(error)}
     done = worker.done(unit, candidate, rows, note)
     return replace(done, usage=(*total(bench.spent), *done.usage))

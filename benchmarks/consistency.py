@@ -14,6 +14,8 @@ from strategies.contract import Case, Kind
 
 PROBE_CASES = 100
 """Held-out cases that each check looks at; all where there are fewer."""
+PART_CASES = 50
+"""Of these, asked among other batch neighbours and in other forms of the prompt: what they show is either rare or plain."""
 
 
 @dataclass(frozen=True)

@@ -68,12 +68,13 @@ class Decidable:
         start = f"{guide} {self.heldout:,} independent held-out cases"
         if self.candidates > 1 and self.procedure in SPLITTING:
             start += f" and {self.candidates} candidates"
-        then = f"an approach truly at {self.assumed_truth:g} needs {more} cases to show it in 4 of 5 runs"
+        truth = f"{100 * self.assumed_truth:.3g} %"
+        then = f"An approach that is really right in {truth} of all cases needs {more} to be shown to meet it in 4 of 5 runs"
         if self.right_needed is None:
-            return f"{start} nothing can be shown to meet {self.target:g}, even if all are right; {then}."
-        ending = "" if self.enough else ', so "undecided" is likely unless one is clearly better'
+            return f"{start}, nothing can be shown to meet {self.target:g}, even if all are right. {then}."
+        ending = "" if self.enough else ', so expect "undecided" unless one is clearly better'
         who = "the cheapest approach that is not shown to miss" if self.procedure == "cheapest first" else "an approach"
-        return f"{start} {who} meets {self.target:g} with {self.right_needed:,} right; {then}{ending}."
+        return f"{start}, {who} has to be right in {self.right_needed:,} to be shown to meet {self.target:g}. {then}{ending}."
 
 
 def decidable(heldout: int, target: float, graded: bool, shared: Sharing) -> Decidable:

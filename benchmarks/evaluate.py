@@ -94,7 +94,7 @@ def evaluate(
         passes=passes(benchmark, rows, candidate, store),
         leaks=leaks(benchmark, asked, ordered),
         retrieval=retrieval_quality(benchmark, asked, ordered),
-        oracle=oracle(benchmark, candidate, store),
+        oracle=oracle(asked, ordered, list(store.rows(candidate.name, "oracle"))),
         curve=curve(candidate, store, rows, len(benchmark.task.examples)),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
         planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
@@ -340,6 +340,13 @@ def retrieval_quality(benchmark: Benchmark, cases: Sequence[Case], rows: Sequenc
     )
 
 
-def oracle(benchmark: Benchmark, candidate: About, store: Store) -> float | None:
-    scores = [row.score for row in store.rows(candidate.name, "oracle")]
-    return sum(scores) / len(scores) if scores else None
+def oracle(cases: Sequence[Case], rows: Sequence[Row], with_gold: Sequence[Row]) -> float | None:
+    """About the score over all held-out cases if those that name a document were given it: its own, and what the gold
+    documents bring on the cases that were asked with them, for the share of cases that have some."""
+    own = {row.key: row.score for row in rows}
+    handed = {row.key: row.score for row in with_gold if row.key in own}
+    if not handed:
+        return None
+    gain = sum(score - own[key] for key, score in handed.items()) / len(handed)
+    share = sum(bool(case.document_ids) for case in cases) / len(cases)
+    return min(1.0, max(0.0, sum(own.values()) / len(own) + share * gain))

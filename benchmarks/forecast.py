@@ -11,11 +11,11 @@ from benchmarks.added import adds_labels
 from benchmarks.altered import has_a_rule
 from benchmarks.by_heart import CASES as BY_HEART
 from benchmarks.changed import CASES, asks_for_facts
-from benchmarks.consistency import PROBE_CASES, repeats
+from benchmarks.consistency import PART_CASES, PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, PARTS, sizes
 from benchmarks.models import Models
-from benchmarks.plan import Further, Options, is_prompted, is_taught, rebuild_units
+from benchmarks.plan import Further, Options, is_prompted, is_taught, lane_of, rebuild_units
 from benchmarks.rebuilds import SHARE
 from strategies.contract import Trains
 from strategies.finetuning.partner import ROOM
@@ -53,7 +53,7 @@ class Work:
     """Seconds that one candidate takes: its fit, and after that what workers may share."""
 
     lane: tuple[str, str]
-    """Approach and model: fits of one lane come one after another."""
+    """Fits of one lane come one after another."""
     fit: float
     rest: float
     again: float = 0.0
@@ -99,7 +99,7 @@ def forecast(
             continue
         model = models.language(candidate.model)
         folder = getattr(model, "folder", None)
-        lane = (candidate.strategy.name, candidate.model)
+        lane = lane_of(candidate, candidate.model)
         if folder is None:
             works.append(Work(lane=lane, fit=0.0, rest=(len(benchmark.heldout) + further.rebuilds * PROBE_CASES) * 0.5))
             continue
@@ -188,8 +188,8 @@ def _tokens(
     row = len(task.instruction) / CHARACTERS_A_TOKEN + asked + answer + 20
     if candidate.strategy.family in ("retrieval", "combined"):
         row += 160 if task.documents else 2 * (asked + answer)
-    drawn = (repeats(task.temperature) - 1) * PROBE_CASES
-    checked = 320 + drawn + (PROBE_CASES if is_prompted(candidate) else 0)
+    drawn = repeats(task.temperature) * PROBE_CASES if task.temperature else PART_CASES
+    checked = 220 + drawn + (PART_CASES if is_prompted(candidate) else 0)
     answers = len(benchmark.heldout) + (checked if options.probes else 0)
     reads = candidate.strategy.family in ("retrieval", "combined") and asks_for_facts(benchmark)
     answers += CASES if further.changed and reads else 0

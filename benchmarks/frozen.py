@@ -95,9 +95,7 @@ def _thawed(values: Mapping[str, Any], folder: Path, allow_code: bool) -> Benchm
         shown_metrics=tuple(thawed_metric(row, folder, allow_code) for row in values["shown_metrics"]),
         target=values["target"],
         margin=values.get("margin"),
-        constraints=Constraints(
-            **{**values["constraints"], "licences": tuple(values["constraints"].get("licences", ()))}
-        ),
+        constraints=_constraints(values),
         volume=values["volume"],
         horizon_months=values["horizon_months"],
         procedure=values.get("procedure", "holm"),  # Runs from before there was a choice.
@@ -107,6 +105,23 @@ def _thawed(values: Mapping[str, Any], folder: Path, allow_code: bool) -> Benchm
         leaked=tuple(values.get("leaked", ())),
         fingerprint=values["fingerprint"],
         notes=tuple(values["notes"]),
+    )
+
+
+def _constraints(values: Mapping[str, Any]) -> Constraints:
+    limits = values["constraints"]
+    return Constraints(**{**limits, "licences": tuple(limits.get("licences", ()))})
+
+
+def as_begun(benchmark: Benchmark, values: Mapping[str, Any]) -> Benchmark:
+    """The benchmark with what was fixed when its run began and `freeze` wrote: look, volume, horizon, procedure and limits."""
+    return dataclasses.replace(
+        benchmark,
+        look=Look(**values.get("look", {})),
+        volume=values["volume"],
+        horizon_months=values["horizon_months"],
+        procedure=values.get("procedure", "holm"),
+        constraints=_constraints(values),
     )
 
 

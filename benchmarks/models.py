@@ -250,7 +250,7 @@ class Models:
 
         from strategies.models import batch_size, blockwise
 
-        config, place = AutoConfig.from_pretrained(folder), self.placement
+        config, place = AutoConfig.from_pretrained(folder, trust_remote_code=False), self.placement
         try:
             attention = blockwise.preferred(config, place.dtype) if place.device == "cpu" else blockwise.WAYS[1]
             return {"batch_tokens": batch_size.batch_tokens(config, place), "attention": attention}

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from benchmarks.contract import Benchmark, Candidate, Evaluation
 from benchmarks.economical import Economy
+from benchmarks.families import REST
 from benchmarks.models import Models
-from benchmarks.plan import Unit, described, is_taught
+from benchmarks.plan import Unit, described, is_taught, lane_of
 from benchmarks.sequential import StopRule
 from benchmarks.store import Finished, Store
 from benchmarks.work import AGAIN
@@ -52,7 +53,11 @@ def rules_of(benchmark: Benchmark, level: float, economical: bool) -> Rules:
     if benchmark.target is None:
         return Rules()
     stop = StopRule(target=benchmark.target, level=level) if benchmark.sequential else None
-    economy = Economy(target=benchmark.target, level=level, sequential=benchmark.sequential) if economical else None
+    walked = (
+        benchmark.procedure == "cheapest first" and not benchmark.sequential
+    )  # Of which the others have what is left.
+    claim = level * (REST if walked else 1)
+    economy = Economy(target=benchmark.target, level=claim, sequential=benchmark.sequential) if economical else None
     return Rules(enough=stop, economy=economy)
 
 
@@ -64,7 +69,7 @@ class _Line:
     place: int
     """In the plan."""
     lane: tuple[str, str]
-    """Approach and what its model is: their fits share searches and trainings."""
+    """Whose fits share searches and trainings (`plan.lane_of`); the model is what it is, not its name."""
     left: dict[str, Unit] = field(default_factory=dict)
     """Units neither begun nor over, in the order of the plan."""
     running: dict[str, Unit] = field(default_factory=dict)
@@ -107,7 +112,7 @@ class Pending:
         for unit, candidate in plan:
             if candidate.name not in self._lines:
                 model = self.models.language(candidate.model).fingerprint if candidate.model else ""
-                lane = (candidate.strategy.name, model)
+                lane = lane_of(candidate, model)
                 self._lines[candidate.name] = _Line(candidate=candidate, place=len(self._lines), lane=lane)
             line = self._lines[candidate.name]
             if unit.name in finished:

@@ -94,6 +94,12 @@ def rivals(task: Task, models: int) -> int:
     return single + bool(task.labels)
 
 
+def lane_of(candidate: Candidate, model: str) -> tuple[str, str]:
+    """What is fitted one after another, since it shares searches or trainings: an approach with a model, and all that train
+    that model."""
+    return ("training" if Trains in candidate.strategy.needs else candidate.strategy.name, model)
+
+
 def is_taught(candidate: Candidate) -> bool:
     """Whether the task's teacher has a part in its fit."""
     return bool(getattr(candidate.strategy, "taught", False))

@@ -22,7 +22,8 @@ from benchmarks.store import Store
 from strategies.contract import Journal
 from strategies.finetuning.checkpoints import UNFINISHED
 
-_ANSWERS = ("task_hash", "heldout", "stopping", "temperature", "options", "dtype", "embedder")
+_SEARCHES = ("embedder", "embedder_weights", "reranker")
+_ANSWERS = ("task_hash", "heldout", "stopping", "temperature", "options", "dtype", *_SEARCHES)
 _OF_MODELS = ("batches", "attention", "weights")
 """Parts of a run's identity that answers depend on."""
 SAME = ("program", "machine", "torch", "transformers", "peft", "sentence-transformers", "placement")
@@ -54,12 +55,13 @@ class Earlier:
 
     @classmethod
     def open(cls, folder: Path, identity: Mapping[str, Any], provenance: Mapping[str, str]) -> Earlier | None:
-        """None, with a warning, where another program or machine made it. Raises `BadInput` where it is no run, or one of
-        other examples or another seed."""
+        """None, with a warning, where another program, machine, embedder or reranker made it. Raises `BadInput` where it is no
+        run, or one of other examples or another seed."""
         must_hold_a_run(folder)
         store = Store(folder / "run.sqlite")
         known, made = store.meta("identity") or {}, store.meta("provenance") or {}
         other = next((name for name in SAME if bare(made.get(name)) != bare(provenance.get(name))), None)
+        other = other or next((name for name in _SEARCHES if known.get(name) != identity.get(name)), None)
         if known.get("task_hash") != identity["task_hash"]:
             wrong = "other examples, documents or another metric"
         else:

@@ -222,10 +222,14 @@ def _models(spec: Spec, source: Path) -> dict[str, Any]:
 
     def placed(given: Any) -> Any:
         if getattr(given, "folder", None) is None:
-            return given.model_dump(mode="json", exclude_none=True)
+            named = (
+                {"model": given.model} if getattr(given, "model", None) else {}
+            )  # A server's name may look like a path.
+            return {**given.model_dump(mode="json", exclude_none=True), **named}
         return {"name": given.name, "folder": str((source / Path(given.folder).expanduser()).resolve())}
 
-    return {"models": [placed(model) for model in spec.models], "embedder": placed(spec.embedder)}
+    found = {"models": [placed(model) for model in spec.models], "embedder": placed(spec.embedder)}
+    return found if spec.reranker is None else {**found, "reranker": placed(spec.reranker)}
 
 
 def _case_row(case: Case) -> dict[str, Any]:

@@ -42,7 +42,7 @@ _SPOKEN = {
     "program": "the program of the hash",
 }
 """Part of a run's identity -> how it is said."""
-OPTIONAL = ("margin", "temperature", "reranker", "teacher")
+OPTIONAL = ("margin", "temperature", "embedder_weights", "reranker", "teacher")
 """Parts of a run's identity that are left out where there is none: who adds or drops one has another run."""
 CODE = ("program", "torch", "transformers", "peft", "sentence-transformers")
 """Of a run's provenance: rows by other code would stand beside each other as if they were alike."""
@@ -124,6 +124,7 @@ class Run:
             "batches": self._of_models("batch_tokens"),
             "attention": self._of_models("attention"),
             "embedder": self.models.embedder_spec.name,
+            **({"embedder_weights": self.models.embedder.fingerprint} if self.models.embedder_spec.folder else {}),
             **({} if self.models.reranker is None else {"reranker": self.models.reranker.fingerprint}),
             "weights": {name: self.models.language(name).fingerprint for name in self._names()},
             **({"teacher": self._lessons} if self._lessons else {}),

@@ -26,7 +26,7 @@ def main() -> None:
     options.add_argument("--folder", default=str(Path(__file__).resolve().parent), help="Where the fit lies.")
     given = options.parse_args()
     answer = answerer(Path(given.folder), given.model)
-    lines = Path(given.requests).read_text(encoding="utf-8").splitlines() if given.requests else sys.stdin
+    lines = Path(given.requests).read_text(encoding="utf-8").split("\n") if given.requests else sys.stdin
     for text in inputs(lines):
         sys.stdout.write(json.dumps({"input": text, "output": answer(text)}, ensure_ascii=False) + "\n")
         sys.stdout.flush()
@@ -58,8 +58,8 @@ def _by_prompt(place: Path, model: str) -> Callable[[str], str]:
 
     asked = json.loads((place / PROMPT).read_text(encoding="utf-8"))
     causal: Any = AutoModelForCausalLM
-    tokenizer: Any = AutoTokenizer.from_pretrained(model)
-    network: Any = causal.from_pretrained(model, dtype=torch.float32).eval()
+    tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+    network: Any = causal.from_pretrained(model, dtype=torch.float32, trust_remote_code=False).eval()
     if (place / "adapter").is_dir():
         from peft import PeftModel
 
@@ -94,11 +94,14 @@ def _by_prompt(place: Path, model: str) -> Callable[[str], str]:
             attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
             max_new_tokens=asked["max_tokens"],
             do_sample=False,
+            repetition_penalty=1.0,
+            no_repeat_ngram_size=0,
             eos_token_id=stop,
             pad_token_id=stop[0],
         )[0, len(prompt) :].tolist()
         stops = (number for number, token in enumerate(written) if token in stop)
-        return str(tokenizer.decode(written[: next(stops, len(written))], skip_special_tokens=True)).strip()
+        said = str(tokenizer.decode(written[: next(stops, len(written))], skip_special_tokens=True)).strip()
+        return said if getattr(tokenizer, "chat_template", None) else said.split("\n\n")[0].strip()
 
     return answer
 

@@ -80,11 +80,11 @@ def _object(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _order(rows: Sequence[Mapping[str, Any]]) -> list[str] | None:
     """One order of the fields that no row contradicts; None where the rows have none in common."""
-    after: dict[str, set[str]] = {name: set() for row in rows for name in row}
+    after: dict[str, dict[str, None]] = {name: {} for row in rows for name in row}
     for row in rows:
         names = list(row)
         for first, second in pairwise(names):
-            after[second].add(first)
+            after[second][first] = None  # A set would be in another order in another process.
     try:
         return list(TopologicalSorter(after).static_order())
     except CycleError:

@@ -117,7 +117,8 @@ class Tagger:
         value = text[spans[run[0]][0] : spans[run[1] - 1][1]]
         if self.number:
             digits = re.sub(r"\D", "", value)
-            return int(digits) if digits and len(digits) < 16 else None
+            sign = -1 if value.startswith("-") else 1
+            return sign * int(digits) if digits and len(digits) < 16 else None
         return value.casefold() if self.lower else value
 
 

@@ -72,6 +72,9 @@ def _section(name: str, command: click.Command, parent: click.Context) -> Iterat
             if record is not None:
                 yield f"| `{_cell(record[0])}` | {_cell(_escaped(record[1]))} |"
         yield ""
+    if isinstance(command, click.Group):
+        for below, each in command.commands.items():
+            yield from _section(f"{name} {below}", each, parent)
 
 
 def _escaped(words: str) -> str:

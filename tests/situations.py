@@ -118,6 +118,28 @@ def nothing_meets() -> Bakeoff:
 
 
 @situation
+def every_one_breaks_a_limit() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(276, 300, 5), seconds=0.4, p95=3.0),
+            evaluation_of("lora", scores_of(285, 300, 9), seconds=0.3, p95=2.0),
+        ),
+        benchmark=benchmark_of(constraints=Constraints(p95_latency_s=1.0)),
+    )
+
+
+@situation
+def nothing_is_measured_yet() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", state=State.OPEN, problem="300 held-out cases were not answered yet"),
+            evaluation_of("lora", state=State.OPEN, problem="300 held-out cases were not answered yet"),
+        ),
+        benchmark=benchmark_of(),
+    )
+
+
+@situation
 def safe_but_cheaper_undecided() -> Bakeoff:
     return Bakeoff(
         evaluations=(

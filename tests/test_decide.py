@@ -16,7 +16,7 @@ from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
 from benchmarks.families import gate_level
 from benchmarks.looks import level_of
-from benchmarks.prices import MachinePrices
+from benchmarks.prices import MachinePrices, TokenPrices
 from benchmarks.statistics import clopper_pearson_lower
 from tests.verdict_cases import PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
 
@@ -616,3 +616,38 @@ def test_it_is_told_whether_the_search_or_the_reading_fails(missed: int, misread
         f"Of {missed + misread} wrong answers there {missed} had no passage of the right document and {misread} had one"
     )
     assert (f"{wrong}, {said}." in found) == bool(said)
+
+
+def test_a_limit_in_one_currency_says_nothing_of_costs_in_another() -> None:
+    hosted = evaluation_of("prompting", scores_of(280, 300), tokens=(1000, 100), model="big-one")
+    price = TokenPrices(model="big-one", input=1000.0, cached=1000.0, output=1000.0, source="list")
+    benchmark = benchmark_of(constraints=Constraints(cost_per_month=1.0))
+    euros = MachinePrices(tokens={"big-one": price}, currency="EUR")
+    told = decided(hosted, benchmark=benchmark, prices=euros)
+    assert states(told) == {"prompting": State.MEETS}
+    assert any("was not checked for prompting, whose cost in EUR is not known" in reason for reason in told.reasons)
+    dollars = dataclasses.replace(euros, currency="USD")
+    assert states(decided(hosted, benchmark=benchmark, prices=dollars)) == {"prompting": State.RULED_OUT}
+
+
+def test_a_second_limit_that_is_broken_too_keeps_a_cheaper_volume_from_helping() -> None:
+    slow = evaluation_of("prompting", scores_of(280, 300), seconds=0.5, p95=3.0)
+    told = decided(
+        evaluation_of("linear head", scores_of(285, 300, 9), seconds=0.01, p95=0.1),
+        slow,
+        benchmark=benchmark_of(constraints=Constraints(cost_per_month=0.01, p95_latency_s=1.0)),
+        prices=MachinePrices(machine_hour=0.1),
+    )
+    assert states(told)["prompting"] is State.RULED_OUT
+    assert not any("prompting" in line and "requests a month" in line for line in told.would_change)
+
+
+def test_one_that_was_not_tested_is_not_said_to_lie_close_to_the_target() -> None:
+    """The finalist alone is tested for meeting; of the others that is what is said."""
+    rows = [
+        dataclasses.replace(evaluation_of(name, scores_of(right, 300, 3 * right)), selection_score=score)
+        for name, right, score in (("linear head", 288, 0.8), ("lora", 246, 0.9))
+    ]
+    benchmark = dataclasses.replace(benchmark_of(), procedure="finalist")
+    told = decided(*rows, benchmark=benchmark)
+    assert not any("no realistic number" in reason for reason in told.reasons if "linear head" in reason)

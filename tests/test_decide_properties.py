@@ -159,13 +159,16 @@ def test_a_limit_on_money_rules_out_what_is_surely_dearer_and_nothing_else(bakeo
     limit = bakeoff.benchmark.constraints.cost_per_month
     usable = [each for each in bakeoff.evaluations if each.scores]
     bills = [costs(each, bakeoff.benchmark, bakeoff.prices) for each in usable]
-    dear = {bill.candidate for bill in bills if limit is not None and _surely_above(bill.monthly, limit)}
+    dear = {
+        bill.candidate
+        for bill in bills
+        if limit is not None and _surely_above(bill.monthly, limit, bakeoff.prices.currency)
+    }
     assert set(states(bakeoff.recommended(), State.RULED_OUT)) == dear
 
 
-def _surely_above(monthly: Amount, limit: float) -> bool:
-    money = monthly.unit != "machine s" and not monthly.unit.startswith("tokens of ")
-    return monthly.value is not None and money and (monthly.low or 0.0) > limit
+def _surely_above(monthly: Amount, limit: float, currency: str) -> bool:
+    return monthly.value is not None and monthly.unit == currency and (monthly.low or 0.0) > limit
 
 
 @quickly

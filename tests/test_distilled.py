@@ -20,7 +20,7 @@ from benchmarks.pending import Silent
 from benchmarks.plan import Unit
 from benchmarks.store import Store
 from benchmarks.unlabelled import MOST, to_answer
-from strategies.approaches.lora_distilled import LESSONS, DistilledLora
+from strategies.approaches.lora_distilled import LESSONS, DistilledLora, _teaches
 from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders
@@ -207,3 +207,14 @@ def test_of_very_many_requests_a_sample_is_looked_at() -> None:
     words = [f"{left} {right}" for left in tiny.ROOMS for right in range(MOST)]
     kept, _ = to_answer(words, (), (Case(id="h", input="nothing like it", output=""),), 0)
     assert 0 < len(kept) <= MOST
+
+
+def test_what_a_teacher_says_in_another_form_is_no_lesson() -> None:
+    """One such answer would take the schema from the student, or teach it a label that is none."""
+    labels, objects, texts = (tiny.benchmark(kind).task for kind in ("classification", "extraction", "generation"))
+    assert _teaches(labels, labels.labels[0])
+    assert not _teaches(labels, f"The label is {labels.labels[0]}.")
+    assert _teaches(objects, '{"topic": "refund"}')
+    assert not _teaches(objects, '```json\n{"topic": "refund"}\n```')
+    assert _teaches(texts, "anything")
+    assert not _teaches(texts, "")

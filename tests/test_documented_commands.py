@@ -34,6 +34,7 @@ PAGES_FOLLOWED = [page for page in PAGES if page.name not in ("CHANGELOG.md", "A
 NOT_HERE = {
     "advisor ask": "it asks, and tests/test_ask.py answers",
     "advisor models fetch smollm2-135m minilm-l6": "make demo does it; the tests of the models read what it fetched",
+    "advisor models fetch minilm-l6": "a part of that",
     "advisor run task.yaml --on ray:10.0.0.5:6379 --workers 16": "a cluster of one's own",
     "advisor run task.yaml --on ray --workers 4": "tests/test_ray.py, where Ray is installed",
     "advisor run task.yaml --on ray:auto --workers 16 --yes": "tests/test_ray.py, where Ray is installed",
@@ -43,8 +44,8 @@ WHOLE = ("advisor --help", "advisor doctor", "advisor models", "advisor runs", "
 STAND_INS = {
     "support-intents": "task.yaml",
     "banking77": "task.yaml",
-    "runs/half-1": "runs/my-1-of-2",
-    "runs/half-2": "runs/my-2-of-2",
+    "runs/ticket-routing-1-of-2": "runs/my-1-of-2",
+    "runs/ticket-routing-2-of-2": "runs/my-2-of-2",
     "runs/cleaned": "runs/demo",
     "runs/second": "runs/demo",
     "RUN": "runs/first",

@@ -133,8 +133,8 @@ def test_hosted_candidates_cost_their_tokens_and_not_the_time_spent_waiting() ->
 def test_at_an_unknown_price_tokens_are_counted_and_are_no_money() -> None:
     bill = costs(hosted(prompt_tokens=40_000), BENCH, MachinePrices(tokens={"big-one": None}))
     assert bill.per_thousand.unit == bill.ahead.unit == "tokens of big-one"
-    assert not in_money(bill)
-    assert not over_limit(bill, 0.0)
+    assert not in_money(bill, "USD")
+    assert not over_limit(bill, 0.0, "USD")
     assert "the price of its tokens is not known" in next(item.source for item in bill.items if item.when == "monthly")
 
 

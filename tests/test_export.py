@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -82,6 +83,19 @@ def test_the_program_of_an_export_answers_as_in_the_run(name: str, candidate: st
     answer = loaded(out / "predict.py").answerer(out, str(model))
     assert [answer(text) for text in texts] == in_the_run(desk, name, candidate, texts)
     assert "python predict.py new.jsonl --model" in (out / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.filterwarnings("ignore:.*repetition_penalty.*")
+def test_what_the_models_own_file_asks_of_writing_changes_no_answer(desk: Desk, tmp_path: Path) -> None:
+    """In the run answers are the likeliest tokens, whatever penalties come with the model."""
+    run, out, model = desk.folder / "texts" / "run", tmp_path / "out", tmp_path / "model"
+    export(run, out, "prompting")
+    shutil.copytree(desk.models.language, model)
+    wish = json.loads((model / "generation_config.json").read_text(encoding="utf-8"))
+    wish |= {"repetition_penalty": 50.0, "no_repeat_ngram_size": 1}
+    (model / "generation_config.json").write_text(json.dumps(wish), encoding="utf-8")
+    answer = loaded(out / "predict.py").answerer(out, str(model))
+    assert [answer(text) for text in inputs(run)] == in_the_run(desk, "texts", "prompting", inputs(run))
 
 
 def test_the_program_is_started_as_its_card_says_and_needs_nothing_of_ours(desk: Desk, tmp_path: Path) -> None:

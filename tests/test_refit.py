@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from strategies.approaches.lora import Lora
 from strategies.contract import Case, Recipe, Task, Training
 from strategies.finetuning.race import Entry, Finish, Tuning, row_tokens
-from strategies.finetuning.tuned import APART, LEAST_APART, REFIT, RefitPlan, kept_apart
+from strategies.finetuning.tuned import APART, LEAST_APART, REFIT, RefitPlan, _trained, kept_apart
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
 from strategies.selection import Kitchen
@@ -119,3 +120,27 @@ def test_it_stops_by_itself_and_so_does_the_one_with_another_seed(model: LocalMo
     if not told["kept_apart"]:  # It was settled: as many epochs once more, on all examples.
         assert told["best_epoch"] == told["recipe"]["epochs"] < 4
         assert other.spent[0].answer_tokens == tried[-1].answer_tokens
+
+
+def test_prompts_show_no_example_that_is_kept_apart(
+    model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the answers of the examples shown are learnt, one kept apart would tell nothing."""
+    task = tiny.benchmark("extraction", examples=EXAMPLES).task
+    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
+    setup, apart = Setup(shots=2, picks="nearest"), kept_apart(task.examples, 0)
+    given: list[Any] = []
+
+    def noted(bench: Any, data: Any, *_: Any, **__: Any) -> Training:
+        given.append(data)
+        return stopped(best=1, tried=1)
+
+    monkeypatch.setattr("strategies.finetuning.tuned.train", noted)
+    _trained(kitchen.build(setup, task.examples), kitchen.bench, Recipe(every_answer=True), apart)
+    ((rows, held),) = given
+    inputs = {case.input for case in apart}
+    shown = [turn.content for row in (*rows, *held) for turn in row.prompt[:-1] if turn.role == "user"]
+    assert len(rows) == EXAMPLES - len(apart)
+    assert len(shown) == 2 * EXAMPLES
+    assert not inputs.intersection(shown)
+    assert {row.prompt[-1].content for row in held} == inputs

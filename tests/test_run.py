@@ -19,7 +19,8 @@ import pytest
 from advisor.comparison import find
 from benchmarks.assemble import Limits
 from benchmarks.checks import GoldIndex
-from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation, State
+from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation, Row, State
+from benchmarks.evaluate import oracle
 from benchmarks.frozen import freeze, thaw
 from benchmarks.metrics import load as load_metric
 from benchmarks.pending import Silent
@@ -31,6 +32,7 @@ from benchmarks.stored import evaluations, rescored
 from strategies.catalog import approaches
 from strategies.contract import (
     Abstention,
+    Case,
     DeadAdapter,
     Evidence,
     Failure,
@@ -708,3 +710,28 @@ def test_a_reason_that_was_measured_a_little_differently_is_no_other_placement(w
     assert found is not None
     found.store.close()
     assert Earlier.open(whole, run.identity(), made | {"placement": "cuda, " + why}) is None
+
+
+@pytest.mark.parametrize("part", ["embedder", "embedder_weights", "reranker"])
+def test_what_another_embedder_or_reranker_found_is_not_taken_over(whole: Path, model: Path, part: str) -> None:
+    run = killed.bakeoff(whole, model)
+    made, other = provenance(run.models), run.identity() | {part: "another"}
+    assert Earlier.open(whole, other, made) is None
+    found = Earlier.open(whole, run.identity(), made)
+    assert found is not None
+    assert found.still_valid(run.identity(), "")
+    assert not found.still_valid(other, "")
+    found.store.close()
+
+
+def test_what_gold_documents_bring_counts_for_the_cases_that_have_some() -> None:
+    """Half of the cases name a document; of these one in four is right alone, and three in four with it."""
+    cases = [Case(id=f"{n}", input=f"q{n}", output="a", document_ids=("d",) if n < 8 else ()) for n in range(16)]
+
+    def row(n: int, purpose: str, score: float) -> Row:
+        return Row(candidate="c", purpose=purpose, key=f"{n}", outcome=Prediction(text="a"), score=score)
+
+    own = [row(n, "heldout", float(n in (0, 1) or n >= 8)) for n in range(16)]
+    handed = [row(n, "oracle", float(n < 6)) for n in range(8)]
+    assert oracle(cases, own, handed) == pytest.approx((2 + 8) / 16 + 0.5 * 4 / 8)
+    assert oracle(cases, own, []) is None

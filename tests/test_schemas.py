@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from strategies.models.local import LocalModel
 from strategies.models.parts import Parts
 from strategies.schemas import answer_schema, common
 from tests import tiny
+
+ROOT = Path(__file__).resolve().parent.parent
 
 COMPACT = (",", ":")
 PATTERN = {"type": "string", "pattern": "^(?:[A-Z]{2}-[0-9]{1,3})$"}
@@ -160,3 +165,22 @@ def test_an_answer_in_which_nothing_was_found_takes_nothing_from_the_others() ->
     found = schema_of(['{"a": "x"}', "{}", '{"a": null, "b": 1}'])
     assert found["required"] == []
     assert list(found["properties"]) == ["a", "b"]
+
+
+def test_the_order_of_fields_is_the_same_in_every_process() -> None:
+    program = (
+        "from strategies.contract import Case; from strategies.schemas import _order; "
+        "print(_order([{'a': 1, 'z': 1}, {'b': 1, 'z': 1}, {'c': 1, 'z': 1}]))"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(4)
+    ]
+    assert set(told) == {"['a', 'b', 'c', 'z']\n"}

@@ -147,6 +147,8 @@ def test_the_picture_leaves_unknown_costs_apart() -> None:
     [
         (percent(0.8433), "84 %"),
         (percent(0.9983), "99.8 %"),
+        (percent(0.9996), "99.96 %"),
+        (percent(0.00004), "0.004 %"),
         (percent(1.0), "100 %"),
         (percent(0.001), "0.1 %"),
         (points(0.053), "+5 points"),
@@ -201,6 +203,11 @@ READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", r
         (
             {"setup": asdict(Setup()), "recipe": asdict(Recipe(learning_rate=2e-3, batch_size=16, epochs=1))},
             "no examples shown; rank 16, learning rate 0.002; batches of 16, 1 epoch",
+        ),
+        (
+            {"setup": asdict(Setup(shots=2, picks="nearest")), "recipe": asdict(Recipe(epochs=2, every_answer=True))},
+            "2 nearest examples; rank 16, learning rate 0.001; batches of 8, 2 epochs; "
+            "answers of the examples shown are learnt too",
         ),
     ],
 )

@@ -42,6 +42,14 @@ def test_a_tagger_copies_what_stands_where_the_examples_have_it() -> None:
     assert not tagger.always
 
 
+def test_a_number_below_zero_keeps_its_sign() -> None:
+    texts = [f"It was {number} degrees at noon." for number in range(-20, 20)]
+    found = Tagger.fit(texts, list(range(-20, 20)), 10.0).find(
+        ["It was -31 degrees at noon.", "It was 7 degrees at noon."]
+    )
+    assert found == [-31, 7]
+
+
 def test_numbers_come_back_as_numbers_and_lower_case_as_lower_case() -> None:
     texts = [text for text, _ in notes()]
     numbers = Tagger.fit(texts, [number + 3 for number in range(40)], 10.0)

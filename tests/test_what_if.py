@@ -15,7 +15,7 @@ from advisor.decide import recommend
 from advisor.economics import costs
 from advisor.what_if import what_if
 from advisor.wording import amount, plain_percent, plain_points
-from benchmarks.contract import Benchmark, Constraints
+from benchmarks.contract import Benchmark, Constraints, State
 from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
 from strategies.contract import Usage
 from tests.stories import rich_story
@@ -173,6 +173,8 @@ def test_no_panel_where_costs_cannot_be_compared_or_limit_who_is_tested() -> Non
     assert shipped(replace(money, prices=replace(PRICES, machine_hour=None))) is None
     limited = replace(money.benchmark, constraints=Constraints(cost_per_month=40.0))
     assert shipped(replace(money, benchmark=limited)) is None
+    waiting = replace(money.evaluations[0], state=State.OPEN, scores=(), problem="not yet")
+    assert shipped(replace(money, evaluations=(waiting, *money.evaluations[1:]))) is None
 
 
 def test_what_is_asked_before_the_run_keeps_its_own_procedure() -> None:

@@ -66,7 +66,7 @@ EXAMPLE = "example"
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 @click.pass_context
 def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **given: Any) -> None:
-    """Tell the stored run in the folder RUN again: verdict, table and report files.
+    """Show the stored run in the folder RUN again: verdict, table and report files.
 
     With another target, margin, volume, horizon or price the verdict is made anew from the same answers, without any model.
     The word example in place of a folder shows a real run that comes with the product. Example: advisor report example

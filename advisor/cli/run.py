@@ -34,7 +34,7 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
     default="here",
     show_default=True,
     metavar="PLACE",
-    help="Where the work is done: here (this process), processes (of this machine), ray, or ray:HOST:PORT (a cluster that runs).",
+    help="Where: here (this process), processes (of this machine), ray, ray:HOST:PORT or ray:auto (a running cluster).",
 )
 @click.option("--workers", type=int, help="How many share the work. Default: one a core; one a machine of a cluster.")
 @click.option("--shard", default="", help="Perform one part of the approaches, such as 1/3, on this machine.")

@@ -15,7 +15,7 @@ from benchmarks.contract import BadInput
 def command(as_json: bool) -> None:
     """List the tasks that `advisor run` knows by name: those that come with the product, and public datasets.
 
-    Example: advisor run support-intents
+    Example: advisor tasks
     """
     from benchmarks import tasks
 

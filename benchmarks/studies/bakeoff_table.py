@@ -13,7 +13,7 @@ from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.contract import BadInput, Evaluation, State
 from benchmarks.statistics import PairedDifference, paired_difference
 from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, session_of, turned
-from benchmarks.studies.settings import SETTINGS, Setting
+from benchmarks.studies.settings import DEVELOPED, SETTINGS, Setting
 
 BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}: end -->"
 ASKED, TUNED_ON = "handbook-qa", "nq_open_oracle"
@@ -25,22 +25,26 @@ NOT_RUN = "not run yet"
 
 
 def document(found: Mapping[str, BakeOff]) -> str:
-    """docs/bakeoffs.md: an overview, what was claimed, and a section for each task."""
+    """docs/bakeoffs.md: an overview, what it shows, and a section for each task."""
     parts = [
         "# Eight bake-offs",
         "Every approach of the product on eight tasks, and beside each the plain script of an afternoon "
         "(`benchmarks/studies/afternoon.py`) on the same examples and the same held-out cases. This page is written by "
         "`python -m benchmarks.studies.bakeoffs table` from the rows in `benchmarks/studies/rows` and from nothing "
         "else. Targets and sizes were set in `benchmarks/studies/settings.py` before the first run.",
+        DEVELOPED,
         "Differences are ours minus the plain script's, case by case, with a two-sided 95 % interval; below means that "
         f"ours is lower with p under {LEVEL:g}, each comparison on its own, so that none of ours is spared by a "
-        "correction.",
+        "correction. (cheapest) marks, of the configurations that are within noise of the best on the selection cases, the one "
+        "with the fewest tokens a request; its machine time can still be higher. What each approach does: "
+        "[The approaches](how-it-is-measured.md#the-approaches).",
         overview(found),
-        "## Did fine-tuning pay?",
+        "## Was fine-tuning better?",
         "With a trained language model, the one that its selection cases name; without, the highest on the held-out cases "
-        "themselves, luck included. So fine-tuning has to beat everything else before it is said to have paid.",
+        "themselves, luck included. So fine-tuning has to beat everything else before it is said to be better. Whether it is "
+        "worth its cost is another question.",
         paid_off(found),
-        "## What was claimed",
+        "## What these figures show",
         "\n".join(f"- {line}" for line in claims(found)),
     ]
     parts += [section(found[each.task]) if each.task in found else _absent(each) for each in SETTINGS]
@@ -60,7 +64,7 @@ def overview(found: Mapping[str, BakeOff]) -> str:
         rows.append(
             (
                 each.task,
-                bakeoff.verdict.recommendation.verdict,
+                _outcome(bakeoff.verdict.recommendation.verdict),
                 _named(bakeoff),
                 f"{lower} of {compared}" if compared else NOT_RUN,
                 f"{minutes:.0f}" if minutes is not None else "not noted",
@@ -85,7 +89,7 @@ def paid_off(found: Mapping[str, BakeOff]) -> str:
         times = f"{digits(other / one)} times" if one and other else "-"
         figures = [f"{side.candidate} ({percent(side.figure)})" for side in (plain, tuned)]
         rows.append((each.task, *figures, _difference(difference), times, _paid(difference)))
-    head = ("task", "without", "with", "difference", "cost", "did it pay?")
+    head = ("task", "without", "with", "difference", "cost of a month, with", "was it better?")
     return table(head, rows)
 
 
@@ -94,7 +98,7 @@ def _paid(difference: PairedDifference) -> str:
 
 
 def in_short(found: Mapping[str, BakeOff]) -> str:
-    """In how many tasks fine-tuning paid."""
+    """In how many tasks fine-tuning was better."""
     sides = [_sides(bakeoff) for bakeoff in found.values()]
     said = [
         _paid(paired_difference(tuned.scores, plain.scores, plain.groups or None))
@@ -102,9 +106,9 @@ def in_short(found: Mapping[str, BakeOff]) -> str:
         if plain and tuned
     ]
     return (
-        f"Did fine-tuning pay? Of {counted(len(said), 'task')} in {said.count('yes')} it did, in {said.count('no')} something "
-        f"without it is better, and in {said.count('not shown')} nothing better than the best without it was shown: "
-        "[the table](docs/bakeoffs.md#did-fine-tuning-pay)."
+        f"Was fine-tuning better? In {said.count('yes')} of {counted(len(said), 'task')} it was, in {said.count('no')} the best "
+        f"without it was, and in {said.count('not shown')} no difference was shown. What it costs is another question: "
+        f"[the table](docs/bakeoffs.md#was-fine-tuning-better) has both.\n\n{DEVELOPED}"
     )
 
 

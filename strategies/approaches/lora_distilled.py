@@ -26,6 +26,7 @@ from strategies.contract import (
     Trains,
     Workbench,
 )
+from strategies.fields import is_object
 from strategies.finetuning.race import row_tokens
 from strategies.finetuning.tuned import REFIT, fit_tuned, refit
 from strategies.pipeline import Pipeline, Setup, case_from, load_pipeline
@@ -67,8 +68,10 @@ class DistilledLora:
         return load_pipeline(folder, bench)
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
-        lines = (folder / LESSONS).read_text(encoding="utf-8").splitlines()
-        return refit(folder, with_lessons(task, [case_from(json.loads(line)) for line in lines]), bench)
+        lines = (
+            (folder / LESSONS).read_text(encoding="utf-8").split("\n")
+        )  # Other line ends may stand inside of answers.
+        return refit(folder, with_lessons(task, [case_from(json.loads(line)) for line in lines if line]), bench)
 
     def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> None:
         """Its number of examples is not the task's alone, and a teacher would have to be paid for each."""
@@ -112,13 +115,13 @@ def _asked(task: Task, bench: Workbench) -> list[str]:
 def lessons(task: Task, bench: Workbench, texts: Sequence[str]) -> tuple[tuple[Case, ...], dict[str, Any]]:
     """The teacher's answers as cases, and what there is to say of them; `bench` is the teacher's own.
 
-    What it did not answer, or not whole, is left out.
+    What it did not answer, not whole, or not in the form of the task's answers, is left out.
     """
     ways = [strategy.fit(task, bench) for strategy in (Prompting(), Retrieval())]
     best = max(ways, key=lambda fitted: float(fitted.describe()["selection_score"]))
     chosen = best.describe()
     name = ("lessons", chosen["setup"], sorted(Query.of(text).key for text in texts))
-    (look,) = journalled(bench, [name], lambda _: [_taught(best, bench, texts)])
+    (look,) = journalled(bench, [name], lambda _: [_taught(best, (task, bench), texts)])
     for usage in look.usage:
         bench.record(usage)
     cases = tuple(
@@ -134,16 +137,26 @@ def lessons(task: Task, bench: Workbench, texts: Sequence[str]) -> tuple[tuple[C
     return cases, told
 
 
-def _taught(teacher: Fitted, bench: Workbench, texts: Sequence[str]) -> Look:
+def _taught(teacher: Fitted, given: tuple[Task, Workbench], texts: Sequence[str]) -> Look:
+    task, bench = given
     queries = {query.key: query for query in map(Query.of, texts)}
     found: dict[str, Outcome] = {}
     for key, outcome in teacher.answer(list(queries.values()), Sampling(seed=bench.seed)):
         found[key] = outcome
         bench.progress(len(found), len(queries), f"{bench.model.name} answers what has no answer")
     whole = {key: said for key, said in found.items() if isinstance(said, Prediction) and not said.truncated}
-    answers = [[query.input, whole[key].text] for key, query in queries.items() if key in whole and whole[key].text]
+    said = {key: prediction.text for key, prediction in whole.items() if _teaches(task, prediction.text)}
+    answers = [[query.input, said[key]] for key, query in queries.items() if key in said]
     spent = [replace(usage, step="training") for outcome in found.values() for usage in outcome.usage]
     return Look((), total(spent), {"answers": answers})
+
+
+def _teaches(task: Task, text: str) -> bool:
+    """Whether it is an answer of the kind that the task wants: one of its labels, an object where all its answers are."""
+    if task.labels:
+        return text in task.labels
+    objects = task.kind == "extraction" and all(map(is_object, task.examples))
+    return is_object(Case(id="", input="", output=text)) if objects else bool(text)
 
 
 CANDIDATES: tuple[Strategy, ...] = (DistilledLora(),)

@@ -93,10 +93,14 @@ def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipel
 
 
 def _trained(plain: Pipeline, bench: Workbench, recipe: Recipe, apart: Sequence[Case]) -> Training:
-    """Trains on the pipeline's examples but for those that are kept apart, which end it; what it took is recorded."""
+    """Trains on the pipeline's examples but for those that are kept apart, which end it; what it took is recorded.
+
+    Nor do prompts show these while it trains: their answers would be learnt by that.
+    """
     kept = {case.id for case in apart}
     rows = [case for case in plain.task.examples if case.id not in kept]
-    training = train(bench, (rows_of(plain, rows), rows_of(plain, apart)), recipe, keep=True)
+    taught = replace(plain, sources=replace(plain.sources, cases=tuple(rows))) if kept else plain
+    training = train(bench, (rows_of(taught, rows), rows_of(taught, apart)), recipe, keep=True)
     for usage in training.usage:
         bench.record(usage)
     return training
@@ -132,7 +136,7 @@ def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:
     """The configuration that was saved in `folder`, trained again with the workbench's seed; nothing is chosen anew.
 
     What was stopped by examples kept apart is stopped so again. Of fewer examples than it was saved with, more epochs are
-    made, at most twice as many: who has few trains longer.
+    made, at most twice as many: who has few trains longer. Raises `DeadAdapter` where nothing is learnt.
     """
     manifest = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
     record = manifest["record"]
@@ -143,5 +147,7 @@ def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:
     recipe = replace(recipe, epochs=round(epochs * min(2.0, max(1.0, fewer**0.5))))
     plain = Kitchen(task, bench).build(setup, task.examples)
     training = _trained(plain, bench, recipe, apart)
+    if training.best_epoch == 0:
+        raise DeadAdapter("no epoch lowered the loss on the examples that were kept apart")
     prior = manifest["prior"]
     return replace(plain, adapter=training.folder, prior=None if prior is None else Prior(values=tuple(prior)))

@@ -63,3 +63,5 @@ class _Layer:
                 torch.nn.functional.silu(states[first : first + size] @ up) @ down
         if self.placement.device.startswith("cuda"):
             torch.cuda.synchronize()
+        elif self.placement.device == "mps":
+            torch.mps.synchronize()

@@ -30,6 +30,12 @@ class Chat:
         """Token ids of an answer with the end of the turn: what the loss falls on, and what is generated."""
         return [*self._ids(answer), self.end_id]
 
+    @cached_property
+    def beginning(self) -> list[int]:
+        """What the tokenizer puts before any text: such models read a text badly without it."""
+        bos, ids = self.tokenizer.bos_token_id, self.tokenizer("a")["input_ids"]
+        return [bos] if bos is not None and ids[0] == bos else []
+
     def encode_label(self, label: str) -> list[int]:
         return self._ids(label)
 
@@ -48,6 +54,16 @@ class Chat:
             if "system" not in str(error).lower():
                 raise
             return self._render(_without_system(prompt), True)
+
+    def turns(self, prompt: Prompt) -> Prompt:
+        """The prompt as the template takes it, for a server that renders it by the same template."""
+        try:
+            self._render(prompt, True)
+        except Exception as error:
+            if not _has_system(prompt) or "system" not in str(error).lower():
+                raise
+            return _without_system(prompt)
+        return prompt
 
     @cached_property
     def end_id(self) -> int:

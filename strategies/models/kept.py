@@ -1,6 +1,6 @@
 """Runs a command for as long as its standard input stays open: so no server outlives whoever started it, even killed.
 
-    python -m strategies.models.kept SECONDS COMMAND...
+    python kept.py SECONDS COMMAND...
 
 When the input ends, the command and all that it started are asked to end, and after so many seconds made to.
 """
@@ -18,8 +18,7 @@ from contextlib import suppress
 def main(seconds: str, *command: str) -> int:
     """The exit code of the command."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Whoever started us decides when it ends, and says so by the input.
-    theirs = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # It leads to our packages.
-    child = subprocess.Popen(command, env=theirs, stdin=subprocess.DEVNULL, start_new_session=True)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     threading.Thread(target=_watch, args=(child, float(seconds)), daemon=True).start()
     return child.wait()
 

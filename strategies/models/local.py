@@ -66,14 +66,14 @@ class LocalModel:
     def context_tokens(self) -> int:
         from transformers import AutoConfig
 
-        text = AutoConfig.from_pretrained(self.folder).get_text_config()
+        text = AutoConfig.from_pretrained(self.folder, trust_remote_code=False).get_text_config()
         return int(getattr(text, "max_position_embeddings", 2048))
 
     @cached_property
     def chat(self) -> Chat:
         from transformers import AutoTokenizer
 
-        return Chat(AutoTokenizer.from_pretrained(self.folder))
+        return Chat(AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False))
 
     @cached_property
     def parts(self) -> Parts:
@@ -98,7 +98,9 @@ class LocalModel:
         torch.set_num_threads(self.placement.threads)
         prepare_heap()
         with quiet():
-            module: Any = AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32)
+            module: Any = AutoModelForCausalLM.from_pretrained(
+                self.folder, dtype=torch.float32, trust_remote_code=False
+            )
             module.eval()
             if self.placement.device == "cpu" and self.attention == WAYS[0]:
                 use_blockwise(module)

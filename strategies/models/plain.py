@@ -23,7 +23,7 @@ def answer_likelihood(model: Any, prompt: Ids, answer: Ids) -> float:
     ids = torch.tensor([[*prompt, *answer]], device=model.device)
     logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
     wanted = torch.tensor(list(answer), device=logits.device)[:, None]
-    return float(logits.log_softmax(-1).gather(-1, wanted).double().sum())
+    return float(logits.log_softmax(-1).gather(-1, wanted).cpu().double().sum())
 
 
 def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) -> Iterator[tuple[int, list[int], int]]:
@@ -45,6 +45,8 @@ def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) 
             attention_mask=mask.to(model.device),
             max_new_tokens=drawing.max_tokens,
             do_sample=warm,
+            repetition_penalty=1.0,  # Not what the model's own file may ask for: the quick engine does not either.
+            no_repeat_ngram_size=0,
             **({"temperature": drawing.temperature, "top_k": 0, "top_p": 1.0} if warm else {}),
             eos_token_id=stop,
             pad_token_id=stop[0],

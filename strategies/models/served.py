@@ -69,6 +69,7 @@ class ServedModel:
         """As at any server; `seconds` are the time since the last answer, since many are under way at once."""
         if not prompts:
             return
+        prompts = [self.here.chat.turns(prompt) for prompt in prompts]
         asked, last = self._asked(), time.perf_counter()
         for index, completion in asked.generate(prompts, max_tokens, sampling, step):
             now = time.perf_counter()

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from strategies.models import kept
 from strategies.models.device import Placement
 from strategies.models.wheels import ModelUnavailable
 
@@ -32,6 +33,8 @@ RANK, ADAPTERS = 64, 4
 """Rank of an adapter, and adapters that are kept loaded, at most."""
 CACHE_GIB = 2
 """Of memory for what it has read, on a processor."""
+SHARE_OF_GPU = "0.5"
+"""Of a GPU's memory: the rest is for trainings beside it."""
 LOG_LINES = 12
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """A proxy of this machine's network knows nothing of our own server."""
@@ -100,7 +103,7 @@ class VllmServer:
         self._loaded.clear()
         with tempfile.TemporaryFile(prefix="vllm-") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "strategies.models.kept", str(STOP_S), *self._command()],
+                [sys.executable, "-P", str(Path(kept.__file__).resolve()), str(STOP_S), *self._command()],
                 env=self._environment(),
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -119,16 +122,18 @@ class VllmServer:
             "--max-num-seqs": str(self.at_once),
             "--max-lora-rank": str(RANK),
             "--max-cpu-loras": str(ADAPTERS),
+            "--generation-config": "vllm",
         }
+        if self.placement.device.startswith("cuda"):
+            options["--gpu-memory-utilization"] = SHARE_OF_GPU
         plain = ("--enable-lora", "--enable-prefix-caching", "--disable-uvicorn-access-log", "--disable-log-stats")
         return [program(), "serve", str(self.folder), *(word for pair in options.items() for word in pair), *plain]
 
     def _environment(self) -> dict[str, str]:
         """Ours without what would lead its Python to our packages; on a processor bound to as many cores as we take."""
-        kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "VIRTUAL_ENV", KEY)}
-        root = str(Path(__file__).resolve().parents[2])
+        ours = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", KEY)
+        usual = {name: value for name, value in os.environ.items() if name not in ours}
         settings = {
-            "PYTHONPATH": root,
             "VLLM_API_KEY": os.environ[KEY],
             "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
             "VLLM_NO_USAGE_STATS": "1",
@@ -140,8 +145,12 @@ class VllmServer:
                 "VLLM_CPU_KVCACHE_SPACE": str(CACHE_GIB),
                 "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
             }
-            kept.pop("OMP_NUM_THREADS", None)
-        return {**kept, **settings}
+            usual.pop("OMP_NUM_THREADS", None)
+        if self.placement.device.startswith("cuda"):
+            number = int(self.placement.device.partition(":")[2] or 0)
+            seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+            settings["CUDA_VISIBLE_DEVICES"] = seen.split(",")[number] if seen else str(number)
+        return {**usual, **settings}
 
     def _wait(self, log: IO[bytes]) -> None:
         until = time.monotonic() + START_S

@@ -63,7 +63,7 @@ class PassageIndex:
             return [() for _ in texts]
         size = min(len(self.passages), max(POOL, k))
         scores, found = self.near.search(self.embedder.embed(texts), size)
-        rankings = [found.tolist()]
+        rankings = [[[place for place in row if place >= 0] for row in found.tolist()]]  # A graph may find fewer.
         if mode != "dense" and self.words is not None:
             rankings.append(self._by_words(texts, size))
         orders = [self._current(fuse([ranking[row] for ranking in rankings]), text) for row, text in enumerate(texts)]

@@ -61,7 +61,7 @@ class Neighbours:
         scores, found = self._index.search(self._embedded(texts), min(k + spare, len(self.cases)))
         result = []
         for row, (marks, places) in enumerate(zip(scores.tolist(), found.tolist(), strict=True)):
-            hits = [(self.cases[place], mark) for place, mark in zip(places, marks, strict=True)]
+            hits = [(self.cases[place], mark) for place, mark in zip(places, marks, strict=True) if place >= 0]
             if leave_out is not None:
                 hits = [hit for hit in hits if hit[0].input != leave_out[row]]
             result.append(hits[:k])
