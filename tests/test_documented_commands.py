@@ -46,8 +46,9 @@ STAND_INS = {
     "banking77": "task.yaml",
     "runs/ticket-routing-1-of-2": "runs/my-1-of-2",
     "runs/ticket-routing-2-of-2": "runs/my-2-of-2",
-    "runs/cleaned": "runs/demo",
-    "runs/second": "runs/demo",
+    "runs/demo": "runs/support-intents",  # `make demo` makes it.
+    "runs/cleaned": "runs/support-intents",
+    "runs/second": "runs/support-intents",
     "RUN": "runs/first",
 }
 """Named tasks take their minutes in `make demo` and in the studies; what is done here is done with a small one."""
