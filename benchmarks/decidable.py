@@ -74,7 +74,8 @@ class Decidable:
             return f"{start}, nothing can be shown to meet {self.target:g}, even if all are right. {then}."
         ending = "" if self.enough else ', so expect "undecided" unless one is clearly better'
         who = "the cheapest approach that is not shown to miss" if self.procedure == "cheapest first" else "an approach"
-        return f"{start}, {who} has to be right in {self.right_needed:,} to be shown to meet {self.target:g}. {then}{ending}."
+        shown = f"{self.right_needed:,} of them to be shown to meet {self.target:g}"
+        return f"{start}, {who} has to be right in {shown}. {then}{ending}."
 
 
 def decidable(heldout: int, target: float, graded: bool, shared: Sharing) -> Decidable:
