@@ -46,24 +46,24 @@ class Chat:
     def text(self, prompt: Prompt) -> str:
         if not self.templated:
             return plain_text(prompt, self.tokenizer.bos_token or "")
-        try:
-            return self._render(prompt, True)
-        except Exception as error:
-            if not _has_system(prompt):
-                raise
-            if "system" not in str(error).lower():
-                raise
-            return self._render(_without_system(prompt), True)
+        return self._render(self.turns(prompt), True)
 
     def turns(self, prompt: Prompt) -> Prompt:
-        """The prompt as the template takes it, for a server that renders it by the same template."""
+        """The prompt as the template takes it, here or on a server that renders it by the same one."""
+        return _without_system(prompt) if _has_system(prompt) and self._refuses_system else prompt
+
+    @cached_property
+    def _refuses_system(self) -> bool:
+        """Whether the template raises at a system turn, and says so."""
+        if not self.templated:
+            return False
         try:
-            self._render(prompt, True)
+            self._render((Message("system", "a"), Message("user", "a")), True)
         except Exception as error:
-            if not _has_system(prompt) or "system" not in str(error).lower():
+            if "system" not in str(error).lower():
                 raise
-            return _without_system(prompt)
-        return prompt
+            return True
+        return False
 
     @cached_property
     def end_id(self) -> int:
