@@ -135,14 +135,14 @@ def _changing_facts(evaluation: Evaluation) -> str:
     return f"Facts that change often: {evaluation.candidate} does not look them up, an approach with retrieval does."
 
 
-# ---------------------------------------------------------------- next steps
-
-
 def _by_cost_alone(decided: Decided, name: str) -> bool:
     """Whether the one that is ruled out would not be if it cost less."""
     constraints = replace(decided.benchmark.constraints, cost_per_month=None)
     free = replace(decided.benchmark, constraints=constraints)
     return ruled_out(decided.evaluations[name], decided.costs[name], free, decided.prices.currency) is None
+
+
+# ---------------------------------------------------------------- next steps
 
 
 def _label_more(decided: Decided) -> list[str]:

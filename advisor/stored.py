@@ -71,7 +71,10 @@ class Changes:
 
 def _on_top(known: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Prices of the task with others over them, model by model; in another currency none of the task's are left."""
-    if other.get("currency", known.get("currency")) != known.get("currency"):
+    from benchmarks.spec import Prices
+
+    currency = known.get("currency", Prices().currency)
+    if other.get("currency", currency) != currency:
         known = {}
     return {**known, **other, "models": {**(known.get("models") or {}), **(other.get("models") or {})}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,6 +74,7 @@ def _seed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
         outcomes = [] if fitted is None else worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
     except (Diverged, DeadAdapter) as error:
         note = {"problem": str(error)}
+        logging.getLogger(__name__).warning("%s: the training with another seed failed: %s", candidate.name, error)
     rows = [worker.row(candidate, ("seed", "1"), case, found) for case, found in zip(cases, outcomes, strict=False)]
     done = worker.done(unit, candidate, rows, note)
     return replace(done, usage=(*total(bench.spent), *done.usage))

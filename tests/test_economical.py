@@ -11,11 +11,13 @@ import pytest
 
 from benchmarks.contract import Candidate
 from benchmarks.economical import Economy
+from benchmarks.families import REST
+from benchmarks.pending import rules_of
 from strategies.approaches.copy_nearest import CopyNearest
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import Done, call, write_task
-from tests.verdict_cases import evaluation_of, scores_of
+from tests.verdict_cases import benchmark_of, evaluation_of, scores_of
 
 GATE = Economy(target=0.8, level=0.01)
 PLAIN = Candidate(name="copy nearest", strategy=CopyNearest(), model="")
@@ -44,6 +46,16 @@ def test_asked_until_decided_it_takes_evidence_that_bears_stopping() -> None:
     gate = dataclasses.replace(GATE, level=0.04)
     assert gate.spares(WITH_MODEL, [fixed])
     assert not dataclasses.replace(gate, sequential=True).spares(WITH_MODEL, [fixed])
+
+
+def test_it_proves_at_the_level_that_the_verdict_leaves_for_those_the_walk_does_not_come_to() -> None:
+    walked = benchmark_of()
+    levels = {}
+    for benchmark in (walked, dataclasses.replace(walked, procedure="holm")):
+        economy = rules_of(benchmark, 0.01, economical=True).economy
+        assert economy is not None
+        levels[benchmark.procedure] = economy.level
+    assert levels == {"cheapest first": pytest.approx(0.01 * REST), "holm": 0.01}
 
 
 def test_a_run_says_what_it_left_out_and_goes_on_without_the_gate(

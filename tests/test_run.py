@@ -19,9 +19,9 @@ import pytest
 from advisor.comparison import find
 from benchmarks.assemble import Limits
 from benchmarks.checks import GoldIndex
-from benchmarks.contract import BadInput, Benchmark, Candidate, Evaluation, Row, State
+from benchmarks.contract import BadInput, Benchmark, Candidate, Constraints, Evaluation, Row, State
 from benchmarks.evaluate import oracle
-from benchmarks.frozen import freeze, thaw
+from benchmarks.frozen import as_begun, freeze, thaw
 from benchmarks.metrics import load as load_metric
 from benchmarks.pending import Silent
 from benchmarks.plan import Options, Unit, candidates, label
@@ -34,6 +34,7 @@ from strategies.contract import (
     Abstention,
     Case,
     DeadAdapter,
+    Diverged,
     Evidence,
     Failure,
     Family,
@@ -735,3 +736,27 @@ def test_what_gold_documents_bring_counts_for_the_cases_that_have_some() -> None
     handed = [row(n, "oracle", float(n < 6)) for n in range(8)]
     assert oracle(cases, own, handed) == pytest.approx((2 + 8) / 16 + 0.5 * 4 / 8)
     assert oracle(cases, own, []) is None
+
+
+def test_a_training_that_fails_with_another_seed_is_said_and_the_run_goes_on(
+    whole: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = killed.bakeoff(tmp_path / "run", model)
+    chosen = [each for each in run.candidates if each.name == "lora"]
+
+    def diverged(*_: Any) -> Fitted:
+        raise Diverged("the training loss became nan")
+
+    monkeypatch.setattr("strategies.approaches.lora.Lora.again", diverged)
+    replace(run, candidates=chosen, reuse=whole).execute()
+    assert "lora: the training with another seed failed: the training loss became nan" in caplog.text
+    with opened(run.folder) as store:
+        assert not list(store.rows("lora", "seed"))
+        assert list(store.rows("lora", "heldout"))
+        assert any(note.get("problem") for note in store.finished().values() if note)
+
+
+def test_a_run_that_goes_on_is_told_with_what_was_fixed_when_it_began() -> None:
+    begun = replace(tiny.benchmark(), volume=500, procedure="holm", constraints=Constraints(cost_per_month=3.0))
+    edited = replace(begun, volume=9, horizon_months=1, procedure="cheapest first", constraints=Constraints())
+    assert as_begun(edited, freeze(begun)) == begun

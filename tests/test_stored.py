@@ -82,6 +82,7 @@ def test_prices_of_a_file_lie_on_top_of_those_of_the_task_model_by_model() -> No
     other = {**price, "output_per_million": 9.0}
     assert _on_top(known, {"models": {"b": other}}) == {**known, "models": {"a": price, "b": other}}
     assert _on_top(known, {"currency": "USD"}) == {"currency": "USD", "models": {}}, "a price in EUR is none in USD"
+    assert _on_top({"machine_hour": 0.4}, {"currency": "USD"}) == {"machine_hour": 0.4, "currency": "USD", "models": {}}
     assert _on_top({}, {"machine_hour": 1.0}) == {"machine_hour": 1.0, "models": {}}
 
 
