@@ -19,7 +19,7 @@ from benchmarks.plan import Further, Options, is_prompted, is_taught, lane_of, r
 from benchmarks.rebuilds import SHARE
 from strategies.contract import Trains
 from strategies.finetuning.partner import ROOM
-from strategies.finetuning.tuned import REFIT
+from strategies.finetuning.tuned import LEAST_APART, LONGER, REFIT
 from strategies.models.device import Placement, fits
 from strategies.models.measured import busy
 from strategies.models.writing import STATES
@@ -207,7 +207,9 @@ def _tokens(
         choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.
     epochs = EPOCHS_WITH_EXAMPLES if candidate.strategy.family == "combined" and not task.documents else EPOCHS
     rows = len(task.examples) + (len(task.unlabelled) if is_taught(candidate) else 0)
-    refit = min(epochs * rows * row, max(REFIT * options.tuning_tokens, rows * row))
+    once = rows * row
+    longer = min(LONGER * epochs * once, options.tuning_tokens) if rows >= 12 * LEAST_APART else 0.0
+    refit = min(max(epochs * once, longer), max(REFIT * options.tuning_tokens, once))
     built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
     rebuilding = built * (choosing + PROBE_CASES * row + (SHARE * 2 * refit if trained else 0))
     fitting = choosing + (2 * refit if trained else 0.0)

@@ -11,7 +11,7 @@ import pytest
 from strategies.approaches.lora import Lora
 from strategies.contract import Case, Recipe, Task, Training
 from strategies.finetuning.race import Entry, Finish, Tuning, row_tokens
-from strategies.finetuning.tuned import APART, LEAST_APART, REFIT, RefitPlan, _trained, kept_apart
+from strategies.finetuning.tuned import APART, LEAST_APART, LONGER, REFIT, RefitPlan, _trained, kept_apart
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
 from strategies.selection import Kitchen
@@ -66,9 +66,21 @@ def test_a_number_of_epochs_that_the_search_found_is_made_on_all_examples(plenty
 
 def test_a_number_that_the_search_could_not_find_is_left_to_examples_kept_apart(plenty: Kitchen, task: Task) -> None:
     plan = planned(plenty, Entry(TUNING, [], epochs=1, cut_off=True))
-    assert plan.recipe.epochs == 4
+    assert plan.recipe.epochs == LONGER * 4
     assert 0 < len(plan.apart) <= EXAMPLES // 12
     assert {case.id for case in plan.apart} < {case.id for case in task.examples}
+
+
+@pytest.mark.parametrize(("passes", "epochs"), [(40, 8), (8, 8), (6, 6), (4, 4), (1, 4)])
+def test_these_may_be_more_than_the_recipe_has_while_all_cost_no_more_than_choosing(
+    passes: int, epochs: int, task: Task, model: LocalModel, tmp_path: Path
+) -> None:
+    bench = tiny.Bench(folder=tmp_path, language=model)
+    once = row_tokens(Kitchen(task, bench), Setup(), task.examples) * len(task.examples)
+    kitchen = Kitchen(task, replace(bench, tuning_tokens=round(passes * once)))
+    assert planned(kitchen, Entry(TUNING, [], epochs=1, cut_off=True)).recipe.epochs == epochs
+    found = planned(kitchen, Entry(TUNING, [], epochs=3))
+    assert (found.recipe.epochs, found.apart) == (3, ()), "what the search found stands"
 
 
 def cases(count: int, group: int = 1) -> list[Case]:
@@ -118,7 +130,7 @@ def test_it_stops_by_itself_and_so_does_the_one_with_another_seed(model: LocalMo
     validates = ["search"] if told["kept_apart"] else []
     assert [usage.step for usage in other.spent] == ["training", *validates]
     if not told["kept_apart"]:  # It was settled: as many epochs once more, on all examples.
-        assert told["best_epoch"] == told["recipe"]["epochs"] < 4
+        assert told["best_epoch"] == told["recipe"]["epochs"] < LONGER * 4
         assert other.spent[0].answer_tokens == tried[-1].answer_tokens
 
 

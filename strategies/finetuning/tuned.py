@@ -21,6 +21,8 @@ REFIT = 4
 """Tokens that the refit on all examples may train on, about, in units of the budget for choosing: one for all approaches."""
 APART, LEAST_APART = 48, 24
 """Examples that tell a refit when to stop, a twelfth of all: at most, and with fewer training on them brings more."""
+LONGER = 2
+"""Times the recipe's epochs that a refit may make where examples kept apart end it, and all take no more tokens than choosing."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class RefitPlan:
     def of(cls, finish: Finish, kitchen: Kitchen) -> RefitPlan:
         """As many epochs as were best, or where the search could not pay for all of them as many as turn out to be; fewer
         where they would take much more than the refit's own budget."""
-        recipe, examples = finish.tuning.recipe, kitchen.task.examples
+        recipe, examples, budget = finish.tuning.recipe, kitchen.task.examples, kitchen.bench.tuning_tokens
+        once = len(examples) * row_tokens(kitchen, finish.tuning.setup, examples)
+        affordable = round(REFIT * budget / once)
+        apart = kept_apart(examples, kitchen.bench.seed) if finish.entry.cut_off and affordable > 1 else ()
         wanted = recipe.epochs if finish.entry.cut_off else max(1, finish.entry.epochs)
-        row = row_tokens(kitchen, finish.tuning.setup, examples)
-        affordable = round(REFIT * kitchen.bench.tuning_tokens / (row * len(examples)))
+        if apart:
+            wanted = max(wanted, min(LONGER * recipe.epochs, round(budget / once)))
         epochs = max(1, min(wanted, affordable))
-        apart = kept_apart(examples, kitchen.bench.seed) if finish.entry.cut_off and epochs > 1 else ()
         saturated = not finish.narrow and epochs == wanted and (bool(apart) or wanted < recipe.epochs)
         return cls(replace(recipe, epochs=epochs), apart, saturated, affordable)
 
