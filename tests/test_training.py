@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from strategies.contract import DeadAdapter, Diverged, Message, Recipe, Training, TrainingRow
-from strategies.finetuning import adapters, training
-from strategies.finetuning.packs import Encoded, answer_loss, batches, encode
+from strategies.finetuning import adapters, packs, training
+from strategies.finetuning.packs import Encoded, Pack, answer_loss, batches, encode, positions
 from strategies.finetuning.race import rows_of
 from strategies.finetuning.tuned import prove
 from strategies.models.local import LocalModel
@@ -177,6 +177,28 @@ def test_truncation_keeps_the_question_and_is_counted(model: LocalModel, tmp_pat
     assert list(encoded.ids[: encoded.answer_start]) == model.chat.encode(long.prompt)[-encoded.answer_start :]
     done = model.train([*rows(3), long, long], (), replace(RECIPE, max_tokens=200, epochs=1), tmp_path / "cut", 0)
     assert done.truncated_rows == 2
+
+
+def test_what_does_not_fit_the_memory_is_read_in_smaller_passes_from_then_on(
+    model: LocalModel, trained: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, most = [0], 60
+    read = packs.losses
+
+    def narrow(module: Any, passes: Sequence[Pack], whole: bool) -> Iterator[Any]:
+        for loss, one in zip(read(module, passes, whole), passes, strict=True):
+            if len(one[1]) > 1 and positions([one]) > most:
+                refused[0] += 1
+                raise torch.OutOfMemoryError("no room")
+            yield loss
+
+    monkeypatch.setattr(training, "losses", narrow)
+    again = model.train(rows(), rows(8, 18), RECIPE, tmp_path / "narrow", 7)
+    assert again.losses == pytest.approx(trained.losses, rel=1e-4)
+    assert 0 < refused[0] < len(trained.losses) * len(rows()) / RECIPE.batch_size, "not anew for every batch"
+    monkeypatch.setattr(training, "losses", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("no room")))
+    with pytest.raises(torch.OutOfMemoryError):
+        model.train(rows(2), (), RECIPE, tmp_path / "none", 0)
 
 
 def test_an_answer_that_alone_is_too_long_is_cut_and_counted(model: LocalModel) -> None:

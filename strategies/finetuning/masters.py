@@ -36,6 +36,11 @@ class Masters:
                 gradient.add_(weight.grad)
                 weight.grad = None
 
+    def drop_gradients(self) -> None:
+        """Takes the model's gradients away."""
+        for weight in self.live:
+            weight.grad = None
+
     def publish(self) -> None:
         import torch
 

@@ -125,11 +125,17 @@ def losses(model: Any, passes: Sequence[Pack], whole: bool) -> Iterator[Any]:
             yield summed_loss(parts, states, torch.tensor(wanted, device=parts.device))
 
 
-def packed(parts: Parts, batch: Sequence[Encoded], whole: bool = False) -> list[Pack]:
-    """The passes that a batch is read in: packs, or with `whole` one row each."""
+def packed(parts: Parts, batch: Sequence[Encoded], whole: bool = False, room: int = 0) -> list[Pack]:
+    """The passes that a batch is read in: packs of `room` positions or as many as suit the device, or with `whole` one row
+    each."""
     if whole:
         return [(0, [row]) for row in batch]
-    return packs(batch, PACK_TOKENS if parts.device.type == "cpu" else 4 * PACK_TOKENS)
+    return packs(batch, room or room_of(parts))
+
+
+def room_of(parts: Parts) -> int:
+    """Positions of a pass over a pack, about."""
+    return PACK_TOKENS if parts.device.type == "cpu" else 4 * PACK_TOKENS
 
 
 def halves(batch: Sequence[Encoded]) -> tuple[list[Encoded], list[Encoded]]:

@@ -30,6 +30,7 @@ from strategies.finetuning.packs import (
     packs_agree,
     parts_of,
     positions,
+    room_of,
 )
 from strategies.finetuning.partner import SLOWER, Partner, alongside
 
@@ -127,6 +128,8 @@ class _Run:
         self.module, self.recipe, self.start = module, recipe, start
         self.parts = parts_of(module)
         self.whole = not packs_agree(self.parts)
+        self.room = room_of(self.parts)
+        """Positions of a pass; fewer once one did not fit the memory of the device."""
         self.partner: Partner | None = None
         self.masters = Masters.of(module)
         self.optimizer = torch.optim.AdamW([self.masters.vector], lr=recipe.learning_rate, weight_decay=0.0)
@@ -231,7 +234,7 @@ class _Run:
 
     def _shared_out(self, batch: Sequence[Encoded]) -> tuple[list[Pack], list[Pack]]:
         """The passes of this process, and those of the partner: none where both would read about all of it."""
-        alone = packed(self.parts, batch, self.whole)
+        alone = packed(self.parts, batch, self.whole, self.room)
         if self.partner is None or len(batch) == 1:
             return alone, []
         mine, theirs = (packed(self.parts, half) for half in halves(batch))
@@ -278,10 +281,32 @@ class _Run:
         return self.partner is not None
 
     def _own_losses(self, passes: Sequence[Pack], answers: int) -> Iterator[float]:
-        for loss in losses(self.module, passes, self.whole):
-            yield float(loss.detach())
+        waiting = list(passes)
+        while waiting:
+            one = waiting.pop(0)
+            loss = self._own_loss(one, answers)
+            if loss is None:
+                waiting = [*packed(self.parts, one[1], self.whole, self.room), *waiting]
+            else:
+                yield loss
+
+    def _own_loss(self, one: Pack, answers: int) -> float | None:
+        """The loss of a pass, its gradients added; None where it took more memory than there is and fewer rows may fit."""
+        import torch
+
+        try:
+            (loss,) = losses(self.module, [one], self.whole)
             (loss / answers).backward()
+        except torch.OutOfMemoryError:
+            self.masters.drop_gradients()
+            if len(one[1]) == 1:
+                raise
+            self.room = max(1, min(self.room, positions([one])) // 2)
+        else:
             self.masters.take_gradients()
+            return float(loss.detach())
+        torch.cuda.empty_cache()
+        return None
 
     def _validated(self, held: Sequence[Encoded]) -> None:
         """Notes the validation loss, and keeps the weights when it is the lowest so far."""
