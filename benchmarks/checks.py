@@ -22,6 +22,7 @@ from benchmarks.planted import PLACES, PoisonedIndex, sentence
 from benchmarks.rebuilds import resampled
 from benchmarks.store import Finished
 from strategies.contract import Case, DeadAdapter, Diverged, Evidence, Fitted, Outcome, Query, Usage
+from strategies.prompting.demonstrations import Founded, Shown, founded
 from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.search import total
 
@@ -267,7 +268,8 @@ def _oracle(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     if not isinstance(fitted, Pipeline) or not isinstance(fitted.sources.index, PassageIndex):
         return worker.done(unit, candidate, ())
     known = fitted.sources
-    passages = {case.input: _gold(case, fitted.sources.index) for case in cases}
+    tell = founded(worker.benchmark.task)
+    passages = {case.input: _gold(case, fitted.sources.index, tell) for case in cases}
     gold = replace(fitted, sources=Sources(known.cases, known.embedder, GoldIndex(passages, known.index)))
     outcomes = worker.ask(gold, [case.input for case in cases], worker.sampling(0))
     rows = [worker.row(candidate, ("oracle", "gold"), case, found) for case, found in zip(cases, outcomes, strict=True)]
@@ -330,12 +332,10 @@ CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
 """Kind of unit -> how it is performed."""
 
 
-def _gold(case: Case, index: PassageIndex) -> tuple[Evidence, ...]:
-    """Passages of the case's own documents, those that hold an accepted answer first."""
-    from strategies.prompting.demonstrations import Shown, holds
-
-    found = index.passages_of(case.document_ids)
-    return tuple(sorted(found, key=lambda passage: not holds(Shown(case, (passage,)))))
+def _gold(case: Case, index: PassageIndex, tell: Founded) -> tuple[Evidence, ...]:
+    """Passages of the case's own documents: those that its answer rests on first, and of these the nearest to what is asked."""
+    found = index.passages_of(case.document_ids, case.input)
+    return tuple(sorted(found, key=lambda passage: not tell(Shown(case, (passage,)))))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,17 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.odds import ALTERNATIVES
-from strategies.prompting.demonstrations import ALIKE, SPARE, Shown, balanced, drawn, reordered, varied, well_founded
+from strategies.prompting.demonstrations import (
+    ALIKE,
+    SPARE,
+    Shown,
+    balanced,
+    drawn,
+    founded,
+    reordered,
+    varied,
+    well_founded,
+)
 from strategies.prompting.fitting import NEIGHBOURS, Parts, lists_all, nearest_labels, surely_fits
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.chunking import PASSAGE_WORDS
@@ -137,7 +147,8 @@ class Pipeline:
         shown, listed = self.demonstrations(texts, own), self._listed(texts, own)
         found = self.sources.evidence(texts, self.setup.passages, self.setup.mode)
         if lessons:
-            found = [self.sources.taught(Shown(case, had)) for case, had in zip(lessons, found, strict=True)]
+            tell = founded(self.task)
+            found = [self.sources.taught(Shown(case, had), tell) for case, had in zip(lessons, found, strict=True)]
         return [
             self._within_context(query.key, Parts(text, cases, passages, labels), cut)
             for query, (text, cut), cases, passages, labels in zip(queries, trimmed, shown, found, listed, strict=True)
@@ -187,7 +198,7 @@ class Pipeline:
         if not setup.grounded:
             return [Shown(case) for case in cases[: setup.shots]]
         found = self.sources.evidence_of(cases[: self._candidates], setup.passages, setup.mode)
-        return well_founded(found, self.sources.standing)[: setup.shots]
+        return well_founded(found, self.sources.standing, founded(self.task))[: setup.shots]
 
     @cached_property
     def _fixed(self) -> list[Shown]:

@@ -20,7 +20,7 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, weigh
-from strategies.prompting.demonstrations import Shown, drawn, holds
+from strategies.prompting.demonstrations import Shown, drawn, founded
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
 from strategies.schemas import answer_schema
@@ -76,14 +76,15 @@ class Kitchen:
         )
 
     def mode(self) -> Mode:
-        """The way to search that finds an answer's own words most often among the first passages; no model is asked."""
+        """The way to search that finds what an answer rests on most often among the first passages; no model is asked."""
         index = self.index()
         if index is None:
             return "hybrid"
         cases = drawn(self.task.examples, self.bench.seed)[:MODE_CASES]
         texts = [case.input for case in cases]
         modes: tuple[Mode, ...] = MODES if self.bench.reranker is None else (*MODES, "reranked")
-        hits = {mode: sum(map(holds, map(Shown, cases, index.search(texts, MODE_PASSAGES, mode)))) for mode in modes}
+        tell = founded(self.task)
+        hits = {mode: sum(map(tell, map(Shown, cases, index.search(texts, MODE_PASSAGES, mode)))) for mode in modes}
         return max(modes, key=hits.__getitem__)
 
     def reading(self, setup: Setup) -> Reading | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from strategies.contract import Case, Embedder, Evidence
-from strategies.prompting.demonstrations import Shown, holds
+from strategies.prompting.demonstrations import Founded, Shown
 from strategies.retrieval.index import Finder, Mode, PassageIndex
 from strategies.retrieval.neighbours import Neighbours
 from strategies.spans import standing_answers
@@ -39,12 +39,12 @@ class Sources:
             return [()] * len(texts)
         return self.index.search(texts, passages, mode)
 
-    def taught(self, shown: Shown) -> tuple[Evidence, ...]:
-        """The evidence of a case, with a passage that holds its answer in the place of the last one, where none did."""
-        if not shown.evidence or holds(shown) or not isinstance(self.index, PassageIndex):
+    def taught(self, shown: Shown, tell: Founded) -> tuple[Evidence, ...]:
+        """The evidence of a case, with a passage that its answer rests on in the place of the last one, where none was."""
+        if not shown.evidence or tell(shown) or not isinstance(self.index, PassageIndex):
             return shown.evidence
-        passages = (shown._replace(evidence=(one,)) for one in self.index.passages_of(shown.case.document_ids))
-        held = next((one.evidence for one in passages if holds(one)), ())
+        own = self.index.passages_of(shown.case.document_ids, shown.case.input)
+        held = next((one.evidence for one in (shown._replace(evidence=(each,)) for each in own) if tell(one)), ())
         return (*shown.evidence[:-1], *held) if held else shown.evidence
 
     def evidence_of(self, cases: Sequence[Case], passages: int, mode: Mode) -> list[Shown]:

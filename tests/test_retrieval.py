@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies.contract import Case, Document, Query
+from strategies.contract import Case, Document, Evidence, Kind, Query
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup, load_pipeline
-from strategies.prompting.demonstrations import Shown, holds
+from strategies.prompting.demonstrations import Shown, founded, holds
 from strategies.retrieval.chunking import cut
 from strategies.retrieval.index import PassageIndex, fuse, word_index
 from strategies.retrieval.neighbours import Neighbours
@@ -211,14 +211,43 @@ def test_a_long_example_that_is_cut_is_still_not_its_own_demonstration(tmp_path:
 
 def test_a_lesson_holds_what_its_answer_stands_in(index: PassageIndex) -> None:
     (case,) = tiny.questions(1)
-    gold, *_, other = (*index.passages_of(case.document_ids), *index.search(["trains"], 1)[0])
+    gold, *_, other = (*index.passages_of(case.document_ids, case.input), *index.search(["trains"], 1)[0])
     sources = Sources((case,), EMBEDDER, index)
     assert holds(Shown(case, (gold,)))
     assert not holds(Shown(case, (other,)))
-    assert sources.taught(Shown(case, (other, other))) == (other, gold)
-    assert sources.taught(Shown(case, (gold, other))) == (gold, other)
-    assert sources.taught(Shown(replace(case, document_ids=()), (other,))) == (other,)
-    assert sources.taught(Shown(case, ())) == ()
+    assert sources.taught(Shown(case, (other, other)), holds) == (other, gold)
+    assert sources.taught(Shown(case, (gold, other)), holds) == (gold, other)
+    assert sources.taught(Shown(replace(case, document_ids=()), (other,)), holds) == (other,)
+    assert sources.taught(Shown(case, ()), holds) == ()
+
+
+def test_what_an_answer_rests_on_is_told_by_its_words_or_by_its_document() -> None:
+    """The word "no" stands in most passages; what it rests on is the document that the case names."""
+    task = tiny.benchmark("qa").task
+    case = Case(id="a", input="does it help", output="no", document_ids=("d",))
+    own, wrong = (
+        Evidence(document_id="d", text="it did", score=1.0),
+        Evidence(document_id="e", text="no way", score=1.0),
+    )
+    cases: list[tuple[Kind, tuple[str, ...], Evidence]] = [("qa", (), wrong), ("classification", ("yes", "no"), own)]
+    for kind, labels, right in cases:
+        tell = founded(replace(task, kind=kind, labels=labels))
+        assert [tell(Shown(case, (one,))) for one in (own, wrong)] == [one is right for one in (own, wrong)]
+    either = founded(replace(task, kind="generation"))
+    assert either(Shown(case, (own,)))
+    assert either(Shown(case, (wrong,)))
+    assert not either(Shown(case))
+
+
+def test_the_passages_of_a_document_come_with_the_nearest_first() -> None:
+    text = "Trains leave at nine in the morning.\n\nRefunds take ten days and are paid to the card."
+    index = PassageIndex.build([Document(id="d", text=text), Document(id="e", text="Refunds.")], EMBEDDER, 8)
+    for asked in ("refunds paid to the card", "when do trains leave in the morning"):
+        found = index.passages_of(["d"], asked)
+        assert {one.document_id for one in found} == {"d"}
+        assert len(found) > 1
+        assert asked.split()[-1] in found[0].text
+    assert index.passages_of(["x"], "anything") == []
 
 
 def test_votes_are_shares_and_lean_to_the_near() -> None:

@@ -11,7 +11,7 @@ from strategies.contract import Case, Evidence, Message, Prediction, Query, Samp
 from strategies.models import plain
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup, load_pipeline
-from strategies.prompting.demonstrations import Shown, well_founded
+from strategies.prompting.demonstrations import Shown, holds, well_founded
 from strategies.selection import Kitchen, evidence_of
 from strategies.spans import BEGINNINGS, Read, Reading, Span, cited, outcome, read, runs
 from tests import tiny
@@ -117,4 +117,4 @@ def test_examples_whose_passages_bear_them_out_are_shown_first() -> None:
         shown("hit", "40  Euros", "it is 40 euros"),
         shown("none", "not said", "x"),
     ]
-    assert [one.case.id for one in well_founded(rows, ("not said",))] == ["hit", "none", "miss"]
+    assert [one.case.id for one in well_founded(rows, ("not said",), holds)] == ["hit", "none", "miss"]

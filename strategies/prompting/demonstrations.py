@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from strategies.contract import Case, Evidence
+from strategies.contract import Case, Evidence, Task
 
 SPARE = 4
 """Times as many examples are looked at as are shown, where each is to come with a passage that holds its answer."""
@@ -55,9 +55,26 @@ def reordered(shown: Sequence[T], order: int) -> list[T]:
     return list(shown)[:: order or 1]
 
 
-def well_founded(shown: Sequence[Shown], standing: Sequence[str]) -> list[Shown]:
-    """Those whose answer is in their passages or is a standing one first: the others teach to answer from nowhere."""
-    return sorted(shown, key=lambda one: one.case.output not in standing and not holds(one))
+Founded = Callable[[Shown], bool]
+"""Whether the passages of a case are those that its answer rests on."""
+
+
+def founded(task: Task) -> Founded:
+    """How that is told. The words of a label may stand anywhere, so there it takes a document that the case names; answers to
+    questions are their own proof; for other texts either will do."""
+    if task.labels:
+        return names
+    return holds if task.kind == "qa" else lambda shown: names(shown) or holds(shown)
+
+
+def well_founded(shown: Sequence[Shown], standing: Sequence[str], tell: Founded) -> list[Shown]:
+    """Those whose answer rests on their passages or is a standing one first: the others teach to answer from nowhere."""
+    return sorted(shown, key=lambda one: one.case.output not in standing and not tell(one))
+
+
+def names(shown: Shown) -> bool:
+    """Whether a passage is of a document that the case names."""
+    return any(item.document_id in shown.case.document_ids for item in shown.evidence)
 
 
 def holds(shown: Shown) -> bool:

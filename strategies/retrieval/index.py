@@ -122,9 +122,12 @@ class PassageIndex:
                 break
         return tuple(chosen)
 
-    def passages_of(self, documents: Sequence[str]) -> list[Evidence]:
-        """All passages of some documents, in their order."""
-        return [_shown(passage, 0.0) for passage in self.passages if passage.document_id in documents]
+    def passages_of(self, documents: Sequence[str], asked: str) -> list[Evidence]:
+        """All passages of some documents, the most similar to what is asked first."""
+        places = [place for place, passage in enumerate(self.passages) if passage.document_id in documents]
+        scores = (self.vectors[places] @ self.embedder.embed([asked])[0]).tolist() if places else []
+        found = [_shown(self.passages[place], score) for place, score in zip(places, scores, strict=True)]
+        return sorted(found, key=lambda passage: -passage.score)
 
     def updated(self, documents: Sequence[Document], words: int = PASSAGE_WORDS) -> PassageIndex:
         """With these in place of the documents of the same ids: they alone are cut and embedded anew."""
