@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from advisor.drawn import Table
 from advisor.material import Material
 from advisor.reasons import TUNED
-from advisor.wording import NONE, counted, digits, percent
+from advisor.wording import NONE, counted, digits, percent, start
 from benchmarks.checked import Rebuilds
 from benchmarks.contract import Evaluation
 from benchmarks.rebuilds import SHARE, Share, kept, spread, steadier, turns
@@ -94,7 +94,12 @@ def tuned_or_prompted(material: Material) -> Iterator[str]:
 
 
 def next_time(evaluation: Evaluation) -> Iterator[str]:
-    """One sentence on what the candidate will be like when it is built again."""
+    """What the candidate will be like when it is built again."""
+    if evaluation.second_training:
+        yield (
+            f"{start(evaluation.candidate)} could not be trained a second time with another seed ({evaluation.second_training}), "
+            "so a training that works is not certain next time."
+        )
     found = evaluation.rebuilds
     if found is None:
         return

@@ -257,6 +257,8 @@ class Evaluation:
     """None where there are no documents, or no questions."""
     planted: tuple[Planted, ...] = ()
     rebuilds: Rebuilds | None = None
+    second_training: str = ""
+    """What became of the training with another seed where it failed."""
     changed: Changed | None = None
     added: Added | None = None
     altered: Altered | None = None

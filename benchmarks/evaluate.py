@@ -99,6 +99,7 @@ def evaluate(
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
         planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
         rebuilds=rebuilds(list(store.rows(candidate.name, "rebuild")), store.done("rebuild").get(candidate.name, 0)),
+        second_training=str(notes.get("seed", {}).get("problem", "")),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
         added=added(notes.get("added", {}), rows, list(store.rows(candidate.name, "added"))),
         altered=altered_counts(benchmark, notes.get("altered", {}), list(store.rows(candidate.name, "altered"))),

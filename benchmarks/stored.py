@@ -29,13 +29,13 @@ PURPOSES = (
     "by heart",
     "altered",
 )
+NOTED = ("fit", "seed", "latency", "forgetting", "by heart", "changed", "added", "altered")
+"""Kinds of units whose notes tell what their rows do not."""
 
 
 def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:
     """One evaluation for each candidate that the run planned, in its order, and for those made of their rows."""
-    kinds = {
-        kind: store.notes(kind) for kind in ("fit", "latency", "forgetting", "by heart", "changed", "added", "altered")
-    }
+    kinds = {kind: store.notes(kind) for kind in NOTED}
     found, library = [], Library.of(benchmark.task)
     for row in [*candidates, *(store.meta(DERIVED) or ())]:
         notes = {kind: notes[row["name"]] for kind, notes in kinds.items() if row["name"] in notes}

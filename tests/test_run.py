@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import pytest
 
 from advisor.comparison import find
+from advisor.steadiness import next_time
 from benchmarks.assemble import Limits
 from benchmarks.checks import GoldIndex
 from benchmarks.contract import BadInput, Benchmark, Candidate, Constraints, Evaluation, Row, State
@@ -748,12 +749,17 @@ def test_a_training_that_fails_with_another_seed_is_said_and_the_run_goes_on(
         raise Diverged("the training loss became nan")
 
     monkeypatch.setattr("strategies.approaches.lora.Lora.again", diverged)
-    replace(run, candidates=chosen, reuse=whole).execute()
+    run = replace(run, candidates=chosen, reuse=whole)
+    run.execute()
     assert "lora: the training with another seed failed: the training loss became nan" in caplog.text
     with opened(run.folder) as store:
         assert not list(store.rows("lora", "seed"))
         assert list(store.rows("lora", "heldout"))
-        assert any(note.get("problem") for note in store.finished().values() if note)
+        (found,) = evaluations(run.benchmark, killed.described(run), store)
+    assert list(next_time(found)) == [
+        "Lora could not be trained a second time with another seed (the training loss became nan), so a training that works is "
+        "not certain next time."
+    ]
 
 
 def test_a_run_that_goes_on_is_told_with_what_was_fixed_when_it_began() -> None:
