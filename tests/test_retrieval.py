@@ -17,7 +17,7 @@ from strategies.contract import Case, Document, Evidence, Kind, Query
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, founded, holds
-from strategies.retrieval.chunking import cut
+from strategies.retrieval.chunking import cut, size
 from strategies.retrieval.index import PassageIndex, fuse, word_index
 from strategies.retrieval.neighbours import Neighbours
 from strategies.retrieval.vectors import RECALL, flat_index, graph_index, recall, vector_index
@@ -53,6 +53,24 @@ def test_offsets_point_at_the_text_that_is_shown(words: int) -> None:
         assert passage.text.endswith(shown)
         assert shown == shown.strip() != ""
         assert len(shown.split()) <= words
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["休暇は年に二十八日です。列車は二等車に限ります。" * 40, "ลูกค้าสามารถขอคืนเงินได้" * 60, "0123456789abcdef" * 600],
+    ids=["japanese", "thai", "one long word"],
+)
+def test_what_has_no_spaces_is_cut_too(text: str) -> None:
+    passages = cut([Document(id="d", text=text)], 40)
+    assert len(passages) > 5
+    assert "".join(passage.text for passage in passages) == text
+    assert max(size(passage.text) for passage in passages) <= 40
+
+
+def test_words_with_spaces_between_them_are_counted_one_by_one() -> None:
+    assert size(LONG.text) == len(LONG.text.split())
+    assert size("Überstunden werden später bezahlt") == 4
+    assert size("") == 0
 
 
 def test_passages_say_where_they_come_from_and_how_old_that_is() -> None:

@@ -12,6 +12,10 @@ from strategies.contract import Document
 PASSAGE_WORDS = 130
 """A passage of this many words stays inside the 256 tokens that the default embedder reads."""
 
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""Letters of scripts that put no space between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
+_LONGEST = 24
+"""Letters of a word; what is longer, such as an address or a key, is read as several."""
 
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'\u2019\u201d)\]]*\s+(?=[^\sa-z])|\n+|(?<=[\u3002\uff01\uff1f])")
 """Where a sentence ends: at a sign with space behind it, or with its line."""
@@ -36,11 +40,11 @@ class Passage:
 
 
 def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passage]:
-    """Passages of at most `words` words, in document order."""
+    """Passages of at most `words` words as `size` counts them, in document order."""
     import semchunk
 
     chunkerify: Any = semchunk.chunkerify  # type: ignore[attr-defined]  # its overloads hide the plain case
-    chunker = chunkerify(lambda text: len(text.split()), words)
+    chunker = chunkerify(size, words)
     passages = []
     for document in documents:
         chunks, offsets = chunker(document.text, offsets=True)
@@ -49,6 +53,12 @@ def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passa
             first = start + chunk.index(text)
             passages.append(Passage(document, first, first + len(text)))
     return passages
+
+
+def size(text: str) -> int:
+    """Words, about, whatever the script: two letters count as one where no spaces stand between words."""
+    words = sum(-(-len(word) // _LONGEST) for word in text.split())
+    return words if text.isascii() else words + len(_UNSPACED.findall(text)) // 2
 
 
 def sentences(documents: Sequence[Document]) -> tuple[Passage, ...]:
