@@ -330,8 +330,11 @@ def test_whether_fine_tuning_was_better_is_said_of_every_task_by_its_interval(co
     assert [row[0] for row in rows] == [each.task for each in SETTINGS]
     said = []
     for task, without, trained, difference, _, answer in rows:
-        figures = {each.candidate: each.figure for each in committed[task].verdict.evaluations}
+        found = {each.candidate: each for each in committed[task].verdict.evaluations}
+        figures = {name: each.figure for name, each in found.items()}
         assert trained.startswith("lora")
+        answer, rising = answer.removesuffix(", not saturated"), answer.endswith(", not saturated")
+        assert rising == (found[trained.rpartition(" (")[0]].rising and answer != "yes")
         assert without.partition(" (")[0] in figures or without.rpartition(" (")[0] in figures
         low, high = (int(end) for end in re.findall(r"\(([+-]?\d+) to ([+-]?\d+)\)", difference)[0])
         assert {"yes": low >= 0, "no": high <= 0, "not shown": low <= 0 <= high}[answer], difference

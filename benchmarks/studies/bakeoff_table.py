@@ -42,7 +42,7 @@ def document(found: Mapping[str, BakeOff]) -> str:
         "## Was fine-tuning better?",
         "With a trained language model, the one that its selection cases name; without, the highest on the held-out cases "
         "themselves, luck included. So fine-tuning has to beat everything else before it is said to be better. Whether it is "
-        "worth its cost is another question.",
+        "worth its cost is another question. Not saturated: its selection score still rose when its budget ended.",
         paid_off(found),
         "## What these figures show",
         "\n".join(f"- {line}" for line in claims(found)),
@@ -88,7 +88,9 @@ def paid_off(found: Mapping[str, BakeOff]) -> str:
         one, other = costs[plain.candidate], costs[tuned.candidate]
         times = f"{digits(other / one)} times" if one and other else "-"
         figures = [f"{side.candidate} ({percent(side.figure)})" for side in (plain, tuned)]
-        rows.append((each.task, *figures, _difference(difference), times, _paid(difference)))
+        better = _paid(difference)
+        open_end = ", not saturated" if tuned.rising and better != "yes" else ""
+        rows.append((each.task, *figures, _difference(difference), times, better + open_end))
     head = ("task", "without", "with", "difference", "cost of a month, with", "was it better?")
     return table(head, rows)
 
