@@ -495,6 +495,26 @@ def test_a_head_learns_what_words_tell(name: str, fits: Fits) -> None:
     assert right >= 24
 
 
+@pytest.mark.parametrize("name", ["copy nearest", "linear head", "tf-idf"])
+def test_a_label_is_known_by_its_words_before_any_example_has_it(name: str, fits: Fits) -> None:
+    rung = next(strategy for strategy in FOUND if strategy.name == name)
+    task = tiny.benchmark(examples=48).task
+    unseen = "cancel_account"
+
+    def without(cases: Sequence[Case]) -> tuple[Case, ...]:
+        return tuple(case for case in cases if case.output != unseen)
+
+    folds = tuple(Fold(train=without(fold.train), selection=without(fold.selection)) for fold in task.folds)
+    fitted = rung.fit(dataclasses.replace(task, folds=folds), fits.bench(name))
+    (outcome,) = answered(fitted, [Query.of("cancel account")]).values()
+    assert isinstance(outcome, Prediction)
+    assert outcome.text == unseen
+    (other,) = answered(fitted, [Query.of("login")]).values()
+    assert isinstance(other, Prediction)
+    assert other.text == "login"
+    assert fitted.describe().get("examples", 36) == 36, "labels are counted as none"
+
+
 def test_texts_without_a_word_are_answered_by_counting_too(fits: Fits) -> None:
     """In an alphabet of signs there is nothing to count: the commonest label remains, and nothing fails."""
     head = next(strategy for strategy in FOUND if strategy.name == "tf-idf")

@@ -19,7 +19,7 @@ from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, founded, holds
 from strategies.retrieval.chunking import cut, size
 from strategies.retrieval.index import PassageIndex, fuse, word_index
-from strategies.retrieval.neighbours import Neighbours
+from strategies.retrieval.neighbours import VOTERS, Neighbours
 from strategies.retrieval.vectors import RECALL, flat_index, graph_index, recall, vector_index
 from strategies.selection import Kitchen
 from strategies.sources import Sources
@@ -280,8 +280,18 @@ def test_votes_are_shares_and_lean_to_the_near() -> None:
 
 
 def test_votes_without_examples_of_any_label_are_even() -> None:
-    cases = (Case(id="a", input="text", output="something else"),)
+    cases = tuple(Case(id=f"a{n}", input="text", output="something else") for n in range(VOTERS))
     assert Neighbours(cases, EMBEDDER).votes(["text"], ("x", "y")) == [[0.5, 0.5]]
+
+
+def test_the_words_of_a_label_vote_for_it_as_one_more_example() -> None:
+    cases = (Case(id="a", input="where is my parcel", output="late_parcel"),)
+    labels = ("late_parcel", "lost_card")
+    (row,) = Neighbours(cases, EMBEDDER).votes(["my lost card is gone"], labels)
+    assert row[1] > row[0], "no example has that label"
+    (row,) = Neighbours(cases, EMBEDDER).votes(["where is my parcel now"], labels)
+    assert row[0] > row[1]
+    assert sum(row) == pytest.approx(1)
 
 
 def test_the_embedder_of_these_tests_is_one() -> None:

@@ -1,4 +1,4 @@
-"""A rung without a language model: the answer of the most similar example."""
+"""A rung without a language model: the answer of the most similar example, or the label whose own words are more similar."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.pipeline import case_from
+from strategies.prompting.rendering import is_label, label_cases
 from strategies.retrieval.neighbours import Neighbours
 
 BATCH = 64
@@ -55,7 +56,8 @@ class Copying:
         (folder / "examples.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
 
     def describe(self) -> Mapping[str, Any]:
-        return {"examples": len(self.neighbours.cases), "embedder": self.embedder.name}
+        examples = sum(not is_label(case) for case in self.neighbours.cases)
+        return {"examples": examples, "embedder": self.embedder.name}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +74,10 @@ class CopyNearest:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         start = time.perf_counter()
-        bench.embedder.embed([case.input for case in task.examples])
+        cases = (*task.examples, *label_cases(task.labels))
+        bench.embedder.embed([case.input for case in cases])
         bench.record(Usage(model=bench.embedder.name, step="index", seconds=time.perf_counter() - start))
-        return Copying(Neighbours(task.examples, bench.embedder), bench.embedder)
+        return Copying(Neighbours(cases, bench.embedder), bench.embedder)
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         rows = json.loads((folder / "examples.json").read_text(encoding="utf-8"))

@@ -26,6 +26,7 @@ from strategies.contract import (
 )
 from strategies.fields import ABSENT, FieldPath, columns, is_object, nested, plain
 from strategies.heads import Head, chosen
+from strategies.prompting.rendering import label_cases
 from strategies.tagging import Tagger
 
 LABEL: FieldPath = ()
@@ -109,7 +110,7 @@ class LinearHead:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         start = time.perf_counter()
-        on = (task.kind, bench.embedder)
+        on = (task, bench.embedder)
         options = [{"C": strength} for strength in STRENGTHS]
         best, record = chosen(
             self.name, (task, bench), options, lambda cases, option: self._heads(cases, on, option["C"], {})
@@ -119,13 +120,15 @@ class LinearHead:
         return fitted
 
     def _heads(
-        self, cases: Sequence[Case], on: tuple[str, Embedder], strength: float, record: Mapping[str, Any]
+        self, cases: Sequence[Case], on: tuple[Task, Embedder], strength: float, record: Mapping[str, Any]
     ) -> Heads:
-        kind, embedder = on
-        texts = [case.input for case in cases]
+        task, embedder = on
+        lessons = (*cases, *label_cases(task.labels))
+        texts = [case.input for case in lessons]
         vectors = embedder.embed(texts)
-        if kind == "classification":
-            return Heads(embedder, {LABEL: Head.fit(vectors, [case.output for case in cases], strength)}, record=record)
+        if task.kind == "classification":
+            wanted = [case.output for case in lessons]
+            return Heads(embedder, {LABEL: Head.fit(vectors, wanted, strength)}, record=record)
         found = columns(cases)
         return Heads(
             embedder,

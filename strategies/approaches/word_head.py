@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from strategies.approaches.copy_nearest import BATCH
 from strategies.contract import Case, Family, Fitted, Outcome, Query, Sampling, Strategy, Task, Usage, Workbench
 from strategies.heads import Head, chosen
+from strategies.prompting.rendering import label_cases
 
 UNITS: Mapping[str, Mapping[str, Any]] = {
     "words": {"ngram_range": (1, 2), "token_pattern": r"\w+"},
@@ -118,11 +119,12 @@ class WordHead:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         start = time.perf_counter()
+        named = label_cases(task.labels)
         options = [{"counted": list(units), "C": strength} for units in SETS for strength in STRENGTHS]
         best, record = chosen(
-            self.name, (task, bench), options, lambda cases, option: WordClassifier.fit(cases, option, {})
+            self.name, (task, bench), options, lambda cases, option: WordClassifier.fit((*cases, *named), option, {})
         )
-        fitted = WordClassifier.fit(task.examples, best, record)
+        fitted = WordClassifier.fit((*task.examples, *named), best, record)
         bench.record(Usage(model="", step="search", seconds=time.perf_counter() - start))
         return fitted
 

@@ -62,6 +62,19 @@ class LabelWords:
         return dict(zip(self.labels, self.words, strict=True))
 
 
+def label_cases(labels: Sequence[str]) -> tuple[Case, ...]:
+    """Each label as one more example of itself, by its words: they say what it means before any example does."""
+    spoken = LabelWords.of(labels, natural=True).words
+    return tuple(
+        Case(id=f"label {label}", input=word, output=label) for label, word in zip(labels, spoken, strict=True)
+    )
+
+
+def is_label(case: Case) -> bool:
+    """Whether the case is one of `label_cases`."""
+    return case.id == f"label {case.output}"
+
+
 def label_words(task: Task, form: Form) -> LabelWords:
     return LabelWords.of(task.labels, form.natural_labels)
 

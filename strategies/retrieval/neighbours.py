@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from strategies.contract import Case, Embedder
+from strategies.prompting.rendering import label_cases
 
 VOTERS = 12
 """Neighbours that vote."""
@@ -46,6 +47,19 @@ class Neighbours:
         return np.stack([self._asked[text] for text in texts])
 
     @cached_property
+    def _words(self) -> dict[tuple[str, ...], Any]:
+        """Labels -> vectors of their words."""
+        return {}
+
+    def _named(self, texts: Sequence[str], labels: Sequence[str]) -> list[list[tuple[Case, float]]]:
+        """Each label as a case with the similarity of its words to each text."""
+        cases, known = label_cases(labels), tuple(labels)
+        if known not in self._words:
+            self._words[known] = self.embedder.embed([case.input for case in cases])
+        marks = self._embedded(texts) @ self._words[known].T
+        return [list(zip(cases, row, strict=True)) for row in marks.tolist()]
+
+    @cached_property
     def _most_alike(self) -> int:
         """How many examples share one input at most."""
         return max(Counter(case.input for case in self.cases).values(), default=0)
@@ -68,10 +82,11 @@ class Neighbours:
         return result
 
     def votes(self, texts: Sequence[str], labels: Sequence[str]) -> list[list[float]]:
-        """For each text the share of each label among the nearest examples, weighted by similarity."""
+        """For each text the share of each label among the nearest examples and labels' own words, weighted by similarity."""
         place = {label: index for index, label in enumerate(labels)}
         shares = []
-        for hits in self.nearest(texts, VOTERS):
+        for near, named in zip(self.nearest(texts, VOTERS), self._named(texts, labels), strict=True):
+            hits = sorted([*near, *named], key=lambda hit: -hit[1])[:VOTERS]
             row = [0.0] * len(labels)
             top = hits[0][1] if hits else 0.0
             for case, similarity in hits:
