@@ -15,12 +15,13 @@ from typing import Any, cast
 
 from advisor.answering import EXPORT, Kept, alone_from, base_folder, digests, recommended
 from advisor.contract import Status, Verdict
+from advisor.gate import hash_of_right
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.stored import about_run, reopen
 from advisor.wording import counted, duration, floor_percent, listed, percent, start
 from benchmarks.contract import BadInput, Evaluation
-from benchmarks.frozen import CODE
+from benchmarks.frozen import CODE, thawed_cases
 from strategies import alone
 from strategies.alone import HEADS, PROMPT
 from strategies.contract import FOR_FITTING, Query
@@ -112,15 +113,18 @@ def _kept(kept: Kept, name: str) -> dict[str, Any]:
 
 
 def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
-    """What a later check compares with: metric, target, and the score of each held-out case under a hash of its input."""
+    """What a later check compares with: metric, target, and under a hash of each held-out input the score and a hash of what
+    was right."""
     benchmark = about_run(run)["benchmark"]
-    inputs = {case["id"]: case["input"] for case in benchmark["heldout"]}
+    cases = {case.id: case for case in thawed_cases(benchmark["heldout"])}
     evaluation = next(each for each in verdict.evaluations if each.candidate == name)
-    pairs = zip(evaluation.keys, evaluation.scores, strict=True)
+    asked = [cases[key] for key in evaluation.keys]
+    names = [Query.of(case.input).key for case in asked]
     return {
         "metric": benchmark["metric"],
         "target": benchmark["target"],
-        "scores": {Query.of(inputs[key]).key: score for key, score in pairs},
+        "scores": dict(zip(names, evaluation.scores, strict=True)),
+        "right": dict(zip(names, map(hash_of_right, asked), strict=True)),
     }
 
 

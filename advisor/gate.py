@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,9 @@ class Check:
     lower: float
     upper: float
     shared: int
-    """Cases that the export was measured on as well."""
+    """Cases that the export was measured on as well, by the same right answers."""
+    relabelled: int
+    """Cases that it was measured on by other right answers: their scores then and now are not of the same thing."""
     change: PairedDifference | None
     """Now minus then on these; None where they are too few."""
 
@@ -59,8 +62,7 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     rows = scored(metric, asked, [outcome for _, outcome in known.answers([case.input for case in asked])])
     goal = measured["target"] if target is None else target
     state, lower, upper = _against(goal, metric, rows)
-    before = [measured["scores"].get(Query.of(case.input).key) for case in asked]
-    both = [(row, score) for row, score in zip(rows, before, strict=True) if score is not None]
+    known_before, relabelled = _known_before(measured, rows)
     return Check(
         name=known.name,
         cases=len(rows),
@@ -69,9 +71,17 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
         state=state,
         lower=lower,
         upper=upper,
-        shared=len(both),
-        change=_change(both),
+        shared=len(known_before),
+        relabelled=relabelled,
+        change=_change(known_before),
     )
+
+
+def hash_of_right(case: Case) -> str:
+    """Names what counts as right of a case; hashed with its input, since of a few labels each could be tried. The order of
+    alternatives makes no difference."""
+    accepted = [case.input, case.output, *sorted({*case.answers} - {case.output})]
+    return hashlib.sha256(json.dumps(accepted).encode()).hexdigest()[:20]
 
 
 def _measured(folder: Path) -> Mapping[str, Any]:
@@ -80,6 +90,24 @@ def _measured(folder: Path) -> Mapping[str, Any]:
     except (OSError, KeyError, RecursionError, TypeError, ValueError):
         raise BadInput(f"{folder} is no export. Give the folder that `advisor export` wrote.") from None
     return measured
+
+
+def _known_before(measured: Mapping[str, Any], rows: Sequence[Answered]) -> tuple[list[tuple[Answered, float]], int]:
+    """Rows with their earlier score, and how many more were scored by other right answers.
+
+    Exports that were written before these were kept know none, and are compared as ever.
+    """
+    scores, right = measured["scores"], measured.get("right", {})
+    both, relabelled = [], 0
+    for row in rows:
+        key, now = Query.of(row.case.input).key, hash_of_right(row.case)
+        if key not in scores:
+            continue
+        if right.get(key, now) == now:
+            both.append((row, scores[key]))
+        else:
+            relabelled += 1
+    return both, relabelled
 
 
 def _cases(folder: Path, path: Path) -> tuple[Case, ...]:

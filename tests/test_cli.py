@@ -23,8 +23,10 @@ import pytest
 from rich.cells import cell_len
 
 from advisor.answering import Answerer
+from advisor.gate import hash_of_right
 from advisor.reports.text import one_line
 from benchmarks.checked import Handover
+from benchmarks.outcomes import text_of
 from benchmarks.paths import without_folders
 from benchmarks.store import Store
 from strategies.contract import Case, Outcome, Prediction, Query, Sampling
@@ -781,8 +783,54 @@ def test_a_gate_fails_what_misses_its_target_or_got_worse(
     moved = gate([{**row, "input": f"{row['input']} (again)"} for row in held], "--target", "0.05")
     assert "0 cases of these were measured before" in moved.out
     assert gate(held[:5]).code == 2
+    corrected = [
+        {**row, "output": _another(row["output"], about)} if place < 8 else row for place, row in enumerate(held)
+    ]
+    found = json.loads(gate(corrected, "--json").out)
+    assert (found["cases"], found["shared"], found["relabelled"], found["difference"]) == (30, 22, 8, 0.0)
+    told = gate(corrected, "--target", "0.05")
+    assert "on 22 cases that were measured before" in told.out
+    assert "Not compared: 8 cases with another right answer than when it was measured." in told.out
+    few = gate([{**row, "output": _another(row["output"], about)} for row in held], "--target", "0.05")
+    assert "Only 0 cases of these were measured before by the same right answers, so nothing is compared." in few.out
     no_export = call(capsys, "gate", str(finished.folder), str(cases))
     assert (no_export.code, "is no export" in no_export.err) == (2, True)
+
+
+def test_a_corrected_key_makes_nothing_worse_but_for_an_export_that_does_not_know_the_old_one(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measured by a key that had every answer of the approach as right, and asked again by a corrected one."""
+    out, cases, task = tmp_path / "out", tmp_path / "cases.jsonl", str(finished.desk / "task.yaml")
+    about = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))["benchmark"]
+    assert call(capsys, "export", str(finished.folder), str(out), "--candidate", "copy nearest").code == 0
+    with closing(Store(finished.folder / "run.sqlite")) as store:
+        said = {row.key: text_of(row.outcome) for row in store.rows("copy nearest", "heldout")}
+    rows = [{"input": case["input"], "output": case["output"]} for case in about["heldout"]]
+    wrong = sum(said[case["id"]] != case["output"] for case in about["heldout"])
+    assert wrong >= 8
+    cases.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    values = json.loads((out / "export.json").read_text(encoding="utf-8"))
+    assert set(values["measured"]["right"]) == set(values["measured"]["scores"])
+    then = [Case(id="", input=case["input"], output=said[case["id"]]) for case in about["heldout"]]
+    keys = [Query.of(case.input).key for case in then]
+    values["measured"]["scores"] = dict.fromkeys(keys, 1.0)
+    values["measured"]["right"] = dict(zip(keys, map(hash_of_right, then), strict=True))
+
+    def gate() -> dict[str, Any]:
+        (out / "export.json").write_text(json.dumps(values), encoding="utf-8")
+        done = call(capsys, "gate", str(out), str(cases), "--task", task, "--json")
+        return dict(json.loads(done.out))
+
+    knowing = gate()
+    assert (knowing["shared"], knowing["relabelled"], knowing["worse"]) == (30 - wrong, wrong, False)
+    del values["measured"]["right"]
+    before = gate()
+    assert (before["shared"], before["relabelled"], before["worse"]) == (30, 0, True)
+
+
+def _another(label: str, about: Mapping[str, Any]) -> str:
+    return str(next(each for each in about["task"]["labels"] if each != label))
 
 
 def test_a_cascade_hands_on_what_its_first_part_is_not_sure_of() -> None:

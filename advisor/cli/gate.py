@@ -31,7 +31,9 @@ def command(
     """Answer CASES (inputs with their right answers) with the export in the folder EXPORT and compare.
 
     Ends with 100 where it is shown to miss its target, or to be worse than when it was measured on the same cases, and with 0
-    otherwise. Example: advisor gate ticket-router heldout.jsonl
+    otherwise. Nothing is compared on cases whose right answer was corrected since.
+
+    Example: advisor gate ticket-router heldout.jsonl
     """
     from advisor.gate import check
     from strategies.models.quiet import quiet
@@ -60,12 +62,16 @@ def _sentences(found: Check) -> list[str]:
         )
         told = [f"{reached}, {against}."]
     if found.change is None:
-        told.append(f"Only {counted(found.shared, 'case')} of these were measured before, so nothing is compared.")
+        of_these = f"Only {counted(found.shared, 'case')} of these were measured before"
+        told.append(f"{of_these}{' by the same right answers' if found.relabelled else ''}, so nothing is compared.")
     else:
         now = f"{points(found.change.mean)} on {counted(found.shared, 'case')} that were measured before"
         told.append(
             f"{now} (p {probability(found.change.p_value)}): {'worse than then' if found.worse else 'no worse than then'}."
         )
+    if found.relabelled:
+        left_out = counted(found.relabelled, "case")
+        told.append(f"Not compared: {left_out} with another right answer than when it was measured.")
     return [*told, "Failed." if found.failed else "Passed."]
 
 
@@ -81,6 +87,7 @@ def _document(found: Check) -> dict[str, Any]:
         "lower": found.lower,
         "upper": found.upper,
         "shared": found.shared,
+        "relabelled": found.relabelled,
         "difference": None if change is None else change.mean,
         "difference_interval": None if change is None else [change.lower, change.upper],
         "p_value": None if change is None else change.p_value,
