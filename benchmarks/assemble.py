@@ -138,7 +138,7 @@ def assemble(
     spec, notes = _inferred(spec, data)
     kind: Kind = spec.kind or "generation"
     _check_outputs(spec, data, labels_given=labels_given)
-    findings = audit(data.examples, data.heldout or (), data.documents, spec)
+    findings = audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
     examples, heldout, leaked = _sides(data, kind, limits, seed)
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
     target, margin, goal_notes = _goal(spec, limits)

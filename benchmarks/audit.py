@@ -11,7 +11,7 @@ from benchmarks.findings import Finding, Severity, ids, many
 from benchmarks.similar import normalised
 from benchmarks.spec import Spec
 from benchmarks.split import overlapping
-from benchmarks.text_quality import text_findings
+from benchmarks.text_quality import private_documents, private_requests, text_findings
 from strategies.contract import Case, Document
 
 _TINY = 4
@@ -69,9 +69,14 @@ def _lengths(texts: Iterable[str]) -> Lengths:
 
 
 def audit(
-    examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document], spec: Spec
+    examples: Sequence[Case],
+    heldout: Sequence[Case],
+    documents: Sequence[Document],
+    spec: Spec,
+    unlabelled: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
-    """Everything found, the gravest first. `heldout` is the separate file's, empty where there is none.
+    """Everything found, the gravest first. `heldout` is the separate file's, empty where there is none, and `unlabelled` what
+    a teacher is to answer.
 
     `spec.kind` and `spec.labels` are taken as given, so hand in a spec in which both were inferred.
     """
@@ -84,6 +89,8 @@ def audit(
         *_duplicates(heldout, "held-out cases", "held-out case"),
         *_long_inputs(examples, heldout),
         *text_findings([*examples, *heldout], spec.kind or "generation"),
+        *private_documents(documents),
+        *private_requests(unlabelled),
     ]
     if labels:
         found.extend(_labels(examples, heldout, labels))

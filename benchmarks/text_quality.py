@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
-from benchmarks.findings import Finding, ids, many
-from strategies.contract import Case, Kind
+from benchmarks.findings import Finding, Severity, ids, many
+from strategies.contract import Case, Document, Kind
+
+T = TypeVar("T")
 
 _BROKEN = re.compile("\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac|\u00c2[\u00a0-\u00bf]")
 """The replacement character, and UTF-8 that was read as Latin-1 or Windows-1252."""
@@ -31,6 +34,11 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
         r"|\bxox[abprs]-[\w-]{10,}"
     ),
 }
+
+
+_MEANT_TO_BE_READ = frozenset({"an e-mail address", "a phone number"})
+"""What a document may hold on purpose: where to write to and whom to call."""
+_ONLY_PATTERNS = "Only patterns are looked for: names and addresses are not found."
 
 
 def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
@@ -71,25 +79,69 @@ def placeholders(cases: Sequence[Case], kind: Kind) -> list[Case]:
 
 
 def _private(cases: Sequence[Case]) -> Iterator[Finding]:
+    holding, kinds = _holding((case, f"{case.input}\n{case.output}") for case in cases)
+    if holding:
+        yield Finding(
+            kind="personal data",
+            count=len(holding),
+            examples=ids(holding),
+            says=_seem_to_hold(many(len(holding), "case seems", "cases seem"), kinds),
+            what_to_do=f"Replace them before a model learns them or a server sees them. {_ONLY_PATTERNS}",
+        )
+
+
+def private_documents(documents: Sequence[Document]) -> Iterator[Finding]:
+    """Where documents hold such data; a note where it is of a kind that stands in documents on purpose."""
+    holding, kinds = _holding((document, f"{document.title}\n{document.text}") for document in documents)
+    if holding:
+        severity: Severity = "note" if kinds.keys() <= _MEANT_TO_BE_READ else "warning"
+        yield Finding(
+            kind="personal data in documents",
+            count=len(holding),
+            examples=tuple(document.id for document in holding[:3]),
+            says=_seem_to_hold(many(len(holding), "document seems", "documents seem"), kinds),
+            what_to_do=f"Replace what nobody may see: passages become part of prompts, on servers too. {_ONLY_PATTERNS}",
+            severity=severity,
+        )
+
+
+def private_requests(requests: Sequence[str]) -> Iterator[Finding]:
+    """The same of requests that a teacher is to answer. They have no ids, so it is said which of them, counted from the top."""
+    holding, kinds = _holding(enumerate(requests, start=1))
+    if holding:
+        yield Finding(
+            kind="personal data in requests",
+            count=len(holding),
+            examples=tuple(f"request {place}" for place in holding[:3]),
+            says=_seem_to_hold(
+                many(len(holding), "request for the teacher seems", "requests for the teacher seem"), kinds
+            ),
+            what_to_do=f"Replace them before the teacher reads them and a model learns from them. {_ONLY_PATTERNS}",
+        )
+
+
+def _seem_to_hold(those: str, kinds: Counter[str]) -> str:
+    parts = ", ".join(f"{name} in {count:,}" for name, count in kinds.most_common())
+    return f"{those} to hold personal data or secrets: {parts}."
+
+
+def _holding(texts: Iterable[tuple[T, str]]) -> tuple[list[T], Counter[str]]:
+    """What has such data in its text, and how many have which kind."""
     counts: Counter[str] = Counter()
     holding = []
-    for case in cases:
-        text = f"{case.input}\n{case.output}"
-        kinds = [name for name in _PATTERNS if _holds(name, text)] if _ANY.search(text) else []
-        if kinds:
+    for owner, text in texts:
+        if kinds := _kinds(text):
             counts.update(kinds)
-            holding.append(case)
-    if not holding:
-        return
-    parts = ", ".join(f"{name} in {count:,}" for name, count in counts.most_common())
-    yield Finding(
-        kind="personal data",
-        count=len(holding),
-        examples=ids(holding),
-        says=f"{many(len(holding), 'case seems', 'cases seem')} to hold personal data or secrets: {parts}.",
-        what_to_do="Replace them before a model learns them or a server sees them. Only patterns are looked for: names and "
-        "addresses are not found.",
-    )
+            holding.append(owner)
+    return holding, counts
+
+
+def _kinds(text: str) -> set[str]:
+    """No pattern reaches over the end of a line, so of a long text only lines that may hold something are gone through."""
+    if not _ANY.search(text):
+        return set()
+    suspicious = [line for line in text.splitlines() if _ANY.search(line)]
+    return {name for name in _PATTERNS if any(_holds(name, line) for line in suspicious)}
 
 
 def _holds(name: str, text: str) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from benchmarks.findings import Finding
-from benchmarks.text_quality import text_findings
-from strategies.contract import Case, Kind
+from benchmarks.text_quality import private_documents, private_requests, text_findings
+from strategies.contract import Case, Document, Kind
 
 
 def found(texts: Sequence[str], kind: Kind = "qa", output: str = "yes") -> dict[str, Finding]:
@@ -76,6 +76,47 @@ def test_a_placeholder_is_no_answer(output: str) -> None:
 
 def test_an_output_that_many_share_is_meant() -> None:
     assert found([f"question {place}" for place in range(20)], output="-") == {}
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in PRIVATE.items() for text in texts])
+def test_documents_and_requests_are_looked_through_too(kind: str, text: str) -> None:
+    long = "\n".join(["The canteen opens at 8:30.", "See room B12 @ noon.", f"Then {text}", "Ask at the desk."])
+    documents = [Document(id="plain", text="The canteen opens at 8:30."), Document(id="d", title="Notes", text=long)]
+    (finding,) = private_documents(documents)
+    assert (finding.count, finding.examples) == (1, ("d",))
+    assert finding.says.startswith("1 document seems to hold personal data or secrets: ")
+    assert f"{kind} in 1" in finding.says
+    public = kind in ("an e-mail address", "a phone number")
+    assert finding.severity == ("note" if public else "warning"), "a document may say whom to write to"
+    (asked,) = private_requests(["where is it?", long])
+    assert (asked.count, asked.examples, asked.severity) == (1, ("request 2",), "warning")
+    assert kind in asked.says
+
+
+def test_a_title_counts_and_a_secret_makes_a_warning_of_an_address() -> None:
+    documents = [Document(id="a", title="ask jane@shop-canary.eu", text="x"), Document(id="b", text="sk-" + "a1" * 12)]
+    (finding,) = private_documents(documents)
+    assert (finding.count, finding.severity) == (2, "warning")
+    assert "an e-mail address in 1" in finding.says
+    assert "a secret key in 1" in finding.says
+    assert not list(private_documents([Document(id="c", text="write to help@example.com")]))
+    assert not list(private_requests(["where is my parcel"]))
+
+
+def test_no_pattern_reaches_over_a_line() -> None:
+    """Which is why long texts may be gone through line by line."""
+    from benchmarks import text_quality
+
+    for kind, texts in PRIVATE.items():
+        for text in texts:
+            for place in range(1, len(text)):
+                broken = f"{text[:place]}\n{text[place:]}"
+                whole = [found.group() for found in text_quality._PATTERNS[kind].finditer(broken)]
+                assert not any("\n" in found for found in whole)
+                by_line = [
+                    f.group() for line in broken.splitlines() for f in text_quality._PATTERNS[kind].finditer(line)
+                ]
+                assert by_line == whole
 
 
 def test_ten_thousand_clean_texts_are_looked_through_at_once() -> None:
