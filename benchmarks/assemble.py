@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import metrics
-from benchmarks.audit import Summary, audit, summarise
+from benchmarks.audit import Summary, audit, near_duplicates, summarise
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, Procedure
 from benchmarks.decidable import Closeness, Decidable, Sharing, closeness, decidable
 from benchmarks.findings import Finding
@@ -140,6 +140,8 @@ def assemble(
     _check_outputs(spec, data, labels_given=labels_given)
     findings = audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
     examples, heldout, leaked = _sides(data, kind, limits, seed)
+    findings += near_duplicates(examples, data.examples, "examples", "example")
+    findings += near_duplicates(heldout, data.heldout or data.examples, "held-out cases", "held-out case")
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
     target, margin, goal_notes = _goal(spec, limits)
     if limits.stop_when_decided:

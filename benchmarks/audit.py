@@ -190,6 +190,39 @@ def _duplicates(cases: Sequence[Case], several: str, one: str) -> Iterator[Findi
         )
 
 
+def near_duplicates(cases: Sequence[Case], read: Sequence[Case], several: str, one: str) -> tuple[Finding, ...]:
+    """Cases that were put into one group since their inputs are nearly the same; equal ones are `duplicates`.
+
+    `cases` are as `split.grouped` marked them and `read` as they came: what a person grouped may be alike for other reasons.
+    """
+    by_hand = {case.id for case in read if case.group}
+    groups: defaultdict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        if case.group:
+            groups[case.group].append(case)
+    near = [case for group in groups.values() for case in _other_texts(group) if case.id not in by_hand]
+    if not near:
+        return ()
+    return (
+        Finding(
+            kind="near duplicates" if one == "example" else "held-out near duplicates",
+            count=len(near),
+            examples=ids(near),
+            says=f"{many(len(near), one + ' has', several + ' have')} nearly the input of another one.",
+            what_to_do="They stay on one side of every split and count as one group. `advisor check --fix` lists them.",
+            severity="note",
+        ),
+    )
+
+
+def _other_texts(group: Sequence[Case]) -> list[Case]:
+    """Those whose input is neither the first one's nor that of one before."""
+    firsts: dict[str, Case] = {}
+    for case in group:
+        firsts.setdefault(normalised(case.input), case)
+    return list(firsts.values())[1:]
+
+
 def _long_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
     long = [
         case

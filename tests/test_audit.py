@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from benchmarks.assemble import Loaded, assemble
 from benchmarks.audit import audit, summarise
 from benchmarks.findings import Finding
 from benchmarks.spec import Spec, parse_spec
@@ -52,6 +53,41 @@ def test_one_planted_fault_is_found_once_and_named(kind: str, examples: list[Cas
     assert finding.examples in (("x",), ("c1",))
     assert finding.says.endswith(".")
     assert finding.what_to_do.endswith(".")
+
+
+def _near(number: int, word: str, name: str, group: str = "") -> Case:
+    return Case(id=name, input=f"{_text(number)} {word}", output="ab"[number % 2], group=group)
+
+
+def _assembled(examples: list[Case], heldout: list[Case] | None) -> dict[str, Finding]:
+    data = Loaded(examples=tuple(examples), heldout=None if heldout is None else tuple(heldout))
+    return {finding.kind: finding for finding in assemble(SPEC, data=data).findings}
+
+
+def test_near_duplicates_are_counted_apart_from_duplicates_and_on_each_side() -> None:
+    examples = [*_clean(0, 60), _near(3, "now", "near"), _near(3, "NOW!", "same as that"), _near(4, "", "copy")]
+    found = _assembled(examples, [*_clean(100, 40), _near(101, "now", "held"), _near(102, "now", "held too")])
+    assert (found["near duplicates"].count, found["near duplicates"].examples) == (1, ("near",))
+    assert found["near duplicates"].says == "1 example has nearly the input of another one."
+    assert found["duplicates"].count == 2
+    assert found["held-out near duplicates"].examples == ("held", "held too")
+    assert found["held-out near duplicates"].says == "2 held-out cases have nearly the input of another one."
+    assert {found[kind].severity for kind in ("near duplicates", "held-out near duplicates")} == {"note"}
+
+
+def test_near_duplicates_are_found_where_held_out_cases_are_cut_from_the_examples() -> None:
+    pairs = [_near(number, "now", f"near {number}") for number in range(10)]
+    found = _assembled([*_clean(0, 60), *pairs], None)
+    kinds = [found[kind] for kind in ("near duplicates", "held-out near duplicates") if kind in found]
+    assert sum(finding.count for finding in kinds) == 10
+    assert not [kind for kind in _assembled(_clean(0, 60), None) if "near" in kind]
+
+
+def test_what_a_person_grouped_is_not_taken_for_near_duplicates() -> None:
+    talks = [Case(id=f"t{number}", input=_text(500 + number), output="a", group="talk") for number in range(6)]
+    assert "near duplicates" not in _assembled([*_clean(0, 60), *talks], _clean(100, 40))
+    beside = [*_clean(0, 60), *talks, _near(500, "now", "beside")]
+    assert _assembled(beside, _clean(100, 40))["near duplicates"].examples == ("beside",)
 
 
 def test_alternatives_are_no_conflict_and_several_rewritings_are_none_either() -> None:
