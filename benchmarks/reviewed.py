@@ -21,6 +21,8 @@ from benchmarks.sheets import read_sheet
 from benchmarks.spec import Spec
 from strategies.contract import Case, Document
 
+ACCEPTED = "x"
+"""In `corrected`: what stands in `perhaps` is right."""
 _YES = frozenset({"x", "yes", "y", "1", "true"})
 _NO = frozenset({"", "no", "n", "0", "false"})
 
@@ -108,7 +110,7 @@ def _decisions(sheet: Sequence[Any], material: Material) -> dict[tuple[str, str]
         key, where = (row["part"].strip(), row["id"].strip()), f"{REVIEW}, {place}"
         if key not in known:
             raise BadInput(f'{where} names the {key[0][:20]} "{key[1][:60]}", which is not there. Put the id back.')
-        corrected, mark = row["corrected"].strip(), row["leave out"].strip().casefold()
+        corrected, mark = _corrected(row, material, where), row["leave out"].strip().casefold()
         if mark not in _YES | _NO:
             raise BadInput(f'{where}: "leave out" holds "{mark[:20]}". Write x to leave the row out, or nothing.')
         if material.labels and corrected and corrected not in material.labels:
@@ -116,6 +118,16 @@ def _decisions(sheet: Sequence[Any], material: Material) -> dict[tuple[str, str]
         if corrected or mark in _YES:
             found[key] = (corrected or known[key].output, mark in _YES)
     return found
+
+
+def _corrected(row: Mapping[str, str], material: Material, where: str) -> str:
+    """What stands in `corrected`; an x there takes the label of `perhaps`, unless it is a label itself."""
+    said, perhaps = row["corrected"].strip(), row["perhaps"].strip()
+    if not material.labels or said in material.labels or said.casefold() != ACCEPTED:
+        return said
+    if not perhaps:
+        raise BadInput(f'{where}: "corrected" holds x, and "perhaps" holds no label to take. Write the label itself.')
+    return perhaps
 
 
 def _labelled(path: Path, material: Material) -> dict[str, str]:

@@ -19,8 +19,8 @@ from benchmarks.contract import BadInput
 from benchmarks.doubts import Doubt, doubts
 from benchmarks.lineage import Relabelled, ceiling_says, sample_says
 from benchmarks.review import Material, concerns, write_sheets
-from benchmarks.reviewed import Reviewed, review
-from strategies.contract import Case
+from benchmarks.reviewed import Reviewed, _decisions, review
+from strategies.contract import Case, Kind
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, everything, write_task
@@ -135,6 +135,35 @@ def test_what_a_person_writes_is_done_and_told_by_the_next_run(desk: Desk) -> No
     assert any("changed again since" in note for note in find(sheets).assembled().benchmark.notes)
 
 
+def test_an_x_takes_the_suspected_label_and_any_other_is_written(desk: Desk) -> None:
+    desk.fix()
+    sheet = desk.folder / "copy" / "review.csv"
+    labels = sorted(set(desk.truth.values()))
+    before = {row["id"]: row["output"] for row in desk.copy("examples.jsonl")}
+    ids = [row["id"] for row in rows_of(sheet) if row["part"] == "example"][:3]
+    other = {name: next(label for label in labels if label != before[name]) for name in ids}
+    said = dict(zip(ids, ("x", " X ", ""), strict=True))
+
+    def decide(_: int, row: Row) -> Mapping[str, str]:
+        return {"perhaps": other[row["id"]], "corrected": said[row["id"]]} if row["id"] in said else {}
+
+    filled(sheet, decide)
+    assert desk.fix().lineage.examples.corrected == 2
+    after = {row["id"]: row["output"] for row in desk.copy("examples.jsonl")}
+    assert [after[name] for name in ids] == [other[ids[0]], other[ids[1]], before[ids[2]]]
+
+
+def test_an_x_that_is_a_label_or_an_answer_stands_for_itself() -> None:
+    """In a task whose labels are o and x, and in one without labels."""
+    tasks: tuple[tuple[tuple[str, ...], Kind], ...] = ((("o", "x"), "classification"), ((), "qa"))
+    for labels, kind in tasks:
+        held = tuple(Case(id=f"h{place}", input=f"held {place}", output="o") for place in range(3))
+        case = Case(id="e", input="one", output="o")
+        material = Material(kind=kind, labels=labels, examples=(case,), heldout=held, documents=())
+        row = {"part": "example", "id": "e", "perhaps": "o", "corrected": "x", "leave out": ""}
+        assert _decisions([("line 2", row)], material) == {("example", "e"): ("x", False)}
+
+
 def test_the_commands_say_what_there_is_to_do_and_what_came_of_it(
     desk: Desk, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,6 +174,7 @@ def test_the_commands_say_what_there_is_to_do_and_what_came_of_it(
     done = call(capsys, "check", str(tmp_path / "task.yaml"), "--fix", str(tmp_path / "copy"))
     assert done.code == 0, done.err
     assert "label the first hundred or more" in done.err
+    assert "Write into `corrected` (x there takes what `perhaps` holds) or `leave out`;" in done.err
     filled(tmp_path / "copy" / "sample.csv", lambda place, row: {"label": "login"} if place < 40 else {})
     done = call(capsys, "check", str(tmp_path / "task.yaml"), "--fix", str(tmp_path / "copy"))
     assert "Of 40 held-out cases drawn at random a person labelled" in done.err
@@ -160,6 +190,12 @@ def test_the_commands_say_what_there_is_to_do_and_what_came_of_it(
     ("sheet", "row", "says"),
     [
         ("review.csv", {"corrected": "delivry"}, r'review\.csv, line 2: "delivry" is not one of the labels'),
+        (
+            "review.csv",
+            {"corrected": "x"},
+            r'review\.csv, line 2: "corrected" holds x, and "perhaps" holds no label to take\.',
+        ),
+        ("review.csv", {"corrected": "x", "perhaps": "delivry"}, r'line 2: "delivry" is not one of the labels'),
         ("review.csv", {"leave out": "maybe"}, r'review\.csv, line 2: "leave out" holds "maybe"'),
         ("review.csv", {"id": "m999"}, r'review\.csv, line 2 names the example "m999", which is not there'),
         ("sample.csv", {"label": "delivry"}, r'sample\.csv, line 2: "delivry" is not one of the labels'),

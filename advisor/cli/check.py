@@ -50,7 +50,8 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     Example: advisor check support-intents
 
     With --fix nothing is changed but what you write into the sheets: review.csv lists rows that may be wrong, sample.csv the
-    held-out cases in random order. Label the first hundred of these and the share of wrong labels is known.
+    held-out cases in random order. Label the first hundred of these and the share of wrong labels is known. An x in `corrected`
+    takes the label that stands in `perhaps`.
     """
     from advisor.comparison import find
 
@@ -130,8 +131,10 @@ def _fix(assembly: Assembly, found: Found, folder: Path) -> None:
 
     made = review(assembly, load(found.spec, found.folder), folder, doubted)
     lineage, task = made.lineage, assembly.benchmark.task
+    accept = " (x there takes what `perhaps` holds)" if task.labels else ""
     say(
-        f"{folder / REVIEW}: {made.listed:,} rows to look at. Write into `corrected` or `leave out`; else a row stays as it is."
+        f"{folder / REVIEW}: {made.listed:,} rows to look at. Write into `corrected`{accept} or `leave out`; else a row stays as "
+        "it is."
     )
     if lineage.relabelled is not None:
         say(" ".join([sample_says(lineage.relabelled), *ceiling_says(lineage.relabelled, assembly.benchmark.target)]))
