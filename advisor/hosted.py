@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from advisor.contract import Amount
 from benchmarks.contract import Evaluation
-from benchmarks.forecast import CHARACTERS_A_TOKEN
+from benchmarks.hosted import CHARACTERS_A_TOKEN
 from benchmarks.prices import TokenPrices
 
 TOKENS = (0.7, 1.3)

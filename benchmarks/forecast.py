@@ -9,13 +9,12 @@ from pathlib import Path
 
 from benchmarks.added import adds_labels
 from benchmarks.altered import has_a_rule
-from benchmarks.by_heart import CASES as BY_HEART
-from benchmarks.changed import CASES, asks_for_facts
-from benchmarks.consistency import PART_CASES, PROBE_CASES, repeats
+from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
-from benchmarks.curve import DRAWS, PARTS, sizes
+from benchmarks.curve import DRAWS, PARTS
+from benchmarks.hosted import CHARACTERS_A_TOKEN, Asked, Load, answers_after_fit, in_all, load_of, load_of_teacher
 from benchmarks.models import Models
-from benchmarks.plan import Further, Options, is_prompted, is_taught, lane_of, rebuild_units
+from benchmarks.plan import Further, Options, is_taught, lane_of, rebuild_units
 from benchmarks.rebuilds import SHARE
 from strategies.contract import Trains
 from strategies.finetuning.partner import ROOM
@@ -25,8 +24,6 @@ from strategies.models.measured import busy
 from strategies.models.writing import STATES
 from strategies.selection import FORMS_SHARE
 
-CHARACTERS_A_TOKEN = 3.6
-"""Of English text in a modern vocabulary."""
 EFFICIENCY = 0.5
 """Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
 EPOCHS, EPOCHS_WITH_EXAMPLES = 4, 2
@@ -44,6 +41,8 @@ PIECES = 8
 SHARED = 1.4
 """Times as much as one process with all threads get done several with their shares of them: what lies between matrix
 products gains little from further threads (two on two cores; LOG.md)."""
+REQUEST_S = 1.0
+"""Of a hosted model with a short answer: a guess, since nobody is asked beforehand."""
 START_S = 15.0
 """Until a further worker has loaded what it needs: a guess that leaves room for slow disks."""
 
@@ -75,6 +74,8 @@ class Forecast:
     works: tuple[Work, ...] = ()
     partner: int = 0
     """Bytes of the memory that a second process takes which trains along, where a process has several threads."""
+    asked: tuple[Asked, ...] = ()
+    """What models that answer at a server are asked at most, each of them."""
 
     @property
     def minutes_without_fits(self) -> float:
@@ -93,7 +94,7 @@ def forecast(
     placement = models.placement
     rate = matrix_rate(placement)
     further = further or Further()
-    works, largest, trained = [], 0, False
+    works, loads, largest, trained = list[Work](), list[Load](), 0, False
     for candidate in candidates:
         if not candidate.model or candidate.strategy.unsuitable(benchmark.task):
             continue
@@ -101,8 +102,13 @@ def forecast(
         folder = getattr(model, "folder", None)
         lane = lane_of(candidate, candidate.model)
         if folder is None:
-            works.append(Work(lane=lane, fit=0.0, rest=(len(benchmark.heldout) + further.rebuilds * PROBE_CASES) * 0.5))
+            if all(isinstance(model, need) for need in candidate.strategy.needs):
+                loads.append(load_of(benchmark, candidate, model, options, further))
+                works.append(_waiting(loads[-1], models, lane))
             continue
+        if is_taught(candidate) and models.served(models.teacher):
+            loads.append(load_of_teacher(benchmark.task, models.language(models.teacher), options))
+            works.append(_waiting(loads[-1], models, lane))
         size = weight_bytes(folder)
         largest, trained = max(largest, size), trained or Trains in candidate.strategy.needs
         flops = 2 * size / 4
@@ -122,8 +128,20 @@ def forecast(
     if not room.fits:
         sentence = f"the run {room.sentence}; name a smaller model or free memory"
     return Forecast(
-        memory=memory, minutes=seconds / 60, fits=room.fits, sentence=sentence, works=tuple(works), partner=partner
+        memory=memory,
+        minutes=seconds / 60,
+        fits=room.fits,
+        sentence=sentence,
+        works=tuple(works),
+        partner=partner,
+        asked=in_all(loads),
     )
+
+
+def _waiting(load: Load, models: Models, lane: tuple[str, str]) -> Work:
+    """For a server, which is sent several requests at once."""
+    each = REQUEST_S / models.at_once(load.model)
+    return Work(lane=lane, fit=each * load.searching, rest=each * load.answering)
 
 
 def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) -> Forecast:
@@ -188,19 +206,12 @@ def _tokens(
     row = len(task.instruction) / CHARACTERS_A_TOKEN + asked + answer + 20
     if candidate.strategy.family in ("retrieval", "combined"):
         row += 160 if task.documents else 2 * (asked + answer)
-    drawn = repeats(task.temperature) * PROBE_CASES if task.temperature else PART_CASES
-    checked = 220 + drawn + (PART_CASES if is_prompted(candidate) else 0)
-    answers = len(benchmark.heldout) + (checked if options.probes else 0)
-    reads = candidate.strategy.family in ("retrieval", "combined") and asks_for_facts(benchmark)
-    answers += CASES if further.changed and reads else 0
+    answers = answers_after_fit(benchmark, candidate, options, further)
     trained = Trains in candidate.strategy.needs
-    answers += 3 * BY_HEART if trained and options.probes and asks_for_facts(benchmark) else 0
     refits = 0.0
     if further.changed and (adds_labels(benchmark, options.seed) or has_a_rule(benchmark)):
-        answers += 3 * PROBE_CASES
         refits += 1.0 if trained else 0.0
     if further.curve and candidate.strategy.family != "prompting":
-        answers += DRAWS * len(sizes(len(task.examples))) * PROBE_CASES
         refits += DRAWS * sum(min(2.0, part**0.5) / part for part in PARTS) if trained else 0
     choosing = float(options.tuning_tokens)
     if getattr(candidate.strategy, "prefer", "best") == "cheapest":

@@ -63,6 +63,12 @@ class Models:
         """True for a model that a server answers for: each of its answers may cost money."""
         return self._spec(name).endpoint is not None
 
+    def at_once(self, name: str) -> int:
+        """How many requests the server of a model is sent at once."""
+        from strategies.models.endpoint import EndpointModel
+
+        return self._spec(name).concurrency or EndpointModel.concurrency
+
     def to_download(self, names: Iterable[str]) -> list[KnownModel]:
         """Those of the named language models, and the embedder, that come with the product and are not on this disk."""
         folders = {spec.name: spec.folder for spec in self.specs if spec.endpoint is None}

@@ -13,7 +13,7 @@ import yaml
 from advisor.hosted import ANSWERS, TOKENS, what_if
 from advisor.stored import Changes
 from benchmarks.contract import BadInput
-from benchmarks.forecast import CHARACTERS_A_TOKEN
+from benchmarks.hosted import CHARACTERS_A_TOKEN
 from benchmarks.price_table import FILE, endings, last_day, quotes
 from benchmarks.prices import TokenPrices, machine_prices
 from benchmarks.spec import parse_spec, read_prices, read_spec

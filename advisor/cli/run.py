@@ -13,13 +13,14 @@ import click
 from advisor.cli import INTERRUPTED
 from advisor.cli.given import SEED
 from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, tell, write_reports
-from advisor.cli.shown import goal_of, say
+from advisor.cli.shown import document, goal_of, say
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
     from advisor.comparison import Prepared, Wishes
     from advisor.contract import Verdict
     from benchmarks.forecast import Forecast
+    from strategies.models.known import KnownModel
 
 ASK_ABOVE_MINUTES, WORTH_SHARING_MINUTES = 60, 10
 _REUSED = "what {} found in searches and trainings is taken over where it is the same"
@@ -137,7 +138,9 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 )
 @click.option("--accept-terms", is_flag=True, help="Accept the terms of use of a model that has some.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
-@click.option("--dry-run", is_flag=True, help="Say what would run and what it would need, then stop.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would run and what it would need (of hosted models: money), then stop."
+)
 @click.option("--yes", is_flag=True, help=f"Do not ask before a run of more than {ASK_ABOVE_MINUTES} minutes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 @click.pass_context
@@ -150,7 +153,9 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
 
     On several machines of one kind: the same command with --shard 1/2 and --shard 2/2, then with --merge for both folders.
     """
+    from advisor.cli.expected import expected_document, missing_document
     from advisor.comparison import prepare, run_folder
+    from benchmarks.prices import machine_prices
 
     prepared = prepare(task, _wishes(given))
     folder = out or run_folder(prepared.assembly.benchmark.task.name, prepared.shard)
@@ -160,11 +165,16 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
         resume = True
     _check_folder(folder, resume, dry)
     _say_before(prepared)
-    if dry and _says_what_is_missing(prepared):
+    if dry and (missing := _says_what_is_missing(prepared)):
+        if as_json:
+            click.echo(document(missing_document(missing)))
         return
-    minutes = _forecast(prepared, resume)
+    expected = _forecast(prepared, resume)
     if dry:
+        if as_json:
+            click.echo(document(expected_document(expected, machine_prices(prepared.assembly.spec))))
         return
+    minutes = expected.minutes
     if minutes > ASK_ABOVE_MINUTES and not given["yes"] and not resume:
         say(_with_less(prepared))
         if not sys.stdin.isatty():
@@ -260,7 +270,7 @@ def _say_before(prepared: Prepared) -> None:
         say(what.format(prepared.reuse.name) + ", with its cost")
 
 
-def _says_what_is_missing(prepared: Prepared) -> bool:
+def _says_what_is_missing(prepared: Prepared) -> list[KnownModel]:
     """A rehearsal downloads nothing: it says what a run would download, without which nothing can be forecast."""
     missing = prepared.models.to_download(candidate.model for candidate in prepared.candidates)
     if missing:
@@ -268,7 +278,7 @@ def _says_what_is_missing(prepared: Prepared) -> bool:
         names = " ".join(model.name for model in missing)
         say(f"to download first: {sizes}. A run does that by itself; to know minutes and memory before it starts,")
         say(f"write: advisor models fetch {names}")
-    return bool(missing)
+    return missing
 
 
 def _with_less(prepared: Prepared) -> str:
@@ -294,7 +304,10 @@ def _expected(prepared: Prepared) -> Forecast:
     return on_workers(expected, workers, prepared.models.placement, here=not executor.elsewhere)
 
 
-def _forecast(prepared: Prepared, resume: bool) -> float:
+def _forecast(prepared: Prepared, resume: bool) -> Forecast:
+    from advisor.cli.expected import hosted_says
+    from benchmarks.prices import machine_prices
+
     expected = _expected(prepared)
     if not expected.fits:
         raise BadInput(expected.sentence + ".")
@@ -304,7 +317,10 @@ def _forecast(prepared: Prepared, resume: bool) -> float:
     say(f"{expected.sentence}{' for the whole' if less else ''}{less}")
     if shared := _shared_out(prepared, expected):
         say(shared)
-    return expected.minutes
+    prices = machine_prices(prepared.assembly.spec)
+    for asked in expected.asked:
+        say(hosted_says(asked, prices))
+    return expected
 
 
 def _shared_out(prepared: Prepared, expected: Forecast) -> str:

@@ -1,0 +1,186 @@
+"""What a run asks of models that answer at a server, before anything is sent: requests and tokens, at most about so many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.added import adds_labels
+from benchmarks.altered import has_a_rule
+from benchmarks.by_heart import CASES as BY_HEART
+from benchmarks.changed import CASES, asks_for_facts
+from benchmarks.consistency import PART_CASES, PROBE_CASES, repeats
+from benchmarks.contract import Benchmark, Candidate
+from benchmarks.curve import DRAWS, sizes
+from benchmarks.plan import Further, Options, is_prompted, planted_units, rebuild_units
+from benchmarks.planted import CASES as PLANTED
+from strategies.answers import answer_limit
+from strategies.approaches.prompting import Prompting
+from strategies.approaches.retrieval import Retrieval
+from strategies.contract import LanguageModel, Strategy, Task, Trains
+from strategies.pipeline import Setup
+from strategies.prompting.rendering import INPUT_TOKENS
+from strategies.search import FIRST, KEEP, LEAST
+from strategies.selection import DRAWS as SETS_TRIED
+from strategies.selection import FORMS_SHARE
+
+CHARACTERS_A_TOKEN = 3.6
+"""Of English text in a modern vocabulary."""
+TOKENS_A_WORD = 1.5
+FRAME = 20
+"""Tokens of a prompt that are neither instruction nor text of a case, and of each example that it shows."""
+TIMED = 22
+"""Requests that are timed one by one, two of them to warm up."""
+MOST_SHOTS = 8
+"""Examples in a prompt of an approach whose configurations are not known here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a run asks of one model at most. Tokens are reckoned from characters, nothing counts as cached, and every answer
+    is taken to be as long as it may be."""
+
+    model: str
+    requests: int
+    prompt_tokens: int
+    answer_tokens: int
+    longest_prompt: int
+    """Tokens of one request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What one candidate asks of it."""
+
+    model: str
+    searching: float
+    """Requests while it is fitted."""
+    answering: float
+    prompt_tokens: float
+    limit: int
+    """Tokens that an answer may have."""
+    longest_prompt: float
+
+    @property
+    def requests(self) -> float:
+        return self.searching + self.answering
+
+
+def in_all(loads: Sequence[Load]) -> tuple[Asked, ...]:
+    """One for each model, in the order in which they come."""
+    found = []
+    for name in dict.fromkeys(load.model for load in loads):
+        own = [load for load in loads if load.model == name]
+        found.append(
+            Asked(
+                model=name,
+                requests=math.ceil(sum(load.requests for load in own)),
+                prompt_tokens=math.ceil(sum(load.prompt_tokens for load in own)),
+                answer_tokens=math.ceil(sum(load.requests * load.limit for load in own)),
+                longest_prompt=math.ceil(max(load.longest_prompt for load in own)),
+            )
+        )
+    return tuple(found)
+
+
+def load_of(
+    benchmark: Benchmark, candidate: Candidate, model: LanguageModel, options: Options, further: Further
+) -> Load:
+    """Choosing, answering and checks of a candidate that answers with the hosted model."""
+    rebuilt = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
+    answers = answers_after_fit(benchmark, candidate, options, further) + rebuilt * min(
+        PROBE_CASES, len(benchmark.heldout)
+    )
+    searches = (1 + rebuilt) * _choosing(candidate.strategy, options)
+    return _load(benchmark.task, model, _setups(candidate.strategy, benchmark.task), (searches, 1 + rebuilt), answers)
+
+
+def load_of_teacher(task: Task, model: LanguageModel, options: Options) -> Load:
+    """What the teacher is asked once: the two searches for its best way, and every request that nobody answered."""
+    setups = [*Prompting().space(task), *Retrieval().space(task)]
+    return _load(task, model, setups, (2.0 * options.tuning_tokens, 2), len(task.unlabelled))
+
+
+def _load(task: Task, model: LanguageModel, setups: Sequence[Setup], search: tuple[float, int], answers: float) -> Load:
+    """`search`: the budget of all searches in tokens, and how many they are."""
+    budget, times = search
+    prompts = [min(model.context_tokens, prompt_tokens(task, setup)) for setup in setups]
+    shortest, longest = min(prompts), max(prompts)
+    items = sum(len(fold.selection) for fold in task.folds)
+    first = times * LEAST * _looks(len(setups), items)[0]
+    everything = times * sum(sum(_looks(count, items)) for count in (len(setups), SETS_TRIED))
+    searching = min(everything, max(first, budget / (shortest + mean_tokens(task)[1])))
+    return Load(
+        model=model.name,
+        searching=searching,
+        answering=answers,
+        prompt_tokens=min(everything * longest, max(first * longest, budget)) + answers * longest,
+        limit=answer_limit(model, task.examples),
+        longest_prompt=longest,
+    )
+
+
+def _looks(setups: int, items: int) -> tuple[int, int]:
+    """Cases that each of so many setups is tried on first, and all other answers of a search that its budget does not end
+    (`strategies.search.Contest.halve`)."""
+    rounds = max(1, math.ceil(math.log(setups, KEEP)))
+    first = seen = min(items, max(FIRST, items // KEEP**rounds))
+    more, running = (setups - 1) * first, setups
+    for turn in range(rounds):
+        running = max(2, math.ceil(running / KEEP))
+        upto = min(items, max(seen + FIRST, items // KEEP ** (rounds - turn - 1)))
+        more += running * (upto - seen)
+        seen = upto
+    return first, more
+
+
+def _choosing(strategy: Strategy, options: Options) -> float:
+    """Tokens of one search."""
+    budget = float(options.tuning_tokens)
+    return budget * (1 - FORMS_SHARE) if getattr(strategy, "prefer", "best") == "cheapest" else budget
+
+
+def _setups(strategy: Strategy, task: Task) -> list[Setup]:
+    """The configurations that are tried, or where they are not known a long one."""
+    return strategy.space(task) if isinstance(strategy, Prompting | Retrieval) else [Setup(shots=MOST_SHOTS)]
+
+
+def prompt_tokens(task: Task, setup: Setup) -> float:
+    """Of one request on average, with all that this setup shows."""
+    asked, answer = mean_tokens(task)
+    longest = max((len(document.text.split()) for document in task.documents), default=0)
+    passage = TOKENS_A_WORD * min(setup.passage_words, longest)
+    passages = setup.passages * (1 + (setup.shots if setup.grounded else 0))
+    listed = sum(len(label) + 2 for label in task.labels) / CHARACTERS_A_TOKEN if setup.form.show_labels else 0.0
+    instruction = len(task.instruction) / CHARACTERS_A_TOKEN
+    return FRAME + instruction + asked + setup.shots * (asked + answer + FRAME) + passages * passage + listed
+
+
+def mean_tokens(task: Task) -> tuple[float, float]:
+    """Of an input and of an answer, by the first 200 examples."""
+    some = task.examples[:200]
+    asked = sum(min(INPUT_TOKENS, len(case.input) / CHARACTERS_A_TOKEN) for case in some) / len(some)
+    return asked, sum(len(case.output) for case in some) / len(some) / CHARACTERS_A_TOKEN
+
+
+def answers_after_fit(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> int:
+    """Answers that a candidate gives once it is fitted, rebuilds apart: held-out cases and what is checked."""
+    task = benchmark.task
+    probed, part = (min(most, len(benchmark.heldout)) for most in (PROBE_CASES, PART_CASES))
+    drawn = repeats(task.temperature) * probed if task.temperature else part
+    checked = 2 * probed + TIMED + drawn + (part if is_prompted(candidate) else 0)
+    answers = len(benchmark.heldout) + (checked if options.probes else 0)
+    reads = candidate.strategy.family in ("retrieval", "combined")
+    if reads and task.documents:  # With the right documents handed over.
+        answers += min(probed, sum(bool(case.document_ids) for case in benchmark.heldout))
+    if further.planted:
+        answers += min(PLANTED, probed) * len(planted_units(benchmark, candidate, options, ""))
+    answers += CASES if further.changed and reads and asks_for_facts(benchmark) else 0
+    trained = Trains in candidate.strategy.needs
+    answers += 3 * BY_HEART if trained and options.probes and asks_for_facts(benchmark) else 0
+    if further.changed and (adds_labels(benchmark, options.seed) or has_a_rule(benchmark)):
+        answers += 3 * probed
+    if further.curve and candidate.strategy.family != "prompting":
+        answers += DRAWS * len(sizes(len(task.examples))) * probed
+    return answers

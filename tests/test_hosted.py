@@ -1,0 +1,160 @@
+"""What a run says beforehand that it will ask of hosted models: a bound on what it then does ask, and what that costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from advisor.cli.expected import hosted_says
+from advisor.comparison import Prepared, Wishes, advise, prepare
+from benchmarks.forecast import FIXED_S, REQUEST_S, Forecast, forecast
+from benchmarks.hosted import Asked, prompt_tokens
+from benchmarks.prices import MachinePrices, TokenPrices, token_prices
+from strategies.approaches.prompting import Prompting
+from strategies.pipeline import Setup
+from strategies.prompting.rendering import Form
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import call, write_task
+from tests.test_endpoint_bakeoff import Service
+
+ASKED = Asked(model="big", requests=2_031, prompt_tokens=1_000_400, answer_tokens=20_100, longest_prompt=900)
+
+
+@dataclass
+class Counting(Service):
+    """It counts tokens as servers do, by what was sent."""
+
+    def _answer(self, request: Request) -> Response:
+        response = super()._answer(request)
+        whole = json.loads(response.get_data())
+        said = len(whole["choices"][0]["message"]["content"])
+        letters = sum(len(message["content"]) for message in request.get_json()["messages"])
+        whole["usage"] = {"prompt_tokens": letters // 4 + 8, "completion_tokens": said // 4 + 1, "total_tokens": 0}
+        return Response(json.dumps(whole), content_type="application/json")
+
+
+@pytest.fixture
+def service() -> Iterator[Counting]:
+    with HTTPServer(threaded=True) as server:
+        yield Counting(server)
+
+
+def expected(prepared: Prepared) -> Forecast:
+    return forecast(
+        prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.further
+    )
+
+
+@pytest.mark.parametrize("approaches", [("prompting",), ("prompting", "retrieval", "prompting (cheapest)")])
+@pytest.mark.parametrize("more", [("kind: qa",), ()])
+def test_a_run_asks_no_more_than_was_said_and_not_far_less(
+    service: Counting,
+    tmp_path: Path,
+    model_folders: Folders,
+    approaches: Sequence[str],
+    more: tuple[str, ...],
+) -> None:
+    task = write_task(tmp_path, model_folders, *service.lines(), *more)
+    wishes = Wishes(approaches=tuple(approaches), effort="quick")
+    (asked,) = expected(prepare(task, wishes)).asked
+    assert (asked.model, service.calls) == ("hosted", 0), "nobody is asked beforehand"
+    advise(task, out=tmp_path / "run", wishes=wishes)
+    sent = [(json.loads(text), count) for text, count in service.asked.items()]
+    letters = sum(len(message["content"]) * count for each, count in sent for message in each["messages"])
+    most = sum(each["max_tokens"] * count for each, count in sent)
+    assert 0.25 * asked.requests < service.calls <= asked.requests
+    assert 0.1 * asked.prompt_tokens < letters / 4 < asked.prompt_tokens
+    assert 0.25 * asked.answer_tokens < most <= asked.answer_tokens
+
+
+def test_more_checks_rebuilds_and_a_larger_budget_ask_more_and_several_at_once_take_less_time(
+    service: Counting, tmp_path: Path, model_folders: Folders
+) -> None:
+    def said(concurrency: int = 1, **more: Any) -> Forecast:
+        task = write_task(tmp_path, model_folders, *service.lines(concurrency), "kind: qa")
+        return expected(prepare(task, replace(Wishes(approaches=("prompting",), effort="quick"), **more)))
+
+    usual = said()
+    (asked,) = usual.asked
+    assert said(probes="none").asked[0].requests < asked.requests < said(planted=True).asked[0].requests
+    assert said(effort="thorough").asked[0].prompt_tokens > asked.prompt_tokens
+    rebuilt = said(rebuilds=3).asked[0].requests
+    assert 3 * asked.requests > rebuilt - asked.requests > asked.requests
+    assert usual.minutes == pytest.approx((FIXED_S + REQUEST_S * asked.requests) / 60, rel=0.01)
+    assert said(concurrency=4).minutes == pytest.approx((FIXED_S + REQUEST_S * asked.requests / 4) / 60, rel=0.01)
+    both = said(approaches=("prompting", "retrieval", "lora", "linear head"))
+    assert [each.model for each in both.asked] == ["hosted"], "what a server cannot do is not asked of it"
+    alone = said(approaches=("retrieval",)).asked[0].requests
+    assert both.asked[0].requests == pytest.approx(asked.requests + alone, abs=1)
+
+
+def test_a_prompt_is_as_long_as_what_it_shows() -> None:
+    task = tiny.benchmark().task
+    bare, shown, listed = (
+        prompt_tokens(task, setup) for setup in (Setup(), Setup(shots=8), Setup(form=Form(show_labels=True)))
+    )
+    assert shown > listed > bare > len(task.instruction) / 4
+    assert prompt_tokens(task, Setup(passages=2)) == bare, "there are no documents"
+    assert max(prompt_tokens(task, each) for each in Prompting().space(task)) >= shown
+
+
+def test_a_teacher_is_counted_beside_the_small_model_that_learns_from_it(
+    service: Counting, tmp_path: Path, model_folders: Folders
+) -> None:
+    (models,) = service.lines()
+    rows = "".join(json.dumps({"input": f"new request number {place} of the week"}) + "\n" for place in range(40))
+    (tmp_path / "new.jsonl").write_text(rows, encoding="utf-8")
+    both = models.removesuffix("]") + f", {model_folders.language}]"
+    task = write_task(tmp_path, model_folders, both, "kind: qa", "teacher: hosted", "traffic: new.jsonl")
+    wishes = Wishes(approaches=("distilled lora @ llama-chat-0",), effort="quick")
+    (asked,) = expected(prepare(task, wishes)).asked
+    assert asked.model == "hosted"
+    assert asked.requests > 40
+    assert expected(prepare(task, replace(wishes, approaches=("lora @ llama-chat-0",)))).asked == ()
+
+
+# ---------------------------------------------------------------- what is said
+
+
+def test_a_known_price_is_said_with_its_source_and_an_unknown_one_as_unknown() -> None:
+    price = TokenPrices(model="big", input=1.0, cached=0.1, output=2.0, source="price stated in the task spec")
+    assert hosted_says(ASKED, MachinePrices(tokens={"big": price})) == (
+        "big: at most about 2,100 requests with 1,100,000 tokens of prompts and 21,000 of answers, at most about 1.04 USD "
+        "(price stated in the task spec)"
+    )
+    assert hosted_says(ASKED, MachinePrices(tokens={"big": None})).endswith(
+        "; what it costs is unknown: no price list knows it. State input_per_million and output_per_million with it"
+    )
+    assert hosted_says(ASKED, MachinePrices()).endswith("21,000 of answers, on a server of this machine")
+    tiered = MachinePrices(tokens={"big": replace(price, base_up_to=800)})
+    assert hosted_says(ASKED, tiered).endswith("what it costs is unknown: prompts above 800 tokens have another price")
+    listed = token_prices("gpt-4.1-mini")
+    assert listed is not None
+    assert "list price of OpenAI for gpt-4.1-mini" in hosted_says(ASKED, MachinePrices(tokens={"big": listed}))
+
+
+def test_a_dry_run_says_it_and_gives_it_as_one_document(
+    service: Counting, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = write_task(tmp_path, model_folders, *service.lines(), "kind: qa")
+    said = call(capsys, "run", str(task), "--approach", "prompting", "--dry-run")
+    assert (said.code, said.out) == (0, "")
+    assert "hosted: at most about" in said.err
+    assert "USD (price stated in the task spec)" in said.err
+    found = json.loads(call(capsys, "run", str(task), "--approach", "prompting", "--dry-run", "--json").out)
+    (hosted,) = found["hosted"]
+    assert hosted["money"] == pytest.approx((hosted["prompt_tokens"] + 2 * hosted["answer_tokens"]) / 1e6)
+    assert (hosted["model"], hosted["currency"]) == ("hosted", "USD")
+    assert found["minutes"] > 0
+    assert found["to_download"] == []
+    local = write_task(tmp_path / "local", model_folders)
+    assert json.loads(call(capsys, "run", str(local), "--dry-run", "--json").out)["hosted"] == []
+    assert service.calls == 0
