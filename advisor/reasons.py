@@ -32,6 +32,7 @@ from advisor.wording import (
 from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.misfits import OUTSIDE
 from benchmarks.prices import MachinePrices
 
 TUNED = ("finetuning", "combined")
@@ -309,7 +310,7 @@ def _of_answers(decided: Decided) -> list[str]:
     for name in decided.ranking.order:
         evaluation = decided.evaluations[name]
         total = len(evaluation.scores)
-        lost = {kind: evaluation.failures.get(kind, 0) for kind in ("refused", "unparsable", "abstained")}
+        lost = {kind: evaluation.failures.get(kind, 0) for kind in ("refused", "unparsable", "abstained", OUTSIDE)}
         rows = sum(lost.values())
         if total and (rows > _MANY_UNREADABLE * total or (rows and name == decided.named)):
             kinds = listed([f"{count:,} {kind}" for kind, count in lost.items() if count])

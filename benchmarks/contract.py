@@ -230,7 +230,7 @@ class Evaluation:
     by_slice: Mapping[str, Mapping[str, tuple[float, int]]] = field(default_factory=dict)
     """slice name -> value -> (figure, cases)."""
     failures: Mapping[str, int] = field(default_factory=dict)
-    """`abstained`, `refused`, `unparsable`, `infrastructure`, `truncated`, `score failed` -> rows."""
+    """`abstained`, `refused`, `unparsable`, `infrastructure`, `truncated`, and what `misfits` finds -> rows."""
     fitting: tuple[Usage, ...] = ()
     answering: Usage | None = None
     """Sum over the held-out answers: seconds, tokens, calls (= answers)."""

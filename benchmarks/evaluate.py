@@ -23,12 +23,13 @@ from benchmarks.forgetting import forgetting
 from benchmarks.grounding import Library, grounding
 from benchmarks.handover import handover
 from benchmarks.looks import level_of
+from benchmarks.misfits import misfit
 from benchmarks.outcomes import text_of
 from benchmarks.planted import followed
 from benchmarks.rebuilds import rebuilds
 from benchmarks.statistics import ANYTIME, resampled_metric, shown_interval
 from benchmarks.store import Store
-from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Usage
+from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Task, Usage
 from strategies.search import add
 
 FAULTS_ALLOWED = 0.01
@@ -79,7 +80,7 @@ def evaluate(
         problem = f"{missing} held-out cases were not answered yet"
         return Evaluation(**common, state=State.OPEN, problem=problem)
     ordered = [rows[case.id] for case in asked]
-    failures = count_failures(ordered)
+    failures = count_failures(ordered, benchmark.task)
     if failures.get("infrastructure", 0) > FAULTS_ALLOWED * len(ordered):
         faults = failures["infrastructure"]
         problem = f"{faults} of {len(ordered)} answers were lost to faults outside the approach"
@@ -235,17 +236,20 @@ def by_slice(
     return found
 
 
-def count_failures(rows: Sequence[Row]) -> dict[str, int]:
-    """What went wrong, by kind; only kinds that occurred."""
+def count_failures(rows: Sequence[Row], task: Task) -> dict[str, int]:
+    """What went wrong, by kind; only kinds that occurred. Some metrics forgive a form: what is right by them is no misfit, and
+    what was cut may be one too."""
     counts: Counter[str] = Counter()
+    misfit_of = misfit(task)
     for row in rows:
         if isinstance(row.outcome, Abstention):
             counts["abstained"] += 1
         elif isinstance(row.outcome, Failure):
             counts[row.outcome.kind] += 1
-        elif row.outcome.truncated:
-            counts["truncated"] += 1
-    return dict(counts)
+        else:
+            counts["truncated"] += row.outcome.truncated
+            counts["" if right(row) else misfit_of(row.outcome.text)] += 1
+    return {kind: count for kind, count in counts.items() if kind and count}
 
 
 def summed(usages: Sequence[Usage], answers: int) -> Usage:

@@ -16,6 +16,7 @@ from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
 from benchmarks.families import gate_level
 from benchmarks.looks import level_of
+from benchmarks.misfits import OUTSIDE
 from benchmarks.prices import MachinePrices, TokenPrices
 from benchmarks.statistics import clopper_pearson_lower
 from tests.verdict_cases import PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
@@ -454,12 +455,15 @@ def test_reasons_say_whether_the_measurement_agreed_with_the_nature_of_the_task(
 def test_lost_answers_small_data_and_unfinished_tuning_are_reasons() -> None:
     found = decided(
         evaluation_of(
-            "lora", scores_of(270, 300), failures={"unparsable": 20, "refused": 4, "truncated": 3}, rising=True
+            "lora",
+            scores_of(270, 300),
+            failures={"unparsable": 20, "refused": 4, "truncated": 3, OUTSIDE: 2},
+            rising=True,
         ),
         benchmark=benchmark_of(task=task_of(examples=60)),
     )
     text = " ".join(found.reasons)
-    assert "24 answers of 300 by lora count as not right: 4 refused and 20 unparsable." in text
+    assert "26 answers of 300 by lora count as not right: 4 refused, 20 unparsable and 2 outside the labels." in text
     assert "3 of 300 inputs or answers were cut" in text
     assert "only 60 examples" in text
     assert "Not saturated" in text

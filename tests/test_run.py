@@ -375,12 +375,13 @@ def test_every_way_not_to_answer_has_its_own_column_and_is_not_right(model: Path
         Failure(kind="unparsable", message="no object", raw="{"),
         right("delivery", truncated=True),
         right("refund"),
+        right("It is about a parcel."),
     ]
     found = of_outcomes(tmp_path / "run", model, outcomes, 20)
     assert found.state is None
-    assert found.failures == {"abstained": 1, "refused": 1, "unparsable": 1, "truncated": 1}
-    assert found.scores == (0.0, 0.0, 0.0, 1.0, 0.0, *[1.0] * 15)
-    assert found.figure == pytest.approx(0.8)
+    assert found.failures == {"abstained": 1, "refused": 1, "unparsable": 1, "truncated": 1, "outside the labels": 1}
+    assert found.scores == (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, *[1.0] * 14)
+    assert found.figure == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize(("lost", "state"), [(1, None), (2, State.INVALID)])

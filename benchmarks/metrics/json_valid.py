@@ -45,10 +45,14 @@ class JsonValid(OfCases):
             raise BadInput(f"The schema is not a JSON schema: at {where}, {error.message}. Correct it there.") from None
 
     def score(self, case: Case, text: str) -> float:
+        return float(self.reads(text))
+
+    def reads(self, text: str) -> bool:
+        """Whether a program could read the text, whatever was asked."""
         parsed = _json.read(text, fenced=False)
         if parsed is None:
-            return 0.0
-        return 1.0 if self.schema is None else float(_validator(self.schema)(self.schema).is_valid(parsed.value))
+            return False
+        return self.schema is None or bool(_validator(self.schema)(self.schema).is_valid(parsed.value))
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:

@@ -1,0 +1,86 @@
+"""Answers that are no answers to the task: no label of it, not of its schema, not of its pattern."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from benchmarks.contract import Row
+from benchmarks.evaluate import count_failures
+from benchmarks.misfits import MALFORMED, OTHER_FORM, OUTSIDE, misfit
+from strategies.contract import Abstention, Failure, Prediction, Task
+from tests import tiny
+
+LABELLED = replace(tiny.benchmark().task, labels=("delivery", "Card arrival"))
+ITEM: dict[str, Any] = {"type": "object", "required": ["item"], "properties": {"item": {"type": "string"}}}
+
+
+def of_schema(schema: dict[str, Any], kind: Any = "extraction") -> Task:
+    return replace(LABELLED, kind=kind, labels=(), schema=schema)
+
+
+def row(outcome: Any, score: float = 0.0) -> Row:
+    return Row(candidate="a", purpose="heldout", key="k", outcome=outcome, score=score)
+
+
+@pytest.mark.parametrize(
+    ("task", "fits", "does_not", "name"),
+    [
+        (LABELLED, ["delivery", " DELIVERY ", "card arrival"], ["", "delivery!", "It is about delivery."], OUTSIDE),
+        (
+            of_schema(ITEM),
+            ['{"item": "A4"}', ' {"item": "", "more": 1}\n'],
+            ['{"item": 3}', "{}", "A4", "[1]"],
+            MALFORMED,
+        ),
+        (of_schema(ITEM), [], ['```json\n{"item": "A4"}\n```'], MALFORMED),
+        (
+            of_schema({"type": "string", "pattern": "^(?:[A-Z]{2})$"}, "qa"),
+            ["DE", "DE "],
+            ["de", "DEU", ""],
+            OTHER_FORM,
+        ),
+    ],
+)
+def test_the_form_of_an_answer_is_told_by_the_task(task: Task, fits: list[str], does_not: list[str], name: str) -> None:
+    assert {misfit(task)(text) for text in fits} <= {""}
+    assert {misfit(task)(text) for text in does_not} == {name}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"item": {"$ref": "#/$defs/nowhere"}}},
+        {"$ref": "#"},
+        {"type": "string"},
+    ],
+)
+def test_a_schema_that_says_nothing_faults_nothing(schema: dict[str, Any]) -> None:
+    kind = "qa" if schema.get("type") == "string" else "extraction"
+    assert misfit(of_schema(schema, kind))('{"item": 1}') == ""
+
+
+def test_a_pattern_that_takes_too_long_faults_nothing() -> None:
+    task = of_schema({"type": "string", "pattern": "^(?:(a|aa)+$)$"}, "qa")
+    assert misfit(task)("a" * 60 + "!") == ""
+
+
+def test_tasks_with_free_answers_have_no_misfits() -> None:
+    free = replace(LABELLED, kind="generation", labels=())
+    assert count_failures([row(Prediction(text="anything"))], free) == {}
+
+
+def test_misfits_are_counted_beside_the_other_failures_and_what_is_right_is_none() -> None:
+    rows = [
+        row(Prediction(text="delivery"), 1.0),
+        row(Prediction(text="delivery")),
+        row(Prediction(text="It is about delivery."), 1.0),
+        row(Prediction(text="parcels")),
+        row(Prediction(text="it is abo", truncated=True)),
+        row(Prediction(text="delivery", truncated=True)),
+        row(Abstention(reason="?")),
+        row(Failure(kind="refused", message="no")),
+    ]
+    assert count_failures(rows, LABELLED) == {OUTSIDE: 2, "truncated": 2, "abstained": 1, "refused": 1}
