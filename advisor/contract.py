@@ -307,6 +307,8 @@ class Story:
     """What tuned models know without documents; no rows where nothing was tuned for questions over documents."""
     differences: Table
     tuning: Table
+    tried: Table
+    """The configurations that each search looked at; no rows where none chose among any."""
     data: tuple[str, ...]
     risks: tuple[str, ...]
     method: tuple[str, ...]

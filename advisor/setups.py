@@ -16,6 +16,51 @@ def told(chosen: Mapping[str, Any]) -> str:
     return "; ".join(parts) or NONE
 
 
+def tried(configuration: Mapping[str, Any]) -> str:
+    """What a search looked at, told apart from its neighbours: with how the request is laid out, and with the names of
+    values that there are no words for."""
+    values = dict(configuration)
+    setup = values if _is_setup(values) else values.pop("setup", None) or {}
+    recipe = values.pop("recipe", None) or {}
+    parts = [
+        *_of_head(values),
+        *_of_setup({**setup, "shown": ()} if setup else {}),
+        *_laid_out(setup),
+        *_of_recipe(recipe),
+    ]
+    return "; ".join([*parts, *(() if setup else _by_name(values))]) or NONE
+
+
+def _is_setup(values: Mapping[str, Any]) -> bool:
+    return "shots" in values and isinstance(values.get("form"), Mapping)
+
+
+def _laid_out(setup: Mapping[str, Any]) -> Iterator[str]:
+    if not setup:
+        return
+    form = setup["form"]
+    if setup["shots"] and setup["picks"] == "balanced":
+        yield "balanced over the labels"
+    if setup.get("shown"):
+        yield "one of several draws"
+    if setup.get("grounded"):
+        yield "examples with their passages"
+    if form["layout"] == "inline":
+        yield "all in one message"
+    if form.get("marked"):
+        yield "words in front of input and answer"
+    if not form["natural_labels"]:
+        yield "labels as they are spelt"
+
+
+def _by_name(values: Mapping[str, Any]) -> Iterator[str]:
+    """Of approaches from elsewhere: plain values under their own names."""
+    for key, value in values.items():
+        if key not in ("C", "counted") and isinstance(value, str | int | float):
+            number = isinstance(value, float)
+            yield f"{key.replace('_', ' ')} {value:.3g}" if number else f"{key.replace('_', ' ')} {value}"
+
+
 def _of_cascade(chosen: Mapping[str, Any]) -> Iterator[str]:
     if "below" in chosen:
         yield f"{chosen['second']} where {chosen['first']} is less than {chosen['below']:.2g} sure"

@@ -39,6 +39,7 @@ from advisor.story_tables import (
     tuning_table,
 )
 from advisor.story_text import confidence, data, headline, method, predicted, risks, title
+from advisor.tries import as_facts, tries_table
 from advisor.value import worth_deciding
 from benchmarks.checked import Agreement, Latency, Rebuilds
 from benchmarks.contract import Benchmark, Evaluation
@@ -108,6 +109,7 @@ def tell(
         by_heart=by_heart_table(material),
         differences=differences_table(material),
         tuning=tuning_table(material),
+        tried=tries_table(material),
         data=data(material),
         risks=risks(material),
         method=method(material),
@@ -226,6 +228,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "chosen": dict(evaluation.chosen),
         "selection_score": evaluation.selection_score,
         "trials": evaluation.trials,
+        "tried": as_facts(material.extras.trials.get(status.candidate, ())),
         "rising": evaluation.rising,
         "curve": [
             {"examples": point.examples, "figures": [sum(row) / len(row) for row in point.scores]}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,9 @@ from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
 from benchmarks.mistakes import Mistake, Mistakes
 from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
 from strategies.contract import Recipe, Step, Trial, Usage
+from strategies.finetuning.race import Tuning
 from strategies.pipeline import Setup
+from strategies.prompting.rendering import Form
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
 
 SITUATIONS: dict[str, Callable[[], Bakeoff]] = {}
@@ -53,6 +56,44 @@ def edits(right: int, wrong: int, flipped: int) -> Agreement:
         right_then_wrong=flipped,
         wrong_then_right=0,
     )
+
+
+def tried(
+    approach: str, configuration: Mapping[str, Any], score: float, cases: int, loss: float | None = None
+) -> Trial:
+    return Trial(
+        approach=approach,
+        configuration=configuration,
+        score=score,
+        cases=cases,
+        tokens=0 if "C" in configuration else 120 * cases or 9_000,
+        validation_loss=loss,
+    )
+
+
+PROMPTS = [
+    tried(
+        "prompting", dataclasses.asdict(Setup(form=form, shots=shots, picks=picks)), right / 20, 20 + 40 * (right > 16)
+    )
+    for right, (shots, picks, form) in enumerate(
+        product(
+            (3, 8), ("random", "balanced"), (Form(), Form(layout="inline"), Form(show_labels=True), Form(marked=True))
+        ),
+        start=4,
+    )
+]
+"""More than the report shows of one search."""
+TRAININGS = [
+    tried("lora", dataclasses.asdict(Tuning(Setup(), Recipe(learning_rate=rate))), score, cases, loss)
+    for rate, score, cases, loss in (
+        (1e-3, 0.9, 60, 0.31),
+        (2e-3, 0.95, 60, 0.28),
+        (5e-4, 0.0, 0, 0.97),
+        (2e-3, 0.0, 0, 0.55),
+        (1e-2, 0.0, 0, None),
+    )
+]
+"""Two long ones, two short ones and one that diverged."""
 
 
 @situation
@@ -86,7 +127,9 @@ def everything_meets() -> Bakeoff:
             predicted_order=("lora", "prompting", "linear head"),
             predicted_outcome="a clear choice",
             trials={
-                "lora": [Trial(approach="lora", configuration={"rank": 16}, score=0.9, cases=60, tokens=12_000)] * 6
+                "linear head": [tried("linear head", {"C": strength}, 0.9, 60) for strength in (0.3, 1.0)],
+                "prompting": PROMPTS,
+                "lora": TRAININGS,
             },
         ),
     )
@@ -706,6 +749,7 @@ def as_text(told: Verdict) -> str:
             ),
             story.differences,
             story.tuning,
+            *([story.tried] if story.tried.rows else []),
         ),
     )
     return "\n\n".join(parts) + "\n"

@@ -89,6 +89,7 @@ def _parts(story: Story) -> Iterator[str]:
     yield from _folded("How it was measured", list(_list(story.method)))
     yield from _folded("Provenance", [_provenance(story)] if story.provenance else [])
     yield from _folded("Case by case", list(_cases(story.cases)))
+    yield from _folded(story.tried.title, list(_table(story.tried, titled=False)))
 
 
 def _titled(title: str, items: Sequence[str]) -> Iterator[str]:

@@ -1,0 +1,86 @@
+"""What each search tried, configuration by configuration: what was chosen stands beside what was not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from advisor import setups
+from advisor.drawn import Table
+from advisor.material import Material
+from advisor.wording import NONE, percent
+from strategies.contract import Trial
+
+MOST = 12
+"""Configurations of one search that stand in the table; the others are counted in one row."""
+
+
+def tries_table(material: Material) -> Table:
+    """One row a configuration, as the search ranked them; approaches that share one search share its rows."""
+    rows = tuple(row for name, trials in _searches(material) for row in _rows(name, ranked(trials)))
+    return Table(
+        title="What was tried",
+        columns=("approach", "configuration", "selection score", "cases", "tokens"),
+        rows=rows,
+        note=_NOTE if rows else "",
+        numeric=(2, 3, 4),
+    )
+
+
+_NOTE = (
+    "Those that got furthest come first, then those with the better score: a search looks at all on few selection cases and "
+    "goes on with the best, so a score on few cases says little. Loss: of a short training, which answers no case and only "
+    "ranks recipes. A token of training counts as two. Approaches that share one search stand under the shorter name. "
+    "report.json holds every try."
+)
+
+
+def ranked(trials: Sequence[Trial]) -> list[Trial]:
+    """Most cases first, then the score; trainings that answered none by their loss."""
+    return sorted(trials, key=lambda each: (-each.cases, -each.score, _loss(each)))
+
+
+def as_facts(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """Every try in plain values; one that answered no case has no score."""
+    return [
+        {
+            "configuration": dict(each.configuration),
+            "score": each.score if each.cases else None,
+            "cases": each.cases,
+            "tokens": each.tokens,
+            "validation_loss": each.validation_loss,
+        }
+        for each in ranked(trials)
+    ]
+
+
+def _searches(material: Material) -> list[tuple[str, Sequence[Trial]]]:
+    """Searches in which there was something to choose, by the shortest name of those that were taken from it."""
+    found: list[tuple[str, Sequence[Trial]]] = []
+    for name in sorted((status.candidate for status in material.suitable), key=len):
+        trials = material.extras.trials.get(name, ())
+        if len(trials) > 1 and not any(list(others) == list(trials) for _, others in found):
+            found.append((name, trials))
+    order = [status.candidate for status in material.suitable]
+    return sorted(found, key=lambda search: order.index(search[0]))
+
+
+def _rows(name: str, trials: Sequence[Trial]) -> Iterator[tuple[str, ...]]:
+    for each in trials[:MOST]:
+        yield name, setups.tried(each.configuration), _score(each), f"{each.cases:,}", f"{each.tokens:,}"
+    rest = trials[MOST:]
+    if rest:
+        best = max((each.score for each in rest if each.cases), default=None)
+        reached = NONE if best is None else f"{percent(best)} at best"
+        yield name, f"{len(rest):,} more", reached, NONE, f"{sum(each.tokens for each in rest):,}"
+
+
+def _score(trial: Trial) -> str:
+    if trial.cases:
+        return percent(trial.score)
+    return NONE if trial.validation_loss is None else f"loss {trial.validation_loss:.2f}"
+
+
+def _loss(trial: Trial) -> float:
+    return math.inf if trial.validation_loss is None else trial.validation_loss
