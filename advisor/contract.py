@@ -322,6 +322,8 @@ class Story:
     """The paired differences."""
     stable: Forest | None = None
     """How many answers stay the same, check by check."""
+    worth_knowing: tuple[int, ...] = ()
+    """Of the risks those that the run itself found, by their index, the most serious first."""
     searched: LineChart | None = None
     """What choosing would have found with fewer tries."""
     cases: ShownCases | None = None

@@ -46,6 +46,11 @@ def what_it_forgot(evaluation: Evaluation) -> Iterator[str]:
     )
 
 
+def shown_to_forget(evaluation: Evaluation) -> bool:
+    """Whether general text is more perplexing for it than for its base, beyond what other such texts would change."""
+    return evaluation.forgetting is not None and evaluation.forgetting.lower > 1
+
+
 def forgetting_table(material: Material) -> Table:
     """Gain on the task and price elsewhere, for each tuned candidate; no rows where none was measured."""
     rows = []

@@ -28,6 +28,7 @@ from advisor.leaked import leaks_table
 from advisor.material import Extras, Material
 from advisor.mistakes_table import mistakes_table
 from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
+from advisor.risks import risks, worth_knowing
 from advisor.steadiness import rebuilds_table, tuned_or_prompted
 from advisor.story_tables import (
     consistency_table,
@@ -38,7 +39,7 @@ from advisor.story_tables import (
     targets_table,
     tuning_table,
 )
-from advisor.story_text import confidence, data, headline, method, predicted, risks, title
+from advisor.story_text import confidence, data, headline, method, predicted, title
 from advisor.tries import as_facts, tries_table
 from advisor.value import worth_deciding
 from benchmarks.checked import Agreement, Latency, Rebuilds
@@ -112,6 +113,7 @@ def tell(
         tried=tries_table(material),
         data=data(material),
         risks=risks(material),
+        worth_knowing=worth_knowing(material),
         method=method(material),
         picture=picture(material),
         what_if=extras.what_if,

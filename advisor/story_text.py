@@ -1,4 +1,4 @@
-"""The sentences of a story that stand outside its tables: the headline, how sure it is, data, method and risks."""
+"""The sentences of a story that stand outside its tables: the headline, how sure it is, data and method."""
 
 from __future__ import annotations
 
@@ -6,32 +6,14 @@ import math
 from collections.abc import Mapping
 
 from advisor.alike import told_apart
-from advisor.by_heart import what_it_knows
 from advisor.economics import saving
-from advisor.forgotten import what_it_forgot
 from advisor.gap import short_of_the_target
 from advisor.goal import Goal
-from advisor.grounded import what_it_invents, who_else_speaks
-from advisor.leaked import without_the_leaks
 from advisor.material import Material
 from advisor.nobody import nobody_named, without_figures
 from advisor.reasons import TUNED
-from advisor.steadiness import next_time
-from advisor.wording import about, amount, counted, digits, full, listed, metric_name, percent, start
+from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
 from benchmarks.contract import Look, Procedure, State
-
-_FAMILY_RISKS = {
-    "prompting": "A prompted model follows its instructions most of the time and not always; a new version of it may "
-    "answer differently.",
-    "retrieval": "Retrieval is as good as its documents: what is outdated or missing there comes back as an answer. "
-    "Text in a document can also carry instructions to the model.",
-    "finetuning": "A fine-tuned model still invents answers and has to be trained again when what is right changes.",
-    "combined": "A fine-tuned model still invents answers and has to be trained again when what is right changes; its "
-    "documents have to be kept current as well.",
-    "recorded": "Recorded answers show what the other system said then; it may have changed since.",
-    "reference": "An approach without a language model cannot answer outside of what its examples show.",
-}
-
 
 _TITLES = {
     "target": {
@@ -236,34 +218,6 @@ def _asked(material: Material) -> list[str]:
         "The cases were asked in a random order that was fixed beforehand, and each approach until it was decided: "
         f"{each}. So {saved:,} of {counted(total, 'answer')} were not needed. The bounds hold wherever one stops."
     ]
-
-
-def risks(material: Material) -> tuple[str, ...]:
-    """What the figures do not cover."""
-    cases = counted(len(material.benchmark.heldout), "held-out case")
-    found = [f"The {cases} stand only for requests like them; other customers, topics or times may differ."]
-    named = material.named
-    if named is not None:
-        family = material.evaluations[named].family
-        found.extend([_FAMILY_RISKS[family]] if family in _FAMILY_RISKS else [])
-        found.extend(what_it_forgot(material.evaluations[named]) if family in TUNED else [])
-        found.extend(what_it_knows(material.evaluations[named]))
-        found.extend(without_the_leaks(material.evaluations[named]))
-        found.extend(what_it_invents(material.evaluations[named]))
-        found.extend(who_else_speaks(material.evaluations[named]))
-        found.extend(next_time(material.evaluations[named]))
-        model = material.evaluations[named].model
-        if model in material.extras.endings:
-            found.append(
-                f"{start(model)} {material.extras.endings[model]}: by then what runs on it has to be chosen and measured anew."
-            )
-        unstable = [each for each in material.evaluations[named].agreements if each.pairs and each.same < 0.95]
-        for check in unstable:
-            changed = percent(1 - check.same)
-            again = f"{named} changes its answer in {changed} of the cases when it is asked again: {check.says}"
-            found.append(full(again))
-    found.append("Timings come from one machine and one load; on another machine costs and latency differ.")
-    return tuple(found)
 
 
 # ---------------------------------------------------------------- parts of sentences

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from advisor.contract import Story
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _REASONS = 3
+_FINDINGS = 3
 _WIDEST = 100
 """Columns of the panel at most: longer lines are hard to read."""
 _TONES = {
@@ -31,18 +32,29 @@ _STATES = {str(State.MEETS): "green", str(State.MISSES): "red", str(State.UNDECI
 
 
 def show(story: Story, console: Console) -> None:
-    """Prints the verdict, the main table and what to do next. Text of the story is never read as markup."""
+    """Prints the verdict, the main table, what was found beside it and what to do next.
+
+    Text of the story is never read as markup.
+    """
     console.print(verdict_panel(story, console.width))
     if story.main.rows:
         console.print()
         console.print(main_table(story.main, console.width))
     if story.main.note:
         console.print(_text(story.main.note, "dim"), width=min(console.width, _WIDEST))
-    for title, lines in (("Next", story.next_steps), ("What would change this", story.would_change)):
+    for title, lines in (*_found(story), ("Next", story.next_steps), ("What would change this", story.would_change)):
         if lines:
             console.print()
             console.print(_text(title, "bold"))
             console.print(_listed(lines, numbered=False), width=min(console.width, _WIDEST))
+
+
+def _found(story: Story) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The most serious of what the run found beside right and wrong, and how much more of it the report tells."""
+    told = [story.risks[place] for place in story.worth_knowing]
+    more = len(told) - _FINDINGS
+    rest = [f"{more} more under the risks in the report."] if more > 0 else []
+    yield "Worth knowing", (*told[:_FINDINGS], *rest)
 
 
 def verdict_panel(story: Story, width: int = 80) -> RenderableType:
