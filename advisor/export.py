@@ -23,7 +23,7 @@ from advisor.wording import counted, duration, floor_percent, listed, percent, s
 from benchmarks.contract import BadInput, Evaluation
 from benchmarks.frozen import CODE, thawed_cases
 from strategies import alone
-from strategies.alone import HEADS, PROMPT
+from strategies.alone import HEADS, NEAREST, PROMPT
 from strategies.contract import FOR_FITTING, Query
 
 CARD, SCRIPT, MERGED = "README.md", "predict.py", "merged"
@@ -88,10 +88,10 @@ def _merge(kept: Kept, name: str, task: str, folder: Path) -> None:
 def _script(folder: Path, parts: int) -> str:
     """A program that answers with what lies in the folder and knows nothing of this product; empty where none can.
 
-    It takes one part that asks the same of every request, or one linear head that gives labels.
+    It takes one part that asks the same of every request, one linear head that gives labels, or examples to copy from.
     """
-    prompts, heads = sorted(folder.rglob(PROMPT)), sorted(folder.rglob(HEADS))
-    if parts != 1 or not (prompts or heads):
+    heads = sorted(folder.rglob(HEADS))
+    if parts != 1 or not (heads or any(folder.rglob(PROMPT)) or any(folder.rglob(NEAREST))):
         return ""
     if heads:
         held = json.loads(heads[0].read_text(encoding="utf-8"))
@@ -153,7 +153,7 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
         "advisor predict THIS_FOLDER new.csv > answers.jsonl",
         "```",
         "",
-        *_by_itself(folder),
+        *_by_itself(folder, evaluation),
         *_serving(folder, evaluation),
         "## Limits",
         "",
@@ -196,9 +196,13 @@ def _guarded(evaluation: Evaluation) -> list[str]:
     ]
 
 
-def _by_itself(folder: Path) -> list[str]:
+def _by_itself(folder: Path, evaluation: Evaluation) -> list[str]:
     if not (folder / SCRIPT).is_file():
-        return []
+        return [
+            f"Without finetune-advisor nothing here answers, since {_why_not(folder, evaluation)}: export another approach "
+            "(`--candidate`), or have `advisor predict` answer on a machine that has it.",
+            "",
+        ]
     needs = "torch, transformers and peft" if any(folder.rglob(PROMPT)) else "sentence-transformers"
     chat = [
         f"The prompt stands as chat messages in `{path.relative_to(folder).as_posix()}`."
@@ -213,6 +217,24 @@ def _by_itself(folder: Path) -> list[str]:
         "",
         *(line for sentence in chat for line in (sentence, "")),
     ]
+
+
+def _why_not(folder: Path, evaluation: Evaluation) -> str:
+    """Why no program of its own can answer with what lies in the folder, as a clause."""
+    setup = evaluation.chosen.get("setup") or {}
+    if len([*(folder / "parts").iterdir()]) > 1:
+        return "two approaches answer, the second what the first is not sure of"
+    if setup.get("passages"):
+        return "passages are looked up for every request"
+    if setup.get("votes") or (setup.get("shots") and setup.get("picks") == "nearest"):
+        return "the nearest examples are looked up for every request"
+    if setup:
+        return (
+            "answers are held to a form while they are written, or a list of labels is cut to what the model can read"
+        )
+    if any(folder.rglob(HEADS)):
+        return "the fields of an object are decided and copied one by one"
+    return f"{literal(evaluation.approach)} runs only within this product"
 
 
 def _serving(folder: Path, evaluation: Evaluation) -> list[str]:

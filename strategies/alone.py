@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-PROMPT, HEADS, PLACE = "prompt.json", "heads.json", "{{input}}"
+PROMPT, HEADS, NEAREST, PLACE = "prompt.json", "heads.json", "nearest.npy", "{{input}}"
 _MARK = "xqzanswerxqz"
 
 
@@ -39,14 +39,12 @@ def inputs(lines: Any) -> Iterator[str]:
 
 
 def answerer(folder: Path, model: str) -> Callable[[str], str]:
-    """What answers one request: a prompt, with an adapter or without, or a linear head on embeddings."""
-    place = next(
-        (found.parent for name in (PROMPT, HEADS) for found in sorted(folder.rglob(name))),
-        None,
-    )
-    if place is None:
-        raise SystemExit(f"{folder} holds neither {PROMPT} nor {HEADS}.")
-    return _by_prompt(place, model) if (place / PROMPT).is_file() else _by_head(place, model)
+    """What answers one request: a prompt, with an adapter or without, a linear head on embeddings, or the nearest example."""
+    known = {PROMPT: _by_prompt, HEADS: _by_head, NEAREST: _by_nearest}
+    for name, made in known.items():
+        for found in sorted(folder.rglob(name)):
+            return made(found.parent, model)
+    raise SystemExit(f"{folder} holds none of {', '.join(known)}.")
 
 
 # ---------------------------------------------------------------- a prompt
@@ -140,20 +138,44 @@ def _end_of_turn(tokenizer: Any) -> int:
     return next((token for token in ids if token in special), ids[0] if ids else end)
 
 
-# ---------------------------------------------------------------- a linear head
+# ---------------------------------------------------------------- embeddings
+
+
+def _embedder(model: str) -> Callable[[str], Any]:
+    from sentence_transformers import SentenceTransformer
+
+    encoder = SentenceTransformer(model, device="cpu")
+
+    def embed(text: str) -> Any:
+        return encoder.encode([text], normalize_embeddings=True, show_progress_bar=False)[0].astype("float32")
+
+    return embed
 
 
 def _by_head(place: Path, model: str) -> Callable[[str], str]:
     import numpy as np
-    from sentence_transformers import SentenceTransformer
 
     (head,) = json.loads((place / HEADS).read_text(encoding="utf-8"))["heads"]
     table = np.load(place / "head-0.npy", allow_pickle=False)
-    encoder = SentenceTransformer(model, device="cpu")
+    embed = _embedder(model)
 
     def answer(text: str) -> str:
-        vector = encoder.encode([text], normalize_embeddings=True, show_progress_bar=False)[0].astype("float32")
-        return str(head["classes"][int((table[:, :-1] @ vector + table[:, -1]).argmax())])
+        return str(head["classes"][int((table[:, :-1] @ embed(text) + table[:, -1]).argmax())])
+
+    return answer
+
+
+def _by_nearest(place: Path, model: str) -> Callable[[str], str]:
+    """The answer of the example whose input is most alike; of equally near ones the first."""
+    import numpy as np
+
+    answers = [case["output"] for case in json.loads((place / "examples.json").read_text(encoding="utf-8"))]
+    table = np.load(place / NEAREST, allow_pickle=False)
+    embed = _embedder(model)
+
+    def answer(text: str) -> str:
+        # Row by row in one way, so that the same input twice is exactly as near twice; a product of matrices is not so.
+        return str(answers[int(np.einsum("ij,j->i", table, embed(text)).argmax())])
 
     return answer
 

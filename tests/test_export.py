@@ -8,7 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,22 @@ import pytest
 
 from advisor import Wishes, advise
 from advisor.answering import answerer
-from advisor.export import Merge, export
+from advisor.export import Merge, card, export
 from benchmarks.contract import BadInput
 from strategies import alone
-from strategies.contract import Prediction
+from strategies.approaches.copy_nearest import Copying, CopyNearest
+from strategies.contract import Case, Prediction, Query, Sampling
+from strategies.models.embedding import LocalEmbedder
+from strategies.pipeline import Setup
+from strategies.retrieval.neighbours import Neighbours
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import everything, write_task
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
 
 pytestmark = pytest.mark.slow  # it tunes an adapter
-LABELS = ("linear head", "lora")
+LABELS = ("linear head", "copy nearest", "lora")
+EMBEDDED = ("linear head", "copy nearest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +85,61 @@ def test_the_program_of_an_export_answers_as_in_the_run(name: str, candidate: st
     run, out = desk.folder / name / "run", tmp_path / "out"
     export(run, out, candidate)
     texts = [*inputs(run), "long " * 700]
-    model = desk.models.embedder if candidate == "linear head" else desk.models.language
+    model = desk.models.embedder if candidate in EMBEDDED else desk.models.language
     answer = loaded(out / "predict.py").answerer(out, str(model))
     assert [answer(text) for text in texts] == in_the_run(desk, name, candidate, texts)
-    assert "python predict.py new.jsonl --model" in (out / "README.md").read_text(encoding="utf-8")
+    text = (out / "README.md").read_text(encoding="utf-8")
+    assert "python predict.py new.jsonl --model" in text
+    assert "nothing here answers" not in text
+
+
+def test_of_equally_near_examples_the_first_answers_as_in_the_run(model_folders: Folders, tmp_path: Path) -> None:
+    """The same input with other answers, far apart in the table, and a fit that was saved without vectors."""
+    cases = [Case(id=f"c{place}", input=f"message {place % 7}", output=f"answer {place}") for place in range(61)]
+    embedder = LocalEmbedder(name="tiny", folder=model_folders.embedder, fingerprint="tiny")
+    bench = tiny.Bench(folder=tmp_path, embedder=embedder)
+    Copying(Neighbours(tuple(cases), embedder), embedder).save(tmp_path / "fit")
+    queries = [Query.of(f"message {place}") for place in range(7)]
+    answer = alone.answerer(tmp_path / "fit", str(model_folders.embedder))
+    alike = [answer(query.input) for query in queries]
+    assert alike == [f"answer {place}" for place in range(7)]
+    for vectors in ("saved", "embedded again"):
+        if vectors == "embedded again":
+            (tmp_path / "fit" / alone.NEAREST).unlink()
+        found = dict(CopyNearest().load(tmp_path / "fit", bench).answer(queries, Sampling()))
+        outcomes = [found[query.key] for query in queries]
+        assert [outcome.text for outcome in outcomes if isinstance(outcome, Prediction)] == alike, vectors
+
+
+@pytest.mark.parametrize(
+    ("chosen", "files", "why"),
+    [
+        ({"setup": asdict(Setup(passages=2))}, (), "passages are looked up for every request"),
+        (
+            {"setup": asdict(Setup(shots=3, picks="nearest"))},
+            (),
+            "the nearest examples are looked up for every request",
+        ),
+        ({"setup": asdict(Setup(votes=0.5))}, (), "the nearest examples are looked up for every request"),
+        ({"setup": asdict(Setup(shots=3))}, (), "answers are held to a form while they are written"),
+        ({}, ("0/heads.json",), "the fields of an object are decided and copied one by one"),
+        ({}, ("0/fit.json", "1/fit.json"), "two approaches answer, the second what the first is not sure of"),
+        ({}, ("0/fit.json",), "linear head runs only within this product"),
+    ],
+)
+def test_a_card_says_why_nothing_answers_alone_and_what_to_do_instead(
+    chosen: dict[str, Any], files: tuple[str, ...], why: str, tmp_path: Path
+) -> None:
+    for name in files or ("0/pipeline.json",):
+        (tmp_path / "parts" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "parts" / name).write_text("{}", encoding="utf-8")
+    verdict = Bakeoff(
+        evaluations=(evaluation_of("linear head", scores_of(279, 300), chosen=chosen),), benchmark=benchmark_of()
+    ).told()
+    text = card(verdict, "linear head", tmp_path)
+    assert f"Without finetune-advisor nothing here answers, since {why}" in text
+    assert "export another approach (`--candidate`), or have `advisor predict` answer on a machine that has it." in text
+    assert "python predict.py" not in text
 
 
 @pytest.mark.filterwarnings("ignore:.*repetition_penalty.*")

@@ -29,6 +29,8 @@ from strategies.retrieval.neighbours import Neighbours
 
 BATCH = 64
 """Queries that are embedded together."""
+EXAMPLES, NEAREST = "examples.json", "nearest.npy"
+"""The examples, and the vectors of their inputs in the same order; fits of earlier versions have none of these."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,12 @@ class Copying:
                 yield query.key, Prediction(text=case.output, evidence=(found,), usage=(usage,))
 
     def save(self, folder: Path) -> None:
+        import numpy as np
+
         folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / NEAREST, self.neighbours.vectors(), allow_pickle=False)
         rows = [asdict(case) for case in self.neighbours.cases]
-        (folder / "examples.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+        (folder / EXAMPLES).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
 
     def describe(self) -> Mapping[str, Any]:
         examples = sum(not is_label(case) for case in self.neighbours.cases)
@@ -80,8 +85,12 @@ class CopyNearest:
         return Copying(Neighbours(cases, bench.embedder), bench.embedder)
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
-        rows = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
-        return Copying(Neighbours(tuple(case_from(row) for row in rows), bench.embedder), bench.embedder)
+        import numpy as np
+
+        rows = json.loads((folder / EXAMPLES).read_text(encoding="utf-8"))
+        cases = tuple(case_from(row) for row in rows)
+        stored = np.load(folder / NEAREST, allow_pickle=False) if (folder / NEAREST).is_file() else None
+        return Copying(Neighbours(cases, bench.embedder, stored), bench.embedder)
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:
         return None

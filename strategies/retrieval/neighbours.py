@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -24,12 +24,18 @@ class Neighbours:
 
     cases: tuple[Case, ...]
     embedder: Embedder
+    stored: Any = field(default=None, repr=False, compare=False)
+    """Vectors of the inputs, where they were saved; None: they are embedded."""
+
+    def vectors(self) -> Any:
+        """float32 array of shape (cases, dimension)."""
+        return self.embedder.embed([case.input for case in self.cases]) if self.stored is None else self.stored
 
     @cached_property
     def _index(self) -> Any:
         from strategies.retrieval.vectors import vector_index
 
-        return vector_index(self.embedder.embed([case.input for case in self.cases]))
+        return vector_index(self.vectors())
 
     @cached_property
     def _asked(self) -> dict[str, Any]:
