@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -71,16 +71,16 @@ def tried(
     )
 
 
+FORMS = (Form(), Form(layout="inline"), Form(show_labels=True), Form(marked=True))
+EITHER: tuple[Literal["random", "balanced"], ...] = ("random", "balanced")
 PROMPTS = [
     tried(
-        "prompting", dataclasses.asdict(Setup(form=form, shots=shots, picks=picks)), right / 20, 20 + 40 * (right > 16)
+        "prompting",
+        dataclasses.asdict(Setup(form=form, shots=shots, picks=picks)),
+        right / 20,
+        20 + 40 * (right > 16),
     )
-    for right, (shots, picks, form) in enumerate(
-        product(
-            (3, 8), ("random", "balanced"), (Form(), Form(layout="inline"), Form(show_labels=True), Form(marked=True))
-        ),
-        start=4,
-    )
+    for right, (shots, picks, form) in enumerate(product((3, 8), EITHER, FORMS), start=4)
 ]
 """More than the report shows of one search."""
 TRAININGS = [

@@ -609,6 +609,35 @@ def test_check_takes_the_same_tasks_as_run(capsys: pytest.CaptureFixture[str]) -
     assert one_line(checked["task"]) == "support-intents"
 
 
+def test_check_says_what_to_run_next_beside_its_answer_and_never_in_it(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = call(capsys, "check", "support-intents")
+    assert done.err == "\nNext: advisor run support-intents\n"
+    assert "advisor run" not in done.out
+    assert call(capsys, "check", "support-intents", "--json").err == ""
+    (desk / "my tasks").mkdir()
+    for name in ("task.yaml", "rows.jsonl"):
+        shutil.copy(desk / name, desk / "my tasks")
+    seeded = call(capsys, "check", "my tasks/task.yaml", "--seed", "3", "--allow-code")
+    assert seeded.err == "\nNext: advisor run 'my tasks/task.yaml' --seed 3 --allow-code\n"
+    assert "Next" not in call(capsys, "check", "task.yaml", "--fix", "sheets").err
+
+
+def test_a_stored_run_says_how_to_put_it_to_work_as_long_as_nothing_is_changed(
+    finished: Finished, desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(capsys, "run", "task.yaml", "--out", "mine", "--target", "0.02", *NO_MODEL).code == 0
+    line = r"To put [a-z ]+ to work: advisor export mine ANOTHER-FOLDER"
+    assert re.search(line, " ".join(call(capsys, "report", "mine").err.split()))
+    assert "advisor export" not in call(capsys, "report", "mine", "--volume", "90").err
+    assert "advisor export" not in call(capsys, "report", str(finished.folder), "--out", "copy").err, (
+        "it recommends none"
+    )
+    shutil.copytree("mine", "rows", ignore=shutil.ignore_patterns("fits"))
+    assert "advisor export" not in call(capsys, "report", "rows").err
+
+
 # ---------------------------------------------------------------- which tasks and runs there are
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,10 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     _print(assembly, Console(highlight=False))
     for sentence in sentences:
         click.echo(f"\n{sentence}")
+    if fix is None:  # The copy that --fix makes has sheets to fill in first.
+        click.echo(err=True)
+        options = [*(["--seed", str(seed)] if seed else []), *(["--allow-code"] if allow_code else [])]
+        say(f"Next: {shlex.join(['advisor', 'run', task, *options])}")
 
 
 def _alike(assembly: Assembly, found: Found) -> list[str]:

@@ -50,6 +50,15 @@ def write_reports(verdict: Verdict, folder: Path, formats: Sequence[str] = ()) -
     return written
 
 
+def say_what_comes_next(verdict: Verdict, folder: Path) -> None:
+    """How what the run recommends is put to work, where it recommends something that can be."""
+    from advisor.cli.shown import say
+
+    name = verdict.recommendation.choice or verdict.recommendation.safe
+    if any(each.candidate == name and each.family != "recorded" for each in verdict.evaluations):
+        say(f"To put {name} to work: advisor export {folder} ANOTHER-FOLDER")
+
+
 def tell(verdict: Verdict, as_json: bool) -> int:
     """Shows the verdict: one JSON document or the terminal's panel and table on stdout. Returns the exit code."""
     if as_json:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.outcome import CASES, WHICH_CASES, check_formats, say_that_they_are_seen, tell, write_reports
+from advisor.cli.outcome import (
+    CASES,
+    WHICH_CASES,
+    check_formats,
+    say_that_they_are_seen,
+    say_what_comes_next,
+    tell,
+    write_reports,
+)
 from advisor.cli.shown import broken, say, shown
 
 if TYPE_CHECKING:
@@ -96,6 +104,8 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **
     paths = write_reports(verdict, out, formats)
     click.echo(err=True)
     say(f"The {'page' if paths[0].suffix == '.html' else 'report'}: {paths[0]}")
+    if changes == Changes() and (Path(run) / "fits").is_dir():
+        say_what_comes_next(verdict, Path(run))
     if mlflow:
         from advisor.tracking import track
 

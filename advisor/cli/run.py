@@ -12,7 +12,7 @@ import click
 
 from advisor.cli import INTERRUPTED
 from advisor.cli.given import SEED
-from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, tell, write_reports
+from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell, write_reports
 from advisor.cli.shown import document, goal_of, say
 from benchmarks.contract import BadInput
 
@@ -191,9 +191,7 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     paths = write_reports(verdict, folder)
     click.echo(err=True)
     say(f"The page: {paths[0]}")
-    name = verdict.recommendation.choice or verdict.recommendation.safe
-    if any(each.candidate == name and each.family != "recorded" for each in verdict.evaluations):
-        say(f"To put {name} to work: advisor export {folder} ANOTHER-FOLDER")
+    say_what_comes_next(verdict, folder)
     ctx.exit(code)
 
 
