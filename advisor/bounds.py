@@ -16,13 +16,12 @@ from benchmarks.looks import SHARE, level_of
 from benchmarks.resampling import figure_above, figure_below
 from benchmarks.sample_size import more_cases, more_until_decided, showable
 from benchmarks.statistics import (
-    ANYTIME,
-    FIXED,
     Decided,
     clopper_pearson_lower,
     paired_difference,
     statuses,
     statuses_of_figures,
+    which_tests,
 )
 
 POWER = 0.8
@@ -40,7 +39,7 @@ def sharing(family: Sequence[Evaluation], benchmark: Benchmark, cheapest_first: 
     the scores of the same single cases and there are none, as with a metric over rows, and where each candidate was asked
     until it was decided.
     """
-    plain = Family(alpha=level_of(benchmark.look.number), sequential=benchmark.sequential)
+    plain = Family(alpha=level_of(benchmark.look.number), stops_with=benchmark.stops_with)
     if benchmark.exploratory:
         return replace(plain, any_target=True)
     if benchmark.target is None:
@@ -86,7 +85,7 @@ def family_statuses(family: Sequence[Evaluation], target: float, shared: Family)
 def for_every_target(family: Sequence[Evaluation], benchmark: Benchmark) -> dict[str, tuple[float, float]]:
     """Lower and upper bound of each candidate that hold together, whatever the target is."""
     each = level_of(benchmark.look.number) / max(1, len(family))
-    tests = ANYTIME if benchmark.sequential else FIXED
+    tests = which_tests(benchmark.stops_with)
     found = {}
     for evaluation in family:
         if evaluation.over_rows:
@@ -105,20 +104,20 @@ def too_slow(latency: Latency, limit: float) -> bool:
     return longer > 0 and clopper_pearson_lower(longer, len(latency.seconds), SLOW) > SLOW
 
 
-def paired(named: str | None, family: Sequence[Evaluation], *, anytime: bool = False) -> tuple[Difference, ...]:
-    """The named candidate against each other one, case by case; empty where it is not in the family. With `anytime` on the
-    cases that both were asked before they were decided."""
+def paired(named: str | None, family: Sequence[Evaluation], *, stops_with: int | None = None) -> tuple[Difference, ...]:
+    """The named candidate against each other one, case by case; empty where it is not in the family. With `stops_with`
+    (`Benchmark.stops_with`) on the cases that both were asked before they were decided."""
     first = next((evaluation for evaluation in family if evaluation.candidate == named), None)
     if first is None:
         return ()
     others = [evaluation for evaluation in family if evaluation.candidate != named]
-    return tuple(_difference(first, other, anytime) for other in others)
+    return tuple(_difference(first, other, stops_with) for other in others)
 
 
-def _difference(first: Evaluation, second: Evaluation, anytime: bool) -> Difference:
-    cases = min(len(first.scores), len(second.scores)) if anytime else None
+def _difference(first: Evaluation, second: Evaluation, stops_with: int | None) -> Difference:
+    cases = min(len(first.scores), len(second.scores)) if stops_with is not None else None
     found = paired_difference(
-        first.scores[:cases], second.scores[:cases], first.groups[:cases] or None, seed=0, anytime=anytime
+        first.scores[:cases], second.scores[:cases], first.groups[:cases] or None, stops_with=stops_with
     )
     return Difference(
         first=first.candidate,
@@ -188,7 +187,7 @@ class _Gate:
 
     def _alone(self, name: str) -> State:
         evaluation = self.evaluations[name]
-        alone = Family(alpha=self._full, sequential=self.shared.sequential)
+        alone = Family(alpha=self._full, stops_with=self.shared.stops_with)
         if evaluation.over_rows:
             return statuses_of_figures({name: evaluation.resampled}, self.target, alone)[name][0]
         return statuses({name: evaluation.scores}, evaluation.groups or None, self.target, alone)[name][0]

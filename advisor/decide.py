@@ -80,7 +80,7 @@ def recommend(
         differences=paired(
             told,
             [by_name[name] for name in ranking.order if has_scores(statuses[name])],
-            anytime=benchmark.sequential,
+            stops_with=benchmark.stops_with,
         ),
         reasons=reasons(decided),
         would_change=would_change(decided),
@@ -136,7 +136,7 @@ def _sharing_with(waiting: int, tested: int, shared: Family) -> Family:
     Where one of them may be the first by cost, what is measured has what the walk leaves for the others.
     """
     share = tested / (tested + waiting) * (REST if shared.procedure == "cheapest first" else 1)
-    return Family(alpha=shared.alpha * share, any_target=True, sequential=shared.sequential)
+    return Family(alpha=shared.alpha * share, any_target=True, stops_with=shared.stops_with)
 
 
 def _beside_unknown(status: Status) -> Status:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from advisor.bounds import SLOW
 from advisor.wording import ceil_percent, counted, percent, plain_percent, start
 from benchmarks.contract import Benchmark, Evaluation
-from benchmarks.statistics import ANYTIME, FIXED
+from benchmarks.statistics import which_tests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def parts(evaluation: Evaluation, benchmark: Benchmark) -> list[Part]:
             value = case.slices.get(name, "") or "not given"
             found.setdefault(f"{name.replace('_', ' ')} is {value}", []).append(place)
     groups = evaluation.groups or ("",) * len(evaluation.scores)
-    tests = ANYTIME if benchmark.sequential else FIXED
+    tests = which_tests(benchmark.stops_with)
     return [
         Part(
             where=where,

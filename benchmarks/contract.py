@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -149,6 +150,13 @@ class Benchmark:
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""
     notes: tuple[str, ...] = ()
     """What was inferred or found in the data, one printed sentence each."""
+
+    @property
+    def stops_with(self) -> int | None:
+        """Where asking may end before the last case: how many cases the largest group has, which limits the bets on each
+        from the first on. None: all cases are asked."""
+        groups = Counter(case.group for case in self.heldout if case.group)
+        return max(groups.values(), default=1) if self.sequential else None
 
     @property
     def judges(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.contract import Candidate, Evaluation
 from benchmarks.resampling import figure_above
-from benchmarks.statistics import ANYTIME, FIXED
+from benchmarks.statistics import which_tests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,8 @@ class Economy:
     target: float
     level: float
     """One-sided, of the claim about one candidate."""
-    sequential: bool = False
+    stops_with: int | None = None
+    """Cases of the largest group where asking may end before the last case (`Benchmark.stops_with`)."""
 
     def spares(self, candidate: Candidate, measured: Iterable[Evaluation]) -> str:
         """Why the candidate is not fitted; empty where it is."""
@@ -34,5 +35,4 @@ class Economy:
             return False
         if evaluation.over_rows:
             return figure_above(evaluation.resampled, self.level) >= self.target
-        tests = ANYTIME if self.sequential else FIXED
-        return tests.meets(evaluation.scores, evaluation.groups, self.target) <= self.level
+        return which_tests(self.stops_with).meets(evaluation.scores, evaluation.groups, self.target) <= self.level

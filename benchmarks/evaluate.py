@@ -27,7 +27,7 @@ from benchmarks.misfits import misfit
 from benchmarks.outcomes import text_of
 from benchmarks.planted import followed
 from benchmarks.rebuilds import rebuilds
-from benchmarks.statistics import ANYTIME, resampled_metric, shown_interval
+from benchmarks.statistics import anytime, resampled_metric, shown_interval
 from benchmarks.store import Store
 from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Task, Usage
 from strategies.search import add
@@ -156,8 +156,9 @@ def _interval(benchmark: Benchmark, answered: Sequence[Answered]) -> tuple[tuple
     if benchmark.metric.over_rows:
         drawn = resampled_metric(benchmark.metric, answered)
         return drawn.figures, drawn.lower(0.025), drawn.upper(0.025)
-    if benchmark.sequential:
-        return (), ANYTIME.lower(scores, groups, 0.025), ANYTIME.upper(scores, groups, 0.025)
+    if (largest := benchmark.stops_with) is not None:
+        bounds = anytime(largest)
+        return (), bounds.lower(scores, groups, 0.025), bounds.upper(scores, groups, 0.025)
     return (), *shown_interval(scores, groups)
 
 

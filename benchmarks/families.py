@@ -37,8 +37,13 @@ class Family:
     alpha: float = 0.05
     any_target: bool = False
     """The target was named after the figures were known: the bounds hold for all targets at once, whatever the procedure."""
-    sequential: bool = False
-    """Each candidate was asked until it was decided: tests and bounds are those that bear it (`benchmarks.sequential`)."""
+    stops_with: int | None = None
+    """Where each candidate was asked until it was decided: cases of the largest group of the whole held-out set. Tests and
+    bounds are those that bear it then (`benchmarks.sequential`). None: the number of cases was fixed."""
+
+    @property
+    def sequential(self) -> bool:
+        return self.stops_with is not None
 
 
 def single_step(p_values: ArrayLike, alpha: float = 0.05) -> Rejection:

@@ -52,12 +52,13 @@ def rules_of(benchmark: Benchmark, level: float, economical: bool) -> Rules:
     """Those that a target brings with it: `level` is that of one claim about one candidate."""
     if benchmark.target is None:
         return Rules()
-    stop = StopRule(target=benchmark.target, level=level) if benchmark.sequential else None
+    largest = benchmark.stops_with
+    stop = None if largest is None else StopRule(target=benchmark.target, level=level, largest=largest)
     walked = (
         benchmark.procedure == "cheapest first" and not benchmark.sequential
     )  # Of which the others have what is left.
     claim = level * (REST if walked else 1)
-    economy = Economy(target=benchmark.target, level=claim, sequential=benchmark.sequential) if economical else None
+    economy = Economy(target=benchmark.target, level=claim, stops_with=largest) if economical else None
     return Rules(enough=stop, economy=economy)
 
 

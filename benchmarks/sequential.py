@@ -40,53 +40,60 @@ class StopRule:
     target: float
     level: float
     """Of each of the two claims about one candidate, one-sided."""
+    largest: int
+    """Cases of the largest group of the whole held-out set."""
 
     def __call__(self, scores: Sequence[float], groups: Sequence[Any]) -> bool:
         """`scores` in the order of asking, `groups` beside them."""
         tests = (test_meets, test_misses)
-        return bool(scores) and min(test(scores, groups, self.target) for test in tests) <= self.level
+        found = (test(scores, groups, self.target, largest=self.largest) for test in tests)
+        return bool(scores) and min(found) <= self.level
 
 
-def test_meets(scores: ArrayLike, groups: Sequence[Any] | None, target: float) -> float:
-    """p-value of the hypothesis that the mean over cases is at most `target`, wherever one stops."""
+def test_meets(scores: ArrayLike, groups: Sequence[Any] | None, target: float, *, largest: int) -> float:
+    """p-value of the hypothesis that the mean over cases is at most `target`, wherever one stops.
+
+    `largest`, here and below: how many cases the largest group has, whether it is among these or still to be asked.
+    """
     given = as_scores(scores)
-    return _p_at_most(*totals(given, group_codes(groups, len(given))), target)
+    return _p_at_most(*totals(given, group_codes(groups, len(given))), target, largest)
 
 
-def test_misses(scores: ArrayLike, groups: Sequence[Any] | None, target: float) -> float:
+def test_misses(scores: ArrayLike, groups: Sequence[Any] | None, target: float, *, largest: int) -> float:
     """p-value of the hypothesis that the mean over cases is at least `target`, wherever one stops."""
-    return test_meets(1.0 - as_scores(scores), groups, 1.0 - target)
+    return test_meets(1.0 - as_scores(scores), groups, 1.0 - target, largest=largest)
 
 
 for _function in (test_meets, test_misses):
     _function.__test__ = False  # type: ignore[attr-defined]  # a test of hypotheses, which pytest must not collect
 
 
-def lower_bound(scores: ArrayLike, groups: Sequence[Any] | None, level: float) -> float:
+def lower_bound(scores: ArrayLike, groups: Sequence[Any] | None, level: float, *, largest: int) -> float:
     """One-sided lower bound on the mean over cases, wherever one stops: what lies below it is rejected at `level`."""
     given = as_scores(scores)
     sums, sizes = totals(given, group_codes(groups, len(given)))
     low, high = 0.0, float(given.mean())
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _p_at_most(sums, sizes, middle) <= level else (low, middle)
+        low, high = (middle, high) if _p_at_most(sums, sizes, middle, largest) <= level else (low, middle)
     return low
 
 
-def upper_bound(scores: ArrayLike, groups: Sequence[Any] | None, level: float) -> float:
+def upper_bound(scores: ArrayLike, groups: Sequence[Any] | None, level: float, *, largest: int) -> float:
     """One-sided upper bound on the mean over cases, made like `lower_bound`."""
-    return 1.0 - lower_bound(1.0 - as_scores(scores), groups, level)
+    return 1.0 - lower_bound(1.0 - as_scores(scores), groups, level, largest=largest)
 
 
-def _p_at_most(sums: Floats, sizes: Floats, target: float) -> float:
+def _p_at_most(sums: Floats, sizes: Floats, target: float, largest: int) -> float:
     """One over the largest wealth that a mixture of bets on means above `target` ever had (Ville's inequality).
 
-    A group of cases bets once. What may be lost is limited by the largest group so far, so that the bets depend on nothing
-    that is not known before the group is asked.
+    A group of cases bets once. What may be lost is limited by the largest group of all, asked or not: with that of those
+    asked so far a small group would weigh more as long as no large one has come, and where large ones are harder that
+    proves too much.
     """
     if target <= 0 or target >= sums.sum() / sizes.sum():
         return 0.0 if target <= 0 else 1.0
-    gains = (sums - target * sizes) / (target * np.maximum.accumulate(sizes))
+    gains = (sums - target * sizes) / (target * max(float(largest), sizes.max()))
     wealth = np.log1p(SHARES[:, None] * gains).cumsum(axis=1)
     top = wealth.max(axis=0)
     mixed = top + np.log(np.exp(wealth - top).mean(axis=0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,10 @@ from benchmarks.resampling import Resampled, bootstrap_figures, figure_above, fi
 from benchmarks.sample_size import cases_needed, more_cases, right_needed, share_above, showable, smallest_difference
 
 __all__ = [
-    "ANYTIME",
     "FIXED",
     "PairedDifference",
     "Resampled",
+    "anytime",
     "bootstrap_figures",
     "cases_needed",
     "clopper_pearson_lower",
@@ -49,6 +50,7 @@ __all__ = [
     "test_meets",
     "test_misses",
     "upper_bound",
+    "which_tests",
     "wilson",
 ]
 
@@ -154,13 +156,21 @@ class Tests:
 Tests.__test__ = False  # type: ignore[attr-defined]
 FIXED = Tests(meets=test_meets, misses=test_misses, lower=lower_bound, upper=upper_bound)
 """For a number of cases that was fixed beforehand."""
-ANYTIME = Tests(
-    meets=sequential.test_meets,
-    misses=sequential.test_misses,
-    lower=sequential.lower_bound,
-    upper=sequential.upper_bound,
-)
-"""For cases asked one after another, wherever one stops."""
+
+
+def anytime(largest: int) -> Tests:
+    """For cases asked one after another, wherever one stops. `largest`: cases of the largest group, asked or not."""
+    return Tests(
+        meets=partial(sequential.test_meets, largest=largest),
+        misses=partial(sequential.test_misses, largest=largest),
+        lower=partial(sequential.lower_bound, largest=largest),
+        upper=partial(sequential.upper_bound, largest=largest),
+    )
+
+
+def which_tests(largest: int | None) -> Tests:
+    """For cases of which the largest group has so many where asking may stop (`Benchmark.stops_with`); None: it does not."""
+    return FIXED if largest is None else anytime(largest)
 
 
 # ---------------------------------------------------------------- several candidates
@@ -190,7 +200,7 @@ def statuses(
     if not names:
         return {}
     scores = [as_scores(scores_by_candidate[name]) for name in names]
-    tests = ANYTIME if family.sequential else FIXED
+    tests = which_tests(family.stops_with)
     grouped = [(given, None if groups is None else groups[: len(given)]) for given in scores]
     if family.procedure == "max-t" and not family.any_target:
         rows, codes = np.array(scores), group_codes(groups, len(scores[0]))
@@ -285,14 +295,14 @@ def mcnemar_exact(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def paired_difference(
-    a: ArrayLike, b: ArrayLike, groups: Sequence[Any] | None, seed: int = 0, *, anytime: bool = False
+    a: ArrayLike, b: ArrayLike, groups: Sequence[Any] | None, seed: int = 0, *, stops_with: int | None = None
 ) -> PairedDifference:
     """Difference of two candidates on the same cases, in the units of the score.
 
     Right-or-wrong scores of cases that stand alone: exact McNemar, and the adjusted interval of Bonett and Price
     (2012). Others: the signs of whole groups flipped at random, and a bootstrap over groups, corrected as in
-    `bootstrap_figures`. With `anytime` bets on the differences, which hold wherever one stopped. Errors: ValueError where
-    the two are not of one length.
+    `bootstrap_figures`. With `stops_with` (`which_tests`) bets on the differences, which hold wherever one stopped.
+    Errors: ValueError where the two are not of one length.
     """
     first, second = as_scores(a), as_scores(b)
     if len(first) != len(second):
@@ -302,9 +312,10 @@ def paired_difference(
     wins, losses = int(np.sum(differences > 0)), int(np.sum(differences < 0))
     sums, sizes = totals(differences, codes)
     halves = (differences + 1) / 2  # Differences lie in [-1, 1]; half of them, shifted, is a figure in [0, 1].
-    if anytime:
-        lower, upper = (2 * bound(halves, groups, 0.025) - 1 for bound in (ANYTIME.lower, ANYTIME.upper))
-        p_value = min(1.0, 2 * min(test(halves, groups, 0.5) for test in (ANYTIME.meets, ANYTIME.misses)))
+    if stops_with is not None:
+        tests = anytime(stops_with)
+        lower, upper = (2 * bound(halves, groups, 0.025) - 1 for bound in (tests.lower, tests.upper))
+        p_value = min(1.0, 2 * min(test(halves, groups, 0.5) for test in (tests.meets, tests.misses)))
     elif _right_or_wrong(first, sizes) and _right_or_wrong(second, sizes):
         lower, upper = _bonett_price(wins, losses, len(first))
         p_value = mcnemar_exact(first, second)

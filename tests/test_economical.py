@@ -45,7 +45,7 @@ def test_asked_until_decided_it_takes_evidence_that_bears_stopping() -> None:
     fixed = evaluation_of("linear head", scores_of(88, 100))
     gate = dataclasses.replace(GATE, level=0.04)
     assert gate.spares(WITH_MODEL, [fixed])
-    assert not dataclasses.replace(gate, sequential=True).spares(WITH_MODEL, [fixed])
+    assert not dataclasses.replace(gate, stops_with=1).spares(WITH_MODEL, [fixed])
 
 
 def test_it_proves_at_the_level_that_the_verdict_leaves_for_those_the_walk_does_not_come_to() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import sequential
+from benchmarks.pending import rules_of
 from benchmarks.plan import LOOK, shards
 from benchmarks.sample_size import more_until_decided
 from benchmarks.sequential import StopRule, in_asking_order
@@ -31,7 +32,7 @@ def asked_until_decided(scores: np.ndarray, rule: StopRule, groups: list[str] | 
     for cases in range(5, len(scores) + 1, 5):
         part = groups[:cases] if groups else [""] * cases
         if rule(scores[:cases].tolist(), part):
-            return cases, sequential.test_meets(scores[:cases], part, rule.target) <= rule.level
+            return cases, sequential.test_meets(scores[:cases], part, rule.target, largest=rule.largest) <= rule.level
     return len(scores), False
 
 
@@ -66,7 +67,7 @@ def test_cases_of_one_group_are_asked_together_and_no_unit_parts_them() -> None:
 
 def test_at_the_target_looking_after_every_few_cases_finds_no_more_than_the_level() -> None:
     rng = np.random.default_rng(7)
-    rule = StopRule(target=TARGET, level=LEVEL)
+    rule = StopRule(target=TARGET, level=LEVEL, largest=1)
     draws = 400
     met = [asked_until_decided((rng.random(400) < TARGET).astype(float), rule) for _ in range(draws)]
     assert sum(says for _, says in met) / draws <= LEVEL
@@ -77,19 +78,37 @@ def test_at_the_target_looking_after_every_few_cases_finds_no_more_than_the_leve
 def test_cases_of_one_group_count_as_one_bet() -> None:
     """Four copies of each case would be decided far too often if they counted as four."""
     rng = np.random.default_rng(8)
-    rule = StopRule(target=TARGET, level=LEVEL)
+    rule = StopRule(target=TARGET, level=LEVEL, largest=4)
     groups = [str(place // 4) for place in range(400)]
     draws, wrong, careless = 200, 0, 0
     for _ in range(draws):
         scores = np.repeat((rng.random(100) < TARGET).astype(float), 4)
         wrong += asked_until_decided(scores, rule, groups)[1]
-        careless += asked_until_decided(scores, rule)[1]
+        careless += asked_until_decided(scores, dataclasses.replace(rule, largest=1))[1]
     assert wrong / draws <= LEVEL < careless / draws
+
+
+def test_large_groups_that_are_still_to_come_count_from_the_first_case_on() -> None:
+    """300 single cases, 95 % right, and three documents of 100, half right: the truth is 72.5 %. In three orders of ten the
+    first unit of work holds single cases only."""
+    target, level, draws, wrong = 0.75, 0.0375, 150, 0
+    single, rest = tiny.messages(600)[:300], tiny.messages(600)[300:]
+    cases = [*single, *(dataclasses.replace(case, group=f"document {place // 100}") for place, case in enumerate(rest))]
+    for draw in range(draws):
+        benchmark = dataclasses.replace(tiny.benchmark(), heldout=in_asking_order(cases, draw), sequential=True)
+        benchmark = dataclasses.replace(benchmark, target=target)
+        rule = rules_of(benchmark, level, economical=False).enough
+        assert rule is not None
+        rng, groups = np.random.default_rng(draw), [case.group or case.id for case in benchmark.heldout]
+        scores = [float(rng.random() < (0.5 if case.group else 0.95)) for case in benchmark.heldout]
+        decided = (last for _, last in shards(benchmark) if rule(scores[:last], groups[:last]))
+        wrong += np.mean(scores[: next(decided, 0)] or [0.0]) > target
+    assert wrong / draws <= level
 
 
 def test_far_from_the_target_a_few_cases_are_enough_and_graded_scores_need_fewer() -> None:
     rng = np.random.default_rng(9)
-    rule = StopRule(target=TARGET, level=LEVEL)
+    rule = StopRule(target=TARGET, level=LEVEL, largest=1)
     stops = [asked_until_decided((rng.random(800) < 0.9).astype(float), rule) for _ in range(100)]
     assert all(says for _, says in stops)
     assert np.median([cases for cases, _ in stops]) <= 100, "a fixed number of cases needs 82 for a power of 80 %"
@@ -102,24 +121,24 @@ def test_far_from_the_target_a_few_cases_are_enough_and_graded_scores_need_fewer
 def test_bounds_are_where_the_tests_turn(right: int) -> None:
     scores = np.r_[np.ones(right), np.zeros(60 - right)]
     np.random.default_rng(right).shuffle(scores)
-    lower = sequential.lower_bound(scores, None, LEVEL)
-    upper = sequential.upper_bound(scores, None, LEVEL)
+    lower = sequential.lower_bound(scores, None, LEVEL, largest=1)
+    upper = sequential.upper_bound(scores, None, LEVEL, largest=1)
     assert 0 <= lower <= scores.mean() <= upper <= 1
     if lower > 0:
         assert (
-            sequential.test_meets(scores, None, lower - 1e-6)
+            sequential.test_meets(scores, None, lower - 1e-6, largest=1)
             <= LEVEL
-            < sequential.test_meets(scores, None, lower + 1e-6)
+            < sequential.test_meets(scores, None, lower + 1e-6, largest=1)
         )
     if upper < 1:
-        assert sequential.test_misses(scores, None, upper + 1e-6) <= LEVEL
-        assert sequential.test_misses(scores, None, upper - 1e-6) > LEVEL
+        assert sequential.test_misses(scores, None, upper + 1e-6, largest=1) <= LEVEL
+        assert sequential.test_misses(scores, None, upper - 1e-6, largest=1) > LEVEL
 
 
 def test_how_many_more_it_takes_is_about_what_it_takes() -> None:
     rng = np.random.default_rng(12)
     taken = [
-        asked_until_decided((rng.random(3000) < 0.84).astype(float), StopRule(target=TARGET, level=LEVEL))[0]
+        asked_until_decided((rng.random(3000) < 0.84).astype(float), StopRule(target=TARGET, level=LEVEL, largest=1))[0]
         for _ in range(60)
     ]
     scores = np.r_[np.ones(252), np.zeros(48)]
@@ -134,11 +153,11 @@ def test_how_many_more_it_takes_is_about_what_it_takes() -> None:
 def test_paired_differences_bear_stopping_too() -> None:
     rng = np.random.default_rng(10)
     one, other = ((rng.random(400) < 0.7).astype(float) for _ in range(2))
-    same = paired_difference(one, other, None, anytime=True)
+    same = paired_difference(one, other, None, stops_with=1)
     assert same.lower < 0 < same.upper
     assert same.p_value > 0.05
     better = np.maximum(one, (rng.random(400) < 0.5).astype(float))
-    found = paired_difference(better, one, None, anytime=True)
+    found = paired_difference(better, one, None, stops_with=1)
     assert 0 < found.lower <= found.mean <= found.upper
     assert found.p_value < 0.01
     plain = paired_difference(better, one, None)

@@ -57,7 +57,8 @@ def evidence(right: Bools, target: float) -> Floats:
 def of_a_set(pool: Pool, target: float, seed: int) -> Mapping[str, int]:
     """Answers asked and answers there are, over random orders of all cases of the pool, in the units of a run."""
     rng = np.random.default_rng(seed)
-    rule = StopRule(target=target, level=level_of(1) / len(pool.candidates))
+    largest = max(len(group) for group in pool.groups)
+    rule = StopRule(target=target, level=level_of(1) / len(pool.candidates), largest=largest)
     asked = 0
     for _ in range(ORDERS):
         order = rng.permutation(len(pool.groups))
