@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 EFFORTS: Mapping[str, int] = {"quick": 25_000, "standard": 150_000, "thorough": 1_000_000}
 """Tuning budget of each approach in model tokens."""
+RANKING = {"prices", "upkeep", "volume", "horizon_months", "constraints", "slices"}
+"""Keys of a spec on which it depends who is tested first, and who not at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,16 +109,18 @@ class Prepared:
 
     @property
     def experiment(self) -> str:
-        """Names what is run: task, cases, approaches, models and options. The same again is no other look."""
+        """Names what is run: task, cases, approaches, models, options and what ranks. The same again is no other look."""
         from benchmarks.work import task_hash
         from strategies.approaches.recorded import Recorded
 
         benchmark = self.assembly.benchmark
+        ranking = self.assembly.spec.model_dump(mode="json", include=RANKING, exclude_defaults=True)
         parts = [
             task_hash(benchmark),
             benchmark.fingerprint,
             benchmark.target if benchmark.margin is None else ["margin", benchmark.margin],
             *([] if benchmark.procedure == "cheapest first" else [benchmark.procedure]),
+            *([ranking] if ranking else []),
             [candidate.name for candidate in self.candidates],
             [spec.model_dump(mode="json") for spec in self.models.specs],
             [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
@@ -333,8 +337,9 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
         about = about_run(folder)
         benchmark = as_begun(benchmark, about["benchmark"])
         if prepared.looks is not None:
-            write_down(benchmark, prepared.looks, prepared.experiment)
-            remember_place(folder, prepared.looks, prepared.experiment)
+            experiment = about.get("experiment", prepared.experiment)  # What was begun, not what a resumed run is told.
+            write_down(benchmark, prepared.looks, experiment)
+            remember_place(folder, prepared.looks, experiment)
         return told(folder, about, benchmark, cases)
 
 
@@ -376,6 +381,7 @@ def _about_run(prepared: Prepared) -> dict[str, Any]:
         "parts": dict(prepared.assembly.parts.to_dict()),
         "candidates": [described(candidate) for candidate in prepared.candidates],
         "options": vars(prepared.options) | {},
+        "experiment": prepared.experiment,
         "origin": prepared.origin,
         "prediction": dict(prepared.prediction),
         "heldout_from": "a file of their own" if spec.heldout else "the examples, cut off before the run",

@@ -99,6 +99,32 @@ def test_a_second_run_with_more_cases_is_a_second_look(
     assert "At look 3 at some of these cases" in checked
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "volume: 500",
+        "horizon_months: 3",
+        "prices: {machine_hour: 0.4}",
+        "upkeep: {facts_months: 1}",
+        "constraints: {p95_latency_s: 5}",
+    ],
+)
+def test_who_is_tested_first_depends_on_money_and_limits_so_other_ones_are_another_look(
+    line: str,
+    tmp_path: Path,
+    model_folders: Folders,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = ("run", str(write_task(tmp_path, model_folders)), *QUICK, "--out")
+    first = call(capsys, *run, "first")
+    write_task(tmp_path, model_folders, line)
+    assert call(capsys, *run, "first", "--resume").code == first.code
+    assert len((tmp_path / FILE).read_text().splitlines()) == 1, "a run that goes on is told with what it began with"
+    assert "This is look 2 at these cases" in told(call(capsys, *run, "second").out)
+
+
 def told(text: str) -> str:
     """What was printed, without the frames and the ends of lines."""
     return " ".join(text.replace("│", " ").split())
