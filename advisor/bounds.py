@@ -243,6 +243,11 @@ class _Gate:
         evaluation = self.evaluations[name]
         cases = len(evaluation.scores)
         level, splits = self._tested(name)
+        if evaluation.over_rows and not _has_bound(evaluation.resampled, level / (len(self.decided) if splits else 1)):
+            return (
+                f"So late a look at these cases asks for more than {len(evaluation.resampled):,} resamples can show, whatever "
+                "the figure is: fresh held-out cases would decide."
+            )
         if not evaluation.over_rows and showable(cases, self.target, len(self.decided) if splits else 1, level) is None:
             enough = f" {start(about(more, 'more case'))} would probably decide." if more is not None else ""
             return f"With {counted(cases, 'held-out case')} not even a perfect score would meet it.{enough}"
@@ -250,6 +255,11 @@ class _Gate:
             figure = percent(evaluation.figure)
             return f"The figure of {figure} is too close to the target for any realistic number of cases."
         return f"{start(about(more, 'more held-out case'))} would probably decide (4 times in 5, if the figure holds)."
+
+
+def _has_bound(figures: Sequence[float], level: float) -> bool:
+    """Whether so many bootstrap figures can show anything at the level."""
+    return level * (len(figures) + 1) >= 1
 
 
 def _more_by_spread(evaluation: Evaluation, target: float, level: float) -> int | None:

@@ -19,6 +19,7 @@ from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks, Ret
 from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
 from benchmarks.coverage import coverage
 from benchmarks.curve import DRAWS, sizes
+from benchmarks.families import REST
 from benchmarks.forgetting import forgetting
 from benchmarks.grounding import Library, grounding
 from benchmarks.handover import handover
@@ -27,6 +28,7 @@ from benchmarks.misfits import misfit
 from benchmarks.outcomes import text_of
 from benchmarks.planted import followed
 from benchmarks.rebuilds import rebuilds
+from benchmarks.resampling import draws_for
 from benchmarks.statistics import anytime, resampled_metric, shown_interval
 from benchmarks.store import Store
 from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Task, Usage
@@ -34,6 +36,8 @@ from strategies.search import add
 
 FAULTS_ALLOWED = 0.01
 """Share of answers lost to infrastructure above which a candidate is invalid."""
+SHOWN = 0.025
+"""Level of each side of an interval that is shown."""
 RECALL_AT = (1, 3, 5)
 NAMES = {"edit": "edits", "repeat": "repeats", "format": "prompt forms", "seed": "seed"}
 
@@ -87,7 +91,7 @@ def evaluate(
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
     return Evaluation(
         **common,
-        **figures(benchmark, asked, ordered),
+        **figures(benchmark, asked, ordered, _level(benchmark, store) * REST),
         failures=failures,
         answering=summed([usage for row in ordered for usage in row.outcome.usage], len(ordered)),
         latency=latency_of(notes.get("latency"), ordered),
@@ -126,14 +130,15 @@ def _asked(benchmark: Benchmark, rows: Mapping[str, Row]) -> tuple[Case, ...]:
     return benchmark.heldout[:answered] if benchmark.sequential or answered == len(benchmark.heldout) else ()
 
 
-def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> dict[str, Any]:
-    """Primary figure with an interval for showing, the other metrics, and the figure by slice."""
+def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], level: float) -> dict[str, Any]:
+    """Primary figure with an interval for showing, the other metrics, and the figure by slice. `level`: the smallest at
+    which the figure is tested."""
     metric = benchmark.metric
     answered = answered_rows(cases, rows)
     scores = [row.score for row in rows]
     groups = [case.group or case.id for case in cases]
     figure = metric.summarise(answered)
-    resampled, lower, upper = _interval(benchmark, answered)
+    resampled, lower, upper = _interval(benchmark, answered, level)
     shown = {other.name: figure_of(other, cases, rows) for other in benchmark.shown_metrics}
     return {
         "keys": tuple(case.id for case in cases),
@@ -149,16 +154,18 @@ def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) ->
     }
 
 
-def _interval(benchmark: Benchmark, answered: Sequence[Answered]) -> tuple[tuple[float, ...], float, float]:
+def _interval(
+    benchmark: Benchmark, answered: Sequence[Answered], level: float = SHOWN
+) -> tuple[tuple[float, ...], float, float]:
     """Bootstrap figures of a metric over rows (else none), and the two-sided 95 % interval."""
     scores = [row.score for row in answered]
     groups = [row.case.group or row.case.id for row in answered]
     if benchmark.metric.over_rows:
-        drawn = resampled_metric(benchmark.metric, answered)
-        return drawn.figures, drawn.lower(0.025), drawn.upper(0.025)
+        drawn = resampled_metric(benchmark.metric, answered, draws_for(level))
+        return drawn.figures, drawn.lower(SHOWN), drawn.upper(SHOWN)
     if (largest := benchmark.stops_with) is not None:
         bounds = anytime(largest)
-        return (), bounds.lower(scores, groups, 0.025), bounds.upper(scores, groups, 0.025)
+        return (), bounds.lower(scores, groups, SHOWN), bounds.upper(scores, groups, SHOWN)
     return (), *shown_interval(scores, groups)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,10 @@ Summarise = Callable[[NDArray[np.intp]], float]
 
 BLOCKS = 200
 """At most so many parts are left out in turn for the acceleration."""
+BEYOND = 10
+"""Draws that shall lie beyond a bound: fewer make it rough, and without any there is no bound at all."""
+FEWEST, MOST = 2_000, 40_000
+"""Draws; the most take about a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +43,7 @@ def bootstrap_figures(
     summarise: Summarise,
     groups: Sequence[Any],
     *,
-    draws: int = 2000,
+    draws: int = FEWEST,
     seed: int = 0,
     carrying: int | None = None,
 ) -> Resampled:
@@ -61,7 +66,12 @@ def bootstrap_figures(
     return Resampled(figure=figure, figures=tuple(_with_unseen(corrected, max(1.0, resting), rng).tolist()))
 
 
-def resampled_metric(metric: Metric, rows: Sequence[Answered], draws: int = 2000, seed: int = 0) -> Resampled:
+def draws_for(level: float) -> int:
+    """So many that a bound at the one-sided level has enough of them beyond it, within limits."""
+    return min(MOST, max(FEWEST, math.ceil(BEYOND / level)))
+
+
+def resampled_metric(metric: Metric, rows: Sequence[Answered], draws: int = FEWEST, seed: int = 0) -> Resampled:
     """Bootstrap figures of a metric over rows, by the groups of their cases; through `by_index` where it has one."""
     by_index = getattr(metric, "by_index", None)
     carrying = getattr(metric, "carrying", None)

@@ -315,6 +315,14 @@ def test_a_metric_over_rows_is_bounded_by_its_bootstrap_figures() -> None:
     assert more > 0
 
 
+def test_a_look_too_late_for_so_many_resamples_is_said_instead_of_called_close() -> None:
+    far = evaluation_of("lora", scores_of(290, 300), over_rows=(0.97, np.linspace(0.95, 0.99, 2_000).tolist()))
+    metric = PlainMetric(name="macro_f1", over_rows=True)
+    found = decided(far, benchmark=dataclasses.replace(benchmark_of(metric=metric), look=Look(number=6)))
+    assert states(found) == {"lora": State.UNDECIDED}
+    assert "So late a look at these cases asks for more than 2,000 resamples can show" in found.statuses[0].reason
+
+
 def test_figures_over_rows_without_a_bootstrap_are_refused() -> None:
     bare = dataclasses.replace(evaluation_of("lora", scores_of(9, 10)), over_rows=True)
     with pytest.raises(ValueError, match="no bootstrap figures"):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.contract import Look
+from benchmarks.contract import Look, Row
+from benchmarks.evaluate import About, evaluate
 from benchmarks.looks import ALPHA, FILE, level_of, look_at, write_down
-from strategies.contract import Case
+from benchmarks.metrics import load
+from benchmarks.store import Finished, Store
+from strategies.contract import Case, Prediction
 from tests.conftest import Folders
 from tests.desk import call, write_task
 from tests.verdict_cases import benchmark_of
@@ -77,6 +81,22 @@ def test_a_folder_that_takes_no_file_is_said(tmp_path: Path, caplog: pytest.LogC
     (tmp_path / FILE).mkdir()
     assert look(tmp_path, cases(0, 3), "a") == Look()
     assert "could not be written down beside the task" in caplog.text
+
+
+def test_for_a_figure_over_rows_a_later_look_draws_more_often(tmp_path: Path) -> None:
+    about = About(name="c", approach="majority", family="reference", model="", simplicity=0)
+    drawn = []
+    for number in (1, 2, 4):
+        benchmark = replace(benchmark_of(cases=60), metric=load("macro_f1"), look=Look(number=number))
+        rows = tuple(
+            Row(candidate="c", purpose="heldout", key=case.id, outcome=Prediction(text="refund"), score=1.0)
+            for case in benchmark.heldout
+        )
+        with closing(Store(tmp_path / f"{number}.sqlite")) as store:
+            store.begin("u", "answer", "c")
+            store.finish(Finished(unit="u", kind="answer", candidate="c", rows=rows))
+            drawn.append(len(evaluate(benchmark, about, store, {}).resampled))
+    assert drawn == [2_000, 5_334, 40_000]
 
 
 # ---------------------------------------------------------------- as a person meets it

@@ -11,7 +11,9 @@ from scipy import stats
 
 from benchmarks import statistics as st
 from benchmarks.contract import Answered, State
+from benchmarks.families import Family
 from benchmarks.metrics import load
+from benchmarks.resampling import draws_for
 from strategies.contract import Case
 
 Floats = NDArray[np.float64]
@@ -175,6 +177,19 @@ def test_a_perfect_f1_on_few_cases_proves_little() -> None:
     assert figures.lower(0.05) == pytest.approx(2 * share / (1 + share), abs=0.02)
     assert st.statuses_of_figures({"a": figures.figures}, 0.95)["a"][0] is State.UNDECIDED
     assert st.statuses_of_figures({"a": figures.figures}, 0.6)["a"][0] is State.MEETS
+
+
+def test_as_many_resamples_are_drawn_as_the_level_asks_for() -> None:
+    """With 2,000 nothing could be shown below a level of 1 in 2,001, as at a later look at the same cases."""
+    level = 0.0002
+    rows = f1_rows(np.random.default_rng(2), 400, recall=0.97, false_alarms=0.01)
+    metric = load("f1_of_label", {"label": "o"})
+    few, enough = (st.resampled_metric(metric, rows, draws=draws) for draws in (2_000, draws_for(level)))
+    assert few.lower(level) == 0
+    assert st.statuses_of_figures({"a": few.figures}, 0.5, Family(alpha=level))["a"][0] is State.UNDECIDED
+    assert 0.5 < enough.lower(level) < enough.lower(0.02)
+    assert st.statuses_of_figures({"a": enough.figures}, 0.5, Family(alpha=level))["a"][0] is State.MEETS
+    assert (draws_for(0.025), draws_for(0.001), draws_for(1e-9)) == (2_000, 10_000, 40_000)
 
 
 def mean_of(values: Floats) -> Callable[[NDArray[np.intp]], float]:
