@@ -1,8 +1,10 @@
-"""Whether finding out is worth its labels: the chance that a cheaper approach passes, times what it would save."""
+"""Whether finding out is worth its labels: the chance that a cheaper approach passes and that this is shown then, times
+what it would save."""
 
 from __future__ import annotations
 
 from advisor.amounts import exactly, times
+from advisor.bounds import POWER
 from advisor.contract import Amount, Status
 from advisor.economics import saving
 from advisor.goal import Goal
@@ -30,12 +32,13 @@ def _sentence(material: Material, status: Status) -> str | None:
     if saved is None or more is None or benchmark.target is None or evaluation.over_rows:
         return None
     chance = chance_above(evaluation.scores, evaluation.groups or None, benchmark.target)
-    worth = _roughly(times(saved, benchmark.horizon_months * chance))
+    worth = _roughly(times(saved, benchmark.horizon_months * chance * POWER))
     months = counted(benchmark.horizon_months, "month")
     kind = " of machine time" if worth.unit == SECONDS else ""
     why = (
         f"{start(name)} {Goal.of(benchmark).meets_plainly} with a chance of about {percent(chance)} and would then save "
-        f"{amount(saved)} a month, so to know it is worth about {amount(worth)}{kind} over {months}"
+        f"{amount(saved)} a month. {start(about(more, 'more held-out case'))} would show it 4 times in 5, which is worth about "
+        f"{amount(worth)}{kind} over {months}"
     )
     return f"{why}{_against(material, (name, str(safe)), (more, worth))}"
 
@@ -44,7 +47,7 @@ def _against(material: Material, names: tuple[str, str], stake: tuple[int, Amoun
     """Beside the price of the labels, where there is one in the same currency."""
     (name, safe), (more, worth), price = names, stake, material.extras.label_price
     if price is None or price[1] != worth.unit or worth.value is None:
-        return f": label {about(more, 'more held-out case')} only if they cost less than that."
+        return ": label on only if that costs less."
     labels = more * price[0]
     costs = f"about {amount(_roughly(exactly(labels, price[1])))}"
     if worth.value < labels:
