@@ -327,11 +327,19 @@ class Story:
     searched: LineChart | None = None
     """What choosing would have found with fewer tries."""
     cases: ShownCases | None = None
+    development: bool = False
+    """Somebody was shown held-out cases before this run was set up: that something meets is open until fresh ones come."""
     recorded: bool = False
     """A stored example run, told so in every format."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The same numbers for machines: what report.json holds besides the sentences."""
+
+    @property
+    def settled(self) -> str:
+        """The verdict as whoever acts on it has to take it: met on cases that were seen before is undecided."""
+        met = self.verdict in ("choose", "safe but cheaper undecided")
+        return "undecided" if met and self.development else self.verdict
 
 
 @dataclass(frozen=True, kw_only=True)

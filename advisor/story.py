@@ -72,6 +72,7 @@ def tell(
         headline=headline(material),
         confidence=confidence(material),
         verdict=recommendation.verdict,
+        development=benchmark.judges and benchmark.look.shown > 0,
         choice=recommendation.choice,
         reasons=(
             *recommendation.reasons,

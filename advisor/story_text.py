@@ -15,6 +15,9 @@ from advisor.reasons import TUNED
 from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
 from benchmarks.contract import Look, Procedure, State
 
+_UNCONFIRMED = " But held-out cases were seen before, so this is no verdict until fresh ones confirm it."
+
+
 _TITLES = {
     "target": {
         "choose": "Target met",
@@ -51,15 +54,16 @@ def headline(material: Material) -> str:
     if not material.benchmark.judges:
         highest = f"{start(named)} comes out highest: it {_reaches(material, named)}."
         return f"No target was given, so nothing is recommended. {highest}"
+    seen = _UNCONFIRMED if material.benchmark.look.shown else ""
     if told.verdict == "choose":
         family = material.evaluations[named].family
         answer = "Fine-tuning pays off: use" if family in TUNED else "No need to fine-tune: use"
         answer = "Use" if family == "recorded" else answer
         met = f"It {_reaches(material, named)}, {goal.meets}, and {_no_rival(material)}."
-        return f"{answer} {named}. {met}"
+        return f"{answer} {named}. {met}{seen}"
     if told.verdict == "safe but cheaper undecided":
         safe = f"{start(named)} is safe now: it {_reaches(material, named)} and {goal.meets}."
-        return f"{safe} {_rival(material, named)}"
+        return f"{safe} {_rival(material, named)}{seen}"
     if told.verdict == "undecided":
         return f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
     return f"Nothing {goal.meets}: the best is {named}, which {_reaches(material, named)}{short_of_the_target(material, named)}."

@@ -62,7 +62,7 @@ def verdict_panel(story: Story, width: int = 80) -> RenderableType:
     from rich.console import Group
     from rich.panel import Panel
 
-    tone = _TONES.get(story.verdict, "default")
+    tone = _TONES.get(story.settled, "default")
     parts: list[RenderableType] = [_text(story.headline, "bold"), _text("", ""), _text(story.confidence, "dim")]
     if story.reasons:
         parts += [_text("", ""), _listed(story.reasons[:_REASONS], numbered=True)]

@@ -245,6 +245,10 @@ def test_showing_held_out_cases_is_written_down_and_a_changed_run_is_a_developme
     assert f"{said}" in (tmp_path / "changed" / "report.md").read_text()
     assert "development figures" in told(call(capsys, "report", "changed"))
     assert "(development figures)" in json.loads((tmp_path / "changed" / "report.json").read_text())["title"]
+    met = call(capsys, "run", str(task), "--out", "met", "--target", "0.05", *QUICK)
+    assert json.loads((tmp_path / "met" / "report.json").read_text())["verdict"] == "choose"
+    assert "this is no verdict until fresh ones confirm it" in told(met)
+    assert met.code == call(capsys, "report", "met").code == 101
 
 
 def marks(folder: Path) -> list[dict[str, Any]]:

@@ -194,17 +194,21 @@ def test_keys_that_look_the_same_once_cleaned_keep_both_entries() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "outcome"),
+    ("verdict", "seen", "outcome"),
     [
-        ("choose", None),
-        ("safe but cheaper undecided", None),
-        ("undecided", "skipped"),
-        ("compared", "skipped"),
-        ("nothing meets", "failure"),
+        ("choose", False, None),
+        ("choose", True, "skipped"),
+        ("safe but cheaper undecided", False, None),
+        ("safe but cheaper undecided", True, "skipped"),
+        ("undecided", False, "skipped"),
+        ("compared", False, "skipped"),
+        ("nothing meets", False, "failure"),
+        ("nothing meets", True, "failure"),
     ],
 )
-def test_a_build_server_sees_one_test_for_the_verdict(verdict: str, outcome: str | None) -> None:
-    root = ET.fromstring(reports.render(dataclasses.replace(rich_story(), verdict=verdict), "junit"))
+def test_a_build_server_sees_one_test_for_the_verdict(verdict: str, seen: bool, outcome: str | None) -> None:
+    story = dataclasses.replace(rich_story(), verdict=verdict, development=seen)
+    root = ET.fromstring(reports.render(story, "junit"))
     (suite,) = root
     first, *others = suite.iter("testcase")
     assert first.get("name") == "verdict"

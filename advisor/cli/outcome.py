@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from advisor.contract import Verdict
 
 EXIT = {"choose": 0, "safe but cheaper undecided": 0, "undecided": 101, "nothing meets": 100, "compared": 0}
-"""Exit codes by verdict; a target that is met by a safe candidate counts as met."""
+"""Exit codes by verdict; a target that is met by a safe candidate counts as met, on cases that were seen as undecided."""
 FORMATS = ("html", "markdown", "json")
 CASES = ("none", "selection", "wrong", "all")
 WHICH_CASES = (
@@ -75,4 +75,4 @@ def tell(verdict: Verdict, as_json: bool) -> int:
 
         wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 100
         show(verdict.story, Console(highlight=False, width=wide))
-    return EXIT[verdict.recommendation.verdict]
+    return EXIT[verdict.story.settled]

@@ -148,7 +148,7 @@ def _words(story: Story) -> dict[str, Any]:
     return {
         "verdict": story.title,
         "headline": _sentences(story.headline),
-        "tone": _TONES.get(story.verdict, "other"),
+        "tone": _TONES.get(story.settled, "other"),
         "recorded": RECORDED if story.recorded else "",
         "leading": story.reasons[:FIRST_REASONS],
         "further": story.reasons[FIRST_REASONS:],

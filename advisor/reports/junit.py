@@ -31,8 +31,8 @@ def render(story: Story) -> str:
 
 def _verdict(story: Story) -> ET.Element:
     case = _case("verdict")
-    if story.verdict not in _MET:
-        kind = "skipped" if story.verdict in _OPEN else "failure"
+    if story.settled not in _MET:
+        kind = "skipped" if story.settled in _OPEN else "failure"
         ET.SubElement(case, kind, {"message": f"{story.title}: {story.headline}"})
     return case
 
