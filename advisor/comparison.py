@@ -67,7 +67,8 @@ class Wishes:
     stop_when_decided: bool = False
     """Ask the held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it."""
     economical: bool = False
-    """Fit nothing with a language model once an approach without one is proven to meet the target."""
+    """Fit nothing with a language model once an approach without one is proven to meet the target, or where no score could
+    prove it."""
     max_cost: float | None = None
     """Money that servers may be paid, in the currency of the spec's prices."""
     max_hours: float | None = None

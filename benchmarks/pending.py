@@ -8,7 +8,7 @@ from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Protocol
 
 from benchmarks.contract import Benchmark, Candidate, Evaluation
-from benchmarks.economical import Economy
+from benchmarks.economical import Economy, out_of_reach
 from benchmarks.families import REST
 from benchmarks.models import Models
 from benchmarks.plan import Unit, described, is_taught, lane_of
@@ -58,8 +58,12 @@ def rules_of(benchmark: Benchmark, level: float, economical: bool) -> Rules:
         benchmark.procedure == "cheapest first" and not benchmark.sequential
     )  # Of which the others have what is left.
     claim = level * (REST if walked else 1)
-    economy = Economy(target=benchmark.target, level=claim, stops_with=largest) if economical else None
-    return Rules(enough=stop, economy=economy)
+    if not economical:
+        return Rules(enough=stop)
+    hopeless = out_of_reach(benchmark)
+    return Rules(
+        enough=stop, economy=Economy(target=benchmark.target, level=claim, stops_with=largest, hopeless=hopeless)
+    )
 
 
 @dataclass(kw_only=True)

@@ -58,6 +58,30 @@ def test_it_proves_at_the_level_that_the_verdict_leaves_for_those_the_walk_does_
     assert levels == {"cheapest first": pytest.approx(0.01 * REST), "holm": 0.01}
 
 
+@pytest.mark.parametrize(
+    ("cases", "target", "groups", "stops", "reached"),
+    [
+        (31, 0.9, 0, False, False),  # 0.9 to the 31st is .038, and the first look has .0375.
+        (32, 0.9, 0, False, True),
+        (300, 0.9, 10, False, False),  # Ten documents.
+        (32, 0.9, 0, True, False),
+        (200, 0.9, 0, True, True),
+        (300, 1.0, 0, False, False),
+    ],
+)
+def test_where_not_even_a_perfect_score_is_proof_no_model_is_fitted(
+    cases: int, target: float, groups: int, stops: bool, reached: bool
+) -> None:
+    named = [f"document {place % groups}" for place in range(cases)] if groups else []
+    benchmark = dataclasses.replace(benchmark_of(cases=cases, target=target, groups=named), sequential=stops)
+    economy = rules_of(benchmark, 0.01, economical=True).economy
+    assert economy is not None
+    assert economy.spares(PLAIN, []) == ""
+    said = f"{cases} held-out cases cannot show that a target of {100 * target:.3g} % is met, not even if all are right"
+    assert economy.spares(WITH_MODEL, []).startswith("" if reached else said)
+    assert bool(economy.spares(WITH_MODEL, [])) is not reached
+
+
 def test_a_run_says_what_it_left_out_and_goes_on_without_the_gate(
     tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -111,7 +111,8 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 @click.option(
     "--economical",
     is_flag=True,
-    help="Fit nothing with a language model once an approach without one is proven to meet the target.",
+    help="Fit nothing with a language model once an approach without one is proven to meet the target, or where no score could "
+    "prove it.",
 )
 @click.option(
     "--max-cost",
