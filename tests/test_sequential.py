@@ -102,7 +102,7 @@ def test_large_groups_that_are_still_to_come_count_from_the_first_case_on() -> N
         rng, groups = np.random.default_rng(draw), [case.group or case.id for case in benchmark.heldout]
         scores = [float(rng.random() < (0.5 if case.group else 0.95)) for case in benchmark.heldout]
         decided = (last for _, last in shards(benchmark) if rule(scores[:last], groups[:last]))
-        wrong += np.mean(scores[: next(decided, 0)] or [0.0]) > target
+        wrong += float(np.mean(scores[: next(decided, 0)] or [0.0])) > target
     assert wrong / draws <= level
 
 
