@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -22,6 +23,7 @@ from tests.conftest import Folders
 from tests.desk import write_task
 
 Damage = Callable[[Path], object]
+WISHES = Wishes(approaches=("majority", "copy nearest"), probes="none")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> P
     """A folder with a finished run of two approaches and an export of one."""
     desk = tmp_path_factory.mktemp("desk")
     task = write_task(desk, model_folders)
-    verdict = advise(task, out=desk / "run", wishes=Wishes(approaches=("majority", "copy nearest"), probes="none"))
+    verdict = advise(task, out=desk / "run", wishes=WISHES)
     write_reports(verdict, desk / "run")
     export(desk / "run", desk / "out", candidate="majority")
     return desk
@@ -39,6 +41,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> P
 def desk(whole: Path, tmp_path: Path) -> Path:
     shutil.copytree(whole, tmp_path / "desk")
     return tmp_path / "desk"
+
+
+def test_a_report_is_written_whole_or_left_as_it_was(desk: Path) -> None:
+    """Whoever has the old one open still reads it: it is replaced, not written over."""
+    before = (desk / "run" / "report.json").read_text("utf-8")
+    os.link(desk / "run" / "report.json", desk / "kept.json")
+    write_reports(advise(desk / "task.yaml", out=desk / "run", wishes=WISHES), desk / "run")
+    assert (desk / "kept.json").read_text("utf-8") == before
+    assert not (desk / "run" / "report.json").samefile(desk / "kept.json")
+    assert not list((desk / "run").glob("*.partial"))
 
 
 def write(name: str, content: str | bytes) -> Damage:

@@ -39,13 +39,15 @@ def say_that_they_are_seen(cases: str) -> None:
 
 
 def write_reports(verdict: Verdict, folder: Path, formats: Sequence[str] = ()) -> list[Path]:
-    """report.html, report.md and report.json in the folder, or the formats that are asked for."""
+    """report.html, report.md and report.json in the folder, or the formats that are asked for; each whole, or as it was."""
     from advisor import reports
 
     written = []
     for name in formats or FORMATS:
         path = folder / f"report{reports.suffix(name)}"
-        path.write_text(reports.render(verdict.story, name), encoding="utf-8")
+        partial = path.with_name(f"{path.name}.partial")
+        partial.write_text(reports.render(verdict.story, name), encoding="utf-8")
+        partial.replace(path)
         written.append(path)
     return written
 
