@@ -127,6 +127,8 @@ class Failure:
     kind: Literal["refused", "unparsable", "infrastructure"]
     message: str
     raw: str = ""
+    lasting: bool = False
+    """Of infrastructure: asking again is of no use (`Completion.lasting`)."""
     usage: tuple[Usage, ...] = ()
 
 
@@ -217,6 +219,8 @@ class Completion:
     finished: bool = True
     error: str = ""
     """Non-empty: the model gave no answer; the text says why, after the retries."""
+    lasting: bool = False
+    """With an error: the server was there and refused this very request, so asking again is of no use."""
     places: tuple[Place, ...] = ()
     """The answer's tokens with their alternatives, where they were asked for and the model states them."""
 
@@ -365,6 +369,10 @@ class Diverged(RuntimeError):
 
 class DeadAdapter(RuntimeError):
     """An adapter that changes nothing, or that did not learn: it must not be scored."""
+
+
+class Unanswered(RuntimeError):
+    """A server gave too few answers to choose by, or to learn from: nothing was chosen, and trying again may help."""
 
 
 class Embedder(Protocol):

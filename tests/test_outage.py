@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -89,3 +91,68 @@ def test_a_server_that_answers_badly_is_there(
     found = ask(model, 10)
     assert all("Tried 3 times in vain" in each.error for each in found)
     assert len(server.log) == 30
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_the_first_question_that_nobody_answers_is_not_lost(
+    concurrency: int, server: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With so few at once its own tries are over before eight in a row have failed."""
+    monkeypatch.setattr(outage, "A_RETRY_S", 100.0)
+    back = time.monotonic() + 1.0
+    model = model_on(server, lambda request: right() if time.monotonic() > back else ABSENT)
+    found = ask(dataclasses.replace(model, concurrency=concurrency), 3)
+    assert [each.error for each in found] == [""] * 3
+
+
+BUSY = Response("{}", status=429)
+BUSY_AND_SAYS = Response("{}", status=429, headers={"Retry-After": "0.01"})
+
+
+@pytest.mark.parametrize("busy", [BUSY, BUSY_AND_SAYS], ids=["says nothing", "says for how long"])
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_a_limit_for_a_while_loses_no_answer(concurrency: int, busy: Response, server: HTTPServer) -> None:
+    """Six answers in each second, then none; the retries of a question are over after a fiftieth of it."""
+    answered: Counter[int] = Counter()
+    lock = threading.Lock()
+
+    def limited(request: Request) -> Response:
+        second = int(time.monotonic())
+        with lock:
+            if answered[second] == 6:
+                return busy
+            answered[second] += 1
+        return right()
+
+    found = ask(dataclasses.replace(model_on(server, limited), concurrency=concurrency), 16)
+    assert [each.error for each in found] == [""] * 16
+
+
+@pytest.mark.parametrize(
+    ("busy", "said"), [(BUSY, "too busy for every question"), (BUSY_AND_SAYS, "in vain")], ids=["silent", "says"]
+)
+def test_a_limit_that_does_not_end_is_given_up(
+    busy: Response, said: str, server: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "A_RETRY_S", 0.2)
+    monkeypatch.setattr(retry, "A_RETRY_S", 0.2)
+    started = time.monotonic()
+    found = ask(model_on(server, lambda request: busy), 8)
+    assert all(each.error for each in found)
+    assert said in found[-1].error
+    assert time.monotonic() - started < 30
+
+
+def test_money_that_is_used_up_is_not_waited_for(server: HTTPServer) -> None:
+    said = json.dumps({"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}})
+    model = model_on(server, lambda request: Response(said, status=429, content_type="application/json"))
+    assert all("exceeded your quota" in each.error for each in ask(model, 20))
+    assert len(server.log) <= model.concurrency
+
+
+def test_what_a_server_refuses_for_good_is_told_from_what_it_may_answer_later(server: HTTPServer) -> None:
+    said = iter([400, 413, 422, 401, 500, 500, 500])
+    model = model_on(server, lambda request: Response("{}", status=next(said)))
+    found = [ask(model, 1)[0] for _ in range(5)]
+    assert all(each.error for each in found)
+    assert [each.lasting for each in found] == [True, True, True, False, False]

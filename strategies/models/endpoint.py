@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from strategies.contract import Completion, Place, Prompt, Sampling, Step, Usage
 from strategies.models.outage import Outage
-from strategies.models.retry import Fault, Patience, bounded, understood
+from strategies.models.retry import BUSY, Fault, Patience, bounded, understood
 from strategies.models.wheels import ModelUnavailable
 
 BYTES_A_TOKEN = 4
@@ -29,6 +29,8 @@ ASKING = "asking"
 _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 """JSON can hold them; no file and no other server takes them."""
 BAD_REQUEST = (400, 422)
+REFUSED = (*BAD_REQUEST, 413)
+"""What a server says of a request that it will never answer, such as one that is too long for it."""
 MESSAGE_TOKENS = 4
 """Tokens that a chat template spends on one message, for the estimate."""
 
@@ -210,9 +212,10 @@ class _Caller:
             if outage == "waited":
                 continue
             if outage == "given up":
-                self.hopeless = f"{sentence} It was gone for every question, and is not asked any more."
+                state = "too busy" if fault.status == BUSY else "gone"
+                self.hopeless = f"{sentence} It was {state} for every question, and is not asked any more."
             if not patience.wait(fault):
-                return self._failed(f"{sentence} {patience.spent()}".strip())
+                return self._failed(f"{sentence} {patience.spent()}".strip(), fault.status in REFUSED)
 
     def _send(self, client: Any, prompt: Prompt, extra: Mapping[str, Any]) -> Any:
         messages = [{"role": message.role, "content": message.content} for message in prompt]
@@ -245,8 +248,9 @@ class _Caller:
             seconds=seconds,
         )
 
-    def _failed(self, error: str) -> Completion:
-        return Completion(text="", usage=Usage(model=self.model.name, step=self.step), finished=False, error=error)
+    def _failed(self, error: str, lasting: bool = False) -> Completion:
+        usage = Usage(model=self.model.name, step=self.step)
+        return Completion(text="", usage=usage, finished=False, error=error, lasting=lasting)
 
     def _sentence(self, fault: Fault) -> str:
         """What went wrong, without the key, which some servers repeat in their refusal."""

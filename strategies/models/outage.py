@@ -1,4 +1,4 @@
-"""A server that is gone for every question: all wait for it together, and after a while nobody asks it any more."""
+"""A server that is gone or too busy for every question: all wait for it together, and after a while nobody asks it any more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 from strategies.models.retry import Fault
 
 IN_A_ROW = 8
-"""So many tries that found no server, without an answer between them, are an outage."""
+"""So many tries that found no server, without an answer between them, are an outage; fewer where a question has no more."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 20.0
 A_RETRY_S = 30.0
 """How long an outage is waited for, for each retry that a single question may have: two minutes with four."""
@@ -26,6 +26,11 @@ class Outage:
     _since: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    @property
+    def in_a_row(self) -> int:
+        """So that the first question that nobody answers is not lost before an outage is seen."""
+        return min(IN_A_ROW, self.retries + 1) if self.retries else IN_A_ROW
+
     def answered(self) -> None:
         """Whatever it said, it is there."""
         with self._lock:
@@ -38,9 +43,9 @@ class Outage:
             return "no outage"
         with self._lock:
             self._row += 1
-            if self._row < IN_A_ROW:
+            if self._row < self.in_a_row:
                 return "no outage"
-            if self._row == IN_A_ROW:
+            if self._row == self.in_a_row:
                 self._since = time.monotonic()
             lasted = time.monotonic() - self._since
         if lasted >= A_RETRY_S * self.retries:

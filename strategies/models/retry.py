@@ -13,6 +13,11 @@ from typing import Any
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
+BUSY = 429
+"""The status by which a server says that it was asked too often."""
+A_RETRY_S = 30.0
+"""How long a busy server is waited for, for each retry that a question may have: two minutes with four, since many limits
+are for a minute."""
 LARGEST_ANSWER = 20_000_000
 """Bytes, unpacked."""
 LONGEST_ASKED_S = 300.0
@@ -30,8 +35,8 @@ class Fault(Exception):
         self.after_s = after_s
         self.refused_parameter = ""
         self.hopeless = status in {401, 403, 404}
-        self.gone = status in {502, 503, 504} and after_s is None
-        """Nobody was there to answer."""
+        self.gone = status in {BUSY, 502, 503, 504} and after_s is None
+        """Nobody was there, or had time, to answer, and nobody said for how long."""
 
     def refuses(self, parameter: str) -> bool:
         """Whether it is about that parameter of the request, by name; servers say so with several status codes."""
@@ -40,20 +45,30 @@ class Fault(Exception):
 
 @dataclass(kw_only=True)
 class Patience:
-    """Counts the tries of one request and waits between them: doubling, with jitter, never less than the server asks."""
+    """Counts the tries of one request and waits between them: doubling, with jitter, never less than the server asks.
+
+    Waiting for a busy server takes none of the retries; it ends once it took `A_RETRY_S` for each of them.
+    """
 
     retries: int
     stopped: threading.Event
     tries: int = 1
+    failed: int = 0
+    """Of these, how many took a retry."""
     waits: list[float] = field(default_factory=list)
 
     def wait(self, fault: Fault) -> bool:
         """Waits and says True, or False when there is no point in another try or none is left."""
-        if not fault.retry or self.tries > self.retries or (fault.after_s or 0.0) > LONGEST_ASKED_S:
+        busy = fault.status == BUSY
+        spent = self.failed >= self.retries
+        if busy:
+            spent = self.tries > self.retries and sum(self.waits) >= A_RETRY_S * self.retries
+        if not fault.retry or spent or (fault.after_s or 0.0) > LONGEST_ASKED_S:
             return False
         doubling = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (self.tries - 1))
         pause = max(doubling * random.uniform(0.5, 1.0), (fault.after_s or 0.0) * random.uniform(1.0, 1.1))
         self.tries += 1
+        self.failed += not busy
         self.waits.append(pause)
         return not self.stopped.wait(pause)
 
@@ -109,12 +124,13 @@ def _absent(message: str) -> Fault:
 def _status_fault(status: int, said: str, headers: Mapping[str, str], body: object) -> Fault:
     detail = body if isinstance(body, Mapping) else {}
     out_of_quota = detail.get("code") == "insufficient_quota"
-    retry = (status in {408, 409, 429} or status >= 500) and not out_of_quota
+    retry = (status in {408, 409, BUSY} or status >= 500) and not out_of_quota
     text = f"status {status}, {' '.join(said.split())[:300]}"
     fault = Fault(message=text, retry=retry, status=status, after_s=asked_wait(headers))
     if detail.get("code") == "unsupported_parameter":
         fault.refused_parameter = str(detail.get("param") or "")
     fault.hopeless = fault.hopeless or out_of_quota
+    fault.gone = fault.gone and not out_of_quota
     return fault
 
 

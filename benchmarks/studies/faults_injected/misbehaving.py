@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.studies.faults_injected.server import Quiet, said
 from strategies.contract import Message, Sampling
-from strategies.models import outage, retry
+from strategies.models import retry
 from strategies.models.endpoint import EndpointModel
+from strategies.models.outage import Outage
+from strategies.models.retry import Fault
 
 QUESTIONS = 16
 RETRIES, CONCURRENCY = 3, 4
@@ -146,24 +148,38 @@ def misbehaving(fault: Misbehaviour, lasting: bool) -> Iterator[tuple[str, Count
 
 @contextmanager
 def short_waits() -> Iterator[None]:
-    before = retry.FIRST_WAIT_S, outage.IN_A_ROW
-    retry.FIRST_WAIT_S, outage.IN_A_ROW = SHORT_WAIT_S, 10**9  # The retries of single questions are counted here.
+    before = retry.FIRST_WAIT_S, retry.A_RETRY_S
+    retry.FIRST_WAIT_S, retry.A_RETRY_S = SHORT_WAIT_S, 0.0  # A busy server is waited for no longer than any other.
     try:
         yield
     finally:
-        retry.FIRST_WAIT_S, outage.IN_A_ROW = before
+        retry.FIRST_WAIT_S, retry.A_RETRY_S = before
+
+
+class Alone(Outage):
+    """No outage is ever seen: the retries of single questions are counted here."""
+
+    def waited(self, fault: Fault, stopped: threading.Event) -> Literal["no outage"]:
+        return "no outage"
+
+
+def _by_itself(model: EndpointModel) -> EndpointModel:
+    vars(model)["outage"] = Alone(retries=model.retries)
+    return model
 
 
 def asked(name: str, lasting: bool, questions: int = QUESTIONS) -> dict[str, Any]:
     """One row: what came of the questions, and how often the server was asked."""
     with short_waits(), misbehaving(FAULTS[name], lasting) as (address, tries):
-        model = EndpointModel(
-            name="odd",
-            base_url=address,
-            model="m",
-            timeout_s=SHORT_S if name in TOO_SLOW else TIMEOUT_S,
-            retries=RETRIES,
-            concurrency=CONCURRENCY,
+        model = _by_itself(
+            EndpointModel(
+                name="odd",
+                base_url=address,
+                model="m",
+                timeout_s=SHORT_S if name in TOO_SLOW else TIMEOUT_S,
+                retries=RETRIES,
+                concurrency=CONCURRENCY,
+            )
         )
         texts = [f"question {number}" for number in range(questions)]
         started = time.perf_counter()
@@ -190,8 +206,9 @@ def gone_for_a_while(seconds: float = 0.3) -> dict[str, Any]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    model = EndpointModel(
-        name="odd", base_url=f"http://127.0.0.1:{port}/v1", model="m", timeout_s=TIMEOUT_S, retries=8, concurrency=1
+    address = f"http://127.0.0.1:{port}/v1"
+    model = _by_itself(
+        EndpointModel(name="odd", base_url=address, model="m", timeout_s=TIMEOUT_S, retries=8, concurrency=1)
     )
     count: Counter[str] = Counter()
 
