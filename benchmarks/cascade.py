@@ -66,6 +66,8 @@ def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: St
     found = best_cascade(stages(candidates, store))
     if [found.name if found else None] == [row["name"] for row in store.meta(DERIVED) or ()]:
         return
+    if found is not None and {found.first.name, found.second.name} & store.lacking():
+        return  # It would be made of answers that were lost; a run that goes on makes it.
     if found is not None:
         for done in _units(benchmark, found, store):
             store.begin(done.unit, done.kind, done.candidate)

@@ -242,7 +242,7 @@ def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     fitted = worker.fitted(candidate)
     cases = worker.probe_cases()[: LATENCY_REQUESTS + 2]
     seconds: list[float] = []
-    used: list[Usage] = []
+    used, outcomes = list[Usage](), list[Outcome]()
     begun = time.perf_counter()
     with NotRemembering(worker.models):
         for case in cases:
@@ -251,11 +251,12 @@ def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
             start = time.perf_counter()
             outcome = dict(fitted.answer([Query.of(case.input)], worker.sampling(0)))[Query.of(case.input).key]
             spent = time.perf_counter() - start
+            outcomes.append(outcome)
             recorded = candidate.strategy.family == "recorded"
             used += () if recorded else outcome.usage
             seconds.append(sum(row.seconds for row in outcome.usage) if recorded else spent)
-    done = worker.done(unit, candidate, (), {"seconds": seconds[2:] or seconds})
-    return replace(done, usage=total(used))
+    note = worker.lost(unit, outcomes) or {"seconds": seconds[2:] or seconds}
+    return replace(worker.done(unit, candidate, (), note), usage=total(used))
 
 
 def _oracle(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
@@ -303,6 +304,8 @@ def _by_heart(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     closed = replace(fitted, setup=replace(fitted.setup, passages=0, grounded=False, reading=None))
     asked = Questions.of(benchmark, worker.options.seed)
     outcomes = worker.ask(closed, [case.input for case in (*asked.taught, *asked.heldout)], worker.sampling(0))
+    if again := worker.lost(unit, outcomes):
+        return worker.done(unit, candidate, (), again)
     taught = [benchmark.task.score(case, found) for case, found in zip(asked.taught, outcomes, strict=False)]
     named = ["rephrased"] * len(asked.rephrased) + ["untold"] * len(asked.untold)
     rows = [

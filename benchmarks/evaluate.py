@@ -31,11 +31,10 @@ from benchmarks.rebuilds import rebuilds
 from benchmarks.resampling import draws_for
 from benchmarks.statistics import anytime, resampled_metric, shown_interval
 from benchmarks.store import Store
+from strategies.answers import FAULTS_ALLOWED, is_lost, too_many_lost
 from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Task, Usage
 from strategies.search import add
 
-FAULTS_ALLOWED = 0.01
-"""Share of answers lost to infrastructure above which a candidate is invalid."""
 SHOWN = 0.025
 """Level of each side of an interval that is shown."""
 RECALL_AT = (1, 3, 5)
@@ -88,6 +87,8 @@ def evaluate(
     if failures.get("infrastructure", 0) > FAULTS_ALLOWED * len(ordered):
         faults = failures["infrastructure"]
         problem = f"{faults} of {len(ordered)} answers were lost to faults outside the approach"
+        if said := too_many_lost([row.outcome for row in ordered]):
+            problem = f"{said}; resuming the run asks for them again"
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
     return Evaluation(
         **common,
@@ -303,6 +304,8 @@ def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, 
             if purpose == "repeat" and row.variant != "1":
                 continue  # Pairs are of different cases; `passes` tells of further draws.
             first = rows[row.key]
+            if is_lost(first.outcome) or is_lost(row.outcome):
+                continue  # What nobody answered was not answered otherwise.
             pairs.append(((text_of(first.outcome), right(first)), (text_of(row.outcome), right(row))))
         if pairs:
             says = "sampled" if purpose == "repeat" and benchmark.task.temperature > 0 else purpose
@@ -314,10 +317,12 @@ def passes(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, stor
     """Of the cases that were drawn again, the first answer counted as a draw; nothing where draws are no draws."""
     if not benchmark.task.temperature:
         return ()
-    marks: dict[str, list[bool]] = defaultdict(list)
+    draws: dict[str, list[Row]] = defaultdict(list)
     for row in store.rows(candidate.name, "repeat"):
-        marks[row.key].append(right(row))
-    return consistency.passes([[right(rows[key]), *again] for key, again in marks.items()])
+        draws[row.key].append(row)
+    drawn = [[rows[key], *again] for key, again in draws.items()]
+    whole = [each for each in drawn if not any(is_lost(row.outcome) for row in each)]
+    return consistency.passes([[*map(right, each)] for each in whole])
 
 
 def right(row: Row) -> bool:

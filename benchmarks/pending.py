@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
+from itertools import takewhile
 from typing import Any, Protocol
 
 from benchmarks.contract import Benchmark, Candidate, Evaluation
 from benchmarks.economical import Economy, out_of_reach
 from benchmarks.families import REST
 from benchmarks.models import Models
-from benchmarks.plan import Unit, described, is_taught, lane_of
+from benchmarks.plan import Unit, described, is_taught, lane_of, shards
 from benchmarks.sequential import StopRule
-from benchmarks.store import Finished, Store
-from benchmarks.work import AGAIN
+from benchmarks.store import AGAIN, Finished, Store
 
 
 class Events(Protocol):
@@ -215,7 +215,8 @@ class Pending:
         if self.rules.enough is None or unit.kind != "answer" or unit.part == 0:
             return False
         scores = {row.key: row.score for row in self.store.rows(unit.candidate, "heldout")}
-        asked = self.benchmark.heldout[: len(scores)]
+        first, _ = shards(self.benchmark)[unit.part]  # The unit itself may have rows: of answers that were lost.
+        asked = list(takewhile(lambda case: case.id in scores, self.benchmark.heldout[:first]))
         return self.rules.enough([scores[case.id] for case in asked], [case.group or case.id for case in asked])
 
     def _told_apart(self, done: Finished) -> Finished:

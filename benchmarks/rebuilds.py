@@ -24,6 +24,7 @@ from benchmarks.contract import Row
 from benchmarks.grouping import Floats, group_codes
 from benchmarks.outcomes import text_of
 from benchmarks.split import cut_folds
+from strategies.answers import is_lost
 from strategies.contract import Case, Task
 
 SHARE = 0.8
@@ -68,7 +69,8 @@ def rebuilds(rows: Sequence[Row], finished: int) -> Rebuilds | None:
     if not finished:
         return None
     draws = sorted(answers)
-    keys = tuple(answers[draws[0]]) if draws else ()
+    lost = {row.key for row in rows if is_lost(row.outcome)}
+    keys = tuple(key for key in answers[draws[0]] if key not in lost) if draws else ()
     return Rebuilds(
         keys=keys,
         draws=tuple(draws),
@@ -139,8 +141,9 @@ def steadier(tuned: Sequence[Rebuilds], prompted: Sequence[Rebuilds], groups: Ma
         return None
     everyone = [*tuned, *prompted]
     draws = sorted(set.intersection(*(set(each.draws) for each in everyone)))
-    keys = everyone[0].keys
-    if len(draws) < 3 or any(set(each.keys) != set(keys) for each in everyone):
+    shared = set.intersection(*(set(each.keys) for each in everyone))
+    keys = tuple(key for key in everyone[0].keys if key in shared)
+    if len(draws) < 3 or not keys:
         return None
     one, other = (np.mean([_pairs(each, draws, keys) for each in side], axis=0) for side in (tuned, prompted))
     return over_pairs(one - other, draws, _codes(keys, groups))

@@ -18,7 +18,7 @@ from typing import Any
 import strategies
 from benchmarks.contract import BadInput
 from benchmarks.plan import Unit
-from benchmarks.store import Store
+from benchmarks.store import AGAIN, Store
 from strategies.contract import Journal
 from strategies.finetuning.checkpoints import UNFINISHED
 
@@ -96,8 +96,9 @@ class Earlier:
 
     def hand_units_on(self, folder: Path, store: Store, units: Sequence[Unit]) -> None:
         """Copies what one candidate's finished units brought, its fit first, into the new run; nothing of a fit with a
-        problem, which may have been one of that run alone."""
-        notes, mine = self.store.finished(), store.finished()
+        problem, which may have been one of that run alone, nor of a unit that lost too many answers."""
+        notes = {name: note for name, note in self.store.finished().items() if not note.get(AGAIN)}
+        mine = store.finished()
         wanted = [unit for unit in units if unit.name in notes and unit.name not in mine]
         fits = [unit.name for unit in wanted if unit.kind == "fit"]
         if not fits or any(notes[name].get("problem") for name in fits):

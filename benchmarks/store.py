@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from strategies.contract import Trial, Usage
 SCHEMA_VERSION = 1
 SYNC_EVERY_S = 1.0
 """A server's answers are with the system at once, which outlives the process, and on the disk at least so often."""
+AGAIN = "again"
+"""In the note of a unit that a fault ended which may pass: it is performed again when the run goes on."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS units (name TEXT PRIMARY KEY, kind TEXT NOT NULL, candidate TEXT NOT NULL, runs INTEGER NOT NULL,
@@ -136,11 +139,15 @@ class Store:
         return {candidate: json.loads(note) for candidate, note in rows.fetchall()}
 
     def done(self, kind: str) -> dict[str, int]:
-        """candidate -> how many of its units of that kind are finished."""
-        found = self._db.execute(
-            "SELECT candidate, COUNT(*) FROM units WHERE kind = ? AND finished IS NOT NULL GROUP BY candidate", (kind,)
-        )
-        return dict(found.fetchall())
+        """candidate -> how many of its units of that kind are finished, or ended with a problem."""
+        found = self._db.execute("SELECT candidate, note FROM units WHERE kind = ? AND finished IS NOT NULL", (kind,))
+        notes = [(candidate, json.loads(note)) for candidate, note in found.fetchall()]
+        return Counter(candidate for candidate, note in notes if note.get("problem") or not note.get(AGAIN))
+
+    def lacking(self) -> set[str]:
+        """Candidates with a unit that is to be performed again."""
+        found = self._db.execute("SELECT candidate, note FROM units WHERE finished IS NOT NULL").fetchall()
+        return {candidate for candidate, note in found if json.loads(note).get(AGAIN)}
 
     def fits(self) -> dict[str, str]:
         """candidate -> name of its finished fit."""
@@ -158,6 +165,8 @@ class Store:
         return dict(self._db.execute("SELECT name, runs FROM units").fetchall())
 
     def finish(self, done: Finished) -> None:
+        """Of a unit that is to be performed again the answers of servers stay, so that none is paid twice."""
+        note = dict(done.note or {})
         with _Transaction(self._db):
             self._db.executemany(
                 "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -168,7 +177,8 @@ class Store:
             )
             self._db.execute("DELETE FROM usage WHERE unit = ?", (done.unit,))
             self._db.execute("DELETE FROM trials WHERE unit = ?", (done.unit,))
-            self._db.execute("DELETE FROM completions WHERE unit = ?", (done.unit,))
+            if not note.get(AGAIN):
+                self._db.execute("DELETE FROM completions WHERE unit = ?", (done.unit,))
             self._db.executemany(
                 "INSERT INTO usage VALUES (?, ?, ?)",
                 [(done.unit, done.candidate, json.dumps(asdict(usage))) for usage in done.usage],
@@ -179,7 +189,7 @@ class Store:
             )
             self._db.execute(
                 "UPDATE units SET finished = datetime('now'), note = ? WHERE name = ?",
-                (json.dumps(dict(done.note or {})), done.unit),
+                (json.dumps(note), done.unit),
             )
 
     # ------------------------------------------------------------ within a unit that is not finished
@@ -190,7 +200,7 @@ class Store:
         return [(key, json.loads(value)) for key, value in rows]
 
     def keep_completion(self, unit: str, key: str, value: Mapping[str, Any]) -> None:
-        """Writes one down at once; all of them go when the unit is finished, since its rows hold them then."""
+        """Writes one down at once; all of them go when the unit is finished for good, since its rows hold them then."""
         text, now = json.dumps(dict(value)), time.monotonic()
         waits = now - self._synced < SYNC_EVERY_S
         if waits:
@@ -241,7 +251,7 @@ class Store:
         return [Usage(**json.loads(row[0])) for row in found.fetchall()]
 
     def ledger(self) -> Iterator[Usage]:
-        """Every usage row, and those of what servers answered in units that are not finished."""
+        """Every usage row, and those of what servers answered in units that are not finished, or not for good."""
         for (text,) in self._db.execute("SELECT usage FROM usage").fetchall():
             yield Usage(**json.loads(text))
         for (text,) in self._db.execute("SELECT value FROM completions").fetchall():

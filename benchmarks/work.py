@@ -19,9 +19,9 @@ from benchmarks.models import Models, NotRemembering
 from benchmarks.paths import without_folders
 from benchmarks.plan import Options, Unit, is_taught, shards
 from benchmarks.remembering import Memory, Settling
-from benchmarks.store import Finished
+from benchmarks.store import AGAIN, Finished
 from benchmarks.workbench import Bench, Progress
-from strategies.answers import sureness
+from strategies.answers import sureness, too_many_lost
 from strategies.contract import (
     Case,
     DeadAdapter,
@@ -36,13 +36,12 @@ from strategies.contract import (
     Sampling,
     Strategy,
     Task,
+    Unanswered,
 )
 from strategies.models.weights import ModelUnavailable
 from strategies.search import total
 
 SILENT = Failure(kind="infrastructure", message="the approach gave no answer to this query")
-AGAIN = "again"
-"""In the note of a fit that failed by a fault that may pass: it is not finished when the run goes on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +127,8 @@ class Worker:
             return candidate.strategy.fit(task, bench)
         except (Diverged, DeadAdapter) as error:
             return {"problem": str(error)}
+        except Unanswered as error:
+            return {"problem": f"{without_folders(str(error))}; resuming the run asks for them again", AGAIN: True}
         except (BadInput, ModelUnavailable, ScoreFailure):
             raise
         except Exception as error:
@@ -216,10 +217,25 @@ class Worker:
         )
 
     def done(self, unit: Unit, candidate: Candidate, rows: Iterable[Row], note: Any = None) -> Finished:
-        """What a unit brought that answered: its rows with their usage."""
+        """What a unit brought that answered: its rows with their usage.
+
+        One that lost too many answers is asked again when the run goes on. Until then a check has no rows, and what was
+        answered lies with the answers of servers, which hold its usage too.
+        """
         kept = tuple(rows)
+        if again := self.lost(unit, [row.outcome for row in kept]):
+            shown = kept if unit.kind == "answer" else ()
+            return Finished(unit=unit.name, kind=unit.kind, candidate=candidate.name, rows=shown, note=again)
         usage = total([spent for row in kept for spent in row.outcome.usage])
         return Finished(unit=unit.name, kind=unit.kind, candidate=candidate.name, rows=kept, usage=usage, note=note)
+
+    def lost(self, unit: Unit, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+        """The note of a unit that lost too many of these; empty where it did not."""
+        said = too_many_lost(outcomes)
+        if said:
+            what = f"{unit.candidate}, {unit.kind}: {said}; resuming the run asks for them again"
+            logging.getLogger(__name__).warning(what)
+        return {AGAIN: True} if said else {}
 
     def probe_cases(self) -> list[Case]:
         """Held-out cases that the checks look at."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from strategies.contract import (
     Case,
+    Completion,
     Evidence,
     Failure,
     Generates,
@@ -24,6 +26,11 @@ from strategies.contract import (
 )
 from strategies.odds import label_shares, to_label
 from strategies.prompting.rendering import INPUT_TOKENS, LabelWords
+
+FAULTS_ALLOWED = 0.01
+"""Share of answers lost to infrastructure above which nothing is measured, chosen or learnt by what is left."""
+REASON = 160
+"""Characters of what a server said that are repeated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +97,7 @@ def answer_freely(
     for index, completion in writer.generate([item.prompt for item in requests], *limits, step):
         request = requests[index]
         if completion.error:
-            yield index, Failure(kind="infrastructure", message=completion.error, usage=(completion.usage,))
+            yield index, _fault(completion)
             continue
         shares = label_shares(completion, words) if words else {}
         said = to_label(completion.text, words) if words else completion.text
@@ -104,6 +111,26 @@ def answer_freely(
                 usage=(completion.usage,),
             ),
         )
+
+
+def _fault(completion: Completion) -> Failure:
+    return Failure(
+        kind="infrastructure", message=completion.error, lasting=completion.lasting, usage=(completion.usage,)
+    )
+
+
+def is_lost(outcome: Outcome) -> bool:
+    """Whether a fault outside of the approach took the answer, and asking again may bring it."""
+    return isinstance(outcome, Failure) and outcome.kind == "infrastructure" and not outcome.lasting
+
+
+def too_many_lost(outcomes: Sequence[Outcome], what: str = "answers") -> str:
+    """A sentence, without its end, where more of them are lost than is allowed; else empty."""
+    lost = [outcome for outcome in outcomes if is_lost(outcome)]
+    if len(lost) <= FAULTS_ALLOWED * len(outcomes):
+        return ""
+    said = textwrap.shorten(getattr(lost[0], "message", "").split(": ", 1)[-1].rstrip("."), REASON, placeholder="...")
+    return f"{len(lost):,} of {len(outcomes):,} {what} were lost to faults outside the approach ({said})"
 
 
 def selects_labels(task: Task, model: LanguageModel) -> bool:

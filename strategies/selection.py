@@ -17,6 +17,7 @@ from strategies.contract import (
     Sampling,
     ScoresLabels,
     Task,
+    Unanswered,
     Workbench,
 )
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, weigh
@@ -128,7 +129,10 @@ class Kitchen:
         return self._written([pipeline], cases)[0]
 
     def _written(self, pipelines: Sequence[Pipeline], cases: Sequence[Case]) -> list[Look]:
-        """Looks of pipelines that write freely, with one model and one limit of length."""
+        """Looks of pipelines that write freely, with one model and one limit of length.
+
+        Raises `Unanswered` before any of them is remembered where one lost too many answers: it would be chosen by faults.
+        """
         queries = [Query.of(case.input) for case in cases]
         requests = [request for pipeline in pipelines for request in pipeline.requests(queries)]
         found: dict[int, Outcome] = {}
@@ -136,9 +140,11 @@ class Kitchen:
             found[place] = outcome
             self.bench.progress(len(found), len(requests), "answering examples")
         outcomes = [found[place] for place in range(len(requests))]
-        return [
-            self._scored(cases, outcomes[first : first + len(cases)]) for first in range(0, len(outcomes), len(cases))
-        ]
+        looks = [outcomes[first : first + len(cases)] for first in range(0, len(outcomes), len(cases))]
+        for look in looks:
+            if said := answers.too_many_lost(look, "answers that it was to be chosen by"):
+                raise Unanswered(said)
+        return [self._scored(cases, look) for look in looks]
 
     def _scored(self, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Look:
         scores = tuple(self.task.score(case, outcome) for case, outcome in zip(cases, outcomes, strict=True))

@@ -14,7 +14,7 @@ import pytest
 
 from advisor.setups import told
 from benchmarks.cascade import DERIVED, Stage, add_cascade, best_cascade
-from benchmarks.contract import Candidate, Evaluation
+from benchmarks.contract import Candidate, Evaluation, State
 from benchmarks.pending import Rules
 from benchmarks.plan import Options
 from benchmarks.run import Run
@@ -206,6 +206,21 @@ def test_where_one_part_was_decided_sooner_it_ends_there_and_has_no_holes(tmp_pa
         "careful after quick": 100,
     }
     assert found["careful after quick"].figure == 1.0
+
+
+def test_of_answers_that_were_lost_none_is_made_until_they_are_there(tmp_path: Path) -> None:
+    done = run(tmp_path / "run")
+    fault = Failure(kind="infrastructure", message="status 503")
+    gone = [(Query.of(case.input).key, fault) for case in done.benchmark.heldout[:5]]
+    with pytest.MonkeyPatch.context() as patch:
+        answer = Rung.answer
+        patch.setattr(Rung, "answer", lambda *given: iter((dict(answer(*given)) | dict(gone)).items()))
+        done.execute()
+    found = evaluated(done)
+    assert set(found) == {"quick", "careful"}
+    assert found["quick"].state is State.INVALID
+    done.execute()
+    assert evaluated(done)["careful after quick"].figure == 1.0
 
 
 def test_going_on_makes_no_second_one_and_scores_anew_like_others(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from benchmarks.evaluate import About, evaluate
 from benchmarks.plan import Options, units
 from benchmarks.store import Finished, Store
 from strategies.approaches.majority import Majority
-from strategies.contract import Case, Kind, Prediction
+from strategies.contract import Case, Failure, Kind, Prediction
 from tests import tiny
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -213,6 +213,42 @@ def test_only_the_first_draw_again_is_a_pair_and_all_count_for_passing(tmp_path:
     assert len(found.passes) == 5
     assert found.passes[0] == pytest.approx(0.8)
     assert found.passes[-1] == pytest.approx(0.6)
+
+
+def test_what_a_fault_took_is_no_changed_answer(tmp_path: Path) -> None:
+    """Of ten cases one was lost at first and another when it was asked again: eight pairs are left, all of them right."""
+    benchmark = tiny.benchmark(heldout=200)
+    benchmark = replace(benchmark, task=replace(benchmark.task, temperature=0.7))
+    about = About(name="c", approach="c", family="prompting", model="m", simplicity=1)
+
+    def asked(purpose: str, cases: int, lost: int) -> tuple[Row, ...]:
+        fault = Failure(kind="infrastructure", message="status 503")
+        found = [
+            (case, fault if place == lost else Prediction(text=case.output))
+            for place, case in enumerate(benchmark.heldout)
+        ]
+        variant = "1" if purpose == "repeat" else ""
+        return tuple(
+            Row(
+                candidate="c",
+                purpose=purpose,
+                variant=variant,
+                key=case.id,
+                outcome=given,
+                score=float(given is not fault),
+            )
+            for case, given in found[:cases]
+        )
+
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        for kind, rows in (("heldout", asked("heldout", 200, 3)), ("repeat", asked("repeat", 10, 7))):
+            store.begin(kind, kind, "c")
+            store.finish(Finished(unit=kind, kind=kind, candidate="c", rows=rows))
+        found = evaluate(benchmark, about, store, {})
+    (check,) = found.agreements
+    assert (check.pairs, check.right_twice) == (8, 8)
+    assert found.passes == (1.0, 1.0)
+    assert found.failures == {"infrastructure": 1}
 
 
 def test_no_pairs_are_no_agreement() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -20,8 +21,9 @@ from benchmarks.pending import Silent
 from benchmarks.plan import Unit
 from benchmarks.store import Store
 from benchmarks.unlabelled import MOST, to_answer
-from strategies.approaches.lora_distilled import LESSONS, DistilledLora, _teaches
-from strategies.contract import Case
+from benchmarks.workbench import bare
+from strategies.approaches.lora_distilled import LESSONS, DistilledLora, _taught, _teaches
+from strategies.contract import Case, Failure, Outcome, Prediction, Query, Sampling, Unanswered
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import write_task
@@ -185,6 +187,34 @@ def test_the_models_asked_for_must_hold_the_teacher(tmp_path: Path, teacher: Tea
     task = write(tmp_path, model_folders, teacher)
     with pytest.raises(BadInput, match="the teacher is hosted, and the models are"):
         prepare(task, Wishes(models=(str(model_folders.language),)))
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """A teacher that is gone for the last so many questions."""
+
+    gone: int
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        for place, query in enumerate(queries):
+            lost = place >= len(queries) - self.gone
+            fault = Failure(kind="infrastructure", message="hosted at 127.0.0.1:1: status 503.")
+            yield query.key, fault if lost else Prediction(text="refund")
+
+    def save(self, folder: Path) -> None: ...
+
+    def describe(self) -> Mapping[str, Any]:
+        return {}
+
+
+def test_nothing_is_learnt_from_a_teacher_that_went_away(tmp_path: Path, model_folders: Folders) -> None:
+    models = tiny.models(model_folders.language)
+    given = (tiny.benchmark().task, bare(models, models.names[0], tmp_path))
+    texts = [f"message {number}" for number in range(200)]
+    said = r"^3 of 200 answers of the teacher were lost to faults outside the approach \(status 503\)$"
+    with pytest.raises(Unanswered, match=said):
+        _taught(Faulty(3), given, texts)
+    assert len(_taught(Faulty(2), given, texts).notes["answers"]) == 198
 
 
 # ---------------------------------------------------------------- which requests

@@ -22,7 +22,7 @@ from benchmarks.pending import Pending, Rules, Silent
 from benchmarks.plan import Options, Unit, candidates, units
 from benchmarks.purse import LimitReached, Purse
 from benchmarks.spec_models import ModelSpec
-from benchmarks.store import Finished, Store
+from benchmarks.store import AGAIN, Finished, Store
 from strategies.catalog import approaches
 from strategies.contract import Evidence, Failure, Prediction, Trial, Usage
 from tests import tiny
@@ -161,6 +161,31 @@ def test_where_asking_may_end_the_parts_of_a_candidate_come_in_turn(store: Store
     )
     waiting.finish(dataclasses.replace(brought(found[0]), rows=scored))
     assert taken(waiting) == [], "the rest of the answers is left out, and waiting times come last"
+
+
+def test_answers_that_were_lost_decide_nothing_when_the_run_goes_on(store: Store) -> None:
+    """The second part lost its answers; with the zeros of these it would count as decided, and never be asked again."""
+    rules = Rules(enough=lambda scores, groups: 0.0 in scores)
+
+    def answers(part: int, score: float) -> tuple[Row, ...]:
+        cases = waiting.benchmark.heldout[100 * part : 100 * (part + 1)]
+        outcome = Prediction(text="x") if score else Failure(kind="infrastructure", message="gone")
+        return tuple(
+            Row(candidate="majority", purpose="heldout", key=case.id, outcome=outcome, score=score) for case in cases
+        )
+
+    waiting = pending(store, ("majority",), rules)
+    waiting.finish(brought(taken(waiting, None)[0]))
+    for part, note in ((0, {}), (1, {AGAIN: True})):
+        (unit,) = [each for each in taken(waiting, None) if each.kind == "answer"]
+        assert unit.part == part
+        waiting.finish(dataclasses.replace(brought(unit), rows=answers(part, float(not part)), note=note))
+    assert [each for each in taken(waiting, None) if each.kind == "answer"] == []
+    waiting = pending(store, ("majority",), rules)
+    (unit,) = [each for each in taken(waiting, None) if each.kind == "answer"]
+    assert unit.part == 1
+    waiting.finish(dataclasses.replace(brought(unit), rows=answers(1, 1.0)))
+    assert [each.part for each in taken(waiting, None) if each.kind == "answer"] == [2]
 
 
 def test_with_the_gate_nothing_with_a_model_begins_before_all_without_one_is_stored(store: Store) -> None:

@@ -28,7 +28,7 @@ from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.lora import Lora
 from strategies.approaches.recorded import Recorded
 from strategies.catalog import approaches
-from strategies.contract import Diverged, Prediction, Strategy
+from strategies.contract import Diverged, Failure, Prediction, Strategy
 from tests import killed, tiny
 from tests.desk import call
 from tests.situations import SITUATIONS, rebuilt
@@ -97,6 +97,10 @@ def test_right_twice_is_the_same_and_wrong_twice_only_with_one_answer() -> None:
     assert turns(found) == pytest.approx((0.25, 0.5, 0.25))
     assert (kept(found, {}).mean, kept(found, {}).lower) == (0.5, None), "one pair says nothing of other rebuilds"
     assert rebuilds([], finished=0) is None
+    lost = Failure(kind="infrastructure", message="status 503")
+    without = rebuilds([*rows[:-1], replace(rows[-1], outcome=lost)], finished=2)
+    assert without is not None
+    assert (without.keys, without.same) == (("a", "b", "c"), ((True, True, False),)), "what a fault took says nothing"
 
 
 def test_the_spread_of_figures() -> None:

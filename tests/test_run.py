@@ -397,6 +397,28 @@ def test_more_than_one_answer_in_a_hundred_lost_to_faults_is_no_measurement(
         assert "2 of 100 answers were lost" in found.problem
 
 
+@dataclass(frozen=True, kw_only=True)
+class Leaving(Scripted):
+    """Loses its first answers for as long as a file is there."""
+
+    gone: Path
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        return Scripted.answer(self if self.gone.exists() else replace(self, outcomes=()), queries, sampling)
+
+
+def test_a_fork_takes_over_no_unit_that_lost_its_answers(model: Path, tmp_path: Path) -> None:
+    lost, gone = Failure(kind="infrastructure", message="the server is gone"), tmp_path / "gone"
+    gone.touch()
+    leaving = Leaving(name="s", outcomes=(lost, lost), gone=gone)
+    run = replace(small(tmp_path / "run", model, [leaving]), benchmark=uniform(100))
+    assert evaluated(run)["s"].state is State.INVALID
+    gone.unlink()
+    assert evaluated(replace(run, folder=tmp_path / "forked", reuse=run.folder, fork=True))["s"].figure == 1.0
+    with opened(run.folder) as before, opened(tmp_path / "forked") as store:
+        assert store.notes("fit") == before.notes("fit"), "its fit is taken over, down to the seconds that it took"
+
+
 def test_silence_is_a_fault(model: Path, tmp_path: Path) -> None:
     found = of_outcomes(tmp_path / "run", model, [None], 100)
     assert found.failures == {"infrastructure": 1}

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from strategies.answers import too_many_lost
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import (
@@ -24,6 +25,7 @@ from strategies.contract import (
     Strategy,
     Task,
     Trains,
+    Unanswered,
     Workbench,
 )
 from strategies.fields import is_object
@@ -115,7 +117,8 @@ def _asked(task: Task, bench: Workbench) -> list[str]:
 def lessons(task: Task, bench: Workbench, texts: Sequence[str]) -> tuple[tuple[Case, ...], dict[str, Any]]:
     """The teacher's answers as cases, and what there is to say of them; `bench` is the teacher's own.
 
-    What it did not answer, not whole, or not in the form of the task's answers, is left out.
+    What it did not answer, not whole, or not in the form of the task's answers, is left out. Raises `Unanswered` where
+    faults took too much of it.
     """
     ways = [strategy.fit(task, bench) for strategy in (Prompting(), Retrieval())]
     best = max(ways, key=lambda fitted: float(fitted.describe()["selection_score"]))
@@ -144,6 +147,8 @@ def _taught(teacher: Fitted, given: tuple[Task, Workbench], texts: Sequence[str]
     for key, outcome in teacher.answer(list(queries.values()), Sampling(seed=bench.seed)):
         found[key] = outcome
         bench.progress(len(found), len(queries), f"{bench.model.name} answers what has no answer")
+    if lost := too_many_lost(list(found.values()), "answers of the teacher"):
+        raise Unanswered(lost)
     whole = {key: said for key, said in found.items() if isinstance(said, Prediction) and not said.truncated}
     said = {key: prediction.text for key, prediction in whole.items() if _teaches(task, prediction.text)}
     answers = [[query.input, said[key]] for key, query in queries.items() if key in said]
