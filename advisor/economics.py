@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from advisor.amounts import exactly, one_unit, range_of, times, total
 from advisor.contract import Amount, CostItem, Costs
@@ -32,11 +32,12 @@ _NOTHING_LEFT = "what was fitted here is what would be put to work"
 def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -> Costs:
     """The bill of one candidate, in money where a price is known, else in machine seconds or in tokens of one model.
 
-    A candidate on a hosted model is billed by its tokens; any other by the seconds of the machine. What was measured
-    in seconds carries a range of +-15 %.
+    A candidate on a hosted model is billed by its tokens, and by the seconds in which this machine looks things up for it;
+    any other by the seconds of the machine alone. What was measured in seconds carries a range of +-15 %.
     """
     unit = _unit(evaluation, prices)
     request, source = _per_request(evaluation, prices, unit)
+    beside = _beside(evaluation, prices)
     items = [*_spent_items(evaluation.fitting, prices)]
     elsewhere = evaluation.family == "recorded"
     spent = Amount(value=None, unit=unit) if elsewhere else total((item.amount for item in items), unit)
@@ -50,6 +51,7 @@ def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -
         )
     running = [
         CostItem(name="answering", amount=answering, when="monthly", source=source, by_request=True),
+        *(replace(item, amount=times(item.amount, benchmark.volume)) for item in beside),
         *upkeep(evaluation, prices, items),
     ]
     monthly = total((item.amount for item in running), unit)
@@ -57,7 +59,7 @@ def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -
         candidate=evaluation.candidate,
         items=(*items, once, *running),
         spent=spent,
-        per_thousand=times(request, 1000),
+        per_thousand=times(total([request, *(item.amount for item in beside)], unit), 1000),
         monthly=monthly,
         ahead=times(monthly, benchmark.horizon_months),
         at_least=at_least,
@@ -115,7 +117,7 @@ def rank(all_costs: Sequence[Costs], evaluations: Sequence[Evaluation]) -> Ranki
     comparable = one_unit(ahead, ahead)
     unranked = tuple(name for name in ahead if name not in comparable)
     measured = {each.candidate for each in evaluations if each.scores and each.state is None}
-    wanted = {name: amount for name, amount in ahead.items() if name in measured}
+    wanted = {cost.candidate: cost for cost in all_costs if cost.candidate in measured}
     recorded = {each.candidate for each in evaluations if each.family == "recorded"}
     note = _price_wanted(wanted, [name for name in unranked if name in measured], recorded)
     loose = Ranking(order=(), unranked=unranked, note=note, ahead=ahead, simplicity=simplicity)
@@ -193,6 +195,17 @@ def _per_request(evaluation: Evaluation, prices: MachinePrices, unit: str) -> tu
     if evaluation.family == "recorded":
         return unknown, "the answers were recorded elsewhere, and their file states no cost"
     return _by_seconds(usage.seconds / usage.calls, prices), _seconds_source(prices)
+
+
+def _beside(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
+    """What this machine does for one request of a model that is billed by its tokens; nothing where it does nothing."""
+    usage = evaluation.answering
+    billed_by_tokens = evaluation.model in prices.tokens and _billed(evaluation) is None
+    if usage is None or not usage.calls or not billed_by_tokens or not evaluation.beside_s:
+        return []
+    amount = _by_seconds(evaluation.beside_s / usage.calls, prices)
+    source = f"looking up and what else is not the model's; {_seconds_source(prices)}"
+    return [CostItem(name="this machine's part", amount=amount, when="monthly", source=source, by_request=True)]
 
 
 def _by_tokens(usage: Usage, price: TokenPrices | None, unit: str) -> tuple[Amount, str]:
@@ -280,13 +293,14 @@ def _row_money(row: Usage, price: TokenPrices) -> float | None:
     return price.money(row.prompt_tokens, row.cached_tokens, row.answer_tokens)
 
 
-def _price_wanted(ahead: Mapping[str, Amount], unranked: Collection[str], recorded: Collection[str]) -> str:
+def _price_wanted(bills: Mapping[str, Costs], unranked: Collection[str], recorded: Collection[str]) -> str:
     if not unranked:
         return ""
-    unknown = [name for name in unranked if ahead[name].value is None or ahead[name].unit.startswith(TOKENS)]
+    unknown = [name for name in unranked if _unpriced(bills[name])]
     silent = [name for name in unknown if name in recorded]
     unknown = [name for name in unknown if name not in recorded]
-    known = {amount.unit for amount in ahead.values() if amount.value is not None}
+    known = {bill.ahead.unit for bill in bills.values() if bill.ahead.value is not None}
+    known |= {amount.unit for name in unranked for amount in _running(bills[name]) if amount.value is not None}
     units = sorted(unit for unit in known if not unit.startswith(TOKENS))
     sentences = []
     if unknown:
@@ -309,6 +323,16 @@ def _price_wanted(ahead: Mapping[str, Amount], unranked: Collection[str], record
             f"Costs are in {' and '.join(units)}, which are not converted: state every price in one currency."
         )
     return " ".join(sentences)
+
+
+def _unpriced(bill: Costs) -> bool:
+    """Whether a part of it is unknown or in tokens; not where its parts are known and only their units have no sum."""
+    amounts = [bill.ahead] if bill.ahead.value is not None else _running(bill) or [bill.ahead]
+    return any(amount.value is None or amount.unit.startswith(TOKENS) for amount in amounts)
+
+
+def _running(bill: Costs) -> list[Amount]:
+    return [item.amount for item in bill.items if item.when == "monthly"]
 
 
 def _count(number: float) -> str:

@@ -242,6 +242,8 @@ class Evaluation:
     fitting: tuple[Usage, ...] = ()
     answering: Usage | None = None
     """Sum over the held-out answers: seconds, tokens, calls (= answers)."""
+    beside_s: float = 0.0
+    """Those of its seconds that were not the model's: of looking up, and of a first approach that hands on to it."""
     latency: Latency | None = None
     agreements: tuple[Agreement, ...] = ()
     passes: tuple[float, ...] = ()

@@ -95,6 +95,7 @@ def evaluate(
         **figures(benchmark, asked, ordered, _level(benchmark, store) * REST),
         failures=failures,
         answering=summed([usage for row in ordered for usage in row.outcome.usage], len(ordered)),
+        beside_s=sum(used.seconds for row in ordered for used in row.outcome.usage if used.model != candidate.model),
         latency=latency_of(notes.get("latency"), ordered),
         agreements=agreements(benchmark, rows, candidate, store),
         passes=passes(benchmark, rows, candidate, store),

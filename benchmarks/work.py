@@ -170,17 +170,21 @@ class Worker:
         if self._fitted is None or self._fitted[0] != candidate.name:
             bench = self.bench(candidate, self.options.seed)
             self._fitted = (candidate.name, candidate.strategy.load(self.fit_folder(candidate), bench))
-        if not (candidate.model and self.models.served(candidate.model)):
-            self._warm(self._fitted[1])
+        self._warm(self._fitted[1], served=bool(candidate.model) and self.models.served(candidate.model))
         return self._fitted[1]
 
-    def _warm(self, fitted: Fitted) -> None:
+    def _warm(self, fitted: Fitted, served: bool) -> None:
         """One example is answered before anything is timed, so that loading and indexing are not charged to answers.
 
-        A server is not asked: it times its own requests, and each may cost money.
+        A server is not asked: it times its own requests, and each may cost money. What it would be asked is looked up.
         """
-        first = self.benchmark.task.examples[0]
-        list(fitted.answer([Query.of(first.input)], Sampling()))
+        from strategies.pipeline import Pipeline
+
+        first = Query.of(self.benchmark.task.examples[0].input)
+        if not served:
+            list(fitted.answer([first], Sampling()))
+        elif isinstance(fitted, Pipeline):
+            fitted.requests([first])
 
     # ------------------------------------------------------------ answering
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from strategies.contract import (
@@ -23,6 +23,7 @@ from strategies.contract import (
     ScoresLabels,
     Step,
     Task,
+    Usage,
 )
 from strategies.odds import label_shares, to_label
 from strategies.prompting.rendering import INPUT_TOKENS, LabelWords
@@ -41,6 +42,14 @@ class Request:
     prompt: Prompt
     evidence: tuple[Evidence, ...] = ()
     cut: bool = False
+    votes: tuple[float, ...] = ()
+    """What the nearest examples vote for; empty where they were not asked."""
+    looked_up: Usage | None = field(default=None, compare=False)
+    """Its part of the time that looking up took on this machine, whoever answers; None where nothing is looked up."""
+
+    def spent(self, *used: Usage) -> tuple[Usage, ...]:
+        """What the model used for it, and what looking up took, in the same step."""
+        return used if self.looked_up is None else (*used, replace(self.looked_up, step=used[0].step))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +106,7 @@ def answer_freely(
     for index, completion in writer.generate([item.prompt for item in requests], *limits, step):
         request = requests[index]
         if completion.error:
-            yield index, _fault(completion)
+            yield index, _fault(request, completion)
             continue
         shares = label_shares(completion, words) if words else {}
         said = to_label(completion.text, words) if words else completion.text
@@ -108,14 +117,17 @@ def answer_freely(
                 evidence=request.evidence,
                 probabilities=shares or None,
                 truncated=request.cut or not completion.finished,
-                usage=(completion.usage,),
+                usage=request.spent(completion.usage),
             ),
         )
 
 
-def _fault(completion: Completion) -> Failure:
+def _fault(request: Request, completion: Completion) -> Failure:
     return Failure(
-        kind="infrastructure", message=completion.error, lasting=completion.lasting, usage=(completion.usage,)
+        kind="infrastructure",
+        message=completion.error,
+        lasting=completion.lasting,
+        usage=request.spent(completion.usage),
     )
 
 

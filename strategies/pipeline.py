@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -135,24 +136,40 @@ class Pipeline:
 
     # ------------------------------------------------------------ requests
 
-    def requests(self, queries: Sequence[Query], lessons: Sequence[Case] = ()) -> list[Request]:
+    def requests(self, queries: Sequence[Query], lessons: Sequence[Case] = (), votes: bool = False) -> list[Request]:
         """Prompts of the queries; those of `lessons`, the cases that the queries are of, are learnt from.
 
         In a lesson an example is never its own demonstration, and where the search missed what the answer stands in, and
-        the case names its document, the last passage gives way to that.
+        the case names its document, the last passage gives way to that. With `votes` the nearest examples are asked, too.
         """
         trimmed = [answers.trimmed(self.model, query) for query in queries]
         texts = [text for text, _ in trimmed]
         own = [case.input for case in lessons] or None
+        near = votes or self.asks_examples
+        if near:
+            self.sources.neighbours.open()
+        start = time.perf_counter()
         shown, listed = self.demonstrations(texts, own), self._listed(texts, own)
         found = self.sources.evidence(texts, self.setup.passages, self.setup.mode)
+        voted = self.votes([query.input for query in queries]) if votes else [()] * len(queries)
+        looked_up = None
+        if near or (self.setup.passages and self.sources.index is not None):
+            each = (time.perf_counter() - start) / max(1, len(queries))
+            looked_up = Usage(model=self.sources.embedder.name, step="answering", seconds=each)
         if lessons:
             tell = founded(self.task)
             found = [self.sources.taught(Shown(case, had), tell) for case, had in zip(lessons, found, strict=True)]
+        parts = map(Parts, texts, shown, found, listed)
         return [
-            self._within_context(query.key, Parts(text, cases, passages, labels), cut)
-            for query, (text, cut), cases, passages, labels in zip(queries, trimmed, shown, found, listed, strict=True)
+            replace(self._within_context(query.key, asked, cut), votes=given, looked_up=looked_up)
+            for query, (_, cut), asked, given in zip(queries, trimmed, parts, voted, strict=True)
         ]
+
+    @property
+    def asks_examples(self) -> bool:
+        """Whether the nearest examples are looked up for each request, to be shown or to name labels."""
+        shows = self.setup.shots > 0 and self.setup.picks == "nearest" and bool(self.sources.cases)
+        return shows or not self.lists_all
 
     def _within_context(self, key: str, parts: Parts, cut: bool) -> Request:
         """The request, without its farthest demonstrations and its last passages where the model could not read it whole."""
@@ -226,9 +243,10 @@ class Pipeline:
         """Yields (key, outcome) as they finish."""
         if not queries:
             return
-        requests = self.requests(queries)
-        if answers.selects_labels(self.task, self.speaker):
-            yield from self._answer_labels(queries, requests)
+        selects = answers.selects_labels(self.task, self.speaker)
+        requests = self.requests(queries, votes=selects and self.setup.votes > 0)
+        if selects:
+            yield from self._answer_labels(requests)
             return
         if self.reads:
             for index, found, usage in self.read(requests, "answering"):
@@ -246,17 +264,17 @@ class Pipeline:
         asked = replace(sampling, schema=self.schema, alternatives=ALTERNATIVES if words else 0)
         yield from answers.answer_freely(self.speaker, requests, (self.max_tokens, asked), step, words)
 
-    def _answer_labels(self, queries: Sequence[Query], requests: Sequence[Request]) -> Iterator[tuple[str, Outcome]]:
+    def _answer_labels(self, requests: Sequence[Request]) -> Iterator[tuple[str, Outcome]]:
         words = self.renderer.words
-        votes = self.votes([query.input for query in queries]) if self.setup.votes else [()] * len(queries)
         scorer = cast(ScoresLabels, self.speaker)
         prompts = [request.prompt for request in requests]
         for index, scored in scorer.score_labels(prompts, [words.words] * len(prompts)):
             request = requests[index]
+            usage = request.spent(scored.usage)
             if scored.error:
-                yield request.key, Failure(kind="infrastructure", message=scored.error, usage=(scored.usage,))
+                yield request.key, Failure(kind="infrastructure", message=scored.error, usage=usage)
                 continue
-            shares = weigh(LabelEvidence(scored.log_likelihoods, votes[index]), self.prior, self.setup)
+            shares = weigh(LabelEvidence(scored.log_likelihoods, request.votes), self.prior, self.setup)
             best = max(range(len(shares)), key=shares.__getitem__)
             yield (
                 request.key,
@@ -265,7 +283,7 @@ class Pipeline:
                     evidence=request.evidence,
                     probabilities=dict(zip(words.labels, shares, strict=True)),
                     truncated=request.cut,
-                    usage=(scored.usage,),
+                    usage=usage,
                 ),
             )
 
@@ -276,22 +294,23 @@ class Pipeline:
 
     def read(self, requests: Sequence[Request], step: Step) -> Iterator[tuple[int, Read | str, tuple[Usage, ...]]]:
         """(index, what was found or why nothing was, usage) of each request."""
-        return spans.read(cast(ScoresLabels, self.speaker), requests, cast(Reading, self.setup.reading), step)
+        reading = cast(Reading, self.setup.reading)
+        for index, found, usage in spans.read(cast(ScoresLabels, self.speaker), requests, reading, step):
+            yield index, found, requests[index].spent(*usage)
 
     def votes(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         return [tuple(row) for row in self.sources.neighbours.votes(texts, self.task.labels)]
 
     def label_evidence(self, queries: Sequence[Query], step: Step) -> tuple[list[LabelEvidence], list[Usage]]:
         """Raw material of label answers for choosing calibration and votes afterwards, and the usage of each."""
-        requests = self.requests(queries)
-        votes = self.votes([query.input for query in queries]) if self.sources.cases else [()] * len(queries)
+        requests = self.requests(queries, votes=bool(self.sources.cases))
         scorer = cast(ScoresLabels, self.speaker)
         rows: dict[int, LabelEvidence] = {}
-        usage = []
+        usage: list[Usage] = []
         prompts = [request.prompt for request in requests]
         for index, scored in scorer.score_labels(prompts, [self.renderer.words.words] * len(prompts), step):
-            rows[index] = LabelEvidence(scored.log_likelihoods, votes[index])
-            usage.append(scored.usage)
+            rows[index] = LabelEvidence(scored.log_likelihoods, requests[index].votes)
+            usage += requests[index].spent(scored.usage)
         return [rows[index] for index in range(len(queries))], usage
 
     # ------------------------------------------------------------ a folder

@@ -24,6 +24,7 @@ from strategies.pipeline import LabelEvidence, Pipeline, Setup, weigh
 from strategies.prompting.demonstrations import Shown, drawn, founded
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
+from strategies.retrieval.timed import indexed, timed
 from strategies.schemas import answer_schema
 from strategies.search import Contest, Finished, Look, total
 from strategies.sources import Sources
@@ -56,9 +57,14 @@ class Kitchen:
     _indexes: dict[int, PassageIndex] = field(default_factory=dict, repr=False)
 
     def index(self, words: int = PASSAGE_WORDS) -> PassageIndex | None:
-        """The documents in passages of at most so many words; None without documents."""
+        """The documents in passages of at most so many words; None without documents.
+
+        One index is what following changed facts takes; to have others besides, of another size, is part of choosing.
+        """
         if words not in self._indexes and self.task.documents:
-            index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
+            recorded = indexed(self.bench, "search", 0) if self._indexes else indexed(self.bench)
+            with recorded:
+                index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
             self._indexes[words] = replace(index, reranker=self.bench.reranker)
         return self._indexes.get(words)
 
@@ -85,7 +91,9 @@ class Kitchen:
         texts = [case.input for case in cases]
         modes: tuple[Mode, ...] = MODES if self.bench.reranker is None else (*MODES, "reranked")
         tell = founded(self.task)
-        hits = {mode: sum(map(tell, map(Shown, cases, index.search(texts, MODE_PASSAGES, mode)))) for mode in modes}
+        with timed(self.bench, "search"):
+            found = {mode: index.search(texts, MODE_PASSAGES, mode) for mode in modes}
+        hits = {mode: sum(map(tell, map(Shown, cases, rows))) for mode, rows in found.items()}
         return max(modes, key=hits.__getitem__)
 
     def reading(self, setup: Setup) -> Reading | None:
@@ -203,6 +211,9 @@ class Kitchen:
         The labels' prior belongs to the demonstrations that are shown: those that were looked at.
         """
         pipeline = self.build(self.weighed(setup, evidence), self.task.examples, adapter)
+        if pipeline.asks_examples or pipeline.setup.votes:
+            with indexed(self.bench):
+                pipeline.sources.neighbours.open()
         if not evidence or setup.reading is not None:
             return pipeline
         return replace(pipeline, prior=priors_of(evidence)[pipeline.context])

@@ -180,10 +180,18 @@ def test_every_outcome_says_what_it_cost(strategy: Strategy, kind: Kind, fits: F
         assert outcome.usage
         assert all(row.step == "answering" for row in outcome.usage)
         if strategy.needs:
-            (spent,) = outcome.usage
+            spent, *looked_up = outcome.usage
             assert spent.model == "tiny"
             assert spent.prompt_tokens > spent.cached_tokens >= 0
             assert spent.seconds > 0
+            assert [row.model for row in looked_up] == ["word hashes"] * looks_up(fitted)
+            assert all(row.seconds > 0 == row.prompt_tokens for row in looked_up)
+
+
+def looks_up(fitted: Any) -> bool:
+    """Whether requests need passages or the nearest examples."""
+    setup = fitted.describe()["setup"]
+    return bool(setup["passages"] or setup["votes"] or (setup["shots"] and setup["picks"] == "nearest"))
 
 
 @each_pair
@@ -295,6 +303,9 @@ def test_what_fitting_cost_is_recorded(strategy: Strategy, kind: Kind, fits: Fit
     if strategy.needs:
         assert {"search"} <= {row.step for row in bench.spent}
         assert ("training" in {row.step for row in bench.spent}) == (strategy.family in ("finetuning", "combined"))
+        indexes = [row.model for row in bench.spent if row.step == "index"]
+        fitted, _ = fits.of(strategy, kind)
+        assert indexes == ["word hashes"] * looks_up(fitted), "one is what following changed facts takes"
 
 
 def test_what_another_approach_left_in_the_journal_changes_no_choice(fits: Fits) -> None:

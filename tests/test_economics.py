@@ -130,6 +130,54 @@ def test_hosted_candidates_cost_their_tokens_and_not_the_time_spent_waiting() ->
     assert bill.monthly.low == bill.monthly.high == bill.monthly.value
 
 
+def looking_up(seconds: float, **usage: int) -> Evaluation:
+    """A hundred answers of a hosted model, for which this machine looked things up for so many seconds in all."""
+    return dataclasses.replace(hosted(**usage), beside_s=seconds)
+
+
+def test_looking_up_for_a_hosted_model_costs_time_of_this_machine_beside_its_tokens() -> None:
+    prices = MachinePrices(machine_hour=3.6, tokens={"big-one": PRICE})
+    bill = costs(looking_up(2.0, prompt_tokens=40_000), BENCH, prices)
+    tokens, here = 400 * 2.0 / 1e6, 0.02 * 0.001
+    assert bill.per_thousand.value == pytest.approx(1000 * (tokens + here))
+    assert bill.monthly.value == pytest.approx(20_000 * (tokens + here))
+    assert bill.monthly.low == pytest.approx(20_000 * (tokens + here * (1 - NOISE)))
+    assert bill.monthly.high == pytest.approx(20_000 * (tokens + here * (1 + NOISE)))
+    parts = {item.name: item.amount.value for item in bill.items if item.by_request}
+    assert parts == pytest.approx({"answering": 20_000 * tokens, "this machine's part": 20_000 * here})
+
+
+def test_looking_up_for_a_model_on_this_machine_is_part_of_its_seconds_and_not_counted_twice() -> None:
+    evaluation = local(seconds=0.1)
+    assert costs(dataclasses.replace(evaluation, beside_s=4.0), BENCH, MachinePrices()) == costs(
+        evaluation, BENCH, MachinePrices()
+    )
+
+
+def test_tokens_with_a_price_and_seconds_without_one_are_unknown_and_the_price_to_give_is_named() -> None:
+    prices = MachinePrices(tokens={"big-one": PRICE})
+    searched = dataclasses.replace(looking_up(2.0, prompt_tokens=40_000), candidate="retrieval")
+    evaluations = [hosted(prompt_tokens=90_000), searched]
+    bills = [costs(each, BENCH, prices) for each in evaluations]
+    assert bills[1].monthly.value is None
+    ranking = rank(bills, evaluations)
+    assert ranking.unranked == ("retrieval",)
+    assert "give the price of an hour of this machine (machine_hour" in ranking.note
+    assert "input_per_million" not in ranking.note
+    free = dataclasses.replace(prices, machine_hour=0.0)
+    assert rank([costs(each, BENCH, free) for each in evaluations], evaluations).order == ("retrieval", "prompting")
+
+
+def test_with_neither_price_both_are_asked_for() -> None:
+    evaluations = [
+        local(),
+        dataclasses.replace(looking_up(2.0, prompt_tokens=40_000), candidate="retrieval"),
+    ]
+    ranking = rank([costs(each, BENCH, MachinePrices(tokens={"big-one": None})) for each in evaluations], evaluations)
+    assert ranking.unranked == ("retrieval",)
+    assert ranking.note.startswith("The cost of retrieval is not known: give the price of the model's tokens")
+
+
 def test_at_an_unknown_price_tokens_are_counted_and_are_no_money() -> None:
     bill = costs(hosted(prompt_tokens=40_000), BENCH, MachinePrices(tokens={"big-one": None}))
     assert bill.per_thousand.unit == bill.ahead.unit == "tokens of big-one"

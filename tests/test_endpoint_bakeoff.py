@@ -132,6 +132,21 @@ def test_a_hosted_prompt_and_a_tuned_local_model_stand_in_one_comparison(
     assert cost[PROMPTING].per_thousand.value == pytest.approx((40 * 1 + 2 * 2) / 1000)
 
 
+def test_what_is_looked_up_here_for_a_hosted_model_is_paid_for_too(
+    service: Service, tmp_path: Path, model_folders: Folders
+) -> None:
+    lines = (*service.lines(), "kind: qa", "prices: {machine_hour: 3.6}")
+    task = write_task(tmp_path, model_folders, *lines, cases=tiny.messages(40))
+    wishes = Wishes(approaches=("retrieval",), effort="quick", probes="none")
+    verdict = advise(task, out=tmp_path / "run", wishes=wishes)
+    ((found,), (bill,)) = verdict.evaluations, verdict.costs
+    here = found.beside_s / found.answering.calls  # type: ignore[union-attr]
+    assert 0 < here < 1
+    assert bill.per_thousand.value == pytest.approx((40 * 1 + 2 * 2) / 1000 + 1000 * here * 0.001)
+    spent = {item.name for item in bill.items if item.when == "spent"}
+    assert {"building the index", "choosing the configuration"} <= spent
+
+
 # ---------------------------------------------------------------- cut off and gone on with
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
+from strategies.answers import Request
 from strategies.contract import (
     Case,
     DeadAdapter,
@@ -25,7 +26,7 @@ from strategies.contract import (
 )
 from strategies.finetuning.checkpoints import discard
 from strategies.pipeline import Pipeline, Setup
-from strategies.search import Look, content_key, journalled
+from strategies.search import Look, content_key, journalled, total
 from strategies.selection import Kitchen, evidence_of
 
 RECIPES = (
@@ -227,10 +228,12 @@ class Race:
         fold, cases, look_at = on
         validation = _sample(self.task.folds[fold].selection, _validated(len(cases)), self.bench.seed)
         pipeline = self.kitchen.build(setup, self.task.folds[fold].train)
+        data, looked_up = data_of(pipeline, cases, validation)
         try:
-            training = train(self.bench, (rows_of(pipeline, cases), rows_of(pipeline, validation)), recipe)
+            training = train(self.bench, data, recipe)
         except Diverged as error:
             return Look((), (), {"problem": str(error)})
+        training = replace(training, usage=(*training.usage, *looked_up))
         try:
             look = self._look(replace(pipeline, adapter=training.folder), training, look_at)
         finally:
@@ -298,16 +301,29 @@ def _validated(rows: int) -> int:
 
 def rows_of(pipeline: Any, cases: Sequence[Case]) -> list[TrainingRow]:
     """Training rows in the very form that answering uses; an example is never its own demonstration."""
-    requests = pipeline.requests([Query.of(case.input) for case in cases], cases)
+    return _rows(pipeline, pipeline.requests([Query.of(case.input) for case in cases], cases), cases)
+
+
+def _rows(pipeline: Any, requests: Sequence[Request], cases: Sequence[Case]) -> list[TrainingRow]:
     return [
         TrainingRow(prompt=request.prompt, answer=pipeline.renderer.answer(case))
         for request, case in zip(requests, cases, strict=True)
     ]
 
 
-def train(
-    bench: Workbench, data: tuple[Sequence[TrainingRow], Sequence[TrainingRow]], recipe: Recipe, keep: bool = False
-) -> Training:
+Rows = tuple[Sequence[TrainingRow], Sequence[TrainingRow]]
+"""What is trained on, and what is validated on."""
+
+
+def data_of(pipeline: Any, cases: Sequence[Case], validation: Sequence[Case]) -> tuple[Rows, tuple[Usage, ...]]:
+    """Both kinds of rows, and what was used to look up what their prompts show."""
+    parts = [(part, pipeline.requests([Query.of(case.input) for case in part], part)) for part in (cases, validation)]
+    taught, validated = (_rows(pipeline, requests, part) for part, requests in parts)
+    looked_up = [request.looked_up for _, requests in parts for request in requests if request.looked_up is not None]
+    return (taught, validated), total([replace(each, step="training") for each in looked_up])
+
+
+def train(bench: Workbench, data: Rows, recipe: Recipe, keep: bool = False) -> Training:
     """Trains into the run's folder by content, and goes on with a training that was cut off. With `keep`, a finished one
     is taken from the journal; without, the caller discards its checkpoints once it needs the training no more."""
     text = [[[(turn.role, turn.content) for turn in row.prompt], row.answer] for part in data for row in part]

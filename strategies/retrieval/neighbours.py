@@ -37,6 +37,10 @@ class Neighbours:
 
         return vector_index(self.vectors())
 
+    def open(self) -> None:
+        """Builds the index, which else happens when something is looked up for the first time."""
+        _ = self._index
+
     @cached_property
     def _asked(self) -> dict[str, Any]:
         """Vectors of the texts of the last call: what is shown and what votes is looked up for the same ones."""

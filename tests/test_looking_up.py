@@ -1,0 +1,230 @@
+"""What looking things up costs: the index as the fit's, the time of each search as the answer's, whoever answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.economics import costs
+from benchmarks.contract import Row
+from benchmarks.evaluate import latency_of
+from benchmarks.prices import MachinePrices, Upkeep
+from strategies.approaches.lora_retrieval import LoraRetrieval
+from strategies.approaches.retrieval import Retrieval
+from strategies.contract import Embedder, Prediction, Query, Sampling, Usage
+from strategies.models.embedding import LocalEmbedder
+from strategies.models.local import LocalModel
+from strategies.models.scripted import ScriptedModel
+from strategies.pipeline import Pipeline, Setup, load_pipeline
+from strategies.search import total
+from strategies.selection import Kitchen
+from tests import tiny
+from tests.tiny_embedder import embedder_folder
+from tests.verdict_cases import benchmark_of, evaluation_of, scores_of
+
+SLOW = 0.002
+"""Seconds that a text takes at least."""
+DOCUMENTS, PLAIN = tiny.benchmark("qa"), tiny.benchmark("generation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slow(tiny.WordHashes):
+    """Takes its time, and notes how many texts it was given at once."""
+
+    asked: list[int] = field(default_factory=list, compare=False)
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        self.asked.append(len(texts))
+        time.sleep(SLOW * len(texts))
+        return super().embed(texts)
+
+
+def bench_of(place: Path, embedder: Embedder | None = None) -> tiny.Bench:
+    model = ScriptedModel(name="scripted", answer=lambda prompt: "4")
+    return tiny.Bench(folder=place, language=model, embedder=embedder or Slow())
+
+
+def seconds(rows: Sequence[Usage], step: str, model: str = "word hashes") -> float:
+    return sum(row.seconds for row in rows if (row.step, row.model) == (step, model))
+
+
+def used(pipeline: Pipeline, cases: Sequence[Any]) -> list[tuple[Usage, ...]]:
+    found = dict(pipeline.answer([tiny.query(case) for case in cases], Sampling()))
+    assert all(isinstance(outcome, Prediction) for outcome in found.values())
+    return [outcome.usage for outcome in found.values()]
+
+
+# ---------------------------------------------------------------- answers
+
+
+def test_the_time_of_a_search_is_shared_out_among_the_answers_that_it_was_for(tmp_path: Path) -> None:
+    pipeline = Kitchen(DOCUMENTS.task, bench_of(tmp_path)).build(Setup(passages=2), DOCUMENTS.task.examples)
+    begun = time.perf_counter()
+    found = used(pipeline, DOCUMENTS.heldout)
+    whole = time.perf_counter() - begun
+    assert {tuple(row.model for row in usage) for usage in found} == {("scripted", "word hashes")}
+    looked_up = [row for _, row in found]
+    assert all((row.step, row.prompt_tokens, row.calls) == ("answering", 0, 1) for row in looked_up)
+    assert SLOW * len(DOCUMENTS.heldout) <= sum(row.seconds for row in looked_up) <= whole
+    assert len({row.seconds for row in looked_up}) == 1
+
+
+def test_what_looks_nothing_up_says_nothing_of_it(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    for setup in (Setup(), Setup(shots=3)):
+        found = used(Kitchen(DOCUMENTS.task, bench).build(setup, DOCUMENTS.task.examples), DOCUMENTS.heldout)
+        assert {tuple(row.model for row in usage) for usage in found} == {("scripted",)}
+    assert bench.spent == []
+
+
+def test_answers_do_not_pay_for_the_index_of_the_examples(tmp_path: Path) -> None:
+    """It is built when something is looked up for the first time, which a server is not asked for beforehand."""
+    bench = bench_of(tmp_path)
+    made = Kitchen(PLAIN.task, bench).build(Setup(shots=2, picks="nearest"), PLAIN.task.examples)
+    made.save(tmp_path / "fit")
+    bench.embedder.asked.clear()  # type: ignore[attr-defined]
+    (usage,) = used(load_pipeline(tmp_path / "fit", bench), PLAIN.heldout[:1])
+    assert bench.embedder.asked == [len(PLAIN.task.examples), 1]  # type: ignore[attr-defined]
+    assert SLOW <= usage[1].seconds < SLOW * len(PLAIN.task.examples)
+
+
+def test_votes_are_part_of_it(tmp_path: Path) -> None:
+    benchmark = tiny.benchmark()
+    model = tiny.local_model(tiny.model_folder(tmp_path / "model"))
+    bench = replace(bench_of(tmp_path), language=model)
+    pipeline = Kitchen(benchmark.task, bench, uses_votes=True).build(Setup(votes=0.5), benchmark.task.examples)
+    found = used(pipeline, benchmark.heldout)
+    assert seconds([row for usage in found for row in usage], "answering") >= SLOW * len(benchmark.heldout)
+    _, spent = pipeline.label_evidence([tiny.query(case) for case in benchmark.heldout], "search")
+    assert {row.step for row in spent} == {"search"}
+    assert seconds(spent, "search") > 0, "the vectors are at hand, and the neighbours are looked for again"
+
+
+def test_how_many_answers_there_are_a_second_counts_looking_up(tmp_path: Path) -> None:
+    pipeline = Kitchen(DOCUMENTS.task, bench_of(tmp_path)).build(Setup(passages=2), DOCUMENTS.task.examples)
+    found = dict(pipeline.answer([tiny.query(case) for case in DOCUMENTS.heldout], Sampling()))
+    rows = [Row(candidate="c", purpose="heldout", key=key, outcome=each, score=1.0) for key, each in found.items()]
+    told = latency_of({"seconds": [0.1]}, rows)
+    assert told is not None
+    assert 0 < told.throughput_per_s <= 1 / SLOW
+
+
+# ---------------------------------------------------------------- fitting
+
+
+def test_a_fit_pays_for_its_index_and_for_what_it_looks_up_while_it_chooses(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    Retrieval().fit(DOCUMENTS.task, bench)
+    (index,) = [row for row in bench.spent if row.step == "index"]
+    assert index.model == "word hashes"
+    assert index.seconds >= SLOW * len(DOCUMENTS.task.documents)
+    looked_at = sum(len(fold.selection) for fold in DOCUMENTS.task.folds)
+    assert seconds(bench.spent, "search") >= SLOW * looked_at
+    assert {row.model for row in bench.spent} == {"word hashes", "scripted"}
+
+
+def test_looks_from_the_journal_bring_what_they_took(tmp_path: Path) -> None:
+    first = bench_of(tmp_path)
+    Retrieval().fit(DOCUMENTS.task, first)
+    again = replace(bench_of(tmp_path), journal=first.journal)
+    Retrieval().fit(DOCUMENTS.task, again)
+    looks = [row.seconds for row in first.spent if (row.step, row.model) == ("search", "scripted")]
+    assert [row.seconds for row in again.spent if (row.step, row.model) == ("search", "scripted")] == looks
+    assert [replace(row, seconds=0.0) for row in total(again.spent)] == [
+        replace(row, seconds=0.0) for row in total(first.spent)
+    ]
+    looked_at = sum(len(fold.selection) for fold in DOCUMENTS.task.folds)
+    assert seconds(again.spent, "search") >= SLOW * looked_at
+
+
+def test_an_index_of_another_size_is_part_of_choosing(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    kitchen = Kitchen(DOCUMENTS.task, bench)
+    for words in (130, 5, 130, 5):
+        kitchen.index(words)
+    assert [(row.step, row.calls) for row in bench.spent] == [("index", 1), ("search", 0)]
+    assert all(row.seconds >= SLOW * len(DOCUMENTS.task.documents) for row in bench.spent)
+
+
+def test_following_changed_facts_costs_the_index_of_a_real_fit(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    Retrieval().fit(DOCUMENTS.task, bench)
+    index = seconds(bench.spent, "index")
+    measured = evaluation_of("retrieval", scores_of(290, 300), model="scripted", fitting=total(bench.spent))
+    prices = MachinePrices(upkeep=Upkeep(facts_months=0.5))
+    bill = costs(measured, benchmark_of(volume=10_000), prices)
+    kept = {item.name: item.amount.value for item in bill.items if item.when == "monthly" and not item.by_request}
+    assert kept == {"building the index anew, every 0.5 months": pytest.approx(2 * index)}
+
+
+def test_what_is_looked_up_for_training_belongs_to_the_training(tmp_path: Path) -> None:
+    model: LocalModel = tiny.local_model(tiny.model_folder(tmp_path / "model"))
+    bench = tiny.Bench(folder=tmp_path, language=model, embedder=Slow())
+    LoraRetrieval().fit(DOCUMENTS.task, bench)
+    assert seconds(bench.spent, "training") >= SLOW * len(DOCUMENTS.task.examples)
+    assert seconds(bench.spent, "training", "tiny") > 0
+
+
+# ---------------------------------------------------------------- vectors that are kept
+
+
+class Slowed(LocalEmbedder):
+    """A real embedder whose encoder takes its time."""
+
+    def _module(self) -> Any:
+        module = super()._module()
+        encode = module.encode
+
+        def slowly(texts: Sequence[str], **how: Any) -> Any:
+            time.sleep(SLOW * len(texts))
+            return encode(texts, **how)
+
+        module.encode = slowly
+        return module
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return embedder_folder(tmp_path_factory.mktemp("embedder"))
+
+
+def test_each_approach_pays_for_its_index_though_the_vectors_are_made_once(folder: Path, tmp_path: Path) -> None:
+    embedder = Slowed(name="slowed", folder=folder, fingerprint="f")
+    found = []
+    for _ in range(2):
+        bench = bench_of(tmp_path, embedder)
+        begun = time.perf_counter()
+        Kitchen(DOCUMENTS.task, bench).index()
+        found.append((seconds(bench.spent, "index", "slowed"), time.perf_counter() - begun))
+    least = SLOW * len(DOCUMENTS.task.documents)
+    assert all(paid >= least for paid, _ in found)
+    assert found[1][1] < found[1][0], "the second one did not have to wait for it"
+
+
+def test_what_was_spared_is_counted_once_for_each_text(folder: Path) -> None:
+    embedder = Slowed(name="slowed", folder=folder, fingerprint="f")
+    embedder.embed(["one", "two"])
+    assert embedder.spared_s == 0.0
+    embedder.embed(["one", "one", "three"])
+    assert embedder.spared_s >= SLOW
+    once = embedder.spared_s
+    embedder.embed(["one"])
+    assert embedder.spared_s == pytest.approx(2 * once)
+    embedder.remember = False
+    embedder.embed(["four"])
+    embedder.embed(["four"])
+    assert embedder.spared_s == pytest.approx(2 * once), "what is not kept is made, and timed, each time"
+    assert embedder.unloaded().spared_s == 0.0
+
+
+def test_requests_are_the_same_whatever_they_took(tmp_path: Path) -> None:
+    pipeline = Kitchen(DOCUMENTS.task, bench_of(tmp_path)).build(Setup(passages=1), DOCUMENTS.task.examples)
+    asked = [Query.of("How many seats has Room Ada?")]
+    first, again = pipeline.requests(asked), pipeline.requests(asked)
+    assert first == again
+    assert first[0].looked_up != again[0].looked_up
