@@ -18,13 +18,14 @@ from strategies.contract import (
     ScoresLabels,
     Task,
     Unanswered,
+    Usage,
     Workbench,
 )
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, weigh
 from strategies.prompting.demonstrations import Shown, drawn, founded
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
-from strategies.retrieval.timed import indexed, timed
+from strategies.retrieval.timed import Watch, recorded
 from strategies.schemas import answer_schema
 from strategies.search import Contest, Finished, Look, total
 from strategies.sources import Sources
@@ -55,16 +56,22 @@ class Kitchen:
     calibrates: bool = True
     """Not for tuned models: training teaches the labels' prior, and that of a fold's adapter is not that of the refit."""
     _indexes: dict[int, PassageIndex] = field(default_factory=dict, repr=False)
+    _owed: list[Usage] = field(default_factory=list, repr=False)
+    """What was built for looks that are not taken yet."""
 
     def index(self, words: int = PASSAGE_WORDS) -> PassageIndex | None:
         """The documents in passages of at most so many words; None without documents.
 
-        One index is what following changed facts takes; to have others besides, of another size, is part of choosing.
+        One index is what following changed facts takes; another one, of another size, is part of the look that it is for.
         """
         if words not in self._indexes and self.task.documents:
-            recorded = indexed(self.bench, "search", 0) if self._indexes else indexed(self.bench)
-            with recorded:
+            if self._indexes:
+                watch = Watch(self.bench.embedder)
                 index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
+                self._owed.append(watch.usage("search"))
+            else:
+                with recorded(self.bench, "index", words):
+                    index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
             self._indexes[words] = replace(index, reranker=self.bench.reranker)
         return self._indexes.get(words)
 
@@ -91,7 +98,7 @@ class Kitchen:
         texts = [case.input for case in cases]
         modes: tuple[Mode, ...] = MODES if self.bench.reranker is None else (*MODES, "reranked")
         tell = founded(self.task)
-        with timed(self.bench, "search"):
+        with recorded(self.bench, "search", modes):
             found = {mode: index.search(texts, MODE_PASSAGES, mode) for mode in modes}
         hits = {mode: sum(map(tell, map(Shown, cases, rows))) for mode, rows in found.items()}
         return max(modes, key=hits.__getitem__)
@@ -111,12 +118,11 @@ class Kitchen:
         writing = [pipeline for pipeline in pipelines if not self._scores(pipeline)]
         written: Iterator[Look] = iter(())
         for pipeline in pipelines:
-            if self._scores(pipeline):
-                yield self.examine(pipeline, cases)
-                continue
-            if pipeline is writing[0]:
+            if not self._scores(pipeline) and pipeline is writing[0]:
                 written = iter(self._written(writing, cases))
-            yield next(written)
+            look = self.examine(pipeline, cases) if self._scores(pipeline) else next(written)
+            yield replace(look, usage=total([*look.usage, *self._owed]))
+            self._owed.clear()
 
     def _scores(self, pipeline: Pipeline) -> bool:
         """Whether answers come by likelihood."""
@@ -212,7 +218,7 @@ class Kitchen:
         """
         pipeline = self.build(self.weighed(setup, evidence), self.task.examples, adapter)
         if pipeline.asks_examples or pipeline.setup.votes:
-            with indexed(self.bench):
+            with recorded(self.bench, "index", [case.id for case in self.task.examples]):
                 pipeline.sources.neighbours.open()
         if not evidence or setup.reading is not None:
             return pipeline

@@ -7,7 +7,7 @@ import random
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from strategies.answers import Request
 from strategies.contract import (
@@ -228,12 +228,11 @@ class Race:
         fold, cases, look_at = on
         validation = _sample(self.task.folds[fold].selection, _validated(len(cases)), self.bench.seed)
         pipeline = self.kitchen.build(setup, self.task.folds[fold].train)
-        data, looked_up = data_of(pipeline, cases, validation)
+        data = Lessons.of(pipeline, cases, validation)
         try:
             training = train(self.bench, data, recipe)
         except Diverged as error:
             return Look((), (), {"problem": str(error)})
-        training = replace(training, usage=(*training.usage, *looked_up))
         try:
             look = self._look(replace(pipeline, adapter=training.folder), training, look_at)
         finally:
@@ -311,23 +310,27 @@ def _rows(pipeline: Any, requests: Sequence[Request], cases: Sequence[Case]) -> 
     ]
 
 
-Rows = tuple[Sequence[TrainingRow], Sequence[TrainingRow]]
-"""What is trained on, and what is validated on."""
+class Lessons(NamedTuple):
+    """What is trained on and what is validated on, and what was used to look up what their prompts show."""
+
+    rows: Sequence[TrainingRow]
+    validation: Sequence[TrainingRow]
+    looked_up: tuple[Usage, ...] = ()
+
+    @classmethod
+    def of(cls, pipeline: Any, cases: Sequence[Case], validation: Sequence[Case]) -> Lessons:
+        parts = [pipeline.requests([Query.of(case.input) for case in part], part) for part in (cases, validation)]
+        used = [
+            replace(each.looked_up, step="training") for part in parts for each in part if each.looked_up is not None
+        ]
+        return cls(_rows(pipeline, parts[0], cases), _rows(pipeline, parts[1], validation), total(used))
 
 
-def data_of(pipeline: Any, cases: Sequence[Case], validation: Sequence[Case]) -> tuple[Rows, tuple[Usage, ...]]:
-    """Both kinds of rows, and what was used to look up what their prompts show."""
-    parts = [(part, pipeline.requests([Query.of(case.input) for case in part], part)) for part in (cases, validation)]
-    taught, validated = (_rows(pipeline, requests, part) for part, requests in parts)
-    looked_up = [request.looked_up for _, requests in parts for request in requests if request.looked_up is not None]
-    return (taught, validated), total([replace(each, step="training") for each in looked_up])
-
-
-def train(bench: Workbench, data: Rows, recipe: Recipe, keep: bool = False) -> Training:
+def train(bench: Workbench, data: Lessons, recipe: Recipe, keep: bool = False) -> Training:
     """Trains into the run's folder by content, and goes on with a training that was cut off. With `keep`, a finished one
     is taken from the journal; without, the caller discards its checkpoints once it needs the training no more."""
-    text = [[[(turn.role, turn.content) for turn in row.prompt], row.answer] for part in data for row in part]
-    key = content_key(["training", bench.model.fingerprint, text, len(data[0]), asdict(recipe), bench.seed])
+    text = [[[(turn.role, turn.content) for turn in row.prompt], row.answer] for part in data[:2] for row in part]
+    key = content_key(["training", bench.model.fingerprint, text, len(data.rows), asdict(recipe), bench.seed])
     folder = bench.folder / "adapters" / key[:24]
     known = bench.journal.get(key) if keep else None
     if known is not None and folder.is_dir():
@@ -340,7 +343,8 @@ def train(bench: Workbench, data: Rows, recipe: Recipe, keep: bool = False) -> T
             usage=tuple(Usage(**row) for row in known["usage"]),
         )
     shutil.rmtree(folder, ignore_errors=True)
-    training = cast(Trains, bench.model).train(data[0], data[1], recipe, folder, bench.seed)
+    training = cast(Trains, bench.model).train(data.rows, data.validation, recipe, folder, bench.seed)
+    training = replace(training, usage=(*training.usage, *data.looked_up))
     if keep:
         bench.journal.put(
             key,

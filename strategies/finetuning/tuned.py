@@ -12,7 +12,7 @@ from typing import Any
 from strategies.answers import Prior
 from strategies.contract import Case, DeadAdapter, Query, Recipe, Task, Training, Workbench
 from strategies.finetuning.adapters import prove_effect
-from strategies.finetuning.race import Finish, Race, data_of, row_tokens, train
+from strategies.finetuning.race import Finish, Lessons, Race, row_tokens, train
 from strategies.models.served import at_hand, prove_served
 from strategies.pipeline import Pipeline, Setup
 from strategies.selection import Kitchen, answers_of, evidence_of
@@ -104,9 +104,8 @@ def _trained(plain: Pipeline, bench: Workbench, recipe: Recipe, apart: Sequence[
     kept = {case.id for case in apart}
     rows = [case for case in plain.task.examples if case.id not in kept]
     taught = replace(plain, sources=replace(plain.sources, cases=tuple(rows))) if kept else plain
-    data, looked_up = data_of(taught, rows, apart)
-    training = train(bench, data, recipe, keep=True)
-    for usage in (*training.usage, *looked_up):
+    training = train(bench, Lessons.of(taught, rows, apart), recipe, keep=True)
+    for usage in training.usage:
         bench.record(usage)
     return training
 

@@ -5,38 +5,45 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
 
-from strategies.contract import Step, Usage, Workbench
+from strategies.contract import Embedder, Step, Usage, Workbench
+from strategies.search import content_key
 
 
-@contextmanager
-def timed(bench: Workbench, step: Step, calls: int = 1) -> Iterator[None]:
-    """Records the seconds of what is done within, under the name of the embedder.
+class Watch:
+    """Seconds since it was made, with those of vectors that were at hand since another approach had made them.
 
-    `calls` is 0 for what a search that goes on may not have to do again, so that their number is that of one that was never
-    cut off.
+    So each approach pays for its own index, in whatever order they are fitted.
     """
-    start = time.perf_counter()
-    yield
-    seconds = time.perf_counter() - start
-    bench.record(Usage(model=bench.embedder.name, step=step, seconds=seconds, calls=calls))
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._spared, self._start = self._so_far(), time.perf_counter()
+
+    def usage(self, step: Step) -> Usage:
+        seconds = time.perf_counter() - self._start + self._so_far() - self._spared
+        return Usage(model=self._embedder.name, step=step, seconds=seconds)
+
+    def _so_far(self) -> float:
+        """Of an embedder that keeps vectors; others make each anew."""
+        return float(getattr(self._embedder, "spared_s", 0.0))
 
 
 @contextmanager
-def indexed(bench: Workbench, step: Step = "index", calls: int = 1) -> Iterator[None]:
-    """The same for building an index, with the seconds of vectors that another approach had made before.
+def recorded(bench: Workbench, step: Step, what: Any) -> Iterator[None]:
+    """Records what is done within. A fit that goes on, or is taken over, does it again, and has cost what it did at first.
 
-    Each approach pays for its own index, in whatever order they are fitted. That the embedder is loaded for it is not part
-    of it.
+    `what` names it in plain values. That the embedder is loaded for it is not part of it.
     """
     embedder = bench.embedder
+    key = content_key(["looking up", step, what, embedder.fingerprint])
     embedder.embed([])
-    before, start = _spared(embedder), time.perf_counter()
+    watch = Watch(embedder)
     yield
-    seconds = time.perf_counter() - start + _spared(embedder) - before
-    bench.record(Usage(model=embedder.name, step=step, seconds=seconds, calls=calls))
-
-
-def _spared(embedder: object) -> float:
-    """Of an embedder that keeps vectors; others make each anew."""
-    return float(getattr(embedder, "spared_s", 0.0))
+    known = bench.journal.get(key)
+    usage = watch.usage(step) if known is None else Usage(**known)
+    if known is None:
+        bench.journal.put(key, asdict(usage))
+    bench.record(usage)
