@@ -123,7 +123,7 @@ class Prepared:
             *([] if benchmark.procedure == "cheapest first" else [benchmark.procedure]),
             *([ranking] if ranking else []),
             [candidate.name for candidate in self.candidates],
-            [spec.model_dump(mode="json") for spec in self.models.specs],
+            [spec.model_dump(mode="json", exclude={"machine_hour", "monthly"}) for spec in self.models.specs],
             [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
             *([self.models.reranker_spec.name] if self.models.reranker_spec else ()),
             vars(self.options),

@@ -24,7 +24,6 @@ ANSWER_TOKEN, CACHED_TOKEN = (1.0, 8.0), (0.1, 1.0)
 """Of an unknown price: what an answer token and a cached prompt token cost beside a prompt token, from least to most."""
 NOISE = 0.15
 """Half the range laid around measured seconds, as a share: timings repeated on a shared machine vary that much."""
-
 _STEPS = {"search": CHOOSING, "index": INDEX, "training": TRAINING}
 _NOTHING_LEFT = "what was fitted here is what would be put to work"
 
@@ -33,7 +32,8 @@ def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -
     """The bill of one candidate, in money where a price is known, else in machine seconds or in tokens of one model.
 
     A candidate on a hosted model is billed by its tokens, and by the seconds in which this machine looks things up for it;
-    any other by the seconds of the machine alone. What was measured in seconds carries a range of +-15 %.
+    any other by the seconds of the machine alone. A model that is to answer on another machine has the price of that for the
+    seconds that it took here; what was fitted was fitted here. What was measured in seconds carries a range of +-15 %.
     """
     unit = _unit(evaluation, prices)
     request, source = _per_request(evaluation, prices, unit)
@@ -173,7 +173,7 @@ def _unit(evaluation: Evaluation, prices: MachinePrices) -> str:
     if evaluation.model in prices.tokens:
         stated = prices.tokens[evaluation.model]
         return stated.currency if stated else f"{TOKENS}{evaluation.model}"
-    return SECONDS if prices.machine_hour is None else prices.currency
+    return SECONDS if prices.hour(evaluation.model) is None else prices.currency
 
 
 def _billed(evaluation: Evaluation) -> float | None:
@@ -194,7 +194,7 @@ def _per_request(evaluation: Evaluation, prices: MachinePrices, unit: str) -> tu
         return _by_tokens(usage, prices.tokens[evaluation.model], unit)
     if evaluation.family == "recorded":
         return unknown, "the answers were recorded elsewhere, and their file states no cost"
-    return _by_seconds(usage.seconds / usage.calls, prices), _seconds_source(prices)
+    return _by_seconds(usage.seconds / usage.calls, prices, evaluation.model), _seconds_source(prices, evaluation.model)
 
 
 def _beside(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
@@ -239,21 +239,24 @@ def _at_least(evaluation: Evaluation, prices: MachinePrices) -> Amount | None:
     elsewhere = evaluation.family == "recorded" or evaluation.model in prices.tokens
     if hours is None or elsewhere:
         return None
-    price = 3600.0 if prices.machine_hour is None else prices.machine_hour
-    return exactly(hours * price, _unit(evaluation, prices))
+    price = prices.hour(evaluation.model)
+    return exactly(hours * (3600.0 if price is None else price), _unit(evaluation, prices))
 
 
-def _by_seconds(seconds: float, prices: MachinePrices) -> Amount:
-    value = seconds if prices.machine_hour is None else seconds / 3600 * prices.machine_hour
-    unit = SECONDS if prices.machine_hour is None else prices.currency
+def _by_seconds(seconds: float, prices: MachinePrices, model: str = "") -> Amount:
+    hour = prices.hour(model)
+    value = seconds if hour is None else seconds / 3600 * hour
+    unit = SECONDS if hour is None else prices.currency
     return Amount(value=value, unit=unit, low=value * (1 - NOISE), high=value * (1 + NOISE))
 
 
-def _seconds_source(prices: MachinePrices) -> str:
+def _seconds_source(prices: MachinePrices, model: str = "") -> str:
     measured = f"machine seconds measured here, to within {NOISE:.0%} since timings vary".replace("%", " %")
-    if prices.machine_hour is None:
+    hour = prices.hour(model)
+    if hour is None:
         return measured
-    return f"{measured}; {prices.machine_hour:g} {prices.currency} an hour, stated in the task spec"
+    where = f" of the machine of {model}" if model in prices.hours else ""
+    return f"{measured}; {hour:g} {prices.currency} an hour{where}, stated in the task spec"
 
 
 # ---------------------------------------------------------------- what was spent

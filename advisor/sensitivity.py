@@ -13,7 +13,7 @@ from typing import Any
 from advisor.amounts import times
 from advisor.contract import Costs
 from advisor.economics import costs, over_limit, rank, settled
-from advisor.wording import digits, listed, money
+from advisor.wording import digits, listed, money, start
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
 
@@ -212,11 +212,31 @@ def _stated_prices(question: Question) -> Iterator[Knob]:
             turned=lambda factor: question.bills(prices=replace(prices, machine_hour=hour * factor)),
             says=lambda factor: f"A machine hour {_side(factor)} {_price(hour, factor, prices.currency)}",
         )
+    asked = {each.model for each in question.evaluations}
+    for key, of in (("hours", "an hour"), ("monthly", "a month")):
+        for name, price in getattr(prices, key).items():
+            if price and name in asked:
+                yield _model_price(question, (key, f"{of} of {name}"), name)
     named = (("label_price", "labels", "Labels"), ("hour_price", "hours", "Hours of work"))
     for key, many, spoken in named:
         price = getattr(kept, key)
         if price and getattr(kept, many) and kept.task_months is not None:
             yield _upkeep_price(question, (key, price, spoken))
+
+
+def _model_price(question: Question, stated: tuple[str, str], name: str) -> Knob:
+    (key, what), prices = stated, question.prices
+    known: Mapping[str, float] = getattr(prices, key)
+
+    def turned(factor: float) -> list[Costs]:
+        changed: dict[str, Any] = {key: {**known, name: known[name] * factor}}
+        return question.bills(prices=replace(prices, **changed))
+
+    return Knob(
+        noun=f"the price of {what}",
+        turned=turned,
+        says=lambda factor: f"{start(what)} {_side(factor)} {_price(known[name], factor, prices.currency)}",
+    )
 
 
 def _upkeep_price(question: Question, stated: tuple[str, float, str]) -> Knob:

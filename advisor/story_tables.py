@@ -13,6 +13,7 @@ from advisor.drawn import Picture, Point, Table
 from advisor.figures.consistency import same
 from advisor.figures.differences import interval
 from advisor.material import Material
+from advisor.upkeep import upkeep_note
 from advisor.wording import (
     NONE,
     ceil_percent,
@@ -108,7 +109,8 @@ def _range(low: str, high: str) -> str:
 def costs_table(material: Material) -> Table:
     """Cost by step, and what 1,000 requests and the horizon cost."""
     months = material.benchmark.horizon_months
-    upkept = any(_upkeep(cost) for cost in material.costs.values())
+    kinds = {item.name for cost in material.costs.values() for item in _upkeep(cost)}
+    upkept = bool(kinds)
     rows = []
     for status in material.suitable:
         evaluation, cost = material.evaluations[status.candidate], material.costs[status.candidate]
@@ -127,7 +129,7 @@ def costs_table(material: Material) -> Table:
         note=(
             "Choosing, index and training are already spent. Tokens are prompt and answer of one request. "
             f"The order of the approaches follows the last column, at {material.benchmark.volume:,} requests a month."
-            f"{' Upkeep is what following changed facts and tasks takes, as the task spec states.' if upkept else ''}"
+            f"{upkeep_note(kinds) if upkept else ''}"
         ),
         numeric=tuple(range(1, 8 if upkept else 7)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from advisor.amounts import exactly, times
@@ -11,6 +11,7 @@ from benchmarks.contract import Evaluation
 from benchmarks.prices import MachinePrices
 
 INDEX, TRAINING, CHOOSING = "building the index", "training", "choosing the configuration"
+FIXED = "having the model"
 _STATED = "how often is stated in the task spec"
 
 
@@ -19,11 +20,11 @@ def upkeep(evaluation: Evaluation, prices: MachinePrices, spent: Sequence[CostIt
 
     When the task changes (labels, style, format), everything that was fitted is fitted anew, on new labels. When facts
     change, what looks them up gets a new index, and what was trained without looking up is trained anew, since its weights
-    hold them. Answers from a file are kept up elsewhere.
+    hold them. A fixed amount for the model is due in any case. Answers from a file are kept up elsewhere.
     """
     if evaluation.family == "recorded":
         return []
-    stated, items = prices.upkeep, []
+    stated, items = prices.upkeep, _fixed(evaluation, prices)
     if stated.task_months is not None:
         items += [_again(item, stated.task_months) for item in spent]
         items += _labels(prices, stated.task_months)
@@ -33,6 +34,21 @@ def upkeep(evaluation: Evaluation, prices: MachinePrices, spent: Sequence[CostIt
         items += [_again(item, stated.facts_months) for item in held]
         items += _hours(prices, stated.facts_months) if _worked_on(held) else []
     return items
+
+
+def upkeep_note(kinds: Collection[str]) -> str:
+    """What the items of these names are, in a sentence."""
+    parts = ["what following changed facts and tasks takes"] if set(kinds) - {FIXED} else []
+    parts += ["what a model costs whether it answers or not"] if FIXED in kinds else []
+    return f" Upkeep is {' and '.join(parts)}, as the task spec states."
+
+
+def _fixed(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
+    amount = prices.monthly.get(evaluation.model)
+    if amount is None:
+        return []
+    source = f"a fixed amount for {evaluation.model}, stated in the task spec"
+    return [CostItem(name=FIXED, amount=exactly(amount, prices.currency), when="monthly", source=source)]
 
 
 def _holds_facts(evaluation: Evaluation) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.contract import BadInput
-from benchmarks.spec import Prices, Spec, TokenPricesSpec
-from benchmarks.spec_models import ModelSpec
+from benchmarks.spec import ModelPricesSpec, Prices, Spec
+from benchmarks.spec_models import BOTH_PRICES, MODEL_PRICES, TOKEN_PRICES, ModelSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +55,22 @@ class Upkeep:
 
 @dataclass(frozen=True, kw_only=True)
 class MachinePrices:
-    """Every price that a comparison knows. A model that stands in neither mapping ran on the machine itself."""
+    """Every price that a comparison knows. A model of which nothing is said runs on the machine itself."""
 
     machine_hour: float | None = None
     """Money for an hour of the machine that ran the local candidates. None: they are ranked by its seconds."""
     currency: str = "USD"
     tokens: Mapping[str, TokenPrices | None] = field(default_factory=dict)
     """Models that answer from somewhere else. None: their price is not known."""
+    hours: Mapping[str, float] = field(default_factory=dict)
+    """Money for an hour of another machine, by the model that is to answer on it."""
+    monthly: Mapping[str, float] = field(default_factory=dict)
+    """Fixed amounts a month, by model."""
     upkeep: Upkeep = field(default_factory=Upkeep)
+
+    def hour(self, model: str = "") -> float | None:
+        """Of the machine that the model answers on; without a name, of this one."""
+        return self.hours.get(model, self.machine_hour)
 
 
 def token_prices(model: str, endpoint: str | None = None, on: date | None = None) -> TokenPrices | None:
@@ -101,16 +109,21 @@ def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
     """The prices that a spec states or that can be looked up for its models.
 
     A server on this machine (loopback) spends this machine's seconds, so its model counts as local unless the spec
-    states a token price for it. Raises `BadInput` for a price that is stated in part.
+    states a token price for it. Nor has one that an hour is paid for a price of its tokens. Raises `BadInput` for a price
+    that is stated in part, or in both ways.
     """
+    stated = {model.name: _stated(model, spec.prices) for model in spec.models}
+    hours = {name: each.machine_hour for name, each in stated.items() if each.machine_hour is not None}
     return MachinePrices(
         machine_hour=spec.prices.machine_hour,
         currency=spec.prices.currency,
         tokens={
-            model.name: _of(model, spec.prices, on)
+            model.name: _of(model, stated[model.name], spec.prices, on)
             for model in spec.models
-            if _is_hosted(model) or _listed(model, spec.prices) is not None
+            if model.name not in hours and (_is_elsewhere(model) or _by_tokens(stated[model.name]))
         },
+        hours=hours,
+        monthly={name: each.monthly for name, each in stated.items() if each.monthly is not None},
         upkeep=Upkeep(**{key: value for key, value in spec.upkeep if value is not None}),
     )
 
@@ -127,10 +140,8 @@ def _first_tier(*prices: Any) -> int | None:
     return min(starts) if starts else None
 
 
-def _is_hosted(model: ModelSpec) -> bool:
-    prices = (model.input_per_million, model.output_per_million, model.cached_per_million)
-    stated = any(price is not None for price in prices)
-    return stated or (model.endpoint is not None and not _is_loopback(model.endpoint))
+def _is_elsewhere(model: ModelSpec) -> bool:
+    return model.endpoint is not None and not _is_loopback(model.endpoint)
 
 
 def _is_loopback(address: str) -> bool:
@@ -141,36 +152,38 @@ def _is_loopback(address: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _listed(model: ModelSpec, prices: Prices) -> TokenPricesSpec | None:
-    """What the person's own list says of the model, by the name in the spec or the one that its server knows."""
-    return prices.models.get(model.name) or (prices.models.get(model.model) if model.model else None)
+def _stated(model: ModelSpec, prices: Prices) -> ModelPricesSpec:
+    """What the spec says with the model, else what the person's own list does, by the name in the spec or the one that its
+    server knows; an hour and what is due monthly each for themselves."""
+    listed = prices.models.get(model.name) or (prices.models.get(model.model) if model.model else None)
+    own = ModelPricesSpec.model_construct(**{key: getattr(model, key) for key in MODEL_PRICES})
+    if listed is not None:
+        kept = {key: value for key, value in own if value is not None}
+        left = {key: value for key, value in listed if not (_by_tokens(own) and key in TOKEN_PRICES)}
+        own = ModelPricesSpec.model_construct(**{**left, **kept})
+    if _by_tokens(own) and own.machine_hour is not None:
+        raise BadInput(f"The model {model.name} {BOTH_PRICES}")
+    return own
 
 
-def _of(model: ModelSpec, prices: Prices, on: date | None) -> TokenPrices | None:
-    prompt, answer, cached = model.input_per_million, model.output_per_million, model.cached_per_million
-    own = _listed(model, prices)
-    if prompt is None and answer is None and cached is None:
-        return (
-            token_prices(model.model or model.name, model.endpoint, on)
-            if own is None
-            else _own(model.name, prices, own)
-        )
+def _by_tokens(stated: ModelPricesSpec) -> bool:
+    return any(getattr(stated, key) is not None for key in TOKEN_PRICES)
+
+
+def _of(model: ModelSpec, stated: ModelPricesSpec, prices: Prices, on: date | None) -> TokenPrices | None:
+    if not _by_tokens(stated):
+        return token_prices(model.model or model.name, model.endpoint, on)
+    prompt, answer, cached = stated.input_per_million, stated.output_per_million, stated.cached_per_million
     if prompt is None or answer is None:
         raise BadInput(
             f"The price of the model {model.name} is stated in part. Write both input_per_million and "
             "output_per_million, or neither."
         )
-    stated = TokenPricesSpec(input_per_million=prompt, output_per_million=answer, cached_per_million=cached)
-    return _own(model.name, prices, stated)
-
-
-def _own(name: str, prices: Prices, own: TokenPricesSpec) -> TokenPrices:
-    cached = own.cached_per_million
     return TokenPrices(
-        model=name,
-        input=own.input_per_million,
-        cached=own.input_per_million if cached is None else cached,
-        output=own.output_per_million,
+        model=model.name,
+        input=prompt,
+        cached=prompt if cached is None else cached,
+        output=answer,
         currency=prices.currency,
         source="price stated in the task spec",
     )

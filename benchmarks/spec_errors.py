@@ -28,7 +28,7 @@ SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "models": (
         *("name", "folder", "engine", "endpoint", "model", "key_env"),
         *("concurrency", "timeout_s", "retries", "context_tokens"),
-        *("input_per_million", "output_per_million", "cached_per_million"),
+        *("input_per_million", "output_per_million", "cached_per_million", "machine_hour", "monthly"),
     ),
 }
 _SECRET_KEYS = ("api_key", "apikey", "key", "token", "password", "secret", "authorization")
@@ -74,6 +74,7 @@ _SAMPLES: Mapping[str, str] = {
     "licences": "licences: [Apache-2.0, MIT]",
     "data_stays_here": "data_stays_here: true",
     "machine_hour": "machine_hour: 0.40",
+    "monthly": "monthly: 50",
     "currency": "currency: USD",
 }
 _KINDS = {

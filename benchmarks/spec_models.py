@@ -27,6 +27,10 @@ def last_part(path: str) -> str:
     return Path(path).expanduser().resolve().name if name in ("", ".", "..", "~") else name
 
 
+TOKEN_PRICES = ("input_per_million", "output_per_million", "cached_per_million")
+MODEL_PRICES = (*TOKEN_PRICES, "machine_hour", "monthly")
+"""Keys that say what a model costs."""
+BOTH_PRICES = "has a price for its tokens and one for an hour (machine_hour). Keep the one that you pay."
 _WHOSE = ("name", "folder", "endpoint", "engine")
 """Keys that say which model it is; the others are for whoever asks it."""
 
@@ -76,6 +80,10 @@ class ModelSpec(Section):
     input_per_million: NotNegative | None = None
     output_per_million: NotNegative | None = None
     cached_per_million: NotNegative | None = None
+    machine_hour: NotNegative | None = None
+    """Of another machine than this, on which it is to answer."""
+    monthly: NotNegative | None = None
+    """What is due for it every month, whether it answers or not."""
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -85,7 +93,7 @@ class ModelSpec(Section):
     @property
     def serving(self) -> Mapping[str, Any]:
         """The part of `options` that says how the server is asked."""
-        return {key: value for key, value in self.options.items() if not key.endswith("_per_million")}
+        return {key: value for key, value in self.options.items() if key not in MODEL_PRICES}
 
     @model_validator(mode="before")
     @classmethod
@@ -105,6 +113,8 @@ class ModelSpec(Section):
     def _check(self) -> Self:
         if self.endpoint is not None and self.folder is not None:
             raise ValueError("has both a folder and an endpoint. Keep the one that is to answer.")
+        if self.machine_hour is not None and any(getattr(self, key) is not None for key in TOKEN_PRICES):
+            raise ValueError(BOTH_PRICES)
         if self.endpoint is not None and self.engine is not None:
             raise ValueError(
                 "has both an engine and an endpoint. A server that runs already needs no engine: remove it."

@@ -259,6 +259,15 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
     "99 retries": (spec(SERVER.replace("KEY", "retries: 99")), r"retries is 99; it must be at most 20"),
     "no time": (spec(SERVER.replace("KEY", "timeout_s: 0")), r"timeout_s is 0; it must be above 0"),
     "a price below nothing": (spec(SERVER.replace("KEY", "input_per_million: -1")), r"input_per_million is -1"),
+    "an hour below nothing": (
+        spec("models: [{name: a, machine_hour: -1}]"),
+        r"machine_hour is -1; it must be at least 0",
+    ),
+    "a month of words": (spec("models: [{name: a, monthly: much}]"), r"monthly is .*; it must be a number"),
+    "hours and tokens": (
+        spec("models: [{name: a, machine_hour: 1, input_per_million: 1, output_per_million: 1}]"),
+        r"has a price for its tokens and one for an hour \(machine_hour\)\. Keep the one",
+    ),
     "a list as embedder": (spec("embedder: [a]"), r"embedder is .*; it must be a section"),
     # files that it names
     "a folder as examples": (both(named("d"), lambda folder: (folder / "d").mkdir()), r'"d" is a folder\. Name a file'),

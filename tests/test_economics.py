@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.amounts import range_of
+from advisor.breakeven import Line
 from advisor.contract import Amount, Costs
 from advisor.economics import ANSWER_TOKEN, CACHED_TOKEN, NOISE, Ranking, costs, in_money, over_limit, rank, saving
 from benchmarks.contract import BadInput, Evaluation
-from benchmarks.prices import MachinePrices, TokenPrices, machine_prices, token_prices
+from benchmarks.prices import MachinePrices, TokenPrices, Upkeep, machine_prices, token_prices
 from benchmarks.spec import parse_spec
 from strategies.contract import Usage
 from tests.verdict_cases import FAMILIES, benchmark_of, evaluation_of, scores_of
@@ -102,6 +103,30 @@ def test_a_price_that_is_stated_in_part_is_refused_with_what_to_write(stated: di
         spec_with([{"name": "m", **stated}])
 
 
+def test_a_model_may_have_the_price_of_another_machine_and_a_fixed_amount() -> None:
+    far = {"name": "far", "endpoint": "https://models.example.org/v1", "machine_hour": 2}
+    prices = spec_with([far, {"name": "smollm2-135m", "machine_hour": 0.9, "monthly": 50}], {"machine_hour": 0})
+    assert prices.tokens == {}, "who pays for hours does not pay for tokens"
+    assert (prices.hours, prices.monthly) == ({"far": 2.0, "smollm2-135m": 0.9}, {"smollm2-135m": 50.0})
+    assert [prices.hour(name) for name in ("far", "smollm2-135m", "another", "")] == [2.0, 0.9, 0.0, 0.0]
+
+
+def test_the_own_list_says_it_too_and_what_stands_with_the_model_goes_first() -> None:
+    listed = {"models": {"a": {"machine_hour": 3, "monthly": 7}, "known-there": {"monthly": 9}}}
+    there = {"name": "b", "model": "known-there", "endpoint": "http://127.0.0.1:8000/v1"}
+    prices = spec_with([{"name": "a", "machine_hour": 2}, there], listed)
+    assert (prices.hours, prices.monthly) == ({"a": 2.0}, {"a": 7.0, "b": 9.0})
+
+
+@pytest.mark.parametrize("listed", [None, {"models": {"m": {"input_per_million": 1, "output_per_million": 2}}}])
+def test_hours_and_tokens_of_one_model_are_refused(listed: object) -> None:
+    tokens = {} if listed else {"input_per_million": 1, "output_per_million": 2}
+    with pytest.raises(
+        BadInput, match=r"has a price for its tokens and one for an hour \(machine_hour\)\. Keep the one"
+    ):
+        spec_with([{"name": "m", "machine_hour": 2, **tokens}], listed)
+
+
 # ---------------------------------------------------------------- costs
 
 
@@ -128,6 +153,34 @@ def test_hosted_candidates_cost_their_tokens_and_not_the_time_spent_waiting() ->
     per_request = (300 * 2.0 + 100 * 0.2 + 10 * 8.0) / 1e6
     assert bill.monthly.value == pytest.approx(20_000 * per_request)
     assert bill.monthly.low == bill.monthly.high == bill.monthly.value
+
+
+def test_a_tuned_model_on_a_machine_of_its_own_beside_a_small_head_on_the_server_that_is_there_anyway() -> None:
+    prices = MachinePrices(machine_hour=0.0, hours={"smollm2-135m": 2.0}, upkeep=Upkeep(machine_hours=730))
+    trained = (Usage(model="smollm2-135m", step="training", seconds=3600.0),)
+    tuned = costs(local(seconds=0.1, fitting=trained), BENCH, prices)
+    head = costs(evaluation_of("linear head", scores_of(90, 100), seconds=0.1), BENCH, prices)
+    assert (tuned.monthly.value, head.monthly.value) == (1460.0, 0.0)
+    assert tuned.per_thousand.value == pytest.approx(100 / 3600 * 2)
+    assert tuned.spent.value == 0.0, "it was trained here"
+    busy = dataclasses.replace(prices, upkeep=Upkeep())
+    found = costs(dataclasses.replace(local(seconds=0.1), beside_s=4.0), BENCH, busy)
+    assert found.monthly.value == pytest.approx(20_000 * 0.1 / 3600 * 2), "looking up is done there too"
+    (source,) = (item.source for item in found.items if item.by_request)
+    assert "2 USD an hour of the machine of smollm2-135m" in source
+
+
+def test_a_fixed_amount_is_due_at_any_volume_beside_tokens_and_beside_seconds() -> None:
+    prices = MachinePrices(
+        machine_hour=3.6, tokens={"big-one": PRICE}, monthly={"big-one": 500.0, "smollm2-135m": 20.0}
+    )
+    for evaluation, amount in ((hosted(prompt_tokens=40_000), 500.0), (local(), 20.0)):
+        without = costs(evaluation, BENCH, dataclasses.replace(prices, monthly={}))
+        bill = costs(evaluation, BENCH, prices)
+        assert bill.monthly.value == pytest.approx((without.monthly.value or 0.0) + amount)
+        assert bill.per_thousand == without.per_thousand
+        assert Line.of(bill).at(0) == pytest.approx(amount)  # type: ignore[union-attr]
+    assert costs(evaluation_of("linear head", scores_of(9, 10)), BENCH, prices).monthly.value == pytest.approx(2.0)
 
 
 def looking_up(seconds: float, **usage: int) -> Evaluation:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from advisor.comparison import prepare
 from advisor.hosted import ANSWERS, TOKENS, what_if
 from advisor.stored import Changes
 from benchmarks.contract import BadInput
@@ -17,7 +18,8 @@ from benchmarks.hosted import CHARACTERS_A_TOKEN
 from benchmarks.price_table import FILE, endings, last_day, quotes
 from benchmarks.prices import TokenPrices, machine_prices
 from benchmarks.spec import parse_spec, read_prices, read_spec
-from tests.desk import call
+from tests.conftest import Folders
+from tests.desk import call, write_task
 from tests.verdict_cases import evaluation_of, scores_of
 
 PRICE = TokenPrices(model="big", input=2.0, cached=0.2, output=10.0, source="a test")
@@ -194,3 +196,30 @@ def test_a_report_takes_them_without_a_model(tmp_path: Path, capsys: pytest.Capt
     assert missing.code == 2
     assert "does not exist" in missing.err
     assert "prices" in Changes.names()
+
+
+def test_another_price_of_a_model_is_no_other_look_at_the_cases(tmp_path: Path, model_folders: Folders) -> None:
+    def experiment(model: str) -> str:
+        return prepare(write_task(tmp_path, model_folders, f"models: [{model}]")).experiment
+
+    plain = experiment(f"{{name: {model_folders.language}}}")
+    assert experiment(f"{{name: {model_folders.language}, machine_hour: 2, monthly: 50}}") == plain
+    assert experiment(f"{{name: another, folder: {model_folders.language}}}") != plain
+
+
+def test_a_report_takes_the_price_of_another_machine_without_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(text: str) -> dict[str, float]:
+        (tmp_path / "prices.yaml").write_text(text, encoding="utf-8")
+        wanted = ("--prices", str(tmp_path / "prices.yaml"), "--out", str(tmp_path / "told"), "--format", "json")
+        assert call(capsys, "report", "example", *wanted).code in (0, 100, 101)
+        facts = json.loads((tmp_path / "told" / "report.json").read_text(encoding="utf-8"))
+        return {each["name"]: each["monthly"]["value"] for each in facts["facts"]["candidates"]}
+
+    plain = told("machine_hour: 0.40\n")
+    dear = told("machine_hour: 0.40\nmodels: {smollm2-135m: {machine_hour: 4.00, monthly: 9}}\n")
+    times = {name: (dear[name] - 9) / plain[name] for name in plain if dear[name] != plain[name]}
+    assert "lora" in times
+    assert not {"majority", "linear head", "copy nearest"} & set(times)
+    assert list(times.values()) == pytest.approx([10.0] * len(times))

@@ -67,6 +67,14 @@ def facts(given: Bakeoff, factor: float) -> Bakeoff:
     return dataclasses.replace(given, prices=dataclasses.replace(given.prices, upkeep=kept))
 
 
+def own_hour(given: Bakeoff, factor: float) -> Bakeoff:
+    return dataclasses.replace(given, prices=dataclasses.replace(given.prices, hours={"small": 0.4 * factor}))
+
+
+def own_month(given: Bakeoff, factor: float) -> Bakeoff:
+    return dataclasses.replace(given, prices=dataclasses.replace(given.prices, monthly={"small": 3.0 * factor}))
+
+
 NOT_KEPT_ON = dataclasses.replace(KEPT, machine_hours=None)
 
 
@@ -77,12 +85,15 @@ NOT_KEPT_ON = dataclasses.replace(KEPT, machine_hours=None)
         ("the volume", volume),
         ("the price of big-one", tokens),
         ("how often facts change", facts),
+        ("the price of an hour of small", own_hour),
+        ("the price of a month of small", own_month),
     ],
 )
 def test_the_recommendation_changes_there_and_not_before(
     noun: str, turned: Callable[[Bakeoff, float], Bakeoff]
 ) -> None:
-    given = bakeoff(prices=dataclasses.replace(PRICES, upkeep=NOT_KEPT_ON)) if turned is facts else bakeoff()
+    kept = NOT_KEPT_ON if turned in (facts, own_month) else KEPT
+    given = turned(bakeoff(prices=dataclasses.replace(PRICES, upkeep=kept)), 1.0)
     now = named(given.told().recommendation)
     sides = [flip for (what, _), flip in found(given).items() if what == noun]
     assert sides

@@ -15,7 +15,7 @@ from advisor.decide import recommend
 from advisor.economics import costs
 from advisor.what_if import what_if
 from advisor.wording import amount, plain_percent, plain_points
-from benchmarks.contract import Benchmark, Constraints, State
+from benchmarks.contract import Benchmark, Constraints, Evaluation, State
 from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
 from strategies.contract import Usage
 from tests.stories import rich_story
@@ -59,9 +59,21 @@ def measured(hosted: str = "") -> list[Any]:
     ]
 
 
+def elsewhere(each: Evaluation) -> Evaluation:
+    """What is tuned answers on a machine of its own, and what is hosted looks things up here."""
+    if each.family == "finetuning":
+        return replace(each, model="ours")
+    return replace(each, beside_s=6.0) if each.model == HOSTED else each
+
+
 BAKEOFFS = {
     "machine time": Bakeoff(evaluations=tuple(measured()), benchmark=benchmark_of()),
     "money": Bakeoff(evaluations=tuple(measured(HOSTED)), benchmark=benchmark_of(target=0.725), prices=PRICES),
+    "another machine": Bakeoff(
+        evaluations=tuple(map(elsewhere, measured(HOSTED))),
+        benchmark=benchmark_of(target=0.725),
+        prices=replace(PRICES, hours={"ours": 0.07}, monthly={HOSTED: 11.0, "ours": 3.0}),
+    ),
     "margin": Bakeoff(
         evaluations=tuple(measured()), benchmark=replace(benchmark_of(target=None), margin=0.04), prices=PRICES
     ),
@@ -164,6 +176,18 @@ def test_a_script_of_somebody_elses_does_not_run(opened: Any) -> None:  # noqa: 
     assert seen.page.locator("script").count() == 3, "the data, this script and that of the cases"
     assert "<script>" in seen.page.locator("#what-if-rows").inner_text()
     assert seen.errors == []
+
+
+@pytest.mark.parametrize("name", list(BAKEOFFS))
+def test_the_terms_of_the_panel_add_up_to_the_bills(name: str) -> None:
+    bakeoff, panel = BAKEOFFS[name], shipped(BAKEOFFS[name])
+    for volume, hour in ((1, 0.0), (9_000, 0.4), (2_000_000, 7.0)):
+        price = None if panel.machine_hour is None else hour
+        told = {bill.candidate: bill.monthly.value for bill in decided(bakeoff, volume, price)[1].costs}
+        for each in panel.candidates:
+            fixed, asked = (free[0] + (priced[0] - free[0]) * hour for free, priced in (each.fixed, each.each))
+            least = each.at_least[0] + (each.at_least[1] - each.at_least[0]) * hour
+            assert told[each.name] == pytest.approx(fixed + max(least, asked * volume))
 
 
 def test_no_panel_where_costs_cannot_be_compared_or_limit_who_is_tested() -> None:
