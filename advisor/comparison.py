@@ -34,6 +34,8 @@ EFFORTS: Mapping[str, int] = {"quick": 25_000, "standard": 150_000, "thorough": 
 """Tuning budget of each approach in model tokens."""
 RANKING = {"prices", "upkeep", "volume", "horizon_months", "constraints", "slices"}
 """Keys of a spec on which it depends who is tested first, and who not at all."""
+RENTED = {"machine_hour", "monthly"}
+"""The same of a model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +118,7 @@ class Prepared:
 
         benchmark = self.assembly.benchmark
         ranking = self.assembly.spec.model_dump(mode="json", include=RANKING, exclude_defaults=True)
+        rented = [spec.model_dump(mode="json", include=RENTED, exclude_none=True) for spec in self.models.specs]
         parts = [
             task_hash(benchmark),
             benchmark.fingerprint,
@@ -123,7 +126,8 @@ class Prepared:
             *([] if benchmark.procedure == "cheapest first" else [benchmark.procedure]),
             *([ranking] if ranking else []),
             [candidate.name for candidate in self.candidates],
-            [spec.model_dump(mode="json", exclude={"machine_hour", "monthly"}) for spec in self.models.specs],
+            [spec.model_dump(mode="json", exclude=RENTED) for spec in self.models.specs],
+            *([rented] if any(rented) else []),
             [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
             *([self.models.reranker_spec.name] if self.models.reranker_spec else ()),
             vars(self.options),
