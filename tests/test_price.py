@@ -198,7 +198,7 @@ def test_a_report_takes_them_without_a_model(tmp_path: Path, capsys: pytest.Capt
     assert "prices" in Changes.names()
 
 
-def test_another_price_of_a_model_is_no_other_look_at_the_cases(tmp_path: Path, model_folders: Folders) -> None:
+def test_another_price_of_a_model_is_another_look_at_the_cases(tmp_path: Path, model_folders: Folders) -> None:
     def experiment(model: str) -> str:
         return prepare(write_task(tmp_path, model_folders, f"models: [{model}]")).experiment
 
