@@ -26,8 +26,8 @@ os.environ.setdefault("ADVISOR_BATCH_TOKENS", "4096")
 
 
 def _refused(item: Any, report: Any) -> None:
-    """Turns a skip into a failure, unless it waits for a device, a cluster or a server that CI has not."""
-    excused = any(item.get_closest_marker(name) for name in ("gpu", "cluster", "vllm"))
+    """Turns a skip into a failure, unless it waits for a device or a server that CI has not."""
+    excused = any(item.get_closest_marker(name) for name in ("gpu", "vllm"))
     if IN_CI and report.skipped and not hasattr(report, "wasxfail") and not excused:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
