@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +23,11 @@ from strategies.prompting.demonstrations import Shown, founded, holds
 from strategies.retrieval.chunking import cut, size
 from strategies.retrieval.index import PassageIndex, fuse, word_index
 from strategies.retrieval.neighbours import VOTERS, Neighbours
-from strategies.retrieval.vectors import RECALL, flat_index, graph_index, recall, vector_index
+from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index
 from strategies.selection import Kitchen
 from strategies.sources import Sources
 from tests import tiny
+from tests.desk import ROOT
 
 EMBEDDER = tiny.WordHashes()
 LONG = Document(
@@ -331,22 +335,49 @@ def clustered(number: int) -> Any:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("float32")
 
 
-def test_many_vectors_are_found_through_a_graph_nearly_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = clustered(3000)
-    assert "HNSW" not in type(vector_index(vectors)).__name__
+def test_many_vectors_are_found_in_lists_nearly_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = clustered(6000)
+    assert "IVF" not in type(vector_index(vectors)).__name__
     monkeypatch.setattr("strategies.retrieval.vectors.EXACT", 1000)
-    graph = vector_index(vectors)
-    assert "HNSW" in type(graph).__name__
-    asked = clustered(3300)[3000:]
-    assert recall(graph.search(asked, 10)[1], flat_index(vectors).search(asked, 10)[1]) >= RECALL - 0.02
+    monkeypatch.setattr("strategies.retrieval.vectors.SLICE", 700)
+    lists = vector_index(vectors)
+    assert "IVF" in type(lists).__name__
+    assert lists.ntotal == len(vectors)
+    assert FEWEST <= lists.nprobe < lists.nlist, "not all of them are read"
+    asked = clustered(6300)[6000:]
+    assert recall(lists.search(asked, 10)[1], flat_index(vectors).search(asked, 10)[1]) >= RECALL - 0.02
 
 
-def test_a_graph_that_misses_neighbours_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("strategies.retrieval.vectors.recall", lambda found, wanted: 0.5)
-    assert "HNSW" not in type(graph_index(clustered(500))).__name__
+def test_where_lists_miss_neighbours_all_are_compared(caplog: pytest.LogCaptureFixture) -> None:
+    vectors = np.random.default_rng(0).normal(size=(4000, 64)).astype("float32")
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    lists = lists_index(vectors)
+    assert lists.nprobe == lists.nlist > FEWEST
     assert "all are compared" in caplog.text
+    asked = vectors[:50]
+    assert (lists.search(asked, 10)[1] == flat_index(vectors).search(asked, 10)[1]).all()
+
+
+def test_loaded_vectors_stay_in_their_file_and_are_saved_over_it(tmp_path: Path, index: PassageIndex) -> None:
+    index.save(tmp_path)
+    again = PassageIndex.load(tmp_path, EMBEDDER)
+    assert isinstance(again.vectors, np.memmap)
+    again.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"vectors.npy", "passages.json"}
+    assert (again.vectors == index.vectors).all()
+    assert (PassageIndex.load(tmp_path, EMBEDDER).vectors == index.vectors).all()
+    assert again.search(["travel"], 3) == index.search(["travel"], 3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read as Linux tells it")
+def test_a_million_vectors_are_indexed_with_no_more_in_memory_than_they_are() -> None:
+    """Minutes. The vectors lie on disk, so that what the process holds is its index."""
+    command = [sys.executable, "-m", "benchmarks.studies.indexes", "lists", "1000000"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["recall@10"] >= RECALL - 0.02
+    assert found["index MB"] <= 1.4 * found["vectors MB"]
 
 
 def test_documents_are_searched_in_passages_of_the_size_that_the_setup_asks_for(tmp_path: Path) -> None:

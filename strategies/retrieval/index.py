@@ -36,7 +36,8 @@ class Finder(Protocol):
 class PassageIndex:
     """Passages of a task's documents with their vectors; their texts stay in the documents.
 
-    The FAISS index is rebuilt from the vectors, never read from a file.
+    The FAISS index is rebuilt from the vectors, never read from a file. Loaded vectors stay in their file, of which the
+    system keeps in memory what it has room for.
     """
 
     passages: tuple[Passage, ...]
@@ -144,7 +145,9 @@ class PassageIndex:
         import numpy as np
 
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / "vectors.npy", self.vectors, allow_pickle=False)
+        partial = folder / "partial.npy"
+        np.save(partial, self.vectors, allow_pickle=False)
+        partial.replace(folder / "vectors.npy")  # Which may be the very file that the vectors are mapped from.
         documents = list({id(passage.document): passage.document for passage in self.passages}.values())
         place = {id(document): number for number, document in enumerate(documents)}
         kept = {
@@ -159,7 +162,7 @@ class PassageIndex:
 
         kept = json.loads((folder / "passages.json").read_text(encoding="utf-8"))
         documents = [Document(**row) for row in kept["documents"]]
-        vectors = np.load(folder / "vectors.npy", allow_pickle=False)
+        vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
         passages = (Passage(documents[place], start, end) for place, start, end in kept["passages"])
         return cls.of(tuple(passages), vectors, embedder)
 

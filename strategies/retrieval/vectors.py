@@ -1,22 +1,26 @@
-"""FAISS indexes over unit vectors: exact up to a stated size, an HNSW graph above it that has shown that it finds the same."""
+"""FAISS indexes over unit vectors: exact up to a stated size, above it in lists of which as many are read as it takes."""
 
 from __future__ import annotations
 
 import logging
+from math import isqrt
 from typing import Any
 
 EXACT = 200_000
-"""Vectors up to which every one is compared: building a graph costs more there than the searches of a run save."""
-LINKS, EFFORT_BUILDING = 32, 128
-EFFORTS = (64, 128, 256, 512)
-"""Candidates that a search keeps; the first that is good enough is taken."""
+"""Vectors up to which every one is compared: putting them into lists costs more there than the searches of a run save."""
+TRAINING, FOR_EACH = 100_000, 39
+"""Vectors of which the middles of the lists are made, and how many of them FAISS wants for each list at least."""
+SLICE = 50_000
+"""Vectors that are put into lists at a time."""
+FEWEST = 8
+"""Lists that a search reads at first; twice as many until it is good enough."""
 RECALL, NEIGHBOURS, SAMPLE = 0.98, 10, 200
-"""Share of the ten nearest that the graph has to find, over a sample of the vectors themselves."""
+"""Share of the ten nearest that has to be found, over a sample of the vectors themselves."""
 
 
 def vector_index(vectors: Any) -> Any:
-    """An index by inner product over float32 vectors of shape (number, dimension)."""
-    return flat_index(vectors) if len(vectors) <= EXACT else graph_index(vectors)
+    """An index by inner product over float32 vectors of shape (number, dimension), which may be mapped from a file."""
+    return flat_index(vectors) if len(vectors) <= EXACT else lists_index(vectors)
 
 
 def flat_index(vectors: Any) -> Any:
@@ -28,22 +32,52 @@ def flat_index(vectors: Any) -> Any:
     return index
 
 
-def graph_index(vectors: Any) -> Any:
-    """An HNSW graph with the least effort that finds `RECALL` of what the exact index finds; else the exact one."""
+def lists_index(vectors: Any) -> Any:
+    """Vectors in lists around middles (IVF, Jegou, Douze and Schmid, 2011), of which a search reads the nearest.
+
+    They are as few as find `RECALL` of what comparing all of them finds; in the worst case all. Beside the vectors that
+    are given there is one copy of them, in the index.
+    """
     import faiss
 
-    exact = flat_index(vectors)
-    graph = faiss.IndexHNSWFlat(vectors.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
-    graph.hnsw.efConstruction = EFFORT_BUILDING
-    graph.add(vectors)
-    asked = vectors[:: max(1, len(vectors) // SAMPLE)]
-    wanted = exact.search(asked, NEIGHBOURS)[1]
-    for effort in EFFORTS:
-        graph.hnsw.efSearch = effort
-        if recall(graph.search(asked, NEIGHBOURS)[1], wanted) >= RECALL:
-            return graph
-    logging.getLogger(__name__).warning("the graph of %d vectors misses neighbours; all are compared", len(vectors))
-    return exact
+    number, width = vectors.shape
+    sample = vectors[_spread(number, TRAINING)]
+    lists = max(1, min(2 * isqrt(number), len(sample) // FOR_EACH))
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT)
+    index.train(sample)
+    del sample
+    _fill(index, vectors)
+    asked = vectors[_spread(number, SAMPLE)]
+    _, wanted = faiss.knn(asked, vectors, min(NEIGHBOURS, number), metric=faiss.METRIC_INNER_PRODUCT)
+    index.nprobe = min(FEWEST, lists)
+    while index.nprobe < lists and recall(index.search(asked, wanted.shape[1])[1], wanted) < RECALL:
+        index.nprobe = min(2 * index.nprobe, lists)
+    if index.nprobe == lists:
+        logging.getLogger(__name__).warning("lists of %d vectors miss neighbours; all are compared", number)
+    return index
+
+
+def _fill(index: Any, vectors: Any) -> None:
+    """Puts each vector into the list of its nearest middle. Lists get their room first: growing, they would take half more."""
+    import faiss
+    import numpy as np
+
+    slices = [
+        np.ascontiguousarray(vectors[start : start + SLICE], np.float32) for start in range(0, len(vectors), SLICE)
+    ]
+    places = [np.ascontiguousarray(index.quantizer.search(each, 1)[1][:, 0]) for each in slices]
+    for place, size in enumerate(np.bincount(np.concatenate(places), minlength=index.nlist).tolist()):
+        index.invlists.resize(place, size)
+        index.invlists.resize(place, 0)
+    for each, where in zip(slices, places, strict=True):
+        index.add_core(len(each), faiss.swig_ptr(each), None, faiss.swig_ptr(where))
+
+
+def _spread(number: int, most: int) -> Any:
+    """Places of at most so many, evenly spread."""
+    import numpy as np
+
+    return np.linspace(0, number - 1, min(number, most)).astype(np.int64)
 
 
 def recall(found: Any, wanted: Any) -> float:
