@@ -65,6 +65,13 @@ class UnitActor:
         self._post, self._name, self._cpus = post, name, cpus
         self._unit = ""
         self._worker: RemoteWorker | None = None
+        self._reports()
+
+    def _reports(self) -> None:
+        """To the writer, before anything is loaded: a worker that found no room says nothing."""
+        import ray
+
+        self._post.tell.remote(self._name, json.dumps(["here", ray.get_runtime_context().get_node_id()]))
 
     def perform(self, unit: str, fit: Files | None) -> tuple[str, Files]:
         """The message for the writer, and the files of what was fitted. `fit` is what a unit that is none itself needs."""

@@ -7,6 +7,7 @@ the process that runs the comparison writes into the run's folder.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -14,6 +15,8 @@ import signal
 import socket
 import tempfile
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +29,7 @@ from benchmarks.contract import BadInput
 from benchmarks.executors.actors import Files, Post, UnitActor, forget, read_files, write_files
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.pool import Pool
+from benchmarks.executors.room import NOTHING, Has, Machines, free, held_by_others, machines, places, shared_out
 from benchmarks.pending import Pending
 from benchmarks.reuse import program
 from benchmarks.store import Finished
@@ -37,6 +41,8 @@ _ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "
 are no less urgent than the process that waits for them."""
 PATIENCE_S = 20
 """How long the machines of a cluster may take to remove what the run put there."""
+BEGUN_S = 60
+"""A worker that has not reported by then found no room: Ray itself would wait for ever. It reports before it loads anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +80,11 @@ class OnRay:
         workers = self.workers
         started = None if workers is None or self.address else workers * max(1, machine // workers)
         with _cluster(self.address, started):
-            each = _cpus_each(_cpus_of_nodes(), workers)
-            workers = workers or len(_cpus_of_nodes())
-            handed = replace(
-                job, models=job.models.for_worker(workers, each), folder=Path(f"advisor-{secrets.token_hex(8)}")
-            )
-            crew = _crew(job, handed, each)
-            yield from Pool(crew=crew, workers=workers, units=units, desk=desk).run()
+            share = shared_out(machines(), free(), workers, job.models.placement.device.startswith("cuda"))
+            models = job.models.for_worker(share.workers, int(share.each.cpus))
+            handed = replace(job, models=models, folder=Path(f"advisor-{secrets.token_hex(8)}"))
+            crew = _crew(job, handed, share.each, shared=self.elsewhere)
+            yield from Pool(crew=crew, workers=share.workers, units=units, desk=desk).run()
 
 
 # ---------------------------------------------------------------- the cluster
@@ -167,26 +171,6 @@ def _own_sigterm() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _cpus_of_nodes() -> dict[str, int]:
-    """Node -> its processors, of the machines that are there."""
-    import ray
-
-    found = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]}
-    return {name: cpus for name, cpus in found.items() if cpus}
-
-
-def _cpus_each(nodes: Mapping[str, int], workers: int | None) -> int:
-    """As many processors as each of the workers can have; with no number of workers, those of the smallest machine."""
-    if workers is None:
-        return min(nodes.values(), default=1)
-    for each in range(max(nodes.values(), default=0), 0, -1):
-        if sum(cpus // each for cpus in nodes.values()) >= workers:
-            return each
-    raise BadInput(
-        f"{workers} workers were asked for, and the cluster has {sum(nodes.values())} processors. Take fewer workers."
-    )
-
-
 # ---------------------------------------------------------------- the crew
 
 
@@ -197,10 +181,14 @@ class _Crew:
     job: Job
     handed: Any
     """Reference to what a worker has to know."""
-    each: int
-    """Processors of a worker."""
+    each: Has
+    """Of a worker."""
     post: Any
-    cpus: Mapping[str, int]
+    total: Machines
+    others: Machines
+    """What others held when it was last looked at."""
+    shared: bool
+    """Whether there can be others: on a cluster of the run's own a worker that has not reported is only slow."""
     folder: Path
     """Of the run on each machine, below the folder for temporary files there."""
     actors: dict[int, Any] = field(default_factory=dict)
@@ -210,19 +198,35 @@ class _Crew:
     fits: dict[str, Any] = field(default_factory=dict)
     """Name of a fit -> reference to its files."""
     taking: Any = None
+    waiting: dict[int, float] = field(default_factory=dict)
+    """Worker that has not reported -> when it was hired."""
+    homes: dict[int, str] = field(default_factory=dict)
+    """Worker -> its machine."""
+    changed: float = field(default_factory=time.monotonic)
+    """When it was last looked, or a worker hired or lost: Ray tells a little late what is free."""
+    most: int | None = None
+    """Since a worker found no room: as many as had reported then."""
     _hired: Iterator[int] = field(default_factory=count)
+    _said: bool = False
 
     def room(self) -> int:
-        """A machine that is lost takes its room along, and one that joins brings some."""
-        return sum(cpus // self.each for cpus in _cpus_of_nodes().values())
+        """A machine that is lost takes its room along, one that joins brings some, and so do others that are done."""
+        if not self.waiting and time.monotonic() - self.changed >= BEGUN_S:
+            self.others = held_by_others(Counter(self.homes.values()), self.each)
+            self.changed, self.most = time.monotonic(), None
+        left = {name: has.less(self.others.get(name, NOTHING)) for name, has in machines().items()}
+        found = places(left, self.each)
+        return found if self.most is None else min(found, self.most)
 
     def hire(self, number: int) -> None:
         import ray
 
-        cuda = self.job.models.placement.device.startswith("cuda")
-        make = ray.remote(num_cpus=self.each, num_gpus=1 if cuda else 0, max_restarts=0, max_task_retries=0)(UnitActor)
+        asked: dict[str, Any] = {"num_cpus": self.each.cpus, "num_gpus": self.each.gpus}
+        make = ray.remote(**asked, max_restarts=0, max_task_retries=0)(UnitActor)
+        cpus = (int(self.each.cpus), {name: int(has.cpus) for name, has in self.total.items()})
         self.names[number] = f"{number}/{next(self._hired)}"
-        self.actors[number] = make.remote(self.handed, self.post, self.names[number], (self.each, dict(self.cpus)))
+        self.actors[number] = make.remote(self.handed, self.post, self.names[number], cpus)
+        self.changed = self.waiting[number] = time.monotonic()
 
     def send(self, number: int, message: Sequence[Any]) -> None:
         what, *given = message
@@ -247,14 +251,47 @@ class _Crew:
 
         if self.taking is None:
             self.taking = self.post.take.remote()
-        ready, _ = ray.wait([self.taking, *self.asked], num_returns=1)
+        since = min(self.waiting.values(), default=None) if self.shared else None
+        timeout = None if since is None else max(0.0, since + BEGUN_S - time.monotonic())
+        ready, _ = ray.wait([self.taking, *self.asked], num_returns=1, timeout=timeout)
         heard: list[tuple[int, Sequence[Any]]] = []
         if self.taking in ready:
             numbers = {name: number for number, name in self.names.items()}
             mail = json.loads(ray.get(self.taking))
             heard = [(numbers[name], message) for name, message in mail if name in numbers]
             self.taking = None
-        return heard + [self._brought(reference) for reference in ready if reference in self.asked]
+        for number, message in heard:
+            if message[0] == "here":
+                self.waiting.pop(number, None)
+                self.homes[number] = message[1]
+        told = [(number, message) for number, message in heard if message[0] != "here"]
+        told += [self._brought(reference) for reference in ready if reference in self.asked]
+        return told + self._late()
+
+    def _late(self) -> list[tuple[int, Sequence[Any]]]:
+        """Workers that found no room: each is given up, and for a while no more are hired than there are."""
+        import ray
+
+        now = time.monotonic()
+        late = [number for number, since in self.waiting.items() if self.shared and now - since >= BEGUN_S]
+        for number in late:
+            self.asked = {reference: worker for reference, worker in self.asked.items() if worker != number}
+            ray.kill(self.actors[number])
+            self._forget(number)
+        if late:
+            self.most = len(self.homes)
+        if late and not self._said:
+            self._said = True
+            logging.getLogger(__name__).warning(
+                "a worker found no room on the cluster within %d seconds, since others use it; those that have room do its work",
+                BEGUN_S,
+            )
+        return [(number, ["late"]) for number in late]
+
+    def _forget(self, number: int) -> None:
+        for kept in (self.actors, self.names, self.waiting, self.homes):
+            kept.pop(number, None)
+        self.changed = time.monotonic()
 
     def _brought(self, reference: Any) -> tuple[int, Sequence[Any]]:
         import ray
@@ -263,11 +300,12 @@ class _Crew:
         try:
             text, files = ray.get(reference)
         except ray.exceptions.RayError as error:
-            del self.actors[number], self.names[number]
+            self._forget(number)
             return number, [
                 "lost",
                 f"was lost with {type(error).__name__}: {str(error).strip().split(chr(10))[0][:200]}",
             ]
+        self.waiting.pop(number, None)
         message: list[Any] = json.loads(text)
         if message[0] == "done":
             self._keep(message[1], files)
@@ -288,20 +326,29 @@ class _Crew:
         remove = ray.remote(num_cpus=0, max_retries=0)(forget)
         folder = str(self.folder)
         gone = [
-            remove.options(scheduling_strategy=affinity(node_id=node, soft=False)).remote(folder) for node in self.cpus
+            remove.options(scheduling_strategy=affinity(node_id=node, soft=False)).remote(folder) for node in self.total
         ]
         ray.wait(gone, num_returns=len(gone), timeout=PATIENCE_S)
 
 
 @contextmanager
-def _crew(job: Job, handed: Job, each: int) -> Iterator[_Crew]:
+def _crew(job: Job, handed: Job, each: Has, shared: bool) -> Iterator[_Crew]:
     import ray
 
     affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
     here = affinity(node_id=ray.get_runtime_context().get_node_id(), soft=False)
     post = ray.remote(num_cpus=0, max_concurrency=1000)(Post).options(scheduling_strategy=here).remote()
     reference = ray.put((handed, program()))
-    crew = _Crew(job=job, handed=reference, each=each, post=post, cpus=_cpus_of_nodes(), folder=handed.folder)
+    crew = _Crew(
+        job=job,
+        handed=reference,
+        each=each,
+        post=post,
+        total=machines(),
+        others=held_by_others({}, each),
+        shared=shared,
+        folder=handed.folder,
+    )
     try:
         yield crew
     finally:

@@ -36,7 +36,7 @@ class Crew(Protocol):
 
     def receive(self) -> list[tuple[int, Sequence[Any]]]:
         """Waits for messages: `ask` with name and values, `tell` with the name of the unit and progress, `done` with what it
-        brought, `failed` with a fault, `lost` with how that worker ended."""
+        brought, `failed` with a fault, `lost` with how that worker ended, `late` where it never began."""
         ...
 
 
@@ -114,6 +114,8 @@ class Pool:
             self._fault = self._fault or fault(given[0])
             self.desk.close()
             self._rests(number)
+        elif what == "late":
+            self._back(number)
         else:
             self._lost(number, str(given[0]))
         for asker, value in self.desk.outbox:
@@ -125,11 +127,15 @@ class Pool:
         self.desk.rests(number)
         self._idle[number] = self._busy.pop(number).candidate
 
-    def _lost(self, number: int, how: str) -> None:
+    def _back(self, number: int) -> Unit:
         """The unit goes back, to be performed by whoever comes next; another worker of that number is hired for it."""
         unit = self._busy.pop(number)
         self.desk.lost(number)
         self.units.again(unit)
+        return unit
+
+    def _lost(self, number: int, how: str) -> None:
+        unit = self._back(number)
         self._losses[unit.name] += 1
         if self._losses[unit.name] == LOSSES and self._fault is None:
             self._fault = BadInput(
