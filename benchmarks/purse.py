@@ -1,4 +1,4 @@
-"""Keeps what a run pays to servers below a limit: each request is reserved at its worst before it is sent, and settled after."""
+"""Keeps what a run pays to servers below a limit: each try is reserved at its worst before it is sent, and settled after."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from strategies.contract import Completion, Generates, LanguageModel, Prompt, Sa
 UNCERTAIN = 2
 """A server may count so many times the tokens that were estimated for a prompt."""
 SPENT = "spent"
-"""Key in the store's facts: what was paid so far, whatever became of the work."""
+"""Key in the store's facts: what may have been paid so far, requests under way at their worst, whatever became of the work."""
 
 
 class LimitReached(BadInput):
     """The next request might cost more than is left."""
 
 
-def _nowhere(spent: float) -> None: ...
+def _nowhere(at_most: float) -> None: ...
 
 
 @dataclass(kw_only=True)
@@ -36,6 +36,7 @@ class Purse:
     spent: float = 0.0
     reserved: float = 0.0
     write_down: Callable[[float], None] = field(default=_nowhere, repr=False)
+    """Takes what may have been paid so far, before a request is sent and after it was answered."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.limit) and self.limit > 0):
@@ -69,15 +70,16 @@ class Purse:
         return model if price is None else Paid(inner=model, purse=self, price=price)
 
     def reserve(self, worst: float) -> bool:
-        if self.spent + self.reserved + worst > self.limit:
+        if worst and self.spent + self.reserved + worst > self.limit:
             return False
         self.reserved += worst
+        self.write_down(self.spent + self.reserved)
         return True
 
     def settle(self, worst: float, paid: float) -> None:
         self.reserved -= worst
         self.spent += paid
-        self.write_down(self.spent)
+        self.write_down(self.spent + self.reserved)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,9 @@ class Paid(Wrapped):
         self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
     ) -> Iterator[tuple[int, Completion]]:
         """Yields (index, completion) as they finish. Raises `LimitReached` once the next one might cost too much; those
-        under way are waited for first. A request that failed counts as if it had cost its worst."""
+        under way are waited for first. A try that failed counts as if it had cost its worst, where a server may have
+        taken it; so does one after which nothing was answered. An answer is settled once whoever listens has taken it,
+        and so has written it down."""
         left = list(range(len(prompts)))
         while left:
             asked = _Reserved(
@@ -100,9 +104,14 @@ class Paid(Wrapped):
             done: set[int] = set()
             try:
                 for place, completion in cast(Generates, self.inner).generate(asked, max_tokens, sampling, step):
-                    self.purse.settle(asked.taken.pop(place), self._paid(completion, asked.worst[place]))
+                    if place not in asked.taken:
+                        continue  # There was to be another try, for which there may be money once the others are settled.
                     done.add(left[place])
-                    yield left[place], completion
+                    try:
+                        yield left[place], completion
+                    finally:
+                        worst = asked.taken.pop(place)
+                        self.purse.settle(worst, self._paid(completion, worst))
             finally:  # Whoever stops listening has sent these all the same.
                 for worst in asked.taken.values():
                     self.purse.settle(worst, worst)
@@ -133,7 +142,7 @@ def _money(price: TokenPrices, used: Usage) -> float:
 
 
 class _Reserved(Sequence[Prompt]):
-    """Prompts of which each is handed out, in order, only once its worst price is reserved."""
+    """Prompts of which each is handed out, in order, only once its worst price is reserved (`contract.Metered`)."""
 
     def __init__(self, prompts: Sequence[Prompt], price: Callable[[Prompt], float], purse: Purse) -> None:
         self._prompts, self._purse = prompts, purse
@@ -151,6 +160,16 @@ class _Reserved(Sequence[Prompt]):
                 return
             self.taken[place] = self.worst[place]
             yield prompt
+
+    def again(self, index: int, billed: bool) -> bool:
+        """The try before counts as paid at its worst where it may be billed, and the worst of another one is reserved."""
+        worst = self.taken.pop(index)
+        self._purse.settle(worst, worst if billed else 0.0)
+        if not self._purse.reserve(worst):
+            self.refused = worst
+            return False
+        self.taken[index] = worst
+        return True
 
     @overload
     def __getitem__(self, place: int) -> Prompt: ...

@@ -95,7 +95,7 @@ class Run:
             self._agree(store, earlier)
             if self.models.purse is not None:
                 self.models.purse.open(store.meta(SPENT), store.ledger())
-                self.models.purse.write_down = partial(store.set_meta, SPENT)
+                self.models.purse.write_down = partial(store.note_meta, SPENT)
             self._perform(store, earlier)
             if self.performed is None:
                 add_cascade(self.benchmark, self.candidates, store)

@@ -19,7 +19,8 @@ from strategies.contract import Trial, Usage
 
 SCHEMA_VERSION = 1
 SYNC_EVERY_S = 1.0
-"""A server's answers are with the system at once, which outlives the process, and on the disk at least so often."""
+"""A server's answers, and what was paid for them, are with the system at once, which outlives the process, and on the disk at
+least so often."""
 AGAIN = "again"
 """In the note of a unit that a fault ended which may pass: it is performed again when the run goes on."""
 _SCHEMA = """
@@ -94,6 +95,10 @@ class Store:
 
     def set_meta(self, key: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def note_meta(self, key: str, value: Any) -> None:
+        """As `set_meta`, for what changes with each answer of a server, and as durable as these."""
+        self._at_once("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
     def absorb(self, other: Path) -> None:
         """Takes over everything of another store: facts that are not known here yet, and all its rows."""
@@ -201,12 +206,16 @@ class Store:
 
     def keep_completion(self, unit: str, key: str, value: Mapping[str, Any]) -> None:
         """Writes one down at once; all of them go when the unit is finished for good, since its rows hold them then."""
-        text, now = json.dumps(dict(value)), time.monotonic()
+        self._at_once("INSERT INTO completions VALUES (?, ?, ?)", (unit, key, json.dumps(dict(value))))
+
+    def _at_once(self, statement: str, values: Sequence[Any]) -> None:
+        """Writes to the system, and every `SYNC_EVERY_S` to the disk."""
+        now = time.monotonic()
         waits = now - self._synced < SYNC_EVERY_S
         if waits:
             self._db.execute("PRAGMA synchronous=NORMAL")
         try:
-            self._db.execute("INSERT INTO completions VALUES (?, ?, ?)", (unit, key, text))
+            self._db.execute(statement, values)
         finally:
             if waits:
                 self._db.execute("PRAGMA synchronous=FULL")

@@ -272,6 +272,16 @@ class Generates(Protocol):
         ...
 
 
+@runtime_checkable
+class Metered(Protocol):
+    """Prompts that cost money: a model takes them one by one, as it sends them."""
+
+    def again(self, index: int, billed: bool) -> bool:
+        """Asked before a prompt is sent once more. `billed`: the try before may be billed although it brought nothing. False:
+        it is not to be sent."""
+        ...
+
+
 Ends = Literal["where needed", "always", "never"]
 """When the end of the turn is part of a label's likelihood. Where needed: for labels that others begin with, since only the
 end tells them apart. Always: for answers of any length, which compete. Never: for beginnings of answers."""

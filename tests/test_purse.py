@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import openai
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from advisor.comparison import Wishes, advise, prepare
 from benchmarks.contract import BadInput
 from benchmarks.prices import TokenPrices
 from benchmarks.purse import LimitReached, Purse
 from strategies.contract import Completion, Message, Prompt, Sampling, Usage
+from strategies.models import outage, retry
+from strategies.models.endpoint import EndpointModel
 from strategies.models.scripted import ScriptedModel
 from tests.conftest import Folders
 from tests.desk import call, write_task
+from tests.test_endpoint import PATH, good
 from tests.test_endpoint_bakeoff import PROMPTED, Service, rows, service  # noqa: F401 - a fixture
 
 CALL = 40 * 1e-6 + 2 * 2e-6
@@ -70,6 +82,105 @@ def test_spending_never_passes_the_limit(limit: float) -> None:
     assert kept.spent == pytest.approx(8e-6 * len(good) + worst * (len(done) - len(good)))
     assert len(set(done)) == len(done)
     assert len(done) == 20 or kept.spent > limit - worst, "it stops only where the next one may cost too much"
+
+
+class Billing:
+    """A server that takes every request for its worst price, and of some only the money."""
+
+    def __init__(self, server: HTTPServer, fault: Callable[[], Response]) -> None:
+        self.requests, self.fault, self.lock = 0, fault, threading.Lock()
+        self.server = server
+        server.expect_request(PATH).respond_with_handler(self._answer)
+
+    def _answer(self, request: Request) -> Response:
+        with self.lock:
+            self.requests += 1
+            bad = self.requests % 3 > 0
+        return self.fault() if bad else Response(json.dumps(billed()), content_type="application/json")
+
+    def asked(self, limit: float, retries: int = 4) -> tuple[Purse, int]:
+        """The purse afterwards, and how many questions of thirty were answered."""
+        kept, answered = purse(limit), 0
+        model = EndpointModel(
+            name="m", base_url=self.server.url_for("/v1"), model="m", concurrency=4, retries=retries, timeout_s=0.4
+        )
+        with suppress(LimitReached):
+            for _, completion in kept.guarding(model).generate([QUESTION] * 30, 10, Sampling()):  # type: ignore[attr-defined]
+                answered += not completion.error
+                assert kept.spent + kept.reserved <= limit + 1e-12
+        assert kept.reserved == pytest.approx(0, abs=1e-15)
+        return kept, answered
+
+
+QUESTION: Prompt = (Message("user", "what?"),)
+WORST = (2 * 6 + 10) * 1e-6
+"""Of that question: six tokens at most twice, and ten of the answer."""
+
+
+def billed() -> dict[str, Any]:
+    usage = {"prompt_tokens": 12, "completion_tokens": 10, "total_tokens": 22}
+    return {**good(), "usage": usage}
+
+
+def late() -> Response:
+    time.sleep(0.8)
+    return Response(json.dumps(billed()), content_type="application/json")
+
+
+def cut_off() -> Response:
+    response = Response(json.dumps(billed())[:60], content_type="application/json")
+    response.headers["Content-Length"] = "500"
+    return response
+
+
+WITH_A_BILL = {
+    "too late": late,
+    "closed half-way": cut_off,
+    "no JSON": lambda: Response("<html>", content_type="text/html"),
+    "status 500": lambda: Response("oops", status=500),
+}
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(retry, "LONGEST_WAIT_S", 0.01)
+    monkeypatch.setattr(outage, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(outage, "LONGEST_WAIT_S", 0.01)
+
+
+@pytest.mark.parametrize("fault", WITH_A_BILL)
+def test_every_try_that_may_be_billed_is_counted_before_it_is_sent(fault: str, quick: None) -> None:
+    with HTTPServer(threaded=True) as server:
+        server_side = Billing(server, WITH_A_BILL[fault])
+        kept, answered = server_side.asked(40.5 * WORST)
+        assert server_side.requests == 40, "as many as there is money for, and no more"
+        assert kept.spent == pytest.approx(40 * WORST)
+        assert 0 < answered <= 14
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_turns_a_request_away_sends_no_bill(status: int, quick: None) -> None:
+    with HTTPServer(threaded=True) as server:
+        kept, answered = Billing(server, lambda: Response("busy", status=status)).asked(40.5 * WORST, retries=40)
+        assert answered == 30
+        assert kept.spent == pytest.approx(30 * WORST)
+
+
+def test_no_connection_is_no_request() -> None:
+    assert not _fault_at("http://127.0.0.1:9/v1").billed
+    with HTTPServer(threaded=True) as server:
+        server.expect_request(PATH).respond_with_response(cut_off())
+        assert _fault_at(server.url_for("/v1")).billed
+
+
+def _fault_at(address: str) -> retry.Fault:
+    client = openai.OpenAI(api_key="none", base_url=address, max_retries=0)
+    with pytest.raises(openai.APIError) as caught:
+        client.chat.completions.create(model="m", messages=[{"role": "user", "content": "?"}])
+    fault = retry.understood(caught.value)
+    assert fault is not None
+    return fault
 
 
 def test_nobody_listening_any_more_counts_what_was_sent() -> None:

@@ -18,7 +18,7 @@ from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
-from strategies.contract import Completion, Place, Prompt, Sampling, Step, Usage
+from strategies.contract import Completion, Metered, Place, Prompt, Sampling, Step, Usage
 from strategies.models.outage import Outage
 from strategies.models.retry import BUSY, Fault, Patience, bounded, understood
 from strategies.models.wheels import ModelUnavailable
@@ -120,7 +120,20 @@ class EndpointModel:
         return found or "none"
 
 
-_Asked = Future[Completion]
+@dataclass(kw_only=True)
+class _Question:
+    """One prompt, and what became of it so far."""
+
+    index: int
+    prompt: Prompt
+    patience: Patience
+    in_plain: bool = False
+    went_wrong: str = ""
+    billed: bool = False
+    """The last try may be billed although it failed."""
+
+
+_Asked = Future[Completion | None]
 
 
 @dataclass(kw_only=True)
@@ -143,52 +156,67 @@ class _Caller:
         """Whoever interrupts once still gets the answers that are on their way, since they are paid for; twice, nothing."""
         if not prompts:
             return
-        pool, running = ThreadPoolExecutor(self.model.concurrency, thread_name_prefix=ASKING), dict[_Asked, int]()
+        pool, running = ThreadPoolExecutor(self.model.concurrency, thread_name_prefix=ASKING), dict[_Asked, _Question]()
         waits = True
         with _client(self.model) as client:
             try:
-                asking = iter(enumerate(prompts))
-                yield from self._asked(asking, running, lambda prompt: pool.submit(self.ask, client, prompt))
+                yield from self._asked(prompts, running, lambda question: pool.submit(self.ask, client, question))
             except KeyboardInterrupt:
                 self.stopped.set()
                 waits = False  # First of all: the second interruption may come while the sentence is being written.
                 said = "interrupted: %d answers that are on their way are waited for; interrupt again to end at once"
                 logging.getLogger(__name__).warning(said, len(running))
-                yield from ((running.pop(future), future.result()) for future in wait(running).done)
+                yield from (self._found(running.pop(future), future.result()) for future in wait(running).done)
                 raise
             finally:
                 self.stopped.set()
                 pool.shutdown(wait=waits, cancel_futures=True)
 
     def _asked(
-        self, waiting: Iterator[tuple[int, Prompt]], running: dict[_Asked, int], ask: Callable[[Prompt], _Asked]
+        self, prompts: Sequence[Prompt], running: dict[_Asked, _Question], ask: Callable[[_Question], _Asked]
     ) -> Iterator[tuple[int, Completion]]:
+        waiting = enumerate(prompts)
         while True:
             while len(running) < self.model.concurrency and (item := next(waiting, None)) is not None:
-                running[ask(item[1])] = item[0]
+                question = self._question(*item)
+                running[ask(question)] = question
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
+                question, completion = running.pop(future), future.result()
+                if completion is None and self._may_go_on(prompts, question):
+                    running[ask(question)] = question
+                else:
+                    yield self._found(question, completion)
 
-    def ask(self, client: Any, prompt: Prompt) -> Completion:
-        """One prompt, with retries.
+    def _may_go_on(self, prompts: Sequence[Prompt], question: _Question) -> bool:
+        return not isinstance(prompts, Metered) or prompts.again(question.index, question.billed)
+
+    def _question(self, index: int, prompt: Prompt) -> _Question:
+        return _Question(
+            index=index, prompt=prompt, patience=Patience(retries=self.model.retries, stopped=self.stopped)
+        )
+
+    def _found(self, question: _Question, completion: Completion | None) -> tuple[int, Completion]:
+        """None: there was to be another try, and there will not be."""
+        return question.index, completion or self._failed(question.went_wrong)
+
+    def ask(self, client: Any, question: _Question) -> Completion | None:
+        """One prompt. None: it failed, and is worth another try now.
 
         A server that calls the request bad without naming what it cannot do is asked once more in plain; where that is
         answered, nothing is wished for any more.
         """
-        patience = Patience(retries=self.model.retries, stopped=self.stopped)
-        in_plain = False
         while True:
             if self.hopeless:
                 return self._failed(self.hopeless)
             started = time.perf_counter()
-            limit_field, wishes = self.limit_field, {} if in_plain else dict(self.wishes)
+            limit_field, wishes = self.limit_field, {} if question.in_plain else dict(self.wishes)
             try:
                 extra = dict(chain.from_iterable(wish.items() for wish in wishes.values()))
-                answer = self._send(client, prompt, {**extra, limit_field: self.max_tokens})
-                done = self._completion(prompt, answer, time.perf_counter() - started)
-                if in_plain:
+                answer = self._send(client, question.prompt, {**extra, limit_field: self.max_tokens})
+                done = self._completion(question.prompt, answer, time.perf_counter() - started)
+                if question.in_plain:
                     self.wishes.clear()
                 self.model.outage.answered()
                 return done
@@ -203,19 +231,23 @@ class _Caller:
                     self.wishes.pop(name, None)
                 continue
             if wishes and fault.status in BAD_REQUEST:
-                in_plain = True
+                question.in_plain = True
                 continue
-            sentence = self._sentence(fault)
-            if fault.hopeless:
-                self.hopeless = sentence
-            outage = self.model.outage.waited(fault, self.stopped)
-            if outage == "waited":
-                continue
-            if outage == "given up":
-                state = "too busy" if fault.status == BUSY else "gone"
-                self.hopeless = f"{sentence} It was {state} for every question, and is not asked any more."
-            if not patience.wait(fault):
-                return self._failed(f"{sentence} {patience.spent()}".strip(), fault.status in REFUSED)
+            return self._waited(question, fault)
+
+    def _waited(self, question: _Question, fault: Fault) -> Completion | None:
+        """Waits after a try that failed. None: another one is worth it."""
+        question.billed = fault.billed
+        question.went_wrong = sentence = self._sentence(fault)
+        if fault.hopeless:
+            self.hopeless = sentence
+        outage = self.model.outage.waited(fault, self.stopped)
+        if outage == "given up":
+            state = "too busy" if fault.status == BUSY else "gone"
+            self.hopeless = f"{sentence} It was {state} for every question, and is not asked any more."
+        if outage != "waited" and not question.patience.wait(fault):
+            return self._failed(f"{sentence} {question.patience.spent()}".strip(), fault.status in REFUSED)
+        return self._failed(self.hopeless) if self.hopeless else None
 
     def _send(self, client: Any, prompt: Prompt, extra: Mapping[str, Any]) -> Any:
         messages = [{"role": message.role, "content": message.content} for message in prompt]

@@ -20,6 +20,10 @@ A_RETRY_S = 30.0
 are for a minute."""
 LARGEST_ANSWER = 20_000_000
 """Bytes, unpacked."""
+NO_CONNECTION = ("ConnectError", "ConnectTimeout", "PoolTimeout")
+"""Faults of the HTTP package below the client, by name: which package that is depends on the client's version."""
+TURNED_AWAY = (503, 529)
+"""A server that says so has no room: it has not begun to answer."""
 LONGEST_ASKED_S = 300.0
 """A server that asks for a longer wait than this is given up at once."""
 
@@ -37,6 +41,8 @@ class Fault(Exception):
         self.hopeless = status in {401, 403, 404}
         self.gone = status in {BUSY, 502, 503, 504} and after_s is None
         """Nobody was there, or had time, to answer, and nobody said for how long."""
+        self.billed = status is None or status == 408 or (status >= 500 and status not in TURNED_AWAY)
+        """The server may have taken the request, and may send a bill for it."""
 
     def refuses(self, parameter: str) -> bool:
         """Whether it is about that parameter of the request, by name; servers say so with several status codes."""
@@ -103,11 +109,11 @@ def understood(error: Exception) -> Fault | None:
     if isinstance(error.__cause__, Fault):
         return error.__cause__
     if isinstance(error, openai.APITimeoutError):
-        return _absent("no answer in time")
+        return _absent("no answer in time", _sent(error))
     if isinstance(error, openai.APIStatusError):
         return _status_fault(error.status_code, error.message, error.response.headers, error.body)
     if isinstance(error, openai.APIConnectionError):
-        return _absent(f"no connection ({error.__cause__ or error})")
+        return _absent(f"no connection ({error.__cause__ or error})", _sent(error))
     if isinstance(error, openai.APIResponseValidationError | json.JSONDecodeError | UnicodeDecodeError):
         return Fault(message="the answer is not valid JSON of a chat completion", retry=True)
     if isinstance(error, openai.APIError):
@@ -115,10 +121,15 @@ def understood(error: Exception) -> Fault | None:
     return None
 
 
-def _absent(message: str) -> Fault:
+def _absent(message: str, sent: bool = True) -> Fault:
     fault = Fault(message=message, retry=True)
-    fault.gone = True
+    fault.gone, fault.billed = True, sent
     return fault
+
+
+def _sent(error: Exception) -> bool:
+    """Whether the request may have reached the server: whoever found no connection has sent nothing."""
+    return type(error.__cause__).__name__ not in NO_CONNECTION
 
 
 def _status_fault(status: int, said: str, headers: Mapping[str, str], body: object) -> Fault:
