@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ import pytest
 from rich.cells import cell_len
 
 from advisor.answering import Answerer
+from advisor.cli import again
 from advisor.gate import hash_of_right
 from advisor.reports.text import one_line
 from benchmarks.checked import Handover
@@ -431,11 +433,12 @@ def test_an_interrupted_run_says_how_to_go_on_and_does_nothing_twice(
     process.send_signal(sent)
     done = finish(process)
     assert (done.code, done.out) == (code, "")
-    said = done.err.strip().splitlines()[-1]
-    assert said == "Interrupted. What was finished is kept: the same command with --resume goes on."
+    said, command = done.err.strip().splitlines()[-2:]
+    assert said == "Interrupted. What was finished is kept. To go on:"
+    assert shlex.split(command) == ["advisor", "run", "--resume", *arguments[1:]]
     before = _finished_units(path)
     assert len(before) >= 2
-    assert call(capsys, *arguments, "--resume").code in VERDICTS
+    assert call(capsys, *shlex.split(command)[1:]).code in VERDICTS
     store = Store(path)
     starts, units = store.starts(), set(store.finished())
     store.close()
@@ -446,6 +449,46 @@ def test_an_interrupted_run_says_how_to_go_on_and_does_nothing_twice(
 
 def _is_fitting(path: Path, candidate: str) -> bool:
     return _ask(path, "SELECT 1 FROM units WHERE candidate = ? AND finished IS NULL", candidate) != []
+
+
+def test_the_command_that_goes_on_can_be_pasted_whatever_was_given() -> None:
+    folder = "a folder/" + "long" * 2_000
+    given = [
+        "run",
+        "my task.yaml",
+        "--resume",
+        "--merge",
+        "p 1",
+        "--merge=p 2",
+        "--out",
+        folder,
+        "--approach",
+        "it's $HOME",
+    ]
+    line = again.going_on(given)
+    assert "\n" not in line
+    assert shlex.split(line) == [
+        *("advisor", "run", "--resume", "my task.yaml", "--out", folder),
+        *("--approach", "it's $HOME"),
+    ]
+    assert again.going_on(["run", "--", "-t.yaml"]) == "advisor run --resume -- -t.yaml"
+    assert again.going_on(["run", "a\x1b[2Jb"]) == "the same command with --resume"
+
+
+def test_where_nothing_was_begun_nothing_is_said_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again.say_interrupted(_interrupted_in(tmp_path))
+    assert capsys.readouterr().err == "Interrupted.\n"
+    (tmp_path / "run.sqlite").touch()
+    again.say_interrupted(_interrupted_in(tmp_path))
+    assert capsys.readouterr().err.splitlines()[1:] == ["advisor run --resume t.yaml"]
+
+
+def _interrupted_in(folder: Path) -> BaseException:
+    try:
+        with again.resumable(["run", "t.yaml"], folder):
+            raise KeyboardInterrupt
+    except KeyboardInterrupt as error:
+        return error
 
 
 def _finished_units(path: Path) -> list[str]:

@@ -135,14 +135,16 @@ def _leave_at_once(code: int) -> None:
 
 
 def _code_of(arguments: Sequence[str] | None) -> Any:
+    from advisor.cli.again import say_interrupted
     from advisor.cli.shown import say
 
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        given = list(arguments) if arguments is not None else None
-        return main.main(args=given, standalone_mode=False, complete_var="_ADVISOR_COMPLETE")
+        return main.main(args=list(given), obj=given, standalone_mode=False, complete_var="_ADVISOR_COMPLETE")
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
-        say("Interrupted. What was finished is kept: the same command with --resume goes on.")
-        return TERMINATED if isinstance(error.__cause__ or error, Terminated) else INTERRUPTED
+        cause = error.__cause__ or error
+        say_interrupted(cause)
+        return TERMINATED if isinstance(cause, Terminated) else INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli import INTERRUPTED
+from advisor.cli.again import resumable, say_what_is_left
 from advisor.cli.given import SEED
 from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell, write_reports
 from advisor.cli.shown import document, goal_of, say
-from benchmarks.contract import BadInput
+from benchmarks.contract import BadInput, State
 
 if TYPE_CHECKING:
     from advisor.comparison import Prepared, Wishes
@@ -184,15 +185,19 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
             say("Nothing was started.")
             ctx.exit(INTERRUPTED)
     if prepared.shard is not None:
-        _execute_part(prepared, folder)
+        with resumable(ctx.obj, folder):
+            _execute_part(prepared, folder)
         return
     say_that_they_are_seen(str(given["cases"]))
-    verdict = _execute(prepared, folder, str(given["cases"]))
+    with resumable(ctx.obj, folder):
+        verdict = _execute(prepared, folder, str(given["cases"]))
     code = tell(verdict, as_json)
     paths = write_reports(verdict, folder)
     click.echo(err=True)
     say(f"The page: {paths[0]}")
     say_what_comes_next(verdict, folder)
+    if any(each.state is State.OPEN for each in verdict.recommendation.statuses):
+        say_what_is_left(ctx.obj)
     ctx.exit(code)
 
 
