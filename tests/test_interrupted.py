@@ -4,14 +4,16 @@ same when the time is up."""
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import shlex
 import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,11 @@ from werkzeug import Request, Response
 from advisor.comparison import Wishes, advise
 from benchmarks.contract import BadInput, State
 from benchmarks.deadline import TimeUp, within
+from benchmarks.executors.held import Held
 from benchmarks.store import Store
 from tests import tiny
 from tests.conftest import Folders
-from tests.desk import finish, start, write_task
+from tests.desk import call, finish, start, write_task
 from tests.test_endpoint_bakeoff import Service
 
 BOTH = Wishes(approaches=("majority", "prompting"), effort="quick", second_seed=False, probes="none")
@@ -78,8 +81,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> C
         return service.asked
 
 
-def task(place: Path, models: Folders, service: Service) -> Path:
-    return write_task(place, models, *service.lines(CONCURRENCY), "kind: qa", cases=tiny.messages(40))
+def task(place: Path, models: Folders, service: Service, workers: int = 1) -> Path:
+    """Each of so many workers asks `CONCURRENCY` questions at once."""
+    return write_task(place, models, *service.lines(CONCURRENCY * workers), "kind: qa", cases=tiny.messages(40))
+
+
+def on_processes(wishes: Wishes, **more: Any) -> Wishes:
+    return replace(wishes, on="processes", workers=2, **more)
 
 
 def test_answers_on_their_way_are_kept(
@@ -100,10 +108,7 @@ def test_interrupted_twice_it_ends_at_once(service: Slow, tmp_path: Path, model_
     service.be_slow(20, 25.0)
     path = task(tmp_path, model_folders, service)
     process = start(tmp_path, "run", path.name, *OPTIONS, "--out", "run")
-    deadline = time.monotonic() + 200
-    while service.under_way < CONCURRENCY:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    _until_under_way(service)
     process.send_signal(signal.SIGINT)
     assert "4 answers that are on their way are waited for" in _until(process.stderr, "waited for")
     sent = time.monotonic()
@@ -114,19 +119,102 @@ def test_interrupted_twice_it_ends_at_once(service: Slow, tmp_path: Path, model_
         assert store.done("answer") == {"majority": 1}
 
 
+def _until_under_way(service: Slow) -> None:
+    deadline = time.monotonic() + 200
+    while service.under_way < CONCURRENCY:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def _until(stream: Any, word: str) -> str:
     return next((line for line in stream if word in line), "")
+
+
+# ---------------------------------------------------------------- with workers
+
+
+@pytest.mark.parametrize("limit", [None, 5.0], ids=["no limit on cost", "a limit on cost"])
+def test_answers_on_their_way_to_workers_are_kept(
+    limit: float | None,
+    service: Slow,
+    whole: Counter[str],
+    tmp_path: Path,
+    model_folders: Folders,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = task(tmp_path, model_folders, service, workers=2)
+    service.be_slow(30, 1.0, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        advise(path, out=tmp_path / "run", wishes=on_processes(BOTH, max_cost=limit))
+    assert f"{CONCURRENCY} answers that are on their way are waited for" in caplog.text
+    assert not multiprocessing.active_children()
+    assert 30 + CONCURRENCY <= service.calls < whole.total()
+    service.be_quick()
+    advise(path, out=tmp_path / "run", wishes=BOTH)
+    assert service.asked == whole, "nothing was asked twice"
+
+
+def test_workers_are_ended_at_once_by_a_second_interruption(
+    service: Slow, tmp_path: Path, model_folders: Folders
+) -> None:
+    service.be_slow(20, 25.0)
+    path = task(tmp_path, model_folders, service, workers=2)
+    process = start(tmp_path, "run", path.name, *OPTIONS, "--on", "processes", "--workers", "2", "--out", "run")
+    _until_under_way(service)
+    process.send_signal(signal.SIGINT)
+    assert "4 answers that are on their way are waited for" in _until(process.stderr, "waited for")
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert finish(process).code == 130
+    assert time.monotonic() - sent < 15
+    with closing(Store(tmp_path / "run" / "run.sqlite")) as store:
+        assert store.done("answer") == {"majority": 1}
+
+
+def _heard(order: list[str]) -> None:
+    """Interrupted while something is dealt with, and then listening."""
+    with Held() as held:
+        signal.raise_signal(signal.SIGINT)
+        order.append("dealt with")
+        with held.open():
+            order.append("never")
+
+
+def _heard_last(order: list[str]) -> None:
+    with Held():
+        signal.raise_signal(signal.SIGINT)
+        order.append("dealt with")
+
+
+def _released(order: list[str]) -> None:
+    with Held() as held:
+        held.release()
+        signal.raise_signal(signal.SIGINT)
+        order.append("never")
+
+
+@pytest.mark.parametrize(("work", "done"), [(_heard, 1), (_heard_last, 1), (_released, 0)])
+def test_what_is_heard_of_a_worker_is_dealt_with_before_an_interruption(
+    work: Callable[[list[str]], None], done: int
+) -> None:
+    order: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        work(order)
+    assert order == ["dealt with"] * done
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # ---------------------------------------------------------------- the time is up
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_when_the_time_is_up_what_is_measured_is_told_and_the_rest_is_left(
-    service: Slow, whole: Counter[str], tmp_path: Path, model_folders: Folders
+    workers: int, service: Slow, whole: Counter[str], tmp_path: Path, model_folders: Folders
 ) -> None:
-    path = task(tmp_path, model_folders, service)
+    path = task(tmp_path, model_folders, service, workers)
     service.be_slow(30, 1.0, signal.SIGALRM)
-    verdict = advise(path, out=tmp_path / "run", wishes=Wishes(**{**vars(BOTH), "max_hours": 1.0}))
+    wishes = replace(BOTH, max_hours=1.0)
+    verdict = advise(path, out=tmp_path / "run", wishes=wishes if workers == 1 else on_processes(wishes))
     found = {status.candidate: status for status in verdict.recommendation.statuses}
     assert found["prompting"].state is State.OPEN
     assert found["majority"].state is State.MISSES
@@ -139,6 +227,18 @@ def test_when_the_time_is_up_what_is_measured_is_told_and_the_rest_is_left(
     verdict = advise(path, out=tmp_path / "run", wishes=BOTH)
     assert all(status.state is not State.OPEN for status in verdict.recommendation.statuses)
     assert service.asked == whole, "nothing was asked twice"
+
+
+def test_when_the_time_is_up_the_command_that_goes_on_is_said(
+    service: Slow, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = task(tmp_path, model_folders, service), tmp_path / "the run"
+    service.be_slow(30, 0.5, signal.SIGALRM)
+    done = call(capsys, "run", str(path), *OPTIONS, "--max-hours", "1", "--out", str(out))
+    assert done.code == 101
+    assert done.err.splitlines()[-2] == "Not everything is measured. To go on:"
+    said = shlex.split(done.err.splitlines()[-1])
+    assert said == ["advisor", "run", "--resume", str(path), *OPTIONS, "--max-hours", "1", "--out", str(out)]
 
 
 def test_the_alarm_is_gone_when_the_work_is_done() -> None:

@@ -216,7 +216,7 @@ def test_with_the_gate_nothing_with_a_model_begins_before_all_without_one_is_sto
 
 def desk(store: Store, limit: float) -> Desk:
     purse = Purse(limit=limit, currency="USD", prices={"m": PRICE})
-    purse.write_down = lambda spent: store.set_meta("spent", spent)
+    purse.write_down = lambda at_most: store.note_meta("spent", at_most)
     return Desk(store=store, journal=store.journal, purse=purse, events=Silent())
 
 
@@ -232,17 +232,16 @@ def said(at: Desk, worker: int, name: str, *given: object) -> list[tuple[int, ob
 def test_workers_wait_for_what_others_may_leave_and_the_limit_holds(store: Store) -> None:
     at = desk(store, 10.0)
     assert said(at, 0, "reserve", 6.0) == [(0, [True, 0.0])]
+    assert store.meta("spent") == 6.0, "who is killed now may have paid that"
     assert said(at, 1, "reserve", 6.0) == [], "the other one may cost less than its worst"
     assert said(at, 0, "reserve", 6.0) == [(0, [False, 0.0])], "with a request of its own it waits for that first"
     assert said(at, 0, "settle", 6.0, 1.0) == [(0, 1.0), (1, [True, 1.0])]
+    assert (store.meta("spent"), at.under_way) == (7.0, 1)
     assert said(at, 0, "reserve", 9.5) == [(0, [False, 1.0])], "that can never be paid any more"
     assert said(at, 1, "settle", 6.0, 6.0) == [(1, 7.0)]
     assert said(at, 1, "reserve", 4.0) == [(1, [False, 7.0])]
     assert store.meta("spent") == 7.0
-    assert at.under_way, "what was answered is not written down before the unit is over"
-    at.rests(0)
-    at.rests(1)
-    assert not at.under_way
+    assert not at.under_way, "an answer is written down before it is settled"
 
 
 def test_once_the_run_ends_nothing_more_is_paid_for(store: Store) -> None:
@@ -252,7 +251,24 @@ def test_once_the_run_ends_nothing_more_is_paid_for(store: Store) -> None:
     at.close()
     assert at.outbox == [(1, [False, 0.0])]
     assert said(at, 0, "reserve", 1.0) == [(0, [False, 0.0])]
-    assert at.under_way
+    assert at.under_way == 1
+    said(at, 0, "settle", 6.0, 1.0)
+    assert not at.under_way
+
+
+def test_without_a_limit_the_desk_knows_all_the_same_who_waits_for_a_server(store: Store) -> None:
+    at = Desk(store=store, journal=store.journal, purse=None, events=Silent())
+    assert said(at, 0, "reserve", 0.0) == [(0, [True, 0.0])]
+    said(at, 0, "reserve", 0.0)
+    said(at, 1, "reserve", 0.0)
+    assert at.under_way == 3
+    at.close()
+    assert said(at, 1, "reserve", 0.0) == [(1, [False, 0.0])]
+    said(at, 0, "settle", 0.0, 0.0)
+    at.lost(1)
+    assert at.under_way == 1
+    at.rests(0)
+    assert not at.under_way
 
 
 def test_what_a_lost_worker_had_asked_for_counts_as_paid(store: Store) -> None:

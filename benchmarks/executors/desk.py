@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,9 +28,8 @@ class Desk:
     """Worker -> what its requests under way may cost."""
     _waiting: dict[int, float] = field(default_factory=dict, repr=False)
     """Worker -> the worst price of its next request, while those of others may still leave enough."""
-
-    _paying: set[int] = field(default_factory=set, repr=False)
-    """Workers whose present unit has asked a server for something that costs money."""
+    _requests: Counter[int] = field(default_factory=Counter, repr=False)
+    """Worker -> requests to servers that are under way, or whose answers are not written down yet."""
     _closed: bool = field(default=False, repr=False)
 
     def asked(self, worker: int, unit: Unit, name: str, given: Sequence[Any]) -> None:
@@ -52,26 +52,26 @@ class Desk:
 
     def rests(self, worker: int) -> None:
         """The worker's unit is over."""
-        self._paying.discard(worker)
+        self._requests.pop(worker, None)
 
     def close(self) -> None:
-        """Nothing more is paid for: workers whose requests are under way get their answers, write them down and stop."""
+        """No server is asked any more: workers whose requests are under way get their answers, write them down and stop."""
         self._closed = True
         self._answer_waiting()
 
     def lost(self, worker: int) -> None:
         """A worker is no more. What it had asked of servers may have been answered, so it counts as paid at its worst."""
         self._waiting.pop(worker, None)
-        self._paying.discard(worker)
+        self._requests.pop(worker, None)
         worst = self._reserved.get(worker, 0.0)
         if worst:
             self._settle(worker, worst, worst)
         self._answer_waiting()
 
     @property
-    def under_way(self) -> bool:
-        """Whether a worker may have answers that were paid for and are not written down yet."""
-        return bool(self._paying)
+    def under_way(self) -> int:
+        """Requests to servers of which the answers are not written down yet."""
+        return self._requests.total()
 
     @property
     def _spent(self) -> float:
@@ -80,6 +80,7 @@ class Desk:
     def _settle(self, worker: int, worst: float, paid: float) -> None:
         left = self._reserved.get(worker, 0.0) - worst
         self._reserved[worker] = left if left > 1e-12 else 0.0
+        self._requests[worker] -= self._requests[worker] > 0
         if self.purse is not None:
             self.purse.settle(worst, paid)
 
@@ -89,7 +90,7 @@ class Desk:
         for worker, worst in list(self._waiting.items()):
             granted = not self._closed and (self.purse is None or self.purse.reserve(worst))
             if granted:
-                self._paying.add(worker)
+                self._requests[worker] += 1
                 self._reserved[worker] = self._reserved.get(worker, 0.0) + worst
             others = any(amount for other, amount in self._reserved.items() if other != worker)
             mine = self._reserved.get(worker, 0.0) > 0

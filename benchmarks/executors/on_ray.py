@@ -197,7 +197,10 @@ class _Crew:
     """Reference to what a unit will bring -> worker."""
     fits: dict[str, Any] = field(default_factory=dict)
     """Name of a fit -> reference to its files."""
-    taking: Any = None
+    taking: Any
+    """Reference to what arrives at the post."""
+    ready: list[Any] = field(default_factory=list)
+    """References to what has come."""
     waiting: dict[int, float] = field(default_factory=dict)
     """Worker that has not reported -> when it was hired."""
     homes: dict[int, str] = field(default_factory=dict)
@@ -246,20 +249,23 @@ class _Crew:
             self.fits[name] = ray.put(read_files(self.job.folder / "fits" / name))
         return self.fits[name]
 
+    def wait(self) -> None:
+        import ray
+
+        since = min(self.waiting.values(), default=None) if self.shared else None
+        timeout = None if since is None else max(0.0, since + BEGUN_S - time.monotonic())
+        self.ready, _ = ray.wait([self.taking, *self.asked], num_returns=1, timeout=timeout)
+
     def receive(self) -> list[tuple[int, Sequence[Any]]]:
         import ray
 
-        if self.taking is None:
-            self.taking = self.post.take.remote()
-        since = min(self.waiting.values(), default=None) if self.shared else None
-        timeout = None if since is None else max(0.0, since + BEGUN_S - time.monotonic())
-        ready, _ = ray.wait([self.taking, *self.asked], num_returns=1, timeout=timeout)
+        ready, self.ready = self.ready, []
         heard: list[tuple[int, Sequence[Any]]] = []
         if self.taking in ready:
             numbers = {name: number for number, name in self.names.items()}
             mail = json.loads(ray.get(self.taking))
             heard = [(numbers[name], message) for name, message in mail if name in numbers]
-            self.taking = None
+            self.taking = self.post.take.remote()
         for number, message in heard:
             if message[0] == "here":
                 self.waiting.pop(number, None)
@@ -348,6 +354,7 @@ def _crew(job: Job, handed: Job, each: Has, shared: bool) -> Iterator[_Crew]:
         others=held_by_others({}, each),
         shared=shared,
         folder=handed.folder,
+        taking=post.take.remote(),
     )
     try:
         yield crew

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 from benchmarks.contract import BadInput
 from benchmarks.executors.desk import Desk
+from benchmarks.executors.held import Held
 from benchmarks.executors.remote import fault, from_values
 from benchmarks.pending import Pending
 from benchmarks.plan import Unit
@@ -34,8 +36,12 @@ class Crew(Protocol):
         """`perform` and a unit, or `answer` and a value. To a worker that was lost nothing is sent, and that is told."""
         ...
 
+    def wait(self) -> None:
+        """Until there is a message. It may be interrupted, and no message is lost by that."""
+        ...
+
     def receive(self) -> list[tuple[int, Sequence[Any]]]:
-        """Waits for messages: `ask` with name and values, `tell` with the name of the unit and progress, `done` with what it
+        """What there is: `ask` with name and values, `tell` with the name of the unit and progress, `done` with what it
         brought, `failed` with a fault, `lost` with how that worker ended, `late` where it never began."""
         ...
 
@@ -53,14 +59,18 @@ class Pool:
     """Worker -> the candidate that it has at hand."""
     _busy: dict[int, Unit] = field(default_factory=dict)
     _losses: Counter[str] = field(default_factory=Counter)
-    _fault: Exception | None = None
+    _fault: BaseException | None = None
+    """What the run ends with."""
+    _interrupted: bool = False
 
     def run(self) -> Iterator[Finished]:
-        """What units brought, as they finish. Raises what a worker could not go on with, once no server is being paid."""
-        with self.crew as crew:
+        """What units brought, as they finish. Raises what a worker could not go on with, or the first interruption, once all
+        answers of servers that were on their way are written down; a second interruption at once."""
+        with self.crew as crew, Held() as held:
             try:
                 self._hand_out(crew)
                 while self._busy and not (self._fault is not None and not self.desk.under_way):
+                    self._listen(crew, held)
                     for number, message in crew.receive():
                         done = self._heard(crew, number, message)
                         if done is not None:
@@ -76,6 +86,23 @@ class Pool:
                 )
         if self._fault is not None:
             raise self._fault
+
+    def _listen(self, crew: Crew, held: Held) -> None:
+        """Waits for messages. The first interruption closes the desk, and what a server is answering is waited for."""
+        try:
+            with held.open():
+                crew.wait()
+        except KeyboardInterrupt as error:
+            if self._interrupted:
+                raise
+            self._interrupted = True
+            held.release()
+            self._fault = self._fault or error
+            self.desk.close()
+            self._answer(crew)
+            if self.desk.under_way:
+                said = "interrupted: %d answers that are on their way are waited for; interrupt again to end at once"
+                logging.getLogger(__name__).warning(said, self.desk.under_way)
 
     def _hand_out(self, crew: Crew) -> None:
         most = min(self.workers, crew.room()) if self._fault is None else 0
@@ -118,10 +145,13 @@ class Pool:
             self._back(number)
         else:
             self._lost(number, str(given[0]))
+        self._answer(crew)
+        return done
+
+    def _answer(self, crew: Crew) -> None:
         for asker, value in self.desk.outbox:
             crew.send(asker, ["answer", value])
         self.desk.outbox.clear()
-        return done
 
     def _rests(self, number: int) -> None:
         self.desk.rests(number)

@@ -61,6 +61,8 @@ class _Crew:
     share: Share
     processes: dict[int, Any] = field(default_factory=dict)
     pipes: dict[int, Connection] = field(default_factory=dict)
+    ready: list[Any] = field(default_factory=list)
+    """Pipes that hold a message."""
 
     def room(self) -> int:
         return sys.maxsize
@@ -78,11 +80,15 @@ class _Crew:
         if number in self.pipes:
             _quietly(lambda: self.pipes[number].send_bytes(json.dumps(message).encode()))
 
+    def wait(self) -> None:
+        self.ready = wait(list(self.pipes.values()))
+
     def receive(self) -> list[tuple[int, Sequence[Any]]]:
         numbers = {pipe: number for number, pipe in self.pipes.items()}
         heard: list[tuple[int, Sequence[Any]]] = []
-        for pipe in wait(list(numbers)):
-            number = numbers[pipe]  # type: ignore[index]  # only connections were handed to `wait`
+        ready, self.ready = self.ready, []
+        for pipe in ready:
+            number = numbers[pipe]
             try:
                 heard.append((number, json.loads(self.pipes[number].recv_bytes())))
             except (EOFError, OSError):

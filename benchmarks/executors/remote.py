@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.contract import BadInput, Row, ScoreFailure
+from benchmarks.models import Models
 from benchmarks.outcomes import from_json, to_json
 from benchmarks.plan import Unit
+from benchmarks.prices import TokenPrices
 from benchmarks.purse import LimitReached, Purse
 from benchmarks.remembering import Memory
 from benchmarks.store import Finished
@@ -22,6 +25,8 @@ Ask = Callable[..., Any]
 """(name of the question, what belongs to it) -> the writer's answer; see `Desk.asked`."""
 EVERY_S = 0.2
 """Between two lines of progress of one worker."""
+FREE = TokenPrices(model="", input=0.0, cached=0.0, output=0.0, source="")
+"""Of a model for which no limit is kept."""
 _FAULTS: Mapping[str, type[Exception]] = {
     kind.__name__: kind for kind in (BadInput, LimitReached, ScoreFailure, ModelUnavailable)
 }
@@ -115,9 +120,23 @@ class AskedKept:
 
 @dataclass(kw_only=True)
 class AskedPurse(Purse):
-    """The purse of the run: one limit for all workers."""
+    """The purse of the run: one limit for all workers, and leave for each request, also where it costs nothing or there is no
+    limit. So a run that ends lets nobody send more, and knows whose answers are still on their way."""
 
     ask: Ask = field(repr=False)
+
+    @classmethod
+    def of(cls, models: Models, ask: Ask) -> Self:
+        """For the models on servers that a worker has."""
+        free = {spec.name: FREE for spec in models.specs if spec.endpoint is not None}
+        if models.purse is None:
+            return cls(limit=math.inf, currency=FREE.currency, prices=free, ask=ask)
+        return cls(
+            limit=models.purse.limit, currency=models.purse.currency, prices={**free, **models.purse.prices}, ask=ask
+        )
+
+    def __post_init__(self) -> None:
+        """Whoever writes has looked at limit and prices."""
 
     def reserve(self, worst: float) -> bool:
         granted, self.spent = self.ask("reserve", worst)
@@ -153,10 +172,8 @@ class RemoteWorker:
     _told: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
-        models, purse = self.job.models, self.job.models.purse
-        if purse is not None:
-            asked = AskedPurse(limit=purse.limit, currency=purse.currency, prices=purse.prices, ask=self.ask)
-            self.job = replace(self.job, models=replace(models, purse=asked))
+        models = self.job.models
+        self.job = replace(self.job, models=replace(models, purse=AskedPurse.of(models, self.ask)))
         self._worker = self.job.worker(
             lambda namespace: AskedJournal(self.ask, namespace), self._memory, self._progress
         )
