@@ -149,7 +149,7 @@ def test_prompts_show_no_example_that_is_kept_apart(
 
     monkeypatch.setattr("strategies.finetuning.tuned.train", noted)
     _trained(kitchen.build(setup, task.examples), kitchen.bench, Recipe(every_answer=True), apart)
-    ((rows, held),) = given
+    ((rows, held, _),) = given
     inputs = {case.input for case in apart}
     shown = [turn.content for row in (*rows, *held) for turn in row.prompt[:-1] if turn.role == "user"]
     assert len(rows) == EXAMPLES - len(apart)
