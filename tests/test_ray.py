@@ -238,6 +238,7 @@ def test_what_others_hold_is_theirs_until_they_are_done(
                 others=others,
                 shared=True,
                 folder=tmp_path,
+                taking=None,
             )
             ray.kill(ray.get_actor("a"))
             assert crew.room() == 0, "it is not looked all the time"
