@@ -106,18 +106,18 @@ def test_on_processes_that_are_killed_the_rows_are_those_of_one_process(
 
 
 def test_a_unit_that_takes_every_worker_along_ends_the_run(model: Path, tmp_path: Path) -> None:  # noqa: F811
-    run = replace(bakeoff(tmp_path, model, ("majority",)), executor=Processes(workers=1))
+    run = replace(bakeoff(tmp_path, model, ("lora",)), executor=Processes(workers=1))
 
     class Deadly(Silent):
         def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
             for child in multiprocessing.active_children():
                 os.kill(child.pid or 0, signal.SIGKILL)
 
-    with pytest.raises(BadInput, match=r"3 workers were lost.*majority\); the last one ended by signal 9\. If memory"):
+    with pytest.raises(BadInput, match=r"3 workers were lost.*lora\); the last one ended by signal 9\. If memory"):
         replace(run, events=Deadly()).execute()
     run.execute()
     with closing(Store(tmp_path / "run.sqlite")) as store:
-        assert len(list(store.rows("majority", "heldout"))) == CASES
+        assert len(list(store.rows("lora", "heldout"))) == CASES
 
 
 def test_a_fault_in_a_worker_is_told_as_if_it_had_happened_here(model: Path, tmp_path: Path) -> None:  # noqa: F811
