@@ -9,6 +9,7 @@ from typing import Any
 from advisor.contract import Quote, ShownPassage
 from benchmarks.contract import Benchmark
 from strategies.contract import Case, Document, Evidence, Failure, Outcome
+from strategies.prompting.rendering import label_cases
 from strategies.retrieval.chunking import heading
 
 PASSAGE = 500
@@ -28,7 +29,7 @@ class Had:
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """What evidence is taken from: the documents and the examples of a task."""
+    """What evidence is taken from: the documents of a task, its examples, and its labels as examples of themselves."""
 
     documents: Mapping[str, Document]
     examples: Mapping[str, Case]
@@ -38,7 +39,7 @@ class Archive:
         task = benchmark.task
         return cls(
             documents={document.id: document for document in task.documents},
-            examples={case.id: case for case in task.examples},
+            examples={case.id: case for case in (*label_cases(task.labels), *task.examples)},
         )
 
     def shown(self, case: Case, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from strategies.approaches.lora import Lora
 from strategies.approaches.recorded import Recorded
 from strategies.catalog import approaches
 from strategies.contract import Diverged, Failure, Prediction, Strategy
+from strategies.prompting.rendering import label_cases
 from tests import killed, tiny
 from tests.desk import call
 from tests.situations import SITUATIONS, rebuilt
@@ -241,13 +242,15 @@ def test_who_copies_the_nearest_answers_otherwise_where_that_is_left_out(model: 
     run = replace(of([CopyNearest()], tmp_path, model), further=Further(rebuilds=4))
     run.execute()
     samples = [{case.id for case in resampled(run.benchmark.task, 1 + draw).examples} for draw in range(4)]
+    labels = {case.id for case in label_cases(run.benchmark.task.labels)}
     with closing(Store(run.folder / "run.sqlite")) as store:
         nearest = {row.key: row.outcome.evidence[0] for row in store.rows("copy nearest", "heldout")}  # type: ignore[union-attr]
         seen = [0, 0]
         for row in store.rows("copy nearest", "rebuild"):
             assert isinstance(row.outcome, Prediction)
-            kept_it = nearest[row.key].document_id in samples[int(row.variant)]
-            assert (row.outcome.evidence[0].document_id == nearest[row.key].document_id) == kept_it
+            before = nearest[row.key].document_id
+            kept_it = before in samples[int(row.variant)] or before in labels
+            assert (row.outcome.evidence[0].document_id == before) == kept_it
             seen[kept_it] += 1
     assert all(seen)
 
