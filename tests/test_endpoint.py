@@ -21,6 +21,7 @@ from werkzeug import Request, Response
 from strategies.contract import Completion, Generates, LanguageModel, Message, Place, Sampling, ScoresLabels
 from strategies.models.endpoint import EndpointModel
 from strategies.models.retry import asked_wait
+from strategies.models.together import Together
 from strategies.models.weights import ModelUnavailable, resolve
 
 CANARY = "sk-canary-3f9a1c"
@@ -226,6 +227,30 @@ def test_requests_run_at_once_and_come_back_as_they_finish(httpserver: HTTPServe
     answers = list(endpoint(httpserver, concurrency=2).generate(prompts, 5, Sampling()))
     assert {index: answer.text for index, answer in answers} == {index: str(index) for index in range(4)}
     assert answers[-1][0] == 0
+
+
+def test_requests_at_once_share_the_time_that_passes(httpserver: HTTPServer) -> None:
+    def slow(request: Request) -> Response:
+        time.sleep(0.3)
+        return Response(json.dumps(good()), content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(slow)
+    start = time.perf_counter()
+    answers = list(endpoint(httpserver, concurrency=4).generate([PROMPT] * 4, 5, Sampling()))
+    passed = time.perf_counter() - start
+    spent = sum(done.usage.seconds for _, done in answers)
+    assert 0.25 <= spent <= passed, "not 1.2 seconds"
+
+
+def test_each_second_is_divided_among_those_that_are_under_way() -> None:
+    clock = iter([0.0, 4.0, 6.0, 10.0, 20.0, 21.0])
+    together = Together(clock=lambda: next(clock))
+    first = together.begin()
+    second = together.begin()
+    assert together.end(first) == 4.0 + 1.0
+    assert together.end(second) == 1.0 + 4.0
+    third = together.begin()
+    assert together.end(third) == 1.0, "nothing was under way before it"
 
 
 def test_a_reader_that_stops_early_stops_the_asking(httpserver: HTTPServer) -> None:

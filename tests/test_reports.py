@@ -33,6 +33,7 @@ from advisor.reports.text import RECORDED, clean, cleaned
 from advisor.terminal import show
 from benchmarks.contract import BadInput, Row, State
 from benchmarks.plan import Unit
+from benchmarks.prices import TokenPrices
 from benchmarks.store import Finished
 from strategies.contract import Prediction, Usage
 from tests.stories import CHOICE, NAMES, empty_story, rich_story, shown_case, with_texts
@@ -725,17 +726,21 @@ def test_progress_begins_a_new_rate_with_new_work_and_keeps_the_screen_short() -
 
 def test_a_run_told_unit_by_unit_shows_the_spend_of_fitting_and_answers() -> None:
     live = LiveProgress(io.StringIO())
-    events = RunEvents(live)
+    price = TokenPrices(model="m", input=10.0, cached=1.0, output=100.0, source="a table")
+    events = RunEvents(live, {"m": price, "unknown": None})
     fit, answer = (Unit(name=kind, kind=kind, candidate="lora") for kind in ("fit", "answer"))
     used = Usage(model="m", step="training", prompt_tokens=900, answer_tokens=100, seconds=60.0)
     row = Row(candidate="lora", purpose="heldout", key="k", outcome=Prediction(text="a", usage=(used,)), score=1.0)
     events.started(fit, 1, 8)
+    assert "USD" not in _progress_text(live, 120)
     events.progress(fit, 2, 6, "lora: long trainings")
     assert "2/6" in _progress_text(live, 120)
     events.finished(fit, Finished(unit="fit", kind="fit", candidate="lora", usage=(used,)))
     events.started(answer, 2, 8)
-    events.finished(answer, Finished(unit="answer", kind="answer", candidate="lora", rows=(row,)))
+    unpriced = dataclasses.replace(used, model="unknown", prompt_tokens=0, answer_tokens=0, seconds=0.0)
+    brought = Finished(unit="answer", kind="answer", candidate="lora", rows=(row,), usage=(used, unpriced))
+    events.finished(answer, brought)
     text = _progress_text(live, 120)
-    assert "2,000 tokens" in text
+    assert "2,000 tokens, USD 0.038" in text, "answers are not counted twice"
     assert "2 min" in text.replace("120 s", "2 min")
     assert "step 2 of 8" in text

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from advisor.reports.text import one_line, shortened
-from advisor.wording import counted, duration
+from advisor.wording import counted, duration, money
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
     from benchmarks.plan import Unit
+    from benchmarks.prices import TokenPrices
     from benchmarks.store import Finished
 
 _SHOWN = 12
@@ -117,6 +118,7 @@ class LiveProgress:
         self._lines: dict[str, _Line] = {}
         self._live: Live | None = None
         self._step = ""
+        self._paid: dict[str, float] = {}
 
     def __enter__(self) -> LiveProgress:
         if self._stream.isatty():
@@ -159,6 +161,10 @@ class LiveProgress:
         """Says how far the whole run is: the piece of work that is being done, of how many."""
         self._step = f"step {number:,} of {total:,}, "
 
+    def paid(self, money: float, currency: str) -> None:
+        """Adds what a server was paid."""
+        self._paid[currency] = self._paid.get(currency, 0.0) + money
+
     def shown(self, width: int = 100) -> RenderableType:
         """What a terminal of that width shows now: a table without frame, and the sum of what was spent."""
         from rich.console import Group
@@ -172,8 +178,9 @@ class LiveProgress:
             grid.add_row(*(Text(cell, style="dim" if line.over else "") for cell in _cells(line, width)))
         events = [line.event for line in self._lines.copy().values()]
         seconds, tokens = sum(event.seconds for event in events), sum(event.tokens for event in events)
-        spent = f"{self._step}spent so far: {duration(seconds)}, {counted(tokens, 'token')}"
-        return Group(grid, Text(spent, style="dim"))
+        paid = [f"{currency} {money(each)}" for currency, each in self._paid.copy().items()]
+        spent = ", ".join([duration(seconds), counted(tokens, "token"), *paid])
+        return Group(grid, Text(f"{self._step}spent so far: {spent}", style="dim"))
 
     def _on_screen(self) -> list[_Line]:
         """All lines that go on, and the latest of those that are over, in the order of their beginning."""
@@ -187,8 +194,9 @@ class LiveProgress:
 class RunEvents:
     """Turns what a run tells (`benchmarks.pending.Events`) into events of `LiveProgress`."""
 
-    def __init__(self, live: LiveProgress) -> None:
-        self._live = live
+    def __init__(self, live: LiveProgress, prices: Mapping[str, TokenPrices | None]) -> None:
+        """`prices`: of the models that are paid by their tokens; None where one is not known."""
+        self._live, self._prices = live, prices
         self._begun: dict[str, set[str]] = {}
         """Candidate -> its units that go on."""
         self._tokens: dict[str, int] = {}
@@ -215,11 +223,13 @@ class RunEvents:
         )
 
     def finished(self, unit: Unit, done: Finished) -> None:
-        """Adds what the unit used, its answers included."""
-        used = [*done.usage, *(usage for row in done.rows for usage in row.outcome.usage)]
+        """Adds what the unit used; that of its answers is among it."""
         name = unit.candidate
-        self._tokens[name] = self._tokens.get(name, 0) + sum(each.prompt_tokens + each.answer_tokens for each in used)
-        self._seconds[name] = self._seconds.get(name, 0.0) + sum(each.seconds for each in used)
+        for each in done.usage:
+            self._tokens[name] = self._tokens.get(name, 0) + each.prompt_tokens + each.answer_tokens
+            self._seconds[name] = self._seconds.get(name, 0.0) + each.seconds
+            if (price := self._prices.get(each.model)) is not None:
+                self._live.paid(price.money(each.prompt_tokens, each.cached_tokens, each.answer_tokens), price.currency)
         self._begun.setdefault(name, set()).discard(unit.name)
         self.progress(unit, 1, 1, "")
 

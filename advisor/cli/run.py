@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from advisor.comparison import Prepared, Wishes
     from advisor.contract import Verdict
     from benchmarks.forecast import Forecast
+    from benchmarks.prices import TokenPrices
     from strategies.models.known import KnownModel
 
 ASK_ABOVE_MINUTES, WORTH_SHARING_MINUTES = 60, 10
@@ -360,9 +361,15 @@ def _execute_part(prepared: Prepared, folder: Path) -> None:
     if shard is None or not names:
         raise BadInput("this part holds no approach: there are fewer approaches than parts. Take fewer parts.")
     with LiveProgress() as live:
-        execute_part(prepared, folder, RunEvents(live))
+        execute_part(prepared, folder, RunEvents(live, _token_prices(prepared)))
     say(f"Part {shard.number} of {shard.of} is finished ({listed(names)}): {folder}")
     say("When all are: the same command with --merge FOLDER for each part in place of --shard.")
+
+
+def _token_prices(prepared: Prepared) -> Mapping[str, TokenPrices | None]:
+    from benchmarks.prices import machine_prices
+
+    return machine_prices(prepared.assembly.spec).tokens
 
 
 def _execute(prepared: Prepared, folder: Path, cases: str) -> Verdict:
@@ -370,4 +377,4 @@ def _execute(prepared: Prepared, folder: Path, cases: str) -> Verdict:
     from advisor.comparison import execute
 
     with LiveProgress() as live:
-        return execute(prepared, folder, RunEvents(live), cases)  # type: ignore[arg-type]  # click has checked it
+        return execute(prepared, folder, RunEvents(live, _token_prices(prepared)), cases)  # type: ignore[arg-type]  # click has checked it

@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 from strategies.contract import Completion, Metered, Place, Prompt, Sampling, Step, Usage
 from strategies.models.outage import Outage
 from strategies.models.retry import BUSY, Fault, Patience, bounded, understood
+from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
 
 BYTES_A_TOKEN = 4
@@ -103,7 +103,8 @@ class EndpointModel:
         """Yields (index, completion) as they finish, at most `concurrency` at once.
 
         What still fails after the retries comes as a completion with `error`. A refused key or an unknown model ends
-        the rest without asking again. `seconds` is the time of the request that was answered, waiting left out.
+        the rest without asking again. `seconds` is the time of the request that was answered, waiting left out, and shared
+        among those that were under way at once.
         Raises `ModelUnavailable` when a server that is not on this machine needs a key and there is none.
         """
         request: dict[str, Any] = {"model": self.model, "temperature": sampling.temperature}
@@ -147,6 +148,7 @@ class _Caller:
     wishes: dict[str, Mapping[str, Any]]
     """What not every server can do, by the name that its refusal would hold; what is refused is not asked for again."""
     stopped: threading.Event = field(default_factory=threading.Event)
+    together: Together = field(default_factory=Together)
     limit_field: str = "max_tokens"
     """Newer hosted models only take `max_completion_tokens`; the first one to be refused switches the rest."""
     hopeless: str = ""
@@ -210,12 +212,11 @@ class _Caller:
         while True:
             if self.hopeless:
                 return self._failed(self.hopeless)
-            started = time.perf_counter()
             limit_field, wishes = self.limit_field, {} if question.in_plain else dict(self.wishes)
             try:
                 extra = dict(chain.from_iterable(wish.items() for wish in wishes.values()))
-                answer = self._send(client, question.prompt, {**extra, limit_field: self.max_tokens})
-                done = self._completion(question.prompt, answer, time.perf_counter() - started)
+                answer, seconds = self._send(client, question.prompt, {**extra, limit_field: self.max_tokens})
+                done = self._completion(question.prompt, answer, seconds)
                 if question.in_plain:
                     self.wishes.clear()
                 self.model.outage.answered()
@@ -249,9 +250,15 @@ class _Caller:
             return self._failed(f"{sentence} {question.patience.spent()}".strip(), fault.status in REFUSED)
         return self._failed(self.hopeless) if self.hopeless else None
 
-    def _send(self, client: Any, prompt: Prompt, extra: Mapping[str, Any]) -> Any:
+    def _send(self, client: Any, prompt: Prompt, extra: Mapping[str, Any]) -> tuple[Any, float]:
+        """The answer, and the seconds that fall to it."""
         messages = [{"role": message.role, "content": message.content} for message in prompt]
-        return client.chat.completions.create(**self.request, messages=messages, **extra)
+        begun, seconds = self.together.begin(), 0.0
+        try:
+            answer = client.chat.completions.create(**self.request, messages=messages, **extra)
+        finally:
+            seconds = self.together.end(begun)
+        return answer, seconds
 
     def _completion(self, prompt: Prompt, answer: Any, seconds: float) -> Completion:
         choices = getattr(answer, "choices", None)
