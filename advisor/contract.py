@@ -284,6 +284,8 @@ class Story:
     costs: Table
     mistakes: Table
     """What goes wrong with the candidate that it is about; no rows where nothing does."""
+    slices: Table
+    """The figures in each part of the cases; no rows where the task names no slices."""
     consistency: Table
     rebuilds: Table
     """How much moves when everything is built again; no rows where nobody asked."""

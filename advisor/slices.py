@@ -60,18 +60,22 @@ def parts(evaluation: Evaluation, benchmark: Benchmark) -> list[Part]:
     found: dict[str, list[int]] = {}
     for place, case in enumerate(benchmark.heldout[: len(evaluation.scores)]):
         for name in benchmark.slices:
-            value = case.slices.get(name, "") or "not given"
-            found.setdefault(f"{name.replace('_', ' ')} is {value}", []).append(place)
+            found.setdefault(where(name, case.slices.get(name, "")), []).append(place)
     groups = evaluation.groups or ("",) * len(evaluation.scores)
     tests = which_tests(benchmark.stops_with)
     return [
         Part(
-            where=where,
+            where=name,
             cases=len(places),
             figure=sum(evaluation.scores[place] for place in places) / len(places),
             upper=tests.upper(
                 [evaluation.scores[place] for place in places], [groups[place] for place in places], SLOW / len(found)
             ),
         )
-        for where, places in found.items()
+        for name, places in found.items()
     ]
+
+
+def where(name: str, value: str) -> str:
+    """`persona is chatty`."""
+    return f"{name.replace('_', ' ')} is {value or 'not given'}"

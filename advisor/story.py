@@ -29,6 +29,7 @@ from advisor.material import Extras, Material
 from advisor.mistakes_table import mistakes_table
 from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
 from advisor.risks import risks, worth_knowing
+from advisor.slices_table import slices_table
 from advisor.steadiness import rebuilds_table, tuned_or_prompted
 from advisor.story_tables import (
     consistency_table,
@@ -98,6 +99,7 @@ def tell(
         examples=curve_table(material),
         costs=costs_table(material),
         mistakes=mistakes_table(material),
+        slices=slices_table(material),
         consistency=consistency_table(material),
         rebuilds=rebuilds_table(material),
         changed=changed_table(material),

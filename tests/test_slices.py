@@ -10,10 +10,12 @@ from advisor.contract import Recommendation
 from advisor.decide import recommend
 from advisor.economics import costs
 from advisor.slices import parts
-from benchmarks.contract import BadInput, Benchmark, Constraints, State
+from advisor.slices_table import PARTS
+from benchmarks.contract import BadInput, Benchmark, Constraints, Evaluation, State
 from benchmarks.prices import MachinePrices
 from benchmarks.spec import parse_spec
-from benchmarks.statistics import clopper_pearson_upper
+from benchmarks.statistics import clopper_pearson_upper, shown_interval
+from tests.situations import Bakeoff
 from tests.verdict_cases import benchmark_of, evaluation_of
 
 CALM, CHATTY = 240, 60
@@ -79,3 +81,39 @@ def test_a_limit_on_parts_needs_parts() -> None:
     assert parse_spec(values | {"slices": ["persona"]}).limits.slice_at_least == 0.6
     with pytest.raises(BadInput, match=r"Write 0\.6 for 60 %"):
         parse_spec(values | {"slices": ["persona"], "constraints": {"slice_at_least": 60}})
+
+
+def test_the_report_has_a_table_of_the_parts_weakest_first() -> None:
+    bench = benchmark(None)
+
+    def evaluated(name: str, calm: int, chatty: int) -> Evaluation:
+        figures = {"calm": (calm / CALM, CALM), "chatty": (chatty / CHATTY, CHATTY)}
+        kind = name if name in ("lora", "prompting") else "linear head"
+        found = dataclasses.replace(evaluation_of(kind, scores(calm, chatty)), candidate=name)
+        return dataclasses.replace(found, by_slice={"persona": figures})
+
+    found = [
+        evaluated("lora", 235, 33),
+        evaluated("prompting", 100, 40),
+        *(evaluated(f"other {n}", n, n) for n in range(4)),
+    ]
+    story = Bakeoff(evaluations=tuple(found), benchmark=bench).told().story
+    assert story.slices.columns == ("part", "cases", "lora", "prompting", "other 3", "other 2")
+    low, high = shown_interval([1.0] * 33 + [0.0] * (CHATTY - 33))
+    assert story.slices.rows == (
+        ("persona is chatty", "60", f"55 % ({100 * low:.0f}-{100 * high:.0f})", "67 %", "5 %", "3 %"),
+        ("persona is calm", "240", "98 % (95-99)", "42 %", "1 %", "1 %"),
+    )
+    assert not Bakeoff(evaluations=tuple(found), benchmark=benchmark_of()).told().story.slices.rows
+
+
+def test_of_very_many_parts_the_weakest_are_shown_and_the_rest_counted() -> None:
+    bench = benchmark(None)
+    many = tuple(
+        dataclasses.replace(case, slices={"persona": f"p{place % 20}"}) for place, case in enumerate(bench.heldout)
+    )
+    figures = {f"p{n}": (n / 20, len(many) // 20) for n in range(20)}
+    tuned = dataclasses.replace(evaluation_of("lora", scores(150, 30)), by_slice={"persona": figures})
+    table = Bakeoff(evaluations=(tuned,), benchmark=dataclasses.replace(bench, heldout=many)).told().story.slices
+    assert [row[0] for row in table.rows] == [f"persona is p{n}" for n in range(PARTS)]
+    assert "8 further parts in report.json" in table.note

@@ -69,6 +69,7 @@ def _parts(story: Story) -> Iterator[str]:
         story.examples,
         story.mistakes,
         story.costs,
+        story.slices,
         story.consistency,
         story.rebuilds,
         story.changed,
