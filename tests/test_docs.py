@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 import shlex
+import struct
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ import yaml
 
 from benchmarks.spec import parse_spec
 from benchmarks.spec_errors import SECTION_KEYS, SPEC_KEYS
-from tests import picture, reference
+from tests import page_picture, picture, reference
 from tests.conftest import Folders
 from tests.desk import ROOT, write_task
 
@@ -75,6 +76,14 @@ def test_the_recording_is_what_terminals_show_and_fetches_nothing() -> None:
     assert "prefers-reduced-motion" in kept
     for written, _, _ in recording.SCENES:
         assert written in kept.replace("&#160;", " ")
+
+
+def test_the_picture_of_the_page_is_small_and_of_its_size() -> None:
+    """Fonts differ between machines, so it is looked at by people: `python -m tests.page_picture` makes it anew."""
+    head = page_picture.FILE.read_bytes()
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", head[16:24]) == (page_picture.WIDTH, page_picture.HEIGHT)
+    assert len(head) < 250_000
 
 
 def test_the_picture_is_what_the_terminal_shows_and_fetches_nothing() -> None:

@@ -31,9 +31,13 @@ ARGUMENTS = (
 )
 
 
+def browser_program() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = browser_program()
     if found is None:
         said = "no Chromium is installed (Debian: apt-get install chromium), so the page was not opened"
         if os.environ.get("CI") == "true":
