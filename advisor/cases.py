@@ -102,7 +102,7 @@ def _selection(benchmark: Benchmark, answers: Answers) -> Iterator[Asked]:
         given: dict[str, tuple[Outcome, float]] = {}
         for name, rows in answers.items():
             if case.id in rows:
-                text, score = rows[case.id]
+                text, score, *_ = rows[case.id]
                 given[name] = (Prediction(text=text), score)
         if given:
             yield Asked(case=case, heldout=False, given=given)

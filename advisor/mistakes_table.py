@@ -18,6 +18,8 @@ _HELPS: Mapping[Kind, str] = {
     "field": "a sentence on it in the instruction, and examples that show it",
     "invented": "more examples of questions without an answer",
     "withheld": "a search that finds more, and more examples with an answer",
+    "not found": "a search that finds more, or documents that say it",
+    "misread": "training on passages, or a larger model",
     "other answer": "a search that finds more, or a larger model",
 }
 _TOLD: Mapping[Kind, str] = {
@@ -26,6 +28,8 @@ _TOLD: Mapping[Kind, str] = {
     "no json": "no JSON object",
     "invented": "an answer where there is none",
     "withheld": "no answer given where there is one",
+    "not found": "another answer, and no passage that it was shown holds the right one",
+    "misread": "another answer, although a passage that it was shown holds the right one",
     "other answer": "another answer",
 }
 

@@ -14,9 +14,20 @@ from strategies.spans import standing_answers
 
 RIGHT = 0.999
 """A score from which an answer counts as right."""
-Kind = Literal["disputed key", "no answer", "no json", "confused", "field", "invented", "withheld", "other answer"]
-Answers = Mapping[str, Mapping[str, tuple[str, float]]]
-"""candidate -> selection case -> (answer, score)."""
+Kind = Literal[
+    "disputed key",
+    "no answer",
+    "no json",
+    "confused",
+    "field",
+    "invented",
+    "withheld",
+    "not found",
+    "misread",
+    "other answer",
+]
+Answers = Mapping[str, Mapping[str, tuple[str, float] | tuple[str, float, bool | None]]]
+"""candidate -> selection case -> (answer, score, whether the passages that were shown hold what is right or None)."""
 _DISPUTED: tuple[Kind, tuple[str, ...]] = ("disputed key", ())
 _AGREEING = 3
 """Families that have to give the same other answer before a key is called disputed."""
@@ -56,14 +67,15 @@ def mistakes(benchmark: Benchmark, answers: Answers, families: Mapping[str, str]
     """
     known = {case.id: case for case in benchmark.task.examples}
     mine = {name: given for name, given in answers.get(candidate, {}).items() if name in known}
-    wrong = {name: text for name, (text, score) in mine.items() if score < RIGHT}
+    wrong = {name: given[0] for name, given in mine.items() if given[1] < RIGHT}
+    shown = {name: given[2] for name, given in mine.items() if len(given) > 2}
     if not wrong or benchmark.task.kind == "generation":
         return None
     standing = frozenset(map(plain, standing_answers(benchmark.task.examples))) if benchmark.task.kind == "qa" else ()
     cases: dict[tuple[Kind, tuple[str, ...]], list[str]] = {}
     for name, text in wrong.items():
         disputed = plain(text) not in standing and _disputed(name, answers, families, candidate)
-        sorts = {_DISPUTED} if disputed else _sorted(benchmark, known[name], text, standing)
+        sorts = {_DISPUTED} if disputed else _sorted(benchmark, known[name], (text, shown.get(name)), standing)
         for each in sorts:
             cases.setdefault(each, []).append(name)
     others = {name: rows for name, rows in answers.items() if name != candidate}
@@ -95,8 +107,9 @@ def _disputed(name: str, answers: Answers, families: Mapping[str, str], candidat
 
 
 def _sorted(
-    benchmark: Benchmark, case: Case, text: str, standing: Sequence[str] | frozenset[str]
+    benchmark: Benchmark, case: Case, given: tuple[str, bool | None], standing: Sequence[str] | frozenset[str]
 ) -> set[tuple[Kind, tuple[str, ...]]]:
+    text, shown = given
     if not text.strip():
         return {("no answer", ())}
     kind = benchmark.task.kind
@@ -106,7 +119,10 @@ def _sorted(
         return set(_fields(case, text))
     if plain(case.output) in standing:
         return {("invented", ())}
-    return {("withheld", ())} if plain(text) in standing else {("other answer", ())}
+    if plain(text) in standing:
+        return {("withheld", ())}
+    sort: Kind = "other answer" if shown is None else "misread" if shown else "not found"
+    return {(sort, ())}
 
 
 def _fields(case: Case, text: str) -> Iterator[tuple[Kind, tuple[str, ...]]]:

@@ -48,7 +48,8 @@ def selection_answers(found: Sequence[Evaluation], store: Store) -> Answers:
     notes = store.notes("fit")
     return {
         each.candidate: {
-            name: (text, score) for name, text, score, *_ in notes.get(each.candidate, {}).get("selection_answers", ())
+            row[0]: (row[1], row[2], row[4] if len(row) > 4 else None)
+            for row in notes.get(each.candidate, {}).get("selection_answers", ())
         }
         for each in found
         if each.state is None

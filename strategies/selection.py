@@ -11,6 +11,7 @@ from strategies import answers, spans
 from strategies.answers import Prior, mean_prior
 from strategies.contract import (
     Case,
+    Evidence,
     Outcome,
     Prediction,
     Query,
@@ -164,7 +165,18 @@ class Kitchen:
         scores = tuple(self.task.score(case, outcome) for case, outcome in zip(cases, outcomes, strict=True))
         usage = [row for outcome in outcomes for row in outcome.usage]
         told = _answers(cases, [*map(_text, outcomes)], scores, [*map(answers.sureness, outcomes)])
-        return Look(scores, total(usage), {"answers": told})
+        shown = [getattr(outcome, "evidence", ()) for outcome in outcomes]
+        return Look(scores, total(usage), {"answers": self._with_what_was_found(cases, told, shown)})
+
+    def _with_what_was_found(
+        self, cases: Sequence[Case], told: Sequence[list[Any]], shown: Sequence[Sequence[Evidence]]
+    ) -> list[list[Any]]:
+        """Each answer with whether what its case rests on was among the passages; as they are where none were shown."""
+        tell = founded(self.task)
+        return [
+            [*row, tell(Shown(case, tuple(had)))] if had else row
+            for case, row, had in zip(cases, told, shown, strict=True)
+        ]
 
     def _label_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
         """Keeps the raw likelihoods and votes in the notes, so that calibration and votes can be chosen for nothing."""
@@ -178,9 +190,13 @@ class Kitchen:
 
     def _reading_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
         """Keeps what was read in the notes, so that the bonus of a standing answer can be chosen for nothing."""
-        found = {index: (what, spent) for index, what, spent in pipeline.read(pipeline.requests(queries), "search")}
+        requests, tell = pipeline.requests(queries), founded(self.task)
+        found = {index: (what, spent) for index, what, spent in pipeline.read(requests, "search")}
         usage = [row for _, spent in found.values() for row in spent]
-        raw = [{**spans.noted(found[index][0]), "case": case.id} for index, case in enumerate(cases)]
+        raw = [
+            {**spans.noted(found[index][0]), "case": case.id, "shown": tell(Shown(case, request.evidence))}
+            for index, (case, request) in enumerate(zip(cases, requests, strict=True))
+        ]
         return self.settled(pipeline.setup, Look((), total(usage), {"evidence": raw}))
 
     def settled(self, setup: Setup, look: Look) -> Look:
@@ -196,7 +212,9 @@ class Kitchen:
         known = {case.id: case for case in self.task.examples}
         cases = [known[raw["case"]] for raw in evidence]
         texts, scores, sure = zip(*rows, strict=True)
-        return Look(scores, look.usage, {**look.notes, "answers": _answers(cases, texts, scores, sure)})
+        told = _answers(cases, texts, scores, sure)
+        told = [[*row, raw["shown"]] if "shown" in raw else row for row, raw in zip(told, evidence, strict=True)]
+        return Look(scores, look.usage, {**look.notes, "answers": told})
 
     def _answers(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[tuple[str, float | None]]:
         """What raw evidence gives in this setup, and how sure."""
@@ -300,7 +318,8 @@ def _text(outcome: Any) -> str:
 def _answers(
     cases: Sequence[Case], texts: Sequence[str], scores: Sequence[float], sure: Sequence[float | None]
 ) -> list[list[Any]]:
-    """[case id, answer, score, how sure or None] of selection cases: what error analysis may look at."""
+    """[case id, answer, score, how sure or None] of selection cases: what error analysis may look at. Where passages were
+    shown, whether what the case rests on was among them comes last."""
     return [[case.id, *row] for case, *row in zip(cases, texts, scores, sure, strict=True)]
 
 

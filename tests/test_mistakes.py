@@ -90,6 +90,23 @@ def test_questions_without_an_answer() -> None:
     assert kinds(told) == {("invented", ()): 1, ("withheld", ()): 1, ("other answer", ()): 1, ("no answer", ()): 1}
 
 
+def test_what_was_not_found_is_told_from_what_was_misread() -> None:
+    task = task_with("qa", ("a", "12 days"), ("b", "Ulm"), ("c", "3"), ("d", "4"))
+    answers: Answers = {
+        "retrieval": {
+            "a": ("5 days", 0.0, True),
+            "b": ("Bonn", 0.0, False),
+            "c": ("1", 0.0, None),
+            "d": ("4", 1.0, False),
+        }
+    }
+    assert kinds(found(task, answers, "retrieval")) == {
+        ("misread", ()): 1,
+        ("not found", ()): 1,
+        ("other answer", ()): 1,
+    }
+
+
 def test_an_answer_that_there_is_none_disputes_no_key() -> None:
     never = "not in the documents"
     task = task_with("qa", *[(f"n{place}", never) for place in range(10)], ("a", "12 days"))

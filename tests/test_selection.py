@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from strategies.contract import Task
+from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
+from strategies.prompting.demonstrations import Shown, holds
 from strategies.search import Look
 from strategies.selection import VOTES, Kitchen
 from strategies.spans import BONUSES, Reading
@@ -94,3 +96,19 @@ def test_the_bonus_of_a_refusal_is_weighed_like_that_too(kitchen: Kitchen) -> No
 def test_a_look_at_one_case_is_settled_too(kitchen: Kitchen) -> None:
     rows = evidence(kitchen.task, 1.0, 1.0, 3)[:1]
     assert len(kitchen.settled(Setup(), Look((), (), {"evidence": rows})).scores) == 1
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_with_passages_it_is_told_whether_they_hold_what_is_right(reads: bool, tmp_path: Path) -> None:
+    task = tiny.benchmark("qa", examples=30).task
+    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="silent", answer=lambda _: "5")))
+    reading = Reading.of(task.examples) if reads else None
+    (look,) = kitchen.looks([Setup(passages=1, reading=reading)], 0, task.folds[0].selection)
+    known = {case.id: case for case in task.examples}
+    index = kitchen.index()
+    assert index is not None
+    for name, _, _, _, shown in look.notes["answers"]:
+        (passages,) = index.search([known[name].input], 1, "hybrid")
+        assert shown is holds(Shown(known[name], passages))
+    (look,) = kitchen.looks([Setup()], 0, task.folds[0].selection)
+    assert {len(row) for row in look.notes["answers"]} == {4}
