@@ -14,6 +14,7 @@ import click
 import pytest
 import yaml
 
+from advisor.comparison import EFFORTS
 from benchmarks.spec import parse_spec
 from benchmarks.spec_errors import SECTION_KEYS, SPEC_KEYS
 from tests import page_picture, picture, reference
@@ -201,3 +202,9 @@ def test_the_page_of_the_task_file_names_every_key_and_metric() -> None:
     keys = {*SPEC_KEYS, *(key for section in SECTION_KEYS.values() for key in section)} - {"folder"}
     metrics = {path.stem for path in (ROOT / "benchmarks" / "metrics").glob("[a-z]*.py")} - {"person"}
     assert keys | metrics <= told, (keys | metrics) - told
+
+
+def test_the_budgets_that_the_help_names_are_those_of_a_run() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert list(EFFORTS) == ["quick", "standard", "thorough"]
+    assert "{:,}, {:,} or {:,} tokens".format(*EFFORTS.values()) in " ".join(page.split())

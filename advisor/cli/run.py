@@ -71,7 +71,8 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
     type=click.Choice(["quick", "standard", "thorough"]),
     default="standard",
     show_default=True,
-    help="Tuning budget of each approach, the same for all.",
+    help="Budget of each approach for choosing, the same for all: 25,000, 150,000 or 1,000,000 tokens of the model. --dry-run "
+    "says how long that takes here.",
 )
 @click.option("--approach", "approaches", multiple=True, help="Run only this approach; can be given several times.")
 @click.option(
