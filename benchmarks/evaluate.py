@@ -90,6 +90,8 @@ def evaluate(
         if said := too_many_lost([row.outcome for row in ordered]):
             problem = f"{said}; resuming the run asks for them again"
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
+    if problem := _nothing_said(ordered):
+        return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
     return Evaluation(
         **common,
         **figures(benchmark, asked, ordered, _level(benchmark, store) * REST),
@@ -114,6 +116,14 @@ def evaluate(
         coverage=coverage(benchmark, ordered),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
         forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),
+    )
+
+
+def _nothing_said(rows: Sequence[Row]) -> str:
+    """Why there is no figure where every single answer failed: 0 % would say that it tried."""
+    messages = [row.outcome.message for row in rows if isinstance(row.outcome, Failure)]
+    return (
+        f"none of the {len(rows):,} held-out cases was answered ({messages[0]})" if len(messages) == len(rows) else ""
     )
 
 

@@ -90,3 +90,14 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str, sentence
     path.write_text(line + "\n", encoding="utf-8")
     with pytest.raises(BadInput, match=sentence):
         read_recorded(path)
+
+
+def test_a_system_that_answered_none_of_the_cases_has_no_figure(tmp_path: Path) -> None:
+    """Not 0 %: the file is of other inputs."""
+    answers: list[dict[str, object]] = [{"input": f"another {number}", "answer": "red"} for number in range(24)]
+    wishes = Wishes(approaches=("majority", "recorded"), probes="none")
+    verdict = advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
+    (found,) = [each for each in verdict.evaluations if each.family == "recorded"]
+    assert found.state is State.INVALID
+    assert found.problem == "none of the 24 held-out cases was answered (the file holds no answer to this input)"
+    assert not found.scores
