@@ -91,12 +91,18 @@ def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: 
 
 
 def purse_of(spec: Spec, limit: float | None) -> Purse | None:
-    from benchmarks.prices import machine_prices
+    from benchmarks.prices import is_elsewhere, machine_prices
     from benchmarks.purse import Purse
 
     if limit is None:
         return None
     prices = machine_prices(spec)
+    rented = [model.name for model in spec.models if model.name in prices.hours and is_elsewhere(model)]
+    if rented:
+        raise BadInput(
+            f"--max-cost cannot be kept: {rented[0]} is paid by the hour, whatever it is asked. Leave out --max-cost, or state "
+            "the price of its tokens in place of `machine_hour`."
+        )
     return Purse(limit=limit, currency=prices.currency, prices=prices.tokens)
 
 

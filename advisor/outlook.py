@@ -37,12 +37,14 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
     """What to do now."""
     named = decided.named
     steps: list[str] = []
-    if named is not None and decided.verdict in ("choose", "safe but cheaper undecided"):
+    if decided.benchmark.look.shown and decided.verdict in ("choose", "safe but cheaper undecided", "undecided"):
+        steps.append(_FRESH)
+    elif named is not None and decided.verdict in ("choose", "safe but cheaper undecided"):
         steps.append(
             f"Put {named} to work on a part of the requests first, and keep labelling some of them: "
             f"{percent(decided.evaluations[named].figure)} was measured on the held-out cases, not on live traffic."
         )
-    if decided.verdict in ("safe but cheaper undecided", "undecided"):
+    if decided.verdict in ("safe but cheaper undecided", "undecided") and not decided.benchmark.look.shown:
         steps.extend(_label_more(decided))
     if decided.verdict == "nothing meets" and named is not None:
         steps.extend(_what_to_try(decided, named))
@@ -143,6 +145,11 @@ def _by_cost_alone(decided: Decided, name: str) -> bool:
 
 
 # ---------------------------------------------------------------- next steps
+
+_FRESH = (
+    "Draw fresh held-out cases like real requests in place of these, of which somebody was shown some, and run again: on these "
+    "nothing more can be settled, however many are added."
+)
 
 
 def _label_more(decided: Decided) -> list[str]:

@@ -12,7 +12,7 @@ from advisor.economics import Ranking, in_money, saving
 from advisor.forgotten import perhaps_forgot_too_much
 from advisor.goal import Goal
 from advisor.nobody import without_figures
-from advisor.slices import perhaps_too_weak
+from advisor.slices import perhaps_too_weak, where
 from advisor.triage import CLASSIC_MISTAKE, Expectation
 from advisor.unsteady import perhaps_too_unsteady
 from advisor.wording import (
@@ -367,8 +367,7 @@ def _of_slices(decided: Decided) -> list[str]:
         return []
     figure, cases, key, value = min(parts)
     return [
-        f"{start(decided.named)} is weakest where {key.replace('_', ' ')} is {value}: {percent(figure)} of "
-        f"{counted(cases, 'case')}."
+        f"{start(decided.named)} is weakest where {where(key, value)}: {percent(figure)} of {counted(cases, 'case')}."
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from advisor.wording import NONE, counted, percent, plain_percent
 from strategies.retrieval.chunking import PASSAGE_WORDS
@@ -11,7 +11,8 @@ from strategies.retrieval.chunking import PASSAGE_WORDS
 
 def told(chosen: Mapping[str, Any]) -> str:
     """The configuration that a fit describes, as a clause; a dash where nothing was chosen."""
-    setup, recipe = chosen.get("setup") or {}, chosen.get("recipe") or {}
+    setup = chosen["setup"] if _is_setup(chosen.get("setup")) else {}
+    recipe = chosen["recipe"] if _is_recipe(chosen.get("recipe")) else {}
     parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_recipe(recipe), *_of_lessons(chosen)]
     return "; ".join(parts) or NONE
 
@@ -20,8 +21,9 @@ def tried(configuration: Mapping[str, Any]) -> str:
     """What a search looked at, told apart from its neighbours: with how the request is laid out, and with the names of
     values that there are no words for."""
     values = dict(configuration)
-    setup = values if _is_setup(values) else values.pop("setup", None) or {}
-    recipe = values.pop("recipe", None) or {}
+    nested = values.get("setup")
+    setup: Mapping[str, Any] = values if _is_setup(values) else nested if _is_setup(nested) else {}
+    recipe = values.get("recipe") if _is_recipe(values.get("recipe")) else {}
     parts = [
         *_of_head(values),
         *_of_setup({**setup, "shown": ()} if setup else {}),
@@ -31,8 +33,13 @@ def tried(configuration: Mapping[str, Any]) -> str:
     return "; ".join([*parts, *(() if setup else _by_name(values))]) or NONE
 
 
-def _is_setup(values: Mapping[str, Any]) -> bool:
-    return "shots" in values and isinstance(values.get("form"), Mapping)
+def _is_setup(values: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether it is a setup of ours: approaches from elsewhere may call anything so."""
+    return isinstance(values, Mapping) and "shots" in values and isinstance(values.get("form"), Mapping)
+
+
+def _is_recipe(values: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(values, Mapping) and {"rank", "learning_rate", "batch_size", "epochs"} <= values.keys()
 
 
 def _laid_out(setup: Mapping[str, Any]) -> Iterator[str]:
@@ -56,7 +63,8 @@ def _laid_out(setup: Mapping[str, Any]) -> Iterator[str]:
 def _by_name(values: Mapping[str, Any]) -> Iterator[str]:
     """Of approaches from elsewhere: plain values under their own names."""
     for key, value in values.items():
-        if key not in ("C", "counted") and isinstance(value, str | int | float):
+        said = key == "counted" or (key == "C" and isinstance(value, int | float))
+        if not said and isinstance(value, str | int | float):
             number = isinstance(value, float)
             yield f"{key.replace('_', ' ')} {value:.3g}" if number else f"{key.replace('_', ' ')} {value}"
 
@@ -67,9 +75,9 @@ def _of_cascade(chosen: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_head(chosen: Mapping[str, Any]) -> Iterator[str]:
-    if "counted" in chosen:
+    if isinstance(chosen.get("counted"), list | tuple):
         yield f"{' and '.join(chosen['counted'])} counted"
-    if "C" in chosen:
+    if isinstance(chosen.get("C"), int | float):
         yield f"inverse regularization C {chosen['C']:g}"
 
 

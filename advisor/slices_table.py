@@ -35,7 +35,7 @@ def slices_table(material: Material) -> Table:
 
 
 _NOTE = (
-    "The weakest parts of the first approach stand first. In brackets 95 % intervals, each on its own: of twenty one lies beside "
+    "The weakest parts of the first approach stand first. In brackets 95 % intervals, each on its own: one in twenty misses "
     "the truth by chance, and nothing is decided by them."
 )
 
@@ -56,8 +56,8 @@ def _row(part: tuple[str, str], shown: Sequence[Evaluation], benchmark: Benchmar
 
 
 def _interval(part: tuple[str, str], evaluation: Evaluation, benchmark: Benchmark) -> str:
-    """` (61-83)`; nothing for a figure over rows."""
-    if evaluation.over_rows:
+    """` (61-83)`; nothing for a figure over rows, nor where asking may have ended because of what was answered."""
+    if evaluation.over_rows or benchmark.sequential:
         return ""
     key, value = part
     asked = benchmark.heldout[: len(evaluation.scores)]

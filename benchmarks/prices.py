@@ -120,7 +120,7 @@ def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
         tokens={
             model.name: _of(model, stated[model.name], spec.prices, on)
             for model in spec.models
-            if model.name not in hours and (_is_elsewhere(model) or _by_tokens(stated[model.name]))
+            if model.name not in hours and (is_elsewhere(model) or _by_tokens(stated[model.name]))
         },
         hours=hours,
         monthly={name: each.monthly for name, each in stated.items() if each.monthly is not None},
@@ -140,7 +140,8 @@ def _first_tier(*prices: Any) -> int | None:
     return min(starts) if starts else None
 
 
-def _is_elsewhere(model: ModelSpec) -> bool:
+def is_elsewhere(model: ModelSpec) -> bool:
+    """Whether a server that is not on this machine answers for it."""
     return model.endpoint is not None and not _is_loopback(model.endpoint)
 
 

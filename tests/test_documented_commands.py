@@ -36,8 +36,8 @@ NOT_HERE = {
     "advisor models fetch smollm2-135m minilm-l6": "make demo does it; the tests of the models read what it fetched",
     "advisor models fetch minilm-l6": "a part of that",
     "advisor run task.yaml --on ray:10.0.0.5:6379 --workers 16": "a cluster of one's own",
-    "advisor run task.yaml --on ray --workers 4": "tests/test_ray.py, where Ray is installed",
-    "advisor run task.yaml --on ray:auto --workers 16 --yes": "tests/test_ray.py, where Ray is installed",
+    "advisor run task.yaml --on ray --workers 4": "tests/test_ray.py",
+    "advisor run task.yaml --on ray:auto --workers 16 --yes": "tests/test_ray.py",
 }
 WHOLE = ("advisor --help", "advisor doctor", "advisor models", "advisor runs", "advisor tasks")
 """Commands of two words that are more than the name of one."""

@@ -15,6 +15,7 @@ from advisor.economics import costs
 from advisor.figures.searching import expected
 from advisor.wording import percent
 from benchmarks.curve import bracket
+from benchmarks.prices import MachinePrices
 from benchmarks.statistics import wilson
 from strategies.contract import Trial
 from tests.situations import SITUATIONS, edits, figures
@@ -99,6 +100,26 @@ def test_every_point_of_a_cost_line_is_the_bill_at_that_volume(name: str) -> Non
             bill = costs(measured[each.name], benchmark, bakeoff.prices).monthly
             assert bill.value == pytest.approx(cost)
             assert bill.unit == chart.unit
+
+
+def test_what_costs_nothing_is_the_cheapest_and_no_line() -> None:
+    """A small head on the server that is there anyway, beside models that are paid by the hour."""
+    bakeoff = Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(285, 300)),
+            evaluation_of("lora", scores_of(288, 300), model="small"),
+            evaluation_of("prompting", scores_of(30, 300), model="small"),
+        ),
+        benchmark=benchmark_of(),
+        prices=MachinePrices(machine_hour=0.0, hours={"small": 2.0}),
+    )
+    told = bakeoff.told()
+    assert told.recommendation.choice == "linear head"
+    chart = told.story.volumes
+    assert chart is not None
+    assert chart.title == "Linear head costs the least of those that meet the target, at any volume"
+    assert {each.name for each in chart.series} == {"lora", "prompting"}
+    assert "linear head" in {row[0] for row in chart.table.rows}
 
 
 def test_a_break_even_is_where_two_bills_are_the_same_and_never_is_said_where_there_is_none() -> None:

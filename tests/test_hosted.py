@@ -134,6 +134,7 @@ def test_a_known_price_is_said_with_its_source_and_an_unknown_one_as_unknown() -
         "; what it costs is unknown: no price list knows it. State input_per_million and output_per_million with it"
     )
     assert hosted_says(ASKED, MachinePrices()).endswith("21,000 of answers, on a server of this machine")
+    assert hosted_says(ASKED, MachinePrices(hours={"big": 2.0})).endswith("21,000 of answers, paid by the hour")
     tiered = MachinePrices(tokens={"big": replace(price, base_up_to=800)})
     assert hosted_says(ASKED, tiered).endswith("what it costs is unknown: prompts above 800 tokens have another price")
     listed = token_prices("gpt-4.1-mini")

@@ -242,6 +242,11 @@ CANNOT = {
         1.0,
         "is in EUR, and the price of the model gpt-4o-mini in USD",
     ),
+    "by the hour": (
+        "models: [{name: far, endpoint: 'https://models.example.com/v1', machine_hour: 2}]",
+        1.0,
+        "far is paid by the hour",
+    ),
     "nothing": ("models: [smollm2-135m]", 0.0, "above 0"),
     "no number": ("models: [smollm2-135m]", float("nan"), "above 0"),
 }

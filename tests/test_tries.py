@@ -101,6 +101,7 @@ INLINE = Form(layout="inline", marked=True)
             "no examples shown; rank 16, learning rate 0.002; batches of 8, 4 epochs",
         ),
         ({"n_trees": 40, "depth": 0.12345, "parts": {"a": 1}}, "n trees 40; depth 0.123"),
+        ({"setup": "a", "recipe": "fast", "C": "auto", "counted": "all"}, "setup a; recipe fast; C auto"),
         ({}, NONE),
     ],
 )

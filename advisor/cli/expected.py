@@ -20,6 +20,8 @@ def hosted_says(asked: Asked, prices: MachinePrices) -> str:
         f"{asked.model}: at most about {counted(rounded_up(asked.requests), 'request')} with "
         f"{rounded_up(asked.prompt_tokens):,} tokens of prompts and {rounded_up(asked.answer_tokens):,} of answers"
     )
+    if asked.model in prices.hours:
+        return f"{says}, paid by the hour"
     if asked.model not in prices.tokens:
         return f"{says}, on a server of this machine"
     price = prices.tokens[asked.model]

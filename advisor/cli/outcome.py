@@ -57,6 +57,8 @@ def say_what_comes_next(verdict: Verdict, folder: Path) -> None:
     from advisor.cli.shown import say
 
     name = verdict.recommendation.choice or verdict.recommendation.safe
+    if verdict.story.development:
+        return
     if any(each.candidate == name and each.family != "recorded" for each in verdict.evaluations):
         say(f"To put {name} to work: advisor export {folder} ANOTHER-FOLDER")
 

@@ -46,7 +46,7 @@ EXAMPLE = "example"
 @click.option(
     "--prices",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A prices.yaml: what you pay for a machine hour and for the tokens of models.",
+    help="A prices.yaml: what you pay for a machine hour, and of models for their tokens, an hour or a month.",
 )
 @click.option(
     "--out",

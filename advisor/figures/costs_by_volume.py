@@ -23,7 +23,8 @@ _SAMPLES = 24
 
 def costs_by_volume(material: Material) -> LineChart | None:
     """None where fewer than two candidates have a known cost above 0 in one unit."""
-    lines = {line.name: line for line in _lines(material)}
+    known = _lines(material)
+    lines = {line.name: line for line in known if line.at(1e6) > 0}
     states = {status.candidate: status.state for status in material.suitable}
     loud = [line for line in lines.values() if states[line.name] in _DRAWN]
     quiet = [line for line in lines.values() if states[line.name] in _BESIDE]
@@ -31,8 +32,8 @@ def costs_by_volume(material: Material) -> LineChart | None:
     if len(shown) < 2:
         return None
     mine = lines.get(material.named or "")
-    meeting = [line for line in loud if states[line.name] is State.MEETS]
-    breaks = _breaks(mine, loud, meeting)
+    meeting = [line for line in known if states[line.name] is State.MEETS]
+    breaks = _breaks(mine, loud, [line for line in meeting if line.name in lines])
     low, high = span(material.benchmark.volume, [sign.x for sign in breaks])
     places = {status.candidate: place for place, status in enumerate(material.suitable)}
     unit = material.costs[shown[0].name].monthly.unit
@@ -55,15 +56,16 @@ def costs_by_volume(material: Material) -> LineChart | None:
         ),
         signs=tuple(sign for sign in breaks if low <= sign.x <= high),
         here=(float(volume), f"{volume:,} requests"),
-        table=_table(material, list(lines.values()), mine),
+        table=_table(material, known, mine),
     )
 
 
 def _lines(material: Material) -> list[Line]:
-    """Of those whose costs can be compared with most others', cheapest first."""
+    """Of those whose costs can be compared with most others', cheapest first; what costs nothing at any volume is no line to
+    draw, and stands in the table."""
     comparable = [each for each in material.suitable if each.candidate not in material.ranking.unranked]
     found = [Line.of(material.costs[each.candidate]) for each in comparable if each.state in (*_DRAWN, *_BESIDE)]
-    return [line for line in found if line is not None and line.at(1e6) > 0]
+    return [line for line in found if line is not None]
 
 
 def _breaks(mine: Line | None, loud: Sequence[Line], meeting: Sequence[Line]) -> list[Signed]:
