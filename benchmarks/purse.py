@@ -126,7 +126,9 @@ class Paid(Wrapped):
         return self.price.money(tokens, 0, max_tokens)
 
     def _paid(self, completion: Completion, worst: float) -> float:
-        return worst if completion.error else _money(self.price, completion.usage)
+        if completion.error:
+            return worst if completion.billed else 0.0
+        return _money(self.price, completion.usage)
 
     def _refuse(self, worst: float) -> None:
         purse = self.purse

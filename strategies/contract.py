@@ -221,6 +221,8 @@ class Completion:
     """Non-empty: the model gave no answer; the text says why, after the retries."""
     lasting: bool = False
     """With an error: the server was there and refused this very request, so asking again is of no use."""
+    billed: bool = True
+    """With an error: the server may send a bill for the last try all the same."""
     places: tuple[Place, ...] = ()
     """The answer's tokens with their alternatives, where they were asked for and the model states them."""
 

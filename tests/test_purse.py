@@ -167,6 +167,22 @@ def test_a_server_that_turns_a_request_away_sends_no_bill(status: int, quick: No
         assert kept.spent == pytest.approx(30 * WORST)
 
 
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_server_that_refuses_everything_costs_nothing(
+    status: int, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what it refused, nor the questions that are not asked any more after that."""
+    monkeypatch.setattr(outage, "A_RETRY_S", 0.1)
+    with HTTPServer(threaded=True) as server:
+        server.expect_request(PATH).respond_with_data("no", status=status)
+        kept = Purse(limit=3 * WORST, currency="USD", prices={"m": PRICE})
+        model = EndpointModel(name="m", base_url=server.url_for("/v1"), model="m", retries=1, concurrency=2)
+        found = list(kept.guarding(model).generate(WORDS, 10, Sampling()))  # type: ignore[attr-defined]
+    assert len(found) == len(WORDS)
+    assert all(completion.error for _, completion in found)
+    assert kept.spent == 0
+
+
 def test_no_connection_is_no_request() -> None:
     assert not _fault_at("http://127.0.0.1:9/v1").billed
     with HTTPServer(threaded=True) as server:

@@ -55,7 +55,7 @@ class Held:
             signal.signal(number, handler)
 
     def _arrived(self, number: int, frame: Any) -> None:
-        if self._open:
+        if self._open or number in self._waiting:  # Who presses twice does not wait for what may hang.
             self._before[number](number, frame)
         else:
             self._waiting.append(number)

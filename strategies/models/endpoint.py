@@ -201,7 +201,7 @@ class _Caller:
 
     def _found(self, question: _Question, completion: Completion | None) -> tuple[int, Completion]:
         """None: there was to be another try, and there will not be."""
-        return question.index, completion or self._failed(question.went_wrong)
+        return question.index, completion or self._failed(question.went_wrong, billed=question.billed)
 
     def ask(self, client: Any, question: _Question) -> Completion | None:
         """One prompt. None: it failed, and is worth another try now.
@@ -211,7 +211,7 @@ class _Caller:
         """
         while True:
             if self.hopeless:
-                return self._failed(self.hopeless)
+                return self._failed(self.hopeless, billed=False)
             limit_field, wishes = self.limit_field, {} if question.in_plain else dict(self.wishes)
             try:
                 extra = dict(chain.from_iterable(wish.items() for wish in wishes.values()))
@@ -247,8 +247,9 @@ class _Caller:
             state = "too busy" if fault.status == BUSY else "gone"
             self.hopeless = f"{sentence} It was {state} for every question, and is not asked any more."
         if outage != "waited" and not question.patience.wait(fault):
-            return self._failed(f"{sentence} {question.patience.spent()}".strip(), fault.status in REFUSED)
-        return self._failed(self.hopeless) if self.hopeless else None
+            said = f"{sentence} {question.patience.spent()}".strip()
+            return self._failed(said, fault.status in REFUSED, billed=fault.billed)
+        return self._failed(self.hopeless, billed=fault.billed) if self.hopeless else None
 
     def _send(self, client: Any, prompt: Prompt, extra: Mapping[str, Any]) -> tuple[Any, float]:
         """The answer, and the seconds that fall to it."""
@@ -287,9 +288,9 @@ class _Caller:
             seconds=seconds,
         )
 
-    def _failed(self, error: str, lasting: bool = False) -> Completion:
+    def _failed(self, error: str, lasting: bool = False, *, billed: bool) -> Completion:
         usage = Usage(model=self.model.name, step=self.step)
-        return Completion(text="", usage=usage, finished=False, error=error, lasting=lasting)
+        return Completion(text="", usage=usage, finished=False, error=error, lasting=lasting, billed=billed)
 
     def _sentence(self, fault: Fault) -> str:
         """What went wrong, without the key, which some servers repeat in their refusal."""
