@@ -200,7 +200,7 @@ class State(StrEnum):
     SKIPPED = "skipped"
     CANNOT_RUN = "cannot run"
     OPEN = "not measured yet"
-    """The run was stopped before."""
+    """The run was stopped before, or faults took its answers and a run that goes on asks for them again."""
     COMPARED = "compared"
     """There is neither target nor margin, so nothing was decided."""
 

@@ -85,10 +85,11 @@ def evaluate(
     ordered = [rows[case.id] for case in asked]
     failures = count_failures(ordered, benchmark.task)
     if failures.get("infrastructure", 0) > FAULTS_ALLOWED * len(ordered):
-        faults = failures["infrastructure"]
-        problem = f"{faults} of {len(ordered)} answers were lost to faults outside the approach"
         if said := too_many_lost([row.outcome for row in ordered]):
             problem = f"{said}; resuming the run asks for them again"
+            return Evaluation(**common, failures=failures, state=State.OPEN, problem=problem)
+        faults = failures["infrastructure"]
+        problem = f"{faults} of {len(ordered)} answers were lost to faults outside the approach"
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
     if problem := _nothing_said(ordered):
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import consistency
 from benchmarks.checks import CHECKS
-from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailure
+from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailure, State
 from benchmarks.disk import disk_fault
 from benchmarks.models import Models, NotRemembering
 from benchmarks.paths import without_folders
@@ -128,7 +128,8 @@ class Worker:
         except (Diverged, DeadAdapter) as error:
             return {"problem": str(error)}
         except Unanswered as error:
-            return {"problem": f"{without_folders(str(error))}; resuming the run asks for them again", AGAIN: True}
+            said = f"{without_folders(str(error))}; resuming the run asks for them again"
+            return {"problem": said, "state": str(State.OPEN), AGAIN: True}
         except (BadInput, ModelUnavailable, ScoreFailure):
             raise
         except Exception as error:

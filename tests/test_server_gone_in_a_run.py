@@ -87,7 +87,7 @@ def test_gone_on_with_once_it_is_back_a_run_is_that_of_a_server_that_was_never_g
     leaving.gone_from = gone_from
     found = by_name(run(leaving, tmp_path, model_folders))["prompting"]
     if gone_from[0] in ("fit", "answer"):
-        assert found.state is State.INVALID
+        assert found.state is State.OPEN
         assert "were lost to faults outside the approach (status 503" in found.problem
         assert found.problem.endswith("; resuming the run asks for them again")
     else:
