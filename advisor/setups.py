@@ -23,7 +23,7 @@ def tried(configuration: Mapping[str, Any]) -> str:
     values = dict(configuration)
     nested = values.get("setup")
     setup: Mapping[str, Any] = values if _is_setup(values) else nested if _is_setup(nested) else {}
-    recipe = values.get("recipe") if _is_recipe(values.get("recipe")) else {}
+    recipe = values["recipe"] if _is_recipe(values.get("recipe")) else {}
     parts = [
         *_of_head(values),
         *_of_setup({**setup, "shown": ()} if setup else {}),

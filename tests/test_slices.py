@@ -15,8 +15,7 @@ from benchmarks.contract import BadInput, Benchmark, Constraints, Evaluation, St
 from benchmarks.prices import MachinePrices
 from benchmarks.spec import parse_spec
 from benchmarks.statistics import clopper_pearson_upper, shown_interval
-from tests.situations import Bakeoff
-from tests.verdict_cases import benchmark_of, evaluation_of
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of
 
 CALM, CHATTY = 240, 60
 
