@@ -384,7 +384,7 @@ def test_every_way_not_to_answer_has_its_own_column_and_is_not_right(model: Path
     assert found.figure == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize(("lost", "state"), [(1, None), (2, State.INVALID)])
+@pytest.mark.parametrize(("lost", "state"), [(1, None), (2, State.OPEN)])
 def test_more_than_one_answer_in_a_hundred_lost_to_faults_is_no_measurement(
     lost: int, state: State | None, model: Path, tmp_path: Path
 ) -> None:
@@ -412,7 +412,7 @@ def test_a_fork_takes_over_no_unit_that_lost_its_answers(model: Path, tmp_path: 
     gone.touch()
     leaving = Leaving(name="s", outcomes=(lost, lost), gone=gone)
     run = replace(small(tmp_path / "run", model, [leaving]), benchmark=uniform(100))
-    assert evaluated(run)["s"].state is State.INVALID
+    assert evaluated(run)["s"].state is State.OPEN
     gone.unlink()
     assert evaluated(replace(run, folder=tmp_path / "forked", reuse=run.folder, fork=True))["s"].figure == 1.0
     with opened(run.folder) as before, opened(tmp_path / "forked") as store:
