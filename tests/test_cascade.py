@@ -218,7 +218,7 @@ def test_of_answers_that_were_lost_none_is_made_until_they_are_there(tmp_path: P
         done.execute()
     found = evaluated(done)
     assert set(found) == {"quick", "careful"}
-    assert found["quick"].state is State.INVALID
+    assert found["quick"].state is State.OPEN
     done.execute()
     assert evaluated(done)["careful after quick"].figure == 1.0
 
