@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-PROMPT, HEADS, NEAREST, PLACE = "prompt.json", "heads.json", "nearest.npy", "{{input}}"
+PROMPT, HEADS, PLACE = "prompt.json", "heads.json", "{{input}}"
+EXAMPLES, NEAREST = "examples.json", "nearest.npy"
+"""The examples, and the vectors of their inputs in the same order."""
 _MARK = "xqzanswerxqz"
 
 
@@ -169,7 +171,7 @@ def _by_nearest(place: Path, model: str) -> Callable[[str], str]:
     """The answer of the example whose input is most alike; of equally near ones the first."""
     import numpy as np
 
-    answers = [case["output"] for case in json.loads((place / "examples.json").read_text(encoding="utf-8"))]
+    answers = [case["output"] for case in json.loads((place / EXAMPLES).read_text(encoding="utf-8"))]
     table = np.load(place / NEAREST, allow_pickle=False)
     embed = _embedder(model)
 

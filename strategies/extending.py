@@ -13,8 +13,6 @@ from strategies.answers import Prior, answer_limit
 from strategies.approaches.copy_nearest import Copying
 from strategies.contract import Case, Fitted, Task
 from strategies.pipeline import Pipeline, Setup
-from strategies.prompting.rendering import label_cases
-from strategies.retrieval.neighbours import Neighbours
 from strategies.schemas import answer_schema
 from strategies.sources import Sources
 
@@ -40,7 +38,7 @@ def extended(fitted: Fitted, task: Task) -> Fitted | None:
     """The artifact with the instruction, labels, format and examples of `task`; the same examples are shown to all requests
     as before, in their new wording where they have one. None where it cannot be told of them without being fitted again."""
     if isinstance(fitted, Copying):
-        return Copying(Neighbours((*task.examples, *label_cases(task.labels)), fitted.embedder), fitted.embedder)
+        return Copying.of(task, fitted.embedder)
     if not isinstance(fitted, Pipeline):
         return None
     prior = fitted.prior

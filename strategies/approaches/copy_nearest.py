@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from strategies.alone import EXAMPLES, NEAREST
 from strategies.contract import (
     Embedder,
     Evidence,
@@ -29,8 +30,6 @@ from strategies.retrieval.neighbours import Neighbours
 
 BATCH = 64
 """Queries that are embedded together."""
-EXAMPLES, NEAREST = "examples.json", "nearest.npy"
-"""The examples, and the vectors of their inputs in the same order; fits of earlier versions have none of these."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,11 @@ class Copying:
 
     neighbours: Neighbours
     embedder: Embedder
+
+    @classmethod
+    def of(cls, task: Task, embedder: Embedder) -> Copying:
+        """From the examples of the task, and from its labels as examples of themselves."""
+        return cls(Neighbours((*task.examples, *label_cases(task.labels)), embedder), embedder)
 
     def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
         for first in range(0, len(queries), BATCH):
@@ -79,17 +83,18 @@ class CopyNearest:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         start = time.perf_counter()
-        cases = (*task.examples, *label_cases(task.labels))
-        bench.embedder.embed([case.input for case in cases])
+        fitted = Copying.of(task, bench.embedder)
+        fitted.neighbours.vectors()
         bench.record(Usage(model=bench.embedder.name, step="index", seconds=time.perf_counter() - start))
-        return Copying(Neighbours(cases, bench.embedder), bench.embedder)
+        return fitted
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         import numpy as np
 
         rows = json.loads((folder / EXAMPLES).read_text(encoding="utf-8"))
         cases = tuple(case_from(row) for row in rows)
-        stored = np.load(folder / NEAREST, allow_pickle=False) if (folder / NEAREST).is_file() else None
+        known = (folder / NEAREST).is_file()  # Fits of earlier versions have no vectors.
+        stored = np.load(folder / NEAREST, allow_pickle=False) if known else None
         return Copying(Neighbours(cases, bench.embedder, stored), bench.embedder)
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:

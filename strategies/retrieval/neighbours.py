@@ -57,16 +57,17 @@ class Neighbours:
         return np.stack([self._asked[text] for text in texts])
 
     @cached_property
-    def _words(self) -> dict[tuple[str, ...], Any]:
-        """Labels -> vectors of their words."""
+    def _words(self) -> dict[tuple[str, ...], tuple[tuple[Case, ...], Any]]:
+        """Labels -> each as a case, and the vectors of their words."""
         return {}
 
     def _named(self, texts: Sequence[str], labels: Sequence[str]) -> list[list[tuple[Case, float]]]:
         """Each label as a case with the similarity of its words to each text."""
-        cases, known = label_cases(labels), tuple(labels)
-        if known not in self._words:
-            self._words[known] = self.embedder.embed([case.input for case in cases])
-        marks = self._embedded(texts) @ self._words[known].T
+        if (known := tuple(labels)) not in self._words:
+            named = label_cases(labels)
+            self._words[known] = named, self.embedder.embed([case.input for case in named])
+        cases, vectors = self._words[known]
+        marks = self._embedded(texts) @ vectors.T
         return [list(zip(cases, row, strict=True)) for row in marks.tolist()]
 
     @cached_property
