@@ -121,9 +121,9 @@ def _cluster(address: str, cpus: int | None) -> Iterator[None]:
         with _environment(wanted):
             yield
     finally:
-        worker._worker_logs_enabled = True
         with _environment(wanted), _own_sigterm():
-            ray.shutdown()
+            ray.shutdown()  # Writes what it had kept back.
+        worker._worker_logs_enabled = True
         _read_again()
 
 
