@@ -183,6 +183,8 @@ class Task:
 class Message:
     role: Literal["system", "user", "assistant"]
     content: str
+    asked: str = field(default="", compare=False)
+    """The input that the content asks about, where it is one of a request: a schema may let answers copy from it."""
 
 
 Prompt = tuple[Message, ...]

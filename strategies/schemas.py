@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from strategies.contract import Case, Task
+from strategies.copied import narrowed
 from strategies.fields import is_object
 
 SPELLINGS = ((", ", ": "), (",", ":"))
@@ -22,7 +23,7 @@ def answer_schema(task: Task, cases: Sequence[Case]) -> str:
     """JSON text of the schema, empty where answers are no JSON objects and have no pattern.
 
     Without a schema in the task it allows the fields and types of the examples, in their order where they have one.
-    Its `x-guidance` says how white space is written.
+    Its `x-guidance` says how white space is written, and marks (`copied.COPIED`) which strings are words of the input.
     """
     if task.schema and task.schema.get("type") == "string":
         return json.dumps(task.schema, ensure_ascii=False)
@@ -35,6 +36,7 @@ def answer_schema(task: Task, cases: Sequence[Case]) -> str:
         order = list(learnt.get("properties", ()))
         names = sorted(schema["properties"], key=lambda name: order.index(name) if name in order else len(order))
         schema["properties"] = {name: schema["properties"][name] for name in names}
+    schema = narrowed(schema, [(case.input, value) for case, value in zip(cases, values, strict=True)])
     spelling = _spelling([case.output for case in cases], values)
     if spelling:
         options = {"whitespace_flexible": False, "item_separator": spelling[0], "key_separator": spelling[1]}

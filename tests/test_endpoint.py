@@ -19,6 +19,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from strategies.contract import Completion, Generates, LanguageModel, Message, Place, Sampling, ScoresLabels
+from strategies.copied import COPIED
 from strategies.models.endpoint import EndpointModel
 from strategies.models.retry import asked_wait
 from strategies.models.together import Together
@@ -287,6 +288,20 @@ def test_what_the_server_states_of_each_token_is_kept(httpserver: HTTPServer) ->
     sent = httpserver.log[0][0].get_json()
     assert (sent["logprobs"], sent["top_logprobs"]) == (True, 20)
     assert sent["response_format"]["json_schema"]["schema"] == {"type": "object", "properties": {}}
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_a_server_that_takes_them_gets_the_words_of_each_request_in_its_schema(
+    httpserver: HTTPServer, copies: bool
+) -> None:
+    httpserver.expect_request(PATH).respond_with_json(good())
+    schema = {"type": "object", "properties": {"city": {"type": "string", COPIED: 2}}}
+    prompts = [(Message("user", f"Where? {city}", asked=city),) for city in ("Bonn", "Rome")]
+    list(endpoint(httpserver, copies=copies, concurrency=1).generate(prompts, 5, Sampling(schema=json.dumps(schema))))
+    sent = [
+        log[0].get_json()["response_format"]["json_schema"]["schema"]["properties"]["city"] for log in httpserver.log
+    ]
+    assert sent == [{"type": "string"} | ({"pattern": f"^({city})$"} if copies else {}) for city in ("Bonn", "Rome")]
 
 
 @pytest.mark.parametrize("log", [None, "much", 3.0, float("nan")])

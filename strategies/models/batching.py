@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from strategies.models.grammar import Grammar
+from strategies.models.grammar import Following
 
 Ids = Sequence[int]
 VARIABLE = "ADVISOR_BATCH_TOKENS"
@@ -20,8 +20,8 @@ class Drawing:
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
-    grammar: Grammar | None = None
-    """What an answer has to satisfy."""
+    follow: Callable[[int], Following] | None = None
+    """Index of a prompt -> the beginning of what its answer has to satisfy."""
 
 
 def common_prefix(sequences: Sequence[Ids]) -> int:

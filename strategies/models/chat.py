@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -106,4 +106,4 @@ def _has_system(prompt: Prompt) -> bool:
 def _without_system(prompt: Prompt) -> Prompt:
     """For templates that refuse a system turn: the instruction moves to the head of the first question."""
     system, first, *rest = prompt
-    return (Message(first.role, f"{system.content}\n\n{first.content}"), *rest)
+    return (replace(first, content=f"{system.content}\n\n{first.content}"), *rest)

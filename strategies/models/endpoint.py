@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from strategies.contract import Completion, Metered, Place, Prompt, Sampling, Step, Usage
+from strategies.copied import for_text, unmarked
 from strategies.models.outage import Outage
 from strategies.models.retry import BUSY, Fault, Patience, bounded, understood
 from strategies.models.together import Together
@@ -28,6 +29,7 @@ ASKING = "asking"
 """How the names of threads begin that wait for a server."""
 _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 """JSON can hold them; no file and no other server takes them."""
+HELD = "response_format"
 BAD_REQUEST = (400, 422)
 REFUSED = (*BAD_REQUEST, 413)
 """What a server says of a request that it will never answer, such as one that is too long for it."""
@@ -56,6 +58,8 @@ class EndpointModel:
     retries: int = 4
     context_tokens: int = 8192
     """What the server takes; the chat interface has no way to ask."""
+    copies: bool = False
+    """It takes a schema with the words of each request in it (`copied.for_text`); others get the one for all requests."""
 
     @cached_property
     def outage(self) -> Outage:
@@ -110,7 +114,14 @@ class EndpointModel:
         request: dict[str, Any] = {"model": self.model, "temperature": sampling.temperature}
         if sampling.temperature > 0:
             request["seed"] = sampling.seed
-        caller = _Caller(model=self, request=request, wishes=_wishes(sampling), max_tokens=max_tokens, step=step)
+        caller = _Caller(
+            model=self,
+            request=request,
+            wishes=_wishes(sampling),
+            schema=sampling.schema if self.copies else "",
+            max_tokens=max_tokens,
+            step=step,
+        )
         return caller.run(prompts)
 
     def key(self) -> str:
@@ -149,6 +160,8 @@ class _Caller:
     """What not every server can do, by the name that its refusal would hold; what is refused is not asked for again."""
     stopped: threading.Event = field(default_factory=threading.Event)
     together: Together = field(default_factory=Together)
+    schema: str = ""
+    """Of answers, where it is another one for each prompt."""
     limit_field: str = "max_tokens"
     """Newer hosted models only take `max_completion_tokens`; the first one to be refused switches the rest."""
     hopeless: str = ""
@@ -212,7 +225,7 @@ class _Caller:
         while True:
             if self.hopeless:
                 return self._failed(self.hopeless, billed=False)
-            limit_field, wishes = self.limit_field, {} if question.in_plain else dict(self.wishes)
+            limit_field, wishes = self.limit_field, {} if question.in_plain else self._wished(question.prompt)
             try:
                 extra = dict(chain.from_iterable(wish.items() for wish in wishes.values()))
                 answer, seconds = self._send(client, question.prompt, {**extra, limit_field: self.max_tokens})
@@ -235,6 +248,10 @@ class _Caller:
                 question.in_plain = True
                 continue
             return self._waited(question, fault)
+
+    def _wished(self, prompt: Prompt) -> dict[str, Mapping[str, Any]]:
+        own = _held(for_text(self.schema, prompt[-1].asked)) if self.schema else {}
+        return {name: own or wish if name == HELD else wish for name, wish in self.wishes.items()}
 
     def _waited(self, question: _Question, fault: Fault) -> Completion | None:
         """Waits after a try that failed. None: another one is worth it."""
@@ -308,11 +325,16 @@ def _wishes(sampling: Sampling) -> dict[str, Mapping[str, Any]]:
     wishes: dict[str, Mapping[str, Any]] = {}
     if sampling.alternatives:
         wishes["logprobs"] = {"logprobs": True, "top_logprobs": sampling.alternatives}
-    schema = json.loads(sampling.schema) if sampling.schema else {}
-    if schema.get("type") == "object":
-        named = {"name": "answer", "schema": schema}
-        wishes["response_format"] = {"response_format": {"type": "json_schema", "json_schema": named}}
+    if sampling.schema and (held := _held(unmarked(sampling.schema))):
+        wishes[HELD] = held
     return wishes
+
+
+def _held(schema: str) -> dict[str, Any]:
+    known = json.loads(schema)
+    if known.get("type") != "object":
+        return {}
+    return {HELD: {"type": "json_schema", "json_schema": {"name": "answer", "schema": known}}}
 
 
 def _places(choice: Any) -> tuple[Place, ...]:

@@ -53,7 +53,7 @@ class _Decoding:
         self.parts, self.drawing = parts, drawing
         self.rows = list(rows)
         self.answers: list[list[int]] = [[] for _ in rows]
-        self.follows = [drawing.grammar.follow() for _ in rows] if drawing.grammar else []
+        self.follows = [drawing.follow(row) for row in rows] if drawing.follow else []
         self.dice = [torch.Generator().manual_seed(hash((drawing.seed, row)) & 0x7FFFFFFF) for row in rows]
 
     def start(self, rests: Sequence[Ids], prefix: Any, shared: int) -> None:

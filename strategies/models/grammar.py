@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from strategies.copied import COPIED, for_text, unmarked
+
 
 @dataclass(frozen=True)
 class Grammar:
@@ -17,6 +19,8 @@ class Grammar:
     text: str
     size: int
     """Entries of the model's vocabulary."""
+    schema: str = ""
+    """The schema itself where each request has one of its own (`copied.for_text`)."""
 
     @classmethod
     def of(cls, schema: str, tokenizer: Any, size: int, stop_ids: Collection[int]) -> Grammar | None:
@@ -26,7 +30,7 @@ class Grammar:
 
         try:
             tokens = from_tokenizer(tokenizer, n_vocab=size, eos_token=sorted(stop_ids))
-            text = _written(json.loads(schema))
+            text = _written(json.loads(unmarked(schema)))
             wrong, said = LLMatcher.validate_grammar_with_warnings(text, tokens)
         except (TypeError, ValueError, RuntimeError) as error:
             wrong, said = True, [str(error)]
@@ -34,12 +38,16 @@ class Grammar:
             reason = "".join(said).strip().splitlines()[0]
             logging.getLogger(__name__).warning("answers are not held to the schema: %s", reason)
             return None
-        return cls(tokens, text, size)
+        return cls(tokens, text, size, schema if COPIED in schema else "")
 
-    def follow(self) -> Following:
-        """The state at the beginning of one answer."""
+    def follow(self, asked: str = "") -> Following:
+        """The state at the beginning of one answer, to a request that is about this text."""
         from llguidance import LLMatcher
 
+        if self.schema and asked:
+            matcher = LLMatcher(self.tokens, _written(json.loads(for_text(self.schema, asked))))
+            if not matcher.is_error():
+                return Following(matcher, self.size)
         return Following(LLMatcher(self.tokens, self.text), self.size)
 
 

@@ -123,7 +123,8 @@ class LocalModel:
         """Yields (index, completion) as they finish. The seconds of a batch are shared out by the row."""
         ids = [self.chat.encode(prompt) for prompt in prompts]
         parts, grammar = self.parts, self._grammar(sampling.schema) if sampling.schema else None
-        drawing = Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed, grammar)
+        follow = None if grammar is None else lambda row: grammar.follow(prompts[row][-1].asked)
+        drawing = Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed, follow)
         clock = _Clock(len(ids))
         for row, answer, shared in engine.generate(parts, ids, drawing, 4 * self.batch_tokens) if ids else ():
             usage = self._usage(step, len(ids[row]), shared, (len(answer) + 1, clock.share()))

@@ -97,6 +97,7 @@ class ServedModel:
             concurrency=self.server.at_once,
             context_tokens=self.context_tokens,
             timeout_s=600.0,
+            copies=True,
         )
 
 

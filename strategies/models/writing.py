@@ -93,7 +93,7 @@ class _Writing:
         import torch
 
         dice = torch.Generator().manual_seed(hash((self.drawing.seed, index)) & 0x7FFFFFFF)
-        return _Row(index, lead, list(rest), dice, self.drawing.grammar.follow() if self.drawing.grammar else None)
+        return _Row(index, lead, list(rest), dice, self.drawing.follow(index) if self.drawing.follow else None)
 
     def _asked(self, running: Sequence[tuple[int, _Row]]) -> list[int]:
         """Reads what is fresh and draws the next token of each row."""

@@ -108,12 +108,12 @@ class Renderer:
         """
         instruction = Message("system", self._instruction(listed))
         if self.form.layout == "inline":
-            return (instruction, Message("user", self._inline(text, demonstrations, evidence)))
+            return (instruction, Message("user", self._inline(text, demonstrations, evidence), asked=text))
         turns = [instruction]
         for case, found in demonstrations:
             asked = passages(found) + self._ask(case.input)
             turns += [Message("user", asked), Message("assistant", self.answer(case))]
-        turns.append(Message("user", passages(evidence) + self._ask(text)))
+        turns.append(Message("user", passages(evidence) + self._ask(text), asked=text))
         return tuple(turns)
 
     def listing(self, labels: Sequence[str] | None = None) -> str:

@@ -60,11 +60,12 @@ class Work:
 
     def schema(self, cases: int) -> dict[str, Any]:
         from strategies.answers import answer_limit
+        from strategies.copied import unmarked
         from strategies.schemas import answer_schema
 
         examples = self.benchmark.task.examples
         more = {
-            "schema": answer_schema(self.benchmark.task, examples),
+            "schema": unmarked(answer_schema(self.benchmark.task, examples)),
             "max_tokens": answer_limit(self.model, examples),
         }
         return self.answers(cases) | more

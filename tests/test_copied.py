@@ -1,0 +1,169 @@
+"""What an extraction copies: learnt from the examples, and held to whatever the request says."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strategies.contract import Message, Query, Sampling
+from strategies.copied import COPIED, LARGEST, LEAST, SPARE, for_text, narrowed, unmarked
+from strategies.models.local import LocalModel
+from strategies.pipeline import Setup
+from strategies.prompting.rendering import Form
+from strategies.schemas import answer_schema
+from strategies.selection import Kitchen
+from tests import tiny
+
+STRING: dict[str, Any] = {"type": "string"}
+CITIES = [
+    (f"a trip to New {name}, please", {"city": f"New {name}", "class": kind}) for name, kind in zip("ABCDE", "12121", strict=True)
+]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return tiny.local_model(tiny.model_folder(tmp_path_factory.mktemp("model")))
+
+
+def object_of(**fields: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": fields, "additionalProperties": False}
+
+
+def test_what_every_example_took_from_its_input_is_marked_and_nothing_else() -> None:
+    found = narrowed(object_of(city=STRING, **{"class": STRING}), CITIES)
+    assert found["properties"] == {"city": {**STRING, COPIED: 2 + SPARE}, "class": STRING}
+    assert narrowed(object_of(city=STRING), CITIES[: LEAST - 1])["properties"]["city"] == STRING, "too few to say"
+    changed = [*CITIES, ("a trip to New york", {"city": "New York"})]
+    assert narrowed(object_of(city=STRING), changed)["properties"]["city"] == STRING, "one in six was not copied"
+    part = [(text, {"city": value["city"][:-1]}) for text, value in CITIES]
+    assert (
+        COPIED not in narrowed(object_of(city=STRING), [(f"Newer {text}", value) for text, value in part])["properties"]
+    )
+
+
+def test_a_value_that_may_be_missing_may_still_be(model: LocalModel) -> None:
+    seen = [*CITIES, ("no matter where", {"city": None})]
+    leaf = narrowed(object_of(city={"type": ["string", "null"]}), seen)["properties"]["city"]
+    assert leaf == {"anyOf": [{"type": "null"}, {**STRING, COPIED: 2 + SPARE}]}
+    asked = json.loads(for_text(json.dumps(leaf), "to Bonn"))
+    for value in (None, "Bonn", "to Bonn", "to"):
+        jsonschema.validate(value, asked)
+    for value in ("Berlin", "Bon", ""):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(value, asked)
+
+
+def test_what_the_person_wrote_of_a_string_stays() -> None:
+    for leaf in ({**STRING, "enum": ["New A"]}, {**STRING, "pattern": "^New"}, {**STRING, "format": "date"}):
+        assert narrowed(object_of(city=leaf), CITIES)["properties"]["city"] == leaf
+
+
+def test_lists_and_objects_within_are_looked_into() -> None:
+    seen = [(text, {"all": [value["city"]], "in": value}) for text, value in CITIES]
+    found = narrowed(object_of(all={"type": "array", "items": STRING}, **{"in": object_of(city=STRING)}), seen)
+    assert found["properties"]["all"]["items"][COPIED] == 2 + SPARE
+    assert found["properties"]["in"]["properties"]["city"][COPIED] == 2 + SPARE
+
+
+def test_an_open_object_gets_the_fields_that_it_had_where_no_other_is_likely() -> None:
+    often = CITIES * 3
+    open_: dict[str, Any] = {"type": "object", "additionalProperties": STRING}
+    found = narrowed(open_, often)
+    assert found["additionalProperties"] is False
+    assert found["patternProperties"] == {"^city$": {**STRING, COPIED: 2 + SPARE}, "^class$": STRING}
+    rare = [*often, ("x", {"once": "y"})]
+    assert narrowed(open_, rare)["additionalProperties"] == STRING, "another one may come"
+    assert narrowed({"type": "object", "additionalProperties": False}, often) == {
+        "type": "object",
+        "additionalProperties": False,
+    }
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40), st.integers(1, 6), st.randoms())
+def test_any_run_of_words_fits_and_other_texts_do_not(text: str, most: int, dice: random.Random) -> None:
+    """By the regular expressions of Python, which are stricter on some letters than those of the grammar."""
+    leaf = json.loads(for_text(json.dumps({**STRING, COPIED: most}), text))
+    words = [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]
+    if not words:
+        assert leaf == STRING
+        return
+    first = dice.randrange(len(words))
+    last = min(len(words), first + dice.randint(1, most)) - 1
+    run = text[words[first][0] : words[last][1]]
+    assert re.fullmatch(leaf["pattern"], run)
+    assert not re.fullmatch(leaf["pattern"], f"{run}{run}z")
+
+
+def test_servers_and_long_inputs_get_the_schema_without_marks() -> None:
+    marked = json.dumps(object_of(city={**STRING, COPIED: 5}))
+    plain = object_of(city=STRING)
+    assert json.loads(unmarked(marked)) == plain
+    assert json.loads(for_text(marked, "word " * LARGEST)) == plain
+    assert json.loads(for_text(marked, " \n")) == plain
+    assert for_text(json.dumps(plain), "word") == json.dumps(plain)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the café costs 3 €",
+        'she said "no" twice',
+        "a\\b c",
+        "line one\nline two\ttabbed",
+        "q/r #1 (x-y) ~z & more.",
+        "日本 語",
+    ],
+)
+def test_a_model_that_knows_nothing_still_answers_with_words_of_the_input(model: LocalModel, text: str) -> None:
+    schema = object_of(city={**STRING, COPIED: 4})
+    given = json.dumps({**schema, "required": ["city"]}, ensure_ascii=False)
+    prompts = [(Message("user", f"{place} {text}", asked=text),) for place in range(4)]
+    sampling = Sampling(schema=given, temperature=1.0, seed=7)
+    answers = [done.text for _, done in model.generate(prompts, 80, sampling) if done.finished]
+    assert answers
+    for answer in answers:
+        assert json.loads(answer)["city"] in text
+
+
+def test_requests_that_stand_beside_each_other_copy_from_their_own_input(model: LocalModel) -> None:
+    texts = [f"take word{place} now" for place in range(6)]
+    given = json.dumps({**object_of(what={**STRING, COPIED: 1}), "required": ["what"]})
+    prompts = [(Message("system", "Copy."), Message("user", text, asked=text)) for text in texts]
+    found = dict(model.generate(prompts, 60, Sampling(schema=given)))
+    for place, done in found.items():
+        assert json.loads(done.text)["what"] in texts[place].split()
+
+
+@pytest.mark.parametrize("layout", ["turns", "inline"])
+def test_a_fitted_pipeline_answers_from_the_request_and_not_from_its_demonstrations(
+    model: LocalModel, tmp_path: Path, layout: Any
+) -> None:
+    task = tiny.benchmark("extraction").task
+    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
+    pipeline = kitchen.build(Setup(form=Form(layout=layout), shots=2), task.examples)
+    spelt = {"x-guidance": {"whitespace_flexible": False}}
+    schema = json.dumps({**object_of(item={**STRING, COPIED: 2}), "required": ["item"], **spelt})
+    pipeline = replace(pipeline, schema=schema, max_tokens=60)
+    pipeline.save(tmp_path / "saved")
+    texts = ["send seven zebras", "bring the violet lamp"]
+    for key, outcome in pipeline.answer([Query.of(text) for text in texts], Sampling()):
+        text = next(text for text in texts if Query.of(text).key == key)
+        assert json.loads(outcome.text)["item"] in text  # type: ignore[union-attr]
+    assert json.loads((tmp_path / "saved" / "pipeline.json").read_text("utf-8"))["schema"] == schema
+
+
+def test_the_examples_of_a_task_mark_its_schema() -> None:
+    task = tiny.benchmark("extraction").task
+    marked = json.loads(answer_schema(task, task.examples))
+    for case in task.examples:
+        asked = json.loads(for_text(json.dumps(marked), case.input))
+        jsonschema.validate(json.loads(case.output), asked)
