@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from strategies.tagging import places, words
+
 COPIED = "x-copied"
 """In a schema: this string is a run of words of the input, of so many at most."""
 LEAST, MISSED, SPARE = 3, 0.02, 4
@@ -25,8 +27,6 @@ PLAIN = {"type", "title", "description", "minLength", "maxLength"}
 
 Seen = Sequence[tuple[str, Any]]
 """(input, what its answer has at one place of the schema) of examples."""
-
-_WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def narrowed(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def for_text(schema: str, text: str) -> str:
     """The schema, as JSON text, of a request about this text: marked strings are runs of its words."""
     if COPIED not in schema:
         return schema
-    ends = [match.span() for match in _WORD.finditer(text)]
+    ends = words(text)
 
     def written(leaf: Mapping[str, Any]) -> dict[str, Any]:
         most = leaf[COPIED]
@@ -94,18 +94,16 @@ def _string(schema: dict[str, Any], seen: Sequence[tuple[str, str]]) -> dict[str
     missed = sum(not _stands(value, text) for text, value in seen)
     if len(seen) < LEAST or missed > MISSED * len(seen):
         return schema
-    most = max(len(_WORD.findall(value)) for _, value in seen) + SPARE
+    most = max(len(words(value)) for _, value in seen) + SPARE
     if schema["type"] == "string":
         return {**schema, COPIED: most}
     return {"anyOf": [{"type": "null"}, {**schema, "type": "string", COPIED: most}]}
 
 
 def _stands(value: str, text: str) -> bool:
-    """Whether the value is a run of whole words of the text."""
-    spans = [match.span() for match in _WORD.finditer(text)]
-    starts, ends = {start for start, _ in spans}, {end for _, end in spans}
-    places = (match.start() for match in re.finditer(f"(?={re.escape(value)})", text))
-    return bool(value) and any(place in starts and place + len(value) in ends for place in places)
+    """Whether the value is a run of whole words of the text, letter for letter."""
+    spans = words(text)
+    return any(text[spans[first][0] : spans[last - 1][1]] == value for first, last in places(text, value))
 
 
 def _opened(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
