@@ -215,7 +215,7 @@ def load(spec: Spec, folder: Path) -> Loaded:
         examples=examples.cases,
         heldout=heldout.cases if isinstance(heldout, Cases) else None,
         documents=documents.documents if documents else (),
-        unlabelled=tuple(read_inputs(folder / str(spec.traffic), spec.columns)) if spec.teacher else (),
+        unlabelled=tuple(read_inputs(folder / spec.traffic, spec.columns)) if spec.teacher and spec.traffic else (),
         notes=tuple(note for part in read for note in part.notes),
         folder=folder,
     )

@@ -12,9 +12,19 @@ from benchmarks.altered import has_a_rule
 from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, PARTS
-from benchmarks.hosted import CHARACTERS_A_TOKEN, Asked, Load, answers_after_fit, in_all, load_of, load_of_teacher
+from benchmarks.hosted import (
+    CHARACTERS_A_TOKEN,
+    Asked,
+    Load,
+    answers_after_fit,
+    in_all,
+    load_of,
+    load_of_advice,
+    load_of_teacher,
+    with_proposals,
+)
 from benchmarks.models import Models
-from benchmarks.plan import Further, Options, is_taught, lane_of, rebuild_units
+from benchmarks.plan import Further, Options, is_advised, is_taught, lane_of, rebuild_units
 from benchmarks.rebuilds import SHARE
 from strategies.contract import Trains
 from strategies.finetuning.partner import ROOM
@@ -100,10 +110,16 @@ def forecast(
             continue
         model = models.language(candidate.model)
         folder = getattr(model, "folder", None)
-        lane = lane_of(candidate, candidate.model)
+        lane, asked = lane_of(candidate, candidate.model), benchmark
+        if is_advised(candidate, models.teacher):
+            asked = with_proposals(benchmark)
+            if models.served(models.teacher):
+                fits_made = 1 + len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
+                teacher = models.language(models.teacher)
+                loads.append(load_of_advice(benchmark.task, teacher, options.seed, fits_made))
         if folder is None:
             if all(isinstance(model, need) for need in candidate.strategy.needs):
-                loads.append(load_of(benchmark, candidate, model, options, further))
+                loads.append(load_of(asked, candidate, model, options, further))
                 works.append(_waiting(loads[-1], models, lane))
             continue
         if is_taught(candidate) and models.served(models.teacher):

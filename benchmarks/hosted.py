@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.added import adds_labels
 from benchmarks.altered import has_a_rule
@@ -19,9 +19,12 @@ from strategies.answers import answer_limit
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import LanguageModel, Strategy, Task, Trains
+from strategies.instructions import LEADING, is_own
 from strategies.pipeline import Setup
-from strategies.prompting.rendering import INPUT_TOKENS
-from strategies.search import FIRST, KEEP, LEAST
+from strategies.prompting import proposals
+from strategies.prompting.rendering import INPUT_TOKENS, instruction
+from strategies.prompting.wordings import library
+from strategies.search import FIRST, KEEP, LEAST, first_look
 from strategies.selection import DRAWS as SETS_TRIED
 from strategies.selection import FORMS_SHARE
 
@@ -98,8 +101,28 @@ def load_of(
 
 def load_of_teacher(task: Task, model: LanguageModel, options: Options) -> Load:
     """What the teacher is asked once: the two searches for its best way, and every request that nobody answered."""
-    setups = [*Prompting().space(task), *Retrieval().space(task)]
+    setups = [*_setups(Prompting(), task), *_setups(Retrieval(), task)]
     return _load(task, model, setups, (2.0 * options.tuning_tokens, 2), len(task.unlabelled))
+
+
+def load_of_advice(task: Task, teacher: LanguageModel, seed: int, times: int) -> Load:
+    """The question for instructions, which the teacher is asked once in each of so many fits."""
+    asked = proposals.question(task, teacher, proposals.shown_cases(task, seed))
+    tokens = 0 if asked is None else teacher.count(asked)
+    return Load(
+        model=teacher.name,
+        searching=0 if asked is None else times,
+        answering=0,
+        prompt_tokens=times * tokens,
+        limit=proposals.ANSWER_TOKENS,
+        longest_prompt=tokens,
+    )
+
+
+def with_proposals(benchmark: Benchmark) -> Benchmark:
+    """The same with an instruction as long as a proposed one may be, for reckoning."""
+    task = benchmark.task
+    return replace(benchmark, task=replace(task, instruction=task.instruction.ljust(proposals.LONGEST)))
 
 
 def _load(task: Task, model: LanguageModel, setups: Sequence[Setup], search: tuple[float, int], answers: float) -> Load:
@@ -108,8 +131,10 @@ def _load(task: Task, model: LanguageModel, setups: Sequence[Setup], search: tup
     prompts = [min(model.context_tokens, prompt_tokens(task, setup)) for setup in setups]
     shortest, longest = min(prompts), max(prompts)
     items = sum(len(fold.selection) for fold in task.folds)
-    first = times * LEAST * _looks(len(setups), items)[0]
-    everything = times * sum(sum(_looks(count, items)) for count in (len(setups), SETS_TRIED))
+    forms = [setup for setup in setups if is_own(setup)]
+    told = 0 if len(forms) == len(setups) else LEADING * (len(library(task)) + proposals.COUNT)
+    first = times * LEAST * _looks(len(forms), 0, items)[0]
+    everything = times * (sum(_looks(len(forms), told, items)) + sum(_looks(SETS_TRIED, 0, items)))
     searching = min(everything, max(first, budget / (shortest + mean_tokens(task)[1])))
     return Load(
         model=model.name,
@@ -121,12 +146,12 @@ def _load(task: Task, model: LanguageModel, setups: Sequence[Setup], search: tup
     )
 
 
-def _looks(setups: int, items: int) -> tuple[int, int]:
-    """Cases that each of so many setups is tried on first, and all other answers of a search that its budget does not end
-    (`strategies.search.Contest.halve`)."""
-    rounds = max(1, math.ceil(math.log(setups, KEEP)))
-    first = seen = min(items, max(FIRST, items // KEEP**rounds))
-    more, running = (setups - 1) * first, setups
+def _looks(setups: int, further: int, items: int) -> tuple[int, int]:
+    """Cases that each of so many setups is tried on first, and all other answers of a search that its budget does not end,
+    with so many `further` ones (`strategies.search.Contest.halve`)."""
+    rounds, first = first_look(setups, items)
+    seen, running = first, setups + further
+    more = (running - 1) * first
     for turn in range(rounds):
         running = max(2, math.ceil(running / KEEP))
         upto = min(items, max(seen + FIRST, items // KEEP ** (rounds - turn - 1)))
@@ -142,8 +167,11 @@ def _choosing(strategy: Strategy, options: Options) -> float:
 
 
 def _setups(strategy: Strategy, task: Task) -> list[Setup]:
-    """The configurations that are tried, or where they are not known a long one."""
-    return strategy.space(task) if isinstance(strategy, Prompting | Retrieval) else [Setup(shots=MOST_SHOTS)]
+    """The configurations that are tried, the longest of other instructions included, or where they are not known a long one."""
+    if isinstance(strategy, Prompting):
+        space, longest = strategy.space(task), max(library(task), key=len, default="")
+        return [*space, *(replace(setup, form=replace(setup.form, added=longest)) for setup in space if longest)]
+    return strategy.space(task) if isinstance(strategy, Retrieval) else [Setup(shots=MOST_SHOTS)]
 
 
 def prompt_tokens(task: Task, setup: Setup) -> float:
@@ -153,8 +181,8 @@ def prompt_tokens(task: Task, setup: Setup) -> float:
     passage = TOKENS_A_WORD * min(setup.passage_words, longest)
     passages = setup.passages * (1 + (setup.shots if setup.grounded else 0))
     listed = sum(len(label) + 2 for label in task.labels) / CHARACTERS_A_TOKEN if setup.form.show_labels else 0.0
-    instruction = len(task.instruction) / CHARACTERS_A_TOKEN
-    return FRAME + instruction + asked + setup.shots * (asked + answer + FRAME) + passages * passage + listed
+    told = len(instruction(task, setup.form)) / CHARACTERS_A_TOKEN
+    return FRAME + told + asked + setup.shots * (asked + answer + FRAME) + passages * passage + listed
 
 
 def mean_tokens(task: Task) -> tuple[float, float]:

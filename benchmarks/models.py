@@ -37,7 +37,7 @@ class Models:
     base: Path = field(default_factory=Path)
     """What relative folders of models are relative to: the folder of the task spec."""
     teacher: str = ""
-    """Name of the one that answers requests which have no answers; empty: none does."""
+    """Name of the one that others learn from: it answers requests which have no answers, and proposes instructions."""
     purse: Purse | None = None
     """What servers may be paid; None: whatever they cost."""
     _ready: dict[str, LanguageModel] = field(default_factory=dict, repr=False)

@@ -101,8 +101,13 @@ def lane_of(candidate: Candidate, model: str) -> tuple[str, str]:
 
 
 def is_taught(candidate: Candidate) -> bool:
-    """Whether the task's teacher has a part in its fit."""
+    """Whether it learns from answers of the task's teacher."""
     return bool(getattr(candidate.strategy, "taught", False))
+
+
+def is_advised(candidate: Candidate, teacher: str) -> bool:
+    """Whether the task's teacher ("": there is none) proposes how it is asked; nobody needs to be told by himself."""
+    return bool(teacher) and candidate.model != teacher and bool(getattr(candidate.strategy, "advised", False))
 
 
 def is_prompted(candidate: Candidate) -> bool:

@@ -20,7 +20,7 @@ from benchmarks.executors.desk import Desk
 from benchmarks.executors.here import Executor, Here
 from benchmarks.models import Models
 from benchmarks.pending import Events, Pending, Rules, Silent
-from benchmarks.plan import Further, Options, Unit, further_units, is_taught, units
+from benchmarks.plan import Further, Options, Unit, further_units, is_advised, is_taught, units
 from benchmarks.population import Sets, apart
 from benchmarks.private import private
 from benchmarks.purse import SPENT
@@ -173,6 +173,8 @@ class Run:
             salt += f"|temperature {self.benchmark.task.temperature}"
         if is_taught(candidate):
             salt += f"|{self._lessons}"
+        if is_advised(candidate, self.models.teacher):
+            salt += f"|{self.models.language(self.models.teacher).fingerprint}"
         further = further_units(self.benchmark, candidate, self.options, salt, self.further)
         return [*units(self.benchmark, candidate, self.options, salt), *further]
 

@@ -129,7 +129,7 @@ class Spec(Section):
     traffic: Filled | None = None
     """Real requests without answers, to see whether the held-out cases are like them, and for a teacher to answer."""
     teacher: Filled | None = None
-    """That of the models which answers the traffic, so that another can learn from it."""
+    """That of the models which proposes instructions to the others, and answers the traffic so that they can learn from it."""
     labels: tuple[str, ...] | str | None = None
     answer_schema: dict[str, Any] | str | None = Field(default=None, alias="schema")
     pattern: Filled | None = None
@@ -208,11 +208,7 @@ class Spec(Section):
         return self
 
     @model_validator(mode="after")
-    def _something_to_teach(self) -> Self:
-        if self.teacher is not None and self.traffic is None:
-            raise ValueError(
-                "has a teacher and nothing for it to answer. Add requests without answers: `traffic: last-month.csv`."
-            )
+    def _teacher_known(self) -> Self:
         if self.teacher is not None and self.teacher not in (model.name for model in self.models):
             raise ValueError(
                 f"has the teacher {self.teacher}, which is not among its models. Add it to `models:`, beside the one that is to "

@@ -17,7 +17,7 @@ from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailur
 from benchmarks.disk import disk_fault
 from benchmarks.models import Models, NotRemembering
 from benchmarks.paths import without_folders
-from benchmarks.plan import Options, Unit, is_taught, shards
+from benchmarks.plan import Options, Unit, is_advised, is_taught, shards
 from benchmarks.remembering import Memory, Settling
 from benchmarks.store import AGAIN, Finished
 from benchmarks.workbench import Bench, Progress
@@ -141,8 +141,9 @@ class Worker:
 
     def bench(self, candidate: Candidate, seed: int) -> Bench:
         bench = self._bench(candidate.model, seed)
-        if is_taught(candidate) and self.models.teacher:
-            bench.teacher = replace(self._bench(self.models.teacher, seed), spent=bench.spent)
+        teacher = self.models.teacher
+        if teacher and (is_taught(candidate) or is_advised(candidate, teacher)):
+            bench.teacher = replace(self._bench(teacher, seed), spent=bench.spent)
         return bench
 
     def _bench(self, name: str, seed: int) -> Bench:

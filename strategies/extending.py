@@ -13,6 +13,7 @@ from strategies.answers import Prior, answer_limit
 from strategies.approaches.copy_nearest import Copying
 from strategies.contract import Case, Fitted, Task
 from strategies.pipeline import Pipeline, Setup
+from strategies.prompting.wordings import retold
 from strategies.schemas import answer_schema
 from strategies.sources import Sources
 
@@ -47,10 +48,11 @@ def extended(fitted: Fitted, task: Task) -> Fitted | None:
         known = dict(zip(fitted.task.labels, prior.values, strict=True))
         usual = fmean(known.values())
         prior = Prior(values=tuple(known.get(label, usual) for label in task.labels), strength=prior.strength)
+    setup = _fixed(fitted)
     told = replace(
         fitted,
         task=replace(fitted.task, instruction=task.instruction),
-        setup=_fixed(fitted),
+        setup=replace(setup, form=retold(setup.form, fitted.task.instruction, task)),
         schema=answer_schema(task, task.examples),
         max_tokens=answer_limit(fitted.model, task.examples),
     )

@@ -22,6 +22,7 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
+from strategies.instructions import Instructions
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, weigh
 from strategies.prompting.demonstrations import Shown, drawn, founded
 from strategies.retrieval.chunking import PASSAGE_WORDS
@@ -342,18 +343,27 @@ def record_of(outcome: Finished, chosen: Any) -> dict[str, Any]:
     }
 
 
-def fit_searched(approach: str, kitchen: Kitchen, setups: Sequence[Setup], prefer: Preference) -> Pipeline:
-    """Races the setups on the selection cases and builds the best, or the cheapest within noise of it, on all examples."""
+def fit_searched(
+    approach: str, kitchen: Kitchen, setups: Sequence[Setup], prefer: Preference, words: Instructions | None = None
+) -> Pipeline:
+    """Races the setups on the selection cases and builds the best, or the cheapest within noise of it, on all examples.
+
+    With `words` the leading ones are tried with other instructions too.
+    """
     share = FORMS_SHARE if any(setup.draws for setup in setups) else 1.0
-    outcome = Contest(approach, kitchen.task, kitchen.bench, share).halve(setups, kitchen.looks)
+    task, further = (kitchen.task, None) if words is None else (words.unseen, words.further)
+    outcome = Contest(approach, task, kitchen.bench, share).halve(setups, kitchen.looks, further)
     chosen = outcome.best if prefer == "best" else outcome.cheapest()
+    chosen = chosen if words is None else words.settled(outcome, chosen)
     record = record_of(outcome, chosen)
+    if words is not None:
+        record |= {"rising": outcome.rising or words.rising(outcome, chosen), **words.record}
     if chosen.configuration.draws:
-        shown = Contest(approach, kitchen.task, kitchen.bench, 1 - share).halve(
+        shown = Contest(approach, task, kitchen.bench, 1 - share).halve(
             kitchen.draws(chosen.configuration), kitchen.looks
         )
         chosen = shown.best
         tried = record["configurations_tried"] + len(shown.standings)
-        rising = outcome.rising or shown.rising
-        record = {**record_of(shown, chosen), "configurations_tried": tried, "rising": rising}
+        rising = record["rising"] or shown.rising
+        record |= {**record_of(shown, chosen), "configurations_tried": tried, "rising": rising}
     return replace(kitchen.finish(chosen.configuration, evidence_of(chosen.notes)), record=record)

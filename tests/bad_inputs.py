@@ -292,10 +292,6 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
     "a linked folder": (link("d", "..", "heldout: d/rows.jsonl"), r"a link that leads out of the folder"),
     "a socket": (both(spec("heldout: s.jsonl"), _socket), r"neither a regular file nor a folder"),
     "no recorded answers": (spec("recorded: r.jsonl"), r'recorded names "r\.jsonl", which does not exist'),
-    "nothing to teach": (
-        spec("teacher: smollm2-135m"),
-        r"has a teacher and nothing for it to answer\. Add requests without answers: `traffic: last-month\.csv`",
-    ),
     "unknown teacher": (
         both(spec("teacher: gpt", "traffic: t.csv"), lambda folder: rows(folder, "t.csv")),
         r"has the teacher gpt, which is not among its models\. Add it to `models:`",

@@ -53,7 +53,7 @@ class DistilledLora:
 
     def unsuitable(self, task: Task) -> str:
         if not task.unlabelled:
-            return "the task names no teacher"
+            return "the task names no teacher with requests to answer"
         if task.documents:
             return "answers stand in the documents: what a teacher reads there today is not to be learnt by heart"
         return ""

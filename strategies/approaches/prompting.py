@@ -1,4 +1,4 @@
-"""The prompting approach: instructions and demonstrations at run time, chosen on the selection cases."""
+"""The prompting approach: instruction and demonstrations at run time, chosen on the selection cases."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from strategies.contract import Family, Fitted, Generates, Strategy, Task, Workbench
+from strategies.instructions import Instructions
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.rendering import Form
 from strategies.search import spread
@@ -28,6 +29,7 @@ class Prompting:
     family: ClassVar[Family] = "prompting"
     needs: ClassVar[tuple[type, ...]] = (Generates,)
     simplicity: ClassVar[int] = 4
+    advised: ClassVar[bool] = True
 
     prefer: Preference = "best"
     shots: tuple[int, ...] = (3, 8)
@@ -52,7 +54,8 @@ class Prompting:
         return setups
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        return fit_searched(self.name, Kitchen(task, bench), spread(self.space(task)), self.prefer)
+        words = Instructions(task, bench)
+        return fit_searched(self.name, Kitchen(task, bench), spread(self.space(task)), self.prefer, words)
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)

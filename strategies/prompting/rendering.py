@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from strategies.contract import Case, Evidence, Message, Prompt, Task
@@ -29,6 +29,15 @@ class Form:
     """Inputs and answers carry words in front, as all do that stand in one message."""
     marks: Marks = "plain"
     """Which words these are (`MARKS`)."""
+    added: str = ""
+    """What follows the person's instruction (`wordings.library`)."""
+    proposed: str = ""
+    """A stronger model's instruction, in place of the person's (`proposals.proposed`)."""
+
+    @property
+    def own(self) -> Form:
+        """The same with the person's instruction and nothing else."""
+        return replace(self, added="", proposed="")
 
 
 MARKS: Mapping[Marks, tuple[str, str]] = {
@@ -79,6 +88,12 @@ def label_words(task: Task, form: Form) -> LabelWords:
     return LabelWords.of(task.labels, form.natural_labels)
 
 
+def instruction(task: Task, form: Form) -> str:
+    """What the model is told to do, without the list of labels."""
+    told = form.proposed or task.instruction.strip()
+    return f"{told}\n{form.added}" if form.added else told
+
+
 @dataclass(frozen=True)
 class Renderer:
     """Renders requests of one task in one form; the same object serves training and use."""
@@ -106,10 +121,10 @@ class Renderer:
 
         `listed` are the labels that are listed where labels are; None: all of them.
         """
-        instruction = Message("system", self._instruction(listed))
+        told = Message("system", self._instruction(listed))
         if self.form.layout == "inline":
-            return (instruction, Message("user", self._inline(text, demonstrations, evidence), asked=text))
-        turns = [instruction]
+            return (told, Message("user", self._inline(text, demonstrations, evidence), asked=text))
+        turns = [told]
         for case, found in demonstrations:
             asked = passages(found) + self._ask(case.input)
             turns += [Message("user", asked), Message("assistant", self.answer(case))]
@@ -122,7 +137,7 @@ class Renderer:
         return f"Possible answers: {', '.join(words)}."
 
     def _instruction(self, listed: Sequence[str] | None) -> str:
-        text = self.task.instruction.strip()
+        text = instruction(self.task, self.form)
         if self.form.show_labels and self.task.labels:
             text += f"\n{self.listing(listed)}"
         return text
