@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from advisor.wording import NONE, counted, percent, plain_percent
 from strategies.retrieval.chunking import PASSAGE_WORDS
 
+WHOLE, PART = 600, 120
+"""Characters of an instruction that are repeated where it was chosen, and where it was tried."""
+
 
 def told(chosen: Mapping[str, Any]) -> str:
     """The configuration that a fit describes, as a clause; a dash where nothing was chosen."""
     setup = chosen["setup"] if _is_setup(chosen.get("setup")) else {}
     recipe = chosen["recipe"] if _is_recipe(chosen.get("recipe")) else {}
-    parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_recipe(recipe), *_of_lessons(chosen)]
+    parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_instruction(setup, WHOLE)]
+    parts += [*_of_recipe(recipe), *_of_proposals(chosen), *_of_lessons(chosen)]
     return "; ".join(parts) or NONE
 
 
@@ -28,6 +33,7 @@ def tried(configuration: Mapping[str, Any]) -> str:
         *_of_head(values),
         *_of_setup({**setup, "shown": ()} if setup else {}),
         *_laid_out(setup),
+        *_of_instruction(setup, PART),
         *_of_recipe(recipe),
     ]
     return "; ".join([*parts, *(() if setup else _by_name(values))]) or NONE
@@ -104,6 +110,20 @@ def _examples(setup: Mapping[str, Any]) -> str:
     kind = "nearest example" if setup["picks"] == "nearest" else "example"
     varied = ", of as many labels as there are near" if setup.get("varied") else ""
     return counted(setup["shots"], kind) + varied + (", the best of several draws" if setup.get("shown") else "")
+
+
+def _of_instruction(setup: Mapping[str, Any], most: int) -> Iterator[str]:
+    """What the model is told besides the person's own words, or in place of them."""
+    form = setup["form"] if setup else {}
+    for key, what in (("added", "added to the instruction"), ("proposed", "instruction proposed by the teacher")):
+        if form.get(key):
+            yield f"{what}: \u201c{textwrap.shorten(form[key], most, placeholder=' ...')}\u201d"
+
+
+def _of_proposals(chosen: Mapping[str, Any]) -> Iterator[str]:
+    told = chosen.get("proposed")
+    if isinstance(told, Mapping) and {"teacher", "instructions"} <= told.keys():
+        yield f"{counted(told['instructions'], 'instruction')} proposed by {told['teacher']}"
 
 
 def _of_lessons(chosen: Mapping[str, Any]) -> Iterator[str]:
