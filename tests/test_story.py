@@ -201,6 +201,14 @@ READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", r
             "4 examples, the best of several draws; 1 short passage, dense search; answers read off the passages",
         ),
         (
+            {
+                "setup": asdict(Setup(form=Form(proposed="Name it. " * 40))),
+                "proposed": {"teacher": "big", "instructions": 3},
+            },
+            f"no examples shown; instruction proposed by the teacher: \u201c{'Name it. ' * 39}Name it.\u201d; "
+            "3 instructions proposed by big",
+        ),
+        (
             {"setup": asdict(Setup()), "recipe": asdict(Recipe(learning_rate=2e-3, batch_size=16, epochs=1))},
             "no examples shown; rank 16, learning rate 0.002; batches of 16, 1 epoch",
         ),

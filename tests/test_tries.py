@@ -100,6 +100,14 @@ INLINE = Form(layout="inline", marked=True)
             asdict(Tuning(Setup(), Recipe(learning_rate=2e-3))),
             "no examples shown; rank 16, learning rate 0.002; batches of 8, 4 epochs",
         ),
+        (
+            asdict(Setup(form=Form(added="Be brief."))),
+            "no examples shown; added to the instruction: \u201cBe brief.\u201d",
+        ),
+        (
+            asdict(Setup(form=Form(proposed="Name it. " * 40))),
+            f"no examples shown; instruction proposed by the teacher: \u201c{'Name it. ' * 13}...\u201d",
+        ),
         ({"n_trees": 40, "depth": 0.12345, "parts": {"a": 1}}, "n trees 40; depth 0.123"),
         ({"setup": "a", "recipe": "fast", "C": "auto", "counted": "all"}, "setup a; recipe fast; C auto"),
         ({}, NONE),

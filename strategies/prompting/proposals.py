@@ -75,7 +75,7 @@ def proposed(task: Task, bench: Workbench, cases: Sequence[Case]) -> tuple[str, 
 def read(text: str, own: str) -> tuple[str, ...]:
     """The instructions in an answer: what stands on numbered lines, none twice and none that the person has already given."""
     found: dict[str, None] = {}
-    for line in text[:KEPT].splitlines():
+    for line in text[:KEPT].split("\n"):
         numbered = _NUMBERED.match(line)
         said = _visible(numbered[1]).strip("\"'*` ") if numbered else ""
         if len(said.split()) >= FEWEST_WORDS and len(said) <= LONGEST and said != _visible(own):
