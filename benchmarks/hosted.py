@@ -19,7 +19,6 @@ from strategies.answers import answer_limit
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import LanguageModel, Strategy, Task, Trains
-from strategies.instructions import LEADING, is_own
 from strategies.pipeline import Setup
 from strategies.prompting import proposals
 from strategies.prompting.rendering import INPUT_TOKENS, instruction
@@ -131,10 +130,10 @@ def _load(task: Task, model: LanguageModel, setups: Sequence[Setup], search: tup
     prompts = [min(model.context_tokens, prompt_tokens(task, setup)) for setup in setups]
     shortest, longest = min(prompts), max(prompts)
     items = sum(len(fold.selection) for fold in task.folds)
-    forms = [setup for setup in setups if is_own(setup)]
-    told = 0 if len(forms) == len(setups) else LEADING * (len(library(task)) + proposals.COUNT)
-    first = times * LEAST * _looks(len(forms), 0, items)[0]
-    everything = times * (sum(_looks(len(forms), told, items)) + sum(_looks(SETS_TRIED, 0, items)))
+    forms = sum(setup.form == setup.form.own for setup in setups)
+    told = 0 if forms == len(setups) else len(library(task)) + proposals.COUNT
+    first = times * LEAST * _looks(forms, items)[0]
+    everything = times * sum(sum(_looks(count, items)) for count in (forms, told, SETS_TRIED) if count)
     searching = min(everything, max(first, budget / (shortest + mean_tokens(task)[1])))
     return Load(
         model=model.name,
@@ -146,12 +145,11 @@ def _load(task: Task, model: LanguageModel, setups: Sequence[Setup], search: tup
     )
 
 
-def _looks(setups: int, further: int, items: int) -> tuple[int, int]:
-    """Cases that each of so many setups is tried on first, and all other answers of a search that its budget does not end,
-    with so many `further` ones (`strategies.search.Contest.halve`)."""
+def _looks(setups: int, items: int) -> tuple[int, int]:
+    """Cases that each of so many setups is tried on first, and all other answers of a search that its budget does not end
+    (`strategies.search.Contest.halve`)."""
     rounds, first = first_look(setups, items)
-    seen, running = first, setups + further
-    more = (running - 1) * first
+    seen, more, running = first, (setups - 1) * first, setups
     for turn in range(rounds):
         running = max(2, math.ceil(running / KEEP))
         upto = min(items, max(seen + FIRST, items // KEEP ** (rounds - turn - 1)))

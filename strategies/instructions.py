@@ -1,4 +1,4 @@
-"""Which instructions a search tries besides the person's own, on which prompts, and when one of them is taken."""
+"""Which instructions a search tries besides the person's own, and when one of them is taken."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from typing import Any
 
 from strategies.contract import Case, Task, Workbench
 from strategies.pipeline import Setup
-from strategies.prompting.proposals import proposed, shown_cases
+from strategies.prompting.proposals import COUNT, proposed, shown_cases
 from strategies.prompting.rendering import Form
 from strategies.prompting.wordings import library
-from strategies.search import Finished, Standing, within_noise
+from strategies.search import Finished, Standing, first_look, within_noise
 
-LEADING = 2
-"""Prompts that other instructions are tried on: the best after the first look."""
 WORTH_ASKING = 2
-"""Further looks that the budget has to pay for before a teacher is asked for instructions."""
+"""First looks that the budget has to pay for before a teacher is asked for instructions."""
 
 
 @dataclass
 class Instructions:
-    """Those of one search; a teacher is asked for some, where there is one, once the first look is over."""
+    """Those of one search. Where there is a teacher it is asked for some, once the form of the prompt is chosen."""
 
     task: Task
     bench: Workbench
@@ -46,36 +44,40 @@ class Instructions:
         folds = tuple(replace(fold, selection=fresh(fold.selection)) for fold in self.task.folds)
         return replace(self.task, folds=folds) if names else self.task
 
-    def further(self, standings: Sequence[Standing], tokens: float) -> list[Setup]:
-        """The leading prompts with other instructions, as many as the tokens pay a first look for (`search.Further`)."""
-        looks = int(tokens / max(1, standings[0].tokens))
-        if looks < 1:
-            return []
-        teacher = self.bench.teacher
-        if teacher is not None and looks >= WORTH_ASKING:
+    def on(self, chosen: Standing, tokens: float) -> list[Setup]:
+        """The chosen prompt with other instructions, as many as the tokens pay a first look for."""
+        cases = tokens / max(1.0, chosen.tokens_per_case)
+        teacher, known = self.bench.teacher, len(library(self.task))
+        if teacher is not None and self._paid(cases, known + COUNT) >= WORTH_ASKING:
             self._proposed = proposed(self.task, teacher, self.seen)
-        leading: list[Setup] = [standing.configuration for standing in standings[:LEADING]]
-        return [replace(setup, form=form) for setup in leading for form in self._forms(setup.form)][:looks]
+        setup: Setup = chosen.configuration
+        forms = self._forms(setup.form)
+        return [replace(setup, form=form) for form in forms[: self._paid(cases, len(forms))]]
+
+    def _paid(self, cases: float, most: int) -> int:
+        """How many of them get a first look for so many answered cases in all: the fewer there are, the longer it is."""
+        every = sum(len(fold.selection) for fold in self.unseen.folds)
+        paid = [count for count in range(1, most + 1) if count * first_look(count, every)[1] <= cases]
+        return max(paid, default=0)
 
     def _forms(self, form: Form) -> list[Form]:
-        """One of each kind after the other."""
+        """One of the teacher's, then one of the library's, and so on."""
         added = [replace(form, added=text) for text in library(self.task)]
         proposals = [replace(form, proposed=text) for text in self._proposed or ()]
         return [each for each in chain.from_iterable(zip_longest(proposals, added)) if each is not None]
 
-    def settled(self, outcome: Finished, chosen: Standing) -> Standing:
-        """The chosen prompt, in the person's own words where these are within noise of the others."""
-        setup: Setup = chosen.configuration
-        own = replace(setup, form=setup.form.own)
-        for standing in outcome.standings:
-            if standing.configuration == own and within_noise(chosen.scores, standing.scores):
-                return standing
-        return chosen
+    def taken(self, chosen: Standing, others: Finished) -> Standing:
+        """The best of the others, where the chosen prompt in the person's own words is not within noise of it on the same cases.
 
-    def rising(self, outcome: Finished, chosen: Standing) -> bool:
-        """Whether another instruction was taken, and the budget ended before all of them had a look."""
-        looked_at = sum(not is_own(standing.configuration) for standing in outcome.standings)
-        return not is_own(chosen.configuration) and looked_at < LEADING * len(self._forms(Form()))
+        In doubt the person's: whoever wrote them answers for them.
+        """
+        shared = min(len(chosen.scores), len(others.best.scores))
+        own = within_noise(others.best.scores[:shared], chosen.scores[:shared])
+        return chosen if own else others.best
+
+    def left_out(self, tried: Sequence[Setup]) -> bool:
+        """Whether the budget did not pay for a look at all of them."""
+        return len(tried) < len(self._forms(Form()))
 
     @property
     def record(self) -> Mapping[str, Any]:
@@ -83,8 +85,3 @@ class Instructions:
         if self._proposed is None or self.bench.teacher is None:
             return {}
         return {"proposed": {"teacher": self.bench.teacher.model.name, "instructions": len(self._proposed)}}
-
-
-def is_own(setup: Setup) -> bool:
-    """Whether its instruction is the person's and nothing else."""
-    return setup.form == setup.form.own

@@ -21,8 +21,6 @@ KEEP = 3
 """One configuration in this many goes on to the next round."""
 FIRST = 20
 """Selection cases of the first look, at least."""
-FURTHER_SHARE = 0.2
-"""Share of the budget, at most, for the first look at what is made of the leading configurations."""
 LEAST = 6
 """Configurations that get a first look whatever it costs; the others as long as it takes half of the budget at most."""
 
@@ -56,10 +54,6 @@ class Item:
 Measure = Callable[[Sequence[Any], int, Sequence[Case]], Iterable[Look]]
 """(configurations, fold, selection cases of that fold) -> a look for each in their order, as they are finished; called once
 for each new set of cases, with all configurations that are to see it: what they ask can be answered together."""
-
-
-Further = Callable[[Sequence["Standing"], float], Sequence[Any]]
-"""(standings after the first look, the best first; tokens) -> further configurations, whose first looks should take no more."""
 
 
 def selection_items(task: Task, seed: int) -> list[Item]:
@@ -136,11 +130,10 @@ class Contest:
     def tokens(self) -> float:
         return self.bench.tuning_tokens * self.share
 
-    def halve(self, configurations: Sequence[Any], measure: Measure, further: Further | None = None) -> Finished:
+    def halve(self, configurations: Sequence[Any], measure: Measure) -> Finished:
         """Races the configurations: all on few cases, the best third on more, the last on all that the budget allows.
 
-        Where the budget is too small for all, those that stand first get a look. What `further` makes of the leading ones
-        then gets the same look, and runs on with the others.
+        Where the budget is too small for all, those that stand first get a look.
         """
         items = selection_items(self.task, self.bench.seed)
         rounds, seen = first_look(len(configurations), len(items))
@@ -149,22 +142,16 @@ class Contest:
             fresh = [Standing(each) for each in configurations[len(entered) :][:count]]
             self._look(fresh, measure, items[:seen])
             entered += fresh
-        rising = len(entered) < len(configurations)
-        if further is not None:
-            tokens = min(FURTHER_SHARE * self.tokens, self.tokens - _spent(entered))
-            made = [Standing(each) for each in further(_leading_first(entered), tokens)]
-            self._look(made, measure, items[:seen])
-            entered += made
         running = list(entered)
         for turn in range(rounds):
-            running = _leading_first(running)[: max(2, math.ceil(len(running) / KEEP))]
+            running = sorted(running, key=lambda standing: -standing.mean)[: max(2, math.ceil(len(running) / KEEP))]
             left = (self.tokens - _spent(entered)) / (rounds - turn)
             upto = _reach(running, left, (seen, len(items)), rounds - turn)
             self._look(running, measure, items[seen:upto])
             seen = upto
         order = sorted(entered, key=lambda standing: (-len(standing.scores), -standing.mean))
         self._tell(order)
-        return Finished(tuple(order), rising=rising or seen < len(items))
+        return Finished(tuple(order), rising=seen < len(items) or len(entered) < len(configurations))
 
     def _more(self, entered: Sequence[Standing], total: int) -> int:
         """How many further configurations get a first look: `LEAST` whatever it costs, then what half of the budget pays."""
@@ -224,10 +211,6 @@ def first_look(configurations: int, cases: int) -> tuple[int, int]:
     """How many rounds follow the first look at so many configurations, and how many of the cases that takes."""
     rounds = max(1, math.ceil(math.log(max(1, configurations), KEEP)))
     return rounds, min(cases, max(FIRST, cases // KEEP**rounds))
-
-
-def _leading_first(standings: Sequence[Standing]) -> list[Standing]:
-    return sorted(standings, key=lambda standing: -standing.mean)
 
 
 def _spent(standings: Sequence[Standing]) -> int:

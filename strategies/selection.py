@@ -29,7 +29,7 @@ from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
 from strategies.retrieval.timed import Watch, recorded
 from strategies.schemas import answer_schema
-from strategies.search import Contest, Finished, Look, total
+from strategies.search import Contest, Finished, Look, Standing, total
 from strategies.sources import Sources
 from strategies.spans import Reading
 
@@ -37,8 +37,8 @@ Preference = Literal["best", "cheapest"]
 """Which of the configurations that are within noise of the best an approach brings."""
 CALIBRATIONS = (0.0, 0.5, 1.0)
 VOTES = (0.0, 0.3, 0.5, 0.7)
-FORMS_SHARE = 0.6
-"""Share of the budget for the form of a prompt; the rest goes to which examples it shows."""
+FORMS_SHARE, WORDS_SHARE, DRAWS_SHARE = 0.6, 0.1, 0.3
+"""Of the budget: for the form of a prompt, for what is said besides the instruction, and for which examples it shows."""
 MODES: tuple[Mode, ...] = ("hybrid", "dense")
 MODE_CASES, MODE_PASSAGES = 150, 2
 """Examples and passages by which the way to search is chosen."""
@@ -348,22 +348,32 @@ def fit_searched(
 ) -> Pipeline:
     """Races the setups on the selection cases and builds the best, or the cheapest within noise of it, on all examples.
 
-    With `words` the leading ones are tried with other instructions too.
+    With `words` the chosen one is tried with other instructions first, then with several sets of examples.
     """
-    share = FORMS_SHARE if any(setup.draws for setup in setups) else 1.0
-    task, further = (kitchen.task, None) if words is None else (words.unseen, words.further)
-    outcome = Contest(approach, task, kitchen.bench, share).halve(setups, kitchen.looks, further)
+    task = kitchen.task if words is None else words.unseen
+
+    def race(entered: Sequence[Setup], share: float) -> Finished:
+        return Contest(approach, task, kitchen.bench, share).halve(entered, kitchen.looks)
+
+    outcome = race(setups, FORMS_SHARE if any(setup.draws for setup in setups) else 1.0)
     chosen = outcome.best if prefer == "best" else outcome.cheapest()
-    chosen = chosen if words is None else words.settled(outcome, chosen)
     record = record_of(outcome, chosen)
-    if words is not None:
-        record |= {"rising": outcome.rising or words.rising(outcome, chosen), **words.record}
+    others = [] if words is None else words.on(chosen, WORDS_SHARE * kitchen.bench.tuning_tokens)
+    if words is not None and others:
+        told = race(others, WORDS_SHARE)
+        taken = words.taken(chosen, told)
+        rising = taken is not chosen and (told.rising or words.left_out(others))
+        record, chosen = _after(record, replace(told, rising=rising), taken), taken
     if chosen.configuration.draws:
-        shown = Contest(approach, task, kitchen.bench, 1 - share).halve(
-            kitchen.draws(chosen.configuration), kitchen.looks
-        )
+        shown = race(kitchen.draws(chosen.configuration), DRAWS_SHARE)
         chosen = shown.best
-        tried = record["configurations_tried"] + len(shown.standings)
-        rising = record["rising"] or shown.rising
-        record |= {**record_of(shown, chosen), "configurations_tried": tried, "rising": rising}
+        record = _after(record, shown, chosen)
+    record |= {} if words is None else words.record
     return replace(kitchen.finish(chosen.configuration, evidence_of(chosen.notes)), record=record)
+
+
+def _after(record: dict[str, Any], outcome: Finished, chosen: Standing) -> dict[str, Any]:
+    """The record of a search with that of one that came after it."""
+    tried = record["configurations_tried"] + len(outcome.standings)
+    rising = record["rising"] or outcome.rising
+    return {**record, **record_of(outcome, chosen), "configurations_tried": tried, "rising": rising}
