@@ -310,8 +310,8 @@ def test_data_that_stays_here_is_shown_to_no_teacher_elsewhere(
 
 
 def test_it_is_told_beforehand(server: Server, tmp_path: Path, model_folders: Folders) -> None:
-    def expected(name: str, **more: int) -> dict[str, Any]:
-        found = prepare(write(tmp_path, model_folders, server), replace(ALONE, approaches=(name,), **more))
+    def expected(name: str, rebuilds: int = 0) -> dict[str, Any]:
+        found = prepare(write(tmp_path, model_folders, server), replace(ALONE, approaches=(name,), rebuilds=rebuilds))
         parts = (found.assembly.benchmark, found.performed, found.models, found.options, found.further)
         return {asked.model: asked for asked in forecast(*parts).asked}
 
