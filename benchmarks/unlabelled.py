@@ -20,7 +20,8 @@ def for_the_teacher(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The requests that it may answer, beside (examples, held-out cases), and what there is to say of them."""
     if not requests:
-        return (), ()
+        proposes = f"teacher: {spec.teacher}. It proposes instructions; there are no requests for it to answer."
+        return (), (proposes,) if spec.teacher else ()
     kept, says = to_answer(requests, *sides, seed)
     if not kept:
         raise BadInput(

@@ -181,6 +181,8 @@ def test_a_good_instruction_is_taken_measured_shown_and_exported(whole: Done, tm
     for format in ("html", "markdown"):
         assert GOOD in render(whole.verdict.story, format)
     assert "4 instructions proposed by big" in repr(whole.verdict.story)
+    said = "teacher: big. It proposes instructions; there are no requests for it to answer."
+    assert said in whole.prepared.assembly.benchmark.notes
     export(whole.place / "run", tmp_path / "out", NAME)
     (asked,) = (tmp_path / "out").rglob("prompt.json")
     assert json.loads(asked.read_text("utf-8"))["messages"][0]["content"].startswith(GOOD)
