@@ -7,14 +7,16 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from advisor.comparison import find
 from advisor.contract import Verdict
 from advisor.stored import about_run, reading, reopen
+from advisor.wording import listed
 from benchmarks.cascade import DERIVED
+from benchmarks.checked import Guard, Held
 from benchmarks.contract import BadInput, Candidate
 from benchmarks.models import Models
 from benchmarks.plan import candidates
@@ -23,12 +25,29 @@ from benchmarks.store import Store
 from benchmarks.workbench import bare
 from strategies.answers import sureness
 from strategies.catalog import approaches
-from strategies.contract import Failure, Fitted, LanguageModel, Outcome, Query, Sampling
+from strategies.contract import Failure, Fitted, LanguageModel, Outcome, Prediction, Query, Sampling
 
 TOGETHER = 256
 """Requests that may share batches."""
 EXPORT = "export.json"
 """The file that makes a folder an export (`advisor.export`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guarded:
+    """One threshold of sureness, and what is said in place of answers below it."""
+
+    guard: Guard
+    held: Held
+
+    @property
+    def says(self) -> str:
+        return self.guard.says
+
+    def holds_back(self, outcome: Outcome) -> bool:
+        """Whether it is an answer that is too unsure."""
+        sure = sureness(outcome)
+        return isinstance(outcome, Prediction) and (sure is None or sure < self.held.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +60,21 @@ class Answerer:
     below: float = 0.0
     alone_from: float | None = None
     """From which sureness on an answer needs no person, as it was measured; None: nothing was."""
+    guard: Guard | None = None
+    """What holding back unsure answers does, as it was measured; None: nothing was."""
+
+    def guarded(self, share: float) -> Guarded:
+        """The threshold at which at most this share of the right answers is to be lost. Raises `BadInput`."""
+        if self.guard is None:
+            raise BadInput(
+                f"{self.name} does not say how sure it is, or too few of its selection answers are right to set a threshold by. "
+                "Leave --guard out, or name another --candidate."
+            )
+        known = {each.at_most: each for each in self.guard.held if each.at_most}
+        if share not in known:
+            shares = listed([f"{each:g}" for each in known])
+            raise BadInput(f"--guard is {share:g}; what was measured for {self.name} is {shares}. Take one of these.")
+        return Guarded(guard=self.guard, held=known[share])
 
     def answers(self, inputs: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
         """(input, outcome) in the order of the inputs."""
@@ -78,6 +112,7 @@ def answerer(folder: Path, candidate: str = "", task: str = "", allow_code: bool
         sampling=Sampling(**kept.sampling),
         below=below,
         alone_from=(alone_from(verdict) if verdict else kept.alone_from).get(name),
+        guard=_guard((guards(verdict) if verdict else kept.guards).get(name)),
     )
 
 
@@ -95,6 +130,15 @@ def _told(folder: Path, allow_code: bool, named: bool) -> Verdict | None:
 def alone_from(verdict: Verdict) -> dict[str, float]:
     """candidate -> sureness from which on its answers need no person, where one is known."""
     return {each.candidate: each.handover.threshold for each in verdict.evaluations if each.handover is not None}
+
+
+def guards(verdict: Verdict) -> dict[str, dict[str, Any]]:
+    """candidate -> what holding back its unsure answers does (`benchmarks.guard`), in plain values, where it is known."""
+    return {each.candidate: asdict(each.guard) for each in verdict.evaluations if each.guard is not None}
+
+
+def _guard(values: Mapping[str, Any] | None) -> Guard | None:
+    return None if values is None else Guard(**{**values, "held": tuple(Held(**each) for each in values["held"])})
 
 
 def recommended(verdict: Verdict) -> str:
@@ -139,6 +183,8 @@ class Kept:
     sampling: Mapping[str, Any]
     alone_from: Mapping[str, float] = field(default_factory=dict)
     """candidate -> sureness from which on its answers need no person (`benchmarks.handover`); only of an export."""
+    guards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """candidate -> what holding back its unsure answers does (`benchmarks.guard`); only of an export."""
     default: str = ""
     """Who answers where nobody is named; empty: what the run recommends."""
 

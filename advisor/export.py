@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from advisor.answering import EXPORT, Kept, alone_from, base_folder, digests, recommended
+from advisor.answering import EXPORT, Kept, alone_from, base_folder, digests, guards, recommended
 from advisor.contract import Status, Verdict
 from advisor.gate import hash_of_right
+from advisor.guarded import guard_card
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.stored import about_run, reopen
@@ -56,7 +57,7 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
         "run": hashlib.sha256((run / "run.json").read_bytes()).hexdigest(),
         "files": digests(partial / "parts"),
         "places": {each: number for number, each in enumerate(names)},
-        "kept": _kept(kept, name) | {"alone_from": alone_from(verdict)},
+        "kept": _kept(kept, name) | {"alone_from": alone_from(verdict), "guards": guards(verdict)},
         "measured": _measure(run, verdict, name),
     }
     if (run / CODE).is_dir():
@@ -145,6 +146,7 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
         f"The verdict of the run: {literal(verdict.story.headline)}",
         "",
         *_guarded(evaluation),
+        *(guard_card(evaluation.guard) if evaluation.guard is not None else ()),
         "## Use it",
         "",
         "With finetune-advisor installed:",

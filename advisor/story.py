@@ -23,6 +23,7 @@ from advisor.figures.winners import winner_map
 from advisor.forgotten import forgetting_table
 from advisor.gap import key_noise, paid_back, what_closes_the_gap
 from advisor.grounded import grounding_table, planted_table
+from advisor.guarded import rather_silent
 from advisor.handed_over import coverage_table, handover_table, let_a_person_help
 from advisor.leaked import leaks_table
 from advisor.material import Extras, Material
@@ -92,6 +93,7 @@ def tell(
             *recommendation.next_steps,
             *what_closes_the_gap(material),
             *let_a_person_help(material),
+            *rather_silent(material),
             *worth_deciding(material),
         ),
         main=main_table(material),
@@ -224,6 +226,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "retrieval": _retrieval(evaluation),
         "leaks": None if (leaks := evaluation.leaks) is None else vars(leaks) | {},
         "coverage": None if (known := evaluation.coverage) is None else vars(known) | {},
+        "guard": None if evaluation.guard is None else asdict(evaluation.guard),
         "handover": None if (part := evaluation.handover) is None else vars(part) | {},
         "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},
         "planted": [vars(each) | {} for each in evaluation.planted],

@@ -137,6 +137,50 @@ class Handover:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Held:
+    """What holding back answers below one threshold did on the held-out cases. All shares are from 0 to 1."""
+
+    at_most: float
+    """Share of the right answers that may be lost by it: the threshold is set so on the selection cases. 0: nothing is held
+    back."""
+    threshold: float
+    """Of sureness, comparable within one approach only."""
+    answered: int
+    """Held-out cases that still get an answer."""
+    figure: float
+    """Mean score of these."""
+    lower: float
+    """Two-sided 95 % interval of it, for all thresholds of the approach together."""
+    upper: float
+    lost: float
+    """Share of what was right that is held back."""
+    stopped: float
+    """Share of what was wrong that is held back."""
+    overall: float
+    """Mean score of all cases, where to say that there is no answer is right where there is none."""
+    expected_answered: float
+    """Share of the selection cases that got an answer, each under a threshold set on others."""
+    expected_figure: float
+    """Mean score of these."""
+    refused: int
+    """Questions without an answer that get none; those with one that get none are `wrongly_refused`."""
+    wrongly_refused: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """What an approach is worth where it says that it does not know in place of unsure answers (`benchmarks/guard.py`)."""
+
+    says: str
+    """In place of an answer."""
+    cases: int
+    unanswerable: int
+    """Held-out cases whose key says that there is no answer; 0 where the examples have no words for that."""
+    held: tuple[Held, ...]
+    """From nothing held back to much."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Coverage:
     """How right the surest answers are (`benchmarks/coverage.py`)."""
 

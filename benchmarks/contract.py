@@ -18,6 +18,7 @@ from benchmarks.checked import (
     Curve,
     Forgetting,
     Grounding,
+    Guard,
     Handover,
     Latency,
     Leaks,
@@ -277,6 +278,8 @@ class Evaluation:
     """None where nothing was tuned for questions over documents."""
     coverage: Coverage | None = None
     """None where the answers do not say how sure they are."""
+    guard: Guard | None = None
+    """None where the answers do not say how sure they are, or where too few are right to set a threshold."""
     handover: Handover | None = None
     """None where the answers do not say how sure they are, or where it would change nothing."""
     state: State | None = None

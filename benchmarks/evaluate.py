@@ -22,6 +22,7 @@ from benchmarks.curve import DRAWS, sizes
 from benchmarks.families import REST
 from benchmarks.forgetting import forgetting
 from benchmarks.grounding import Library, grounding
+from benchmarks.guard import guard
 from benchmarks.handover import handover
 from benchmarks.looks import level_of
 from benchmarks.misfits import misfit
@@ -115,6 +116,7 @@ def evaluate(
         altered=altered_counts(benchmark, notes.get("altered", {}), list(store.rows(candidate.name, "altered"))),
         by_heart=by_heart(notes.get("by heart", {}), list(store.rows(candidate.name, "by heart"))),
         coverage=coverage(benchmark, ordered),
+        guard=guard(benchmark, fit.get("selection_answers", ()), ordered),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
         forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),
     )

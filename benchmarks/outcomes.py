@@ -19,7 +19,9 @@ _TYPES: Mapping[str, type[Prediction] | type[Abstention] | type[Failure]] = {
 def to_json(outcome: Outcome) -> str:
     """One line of JSON; usage is part of it, so a resumed run costs what it cost."""
     name = next(name for name, kind in _TYPES.items() if isinstance(outcome, kind))
-    values = {key: value for key, value in asdict(outcome).items() if value not in (None, (), "", False)}
+    values = {
+        key: value for key, value in asdict(outcome).items() if value is not False and value not in (None, (), "")
+    }
     return json.dumps({"type": name, **values}, separators=(",", ":"))
 
 

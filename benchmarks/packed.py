@@ -136,6 +136,8 @@ def _slim_row(row: dict[str, Any]) -> dict[str, Any]:
     if odds := outcome.pop("probabilities", None):
         sure = max(odds, key=odds.__getitem__)  # How sure an answer is decides what it may do alone.
         outcome["probabilities"] = {sure: round(odds[sure], 6)}
+    if "certainty" in outcome:
+        outcome["certainty"] = round(outcome["certainty"], 6)
     if "evidence" in outcome:
         outcome["evidence"] = [found | {"text": "", "score": round(found["score"], 4)} for found in outcome["evidence"]]
     return row | {"outcome": outcome}

@@ -49,7 +49,8 @@ class Memory:
             return None
         value = found.pop(0)
         places = tuple(Place(**place) for place in value.get("places", ()))
-        return Completion(**{**value, "usage": Usage(**value["usage"]), "places": places})
+        odds = tuple(value.get("odds", ()))
+        return Completion(**{**value, "usage": Usage(**value["usage"]), "places": places, "odds": odds})
 
     def keep(self, key: str, completion: Completion) -> None:
         """Failures are not kept: a server that has recovered is asked again."""

@@ -3,13 +3,15 @@
     python predict.py new.jsonl --model FOLDER_OR_HUB_ID > answers.jsonl
 
 Requests are lines: JSON objects with an "input", or plain text. It takes one at a time, in float32, and cuts requests at the
-same length as when they were measured; it does not shorten demonstrations where a model reads less than the prompt.
+same length as when they were measured; it does not shorten demonstrations where a model reads less than the prompt. With
+`--guard 0.05` it says that it does not know where it is unsure; README.md tells what that costs and saves.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +20,10 @@ from typing import Any
 PROMPT, HEADS, PLACE = "prompt.json", "heads.json", "{{input}}"
 EXAMPLES, NEAREST = "examples.json", "nearest.npy"
 """The examples, and the vectors of their inputs in the same order."""
+EXPORT = "export.json"
 _MARK = "xqzanswerxqz"
+Surely = Callable[[str], tuple[str, float]]
+"""An answer, and how sure: comparable within one approach only."""
 
 
 def main() -> None:
@@ -26,12 +31,30 @@ def main() -> None:
     options.add_argument("requests", nargs="?", help="A file with one request a line; standard input without it.")
     options.add_argument("--model", required=True, help="The model that this was fitted with: a folder or a hub id.")
     options.add_argument("--folder", default=str(Path(__file__).resolve().parent), help="Where the fit lies.")
+    options.add_argument(
+        "--guard", type=float, help="Say that it is not known where at most this share of right answers is."
+    )
     given = options.parse_args()
-    answer = answerer(Path(given.folder), given.model)
+    below, says = (-math.inf, "") if given.guard is None else guard(Path(given.folder), given.guard)
+    answer = surely(Path(given.folder), given.model)
     lines = Path(given.requests).read_text(encoding="utf-8").split("\n") if given.requests else sys.stdin
     for text in inputs(lines):
-        sys.stdout.write(json.dumps({"input": text, "output": answer(text)}, ensure_ascii=False) + "\n")
+        said, sure = answer(text)
+        held = {"output": says, "held_back": True} if sure < below else {"output": said}
+        sys.stdout.write(json.dumps({"input": text, **held}, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+
+
+def guard(folder: Path, share: float) -> tuple[float, str]:
+    """The sureness below which nothing is answered, and what is said there. `share`: of the right answers, at most lost by it."""
+    kept = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["kept"]
+    found = kept.get("guards", {}).get(kept["default"], {"held": []})
+    known = {each["at_most"]: each["threshold"] for each in found["held"] if each["at_most"]}
+    if share not in known:
+        raise SystemExit(
+            f"--guard is {share:g}; measured here: {', '.join(f'{each:g}' for each in known) or 'nothing'}."
+        )
+    return known[share], found["says"]
 
 
 def inputs(lines: Any) -> Iterator[str]:
@@ -41,7 +64,14 @@ def inputs(lines: Any) -> Iterator[str]:
 
 
 def answerer(folder: Path, model: str) -> Callable[[str], str]:
-    """What answers one request: a prompt, with an adapter or without, a linear head on embeddings, or the nearest example."""
+    """What answers one request."""
+    answer = surely(folder, model)
+    return lambda text: answer(text)[0]
+
+
+def surely(folder: Path, model: str) -> Surely:
+    """The same, with how sure it is: by a prompt, with an adapter or without, a linear head on embeddings, or the nearest
+    example."""
     known = {PROMPT: _by_prompt, HEADS: _by_head, NEAREST: _by_nearest}
     for name, made in known.items():
         for found in sorted(folder.rglob(name)):
@@ -52,7 +82,7 @@ def answerer(folder: Path, model: str) -> Callable[[str], str]:
 # ---------------------------------------------------------------- a prompt
 
 
-def _by_prompt(place: Path, model: str) -> Callable[[str], str]:
+def _by_prompt(place: Path, model: str) -> Surely:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -79,7 +109,7 @@ def _by_prompt(place: Path, model: str) -> Callable[[str], str]:
         return float(logits.log_softmax(-1).gather(-1, torch.tensor(answer)[:, None]).double().sum())
 
     @torch.inference_mode()
-    def answer(text: str) -> str:
+    def answer(text: str) -> tuple[str, float]:
         cut = ids(text)[: asked["input_tokens"]] if len(text) > asked["input_tokens"] else []
         if cut and len(cut) == asked["input_tokens"]:
             text = tokenizer.decode(cut, skip_special_tokens=True)
@@ -87,9 +117,9 @@ def _by_prompt(place: Path, model: str) -> Callable[[str], str]:
         if labels:
             prior = asked["prior"] or [0.0] * len(labels)
             scores = [likelihood(prompt, one) - known for one, known in zip(labels, prior, strict=True)]
-            return str(asked["labels"][max(range(len(scores)), key=scores.__getitem__)])
+            return _likeliest(asked["labels"], scores)
         stop = sorted({end, int(tokenizer.eos_token_id)})
-        written = network.generate(
+        found = network.generate(
             input_ids=torch.tensor([prompt]),
             attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
             max_new_tokens=asked["max_tokens"],
@@ -98,12 +128,37 @@ def _by_prompt(place: Path, model: str) -> Callable[[str], str]:
             no_repeat_ngram_size=0,
             eos_token_id=stop,
             pad_token_id=stop[0],
-        )[0, len(prompt) :].tolist()
-        stops = (number for number, token in enumerate(written) if token in stop)
-        said = str(tokenizer.decode(written[: next(stops, len(written))], skip_special_tokens=True)).strip()
-        return said if getattr(tokenizer, "chat_template", None) else said.split("\n\n")[0].strip()
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+        written = found.sequences[0, len(prompt) :].tolist()
+        size = next((number for number, token in enumerate(written) if token in stop), len(written))
+        said = str(tokenizer.decode(written[:size], skip_special_tokens=True)).strip()
+        likely = [float(step[0].float().log_softmax(-1)[one]) for step, one in zip(found.logits, written, strict=True)]
+        if getattr(tokenizer, "chat_template", None):
+            return said, _mean(likely[: size + 1])
+        return said.split("\n\n")[0].strip(), _mean(likely[: _paragraph(tokenizer, written[:size], size + 1)])
 
     return answer
+
+
+def _likeliest(labels: list[str], scores: list[float]) -> tuple[str, float]:
+    """The label of the highest log-likelihood, and its share."""
+    best = max(range(len(scores)), key=scores.__getitem__)
+    return str(labels[best]), 1 / sum(math.exp(score - scores[best]) for score in scores)
+
+
+def _mean(likely: list[float]) -> float:
+    """The geometric mean of the probabilities of what was written."""
+    return math.exp(sum(likely) / len(likely)) if likely else 0.0
+
+
+def _paragraph(tokenizer: Any, written: list[int], whole: int) -> int:
+    """Tokens until the text has a paragraph's end; `whole` where it has none."""
+    ended = (
+        "\n\n" in tokenizer.decode(written[:size], skip_special_tokens=True).lstrip() for size in range(len(written))
+    )
+    return next((size for size, found in enumerate(ended) if found), whole)
 
 
 def _filled(messages: list[dict[str, str]], text: str) -> list[dict[str, str]]:
@@ -154,20 +209,20 @@ def _embedder(model: str) -> Callable[[str], Any]:
     return embed
 
 
-def _by_head(place: Path, model: str) -> Callable[[str], str]:
+def _by_head(place: Path, model: str) -> Surely:
     import numpy as np
 
     (head,) = json.loads((place / HEADS).read_text(encoding="utf-8"))["heads"]
     table = np.load(place / "head-0.npy", allow_pickle=False)
     embed = _embedder(model)
 
-    def answer(text: str) -> str:
-        return str(head["classes"][int((table[:, :-1] @ embed(text) + table[:, -1]).argmax())])
+    def answer(text: str) -> tuple[str, float]:
+        return _likeliest(head["classes"], (table[:, :-1] @ embed(text) + table[:, -1]).tolist())
 
     return answer
 
 
-def _by_nearest(place: Path, model: str) -> Callable[[str], str]:
+def _by_nearest(place: Path, model: str) -> Surely:
     """The answer of the example whose input is most alike; of equally near ones the first."""
     import numpy as np
 
@@ -175,9 +230,10 @@ def _by_nearest(place: Path, model: str) -> Callable[[str], str]:
     table = np.load(place / NEAREST, allow_pickle=False)
     embed = _embedder(model)
 
-    def answer(text: str) -> str:
+    def answer(text: str) -> tuple[str, float]:
         # Row by row in one way, so that the same input twice is exactly as near twice; a product of matrices is not so.
-        return str(answers[int(np.einsum("ij,j->i", table, embed(text)).argmax())])
+        near = np.einsum("ij,j->i", table, embed(text))
+        return str(answers[int(near.argmax())]), float(near.max())
 
     return answer
 

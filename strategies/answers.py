@@ -116,10 +116,16 @@ def answer_freely(
                 text=max(shares, key=shares.__getitem__) if shares else said,
                 evidence=request.evidence,
                 probabilities=shares or None,
+                certainty=None if words else likelihood(completion.odds),
                 truncated=request.cut or not completion.finished,
                 usage=request.spent(completion.usage),
             ),
         )
+
+
+def likelihood(odds: Sequence[float]) -> float | None:
+    """The geometric mean of the probabilities of an answer's tokens and of its end; None where they are not known."""
+    return math.exp(sum(odds) / len(odds)) if odds else None
 
 
 def _fault(request: Request, completion: Completion) -> Failure:
@@ -151,12 +157,13 @@ def selects_labels(task: Task, model: LanguageModel) -> bool:
 
 
 def sureness(outcome: Outcome) -> float | None:
-    """How sure an answer is, comparable within one approach only: the share of its label, else how near its best evidence is.
-
-    None where neither is known.
+    """How sure an answer is, comparable within one approach only: the share of its label, else how likely the model found it,
+    else how near its best evidence is. None where none of these is known.
     """
     if not isinstance(outcome, Prediction):
         return None
     if outcome.probabilities:
         return max(outcome.probabilities.values())
+    if outcome.certainty is not None:
+        return outcome.certainty
     return max((found.score for found in outcome.evidence), default=None)

@@ -106,6 +106,9 @@ class Prediction:
     text: str
     evidence: tuple[Evidence, ...] = ()
     probabilities: Mapping[str, float] | None = None
+    certainty: float | None = None
+    """Of other answers, where the model states it: how likely it finds this one, from 0 to 1; comparable within one approach
+    only. None: it was not stated, as in runs of before."""
     truncated: bool = False
     """The input was cut, or the answer hit its length limit."""
     usage: tuple[Usage, ...] = ()
@@ -227,6 +230,9 @@ class Completion:
     """With an error: the server may send a bill for the last try all the same."""
     places: tuple[Place, ...] = ()
     """The answer's tokens with their alternatives, where they were asked for and the model states them."""
+    odds: tuple[float, ...] = ()
+    """The natural log-probability of each token of the answer and of its end, under what a schema allows, where the model
+    states them."""
 
 
 @dataclass(frozen=True, kw_only=True)

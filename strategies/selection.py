@@ -220,7 +220,7 @@ class Kitchen:
     def _answers(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[tuple[str, float | None]]:
         """What raw evidence gives in this setup, and how sure."""
         if setup.reading is not None:
-            return [(spans.from_note(raw, setup.reading), None) for raw in evidence]
+            return [spans.from_note(raw, setup.reading) for raw in evidence]
         rows = self._shares(setup, evidence)
         return [(self.task.labels[max(range(len(row)), key=row.__getitem__)], max(row)) for row in rows]
 

@@ -6,6 +6,7 @@ as a whole answer with its end. Answers that the examples give again and again (
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -76,15 +77,24 @@ class Read:
     span: Span | None
     score: float
     standing: tuple[float, ...]
+    runs: float | None = None
+    """Log-likelihood of all the runs that were scored, taken together; None: it was not written down, or there are none."""
 
     def text(self, reading: Reading) -> str:
         """The answer under a bonus; empty where there is none."""
-        options = [
-            (score + reading.bonus, answer) for score, answer in zip(self.standing, reading.standing, strict=True)
-        ]
-        if self.span is not None:
-            options.append((self.score, self.span.text))
-        return max(options)[1] if options else ""
+        return max(options)[1] if (options := self._options(reading)) else ""
+
+    def sure(self, reading: Reading) -> float | None:
+        """The share of the answer in the likelihood of all that competed with it."""
+        if self.span is not None and self.runs is None:
+            return None
+        options = [score for score, _ in self._options(reading)]
+        among = [score + reading.bonus for score in self.standing] + ([] if self.runs is None else [self.runs])
+        return math.exp(min(0.0, max(options) - _together(among))) if options else None
+
+    def _options(self, reading: Reading) -> list[tuple[float, str]]:
+        found = [(score + reading.bonus, answer) for score, answer in zip(self.standing, reading.standing, strict=True)]
+        return found if self.span is None else [*found, (self.score, self.span.text)]
 
 
 def runs(evidence: Sequence[Evidence], words: int) -> list[Span]:
@@ -161,7 +171,13 @@ def _best(spans: Sequence[Span], scores: Sequence[float], standing: int) -> Read
     own = scores[: len(spans)]
     top = max(range(len(spans)), key=own.__getitem__) if spans else None
     others = tuple(scores[len(spans) : len(spans) + standing])
-    return Read(None, 0.0, others) if top is None else Read(spans[top], own[top], others)
+    return Read(None, 0.0, others) if top is None else Read(spans[top], own[top], others, _together(own))
+
+
+def _together(scores: Sequence[float]) -> float:
+    """Log of the sum of the likelihoods."""
+    top = max(scores)
+    return top + math.log(sum(math.exp(score - top) for score in scores))
 
 
 def outcome(request: Request, found: Read | str, reading: Reading, usage: tuple[Usage, ...]) -> Outcome:
@@ -171,7 +187,8 @@ def outcome(request: Request, found: Read | str, reading: Reading, usage: tuple[
     text, evidence = found.text(reading), request.evidence
     if found.span is not None and text == found.span.text:
         evidence = cited(evidence, found.span)
-    return Prediction(text=text, evidence=evidence, truncated=request.cut, usage=usage)
+    sure = found.sure(reading)
+    return Prediction(text=text, evidence=evidence, certainty=sure, truncated=request.cut, usage=usage)
 
 
 def cited(evidence: tuple[Evidence, ...], span: Span) -> tuple[Evidence, ...]:
@@ -187,15 +204,19 @@ def cited(evidence: tuple[Evidence, ...], span: Span) -> tuple[Evidence, ...]:
 def noted(found: Read | str) -> dict[str, Any]:
     """What was found as plain values; where nothing was, an answer that is empty."""
     if isinstance(found, str):
-        return {"text": "", "score": 0.0, "standing": []}
+        return {"text": "", "score": 0.0, "standing": [], "runs": None}
     return {
         "text": found.span.text if found.span else "",
         "score": found.score,
         "standing": list(found.standing),
+        "runs": found.runs,
     }
 
 
-def from_note(note: Mapping[str, Any], reading: Reading) -> str:
-    """The answer that `noted` values give under a reading."""
+def from_note(note: Mapping[str, Any], reading: Reading) -> tuple[str, float | None]:
+    """The answer that `noted` values give under a reading, and how sure it is; earlier notes do not say that."""
+    if not note["text"] and not note["standing"]:
+        return "", None
     span = Span(note["text"], 0, 0, len(note["text"])) if note["text"] else None
-    return Read(span, note["score"], tuple(note["standing"])).text(reading) if note["text"] or note["standing"] else ""
+    found = Read(span, note["score"], tuple(note["standing"]), note.get("runs"))
+    return found.text(reading), found.sure(reading)

@@ -68,7 +68,7 @@ def reference(model: LocalModel, ids: Sequence[int], most: int) -> list[int]:
 def asked(model: LocalModel, prompts: Sequence[Prompt], most: int, tokens: int = 4096) -> dict[int, list[int]]:
     ids = [model.chat.encode(prompt) for prompt in prompts]
     drawing = Drawing(model.chat.stop_ids, most)
-    return {row: answer for row, answer, _ in engine.generate(model.parts, ids, drawing, tokens)}
+    return {row: written.ids for row, written, _ in engine.generate(model.parts, ids, drawing, tokens)}
 
 
 def scored(
@@ -136,7 +136,7 @@ def test_rows_that_finish_early_leave_the_others_alone(llama: LocalModel) -> Non
     long = asked(llama, prompts, 16)
     stop = frozenset({long[0][3], *llama.chat.stop_ids})
     ids = [llama.chat.encode(prompt) for prompt in prompts]
-    found = {row: answer for row, answer, _ in engine.generate(llama.parts, ids, Drawing(stop, 16), 4096)}
+    found = {row: written.ids for row, written, _ in engine.generate(llama.parts, ids, Drawing(stop, 16), 4096)}
     for row, answer in long.items():
         end = next((place for place, token in enumerate(answer) if token in stop), len(answer))
         assert found[row] == answer[:end]
@@ -164,7 +164,7 @@ def test_sampled_tokens_have_the_models_own_odds(llama: LocalModel) -> None:
     with torch.inference_mode():
         odds = (llama.parts.model(torch.tensor([ids])).logits[0, -1] / 1.5).softmax(-1)
     drawing = Drawing(frozenset({int(odds.argmin())}), 1, temperature=1.5, seed=3)
-    drawn = [answer[0] for _, answer, _ in engine.generate(llama.parts, [ids] * 3000, drawing, 200_000) if answer]
+    drawn = [done.ids[0] for _, done, _ in engine.generate(llama.parts, [ids] * 3000, drawing, 200_000) if done.ids]
     top = int(odds.argmax())
     share = drawn.count(top) / 3000
     assert abs(share - float(odds[top])) < 4 * (float(odds[top]) * (1 - float(odds[top])) / 3000) ** 0.5

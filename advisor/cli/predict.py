@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,23 +21,37 @@ if TYPE_CHECKING:
 @click.argument("requests", type=click.Path(path_type=Path), required=False)
 @click.option("--candidate", default="", help="An approach by its name in the table. Default: what the run recommends.")
 @click.option("--task", default="", help="The run's task.yaml, where its models lie in folders of this machine.")
+@click.option(
+    "--guard",
+    type=float,
+    metavar="SHARE",
+    help="Say that it is not known where the approach is unsure. At most this share of the right answers is to be lost: 0.05, "
+    "0.1, 0.2 or 0.3.",
+)
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
-def command(run: Path, requests: Path | None, candidate: str, task: str, allow_code: bool) -> None:
+def command(run: Path, requests: Path | None, candidate: str, task: str, guard: float | None, allow_code: bool) -> None:
     """Answer REQUESTS with what was fitted in the folder RUN (a run, or an export of one), one JSON object a line.
 
     REQUESTS is a JSONL, JSON, CSV or Parquet file with an input column, or a .txt with one request a line; without it lines
     of standard input are answered. Example: advisor predict runs/first new.csv > answers.jsonl
     """
     from advisor.answering import answerer
+    from advisor.guarded import in_place_of_unsure
     from advisor.wording import counted
     from strategies.models.quiet import quiet
 
     inputs = _inputs(run, requests)
     with quiet():
         known = answerer(run, candidate, task, allow_code)
+        guarded = None if guard is None else known.guarded(guard)
         say(f"{counted(len(inputs), 'request')}, answered by {known.name}")
+        if guarded is not None:
+            say(in_place_of_unsure(guarded))
         for text, outcome in known.answers(inputs):
-            click.echo(document(_row(text, outcome, known.alone_from), indent=None))
+            row = _row(text, outcome, known.alone_from)
+            if guarded is not None and guarded.holds_back(outcome):
+                row = _held_back(row, guarded.says)
+            click.echo(document(row, indent=None))
 
 
 def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
@@ -54,6 +68,12 @@ def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
     if not found:
         raise BadInput("there are no requests. Write one a line.")
     return found
+
+
+def _held_back(row: Mapping[str, Any], says: str) -> dict[str, Any]:
+    """The row without the unsure answer, and without what that was read from."""
+    kept = {name: row[name] for name in ("sure", "alone") if name in row}
+    return {"input": row["input"], "answer": says, "held_back": True, **kept}
 
 
 def _row(text: str, outcome: Outcome, alone_from: float | None) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class Engine:
     def ours(self, prompts: Sequence[Prompt]) -> list[list[int]]:
         ids = [self.model.chat.encode(prompt) for prompt in prompts]
         drawing = Drawing(self.model.chat.stop_ids, NEW_TOKENS)
-        found = {row: answer for row, answer, _ in engine.generate(self.model.parts, ids, drawing, 16_384)}
+        found = {row: written.ids for row, written, _ in engine.generate(self.model.parts, ids, drawing, 16_384)}
         return [found[row] for row in range(len(prompts))]
 
     def theirs(self, prompt: Prompt) -> list[int]:

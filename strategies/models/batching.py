@@ -13,6 +13,15 @@ VARIABLE = "ADVISOR_BATCH_TOKENS"
 
 
 @dataclass(frozen=True)
+class Written:
+    """The ids of an answer without the stop token. `odds`: the natural log-probability of each, at temperature 1 and of what
+    its form allows, and of the stop token where it came; empty where nobody can say."""
+
+    ids: list[int]
+    odds: list[float]
+
+
+@dataclass(frozen=True)
 class Drawing:
     """How tokens are chosen and when an answer ends."""
 

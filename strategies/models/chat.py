@@ -43,6 +43,14 @@ class Chat:
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return text.strip()
 
+    def first_paragraph(self, ids: Sequence[int]) -> int:
+        """How many of the ids it takes until the text has a paragraph's end behind its first word; all where it has none."""
+        ended = (
+            "\n\n" in self.tokenizer.decode(list(ids[:size]), skip_special_tokens=True).lstrip()
+            for size in range(len(ids))
+        )
+        return next((size for size, whole in enumerate(ended) if whole), len(ids))
+
     def text(self, prompt: Prompt) -> str:
         if not self.templated:
             return plain_text(prompt, self.tokenizer.bos_token or "")

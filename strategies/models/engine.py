@@ -10,16 +10,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from strategies.models import plain
-from strategies.models.batching import Drawing, Ids, plan_batches
+from strategies.models.batching import Drawing, Ids, Written, plan_batches
 from strategies.models.beginnings import beginning, leads, shares_beginnings, widen
 from strategies.models.parts import Parts
-from strategies.models.writing import bytes_a_token, write
+from strategies.models.writing import bytes_a_token, pick, write
 
 
-def generate(
-    parts: Parts, prompts: Sequence[Ids], drawing: Drawing, tokens: int
-) -> Iterator[tuple[int, list[int], int]]:
-    """Yields (index, answer ids without the stop token, reused tokens); at temperature 0 the likeliest token each time.
+def generate(parts: Parts, prompts: Sequence[Ids], drawing: Drawing, tokens: int) -> Iterator[tuple[int, Written, int]]:
+    """Yields (index, what was written, reused tokens); at temperature 0 the likeliest token each time.
 
     An answer that was cut by `max_tokens` has exactly that many ids.
     """
@@ -32,16 +30,16 @@ def generate(
         if shares_beginnings(parts):
             begun = leads(parts, prompts, bytes_a_token(parts))
             sizes = {row: lead.size for lead in begun for row in lead.rows}
-            for row, ids in write(parts, prompts, begun, drawing, tokens):
-                yield row, ids, sizes[row]
+            for row, written in write(parts, prompts, begun, drawing, tokens):
+                yield row, written, sizes[row]
             return
         prefix, shared = beginning(parts, prompts)
         rest = [list(prompt[shared:]) for prompt in prompts]
         for batch in plan_batches([len(item) for item in rest], drawing.max_tokens, tokens):
             run = _Decoding(parts, drawing, batch)
             run.start([rest[row] for row in batch], prefix, shared)
-            for row, ids in run.finish():
-                yield row, ids, shared
+            for row, written in run.finish():
+                yield row, written, shared
 
 
 class _Decoding:
@@ -53,6 +51,7 @@ class _Decoding:
         self.parts, self.drawing = parts, drawing
         self.rows = list(rows)
         self.answers: list[list[int]] = [[] for _ in rows]
+        self.odds: list[list[float]] = [[] for _ in rows]
         self.follows = [drawing.follow(row) for row in rows] if drawing.follow else []
         self.dice = [torch.Generator().manual_seed(hash((drawing.seed, row)) & 0x7FFFFFFF) for row in rows]
 
@@ -74,20 +73,21 @@ class _Decoding:
         self.cache = widen(self.parts, prefix, rows)
         self.logits = self._forward(ids)
 
-    def finish(self) -> Iterator[tuple[int, list[int]]]:
+    def finish(self) -> Iterator[tuple[int, Written]]:
         while self.rows:
-            picked = self._pick()
             stay: list[int] = []
             fresh: list[list[int]] = []
-            for slot, token in enumerate(picked):
+            for slot, (token, odds) in enumerate(self._pick()):
+                self.odds[slot].append(odds)
                 if token in self.drawing.stop_ids:
-                    yield self.rows[slot], self.answers[slot]
+                    yield self.rows[slot], Written(self.answers[slot], self.odds[slot])
                     continue
                 written = [token, *(self.follows[slot].take(token) if self.follows else ())]
                 self.answers[slot] = (self.answers[slot] + written)[: self.drawing.max_tokens]
+                self.odds[slot] = [*self.odds[slot], *[0.0] * (len(written) - 1)][: self.drawing.max_tokens]
                 whole = bool(self.follows) and self.follows[slot].whole
                 if whole or len(self.answers[slot]) >= self.drawing.max_tokens:
-                    yield self.rows[slot], self.answers[slot]
+                    yield self.rows[slot], Written(self.answers[slot], self.odds[slot])
                     continue
                 stay.append(slot)
                 fresh.append(written)
@@ -113,6 +113,7 @@ class _Decoding:
         index = torch.tensor(stay, dtype=torch.long)
         self.rows = [self.rows[slot] for slot in stay]
         self.answers = [self.answers[slot] for slot in stay]
+        self.odds = [self.odds[slot] for slot in stay]
         self.dice = [self.dice[slot] for slot in stay]
         self.follows = [self.follows[slot] for slot in stay] if self.follows else []
         if stay:
@@ -142,13 +143,10 @@ class _Decoding:
         places = self.places.to(device)
         return self.parts.attention.mask(sees.to(device), places[:, -asked:], places, self.parts.model.dtype)
 
-    def _pick(self) -> list[int]:
-        import torch
-
+    def _pick(self) -> list[tuple[int, float]]:
+        """The next token of each row, with its log-probability."""
         for follow, logits in zip(self.follows, self.logits, strict=False):
             follow.forbid(logits)
-        if self.drawing.temperature <= 0:
-            picked: list[int] = self.logits.argmax(-1).tolist()
-            return picked
-        odds = (self.logits / self.drawing.temperature).softmax(-1).cpu()
-        return [int(torch.multinomial(row, 1, generator=dice)) for row, dice in zip(odds, self.dice, strict=True)]
+        picked = pick(self.logits, self.drawing.temperature, self.dice)
+        odds = self.parts.odds(self.logits, picked)
+        return list(zip(picked.tolist(), odds.tolist(), strict=True))

@@ -126,12 +126,14 @@ class LocalModel:
         follow = None if grammar is None else lambda row: grammar.follow(prompts[row][-1].asked)
         drawing = Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed, follow)
         clock = _Clock(len(ids))
-        for row, answer, shared in engine.generate(parts, ids, drawing, 4 * self.batch_tokens) if ids else ():
+        for row, written, shared in engine.generate(parts, ids, drawing, 4 * self.batch_tokens) if ids else ():
+            answer, odds = written.ids, written.odds
             usage = self._usage(step, len(ids[row]), shared, (len(answer) + 1, clock.share()))
             text, ended = self.chat.decode(answer), len(answer) < max_tokens
             if not self.chat.templated and "\n\n" in text:
                 text, ended = text.split("\n\n")[0].strip(), True
-            yield row, Completion(text=text, usage=usage, finished=ended)
+                odds = odds[: self.chat.first_paragraph(answer)]
+            yield row, Completion(text=text, usage=usage, finished=ended, odds=tuple(odds))
 
     def _grammar(self, schema: str) -> Grammar | None:
         if schema not in self._grammars:

@@ -60,6 +60,13 @@ class Parts:
         sums = torch.cat([self._finished(part).logsumexp(-1) for part in raw.split(self.at_once)])
         return self._finished(raw[places, tokens]) - sums[places]
 
+    def odds(self, logits: Any, tokens: Any) -> Any:
+        """float32 log-probability (n) of one token for each row of `logits` (n, vocabulary), as `self.logits` gives them."""
+        import torch
+
+        sums = torch.cat([part.logsumexp(-1) for part in logits.split(self.at_once)])
+        return logits.gather(-1, tokens[:, None])[:, 0] - sums
+
     @property
     def at_once(self) -> int:
         """Positions whose float32 logits are held together."""

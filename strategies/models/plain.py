@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from strategies.models.batching import Drawing, Ids, plan_batches
+from strategies.models.batching import Drawing, Ids, Written, plan_batches
 
 
 def score_labels(model: Any, prompt: Ids, answers: Sequence[Ids]) -> list[float]:
@@ -26,8 +26,8 @@ def answer_likelihood(model: Any, prompt: Ids, answer: Ids) -> float:
     return float(logits.log_softmax(-1).gather(-1, wanted).cpu().double().sum())
 
 
-def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) -> Iterator[tuple[int, list[int], int]]:
-    """Yields (index, answer ids without the stop token, reused tokens: none); prompts of a batch are padded on the left."""
+def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) -> Iterator[tuple[int, Written, int]]:
+    """Yields (index, what was written, without its odds, reused tokens: none); prompts of a batch are padded on the left."""
     import torch
 
     for batch in plan_batches([len(prompt) for prompt in prompts], drawing.max_tokens, tokens):
@@ -53,4 +53,4 @@ def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) 
         )
         for row, answer in zip(batch, out[:, width:].tolist(), strict=True):
             end = next((place for place, token in enumerate(answer) if token in drawing.stop_ids), len(answer))
-            yield row, answer[:end], 0
+            yield row, Written(answer[:end], []), 0

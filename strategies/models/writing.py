@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from strategies.models.batching import Drawing, Ids
+from strategies.models.batching import Drawing, Ids, Written
 from strategies.models.beginnings import Lead
 from strategies.models.flat import FlatCache, Span
 from strategies.models.parts import Parts
@@ -33,12 +33,13 @@ class _Row:
     follow: Following | None
     size: int = 0
     answer: list[int] = field(default_factory=list)
+    odds: list[float] = field(default_factory=list)
 
 
 def write(
     parts: Parts, prompts: Sequence[Ids], leads: Sequence[Lead], drawing: Drawing, tokens: int
-) -> Iterator[tuple[int, list[int]]]:
-    """Yields (index, answer ids) of prompts, each of which goes on behind one of the `leads`.
+) -> Iterator[tuple[int, Written]]:
+    """Yields (index, what was written) of prompts, each of which goes on behind one of the `leads`.
 
     At most `tokens` of prompts are read in one pass. Who stands beside whom depends on prompts and answers alone.
     """
@@ -64,16 +65,16 @@ class _Writing:
         self.cache = FlatCache(height)
         self.places: list[_Row | None] = [None] * height
 
-    def run(self, rests: Mapping[int, tuple[int, Ids]], tokens: int) -> Iterator[tuple[int, list[int]]]:
+    def run(self, rests: Mapping[int, tuple[int, Ids]], tokens: int) -> Iterator[tuple[int, Written]]:
         """`rests` has for each request the number of its lead, and what comes behind it."""
         waiting = deque(sorted(rests, key=lambda index: (len(rests[index][1]), index)))
         while waiting or any(self.places):
             self._admit(waiting, rests, tokens)
             running = [(place, row) for place, row in enumerate(self.places) if row is not None]
-            for (place, row), token in zip(running, self._asked(running), strict=True):
-                if self._take(row, token):
+            for (place, row), drawn in zip(running, self._asked(running), strict=True):
+                if self._take(row, *drawn):
                     self.places[place] = None
-                    yield row.index, row.answer
+                    yield row.index, Written(row.answer, row.odds)
             if not waiting:
                 self._close_up()
 
@@ -95,8 +96,8 @@ class _Writing:
         dice = torch.Generator().manual_seed(hash((self.drawing.seed, index)) & 0x7FFFFFFF)
         return _Row(index, lead, list(rest), dice, self.drawing.follow(index) if self.drawing.follow else None)
 
-    def _asked(self, running: Sequence[tuple[int, _Row]]) -> list[int]:
-        """Reads what is fresh and draws the next token of each row."""
+    def _asked(self, running: Sequence[tuple[int, _Row]]) -> list[tuple[int, float]]:
+        """Reads what is fresh and draws the next token of each row, with its log-probability."""
         import torch
 
         spans = [Span(place, row.size, len(row.fresh), row.lead) for place, row in running]
@@ -114,23 +115,21 @@ class _Writing:
             row.size += len(row.fresh)
         return self._drawn(self.parts.logits(hidden[last]), [row for _, row in running])
 
-    def _drawn(self, logits: Any, rows: Sequence[_Row]) -> list[int]:
-        import torch
-
+    def _drawn(self, logits: Any, rows: Sequence[_Row]) -> list[tuple[int, float]]:
         for row, given in zip(rows, logits, strict=True):
             if row.follow is not None:
                 row.follow.forbid(given)
-        if self.drawing.temperature <= 0:
-            picked: list[int] = logits.argmax(-1).tolist()
-            return picked
-        odds = (logits / self.drawing.temperature).softmax(-1).cpu()
-        return [int(torch.multinomial(given, 1, generator=row.dice)) for given, row in zip(odds, rows, strict=True)]
+        picked = pick(logits, self.drawing.temperature, [row.dice for row in rows])
+        odds = self.parts.odds(logits, picked)
+        return list(zip(picked.tolist(), odds.tolist(), strict=True))
 
-    def _take(self, row: _Row, token: int) -> bool:
-        """Writes the token and what is forced behind it; whether the answer is at its end."""
+    def _take(self, row: _Row, token: int, odds: float) -> bool:
+        """Writes the token and what is forced behind it, which is certain; whether the answer is at its end."""
+        row.odds.append(odds)
         if token in self.drawing.stop_ids:
             return True
         row.fresh = [token, *(row.follow.take(token) if row.follow is not None else ())]
+        row.odds = [*row.odds, *[0.0] * (len(row.fresh) - 1)][: self.drawing.max_tokens]
         row.answer = (row.answer + row.fresh)[: self.drawing.max_tokens]
         whole = row.follow is not None and row.follow.whole
         return whole or len(row.answer) >= self.drawing.max_tokens
@@ -141,3 +140,14 @@ class _Writing:
         if running and 2 * len(running) <= len(self.places):
             self.cache.keep(running)
             self.places = [self.places[place] for place in running]
+
+
+def pick(logits: Any, temperature: float, dice: Sequence[Any]) -> Any:
+    """The next token (n) of each row of logits (n, vocabulary): the likeliest, or above a temperature of 0 one that is drawn."""
+    import torch
+
+    if temperature <= 0:
+        return logits.argmax(-1)
+    shares = (logits / temperature).softmax(-1).cpu()
+    drawn = [int(torch.multinomial(row, 1, generator=each)) for row, each in zip(shares, dice, strict=True)]
+    return torch.tensor(drawn, device=logits.device)
