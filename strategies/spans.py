@@ -86,11 +86,12 @@ class Read:
 
     def sure(self, reading: Reading) -> float | None:
         """The share of the answer in the likelihood of all that competed with it."""
-        if self.span is not None and self.runs is None:
-            return None
         options = [score for score, _ in self._options(reading)]
-        among = [score + reading.bonus for score in self.standing] + ([] if self.runs is None else [self.runs])
-        return math.exp(min(0.0, max(options) - _together(among))) if options else None
+        if not options or (self.span is not None and self.runs is None):
+            return None
+        standing = [score + reading.bonus for score in self.standing]
+        whole = _together([*standing, *([] if self.runs is None else [self.runs])])
+        return None if math.isinf(whole) else math.exp(min(0.0, max(options) - whole))
 
     def _options(self, reading: Reading) -> list[tuple[float, str]]:
         found = [(score + reading.bonus, answer) for score, answer in zip(self.standing, reading.standing, strict=True)]
@@ -177,6 +178,8 @@ def _best(spans: Sequence[Span], scores: Sequence[float], standing: int) -> Read
 def _together(scores: Sequence[float]) -> float:
     """Log of the sum of the likelihoods."""
     top = max(scores)
+    if math.isinf(top):
+        return top
     return top + math.log(sum(math.exp(score - top) for score in scores))
 
 

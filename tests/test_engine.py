@@ -17,7 +17,7 @@ from strategies.models import engine, plain
 from strategies.models.agreement import AGREES, unfit
 from strategies.models.attention import Attention
 from strategies.models.batching import Drawing, common_prefix, plan_batches
-from strategies.models.blockwise import is_blockwise
+from strategies.models.blockwise import WAYS, is_blockwise
 from strategies.models.local import LocalModel
 from strategies.models.trees import LabelTree, Rounds, score_rounds
 from tests import tiny
@@ -141,6 +141,55 @@ def test_rows_that_finish_early_leave_the_others_alone(llama: LocalModel) -> Non
         end = next((place for place, token in enumerate(answer) if token in stop), len(answer))
         assert found[row] == answer[:end]
     assert len({len(answer) for answer in found.values()}) > 1
+
+
+@pytest.mark.parametrize("attention", WAYS)
+def test_what_is_written_says_how_likely_each_token_was(attention: str, llama: LocalModel) -> None:
+    """Against one whole forward pass over prompt and answer; the end counts where it came, in both ways of writing."""
+    model, prompts = replace(llama, attention=attention), ragged()
+    ids = [model.chat.encode(prompt) for prompt in prompts]
+    long = asked(llama, prompts, 16)
+    stop = long[0][3]
+    found = {
+        row: written for row, written, _ in engine.generate(model.parts, ids, Drawing(frozenset({stop}), 16), 4096)
+    }
+    for row, written in found.items():
+        ended = len(written.ids) < 16
+        path = [*written.ids, stop] if ended else written.ids
+        assert len(written.odds) == len(path)
+        assert sum(written.odds) == pytest.approx(plain.score_labels(llama.parts.model, ids[row], [path])[0], abs=1e-3)
+    assert {len(written.odds) > len(written.ids) for written in found.values()} == {True, False}
+
+
+def test_drawn_tokens_have_the_odds_of_temperature_one(llama: LocalModel) -> None:
+    prompts = ragged(3)
+    ids = [llama.chat.encode(prompt) for prompt in prompts]
+    drawing = Drawing(frozenset(), 6, temperature=1.7, seed=2)
+    for row, written, _ in engine.generate(llama.parts, ids, drawing, 4096):
+        likely = plain.score_labels(llama.parts.model, ids[row], [written.ids])[0]
+        assert sum(written.odds) == pytest.approx(likely, abs=1e-3)
+
+
+@pytest.mark.parametrize("attention", WAYS)
+def test_what_a_form_forces_is_certain(attention: str, llama: LocalModel) -> None:
+    model = replace(llama, attention=attention)
+    schema = '{"type": "object", "properties": {"kind": {"enum": ["a", "b"]}}, "required": ["kind"]}'
+    ((_, done),) = model.generate(ragged(1), 40, Sampling(schema=schema))
+    assert done.text.startswith("{")
+    assert max(done.odds) <= 1e-6
+    unsure = [odds for odds in done.odds if odds < -1e-3]
+    assert 1 <= len(unsure) < len(done.odds), "only which of the two it is was open, and where spaces stand"
+    path = model.chat.encode_label(done.text)
+    (free,) = plain.score_labels(model.parts.model, model.chat.encode(ragged(1)[0]), [path])
+    assert sum(done.odds) > free
+
+
+def test_a_model_without_a_template_counts_the_paragraph_that_it_gives(llama: LocalModel) -> None:
+    ids = llama.chat.encode_label("one two\n\nthree four")
+    size = llama.chat.first_paragraph(ids)
+    assert "\n\n" in llama.chat.tokenizer.decode(ids[:size])
+    assert "\n\n" not in llama.chat.tokenizer.decode(ids[: size - 1])
+    assert llama.chat.first_paragraph(llama.chat.encode_label("one two")) == len(llama.chat.encode_label("one two"))
 
 
 def test_an_answer_at_the_limit_is_not_finished(llama: LocalModel) -> None:

@@ -8,7 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ import pytest
 from advisor import Wishes, advise
 from advisor.answering import answerer
 from advisor.export import Merge, card, export
+from benchmarks.checked import Guard, Held
 from benchmarks.contract import BadInput
 from strategies import alone
+from strategies.answers import sureness
 from strategies.approaches.copy_nearest import Copying, CopyNearest
 from strategies.contract import Case, Prediction, Query, Sampling
 from strategies.models.embedding import LocalEmbedder
@@ -26,12 +28,27 @@ from strategies.pipeline import Setup
 from strategies.retrieval.neighbours import Neighbours
 from tests import tiny
 from tests.conftest import Folders
-from tests.desk import everything, write_task
+from tests.desk import call, everything, write_task
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
 
 pytestmark = pytest.mark.slow  # it tunes an adapter
 LABELS = ("linear head", "copy nearest", "lora")
 EMBEDDED = ("linear head", "copy nearest")
+HELD = Held(
+    at_most=0.0,
+    threshold=0.0,
+    answered=30,
+    figure=0.5,
+    lower=0.3,
+    upper=0.7,
+    lost=0.0,
+    stopped=0.0,
+    overall=0.5,
+    expected_answered=1.0,
+    expected_figure=0.5,
+    refused=0,
+    wrongly_refused=0,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +108,43 @@ def test_the_program_of_an_export_answers_as_in_the_run(name: str, candidate: st
     text = (out / "README.md").read_text(encoding="utf-8")
     assert "python predict.py new.jsonl --model" in text
     assert "nothing here answers" not in text
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+@pytest.mark.parametrize(("name", "candidate"), [*(("labels", each) for each in LABELS), ("texts", "prompting")])
+def test_the_program_of_an_export_is_as_sure_as_the_run_and_holds_back_the_same(
+    name: str, candidate: str, desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out, task = desk.folder / name / "run", tmp_path / "out", desk.task(name)
+    export(run, out, candidate)
+    texts = inputs(run)
+    model = str(desk.models.embedder if candidate in EMBEDDED else desk.models.language)
+    answer = loaded(out / "predict.py").surely(out, model)
+    here = [sureness(outcome) for _, outcome in answerer(run, candidate, task).answers(texts)]
+    there = [answer(text)[1] for text in texts]
+    assert there == pytest.approx(here, abs=1e-4)
+    steps = sorted(there)
+    middle = max(range(1, len(steps)), key=lambda at: steps[at] - steps[at - 1])
+    values = json.loads((out / "export.json").read_text(encoding="utf-8"))
+    point = replace(HELD, at_most=0.1, threshold=(steps[middle - 1] + steps[middle]) / 2)
+    values["kept"]["guards"] = {candidate: asdict(Guard(says="Ask us.", cases=30, unanswerable=0, held=(HELD, point)))}
+    (out / "export.json").write_text(json.dumps(values), encoding="utf-8")
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps({"input": text}) + "\n" for text in texts), encoding="utf-8")
+    command = [sys.executable, "-I", str(out / "predict.py"), "new.jsonl", "--model", model, "--guard", "0.1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    alone_said = [json.loads(line) for line in done.stdout.splitlines()]
+    guarded = call(capsys, "predict", str(out), str(tmp_path / "new.jsonl"), "--task", task, "--guard", "0.1")
+    ours = [json.loads(line) for line in guarded.out.splitlines()]
+    assert [row["output"] for row in alone_said] == [row["answer"] for row in ours]
+    assert sum(row.get("held_back", False) for row in ours) == middle
+    assert [row.get("held_back") for row in alone_said] == [row.get("held_back") for row in ours]
+    assert {row["answer"] for row in ours if row.get("held_back")} == {"Ask us."}
+    assert not any("evidence" in row for row in ours if row.get("held_back"))
+    assert "below a sureness of" in guarded.err
+    plain = call(capsys, "predict", str(out), str(tmp_path / "new.jsonl"), "--task", task)
+    assert "held_back" not in plain.out
+    assert call(capsys, "predict", str(out), str(tmp_path / "new.jsonl"), "--task", task, "--guard", "0.3").code == 2
 
 
 def test_of_equally_near_examples_the_first_answers_as_in_the_run(model_folders: Folders, tmp_path: Path) -> None:

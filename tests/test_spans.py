@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from strategies.answers import Request
+from strategies.answers import Request, sureness
 from strategies.contract import Case, Evidence, Message, Prediction, Query, Sampling
 from strategies.models import plain
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, holds, well_founded
 from strategies.selection import Kitchen, evidence_of
-from strategies.spans import BEGINNINGS, Read, Reading, Span, cited, outcome, read, runs
+from strategies.spans import BEGINNINGS, Read, Reading, Span, cited, from_note, noted, outcome, read, runs
 from tests import tiny
 
 TEXT = 'Trips: Ms. Grey pays "40 euros" a day.'
@@ -69,6 +70,36 @@ def test_a_standing_answer_competes_and_its_bonus_decides() -> None:
     assert result.text(Reading(words=3, standing=reading.standing, bonus=2.0)) == "not said"
     assert Read(None, 0.0, (-4.0,)).text(Reading(words=3, standing=("not said",))) == "not said"
     assert Read(None, 0.0, ()).text(Reading(words=3)) == ""
+
+
+def test_how_sure_an_answer_is_is_its_share_of_all_that_competed() -> None:
+    runs = math.log(0.03 + 0.01 + 0.02)
+    result = Read(Span("40 euros", 0, 0, 8), math.log(0.03), (math.log(0.02),), runs)
+    reading = Reading(words=3, standing=("not said",))
+    assert result.sure(reading) == pytest.approx(0.03 / 0.08)
+    assert result.sure(replace(reading, bonus=math.log(3))) == pytest.approx(0.06 / 0.12), "the refusal, with its bonus"
+    assert Read(None, 0.0, (-4.0,)).sure(reading) == 1.0, "nothing else was there"
+    assert Read(Span("40 euros", 0, 0, 8), -3.0, (-4.0,)).sure(reading) is None, "noted before it was kept"
+    assert Read(None, 0.0, ()).sure(Reading(words=3)) is None
+    note = noted(result)
+    assert from_note(note, reading) == ("40 euros", result.sure(reading))
+    assert from_note({name: note[name] for name in ("text", "score", "standing")}, reading) == ("40 euros", None)
+    assert from_note(noted("the server is gone"), reading) == ("", None)
+
+
+def test_what_is_read_says_how_sure_it_is_of_all_runs_that_were_scored(tmp_path: Path) -> None:
+    """Against one whole forward pass for every run, with its end."""
+    model = tiny.local_model(tiny.model_folder(tmp_path))
+    request, reading = ask((found("red green blue"),)), Reading(words=3, standing=("none",))
+    ((_, result, usage),) = read(model, [request], reading, "search")
+    texts = [*(span.text for span in runs(request.evidence, 3)), "none"]
+    paths = [model.chat.encode_answer(text) for text in texts]
+    scores = plain.score_labels(model.parts.model, model.chat.encode(request.prompt), paths)
+    answer = outcome(request, result, reading, usage)
+    assert isinstance(answer, Prediction)
+    assert answer.text == texts[max(range(len(texts)), key=scores.__getitem__)]
+    assert answer.certainty == pytest.approx(math.exp(max(scores)) / sum(map(math.exp, scores)), rel=1e-3)
+    assert sureness(answer) == answer.certainty != request.evidence[0].score
 
 
 def test_standing_answers_and_lengths_are_those_of_the_examples() -> None:

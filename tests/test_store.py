@@ -63,6 +63,7 @@ outcomes = st.one_of(
         text=text,
         evidence=evidence,
         probabilities=st.none() | st.dictionaries(text, st.floats(0, 1), min_size=1, max_size=3),
+        certainty=st.none() | st.floats(0, 1),
         truncated=st.booleans(),
         usage=usage,
     ),
