@@ -205,12 +205,12 @@ def test_to_hold_back_is_right_where_there_is_no_answer() -> None:
     assert (nothing.refused, nothing.wrongly_refused, nothing.answered) == (5, 0, 85)
     assert nothing.overall == pytest.approx((60 + 5) / 90)
     assert held.threshold > 0.7
-    unsure = sum(case.output != NOWHERE for case in benchmark.heldout[1::10])
-    assert (held.refused, held.wrongly_refused, held.answered) == (30, unsure, 60 - unsure)
+    others = sum(case.output != NOWHERE for case in benchmark.heldout[1::10])
+    assert (held.refused, held.wrongly_refused, held.answered) == (30, others, 60 - others)
     assert held.figure == 1.0
-    assert held.overall == pytest.approx((60 - unsure + 30) / 90)
+    assert held.overall == pytest.approx((60 - others + 30) / 90)
     assert held.stopped == 1.0
-    assert held.lost == pytest.approx(unsure / 60)
+    assert held.lost == pytest.approx(others / 60)
     assert guard_cells(found, ("a", "b", "c", "d"))[2:] == (
         f"{found.held[1].refused} of 30",
         f"{found.held[1].wrongly_refused} of 60",
@@ -309,7 +309,7 @@ def test_what_is_unsure_is_held_back_and_a_failure_stays_one() -> None:
 
 
 def test_an_export_of_before_opens_and_one_of_now_keeps_its_guard(tmp_path: Path) -> None:
-    kept = {
+    kept: dict[str, Any] = {
         "spec": {},
         "candidates": {},
         "cascades": {},
