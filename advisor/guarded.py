@@ -90,12 +90,13 @@ def guard_card(found: Guard) -> list[str]:
         )
         for held in found.held
     ]
-    most = [plain_percent(held.at_most) for held in found.held[1:]]
+    *most, last = [plain_percent(held.at_most) for held in found.held[1:]]
+    shares = f"{', '.join(most)} or {last}" if most else last
     return [
         "## Where it would rather not answer",
         "",
         f'With `--guard`, `advisor predict` and `predict.py` say "{literal(found.says)}" in place of an answer of which it is '
-        f"unsure. The thresholds were set on the selection cases, so that at most {' or '.join(most)} of the right answers are "
+        f"unsure. The thresholds were set on the selection cases, so that at most {shares} of the right answers are "
         "lost; this is what they did on the held-out cases:",
         "",
         *(f"| {' | '.join(row)} |" for row in (columns, ("---",) * len(columns), *rows)),

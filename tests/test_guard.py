@@ -273,6 +273,10 @@ def test_the_card_of_an_export_has_every_threshold(tmp_path: Path) -> None:
     (tmp_path / "parts" / "0").mkdir(parents=True)
     text = card(verdict, "lora", tmp_path)
     assert 'say "I do not know." in place of an answer of which it is unsure' in text
+    assert (
+        "so that at most 5 % or 10 % of the right answers are lost; this is what they did on the held-out cases:"
+        in text
+    )
     assert "| without | 300 of 300 | 82 % | 77 to 86 % | 0 % | 0 % |" in text
     assert "| 0.05 | 260 of 300 | 88 % | 83 to 92 % | 40 % | 4 % |" in text
     assert "| 0.1 | 220 of 300 | 93 % | 88 to 97 % | 80 % | 8 % |" in text
