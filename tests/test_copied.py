@@ -25,7 +25,8 @@ from tests import tiny
 
 STRING: dict[str, Any] = {"type": "string"}
 CITIES = [
-    (f"a trip to New {name}, please", {"city": f"New {name}", "class": kind}) for name, kind in zip("ABCDE", "12121", strict=True)
+    (f"a trip to New {name}, please", {"city": f"New {name}", "class": kind})
+    for name, kind in zip("ABCDE", "12121", strict=True)
 ]
 
 
