@@ -32,7 +32,7 @@ class Changes:
     horizon_months: int | None = None
     machine_hour: float | None = None
     prices: Mapping[str, Any] | None = None
-    """What a prices.yaml says (`spec.read_prices`), on top of the prices of the task."""
+    """What a prices.yaml says (`spec_prices.read_prices`), key by key on top of the prices of the task."""
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -40,6 +40,7 @@ class Changes:
 
     def applied(self, benchmark: Benchmark, spec: Mapping[str, Any]) -> tuple[Benchmark, dict[str, Any]]:
         """Benchmark and spec with the changes, checked as in a task file. Raises `BadInput`."""
+        from benchmarks.repriced import repriced
         from benchmarks.spec import parse_spec
 
         if benchmark.sequential and self.margin is not None:
@@ -53,8 +54,9 @@ class Changes:
                 spec = {key: value for key, value in spec.items() if key != other}
         hour, other = stated.pop("machine_hour", None), stated.pop("prices", None)
         if hour is not None or other is not None:
+            spec = spec if other is None else repriced(_stated(spec), other)
             own = {} if hour is None else {"machine_hour": hour}
-            stated["prices"] = {**_on_top(spec.get("prices") or {}, other or {}), **own}
+            stated["prices"] = {**(spec.get("prices") or {}), **own}
         changed = {**spec, **stated}
         asked = parse_spec(_stated(changed), name="what was asked for")
         kept = self.target is None and self.margin is None
@@ -67,16 +69,6 @@ class Changes:
             volume=asked.volume,
             horizon_months=asked.horizon_months,
         ), changed
-
-
-def _on_top(known: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Prices of the task with others over them, model by model; in another currency none of the task's are left."""
-    from benchmarks.spec import Prices
-
-    currency = known.get("currency", Prices().currency)
-    if other.get("currency", currency) != currency:
-        known = {}
-    return {**known, **other, "models": {**(known.get("models") or {}), **(other.get("models") or {})}}
 
 
 def reopen(

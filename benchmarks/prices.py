@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.contract import BadInput
-from benchmarks.spec import ModelPricesSpec, Prices, Spec
+from benchmarks.spec import Spec
 from benchmarks.spec_models import BOTH_PRICES, MODEL_PRICES, TOKEN_PRICES, ModelSpec
+from benchmarks.spec_prices import ModelPricesSpec, Prices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +113,7 @@ def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
     states a token price for it. Nor has one that an hour is paid for a price of its tokens. Raises `BadInput` for a price
     that is stated in part, or in both ways.
     """
-    stated = {model.name: _stated(model, spec.prices) for model in spec.models}
+    stated = {model.name: stated_prices(model, spec.prices) for model in spec.models}
     hours = {name: each.machine_hour for name, each in stated.items() if each.machine_hour is not None}
     return MachinePrices(
         machine_hour=spec.prices.machine_hour,
@@ -153,7 +154,7 @@ def _is_loopback(address: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _stated(model: ModelSpec, prices: Prices) -> ModelPricesSpec:
+def stated_prices(model: ModelSpec, prices: Prices) -> ModelPricesSpec:
     """What the spec says with the model, else what the person's own list does, by the name in the spec or the one that its
     server knows; an hour and what is due monthly each for themselves."""
     listed = prices.models.get(model.name) or (prices.models.get(model.model) if model.model else None)

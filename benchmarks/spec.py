@@ -22,7 +22,8 @@ from benchmarks.contract import BadInput, Constraints, Procedure
 from benchmarks.formats.clean import harmless
 from benchmarks.paths import inside
 from benchmarks.spec_errors import spec_sentence
-from benchmarks.spec_models import DEFAULT_MODEL, TOKEN_PRICES, EmbedderSpec, ModelSpec, RerankerSpec, distinct_models
+from benchmarks.spec_models import DEFAULT_MODEL, EmbedderSpec, ModelSpec, RerankerSpec, distinct_models
+from benchmarks.spec_prices import Prices, read_prices
 from benchmarks.spec_values import Filled, Margin, NotNegative, Number, Positive, Section, Share, Whole
 from benchmarks.yaml_text import Place, YamlText, read_yaml
 from strategies.contract import Kind
@@ -66,35 +67,6 @@ class Columns(Section):
     group: Filled | None = None
     time: Filled | None = None
     """When a case came in: to see whether requests change over time."""
-
-
-class ModelPricesSpec(Section):
-    """What one model costs: a million of its tokens, or an hour of the machine that it answers on, and a fixed amount a month."""
-
-    input_per_million: NotNegative | None = None
-    output_per_million: NotNegative | None = None
-    cached_per_million: NotNegative | None = None
-    machine_hour: NotNegative | None = None
-    monthly: NotNegative | None = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        given = {key for key, value in self if value is not None}
-        if not given:
-            raise ValueError("states no price. Add `input_per_million` and `output_per_million`, or `machine_hour`.")
-        missing = [key for key in TOKEN_PRICES[:2] if key not in given]
-        if missing and given.intersection(TOKEN_PRICES):
-            raise ValueError(f'has a price for its tokens, and "{missing[0]}" is missing. Add `{missing[0]}: 0.60`.')
-        return self
-
-
-class Prices(Section):
-    """What the person pays, here or in a file of its own: for an hour of the machine that runs local models, and for models
-    by their name."""
-
-    machine_hour: NotNegative | None = None
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
-    models: Mapping[str, ModelPricesSpec] = Field(default_factory=dict)
 
 
 class UpkeepSpec(Section):
@@ -286,22 +258,6 @@ def read_spec(path: Path | str) -> tuple[Spec, Path]:
         if key in files:
             filled[key] = read(files[key], text.where((key,)))
     return _validated(filled, text), path.parent
-
-
-def read_prices(path: Path) -> dict[str, Any]:
-    """What a prices.yaml says, as it may stand under `prices` in a task spec. Raises `BadInput` with file and line."""
-    text = read_yaml(path)
-    below = YamlText(
-        name=text.name,
-        values={"prices": text.values},
-        lines={("prices", *place): line for place, line in text.lines.items()},
-    )
-    try:
-        Prices.model_validate(text.values)
-    except ValidationError as error:
-        errors = [{**one, "loc": ("prices", *one["loc"])} for one in error.errors(include_url=False)]
-        raise BadInput(spec_sentence(errors, below.values, below)) from None
-    return text.values
 
 
 def _with_prices(text: YamlText, folder: Path) -> YamlText:

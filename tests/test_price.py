@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,8 +18,10 @@ from advisor.stored import Changes
 from benchmarks.contract import BadInput
 from benchmarks.hosted import CHARACTERS_A_TOKEN
 from benchmarks.price_table import FILE, endings, last_day, quotes
-from benchmarks.prices import TokenPrices, machine_prices
-from benchmarks.spec import parse_spec, read_prices, read_spec
+from benchmarks.prices import MachinePrices, TokenPrices, machine_prices, token_prices
+from benchmarks.repriced import repriced
+from benchmarks.spec import parse_spec, read_spec
+from benchmarks.spec_prices import read_prices
 from tests.conftest import Folders
 from tests.desk import call, write_task
 from tests.verdict_cases import evaluation_of, scores_of
@@ -223,3 +227,99 @@ def test_a_report_takes_the_price_of_another_machine_without_a_model(
     assert "lora" in times
     assert not {"majority", "linear head", "copy nearest"} & set(times)
     assert list(times.values()) == pytest.approx([10.0] * len(times))
+
+
+HOSTED = {"name": "big", "model": "gpt-4.1-mini", "endpoint": "https://api.openai.com/v1"}
+
+
+def asked(models: Sequence[Any], other: dict[str, Any], **more: Any) -> MachinePrices:
+    values = {**{key: SPEC[key] for key in ("name", "instruction", "examples")}, "models": list(models), **more}
+    return machine_prices(parse_spec(repriced(values, other)))
+
+
+def test_one_key_for_the_gpu_leaves_all_other_prices_as_they_were() -> None:
+    """A user: what if the GPU hour cost 1.10?"""
+    rented = [{"name": "smollm2-135m", "machine_hour": 2.0, "monthly": 50}, {**HOSTED, "monthly": 7}]
+    other = {"models": {"smollm2-135m": {"machine_hour": 1.10}}}
+    told = asked(rented, other, prices={"machine_hour": 0.4})
+    assert told.hours == {"smollm2-135m": 1.10}
+    assert told.monthly == {"smollm2-135m": 50, "big": 7}
+    assert told.machine_hour == 0.4
+    assert told.tokens["big"] == token_prices("gpt-4.1-mini", HOSTED["endpoint"])
+    listed = {"machine_hour": 0.4, "models": {"smollm2-135m": {"machine_hour": 2.0, "monthly": 50}}}
+    assert asked(["smollm2-135m"], other, prices=listed).monthly == {"smollm2-135m": 50}
+
+
+def test_one_key_of_a_price_of_tokens_is_filled_up_from_the_task_else_from_the_list() -> None:
+    def tokens(stated: dict[str, float], asked_for: dict[str, float]) -> tuple[float, ...]:
+        (price,) = asked([{**HOSTED, **stated}], {"models": {"big": asked_for}}).tokens.values()
+        assert price is not None
+        return price.input, price.cached, price.output
+
+    table = token_prices("gpt-4.1-mini", HOSTED["endpoint"])
+    assert table is not None
+    assert tokens({}, {"output_per_million": 9}) == (table.input, table.cached, 9)
+    stated = {"input_per_million": 3.0, "output_per_million": 4.0, "cached_per_million": 1.0}
+    assert tokens(stated, {"input_per_million": 2.5}) == (2.5, 1.0, 4.0)
+    assert tokens({"machine_hour": 2.0}, {"input_per_million": 5}) == (5, table.cached, table.output)
+    assert asked([HOSTED], {"models": {"gpt-4.1-mini": {"monthly": 9}}}).tokens["big"] == table
+
+
+def test_an_hour_takes_the_place_of_tokens_and_tokens_that_of_an_hour() -> None:
+    by_tokens = {**HOSTED, "input_per_million": 3, "output_per_million": 4}
+    told = asked([by_tokens], {"models": {"big": {"machine_hour": 1.10}}})
+    assert (told.hours, told.tokens) == ({"big": 1.10}, {})
+    told = asked(
+        [{**HOSTED, "machine_hour": 2}], {"models": {"big": {"input_per_million": 1, "output_per_million": 2}}}
+    )
+    assert told.hours == {}
+    assert told.tokens["big"] is not None
+    assert told.tokens["big"].output == 2
+
+
+def test_in_another_currency_no_price_of_the_task_is_left() -> None:
+    rented = [{"name": "smollm2-135m", "machine_hour": 2.0, "monthly": 50}, {**HOSTED, "monthly": 7}]
+    told = asked(rented, {"currency": "EUR", "machine_hour": 0.3}, prices={"machine_hour": 0.4})
+    assert (told.currency, told.machine_hour, told.hours, told.monthly) == ("EUR", 0.3, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("model", "other", "said"),
+    [
+        (
+            "smollm2-135m",
+            {"models": {"smollm": {"monthly": 1}}},
+            "the prices name smollm, and the run asked smollm2-135m.",
+        ),
+        (
+            {"name": "near", "endpoint": "http://127.0.0.1:8000/v1"},
+            {"models": {"near": {"input_per_million": 1}}},
+            "in part",
+        ),
+        (HOSTED, {"models": {"big": {"input_per_million": 1, "machine_hour": 1}}}, "Keep the one that you pay"),
+        (HOSTED, {"models": {"big": {"input_per_million": "much"}}}, "must be a number"),
+        (HOSTED, {"currency": "EUR"}, "the prices are in EUR, and the task has a limit on cost in USD."),
+    ],
+)
+def test_prices_that_cannot_go_over_those_of_the_task_are_refused(model: Any, other: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput) as raised:
+        asked([model], other, constraints={"cost_per_month": 100})
+    assert said in str(raised.value)
+
+
+def test_part_of_a_price_says_nothing_of_long_prompts_that_the_list_prices_otherwise() -> None:
+    tiered = {
+        "name": "long",
+        "model": "gemini-2.5-pro",
+        "endpoint": "https://generativelanguage.googleapis.com/v1beta/openai",
+    }
+    assert token_prices("gemini-2.5-pro", tiered["endpoint"]).base_up_to  # type: ignore[union-attr]
+    with pytest.raises(BadInput, match="stated in part"):
+        asked([tiered], {"models": {"long": {"input_per_million": 1}}})
+
+
+def test_a_report_says_where_one_key_is_too_little(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text("machine_hour: 0.4\nmodels: {smollm2-135m: {cached_per_million: 0.1}}\n", encoding="utf-8")
+    told = call(capsys, "report", "example", "--prices", str(path), "--out", str(tmp_path / "told"))
+    assert (told.code, "stated in part" in told.err) == (2, True), "a model on this machine has no price to fill up"

@@ -115,14 +115,14 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **
 
 def _prices(given: dict[str, Any]) -> Mapping[str, Any] | None:
     from benchmarks.contract import BadInput
-    from benchmarks.spec import read_prices
+    from benchmarks.spec_prices import read_prices
 
     path = given.pop("prices")
     if path is None:
         return None
     if not path.is_file():
         raise BadInput(f"{path} does not exist. Give a file with a line such as `machine_hour: 0.40`.")
-    return read_prices(path)
+    return read_prices(path, partly=True)
 
 
 def _write_answers(folder: Path, path: Path | None) -> None:
