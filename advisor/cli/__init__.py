@@ -57,8 +57,10 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS:
+            from advisor.cli.program import line
+
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean `advisor {near[0]}`?" if near else f" There are {', '.join(COMMANDS)}."
+            hint = f" Did you mean `{line(near[0])}`?" if near else f" There are {', '.join(COMMANDS)}."
             raise click.UsageError(f"There is no command `{args[0]}`.{hint}")
         return super().resolve_command(ctx, args)
 
@@ -80,14 +82,15 @@ class Commands(click.Group):
 
 
 class Given(click.ClickException):
-    """One sentence on stderr, exit code 2."""
+    """One sentence on stderr, exit code 2; a command that it names is called as this program was."""
 
     exit_code = USAGE
 
     def show(self, file: Any = None) -> None:
+        from advisor.cli.program import line
         from advisor.cli.shown import say
 
-        say(self.message)
+        say(self.message.replace("`advisor ", f"`{line()} "))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from advisor.cli.program import line
 from advisor.cli.shown import say
 
 UNWRITABLE = "the same command with --resume"
@@ -19,15 +19,16 @@ def going_on(given: Sequence[str] | None) -> str:
     """What was given to `advisor`, in one line, with --resume; without --merge, since the parts are put together already."""
     if given is None:
         return UNWRITABLE
-    words, left = ["advisor"], iter(given)
+    words: list[str] = []
+    left = iter(given)
     for word in left:
         if word == "--merge":
             next(left, "")
         elif not word.startswith("--merge=") and word != "--resume":
             words.append(word)
-    words.insert(2, "--resume")  # Before whatever stands behind `--`.
-    line = shlex.join(words)
-    return line if line.isprintable() else UNWRITABLE
+    words.insert(1, "--resume")  # Before whatever stands behind `--`.
+    told = line(*words)
+    return told if told.isprintable() else UNWRITABLE
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.given import SHARE
+from advisor.cli.program import line
 from advisor.cli.shown import broken, document
 from benchmarks.contract import BadInput
 
@@ -118,9 +119,9 @@ def _completed(given: dict[str, Any], names: list[str]) -> dict[str, Any]:
         if sys.stdin.isatty() and sys.stderr.isatty():
             answers[name] = click.prompt(QUESTIONS[name][0], type=QUESTIONS[name][1], err=True)
         elif name in NEEDED:
+            example = line("ask", "--kind", "classification", "--labels", "20", "--examples", "300", "--target", "0.9")
             raise BadInput(
-                f"--{name} is not given, and nobody can be asked here. Write, for instance: advisor ask --kind "
-                "classification --labels 20 --examples 300 --target 0.9, or name a task."
+                f"--{name} is not given, and nobody can be asked here. Write, for instance: {example}, or name a task."
             )
     return answers
 

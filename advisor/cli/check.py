@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.given import SEED
+from advisor.cli.program import line
 from advisor.cli.shown import document, goal_of, marked, say, shown
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     if fix is None:  # The copy that --fix makes has sheets to fill in first.
         click.echo(err=True)
         options = [*(["--seed", str(seed)] if seed else []), *(["--allow-code"] if allow_code else [])]
-        say(f"Next: {shlex.join(['advisor', 'run', task, *options])}")
+        say(f"Next: {line('run', task, *options)}")
 
 
 def _alike(assembly: Assembly, found: Found) -> list[str]:

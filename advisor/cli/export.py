@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.program import line
 from advisor.cli.shown import say
 
 
@@ -32,4 +33,4 @@ def command(run: Path, out: Path, **given: Any) -> None:
 
     merge = Merge(task=given["task"]) if given["merged"] else None
     name = export(run, out, given["candidate"], given["allow_code"], merge)
-    say(f"{start(name)} lies in {out}. Answer requests with it: advisor predict {out} new.csv")
+    say(f"{start(name)} lies in {out}. Answer requests with it: {line('predict', str(out), 'new.csv')}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from advisor.cli.program import line
 from advisor.cli.shown import shown
 from benchmarks.contract import BadInput
 
@@ -34,4 +35,5 @@ def command(file: Path, force: bool) -> None:
         ) from None
     for reason in proposal.reasons:
         click.echo(shown(reason))
-    click.echo(f"Written: {shown(str(target))}. Read it, set the target, then: advisor check {shown(str(target))}")
+    then = shown(line("check", str(target)))
+    click.echo(f"Written: {shown(str(target))}. Read it, set the target, then: {then}")

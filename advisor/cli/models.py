@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from advisor.cli.program import line
 from advisor.cli.shown import broken
 from strategies.models.weights import KNOWN, Cached, ModelUnavailable, cache_folder, cached, resolve
 
@@ -58,7 +59,7 @@ def _table(on_disk: dict[str, Cached]) -> str:
         lines.append(f"{model.name:18}{model.kind:11}{size:>9}{stored:>10}  {model.licence}")
         terms = ", to be accepted with --accept-terms" if model.terms else ""
         lines.append(broken(f"{model.summary}{terms}", terminal, "  "))
-    ready = f"On disk means converted and ready, in {cache_folder()}. Fetch one: advisor models fetch NAME"
+    ready = f"On disk means converted and ready, in {cache_folder()}. Fetch one: {line('models', 'fetch', 'NAME')}"
     return "\n".join([*lines, "", broken(ready, terminal)])
 
 

@@ -54,13 +54,14 @@ def write_reports(verdict: Verdict, folder: Path, formats: Sequence[str] = ()) -
 
 def say_what_comes_next(verdict: Verdict, folder: Path) -> None:
     """How what the run recommends is put to work, where it recommends something that can be."""
+    from advisor.cli.program import line
     from advisor.cli.shown import say
 
     name = verdict.recommendation.choice or verdict.recommendation.safe
     if verdict.story.development:
         return
     if any(each.candidate == name and each.family != "recorded" for each in verdict.evaluations):
-        say(f"To put {name} to work: advisor export {folder} ANOTHER-FOLDER")
+        say(f"To put {name} to work: {line('export', str(folder), 'ANOTHER-FOLDER')}")
 
 
 def tell(verdict: Verdict, as_json: bool) -> int:

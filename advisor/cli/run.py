@@ -14,6 +14,7 @@ from advisor.cli import INTERRUPTED
 from advisor.cli.again import resumable, say_what_is_left
 from advisor.cli.given import SEED
 from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell, write_reports
+from advisor.cli.program import line
 from advisor.cli.shown import document, goal_of, say
 from benchmarks.contract import BadInput, State
 
@@ -281,9 +282,9 @@ def _says_what_is_missing(prepared: Prepared) -> list[KnownModel]:
     missing = prepared.models.to_download(candidate.model for candidate in prepared.candidates)
     if missing:
         sizes = ", ".join(f"{model.name} ({model.download_bytes / 1e6:.0f} MB)" for model in missing)
-        names = " ".join(model.name for model in missing)
+        names = [model.name for model in missing]
         say(f"to download first: {sizes}. A run does that by itself; to know minutes and memory before it starts,")
-        say(f"write: advisor models fetch {names}")
+        say(f"write: {line('models', 'fetch', *names)}")
     return missing
 
 

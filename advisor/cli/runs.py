@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.program import line
 from advisor.cli.shown import document, marked, say
 from benchmarks.contract import BadInput
 
@@ -45,7 +46,7 @@ def _print(found: list[dict[str, Any]], folder: Path) -> None:
 
     console = Console(highlight=False)
     if not found:
-        console.print(f"There are no runs in {marked(str(folder))}. Start one: advisor run task.yaml")
+        console.print(f"There are no runs in {marked(str(folder))}. Start one: {marked(line('run', 'task.yaml'))}")
         return
     table = Table(
         "run", "task", "verdict", "recommended", "cases", "started", box=None, pad_edge=False, header_style="dim"
@@ -54,4 +55,4 @@ def _print(found: list[dict[str, Any]], folder: Path) -> None:
         cells = (row["run"], row["task"], row["verdict"], row["recommended"], row["heldout_cases"], row["started"])
         table.add_row(*(marked(str(cell)) if cell is not None else "-" for cell in cells))
     console.print(table)
-    console.print(f"[dim]See one again: advisor report {marked(str(folder / found[-1]['run']))}[/dim]")
+    console.print(f"[dim]See one again: {marked(line('report', str(folder / found[-1]['run'])))}[/dim]")
