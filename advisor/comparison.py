@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.asked import further_of, prediction_of, purse_of, wanted_candidates, with_models
 from advisor.cases import CaseChoice
 from advisor.contract import Verdict
+from advisor.experiment import experiment_of, subject_of
 from advisor.stored import about_run, told
 from benchmarks.contract import BadInput, Candidate
 from benchmarks.deadline import TimeUp, checked, within
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 
 EFFORTS: Mapping[str, int] = {"quick": 25_000, "standard": 150_000, "thorough": 1_000_000}
 """Tuning budget of each approach in model tokens."""
-RANKING = {"prices", "upkeep", "volume", "horizon_months", "constraints", "slices"}
-"""Keys of a spec on which it depends who is tested first, and who not at all."""
-RENTED = {"machine_hour", "monthly"}
-"""The same of a model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,28 +108,8 @@ class Prepared:
 
     @property
     def experiment(self) -> str:
-        """Names what is run: task, cases, approaches, models, options and what ranks. The same again is no other look."""
-        from benchmarks.work import task_hash
-        from strategies.approaches.recorded import Recorded
-
-        benchmark = self.assembly.benchmark
-        ranking = self.assembly.spec.model_dump(mode="json", include=RANKING, exclude_defaults=True)
-        rented = [spec.model_dump(mode="json", include=RENTED, exclude_none=True) for spec in self.models.specs]
-        parts = [
-            task_hash(benchmark),
-            benchmark.fingerprint,
-            benchmark.target if benchmark.margin is None else ["margin", benchmark.margin],
-            *([] if benchmark.procedure == "cheapest first" else [benchmark.procedure]),
-            *([ranking] if ranking else []),
-            [candidate.name for candidate in self.candidates],
-            [spec.model_dump(mode="json", exclude=RENTED) for spec in self.models.specs],
-            *([rented] if any(rented) else []),
-            [self.models.embedder_spec.model_dump(mode="json"), self.models.dtype],
-            *([self.models.reranker_spec.name] if self.models.reranker_spec else ()),
-            vars(self.options),
-            *(candidate.strategy.digest for candidate in self.candidates if isinstance(candidate.strategy, Recorded)),
-        ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+        """Names what is run (`advisor.experiment`)."""
+        return experiment_of(self)
 
     @property
     def performed(self) -> Sequence[Candidate]:
@@ -297,7 +273,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         looks=None if found.origin else found.folder,
     )
     _ = prepared.populations  # A time that cannot be read is said before anything is spent.
-    look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment)
+    look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment, subject_of(prepared))
     return replace(prepared, assembly=assembly.at(look))
 
 
@@ -344,7 +320,7 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
         if prepared.looks is not None:
             experiment = about.get("experiment", prepared.experiment)  # What was begun, not what a resumed run is told.
             write_down(benchmark, prepared.looks, experiment)
-            remember_place(folder, prepared.looks, experiment)
+            remember_place(folder, prepared.looks, experiment, about.get("subject", ""))
         return told(folder, about, benchmark, cases)
 
 
@@ -387,6 +363,7 @@ def _about_run(prepared: Prepared) -> dict[str, Any]:
         "candidates": [described(candidate) for candidate in prepared.candidates],
         "options": vars(prepared.options) | {},
         "experiment": prepared.experiment,
+        "subject": subject_of(prepared),
         "origin": prepared.origin,
         "prediction": dict(prepared.prediction),
         "heldout_from": "a file of their own" if spec.heldout else "the examples, cut off before the run",

@@ -35,17 +35,19 @@ def level_of(look: int, alpha: float = ALPHA, share: float = SHARE) -> float:
     return alpha * share * (1 - share) ** (look - 1)
 
 
-def look_at(heldout: Sequence[Case], folder: Path, experiment: str = "") -> Look:
+def look_at(heldout: Sequence[Case], folder: Path, experiment: str = "", subject: str = "") -> Look:
     """Which look at these cases a run would be, by what is written down in the folder of the task.
 
     A look counts that shared a case with this one. `experiment` names what is run: the same again is the same look.
+    `subject` names what answers in it: that cases were shown with its answers and only prices were changed then makes no
+    development figure.
     """
     mine = set(_names(heldout))
     others = [
         row for row in _read(folder / FILE) if row["experiment"] != experiment and not mine.isdisjoint(row["cases"])
     ]
     looks = [row for row in others if not row.get("shown")]
-    shown = [row for row in others if row.get("shown")]
+    shown = [row for row in others if row.get("shown") and not (subject and row.get("subject") == subject)]
     return Look(
         number=len({row["experiment"] for row in looks}) + 1,
         seen=_touched(mine, looks),
@@ -82,13 +84,14 @@ def write_down(benchmark: Benchmark, folder: Path, experiment: str) -> None:
         )
 
 
-def remember_place(run: Path, task: Path, experiment: str) -> None:
+def remember_place(run: Path, task: Path, experiment: str, subject: str = "") -> None:
     """Notes in the folder of a run where the folder of its task is, seen from there, for `write_down_shown`."""
     try:
         way = os.path.relpath(task, run)
     except ValueError:  # Another drive, to which there is no way.
         return
-    (run / PLACE).write_text(json.dumps({"task": way, "experiment": experiment}), encoding="utf-8")
+    about = {"task": way, "experiment": experiment, "subject": subject}
+    (run / PLACE).write_text(json.dumps(about), encoding="utf-8")
 
 
 def write_down_shown(heldout: Sequence[Case], fingerprint: str, run: Path) -> None:
@@ -96,13 +99,14 @@ def write_down_shown(heldout: Sequence[Case], fingerprint: str, run: Path) -> No
 
     Where the task is no longer where it was, or cannot be written to, a warning says so.
     """
-    folder, experiment = _place(run)
+    folder, experiment, subject = _place(run)
     rows = [] if folder is None else [row for row in _read(folder / FILE) if row["experiment"] == experiment]
     known = {name for row in rows if row.get("shown") for name in row["cases"]}
     fresh = [name for name in _names(heldout) if name not in known]
     if rows and not fresh:
         return
-    row = {"experiment": experiment, "day": _today(), "shown": True, "fingerprint": fingerprint, "cases": fresh}
+    about = {"experiment": experiment, "subject": subject}
+    row = {**about, "day": _today(), "shown": True, "fingerprint": fingerprint, "cases": fresh}
     if problem := _added(row, folder) if folder is not None and rows else "it is not where it was":
         logging.getLogger(__name__).warning(
             "that held-out cases were shown could not be written down beside the task (%s), so a later run on them will "
@@ -111,12 +115,13 @@ def write_down_shown(heldout: Sequence[Case], fingerprint: str, run: Path) -> No
         )
 
 
-def _place(run: Path) -> tuple[Path | None, str]:
+def _place(run: Path) -> tuple[Path | None, str, str]:
+    """Where the task is, what was run and what answered in it; a run of before knows the last as empty."""
     try:
         found = json.loads((run / PLACE).read_text(encoding="utf-8"))
-        return run / str(found["task"]), str(found["experiment"])
+        return run / str(found["task"]), str(found["experiment"]), str(found.get("subject", ""))
     except (OSError, ValueError, KeyError, TypeError):
-        return None, ""
+        return None, "", ""
 
 
 def _added(row: Mapping[str, Any], folder: Path) -> str:

@@ -14,10 +14,11 @@ import pytest
 
 from advisor import reports
 from advisor.cases import INPUT, MOST, SEEN, how_many, shown_cases
+from advisor.comparison import Wishes, prepare
 from advisor.contract import Grade, Quote, ShownCases
 from advisor.reports.casebook import bound
 from advisor.reports.html import LARGEST
-from benchmarks.contract import Benchmark, Evaluation, Row, State
+from benchmarks.contract import Benchmark, Evaluation, Look, Row, State
 from benchmarks.looks import FILE, PLACE
 from benchmarks.store import Finished, Store
 from strategies.approaches.recorded import Recorded, RecordedAnswer
@@ -249,6 +250,45 @@ def test_showing_held_out_cases_is_written_down_and_a_changed_run_is_a_developme
     assert json.loads((tmp_path / "met" / "report.json").read_text())["verdict"] == "choose"
     assert "this is no verdict until fresh ones confirm it" in told(met)
     assert met.code == call(capsys, "report", "met").code == 101
+
+
+def test_a_price_changes_no_approach_and_what_may_does(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, dear = (
+        f"models: [{{name: {model_folders.language}{more}}}]" for more in ("", ", machine_hour: 2, monthly: 50")
+    )
+    server = "models: [{name: far, endpoint: 'http://127.0.0.1:9/v1', input_per_million: 1, output_per_million: %d}]"
+    monkeypatch.chdir(tmp_path)
+    wishes = Wishes(approaches=("majority",), effort="quick", probes="none")
+
+    def look(*lines: str, **more: Any) -> Look:
+        task = write_task(tmp_path, model_folders, *lines)
+        return prepare(task, replace(wishes, **more)).assembly.benchmark.look
+
+    def run_and_see(*lines: str) -> None:
+        call(
+            capsys, "run", str(write_task(tmp_path, model_folders, *lines)), "--out", "run", *QUICK, "--cases", "wrong"
+        )
+        shutil.rmtree("run")
+
+    run_and_see(model)
+    assert marks(tmp_path)[0]["subject"]
+    for line in ("prices: {machine_hour: 0.4}", "volume: 500", "horizon_months: 3", "upkeep: {facts_months: 1}"):
+        found = look(model, line)
+        assert (found.number, found.shown) == (2, 0), f"{line} is another look, at the same approaches"
+    assert look(dear).shown == 0
+    assert look(model).number == 1
+    for line in ("constraints: {data_stays_here: true}", "constraints: {p95_latency_s: 5}", "metric: macro_f1"):
+        assert look(model, line).shown > 0, line
+    changes: list[dict[str, Any]] = [{"target": 0.5}, {"seed": 1}, {"examples": 20}, {"effort": "standard"}]
+    assert all(look(model, **more).shown > 0 for more in [*changes, {"approaches": ("majority", "tf-idf")}])
+    run_and_see(server % 2)
+    cheaper = look(server % 1, "prices: {machine_hour: 0.4}")
+    assert cheaper.shown > 0, "those of the first run were shown with the answers of another model"
+    mine = [json.loads(line) for line in (tmp_path / FILE).read_text().splitlines()]
+    (tmp_path / FILE).write_text("".join(json.dumps(row) + "\n" for row in mine[2:]), encoding="utf-8")
+    assert look(server % 1, "prices: {machine_hour: 0.4}").shown == 0
 
 
 def marks(folder: Path) -> list[dict[str, Any]]:

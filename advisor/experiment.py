@@ -1,0 +1,56 @@
+"""What a run is known by: whether it is the same again, and whether what answers in it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from benchmarks.spec_models import TOKEN_PRICES
+
+if TYPE_CHECKING:
+    from advisor.comparison import Prepared
+
+COSTS = {"prices", "upkeep", "volume", "horizon_months"}
+"""Keys of a spec that say what an approach costs, and nothing of what it answers."""
+RANKING = {*COSTS, "constraints", "slices"}
+"""Keys of a spec on which it depends who is tested first, and who not at all."""
+RENTED = {"machine_hour", "monthly"}
+"""The same of a model."""
+
+
+def experiment_of(prepared: Prepared) -> str:
+    """Names what is run: task, cases, approaches, models, options and what ranks. The same again is no other look."""
+    rented = [spec.model_dump(mode="json", include=RENTED, exclude_none=True) for spec in prepared.models.specs]
+    return _named(prepared, RANKING, RENTED, [rented] if any(rented) else [])
+
+
+def subject_of(prepared: Prepared) -> str:
+    """Names what answers, which is the experiment without what things cost: whoever was shown its wrong answers and runs it
+    again at other prices has changed no approach. All else counts, since answers or candidates may follow from it."""
+    return _named(prepared, RANKING - COSTS, {*RENTED, *TOKEN_PRICES}, [])
+
+
+def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rented: list[object]) -> str:
+    """The hash of a run, with these keys of its spec and without these of its models."""
+    from benchmarks.work import task_hash
+    from strategies.approaches.recorded import Recorded
+
+    benchmark, models = prepared.assembly.benchmark, prepared.models
+    ranks = prepared.assembly.spec.model_dump(mode="json", include=ranking, exclude_defaults=True)
+    parts = [
+        task_hash(benchmark),
+        benchmark.fingerprint,
+        benchmark.target if benchmark.margin is None else ["margin", benchmark.margin],
+        *([] if benchmark.procedure == "cheapest first" else [benchmark.procedure]),
+        *([ranks] if ranks else []),
+        [candidate.name for candidate in prepared.candidates],
+        [spec.model_dump(mode="json", exclude=set(prices)) for spec in models.specs],
+        *rented,
+        [models.embedder_spec.model_dump(mode="json"), models.dtype],
+        *([models.reranker_spec.name] if models.reranker_spec else ()),
+        vars(prepared.options),
+        *(candidate.strategy.digest for candidate in prepared.candidates if isinstance(candidate.strategy, Recorded)),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
