@@ -340,8 +340,13 @@ class Story:
     @property
     def settled(self) -> str:
         """The verdict as whoever acts on it has to take it: met on cases that were seen before is undecided."""
-        met = self.verdict in ("choose", "safe but cheaper undecided")
-        return "undecided" if met and self.development else self.verdict
+        return settled(self.verdict, self.development)
+
+
+def settled(verdict: str, development: bool) -> str:
+    """The verdict of figures that are development figures or not (`Story.settled`)."""
+    met = verdict in ("choose", "safe but cheaper undecided")
+    return "undecided" if met and development else verdict
 
 
 @dataclass(frozen=True, kw_only=True)

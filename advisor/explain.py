@@ -86,7 +86,14 @@ def _follows(verdict: Verdict) -> Iterator[str]:
     order = [each.candidate for each in told.statuses if each.state is not State.SKIPPED]
     yield f"In order of cost, overlapping ranges a tie that the simpler one wins: {listed(order)}."
     meeting = [each.candidate for each in told.statuses if each.state is State.MEETS]
-    if told.safe is None:
+    if told.safe is not None and verdict.story.development:
+        seen = counted(int(verdict.story.facts["look"]["shown"]), "held-out case")
+        yield (
+            f"{start(told.safe)} would be preferred of those that meet ({listed(meeting)}). But {seen} had been shown to "
+            "somebody before this run was set up, so that it meets is open until fresh ones come, and the verdict is: "
+            f"{verdict.story.settled}."
+        )
+    elif told.safe is None:
         yield f"Nothing is proven to meet, so the verdict is: {told.verdict}."
     elif told.choice is not None:
         yield (

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from advisor.contract import settled
+
 NOT_TOLD = "not told yet"
 
 
@@ -21,13 +23,14 @@ def _runs(folder: Path) -> Iterator[dict[str, Any]]:
             continue
         told = _told(place / "report.json")
         facts = _mapping(told.get("facts"))
-        named = facts.get("choice") or facts.get("safe")
+        said, development = str(facts.get("verdict", NOT_TOLD)), told.get("development") is True
+        verdict, named = settled(said, development), facts.get("choice") or facts.get("safe")
         measured = _of(facts, named or facts.get("best"))
         yield {
             "run": place.name,
             "task": facts.get("task"),
-            "verdict": facts.get("verdict", NOT_TOLD),
-            "recommended": named,
+            "verdict": verdict,
+            "recommended": named if verdict == said else None,
             "title": told.get("title"),
             "headline": told.get("headline"),
             "figure": figure if isinstance(figure := measured.get("figure"), int | float) else None,

@@ -61,7 +61,7 @@ def _written(client: Any, story: Story, files: Sequence[Path]) -> str:
     facts = story.facts
     tags = {"mlflow.note.content": "\n\n".join(map(literal, (story.headline, *story.reasons)))}
     parent = client.create_run(experiment, run_name=f"{story.task}: {story.title}", tags=tags).info.run_id
-    client.log_batch(parent, params=list(_params(facts, _OF_THE_RUN)))
+    client.log_batch(parent, params=list(_params(_settled(story), _OF_THE_RUN)))
     for candidate in facts["candidates"]:
         child = client.create_run(
             experiment, run_name=candidate["name"], tags={"mlflow.parentRunId": parent}
@@ -78,6 +78,12 @@ def _written(client: Any, story: Story, files: Sequence[Path]) -> str:
         client.log_artifact(parent, str(path))
     client.set_terminated(parent)
     return str(parent)
+
+
+def _settled(story: Story) -> dict[str, Any]:
+    """The facts with the verdict as whoever acts on it has to take it: what is not decided names nothing to take."""
+    told = {**story.facts, "verdict": story.settled}
+    return told if story.settled == story.verdict else {**told, "choice": None, "safe": None}
 
 
 def _experiment(client: Any) -> str:

@@ -250,6 +250,8 @@ def test_showing_held_out_cases_is_written_down_and_a_changed_run_is_a_developme
     assert json.loads((tmp_path / "met" / "report.json").read_text())["verdict"] == "choose"
     assert "this is no verdict until fresh ones confirm it" in told(met)
     assert met.code == call(capsys, "report", "met").code == 101
+    listed = {row["run"]: row for row in json.loads(call(capsys, "runs", ".", "--json").out)}
+    assert (listed["met"]["verdict"], listed["met"]["recommended"]) == ("undecided", None)
 
 
 def test_a_price_changes_no_approach_and_what_may_does(

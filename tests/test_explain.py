@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from advisor.cli.outcome import EXIT
 from advisor.example import opened
 from advisor.explain import premises
 from advisor.stored import reopen
@@ -45,6 +46,15 @@ def test_it_ends_in_the_verdict(run: Path) -> None:
     told = verdict.recommendation
     assert (told.choice or told.safe or told.verdict) in last
     assert ("no choice yet" in last) == bool(told.cheaper_undecided)
+
+
+def test_on_cases_that_were_seen_it_ends_undecided_as_the_exit_code_does() -> None:
+    verdict = SITUATIONS["seen_before"]().told()
+    last = premises(verdict)[-1]
+    assert last.endswith("the verdict is: undecided.")
+    assert "412 held-out cases had been shown to somebody before this run was set up" in last
+    assert EXIT[verdict.story.settled] == 101
+    assert not any("it is the choice" in line for line in premises(verdict))
 
 
 @pytest.mark.parametrize("build", SITUATIONS.values(), ids=list(SITUATIONS))

@@ -65,6 +65,18 @@ def test_the_verdict_and_every_approach_stand_there(client: Any, tmp_path: Path)
         assert {name: run.data.metrics.get(name) for name in told} == pytest.approx(told)
 
 
+def test_what_meets_on_cases_that_were_seen_stands_there_as_undecided(client: Any) -> None:
+    """As the exit code says (101)."""
+    story = SITUATIONS["seen_before"]().told().story
+    assert (story.verdict, story.settled) == ("safe but cheaper undecided", "undecided")
+    params = client.get_run(track(story, [])).data.params
+    assert params["verdict"] == "undecided"
+    assert not {"choice", "safe"} & set(params)
+    met = client.get_run(track(SITUATIONS["everything_meets"]().told().story, [])).data.params
+    assert met["verdict"] == "choose"
+    assert met["choice"]
+
+
 def test_nobody_and_no_place_of_this_machine_is_named(client: Any, tmp_path: Path) -> None:
     story = SITUATIONS["everything_meets"]().told().story
     track(story, [])
