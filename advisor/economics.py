@@ -33,7 +33,8 @@ def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -
 
     A candidate on a hosted model is billed by its tokens, and by the seconds in which this machine looks things up for it;
     any other by the seconds of the machine alone. A model that is to answer on another machine has the price of that for the
-    seconds that it took here; what was fitted was fitted here. What was measured in seconds carries a range of +-15 %.
+    seconds that it took here; what was fitted was fitted here, unless a server was asked for it. What was measured in seconds
+    carries a range of +-15 %.
     """
     unit = _unit(evaluation, prices)
     request, source = _per_request(evaluation, prices, unit)
@@ -267,9 +268,10 @@ def _spent_items(fitting: Iterable[Usage], prices: MachinePrices) -> Iterable[Co
     for step, name in {**_STEPS, "answering": "answering while fitting"}.items():
         rows = [row for row in fitting if row.step == step]
         local = [row for row in rows if row.model not in prices.tokens]
-        if local:
-            amount = _by_seconds(sum(row.seconds for row in local), prices)
-            yield CostItem(name=name, amount=amount, when="spent", source=_seconds_source(prices))
+        for machine in dict.fromkeys(prices.fitted_on(row.model) for row in local):
+            seconds = sum(row.seconds for row in local if prices.fitted_on(row.model) == machine)
+            source = _seconds_source(prices, machine)
+            yield CostItem(name=name, amount=_by_seconds(seconds, prices, machine), when="spent", source=source)
         for model in dict.fromkeys(row.model for row in rows if row.model in prices.tokens):
             yield _hosted_item(name, [row for row in rows if row.model == model], prices)
 

@@ -65,6 +65,8 @@ class MachinePrices:
     """Models that answer from somewhere else. None: their price is not known."""
     hours: Mapping[str, float] = field(default_factory=dict)
     """Money for an hour of another machine, by the model that is to answer on it."""
+    served: frozenset[str] = frozenset()
+    """Models at a server, which fitting asks too; the others are fitted on this machine, wherever they are to answer."""
     monthly: Mapping[str, float] = field(default_factory=dict)
     """Fixed amounts a month, by model."""
     upkeep: Upkeep = field(default_factory=Upkeep)
@@ -72,6 +74,10 @@ class MachinePrices:
     def hour(self, model: str = "") -> float | None:
         """Of the machine that the model answers on; without a name, of this one."""
         return self.hours.get(model, self.machine_hour)
+
+    def fitted_on(self, model: str) -> str:
+        """The model by whose machine a second of fitting is paid; empty: this machine."""
+        return model if model in self.served and model in self.hours else ""
 
 
 def token_prices(model: str, endpoint: str | None = None, on: date | None = None) -> TokenPrices | None:
@@ -124,6 +130,7 @@ def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
             if model.name not in hours and (is_elsewhere(model) or _by_tokens(stated[model.name]))
         },
         hours=hours,
+        served=frozenset(model.name for model in spec.models if model.endpoint is not None),
         monthly={name: each.monthly for name, each in stated.items() if each.monthly is not None},
         upkeep=Upkeep(**{key: value for key, value in spec.upkeep if value is not None}),
     )

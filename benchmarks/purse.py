@@ -76,6 +76,10 @@ class Purse:
         self.write_down(self.spent + self.reserved)
         return True
 
+    def shared(self, seconds: float) -> float:
+        """Of the seconds that fall to an answer those that no other process was waiting in for the same server."""
+        return seconds
+
     def settle(self, worst: float, paid: float) -> None:
         self.reserved -= worst
         self.spent += paid
@@ -107,8 +111,10 @@ class Paid(Wrapped):
                     if place not in asked.taken:
                         continue  # There was to be another try, for which there may be money once the others are settled.
                     done.add(left[place])
+                    used = completion.usage
+                    own = replace(used, seconds=self.purse.shared(used.seconds)) if used.seconds else used
                     try:
-                        yield left[place], completion
+                        yield left[place], replace(completion, usage=own)
                     finally:
                         worst = asked.taken.pop(place)
                         self.purse.settle(worst, self._paid(completion, worst))

@@ -111,6 +111,27 @@ def test_a_model_may_have_the_price_of_another_machine_and_a_fixed_amount() -> N
     assert [prices.hour(name) for name in ("far", "smollm2-135m", "another", "")] == [2.0, 0.9, 0.0, 0.0]
 
 
+def test_what_a_server_by_the_hour_is_asked_while_fitting_has_its_price_too() -> None:
+    far = {"name": "far", "endpoint": "https://models.example.org/v1", "machine_hour": 36}
+    prices = spec_with([far, {"name": "tuned", "machine_hour": 72}], {"machine_hour": 3.6})
+    searched = (
+        Usage(model="far", step="search", seconds=100.0),
+        Usage(model="minilm-l6", step="search", seconds=10.0),
+        Usage(model="tuned", step="training", seconds=1000.0),
+        Usage(model="far", step="answering", seconds=50.0),
+    )
+    bill = costs(dataclasses.replace(local(seconds=0.1, fitting=searched), model="far"), BENCH, prices)
+    spent = [(item.name, item.amount.value) for item in bill.items if item.when == "spent"]
+    choosing = "choosing the configuration"
+    assert [name for name, _ in spent] == [choosing, choosing, "training", "answering while fitting"]
+    assert [value for _, value in spent] == pytest.approx([1.0, 0.01, 1.0, 0.5]), (
+        "what answers elsewhere was trained here"
+    )
+    assert bill.spent.value == pytest.approx(2.51)
+    assert "36 USD an hour of the machine of far" in bill.items[0].source
+    assert "3.6 USD an hour, stated" in bill.items[1].source
+
+
 def test_the_own_list_says_it_too_and_what_stands_with_the_model_goes_first() -> None:
     listed = {"models": {"a": {"machine_hour": 3, "monthly": 7}, "known-there": {"monthly": 9}}}
     there = {"name": "b", "model": "known-there", "endpoint": "http://127.0.0.1:8000/v1"}

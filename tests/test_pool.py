@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import re
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from advisor.comparison import Wishes, advise, prepare
 from benchmarks.contract import BadInput, Candidate, Row, ScoreFailure
 from benchmarks.economical import Economy
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.remote import as_values, fault, fault_values, from_values
+from benchmarks.executors.waited import Waited
 from benchmarks.forecast import FIXED_S, Forecast, Work, makespan
 from benchmarks.models import Models
 from benchmarks.pending import Pending, Rules, Silent
@@ -221,11 +226,12 @@ def desk(store: Store, limit: float) -> Desk:
 
 
 UNIT = Unit(name="u", kind="fit", candidate="c")
+SERVER = "http://127.0.0.1:1/v1"
 
 
 def said(at: Desk, worker: int, name: str, *given: object) -> list[tuple[int, object]]:
     at.outbox.clear()
-    at.asked(worker, UNIT, name, given)
+    at.asked(worker, UNIT, name, [*given, SERVER] if name in ("reserve", "settle") else given)
     return list(at.outbox)
 
 
@@ -295,6 +301,74 @@ def test_the_journal_and_the_answers_of_servers_lie_where_one_process_would_put_
     assert said(at, 1, "completions") == [(1, [("question", {"text": "yes", "usage": {}})])]
     said(at, 0, "forget")
     assert store.completions("u") == []
+
+
+def test_the_seconds_of_one_server_are_divided_among_those_who_wait_for_it() -> None:
+    now = [0.0]
+    server = Waited(clock=lambda: now[0])
+
+    def at(second: float) -> Waited:
+        now[0] = second
+        return server
+
+    at(0).begins(0)
+    at(1).begins(0)
+    at(4).begins(1)
+    at(6).ends(0)
+    assert at(8).part(0) == (4 + 4 / 2) / 8, "two of its own are one who waits"
+    at(8).ends(0)
+    at(10).ends(1)
+    assert at(20).part(1) == (4 / 2 + 2) / 6, "nobody waited from the tenth second on"
+    assert at(21).part(1) == 1.0
+    at(22).begins(0)
+    at(23).begins(1)
+    at(24).leaves(1)
+    at(26).ends(0)
+    assert server.part(0) == (1 + 1 / 2 + 2) / 4
+    assert server.part(1) == 1.0, "what a lost worker waited for falls to nobody else"
+
+
+def test_two_workers_at_one_server_are_paid_for_its_hours_once(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HTTPServer(threaded=True) as started:
+        busy = Busy(started)
+        first = busy.lines(concurrency=4)[0].removeprefix("models: [").removesuffix("]")
+        first = re.sub(r", input_per_million.*?(?=})", "", first)
+        other = first.replace("name: hosted, model: m", "name: other, model: n")
+        task = write_task(tmp_path, model_folders, f"models: [{first}, {other}]", cases=tiny.messages(40))
+        both = ("prompting @ hosted", "prompting @ other")
+        wishes = Wishes(approaches=both, effort="quick", on="processes", workers=2, probes="none", second_seed=False)
+        advise(task, out=tmp_path / "run", wishes=wishes)
+        assert busy.most > 2, "both asked at once"
+    with closing(Store(tmp_path / "run" / "run.sqlite")) as kept:
+        seconds = sum(usage.seconds for usage in kept.ledger() if usage.model in ("hosted", "other"))
+    assert 0.6 * busy.passed < seconds < 1.3 * busy.passed
+
+
+@dataclasses.dataclass
+class Busy(Service):
+    """Takes a moment for each answer, and knows in how many seconds it was at any."""
+
+    under_way: int = 0
+    most: int = 0
+    passed: float = 0.0
+    since: float = 0.0
+
+    def _answer(self, request: Request) -> Response:
+        self._turn(1)
+        try:
+            time.sleep(0.03)
+            return super()._answer(request)
+        finally:
+            self._turn(-1)
+
+    def _turn(self, more: int) -> None:
+        with self.lock:
+            now = time.perf_counter()
+            self.passed += (now - self.since) * bool(self.under_way)
+            self.since, self.under_way = now, self.under_way + more
+            self.most = max(self.most, self.under_way)
 
 
 @pytest.mark.slow

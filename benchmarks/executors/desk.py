@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.executors.waited import Waited
 from benchmarks.pending import Events
 from benchmarks.plan import Unit
 from benchmarks.purse import Purse
@@ -26,10 +27,12 @@ class Desk:
     """(worker, answer), to be sent."""
     _reserved: dict[int, float] = field(default_factory=dict, repr=False)
     """Worker -> what its requests under way may cost."""
-    _waiting: dict[int, float] = field(default_factory=dict, repr=False)
-    """Worker -> the worst price of its next request, while those of others may still leave enough."""
+    _waiting: dict[int, tuple[float, str]] = field(default_factory=dict, repr=False)
+    """Worker -> the worst price of its next request and its server, while those of others may still leave enough."""
     _requests: Counter[int] = field(default_factory=Counter, repr=False)
     """Worker -> requests to servers that are under way, or whose answers are not written down yet."""
+    _servers: dict[str, Waited] = field(default_factory=dict, repr=False)
+    """Address -> who waits for that server."""
     _closed: bool = field(default=False, repr=False)
 
     def asked(self, worker: int, unit: Unit, name: str, given: Sequence[Any]) -> None:
@@ -40,9 +43,11 @@ class Desk:
             "completions": lambda: self.store.completions(unit.name),
             "keep": lambda key, value: self.store.keep_completion(unit.name, key, value),
             "forget": lambda: self.store.forget_completions(unit.name),
+            "shared": lambda server: self._server(server).part(worker),
         }
         if name == "reserve":
-            self._waiting[worker] = float(given[0])
+            worst, server = given
+            self._waiting[worker] = float(worst), str(server)
         elif name == "settle":
             self._settle(worker, *given)
             self.outbox.append((worker, self._spent))
@@ -52,7 +57,7 @@ class Desk:
 
     def rests(self, worker: int) -> None:
         """The worker's unit is over."""
-        self._requests.pop(worker, None)
+        self._no_longer_waits(worker)
 
     def close(self) -> None:
         """No server is asked any more: workers whose requests are under way get their answers, write them down and stop."""
@@ -62,11 +67,19 @@ class Desk:
     def lost(self, worker: int) -> None:
         """A worker is no more. What it had asked of servers may have been answered, so it counts as paid at its worst."""
         self._waiting.pop(worker, None)
-        self._requests.pop(worker, None)
+        self._no_longer_waits(worker)
         worst = self._reserved.get(worker, 0.0)
         if worst:
             self._settle(worker, worst, worst)
         self._answer_waiting()
+
+    def _no_longer_waits(self, worker: int) -> None:
+        self._requests.pop(worker, None)
+        for server in self._servers.values():
+            server.leaves(worker)
+
+    def _server(self, address: str) -> Waited:
+        return self._servers.setdefault(address, Waited())
 
     @property
     def under_way(self) -> int:
@@ -77,7 +90,9 @@ class Desk:
     def _spent(self) -> float:
         return 0.0 if self.purse is None else self.purse.spent
 
-    def _settle(self, worker: int, worst: float, paid: float) -> None:
+    def _settle(self, worker: int, worst: float, paid: float, server: str | None = None) -> None:
+        if server is not None:
+            self._server(server).ends(worker)
         left = self._reserved.get(worker, 0.0) - worst
         self._reserved[worker] = left if left > 1e-12 else 0.0
         self._requests[worker] -= self._requests[worker] > 0
@@ -87,10 +102,11 @@ class Desk:
     def _answer_waiting(self) -> None:
         """Reserves what can be paid. A worker is refused once nothing that others asked for can leave it any more; one with
         requests of its own under way is refused at once, waits for these and asks again."""
-        for worker, worst in list(self._waiting.items()):
+        for worker, (worst, server) in list(self._waiting.items()):
             granted = not self._closed and (self.purse is None or self.purse.reserve(worst))
             if granted:
                 self._requests[worker] += 1
+                self._server(server).begins(worker)
                 self._reserved[worker] = self._reserved.get(worker, 0.0) + worst
             others = any(amount for other, amount in self._reserved.items() if other != worker)
             mine = self._reserved.get(worker, 0.0) > 0

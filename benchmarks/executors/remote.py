@@ -18,7 +18,7 @@ from benchmarks.purse import LimitReached, Purse
 from benchmarks.remembering import Memory
 from benchmarks.store import Finished
 from benchmarks.work import Job, Worker
-from strategies.contract import Trial, Usage
+from strategies.contract import LanguageModel, Trial, Usage
 from strategies.models.weights import ModelUnavailable
 
 Ask = Callable[..., Any]
@@ -124,26 +124,37 @@ class AskedPurse(Purse):
     limit. So a run that ends lets nobody send more, and knows whose answers are still on their way."""
 
     ask: Ask = field(repr=False)
+    servers: Mapping[str, str] = field(default_factory=dict)
+    """Model -> address of the server that answers for it."""
+    server: str = ""
+    """The one that is asked."""
 
     @classmethod
     def of(cls, models: Models, ask: Ask) -> Self:
         """For the models on servers that a worker has."""
-        free = {spec.name: FREE for spec in models.specs if spec.endpoint is not None}
-        if models.purse is None:
-            return cls(limit=math.inf, currency=FREE.currency, prices=free, ask=ask)
-        return cls(
-            limit=models.purse.limit, currency=models.purse.currency, prices={**free, **models.purse.prices}, ask=ask
-        )
+        servers = {spec.name: spec.endpoint for spec in models.specs if spec.endpoint is not None}
+        prices: dict[str, TokenPrices | None] = dict.fromkeys(servers, FREE)
+        limit, currency = math.inf, FREE.currency
+        if (kept := models.purse) is not None:
+            limit, currency, prices = kept.limit, kept.currency, {**prices, **kept.prices}
+        return cls(limit=limit, currency=currency, prices=prices, ask=ask, servers=servers)
 
     def __post_init__(self) -> None:
         """Whoever writes has looked at limit and prices."""
 
+    def guarding(self, model: LanguageModel) -> LanguageModel:
+        bound = replace(self, server=self.servers.get(model.name, ""))
+        return Purse.guarding(bound, model)
+
     def reserve(self, worst: float) -> bool:
-        granted, self.spent = self.ask("reserve", worst)
+        granted, self.spent = self.ask("reserve", worst, self.server)
         return bool(granted)
 
+    def shared(self, seconds: float) -> float:
+        return seconds * float(self.ask("shared", self.server))
+
     def settle(self, worst: float, paid: float) -> None:
-        self.spent = float(self.ask("settle", worst, paid))
+        self.spent = float(self.ask("settle", worst, paid, self.server))
 
 
 # ---------------------------------------------------------------- performing
