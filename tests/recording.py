@@ -99,8 +99,13 @@ def shown(words: list[str]) -> str:
         name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CI", "GITHUB_ACTIONS")
     }
     with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "bin" / "advisor"  # As it is installed, so that it calls itself by its name.
+        script.parent.mkdir()
+        script.write_text(f"#!{sys.executable}\nfrom advisor.__main__ import main\nmain()\n", encoding="utf-8")
+        script.chmod(0o755)
+        environment["PATH"] = os.pathsep.join((str(script.parent), environment["PATH"]))
         process = subprocess.Popen(
-            [sys.executable, "-m", "advisor", *words],
+            [str(script), *words],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
