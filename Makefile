@@ -15,7 +15,7 @@ SOURCES := $(shell find advisor strategies benchmarks -type f -not -path '*/__py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slow lint docs constraints clean
+.PHONY: help demo test test-slow lint docs constraints lock clean
 
 help:
 	@echo "make demo   run the bundled support-intents task with the default models and show the verdict"
@@ -30,8 +30,11 @@ $(BIN)/python:
 		{ echo "This needs Python 3.11 or newer; $(PYTHON) is older. Write: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: pyproject.toml constraints.txt $(SOURCES) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt .
+# Every file is held to its hash but those of torch and what it needs of CUDA: which build of it there is differs by machine, and
+# whoever wants the one for processors names another index.
+$(VENV)/installed: pyproject.toml constraints.txt locked.txt $(SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r locked.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation .
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
@@ -73,6 +76,14 @@ constraints: $(VENV)/installed-dev
 	{ echo "# Exact versions with which the tests pass; written by \`make constraints\`. pyproject.toml holds the ranges."; \
 		$(BIN)/python -m pip freeze --all --exclude pip --exclude finetune-advisor | sed 's/+cpu$$//'; } > $@.tmp
 	mv $@.tmp $@.txt
+
+# The same versions with the hashes of all their files, for every platform and Python; hatchling builds the package itself.
+lock: constraints.txt $(VENV)/installed-dev
+	{ echo "# Hashes of what constraints.txt pins, torch apart, for the installation; written by \`make lock\`."; \
+		echo hatchling | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+			--no-header -c constraints.txt pyproject.toml - | \
+		awk '/^[a-z]/ { own = !/^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==/ } own'; } > locked.tmp
+	mv locked.tmp locked.txt
 
 clean:
 	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

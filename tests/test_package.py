@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -45,6 +46,32 @@ def test_the_version_is_stated_once_for_package_and_program() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert advisor.__version__ == project["version"]
+
+
+def test_what_the_demo_installs_is_held_to_hashes_of_the_versions_that_the_tests_pass_with() -> None:
+    """A user: who says that the index gives me what you have tested? Torch alone is free: its builds differ by machine."""
+    from importlib.metadata import requires
+
+    from packaging.requirements import Requirement
+
+    text = (ROOT / "locked.txt").read_text(encoding="utf-8")
+    locked = dict(re.findall(r"^([a-z0-9.-]+)==([^ ;]+)", text, re.MULTILINE))
+    entries = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+    pinned = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    named = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pinned}
+    assert {name: version for name, version in locked.items() if named.get(name, version) != version} == {}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    open_, seen = [Requirement(each) for each in wanted], {"torch"}
+    while open_:
+        name = re.sub(r"[-_.]+", "-", (each := open_.pop()).name).lower()
+        if name in seen or (each.marker is not None and not each.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(name)
+        assert name in locked, f"{name} is installed by the demo, and has no hash: run make lock"
+        if name in named:  # What builds the package is not installed here.
+            open_ += map(Requirement, requires(name) or ())
 
 
 SKIPPING = """
