@@ -1,6 +1,7 @@
 """A bake-off with tiny models in a process of its own, which kills itself without warning where it is told to.
 
-`python -m tests.killed RUN_FOLDER MODEL_FOLDER [WHERE NUMBER]`; WHERE is `progress`, `step` (of an optimizer) or `stored`.
+`python -m tests.killed RUN_FOLDER MODEL_FOLDER [WHERE NUMBER]`; WHERE is `progress`, `step` (of an optimizer), `stored`, or one
+of `POINTS`. `python -m tests.killed WHERE NUMBER -- ARGUMENTS` does so to the command line.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +33,14 @@ class Dying:
 
     where: str = ""
     left: int = 0
+    before: Callable[[], object] = object
+    """The last thing that it does."""
 
     def count(self, what: str) -> None:
         if what == self.where:
             self.left -= 1
             if self.left == 0:
+                self.before()
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def started(self, unit: Unit, number: int, total: int) -> None: ...
@@ -72,6 +77,48 @@ def told(run: Run) -> dict[str, Evaluation]:
         return {each.candidate: each for each in evaluations(run.benchmark, described(run), store)}
 
 
+POINTS = ("commit", "adapter", "index", "report", "send", "keep")
+"""Between the rows of a unit and their commit; with half of an adapter, an index or a report written; before a question is sent
+to a server; after it was answered, and before the answer is written down."""
+
+
+def dying_at_points(events: Dying) -> None:
+    """From now on this process counts down whenever it comes to one of `POINTS`."""
+    import numpy as np
+    from peft import peft_model
+
+    from benchmarks import store
+    from strategies.models import endpoint
+
+    def first(what: str, method: Any) -> Any:
+        def counted(*given: Any, **more: Any) -> Any:
+            if what != "commit" or given[1] is None:
+                events.count(what)
+            return method(*given, **more)
+
+        return counted
+
+    def half(what: str, write: Any, *names: str) -> Any:
+        def written(*given: Any, **more: Any) -> Any:
+            done = write(*given, **more)
+            path = next(Path(each) for each in given if isinstance(each, str | Path))
+            if events.where == what and any(path.match(name) for name in names):
+                events.before = lambda: os.truncate(path, path.stat().st_size // 2)
+                events.count(what)
+            return done
+
+        return written
+
+    places: Any = (store._Transaction, store.Store, endpoint._Caller, peft_model, np, Path)
+    transaction, kept, asking, peft, numpy, path = places
+    transaction.__exit__ = first("commit", transaction.__exit__)
+    kept.keep_completion = first("keep", kept.keep_completion)
+    asking._send = first("send", asking._send)
+    peft.safe_save_file = half("adapter", peft.safe_save_file, "adapter_model.safetensors")
+    numpy.save = half("index", numpy.save, "nearest.npy", "partial.npy")
+    path.write_text = half("report", path.write_text, "report.*.partial")
+
+
 def main(folder: str, model: str, where: str = "", number: str = "0") -> None:
     import torch
     from torch.optim.optimizer import register_optimizer_step_post_hook
@@ -82,8 +129,17 @@ def main(folder: str, model: str, where: str = "", number: str = "0") -> None:
     checkpoints.EVERY_S, checkpoints.SHARE = 0.0, float("inf")  # After each step.
     events = Dying(where, int(number))
     register_optimizer_step_post_hook(lambda *_: events.count("step"))
+    dying_at_points(events)
     bakeoff(Path(folder), Path(model), events).execute()
 
 
+def command(where: str, number: str, _: str, *arguments: str) -> None:
+    """The command line, which dies there."""
+    from advisor.cli import run_command_line
+
+    dying_at_points(Dying(where, int(number)))
+    run_command_line(arguments)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    (command if "--" in sys.argv[3:4] else main)(*sys.argv[1:])

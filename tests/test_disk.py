@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import resource
+import shutil
 import sqlite3
-from contextlib import closing
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,9 @@ RUN = (
 LIMITS = (90_000, 120_000)
 """Bytes that a file may have: a write of the database fails, then one of the adapter; `faults_injected` goes through all."""
 
+ENOUGH = 50_000
+"""Kilobytes in which a whole run has room."""
+
 
 def limited(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -52,6 +58,55 @@ def test_whatever_write_fails_the_run_goes_on_once_there_is_room(model_folders: 
     with closing(Store(run / "run.sqlite")) as store:
         assert all("problem" not in note for note in store.notes("fit").values())
         assert set(store.finished()) == set(store.starts())
+
+
+def test_on_a_full_file_system_it_stops_and_goes_on_once_there_is_room(model_folders: Folders, tmp_path: Path) -> None:
+    """A small one of its own, which fills up for real: first the database's share of it, then that of an adapter."""
+    write_task(tmp_path, model_folders)
+    runs = tmp_path / "runs"
+    kept: dict[str, int] = {}
+    with small_disk(runs) as room:
+        for kilobytes in (100, 150):
+            room(shutil.disk_usage(runs).used // 1024 + kilobytes)
+            resumed = ("--resume",) if (runs / "tiny-topics" / "run.sqlite").exists() else ()
+            done = finish(start(tmp_path, *RUN, *resumed))
+            assert (done.code, "Traceback" in done.err) == (1, False), done.err
+            assert "Nothing more could be written" in done.err
+            room(ENOUGH)
+            kept = stored_starts(runs / "tiny-topics", kept)
+        assert kept, "something was finished before the second time"
+        done = finish(start(tmp_path, *RUN, "--resume"))
+        assert done.code in (0, 100, 101), done.err
+        assert len(stored_starts(runs / "tiny-topics", kept)) > len(kept)
+        with closing(Store(runs / "tiny-topics" / "run.sqlite")) as store:
+            assert set(store.finished()) == set(store.starts())
+
+
+def stored_starts(run: Path, before: Mapping[str, int]) -> dict[str, int]:
+    """How often each finished unit was started: those of before no more often. No approach is to blame."""
+    with closing(Store(run / "run.sqlite")) as store:
+        assert all("problem" not in note for note in store.notes("fit").values())
+        starts = store.starts()
+        assert {name: starts[name] for name in before} == before
+        return {name: starts[name] for name in store.finished()}
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Callable[[int], object]]:
+    """A file system in memory, and what changes its size in kilobytes; skips where nobody may mount one."""
+    place.mkdir()
+
+    def mount(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["mount", "-t", "tmpfs", *options, str(place)], capture_output=True, text=True)
+
+    if not shutil.which("mount") or (made := mount("-o", f"size={ENOUGH}k", "tmpfs")).returncode:
+        pytest.skip(
+            f"a file system can be mounted by root only: {made.stderr.strip() if shutil.which('mount') else 'no mount'}"
+        )
+    try:
+        yield lambda size: mount("-o", f"remount,size={size}k").check_returncode()
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
 
 
 def test_only_writes_that_were_refused_are_the_disks_fault(tmp_path: Path) -> None:
