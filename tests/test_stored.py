@@ -12,7 +12,7 @@ import pytest
 
 from advisor.contract import Verdict
 from advisor.example import opened
-from advisor.stored import Changes, _on_top, reopen
+from advisor.stored import Changes, reopen
 from benchmarks.best import below_best
 from benchmarks.contract import BadInput, State
 from benchmarks.looks import level_of
@@ -74,16 +74,6 @@ def test_a_price_of_the_machine_gives_money(run: Path) -> None:
     for name, value in monthly(priced).items():
         known = seconds[name]
         assert value == (None if known is None else pytest.approx(known / 1000))
-
-
-def test_prices_of_a_file_lie_on_top_of_those_of_the_task_model_by_model() -> None:
-    price = {"input_per_million": 1.0, "output_per_million": 2.0}
-    known = {"machine_hour": 0.4, "currency": "EUR", "models": {"a": price, "b": price}}
-    other = {**price, "output_per_million": 9.0}
-    assert _on_top(known, {"models": {"b": other}}) == {**known, "models": {"a": price, "b": other}}
-    assert _on_top(known, {"currency": "USD"}) == {"currency": "USD", "models": {}}, "a price in EUR is none in USD"
-    assert _on_top({"machine_hour": 0.4}, {"currency": "USD"}) == {"machine_hour": 0.4, "currency": "USD", "models": {}}
-    assert _on_top({}, {"machine_hour": 1.0}) == {"machine_hour": 1.0, "models": {}}
 
 
 def test_a_target_named_afterwards_is_exploratory_and_holds_for_every_target(run: Path) -> None:
