@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from advisor.comparison import find
 from advisor.contract import Verdict
+from advisor.found import find
 from advisor.stored import about_run, reading, reopen
 from advisor.wording import listed
 from benchmarks.cascade import DERIVED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,20 +14,20 @@ from advisor.asked import further_of, prediction_of, purse_of, wanted_candidates
 from advisor.cases import CaseChoice
 from advisor.contract import Verdict
 from advisor.experiment import experiment_of, subject_of
+from advisor.found import find
 from advisor.stored import about_run, told
 from benchmarks.contract import BadInput, Candidate
 from benchmarks.deadline import TimeUp, checked, within
 from benchmarks.plan import Further, Options, described
 
 if TYPE_CHECKING:
-    from benchmarks.assemble import Assembly, Limits
+    from benchmarks.assemble import Assembly
     from benchmarks.executors.here import Executor
     from benchmarks.models import Models
     from benchmarks.pending import Events
     from benchmarks.population import Sets
     from benchmarks.run import Run
     from benchmarks.sharding import Shard
-    from benchmarks.spec import Spec
 
 EFFORTS: Mapping[str, int] = {"quick": 25_000, "standard": 150_000, "thorough": 1_000_000}
 """Tuning budget of each approach in model tokens."""
@@ -54,6 +53,8 @@ class Wishes:
     dtype: str | None = None
     accept_terms: bool = False
     allow_code: bool = False
+    allow_remote: bool = False
+    """Fetch data files that lie in a bucket."""
     curve: bool = False
     """Fit with fewer examples too, to say what more would bring."""
     planted: bool = False
@@ -152,50 +153,6 @@ class Prepared:
         return level_of(benchmark.look.number) / (len(self.candidates) + bool(benchmark.task.labels))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """A task by file or by name: its spec, the folder that its files lie in, and for a named one where it is from."""
-
-    spec: Spec
-    folder: Path
-    origin: str = ""
-
-    def assembled(self, limits: Limits | None = None, seed: int = 0, allow_code: bool = False) -> Assembly:
-        """Reads, checks and splits the data. Raises `BadInput`."""
-        from benchmarks.assemble import assemble, load
-
-        data = load(self.spec, self.folder)
-        return assemble(self.spec, data=data, limits=limits, seed=seed, allow_code=allow_code)
-
-    def traffic(self) -> list[str]:
-        """Real requests without answers, where the spec names some. Raises `BadInput`."""
-        from benchmarks.load import read_inputs
-
-        return read_inputs(self.folder / self.spec.traffic, self.spec.columns) if self.spec.traffic else []
-
-
-def find(task: str | Path) -> Found:
-    """The task that a person means: a task.yaml, a folder that holds one, or a bundled or public task by its name.
-
-    What lies on the disk wins over a name. Raises `BadInput`.
-    """
-    from benchmarks import tasks
-    from benchmarks.spec import read_spec
-
-    path, name = Path(task), str(task)
-    if path.is_dir() and (path / "task.yaml").is_file():
-        path = path / "task.yaml"
-    if not path.is_file() and (named := tasks.find(name)) is not None:
-        spec, folder = named.open()
-        return Found(spec=spec, folder=folder, origin=named.origin)
-    if path.exists() or path.suffix.lower() in (".yaml", ".yml") or len(path.parts) > 1:
-        spec, folder = read_spec(path)
-        return Found(spec=spec, folder=folder)
-    near = difflib.get_close_matches(name, tasks.names(), n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"Give a task.yaml, or one of {', '.join(tasks.names())}."
-    raise BadInput(f"{name} is neither a file nor a known task. {hint}")
-
-
 def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     """Reads a task.yaml or a named task and plans its candidates; nothing is spent or sent. Raises `BadInput`."""
     from benchmarks.assemble import Limits
@@ -216,7 +173,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     earlier = wishes.reuse or wishes.fork
     if earlier is not None:
         must_hold_a_run(earlier)
-    found = find(task)
+    found = find(task, wishes.allow_remote)
     spec = with_models(found.spec, wishes.models)
     models = Models(
         spec.models,

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks import metrics
 from benchmarks.audit import Summary, audit, near_duplicates, summarise
+from benchmarks.bucket import files_of
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, Procedure
 from benchmarks.decidable import Closeness, Decidable, Sharing, closeness, decidable
 from benchmarks.findings import Finding
@@ -203,19 +204,22 @@ def _reviewed(data: Loaded, target: float | None) -> tuple[str, ...]:
     return lineage.notes(hash_of(data.examples, data.heldout or (), data.documents), target)
 
 
-def load(spec: Spec, folder: Path) -> Loaded:
-    """Reads the files that a spec names, which lie in `folder`. Raises `BadInput`."""
+def load(spec: Spec, folder: Path, allow_remote: bool = False) -> Loaded:
+    """Reads the files that a spec names, in `folder` or, where that is allowed, in a bucket. Raises `BadInput`."""
     apart = spec.heldout is not None
     kept = spec.slices if spec.columns.time in (None, *spec.slices) else (*spec.slices, str(spec.columns.time))
-    examples = read_cases(folder / spec.examples, spec.columns, () if apart else kept)
-    heldout = read_cases(folder / str(spec.heldout), spec.columns, kept) if apart else None
-    documents = read_documents(folder / spec.documents) if spec.documents else None
+    with files_of(spec.file_keys(), folder, allow_remote) as file:
+        examples = read_cases(file("examples"), spec.columns, () if apart else kept)
+        heldout = read_cases(file("heldout"), spec.columns, kept) if apart else None
+        documents = read_documents(file("documents")) if spec.documents else None
+        taught = spec.teacher and spec.traffic
+        unlabelled = tuple(read_inputs(file("traffic"), spec.columns)) if taught else ()
     read = [part for part in (examples, heldout, documents) if part is not None]
     return Loaded(
         examples=examples.cases,
         heldout=heldout.cases if isinstance(heldout, Cases) else None,
         documents=documents.documents if documents else (),
-        unlabelled=tuple(read_inputs(folder / spec.traffic, spec.columns)) if spec.teacher and spec.traffic else (),
+        unlabelled=unlabelled,
         notes=tuple(note for part in read for note in part.notes),
         folder=folder,
     )

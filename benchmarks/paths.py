@@ -19,9 +19,10 @@ def inside(folder: Path, name: str, key: str) -> Path:
     shown = f'{key} names "{name if len(name) <= 60 else name[:57] + "..."}"'
     if not name.strip() or "\0" in name:
         raise BadInput(f"{key} is empty. Write the name of a file beside the task spec, such as examples.jsonl.")
-    if re.match(r"[a-z]+://", name):
+    if re.match(r"[a-z][a-z0-9+.-]*://", name):
         raise BadInput(
-            f"{shown}, an address, and nothing is fetched. Put the file beside the task spec, and write its name."
+            f"{shown}, an address, and nothing is fetched. Put the file beside the task spec, and write its name; cases, "
+            "documents and traffic may lie in a bucket (s3://BUCKET/FILE)."
         )
     if PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute() or PureWindowsPath(name).drive:
         raise BadInput(f"{shown}, an absolute path. Put the file in the folder of the task spec and write its name.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.assemble import Assembly, Loaded
+from benchmarks.bucket import in_a_bucket
 from benchmarks.contract import BadInput
 from benchmarks.doubts import Doubt
 from benchmarks.infer import check_objects, check_pattern
@@ -205,7 +206,7 @@ def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: 
     if material.documents:
         named["documents"] = "documents.jsonl"
         _write_rows(folder / "documents.jsonl", map(_document_row, material.documents))
-    if spec.traffic:
+    if spec.traffic and not in_a_bucket(spec.traffic):
         named["traffic"] = "traffic.jsonl"
         _write_rows(
             folder / "traffic.jsonl", ({"input": text} for text in read_inputs(source / spec.traffic, spec.columns))

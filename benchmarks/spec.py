@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from benchmarks import bucket
 from benchmarks.contract import BadInput, Constraints, Procedure
 from benchmarks.formats.clean import harmless
 from benchmarks.paths import inside
@@ -240,7 +241,7 @@ def checked_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def read_spec(path: Path | str) -> tuple[Spec, Path]:
-    """Reads a task spec and returns it with its folder, inside of which every file that it names exists.
+    """Reads a task spec and returns it with its folder, in which every file that it names exists, or lies in a bucket.
 
     Labels and a schema that stand in files of their own are read in. Raises `BadInput` with file and line.
     """
@@ -250,7 +251,10 @@ def read_spec(path: Path | str) -> tuple[Spec, Path]:
     files: dict[str, Path] = {}
     for key, name in spec.file_keys().items():
         try:
-            files[key] = inside(path.parent, name, key)
+            if key in bucket.KEYS and bucket.in_a_bucket(name):
+                bucket.checked_address(name, key)
+            else:
+                files[key] = inside(path.parent, name, key)
         except BadInput as error:
             raise BadInput(f"{text.where((key,))}: {error}") from None
     filled = dict(text.values)

@@ -184,7 +184,7 @@ def test_every_imported_package_is_declared() -> None:
     extras = project["optional-dependencies"]
     declared = {
         re.split(r"[^A-Za-z0-9._-]", line)[0].lower().replace("_", "-")
-        for line in (*project["dependencies"], *extras["cluster"], *extras["tracking"])
+        for line in (*project["dependencies"], *extras["cluster"], *extras["remote"], *extras["tracking"])
     }
     own = {*PACKAGES, *sys.stdlib_module_names}
     distributions = packages_distributions()

@@ -146,7 +146,7 @@ def test_the_document_follows_from_the_rows(tmp_path: Path) -> None:
 
 
 def test_what_is_planned_has_names_of_its_own(tmp_path: Path) -> None:
-    from advisor.comparison import find
+    from advisor.found import find
     from benchmarks.models import Models
 
     spec = find("support-intents").spec

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from advisor.comparison import find
+from advisor.found import find
 from benchmarks.assemble import load
 from benchmarks.contract import BadInput
 from benchmarks.doubts import Doubt, doubts

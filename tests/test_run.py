@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from advisor.comparison import find
+from advisor.found import find
 from advisor.steadiness import next_time
 from benchmarks.assemble import Limits
 from benchmarks.checks import GoldIndex

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.given import SHARE
+from advisor.cli.given import ALLOW_REMOTE, SHARE
 from advisor.cli.program import line
 from advisor.cli.shown import broken, document
 from benchmarks.contract import BadInput
@@ -43,6 +43,7 @@ NEEDED = ("kind", "examples")
 @click.option("--volume", type=QUESTIONS["volume"][1], help="Requests a month.")
 @click.option("--data-stays-here/--data-may-leave", default=None, help="Who may see the data.")
 @click.option("--target", type=QUESTIONS["target"][1], help="Share of answers that must be right.")
+@ALLOW_REMOTE
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 def command(task: str | None, as_json: bool, **given: Any) -> None:
     """Say what to try first, what cannot help and why, and what finding out takes. Nothing runs.
@@ -63,13 +64,13 @@ def command(task: str | None, as_json: bool, **given: Any) -> None:
 def _of_task(task: str, given: dict[str, Any]) -> Asked:
     """The data says what kind of task it is and how much there is of it; the person says the rest."""
     from advisor.asking import Asked
-    from advisor.comparison import find
+    from advisor.found import find
     from advisor.triage import Situation
 
     for name in ("kind", "examples", "labels", "documents"):
         if given[name] is not None:
             raise BadInput(f"--{name} is what the data of {task} says. Leave it out, or leave out the task.")
-    assembly = find(task).assembled()
+    assembly = find(task, given["allow_remote"]).assembled()
     benchmark, spec = assembly.benchmark, assembly.spec
     known = given | {
         "volume": given["volume"] or benchmark.volume,

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.given import SEED
+from advisor.cli.given import ALLOW_REMOTE, SEED
 from advisor.cli.program import line
 from advisor.cli.shown import document, goal_of, marked, say, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from advisor.comparison import Found
+    from advisor.found import Found
     from benchmarks.assemble import Assembly
     from benchmarks.audit import Lengths
     from benchmarks.doubts import Doubt
@@ -29,6 +29,7 @@ _LABELS_SHOWN = 12
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the split.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
+@ALLOW_REMOTE
 @click.option(
     "--doubts",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -54,9 +55,9 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     held-out cases in random order. Label the first hundred of these and the share of wrong labels is known. An x in `corrected`
     takes the label that stands in `perhaps`.
     """
-    from advisor.comparison import find
+    from advisor.found import find
 
-    found = find(task)
+    found = find(task, more["allow_remote"])
     assembly = found.assembled(seed=seed, allow_code=allow_code)
     if (doubts := more["doubts"]) is not None:
         _doubt(assembly, found.folder, doubts)
@@ -74,6 +75,7 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     if fix is None:  # The copy that --fix makes has sheets to fill in first.
         click.echo(err=True)
         options = [*(["--seed", str(seed)] if seed else []), *(["--allow-code"] if allow_code else [])]
+        options += ["--allow-remote"] if found.allow_remote else []
         say(f"Next: {line('run', task, *options)}")
 
 
@@ -121,7 +123,6 @@ def _doubted(assembly: Assembly, folder: Path) -> list[Doubt]:
 
 def _fix(assembly: Assembly, found: Found, folder: Path) -> None:
     """Sheets where there are none, and the copy that they make as they are."""
-    from benchmarks.assemble import load
     from benchmarks.doubts import TooWeak
     from benchmarks.lineage import ceiling_says, sample_says
     from benchmarks.review import REVIEW, SAMPLE
@@ -134,7 +135,7 @@ def _fix(assembly: Assembly, found: Found, folder: Path) -> None:
             say(f"Wrong labels cannot be found by a model here: {error}")
             return []
 
-    made = review(assembly, load(found.spec, found.folder), folder, doubted)
+    made = review(assembly, found.data(), folder, doubted)
     lineage, task = made.lineage, assembly.benchmark.task
     accept = " (x there takes what `perhaps` holds)" if task.labels else ""
     say(

@@ -25,3 +25,10 @@ class Share(click.ParamType[float]):
 
 
 SHARE = Share()
+
+ALLOW_REMOTE = click.option(
+    "--allow-remote",
+    is_flag=True,
+    help="Fetch data that the task names in a bucket (s3://BUCKET/FILE), keys from the environment.",
+)
+"""Of every command that reads the data of a task."""

@@ -12,7 +12,7 @@ import click
 
 from advisor.cli import INTERRUPTED
 from advisor.cli.again import resumable, say_what_is_left
-from advisor.cli.given import SEED
+from advisor.cli.given import ALLOW_REMOTE, SEED
 from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell, write_reports
 from advisor.cli.program import line
 from advisor.cli.shown import document, goal_of, say
@@ -143,6 +143,7 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 )
 @click.option("--accept-terms", is_flag=True, help="Accept the terms of use of a model that has some.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
+@ALLOW_REMOTE
 @click.option(
     "--dry-run", is_flag=True, help="Say what would run and what it would need (of hosted models: money), then stop."
 )
@@ -233,6 +234,7 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "workers",
         "accept_terms",
         "allow_code",
+        "allow_remote",
         "reuse",
         "fork",
     )

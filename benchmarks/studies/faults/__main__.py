@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from advisor.comparison import find
+from advisor.found import find
 from benchmarks.models import Models
 from benchmarks.studies.faults import detecting, report
 from benchmarks.studies.faults.detecting import COPIED, DRAWS, FLIPS, LABELLED, READ, SHARES, Remembering, Row

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from advisor.comparison import find
+from advisor.found import find
 from benchmarks.assemble import Assembly, Limits
 from benchmarks.document_quality import contradictions
 from benchmarks.doubts import TooWeak, doubts
