@@ -53,6 +53,8 @@ def server() -> Iterator[str]:
                 if asked.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
+        else:
+            pytest.fail("moto's server did not start")
         yield f"http://127.0.0.1:{port}"
     finally:
         process.kill()
