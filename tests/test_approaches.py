@@ -39,6 +39,7 @@ from strategies.contract import (
 )
 from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
+from strategies.search import Look
 from strategies.selection import Kitchen, evidence_of, priors_of
 from tests import tiny
 from tests.tiny_embedder import TrainableHashes, trainable
@@ -331,12 +332,24 @@ def test_setups_that_are_looked_at_together_answer_as_each_alone(kind: Kind, fit
     cases = task.folds[0].selection[:10]
     alone = [look for setup in setups for look in kitchen.looks([setup], 0, cases)]
     together = list(kitchen.looks(setups, 0, cases))
-    assert [look.notes for look in together] == [look.notes for look in alone]
+    assert [_without_sureness(look) for look in together] == [_without_sureness(look) for look in alone]
+    for one, other in zip(
+        together, alone, strict=True
+    ):  # How likely an answer was found is a sum that its neighbours touch.
+        assert _sureness(one) == pytest.approx(_sureness(other), abs=1e-4)
     assert [look.scores for look in together] == [look.scores for look in alone]
     assert [[row.prompt_tokens for row in look.usage] for look in together] == [
         [row.prompt_tokens for row in look.usage] for look in alone
     ]
     assert len({tuple(map(tuple, look.notes["answers"])) for look in together}) > 2
+
+
+def _without_sureness(look: Look) -> dict[str, Any]:
+    return {**look.notes, "answers": [[*row[:3], *row[4:]] for row in look.notes["answers"]]}
+
+
+def _sureness(look: Look) -> list[float]:
+    return [row[3] for row in look.notes["answers"]]
 
 
 # ---------------------------------------------------------------- the answer key
