@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from benchmarks.contract import BadInput, Row
 from benchmarks.outcomes import from_json, text_of, to_json
+from benchmarks.packed import _slim_row
 from benchmarks.store import Finished, Store
 from strategies.contract import Abstention, Evidence, Failure, Outcome, Prediction, Trial, Usage
 
@@ -78,6 +79,14 @@ outcomes = st.one_of(
 @settings(max_examples=150, deadline=None)
 def test_an_outcome_comes_back_as_it_went_in(outcome: Outcome) -> None:
     assert from_json(to_json(outcome)) == outcome
+
+
+def test_a_packed_row_keeps_how_sure_it_is_and_a_row_of_before_opens_without() -> None:
+    outcome = json.loads(to_json(Prediction(text="40 euros", certainty=0.123456789)))
+    slim = _slim_row({"table": "rows", "outcome": outcome})
+    assert from_json(json.dumps(slim["outcome"])) == Prediction(text="40 euros", certainty=0.123457)
+    assert from_json(to_json(Prediction(text="40 euros", certainty=0.0))).certainty == 0.0  # type: ignore[union-attr]
+    assert from_json('{"type": "prediction", "text": "40 euros"}') == Prediction(text="40 euros")
 
 
 def test_only_a_prediction_has_a_text() -> None:
