@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from advisor.stored import Changes, reopen
 from benchmarks.best import below_best
 from benchmarks.contract import BadInput, State
 from benchmarks.looks import level_of
+from benchmarks.repriced import repriced
+from benchmarks.spec_models import MODEL_PRICES
 from benchmarks.statistics import clopper_pearson_lower
 from tests.desk import call
 
@@ -74,6 +77,22 @@ def test_a_price_of_the_machine_gives_money(run: Path) -> None:
     for name, value in monthly(priced).items():
         known = seconds[name]
         assert value == (None if known is None else pytest.approx(known / 1000))
+
+
+def test_prices_of_a_file_lie_on_top_of_those_of_the_task_key_by_key() -> None:
+    def on_top(known: dict[str, Any], other: dict[str, Any]) -> tuple[Any, ...]:
+        spec = {"name": "t", "instruction": "Do.", "examples": "e.jsonl", "models": [{"name": "a"}, {"name": "b"}]}
+        told = repriced({**spec, "prices": known}, other)
+        stated = [{key: each[key] for key in MODEL_PRICES if each[key] is not None} for each in told["models"]]
+        return told["prices"]["machine_hour"], told["prices"]["currency"], *stated
+
+    price = {"input_per_million": 1.0, "output_per_million": 2.0}
+    known = {"machine_hour": 0.4, "currency": "EUR", "models": {"a": price, "b": price}}
+    dearer = {"models": {"b": {"output_per_million": 9.0}}}
+    assert on_top(known, dearer) == (0.4, "EUR", price, {**price, "output_per_million": 9.0})
+    assert on_top(known, {"currency": "USD"}) == (None, "USD", {}, {}), "a price in EUR is none in USD"
+    assert on_top({"machine_hour": 0.4}, {"currency": "USD"}) == (0.4, "USD", {}, {})
+    assert on_top({}, {"machine_hour": 1.0}) == (1.0, "USD", {}, {})
 
 
 def test_a_target_named_afterwards_is_exploratory_and_holds_for_every_target(run: Path) -> None:
