@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from benchmarks.models import Models
 from benchmarks.spec import parse_spec
 from benchmarks.spec_models import ModelSpec
 from strategies.contract import Completion, DeadAdapter, Message, Recipe, Sampling, TrainingRow, Usage
+from strategies.copied import COPIED
 from strategies.models import vllm_server
 from strategies.models.local import LocalModel
 from strategies.models.served import ServedModel, at_hand, prove_served
@@ -203,6 +205,19 @@ def real() -> LocalModel:
     return found
 
 
+TOLD = tuple(
+    (Message("user", f"The city of: {text}", asked=text),)
+    for text in ("We met in Bonn (Rhine).", 'From "Rome" to Île-de-France')
+)
+WHERE = {
+    "type": "object",
+    "properties": {"city": {"type": "string", COPIED: 3}},
+    "required": ["city"],
+    "additionalProperties": False,
+    "x-guidance": {"whitespace_flexible": False},
+}
+
+
 @pytest.mark.vllm
 @pytest.mark.slow
 def test_a_model_trained_here_answers_there(real: LocalModel, tmp_path: Path) -> None:
@@ -220,9 +235,11 @@ def test_a_model_trained_here_answers_there(real: LocalModel, tmp_path: Path) ->
         after = dict(tuned.generate(asked, 8, Sampling()))
         again = dict(base.generate(asked, 8, Sampling()))
         mine = dict(real.adapted(trained.folder).generate(asked, 8, Sampling()))  # type: ignore[attr-defined]
+        copied = dict(base.generate(TOLD, 40, Sampling(schema=json.dumps(WHERE))))
     finally:
         server.stop()
     assert [after[place].text.strip() for place in range(4)] == ["zebra"] * 4
     assert [mine[place].text.strip() for place in range(4)] == ["zebra"] * 4
     assert [again[place].text for place in range(4)] == [before[place].text for place in range(4)]
     assert all(0 < done.usage.seconds < 600 for done in after.values())
+    assert all(json.loads(copied[place].text)["city"] in prompt[-1].asked for place, prompt in enumerate(TOLD))
