@@ -19,6 +19,8 @@ from tests.conftest import Folders
 from tests.desk import ROOT, write_task
 from tests.test_endpoint_bakeoff import Service, rows
 
+pytestmark = pytest.mark.slow  # Six runs, each killed and gone on with.
+
 OPTIONS = ("--approach", "prompting", "--effort", "quick", "--probes", "none", "--no-second-seed", "--yes")
 WISHES = Wishes(approaches=("prompting",), effort="quick", probes="none", second_seed=False)
 FORMATS = ("report.html", "report.md", "report.json")

@@ -156,7 +156,7 @@ def test_who_is_killed_is_not_missed(
 
     monkeypatch.setattr(Partner, "ask", killing)
     same(train(model, tmp_path / "both"), train(alone(model), tmp_path / "one"))
-    assert len(times) == after + 1
+    assert len(times) in {after + 1, after + 2}, "it may have answered before it died"
     assert not times[-1].alive
 
 
