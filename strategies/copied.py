@@ -35,12 +35,14 @@ def narrowed(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
     found = dict(schema)
     if _is_string(schema):
         return _string(found, [(text, value) for text, value in seen if isinstance(value, str)])
-    for kind in ("properties", "patternProperties"):
-        if isinstance(parts := schema.get(kind), Mapping):
-            plain = kind == "properties"
-            found[kind] = {
-                name: _part(part, _at(seen, re.escape(name) if plain else name)) for name, part in parts.items()
-            }
+    if isinstance(parts := schema.get("properties"), Mapping):
+        found["properties"] = {name: _part(part, _at(seen, name)) for name, part in parts.items()}
+    if isinstance(parts := schema.get("patternProperties"), Mapping):
+        known = {only(name): name for name in _names(seen)}
+        found["patternProperties"] = {
+            pattern: _part(part, _at(seen, known[pattern])) if pattern in known else part
+            for pattern, part in parts.items()
+        }
     if isinstance(items := schema.get("items"), Mapping):
         rows = [(text, item) for text, value in seen if isinstance(value, list) for item in value]
         found["items"] = narrowed(items, rows)
@@ -59,7 +61,7 @@ def for_text(schema: str, text: str) -> str:
         most = leaf[COPIED]
         if not ends or len(ends) * most > LARGEST:
             return _without_mark(leaf)
-        return {"type": "string", "pattern": f"^({'|'.join(_runs(text, ends, most))})$"}
+        return {**_without_mark(leaf), "pattern": f"^({'|'.join(_runs(text, ends, most))})$"}
 
     return json.dumps(_replaced(json.loads(schema), written), ensure_ascii=False)
 
@@ -82,12 +84,18 @@ def _part(part: Any, seen: Seen) -> Any:
     return narrowed(part, seen) if isinstance(part, Mapping) else part
 
 
-def _at(seen: Seen, pattern: str) -> list[tuple[str, Any]]:
-    """What stands in the fields whose whole name, or with anchors in it some of it, is as the pattern says."""
-    matches = re.compile(pattern).fullmatch
-    return [
-        (text, each) for text, value in seen if isinstance(value, dict) for name, each in value.items() if matches(name)
-    ]
+def _at(seen: Seen, name: str) -> list[tuple[str, Any]]:
+    """What stands in the field of this name."""
+    return [(text, value[name]) for text, value in seen if isinstance(value, dict) and name in value]
+
+
+def _names(seen: Seen) -> Counter[str]:
+    return Counter(name for _, value in seen if isinstance(value, dict) for name in value)
+
+
+def only(name: str) -> str:
+    """The pattern that fits this name alone. A person's own patterns are of another dialect, and never tried here."""
+    return f"^{re.escape(name)}$"
 
 
 def _string(schema: dict[str, Any], seen: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -109,12 +117,13 @@ def _stands(value: str, text: str) -> bool:
 def _opened(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
     """What is to be said of an object of which the schema names no field."""
     each = schema.get("additionalProperties", {})
-    counts = Counter(name for _, value in seen if isinstance(value, dict) for name in value)
+    counts = _names(seen)
     if not isinstance(each, Mapping) or not counts:
         return {}
     if sum(count == 1 for count in counts.values()) > NEW * counts.total():
-        return {"additionalProperties": narrowed(each, _at(seen, ".*"))}
-    names = {f"^{re.escape(name)}$": narrowed(each, _at(seen, re.escape(name))) for name in counts}
+        rows = [(text, part) for text, value in seen if isinstance(value, dict) for part in value.values()]
+        return {"additionalProperties": narrowed(each, rows)}
+    names = {only(name): narrowed(each, _at(seen, name)) for name in counts}
     return {"patternProperties": names, "additionalProperties": False}
 
 
@@ -124,7 +133,7 @@ def _opened(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
 def _replaced(schema: Any, leaf: Any) -> Any:
     """The schema with what `leaf` makes of each marked string."""
     if isinstance(schema, Mapping):
-        if COPIED in schema and schema.get("type") == "string":
+        if isinstance(schema.get(COPIED), int) and schema.get("type") == "string":
             return leaf(schema)
         return {name: _replaced(part, leaf) for name, part in schema.items()}
     return [_replaced(part, leaf) for part in schema] if isinstance(schema, list) else schema

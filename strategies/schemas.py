@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Any
 
 from strategies.contract import Case, Task
-from strategies.copied import narrowed
+from strategies.copied import narrowed, only
 from strategies.fields import is_object
 
 SPELLINGS = ((", ", ": "), (",", ":"))
@@ -73,7 +72,7 @@ def _object(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     parts = {name: common([row[name] for row in rows if name in row]) for name in names}
     order = _order(rows)
     if order is None:
-        named = {f"^{re.escape(name)}$": parts[name] for name in names}
+        named = {only(name): parts[name] for name in names}
         return {"type": "object", "patternProperties": named, "additionalProperties": False}
     always = [name for name in order if all(name in row for row in rows)]
     properties = {name: parts[name] for name in order}

@@ -68,6 +68,26 @@ def test_what_the_person_wrote_of_a_string_stays() -> None:
         assert narrowed(object_of(city=leaf), CITIES)["properties"]["city"] == leaf
 
 
+@pytest.mark.parametrize("limits", [{"maxLength": 4}, {"minLength": 5}])
+def test_limits_of_length_stay(model: LocalModel, limits: dict[str, int]) -> None:
+    schema = narrowed({**object_of(city={**STRING, **limits}), "required": ["city"]}, CITIES)
+    assert schema["properties"]["city"][COPIED]
+    text = "an old barn in Rome, a castle in Verona"
+    prompts = [(Message("user", f"{place} {text}", asked=text),) for place in range(8)]
+    drawn = model.generate(prompts, 80, Sampling(schema=json.dumps(schema), temperature=1.0, seed=1))
+    cities = [json.loads(done.text)["city"] for _, done in drawn if done.finished]
+    assert cities
+    for city in cities:
+        assert city in text
+        jsonschema.validate({"city": city}, object_of(city={**STRING, **limits}))
+
+
+def test_patterns_of_another_dialect_are_left_alone() -> None:
+    for pattern in (r"^\p{L}+$", "(a+)+$", "["):
+        given = {"type": "object", "patternProperties": {pattern: STRING}}
+        assert narrowed(given, CITIES) == given
+
+
 def test_lists_and_objects_within_are_looked_into() -> None:
     seen = [(text, {"all": [value["city"]], "in": value}) for text, value in CITIES]
     found = narrowed(object_of(all={"type": "array", "items": STRING}, **{"in": object_of(city=STRING)}), seen)

@@ -211,7 +211,7 @@ TOLD = tuple(
 )
 WHERE = {
     "type": "object",
-    "properties": {"city": {"type": "string", COPIED: 3}},
+    "properties": {"city": {"type": "string", "minLength": 1, COPIED: 3}},
     "required": ["city"],
     "additionalProperties": False,
     "x-guidance": {"whitespace_flexible": False},
