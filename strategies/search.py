@@ -230,12 +230,15 @@ def journalled(bench: Workbench, parts: Sequence[Any], work: Callable[[Sequence[
     """The looks named by `parts` from the journal; the work is done now for the places that are missing, and remembered as
     each look comes."""
     keys = [content_key(each) for each in parts]
-    missing = [place for place, key in enumerate(keys) if bench.journal.get(key) is None]
+    known = [bench.journal.get(key) for key in keys]
+    missing = [place for place, row in enumerate(known) if row is None]
     for place, look in zip(missing, work(missing) if missing else (), strict=True):
         usage = [asdict(row) for row in look.usage]
-        bench.journal.put(keys[place], {"scores": list(look.scores), "usage": usage, "notes": dict(look.notes)})
-    known = [bench.journal.get(key) or {} for key in keys]
-    return [Look(tuple(row["scores"]), tuple(Usage(**each) for each in row["usage"]), row["notes"]) for row in known]
+        row = {"scores": list(look.scores), "usage": usage, "notes": dict(look.notes)}
+        bench.journal.put(keys[place], row)
+        known[place] = bench.journal.get(keys[place]) or row  # Some journals keep nothing.
+    rows = [row for row in known if row is not None]
+    return [Look(tuple(row["scores"]), tuple(Usage(**each) for each in row["usage"]), row["notes"]) for row in rows]
 
 
 def content_key(parts: Any) -> str:

@@ -16,6 +16,7 @@ from strategies.search import (
     Contest,
     Look,
     Standing,
+    journalled,
     selection_items,
     spent_tokens,
     spread,
@@ -243,3 +244,14 @@ def test_usage_is_added_up_by_model_and_step() -> None:
     sums = {row.model: row for row in total(rows)}
     assert (sums["a"].prompt_tokens, sums["a"].calls, sums["a"].seconds, sums["a"].cost) == (20, 2, 2.0, 1.0)
     assert total([replace(rows[0], cost=None), rows[0]])[0].cost is None, "An unknown part makes the sum unknown."
+
+
+class Forgetful(tiny.Memory):
+    def get(self, key: str) -> None:
+        return None
+
+
+def test_looks_are_given_with_a_journal_that_keeps_nothing(tmp_path: Path) -> None:
+    bench = tiny.Bench(folder=tmp_path, journal=Forgetful())
+    (look,) = journalled(bench, ["a part"], lambda places: [Look((1.0,) * len(places), (), {"kept": "no"})])
+    assert look == Look((1.0,), (), {"kept": "no"})
