@@ -1,7 +1,7 @@
 """Checks once, at the end, what each approach reaches on held-out cases that it was not developed on.
 
-`python -m benchmarks.studies.floors run banking77` writes a task with these cases, runs the approaches that some goal names, and
-keeps the rows; `table` writes floors.md from the committed rows.
+`python -m benchmarks.studies.floors run banking77` writes a task with these cases, runs the approaches and the arms of the plain
+script that some goal names, searches its documents, and keeps the rows; `table` writes floors.md from the committed rows.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ from pathlib import Path
 
 import click
 
+from advisor.comparison import Wishes, prepare
 from benchmarks.packed import pack
-from benchmarks.studies.floors import copies
+from benchmarks.studies import afternoon
+from benchmarks.studies.afternoon import Afternoon
+from benchmarks.studies.afternoon_rows import FILE, Record
+from benchmarks.studies.floors import copies, searching
 from benchmarks.studies.floors import table as tables
-from benchmarks.studies.floors.goals import TASKS, approaches
+from benchmarks.studies.floors.goals import SEARCHES, TASKS, Search, approaches, arms
 from benchmarks.studies.settings import ROOT, ROWS, commit
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "floors.md"
@@ -37,17 +41,35 @@ def main() -> None: ...
 def run(tasks: Sequence[str], effort: str, runs: Path, rows: Path) -> None:
     """Run what is missing of TASKS, by default of all; what was begun goes on."""
     for task in tasks or TASKS:
-        if (rows / f"{task}.jsonl.gz").is_file():
-            click.echo(f"{task}: done before", err=True)
-            continue
-        made = {"commit": commit(), "started": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}
         folder = runs / task
         if not (folder / "task.yaml").is_file():
             copies.write(*copies.rest(task), folder)
-        if performed(folder, approaches(task), effort) not in (0, 100, 101):
-            raise click.ClickException(f"the run of {task} has no verdict; its own words stand above.")
-        rows.mkdir(parents=True, exist_ok=True)
-        pack(folder / "run", rows / f"{task}.jsonl.gz", made=made)
+        _run_ours(task, folder, effort, rows)
+        if arms(task):
+            benchmark = prepare(str(folder / "task.yaml"), Wishes()).assembly.benchmark
+            afternoon.run(Afternoon.on(benchmark), Record.opened(rows / FILE.format(task), benchmark), arms(task))
+        for goal in SEARCHES:
+            if goal.task == task:
+                _run_search(goal, folder, rows)
+
+
+def _run_ours(task: str, folder: Path, effort: str, rows: Path) -> None:
+    if (rows / f"{task}.jsonl.gz").is_file():
+        click.echo(f"{task}: done before", err=True)
+        return
+    made = {"commit": commit(), "started": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}
+    if performed(folder, approaches(task), effort) not in (0, 100, 101):
+        raise click.ClickException(f"the run of {task} has no verdict; its own words stand above.")
+    rows.mkdir(parents=True, exist_ok=True)
+    pack(folder / "run", rows / f"{task}.jsonl.gz", made=made)
+
+
+def _run_search(goal: Search, folder: Path, rows: Path) -> None:
+    if searching.file_of(goal, rows).is_file():
+        click.echo(f"{searching.told(goal)}: done before", err=True)
+        return
+    prepared = prepare(str(folder / "task.yaml"), Wishes())
+    searching.keep(goal, prepared, rows)
 
 
 def performed(folder: Path, names: Sequence[str], effort: str) -> int:

@@ -19,9 +19,34 @@ class Goal:
     least: float
     without_leaks: bool = False
     """Counted on the cases that do not stand among the examples."""
+    every: bool = False
+    """Each of the approaches is to reach it, by the upper end of its interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """The approach that its selection cases name is to be ahead of the best of others, case by case, by more than chance."""
+
+    task: str
+    approaches: tuple[str, ...]
+    plain: tuple[str, ...] = ()
+    """Arms of the plain script (`benchmarks.studies.afternoon`), which answers the same cases; none: other approaches of ours."""
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """How often one of the first documents that are found is one that holds the answer."""
+
+    task: str
+    depth: int
+    least: float
+    beside: tuple[str, ...] = ()
+    """Tasks whose documents are mixed in."""
 
 
 RUNGS = ("majority", "copy nearest", "linear head", "tf-idf", "contrastive head")
+TRAINED = ("lora", "lora + retrieval", "linear head", "tf-idf", "contrastive head")
 GOALS = (
     Goal(
         task="banking77",
@@ -46,6 +71,15 @@ GOALS = (
         metric="f1_of_label",
         least=0.93,
         without_leaks=True,
+    ),
+    Goal(
+        task="sms_spam",
+        says="everything that is trained",
+        approaches=TRAINED,
+        metric="f1_of_label",
+        least=0.93,
+        without_leaks=True,
+        every=True,
     ),
     Goal(task="snips_slots", says="LoRA", approaches=("lora",), metric="exact_match", least=0.60),
     Goal(task="snips_slots", says="LoRA, by field", approaches=("lora",), metric="field_f1", least=0.80),
@@ -79,9 +113,26 @@ GOALS = (
         least=0.25,
     ),
 )
-TASKS = tuple(dict.fromkeys(goal.task for goal in GOALS))
+AHEAD = (
+    Ahead(task="pubmedqa", approaches=("lora + retrieval",), others=("majority",)),
+    Ahead(task="nl2regex", approaches=("lora",), plain=("lora",)),
+    Ahead(task="e2e_nlg", approaches=("lora",), plain=("lora",)),
+    Ahead(task="tldr_commands", approaches=("lora", "lora + retrieval"), plain=("lora", "lora with passage")),
+)
+SEARCHES = (
+    Search(task="nq_open_oracle", depth=5, least=0.85),
+    Search(task="nq_open_oracle", depth=5, least=0.85, beside=("pubmedqa", "tldr_commands")),
+)
+TASKS = tuple(dict.fromkeys(goal.task for goal in (*GOALS, *AHEAD)))
 
 
 def approaches(task: str) -> tuple[str, ...]:
     """Those that some goal of the task names, in the order in which they are named first."""
-    return tuple(dict.fromkeys(name for goal in GOALS if goal.task == task for name in goal.approaches))
+    named = [name for goal in GOALS if goal.task == task for name in goal.approaches]
+    named += [name for goal in AHEAD if goal.task == task for name in (*goal.others, *goal.approaches)]
+    return tuple(dict.fromkeys(named))
+
+
+def arms(task: str) -> tuple[str, ...]:
+    """Those of the plain script that are to be compared with."""
+    return tuple(arm for goal in AHEAD if goal.task == task for arm in goal.plain)
