@@ -91,6 +91,8 @@ def _of_setup(setup: Mapping[str, Any]) -> Iterator[str]:
     if not setup:
         return
     yield _examples(setup)
+    if not setup["form"].get("instruct", True):
+        yield "no instruction"
     if setup.get("passages"):
         short = setup.get("passage_words", PASSAGE_WORDS) < PASSAGE_WORDS
         yield f"{counted(setup['passages'], 'short passage' if short else 'passage')}, {setup['mode']} search"

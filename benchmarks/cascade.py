@@ -1,12 +1,14 @@
 """A cascade of two: a simpler approach answers, and where it is not sure the next one does; made of stored rows.
 
 Which two, and from which sureness on, is chosen on the selection cases that both answered there; the held-out rows are
-only put together. So it costs nothing to have, and is often the cheapest that meets a target.
+only put together. So it costs nothing to have, and is often the cheapest that meets a target: so where some pair reaches it
+there, as few cases are handed on as it takes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,6 +48,8 @@ class Cascade:
     below: float
     score: float
     """On the selection cases that both answered."""
+    alone: tuple[float, float]
+    """Of the first and of the second, on the same cases."""
     cases: int
     handed_on: float
     """Share of these cases."""
@@ -54,16 +58,22 @@ class Cascade:
     def name(self) -> str:
         return f"{self.second.name} after {self.first.name}"
 
+    @property
+    def least(self) -> float:
+        """One standard error below the score."""
+        return self.score - math.sqrt(max(0.0, self.score * (1 - self.score)) / self.cases)
+
     def passes(self, sure: float | None) -> bool:
         """Whether an answer is handed on."""
         return sure is None or sure < self.below
 
 
 def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: Store) -> None:
-    """Writes the cascade that did best on the selection cases into the store, where one did better than its parts."""
+    """Writes the cascade that the selection cases name into the store, where one is of use (`best_cascade`)."""
     if not benchmark.task.labels:
         return
-    found = best_cascade(stages(candidates, store))
+    target = None if benchmark.metric.over_rows else benchmark.target
+    found = best_cascade(stages(candidates, store), target)
     if [found.name if found else None] == [row["name"] for row in store.meta(DERIVED) or ()]:
         return
     if found is not None and {found.first.name, found.second.name} & store.lacking():
@@ -87,8 +97,9 @@ def stages(candidates: Sequence[Candidate], store: Store) -> list[Stage]:
     return sorted(found, key=lambda stage: stage.candidate.strategy.simplicity)
 
 
-def best_cascade(found: Sequence[Stage]) -> Cascade | None:
-    """The highest selection score, the fewest cases handed on among equals; None where no pair does better than both parts.
+def best_cascade(found: Sequence[Stage], target: float | None = None) -> Cascade | None:
+    """The fewest cases handed on among those that reach the target with a standard error to spare, where the first part
+    alone does not; else the highest score of those that do better than both parts. None where there is neither.
 
     The first part is always the simpler approach, with the model of the second or with none, so that one bill holds both.
     """
@@ -100,26 +111,31 @@ def best_cascade(found: Sequence[Stage]) -> Cascade | None:
         and first.candidate.model in ("", second.candidate.model)
     ]
     options = [option for first, second in pairs for option in _options(first, second)]
-    return max(options, key=lambda option: (option.score, -option.handed_on), default=None)
+    enough = [option for option in options if target is not None and option.alone[0] < target <= option.least]
+    if enough:
+        return min(enough, key=lambda option: (option.handed_on, option.second.candidate.strategy.simplicity))
+    better = [option for option in options if option.score >= option.alone[1] - 1e-9]
+    return max(better, key=lambda option: (option.score, -option.handed_on), default=None)
 
 
 def _options(first: Stage, second: Stage) -> Iterator[Cascade]:
-    """One for each share that may be handed on, where it beats the first and is no worse than the second."""
+    """One for each share that may be handed on, where it beats the first."""
     common = sorted(first.answers.keys() & second.answers.keys())
     sure = sorted(mark for case in common if (mark := first.answers[case][1]) is not None)
     if len(common) < FEWEST or len(sure) < len(common):
         return
-    alone, other = (sum(stage.answers[case][0] for case in common) for stage in (first, second))
+    alone = tuple(sum(stage.answers[case][0] for case in common) / len(common) for stage in (first, second))
     for share in SHARES:
         below = sure[int(share * len(sure))]
         handed = [case for case in common if first.answers[case][1] < below]  # type: ignore[operator]  # all are known
         gained = sum(second.answers[case][0] - first.answers[case][0] for case in handed)
-        if gained > 1e-9 and alone + gained >= other - 1e-9:
+        if gained > 1e-9:
             yield Cascade(
                 first=first,
                 second=second,
                 below=below,
-                score=(alone + gained) / len(common),
+                score=alone[0] + gained / len(common),
+                alone=(alone[0], alone[1]),
                 cases=len(common),
                 handed_on=len(handed) / len(common),
             )

@@ -69,6 +69,31 @@ def test_what_is_not_sure_is_handed_on() -> None:
     assert not found.passes(0.9)
 
 
+MIXED = answers([1.0] * 20 + [0.0] * 20, [0.9] * 20 + [0.04 * step for step in range(20)])
+"""Right in half of the cases, and sure of these."""
+BEST = answers([1.0] * 40, [0.5] * 40)
+
+
+def test_where_a_target_is_reached_as_few_as_possible_are_handed_on() -> None:
+    parts = [stage("cheap", 1, MIXED), stage("dear", 2, BEST)]
+    whole, enough = best_cascade(parts), best_cascade(parts, target=0.7)
+    assert whole is not None
+    assert enough is not None
+    assert (whole.score, whole.handed_on) == (1.0, 0.5)
+    assert enough.least >= 0.7
+    assert 0.25 < enough.handed_on < whole.handed_on
+    less = best_cascade(parts, target=0.6)
+    assert less is not None
+    assert less.handed_on < enough.handed_on
+
+
+def test_where_the_first_is_enough_or_nothing_is_the_best_is_taken() -> None:
+    parts = [stage("cheap", 1, MIXED), stage("dear", 2, BEST)]
+    assert best_cascade(parts, target=0.5) == best_cascade(parts)
+    weak = [stage("cheap", 1, MIXED), stage("dear", 2, answers([1.0] * 20 + [0.0, 1.0] * 10, [0.5] * 40))]
+    assert best_cascade(weak, target=0.9) == best_cascade(weak)
+
+
 @pytest.mark.parametrize(
     ("cheap", "dear", "why"),
     [

@@ -12,9 +12,12 @@ import pytest
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.contract import Kind, Strategy, Trial
-from strategies.finetuning.race import RECIPES, TIED, suited
+from strategies.finetuning.race import RECIPES, TIED, Entry, Race, Tuning, suited
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
+from strategies.prompting.rendering import Form, Renderer
+from strategies.search import Look
+from strategies.selection import Kitchen
 from tests import tiny
 
 PAIRS = [
@@ -92,3 +95,33 @@ def test_where_prompts_show_examples_their_answers_are_learnt_too_in_half_of_the
     assert told["recipe"]["every_answer"] == bool(told["setup"]["shots"])
     plain = suited(usual, Setup())
     assert plain is usual
+
+
+def test_the_prompt_without_the_instruction_is_trained_too(model: LocalModel, tmp_path: Path) -> None:
+    bench = tiny.Bench(folder=tmp_path, language=model, tuning_tokens=80_000)
+    _, long, told = raced(Lora(), "classification", bench)
+    scores = {trial.configuration["setup"]["form"]["instruct"]: trial.score for trial in long}
+    assert set(scores) == {True, False}
+    assert scores[told["setup"]["form"]["instruct"]] == max(scores.values())
+
+
+@pytest.mark.parametrize(("with_it", "without", "taken"), [(0.5, 0.5, False), (0.6, 0.5, True), (0.5, 0.6, False)])
+def test_of_two_that_are_as_good_the_shorter_prompt_is_taken(
+    model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_it: float, without: float, taken: bool
+) -> None:
+    def scored(self: Race, tuning: Tuning, *_: object) -> Entry:
+        score = with_it if tuning.setup.form.instruct else without
+        return Entry(tuning, [Look((score,), (), {})])
+
+    monkeypatch.setattr(Race, "_long", scored)
+    kitchen = Kitchen(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model, tuning_tokens=80_000))
+    finish = Race("lora", kitchen, [Setup(form=Form()), Setup(form=Form(instruct=False))]).run()
+    assert finish.tuning.setup.form.instruct == taken
+
+
+def test_without_the_instruction_only_the_labels_and_the_input_are_told() -> None:
+    task = tiny.benchmark().task
+    told, asked = Renderer.of(task, Form(instruct=False)).request("where is it?")
+    assert (told.content, asked.content) == ("", "where is it?")
+    told, _ = Renderer.of(task, Form(instruct=False, show_labels=True)).request("where is it?")
+    assert told.content.startswith("Possible answers: ")

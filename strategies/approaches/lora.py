@@ -15,7 +15,7 @@ from strategies.selection import Kitchen
 
 @dataclass(frozen=True, kw_only=True)
 class Lora:
-    """Zero-shot prompts, tuned; labels by likelihood over the label set as everywhere."""
+    """Zero-shot prompts, with and without the instruction, tuned; labels by likelihood over the label set as everywhere."""
 
     name: ClassVar[str] = "lora"
     family: ClassVar[Family] = "finetuning"
@@ -26,7 +26,8 @@ class Lora:
         return ""
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        return fit_tuned(self.name, Kitchen(task, bench, calibrates=False), [Setup(form=Form())])
+        setups = [Setup(form=Form()), Setup(form=Form(instruct=False))]
+        return fit_tuned(self.name, Kitchen(task, bench, calibrates=False), setups)
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)

@@ -138,7 +138,8 @@ class Race:
         long = [
             self._long(leaders[place], (share - cases * looks[place], cases), (place, count)) for place in range(count)
         ]
-        return sorted(long, key=lambda entry: -entry.score)
+        order = sorted(range(count), key=lambda place: (-long[place].score, rows[place]))
+        return [long[place] for place in order]
 
     def _read_instead(self, entry: Entry) -> Setup | None:
         """The setup that reads answers off, where that was right more often than writing them on the same cases."""

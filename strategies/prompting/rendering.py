@@ -33,6 +33,8 @@ class Form:
     """What follows the person's instruction (`wordings.library`)."""
     proposed: str = ""
     """A stronger model's instruction, in place of the person's (`proposals.proposed`)."""
+    instruct: bool = True
+    """The instruction stands in front. Without it a tuned model has to know from its examples what is wanted."""
 
     @property
     def own(self) -> Form:
@@ -90,6 +92,8 @@ def label_words(task: Task, form: Form) -> LabelWords:
 
 def instruction(task: Task, form: Form) -> str:
     """What the model is told to do, without the list of labels."""
+    if not form.instruct:
+        return ""
     told = form.proposed or task.instruction.strip()
     return f"{told}\n{form.added}" if form.added else told
 
@@ -139,7 +143,7 @@ class Renderer:
     def _instruction(self, listed: Sequence[str] | None) -> str:
         text = instruction(self.task, self.form)
         if self.form.show_labels and self.task.labels:
-            text += f"\n{self.listing(listed)}"
+            text = f"{text}\n{self.listing(listed)}".strip()
         return text
 
     def _ask(self, text: str) -> str:
