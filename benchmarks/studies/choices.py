@@ -41,7 +41,8 @@ from strategies.selection import Kitchen
 FOLDER = ROWS / "choices"
 DOCUMENT = Path(__file__).parent / "choices.md"
 EXAMPLES, CASES, SEEDS = 240, 150, (0, 1, 2)
-RECIPE = Recipe(epochs=4)
+RECIPE = Recipe(epochs=4, learning_rate=2e-3)
+"""What the race of recipes mostly names; with half of that rate such short trainings are far from their end (LOG.md)."""
 PLAIN = "as it is"
 SEARCH_TOKENS = 300_000
 """Of the search for a prompt that is then tuned."""
@@ -74,7 +75,7 @@ WAYS = (
     Way(name=PLAIN),
     Way(name="no instruction", instructed=False),
     Way(name="the searched prompt", searched=True),
-    Way(name="rsLoRA", adapter={"use_rslora": True}),
+    Way(name="rsLoRA", adapter={"use_rslora": True}, recipe=replace(RECIPE, learning_rate=1e-3)),
     Way(name="DoRA", adapter={"use_dora": True}),
     Way(name="labels smoothed", smoothing=SMOOTHED),
     Way(name="rare labels repeated", repeated=True),
