@@ -65,10 +65,23 @@ def _figure(evaluation: Evaluation, status: Status) -> str:
 
 def _costs(verdict: Verdict) -> Iterator[str]:
     bills = {each.candidate: each for each in verdict.costs}
-    months = verdict.story.facts["horizon_months"]
+    by_name = {each.candidate: each for each in verdict.evaluations}
+    facts = verdict.story.facts
     for status in verdict.recommendation.statuses:
         if status.state is not State.SKIPPED:
-            yield f"{start(status.candidate)} costs {_bill(bills[status.candidate], months)}"
+            bill = _bill(bills[status.candidate], facts["horizon_months"])
+            yield f"{start(status.candidate)} costs {bill}{_used(by_name[status.candidate], facts['volume'])}"
+
+
+def _used(evaluation: Evaluation, volume: int) -> str:
+    """What the answers took that a request's cost is a part of; the sums are those of the usage in the rows' outcomes."""
+    usage = evaluation.answering
+    if usage is None or not usage.calls or not (usage.seconds or usage.prompt_tokens):
+        return ""
+    cached = f", {usage.cached_tokens:,} of them read before," if usage.cached_tokens else ""
+    tokens = f", {usage.prompt_tokens:,} prompt tokens{cached} and {usage.answer_tokens:,} answer tokens"
+    took = f"{usage.seconds:.6g} s{tokens if usage.prompt_tokens else ''}"
+    return f" A month is {volume:,} requests; {counted(usage.calls, 'answer')} in these rows used {took}."
 
 
 def _bill(bill: Costs, months: int) -> str:

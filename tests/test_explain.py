@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from advisor.cli.outcome import EXIT
 from advisor.example import opened
 from advisor.explain import premises
 from advisor.stored import reopen
+from advisor.wording import SECONDS
 from tests.desk import call
 from tests.situations import SITUATIONS
 from tests.verdict_cases import Bakeoff
@@ -38,6 +40,27 @@ def test_the_sums_are_those_of_the_rows_that_are_named(run: Path) -> None:
             assert float(total) == pytest.approx(stored)
             assert int(cases) == count
             assert float(mean) == pytest.approx(stored / count, abs=5e-5)
+
+
+def test_what_a_request_costs_is_a_part_of_what_the_rows_used(run: Path) -> None:
+    verdict = reopen(run)
+    named = re.compile(r"A month is ([\d,]+) requests; ([\d,]+) answers in these rows used ([\d.e-]+) s")
+    bills = {each.candidate.casefold(): each for each in verdict.costs}
+    found = {line.split(" costs ")[0].casefold(): match for line in premises(verdict) if (match := named.search(line))}
+    assert len(found) >= 6
+    priced = 0
+    with closing(sqlite3.connect(run / "run.sqlite")) as db:
+        for candidate, match in found.items():
+            query = "SELECT outcome FROM rows WHERE lower(candidate) = ? AND purpose = 'heldout' AND variant = ''"
+            used = [part for (text,) in db.execute(query, (candidate,)) for part in json.loads(text)["usage"]]
+            seconds = float(match[3])
+            assert seconds == pytest.approx(sum(part["seconds"] for part in used), rel=1e-4)
+            if bills[candidate].monthly.unit == SECONDS:
+                priced += 1
+                answering = next(item for item in bills[candidate].items if item.name == "answering")
+                volume, answers = (int(match[place].replace(",", "")) for place in (1, 2))
+                assert answering.amount.value == pytest.approx(seconds / answers * volume, rel=1e-4)
+    assert priced >= 6
 
 
 def test_it_ends_in_the_verdict(run: Path) -> None:
