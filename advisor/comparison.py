@@ -188,7 +188,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         purse=purse_of(spec, wishes.max_cost),
     )
     models.check_teacher()
-    models.check_licences()
+    models, left_out = models.permitted()
     models.check_servers()
     limits = Limits(
         examples=wishes.examples,
@@ -198,7 +198,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         stop_when_decided=wishes.stop_when_decided,
     )
     found = replace(found, spec=spec)
-    assembly = found.assembled(limits, wishes.seed, wishes.allow_code)
+    assembly = found.assembled(limits, wishes.seed, wishes.allow_code).noting(left_out)
     if wishes.economical and assembly.benchmark.target is None:
         raise BadInput("--economical asks whether a target is met, and there is none. Give --target, or leave it out.")
     shard = Shard.read(wishes.shard) if wishes.shard else None

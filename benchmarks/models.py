@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_EMBEDDER", "Models", "NotRemembering"]
 
 
+class Forbidden(BadInput):
+    """The constraints of the task rule a model out."""
+
+
 @dataclass
 class Models:
     """Language models by name and the embedder. `data_stays_here` refuses a model on another machine before any byte."""
@@ -93,19 +97,50 @@ class Models:
                 f"the teacher is {self.teacher}, and the models are {', '.join(self.names)}. Name it among them too."
             )
 
-    def check_licences(self) -> None:
-        """Refuses weights under a licence that the task does not allow, before any are fetched. Raises `BadInput`."""
-        asked = [(spec.name, spec.folder) for spec in self.specs if spec.endpoint is None]
-        for name, folder in [*asked, (self.embedder_spec.name, self.embedder_spec.folder)]:
-            if folder is None and name in KNOWN:
-                self._allowed(name, KNOWN[name].licence)
-            elif folder is not None and self.licences:
-                self._found(name, folder)
+    def permitted(self) -> tuple[Models, tuple[str, ...]]:
+        """Without the models that the constraints of the task rule out, and a sentence for each of these; nothing is fetched
+        or sent. Raises `Forbidden` where no model would be left, or one is ruled out that the others need."""
+        left, ruled_out = [], {}
+        for spec in self.specs:
+            try:
+                self._check(spec)
+                left.append(spec)
+            except Forbidden as error:
+                ruled_out[spec.name] = error
+        for name, reason in ruled_out.items():
+            if not left or name == self.teacher:
+                raise reason
+        for other in filter(None, (self.embedder_spec, self.reranker_spec)):
+            self._check_licence(other.name, other.folder)
+        told = (
+            f"models: {name} is left out. {str(reason)[0].upper()}{str(reason)[1:]}"
+            for name, reason in ruled_out.items()
+        )
+        return replace(self, specs=tuple(left), _ready=dict(self._ready)), tuple(told)
+
+    def _check(self, spec: ModelSpec) -> None:
+        if spec.endpoint is None:
+            self._check_licence(spec.name, spec.folder)
+        elif self.data_stays_here:
+            self._stays_here(self._endpoint(spec))
+
+    def _check_licence(self, name: str, folder: str | None) -> None:
+        if folder is None and name in KNOWN:
+            self._allowed(name, KNOWN[name].licence)
+        elif folder is not None and self.licences:
+            self._found(name, folder)
+
+    def _stays_here(self, model: LanguageModel) -> None:
+        if self.data_stays_here and not model.local:
+            raise Forbidden(
+                f"model {model.name} runs on another machine, and the task says data_stays_here; nothing was sent. "
+                "Take the constraint out or name a local model."
+            )
 
     def _allowed(self, name: str, licence: str) -> None:
         if self.licences and licence.casefold() not in (each.casefold() for each in self.licences):
             stated = "states no licence" if licence == "unknown" else f"comes under {licence}"
-            raise BadInput(
+            raise Forbidden(
                 f"the model {name} {stated}, and the task allows {', '.join(self.licences)}. Name another model, or add the "
                 "licence to constraints.licences."
             )
@@ -114,11 +149,7 @@ class Models:
         if name not in self._ready:
             spec = self._spec(name)
             model = self._endpoint(spec) if spec.endpoint else self._local(spec)
-            if self.data_stays_here and not model.local:
-                raise BadInput(
-                    f"model {name} runs on another machine, and the task says data_stays_here; nothing was sent. "
-                    "Take the constraint out or name a local model."
-                )
+            self._stays_here(model)
             self._ready[name] = model if self.purse is None else self.purse.guarding(model)
         return self._ready[name]
 

@@ -295,6 +295,21 @@ def test_data_that_stays_here_is_refused_to_another_machine_before_the_first_byt
     assert not (tmp_path / "run").exists()
 
 
+def test_beside_a_model_that_is_here_it_is_left_out_and_that_is_told(
+    tmp_path: Path, model_folders: Folders, reached: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-5b1f0e")
+    both = f"models: [{model_folders.language}, {AWAY.removeprefix('models: [')}"
+    task = write_task(tmp_path, model_folders, both, "constraints: {data_stays_here: true}")
+    prepared = prepare(task)
+    assert len(prepared.models.names) == 1
+    assert "far" not in {candidate.model for candidate in prepared.candidates}
+    (note,) = (note for note in prepared.assembly.benchmark.notes if note.startswith("models:"))
+    assert note.startswith("models: far is left out. Model far runs on another machine")
+    assert note in prepared.assembly.inferred
+    assert reached == []
+
+
 def test_without_that_rule_the_other_machine_is_asked(
     tmp_path: Path, model_folders: Folders, reached: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

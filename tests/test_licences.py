@@ -25,14 +25,20 @@ def models(*specs: ModelSpec, licences: tuple[str, ...], embedder: EmbedderSpec 
 def test_known_models_are_refused_by_their_licence_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path))
     small, other = ModelSpec(name="smollm2-135m"), ModelSpec(name="gemma3-270m-base")
-    models(small, licences=("apache-2.0",)).check_licences()
-    models(small, other, licences=()).check_licences()
+    models(small, licences=("apache-2.0",)).permitted()
+    assert models(small, other, licences=()).permitted()[0].names == ("smollm2-135m", "gemma3-270m-base")
     with pytest.raises(
         BadInput, match=r"gemma3-270m-base comes under Gemma Terms of Use, and the task allows Apache-2\.0"
     ):
-        models(small, other, licences=("Apache-2.0",)).check_licences()
+        models(other, licences=("Apache-2.0",)).permitted()
+    left, told = models(small, other, licences=("Apache-2.0",)).permitted()
+    assert left.names == ("smollm2-135m",)
+    assert told == (
+        "models: gemma3-270m-base is left out. The model gemma3-270m-base comes under Gemma Terms of Use, and the task allows "
+        "Apache-2.0. Name another model, or add the licence to constraints.licences.",
+    )
     with pytest.raises(BadInput, match=r"smollm2-135m comes under Apache-2\.0"):
-        models(small, licences=("MIT",)).check_licences()
+        models(small, licences=("MIT",)).permitted()
     assert not list(cache_folder().rglob("*.safetensors"))
 
 
@@ -41,9 +47,9 @@ def test_a_folder_says_its_licence_on_its_card(tmp_path: Path, model_folders: Fo
     spec = ModelSpec(name="own", folder=str(folder))
     allowed = ("MIT", "Apache-2.0")
     with pytest.raises(BadInput, match=r"own states no licence, and the task allows MIT, Apache-2\.0"):
-        models(spec, licences=allowed).check_licences()
+        models(spec, licences=allowed).permitted()
     (folder / "README.md").write_text("---\nlicense: mit\n---\n# A card\n", encoding="utf-8")
-    models(spec, licences=allowed).check_licences()
+    models(spec, licences=allowed).permitted()
 
 
 def test_a_spec_states_them_and_a_stored_run_keeps_them(tmp_path: Path) -> None:
