@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,12 @@ def with_models(spec: Spec, names: Sequence[str]) -> Spec:
         return spec.model_copy(update={"models": distinct_models(tuple(asked))})
     except ValueError as error:
         raise BadInput(f"the choice of models {error}") from None
+
+
+def with_notes(assembly: Assembly, notes: Sequence[str]) -> Assembly:
+    """The same with further sentences on what was found."""
+    benchmark = replace(assembly.benchmark, notes=(*assembly.benchmark.notes, *notes))
+    return replace(assembly, benchmark=benchmark, inferred=(*assembly.inferred, *notes))
 
 
 def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: Sequence[str]) -> list[Candidate]:

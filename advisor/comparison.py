@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.asked import further_of, prediction_of, purse_of, wanted_candidates, with_models
+from advisor.asked import further_of, prediction_of, purse_of, wanted_candidates, with_models, with_notes
 from advisor.cases import CaseChoice
 from advisor.contract import Verdict
 from advisor.experiment import experiment_of, subject_of
@@ -198,7 +198,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         stop_when_decided=wishes.stop_when_decided,
     )
     found = replace(found, spec=spec)
-    assembly = found.assembled(limits, wishes.seed, wishes.allow_code).noting(left_out)
+    assembly = with_notes(found.assembled(limits, wishes.seed, wishes.allow_code), left_out)
     if wishes.economical and assembly.benchmark.target is None:
         raise BadInput("--economical asks whether a target is met, and there is none. Give --target, or leave it out.")
     shard = Shard.read(wishes.shard) if wishes.shard else None

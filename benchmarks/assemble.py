@@ -81,11 +81,6 @@ class Assembly:
     decidable: Decidable | Closeness | None = None
     """None with neither target nor margin."""
 
-    def noting(self, notes: tuple[str, ...]) -> Assembly:
-        """The same with further sentences about what was found."""
-        benchmark = replace(self.benchmark, notes=(*self.benchmark.notes, *notes))
-        return replace(self, benchmark=benchmark, inferred=(*self.inferred, *notes))
-
     def at(self, look: Look) -> Assembly:
         """The same as that look at the held-out cases, with what it can decide; a later one has less of a level left."""
         benchmark, known = self.benchmark, self.decidable

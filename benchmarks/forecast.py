@@ -42,6 +42,8 @@ FIXED_BYTES = 900_000_000
 """Python, torch and the libraries, and the embedder."""
 COPIES = 2
 """Of a model at once, in float32 and in the number format that it computes in: the base and one with an adapter."""
+FOUR_BITS = 0.2
+"""Bytes of a model in four bits (`quantised.py`) to those in float32, embeddings in sixteen bits included, about."""
 
 
 FIXED_S = 60.0
@@ -105,6 +107,8 @@ def forecast(
     rate = matrix_rate(placement)
     further = further or Further()
     works, loads, largest, trained = list[Work](), list[Load](), 0, False
+    in_its_format = 1.5 if placement.dtype != "float32" else 1.0
+    in_four_bits: list[str] = []
     for candidate in candidates:
         if not candidate.model or candidate.strategy.unsuitable(benchmark.task):
             continue
@@ -126,19 +130,23 @@ def forecast(
             loads.append(load_of_teacher(benchmark.task, models.language(models.teacher), options))
             works.append(_waiting(loads[-1], models, lane))
         size = weight_bytes(folder)
-        largest, trained = max(largest, size), trained or Trains in candidate.strategy.needs
+        small = bool(getattr(model, "quantised", False))
+        in_four_bits += [model.name] if small and model.name not in in_four_bits else []
+        largest = max(largest, round(size * (FOUR_BITS if small else in_its_format)))
+        trained = trained or Trains in candidate.strategy.needs
         flops = 2 * size / 4
         fit, later, again = (
             tokens * flops / (rate * EFFICIENCY) for tokens in _tokens(benchmark, candidate, options, further)
         )
         works.append(Work(lane=lane, fit=fit, rest=later, again=again))
     seconds = FIXED_S + sum(work.seconds for work in works)
-    computing = 0.5 if placement.dtype != "float32" else 0.0
     paired = trained and placement.device == "cpu" and placement.threads > 1
-    partner = ROOM + round(largest * (1 + computing)) if paired else 0
-    memory = FIXED_BYTES + round(COPIES * largest * (1 + computing)) + (STATES if largest else 0) + partner
+    partner = ROOM + largest if paired else 0
+    memory = FIXED_BYTES + COPIES * largest + (STATES if largest else 0) + partner
     room = fits(memory, placement.device)
     sentence = f"expected: about {max(1, round(seconds / 60))} minutes, {memory / 1e9:.1f} GB of memory at the peak"
+    if in_four_bits:
+        sentence += f"; {', '.join(in_four_bits)} in four bits, since the graphics card holds no more"
     if busy():
         sentence += " (something else is running now; less if that ends)"
     if not room.fits:

@@ -12,6 +12,7 @@ from benchmarks.contract import BadInput
 from benchmarks.purse import Purse
 from benchmarks.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec, RerankerSpec
 from strategies.contract import Embedder, LanguageModel, Reranker
+from strategies.models import quantised
 from strategies.models.device import Placement, choose
 from strategies.models.known import KNOWN, KnownModel
 from strategies.models.weights import ModelUnavailable, Resolved, cached, resolve
@@ -270,6 +271,7 @@ class Models:
             folder=found.folder,
             weights_fingerprint=found.fingerprint,
             placement=self.placement,
+            quantised=spec.engine is None and quantised.wanted(found.folder, self.placement),
             **self._quickest(found.folder),
         )
         return model if spec.engine is None else self._served(model)

@@ -38,11 +38,12 @@ _SPOKEN = {
     "attention": "the attention",
     "heldout": "held-out cases and metric of the hash",
     "teacher": "a teacher and requests for it of the hash",
+    "quantised": "models in four bits:",
     "task_hash": "examples, documents or instruction of the hash",
     "program": "the program of the hash",
 }
 """Part of a run's identity -> how it is said."""
-OPTIONAL = ("margin", "temperature", "embedder_weights", "reranker", "teacher")
+OPTIONAL = ("margin", "temperature", "embedder_weights", "reranker", "teacher", "quantised")
 """Parts of a run's identity that are left out where there is none: who adds or drops one has another run."""
 CODE = ("program", "torch", "transformers", "peft", "sentence-transformers")
 """Of a run's provenance: rows by other code would stand beside each other as if they were alike."""
@@ -57,6 +58,7 @@ _ADVICE = {
     "--stop-when-decided": "Give it as before",
     "batches (in tokens) of": "Set ADVISOR_BATCH_TOKENS to that",
     "the attention": "Set ADVISOR_ATTENTION to that",
+    "models in four bits:": "Free as much graphics memory as there was",
 }
 
 
@@ -126,6 +128,11 @@ class Run:
             "embedder": self.models.embedder_spec.name,
             **({"embedder_weights": self.models.embedder.fingerprint} if self.models.embedder_spec.folder else {}),
             **({} if self.models.reranker is None else {"reranker": self.models.reranker.fingerprint}),
+            **(
+                {"quantised": small}
+                if (small := [name for name, is_so in self._of_models("quantised").items() if is_so])
+                else {}
+            ),
             "weights": {name: self.models.language(name).fingerprint for name in self._names()},
             **({"teacher": self._lessons} if self._lessons else {}),
         }

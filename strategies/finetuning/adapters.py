@@ -18,8 +18,12 @@ library_name: peft
 # LoRA adapter
 
 For the model `{name}`, weights `{revision}`. Rank {rank}, on all linear layers, trained on the answers only. It loads with
-`peft.PeftModel.from_pretrained(model, folder)` and was measured merged into the model's weights.
+`peft.PeftModel.from_pretrained(model, folder)` and was measured {measured}.
 """
+MERGED, BESIDE = (
+    "merged into the model's weights",
+    "beside the model's weights in four bits (NF4 of bitsandbytes, in blocks of 64)",
+)
 
 
 def attach(module: Any, recipe: Recipe, seed: int) -> Any:
@@ -40,14 +44,16 @@ def attach(module: Any, recipe: Recipe, seed: int) -> Any:
         return get_peft_model(module, config, autocast_adapter_dtype=False)
 
 
-def save(peft_model: Any, folder: Path, base: tuple[str, str]) -> None:
+def save(peft_model: Any, folder: Path, base: tuple[str, str], quantised: bool = False) -> None:
     """Writes adapter_config.json, adapter_model.safetensors and a card; `base` is (name, revision), never a path of here."""
     config = peft_model.peft_config["default"]
     config.base_model_name_or_path, config.revision = base
     config.inference_mode = True
     peft_model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     # In place of the card that peft writes, which names the folder that the base model was loaded from.
-    (folder / "README.md").write_text(CARD.format(name=base[0], revision=base[1], rank=config.r), encoding="utf-8")
+    measured = BESIDE if quantised else MERGED
+    card = CARD.format(name=base[0], revision=base[1], rank=config.r, measured=measured)
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def merged(module: Any, folder: Path) -> Any:

@@ -53,16 +53,14 @@ def train_adapter(
     The same training, cut off before, goes on where its last checkpoint is. `checkpoints.discard` removes these.
     Raises `Diverged` when a loss is not a finite number.
     """
-    import torch
-
     start = time.perf_counter()
     rows = [encode(model.chat, row, recipe.max_tokens, recipe.every_answer) for row in data[0]]
     held = [encode(model.chat, row, recipe.max_tokens) for row in data[1]]
     checkpoints = Checkpoints.beside(folder, _identity(model, (rows, held), recipe, seed))
     with alongside(model, rows, recipe, seed) as partner:
-        base = model.base().to(device=model.placement.device, dtype=getattr(torch, model.placement.dtype))
-        module = adapters.attach(base, recipe, seed)
-        lowrank.fold(module)
+        module = adapters.attach(model.placed(model.base()), recipe, seed)
+        if not model.quantised:
+            lowrank.fold(module)
         run = _Run(module, recipe, seed, start)
         run.pair_with(partner)
         try:
@@ -71,9 +69,8 @@ def train_adapter(
         except Diverged:
             discard(folder)
             raise
-    module.float()
     run.masters.hand_over()
-    adapters.save(module, folder, (model.name, model.weights_fingerprint))
+    adapters.save(module, folder, (model.name, model.weights_fingerprint), model.quantised)
     spent = [run.trained.usage(model.name, "training", run.elapsed - run.validated.seconds)]
     if held:
         spent.append(run.validated.usage(model.name, "search", run.validated.seconds))

@@ -24,7 +24,7 @@ from strategies.contract import (
     TrainingRow,
     Usage,
 )
-from strategies.models import engine
+from strategies.models import engine, quantised
 from strategies.models.agreement import unfit
 from strategies.models.batch_size import USUAL
 from strategies.models.batching import Drawing
@@ -50,10 +50,14 @@ class LocalModel:
     """Padded tokens that are read at once; four times as many, answers included, while answers are written."""
     attention: str = WAYS[0]
     """One of `blockwise.WAYS`; the first is taken on the CPU and where the model's logits stay the same."""
+    quantised: bool = False
+    """Weights in four bits (`quantised.py`), an adapter beside them instead of merged."""
 
     @cached_property
     def fingerprint(self) -> str:
         parts = [self.weights_fingerprint, self.placement.dtype, self.placement.device, str(self.batch_tokens)]
+        if self.quantised:
+            parts.append("nf4")
         if self.adapter is not None:
             parts.append(hashlib.sha256((self.adapter / "adapter_model.safetensors").read_bytes()).hexdigest())
         return hashlib.sha256("|".join(parts).encode()).hexdigest()[:20]
@@ -78,18 +82,28 @@ class LocalModel:
     @cached_property
     def parts(self) -> Parts:
         """The model ready to answer, the adapter merged in float32 before the cast to the answering dtype."""
-        import torch
-
         module = self.base()
         if self.adapter is not None:
-            from strategies.finetuning.adapters import merged
+            from strategies.finetuning.adapters import loaded, merged
 
-            module = merged(module.float(), self.adapter)
+            module = (
+                loaded(module, self.adapter).get_base_model()
+                if self.quantised
+                else merged(module.float(), self.adapter)
+            )
         reason = unfit(module.eval())
-        return Parts(module.to(device=self.placement.device, dtype=getattr(torch, self.placement.dtype)), reason)
+        return Parts(self.placed(module), reason)
+
+    def placed(self, module: Any) -> Any:
+        """The module on its device and in its number format, where it is not there already."""
+        import torch
+
+        if self.quantised:
+            return module
+        return module.to(device=self.placement.device, dtype=getattr(torch, self.placement.dtype))
 
     def base(self) -> Any:
-        """A fresh float32 copy of the weights on the CPU."""
+        """A fresh copy of the weights, in float32 on the CPU, or in four bits where it is to compute."""
         import torch
         from transformers import AutoModelForCausalLM
 
@@ -98,6 +112,8 @@ class LocalModel:
         torch.set_num_threads(self.placement.threads)
         prepare_heap()
         with quiet():
+            if self.quantised:
+                return quantised.load(self.folder, self.placement).eval()
             module: Any = AutoModelForCausalLM.from_pretrained(
                 self.folder, dtype=torch.float32, trust_remote_code=False
             )
@@ -214,6 +230,7 @@ class LocalModel:
             adapter=folder,
             batch_tokens=self.batch_tokens,
             attention=self.attention,
+            quantised=self.quantised,
         )
 
 
