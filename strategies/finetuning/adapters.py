@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from strategies.contract import DeadAdapter, Recipe
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+"""peft imports it where it is installed, and it then complains of a part for processors that nobody asked for."""
 
 CARD = """---
 base_model: {name}
