@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import re
 import random
 import subprocess
 import sys
@@ -235,6 +236,7 @@ def test_ours_and_a_tool_are_compared_case_by_case_over_all_samples(place: Place
     assert len(missing) == len(parts()) - 4
     text = document(tmp_path)
     assert "| rungs | banking77 | setfit | accuracy | 1.000 | 0.500 | +50.0 (" in text
+    assert re.search(r"\| \d+ s, \d+ s \| 2 x 20 \|", text)
     assert "Of 1 comparisons ours leads in 1; it is significantly behind in 0" in text
     assert "Not run yet: " in text
 

@@ -34,6 +34,8 @@ class Comparison:
     theirs: float
     differences: tuple[tuple[float, ...], ...]
     """Of the cases of each sample."""
+    fitting: tuple[float, float] = (0.0, 0.0)
+    """Seconds before the first answer, ours and the tool's, a mean of the samples."""
 
     def draws(self, dice: np.random.Generator) -> Floats:
         """Mean differences of resampled samples of resampled cases."""
@@ -82,9 +84,14 @@ def _of_pairs(pairs: Sequence[tuple[Kept, Kept]], about: tuple[str, str, str]) -
             differences=tuple(
                 tuple(np.subtract(own(ours, measure), theirs.scores[measure]).tolist()) for ours, theirs in pairs
             ),
+            fitting=(_fitting([ours for ours, _ in pairs]), _fitting([theirs for _, theirs in pairs])),
         )
         for measure in (pairs[0][1].scores if pairs else ())
     ]
+
+
+def _fitting(kept: Sequence[Kept]) -> float:
+    return float(np.mean([each.about["seconds"]["fitting"] for each in kept]))
 
 
 def document(folder: Path) -> str:
@@ -105,8 +112,11 @@ HEAD = (
     "`python -m benchmarks.studies.peers table` from `rows/peers/`. Differences in points with 95 % intervals, by a paired",
     "bootstrap over samples and cases.",
     "",
-    "| what | task | tool | measure | ours | tool's | difference | samples x cases |",
-    "| --- | --- | --- | --- | ---: | ---: | ---: | ---: |",
+    "Ours has the tokens of standard effort, a tool its own recipe in full; fitting is the seconds that each took before its",
+    "first answer, ours and then the tool's, on one machine. Search is compared without a cross-encoder: none could be had there.",
+    "",
+    "| what | task | tool | measure | ours | tool's | difference | fitting | samples x cases |",
+    "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
 )
 
 
@@ -116,7 +126,7 @@ def _row(each: Comparison, drawn: Floats) -> str:
     difference = f"{100 * (each.ours - each.theirs):+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
     return (
         f"| {each.what} | {each.task} | {each.tool} | {each.measure} | {each.ours:.3f} | {each.theirs:.3f} | "
-        f"{difference} | {size} |"
+        f"{difference} | {each.fitting[0]:.0f} s, {each.fitting[1]:.0f} s | {size} |"
     )
 
 
