@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-import re
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Sequence

@@ -113,7 +113,7 @@ HEAD = (
     "bootstrap over samples and cases.",
     "",
     "Ours has the tokens of standard effort, a tool its own recipe in full; fitting is the seconds that each took before its",
-    "first answer, ours and then the tool's, on one machine. Search is compared without a cross-encoder: none could be had there.",
+    "first answer, ours and then the tool's, on one machine. Search is compared without a cross-encoder: there was none.",
     "",
     "| what | task | tool | measure | ours | tool's | difference | fitting | samples x cases |",
     "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
