@@ -17,10 +17,12 @@ from click.testing import CliRunner
 from benchmarks.contract import Row
 from benchmarks.store import Finished, Store
 from benchmarks.studies.faults_injected import __main__ as study
-from benchmarks.studies.faults_injected import misbehaving, report
+from benchmarks.studies.faults_injected import hostile_inputs, misbehaving, report
 from benchmarks.studies.faults_injected.stored import Stored, compared
 from benchmarks.studies.faults_injected.writes import numbers
 from strategies.contract import Prediction, Usage
+from tests.bad_inputs import spec
+from tests.test_report_browser import browser_program
 
 ROOT = Path(__file__).resolve().parent.parent
 LASTS = ("429 with Retry-After of a day", "without end")
@@ -200,6 +202,33 @@ from benchmarks.studies.faults_injected import long, tiny_runs
 tiny_runs.load()
 print(json.dumps([long.asked(Path(sys.argv[1]), 300, 0.0)]))
 """
+
+
+def test_inputs_that_hurt_are_counted_with_what_was_said_to_them() -> None:
+    tried = hostile_inputs.inputs()
+    assert len(tried) >= 150
+    names = ("general: an alias bomb", "general: a pipe")
+    rows = [{"part": "inputs", "key": "files", "name": name, **hostile_inputs.said(tried[name])} for name in names]
+    assert [(row["code"], row["traceback"], row["stdout"]) for row in rows] == [(2, False, 0)] * 2
+    good = {"part": "inputs", "key": "files", "name": "a good one", **hostile_inputs.said(spec())}
+    assert "Each of them ended" in report.document(rows)
+    assert "2 of them ended" in report.document([*rows, good])
+    assert "The others: a good one." in report.document([*rows, good])
+
+
+def test_pages_full_of_payloads_are_opened_in_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    if browser_program() is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    monkeypatch.setattr(hostile_inputs, "STEP", 1_000)
+    (row,) = hostile_inputs.pages()
+    assert row["payloads"] >= 150
+    assert not any(row[name] for name in ("requests", "dialogs", "errors", "elements", "acted"))
+    assert "1 reports in which every text is one of" in report.document([{"part": "inputs", "key": "pages", **row}])
+
+
+def test_the_price_of_writing_is_told_as_a_share_and_by_the_case() -> None:
+    row = {"part": "price", "key": "0", "task": "t", "cases": 500, "seconds": 60.0, "writes": 900, "store_s": 0.3}
+    assert "| t | 500 | 60 s | 900 | 0.30 s | 0.50 % | 0.60 ms |" in report.document([row])
 
 
 def test_the_committed_rows_give_the_committed_document(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.studies.faults_injected run` kills runs at random moments, fails their writes and lets servers
 misbehave; what is done is not done again. `table` writes the document from the rows alone. It needs Linux and, for the
-writes, a C compiler. No language model but tiny random ones runs.
+writes, a C compiler. But for the price of writing, no language model but tiny random ones runs.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import click
 
 from benchmarks.studies.faults_injected import (
     children,
+    hostile_inputs,
     kills,
     long,
     misbehaving,
     paid,
+    price,
     report,
     server,
     tiny_runs,
@@ -31,9 +33,11 @@ from benchmarks.studies.settings import ROWS, commit
 
 STUDIES = Path(__file__).resolve().parents[1]
 FILE = ROWS / "faults.jsonl.gz"
-PARTS = ("server", "kills", "paid", "writes", "long")
+PARTS = ("server", "kills", "paid", "writes", "inputs", "price", "long")
 LONG = (100_000, 0.2)
 """Cases of the long run, and seconds that the server takes for an answer: with eight at once about an hour."""
+PRICED = 2
+"""Runs with the default model whose writing is timed."""
 Done = set[tuple[str, str]]
 
 
@@ -144,6 +148,21 @@ def _of_writes(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, 
             yield _named("writes", str(number), writes.tries(work, whole, place, number))
 
 
+def _of_inputs(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
+    if ("inputs", "files") not in done:
+        tried = hostile_inputs.inputs()
+        rows = [{"name": name, **hostile_inputs.said(write)} for name, write in tried.items()]
+        yield _named("inputs", "files", rows)
+    if ("inputs", "pages") not in done:
+        yield _named("inputs", "pages", hostile_inputs.pages())
+
+
+def _of_price(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
+    for number in range(PRICED):
+        if ("price", str(number)) not in done:
+            yield _named("price", str(number), [price.bakeoff(place / f"priced-{number}")])
+
+
 def _of_long(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
     cases, pause_s = LONG
     if ("long", str(cases)) not in done:
@@ -156,6 +175,8 @@ PERFORM: Mapping[str, Callable[[Path, Done, int], Iterator[list[dict[str, Any]]]
     "kills": _of_kills,
     "paid": _of_paid,
     "writes": _of_writes,
+    "inputs": _of_inputs,
+    "price": _of_price,
     "long": _of_long,
 }
 

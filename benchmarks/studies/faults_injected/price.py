@@ -1,4 +1,5 @@
-"""What writing everything down costs: the time spent in the store while a run goes on, as a share of it and by the case."""
+"""What writing everything down costs: the time spent in the store and on checkpoints while a run goes on, as a share of it and
+by the case."""
 
 from __future__ import annotations
 
@@ -7,14 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from benchmarks.store import Store, StoredJournal
+from strategies.finetuning.checkpoints import Checkpoints
 
 WRITES = (
     *((Store, name) for name in ("begin", "finish", "keep_completion", "forget_completions", "set_meta")),
     (StoredJournal, "put"),
+    (Checkpoints, "write"),
 )
+TASK, EXAMPLES, HELDOUT = "support-intents", 120, 100
+APPROACHES = ("majority", "copy nearest", "linear head", "prompting", "retrieval", "lora")
 
 
 @dataclass
@@ -48,3 +54,20 @@ def clocked() -> Iterator[Clock]:
     finally:
         for owner, name, write in before:
             setattr(owner, name, write)
+
+
+def bakeoff(folder: Path) -> dict[str, Any]:
+    """A run with the default model, on the machine as it is; no fault is injected."""
+    from advisor import Wishes, advise
+
+    started = time.perf_counter()
+    wishes = Wishes(effort="quick", examples=EXAMPLES, heldout=HELDOUT, approaches=APPROACHES)
+    with clocked() as clock:
+        verdict = advise(TASK, out=folder, wishes=wishes)
+    return {
+        "task": TASK,
+        "cases": sum(len(each.scores) for each in verdict.evaluations),
+        "seconds": time.perf_counter() - started,
+        "writes": clock.writes,
+        "store_s": clock.seconds,
+    }

@@ -23,6 +23,9 @@ def document(rows: Rows) -> str:
         *_paid([row for row in rows if row["part"] == "paid" and row["end"]]),
         *_writes([row for row in rows if row["part"] == "writes"]),
         *_server([row for row in rows if row["part"] == "server"]),
+        *_inputs([row for row in rows if (row["part"], row["key"]) == ("inputs", "files")]),
+        *_pages([row for row in rows if (row["part"], row["key"]) == ("inputs", "pages")]),
+        *_price([row for row in rows if row["part"] == "price"]),
         *_long([row for row in rows if row["part"] == "long"]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -140,6 +143,54 @@ def _server(rows: Rows) -> list[str]:
         "which is never a score. A wrong or an empty answer is an answer: it was asked for again "
         f"{again} times, so no retry is scored as a better try.",
         table(columns, lines, numeric=range(2, 9)),
+    ]
+
+
+def _inputs(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    others = [row["name"] for row in rows if row["code"] != 2 or row["stdout"]]
+    ended = f"{len(rows) - len(others)} of them" if others else "Each of them"
+    return [
+        "## Inputs that are wrong or meant to hurt",
+        f"{len(rows)} task folders: broken, huge, nested and misspelt specs, rows in every wrong form, links out of the folder, "
+        f"pipes, bombs. {ended} ended `advisor check` with exit code 2 and one sentence on stderr; "
+        f"{_sum(rows, 'traceback')} with a traceback." + (f" The others: {', '.join(others)}." if others else ""),
+    ]
+
+
+def _pages(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    return [
+        f"{len(rows)} reports in which every text is one of {rows[0]['payloads']} payloads, each time in other fields, opened in "
+        f"a headless Chromium: {_sum(rows, 'requests')} requests, {_sum(rows, 'dialogs')} dialogs, {_sum(rows, 'errors')} errors "
+        f"in the console, {_sum(rows, 'elements')} elements more or fewer than with harmless words, {_sum(rows, 'acted')} pages "
+        "in which a script ran.",
+    ]
+
+
+def _price(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    lines = [
+        (
+            row["task"],
+            f"{row['cases']:,}",
+            f"{row['seconds']:.0f} s",
+            f"{row['writes']:,}",
+            f"{row['store_s']:.2f} s",
+            f"{100 * row['store_s'] / row['seconds']:.2f} %",
+            f"{1000 * row['store_s'] / row['cases']:.2f} ms",
+        )
+        for row in rows
+    ]
+    columns = ("task", "cases of all approaches", "took", "writes", "writing", "of the run", "by the case")
+    return [
+        "## What writing everything down costs",
+        "A run with the default model at quick effort. Writing is the time in the store, its syncs to the disk included, and "
+        "that of checkpoints while training: what a run without any of it would save.",
+        table(columns, lines, numeric=range(1, len(columns))),
     ]
 
 
