@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from strategies.approaches.lora import Lora
-from strategies.contract import Case, Recipe, Task, Training
+from strategies.contract import Case, Fold, Recipe, Task, Training
 from strategies.finetuning.race import Entry, Finish, Tuning, row_tokens
 from strategies.finetuning.tuned import APART, LEAST_APART, LONGER, REFIT, RefitPlan, _trained, kept_apart
 from strategies.models.local import LocalModel
@@ -68,7 +69,7 @@ def test_a_number_that_the_search_could_not_find_is_left_to_examples_kept_apart(
     plan = planned(plenty, Entry(TUNING, [], epochs=1, cut_off=True))
     assert plan.recipe.epochs == LONGER * 4
     assert 0 < len(plan.apart) <= EXAMPLES // 12
-    assert {case.id for case in plan.apart} < {case.id for case in task.examples}
+    assert {case.id for case in plan.apart} < {case.id for case in task.folds[0].selection}
 
 
 @pytest.mark.parametrize(("passes", "epochs"), [(40, 8), (8, 8), (6, 6), (4, 4), (1, 4)])
@@ -87,14 +88,24 @@ def cases(count: int, group: int = 1) -> list[Case]:
     return [Case(id=f"{n:04d}", input=f"in {n}", output="out", group=f"g{n // group}") for n in range(count)]
 
 
+def cut(examples: Sequence[Case]) -> Task:
+    """The last quarter is the selection part."""
+    edge = len(examples) * 3 // 4
+    fold = Fold(train=tuple(examples[:edge]), selection=tuple(examples[edge:]))
+    return replace(tiny.benchmark("generation").task, folds=(fold,))
+
+
 def test_groups_are_kept_apart_whole_and_few_examples_not_at_all() -> None:
-    assert len(kept_apart(cases(600), 0)) == APART == len(kept_apart(cases(5000), 0))
-    assert kept_apart(cases(12 * LEAST_APART - 1), 0) == ()
-    apart = kept_apart(cases(600, group=5), 0)
+    assert len(kept_apart(cut(cases(600)), 0)) == APART == len(kept_apart(cut(cases(5000)), 0))
+    assert kept_apart(cut(cases(12 * LEAST_APART - 1)), 0) == ()
+    apart = kept_apart(cut(cases(600, group=5)), 0)
     inside = {case.group for case in apart}
     assert len(apart) == 5 * len(inside) == 45
-    assert kept_apart(cases(600, group=600), 0) == (), "one group is never torn"
-    assert kept_apart(cases(600), 0) == kept_apart(cases(600)[::-1], 0) != kept_apart(cases(600), 1)
+    assert min(case.id for case in apart) >= "0450", "others answer these, too"
+    assert kept_apart(cut(cases(600, group=600)), 0) == (), "one group is never torn"
+    turned = replace(cut(cases(600)).folds[0], selection=cut(cases(600)).folds[0].selection[::-1])
+    assert kept_apart(cut(cases(600)), 0) == kept_apart(replace(cut(cases(600)), folds=(turned,)), 0)
+    assert kept_apart(cut(cases(600)), 0) != kept_apart(cut(cases(600)), 1)
 
 
 def stopped(best: int, tried: int) -> Training:
@@ -134,13 +145,28 @@ def test_it_stops_by_itself_and_so_does_the_one_with_another_seed(model: LocalMo
         assert other.spent[0].answer_tokens == tried[-1].answer_tokens
 
 
+def test_what_is_known_of_it_comes_from_what_was_kept_apart(model: LocalModel, tmp_path: Path) -> None:
+    """The search could pay for a much shorter training only; where it paid for all epochs its own answers stand."""
+    task = tiny.benchmark("qa", examples=EXAMPLES).task
+    bench = tiny.Bench(folder=tmp_path / "few", language=model, tuning_tokens=2 * FEW)
+    told = Lora().fit(task, bench).describe()
+    apart = kept_apart(task, 0)
+    assert told["selection_cases"] == len(apart) == len(told["selection_answers"])
+    assert {row[0] for row in told["selection_answers"]} == {case.id for case in apart}
+    assert told["selection_score"] == pytest.approx(sum(row[2] for row in told["selection_answers"]) / len(apart))
+    few = tiny.benchmark("classification", examples=60).task
+    told = Lora().fit(few, tiny.Bench(folder=tmp_path / "plenty", language=model, tuning_tokens=200_000)).describe()
+    assert kept_apart(few, 0) == ()
+    assert told["selection_cases"] > 10
+
+
 def test_prompts_show_no_example_that_is_kept_apart(
     model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the answers of the examples shown are learnt, one kept apart would tell nothing."""
     task = tiny.benchmark("extraction", examples=EXAMPLES).task
     kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
-    setup, apart = Setup(shots=2, picks="nearest"), kept_apart(task.examples, 0)
+    setup, apart = Setup(shots=2, picks="nearest"), kept_apart(task, 0)
     given: list[Any] = []
 
     def noted(bench: Any, data: Any, *_: Any, **__: Any) -> Training:

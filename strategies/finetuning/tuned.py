@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class RefitPlan:
         recipe, examples, budget = finish.tuning.recipe, kitchen.task.examples, kitchen.bench.tuning_tokens
         once = len(examples) * row_tokens(kitchen, finish.tuning.setup, examples)
         affordable = round(REFIT * budget / once)
-        apart = kept_apart(examples, kitchen.bench.seed) if finish.entry.cut_off and affordable > 1 else ()
+        apart = kept_apart(kitchen.task, kitchen.bench.seed) if finish.entry.cut_off and affordable > 1 else ()
         wanted = recipe.epochs if finish.entry.cut_off else max(1, finish.entry.epochs)
         if apart:
             wanted = max(wanted, min(LONGER * recipe.epochs, round(budget / once)))
@@ -60,11 +60,12 @@ class RefitPlan:
         return replace(self, recipe=replace(self.recipe, epochs=enough), apart=())
 
 
-def kept_apart(examples: Sequence[Case], seed: int) -> tuple[Case, ...]:
-    """Whole groups of examples, a seeded sample; none where there are too few."""
-    size = min(APART, len(examples) // 12)
+def kept_apart(task: Task, seed: int) -> tuple[Case, ...]:
+    """Whole groups of selection cases of the first fold, which other approaches answer too, a seeded sample; none where there
+    are too few examples."""
+    size = min(APART, len(task.examples) // 12)
     groups: dict[str, list[Case]] = {}
-    for case in examples:
+    for case in task.folds[0].selection:
         groups.setdefault(case.group or case.id, []).append(case)
     drawn = [groups[name] for name in sorted(groups)]
     random.Random(seed).shuffle(drawn)
@@ -73,6 +74,28 @@ def kept_apart(examples: Sequence[Case], seed: int) -> tuple[Case, ...]:
         if len(apart) + len(members) <= size:
             apart += members
     return tuple(apart) if len(apart) >= LEAST_APART else ()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known of the chosen configuration from cases that it did not learn: score, how many, and what came of each."""
+
+    score: float
+    cases: int
+    notes: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def by_race(cls, finish: Finish) -> Judged:
+        return cls(finish.entry.score, finish.entry.cases, finish.entry.notes or ())
+
+    @classmethod
+    def by_refit(cls, kitchen: Kitchen, refitted: Pipeline, apart: Sequence[Case]) -> Judged:
+        """By what was trained on all other examples. The race could pay for much shorter trainings only, and their answers
+        tell little about those that will be given."""
+        look = kitchen.examine(refitted, apart)
+        for usage in look.usage:
+            kitchen.bench.record(usage)
+        return cls(sum(look.scores) / len(look.scores), len(look.scores), (look.notes,))
 
 
 def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipeline:
@@ -85,29 +108,35 @@ def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipel
     training = _trained(plain, bench, again.recipe, again.apart)
     if training.best_epoch == 0:
         raise DeadAdapter("no epoch of the refit lowered the loss on the examples that were kept apart")
+    judged = Judged.by_race(finish)
+    if again.apart:
+        refitted = replace(without(plain, again.apart), adapter=training.folder)
+        judged = Judged.by_refit(kitchen, refitted, again.apart)
     planned, again = again, again.settled(training)
     if again is not planned:
         training = _trained(plain, bench, again.recipe, ())
-    pipeline = kitchen.finish(finish.tuning.setup, evidence_of(finish.entry.notes or []), training.folder)
+    pipeline = kitchen.finish(finish.tuning.setup, evidence_of(judged.notes), training.folder)
     effect = prove(plain, pipeline)
     if len(training.losses) > 1 and not training.losses[-1] < training.losses[0]:
         raise DeadAdapter(f"the training loss did not fall ({training.losses[0]:.3f} to {training.losses[-1]:.3f})")
     proof = {"logit_change": round(effect, 3), "examples": len(task.examples)}
-    return replace(pipeline, record=_record(finish, again, training) | proof)
+    return replace(pipeline, record=_record(judged, len(finish.entries), (again, training)) | proof)
 
 
 def _trained(plain: Pipeline, bench: Workbench, recipe: Recipe, apart: Sequence[Case]) -> Training:
-    """Trains on the pipeline's examples but for those that are kept apart, which end it; what it took is recorded.
-
-    Nor do prompts show these while it trains: their answers would be learnt by that.
-    """
-    kept = {case.id for case in apart}
-    rows = [case for case in plain.task.examples if case.id not in kept]
-    taught = replace(plain, sources=replace(plain.sources, cases=tuple(rows))) if kept else plain
-    training = train(bench, Lessons.of(taught, rows, apart), recipe, keep=True)
+    """Trains on the pipeline's examples but for those that are kept apart, which end it; what it took is recorded."""
+    taught = without(plain, apart)
+    training = train(bench, Lessons.of(taught, taught.sources.cases, apart), recipe, keep=True)
     for usage in training.usage:
         bench.record(usage)
     return training
+
+
+def without(plain: Pipeline, apart: Sequence[Case]) -> Pipeline:
+    """The pipeline with all examples but these, which its prompts do not show either: their answers would be learnt by that."""
+    kept = {case.id for case in apart}
+    cases = tuple(case for case in plain.sources.cases if case.id not in kept)
+    return replace(plain, sources=replace(plain.sources, cases=cases)) if kept else plain
 
 
 def prove(plain: Pipeline, tuned: Pipeline) -> float:
@@ -120,16 +149,17 @@ def prove(plain: Pipeline, tuned: Pipeline) -> float:
     return prove_effect(base.parts, adapted.parts, [base.chat.encode(request.prompt) for request in requests])
 
 
-def _record(finish: Finish, again: RefitPlan, training: Training) -> dict[str, Any]:
+def _record(judged: Judged, tried: int, refit: tuple[RefitPlan, Training]) -> dict[str, Any]:
+    again, training = refit
     unended = bool(again.apart) and training.best_epoch == again.recipe.epochs
     return {
-        "selection_answers": answers_of(finish.entry.notes or []),
+        "selection_answers": answers_of(judged.notes),
         "recipe": asdict(again.recipe),
         "best_epoch": training.best_epoch,
         "kept_apart": len(again.apart),
-        "selection_score": finish.entry.score,
-        "selection_cases": finish.entry.cases,
-        "configurations_tried": len(finish.entries),
+        "selection_score": judged.score,
+        "selection_cases": judged.cases,
+        "configurations_tried": tried,
         "rising": not again.saturated or unended,
         "training_losses": [round(loss, 4) for loss in training.losses],
         "truncated_training_rows": training.truncated_rows,
@@ -145,7 +175,7 @@ def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:
     manifest = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
     record = manifest["record"]
     setup, recipe = Setup.from_dict(manifest["setup"]), Recipe(**record["recipe"])
-    apart = kept_apart(task.examples, bench.seed) if record.get("kept_apart") else ()
+    apart = kept_apart(task, bench.seed) if record.get("kept_apart") else ()
     epochs = recipe.epochs if apart else record.get("best_epoch", recipe.epochs)
     fewer = record.get("examples", 0) / len(task.examples)
     recipe = replace(recipe, epochs=round(epochs * min(2.0, max(1.0, fewer**0.5))))
