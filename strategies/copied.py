@@ -21,6 +21,8 @@ LEAST, MISSED, SPARE = 3, 0.02, 4
 NEW = 0.02
 """Share of the fields of an open object that may have been seen once only: so likely is one that was never seen (Good and
 Turing's estimate)."""
+MORE = 2
+"""Fields of an open object beyond the most that an example has. Without a limit a small model writes the same one for ever."""
 LARGEST = 4000
 """Words of an input times words of a value up to which a pattern is written; beyond, its grammar would take too long."""
 PLAIN = {"type", "title", "description", "minLength", "maxLength"}
@@ -120,11 +122,13 @@ def _opened(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
     counts = _names(seen)
     if not isinstance(each, Mapping) or not counts:
         return {}
+    most = max(len(value) for _, value in seen if isinstance(value, dict)) + MORE
+    limit = {"maxProperties": min(most, schema.get("maxProperties", most))}
     if sum(count == 1 for count in counts.values()) > NEW * counts.total():
         rows = [(text, part) for text, value in seen if isinstance(value, dict) for part in value.values()]
-        return {"additionalProperties": narrowed(each, rows)}
+        return {"additionalProperties": narrowed(each, rows), **limit}
     names = {only(name): narrowed(each, _at(seen, name)) for name in counts}
-    return {"patternProperties": names, "additionalProperties": False}
+    return {"patternProperties": names, "additionalProperties": False, **limit}
 
 
 # ---------------------------------------------------------------- written

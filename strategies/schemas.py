@@ -73,7 +73,8 @@ def _object(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     order = _order(rows)
     if order is None:
         named = {only(name): parts[name] for name in names}
-        return {"type": "object", "patternProperties": named, "additionalProperties": False}
+        most = {"maxProperties": len(names)}  # So none is written for ever.
+        return {"type": "object", "patternProperties": named, "additionalProperties": False, **most}
     always = [name for name in order if all(name in row for row in rows)]
     properties = {name: parts[name] for name in order}
     return {"type": "object", "properties": properties, "required": always, "additionalProperties": False}

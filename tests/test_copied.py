@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies.contract import Message, Query, Sampling
-from strategies.copied import COPIED, LARGEST, LEAST, SPARE, for_text, narrowed, unmarked
+from strategies.copied import COPIED, LARGEST, LEAST, MORE, SPARE, for_text, narrowed, unmarked
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
@@ -82,6 +82,17 @@ def test_limits_of_length_stay(model: LocalModel, limits: dict[str, int]) -> Non
         jsonschema.validate({"city": city}, object_of(city={**STRING, **limits}))
 
 
+def test_fields_of_an_open_object_are_not_written_for_ever(model: LocalModel) -> None:
+    """A model that knows nothing ends, since there is room for so many fields only."""
+    seen = [(f"{name} of {name}", {name: name}) for name in ("red", "blue", "green")] * 30
+    schema = json.dumps(narrowed({"type": "object", "additionalProperties": STRING}, seen))
+    prompts = [(Message("user", f"{place} of it", asked="red of red"),) for place in range(8)]
+    done = [each for _, each in model.generate(prompts, 400, Sampling(schema=schema, temperature=1.0, seed=3))]
+    assert all(each.finished for each in done)
+    written = [json.loads(each.text, object_pairs_hook=list) for each in done]
+    assert max(map(len, written)) <= 1 + MORE
+
+
 def test_patterns_of_another_dialect_are_left_alone() -> None:
     for pattern in (r"^\p{L}+$", "(a+)+$", "["):
         given = {"type": "object", "patternProperties": {pattern: STRING}}
@@ -101,8 +112,11 @@ def test_an_open_object_gets_the_fields_that_it_had_where_no_other_is_likely() -
     found = narrowed(open_, often)
     assert found["additionalProperties"] is False
     assert found["patternProperties"] == {"^city$": {**STRING, COPIED: 2 + SPARE}, "^class$": STRING}
+    assert found["maxProperties"] == 2 + MORE
+    assert narrowed({**open_, "maxProperties": 3}, often)["maxProperties"] == 3, "the person's limit stays"
     rare = [*often, ("x", {"once": "y"})]
     assert narrowed(open_, rare)["additionalProperties"] == STRING, "another one may come"
+    assert narrowed(open_, rare)["maxProperties"] == 2 + MORE
     assert narrowed({"type": "object", "additionalProperties": False}, often) == {
         "type": "object",
         "additionalProperties": False,
