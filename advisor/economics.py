@@ -257,7 +257,7 @@ def _seconds_source(prices: MachinePrices, model: str = "") -> str:
     if hour is None:
         return measured
     where = f" of the machine of {model}" if model in prices.hours else ""
-    return f"{measured}; {hour:g} {prices.currency} an hour{where}, stated in the task spec"
+    return f"{measured}; {hour:g} {prices.currency} an hour{where}, stated for this task"
 
 
 # ---------------------------------------------------------------- what was spent

@@ -12,7 +12,7 @@ from benchmarks.prices import MachinePrices
 
 INDEX, TRAINING, CHOOSING = "building the index", "training", "choosing the configuration"
 FIXED = "having the model"
-_STATED = "how often is stated in the task spec"
+_STATED = "how often is stated for this task"
 
 
 def upkeep(evaluation: Evaluation, prices: MachinePrices, spent: Sequence[CostItem]) -> list[CostItem]:
@@ -47,7 +47,7 @@ def _fixed(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
     amount = prices.monthly.get(evaluation.model)
     if amount is None:
         return []
-    source = f"a fixed amount for {evaluation.model}, stated in the task spec"
+    source = f"a fixed amount for {evaluation.model}, stated for this task"
     return [CostItem(name=FIXED, amount=exactly(amount, prices.currency), when="monthly", source=source)]
 
 
@@ -87,7 +87,7 @@ def _priced(name: str, unit: str, stated: tuple[float, float, str], months: floa
     if not number:
         return []
     money = exactly(number * price / months, currency)
-    source = f"{number:,g} {unit} at {price:g} {currency}, stated in the task spec"
+    source = f"{number:,g} {unit} at {price:g} {currency}, stated for this task"
     return [CostItem(name=f"{name}, {_every(months)}", amount=money, when="monthly", source=source)]
 
 

@@ -194,5 +194,5 @@ def _of(model: ModelSpec, stated: ModelPricesSpec, prices: Prices, on: date | No
         cached=prompt if cached is None else cached,
         output=answer,
         currency=prices.currency,
-        source="price stated in the task spec",
+        source="price stated for this task",
     )

@@ -267,7 +267,7 @@ def tokens_of_one_model() -> Bakeoff:
 
 @situation
 def prices_in_money() -> Bakeoff:
-    price = TokenPrices(model="big-one", input=2.0, cached=0.2, output=8.0, source="price stated in the task spec")
+    price = TokenPrices(model="big-one", input=2.0, cached=0.2, output=8.0, source="price stated for this task")
     return Bakeoff(
         evaluations=(
             evaluation_of("prompting", scores_of(288, 300), model="big-one", tokens=(400, 5), seconds=0.5),
@@ -705,7 +705,7 @@ def facts_that_change_turn_the_answer() -> Bakeoff:
 @situation
 def model_that_ends() -> Bakeoff:
     """The hosted model that is recommended stops to answer on a day that was announced."""
-    price = TokenPrices(model="big-one", input=0.1, cached=0.01, output=0.4, source="price stated in the task spec")
+    price = TokenPrices(model="big-one", input=0.1, cached=0.01, output=0.4, source="price stated for this task")
     return Bakeoff(
         evaluations=(
             evaluation_of("prompting", scores_of(288, 300), model="big-one", tokens=(400, 5), seconds=0.5),

@@ -22,7 +22,7 @@ from tests.verdict_cases import FAMILIES, benchmark_of, evaluation_of, scores_of
 
 DAY = date(2026, 11, 25)
 BENCH = benchmark_of(cases=100, volume=20_000)
-PRICE = TokenPrices(model="big-one", input=2.0, cached=0.2, output=8.0, source="price stated in the task spec")
+PRICE = TokenPrices(model="big-one", input=2.0, cached=0.2, output=8.0, source="price stated for this task")
 
 
 def local(name: str = "lora", seconds: float = 0.1, fitting: tuple[Usage, ...] = ()) -> Evaluation:

@@ -125,10 +125,10 @@ def test_a_teacher_is_counted_beside_the_small_model_that_learns_from_it(
 
 
 def test_a_known_price_is_said_with_its_source_and_an_unknown_one_as_unknown() -> None:
-    price = TokenPrices(model="big", input=1.0, cached=0.1, output=2.0, source="price stated in the task spec")
+    price = TokenPrices(model="big", input=1.0, cached=0.1, output=2.0, source="price stated for this task")
     assert hosted_says(ASKED, MachinePrices(tokens={"big": price})) == (
         "big: at most about 2,100 requests with 1,100,000 tokens of prompts and 21,000 of answers, at most about 1.04 USD "
-        "(price stated in the task spec)"
+        "(price stated for this task)"
     )
     assert hosted_says(ASKED, MachinePrices(tokens={"big": None})).endswith(
         "; what it costs is unknown: no price list knows it. State input_per_million and output_per_million with it"
@@ -149,7 +149,7 @@ def test_a_dry_run_says_it_and_gives_it_as_one_document(
     said = call(capsys, "run", str(task), "--approach", "prompting", "--dry-run")
     assert (said.code, said.out) == (0, "")
     assert "hosted: at most about" in said.err
-    assert "USD (price stated in the task spec)" in said.err
+    assert "USD (price stated for this task)" in said.err
     found = json.loads(call(capsys, "run", str(task), "--approach", "prompting", "--dry-run", "--json").out)
     (hosted,) = found["hosted"]
     assert hosted["money"] == pytest.approx((hosted["prompt_tokens"] + 2 * hosted["answer_tokens"]) / 1e6)

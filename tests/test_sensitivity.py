@@ -14,7 +14,7 @@ from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
 from strategies.contract import Usage
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
-BIG = TokenPrices(model="big-one", input=2.0, cached=0.2, output=8.0, source="price stated in the task spec")
+BIG = TokenPrices(model="big-one", input=2.0, cached=0.2, output=8.0, source="price stated for this task")
 KEPT = Upkeep(facts_months=6, task_months=6, labels=20, label_price=0.5, machine_hours=100)
 PRICES = MachinePrices(machine_hour=0.4, tokens={"big-one": BIG}, upkeep=KEPT)
 
