@@ -37,8 +37,8 @@ from strategies.finetuning.partner import SLOWER, Partner, alongside
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
 
-PATIENCE = 1
-"""Epochs without a better validation loss after which training stops."""
+PATIENCE = 2
+"""Epochs without a better validation loss after which training stops: one that is worse may be chance while the rate is high."""
 
 
 def train_adapter(
