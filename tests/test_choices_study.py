@@ -24,7 +24,7 @@ from strategies.selection import Kitchen
 from tests import tiny
 
 RECIPE = Recipe(epochs=3, learning_rate=1e-2, batch_size=4)
-BY_NAME = {way.name: replace(way, recipe=RECIPE) for way in WAYS}
+BY_NAME = {way.name: replace(way, recipe=replace(RECIPE, alpha=way.recipe.alpha)) for way in WAYS}
 
 
 def ground(kind: Any, folder: Path) -> Ground:

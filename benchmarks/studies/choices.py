@@ -75,6 +75,7 @@ WAYS = (
     Way(name=PLAIN),
     Way(name="no instruction", instructed=False),
     Way(name="the searched prompt", searched=True),
+    Way(name="a wide adapter", recipe=replace(RECIPE, alpha=128)),
     Way(name="rsLoRA", adapter={"use_rslora": True}, recipe=replace(RECIPE, learning_rate=1e-3)),
     Way(name="DoRA", adapter={"use_dora": True}),
     Way(name="labels smoothed", smoothing=SMOOTHED),
@@ -82,10 +83,10 @@ WAYS = (
     Way(name="a fifth without the passage", without=WITHOUT),
 )
 TASKS: Mapping[str, Sequence[str]] = {
-    "banking77": tuple(way.name for way in WAYS[:6]),
-    "snips_slots": tuple(way.name for way in WAYS[:6]),
-    "sms_spam": (PLAIN, "rare labels repeated"),
-    "nq_open_oracle": (PLAIN, "a fifth without the passage"),
+    "banking77": tuple(way.name for way in WAYS[:7]),
+    "snips_slots": tuple(way.name for way in WAYS[:7]),
+    "sms_spam": (PLAIN, "a wide adapter", "rare labels repeated"),
+    "nq_open_oracle": (PLAIN, "a wide adapter", "a fifth without the passage"),
 }
 
 
