@@ -98,8 +98,8 @@ def stages(candidates: Sequence[Candidate], store: Store) -> list[Stage]:
 
 
 def best_cascade(found: Sequence[Stage], target: float | None = None) -> Cascade | None:
-    """The fewest cases handed on among those that reach the target with a standard error to spare, where the first part
-    alone does not; else the highest score of those that do better than both parts. None where there is neither.
+    """The fewest cases handed on among those that reach the target with a standard error to spare, where nothing simpler than
+    the second part does alone; else the highest score of those that do better than both parts. None where there is neither.
 
     The first part is always the simpler approach, with the model of the second or with none, so that one bill holds both.
     """
@@ -111,11 +111,19 @@ def best_cascade(found: Sequence[Stage], target: float | None = None) -> Cascade
         and first.candidate.model in ("", second.candidate.model)
     ]
     options = [option for first, second in pairs for option in _options(first, second)]
-    enough = [option for option in options if target is not None and option.alone[0] < target <= option.least]
+    enough = [option for option in options if target is not None and target <= option.least]
+    enough = [option for option in enough if not any(_reaches(each, option.second, target) for each in found)]
     if enough:
         return min(enough, key=lambda option: (option.handed_on, option.second.candidate.strategy.simplicity))
     better = [option for option in options if option.score >= option.alone[1] - 1e-9]
     return max(better, key=lambda option: (option.score, -option.handed_on), default=None)
+
+
+def _reaches(stage: Stage, second: Stage, target: float | None) -> bool:
+    """Whether it reaches the target on its selection cases and is simpler than the second: then it needs no cascade."""
+    scores = [score for score, _ in stage.answers.values()]
+    simpler = stage.candidate.strategy.simplicity < second.candidate.strategy.simplicity
+    return simpler and target is not None and sum(scores) >= target * len(scores)
 
 
 def _options(first: Stage, second: Stage) -> Iterator[Cascade]:

@@ -87,6 +87,17 @@ def test_where_a_target_is_reached_as_few_as_possible_are_handed_on() -> None:
     assert less.handed_on < enough.handed_on
 
 
+def test_where_something_simpler_is_enough_nothing_is_handed_on_to_what_is_not() -> None:
+    parts = [stage("cheap", 1, MIXED), stage("dear", 3, BEST)]
+    good = stage("good", 2, answers([1.0] * 32 + [0.0] * 8, [None] * 40))
+    found = best_cascade([*parts, good], target=0.7)
+    assert found is not None
+    assert found.name == "good after cheap", "which is cheaper than the good one alone"
+    assert best_cascade([*parts, good], target=0.85) == best_cascade(parts, target=0.85)
+    simplest = stage("simplest", 0, answers([1.0] * 32 + [0.0] * 8, [None] * 40))
+    assert best_cascade([*parts, simplest], target=0.7) == best_cascade(parts)
+
+
 def test_where_the_first_is_enough_or_nothing_is_the_best_is_taken() -> None:
     parts = [stage("cheap", 1, MIXED), stage("dear", 2, BEST)]
     assert best_cascade(parts, target=0.5) == best_cascade(parts)
