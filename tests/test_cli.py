@@ -817,12 +817,14 @@ def test_an_export_says_which_answers_may_stand_alone(
         json.loads(line)["sure"]
         for line in call(capsys, "predict", str(out), str(requests), "--task", task).out.splitlines()
     ]
-    values["kept"]["alone_from"] = {"lora": sorted(sure)[4]}
+    marks = sorted(set(sure))  # They are rounded where they are shown, so the threshold lies between two.
+    least = (marks[len(marks) // 2 - 1] + marks[len(marks) // 2]) / 2
+    values["kept"]["alone_from"] = {"lora": least}
     (out / "export.json").write_text(json.dumps(values), encoding="utf-8")
     rows = [
         json.loads(line) for line in call(capsys, "predict", str(out), str(requests), "--task", task).out.splitlines()
     ]
-    assert [row["alone"] for row in rows] == [row["sure"] >= round(sorted(sure)[4], 4) for row in rows]
+    assert [row["alone"] for row in rows] == [row["sure"] >= least for row in rows]
     assert {row["alone"] for row in rows} == {True, False}
     verdict = reopen(finished.folder)
     part = Handover(threshold=0.7, alone=18, of=30, figure=0.9, lower=0.72)

@@ -35,7 +35,6 @@ def said(*rows: str) -> np.ndarray:
 
 
 def test_pools_hold_what_was_measured_and_what_was_made_up(stored: dict[str, Pool]) -> None:
-    assert stored["banking77"].selection is None
     real = stored["support-intents"]
     assert real.selection is not None
     drawn = draws.draw(real, 50, 0.6, 3, seed=0)

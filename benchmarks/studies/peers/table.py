@@ -91,7 +91,7 @@ def _of_pairs(pairs: Sequence[tuple[Kept, Kept]], about: tuple[str, str, str]) -
 
 
 def _fitting(kept: Sequence[Kept]) -> float:
-    return float(np.mean([each.about["seconds"]["fitting"] for each in kept]))
+    return float(np.mean([each.about["seconds"].get("fitting", 0.0) for each in kept]))
 
 
 def document(folder: Path) -> str:
