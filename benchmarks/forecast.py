@@ -31,6 +31,7 @@ from strategies.finetuning.partner import ROOM
 from strategies.finetuning.tuned import LEAST_APART, LONGER, REFIT
 from strategies.models.device import Placement, fits
 from strategies.models.measured import busy
+from strategies.models.quantised import COPIES
 from strategies.models.writing import STATES
 from strategies.selection import FORMS_SHARE
 
@@ -40,8 +41,6 @@ EPOCHS, EPOCHS_WITH_EXAMPLES = 4, 2
 """Passes over the examples when the winner is trained again; fewer where prompts show examples, whose answers count too."""
 FIXED_BYTES = 900_000_000
 """Python, torch and the libraries, and the embedder."""
-COPIES = 2
-"""Of a model at once, in float32 and in the number format that it computes in: the base and one with an adapter."""
 FOUR_BITS = 0.2
 """Bytes of a model in four bits (`quantised.py`) to those in float32, embeddings in sixteen bits included, about."""
 
