@@ -23,8 +23,8 @@ def document(rows: Rows) -> str:
         *_paid([row for row in rows if row["part"] == "paid" and row["end"]]),
         *_writes([row for row in rows if row["part"] == "writes"]),
         *_server([row for row in rows if row["part"] == "server"]),
-        *_inputs([row for row in rows if (row["part"], row["key"]) == ("inputs", "files")]),
-        *_pages([row for row in rows if (row["part"], row["key"]) == ("inputs", "pages")]),
+        *_inputs([row for row in rows if row["part"] == "inputs" and row["key"] == "files"]),
+        *_pages([row for row in rows if row["part"] == "inputs" and row["key"] == "pages"]),
         *_price([row for row in rows if row["part"] == "price"]),
         *_long([row for row in rows if row["part"] == "long"]),
     ]
