@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from benchmarks.grouping import Floats
 from benchmarks.studies.decisions import __main__ as study
 from benchmarks.studies.decisions import curves, draws, looks, stopping
 from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
-from benchmarks.studies.settings import PACKED, ROWS
+from benchmarks.studies.settings import FLOORS, PACKED, ROWS
 
 POOLS = {pool.name: pool for pool in simulated()}
 
@@ -26,6 +27,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pool]:
     place = tmp_path_factory.mktemp("rows")
     for task in ("banking77", "support-intents"):
         shutil.copy(ROWS / PACKED.format(task), place)
+    (place / FLOORS).mkdir()
+    shutil.copy(ROWS / PACKED.format("support-intents"), place / FLOORS / "sms_spam.jsonl.gz")
     return {pool.name: pool for pool in from_rows(place)}
 
 
@@ -37,6 +40,7 @@ def said(*rows: str) -> np.ndarray:
 def test_pools_hold_what_was_measured_and_what_was_made_up(stored: dict[str, Pool]) -> None:
     real = stored["support-intents"]
     assert real.selection is not None
+    assert stored["sms_spam, the rest"].drawn_from == real.drawn_from != stored["banking77"].drawn_from
     drawn = draws.draw(real, 50, 0.6, 3, seed=0)
     assert np.array_equal(np.argsort(-drawn.selection[0]), np.argsort(-real.selection))
     for pool in (*stored.values(), *POOLS.values()):
@@ -128,6 +132,12 @@ def test_settings_that_are_done_are_not_drawn_again(tmp_path: Path, monkeypatch:
     assert len(first.splitlines()) == 7
     assert CliRunner().invoke(study.main, words).exit_code == 0
     assert rows.read_text(encoding="utf-8") == first
+    mixed = json.dumps({**json.loads(first.splitlines()[0]), "drawn_from": "others"})
+    rows.write_text("\n".join([mixed, *first.splitlines()[1:], ""]), encoding="utf-8")
+    assert CliRunner().invoke(study.main, words).exit_code == 0
+    assert sorted(rows.read_text(encoding="utf-8").splitlines()) == sorted(first.splitlines()), (
+        "other scores: drawn anew"
+    )
     assert CliRunner().invoke(study.main, ["table", "--rows", str(rows), "--into", str(tmp_path)]).exit_code == 0
     told = (tmp_path / "decisions.md").read_text(encoding="utf-8")
     assert "4 settings of 2 tasks: 3 candidates, groups of up to three." in told

@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS = Path(__file__).parent / "rows"
 """Where the rows of bake-offs and afternoons are kept, committed as each run ends."""
 PACKED = "bakeoff-{}.jsonl.gz"
+FLOORS = "floors"
+"""The folder in it with the rows of the check of the floors."""
 DEVELOPED = (
     "The product was developed while results on these held-out cases were known, and tasks were run again after changes "
     "(`benchmarks/studies/LOG.md` says which and why). By its own rule these are development figures. "

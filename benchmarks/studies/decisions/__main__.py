@@ -76,9 +76,11 @@ def main() -> None: ...
 @click.option("--only", multiple=True, help="Pools by name; all without it.")
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the counts go.")
 def run(draws: int, graded_draws: int, slow_draws: int, only: tuple[str, ...], rows: Path) -> None:
-    """Draw every setting that is not in the rows yet."""
-    done = {(row["part"], row["key"]) for row in read(rows)}
+    """Draw every setting that is not in the rows yet, or was drawn from other scores."""
     pools = [pool for pool in [*from_rows(ROWS), *simulated()] if not only or pool.name in only]
+    kept = current(read(rows), pools)
+    rows.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    done = {(row["part"], row["key"]) for row in kept}
     with rows.open("a", encoding="utf-8") as file:
         for pool in pools:
             for target in targets(pool) if pool.right_or_wrong else ():
@@ -104,6 +106,12 @@ def curves_command(rows: Path) -> None:
             for key, sample, strategy in plan.pieces():
                 if ("curve", key) not in done:
                     _write(file, [{"part": "curve", "key": key, **curves.measured(plan, sample, strategy)}])
+
+
+def current(rows: Sequence[Mapping[str, Any]], pools: Sequence[Pool]) -> list[Mapping[str, Any]]:
+    """The rows without those of pools whose scores are others now."""
+    known = {pool.name: pool.drawn_from for pool in pools}
+    return [row for row in rows if row.get("drawn_from") == known.get(row.get("pool", ""), row.get("drawn_from"))]
 
 
 def _write(file: Any, found: Iterable[Mapping[str, Any]]) -> None:
@@ -150,13 +158,20 @@ def _stopped(pools: Sequence[Pool], done: Set[tuple[str, str]], draws: int) -> I
                     "part": "set",
                     "key": key,
                     "pool": pool.name,
+                    "drawn_from": pool.drawn_from,
                     **stopping.of_a_set(pool, target, crc32(key.encode())),
                 }
 
 
 def _named(setting: Setting) -> dict[str, Any]:
     pool = setting.pool
-    return {"pool": pool.name, "candidates": len(pool.candidates), "size": setting.size, "target": setting.target}
+    return {
+        "pool": pool.name,
+        "drawn_from": pool.drawn_from,
+        "candidates": len(pool.candidates),
+        "size": setting.size,
+        "target": setting.target,
+    }
 
 
 def read(rows: Path) -> list[dict[str, Any]]:

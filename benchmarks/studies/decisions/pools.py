@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from advisor.contract import Verdict
+from advisor.stored import reopen
 from benchmarks.contract import State
 from benchmarks.grouping import Floats, group_codes
-from benchmarks.studies.bakeoff_rows import BakeOff, opened
+from benchmarks.packed import unpack
+from benchmarks.studies.floors.goals import TASKS
+from benchmarks.studies.settings import FLOORS, PACKED, SETTINGS
 
 SIMULATED_CASES = 20_000
 
@@ -44,20 +50,42 @@ class Pool:
         return not np.all((self.scores == 0) | (self.scores == 1))
 
     @cached_property
+    def drawn_from(self) -> str:
+        """A checksum of the scores: counts that were drawn from others are of no use."""
+        return f"{crc32(np.ascontiguousarray(self.scores).tobytes(), crc32(self.truth.tobytes())):08x}"
+
+    @cached_property
     def alone(self) -> NDArray[np.intp] | None:
         """Places of the cases where every case is a group; None where some are not alone."""
         return np.concatenate(self.groups) if len(self.groups) == self.scores.shape[1] else None
 
 
 def from_rows(folder: Path) -> list[Pool]:
-    """One pool for each committed bake-off. Raises `BadInput` for rows that do not fit together."""
-    return [pool for name, bakeoff in opened(folder).items() if (pool := _of(name, bakeoff)) is not None]
+    """One pool for each committed bake-off, and for each check of the floors on other cases of the same data.
+
+    Raises `BadInput` for rows that do not fit together.
+    """
+    found = ((name, stored(file)) for name, file in _files(folder) if file.is_file())
+    return [pool for name, verdict in found if (pool := _of(name, verdict)) is not None]
 
 
-def _of(name: str, bakeoff: BakeOff) -> Pool | None:
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    yield from ((each.task, folder / PACKED.format(each.task)) for each in SETTINGS)
+    yield from ((f"{task}, the rest", folder / FLOORS / f"{task}.jsonl.gz") for task in TASKS)
+
+
+def stored(file: Path) -> Verdict:
+    """The verdict of a packed run."""
+    with tempfile.TemporaryDirectory() as name:
+        unpack(file, Path(name))
+        return reopen(Path(name))
+
+
+def _of(name: str, verdict: Verdict) -> Pool | None:
     out = (State.INVALID, State.CANNOT_RUN, State.SKIPPED)
-    order = [each.candidate for each in bakeoff.verdict.recommendation.statuses if each.state not in out]
-    found = [each for candidate in order if (each := bakeoff.evaluation(candidate)) is not None]
+    usable = {each.candidate: each for each in verdict.evaluations if each.scores and each.state is None}
+    order = [each.candidate for each in verdict.recommendation.statuses if each.state not in out]
+    found = [usable[candidate] for candidate in order if candidate in usable]
     if len(found) < 2 or any(each.over_rows for each in found):
         return None
     scores = np.array([each.scores for each in found], dtype=np.float64)

@@ -22,10 +22,10 @@ from benchmarks.studies.afternoon_rows import FILE, Record
 from benchmarks.studies.floors import copies, searching
 from benchmarks.studies.floors import table as tables
 from benchmarks.studies.floors.goals import SEARCHES, TASKS, Search, approaches, arms
-from benchmarks.studies.settings import ROOT, ROWS, commit
+from benchmarks.studies.settings import FLOORS, ROOT, ROWS, commit
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "floors.md"
-FOLDER = ROWS / "floors"
+FOLDER = ROWS / FLOORS
 RUNS = ROOT / "runs" / "floors"
 
 
