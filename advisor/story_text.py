@@ -12,6 +12,7 @@ from advisor.goal import Goal
 from advisor.material import Material
 from advisor.nobody import nobody_named, without_figures
 from advisor.reasons import TUNED
+from advisor.supposed import supposed
 from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
 from benchmarks.contract import Look, Procedure, State
 
@@ -85,6 +86,7 @@ def confidence(material: Material) -> str:
         sure = (
             f"Measured on {cases} that no approach saw. The chance of wrongly saying that anything {goal.meets_plainly} is "
             f"at most 5 %, and so is that of wrongly saying that anything {goal.misses_it}{together}{_looks(material)}"
+            f"{supposed(material)}"
         )
     if benchmark.exploratory:
         sure += (

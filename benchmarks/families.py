@@ -24,6 +24,10 @@ DRAWS = 2_000
 """Resamples of the largest statistic."""
 REST = 0.2
 """Of the error, what the walk by cost leaves for the candidates that it does not come to."""
+OPPOSED = -0.5
+"""Correlation of scores from which on the walk by cost may err a little more often than stated: 5.0 % here, 7.7 % at -1 (two)."""
+MANY = 400
+"""Cases from which on max-T errs little more often than stated (`benchmarks/studies/decisions.md`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +128,16 @@ def cheapest_first(
         (others_meet | (here & (passing <= gate)), np.where(here, gate, meet_level)),
         (others_miss | missed, np.where(ranks <= reached, walked, miss_level)),
     )
+
+
+def opposed(scores: Sequence[Floats]) -> tuple[int, int] | None:
+    """The two candidates whose scores on the same cases are opposed most, at least by `OPPOSED`; None where none are."""
+    varied = [place for place, row in enumerate(scores) if np.ptp(row) > 0]
+    if len(varied) < 2:
+        return None
+    alike = np.corrcoef([scores[place] for place in varied])
+    one, other = np.unravel_index(np.argmin(alike), alike.shape)
+    return (varied[min(one, other)], varied[max(one, other)]) if alike[one, other] <= OPPOSED else None
 
 
 def walk_level(alpha: float) -> float:

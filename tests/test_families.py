@@ -12,7 +12,7 @@ from scipy import stats
 from benchmarks import families
 from benchmarks import statistics as st
 from benchmarks.contract import Procedure, State
-from benchmarks.families import Family, cheapest_first, finalist, fixed_sequence, holm, max_t
+from benchmarks.families import Family, cheapest_first, finalist, fixed_sequence, holm, max_t, opposed
 from benchmarks.grouping import Floats
 
 NAMES = tuple("abcdefgh")
@@ -72,6 +72,18 @@ def test_the_walk_by_cost_keeps_its_error_wherever_the_candidates_lie(shared: fl
     marks = common + np.sqrt(1 - shared) * rng.standard_normal((draws, len(away))) + np.array(away)
     (found, _), _ = cheapest_first(stats.norm.sf(marks), stats.norm.cdf(marks), range(len(away)), 0.05)
     assert found.any(1).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)
+
+
+def test_exact_opposites_are_what_the_walk_by_cost_supposes_away() -> None:
+    """Of two that are worth the target and right exactly where the other is wrong one or the other is chosen too often."""
+    mark = np.random.default_rng(5).standard_normal(200_000)
+    both = np.stack([mark, -mark], axis=1)
+    (found, _), _ = cheapest_first(stats.norm.sf(both), stats.norm.cdf(both), (0, 1), 0.05)
+    assert found.any(1).mean() > 0.05
+    right = np.arange(40) % 2 == 0
+    assert opposed([np.ones(40), right * 1.0, 1.0 - right]) == (1, 2)
+    assert opposed([right * 1.0, right * 1.0, np.zeros(40)]) is None
+    assert opposed([np.ones(40), right * 1.0]) is None
 
 
 def test_candidates_that_answer_alike_cost_max_t_nothing() -> None:

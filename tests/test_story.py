@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from advisor import setups
@@ -28,6 +29,7 @@ from advisor.wording import (
     points,
     probability,
 )
+from benchmarks.contract import Procedure
 from strategies.contract import Recipe
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
@@ -256,3 +258,18 @@ def test_of_many_that_miss_the_nearest_are_named_and_the_others_counted() -> Non
     ]
     assert [name for name in names if f"{name} (" in line] == ["retrieval", "lora", "lora + retrieval"]
     assert line.endswith(" and 3 others.")
+
+
+def test_what_the_stated_error_supposes_is_told_where_the_cases_speak_against_it() -> None:
+    right = np.arange(200) % 2 == 0
+
+    def told(procedure: Procedure, *rows: Any) -> str:
+        found = [evaluation_of(name, scores) for name, scores in zip(("prompting", "lora"), rows, strict=True)]
+        benchmark = replace(benchmark_of(cases=200), procedure=procedure)
+        return Bakeoff(evaluations=tuple(found), benchmark=benchmark).told().story.confidence
+
+    opposed, alike = (right * 1.0, 1.0 - right), (right * 1.0, right * 1.0)
+    assert "prompting and lora mostly are" in told("cheapest first", *opposed)
+    assert "suppose" not in told("cheapest first", *alike)
+    assert "suppose" not in told("holm", *opposed)
+    assert "that holds for 400 cases and more" in told("max-t", *alike)
