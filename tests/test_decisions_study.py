@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -140,6 +141,10 @@ def test_settings_that_are_done_are_not_drawn_again(tmp_path: Path, monkeypatch:
     )
     assert CliRunner().invoke(study.main, ["table", "--rows", str(rows), "--into", str(tmp_path)]).exit_code == 0
     told = (tmp_path / "decisions.md").read_text(encoding="utf-8")
+    assert re.search(
+        r'any false "meets".* \| at most 5 % \| [\d.]+ % at one look, [\d.]+ % over six \| (not )?reached \|', told
+    )
+    assert re.search(r"against a fixed number as powerful \| at most 1.15 \| [\d.]+ times, mean of 1 pairs", told)
     assert "4 settings of 2 tasks: 3 candidates, groups of up to three." in told
     for name in (*study.PROCEDURES, *looks.RULES, "percentile bootstrap"):
         assert f"| {name} |" in told

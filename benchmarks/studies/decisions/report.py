@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -14,7 +14,12 @@ HABITS = ("highest mean wins", "unpaired z-test", "percentile bootstrap")
 DEFAULT = "cheapest first"
 """The procedure of the product."""
 
+SPENT = "three quarters of what is left"
+"""How the product spends its error over several looks."""
+
 Counts = Mapping[str, int]
+Asked = tuple[str, str, str, bool]
+"""A figure, its goal, what was found, and whether that reaches it."""
 _ERRORS = ('false "meets", highest', "all", "decided wrongly, of the draws, highest", "of the decided, all")
 
 
@@ -34,6 +39,7 @@ def document(rows: Sequence[Mapping[str, Any]]) -> str:
                 "the real selection scores where all are known, else it comes from 100 further cases of each draw. Written by "
                 "`python -m benchmarks.studies.decisions table` from committed counts.",
                 f"{len(looks)} settings of {len(pools)} tasks: {', '.join(pools)}.",
+                _goals(rows),
                 "## One look",
                 _procedures(looks),
                 "The highest are those of single settings, so some of them lie above their expectation by chance: of a share "
@@ -59,6 +65,76 @@ def document(rows: Sequence[Mapping[str, Any]]) -> str:
         )
         + "\n"
     )
+
+
+def _goals(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What was asked of the product's procedure before the first draw, and what came out."""
+    looks, loops, single, curves = (
+        [row for row in rows if row["part"] == part] for part in ("look", "loop", "stop", "curve")
+    )
+    lines = [*_errors_asked(looks, loops), *_asked_of_stopping(single), *_asked_of_curves(curves)]
+    return table(
+        ("figure", "goal", "found", ""), [(*line, "reached" if met else "not reached") for *line, met in lines]
+    )
+
+
+def _errors_asked(looks: Sequence[Mapping[str, Any]], loops: Sequence[Mapping[str, Any]]) -> Iterator[Asked]:
+    meets = [_highest(rows, name, "false_meets") for rows, name in ((looks, DEFAULT), (loops, SPENT)) if rows]
+    if looks and loops:
+        said = f"{_percent(meets[0])} at one look, {_percent(meets[1])} over six"
+        yield 'any false "meets", of the draws of a setting, highest', "at most 5 %", said, max(meets) <= 0.05
+    if looks:
+        counts = [row["counts"][DEFAULT] for row in looks]
+        wrong, highest = _share(counts, "wrong", "decided"), _highest(looks, DEFAULT, "wrong")
+        worst, pool = max(_wrong_of(looks, pool) for pool in {row["pool"] for row in looks})
+        said = (
+            f"{_percent(wrong)} of the decided ({_percent(worst)} of those of {pool}); at most {_percent(highest)} of the "
+            "draws of a setting"
+        )
+        yield "the wrong approach is named, or wrongly none", "at most 5 %", said, max(wrong, highest) <= 0.05
+        behind = max(_behind([row for row in looks if row["size"] == size]) for size in {row["size"] for row in looks})
+        said = f"{100 * behind:.1f} points behind at most" if behind > 0 else "the best at every number of cases"
+        yield "decided, against the best procedure", "3 points", said, behind <= 0.03
+
+
+def _wrong_of(rows: Sequence[Mapping[str, Any]], pool: str) -> tuple[float, str]:
+    """Share of the decided draws of a task that were decided wrongly, and the task."""
+    return _share([row["counts"][DEFAULT] for row in rows if row["pool"] == pool], "wrong", "decided"), pool
+
+
+def _behind(rows: Sequence[Mapping[str, Any]]) -> float:
+    """How much more of the draws another procedure decides; those that err too often do not count."""
+    others = [name for name in rows[0]["counts"] if name not in HABITS and _highest(rows, name, "false_meets") <= 0.062]
+    return max(_mean(rows, name, _decided) for name in others) - _mean(rows, DEFAULT, _decided)
+
+
+def _highest(rows: Sequence[Mapping[str, Any]], name: str, what: str) -> float:
+    return max(float(row["counts"][name][what] / row["counts"][name]["draws"]) for row in rows)
+
+
+def _asked_of_stopping(rows: Sequence[Mapping[str, Any]]) -> Iterator[Asked]:
+    if rows:
+        ratio = sum(row["asked"] / row["fixed"] for row in rows) / len(rows)
+        said = f"{ratio:.2f} times, mean of {len(rows)} pairs of target and truth"
+        yield "asking until it is decided, against a fixed number as powerful", "at most 1.15", said, ratio <= 1.15
+
+
+def _asked_of_curves(rows: Sequence[Mapping[str, Any]]) -> Iterator[Asked]:
+    if rows:
+        held, width, middle, same = _curve_figures(rows)
+        yield "twice the examples: the range holds the figure", "at least 80 %", _percent(held), held >= 0.8
+        yield "its median width", "at most 8 points", f"{width:.1f} points", width <= 8
+        said = f"{middle:.1f} points against {same:.1f}"
+        yield 'error of its middle, against "no more gain"', "smaller", said, middle < same
+
+
+def _curve_figures(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float, float, float]:
+    """Share of ranges that hold the figure; median width, mean error of the middle and of no gain at all, in points."""
+    held = sum(row["low"] <= row["later"] <= row["high"] for row in rows) / len(rows)
+    width = 100 * median(row["high"] - row["low"] for row in rows)
+    middle = 100 * sum(abs((row["low"] + row["high"]) / 2 - row["later"]) for row in rows) / len(rows)
+    same = 100 * sum(abs(row["now"] - row["later"]) for row in rows) / len(rows)
+    return held, width, middle, same
 
 
 def _asked(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -99,10 +175,7 @@ def _foretold(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What twice the examples bring (`advisor run --curve`)."""
     if not rows:
         return []
-    held = sum(row["low"] <= row["later"] <= row["high"] for row in rows) / len(rows)
-    width = 100 * median(row["high"] - row["low"] for row in rows)
-    middle = 100 * sum(abs((row["low"] + row["high"]) / 2 - row["later"]) for row in rows) / len(rows)
-    same = 100 * sum(abs(row["now"] - row["later"]) for row in rows) / len(rows)
+    held, width, middle, same = _curve_figures(rows)
     return [
         "## Twice the examples",
         f"{len(rows)} learning curves of copying the nearest example and of a linear head (`benchmarks/studies/decisions/"
