@@ -81,9 +81,10 @@ def _merge(kept: Kept, name: str, task: str, folder: Path) -> None:
 
     base, causal = base_folder(kept, name, task), cast(Any, AutoModelForCausalLM)
     with quiet():
-        whole = merged(causal.from_pretrained(base, dtype=torch.float32), adapters[0])
+        plain = causal.from_pretrained(base, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
+        whole = merged(plain, adapters[0])
         whole.save_pretrained(folder / MERGED)
-        AutoTokenizer.from_pretrained(base).save_pretrained(folder / MERGED)
+        AutoTokenizer.from_pretrained(base, trust_remote_code=False).save_pretrained(folder / MERGED)
 
 
 def _script(folder: Path, parts: int) -> str:

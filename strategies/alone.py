@@ -21,6 +21,7 @@ PROMPT, HEADS, PLACE = "prompt.json", "heads.json", "{{input}}"
 EXAMPLES, NEAREST = "examples.json", "nearest.npy"
 """The examples, and the vectors of their inputs in the same order."""
 EXPORT = "export.json"
+SAFE, PICKLED = "model.safetensors", ("pytorch_model.bin", "adapter_model.bin")
 _MARK = "xqzanswerxqz"
 Surely = Callable[[str], tuple[str, float]]
 """An answer, and how sure: comparable within one approach only."""
@@ -87,10 +88,14 @@ def _by_prompt(place: Path, model: str) -> Surely:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     asked = json.loads((place / PROMPT).read_text(encoding="utf-8"))
+    _check(Path(model))
     causal: Any = AutoModelForCausalLM
     tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-    network: Any = causal.from_pretrained(model, dtype=torch.float32, trust_remote_code=False).eval()
+    network: Any = causal.from_pretrained(
+        model, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    ).eval()
     if (place / "adapter").is_dir():
+        _check(place / "adapter", "adapter_model.safetensors")
         from peft import PeftModel
 
         network = PeftModel.from_pretrained(network, str(place / "adapter")).merge_and_unload()
@@ -140,6 +145,18 @@ def _by_prompt(place: Path, model: str) -> Surely:
         return said.split("\n\n")[0].strip(), _mean(likely[: _paragraph(tokenizer, written[:size], size + 1)])
 
     return answer
+
+
+def _check(folder: Path, wanted: str = "") -> None:
+    """Pickled weights can run code when they are read: a folder in which they would be taken is refused."""
+    pickled = [path for path in folder.rglob("*.bin") if path.name in PICKLED and not _beside(path).is_file()]
+    if pickled or (wanted and not (folder / wanted).is_file()):
+        raise SystemExit(f"{folder} holds pickled weights or lacks {wanted or SAFE}. Only safetensors are read here.")
+
+
+def _beside(path: Path) -> Path:
+    """What is taken before the pickle, where it is there."""
+    return path.with_name(SAFE if path.name == PICKLED[0] else "adapter_model.safetensors")
 
 
 def _likeliest(labels: list[str], scores: list[float]) -> tuple[str, float]:
@@ -201,7 +218,8 @@ def _end_of_turn(tokenizer: Any) -> int:
 def _embedder(model: str) -> Callable[[str], Any]:
     from sentence_transformers import SentenceTransformer
 
-    encoder = SentenceTransformer(model, device="cpu")
+    _check(Path(model))
+    encoder = SentenceTransformer(model, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True})
 
     def embed(text: str) -> Any:
         return encoder.encode([text], normalize_embeddings=True, show_progress_bar=False)[0].astype("float32")

@@ -220,10 +220,14 @@ def test_uv_serves_where_pip_is_not(index: Path, monkeypatch: pytest.MonkeyPatch
 # ---------------------------------------------------------------- folders and hub ids
 
 
+HEADER = (2).to_bytes(8, "little") + b"{}"
+"""How a safetensors file begins that holds no tensor."""
+
+
 def write_folder(folder: Path, weights: bytes = b"w") -> Path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
-    (folder / "model.safetensors").write_bytes(weights)
+    (folder / "model.safetensors").write_bytes(HEADER + weights)
     return folder
 
 
@@ -239,7 +243,7 @@ def test_large_weights_of_the_same_shape_are_told_apart(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "big", big)
     first = resolve(str(folder)).fingerprint
     assert resolve(str(folder)).fingerprint == first
-    (folder / "model.safetensors").write_bytes(big[:-1] + b"x")
+    (folder / "model.safetensors").write_bytes(HEADER + big[:-1] + b"x")
     assert resolve(str(folder)).fingerprint != first
 
 
@@ -254,13 +258,20 @@ def test_a_card_states_the_licence_and_modules_make_an_embedder(tmp_path: Path) 
 def test_a_folder_without_safetensors_is_refused(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "old")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(ModelUnavailable, match=r"no \.safetensors file.*save_pretrained"):
+    with pytest.raises(ModelUnavailable, match=r"holds no model\.safetensors\..*save_pretrained"):
         resolve(str(folder))
 
 
 def test_a_folder_without_a_config_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match=r"no config\.json"):
         resolve(str(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["[]", '{"architectures": 7}', "[" * 200_000])
+def test_a_config_that_is_none_is_a_sentence(tmp_path: Path, text: str) -> None:
+    (write_folder(tmp_path / "odd") / "config.json").write_text(text)
+    with pytest.raises(ModelUnavailable, match=r"The config\.json of .*odd cannot be read"):
+        resolve(str(tmp_path / "odd"))
 
 
 def test_an_unknown_name_names_the_nearest() -> None:

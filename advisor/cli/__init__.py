@@ -18,6 +18,7 @@ import click
 from benchmarks.contract import BadInput, ScoreFailure
 from benchmarks.disk import disk_fault
 from strategies.catalog import CannotLoad
+from strategies.models.wheels import ModelUnavailable
 
 COMMANDS = {
     "init": "advisor.cli.init",
@@ -68,7 +69,7 @@ class Commands(click.Group):
         """A mistake in what was given becomes one sentence and exit code 2."""
         try:
             return super().invoke(ctx)
-        except (BadInput, CannotLoad) as error:
+        except (BadInput, CannotLoad, ModelUnavailable) as error:
             raise Given(str(error)) from None
         except OSError as error:
             if error.errno not in UNUSABLE or error.filename is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from strategies.contract import DeadAdapter, Recipe
+from strategies.models import unpickled
 
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 """peft imports it where it is installed, and it then complains of a part for processors that nobody asked for."""
@@ -72,9 +73,13 @@ def merged(module: Any, folder: Path) -> Any:
 
 
 def loaded(module: Any, folder: Path) -> Any:
-    """The module with the adapter of `folder` beside its weights, as peft loads it."""
+    """The module with the adapter of `folder` beside its weights, as peft loads it.
+
+    Raises `ModelUnavailable` where there are no safetensors, in whose place peft would take a pickle.
+    """
     from peft import PeftModel
 
+    unpickled.check_adapter(folder)
     with _former_names():
         return PeftModel.from_pretrained(module, str(folder), autocast_adapter_dtype=False)
 

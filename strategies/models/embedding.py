@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from strategies.models import unpickled
 from strategies.models.contrastive import Lessons
 
 CHUNK = 4096
@@ -49,8 +50,11 @@ class LocalEmbedder:
 
         from strategies.models.quiet import quiet
 
+        unpickled.check(self.folder, self.name)
         with quiet():
-            return SentenceTransformer(str(self.folder), device=self.device)
+            return SentenceTransformer(
+                str(self.folder), device=self.device, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+            )
 
     def at(self, folder: Path) -> LocalEmbedder:
         """The embedder that `tuned` wrote into the folder. It remembers no vectors."""

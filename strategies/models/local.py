@@ -115,7 +115,7 @@ class LocalModel:
             if self.quantised:
                 return quantised.load(self.folder, self.placement).eval()
             module: Any = AutoModelForCausalLM.from_pretrained(
-                self.folder, dtype=torch.float32, trust_remote_code=False
+                self.folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
             )
             module.eval()
             if self.placement.device == "cpu" and self.attention == WAYS[0]:

@@ -55,5 +55,6 @@ def load(folder: Path, placement: Placement) -> Any:
         dtype=dtype,
         quantization_config=settings,
         device_map={"": placement.device},
+        use_safetensors=True,
         trust_remote_code=False,
     )

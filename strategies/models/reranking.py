@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from strategies.models import unpickled
+
 BATCH = 32
 
 
@@ -30,8 +32,11 @@ class LocalReranker:
 
         from strategies.models.quiet import quiet
 
+        unpickled.check(self.folder, self.name)
         with quiet():
-            module = CrossEncoder(str(self.folder), device=self.device)
+            module = CrossEncoder(
+                str(self.folder), device=self.device, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+            )
         if module.num_labels != 1:
             raise ValueError(
                 f"{self.name} tells {module.num_labels} classes apart; a reranker gives one number, how relevant a passage is. "

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from strategies.models import unpickled
 from strategies.models.known import GGUF, KNOWN, KnownModel, ModelKind
 from strategies.models.wheels import BLOCK, ModelUnavailable, fetch_files
 
@@ -204,14 +205,16 @@ def _local(folder: Path, hub_id: str = "", revision: str = "") -> Resolved:
         raise ModelUnavailable(
             f"{hub_id or folder} holds no config.json, so it is no model that can be loaded here."
         ) from None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ModelUnavailable(f"The config.json of {hub_id or folder} cannot be read: {error}.") from error
     parts = _parts(folder)
-    if not any(path.suffix == ".safetensors" for path in parts):
+    taken = {unpickled.WEIGHTS, unpickled.INDEX, config.get("transformers_weights")}
+    if not any(path.name in taken for path in parts):
         raise ModelUnavailable(
-            f"{hub_id or folder} holds no .safetensors file. Weights in other formats can run code when they are read "
+            f"{hub_id or folder} holds no {unpickled.WEIGHTS}. Weights in other formats can run code when they are read "
             "and are refused; save the model with `save_pretrained`, which writes safetensors."
         )
+    unpickled.check(folder, hub_id)
     contents = [(path.relative_to(folder).as_posix(), _remembered_hash(path)) for path in parts]
     generates = any(entry.endswith(("ForCausalLM", "LMHeadModel")) for entry in architectures)
     return Resolved(
@@ -226,12 +229,8 @@ def _local(folder: Path, hub_id: str = "", revision: str = "") -> Resolved:
 
 def _parts(folder: Path) -> list[Path]:
     """Files that decide what a model answers: at the top and in the folders that modules.json names, not its card."""
-    places = {folder}
-    if (folder / "modules.json").is_file():
-        entries = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
-        places |= {folder / str(entry.get("path", "")) for entry in entries}
     wanted = {".safetensors", ".json", ".jinja", ".model", ".txt"}
-    found = (path for place in places if place.is_dir() for path in place.iterdir())
+    found = (path for place in unpickled.places(folder) for path in place.iterdir())
     return sorted(path for path in found if path.is_file() and path.suffix in wanted and path.name != MANIFEST)
 
 
