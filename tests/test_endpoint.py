@@ -104,6 +104,39 @@ def test_counts_are_estimated_where_the_server_states_none(httpserver: HTTPServe
     assert usage.answer_tokens == 2
 
 
+@pytest.mark.parametrize(
+    "message", ["yes", {"role": "assistant"}, {"role": "assistant", "content": None}, {"content": ""}], ids=repr
+)
+def test_a_message_without_text_is_an_empty_answer(httpserver: HTTPServer, message: object) -> None:
+    body = good()
+    body["choices"] = [{"message": message}]
+    httpserver.expect_request(PATH).respond_with_json(body)
+    answer = ask(endpoint(httpserver))
+    assert (answer.text, answer.error, answer.finished) == ("", "", True)
+
+
+CANNOT_BE = {"prompt_tokens": (-11, 10**12, 1.5, "many", None), "completion_tokens": (-3, 10**30, [3])}
+
+
+@pytest.mark.parametrize(("name", "count"), [(name, count) for name in CANNOT_BE for count in CANNOT_BE[name]], ids=str)
+def test_a_count_that_cannot_be_is_estimated(httpserver: HTTPServer, name: str, count: object) -> None:
+    body = good(text="abcdefgh")
+    body["usage"][name] = count
+    httpserver.expect_request(PATH).respond_with_json(body)
+    usage = ask(endpoint(httpserver)).usage
+    right = {"prompt_tokens": 11, "completion_tokens": 3} | {name: {"prompt_tokens": 7, "completion_tokens": 2}[name]}
+    assert {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.answer_tokens} == right
+
+
+@pytest.mark.parametrize("count", [-5, 12, 10**12, "all"])
+def test_no_more_can_be_cached_than_was_asked(httpserver: HTTPServer, count: object) -> None:
+    body = good()
+    body["usage"]["prompt_tokens_details"]["cached_tokens"] = count
+    httpserver.expect_request(PATH).respond_with_json(body)
+    usage = ask(endpoint(httpserver)).usage
+    assert (usage.prompt_tokens, usage.cached_tokens) == (11, 0)
+
+
 def test_a_busy_server_is_asked_again_after_the_wait_that_it_names(httpserver: HTTPServer) -> None:
     httpserver.expect_ordered_request(PATH).respond_with_json({}, status=429, headers={"Retry-After": "1.5"})
     httpserver.expect_ordered_request(PATH).respond_with_json(good())
@@ -124,6 +157,16 @@ FAULTS = {
     "truncated JSON": Response(json.dumps(good())[:60], content_type="application/json"),
     "not JSON at all": Response("<html>hello</html>", content_type="text/html"),
     "no choices": Response(json.dumps({**good(), "choices": []}), content_type="application/json"),
+    "choices that are a number": Response(json.dumps({**good(), "choices": 7}), content_type="application/json"),
+    "choices that are an object": Response(
+        json.dumps({**good(), "choices": {"a": 1}}), content_type="application/json"
+    ),
+    "nested 200,000 deep": Response(
+        json.dumps(good())[:-1] + f', "more": {"[" * 200_000}{"]" * 200_000}}}', content_type="application/json"
+    ),
+    "a number of 6,000 digits": Response(
+        json.dumps(good())[:-1] + f', "more": {"9" * 6_000}}}', content_type="application/json"
+    ),
 }
 
 
@@ -176,6 +219,27 @@ def test_a_refusal_of_everything_ends_the_rest_without_asking(httpserver: HTTPSe
     assert all(str(status) in answer.error for _, answer in answers)
     assert len(httpserver.log) == 1
     assert CANARY not in repr(answers)
+
+
+def test_a_key_that_a_server_repeats_is_taken_out(httpserver: HTTPServer) -> None:
+    """Of errors before they are shortened, and of answers and what else was likely there."""
+    answer = good(text=f"Bearer {CANARY}!")
+    answer["choices"][0]["logprobs"] = {"content": [{**ODDS, "token": CANARY}]}
+    httpserver.expect_ordered_request(PATH).respond_with_json(answer)
+    for filler in range(250, 310, 3):
+        said = {"error": {"message": f"{'x' * filler} {CANARY}"}}
+        httpserver.expect_ordered_request(PATH).respond_with_json(said, status=400)
+    model = endpoint(httpserver, concurrency=1)
+    found = dict(model.generate([PROMPT] * 21, 5, Sampling()))
+    assert (found[0].text, found[0].places[0].chosen) == ("Bearer [key]!", "[key]")
+    assert [completion.error for completion in found.values() if CANARY[:5] in repr(completion)] == []
+    assert all(found[index].error for index in range(1, 21))
+
+
+def test_a_key_that_might_be_any_word_stays_in_answers(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "yes")
+    httpserver.expect_request(PATH).respond_with_json(good())
+    assert ask(endpoint(httpserver)).text == "yes"
 
 
 def test_the_key_is_nowhere_but_in_the_request(httpserver: HTTPServer) -> None:

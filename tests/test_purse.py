@@ -183,6 +183,30 @@ def test_a_server_that_refuses_everything_costs_nothing(
     assert kept.spent == 0
 
 
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": -1_000_000, "completion_tokens": 10, "total_tokens": 0},
+        {"prompt_tokens": 12, "completion_tokens": -1_000_000, "total_tokens": 0},
+        {"prompt_tokens": 12, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 1_000_000}},
+    ],
+    ids=["prompt", "answer", "cached"],
+)
+def test_no_server_can_lower_what_was_spent(usage: dict[str, Any]) -> None:
+    cheaper = TokenPrices(model="m", input=1.0, cached=0.1, output=1.0, source="a test")
+    kept = Purse(limit=5 * WORST, currency="USD", prices={"m": cheaper})
+    before = 0.0
+    with HTTPServer(threaded=True) as server:
+        server.expect_request(PATH).respond_with_json({**good(), "usage": usage})
+        model = EndpointModel(name="m", base_url=server.url_for("/v1"), model="m", concurrency=1)
+        with suppress(LimitReached):
+            for _ in kept.guarding(model).generate([QUESTION] * 30, 10, Sampling()):  # type: ignore[attr-defined]
+                assert kept.spent >= before
+                before = kept.spent
+        assert len(server.log) < 30, "the limit holds"
+    assert before > 0
+
+
 def test_no_connection_is_no_request() -> None:
     assert not _fault_at("http://127.0.0.1:9/v1").billed
     with HTTPServer(threaded=True) as server:

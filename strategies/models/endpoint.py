@@ -17,10 +17,11 @@ from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
-from strategies.contract import Completion, Metered, Place, Prompt, Sampling, Step, Usage
+from strategies.contract import Completion, Metered, Prompt, Sampling, Step, Usage
 from strategies.copied import for_text, unmarked
 from strategies.models.outage import Outage
-from strategies.models.retry import BUSY, Fault, Patience, bounded, understood
+from strategies.models.retry import BUSY, Fault, Patience, bounded, shortened, understood
+from strategies.models.stated import counted, places
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
 
@@ -29,6 +30,8 @@ ASKING = "asking"
 """How the names of threads begin that wait for a server."""
 _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 """JSON can hold them; no file and no other server takes them."""
+KEY_LENGTH = 8
+"""Characters of a key from which on it is taken out of answers too."""
 HELD = "response_format"
 BAD_REQUEST = (400, 422)
 REFUSED = (*BAD_REQUEST, 413)
@@ -280,28 +283,29 @@ class _Caller:
 
     def _completion(self, prompt: Prompt, answer: Any, seconds: float) -> Completion:
         choices = getattr(answer, "choices", None)
-        if not choices or getattr(choices[0], "message", None) is None:
+        if not isinstance(choices, list) or not choices or getattr(choices[0], "message", None) is None:
             raise Fault(message="the answer holds no choices", retry=True)
         message = choices[0].message
-        text = message.content or getattr(message, "refusal", None) or ""
+        text = getattr(message, "content", None) or getattr(message, "refusal", None) or ""
         if not isinstance(text, str):
             raise Fault(message="the answer's content is not text", retry=True)
-        text = _HALF_CHARACTERS.sub("\ufffd", text)
+        text = self._keyless(_HALF_CHARACTERS.sub("\ufffd", text))
         usage = self._usage(prompt, text, getattr(answer, "usage", None), seconds)
-        ended = choices[0].finish_reason != "length"
-        return Completion(text=text, usage=usage, finished=ended, places=_places(choices[0]))
+        ended = getattr(choices[0], "finish_reason", None) != "length"
+        return Completion(text=text, usage=usage, finished=ended, places=places(choices[0], self._keyless))
 
     def _usage(self, prompt: Prompt, text: str, stated: Any, seconds: float) -> Usage:
-        """Tokens as the server states them; the model's estimate where it states none."""
-        cached = getattr(getattr(stated, "prompt_tokens_details", None), "cached_tokens", None)
-        asked, answered = getattr(stated, "prompt_tokens", None), getattr(stated, "completion_tokens", None)
+        """Tokens as the server states them; the model's estimate where it states none, or what cannot be."""
+        details = getattr(stated, "prompt_tokens_details", None)
+        asked, answered = counted(stated, "prompt_tokens"), counted(stated, "completion_tokens")
         estimate = -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN)
+        asked = self.model.count(prompt) if asked is None else asked
         return Usage(
             model=self.model.name,
             step=self.step,
-            prompt_tokens=asked if isinstance(asked, int) else self.model.count(prompt),
-            cached_tokens=cached if isinstance(cached, int) else 0,
-            answer_tokens=answered if isinstance(answered, int) else estimate,
+            prompt_tokens=asked,
+            cached_tokens=counted(details, "cached_tokens", most=asked) or 0,
+            answer_tokens=estimate if answered is None else answered,
             seconds=seconds,
         )
 
@@ -309,12 +313,14 @@ class _Caller:
         usage = Usage(model=self.model.name, step=self.step)
         return Completion(text="", usage=usage, finished=False, error=error, lasting=lasting, billed=billed)
 
+    def _keyless(self, text: str, least: int = KEY_LENGTH) -> str:
+        """The text without the key, which a server may repeat; one that is shorter than `least` might be any word."""
+        key = os.environ.get(self.model.key_env, "")
+        return text.replace(key, "[key]") if len(key) >= least else text
+
     def _sentence(self, fault: Fault) -> str:
         """What went wrong, without the key, which some servers repeat in their refusal."""
-        said = fault.message
-        key = os.environ.get(self.model.key_env, "")
-        if key:
-            said = said.replace(key, "[key]")
+        said = shortened(self._keyless(fault.message, 1))
         advice = f" Check the key in {self.model.key_env}." if fault.status in {401, 403} else ""
         advice = advice or (f" Check base_url and the model name {self.model.model!r}." if fault.status == 404 else "")
         return f"{self.model.name} at {urlsplit(self.model.base_url).netloc}: {said.rstrip('.')}.{advice}"
@@ -335,28 +341,6 @@ def _held(schema: str) -> dict[str, Any]:
     if known.get("type") != "object":
         return {}
     return {HELD: {"type": "json_schema", "json_schema": {"name": "answer", "schema": known}}}
-
-
-def _places(choice: Any) -> tuple[Place, ...]:
-    """What the server states of each token; nothing where a part of it is not what the interface says."""
-    stated = getattr(getattr(choice, "logprobs", None), "content", None)
-    try:
-        return tuple(
-            Place(
-                chosen=str(token.token),
-                likely={str(each.token): _log(each.logprob) for each in (*(token.top_logprobs or ()), token)},
-            )
-            for token in stated or ()
-        )
-    except (AttributeError, TypeError, ValueError):
-        return ()
-
-
-def _log(stated: Any) -> float:
-    """A log-probability, rounding above 0 taken back. Raises `ValueError` for what cannot be one."""
-    if not (value := float(stated)) < 0.01:
-        raise ValueError(f"{value} is no log-probability")
-    return min(0.0, value)
 
 
 def _client(model: EndpointModel) -> Any:

@@ -18,6 +18,10 @@ BUSY = 429
 A_RETRY_S = 30.0
 """How long a busy server is waited for, for each retry that a question may have: two minutes with four, since many limits
 are for a minute."""
+SAID = 300
+"""Characters of what a server says that are shown."""
+DIGITS = "integer string conversion"
+"""How Python names its limit on the digits of a number that it reads."""
 LARGEST_ANSWER = 20_000_000
 """Bytes, unpacked."""
 NO_CONNECTION = ("ConnectError", "ConnectTimeout", "PoolTimeout")
@@ -46,7 +50,7 @@ class Fault(Exception):
 
     def refuses(self, parameter: str) -> bool:
         """Whether it is about that parameter of the request, by name; servers say so with several status codes."""
-        return self.status in {400, 403, 422} and parameter in f"{self.refused_parameter} {self.message}"
+        return self.status in {400, 403, 422} and parameter in f"{self.refused_parameter} {shortened(self.message)}"
 
 
 @dataclass(kw_only=True)
@@ -114,11 +118,21 @@ def understood(error: Exception) -> Fault | None:
         return _status_fault(error.status_code, error.message, error.response.headers, error.body)
     if isinstance(error, openai.APIConnectionError):
         return _absent(f"no connection ({error.__cause__ or error})", _sent(error))
-    if isinstance(error, openai.APIResponseValidationError | json.JSONDecodeError | UnicodeDecodeError):
+    if isinstance(error, openai.APIResponseValidationError | json.JSONDecodeError | UnicodeDecodeError) or _odd(error):
         return Fault(message="the answer is not valid JSON of a chat completion", retry=True)
     if isinstance(error, openai.APIError):
         return Fault(message=error.message, retry=False)
     return None
+
+
+def _odd(error: Exception) -> bool:
+    """JSON that is no mistake, and cannot be read: too deep, or a number of thousands of digits."""
+    return isinstance(error, RecursionError) or (type(error) is ValueError and DIGITS in str(error))
+
+
+def shortened(said: str) -> str:
+    """A server's words on one line, of which a person reads the beginning."""
+    return " ".join(said.split())[:SAID]
 
 
 def _absent(message: str, sent: bool = True) -> Fault:
@@ -136,8 +150,7 @@ def _status_fault(status: int, said: str, headers: Mapping[str, str], body: obje
     detail = body if isinstance(body, Mapping) else {}
     out_of_quota = detail.get("code") == "insufficient_quota"
     retry = (status in {408, 409, BUSY} or status >= 500) and not out_of_quota
-    text = f"status {status}, {' '.join(said.split())[:300]}"
-    fault = Fault(message=text, retry=retry, status=status, after_s=asked_wait(headers))
+    fault = Fault(message=f"status {status}, {said}", retry=retry, status=status, after_s=asked_wait(headers))
     if detail.get("code") == "unsupported_parameter":
         fault.refused_parameter = str(detail.get("param") or "")
     fault.hopeless = fault.hopeless or out_of_quota

@@ -89,6 +89,11 @@ def _endless(handler: BaseHTTPRequestHandler, question: str) -> None:
         handler.wfile.write(b" " * 1_000_000)
 
 
+def _with(answer: str, value: str) -> str:
+    """The answer with one more value, which is JSON and is not read everywhere."""
+    return answer.replace('"id": "1"', f'"id": "1", "more": {value}')
+
+
 FAULTS: Mapping[str, Misbehaviour] = {
     "429 without Retry-After": status(429),
     "429 with Retry-After": status(429, Retry_After="0.05"),
@@ -105,6 +110,9 @@ FAULTS: Mapping[str, Misbehaviour] = {
     "another JSON": body(lambda question: '{"detail": "busy"}'),
     "a list": body(lambda question: "[]"),
     "no choices": body(lambda question: json.dumps({**said("x"), "choices": []})),
+    "nested 200,000 deep": body(lambda question: _with(whole(question), "[" * 200_000 + "]" * 200_000)),
+    "a number of 6,000 digits": body(lambda question: _with(whole(question), "9" * 6_000)),
+    "choices that are a number": body(lambda question: json.dumps({**said("x"), "choices": 7})),
     "a number as content": body(lambda question: json.dumps(said(7))),  # type: ignore[arg-type]
     "not UTF-8": body(lambda question: whole(question).encode().replace(b"answer", b"\xffanswer")),
     "an empty answer": body(lambda question: json.dumps(said(""))),

@@ -1,0 +1,39 @@
+"""What a server states of an answer besides its text, as far as it can be true: tokens, and what else was likely."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from strategies.contract import Place
+
+MOST_TOKENS = 10_000_000
+"""No model reads or writes as many at once; a count above that, or below 0, is none."""
+
+
+def counted(stated: Any, name: str, most: int = MOST_TOKENS) -> int | None:
+    """Tokens by that name; None where none are stated, or what cannot be right."""
+    count = getattr(stated, name, None)
+    return count if type(count) is int and 0 <= count <= most else None
+
+
+def places(choice: Any, cleaned: Callable[[str], str]) -> tuple[Place, ...]:
+    """What the server states of each token; nothing where a part of it is not what the interface says."""
+    stated = getattr(getattr(choice, "logprobs", None), "content", None)
+    try:
+        return tuple(
+            Place(
+                chosen=cleaned(str(token.token)),
+                likely={cleaned(str(each.token)): _log(each.logprob) for each in (*(token.top_logprobs or ()), token)},
+            )
+            for token in stated or ()
+        )
+    except (AttributeError, TypeError, ValueError):
+        return ()
+
+
+def _log(stated: Any) -> float:
+    """A log-probability, rounding above 0 taken back. Raises `ValueError` for what cannot be one."""
+    if not (value := float(stated)) < 0.01:
+        raise ValueError(f"{value} is no log-probability")
+    return min(0.0, value)
