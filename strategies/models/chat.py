@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from strategies.contract import Message, Prompt
+from strategies.models.templates import Exhausted, rendered
+from strategies.models.wheels import ModelUnavailable
 
 _MARK = "xqzanswerxqz"
 
@@ -67,6 +70,8 @@ class Chat:
             return False
         try:
             self._render((Message("system", "a"), Message("user", "a")), True)
+        except ModelUnavailable:
+            raise
         except Exception as error:
             if "system" not in str(error).lower():
                 raise
@@ -91,8 +96,15 @@ class Chat:
 
     def _render(self, prompt: Prompt, open_answer: bool) -> str:
         turns = [{"role": message.role, "content": message.content} for message in prompt]
-        text: str = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=open_answer)
-        return text
+        known = {name: str(token) for name, token in self.tokenizer.special_tokens_map.items()}
+        try:
+            return rendered(self.tokenizer.get_chat_template(), turns, {**known, "add_generation_prompt": open_answer})
+        except Exhausted as error:
+            name = Path(str(self.tokenizer.name_or_path)).name or "the model"
+            raise ModelUnavailable(
+                f"The chat template of {name} was stopped: {error}. A template gives messages a form and needs little; take "
+                "another model, or correct the template in its folder."
+            ) from None
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]

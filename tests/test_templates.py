@@ -1,0 +1,155 @@
+"""Chat templates are programs of strangers: rendered as transformers does, and stopped where they want too much."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from jinja2.exceptions import TemplateError
+
+from strategies.contract import Message
+from strategies.models import templates
+from strategies.models.chat import Chat
+from strategies.models.templates import Exhausted, rendered
+from strategies.models.wheels import ModelUnavailable
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import call, write_task
+
+TURNS = [
+    {"role": "system", "content": "Be kind."},
+    *(
+        {"role": ("user", "assistant")[number % 2], "content": f"text {number} <think>a\nb</think> c "}
+        for number in range(6)
+    ),
+]
+GOOD = {
+    "a usual one": tiny.CHAT,
+    "marks": "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}",
+    "loops": "{% for m in messages %}{% if loop.index0 == 3 %}{% break %}{% endif %}{{ loop.index }}/{{ loop.length }}"
+    "{{ ', ' if not loop.last }}{{ loop.previtem.role if loop.previtem is defined }}{% endfor %}",
+    "loops with a condition": "{% for m in messages if m.role != 'system' %}{{ loop.revindex }}{% else %}none{% endfor %}",
+    "JSON": "{{ messages | tojson }}{{ messages | tojson(indent=2) }}{{ messages[0] | tojson(sort_keys=True) }}",
+    "name spaces": "{% set ns = namespace(found=false) %}{% for m in messages[::-1] %}{% if not ns.found and m.role == 'user' %}"
+    "{% set ns.found = messages | length - 1 - loop.index0 %}{% endif %}{% endfor %}{{ ns.found }}",
+    "macros": "{% macro one(m, x='') %}<{{ m.role }}>{{ m['content'].split('</think>')[-1].lstrip() | trim }}{{ x }}"
+    "{% endmacro %}{% for m in messages %}{{ one(m, x=loop.index) }}\n{% endfor %}",
+    "blanks": "{{ bos_token }}{%- for m in messages -%}\n  {{- '<|' ~ m.role ~ '|>' ~ loop.index ~ '\n' + m.content.strip() -}}\n"
+    "{%- endfor -%}{% if add_generation_prompt %}\n\nA: {% endif %}",
+    "values": "{% set roles = ['user', 'x'] + ['y'] %}{% set d = {'a': 1, 'b': [1, (2, 3)]} %}{{ roles }}{{ d }}{{ dict(x=1) }}"
+    "{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}{{ nothing }}{{ none }}{{ 1.5 }}{{ messages | length > 3 and 'y' }}",
+    "filters": "{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | join(' - ') }}"
+    "{{ messages | map(attribute='role') | unique | list | length }}{{ messages | join('+', attribute='role') }}"
+    "{{ 'x y' | replace(' ', '_') }}{{ '%s!' | format('b') }}{{ messages[1].content | indent(2) }}{{ -3 | abs }}",
+    "texts": "{{ 'a-b'.replace('-', '+') }}{{ '{} {x:>4}'.format(1, x='z') }}{{ '%s %4d' % ('a', 3) }}{{ ','.join(['a', 'b']) }}"
+    "{{ 'ab' * 3 }}{{ 2 ** 10 }}{{ 7 // 2 }}{{ 7 % 4 }}{{ 'abc'[::-1] }}{{ 'A'.lower() }}",
+    "blocks": "{% macro mac() %}({{ caller(3) }}){% endmacro %}{% set x %}block {{ messages[0].content }}{% endset %}"
+    "{{ x | upper }}{% filter trim %}  hi  {% endfilter %}{% call(y) mac() %}{{ y }}{% endcall %}",
+    "a loop in itself": "{% for x in [[1, [2]], [3]] recursive %}{% if x is iterable %}[{{ loop(x) }}]"
+    "{% else %}{{ x }}{% endif %}{% endfor %}",
+    "what there is": "{{ strftime_now('%Y') }}{% if tools %}t{% endif %}{% if documents is none %}n{% endif %}"
+    "{{ range(3) | list }}",
+}
+GROWS = "{% set ns = namespace(s='x' * 1000, l=['x'], d={}) %}{% for i in range(60) %}"
+BAD = {
+    "repeated": "{{ 'x' * 200000000 }}",
+    "repeated by a figure": "{% set n = 10 %}{{ n ** 9 * 'x' }}",
+    "a list repeated": "{{ [messages] * 99999 }}",
+    "a power": "{{ 10 ** (10 ** 8) }}",
+    "a product": "{% set ns = namespace(n=9) %}{% for i in range(60) %}{% set ns.n = ns.n * ns.n %}{% endfor %}",
+    "a wide field": "{{ '%1000000000d' % 1 }}",
+    "a field as wide as told": "{{ '%*d' % (1000000000, 1) }}",
+    "another wide field": "{{ '{:1000000000}'.format(1) }}",
+    "another as wide as told": "{{ '{:{}}'.format(1, 1000000000) }}",
+    "a wide filter": "{{ '%1000000000d' | format(1) }}",
+    "a wide year": "{{ strftime_now('%1000000000Y') }}",
+    "many fields": "{{ ('{0}' * 9999).format('x' * 9999) }}",
+    "many other fields": "{{ ('%(a)s' * 9999) % {'a': 'x' * 9999} }}",
+    "padded": "{{ 'x'.ljust(1000000000) }}",
+    "padded as bytes": "{{ 'x'.encode().center(1000000000) }}",
+    "translated": "{{ ('x' * 9999).translate({120: 'y' * 9999}) }}",
+    "doubled": GROWS + "{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+    "doubled otherwise": GROWS + "{% set ns.s = ns.s + ns.s %}{% endfor %}",
+    "lists in lists": GROWS + "{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
+    "pairs of pairs": GROWS + "{% set ns.l = (ns.l, ns.l) %}{% endfor %}{{ ns.l | string }}",
+    "objects in objects": GROWS + "{% set ns.d = {'a': ns.d, 'b': ns.d} %}{% endfor %}{{ ns.d | tojson }}",
+    "name spaces in name spaces": GROWS + "{% set ns.d = namespace(a=ns.d, b=ns.d) %}{% endfor %}{{ ns.d }}",
+    "replaced": "{{ ('x' * 9999).replace('', 'y' * 9999) }}",
+    "replaced by a filter": "{{ ('x' * 9999) | replace('x', 'y' * 9999) }}",
+    "replaced one by one": "{{ range(99999) | map('replace', '', 'x' * 9999) | join }}",
+    "joined": "{{ ('x' * 9999).join(['a'] * 9999) }}",
+    "joined by a filter": "{{ (['a'] * 9999) | join('x' * 9999) }}",
+    "missing and filled in": "{{ range(99999) | map(attribute='z', default='x' * 9999) | list }}",
+    "one for all keys": "{{ dict.fromkeys(range(99999), 'x' * 9999) }}",
+    "indented": "{{ 'a\nb' | indent(1000000000) }}",
+    "indented JSON": "{{ [1] | tojson(indent=1000000000) }}",
+    "indented by a text": "{{ [1] | tojson(indent='x' * 9999) }}",
+    "rounded": "{{ 1.5 | round(1000000000, 'ceil') }}",
+    "written in a loop": "{% for i in range(99999) %}{% for j in range(99999) %}text{% endfor %}{% endfor %}",
+    "kept in a loop": "{% set x %}{% for i in range(99999) %}{% for j in range(99999) %}text{% endfor %}{% endfor %}{% endset %}",
+    "work for nothing": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "calls for nothing": "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+    "calls without end": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "a loop without end": "{% for x in messages recursive %}{{ loop(messages) }}{% endfor %}",
+    "a long one": "x" * 200_001,
+    "a deep one": "{{ " + "(" * 50_000 + ")" * 50_000 + " }}",
+    "what lies behind": "{{ messages.__class__ }}{{ ''.__class__.__mro__ }}",
+}
+
+
+@pytest.mark.parametrize("template", GOOD.values(), ids=GOOD.keys())
+@pytest.mark.parametrize("open_answer", [True, False])
+def test_a_template_gives_what_it_gives_in_transformers(template: str, open_answer: bool) -> None:
+    tokenizer = tiny.tokenizer()
+    tokenizer.chat_template = template
+    wanted = tokenizer.apply_chat_template(TURNS, tokenize=False, add_generation_prompt=open_answer)
+    assert wanted
+    prompt = tuple(Message(turn["role"], turn["content"]) for turn in TURNS)  # type: ignore[arg-type]
+    assert Chat(tokenizer)._render(prompt, open_answer) == wanted
+
+
+@pytest.mark.parametrize("template", BAD.values(), ids=BAD.keys())
+def test_one_that_wants_too_much_is_stopped(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(templates, "SECONDS", 0.3)
+    started = time.thread_time()
+    with pytest.raises(Exhausted):
+        rendered(template, TURNS, {"add_generation_prompt": True})
+    assert time.thread_time() - started < 5
+
+
+@pytest.mark.parametrize("words", [1_000, 200_000])
+@pytest.mark.parametrize("turns", [2, 200])
+def test_long_messages_and_many_have_room(words: int, turns: int) -> None:
+    long: Sequence[dict[str, str]] = [{"role": "user", "content": "word " * (words // turns)}] * turns
+    given = sum(len(turn["content"]) for turn in long)
+    twice = "{% macro one(m) %}{% set x %}{{ m.content }}{% endset %}{{ x }}{% endmacro %}"
+    assert len(rendered(tiny.CHAT, long, {})) >= given
+    assert len(rendered(twice + "{% for m in messages %}{{ one(m) }}{% endfor %}", long, {})) >= given
+
+
+def test_what_a_template_refuses_it_still_refuses_in_its_own_words() -> None:
+    with pytest.raises(TemplateError, match="no turn of the system"):
+        rendered("{{ raise_exception('no turn of the system') }}", TURNS, {})
+
+
+def test_a_template_that_wants_too_much_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(model_folders.language, tmp_path / "greedy"))
+    (folder / "chat_template.jinja").write_text("{{ 'x' * 200000000 }}")
+    task = write_task(tmp_path, model_folders, f"models: [{folder}]")
+    done = call(capsys, "run", str(task), "--approach", "prompting", "--yes", "--out", str(tmp_path / "run"))
+    assert done.code == 2
+    said = " ".join(done.err.split())
+    assert "The chat template of greedy was stopped: it makes more than" in said
+    assert "fault of the program" not in said
+
+
+def test_it_is_no_template_that_only_knows_no_instruction() -> None:
+    tokenizer = tiny.tokenizer()
+    tokenizer.chat_template = "{{ 'system' * 99999999 }}"
+    with pytest.raises(ModelUnavailable, match="The chat template of the model was stopped"):
+        Chat(tokenizer).text((Message("system", "a"), Message("user", "b")))
