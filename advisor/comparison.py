@@ -19,6 +19,7 @@ from advisor.stored import about_run, told
 from benchmarks.contract import BadInput, Candidate
 from benchmarks.deadline import TimeUp, checked, within
 from benchmarks.plan import Further, Options, described
+from strategies.permissions import owner_only
 
 if TYPE_CHECKING:
     from benchmarks.assemble import Assembly
@@ -257,7 +258,10 @@ def run_folder(name: str, shard: Shard | None = None) -> Path:
 
 
 def execute(prepared: Prepared, folder: Path, events: Events | None = None, cases: CaseChoice = "none") -> Verdict:
-    """Performs what is left to do in the run folder, and tells what came out. Raises `BadInput`, also for a part of a run."""
+    """Performs what is left to do in the run folder, and tells what came out. Raises `BadInput`, also for a part of a run.
+
+    What is made in the folder meanwhile, only its owner can read.
+    """
     from benchmarks.alone import alone
     from benchmarks.bom import write_bom
     from benchmarks.frozen import as_begun
@@ -267,8 +271,7 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
     if prepared.shard is not None:
         raise BadInput("a part of a run has no verdict. Perform it with execute_part, or leave out the shard.")
     benchmark = prepared.assembly.benchmark
-    private(folder)
-    with alone(folder):
+    with owner_only(), alone(private(folder)):
         with suppress(TimeUp):
             _perform(prepared, folder, events)
         write_bom(folder, prepared.run(folder).identity()["weights"])
@@ -286,8 +289,7 @@ def execute_part(prepared: Prepared, folder: Path, events: Events | None = None)
     from benchmarks.alone import alone
     from benchmarks.private import private
 
-    private(folder)
-    with alone(folder):
+    with owner_only(), alone(private(folder)):
         try:
             _perform(prepared, folder, events)
         except TimeUp:

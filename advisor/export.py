@@ -26,6 +26,7 @@ from benchmarks.frozen import CODE, thawed_cases
 from strategies import alone
 from strategies.alone import HEADS, NEAREST, PROMPT
 from strategies.contract import FOR_FITTING, Query
+from strategies.permissions import make_usual
 
 CARD, SCRIPT, MERGED = "README.md", "predict.py", "merged"
 
@@ -38,7 +39,10 @@ class Merge:
 
 
 def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, merge: Merge | None = None) -> str:
-    """Writes the folder `out` and returns the name of what is in it. Raises `BadInput`."""
+    """Writes the folder `out` and returns the name of what is in it. Raises `BadInput`.
+
+    Others may read it where the person's usual permissions let them, unlike the run: it is made to be handed on.
+    """
     kept, verdict = Kept.of_run(run), reopen(run, allow_code=allow_code)
     name = candidate or recommended(verdict)
     names, _ = kept.parts(name)
@@ -64,6 +68,7 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
         shutil.copytree(run / CODE, partial / CODE)
     (partial / EXPORT).write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
     (partial / CARD).write_text(card(verdict, name, partial), encoding="utf-8")
+    make_usual(partial)
     partial.replace(out)
     return name
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.contract import Benchmark, Look
 from strategies.contract import Case
+from strategies.permissions import as_usual
 
 ALPHA = 0.05
 """The chance of any wrong "meets", and of any wrong "misses", over all looks at the same cases."""
@@ -127,7 +128,7 @@ def _place(run: Path) -> tuple[Path | None, str, str]:
 def _added(row: Mapping[str, Any], folder: Path) -> str:
     """Empty, or why the line could not be added to the looks of the task."""
     try:
-        with (folder / FILE).open("a", encoding="utf-8") as out:
+        with as_usual(), (folder / FILE).open("a", encoding="utf-8") as out:
             out.write(json.dumps(row) + "\n")
     except OSError as error:
         return error.strerror or "no reason was given"

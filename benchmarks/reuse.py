@@ -114,7 +114,7 @@ def _copied(source: Path, target: Path) -> None:
         return
     partial = target.with_name(f"{source.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(source, partial)
+    shutil.copytree(source, partial, copy_function=shutil.copyfile)
     partial.replace(target)
 
 

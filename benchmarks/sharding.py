@@ -15,6 +15,7 @@ from benchmarks.private import private
 from benchmarks.purse import SPENT
 from benchmarks.reuse import bare
 from benchmarks.store import Store
+from strategies.permissions import owner_only
 
 _FOLDERS = ("fits", "adapters", "code")
 _SAME = {"machine": "machines", "placement": "devices or number formats", "program": "versions of the program"}
@@ -51,6 +52,11 @@ def merge(parts: Sequence[Path], folder: Path) -> None:
     if folder.exists():
         raise BadInput(f"{folder} is there already. Name a folder that is not, for the parts together, with --out.")
     _agree(parts)
+    with owner_only():
+        _put_together(parts, folder)
+
+
+def _put_together(parts: Sequence[Path], folder: Path) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     private(partial)
@@ -62,7 +68,7 @@ def merge(parts: Sequence[Path], folder: Path) -> None:
             paid += _paid(part)
             for name in _FOLDERS:
                 if (part / name).is_dir():
-                    shutil.copytree(part / name, partial / name, dirs_exist_ok=True)
+                    shutil.copytree(part / name, partial / name, copy_function=shutil.copyfile, dirs_exist_ok=True)
         if paid:
             store.set_meta(SPENT, paid)
     partial.replace(folder)

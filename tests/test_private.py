@@ -2,17 +2,92 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from advisor.export import export
 from benchmarks.private import private
+from strategies.permissions import as_usual, owner_only
+from tests.conftest import Folders
+from tests.desk import call, write_task
+
+
+@pytest.fixture(autouse=True)
+def _usual_mask() -> Iterator[None]:
+    """As most systems have it: everybody may read what is made."""
+    before = os.umask(0o022)
+    yield
+    assert os.umask(before) == 0o022, "nothing leaves another mask behind"
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def open_to_others(folder: Path) -> list[str]:
+    """What below the folder somebody else may read."""
+    return [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if mode(path) & 0o077]
 
 
 def test_a_folder_that_is_made_is_the_owners_alone(tmp_path: Path) -> None:
     made = private(tmp_path / "runs" / "first")
-    assert made.stat().st_mode & 0o777 == 0o700
-    assert made.parent.stat().st_mode & 0o077, "only the run itself"
+    assert mode(made) == 0o700
+    assert mode(made.parent) & 0o077, "only the run itself"
 
 
 def test_one_that_is_there_keeps_what_somebody_chose(tmp_path: Path) -> None:
     tmp_path.chmod(0o750)
-    assert private(tmp_path).stat().st_mode & 0o777 == 0o750
+    assert mode(private(tmp_path)) == 0o750
+
+
+def test_the_mask_holds_inside_and_a_cache_is_made_as_usual(tmp_path: Path) -> None:
+    with owner_only():
+        (tmp_path / "mine").touch()
+        with owner_only(), as_usual():
+            (tmp_path / "cache").touch()
+        (tmp_path / "mine too").touch()
+    with pytest.raises(FileNotFoundError), owner_only():
+        (tmp_path / "nowhere" / "x").touch()
+    (tmp_path / "after").touch()
+    with as_usual():
+        (tmp_path / "usual").touch()
+    found = {path.name: mode(path) for path in tmp_path.iterdir()}
+    assert found == {"mine": 0o600, "mine too": 0o600, "cache": 0o644, "after": 0o644, "usual": 0o644}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Path:
+    place = tmp_path_factory.mktemp("desk")
+    write_task(place, model_folders)
+    (place / "run").mkdir(mode=0o755)
+    return place
+
+
+def test_in_a_folder_that_was_there_the_files_are_the_owners_alone(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = [word for name in ("majority", "copy nearest", "lora") for word in ("--approach", name)]
+    out = ("--out", str(desk / "run"), "--effort", "quick", "--yes")
+    done = call(capsys, "run", str(desk / "task.yaml"), *chosen, *out)
+    assert done.code in (0, 100, 101), done.err
+    call(capsys, "report", str(desk / "run"), "--format", "junit")
+    call(capsys, "report", str(desk / "run"), "--target", "0.2")
+    names = {path.name for path in (desk / "run").rglob("*")}
+    assert {"run.sqlite", "run.json", "bom.json", "report.html", "report.xml", "what-if", "fits", "adapter"} <= names
+    assert open_to_others(desk / "run") == []
+    assert mode(desk / "run") == 0o755, "somebody chose that"
+    assert mode(desk / "looks.jsonl") == 0o644, "who shares the task shares what was looked at"
+
+
+def test_what_is_handed_on_is_as_anything_that_is_made(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    export(desk / "run", desk / "out", candidate="lora")
+    found = [desk / "out", *(desk / "out").rglob("*")]
+    assert any(path.name == "adapter_model.safetensors" for path in found)
+    assert {mode(path) for path in found if path.is_dir()} == {0o755}
+    assert {mode(path) for path in found if path.is_file()} == {0o644}
+    call(capsys, "report", str(desk / "run"), "--out", str(desk / "told"), "--answers", str(desk / "answers.csv"))
+    assert mode(desk / "told") == 0o755
+    assert {mode(path) for path in ((desk / "told").iterdir())} == {mode(desk / "answers.csv")} == {0o644}

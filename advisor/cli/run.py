@@ -17,6 +17,7 @@ from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_
 from advisor.cli.program import line
 from advisor.cli.shown import document, goal_of, say
 from benchmarks.contract import BadInput, State
+from strategies.permissions import owner_only
 
 if TYPE_CHECKING:
     from advisor.comparison import Prepared, Wishes
@@ -196,7 +197,8 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     with resumable(ctx.obj, folder):
         verdict = _execute(prepared, folder, str(given["cases"]))
     code = tell(verdict, as_json)
-    paths = write_reports(verdict, folder)
+    with owner_only():
+        paths = write_reports(verdict, folder)
     click.echo(err=True)
     say(f"The page: {paths[0]}")
     say_what_comes_next(verdict, folder)

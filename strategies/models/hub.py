@@ -6,6 +6,7 @@ from pathlib import Path
 
 from strategies.models.quiet import quiet
 from strategies.models.wheels import ModelUnavailable
+from strategies.permissions import as_usual
 
 FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model", "README.md")
 """Weights, configuration, tokenizer and model card; never pickled weights, never code."""
@@ -20,7 +21,7 @@ def snapshot(hub_id: str, revision: str | None) -> Path:
 
     asked = f"{hub_id}@{revision}" if revision else hub_id
     try:
-        with quiet():
+        with quiet(), as_usual():
             found = snapshot_download(hub_id, revision=revision, allow_patterns=list(FILES))
     except errors.GatedRepoError as error:
         raise ModelUnavailable(

