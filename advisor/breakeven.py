@@ -60,6 +60,11 @@ def bands(lines: Sequence[Line]) -> list[Band]:
     return found
 
 
+def break_evens(one: Line, other: Line) -> list[float]:
+    """Volumes from which on another of the two is the cheaper one; empty where they never cost the same."""
+    return [band.above for band in bands([one, other])[1:]]
+
+
 def _crossings(lines: Sequence[Line]) -> list[float]:
     """Volumes at which two lines cost the same, or one leaves its least cost."""
     pieces = [piece for line in lines for piece in ((line.fixed + line.at_least, 0.0), (line.fixed, line.each))]

@@ -140,6 +140,10 @@ class Terms:
     """A request."""
     at_least: tuple[float, float]
     """What answering costs a month at any volume."""
+    over: bool = False
+    """It costs more than the limit as things were asked before the run."""
+    elsewhere: str = ""
+    """With a limit on costs: the letter for the stated goal where the limit rules out others than it did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +159,8 @@ class WhatIf:
     unit: str
     machine_hour: float | None
     volume: int
+    limit: float | None = None
+    """A month may cost no more: what does beyond doubt is out, whatever its state."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,6 +288,10 @@ class Story:
     examples: Table
     """What more examples would bring; no rows where it was not measured."""
     costs: Table
+    bands: Table
+    """At which volumes which of those that meet costs the least; no rows where there are fewer than two."""
+    pairs: Table
+    """At which volume each two of those that may be chosen cost the same, and when fitting one is saved again."""
     mistakes: Table
     """What goes wrong with the candidate that it is about; no rows where nothing does."""
     slices: Table

@@ -12,7 +12,7 @@ from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
 from advisor.economics import Ranking, rank, settled
 from advisor.every_goal import OUT, goals, states
-from advisor.limits import ruled_out
+from advisor.limits import by_cost_alone, ruled_out
 from advisor.outlook import next_steps, would_change
 from advisor.reasons import Decided, reasons
 from advisor.triage import Situation, expect
@@ -110,10 +110,13 @@ def _statuses(
     settled: dict[str, Status] = {}
     cheapest_first, currency = costing
     for name, evaluation in by_name.items():
-        status = _unusable(evaluation, benchmark) or ruled_out(evaluation, bills[name], benchmark, currency)
+        status = unusable(evaluation, benchmark) or ruled_out(evaluation, bills[name], benchmark, currency)
         if status is not None:
             settled[name] = status
     open_to_test = [evaluation for name, evaluation in by_name.items() if name not in settled]
+    if benchmark.exploratory and benchmark.target is not None:
+        # Another price may bring them in, and the bounds are those for whatever is asked later.
+        open_to_test += [by_name[name] for name in settled if by_cost_alone(by_name[name], settled[name], benchmark)]
     waiting = [name for name, status in settled.items() if status.state is State.OPEN]
     shared = sharing(open_to_test, benchmark, cheapest_first)
     if waiting:
@@ -127,7 +130,8 @@ def _statuses(
     else:
         why = "There is no target, so it is compared and not judged."
         tested = tuple(Status(candidate=each.candidate, state=State.COMPARED, reason=why) for each in open_to_test)
-    return settled | {status.candidate: status for status in tested}, shared.procedure
+    found = {status.candidate: status for status in tested if status.candidate not in settled}
+    return settled | found, shared.procedure
 
 
 def _sharing_with(waiting: int, tested: int, shared: Family) -> Family:
@@ -147,8 +151,8 @@ def _beside_unknown(status: Status) -> Status:
     return replace(status, state=State.UNDECIDED, reason=why, more_cases=None, hopeless=False)
 
 
-def _unusable(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:
-    """The status that measuring itself settled, or that figures from other cases get."""
+def unusable(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:
+    """None, or the status that measuring itself settled, or that figures from other cases get."""
     if evaluation.state is not None:
         return Status(candidate=evaluation.candidate, state=evaluation.state, reason=evaluation.problem)
     problem = ""
@@ -195,11 +199,14 @@ def _at_targets(
 ) -> tuple[AtTarget, ...]:
     """The outcome at every twentieth, or at every margin that people ask for."""
     asked = goals(benchmark, 20)
-    found = []
+    found: list[AtTarget] = []
+    if all(status.state in OUT for status in statuses.values()):
+        return ()
     for goal, there in zip(asked, states(by_name, statuses, benchmark, asked), strict=True):
-        if not there:
-            return ()
-        judged = {each: replace(statuses[each], state=there.get(each, statuses[each].state)) for each in statuses}
+        judged = {
+            each: status if status.state in OUT else replace(status, state=there.get(each, status.state))
+            for each, status in statuses.items()
+        }
         outcome = _outcome(by_name, judged, ranking, True)
         found.append(AtTarget(target=goal, verdict=outcome.verdict, named=outcome.safe, unsettled=outcome.unsettled))
     return tuple(found)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from advisor.bounds import for_every_target
 from advisor.contract import Status
+from advisor.limits import by_cost_alone
 from benchmarks.contract import Benchmark, Evaluation, State
 
 MARGINS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
@@ -18,11 +19,24 @@ def goals(benchmark: Benchmark, steps: int) -> tuple[float, ...]:
     return tuple(step / steps for step in range(1, steps + 1)) if benchmark.margin is None else MARGINS
 
 
+def in_question(
+    evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark
+) -> list[Evaluation]:
+    """The candidates with usable scores that some target, volume or price may bring in: with a target those too that only
+    their cost rules out. With a margin they are no part of those whose best counts."""
+    return [
+        each
+        for name, each in evaluations.items()
+        if statuses[name].state not in OUT
+        or (benchmark.margin is None and by_cost_alone(each, statuses[name], benchmark))
+    ]
+
+
 def states(
     evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark, asked: Sequence[float]
 ) -> list[dict[str, State]]:
-    """For each goal that is asked, the state of each candidate with usable scores."""
-    tested = [each for name, each in evaluations.items() if statuses[name].state not in OUT]
+    """For each goal that is asked, the state of each candidate in question."""
+    tested = in_question(evaluations, statuses, benchmark)
     if benchmark.margin is None:
         bounds, sign = for_every_target(tested, benchmark), 1
     else:

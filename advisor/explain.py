@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from advisor.contract import Amount, Costs, Status, Verdict
-from advisor.wording import amount, counted, listed, plain_percent, plain_points, start
+from advisor.contract import Amount, Costs, Status, Story, Verdict
+from advisor.wording import NEVER, amount, counted, listed, plain_percent, plain_points, start
 from benchmarks.contract import Evaluation, State
 from benchmarks.looks import level_of
 
@@ -21,7 +21,7 @@ _OF_RULES = {
 
 def premises(verdict: Verdict) -> tuple[str, ...]:
     """What the recommendation follows from, in the order of the argument; table and column names are those of run.sqlite."""
-    return (*_asked(verdict), *_measured(verdict), *_costs(verdict), *_follows(verdict))
+    return (*_asked(verdict), *_measured(verdict), *_costs(verdict), *_volumes(verdict.story), *_follows(verdict))
 
 
 def _asked(verdict: Verdict) -> Iterator[str]:
@@ -71,6 +71,20 @@ def _costs(verdict: Verdict) -> Iterator[str]:
         if status.state is not State.SKIPPED:
             bill = _bill(bills[status.candidate], facts["horizon_months"])
             yield f"{start(status.candidate)} costs {bill}{_used(by_name[status.candidate], facts['volume'])}"
+
+
+def _volumes(story: Story) -> Iterator[str]:
+    """Who costs the least at which volume, and where two cost the same: the tables of the report, in two sentences."""
+    if story.bands.rows:
+        asked = any(story.facts[key] is not None for key in ("target", "margin"))
+        told = "; ".join(f"{name} {volumes}" for name, volumes in story.bands.rows)
+        yield f"Cheapest {'of those that meet' if asked else 'of all'}, at so many requests a month: {told}."
+    met = [f"{one} and {other} {volume}" for one, other, _, volume, *_ in story.pairs.rows if volume != NEVER]
+    if met:
+        rest = "; never for any other two" if len(met) < len(story.pairs.rows) else ""
+        yield f"Break-even volumes, in requests a month: {'; '.join(met)}{rest}."
+    elif story.pairs.rows:
+        yield f"Break-even volumes: {NEVER}, for any two approaches."
 
 
 def _used(evaluation: Evaluation, volume: int) -> str:

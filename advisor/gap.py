@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from advisor.goal import Goal
@@ -77,26 +76,3 @@ def _disputed(material: Material) -> tuple[int, int]:
     if found is None or not found.asked:
         return 0, 1
     return sum(each.cases for each in found.found if each.kind == "disputed key"), found.asked
-
-
-def paid_back(material: Material) -> tuple[str, ...]:
-    """When what fitting the named approach took is saved again, against the next that meets."""
-    named = material.named
-    if named is None or material.recommendation.safe != named:
-        return ()
-    spent, order = material.costs[named].spent, [each.candidate for each in material.statuses]
-    dearer = [
-        name
-        for name in order[order.index(named) + 1 :]
-        if material.meets(name) and material.ranking.comparable(name, named) and not material.ranking.tie(name, named)
-    ]
-    if not dearer or not spent.value:
-        return ()
-    other = dearer[0]
-    mine, theirs = material.costs[named].monthly, material.costs[other].monthly
-    if mine.value is None or theirs.value is None or mine.unit != spent.unit or theirs.value <= mine.value:
-        return ()
-    months = spent.value / (theirs.value - mine.value)
-    when = "in the first month" if months <= 1 else f"after {counted(math.ceil(months), 'month')}"
-    beyond = "" if months <= material.benchmark.horizon_months else ", which is beyond the months that are counted here"
-    return (f"What fitting {named} took is saved again {when}, compared with {other}{beyond}.",)

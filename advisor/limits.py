@@ -14,19 +14,39 @@ from benchmarks.contract import Benchmark, Evaluation, State
 
 def ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark, currency: str) -> Status | None:
     """Only a limit that is shown to be broken rules out; what is measured beyond it and not shown is told as a reason."""
-    limits, reason = benchmark.constraints, ""
-    latency = evaluation.latency
-    monthly = cost.monthly
-    if limits.p95_latency_s is not None and latency is not None and too_slow(latency, limits.p95_latency_s):
-        reason = (
-            f"One request in twenty takes longer than {duration(latency.p95_s)}; "
-            f"the task allows {duration(limits.p95_latency_s)}."
-        )
-    elif limits.cost_per_month is not None and over_limit(cost, limits.cost_per_month, currency):
-        reason = (
-            f"It costs {monthly.unit} {money(monthly.value or 0.0)} a month at {benchmark.volume:,} requests; "
-            f"the task allows {money(limits.cost_per_month)}."
-        )
-    limits_of_measured = (too_weak, forgot_too_much, too_unsteady)
-    reason = reason or next((said for check in limits_of_measured if (said := check(evaluation, benchmark))), "")
+    reason = (
+        _too_slow(evaluation, benchmark) or _too_dear(cost, benchmark, currency) or _otherwise(evaluation, benchmark)
+    )
     return Status(candidate=evaluation.candidate, state=State.RULED_OUT, reason=reason) if reason else None
+
+
+def by_cost_alone(evaluation: Evaluation, status: Status, benchmark: Benchmark) -> bool:
+    """Whether it is ruled out and would not be if it cost less."""
+    return status.state is State.RULED_OUT and not breaks_another_limit(evaluation, benchmark)
+
+
+def breaks_another_limit(evaluation: Evaluation, benchmark: Benchmark) -> bool:
+    """Whether a limit other than that on costs is shown to be broken."""
+    return bool(_too_slow(evaluation, benchmark) or _otherwise(evaluation, benchmark))
+
+
+def _too_slow(evaluation: Evaluation, benchmark: Benchmark) -> str:
+    limit, latency = benchmark.constraints.p95_latency_s, evaluation.latency
+    if limit is None or latency is None or not too_slow(latency, limit):
+        return ""
+    return f"One request in twenty takes longer than {duration(latency.p95_s)}; the task allows {duration(limit)}."
+
+
+def _too_dear(cost: Costs, benchmark: Benchmark, currency: str) -> str:
+    limit, monthly = benchmark.constraints.cost_per_month, cost.monthly
+    if limit is None or not over_limit(cost, limit, currency):
+        return ""
+    return (
+        f"It costs {monthly.unit} {money(monthly.value or 0.0)} a month at {benchmark.volume:,} requests; "
+        f"the task allows {money(limit)}."
+    )
+
+
+def _otherwise(evaluation: Evaluation, benchmark: Benchmark) -> str:
+    checks = (too_weak, forgot_too_much, too_unsteady)
+    return next((said for check in checks if (said := check(evaluation, benchmark))), "")

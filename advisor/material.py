@@ -15,6 +15,18 @@ from strategies.contract import Trial
 
 
 @dataclass(frozen=True, kw_only=True)
+class Changed:
+    """What was changed when the figures were known."""
+
+    goal: bool = False
+    """The target or margin."""
+    costs: tuple[str, ...] = ()
+    """What costs are reckoned by, in words: `the volume`, `the prices`."""
+    limit: bool = False
+    """By these the limit on costs rules out others than before."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Extras:
     """What a story tells besides measurements: where and how they were made, and cases to look at."""
 
@@ -42,6 +54,7 @@ class Extras:
     """What the label of one example costs, and the currency, where the task says so."""
     endings: Mapping[str, str] = field(default_factory=dict)
     """Models on servers that stop to answer on a day that was announced, with a clause on when."""
+    changed: Changed = Changed()
     recorded: bool = False
     """The story of a stored example run."""
     by_name: bool = False

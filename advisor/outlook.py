@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 
 from advisor.bounds import for_every_target
 from advisor.closeness import how_far
-from advisor.limits import ruled_out
+from advisor.every_goal import in_question, states
+from advisor.limits import by_cost_alone
 from advisor.reasons import Decided, before
 from advisor.sensitivity import question_of, what_flips_it
 from advisor.wording import about, ceil_percent, floor_percent, listed, percent, start
@@ -80,7 +80,7 @@ def _other_target(decided: Decided) -> list[str]:
 
 def _target(decided: Decided, named: str) -> Iterator[str]:
     """By bounds that hold for every target at once, as those are that another target is told with."""
-    tested = [decided.evaluations[name] for name in decided.having(State.MEETS, State.MISSES, State.UNDECIDED)]
+    tested = in_question(decided.evaluations, decided.statuses, decided.benchmark)
     target, proven = decided.benchmark.target or 0.0, for_every_target(tested, decided.benchmark)
     if decided.statuses[named].state is State.MEETS:
         most = max(target, proven[named][0])
@@ -114,9 +114,11 @@ def _other_cost(decided: Decided) -> list[str]:
     if named is None or decided.statuses[named].state is not State.MEETS:
         return []
     limit = decided.benchmark.constraints.cost_per_month
-    dear = [name for name in decided.having(State.RULED_OUT) if _by_cost_alone(decided, name)]
+    dear = [name for name in decided.having(State.RULED_OUT) if _too_dear(decided, name)]
     asked = decided.having(State.MEETS), [*decided.having(State.UNDECIDED), *dear], [named]
-    question = question_of(decided.evaluations, decided.benchmark, decided.prices, asked)
+    question = question_of(
+        decided.evaluations, decided.benchmark, decided.prices, asked, _where_others_are_out(decided)
+    )
     found = list(what_flips_it(question, decided.goal.meets_plainly))
     running = [item for bill in decided.costs.values() for item in bill.items if item.when == "monthly"]
     if (
@@ -131,17 +133,23 @@ def _other_cost(decided: Decided) -> list[str]:
     return found
 
 
+def _where_others_are_out(decided: Decided) -> Mapping[str, State]:
+    """What is shown of all that a limit on costs may let in or rule out, where it rules out others than now; empty without
+    a limit, or a target."""
+    target = decided.benchmark.target
+    if decided.benchmark.constraints.cost_per_month is None or target is None:
+        return {}
+    return states(decided.evaluations, decided.statuses, decided.benchmark, [target])[0]
+
+
 def _changing_facts(evaluation: Evaluation) -> str:
     if evaluation.family in ("retrieval", "combined"):
         return f"Documents that are not kept current: {evaluation.candidate} answers from what they say."
     return f"Facts that change often: {evaluation.candidate} does not look them up, an approach with retrieval does."
 
 
-def _by_cost_alone(decided: Decided, name: str) -> bool:
-    """Whether the one that is ruled out would not be if it cost less."""
-    constraints = replace(decided.benchmark.constraints, cost_per_month=None)
-    free = replace(decided.benchmark, constraints=constraints)
-    return ruled_out(decided.evaluations[name], decided.costs[name], free, decided.prices.currency) is None
+def _too_dear(decided: Decided, name: str) -> bool:
+    return by_cost_alone(decided.evaluations[name], decided.statuses[name], decided.benchmark)
 
 
 # ---------------------------------------------------------------- next steps

@@ -1,7 +1,8 @@
 """Which price, volume or pace of change would lead to another recommendation, and how far away that is.
 
 The very rule of the decision is asked again with one thing turned up or down at a time, so that what is said here is what
-`advisor report` says where that thing is changed. What was shown of the approaches stays as it is.
+`advisor report` says where that thing is changed. What was shown of the approaches stays as it is, unless a limit on costs
+rules out others then: what is shown by bounds for every target at once holds there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from advisor.amounts import times
 from advisor.contract import Costs
 from advisor.economics import costs, over_limit, rank, settled
 from advisor.wording import digits, listed, money, start
-from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
 
 FURTHEST = 7
@@ -41,21 +42,35 @@ class Question:
     benchmark: Benchmark
     prices: MachinePrices
     meeting: Sequence[str]
+    may: Sequence[str]
     named: str
+    over: frozenset[str]
+    """Those that the limit on costs rules out now."""
+    anew: Mapping[str, State]
+    """With such a limit: what is shown where it rules out others."""
 
     def bills(self, benchmark: Benchmark | None = None, prices: MachinePrices | None = None) -> list[Costs]:
         return [costs(each, benchmark or self.benchmark, prices or self.prices) for each in self.evaluations]
 
     def outcome(self, bills: Sequence[Costs]) -> Outcome:
         """By the rule of the decision; who costs more than the limit is out."""
-        limit = self.benchmark.constraints.cost_per_month
-        within = [bill.candidate for bill in bills if not over_limit(bill, limit, self.prices.currency)]
-        meeting = [name for name in within if name in self.meeting]
-        undecided = [name for name in within if name not in self.meeting]
+        over = _over(bills, self.benchmark, self.prices)
+        same = over == self.over or not self.anew
+        known = {**dict.fromkeys(self.meeting, State.MEETS), **dict.fromkeys(self.may, State.UNDECIDED)}
+        shown = known if same else self.anew
+        within = [bill.candidate for bill in bills if bill.candidate not in over]
+        meeting, undecided = (
+            [name for name in within if shown.get(name) is state] for state in (State.MEETS, State.UNDECIDED)
+        )
         if not meeting:
             return Outcome(safe=None, unsettled=tuple(sorted(undecided)))
         safe, unsettled = settled(meeting, undecided, rank(bills, self.evaluations))
         return Outcome(safe=safe, unsettled=tuple(sorted(unsettled)))
+
+
+def _over(bills: Sequence[Costs], benchmark: Benchmark, prices: MachinePrices) -> frozenset[str]:
+    limit = benchmark.constraints.cost_per_month
+    return frozenset(bill.candidate for bill in bills if over_limit(bill, limit, prices.currency))
 
 
 Turned = Callable[[float], Sequence[Costs]]
@@ -335,14 +350,24 @@ def _months(months: float) -> str:
 
 
 def question_of(
-    evaluations: Mapping[str, Evaluation], benchmark: Benchmark, prices: MachinePrices, asked: tuple[Sequence[str], ...]
+    evaluations: Mapping[str, Evaluation],
+    benchmark: Benchmark,
+    prices: MachinePrices,
+    asked: tuple[Sequence[str], ...],
+    anew: Mapping[str, State] | None = None,
 ) -> Question:
-    """`asked`: those that meet, those that may, and the one that is named."""
+    """`asked`: those that meet, those that may, and the one that is named. `anew`: with a limit on costs, the states of all
+    that it may let in or rule out, where it does."""
     meeting, may, (named,) = asked
+    names = dict.fromkeys((*meeting, *may, *(anew or {})))
+    family = [evaluations[name] for name in names]
     return Question(
-        evaluations=[evaluations[name] for name in (*meeting, *may)],
+        evaluations=family,
         benchmark=benchmark,
         prices=prices,
         meeting=meeting,
+        may=may,
         named=named,
+        over=_over([costs(each, benchmark, prices) for each in family], benchmark, prices),
+        anew=anew or {},
     )

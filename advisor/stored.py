@@ -16,6 +16,7 @@ from advisor.contract import Verdict
 from benchmarks.contract import BadInput, Benchmark, Evaluation
 
 if TYPE_CHECKING:
+    from advisor.afterwards import Asked
     from benchmarks.store import Store
     from strategies.contract import Case
 
@@ -174,8 +175,7 @@ def about_run(folder: Path) -> dict[str, Any]:
 def _verdict(
     about: Mapping[str, Any], benchmark: Benchmark, measured: tuple[Sequence[Evaluation], Store], cases: CaseChoice
 ) -> Verdict:
-    from advisor.decide import recommend
-    from advisor.economics import costs
+    from advisor.afterwards import Asked, judged
     from advisor.story import Extras, tell
     from advisor.what_if import what_if
     from benchmarks.mistakes import mistakes
@@ -188,8 +188,8 @@ def _verdict(
     found, store = measured
     spec = parse_spec(_stated(about["spec"]))
     prices = machine_prices(spec)
-    bills = [costs(evaluation, benchmark, prices) for evaluation in found]
-    recommendation = recommend(found, bills, benchmark, prices, _fixed_order(found, benchmark, about))
+    answer = judged(found, Asked(benchmark=benchmark, prices=prices), _as_fixed(benchmark, about))
+    benchmark, recommendation = answer.benchmark, answer.recommendation
     answers = selection_answers(found, store)
     about_it = recommendation.choice or recommendation.safe or recommendation.best or ""
     families = {evaluation.candidate: evaluation.family for evaluation in found}
@@ -211,25 +211,25 @@ def _verdict(
         mistakes=mistakes(benchmark, answers, families, about_it),
         what_if=what_if(found, benchmark, prices, recommendation),
         endings=endings(spec.models),
+        changed=answer.changed,
         label_price=(prices.upkeep.label_price, prices.currency) if prices.upkeep.label_price else None,
     )
-    story = tell(recommendation, found, bills, benchmark, extras)
-    return Verdict(recommendation=recommendation, evaluations=tuple(found), costs=tuple(bills), story=story)
+    story = tell(recommendation, found, answer.costs, benchmark, extras)
+    return Verdict(recommendation=recommendation, evaluations=tuple(found), costs=answer.costs, story=story)
 
 
-def _fixed_order(found: Sequence[Evaluation], benchmark: Benchmark, about: Mapping[str, Any]) -> tuple[str, ...]:
-    """The candidates by cost as the task had prices, volume and horizon before the run, who is tested first depends on it;
-    empty where these are as they were."""
-    from advisor.economics import costs, rank
+def _as_fixed(benchmark: Benchmark, about: Mapping[str, Any]) -> Asked | None:
+    """What was asked before the run, as the task had prices, volume and horizon then; None where these are as they were."""
+    from advisor.afterwards import Asked
     from benchmarks.prices import machine_prices
     from benchmarks.spec import parse_spec
 
     fixed = about.get("fixed", about["spec"])
     if fixed == about["spec"]:
-        return ()
+        return None
     spec = parse_spec(_stated(fixed))
     before = replace(benchmark, volume=spec.volume, horizon_months=spec.horizon_months)
-    return rank([costs(evaluation, before, machine_prices(spec)) for evaluation in found], found).order
+    return Asked(benchmark=before, prices=machine_prices(spec))
 
 
 def _stated(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from advisor.added_labels import the_day_labels_are_added
 from advisor.altered_format import altered_table, the_day_the_format_is_altered
 from advisor.by_heart import by_heart_table
 from advisor.changed_facts import changed_table, the_day_it_changes
+from advisor.cheapest_where import bands_table, by_volume, pairs_table
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
 from advisor.economics import rank
 from advisor.figures.consistency import consistency
@@ -21,7 +22,7 @@ from advisor.figures.learning import learning_curves
 from advisor.figures.searching import searching
 from advisor.figures.winners import winner_map
 from advisor.forgotten import forgetting_table
-from advisor.gap import key_noise, paid_back, what_closes_the_gap
+from advisor.gap import key_noise, what_closes_the_gap
 from advisor.grounded import grounding_table, planted_table
 from advisor.guarded import rather_silent
 from advisor.handed_over import coverage_table, handover_table, let_a_person_help
@@ -29,6 +30,7 @@ from advisor.leaked import leaks_table
 from advisor.material import Extras, Material
 from advisor.mistakes_table import mistakes_table
 from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
+from advisor.payback import paid_back
 from advisor.risks import risks, worth_knowing
 from advisor.slices_table import slices_table
 from advisor.steadiness import rebuilds_table, tuned_or_prompted
@@ -100,6 +102,8 @@ def tell(
         targets=targets_table(material),
         examples=curve_table(material),
         costs=costs_table(material),
+        bands=bands_table(material),
+        pairs=pairs_table(material),
         mistakes=mistakes_table(material),
         slices=slices_table(material),
         consistency=consistency_table(material),
@@ -152,6 +156,7 @@ def _facts(material: Material) -> dict[str, Any]:
         "target": benchmark.target,
         "margin": benchmark.margin,
         "exploratory": benchmark.exploratory,
+        "changed_afterwards": vars(material.extras.changed) | {},
         "stop_when_decided": benchmark.sequential,
         "look": vars(benchmark.look) | {},
         "heldout_cases": len(benchmark.heldout),
@@ -160,6 +165,7 @@ def _facts(material: Material) -> dict[str, Any]:
         "fingerprint": benchmark.fingerprint,
         "volume": benchmark.volume,
         "horizon_months": benchmark.horizon_months,
+        "by_volume": by_volume(material),
         "seed": material.extras.seed,
         "recorded": material.extras.recorded,
         "candidates": [_candidate(status, material) for status in material.statuses],

@@ -88,17 +88,33 @@ def confidence(material: Material) -> str:
             f"at most 5 %, and so is that of wrongly saying that anything {goal.misses_it}{together}{_looks(material)}"
             f"{supposed(material)}"
         )
-    if benchmark.exploratory:
-        sure += (
-            f" The {goal.noun} was named when the figures were known, so this is "
-            f"exploratory; the bounds hold for every {goal.noun} at once."
-        )
+    sure += _changed(material, goal)
     if benchmark.look.shown:
         sure += f" {seen_before(benchmark.look)}"
     if benchmark.margin is not None and material.recommendation.best is not None:
         best = material.recommendation.best
         sure += f" Close to the best need not be good: the best here, {best}, {_reaches(material, best)}."
     return f"{sure} This holds for requests like these cases, and for no others.{_like_traffic(material)}"
+
+
+def _changed(material: Material, goal: Goal) -> str:
+    """What is exploratory, since it was asked when the figures were known; with a space before it."""
+    benchmark, changed = material.benchmark, material.extras.changed
+    told = ""
+    if benchmark.exploratory and (changed.goal or not changed.limit):
+        told = (
+            f" The {goal.noun} was named when the figures were known, so this is exploratory; the bounds hold for every "
+            f"{goal.noun} at once."
+        )
+    if not changed.costs:
+        return told
+    was = "were" if len(changed.costs) > 1 or changed.costs[0].endswith("prices") else "was"
+    were = f" {start(listed(changed.costs))} {was} changed when the figures were known"
+    if changed.limit and goal.noun:
+        every = f"; the bounds hold for every {goal.noun} at once" if benchmark.target is not None else ""
+        return f"{told}{were}, and the limit on costs rules out others by that: this is exploratory{every}."
+    stays = f"; what is shown to {goal.meet_plainly} does not depend on that" if goal.noun and not told else ""
+    return f"{told}{were}, so which approach is the cheapest is exploratory{stays}."
 
 
 def seen_before(look: Look) -> str:

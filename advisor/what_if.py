@@ -11,7 +11,7 @@ from dataclasses import replace
 from advisor.amounts import range_of
 from advisor.contract import Amount, Costs, Part, Recommendation, Terms, WhatIf
 from advisor.economics import costs
-from advisor.every_goal import OUT, goals, states
+from advisor.every_goal import OUT, goals, in_question, states
 from advisor.wording import plain_percent, plain_points
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.prices import MachinePrices
@@ -23,22 +23,27 @@ LETTERS = {State.MEETS: "m", State.MISSES: "x", State.UNDECIDED: "?", State.COMP
 def what_if(
     evaluations: Sequence[Evaluation], benchmark: Benchmark, prices: MachinePrices, told: Recommendation
 ) -> WhatIf | None:
-    """None where costs cannot all be compared, where a limit on costs decides which approaches are tested at all, or while some
-    are not measured yet."""
+    """None where costs cannot all be compared, while some candidates are not measured yet, and where a limit on costs decides
+    whose best a margin is counted from."""
     if any(status.state is State.OPEN for status in told.statuses):
         return None
     statuses = {status.candidate: status for status in told.statuses}
     known = {each.candidate: each for each in evaluations}
-    tested = [known[name] for name in statuses if statuses[name].state not in OUT]
+    asked_of = {each.candidate for each in in_question(known, statuses, benchmark)}
+    tested = [known[name] for name in statuses if name in asked_of]
     bills = [_bills(each, benchmark, prices) for each in tested]
     units = {bill.monthly.unit if bill.monthly.value is not None else "" for pair in bills for bill in pair}
-    if len(units) != 1 or "" in units or benchmark.constraints.cost_per_month is not None:
+    limit = benchmark.constraints.cost_per_month if units == {prices.currency} else None
+    if len(units) != 1 or "" in units or (limit is not None and benchmark.margin is not None):
         return None
     own = benchmark.target if benchmark.margin is None else benchmark.margin
     asked = sorted({*goals(benchmark, STEPS), *([] if own is None else [own])})
     found = states(known, statuses, benchmark, asked)
+    elsewhere = found[asked.index(own)] if own is not None and limit is not None else {}
     if own is not None:  # What was asked before the run keeps the procedure that was fixed for it.
-        found[asked.index(own)] = {each.candidate: statuses[each.candidate].state for each in tested}
+        kept = {name: statuses[name].state for name in asked_of if statuses[name].state not in OUT}
+        found[asked.index(own)] = {**found[asked.index(own)], **kept}
+    over = {name for name in asked_of if statuses[name].state is State.RULED_OUT}
     margin = benchmark.margin is not None
     return WhatIf(
         noun="margin" if margin else "target",
@@ -52,12 +57,15 @@ def what_if(
                 fixed=(_fixed(free), _fixed(priced)),
                 each=(_each(free), _each(priced)),
                 at_least=(_least(free), _least(priced)),
+                over=each.candidate in over,
+                elsewhere=LETTERS[elsewhere[each.candidate]] if elsewhere else "",
             )
             for each, (free, priced) in zip(tested, bills, strict=True)
         ),
         unit=units.pop(),
         machine_hour=prices.machine_hour,
         volume=benchmark.volume,
+        limit=limit,
     )
 
 

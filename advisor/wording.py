@@ -14,6 +14,8 @@ _THOUSANDS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 """The unit of machine time in an `Amount`."""
 NONE = "-"
 """What a table shows where nothing was measured."""
+NEVER = "never"
+"""At no volume."""
 
 _DURATIONS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 

@@ -736,6 +736,7 @@ def as_text(told: Verdict) -> str:
             story.examples,
             story.mistakes,
             story.costs,
+            *(each for each in (story.bands, story.pairs) if each.rows),
             *([story.slices] if story.slices.rows else []),
             story.consistency,
             *(

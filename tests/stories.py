@@ -64,6 +64,8 @@ def rich_story() -> Story:
         examples=_examples(),
         targets=_targets(),
         costs=_costs(),
+        bands=_bands(),
+        pairs=_pairs(),
         consistency=_consistency(),
         rebuilds=_rebuilds(),
         changed=_changes(),
@@ -251,6 +253,31 @@ def _costs() -> Table:
         rows=tuple((name, *row) for name, row in zip(NAMES, cells, strict=True)),
         note="Choosing, index and training are already spent. Tokens are prompt and answer of one request.",
         numeric=(1, 2, 3, 4, 5, 6),
+    )
+
+
+def _bands() -> Table:
+    return Table(
+        title="Who costs the least at which volume",
+        columns=("approach", "cheapest at (requests a month)"),
+        rows=((NAMES[6], "up to about 1,900"), (CHOICE, "from about 1,900 on"), (NAMES[5], "never")),
+        note="Of the approaches that are shown to meet the target, by cost alone. Not decided, and so not among them: "
+        f"{NAMES[3]}.",
+        emphasis=(1,),
+    )
+
+
+def _pairs() -> Table:
+    return Table(
+        title="Each two by cost",
+        columns=("cheaper at 10,000 requests", "than", "saves a month", "the two cost the same at", "saved again"),
+        rows=(
+            (CHOICE, NAMES[3], "11 min", "never", "after 2 months"),
+            (CHOICE, NAMES[5], "22 min", "never", "in the first month"),
+            (NAMES[3], NAMES[5], "too close to tell", "about 1,900", "-"),
+        ),
+        note="On the other side of the volume at which two cost the same the other one is the cheaper.",
+        numeric=(2, 3),
     )
 
 
@@ -604,6 +631,8 @@ def empty_story() -> Story:
         examples=nothing,
         targets=nothing,
         costs=nothing,
+        bands=nothing,
+        pairs=nothing,
         slices=nothing,
         consistency=nothing,
         rebuilds=nothing,

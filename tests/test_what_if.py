@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from advisor.afterwards import Asked
 from advisor.contract import Verdict
 from advisor.decide import recommend
 from advisor.economics import costs
@@ -74,6 +75,11 @@ BAKEOFFS = {
         benchmark=benchmark_of(target=0.725),
         prices=replace(PRICES, hours={"ours": 0.07}, monthly={HOSTED: 11.0, "ours": 3.0}),
     ),
+    "a limit on costs": Bakeoff(
+        evaluations=tuple(measured(HOSTED)),
+        benchmark=benchmark_of(target=0.74, constraints=Constraints(cost_per_month=40.0)),
+        prices=PRICES,
+    ),
     "margin": Bakeoff(
         evaluations=tuple(measured()), benchmark=replace(benchmark_of(target=None), margin=0.04), prices=PRICES
     ),
@@ -85,9 +91,10 @@ def shipped(bakeoff: Bakeoff) -> Any:
 
 
 def decided(bakeoff: Bakeoff, volume: int, hour: float | None) -> tuple[Benchmark, Verdict]:
-    """What the program says of another volume and price."""
+    """What the program says of another volume and price after the run."""
     benchmark = replace(bakeoff.benchmark, volume=volume)
-    there = replace(bakeoff, benchmark=benchmark, prices=replace(bakeoff.prices, machine_hour=hour))
+    fixed = Asked(benchmark=bakeoff.benchmark, prices=bakeoff.prices)
+    there = replace(bakeoff, benchmark=benchmark, prices=replace(bakeoff.prices, machine_hour=hour), fixed=fixed)
     return benchmark, there.told()
 
 
@@ -190,13 +197,14 @@ def test_the_terms_of_the_panel_add_up_to_the_bills(name: str) -> None:
             assert told[each.name] == pytest.approx(fixed + max(least, asked * volume))
 
 
-def test_no_panel_where_costs_cannot_be_compared_or_limit_who_is_tested() -> None:
+def test_no_panel_where_costs_cannot_be_compared_or_limit_whose_best_counts() -> None:
     unknown = replace(PRICES, tokens={HOSTED: None})
     money = BAKEOFFS["money"]
     assert shipped(replace(money, prices=unknown)) is None
     assert shipped(replace(money, prices=replace(PRICES, machine_hour=None))) is None
-    limited = replace(money.benchmark, constraints=Constraints(cost_per_month=40.0))
-    assert shipped(replace(money, benchmark=limited)) is None
+    limited = replace(BAKEOFFS["margin"].benchmark, constraints=Constraints(cost_per_month=40.0))
+    assert shipped(replace(BAKEOFFS["margin"], benchmark=limited)) is None
+    assert shipped(replace(BAKEOFFS["margin"], benchmark=limited, prices=MachinePrices())).limit is None, "in seconds"
     waiting = replace(money.evaluations[0], state=State.OPEN, scores=(), problem="not yet")
     assert shipped(replace(money, evaluations=(waiting, *money.evaluations[1:]))) is None
 
@@ -211,3 +219,20 @@ def test_what_is_asked_before_the_run_keeps_its_own_procedure() -> None:
         status = next(status for status in told.statuses if status.candidate == each.name)
         assert words[each.states[panel.own]] == str(status.state)
         assert len(each.states) == len(panel.goals) == 101
+
+
+def test_a_limit_on_costs_rules_out_others_at_another_volume_and_the_bounds_are_those_for_every_target() -> None:
+    bakeoff = BAKEOFFS["a limit on costs"]
+    panel = shipped(bakeoff)
+    by_name = {each.name: each for each in panel.candidates}
+    assert [each.name for each in panel.candidates if each.over] == ["lora"]
+    assert panel.limit == 40.0
+    # Shown by the walk from the cheapest on, of which the error is spent; not by bounds for six approaches and every target.
+    assert (by_name["prompting"].states[panel.own], by_name["prompting"].elsewhere) == ("m", "?")
+    _, busy = decided(bakeoff, 1_000_000, 0.4)
+    assert {each.candidate for each in busy.recommendation.statuses if each.state is State.RULED_OUT} > {"lora"}
+    assert "the limit on costs rules out others by that: this is exploratory" in busy.story.confidence
+    _, calm = decided(bakeoff, 9_000, 0.4)
+    states = [{each.candidate: each.state for each in one.recommendation.statuses} for one in (calm, bakeoff.told())]
+    assert states[0] == states[1]
+    assert "what is shown to meet the target does not depend on that" in calm.story.confidence

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from advisor.afterwards import Asked, Judged, judged
 from advisor.contract import Recommendation, Verdict
-from advisor.decide import recommend
-from advisor.economics import costs
 from advisor.story import Extras, tell
 from benchmarks.checked import Agreement, Curve, Latency
 from benchmarks.contract import Answered, Benchmark, Constraints, Evaluation, State
@@ -184,12 +183,19 @@ class Bakeoff:
     prices: MachinePrices = field(default_factory=MachinePrices)
     extras: Extras = field(default_factory=Extras)
 
+    fixed: Asked | None = None
+    """What was asked before the run, where that was something else."""
+
+    def judged(self) -> Judged:
+        return judged(self.evaluations, Asked(benchmark=self.benchmark, prices=self.prices), self.fixed)
+
     def recommended(self) -> Recommendation:
-        bills = [costs(evaluation, self.benchmark, self.prices) for evaluation in self.evaluations]
-        return recommend(self.evaluations, bills, self.benchmark, self.prices)
+        return self.judged().recommendation
 
     def told(self) -> Verdict:
-        bills = tuple(costs(evaluation, self.benchmark, self.prices) for evaluation in self.evaluations)
-        recommendation = recommend(self.evaluations, bills, self.benchmark, self.prices)
-        story = tell(recommendation, self.evaluations, bills, self.benchmark, self.extras)
-        return Verdict(recommendation=recommendation, evaluations=self.evaluations, costs=bills, story=story)
+        found = self.judged()
+        extras = replace(self.extras, changed=found.changed)
+        story = tell(found.recommendation, self.evaluations, found.costs, found.benchmark, extras)
+        return Verdict(
+            recommendation=found.recommendation, evaluations=self.evaluations, costs=found.costs, story=story
+        )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from advisor.breakeven import MOST, Line, bands
+from advisor.breakeven import Line, bands, break_evens
 from advisor.contract import Amount
 from advisor.drawn import LineChart, Series, Signed, Table
-from advisor.figures.volumes import requests, span
+from advisor.figures.volumes import broken_even, requests, span
 from advisor.goal import Goal
 from advisor.material import Material
 from advisor.wording import NONE, amount, in_cell, of_what, start
@@ -23,7 +22,7 @@ _SAMPLES = 24
 
 def costs_by_volume(material: Material) -> LineChart | None:
     """None where fewer than two candidates have a known cost above 0 in one unit."""
-    known = _lines(material)
+    known = lines_of(material)
     lines = {line.name: line for line in known if line.at(1e6) > 0}
     states = {status.candidate: status.state for status in material.suitable}
     loud = [line for line in lines.values() if states[line.name] in _DRAWN]
@@ -60,7 +59,7 @@ def costs_by_volume(material: Material) -> LineChart | None:
     )
 
 
-def _lines(material: Material) -> list[Line]:
+def lines_of(material: Material) -> list[Line]:
     """Of those whose costs can be compared with most others', cheapest first; what costs nothing at any volume is no line to
     draw, and stands in the table."""
     comparable = [each for each in material.suitable if each.candidate not in material.ranking.unranked]
@@ -77,11 +76,6 @@ def _breaks(mine: Line | None, loud: Sequence[Line], meeting: Sequence[Line]) ->
     ordered = sorted(found)
     kept = [volume for place, volume in enumerate(ordered) if not place or volume > 1.05 * ordered[place - 1]]
     return [Signed(x=volume, y=found[volume], text=f"break-even {requests(volume)}") for volume in kept]
-
-
-def break_evens(one: Line, other: Line) -> list[float]:
-    """Volumes from which on another of the two is the cheaper one; empty where they never cost the same."""
-    return [band.above for band in bands([one, other])[1:]]
 
 
 def _points(line: Line, low: float, high: float) -> tuple[tuple[float, float], ...]:
@@ -130,7 +124,7 @@ def _table(material: Material, lines: Sequence[Line], mine: Line | None) -> Tabl
                 in_cell(Amount(value=line.fixed + line.at_least, unit=unit)),
                 in_cell(Amount(value=line.each * 1000, unit=unit)),
                 in_cell(Amount(value=line.at(volume), unit=unit)),
-                *(() if mine is None else (_met(mine, line),)),
+                *(() if mine is None else (NONE if line is mine else broken_even(mine, line),)),
             )
         )
     return Table(
@@ -144,10 +138,3 @@ def _table(material: Material, lines: Sequence[Line], mine: Line | None) -> Tabl
         numeric=tuple(range(1, 4 + len(against))),
         emphasis=tuple(place for place, line in enumerate(lines) if line is mine),
     )
-
-
-def _met(mine: Line, line: Line) -> str:
-    if line is mine:
-        return NONE
-    found = [volume for volume in break_evens(mine, line) if volume < MOST and math.isfinite(volume)]
-    return " and ".join(requests(volume) for volume in found) or "never"

@@ -1,11 +1,12 @@
-"""Which volumes a figure shows, and how one of them is written."""
+"""Which volumes a figure shows, and how one of them is written, or where two cost the same."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
-from advisor.breakeven import MOST
+from advisor.breakeven import MOST, Line, break_evens
+from advisor.wording import NEVER
 
 _AROUND, _FURTHEST = 30.0, 300.0
 """Factors around the stated volume that are shown in any case, and at most for a break-even."""
@@ -34,3 +35,8 @@ def whole(volume: float) -> str:
         if volume >= size:
             return f"{float(f'{volume / size:.2g}'):,.12g} {name}"
     return f"{float(f'{volume:.2g}'):,.0f}"
+
+
+def broken_even(one: Line, other: Line) -> str:
+    """At which volume the two cost the same: `about 12,000`, or `never`."""
+    return " and ".join(requests(volume) for volume in break_evens(one, other)) or NEVER

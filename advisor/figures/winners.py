@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 
+from advisor.amounts import range_of
 from advisor.contract import Amount, Part, Terms, WhatIf
 from advisor.drawn import Cell, Settled, Strip, Table, WinnerMap
 from advisor.economics import Ranking, settled
 from advisor.figures.volumes import requests, span, whole
 from advisor.material import Material
-from advisor.wording import NONE, listed
+from advisor.wording import NONE, amount, listed
 
 _SAME = 1 + 1e-9
 """Volumes closer than this factor are one."""
@@ -46,8 +47,10 @@ def winner_map(material: Material) -> WinnerMap | None:
 def strips_of(asked: WhatIf, order: Sequence[int]) -> tuple[Strip, ...]:
     """The decisions at every goal, in that order, over the volumes that are shown."""
     hour = asked.machine_hour or 0.0
-    able = [each for each in asked.candidates if set(each.states) != {"x"}]
-    edges = _edges(able, hour, span(asked.volume, _breaks(able, hour, values_only=True)))
+    able = [each for each in asked.candidates if asked.limit is not None or set(each.states) != {"x"}]
+    crossed = list(_over_the_limit(able, hour, asked.limit))
+    ends = span(asked.volume, [*_breaks(able, hour, values_only=True), *crossed])
+    edges = _edges([*_breaks(able, hour), *crossed], ends)
     columns = [(above, upto, ranking_at(asked, math.sqrt(above * upto))) for above, upto in pairwise(edges)]
     strips: list[Strip] = []
     for _, group in groupby(enumerate(order), key=lambda each: _letters(asked, each[1])):
@@ -75,19 +78,34 @@ def ranking_at(asked: WhatIf, volume: float) -> Ranking:
 # ---------------------------------------------------------------- decisions
 
 
-def _letters(asked: WhatIf, goal: int) -> str:
-    return "".join(each.states[goal] for each in asked.candidates)
+def _letters(asked: WhatIf, goal: int) -> tuple[str, bool]:
+    """Of goals with the same letters all is decided alike, but for the stated one where there is a limit on costs."""
+    return "".join(each.states[goal] for each in asked.candidates), goal == asked.own and asked.limit is not None
 
 
 def _cell(asked: WhatIf, goal: int, column: tuple[float, float, Ranking]) -> Cell:
     above, upto, ranking = column
-    meeting, undecided = ([each.name for each in asked.candidates if each.states[goal] == letter] for letter in "m?")
+    shown = _shown(asked, goal, ranking)
+    meeting, undecided = ([name for name, state in shown.items() if state == letter] for letter in "m?")
     verdict: Settled = "undecided" if undecided else "nothing meets"
     named, unsettled = None, tuple(undecided)
     if meeting:
         named, unsettled = settled(meeting, undecided, ranking)
         verdict = "safe but cheaper undecided" if unsettled else "choose"
     return Cell(above=above, upto=upto, verdict=verdict, named=named, unsettled=unsettled)
+
+
+def _shown(asked: WhatIf, goal: int, ranking: Ranking) -> dict[str, str]:
+    """The letter of each candidate at that goal, by those whom the limit on costs rules out there; `-` for these."""
+    over = {
+        each.name: asked.limit is not None and range_of(ranking.ahead[each.name])[0] > asked.limit
+        for each in asked.candidates
+    }
+    moved = goal == asked.own and any(each.over != over[each.name] for each in asked.candidates)
+    return {
+        each.name: "-" if over[each.name] else each.elsewhere if moved else each.states[goal]
+        for each in asked.candidates
+    }
 
 
 def _merged(cells: Iterator[Cell]) -> tuple[Cell, ...]:
@@ -121,10 +139,10 @@ def _monthly(each: Terms, volume: float, hour: float, unit: str) -> Amount:
     return Amount(value=value, unit=unit, low=low, high=high)
 
 
-def _edges(terms: Sequence[Terms], hour: float, ends: tuple[float, float]) -> list[float]:
+def _edges(breaks: Sequence[float], ends: tuple[float, float]) -> list[float]:
     """Volumes between which the order of costs, ties included, is the same; the ends of the span included."""
     found = [ends[0]]
-    for volume in sorted(_breaks(terms, hour)):
+    for volume in sorted(breaks):
         if found[-1] * _SAME < volume < ends[1] / _SAME:
             found.append(volume)
     return [*found, ends[1]]
@@ -142,6 +160,12 @@ def _breaks(terms: Sequence[Terms], hour: float, values_only: bool = False) -> I
                 yield from _crossings(_pieces(one, hour, 0), _pieces(other, hour, 0))
             if one is not other and not values_only:
                 yield from _crossings(_pieces(one, hour, 1), _pieces(other, hour, 2))
+
+
+def _over_the_limit(terms: Sequence[Terms], hour: float, limit: float | None) -> Iterator[float]:
+    """Where the low of a cost meets the limit."""
+    for each in terms if limit is not None else ():
+        yield from _crossings(_pieces(each, hour, 1), ((limit or 0.0, 0.0),))
 
 
 def _pieces(each: Terms, hour: float, place: int) -> _PIECES:
@@ -215,6 +239,15 @@ def _table(asked: WhatIf, goals: Sequence[str], strips: Sequence[Strip]) -> Tabl
         title=f"What would be chosen at another volume and {asked.noun}",
         columns=(asked.noun, "requests a month", "the cheapest shown to meet it", "undecided, and would be preferred"),
         rows=tuple(rows),
-        note=f"By the rule of the verdict, from the same answers. Away from what was stated before the run the bounds hold for "
-        f"every {asked.noun} at once and are a little wider.",
+        note=(
+            f"By the rule of the verdict, from the same answers. Away from what was stated before the run it is exploratory: the "
+            f"bounds hold for every {asked.noun} at once and are a little wider.{_limit(asked)}"
+        ),
     )
+
+
+def _limit(asked: WhatIf) -> str:
+    if asked.limit is None:
+        return ""
+    most = amount(Amount(value=asked.limit, unit=asked.unit))
+    return f" What costs more than {most} a month is ruled out, and another volume rules out others."

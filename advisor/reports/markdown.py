@@ -69,6 +69,8 @@ def _parts(story: Story) -> Iterator[str]:
         story.examples,
         story.mistakes,
         story.costs,
+        story.bands,
+        story.pairs,
         story.slices,
         story.consistency,
         story.rebuilds,

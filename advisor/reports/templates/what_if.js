@@ -4,7 +4,7 @@
 (() => {
   const $ = (name) => document.getElementById(`what-if-${name}`);
   const data = JSON.parse($("data").textContent);
-  const STATES = { m: ["meets", "\u2713"], x: ["misses", "\u2715"], "?": ["undecided", "?"] };
+  const STATES = { m: ["meets", "\u2713"], x: ["misses", "\u2715"], "?": ["undecided", "?"], "-": ["ruled out", "\u2013"] };
   const DURATIONS = [[86400, "days"], [3600, "h"], [60, "min"]];
 
   // ---- what it comes to
@@ -28,8 +28,12 @@
   }
 
   function answer(goal, volume, hour) {
-    const rows = data.candidates.map((each) => ({
-      name: each.name, simplicity: each.simplicity, state: each.states[goal], cost: monthly(each, volume, hour),
+    const costs = data.candidates.map((each) => monthly(each, volume, hour));
+    const over = costs.map((cost) => data.limit !== null && cost[1] > data.limit);
+    const moved = goal === data.own && data.candidates.some((each, place) => each.over !== over[place]);
+    const rows = data.candidates.map((each, place) => ({
+      name: each.name, simplicity: each.simplicity, cost: costs[place],
+      state: over[place] ? "-" : moved ? each.elsewhere : each.states[goal],
     }));
     const meeting = rows.filter((row) => row.state === "m");
     const open = rows.filter((row) => row.state === "?");
@@ -66,11 +70,12 @@
 
   const [MEET, MEETS] = data.noun === "target"
     ? ["meet the target", "meets the target"] : ["come within the margin", "comes within the margin"];
+  const within = data.limit === null ? "" : ` at no more than ${amount(data.limit)} a month`;
   const start = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 
   function sentence({ safe, open }) {
     const names = listed(open.map((row) => row.name));
-    if (!safe && !open.length) return `Nothing ${MEETS}.`;
+    if (!safe && !open.length) return `Nothing ${MEETS}${within}.`;
     if (!safe) return `Not decided: nothing is proven to ${MEET}; ${names} may.`;
     const proven = `it ${MEETS} at ${amount(safe.cost[0])} a month`;
     if (!open.length) return `Use ${safe.name}: ${proven}, and every approach that would be preferred to it misses or is ruled out.`;
@@ -88,7 +93,7 @@
     const [word, glyph] = STATES[state];
     const line = made("tr", "", { role: "row", ...(chosen ? { class: "chosen" } : {}) });
     const status = made("td", "", { role: "cell", class: "short", "data-label": "status" });
-    const mark = made("span", "", { class: `state state-${word}` });
+    const mark = made("span", "", { class: `state state-${word.replace(" ", "-")}` });
     mark.append(made("span", glyph, { class: "glyph", "aria-hidden": "true" }), word);
     status.append(mark);
     line.append(

@@ -1,0 +1,225 @@
+"""What is changed when the figures are known is labelled, and holds at the level that was fixed before the run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from advisor.afterwards import Asked
+from advisor.every_goal import states
+from advisor.example import opened
+from advisor.sensitivity import flips, question_of
+from advisor.stored import Changes, reopen
+from benchmarks.contract import Constraints, State
+from benchmarks.looks import level_of
+from benchmarks.prices import MachinePrices
+from benchmarks.statistics import clopper_pearson_lower
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
+
+PRICES = MachinePrices(machine_hour=3.6)
+"""A second of the machine is a thousandth of a dollar."""
+LIMIT = 2.0
+
+
+def before(limit: float | None = LIMIT, target: float | None = 0.8, margin: float | None = None) -> Bakeoff:
+    """A month of 10,000 requests costs USD 0.10, 1 and 4: lora is beyond the limit."""
+    benchmark = benchmark_of(target=target, constraints=Constraints(cost_per_month=limit))
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(255, 300), seconds=0.01),
+            evaluation_of("prompting", scores_of(255, 300, 5), seconds=0.1),
+            evaluation_of("lora", scores_of(285, 300, 9), seconds=0.4),
+        ),
+        benchmark=replace(benchmark, margin=margin),
+        prices=PRICES,
+    )
+
+
+def later(bakeoff: Bakeoff, **changed: object) -> Bakeoff:
+    """The same told again with another volume, number of months or price of the machine."""
+    prices = {key: value for key, value in changed.items() if key == "machine_hour"}
+    others = {key: value for key, value in changed.items() if key != "machine_hour"}
+    return replace(
+        bakeoff,
+        benchmark=replace(bakeoff.benchmark, **others),  # type: ignore[arg-type]
+        prices=replace(bakeoff.prices, **prices),  # type: ignore[arg-type]
+        fixed=Asked(benchmark=bakeoff.benchmark, prices=bakeoff.prices),
+    )
+
+
+def shown(bakeoff: Bakeoff) -> dict[str, State]:
+    return {each.candidate: each.state for each in bakeoff.recommended().statuses}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"volume": 11_000},
+            "The volume was changed when the figures were known, so which approach is the cheapest is",
+        ),
+        (
+            {"machine_hour": 3.7},
+            "The prices were changed when the figures were known, so which approach is the cheapest is",
+        ),
+        (
+            {"horizon_months": 3},
+            "The number of months was changed when the figures were known, so which approach is the",
+        ),
+        (
+            {"volume": 11_000, "machine_hour": 3.7},
+            "The volume and the prices were changed when the figures were known, so",
+        ),
+    ],
+)
+def test_what_was_changed_is_named_and_the_order_of_costs_called_exploratory(
+    changed: dict[str, object], said: str
+) -> None:
+    confidence = later(before(), **changed).told().story.confidence
+    assert said in confidence
+    assert "exploratory; what is shown to meet the target does not depend on that." in confidence
+
+
+def test_nothing_is_labelled_where_nothing_was_changed() -> None:
+    for bakeoff in (before(), later(before())):
+        story = bakeoff.told().story
+        assert "exploratory" not in story.confidence
+        assert story.facts["changed_afterwards"] == {"goal": False, "costs": [], "limit": False}
+
+
+def test_without_a_target_only_the_order_of_costs_is_spoken_of() -> None:
+    confidence = later(before(limit=None, target=None), volume=99).told().story.confidence
+    assert "so which approach is the cheapest is exploratory. This holds" in confidence
+
+
+def test_a_target_that_is_named_later_too_is_told_beside_it() -> None:
+    asked = later(before(), volume=11_000)
+    both = replace(asked, benchmark=replace(asked.benchmark, exploratory=True))
+    story = both.told().story
+    assert "The target was named when the figures were known, so this is exploratory" in story.confidence
+    assert "The volume was changed when the figures were known, so which approach is the cheapest is exploratory." in (
+        story.confidence
+    )
+    assert story.facts["changed_afterwards"] == {"goal": True, "costs": ["the volume"], "limit": False}
+
+
+def test_where_the_limit_rules_out_others_bounds_hold_for_all_that_it_may_let_in() -> None:
+    """At a fifth of the volume lora is within the limit, and three approaches are tested in place of two."""
+    asked = later(before(), volume=2_000)
+    found = asked.told()
+    assert shown(before())["lora"] is State.RULED_OUT
+    level = level_of(1) / 3
+    for status in found.recommendation.statuses:
+        right = 285 if status.candidate == "lora" else 255
+        bound = clopper_pearson_lower(right, 300, level)
+        assert (status.state is State.MEETS) == (bound >= 0.8)
+        assert status.lower == pytest.approx(bound if status.state is State.MEETS else min(bound, 0.8))
+    assert "and the limit on costs rules out others by that: this is exploratory; the bounds hold for every target" in (
+        found.story.confidence
+    )
+    assert found.story.facts["changed_afterwards"]["limit"]
+    assert found.story.facts["exploratory"]
+    assert any(line.endswith("approaches and looks and every target.") for line in found.story.method)
+
+
+def test_a_price_that_rules_out_the_others_makes_nothing_easier_to_show() -> None:
+    """Alone, prompting would be tested at the full level; chosen by its price afterwards it is not."""
+    bakeoff = before()
+    right = next(
+        right
+        for right in range(240, 280)
+        if clopper_pearson_lower(right, 300, level_of(1)) >= 0.8 > clopper_pearson_lower(right, 300, level_of(1) / 3)
+    )
+    rows = tuple(
+        evaluation_of("linear head", scores_of(right, 300), seconds=0.01) if each.candidate == "linear head" else each
+        for each in bakeoff.evaluations
+    )
+    alone = later(replace(bakeoff, evaluations=rows), volume=200_000)
+    assert shown(alone) == {
+        "linear head": State.UNDECIDED,
+        "prompting": State.RULED_OUT,
+        "lora": State.RULED_OUT,
+    }
+    stated_so_before = replace(alone, fixed=None)
+    assert shown(stated_so_before)["linear head"] is State.MEETS
+
+
+def test_where_it_rules_out_the_same_ones_what_is_shown_is_what_was_shown() -> None:
+    assert shown(later(before(), volume=9_000)) == shown(before())
+    assert shown(later(before(), machine_hour=4.0)) == shown(before())
+
+
+def test_one_that_breaks_another_limit_moves_nothing() -> None:
+    slow = Constraints(cost_per_month=LIMIT, p95_latency_s=0.5)
+    bakeoff = replace(before(), benchmark=replace(before().benchmark, constraints=slow))
+    assert shown(bakeoff)["lora"] is State.RULED_OUT
+    found = later(bakeoff, volume=2_000).told()
+    assert not found.story.facts["changed_afterwards"]["limit"]
+    assert "what is shown to meet the target does not depend on that" in found.story.confidence
+
+
+def test_other_targets_are_told_by_bounds_over_all_that_a_price_may_let_in() -> None:
+    level = level_of(1) / 3
+    found = before().recommended()
+    for each in found.at_targets:
+        meets = clopper_pearson_lower(255, 300, level) >= each.target
+        assert (each.named is not None) == meets
+        assert each.named != "lora"
+        assert "lora" not in each.unsettled
+
+
+def test_the_volumes_that_are_said_to_change_the_answer_do_so_in_the_report() -> None:
+    bakeoff = before()
+    told = bakeoff.recommended()
+    statuses = {each.candidate: each for each in told.statuses}
+    by_name = {each.candidate: each for each in bakeoff.evaluations}
+    meeting = [name for name, each in statuses.items() if each.state is State.MEETS]
+    may = [name for name, each in statuses.items() if each.state in (State.UNDECIDED, State.RULED_OUT)]
+    anew = states(by_name, statuses, bakeoff.benchmark, [0.8])[0]
+    question = question_of(by_name, bakeoff.benchmark, bakeoff.prices, (meeting, may, [told.safe or ""]), anew)
+    found = [flip for flip in flips(question)[0] if flip.knob.noun in ("the volume", "the price of a machine hour")]
+    assert {flip.knob.noun for flip in found} == {"the volume", "the price of a machine hour"}
+    for flip in found:
+        beyond = flip.factor * (1.001 if flip.factor > 1 else 0.999)
+        changed: dict[str, object] = {"volume": round(10_000 * beyond)}
+        if flip.knob.noun != "the volume":
+            changed = {"machine_hour": 3.6 * beyond}
+        then = later(bakeoff, **changed).recommended()
+        unsettled = (
+            tuple(sorted(then.cheaper_undecided))
+            if then.safe
+            else tuple(sorted(each.candidate for each in then.statuses if each.state is State.UNDECIDED))
+        )
+        assert (then.safe, unsettled) == (flip.then.safe, flip.then.unsettled)
+
+
+def test_a_margin_is_labelled_too() -> None:
+    confidence = later(before(target=None, margin=0.1), volume=2_000).told().story.confidence
+    assert "the limit on costs rules out others by that: this is exploratory. Close to the best" in confidence
+
+
+# ---------------------------------------------------------------- a stored run
+
+
+@pytest.fixture(scope="module")
+def stated() -> dict[str, str]:
+    with opened() as folder:
+        changes = {
+            "nothing": Changes(),
+            "the same": Changes(volume=20_000),
+            "volume": Changes(volume=21_000),
+            "price": Changes(machine_hour=0.5),
+            "target and volume": Changes(target=0.7, volume=21_000),
+        }
+        return {name: reopen(Path(folder), changes=each).story.confidence for name, each in changes.items()}
+
+
+def test_a_stored_run_says_what_was_changed(stated: dict[str, str]) -> None:
+    assert stated["the same"] == stated["nothing"]
+    assert "exploratory" not in stated["nothing"]
+    assert "The volume was changed when the figures were known" in stated["volume"]
+    assert "The prices were changed when the figures were known" in stated["price"]
+    assert "The target was named when the figures were known" in stated["target and volume"]
+    assert "The volume was changed when the figures were known" in stated["target and volume"]
