@@ -1,4 +1,5 @@
-"""How far the best is from a target that nothing meets, and what of documents, keys and examples would close the gap."""
+"""How far the best is from a target that nothing meets, and how much of that documents, keys, examples and a larger model would
+close: what was measured of it, or that it was not."""
 
 from __future__ import annotations
 
@@ -6,9 +7,12 @@ from collections.abc import Iterator
 
 from advisor.goal import Goal
 from advisor.material import Material
-from advisor.wording import counted, percent, plain_percent, plain_points
+from advisor.more_data import enough, helped, most
+from advisor.reasons import Decided
+from advisor.wording import counted, percent, plain_percent, plain_points, start
 from benchmarks.contract import State
 
+_USABLE = (State.MEETS, State.MISSES, State.UNDECIDED, State.RULED_OUT, State.COMPARED)
 _FEWEST = 3
 """Disputed keys from which on they are more than a slip."""
 
@@ -27,6 +31,53 @@ def what_closes_the_gap(material: Material) -> tuple[str, ...]:
     if material.recommendation.verdict != "nothing meets" or material.named is None:
         return ()
     return (*_documents(material), *_keys(material))
+
+
+def of_more_examples(decided: Decided) -> str:
+    """A step, with what the learning curve says of it where there is one."""
+    target, goal = decided.benchmark.target, decided.goal
+    upkeep, currency = decided.prices.upkeep, decided.prices.currency
+    price = (upkeep.label_price, currency) if upkeep.label_price else None
+    have = f"the {len(decided.benchmark.task.examples):,} there are"
+    step = f"Collect more examples than {have}, above all of the kinds that go wrong"
+    known = [decided.evaluations[name] for name in decided.having(*_USABLE)]
+    learnt = sorted((each for each in known if each.curve is not None), key=lambda each: -each.figure)
+    if not learnt:
+        return f"{step}. How much they would bring is not measured: run with --curve."
+    found = [
+        clause for each in learnt if target is not None and (clause := enough(each, target, goal, price)) is not None
+    ]
+    if found:
+        return f"{step}: {found[0]}."
+    best = next((each for each in learnt if helped(each)), learnt[0])
+    reach = f"with four times as many {best.candidate} would probably reach {percent(most(best))} at the most"
+    if not helped(best):
+        return f"More examples like {have} would hardly help: {reach}."
+    return f"{step}: {reach}{'' if target is None else ', so they alone are not enough'}."
+
+
+def of_a_larger_model(decided: Decided, named: str) -> str:
+    """A step, with the largest difference between two models of one approach where several were compared."""
+    step = f"Try a larger language model: name it under models in the task spec. {start(named)} is the one to beat."
+    figures: dict[str, dict[str, float]] = {}
+    for name in decided.having(*_USABLE):
+        each = decided.evaluations[name]
+        if each.model and each.family != "recorded":
+            of_approach = figures.setdefault(each.approach, {})
+            of_approach[each.model] = max(each.figure, of_approach.get(each.model, 0.0))
+    ranked = {approach: sorted(found, key=lambda model: -found[model]) for approach, found in figures.items()}
+    apart = {
+        approach: figures[approach][models[0]] - figures[approach][models[-1]] for approach, models in ranked.items()
+    }
+    several = [approach for approach, models in ranked.items() if len(models) > 1]
+    if not several:
+        return f"{step} How much it would bring is not measured here: a run with it as a second model tells."
+    widest = max(several, key=lambda approach: apart[approach])
+    best, worst = ranked[widest][0], ranked[widest][-1]
+    return (
+        f"{step} Between the models that were compared here it makes {plain_points(round(apart[widest], 2))} at the most: "
+        f"{widest} reaches {percent(figures[widest][best])} with {best} and {percent(figures[widest][worst])} with {worst}."
+    )
 
 
 def _documents(material: Material) -> Iterator[str]:

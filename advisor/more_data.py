@@ -65,25 +65,44 @@ def towards_the_target(material: Material) -> list[str]:
 
 
 def _towards(each: Evaluation, target: float, goal: Goal, price: tuple[float, str] | None) -> str:
+    found = enough(each, target, goal, price)
+    if found is not None:
+        return f"More examples: {found}."
+    if helped(each):
+        return (
+            f"Not more examples alone: with four times as many {each.candidate} would probably reach {percent(most(each))} "
+            "at the most."
+        )
+    return f"Not more examples: {each.candidate} gains nothing from them."
+
+
+def enough(each: Evaluation, target: float, goal: Goal, price: tuple[float, str] | None) -> str | None:
+    """With how many examples it would probably meet the target, as a clause; None where four times as many are not enough.
+    `price`: of one label, and the currency."""
     points = _points(each)
     now = points[-1].examples
     few, many = examples_for(points, each.figure, target)
     if few is None:
-        high = bracket(points, each.figure, FURTHEST * now)[1]
-        if high < each.figure + _GAIN:
-            return f"Not more examples: {each.candidate} gains nothing from them."
-        return (
-            f"Not more examples alone: with four times as many {each.candidate} would probably reach {percent(high)} at "
-            "the most."
-        )
+        return None
     cost = "" if price is None else f" ({price[1]} {money(price[0] * (few - now))} or more for the labels)"
     if many is None:
         return (
-            f"More examples: with {about(few, 'example')} or more in all{cost} {each.candidate} may {goal.meet_plainly}; "
-            "four times as many may not be enough."
+            f"with {about(few, 'example')} or more in all{cost} {each.candidate} may {goal.meet_plainly}; "
+            "four times as many may not be enough"
         )
     span = f"{rounded_up(few):,} to {about(many, 'example')}" if few < many else about(few, "example")
-    return f"More examples: with {span} in all{cost} {each.candidate} would probably {goal.meet_plainly}."
+    return f"with {span} in all{cost} {each.candidate} would probably {goal.meet_plainly}"
+
+
+def most(each: Evaluation) -> float:
+    """What it would probably reach at the most with four times the examples."""
+    points = _points(each)
+    return bracket(points, each.figure, FURTHEST * points[-1].examples)[1]
+
+
+def helped(each: Evaluation) -> bool:
+    """Whether more examples bring it anything worth speaking of."""
+    return most(each) >= each.figure + _GAIN
 
 
 def worth_of_the_prompt(material: Material) -> list[str]:

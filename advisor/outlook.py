@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from advisor.bounds import for_every_target
 from advisor.closeness import how_far
 from advisor.every_goal import in_question, states
+from advisor.gap import of_a_larger_model, of_more_examples
 from advisor.limits import by_cost_alone
 from advisor.reasons import Decided, before
 from advisor.sensitivity import question_of, what_flips_it
-from advisor.wording import about, ceil_percent, floor_percent, listed, percent, start
+from advisor.wording import about, ceil_percent, floor_percent, listed, percent
 from benchmarks.contract import Evaluation, State
 
 _LOWEST = 0.5
@@ -182,15 +183,14 @@ def _what_to_try(decided: Decided, named: str) -> list[str]:
             f"Improve what is looked up first: in {percent(1 - found)} of the cases nothing from the right document is "
             f"among the passages of {named}."
         )
-    steps.append(
-        f"Try a larger language model: name it under models in the task spec. {start(named)} is the one to beat."
-    )
+    steps.append(of_a_larger_model(decided, named))
     measured = [name for name in decided.ranking.order if math.isfinite(decided.evaluations[name].figure)]
     rising = [name for name in measured if decided.evaluations[name].rising]
     if rising:
-        steps.append(f"Give {listed(rising)} a larger tuning budget: the selection score was still rising.")
+        steps.append(
+            f"Give {listed(rising)} a larger tuning budget: the selection score was still rising; how far it would have risen is "
+            "not measured."
+        )
     if decided.benchmark.task.documents and "retrieval" not in tried:
-        steps.append("Run retrieval too: the task has documents.")
-    examples = len(decided.benchmark.task.examples)
-    steps.append(f"Collect more examples than the {examples:,} there are, above all of the kinds that go wrong.")
-    return steps
+        steps.append("Run retrieval too: the task has documents, and how much they would bring is not measured here.")
+    return [*steps, of_more_examples(decided)]
