@@ -18,6 +18,7 @@ import click
 
 from benchmarks.studies.faults_injected import (
     children,
+    fuzz,
     hostile_inputs,
     kills,
     long,
@@ -33,7 +34,7 @@ from benchmarks.studies.settings import ROWS, commit
 
 STUDIES = Path(__file__).resolve().parents[1]
 FILE = ROWS / "faults.jsonl.gz"
-PARTS = ("server", "kills", "paid", "writes", "inputs", "price", "long")
+PARTS = ("server", "kills", "paid", "writes", "inputs", "fuzz", "price", "long")
 LONG = (100_000, 0.2)
 """Cases of the long run, and seconds that the server takes for an answer: with eight at once about an hour."""
 PRICED = 2
@@ -48,13 +49,17 @@ def main() -> None: ...
 @main.command()
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS))
 @click.option("--kills", "wanted", default=100, show_default=True, help="Kills of each of the two kinds of run.")
+@click.option("--seconds", default=fuzz.SECONDS, show_default=True, help="How long each parser is fuzzed in one round.")
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the rows go.")
-def run(parts: Sequence[str], wanted: int, rows: Path) -> None:
+def run(parts: Sequence[str], wanted: int, seconds: float, rows: Path) -> None:
     """Inject the faults of PARTS, by default of all."""
     done = {(row["part"], row["key"]) for row in read(rows)}
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)
         for part in parts or PARTS:
+            if part == "fuzz":
+                _fuzz(rows, seconds)
+                continue
             for found in PERFORM[part](place, done, wanted - _kills_in(rows, part)):
                 _write(rows, found)
 
@@ -155,6 +160,15 @@ def _of_inputs(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, 
         yield _named("inputs", "files", rows)
     if ("inputs", "pages") not in done:
         yield _named("inputs", "pages", hostile_inputs.pages())
+
+
+def _fuzz(rows: Path, seconds: float) -> None:
+    """Whatever was found is looked for again until a round finds nothing."""
+    if not fuzz.installed():
+        click.echo(fuzz.NOT_HERE)
+        return
+    for row in fuzz.rounds([row for row in read(rows) if row["part"] == "fuzz"], seconds):
+        _write(rows, _named("fuzz", row["key"], [row]))
 
 
 def _of_price(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.faults_injected.fuzz import identity
 from benchmarks.studies.faults_injected.misbehaving import ANSWERS, RETRIES
 
+SHOWN = 100
+"""Bytes of an input that a parser could not read."""
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -25,6 +29,7 @@ def document(rows: Rows) -> str:
         *_server([row for row in rows if row["part"] == "server"]),
         *_inputs([row for row in rows if row["part"] == "inputs" and row["key"] == "files"]),
         *_pages([row for row in rows if row["part"] == "inputs" and row["key"] == "pages"]),
+        *_fuzz([row for row in rows if row["part"] == "fuzz"]),
         *_price([row for row in rows if row["part"] == "price"]),
         *_long([row for row in rows if row["part"] == "long"]),
     ]
@@ -168,6 +173,51 @@ def _pages(rows: Rows) -> list[str]:
         f"in the console, {_sum(rows, 'elements')} elements more or fewer than with harmless words, {_sum(rows, 'acted')} pages "
         "in which a script ran.",
     ]
+
+
+def _fuzz(rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    targets = list(dict.fromkeys(row["target"] for row in rows))
+    lines, found = [], []
+    for name in targets:
+        mine = [row for row in rows if row["target"] == name]
+        spent = ", ".join(f"{row['seconds']:.0f}" for row in mine)
+        findings = [each for row in mine for each in row["findings"]]
+        open_ = {identity(each) for each in mine[-1]["findings"]}
+        figures = (f"{_sum(mine, 'executions'):,}", f"{max(row['reached'] for row in mine):,}", str(len(findings)))
+        lines.append(
+            (name, mine[-1]["what"], spent, f"{sum(row['processor_s'] for row in mine):.0f}", *figures, str(len(open_)))
+        )
+        found += [_finding(name, each, identity(each) in open_) for each in findings]
+    columns = (
+        "parser",
+        "reads",
+        "seconds of each round",
+        "of a processor",
+        "inputs",
+        "places reached",
+        "found",
+        "not mended",
+    )
+    return [
+        "## Inputs that nobody thought of",
+        "Each parser gets inputs that atheris makes out of whole ones, guided by which places in the code they reach: bytes "
+        "are changed, and in JSON values, keys and entries. A finding is all that comes out but a value or a refusal in one "
+        "sentence: an exception, a library's warning, a sentence that is empty or longer than 2,000 characters, an input "
+        "that takes 20 s or 2.5 GB. It is made as small as it gets, mended, and the parser is given a further round, which "
+        "begins with it, until one finds nothing. Seconds are those of a machine that others work on too.",
+        table(columns, lines, numeric=range(2, len(columns))),
+        *(["\n".join(found)] if found else ["Nothing was found."]),
+    ]
+
+
+def _finding(name: str, each: Mapping[str, str], is_open: bool) -> str:
+    data = base64.b64decode(each["input"])
+    shown = repr(data)[1:] if len(data) <= SHOWN else f"{data[:SHOWN]!r}"[1:] + f" and {len(data) - SHOWN:,} bytes more"
+    where = f" in `{each['where']}`" if each["where"] else ""
+    says = f" ({' '.join(each['says'].replace('`', chr(39)).split())})" if each["says"] else ""
+    return f"- {name}: {each['kind']}{where}{says}, for `` {shown} ``. {'Not mended.' if is_open else 'Mended.'}"
 
 
 def _price(rows: Rows) -> list[str]:
