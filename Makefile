@@ -15,12 +15,13 @@ SOURCES := $(shell find advisor strategies benchmarks -type f -not -path '*/__py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slow lint docs constraints lock clean
+.PHONY: help demo test test-slow lint audit docs constraints lock clean
 
 help:
 	@echo "make demo   run the bundled support-intents task with the default models and show the verdict"
 	@echo "make test   run every test that is not marked slow"
 	@echo "make lint   ruff and mypy"
+	@echo "make audit  whether the pinned versions have known vulnerabilities"
 	@echo "make docs   the documentation as a site in site/"
 	@echo "make clean  remove what these commands made, stored runs apart"
 
@@ -62,6 +63,10 @@ test-slow: $(VENV)/installed-dev
 lint: $(VENV)/installed-dev
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
+
+# Takes its tool from a package index for this once, where the advisory service can be reached; elsewhere it says so.
+audit:
+	@$(PYTHON) .ci/audit.py constraints.txt locked.txt
 
 $(VENV)/installed-docs: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt '.[docs]'
