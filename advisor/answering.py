@@ -18,6 +18,7 @@ from advisor.wording import listed
 from benchmarks.cascade import DERIVED
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import BadInput, Candidate
+from benchmarks.frozen import must_hold_its_types
 from benchmarks.models import Models
 from benchmarks.plan import candidates
 from benchmarks.spec import Columns, Spec, parse_spec
@@ -29,6 +30,8 @@ from strategies.contract import Failure, Fitted, LanguageModel, Outcome, Predict
 
 TOGETHER = 256
 """Requests that may share batches."""
+MOST_PARTS = 100
+"""Of an export; a cascade has two."""
 EXPORT = "export.json"
 """The file that makes a folder an export (`advisor.export`)."""
 
@@ -227,10 +230,30 @@ class Kept:
                 raise BadInput(
                     f"What lies in {folder.name} is not what was exported: it was changed or cut off. Export again."
                 )
-            places = {name: folder / "parts" / str(int(place)) for name, place in values.pop("places").items()}
-            return cls(name=folder.name, places=places, **values["kept"])
-        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-            raise BadInput(f"{folder.name}/{EXPORT} is not what an export holds ({error}). Export again.") from None
+            places = {name: folder / "parts" / _number(place) for name, place in values.pop("places").items()}
+            found = cls(name=folder.name, places=places, **values["kept"])
+            found._must_hold_its_types()
+            return found
+        except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise BadInput(f"{folder.name}/{EXPORT} is not what an export holds ({said}). Export again.") from None
+
+    def _must_hold_its_types(self) -> None:
+        """Raises `TypeError` and the like for what `advisor.export` did not write."""
+        rows, made = self.candidates.values(), self.cascades.values()
+        texts = [self.default, *self.weights.values(), *([] if self.dtype is None else [self.dtype])]
+        texts += [row[key] for row in rows for key in ("family", "model")]
+        texts += [row[key] for row in made for key in ("first", "second")]
+        numbers = [*self.alone_from.values(), *(row["below"] for row in made)]
+        if not all(isinstance(text, str) for text in texts) or not all(
+            isinstance(each, int | float) for each in numbers
+        ):
+            raise TypeError("a text or a number is something else")
+        must_hold_its_types(Sampling(**self.sampling))
+        for guard in map(_guard, self.guards.values()):
+            for part in (guard, *guard.held) if guard else ():
+                must_hold_its_types(part)
+        _ = self.columns
 
     @property
     def columns(self) -> Columns:
@@ -257,6 +280,13 @@ class Kept:
         if place is None or not (place / "complete.json").is_file():
             raise BadInput(f"{self.name} holds the rows of {name} and not what was fitted. Run the task again.")
         return place
+
+
+def _number(place: int) -> str:
+    """Raises `ValueError` for what is no number of a part."""
+    if not 0 <= int(place) < MOST_PARTS:
+        raise ValueError(f"there is no part {place}")
+    return str(int(place))
 
 
 # ---------------------------------------------------------------- loading

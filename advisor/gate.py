@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.answering import EXPORT, Kept, answerer
+from advisor.stored import reading
 from benchmarks.contract import Answered, BadInput, Metric, State
 from benchmarks.evaluate import scored
 from benchmarks.frozen import thawed_metric
@@ -58,7 +59,8 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     measured = _measured(folder)
     known = answerer(folder, task=task)
     asked = grouped(_cases(folder, cases))
-    metric = thawed_metric(measured["metric"], folder, allow_code)
+    with reading(folder):
+        metric = thawed_metric(measured["metric"], folder, allow_code)
     rows = scored(metric, asked, [outcome for _, outcome in known.answers([case.input for case in asked])])
     goal = measured["target"] if target is None else target
     state, lower, upper = _against(goal, metric, rows)
@@ -87,7 +89,10 @@ def hash_of_right(case: Case) -> str:
 def _measured(folder: Path) -> Mapping[str, Any]:
     try:
         measured: Mapping[str, Any] = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["measured"]
-    except (OSError, KeyError, RecursionError, TypeError, ValueError):
+        target, _ = measured["target"], [*measured["metric"].items(), *measured.get("right", {}).items()]
+        if not all(0 <= each <= 1 for each in (*measured["scores"].values(), *([] if target is None else [target]))):
+            raise ValueError("a score or the target is no share")
+    except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
         raise BadInput(f"{folder} is no export. Give the folder that `advisor export` wrote.") from None
     return measured
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -157,7 +158,9 @@ class Spec(Section):
     @classmethod
     def _readable_pattern(cls, value: str | None) -> str | None:
         try:
-            re.compile(value or "")
+            with warnings.catch_warnings():  # Of what a later Python may read in another way.
+                warnings.simplefilter("ignore", FutureWarning)
+                re.compile(value or "")
         except (OverflowError, RecursionError):
             raise ValueError("repeats or nests more than a regular expression can. Make it simpler.") from None
         except re.error as error:

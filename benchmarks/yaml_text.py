@@ -34,8 +34,17 @@ class YamlText:
         return f"{self.name}:{self.lines[place]}" if place else self.name
 
 
+class _TooDeep(yaml.YAMLError):
+    """Brackets within brackets, which the library takes seconds for where there are a thousand."""
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.2 scalars: only true and false are truth values, so that `labels: [yes, no]` stays two words."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803
+        if self.flow_level > MAX_DEPTH:
+            raise _TooDeep
+        super().fetch_flow_collection_start(TokenClass)
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -61,6 +70,8 @@ def read_yaml(path: Path) -> YamlText:
     text = _text(path)
     try:
         node = yaml.compose(text, Loader=_Loader)
+    except (_TooDeep, RecursionError):
+        raise BadInput(f"{path.name} is nested too deeply; {MAX_DEPTH} levels are allowed. Make it flatter.") from None
     except yaml.MarkedYAMLError as error:
         raise BadInput(_says(path.name, error)) from None
     except yaml.YAMLError as error:
@@ -70,8 +81,6 @@ def read_yaml(path: Path) -> YamlText:
         raise BadInput(
             f"{path.name} escapes a character that does not exist. Write it as it is, without a \\U."
         ) from None
-    except RecursionError:
-        raise BadInput(f"{path.name} is nested too deeply; {MAX_DEPTH} levels are allowed. Make it flatter.") from None
     if node is None:
         raise BadInput(f"{path.name} is empty. Write at least name, instruction, examples and target.")
     if not isinstance(node, yaml.MappingNode):

@@ -218,6 +218,56 @@ EXPORTS: Mapping[str, tuple[Damage, str]] = {
 }
 
 
+def stated(**changes: Any) -> Damage:
+    """Other values in export.json, by their place: `kept__default` is that in `kept`."""
+
+    def damage(folder: Path) -> None:
+        values = json.loads((folder / "export.json").read_text(encoding="utf-8"))
+        for place, value in changes.items():
+            *outer, last = place.split("__")
+            inner = values
+            for step in outer:
+                inner = inner[step]
+            inner[last] = value
+        (folder / "export.json").write_text(json.dumps(values), encoding="utf-8")
+
+    return damage
+
+
+OTHERS: Mapping[str, Damage] = {
+    "a number as candidates": stated(kept__candidates=1),
+    "a number as a candidate": stated(kept__candidates={"majority": 0}),
+    "a candidate without its family": stated(kept__candidates={"majority": {}}),
+    "a number as cascades": stated(kept__cascades=1),
+    "a cascade without its parts": stated(kept__cascades={"majority": {}}),
+    "a number as the one who answers": stated(kept__default=8),
+    "a number as the spec": stated(kept__spec=0),
+    "columns that are none": stated(kept__spec={"columns": 7}),
+    "a guard of another form": stated(kept__guards={"majority": {"held": [1]}}),
+    "a guard in words": stated(kept__guards={"majority": {"says": 1, "cases": "x", "unanswerable": 0, "held": []}}),
+    "a threshold in words": stated(kept__alone_from={"majority": "high"}),
+    "a temperature in words": stated(kept__sampling={"temperature": "warm"}),
+    "a part that is no number": stated(places={"majority": float("inf")}),
+    "a part of 300 digits": stated(places={"majority": 10**299}),
+    "another metric": stated(measured__metric={"name": "accuracy", "parameters": {"x": 1}}),
+    "no metric": stated(measured__metric={}),
+    "a number as the metric": stated(measured__metric=3),
+    "scores in words": stated(measured__scores={"a": "high"}),
+    "a score of NaN": stated(measured__scores={"a": float("nan")}),
+    "a target in words": stated(measured__target="high"),
+    "right answers in a list": stated(measured__right=[1]),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_an_export_that_holds_something_else_is_refused(kind: str, desk: Path) -> None:
+    """Most of them found by fuzzing."""
+    OTHERS[kind](desk / "out")
+    code, said = said_of(("gate", "out", str(desk / "rows.jsonl")), desk)
+    assert code == 2, said
+    assert re.search(r"is not what an export holds|is no export|is damaged|metric", said), said
+
+
 @pytest.mark.parametrize("kind", EXPORTS)
 def test_a_damaged_export_is_told_as_such(kind: str, desk: Path) -> None:
     damage, wanted = EXPORTS[kind]

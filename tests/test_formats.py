@@ -171,6 +171,31 @@ def test_a_page_that_nests_without_end_is_read(tmp_path: Path) -> None:
     assert [page.text for page in load_documents(tmp_path / "a.html")] == ["deep"]
 
 
+@pytest.mark.parametrize(
+    "head", ['<?xml version="1.0" encoding="utf-8"?>\n<html xmlns="http://www.w3.org/1999/xhtml">', "<html>"]
+)
+def test_a_page_of_xhtml_is_read_without_a_warning_of_the_library(head: str, tmp_path: Path) -> None:
+    """Found by fuzzing: it stood in the terminal, with advice to install a package."""
+    pytest.importorskip("bs4")
+    (tmp_path / "a.xhtml").write_text(f"{head}<body><p>Text.</p></body></html>", encoding="utf-8")
+    assert [page.text for page in load_documents(tmp_path / "a.xhtml")] == ["Text."]
+
+
+@pytest.mark.parametrize("text", ["https://example.org/page", "page.html"])
+def test_a_text_that_looks_like_an_address_is_a_text(text: str, tmp_path: Path) -> None:
+    pytest.importorskip("bs4")
+    (tmp_path / "a.html").write_text(text, encoding="utf-8")
+    assert [page.text for page in load_documents(tmp_path / "a.html")] == [text]
+
+
+def test_a_declaration_that_the_library_rejects_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    """Found by fuzzing: four characters ended the program."""
+    pytest.importorskip("bs4")
+    (tmp_path / "a.html").write_text("<p>Text.</p><![>", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"a\.html cannot be read as HTML\. Save the page anew, or as text\."):
+        load_documents(tmp_path / "a.html")
+
+
 def test_what_to_install_is_said_where_a_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

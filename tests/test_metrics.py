@@ -276,6 +276,11 @@ def test_json_valid_reads_what_a_program_would() -> None:
         load("json_valid", {"schema": {"type": "objekt"}})
     with pytest.raises(BadInput, match="only references within it"):
         load("json_valid", {"schema": {"items": {"$ref": "http://example.org/x.json"}}})
+    with pytest.raises(BadInput, match=r"`\$schema` of the schema is no address\. Write that of its dialect"):
+        load("json_valid", {"schema": {"$schema": "h://]"}})
+    with pytest.raises(BadInput, match=r"at pattern, '\[\[' is not a 'regex'"):
+        load("json_valid", {"schema": {"pattern": "[["}})
+    assert load("json_valid", {"schema": {"pattern": "[[a]"}}), "nobody is warned of brackets in brackets"
 
 
 def test_field_f1_counts_leaves() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -251,3 +252,15 @@ def test_answers_with_a_pattern_are_plain_text_held_to_it() -> None:
     assert found.benchmark.task.kind == "qa"
     assert found.benchmark.task.schema == {"type": "string", "pattern": "^(?:[A-Z]{2}-[0-9])$"}
     assert "kind: qa, because there is a pattern that every answer has." in found.inferred
+
+
+def test_lists_in_lists_are_refused_before_they_cost_time(tmp_path: Path) -> None:
+    """Found by fuzzing: the library takes seconds for a thousand brackets, and so again for the next thousand."""
+    deep = "- " + "[" * 300 + "]" * 300 + "\n"
+    path = write_spec(tmp_path, f"{SMALLEST}labels:\n" + deep * 200)
+    begun = time.monotonic()
+    with pytest.raises(BadInput, match=r"task\.yaml is nested too deeply; 30 levels are allowed\. Make it flatter\."):
+        read_yaml(path)
+    assert time.monotonic() - begun < 2
+    flat = write_spec(tmp_path, "a: " + "[" * 30 + "]" * 30)
+    assert read_yaml(flat).values["a"]

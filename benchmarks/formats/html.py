@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,9 @@ def document(path: Path, name: str) -> Record:
     if path.stat().st_size > MAX_LINE_BYTES:
         raise BadInput(f"{name} is larger than 10 MB. Cut it into several documents.")
     try:
-        page = soups.BeautifulSoup(path.read_bytes(), "html.parser")
+        with warnings.catch_warnings():  # Of XHTML, and of texts that look like an address or a file name.
+            warnings.simplefilter("ignore", soups.UnusualUsageWarning)
+            page = soups.BeautifulSoup(path.read_bytes(), "html.parser")
         title = (page.title.get_text(" ", strip=True) if page.title else "") or _first_heading(page) or named_by(path)
         date = _date(page)
         for unseen in page(list(_UNSEEN)):
@@ -48,7 +51,7 @@ def document(path: Path, name: str) -> Record:
         for hidden in [each for each in page(True) if _is_hidden(each)]:
             hidden.decompose()
         text = _lines(soups, page)
-    except (RecursionError, ValueError, AssertionError):
+    except (RecursionError, ValueError, AssertionError, soups.ParserRejectedMarkup):
         raise BadInput(f"{name} cannot be read as HTML. Save the page anew, or as text.") from None
     return Record(name, {"id": name, "title": title, "text": text, "date": date})
 

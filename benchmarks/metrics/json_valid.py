@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -39,7 +40,13 @@ class JsonValid(OfCases):
             if not reference.startswith("#"):
                 raise BadInput(f"The schema refers to `{reference}`; only references within it, like #/$defs/x, work.")
         try:
-            _validator(self.schema).check_schema(self.schema)
+            with warnings.catch_warnings():  # Of patterns that a later Python may read in another way.
+                warnings.simplefilter("ignore", FutureWarning)
+                _validator(self.schema).check_schema(self.schema)
+        except ValueError:
+            raise BadInput(
+                "`$schema` of the schema is no address. Write that of its dialect, or leave it out."
+            ) from None
         except jsonschema.SchemaError as error:
             where = "/".join(map(str, error.absolute_path)) or "its top level"
             raise BadInput(f"The schema is not a JSON schema: at {where}, {error.message}. Correct it there.") from None

@@ -7,8 +7,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-NESTED = 1_500
-"""Levels, more than Python's own limit of 1,000 calls."""
+NESTED, LESS_NESTED = 1_500, 300
+"""Levels: more than Python's own limit of 1,000 calls, and what is read but ends whoever takes several calls for each."""
 DIGITS = 5_000
 """More than Python turns into a number."""
 STRANGE: tuple[Any, ...] = (
@@ -33,7 +33,14 @@ STRANGE: tuple[Any, ...] = (
     *([], {}, [[]], [None], {"": None}, {"name": "x"}, ["x", "x"], [1, "1", 1.0]),
 )
 """Values that are seldom where they may stand: edges of numbers, half characters, empty lists, paths."""
-LONG = (("[" * NESTED, "]" * NESTED), ('{"a":' * NESTED, "0" + "}" * NESTED), ("1" * DIGITS, ""))
+LONG = (
+    *(
+        pair
+        for size in (NESTED, LESS_NESTED)
+        for pair in (("[" * size, "]" * size), ('{"a":' * size, "0" + "}" * size))
+    ),
+    ("1" * DIGITS, ""),
+)
 """What no value of Python writes: deep lists and objects, and a number that is too long to be read."""
 _MARK = "a place for something long"
 

@@ -232,14 +232,17 @@ def _exported(folder: Path) -> Path:
 
 def _export(folder: Path) -> Read:
     from advisor.answering import Kept, answerer
+    from advisor.gate import check
 
     out = _exported(folder)
+    _desk(folder)
 
     def read(data: bytes) -> None:
         (out / "export.json").write_bytes(data)
         _ = Kept.of(out).columns
         for _, outcome in answerer(out).answers(["where is it?"]):
             asdict(outcome)
+        check(out, folder / "rows.jsonl")
 
     return read
 
@@ -317,6 +320,6 @@ TARGETS: Mapping[str, Target] = {
     "markdown": Target(what="a Markdown document", opened=_document("a.md"), seeds=lambda: inputs.MARKDOWN),
     "html": Target(what="an HTML document", opened=_document("a.html"), seeds=lambda: inputs.PAGES),
     "run": Target(what="run.json, told again", opened=_run, seeds=lambda: (_stored_run()[0],)),
-    "export": Target(what="export.json, and one answer", opened=_export, seeds=_export_seeds),
+    "export": Target(what="export.json, answers and the gate", opened=_export, seeds=_export_seeds),
     "server": Target(what="the answer of a server", opened=_server, seeds=lambda: inputs.ANSWERS),
 }
