@@ -294,6 +294,8 @@ class Story:
     """At which volume each two of those that may be chosen cost the same, and when fitting one is saved again."""
     mistakes: Table
     """What goes wrong with the candidate that it is about; no rows where nothing does."""
+    all_mistakes: Table
+    """What goes wrong with each approach, in a few words; no rows where no selection answers were kept."""
     slices: Table
     """The figures in each part of the cases; no rows where the task names no slices."""
     consistency: Table

@@ -49,6 +49,8 @@ class Extras:
     """The same of examples and held-out cases, and of older and newer ones, by the keys of `benchmarks.population`."""
     mistakes: Mistakes | None = None
     """Of the candidate that the story is about, on the selection cases."""
+    all_mistakes: Mapping[str, Mistakes] = field(default_factory=dict)
+    """The same of every candidate with selection answers."""
     what_if: WhatIf | None = None
     label_price: tuple[float, str] | None = None
     """What the label of one example costs, and the currency, where the task says so."""

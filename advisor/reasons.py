@@ -346,9 +346,12 @@ def _where_it_fails(quality: RetrievalQuality) -> str:
     if wrong < _FEW_WRONG:
         return ""
     mostly = "the search" if quality.missed > quality.misread else "the reading"
+    which, passage = "there", "a passage of the right document"
+    if quality.on_selection:
+        which, passage = "on the selection cases", "the right passage"
     return (
-        f" Of {wrong:,} wrong answers there {quality.missed:,} had no passage of the right document and {quality.misread:,} had "
-        f"one, so mostly {mostly} fails."
+        f" Of {wrong:,} wrong answers {which}, {quality.missed:,} lacked {passage} and {quality.misread:,} were wrong even "
+        f"with it, so mostly {mostly} fails."
     )
 
 

@@ -183,7 +183,7 @@ def _verdict(
     from benchmarks.price_table import endings
     from benchmarks.prices import machine_prices
     from benchmarks.spec import parse_spec
-    from benchmarks.stored import selection_answers
+    from benchmarks.stored import handed_over, selection_answers
 
     found, store = measured
     spec = parse_spec(_stated(about["spec"]))
@@ -193,6 +193,7 @@ def _verdict(
     answers = selection_answers(found, store)
     about_it = recommendation.choice or recommendation.safe or recommendation.best or ""
     families = {evaluation.candidate: evaluation.family for evaluation in found}
+    wrong = mistakes(benchmark, answers, families, handed_over(store))
     provenance = store.meta("provenance") or {}
     prediction = about.get("prediction", {})
     extras = Extras(
@@ -208,7 +209,8 @@ def _verdict(
         by_name=bool(about.get("origin")),
         population=Apart(**found_apart) if (found_apart := store.meta(POPULATION)) else None,
         alike={key: Apart(**each) for key in (EXAMPLES, TIME) if (each := store.meta(key))},
-        mistakes=mistakes(benchmark, answers, families, about_it),
+        mistakes=wrong.get(about_it),
+        all_mistakes=wrong,
         what_if=what_if(found, benchmark, prices, recommendation),
         endings=endings(spec.models),
         changed=answer.changed,

@@ -28,7 +28,7 @@ from advisor.guarded import rather_silent
 from advisor.handed_over import coverage_table, handover_table, let_a_person_help
 from advisor.leaked import leaks_table
 from advisor.material import Extras, Material
-from advisor.mistakes_table import mistakes_table
+from advisor.mistakes_table import all_mistakes_table, as_fact, mistakes_table
 from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
 from advisor.payback import paid_back
 from advisor.risks import risks, worth_knowing
@@ -105,6 +105,7 @@ def tell(
         bands=bands_table(material),
         pairs=pairs_table(material),
         mistakes=mistakes_table(material),
+        all_mistakes=all_mistakes_table(material),
         slices=slices_table(material),
         consistency=consistency_table(material),
         rebuilds=rebuilds_table(material),
@@ -230,6 +231,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "changed": None if (facts := evaluation.changed) is None else vars(facts) | {},
         "added": None if (more := evaluation.added) is None else vars(more) | {},
         "retrieval": _retrieval(evaluation),
+        "mistakes": as_fact(material.extras.all_mistakes.get(status.candidate)),
         "leaks": None if (leaks := evaluation.leaks) is None else vars(leaks) | {},
         "coverage": None if (known := evaluation.coverage) is None else vars(known) | {},
         "guard": None if evaluation.guard is None else asdict(evaluation.guard),
@@ -311,7 +313,7 @@ def _retrieval(evaluation: Evaluation) -> dict[str, Any] | None:
     if quality is None:
         return None
     recall = {str(k): share for k, share in quality.recall_at.items()}
-    failed = {"missed": quality.missed, "misread": quality.misread}
+    failed = {"missed": quality.missed, "misread": quality.misread, "on_selection": quality.on_selection}
     return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, **failed, "oracle": evaluation.oracle}
 
 

@@ -32,7 +32,7 @@ _STATES = {str(State.MEETS): "green", str(State.MISSES): "red", str(State.UNDECI
 
 
 def show(story: Story, console: Console) -> None:
-    """Prints the verdict, the main table, what was found beside it and what to do next.
+    """Prints the verdict, the main table, what was found beside it, what to do next, and what goes wrong.
 
     Text of the story is never read as markup.
     """
@@ -47,6 +47,10 @@ def show(story: Story, console: Console) -> None:
             console.print()
             console.print(_text(title, "bold"))
             console.print(_listed(lines, numbered=False), width=min(console.width, _WIDEST))
+    if story.all_mistakes.rows:
+        console.print()
+        console.print(main_table(story.all_mistakes, console.width, wrapped=True), width=min(console.width, _WIDEST))
+        console.print(_text(story.all_mistakes.note, "dim"), width=min(console.width, _WIDEST))
 
 
 def _found(story: Story) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -74,8 +78,9 @@ def verdict_panel(story: Story, width: int = 80) -> RenderableType:
     )
 
 
-def main_table(table: Table, width: int = 80) -> RichTable:
-    """The table at that width: where it is too wide, cells break before a bracket and after a slash."""
+def main_table(table: Table, width: int = 80, wrapped: bool = False) -> RichTable:
+    """The table at that width: where it is too wide, cells break before a bracket and after a slash. `wrapped`: the last
+    column holds words, and breaks between them."""
     from rich import box
     from rich.table import Table as RichTable
 
@@ -93,7 +98,7 @@ def main_table(table: Table, width: int = 80) -> RichTable:
         laid.add_column(
             _text(column, ""),
             justify="right" if index in table.numeric else "left",
-            no_wrap=index > 0,
+            no_wrap=index > 0 and not (wrapped and index == len(table.columns) - 1),
             overflow="fold",
             min_width=16 if index == 0 else None,
         )

@@ -72,9 +72,11 @@ class RetrievalQuality:
     recall_at: Mapping[int, float]
     mrr: float
     missed: int = 0
-    """Wrong answers for which no passage of the right document was shown: the search failed."""
+    """Wrong answers for which the right passage was not shown: the search failed."""
     misread: int = 0
-    """Wrong answers although one was shown: reading failed."""
+    """Wrong answers although it was shown, or handed over afterwards: reading failed."""
+    on_selection: bool = False
+    """Those two are of selection cases. Else of held-out ones, where nobody noted what was shown while choosing."""
 
 
 @dataclass(frozen=True, kw_only=True)

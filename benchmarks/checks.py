@@ -7,23 +7,25 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import added, altered, changed, consistency
+from benchmarks import added, altered, changed, consistency, handed
 from benchmarks.by_heart import Questions
 from benchmarks.contract import Candidate, Row
 from benchmarks.curve import CASES, sampled
 from benchmarks.forgetting import general_texts
+from benchmarks.gold import with_gold
 from benchmarks.models import NotRemembering
 from benchmarks.plan import Unit, curve_part
 from benchmarks.planted import CASES as PLANTED_CASES
 from benchmarks.planted import PLACES, PoisonedIndex, sentence
 from benchmarks.rebuilds import resampled
 from benchmarks.store import Finished
-from strategies.contract import Case, DeadAdapter, Diverged, Evidence, Fitted, Outcome, Query, Usage
-from strategies.prompting.demonstrations import Founded, Shown, founded
-from strategies.retrieval.index import Finder, Mode, PassageIndex
+from strategies.answers import is_lost
+from strategies.contract import Case, DeadAdapter, Diverged, Fitted, Outcome, Query, Sampling, Usage
+from strategies.retrieval.index import PassageIndex
+from strategies.retrieval.timed import Watch
 from strategies.search import total
 
 if TYPE_CHECKING:
@@ -264,20 +266,40 @@ def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 def _oracle(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Answers with passages of the gold documents handed over: bounds what better retrieval could buy; never ranked."""
     from strategies.pipeline import Pipeline
-    from strategies.sources import Sources
 
     fitted = worker.fitted(candidate)
     cases = [case for case in worker.probe_cases() if case.document_ids]
     if not isinstance(fitted, Pipeline) or not isinstance(fitted.sources.index, PassageIndex):
         return worker.done(unit, candidate, ())
-    known = fitted.sources
-    tell = founded(worker.benchmark.task)
     with NotRemembering(worker.models):  # What is asked here is no gift to those that are timed later.
-        passages = {case.input: _gold(case, fitted.sources.index, tell) for case in cases}
-    gold = replace(fitted, sources=Sources(known.cases, known.embedder, GoldIndex(passages, known.index)))
-    outcomes = worker.ask(gold, [case.input for case in cases], worker.sampling(0))
+        shown = with_gold(fitted, cases, fitted.sources.index)
+    outcomes = worker.ask(shown, [case.input for case in cases], worker.sampling(0))
     rows = [worker.row(candidate, ("oracle", "gold"), case, found) for case, found in zip(cases, outcomes, strict=True)]
     return worker.done(unit, candidate, rows)
+
+
+def _handed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """Wrong selection answers asked again with the right passage; nothing where something was trained on these cases."""
+    from strategies.pipeline import Pipeline
+
+    fitted, task, seed = worker.fitted(candidate), worker.benchmark.task, worker.options.seed
+    if not isinstance(fitted, Pipeline) or fitted.adapter is not None:
+        return worker.done(unit, candidate, ())
+    parts = handed.wrong_without(task, fitted.describe().get("selection_answers", ()), seed)
+    watch = Watch(fitted.sources.embedder)
+    with NotRemembering(worker.models):
+        made = list(handed.askers(fitted, task, parts))
+    spent = [watch.usage("answering")]
+    asked: list[tuple[Case, Outcome]] = []
+    for shown, cases in made:
+        asked += zip(cases, worker.ask(shown, [case.input for case in cases], Sampling(seed=seed)), strict=True)
+    if again := worker.lost(unit, [found for _, found in asked]):
+        return worker.done(unit, candidate, (), again)
+    answers = [
+        [case.id, getattr(found, "text", ""), task.score(case, found)] for case, found in asked if not is_lost(found)
+    ]
+    spent += [usage for _, found in asked for usage in found.usage]
+    return replace(worker.done(unit, candidate, (), {"answers": answers}), usage=total(spent))
 
 
 def _forgetting(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
@@ -332,29 +354,8 @@ CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
     "altered": _altered,
     "latency": _latency,
     "oracle": _oracle,
+    "handed": _handed,
     "forgetting": _forgetting,
     "by heart": _by_heart,
 }
 """Kind of unit -> how it is performed."""
-
-
-def _gold(case: Case, index: PassageIndex, tell: Founded) -> tuple[Evidence, ...]:
-    """Passages of the case's own documents: those that its answer rests on first, and of these the nearest to what is asked."""
-    found = index.passages_of(case.document_ids, case.input)
-    return tuple(sorted(found, key=lambda passage: not tell(Shown(case, (passage,)))))
-
-
-@dataclass(frozen=True)
-class GoldIndex:
-    """Stands in for a passage index and finds the gold passages: only the benchmark's side can make one.
-
-    For texts without any, such as the questions of demonstrations, it is the index that it stands in for.
-    """
-
-    passages: Mapping[str, tuple[Evidence, ...]]
-    index: Finder | None = None
-
-    def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
-        others = [text for text in texts if text not in self.passages]
-        found = dict(zip(others, self.index.search(others, k, mode) if self.index else (), strict=False))
-        return [self.passages[asked][:k] if asked in self.passages else found.get(asked, ()) for asked in texts]

@@ -23,9 +23,11 @@ from benchmarks.families import REST
 from benchmarks.forgetting import forgetting
 from benchmarks.grounding import Library, grounding
 from benchmarks.guard import guard
+from benchmarks.handed import handed
 from benchmarks.handover import handover
 from benchmarks.looks import level_of
 from benchmarks.misfits import misfit
+from benchmarks.mistakes import search_or_reading
 from benchmarks.outcomes import text_of
 from benchmarks.planted import followed
 from benchmarks.rebuilds import rebuilds
@@ -104,7 +106,7 @@ def evaluate(
         agreements=agreements(benchmark, rows, candidate, store),
         passes=passes(benchmark, rows, candidate, store),
         leaks=leaks(benchmark, asked, ordered),
-        retrieval=retrieval_quality(benchmark, asked, ordered),
+        retrieval=retrieval_quality(benchmark, asked, ordered, _failing(benchmark.task, notes)),
         oracle=oracle(asked, ordered, list(store.rows(candidate.name, "oracle"))),
         curve=curve(candidate, store, rows, len(benchmark.task.examples)),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
@@ -344,9 +346,15 @@ def right(row: Row) -> bool:
     return row.score >= 0.999
 
 
-def retrieval_quality(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> RetrievalQuality | None:
+def _failing(task: Task, notes: Mapping[str, Mapping[str, Any]]) -> tuple[int, int] | None:
+    return search_or_reading(task, notes.get("fit", {}).get("selection_answers", ()), handed(notes.get("handed", {})))
+
+
+def retrieval_quality(
+    benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], failing: tuple[int, int] | None = None
+) -> RetrievalQuality | None:
     """Recall@k and mean reciprocal rank of the gold documents among the evidence shown, by document; None where none of it
-    is of a document, as with approaches that show examples."""
+    is of a document, as with approaches that show examples. `failing`: what is known of wrong selection answers."""
     documents = {document.id for document in benchmark.task.documents}
     ranks: list[int | None] = []
     wrong: list[bool] = []
@@ -361,14 +369,17 @@ def retrieval_quality(benchmark: Benchmark, cases: Sequence[Case], rows: Sequenc
         wrong.append(not right(row))
     if not ranks:
         return None
+    unfound = [rank is None for rank, failed in zip(ranks, wrong, strict=True) if failed]
+    missed, misread = failing or (unfound.count(True), unfound.count(False))
     return RetrievalQuality(
         cases=len(ranks),
         recall_at={
             k: sum(rank is not None and rank <= k for rank in ranks) / len(ranks) for k in RECALL_AT if k <= shown
         },
         mrr=sum(1 / rank for rank in ranks if rank) / len(ranks),
-        missed=sum(rank is None and failed for rank, failed in zip(ranks, wrong, strict=True)),
-        misread=sum(rank is not None and failed for rank, failed in zip(ranks, wrong, strict=True)),
+        missed=missed,
+        misread=misread,
+        on_selection=failing is not None,
     )
 
 

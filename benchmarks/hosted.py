@@ -13,6 +13,7 @@ from benchmarks.changed import CASES, asks_for_facts
 from benchmarks.consistency import PART_CASES, PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, sizes
+from benchmarks.handed import most
 from benchmarks.plan import Further, Options, is_prompted, planted_units, rebuild_units
 from benchmarks.planted import CASES as PLANTED
 from strategies.answers import answer_limit
@@ -23,6 +24,7 @@ from strategies.pipeline import Setup
 from strategies.prompting import proposals
 from strategies.prompting.rendering import INPUT_TOKENS, instruction
 from strategies.prompting.wordings import library
+from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.search import FIRST, KEEP, LEAST, first_look
 from strategies.selection import DRAWS as SETS_TRIED
 from strategies.selection import FORMS_SHARE
@@ -94,8 +96,13 @@ def load_of(
     answers = answers_after_fit(benchmark, candidate, options, further) + rebuilt * min(
         PROBE_CASES, len(benchmark.heldout)
     )
-    searches = (1 + rebuilt) * _choosing(candidate.strategy, options)
-    return _load(benchmark.task, model, _setups(candidate.strategy, benchmark.task), (searches, 1 + rebuilt), answers)
+    searches, task = (1 + rebuilt) * _choosing(candidate.strategy, options), benchmark.task
+    load = _load(task, model, _setups(candidate.strategy, task), (searches, 1 + rebuilt), answers)
+    if candidate.strategy.family != "prompting" or not (again := asked_again(benchmark, candidate, options)):
+        return load
+    passage = _passage_tokens(task, PASSAGE_WORDS)  # Which its prompts do not show otherwise.
+    longest = min(float(model.context_tokens), load.longest_prompt + passage)
+    return replace(load, prompt_tokens=load.prompt_tokens + again * passage, longest_prompt=longest)
 
 
 def load_of_teacher(task: Task, model: LanguageModel, options: Options) -> Load:
@@ -175,12 +182,17 @@ def _setups(strategy: Strategy, task: Task) -> list[Setup]:
 def prompt_tokens(task: Task, setup: Setup) -> float:
     """Of one request on average, with all that this setup shows."""
     asked, answer = mean_tokens(task)
-    longest = max((len(document.text.split()) for document in task.documents), default=0)
-    passage = TOKENS_A_WORD * min(setup.passage_words, longest)
+    passage = _passage_tokens(task, setup.passage_words)
     passages = setup.passages * (1 + (setup.shots if setup.grounded else 0))
     listed = sum(len(label) + 2 for label in task.labels) / CHARACTERS_A_TOKEN if setup.form.show_labels else 0.0
     told = len(instruction(task, setup.form)) / CHARACTERS_A_TOKEN
     return FRAME + told + asked + setup.shots * (asked + answer + FRAME) + passages * passage + listed
+
+
+def _passage_tokens(task: Task, words: int) -> float:
+    """Of a passage of at most so many words."""
+    longest = max((len(document.text.split()) for document in task.documents), default=0)
+    return TOKENS_A_WORD * min(words, longest)
 
 
 def mean_tokens(task: Task) -> tuple[float, float]:
@@ -188,6 +200,11 @@ def mean_tokens(task: Task) -> tuple[float, float]:
     some = task.examples[:200]
     asked = sum(min(INPUT_TOKENS, len(case.input) / CHARACTERS_A_TOKEN) for case in some) / len(some)
     return asked, sum(len(case.output) for case in some) / len(some) / CHARACTERS_A_TOKEN
+
+
+def asked_again(benchmark: Benchmark, candidate: Candidate, options: Options) -> int:
+    """Wrong selection answers that are asked for once more with the right passage, at most."""
+    return most(benchmark.task) if options.probes and is_prompted(candidate) else 0
 
 
 def answers_after_fit(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> int:
@@ -200,6 +217,7 @@ def answers_after_fit(benchmark: Benchmark, candidate: Candidate, options: Optio
     reads = candidate.strategy.family in ("retrieval", "combined")
     if reads and task.documents:  # With the right documents handed over.
         answers += min(probed, sum(bool(case.document_ids) for case in benchmark.heldout))
+    answers += asked_again(benchmark, candidate, options)
     if further.planted:
         answers += min(PLANTED, probed) * len(planted_units(benchmark, candidate, options, ""))
     answers += CASES if further.changed and reads and asks_for_facts(benchmark) else 0

@@ -14,6 +14,7 @@ from benchmarks.changed import asks_for_facts
 from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, sizes
+from benchmarks.handed import askable
 from benchmarks.rebuilds import size
 from strategies.catalog import approaches
 from strategies.contract import Strategy, Task, Trains
@@ -30,6 +31,7 @@ KINDS = (
     "latency",
     "seed",
     "oracle",
+    "handed",
     "forgetting",
     "by heart",
     "curve",
@@ -59,7 +61,7 @@ class Options:
     tuning_tokens: int = 120_000
     """Budget of each approach for choosing, in model tokens; a token of training counts as two."""
     probes: bool = True
-    """Consistency, latency, the second seed, and what tuning made worse elsewhere."""
+    """Consistency, latency, the second seed, wrong answers asked again, and what tuning made worse elsewhere."""
     second_seed: bool = True
 
 
@@ -147,6 +149,8 @@ def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: st
             kinds.append(("seed", 0))
     if candidate.strategy.family in ("retrieval", "combined") and _has_gold(benchmark):
         kinds.append(("oracle", 0))
+    if options.probes and is_prompted(candidate) and askable(benchmark.task):
+        kinds.append(("handed", 0))
     if options.probes and Trains in candidate.strategy.needs:
         kinds.append(("forgetting", 0))
         kinds += [("by heart", 0)] if asks_for_facts(benchmark) else []

@@ -10,7 +10,8 @@ from benchmarks.cascade import DERIVED
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.evaluate import About, evaluate
 from benchmarks.grounding import Library
-from benchmarks.mistakes import Answers
+from benchmarks.handed import handed
+from benchmarks.mistakes import Answers, Handed
 from benchmarks.store import Store
 from strategies.contract import Prediction
 
@@ -29,7 +30,7 @@ PURPOSES = (
     "by heart",
     "altered",
 )
-NOTED = ("fit", "seed", "latency", "forgetting", "by heart", "changed", "added", "altered")
+NOTED = ("fit", "seed", "latency", "handed", "forgetting", "by heart", "changed", "added", "altered")
 """Kinds of units whose notes tell what their rows do not."""
 
 
@@ -54,6 +55,11 @@ def selection_answers(found: Sequence[Evaluation], store: Store) -> Answers:
         for each in found
         if each.state is None
     }
+
+
+def handed_over(store: Store) -> Handed:
+    """What became of wrong selection answers that were asked again with the right passage."""
+    return {name: handed(note) for name, note in store.notes("handed").items()}
 
 
 def rescored(benchmark: Benchmark, store: Store) -> int:

@@ -656,6 +656,15 @@ def target_above_what_the_keys_allow() -> Bakeoff:
             Mistake(kind="disputed key", cases=5),
             Mistake(kind="confused", cases=4, detail=("refund", "cancel"), right_by="linear head", right=1),
         ),
+        kinds=(("disputed key", 5), ("confused", 4)),
+    )
+    head = Mistakes(candidate="linear head", asked=60, wrong=0, found=())
+    prompted = Mistakes(
+        candidate="prompting",
+        asked=60,
+        wrong=40,
+        found=(Mistake(kind="confused", cases=20, detail=("refund", "cancel")),),
+        kinds=(("confused", 20), ("form", 11), ("disputed key", 5), ("no answer", 4)),
     )
     return Bakeoff(
         evaluations=(
@@ -664,7 +673,7 @@ def target_above_what_the_keys_allow() -> Bakeoff:
             evaluation_of("lora", scores_of(264, 300, 9), seconds=0.3),
         ),
         benchmark=benchmark_of(target=0.95),
-        extras=Extras(mistakes=found),
+        extras=Extras(mistakes=found, all_mistakes={each.candidate: each for each in (prompted, head, found)}),
     )
 
 
@@ -735,6 +744,7 @@ def as_text(told: Verdict) -> str:
             story.targets,
             story.examples,
             story.mistakes,
+            *([story.all_mistakes] if story.all_mistakes.rows else []),
             story.costs,
             *(each for each in (story.bands, story.pairs) if each.rows),
             *([story.slices] if story.slices.rows else []),

@@ -61,6 +61,7 @@ def rich_story() -> Story:
         ),
         main=_main(),
         mistakes=_mistakes(),
+        all_mistakes=_all_mistakes(),
         examples=_examples(),
         targets=_targets(),
         costs=_costs(),
@@ -604,6 +605,17 @@ def _mistakes() -> Table:
     return Table(title=title, columns=("what", "cases", "what may help"), rows=rows, note=note, numeric=(1,))
 
 
+def _all_mistakes() -> Table:
+    rows = (
+        (CHOICE, "16 of 60", "labels confused 16"),
+        (NAMES[3], "25 of 100", "labels confused 18, keys in doubt 4, other form 2, 1 other kind"),
+        (NAMES[1], "40 of 150", "labels confused 36, keys in doubt 4"),
+    )
+    note = "On selection cases. What may help. Labels confused: more examples of the two. Keys in doubt: look at them first."
+    title = "What goes wrong, approach by approach"
+    return Table(title=title, columns=("approach", "wrong", "mostly"), rows=rows, note=note, emphasis=(0,))
+
+
 def _examples() -> Table:
     columns = ("approach", "75 examples", "150 examples", "300 examples", "600, expected", "1,200, expected")
     rows = tuple((name, "61 %", "68 %", "75 %", "76-83 %", "77-89 %") for name in (NAMES[1], CHOICE))
@@ -628,6 +640,7 @@ def empty_story() -> Story:
         next_steps=(),
         main=nothing,
         mistakes=nothing,
+        all_mistakes=nothing,
         examples=nothing,
         targets=nothing,
         costs=nothing,

@@ -612,22 +612,31 @@ def test_a_temperature_points_to_consistency() -> None:
     assert any("temperature 0.7" in line for line in expect(Situation.of(task_of(temperature=0.7))).why)
 
 
+@pytest.mark.parametrize("on_selection", [True, False])
 @pytest.mark.parametrize(
     ("missed", "misread", "said"),
     [(40, 15, "so mostly the search fails"), (12, 43, "so mostly the reading fails"), (4, 5, "")],
 )
-def test_it_is_told_whether_the_search_or_the_reading_fails(missed: int, misread: int, said: str) -> None:
-    quality = RetrievalQuality(cases=200, recall_at={1: 0.8}, mrr=0.8, missed=missed, misread=misread)
+def test_it_is_told_whether_the_search_or_the_reading_fails(
+    missed: int, misread: int, said: str, on_selection: bool
+) -> None:
+    quality = RetrievalQuality(
+        cases=200, recall_at={1: 0.8}, mrr=0.8, missed=missed, misread=misread, on_selection=on_selection
+    )
     looked_up = dataclasses.replace(
         evaluation_of("retrieval", scores_of(200 - missed - misread, 200)), retrieval=quality, oracle=0.7
     )
     found = " ".join(decided(evaluation_of("majority", scores_of(60, 200)), looked_up).reasons)
     assert "The passage that retrieval looked up was from the right document in 80 % of 200 cases" in found
     assert "with the right documents handed over, 70 % would be reached" in found
-    wrong = (
-        f"Of {missed + misread} wrong answers there {missed} had no passage of the right document and {misread} had one"
+    where, what = (
+        ("on the selection cases", "the right passage")
+        if on_selection
+        else ("there", "a passage of the right document")
     )
+    wrong = f"Of {missed + misread} wrong answers {where}, {missed} lacked {what} and {misread} were wrong even with it"
     assert (f"{wrong}, {said}." in found) == bool(said)
+    assert ("even with it" in found) == bool(said)
 
 
 def test_a_limit_in_one_currency_says_nothing_of_costs_in_another() -> None:

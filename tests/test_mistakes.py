@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from rich.console import Console
 
 from advisor.example import opened
+from advisor.mistakes_table import _HELPS, _SHORT, _TOLD
+from advisor.reports import render
 from advisor.stored import reopen
-from benchmarks.mistakes import Answers, Mistakes, mistakes
-from strategies.contract import Case, Fold, Kind, Task
+from advisor.terminal import show
+from benchmarks.contract import Benchmark
+from benchmarks.metrics import load
+from benchmarks.misfits import MALFORMED, OUTSIDE
+from benchmarks.mistakes import Answers, Mistakes, mistakes, search_or_reading
+from benchmarks.mistakes import Kind as MistakeKind
+from strategies.contract import Case, Document, Fold, Kind, Task
 from tests.situations import SITUATIONS
 from tests.verdict_cases import benchmark_of, task_of
 
 FAMILIES = {"head": "reference", "nearest": "reference", "prompting": "prompting", "lora": "finetuning"}
+SEARCHING = {"retrieval": "retrieval", "prompting": "prompting"}
 
 
 def task_with(kind: Kind, *cases: tuple[str, str]) -> Task:
     made = tuple(Case(id=name, input=f"input {name}", output=output) for name, output in cases)
-    return dataclasses.replace(task_of(kind=kind), folds=(Fold(train=made, selection=made),))
+    labels = ("refund", "cancel", "login") if kind == "classification" else ()
+    return dataclasses.replace(task_of(kind=kind), labels=labels, folds=(Fold(train=made, selection=made),))
 
 
 def found(task: Task, answers: Answers, candidate: str = "lora") -> Mistakes | None:
-    return mistakes(benchmark_of(task=task), answers, FAMILIES, candidate)
+    return mistakes(benchmark_of(task=task), answers, FAMILIES, {}).get(candidate)
 
 
 def kinds(told: Mistakes | None) -> dict[tuple[str, tuple[str, ...]], int]:
@@ -90,6 +102,15 @@ def test_questions_without_an_answer() -> None:
     assert kinds(told) == {("invented", ()): 1, ("withheld", ()): 1, ("other answer", ()): 1, ("no answer", ()): 1}
 
 
+def test_an_answer_that_many_examples_share_is_one_where_a_document_holds_it() -> None:
+    yes = task_with("qa", *((f"y{place}", "yes") for place in range(10)))
+    named = tuple(dataclasses.replace(case, document_ids=("d",)) for case in yes.examples)
+    folds = (Fold(train=named, selection=named),)
+    for text, kind in (("Yes, it opens at ten.", "other answer"), ("It opens at ten.", "invented")):
+        task = dataclasses.replace(yes, folds=folds, documents=(Document(id="d", text=text),))
+        assert kinds(found(task, {"lora": {"y1": ("perhaps", 0.0)}})) == {(kind, ()): 1}
+
+
 def test_what_was_not_found_is_told_from_what_was_misread() -> None:
     task = task_with("qa", ("a", "12 days"), ("b", "Ulm"), ("c", "3"), ("d", "4"))
     answers: Answers = {
@@ -114,11 +135,159 @@ def test_an_answer_that_there_is_none_disputes_no_key() -> None:
     assert kinds(told) == {("withheld", ()): 1}
 
 
-@pytest.mark.parametrize(
-    "answers", [{}, {"lora": {}}, {"lora": {"a": ("refund", 1.0)}}, {"lora": {"gone": ("x", 0.0)}}]
-)
-def test_nothing_wrong_or_nothing_known_is_nothing_told(answers: Answers) -> None:
+@pytest.mark.parametrize("answers", [{}, {"lora": {}}, {"lora": {"gone": ("x", 0.0)}}])
+def test_nothing_known_is_nothing_told(answers: Answers) -> None:
     assert found(task_with("classification", ("a", "refund")), answers) is None
+
+
+def test_where_nothing_is_wrong_that_is_told() -> None:
+    told = found(task_with("classification", ("a", "refund")), {"lora": {"a": ("refund", 1.0)}})
+    assert told == Mistakes(candidate="lora", asked=1, wrong=0, found=())
+
+
+# ---------------------------------------------------------------- what the right passage changed
+
+
+def test_with_the_right_passage_missing_knowledge_is_told_from_a_missed_search_and_from_misreading() -> None:
+    never = "not in the documents"
+    task = task_with(
+        "qa", *[(f"n{place}", never) for place in range(10)], *((name, f"answer {name}") for name in "abcdef")
+    )
+    answers: Answers = {
+        "retrieval": {
+            "a": ("x", 0.0, False),
+            "b": ("x", 0.0, False),
+            "c": ("x", 0.0, True),
+            "d": (never, 0.0, True),
+            "e": (never, 0.0, False),
+            "f": ("It is answer f, I think", 0.0, False),
+        },
+        "prompting": {"a": ("x", 0.0), "b": (never, 0.0), "c": (never, 0.0), "d": ("x", 0.0)},
+    }
+    handed = {"retrieval": {"a": True, "b": False, "f": True}, "prompting": {"a": True, "b": True, "c": False}}
+    told = mistakes(benchmark_of(task=task), answers, SEARCHING, handed)
+    assert kinds(told["retrieval"]) == {
+        ("missed", ()): 1,
+        ("misread", ()): 3,
+        ("not found", ()): 1,
+        ("wrapped", ()): 1,
+    }
+    assert kinds(told["prompting"]) == {("knowledge", ()): 2, ("misread", ()): 1, ("other answer", ()): 1}
+    assert (told["retrieval"].handed, told["prompting"].handed) == (3, 3)
+
+
+def test_a_key_that_the_right_passage_leads_to_is_not_disputed() -> None:
+    task = task_with("qa", ("a", "12 days"))
+    agreed: Answers = {name: {"a": ("14 days", 0.0)} for name in FAMILIES}
+    asked = benchmark_of(task=task)
+    assert kinds(mistakes(asked, agreed, FAMILIES, {"prompting": {"a": False}})["lora"]) == {("disputed key", ()): 1}
+    cleared = mistakes(asked, agreed, FAMILIES, {"prompting": {"a": True}})
+    assert kinds(cleared["prompting"]) == {("knowledge", ()): 1}
+    assert kinds(cleared["lora"]) == {("other answer", ()): 1}
+
+
+def test_of_wrong_answers_of_a_search_those_that_are_wrong_with_the_passage_are_its_readings() -> None:
+    never = "not in the documents"
+    task = task_with("qa", *[(f"n{place}", never) for place in range(10)], *((name, name * 3) for name in "abcde"))
+    rows = [
+        ["a", "x", 0.0, None, False],
+        ["b", "x", 0.0, None, False],
+        ["c", "x", 0.0, None, True],
+        ["d", "ddd", 1.0, None, False],
+        ["n1", "x", 0.0, None, False],
+        ["gone", "x", 0.0, None, True],
+    ]
+    assert search_or_reading(task, rows, {}) == (2, 1)
+    assert search_or_reading(task, rows, {"a": True, "b": False}) == (1, 2)
+    assert search_or_reading(task, [["e", "x", 0.0, None]], {}) is None
+
+
+# ---------------------------------------------------------------- form
+
+
+def formed(benchmark: Benchmark, text: str) -> dict[tuple[str, tuple[str, ...]], int]:
+    return kinds(mistakes(benchmark, {"lora": {"a": (text, 0.0)}}, FAMILIES, {})["lora"])
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("It takes 12 days.", "wrapped"),
+        ("112 days", "other answer"),
+        ("Nobody knows.\nAsk again.", "lines"),
+        ("one two three four five six seven", "too long"),
+        ("four days", "other answer"),
+    ],
+)
+def test_the_form_of_an_answer_to_a_question(text: str, kind: str) -> None:
+    task = task_with("qa", ("a", "12 days"), ("b", "at the desk"))
+    assert formed(benchmark_of(task=task), text) == {(kind, ()): 1}
+
+
+def test_a_text_is_measured_by_the_keys_of_the_examples_and_no_key_of_it_is_disputed() -> None:
+    task = task_with("generation", ("a", "Team A meets today!"), ("b", "No\nmeeting"))
+    benchmark = benchmark_of(task=task)
+    assert formed(benchmark, "Team A meets today! " * 3) == {("too long", ()): 1}
+    assert formed(benchmark, "Team A\nmeets") == {("other answer", ()): 1}, "keys have several lines, too"
+    agreed: Answers = {name: {"a": ("Team A meets.", 0.9)} for name in FAMILIES}
+    assert kinds(mistakes(benchmark, agreed, FAMILIES, {})["lora"]) == {("other answer", ()): 1}
+
+
+def test_texts_that_are_all_json_are_held_to_that() -> None:
+    task = task_with("generation", ("a", '{"x": 1}'), ("b", '{"x": 2}'))
+    assert formed(benchmark_of(task=task), "x is 1") == {("no json", ()): 1}
+    assert formed(benchmark_of(task=task), '{"x": 3}') == {("other answer", ()): 1}
+
+
+def test_a_rewriting_is_told_by_the_rules_that_it_breaks_and_by_what_it_lost() -> None:
+    rules = [
+        {"name": "calm", "says": "No exclamation marks.", "must_not_match": "!"},
+        {"name": "short", "says": "At most six words.", "max_words": 6},
+    ]
+    task = task_with("generation", ("a", "The boathouse closes at noon."))
+    benchmark = dataclasses.replace(benchmark_of(task=task), metric=load("style_rules", {"rules": rules}))
+    broken = {("rule", ("No exclamation marks.",)): 1}
+    assert formed(benchmark, "The boathouse closes at noon!") == broken
+    assert formed(benchmark, "Nothing of that!") == broken | {("content", ()): 1}
+    told = mistakes(benchmark, {"lora": {"a": ("Nothing of that, nothing of that at all!", 0.0)}}, FAMILIES, {})["lora"]
+    assert told.kinds == (("content", 1), ("rule", 1)), "two rules are broken in one case"
+    assert len(told.found) == 3
+
+
+def test_answers_outside_the_labels_or_the_schema_are_faults_of_form() -> None:
+    task = task_with("classification", ("a", "refund"))
+    assert formed(benchmark_of(task=task), "It is about a refund.") == {("form", (OUTSIDE,)): 1}
+    assert formed(benchmark_of(task=task), "login") == {("confused", ("refund", "login")): 1}
+    schema = {"type": "object", "properties": {"size": {"type": "integer"}}}
+    task = dataclasses.replace(task_with("extraction", ("a", '{"size": 3}')), schema=schema)
+    assert formed(benchmark_of(task=task), '{"size": "3"}') == {("form", (MALFORMED,)): 1, ("field", ("size",)): 1}
+
+
+# ---------------------------------------------------------------- as it is told
+
+
+def test_each_approach_has_a_row_and_the_named_one_stands_first() -> None:
+    story = SITUATIONS["target_above_what_the_keys_allow"]().told().story
+    table = story.all_mistakes
+    assert [row[0] for row in table.rows] == ["lora", "linear head", "prompting"]
+    assert table.rows[0][1:] == ("9 of 60", "keys in doubt 5, labels confused 4")
+    assert table.rows[2][1:] == ("40 of 60", "labels confused 20, other form 11, keys in doubt 5, 1 other kind")
+    assert "Other form: fine-tuning" in table.note
+    assert "Without answer" not in table.note, "a kind that no row names needs no advice"
+    facts = {row["name"]: row["mistakes"] for row in story.facts["candidates"]}
+    assert facts["prompting"]["kinds"] == {"confused": 20, "form": 11, "disputed key": 5, "no answer": 4}
+    assert facts["lora"]["found"][1]["detail"] == ["refund", "cancel"]
+    assert table.title in render(story, "markdown")
+    stream = io.StringIO()
+    show(story, Console(file=stream, width=80))
+    assert "keys in doubt 5, labels confused 4" in stream.getvalue()
+
+
+def test_every_kind_has_words_and_names_what_may_help() -> None:
+    material = SITUATIONS["everything_meets"]().told()
+    kinds_of = {kind for part in get_args(MistakeKind) for kind in (get_args(part) or (part,))}
+    assert kinds_of == set(_HELPS) == set(_SHORT) == set(_TOLD) | {"form", "rule", "confused", "field"}
+    assert material.story.all_mistakes.rows == ()
 
 
 def test_the_table_of_a_real_run_adds_up() -> None:

@@ -19,10 +19,10 @@ import pytest
 from advisor.found import find
 from advisor.steadiness import next_time
 from benchmarks.assemble import Limits
-from benchmarks.checks import GoldIndex
 from benchmarks.contract import BadInput, Benchmark, Candidate, Constraints, Evaluation, Row, State
 from benchmarks.evaluate import oracle
 from benchmarks.frozen import as_begun, freeze, thaw
+from benchmarks.gold import GoldIndex
 from benchmarks.metrics import load as load_metric
 from benchmarks.pending import Silent
 from benchmarks.plan import Options, Unit, candidates, label

@@ -33,6 +33,7 @@ _WORK = {
     "latency": "latency",
     "seed": "second seed",
     "oracle": "gold documents",
+    "handed": "right passages",
     "forgetting": "general text",
     "by heart": "facts without documents",
     "curve": "fewer examples",

@@ -68,6 +68,7 @@ def _parts(story: Story) -> Iterator[str]:
         story.targets,
         story.examples,
         story.mistakes,
+        story.all_mistakes,
         story.costs,
         story.bands,
         story.pairs,

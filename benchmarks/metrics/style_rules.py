@@ -42,14 +42,15 @@ class StyleRules(OfCases):
 
     def score(self, case: Case, text: str) -> float:
         kept = self.kept(text)
-        return sum(kept.values()) / len(kept) if self._survives(case, text) else 0.0
+        return sum(kept.values()) / len(kept) if self.survives(case, text) else 0.0
 
     def kept(self, text: str) -> dict[str, bool]:
         """Which rules the text keeps, by name, whatever its content; a text above a million characters keeps none."""
         rules: tuple[Rule, ...] = self.rules
         return {rule.name: len(text) <= 1_000_000 and rule.kept(text) for rule in rules}
 
-    def _survives(self, case: Case, text: str) -> bool:
+    def survives(self, case: Case, text: str) -> bool:
+        """Whether the content of the case stands in the text, in whatever style."""
         longest = max(len(accepted) for accepted in case.accepted)
         if not words(text) or len(text) > max(SHORTEST_LIMIT, 4 * longest):
             return False

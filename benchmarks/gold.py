@@ -1,0 +1,49 @@
+"""Passages of the documents that a case names, handed over in the place of what a search finds: a diagnostic, never ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from strategies.answers import trimmed
+from strategies.contract import Case, Evidence, Query
+from strategies.prompting.demonstrations import Founded, Shown, founded
+from strategies.retrieval.index import Finder, Mode, PassageIndex
+from strategies.sources import Sources
+
+if TYPE_CHECKING:
+    from strategies.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class GoldIndex:
+    """Stands in for a passage index and finds the gold passages: only the benchmark's side can make one.
+
+    For texts without any, such as the questions of demonstrations, it is the index that it stands in for.
+    """
+
+    passages: Mapping[str, tuple[Evidence, ...]]
+    index: Finder | None = None
+
+    def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
+        others = [text for text in texts if text not in self.passages]
+        found = dict(zip(others, self.index.search(others, k, mode) if self.index else (), strict=False))
+        return [self.passages[asked][:k] if asked in self.passages else found.get(asked, ()) for asked in texts]
+
+
+def gold(case: Case, index: PassageIndex, tell: Founded) -> tuple[Evidence, ...]:
+    """Passages of the case's own documents: those that its answer rests on first, and of these the nearest to what is asked."""
+    found = index.passages_of(case.document_ids, case.input)
+    return tuple(sorted(found, key=lambda passage: not tell(Shown(case, (passage,)))))
+
+
+def with_gold(fitted: Pipeline, cases: Sequence[Case], index: PassageIndex) -> Pipeline:
+    """The artifact that is shown the gold passages of these cases; `index` holds them. It shows one passage at least."""
+    tell, known = founded(fitted.task), fitted.sources
+    passages = {trimmed(fitted.model, Query.of(case.input))[0]: gold(case, index, tell) for case in cases}
+    return replace(
+        fitted,
+        setup=replace(fitted.setup, passages=max(1, fitted.setup.passages)),
+        sources=Sources(known.cases, known.embedder, GoldIndex(passages, known.index)),
+    )
