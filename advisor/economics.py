@@ -192,7 +192,7 @@ def _per_request(evaluation: Evaluation, prices: MachinePrices, unit: str) -> tu
         money = bill / usage.calls
         return Amount(value=money, unit=unit, low=money, high=money), "stated in the file of recorded answers"
     if evaluation.model in prices.tokens:
-        return _by_tokens(usage, prices.tokens[evaluation.model], unit)
+        return _by_tokens(evaluation, usage, prices.tokens[evaluation.model])
     if evaluation.family == "recorded":
         return unknown, "the answers were recorded elsewhere, and their file states no cost"
     return _by_seconds(usage.seconds / usage.calls, prices, evaluation.model), _seconds_source(prices, evaluation.model)
@@ -209,19 +209,40 @@ def _beside(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
     return [CostItem(name="this machine's part", amount=amount, when="monthly", source=source, by_request=True)]
 
 
-def _by_tokens(usage: Usage, price: TokenPrices | None, unit: str) -> tuple[Amount, str]:
+def _by_tokens(evaluation: Evaluation, usage: Usage, price: TokenPrices | None) -> tuple[Amount, str]:
+    """Each request at the price that its own prompt has, where each is known."""
     counted = (
         f"{_count(usage.prompt_tokens / usage.calls)} prompt tokens "
         f"({_count(usage.cached_tokens / usage.calls)} of them cached) and "
         f"{_count(usage.answer_tokens / usage.calls)} answer tokens a request, measured here"
     )
     if price is None:
-        return _tokens_alone(usage, unit), f"{counted}; the price of its tokens is not known"
-    if price.base_up_to is not None and usage.prompt_tokens / usage.calls > price.base_up_to:
-        too_long = f"{counted}; prompts above {price.base_up_to:,} tokens have another price, which is not known here"
-        return Amount(value=None, unit=unit), too_long
-    money = price.money(usage.prompt_tokens, usage.cached_tokens, usage.answer_tokens) / usage.calls
-    return Amount(value=money, unit=unit, low=money, high=money), f"{counted}; {price.source}"
+        return _tokens_alone(usage, f"{TOKENS}{evaluation.model}"), f"{counted}; the price of its tokens is not known"
+    if evaluation.requests:
+        paid, said = sum(price.money(*each) for each in evaluation.requests), _long_ones(evaluation.requests, price)
+    else:
+        paid, said = _of_sum(usage, price), _by_mean([usage], price)
+    money = paid / usage.calls
+    return Amount(value=money, unit=price.currency, low=money, high=money), f"{counted}; {price.source}{said}"
+
+
+def _of_sum(usage: Usage, price: TokenPrices) -> float:
+    return price.money(usage.prompt_tokens, usage.cached_tokens, usage.answer_tokens, usage.calls)
+
+
+def _long_ones(requests: Sequence[tuple[int, int, int]], price: TokenPrices) -> str:
+    """How many requests have another price since their prompts are long; empty where none has."""
+    long = sum(prompt > tier.above for prompt, _, _ in requests for tier in price.tiers[:1])
+    if not long:
+        return ""
+    which = f"{long:,} of {len(requests):,} requests have a prompt"
+    return f"; {which} above {price.tiers[0].above:,} tokens and are charged the price of such"
+
+
+def _by_mean(rows: Iterable[Usage], price: TokenPrices) -> str:
+    """That requests were charged by their mean length, where some of them may have another price."""
+    may_be_long = any(row.calls > 1 and row.prompt_tokens > tier.above for row in rows for tier in price.tiers[:1])
+    return "; charged by the mean length of the prompts, since that of each was not kept" if may_be_long else ""
 
 
 def _tokens_alone(usage: Usage, unit: str) -> Amount:
@@ -280,22 +301,12 @@ def _hosted_item(name: str, rows: Sequence[Usage], prices: MachinePrices) -> Cos
     model = rows[0].model
     price = prices.tokens[model]
     tokens = sum(row.prompt_tokens + row.answer_tokens for row in rows)
-    unpriced = f"{tokens:,} tokens; their price is not known"
     if price is None:
+        unpriced = f"{tokens:,} tokens; their price is not known"
         return CostItem(name=name, amount=exactly(tokens, f"{TOKENS}{model}"), when="spent", source=unpriced)
-    unit = price.currency
-    money = [_row_money(row, price) for row in rows]
-    if None in money:
-        return CostItem(name=name, amount=Amount(value=None, unit=unit), when="spent", source=unpriced)
-    total = sum(value for value in money if value is not None)
-    amount = Amount(value=total, unit=unit, low=total, high=total)
-    return CostItem(name=name, amount=amount, when="spent", source=f"{tokens:,} tokens; {price.source}")
-
-
-def _row_money(row: Usage, price: TokenPrices) -> float | None:
-    if price.base_up_to is not None and row.prompt_tokens / max(1, row.calls) > price.base_up_to:
-        return None
-    return price.money(row.prompt_tokens, row.cached_tokens, row.answer_tokens)
+    spent = sum(_of_sum(row, price) for row in rows)
+    source = f"{tokens:,} tokens; {price.source}{_by_mean(rows, price)}"
+    return CostItem(name=name, amount=exactly(spent, price.currency), when="spent", source=source)
 
 
 def _price_wanted(bills: Mapping[str, Costs], unranked: Collection[str], recorded: Collection[str]) -> str:

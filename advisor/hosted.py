@@ -23,13 +23,12 @@ SAME_THERE = ("prompting", "retrieval")
 
 @dataclass(frozen=True, kw_only=True)
 class WhatIf:
-    """The requests of one candidate on one hosted model. `beyond` says why nothing can be said."""
+    """The requests of one candidate on one hosted model."""
 
     candidate: str
     prompt_tokens: float
     answer_tokens: float
     per_thousand: Amount
-    beyond: str = ""
 
 
 def what_if(evaluations: Sequence[Evaluation], price: TokenPrices, answer: float) -> list[WhatIf]:
@@ -44,15 +43,15 @@ def _of(evaluation: Evaluation, price: TokenPrices, answer: float) -> WhatIf:
     usage = evaluation.answering
     assert usage is not None
     prompt = usage.prompt_tokens / usage.calls
+    lengths: list[float] = [each[0] for each in evaluation.requests] or [prompt] * usage.calls
+    written = answer * usage.calls / len(lengths)
     low, high = (
-        price.money(round(1e6 * prompt * tokens), 0, round(1e6 * answer * tokens * longer)) / 1e3
+        1e3 / usage.calls * sum(price.money(length * tokens, 0, written * tokens * longer) for length in lengths)
         for tokens, longer in zip(TOKENS, ANSWERS, strict=True)
     )
-    tiered = price.base_up_to is not None and prompt * TOKENS[1] > price.base_up_to
     return WhatIf(
         candidate=evaluation.candidate,
         prompt_tokens=prompt,
         answer_tokens=answer,
-        per_thousand=Amount(value=None if tiered else (low + high) / 2, unit=price.currency, low=low, high=high),
-        beyond=f"prompts above {price.base_up_to:,} tokens have another price" if tiered else "",
+        per_thousand=Amount(value=(low + high) / 2, unit=price.currency, low=low, high=high),
     )

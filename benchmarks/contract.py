@@ -243,6 +243,8 @@ class Evaluation:
     fitting: tuple[Usage, ...] = ()
     answering: Usage | None = None
     """Sum over the held-out answers: seconds, tokens, calls (= answers)."""
+    requests: tuple[tuple[int, int, int], ...] = ()
+    """Of each request to a language model for them its prompt, cached and answer tokens; empty where only sums are known."""
     beside_s: float = 0.0
     """Those of its seconds that were not the model's: of looking up, and of a first approach that hands on to it."""
     latency: Latency | None = None

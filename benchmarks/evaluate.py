@@ -101,6 +101,7 @@ def evaluate(
         **figures(benchmark, asked, ordered, _level(benchmark, store) * REST),
         failures=failures,
         answering=summed([usage for row in ordered for usage in row.outcome.usage], len(ordered)),
+        requests=requests([usage for row in ordered for usage in row.outcome.usage]),
         beside_s=sum(used.seconds for row in ordered for used in row.outcome.usage if used.model != candidate.model),
         latency=latency_of(notes.get("latency"), ordered),
         agreements=agreements(benchmark, rows, candidate, store),
@@ -294,6 +295,14 @@ def summed(usages: Sequence[Usage], answers: int) -> Usage:
         calls=answers,
         cost=result.cost,
     )
+
+
+def requests(usages: Sequence[Usage]) -> tuple[tuple[int, int, int], ...]:
+    """Prompt, cached and answer tokens of each request; nothing where some are told together."""
+    told = [usage for usage in usages if usage.prompt_tokens or usage.answer_tokens]
+    if any(usage.calls != 1 for usage in told):
+        return ()
+    return tuple((usage.prompt_tokens, usage.cached_tokens, usage.answer_tokens) for usage in told)
 
 
 def latency_of(note: Mapping[str, Any] | None, rows: Sequence[Row]) -> Latency | None:

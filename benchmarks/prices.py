@@ -18,6 +18,16 @@ from benchmarks.spec_prices import ModelPricesSpec, Prices
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tier:
+    """What a million tokens cost in requests whose prompts are longer than `above` tokens: all tokens of these."""
+
+    above: int
+    input: float
+    cached: float
+    output: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TokenPrices:
     """Money for a million tokens of one model. Cached input costs the full input price where no other is stated."""
 
@@ -26,14 +36,25 @@ class TokenPrices:
     cached: float
     output: float
     currency: str = "USD"
-    base_up_to: int | None = None
-    """Longer prompts (in tokens of one request) fall into a dearer tier, which these prices do not cover."""
+    tiers: tuple[Tier, ...] = ()
+    """Other prices for long prompts, from short to long."""
     source: str
     """A clause that names the table and the day, or the person."""
 
-    def money(self, prompt: int, cached: int, answer: int) -> float:
-        """What these tokens cost; `cached` is the part of `prompt` that was reused."""
-        return ((prompt - cached) * self.input + cached * self.cached + answer * self.output) / 1e6
+    def money(self, prompt: float, cached: float, answer: float, calls: float = 1) -> float:
+        """What these tokens cost; `cached` is the part of `prompt` that was reused. Tokens of several requests are charged as
+        if the prompts of these were all of one length."""
+        each = self._at(prompt / max(1, calls))
+        return ((prompt - cached) * each.input + cached * each.cached + answer * each.output) / 1e6
+
+    def at_most(self, prompt: float, answer: float, longest: float) -> float:
+        """What these tokens cost at most, nothing cached, in requests of up to `longest` prompt tokens."""
+        reached: tuple[TokenPrices | Tier, ...] = (self, *(tier for tier in self.tiers if tier.above < longest))
+        return max(prompt * each.input + answer * each.output for each in reached) / 1e6
+
+    def _at(self, prompt: float) -> TokenPrices | Tier:
+        """The prices of one request with so many prompt tokens."""
+        return next((tier for tier in reversed(self.tiers) if prompt > tier.above), self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,17 +117,21 @@ def token_prices(model: str, endpoint: str | None = None, on: date | None = None
     except LookupError:
         return None
     price = found.model_price
-    each = _base(price.input_mtok), _base(price.output_mtok)
-    if each[0] is None or each[1] is None:
+    if price.input_mtok is None or price.output_mtok is None:
         return None
-    cached = _base(price.cache_read_mtok)
+    listed = (
+        price.input_mtok,
+        price.input_mtok if price.cache_read_mtok is None else price.cache_read_mtok,
+        price.output_mtok,
+    )
     version = importlib.metadata.version("genai-prices")
+    each = [_of_prompt(one, 0) for one in listed]
     return TokenPrices(
         model=model,
         input=each[0],
-        cached=each[0] if cached is None else cached,
-        output=each[1],
-        base_up_to=_first_tier(price.input_mtok, price.output_mtok),
+        cached=each[1],
+        output=each[2],
+        tiers=_tiers(listed),
         source=f"list price of {found.provider.name} for {found.model.id}, table genai-prices {version}, "
         f"as valid on {day.isoformat()}",
     )
@@ -136,16 +161,24 @@ def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
     )
 
 
-def _base(price: Any) -> float | None:
-    """The price of the lowest tier."""
-    if price is None:
-        return None
-    return float(price if isinstance(price, Decimal) else price.base)
+def _of_prompt(price: Any, tokens: int) -> float:
+    """What a million of them cost in a request with so many prompt tokens, as the table has it."""
+    if isinstance(price, Decimal):
+        return float(price)
+    reached = [tier.price for tier in sorted(price.tiers, key=lambda tier: tier.start) if tokens > tier.start]
+    return float(reached[-1] if reached else price.base)
 
 
-def _first_tier(*prices: Any) -> int | None:
-    starts = [tier.start for price in prices for tier in getattr(price, "tiers", ())]
-    return min(starts) if starts else None
+def _tiers(listed: tuple[Any, Any, Any]) -> tuple[Tier, ...]:
+    """Of the prices of input, cached input and output; each of them may have tiers of its own."""
+    starts = sorted({tier.start for price in listed for tier in getattr(price, "tiers", ())})
+    return tuple(
+        Tier(
+            above=start,
+            **dict(zip(("input", "cached", "output"), (_of_prompt(one, start + 1) for one in listed), strict=True)),
+        )
+        for start in starts
+    )
 
 
 def is_elsewhere(model: ModelSpec) -> bool:

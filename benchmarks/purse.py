@@ -127,9 +127,7 @@ class Paid(Wrapped):
 
     def _worst(self, prompt: Prompt, max_tokens: int) -> float:
         tokens = UNCERTAIN * self.inner.count(prompt)
-        if self.price.base_up_to is not None and tokens > self.price.base_up_to:
-            return math.inf  # It may fall into a dearer tier, whose price is not known.
-        return self.price.money(tokens, 0, max_tokens)
+        return self.price.at_most(tokens, max_tokens, tokens)
 
     def _paid(self, completion: Completion, worst: float) -> float:
         if completion.error:
@@ -146,7 +144,7 @@ class Paid(Wrapped):
 
 
 def _money(price: TokenPrices, used: Usage) -> float:
-    return price.money(used.prompt_tokens, used.cached_tokens, used.answer_tokens)
+    return price.money(used.prompt_tokens, used.cached_tokens, used.answer_tokens, used.calls)
 
 
 class _Reserved(Sequence[Prompt]):

@@ -73,6 +73,6 @@ def _listed(model: ModelSpec, said: Mapping[str, float | None], currency: str) -
     if any(said.get(key) is not None for key in TOKEN_PRICES):
         return {key: said.get(key) for key in TOKEN_PRICES}
     found = token_prices(model.model or model.name, model.endpoint)
-    if found is None or found.base_up_to is not None or found.currency != currency:
+    if found is None or found.tiers or found.currency != currency:
         return {}
     return dict(zip(TOKEN_PRICES, (found.input, found.output, found.cached), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,8 @@ from advisor.breakeven import Line
 from advisor.contract import Amount, Costs
 from advisor.economics import ANSWER_TOKEN, CACHED_TOKEN, NOISE, Ranking, costs, in_money, over_limit, rank, saving
 from benchmarks.contract import BadInput, Evaluation
-from benchmarks.prices import MachinePrices, TokenPrices, Upkeep, machine_prices, token_prices
+from benchmarks.evaluate import requests
+from benchmarks.prices import MachinePrices, Tier, TokenPrices, Upkeep, machine_prices, token_prices
 from benchmarks.spec import parse_spec
 from strategies.contract import Usage
 from tests.verdict_cases import FAMILIES, benchmark_of, evaluation_of, scores_of
@@ -23,6 +24,7 @@ from tests.verdict_cases import FAMILIES, benchmark_of, evaluation_of, scores_of
 DAY = date(2026, 11, 25)
 BENCH = benchmark_of(cases=100, volume=20_000)
 PRICE = TokenPrices(model="big-one", input=2.0, cached=0.2, output=8.0, source="price stated for this task")
+TIERED = dataclasses.replace(PRICE, tiers=(Tier(above=300, input=4.0, cached=0.4, output=12.0),))
 
 
 def local(name: str = "lora", seconds: float = 0.1, fitting: tuple[Usage, ...] = ()) -> Evaluation:
@@ -65,10 +67,24 @@ def test_a_well_known_model_on_an_own_server_does_not_get_the_price_of_a_provide
     assert token_prices("gpt-4o-mini", "http://models.example.org/v1", DAY) is None
 
 
-def test_tiered_prices_say_up_to_which_prompt_they_hold() -> None:
-    found = token_prices("gemini-2.5-pro", on=DAY)
-    assert found is not None
-    assert found.base_up_to == 200_000
+def test_a_request_is_charged_as_the_table_does_it_on_both_sides_of_a_tier() -> None:
+    from genai_prices import Usage as Spent
+    from genai_prices import calc_price
+
+    for model in ("gemini-2.5-pro", "claude-sonnet-4-5", "gpt-5.4"):
+        found = token_prices(model, on=DAY)
+        assert found is not None
+        (tier,) = found.tiers
+        for prompt in (1000, tier.above, tier.above + 1, 3 * tier.above):
+            spent = Spent(input_tokens=prompt, cache_read_tokens=prompt // 4, output_tokens=500)
+            noon = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC)
+            listed = calc_price(spent, model, genai_request_timestamp=noon).total_price
+            assert found.money(prompt, prompt // 4, 500) == pytest.approx(float(listed))
+
+
+def test_what_so_many_tokens_cost_at_most_is_at_the_dearest_price_that_a_prompt_may_have() -> None:
+    assert TIERED.at_most(1000, 10, 300) == TIERED.money(1000, 0, 10, calls=10)
+    assert TIERED.at_most(1000, 10, 301) == pytest.approx((1000 * 4.0 + 10 * 12.0) / 1e6)
 
 
 def test_cached_tokens_are_part_of_the_prompt_and_cost_less() -> None:
@@ -304,10 +320,53 @@ def test_tokens_without_a_price_are_ranked_among_themselves_and_after_what_has_a
     assert len(ranking_of({"lora": (9.0, of, 0.1), "prompting": (1.0, "tokens of another", 0.1)}).unranked) == 1
 
 
-def test_prompts_in_a_dearer_tier_have_an_unknown_price() -> None:
-    tiered = dataclasses.replace(PRICE, base_up_to=300)
-    assert costs(hosted(prompt_tokens=29_000), BENCH, MachinePrices(tokens={"big-one": tiered})).ahead.value is not None
-    assert costs(hosted(prompt_tokens=31_000), BENCH, MachinePrices(tokens={"big-one": tiered})).ahead.value is None
+def answering_of(evaluation: Evaluation) -> tuple[float, str]:
+    """Money for a request where prices are tiered, and what is said of it."""
+    bill = costs(evaluation, BENCH, MachinePrices(tokens={"big-one": TIERED}))
+    (item,) = (item for item in bill.items if item.name == "answering")
+    assert item.amount.value is not None
+    return item.amount.value / BENCH.volume, item.source
+
+
+def test_each_request_has_the_price_of_its_own_prompt() -> None:
+    """On average the prompts are short, and a tenth of them is not."""
+    requests = ((200, 100, 10),) * 90 + ((1000, 500, 10),) * 10
+    mixed = dataclasses.replace(
+        hosted(prompt_tokens=28_000, cached_tokens=14_000, answer_tokens=1_000), requests=requests
+    )
+    money, source = answering_of(mixed)
+    short, long = 100 * 2.0 + 100 * 0.2 + 10 * 8.0, 500 * 4.0 + 500 * 0.4 + 10 * 12.0
+    assert money == pytest.approx((90 * short + 10 * long) / 100 / 1e6)
+    assert "10 of 100 requests have a prompt above 300 tokens and are charged the price of such" in source
+    all_short = dataclasses.replace(hosted(prompt_tokens=20_000), requests=((200, 0, 0),) * 100)
+    money, source = answering_of(all_short)
+    assert money == pytest.approx(200 * 2.0 / 1e6)
+    assert source.endswith("measured here; price stated for this task")
+
+
+def test_where_only_sums_are_known_the_mean_prompt_decides_and_that_is_said() -> None:
+    said = "charged by the mean length of the prompts, since that of each was not kept"
+    for tokens, price in ((29_000, 2.0), (31_000, 4.0)):
+        money, source = answering_of(hosted(prompt_tokens=tokens))
+        assert money == pytest.approx(tokens / 100 * price / 1e6)
+        assert said in source
+    assert said not in answering_of(hosted(prompt_tokens=300))[1], "none of them can be a long one"
+    searched = Usage(model="big-one", step="search", prompt_tokens=40_000, calls=100)
+    bill = costs(
+        dataclasses.replace(hosted(prompt_tokens=300), fitting=(searched,)),
+        BENCH,
+        MachinePrices(tokens={"big-one": TIERED}),
+    )
+    (item,) = (item for item in bill.items if item.when == "spent")
+    assert item.amount.value == pytest.approx(40_000 * 4.0 / 1e6)
+    assert said in item.source
+
+
+def test_rows_of_single_requests_are_kept_apart_and_sums_are_not_taken_for_one() -> None:
+    looked_up = Usage(model="minilm-l6", step="answering", seconds=1.0)
+    one, other = (Usage(model="m", step="answering", prompt_tokens=tokens, answer_tokens=3) for tokens in (10, 400))
+    assert requests([looked_up, one, other]) == ((10, 0, 3), (400, 0, 3))
+    assert requests([one, dataclasses.replace(other, calls=2)]) == ()
 
 
 def test_what_was_spent_stands_by_step_and_beside_what_lies_ahead() -> None:

@@ -16,7 +16,7 @@ from advisor.cli.expected import hosted_says
 from advisor.comparison import Prepared, Wishes, advise, prepare
 from benchmarks.forecast import FIXED_S, REQUEST_S, Forecast, forecast
 from benchmarks.hosted import Asked, prompt_tokens
-from benchmarks.prices import MachinePrices, TokenPrices, token_prices
+from benchmarks.prices import MachinePrices, Tier, TokenPrices, token_prices
 from strategies.approaches.prompting import Prompting
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
@@ -135,8 +135,8 @@ def test_a_known_price_is_said_with_its_source_and_an_unknown_one_as_unknown() -
     )
     assert hosted_says(ASKED, MachinePrices()).endswith("21,000 of answers, on a server of this machine")
     assert hosted_says(ASKED, MachinePrices(hours={"big": 2.0})).endswith("21,000 of answers, paid by the hour")
-    tiered = MachinePrices(tokens={"big": replace(price, base_up_to=800)})
-    assert hosted_says(ASKED, tiered).endswith("what it costs is unknown: prompts above 800 tokens have another price")
+    tiered = replace(price, tiers=(Tier(above=800, input=2.0, cached=0.2, output=3.0),))
+    assert "at most about 2.06 USD" in hosted_says(ASKED, MachinePrices(tokens={"big": tiered}))
     listed = token_prices("gpt-4.1-mini")
     assert listed is not None
     assert "list price of OpenAI for gpt-4.1-mini" in hosted_says(ASKED, MachinePrices(tokens={"big": listed}))

@@ -18,7 +18,7 @@ from advisor.stored import Changes
 from benchmarks.contract import BadInput
 from benchmarks.hosted import CHARACTERS_A_TOKEN
 from benchmarks.price_table import FILE, endings, last_day, quotes
-from benchmarks.prices import MachinePrices, TokenPrices, machine_prices, token_prices
+from benchmarks.prices import MachinePrices, Tier, TokenPrices, machine_prices, token_prices
 from benchmarks.repriced import repriced
 from benchmarks.spec import parse_spec, read_spec
 from benchmarks.spec_prices import read_prices
@@ -50,10 +50,29 @@ def test_the_range_spans_other_tokenizers_and_longer_answers() -> None:
     assert first.per_thousand.unit == "USD"
 
 
-def test_what_may_fall_into_a_dearer_tier_is_not_priced() -> None:
-    found = what_if(EVALUATIONS, dataclasses.replace(PRICE, base_up_to=1000), 40)
-    assert [bool(each.beyond) for each in found] == [False, True]
-    assert found[1].per_thousand.value is None
+def test_each_request_is_priced_by_its_own_prompt() -> None:
+    """Of the four in five that are short none is a long one there; the others are with another tokenizer."""
+    tiered = dataclasses.replace(PRICE, tiers=(Tier(above=1000, input=4.0, cached=0.4, output=20.0),))
+    known = dataclasses.replace(EVALUATIONS[1], requests=((700, 0, 30),) * 240 + ((1200, 0, 30),) * 60)
+    (found,) = what_if([known], tiered, 10 * CHARACTERS_A_TOKEN)
+    low = 800 * TOKENS[0] * 2.0 + 10 * TOKENS[0] * 10.0
+    long, short = (length * TOKENS[1] * 2.0 + 10 * TOKENS[1] * ANSWERS[1] * 10.0 for length in (1200, 700))
+    assert found.per_thousand.low == pytest.approx(low / 1e3)
+    assert found.per_thousand.high == pytest.approx((0.2 * 2 * long + 0.8 * short) / 1e3)
+    (of_sums,) = what_if(EVALUATIONS[1:2], tiered, 10 * CHARACTERS_A_TOKEN)
+    high = 2 * (800 * TOKENS[1] * 2.0 + 10 * TOKENS[1] * ANSWERS[1] * 10.0)
+    assert of_sums.per_thousand.high == pytest.approx(high / 1e3)
+
+
+def test_prices_of_long_prompts_stand_below_those_of_the_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "the same, prompts above 200,000 tokens" in call(capsys, "price", "gemini-2.5-pro").out
+    (price,) = json.loads(call(capsys, "price", "gemini-2.5-pro", "--json").out)["prices"]
+    (long,) = price["long_prompts"]
+    assert long["above"] == 200_000
+    assert long["input"] > price["input"]
 
 
 def test_the_command_says_prices_with_their_source_and_the_requests_of_a_run(
@@ -313,7 +332,7 @@ def test_part_of_a_price_says_nothing_of_long_prompts_that_the_list_prices_other
         "model": "gemini-2.5-pro",
         "endpoint": "https://generativelanguage.googleapis.com/v1beta/openai",
     }
-    assert token_prices("gemini-2.5-pro", tiered["endpoint"]).base_up_to  # type: ignore[union-attr]
+    assert token_prices("gemini-2.5-pro", tiered["endpoint"]).tiers  # type: ignore[union-attr]
     with pytest.raises(BadInput, match="stated in part"):
         asked([tiered], {"models": {"long": {"input_per_million": 1}}})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import time
@@ -18,7 +19,7 @@ from werkzeug import Request, Response
 
 from advisor.comparison import Wishes, advise, prepare
 from benchmarks.contract import BadInput
-from benchmarks.prices import TokenPrices
+from benchmarks.prices import Tier, TokenPrices
 from benchmarks.purse import LimitReached, Purse
 from strategies.contract import Completion, Message, Prompt, Sampling, Usage
 from strategies.models import outage, retry
@@ -82,6 +83,19 @@ def test_spending_never_passes_the_limit(limit: float) -> None:
     assert kept.spent == pytest.approx(8e-6 * len(good) + worst * (len(done) - len(good)))
     assert len(set(done)) == len(done)
     assert len(done) == 20 or kept.spent > limit - worst, "it stops only where the next one may cost too much"
+
+
+def test_a_long_prompt_is_reserved_and_charged_at_the_price_of_such() -> None:
+    """Its tokens are counted as twice as many before it is sent: then it may be a long one, and afterwards it was none."""
+    dearer = Tier(above=12, input=10.0, cached=10.0, output=10.0)
+    for words, paid in (("a prompt of seven words is short enough", 1e-6), ("word " * 20, 1e-5)):
+        kept = Purse(limit=1.0, currency="USD", prices={"m": dataclasses.replace(PRICE, tiers=(dearer,))})
+        model = kept.guarding(Careless(name="m", answer=lambda _: "yes"))
+        prompt: Prompt = (Message("user", words),)
+        tokens = model.count(prompt)
+        assert model._worst(prompt, 5) == pytest.approx((2 * tokens + 5) * 1e-5)  # type: ignore[attr-defined]
+        assert len(list(model.generate([prompt], 5, Sampling()))) == 1  # type: ignore[attr-defined]
+        assert kept.spent == pytest.approx((tokens + 3) * paid)
 
 
 class Billing:

@@ -28,16 +28,12 @@ def hosted_says(asked: Asked, prices: MachinePrices) -> str:
     if price is None:
         unknown = "what it costs is unknown: no price list knows it"
         return f"{says}; {unknown}. State input_per_million and output_per_million with it"
-    if (value := most(asked, price)) is None:
-        return f"{says}; what it costs is unknown: prompts above {price.base_up_to:,} tokens have another price"
-    return f"{says}, at most about {money(value)} {price.currency} ({price.source})"
+    return f"{says}, at most about {money(most(asked, price))} {price.currency} ({price.source})"
 
 
-def most(asked: Asked, price: TokenPrices) -> float | None:
-    """Money for all of it, nothing cached; None where a prompt may fall into a dearer tier."""
-    if price.base_up_to is not None and asked.longest_prompt > price.base_up_to:
-        return None
-    return price.money(asked.prompt_tokens, 0, asked.answer_tokens)
+def most(asked: Asked, price: TokenPrices) -> float:
+    """Money for all of it, nothing cached, at the dearest price that one of the prompts may have."""
+    return price.at_most(asked.prompt_tokens, asked.answer_tokens, asked.longest_prompt)
 
 
 def expected_document(expected: Forecast, prices: MachinePrices) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from advisor.contract import Verdict
     from advisor.hosted import WhatIf
     from benchmarks.price_table import LastDay, Quote
-    from benchmarks.prices import TokenPrices
+    from benchmarks.prices import Tier, TokenPrices
 
 
 @click.command(name="price", short_help="Say what hosted models and GPUs cost.")
@@ -92,9 +92,14 @@ def _print_prices(prices: Sequence[TokenPrices]) -> None:
     for column in table.columns[1:4]:
         column.justify = "right"
     for price in prices:
-        each = (price.input, price.cached, price.output)
-        table.add_row(marked(price.model), *(f"{price.currency} {value:,.4g}" for value in each), marked(price.source))
+        table.add_row(marked(price.model), *_a_million(price, price.currency), marked(price.source))
+        for tier in price.tiers:
+            table.add_row("", *_a_million(tier, price.currency), f"the same, prompts above {tier.above:,} tokens")
     Console(highlight=False).print(table)
+
+
+def _a_million(price: TokenPrices | Tier, currency: str) -> tuple[str, ...]:
+    return tuple(f"{currency} {value:,.4g}" for value in (price.input, price.cached, price.output))
 
 
 def _print_quotes(quotes: Sequence[Quote]) -> None:
@@ -142,8 +147,6 @@ def _print_requests(price: TokenPrices, verdict: Verdict) -> None:
 def _range(each: WhatIf, thousands: float) -> str:
     from advisor.wording import money
 
-    if each.beyond:
-        return each.beyond
     low, high = (value * thousands for value in (each.per_thousand.low or 0.0, each.per_thousand.high or 0.0))
     return f"{each.per_thousand.unit} {money(low)} to {money(high)}"
 
@@ -164,6 +167,7 @@ def _document(named: Sequence[_Named], verdict: Verdict | None) -> dict[str, Any
                 "input": price.input,
                 "cached": price.cached,
                 "output": price.output,
+                "long_prompts": [asdict(tier) for tier in price.tiers],
                 "currency": price.currency,
                 "source": price.source,
             }
@@ -181,9 +185,8 @@ def _document(named: Sequence[_Named], verdict: Verdict | None) -> dict[str, Any
                 "candidate": each.candidate,
                 "prompt_tokens": each.prompt_tokens,
                 "answer_tokens": each.answer_tokens,
-                "per_thousand_low": None if each.beyond else each.per_thousand.low,
-                "per_thousand_high": None if each.beyond else each.per_thousand.high,
-                "beyond": each.beyond,
+                "per_thousand_low": each.per_thousand.low,
+                "per_thousand_high": each.per_thousand.high,
             }
             for price, found in requests
             for each in found

@@ -230,7 +230,9 @@ class RunEvents:
             self._tokens[name] = self._tokens.get(name, 0) + each.prompt_tokens + each.answer_tokens
             self._seconds[name] = self._seconds.get(name, 0.0) + each.seconds
             if (price := self._prices.get(each.model)) is not None:
-                self._live.paid(price.money(each.prompt_tokens, each.cached_tokens, each.answer_tokens), price.currency)
+                self._live.paid(
+                    price.money(each.prompt_tokens, each.cached_tokens, each.answer_tokens, each.calls), price.currency
+                )
         self._begun.setdefault(name, set()).discard(unit.name)
         self.progress(unit, 1, 1, "")
 
