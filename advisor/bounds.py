@@ -31,29 +31,32 @@ LIMIT = 20_000
 """More further cases than this count as not realistic."""
 
 
-def sharing(family: Sequence[Evaluation], benchmark: Benchmark, cheapest_first: Sequence[str]) -> Family:
-    """How the candidates share one error, in the order of cost or in that of the selection scores.
+def sharing(
+    family: Sequence[Evaluation], benchmark: Benchmark, cheapest_first: Sequence[str], spared: int = 0
+) -> Family:
+    """How the candidates share one error, in the order of cost or in that of the selection scores. `spared`: how many more
+    were not fitted because of what these reached.
 
     Of equal scores the less simple comes first. The finalist is the cheapest whose selection score reaches the target.
     Where a candidate has no selection score there is no order by them, and Holm is taken; likewise where max-T would need
     the scores of the same single cases and there are none, as with a metric over rows, and where each candidate was asked
     until it was decided.
     """
-    plain = Family(alpha=level_of(benchmark.look.number), stops_with=benchmark.stops_with)
+    plain = Family(alpha=level_of(benchmark.look.number), stops_with=benchmark.stops_with, spared=spared)
     if benchmark.exploratory:
         return replace(plain, any_target=True)
     if benchmark.target is None:
         return plain
     if benchmark.procedure in SPLITTING:
-        without = benchmark.sequential or any(each.over_rows for each in family)
+        without = benchmark.sequential or spared > 0 or any(each.over_rows for each in family)
         return plain if without else replace(plain, procedure=benchmark.procedure)
     if benchmark.procedure == "cheapest first":
         names = {each.candidate for each in family}
         by_cost = tuple(name for name in cheapest_first if name in names)
-        alone = benchmark.sequential or len(by_cost) < 2
+        alone = benchmark.sequential or len(by_cost) + spared < 2
         return plain if alone else replace(plain, procedure="cheapest first", order=by_cost)
     known = {each.candidate: each.selection_score for each in family if each.selection_score is not None}
-    if len(known) < len(family):
+    if len(known) < len(family) + spared:
         return plain
     order = [each.candidate for each in sorted(family, key=lambda each: (-known[each.candidate], -each.simplicity))]
     if benchmark.procedure == "finalist":
@@ -82,9 +85,11 @@ def family_statuses(family: Sequence[Evaluation], target: float, shared: Family)
     return tuple(gate.status(each.candidate) for each in family)
 
 
-def for_every_target(family: Sequence[Evaluation], benchmark: Benchmark) -> dict[str, tuple[float, float]]:
+def for_every_target(
+    family: Sequence[Evaluation], benchmark: Benchmark, spared: int = 0
+) -> dict[str, tuple[float, float]]:
     """Lower and upper bound of each candidate that hold together, whatever the target is."""
-    each = level_of(benchmark.look.number) / max(1, len(family))
+    each = level_of(benchmark.look.number) / max(1, len(family) + spared)
     tests = which_tests(benchmark.stops_with)
     found = {}
     for evaluation in family:
@@ -217,6 +222,11 @@ class _Gate:
         alpha = self.shared.alpha
         return gate_level(alpha) if self.shared.procedure == "cheapest first" else alpha
 
+    @property
+    def _count(self) -> int:
+        """Over which the level is split where it is."""
+        return len(self.decided) + self.shared.spared
+
     def _tested(self, name: str) -> tuple[float, bool]:
         """The level at which the candidate is tested, and whether it has yet to be split over all of them."""
         if self.shared.procedure == "cheapest first" and name != self._first:
@@ -230,7 +240,7 @@ class _Gate:
         if splits:
             side = State.MEETS if evaluation.figure >= self.target else State.MISSES
             passed = sum(state is side for state, _, _ in self.decided.values())
-            level /= max(1, len(self.decided) - (0 if self.shared.any_target else passed))
+            level /= max(1, self._count - (0 if self.shared.any_target else passed))
         if evaluation.over_rows:
             return _more_by_spread(evaluation, self.target, level)
         groups = evaluation.groups or None
@@ -243,12 +253,12 @@ class _Gate:
         evaluation = self.evaluations[name]
         cases = len(evaluation.scores)
         level, splits = self._tested(name)
-        if evaluation.over_rows and not _has_bound(evaluation.resampled, level / (len(self.decided) if splits else 1)):
+        if evaluation.over_rows and not _has_bound(evaluation.resampled, level / (self._count if splits else 1)):
             return (
                 f"So late a look at these cases asks for more than {len(evaluation.resampled):,} resamples can show, whatever "
                 "the figure is: fresh held-out cases would decide."
             )
-        if not evaluation.over_rows and showable(cases, self.target, len(self.decided) if splits else 1, level) is None:
+        if not evaluation.over_rows and showable(cases, self.target, self._count if splits else 1, level) is None:
             enough = f" {start(about(more, 'more case'))} would probably decide." if more is not None else ""
             return f"With {counted(cases, 'held-out case')} not even a perfect score would meet it.{enough}"
         if more is None:

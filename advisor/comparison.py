@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.asked import further_of, prediction_of, purse_of, wanted_candidates, with_models, with_notes
 from advisor.cases import CaseChoice
 from advisor.contract import Verdict
+from advisor.economical import check_economical, terms_of
 from advisor.experiment import experiment_of, subject_of
 from advisor.found import find
 from advisor.stored import about_run, told
@@ -67,8 +68,8 @@ class Wishes:
     stop_when_decided: bool = False
     """Ask the held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it."""
     economical: bool = False
-    """Fit nothing with a language model once an approach without one is proven to meet the target, or where no score could
-    prove it."""
+    """Fit nothing that comes after an approach that is proven to meet the target, or that could not be shown to be better than
+    one that reaches it, and nothing with a language model where no score could prove that the target is met."""
     max_cost: float | None = None
     """Money that servers may be paid, in the currency of the spec's prices."""
     max_hours: float | None = None
@@ -134,7 +135,7 @@ class Prepared:
             reuse=self.reuse,
             fork=self.fork,
             further=self.further,
-            rules=rules_of(self.assembly.benchmark, self._level, self.economical),
+            rules=rules_of(self.assembly.benchmark, self._level, terms_of(self) if self.economical else None),
             compared=self.populations,
         )
 
@@ -200,8 +201,8 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     )
     found = replace(found, spec=spec)
     assembly = with_notes(found.assembled(limits, wishes.seed, wishes.allow_code), left_out)
-    if wishes.economical and assembly.benchmark.target is None:
-        raise BadInput("--economical asks whether a target is met, and there is none. Give --target, or leave it out.")
+    if wishes.economical:
+        check_economical(assembly.benchmark)
     shard = Shard.read(wishes.shard) if wishes.shard else None
     if shard is not None and wishes.economical:
         raise BadInput(

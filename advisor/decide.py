@@ -118,9 +118,9 @@ def _statuses(
         # Another price may bring them in, and the bounds are those for whatever is asked later.
         open_to_test += [by_name[name] for name in settled if by_cost_alone(by_name[name], settled[name], benchmark)]
     waiting = [name for name, status in settled.items() if status.state is State.OPEN]
-    shared = sharing(open_to_test, benchmark, cheapest_first)
+    shared = sharing(open_to_test, benchmark, cheapest_first, sum(each.spared for each in by_name.values()))
     if waiting:
-        shared = _sharing_with(len(waiting), len(open_to_test), shared)
+        shared = _sharing_with(len(waiting), len(open_to_test) + shared.spared, shared)
     if benchmark.target is not None:
         tested = family_statuses(open_to_test, benchmark.target, shared)
     elif benchmark.margin is not None:
@@ -140,7 +140,7 @@ def _sharing_with(waiting: int, tested: int, shared: Family) -> Family:
     Where one of them may be the first by cost, what is measured has what the walk leaves for the others.
     """
     share = tested / (tested + waiting) * (REST if shared.procedure == "cheapest first" else 1)
-    return Family(alpha=shared.alpha * share, any_target=True, stops_with=shared.stops_with)
+    return replace(shared, procedure="holm", order=(), alpha=shared.alpha * share, any_target=True)
 
 
 def _beside_unknown(status: Status) -> Status:

@@ -38,7 +38,7 @@ def states(
     """For each goal that is asked, the state of each candidate in question."""
     tested = in_question(evaluations, statuses, benchmark)
     if benchmark.margin is None:
-        bounds, sign = for_every_target(tested, benchmark), 1
+        bounds, sign = for_every_target(tested, benchmark, sum(each.spared for each in evaluations.values())), 1
     else:
         bounds, sign = {each.candidate: _below(statuses[each.candidate]) for each in tested}, -1
     return [{name: _state(*bounds[name], sign * goal) for name in bounds} for goal in asked]

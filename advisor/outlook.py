@@ -82,7 +82,8 @@ def _other_target(decided: Decided) -> list[str]:
 def _target(decided: Decided, named: str) -> Iterator[str]:
     """By bounds that hold for every target at once, as those are that another target is told with."""
     tested = in_question(decided.evaluations, decided.statuses, decided.benchmark)
-    target, proven = decided.benchmark.target or 0.0, for_every_target(tested, decided.benchmark)
+    spared = sum(each.spared for each in decided.evaluations.values())
+    target, proven = decided.benchmark.target or 0.0, for_every_target(tested, decided.benchmark, spared)
     if decided.statuses[named].state is State.MEETS:
         most = max(target, proven[named][0])
         yield f"A target above {floor_percent(most, target)} %: {named} is proven up to there."

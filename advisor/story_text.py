@@ -261,10 +261,12 @@ def _no_rival(material: Material) -> str:
     before = [each.candidate for each in material.statuses].index(material.recommendation.choice or "")
     if not others:
         return "is the only approach that was tried"
+    fitted = " that was fitted" if any(each.spared for each in material.evaluations.values()) else ""
     if before == 0:
-        return "no other approach is clearly cheaper to run"
+        return f"no other approach{fitted} is clearly cheaper to run"
     states = {each.state for each in material.statuses[:before]}
     cheaper = "cheaper approach" if _all_cheaper(material, before) else "approach that may be cheaper"
+    cheaper += fitted
     if states <= {State.MISSES}:
         return f"every {cheaper} {goal.misses_it}"
     if states <= {State.MISSES, State.RULED_OUT}:

@@ -288,3 +288,5 @@ class Evaluation:
     """Set where measuring itself settles it: `invalid`, `cannot run`, `skipped`."""
     problem: str = ""
     """The sentence that goes with `state`."""
+    spared: bool = False
+    """It was not fitted because of what others reached: it keeps its part of the error, since scores decided that."""

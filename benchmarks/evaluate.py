@@ -19,6 +19,7 @@ from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks, Ret
 from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
 from benchmarks.coverage import coverage
 from benchmarks.curve import DRAWS, sizes
+from benchmarks.economical import SPARED
 from benchmarks.families import REST
 from benchmarks.forgetting import forgetting
 from benchmarks.grounding import Library, grounding
@@ -78,7 +79,8 @@ def evaluate(
         "trials": len(store.trials(candidate.name)),
     }
     if fit.get("problem"):
-        return Evaluation(**common, state=State(fit.get("state", "invalid")), problem=str(fit["problem"]))
+        state, spared = State(fit.get("state", "invalid")), bool(fit.get(SPARED))
+        return Evaluation(**common, state=state, problem=str(fit["problem"]), spared=spared)
     rows = {row.key: row for row in store.rows(candidate.name, "heldout")}
     asked = _asked(benchmark, rows)
     if not asked:

@@ -45,6 +45,10 @@ class Family:
     """Where each candidate was asked until it was decided: cases of the largest group of the whole held-out set. Tests and
     bounds are those that bear it then (`benchmarks.sequential`). None: the number of cases was fixed."""
 
+    spared: int = 0
+    """Candidates that were not fitted because of what others reached. They count as tested and never shown anything, so that
+    the error holds however they were picked; in the walk by cost they stand last."""
+
     @property
     def sequential(self) -> bool:
         return self.stops_with is not None

@@ -101,6 +101,13 @@ def read_lineage(folder: Path) -> Lineage | None:
     return found
 
 
+def known_ceiling(folder: Path) -> tuple[float, float] | None:
+    """What the labels of a reviewed task allow; None where too few were labelled once more to tell. Raises `BadInput`."""
+    lineage = read_lineage(folder)
+    sample = None if lineage is None else lineage.relabelled
+    return None if sample is None or sample.cases < FEWEST else sample.ceiling
+
+
 def _possible(sample: Relabelled | None) -> bool:
     return sample is None or (0 <= sample.wrong <= sample.cases <= sample.of and sample.cases > 0)
 

@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Any, Protocol
 
 from benchmarks.contract import Benchmark, Candidate, Evaluation
-from benchmarks.economical import Economy, out_of_reach
+from benchmarks.economical import SPARED, Economy, Terms, out_of_reach
 from benchmarks.families import REST
 from benchmarks.models import Models
 from benchmarks.plan import Unit, described, is_taught, lane_of, shards
@@ -48,8 +48,9 @@ class Rules:
     """Which candidates are not worth fitting; None: every one is."""
 
 
-def rules_of(benchmark: Benchmark, level: float, economical: bool) -> Rules:
-    """Those that a target brings with it: `level` is that of one claim about one candidate."""
+def rules_of(benchmark: Benchmark, level: float, economical: Terms | None) -> Rules:
+    """Those that a target brings with it: `level` is that of one claim about one candidate. `economical`: what the gate
+    before each fit goes by; None: everything is fitted."""
     if benchmark.target is None:
         return Rules()
     largest = benchmark.stops_with
@@ -58,12 +59,16 @@ def rules_of(benchmark: Benchmark, level: float, economical: bool) -> Rules:
         benchmark.procedure == "cheapest first" and not benchmark.sequential
     )  # Of which the others have what is left.
     claim = level * (REST if walked else 1)
-    if not economical:
+    if economical is None:
         return Rules(enough=stop)
-    hopeless = out_of_reach(benchmark)
-    return Rules(
-        enough=stop, economy=Economy(target=benchmark.target, level=claim, stops_with=largest, hopeless=hopeless)
+    economy = Economy(
+        target=benchmark.target,
+        level=claim,
+        stops_with=largest,
+        hopeless=out_of_reach(benchmark, economical.ceiling),
+        terms=economical,
     )
+    return Rules(enough=stop, economy=economy)
 
 
 @dataclass(kw_only=True)
@@ -205,8 +210,20 @@ class Pending:
         before = [other for other in self._lines.values() if other.place < line.place]
         if any(not other.fitted for other in before if other.lane == line.lane):
             return True
-        gated = self.rules.economy is not None and bool(line.candidate.model)
-        return gated and any(not other.over for other in before if not other.candidate.model)
+        return any(not other.over for other in self._may_spare(line))
+
+    def _may_spare(self, line: _Line) -> list[_Line]:
+        """Those on whose figures it depends whether it is fitted. With one model they stand before it in the plan, so that none
+        of two waits for the other."""
+        economy = self.rules.economy
+        if economy is None or economy.hopeless:
+            return []
+        others = [
+            each
+            for each in self._lines.values()
+            if each.place < line.place or each.candidate.model != line.candidate.model
+        ]
+        return [each for each in others if economy.may_spare(each.candidate, line.candidate)]
 
     # ------------------------------------------------------------ what is left out
 
@@ -245,18 +262,19 @@ class Pending:
         note: dict[str, Any] = {"state": "cannot run" if problem else "skipped"}
         problem = problem or candidate.strategy.unsuitable(self.benchmark.task)
         if not problem and self.rules.economy is not None:
-            problem = self.rules.economy.spares(candidate, self._measured())
+            problem = self.rules.economy.spares(candidate, self._measured(self._may_spare(self._lines[candidate.name])))
             note[AGAIN] = True  # A run that goes on without the gate fits it.
+            note[SPARED] = not self.rules.economy.hopeless
         if not problem:
             return None
         return Finished(unit=unit.name, kind="fit", candidate=candidate.name, note={**note, "problem": problem})
 
-    def _measured(self) -> Iterator[Evaluation]:
-        """Of the candidates without a language model."""
+    def _measured(self, lines: Sequence[_Line]) -> Iterator[Evaluation]:
         from benchmarks.stored import evaluations
 
-        plain = [candidate for candidate in self.candidates if not candidate.model]
-        yield from evaluations(self.benchmark, [described(candidate) for candidate in plain], self.store)
+        names = {line.candidate.name for line in lines}
+        found = evaluations(self.benchmark, [described(line.candidate) for line in lines], self.store) if names else []
+        yield from (each for each in found if each.candidate in names)
 
     def _cannot(self, candidate: Candidate) -> str:
         if not candidate.model:

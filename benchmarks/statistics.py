@@ -236,11 +236,15 @@ def _shared(
     p_values: tuple[Sequence[float], Sequence[float]], names: Sequence[str], family: Family
 ) -> tuple[Rejection, Rejection]:
     """What meets and what misses, from the p-values of being no better and no worse than the target."""
+    tested, spared = len(names), [1.0] * family.spared
     order = [names.index(name) for name in family.order if name in names]
+    passing, failing = ([*side, *spared] for side in p_values)
     if family.procedure == "cheapest first" and not family.any_target:
-        return cheapest_first(*p_values, order, family.alpha)
-    passing, failing = p_values
-    return _one_sided(passing, family, order, "meets"), _one_sided(failing, family, order[::-1], "misses")
+        both = cheapest_first(passing, failing, [*order, *range(tested, len(passing))], family.alpha)
+    else:
+        both = _one_sided(passing, family, order, "meets"), _one_sided(failing, family, order[::-1], "misses")
+    (meets, meets_level), (misses, misses_level) = both
+    return (meets[:tested], meets_level[:tested]), (misses[:tested], misses_level[:tested])
 
 
 def _one_sided(p_values: Sequence[float], family: Family, order: Sequence[int], side: str) -> Rejection:

@@ -281,6 +281,28 @@ def prices_in_money() -> Bakeoff:
 
 
 @situation
+def spared_by_a_prompt() -> Bakeoff:
+    """With --economical: a prompt is proven, and tuning its model was not tried."""
+    why = (
+        "prompting is proven to meet the target, so nothing was fitted that comes after it in the order that was fixed before "
+        "the run (--economical): approaches from simple to involved, each with the same model or a larger or dearer one. What "
+        "those would cost a request was not measured"
+    )
+    spared = [
+        evaluation_of(name, state=State.SKIPPED, problem=why, model="smollm2-135m")
+        for name in ("retrieval", "lora", "lora + retrieval")
+    ]
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("copy nearest", scores_of(120, 300), seconds=0.01),
+            evaluation_of("prompting", scores_of(282, 300), seconds=0.1, model="smollm2-135m"),
+            *(dataclasses.replace(each, spared=True) for each in spared),
+        ),
+        benchmark=benchmark_of(),
+    )
+
+
+@situation
 def one_invalid() -> Bakeoff:
     return Bakeoff(
         evaluations=(

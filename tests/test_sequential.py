@@ -97,7 +97,7 @@ def test_large_groups_that_are_still_to_come_count_from_the_first_case_on() -> N
     for draw in range(draws):
         benchmark = dataclasses.replace(tiny.benchmark(), heldout=in_asking_order(cases, draw), sequential=True)
         benchmark = dataclasses.replace(benchmark, target=target)
-        rule = rules_of(benchmark, level, economical=False).enough
+        rule = rules_of(benchmark, level, economical=None).enough
         assert rule is not None
         rng, groups = np.random.default_rng(draw), [case.group or case.id for case in benchmark.heldout]
         scores = [float(rng.random() < (0.5 if case.group else 0.95)) for case in benchmark.heldout]

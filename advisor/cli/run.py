@@ -116,8 +116,8 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 @click.option(
     "--economical",
     is_flag=True,
-    help="Fit nothing with a language model once an approach without one is proven to meet the target, or where no score could "
-    "prove it.",
+    help="Fit nothing that comes after an approach which is proven to meet the target, or reaches it where nothing could be "
+    "shown to be better; and nothing with a language model where no score could prove it. The report says what was left out.",
 )
 @click.option(
     "--max-cost",
