@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from advisor.triage import ENOUGH_TO_TUNE, Situation, expect
-from advisor.wording import counted, listed, plain_percent
+from advisor.wording import counted, listed, money, plain_percent
 from benchmarks.contract import Procedure
 from benchmarks.decidable import Sharing, closeness, decidable
 from benchmarks.sample_size import LARGEST
@@ -18,6 +18,15 @@ SPOKEN: dict[Family, str] = {
     "finetuning": "a LoRA fine-tune",
     "combined": "a LoRA fine-tune on what is looked up",
 }
+
+
+USUAL_MINUTES = (20, 60)
+USUAL = (
+    f"One comparison of all approaches with the default model takes {USUAL_MINUTES[0]} to {USUAL_MINUTES[1]} minutes on two "
+    "processor cores for some hundred examples: that is what the eight tasks of docs/bakeoffs.md took. `advisor run task.yaml "
+    "--dry-run` says it for yours, on your machine, before anything is spent."
+)
+"""Where nothing could be reckoned for the machine at hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +47,10 @@ class Asked:
     data_stays_here: bool | None = None
     """None: not said."""
     volume: int | None = None
+    takes: tuple[str, ...] = ()
+    """What one comparison takes in time and money, as sentences; empty where that could not be reckoned."""
+    label_price: tuple[float, str] | None = None
+    """Money for a labelled example, and its currency."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +81,13 @@ def _cannot(asked: Asked) -> list[str]:
         found.append(
             f"Fine-tuning alone: facts change {task.facts_change}, and weights keep those of the day they were trained on."
         )
+    if task.wanted == "facts" and not task.facts_move:
+        found.append(
+            "Fine-tuning to teach facts: a tuned model repeats some and makes up others in the same tone, and nobody can look up "
+            "where an answer is from."
+        )
+    if task.wanted in ("behaviour", "format") and task.documents:
+        found.append("Looking up documents alone: they hold what is true, and not how to answer.")
     if task.kind == "qa" and not task.documents:
         found.append(
             "Looking up facts: there are no documents. What the model does not know it will invent, tuned or not."
@@ -88,10 +108,7 @@ def _cannot(asked: Asked) -> list[str]:
 
 def _finding_out(asked: Asked) -> list[str]:
     found = [*_cases(asked)]
-    found.append(
-        "One comparison of all of them with the default model takes half an hour to an hour on two cores for some hundred "
-        "examples; `advisor run task.yaml --dry-run` says it for yours before anything is spent."
-    )
+    found += asked.takes or [USUAL]
     if asked.volume is not None:
         found.append(
             f"At {asked.volume:,} requests a month a tenth of a second each is {_hours(asked.volume * 0.1)} of a machine; "
@@ -121,6 +138,13 @@ def _cases(asked: Asked) -> list[str]:
     if asked.heldout is not None:
         shown = f"{right:,} right answers would" if right is not None else "not even a perfect score would"
         found.append(f"With the {counted(asked.heldout, 'held-out case')} at hand, {shown} show it.")
+    if asked.label_price is not None and needed is not None and needed > (asked.heldout or 0):
+        price, currency = asked.label_price
+        lacking = needed - (asked.heldout or 0)
+        found.append(
+            f"The {counted(lacking, 'held-out case')} that are lacking cost {money(lacking * price)} {currency} to label, at "
+            f"{price:g} each."
+        )
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from strategies.contract import Case, Family, Kind, Task
 
 Change = Literal["never", "yearly", "monthly", "daily"]
+Wanted = Literal["behaviour", "format", "facts", "labels"]
 
 FEW_LABELS = 30
 MANY_PER_LABEL = 10
@@ -44,6 +45,8 @@ class Situation:
     """The share was counted; else it stands for what a person said."""
     facts_change: Change | None = None
     """How often; None: nobody said."""
+    wanted: Wanted | None = None
+    """What an answer has to get right; None: nobody said, and the kind of the task stands for it."""
     temperature: float = 0.0
 
     @classmethod
@@ -67,7 +70,7 @@ def expect(task: Situation) -> Expectation:
     """What the task alone suggests. Nothing is run, and the measurement may well disagree: that is worth telling."""
     scores: dict[Family, float] = {"reference": 1, "prompting": 3, "retrieval": 2, "finetuning": 1, "combined": 0}
     why: list[str] = []
-    for judge in (_classifying, _facts, _drift, _form, _amount):
+    for judge in (_classifying, _facts, _drift, _form if task.wanted is None else _wanted, _amount):
         judge(task, scores, why)
     if task.temperature > 0:
         why.append(
@@ -161,6 +164,48 @@ def _form(task: Situation, scores: dict[Family, float], why: list[str]) -> None:
         f"The answers follow {what}: that is behaviour, and behaviour is what fine-tuning teaches; try first whether "
         "instructions with a few examples teach it too."
     )
+
+
+def _wanted(task: Situation, scores: dict[Family, float], why: list[str]) -> None:
+    """What a person said has to be got right, in place of what the kind of the task suggests."""
+    more, said = _OF_WANTED[task.wanted or "labels"]
+    for family, points in more.items():
+        scores[family] += points
+    if task.wanted in ("behaviour", "format") and task.kind != "classification":
+        scores["reference"] -= 1
+    if task.wanted == "facts":
+        scores["retrieval" if task.documents else "prompting"] += 2
+    if task.wanted == "labels" and task.kind != "classification":
+        said = (
+            "You said that it is about labels, and answers are written here: where they come from a fixed list, name it as "
+            "`labels`, and what needs no language model can be tried too."
+        )
+    why.append(said)
+
+
+_OF_WANTED: dict[Wanted, tuple[dict[Family, float], str]] = {
+    "behaviour": (
+        {"finetuning": 3, "combined": 1},
+        "You said that it is about behaviour: that is what fine-tuning teaches; try first whether instructions with a few "
+        "examples teach it too.",
+    ),
+    "format": (
+        {"prompting": 1, "finetuning": 1},
+        "You said that it is about the format: answers can be held to a schema or a pattern while they are written (`schema`, "
+        "`pattern` in the task), and examples in the prompt show the rest. Fine-tuning is for what these leave over.",
+    ),
+    "facts": (
+        {"finetuning": -2},
+        "You said that it is about facts: a model learns from examples how to answer more than what is true, so facts are put "
+        "before it when it answers.",
+    ),
+    "labels": (
+        {"reference": 1, "retrieval": 1},
+        "You said that it is about which label goes where: labelled examples decide that, in a head without any language model "
+        "or in the prompt.",
+    ),
+}
+"""What speaks for an approach, and the sentence that says so."""
 
 
 def _amount(task: Situation, scores: dict[Family, float], why: list[str]) -> None:

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from advisor.asking import Asked, advise_before
-from advisor.triage import Situation
+from advisor.asking import USUAL, USUAL_MINUTES, Asked, advise_before
+from advisor.cli.finding_out import LENGTHS, between, imagined, of_situation
+from advisor.comparison import EFFORTS
+from advisor.description import read
+from advisor.triage import Situation, Wanted
+from advisor.wording import money
 from benchmarks.families import gate_level
+from benchmarks.forecast import forecast
 from benchmarks.looks import level_of
+from benchmarks.models import Models
+from benchmarks.plan import Options, candidates
 from benchmarks.sample_size import cases_needed
+from benchmarks.spec_models import ModelSpec
+from strategies.catalog import approaches
 from tests.conftest import Folders
 from tests.desk import call, finish, start, write_task
+from tests.test_endpoint_bakeoff import Service, service  # noqa: F401 - a fixture
 
 FACTS = Situation(kind="qa", examples=300, documents=True, found=0.9)
 
@@ -62,6 +74,209 @@ def test_what_a_person_said_is_given_no_number() -> None:
     assert "only some of the answers" in advice(replace(FACTS, found=0.2, counted=False))
 
 
+@pytest.mark.parametrize(
+    ("situation", "wanted", "first", "why", "cannot"),
+    [
+        (
+            Situation(kind="generation", examples=300),
+            "format",
+            "a prompt",
+            "held to a schema or a pattern while they are written",
+            "",
+        ),
+        (
+            Situation(kind="generation", examples=300),
+            "behaviour",
+            "a LoRA fine-tune",
+            "that is what fine-tuning teaches",
+            "",
+        ),
+        (
+            Situation(kind="qa", examples=300),
+            "facts",
+            "a prompt",
+            "facts are put before it",
+            "Fine-tuning to teach facts",
+        ),
+        (
+            Situation(kind="generation", examples=300, documents=True),
+            "behaviour",
+            "a LoRA fine-tune",
+            "behaviour",
+            "Looking up documents alone: they hold what is true, and not how to answer",
+        ),
+        (
+            Situation(kind="generation", examples=300),
+            "labels",
+            "a prompt",
+            "where they come from a fixed list, name it as `labels`",
+            "",
+        ),
+        (
+            Situation(kind="classification", examples=300, labels=40),
+            "labels",
+            "looking up",
+            "labelled examples decide that",
+            "",
+        ),
+    ],
+)
+def test_what_makes_an_answer_right_is_asked_and_not_taken_from_the_kind(
+    situation: Situation, wanted: Wanted, first: str, why: str, cannot: str
+) -> None:
+    found = advise_before(Asked(situation=replace(situation, wanted=wanted)))
+    assert found.first[0].startswith(f"Try first: {first}")
+    assert any(why in sentence for sentence in found.why)
+    assert not any("house style" in sentence for sentence in found.why), "what was said goes before the kind"
+    assert any(sentence.startswith(cannot) for sentence in found.cannot) or not cannot
+
+
+def test_labels_that_are_lacking_have_a_price_where_one_is_stated() -> None:
+    needed = cases_needed(0.8, 0.85, alpha=gate_level(level_of(1)))
+    assert needed is not None
+    said = advice(FACTS, target=0.8, heldout=30, label_price=(0.5, "EUR"))
+    lacking = needed - 30
+    assert f"The {lacking} held-out cases that are lacking cost {0.5 * lacking:,.0f} EUR to label, at 0.5 each." in said
+    assert "lacking" not in advice(FACTS, target=0.8, heldout=needed, label_price=(0.5, "EUR"))
+
+
+def test_the_usual_range_holds_the_bake_offs_that_it_names() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "bakeoffs.md").read_text(encoding="utf-8")
+    head = next(row for row in page.splitlines() if row.endswith("| minutes |"))
+    rows = page.partition(head)[2].splitlines()[2:]
+    minutes = [int(row.split("|")[-2]) for row in takewhile(lambda row: row.startswith("|"), rows)]
+    assert len(minutes) == 8
+    assert USUAL_MINUTES[0] <= min(minutes)
+    assert max(minutes) <= USUAL_MINUTES[1]
+    assert USUAL in advice(FACTS)
+    assert USUAL not in advice(FACTS, takes=("One comparison takes a day.",))
+
+
+# ---------------------------------------------------------------- a description
+
+
+@pytest.mark.parametrize(
+    ("text", "answers"),
+    [
+        (
+            "We answer customers' questions from our handbook; prices change every week. 500 tickets a day, 300 solved examples.",
+            {"kind": "qa", "documents": "most", "facts_change": "monthly", "volume": 15_000, "examples": 300},
+        ),
+        (
+            "Classify tickets into 12 categories, 2k examples. The list never changes.",
+            {"kind": "classification", "wanted": "labels", "labels": 12, "examples": 2000, "facts_change": "never"},
+        ),
+        (
+            "Stock levels are updated daily, and the data is confidential.",
+            {"facts_change": "daily", "data_stays_here": True},
+        ),
+        ("The data must not leave our servers.", {"data_stays_here": True}),
+        ("The data is not confidential.", {}),
+        ("There are no documents and the facts don\u2019t change", {"documents": "none", "facts_change": "never"}),
+        ("We keep no style guide.", {}),
+        ("Rewrite product texts in the tone of our brand.", {"kind": "generation", "wanted": "behaviour"}),
+        (
+            "Fill in fields from invoices as JSON, 1,200 a month",
+            {"kind": "extraction", "wanted": "format", "volume": 1200},
+        ),
+        ("300 new tickets every day", {"volume": 9000}),
+        ("1 examples, and it has to get facts right", {"wanted": "facts"}),
+        ("", {}),
+    ],
+)
+def test_plain_words_are_read_and_a_no_is_no_yes(text: str, answers: dict[str, Any]) -> None:
+    taken, open_still = read(text)
+    assert {each.question: each.value for each in taken} == answers
+    assert not open_still
+    plain = text.replace("\u2019", "'")
+    assert all(each.words in plain for each in taken), "what was read is shown as it was written"
+
+
+def test_what_contradicts_itself_is_not_taken() -> None:
+    taken, open_still = read("Answer in a friendly tone, as JSON. Facts change daily. Prices change every year.")
+    assert taken == ()
+    assert {(each.question, each.value) for each in open_still} == {
+        ("wanted", "behaviour"),
+        ("wanted", "format"),
+        ("facts_change", "daily"),
+        ("facts_change", "yearly"),
+    }
+
+
+# ---------------------------------------------------------------- time and money
+
+
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is always as quick."""
+    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e11)
+    monkeypatch.setattr("benchmarks.forecast.busy", lambda: False)
+    monkeypatch.setattr("strategies.models.measured.busy", lambda: False)
+
+
+@pytest.mark.usefixtures("steady")
+def test_the_task_is_reckoned_as_a_dry_run_does_it(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = write_task(tmp_path, model_folders, "prices: {machine_hour: 1.2, currency: EUR}")
+    dry = call(capsys, "run", str(task), "--dry-run").err
+    (expected,) = re.findall(r"expected: (about .*)", dry)
+    minutes = float(json.loads(call(capsys, "run", str(task), "--dry-run", "--json").out)["minutes"])
+    told = call(capsys, "ask", str(task)).out
+    assert f"One comparison of all approaches on this machine takes {expected}." in told
+    assert f"At 1.2 EUR an hour of this machine that is about {money(minutes / 60 * 1.2)} EUR." in told
+    assert USUAL not in told
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_model_at_a_server_is_reckoned_at_its_price_and_not_asked(
+    service: Service,  # noqa: F811
+    tmp_path: Path,
+    model_folders: Folders,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = write_task(tmp_path, model_folders, *service.lines(), "kind: qa")
+    told = call(capsys, "ask", str(task)).out
+    assert re.search(r"Of a model at a server, hosted: at most about .* USD \(price stated for this task\)\.", told)
+    assert service.calls == 0
+    far = "models: [{name: far, endpoint: 'https://models.example.org/v1', key_env: NO_SUCH_KEY}]"
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    told = call(capsys, "ask", str(write_task(tmp_path, model_folders, far, "kind: qa"))).out
+    assert "What a comparison takes cannot be reckoned yet: " in told
+    assert USUAL in told
+
+
+def test_without_the_weights_it_says_so_and_fetches_nothing(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path / "empty"))
+    task = write_task(tmp_path, model_folders, "models: [smollm2-135m, some/where]")
+    told = call(capsys, "ask", str(task)).out
+    assert "can be reckoned once the weights of smollm2-135m and some/where are on this disk." in told
+    assert USUAL in told
+    assert of_situation(FACTS) == ()
+
+
+@pytest.mark.usefixtures("steady")
+def test_without_a_task_a_range_for_one_of_its_size_is_told(model_folders: Folders) -> None:
+    models = Models(specs=(ModelSpec(name=str(model_folders.language)),))
+    options = Options(tuning_tokens=EFFORTS["standard"])
+    wanted = candidates(approaches(), models.names)
+    for situation in (
+        FACTS,
+        Situation(kind="classification", examples=90, labels=6),
+        Situation(kind="generation", examples=20),
+    ):
+        minutes = [forecast(imagined(situation, words), wanted, models, options).minutes for words in LENGTHS]
+        assert minutes[0] < minutes[1]
+        said = between(situation, models)
+        assert f"and {situation.examples:,} examples takes about" in said
+        assert f"about {round(minutes[0]):,} to {round(minutes[1]):,} minutes on this machine" in said
+        assert "for requests of 20 to 200 words" in said
+    assert of_situation(replace(FACTS, examples=9)) == (), "too few for a run"
+
+
 # ---------------------------------------------------------------- the command
 
 
@@ -82,6 +297,47 @@ def test_of_a_task_the_data_answers(tmp_path: Path, model_folders: Folders, caps
     refused = call(capsys, "ask", str(task), "--examples", "5")
     assert refused.code == 2
     assert "--examples is what the data" in refused.err
+
+
+@pytest.fixture
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is reckoned for this machine."""
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path / "empty"))
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_description_answers_what_options_leave_open_and_says_which_words_did(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = "Answer questions from our handbook. Facts change every week; 60 examples. In a polite tone, as JSON"
+    done = call(capsys, "ask", "--about", text, "--facts-change", "yearly")
+    assert done.code == 0, done.err
+    assert 'From "60 examples": 60 examples.' in done.out
+    assert 'From "Answer questions from our handbook": most of the answers stand in documents.' in done.out
+    assert "Facts change" not in done.out, "the option says it"
+    assert (
+        'Not taken, since they do not go together: "polite" (what makes an answer right is behaviour) and "JSON"'
+        in done.out
+    )
+    told = json.loads(call(capsys, "ask", "--about", text, "--json").out)
+    assert told["asked"]["situation"]["facts_change"] == "monthly"
+    assert told["asked"]["situation"]["wanted"] is None
+    assert {"question": "facts_change", "value": "monthly", "words": "change every week"} in told["read"]
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_of_a_task_the_description_says_only_what_the_data_does_not(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = write_task(tmp_path, model_folders, "models: [smollm2-135m]")
+    text = "Write 40 labels to documents; 500 a day. Facts change daily, what we want is the right label."
+    told = json.loads(call(capsys, "ask", str(task), "--about", text, "--json").out)
+    assert [(each["question"], each["value"]) for each in told["read"]] == [
+        ("wanted", "labels"),
+        ("facts_change", "daily"),
+    ]
+    assert told["asked"]["situation"]["facts_change"] == "daily"
+    assert told["asked"]["volume"] == 10_000
 
 
 @pytest.mark.parametrize(
@@ -105,10 +361,13 @@ def test_in_a_terminal_it_asks_for_what_is_open(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
     process = start(tmp_path, "ask", "--documents", "none", stdin=theirs, stderr=theirs)
     os.close(theirs)
-    for answer in ("classification", "300", "monthly", "20000", "y", "0.9", "12"):
+    about = "300 labelled examples, labels change every week"
+    for answer in (about, "classification", "", "", "", "20000", "y", "0.9", "12"):
         os.write(ours, f"{answer}\n".encode())
     done = finish(process)
     os.close(ours)
     assert done.code == 0
-    assert "There are 12 labels and 300 examples" in done.out
+    assert "There are 12 labels and 300 examples" in done.out, "Enter takes what was read"
+    assert "Facts change monthly" in done.out
+    assert "You said that it is about which label goes where" in done.out
     assert "A hosted model, however good" in done.out

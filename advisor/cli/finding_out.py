@@ -1,0 +1,140 @@
+"""What `advisor ask` says of time and money before any run: the forecast of a dry run, for the task or for one of its size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from benchmarks.contract import BadInput
+
+if TYPE_CHECKING:
+    from advisor.comparison import Prepared
+    from advisor.triage import Situation
+    from benchmarks.contract import Benchmark
+    from benchmarks.forecast import Forecast
+    from benchmarks.models import Models
+    from strategies.contract import Kind
+
+LENGTHS = (20, 200)
+"""Words of a request, from short to long, where there is none to count."""
+ANSWERS: Mapping[Kind, int] = {"classification": 2, "extraction": 30, "qa": 5, "generation": 60}
+"""Words of an answer, likewise."""
+PASSAGE = 200
+"""Words of a document, likewise."""
+MOST_EXAMPLES = 10_000
+"""For which a range is told; with more of them a run takes a sample."""
+WORD = "letters "
+
+
+def of_task(prepared: Prepared) -> tuple[str, ...]:
+    """What a run of the task takes as it stands, or why that cannot be said. Loads no weights and fetches nothing."""
+    from advisor.asking import USUAL
+    from advisor.cli.expected import hosted_says
+    from advisor.wording import money
+    from benchmarks.forecast import forecast
+    from benchmarks.prices import machine_prices
+
+    models, prices = prepared.models, machine_prices(prepared.assembly.spec)
+    if reason := _not_here(models, [each.model for each in prepared.candidates]):
+        return reason, USUAL
+    try:
+        expected = forecast(
+            prepared.assembly.benchmark, prepared.candidates, models, prepared.options, prepared.further
+        )
+    except BadInput as error:
+        return f"What a comparison takes here cannot be reckoned: {error}", USUAL
+    said = [_sentence(expected)]
+    if prices.machine_hour and expected.fits:
+        paid = f"{money(expected.minutes / 60 * prices.machine_hour)} {prices.currency}"
+        said.append(f"At {prices.machine_hour:g} {prices.currency} an hour of this machine that is about {paid}.")
+    said += [f"Of a model at a server, {hosted_says(each, prices)}." for each in expected.asked]
+    return tuple(said)
+
+
+def of_situation(situation: Situation) -> tuple[str, ...]:
+    """What a run of such a task takes here with the default model: a range, since no text is known yet. Empty where that model
+    is not on this disk, or where there are too few examples for a run."""
+    from advisor.asking import USUAL
+    from benchmarks.models import Models
+    from benchmarks.spec_models import DEFAULT_MODEL, ModelSpec
+    from benchmarks.split import LEAST_TO_CUT
+    from strategies.models.measured import busy
+
+    models = Models(specs=(ModelSpec(name=DEFAULT_MODEL),))
+    if situation.examples < LEAST_TO_CUT or _not_here(models, models.names):
+        return ()
+    return (between(situation, models), USUAL) if busy() else (between(situation, models),)
+
+
+def between(situation: Situation, models: Models) -> str:
+    """The range of a run with these models, as a sentence that says what it rests on."""
+    from advisor.comparison import EFFORTS
+    from benchmarks.forecast import forecast
+    from benchmarks.plan import Options, candidates
+    from strategies.catalog import approaches
+    from strategies.models.measured import busy
+
+    wanted, options = candidates(approaches(), models.names), Options(tuning_tokens=EFFORTS["standard"])
+    found = [forecast(imagined(situation, words), wanted, models, options) for words in LENGTHS]
+    if not found[-1].fits:
+        return _sentence(found[-1])
+    low, high = sorted(each.minutes for each in found)
+    many = min(situation.examples, MOST_EXAMPLES)
+    sentence = (
+        f"One comparison of all approaches with {models.names[0]} and {many:,} examples takes about {_span(low, high)} "
+        f"on this machine. That is reckoned as `advisor run --dry-run` does, from how quick the machine is now, for requests of "
+        f"{LENGTHS[0]} to {LENGTHS[1]} words."
+    )
+    return f"{sentence} Something else is running now; it takes less if that ends." if busy() else sentence
+
+
+def _span(low: float, high: float) -> str:
+    """`25 to 60 minutes`, `3 to 8 hours`."""
+    size, unit = (60, "hours") if low >= 120 else (1, "minutes")
+    return f"{max(1, round(low / size)):,} to {max(1, round(high / size)):,} {unit}"
+
+
+def imagined(situation: Situation, words: int) -> Benchmark:
+    """A task of that kind and size, half of it held out, with texts that only have a length."""
+    from benchmarks import metrics
+    from benchmarks.assemble import MetricScore
+    from benchmarks.contract import Benchmark
+    from benchmarks.infer import DEFAULT_METRICS
+    from benchmarks.split import MOST_HELDOUT, cut_folds
+    from strategies.contract import Case, Document, Task
+
+    many = min(situation.examples, MOST_EXAMPLES)
+    labels = tuple(f"label {number}" for number in range(situation.labels))
+    outputs = labels or (WORD * ANSWERS[situation.kind],)
+    cases = [Case(id=f"{place}", input=WORD * words, output=outputs[place % len(outputs)]) for place in range(many)]
+    held, metric = min(MOST_HELDOUT, many // 2), metrics.load(DEFAULT_METRICS[situation.kind][0], {})
+    task = Task(
+        name="imagined",
+        kind=situation.kind,
+        instruction=WORD * 20,
+        folds=cut_folds(cases[held:], situation.kind, 0),
+        score=MetricScore(metric=metric),
+        labels=labels,
+        documents=(Document(id="one", text=WORD * PASSAGE),) if situation.documents else (),
+    )
+    return Benchmark(task=task, heldout=tuple(cases[:held]), metric=metric)
+
+
+def _sentence(expected: Forecast) -> str:
+    if not expected.fits:
+        return f"On this machine as it is now no comparison is possible: {expected.sentence}."
+    return f"One comparison of all approaches on this machine takes {expected.sentence.removeprefix('expected: ')}."
+
+
+def _not_here(models: Models, names: Sequence[str]) -> str:
+    """Which weights would have to be fetched before anything can be reckoned; empty where none."""
+    from strategies.models.known import KNOWN
+
+    wanted = [
+        spec.name for spec in models.specs if spec.name in names and spec.endpoint is None and spec.folder is None
+    ]
+    lacking = [each.name for each in models.to_download(wanted) if each.kind == "language"]
+    lacking += [name for name in wanted if name not in KNOWN]
+    if not lacking:
+        return ""
+    return f"What a comparison takes here can be reckoned once the weights of {' and '.join(lacking)} are on this disk."
