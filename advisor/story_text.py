@@ -80,7 +80,8 @@ def confidence(material: Material) -> str:
     if not benchmark.judges:
         sure = f"Figures are from {cases}, each with its own 95 % interval; no claim is tested."
     elif tested == 0:
-        return f"{without_figures(material.statuses).rstrip('.')}, so nothing was tested on the {cases}."
+        nothing = f"{without_figures(material.statuses).rstrip('.')}, so nothing was tested on the {cases}."
+        return f"{nothing}{_changed(material, goal)}"
     else:
         together = f", for all {tested} approaches together" if tested > 1 else ""
         sure = (

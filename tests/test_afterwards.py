@@ -195,6 +195,15 @@ def test_the_volumes_that_are_said_to_change_the_answer_do_so_in_the_report() ->
         assert (then.safe, unsettled) == (flip.then.safe, flip.then.unsettled)
 
 
+def test_it_is_labelled_where_the_limit_leaves_nobody() -> None:
+    story = later(before(), volume=10_000_000).told().story
+    assert story.verdict == "nothing meets"
+    assert (
+        "The volume was changed when the figures were known, and the limit on costs rules out others"
+        in story.confidence
+    )
+
+
 def test_a_margin_is_labelled_too() -> None:
     confidence = later(before(target=None, margin=0.1), volume=2_000).told().story.confidence
     assert "the limit on costs rules out others by that: this is exploratory. Close to the best" in confidence
