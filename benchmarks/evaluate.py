@@ -15,20 +15,19 @@ from benchmarks.added import added
 from benchmarks.altered import altered_counts
 from benchmarks.by_heart import by_heart
 from benchmarks.changed import changed
-from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks, RetrievalQuality
+from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks
 from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
 from benchmarks.coverage import coverage
 from benchmarks.curve import DRAWS, sizes
 from benchmarks.economical import SPARED
 from benchmarks.families import REST
 from benchmarks.forgetting import forgetting
+from benchmarks.found_evidence import failing, oracle, retrieval_quality
 from benchmarks.grounding import Library, grounding
 from benchmarks.guard import guard
-from benchmarks.handed import handed
 from benchmarks.handover import handover
 from benchmarks.looks import level_of
 from benchmarks.misfits import misfit
-from benchmarks.mistakes import search_or_reading
 from benchmarks.outcomes import text_of
 from benchmarks.planted import followed
 from benchmarks.rebuilds import rebuilds
@@ -41,7 +40,6 @@ from strategies.search import add
 
 SHOWN = 0.025
 """Level of each side of an interval that is shown."""
-RECALL_AT = (1, 3, 5)
 NAMES = {"edit": "edits", "repeat": "repeats", "format": "prompt forms", "seed": "seed"}
 
 
@@ -109,7 +107,7 @@ def evaluate(
         agreements=agreements(benchmark, rows, candidate, store),
         passes=passes(benchmark, rows, candidate, store),
         leaks=leaks(benchmark, asked, ordered),
-        retrieval=retrieval_quality(benchmark, asked, ordered, _failing(benchmark.task, notes)),
+        retrieval=retrieval_quality(benchmark, asked, ordered, failing(benchmark.task, notes)),
         oracle=oracle(asked, ordered, list(store.rows(candidate.name, "oracle"))),
         curve=curve(candidate, store, rows, len(benchmark.task.examples)),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
@@ -355,52 +353,3 @@ def passes(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, stor
 def right(row: Row) -> bool:
     """A graded score counts as right from 0.999 on."""
     return row.score >= 0.999
-
-
-def _failing(task: Task, notes: Mapping[str, Mapping[str, Any]]) -> tuple[int, int] | None:
-    return search_or_reading(task, notes.get("fit", {}).get("selection_answers", ()), handed(notes.get("handed", {})))
-
-
-def retrieval_quality(
-    benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], failing: tuple[int, int] | None = None
-) -> RetrievalQuality | None:
-    """Recall@k and mean reciprocal rank of the gold documents among the evidence shown, by document; None where none of it
-    is of a document, as with approaches that show examples. `failing`: what is known of wrong selection answers."""
-    documents = {document.id for document in benchmark.task.documents}
-    ranks: list[int | None] = []
-    wrong: list[bool] = []
-    shown = 0
-    for case, row in zip(cases, rows, strict=True):
-        evidence = row.outcome.evidence if isinstance(row.outcome, Prediction) else ()
-        found = [item.document_id for item in evidence if item.document_id in documents]
-        if not case.document_ids or not found:
-            continue
-        shown = max(shown, len(found))
-        ranks.append(next((place + 1 for place, name in enumerate(found) if name in case.document_ids), None))
-        wrong.append(not right(row))
-    if not ranks:
-        return None
-    unfound = [rank is None for rank, failed in zip(ranks, wrong, strict=True) if failed]
-    missed, misread = failing or (unfound.count(True), unfound.count(False))
-    return RetrievalQuality(
-        cases=len(ranks),
-        recall_at={
-            k: sum(rank is not None and rank <= k for rank in ranks) / len(ranks) for k in RECALL_AT if k <= shown
-        },
-        mrr=sum(1 / rank for rank in ranks if rank) / len(ranks),
-        missed=missed,
-        misread=misread,
-        on_selection=failing is not None,
-    )
-
-
-def oracle(cases: Sequence[Case], rows: Sequence[Row], with_gold: Sequence[Row]) -> float | None:
-    """About the score over all held-out cases if those that name a document were given it: its own, and what the gold
-    documents bring on the cases that were asked with them, for the share of cases that have some."""
-    own = {row.key: row.score for row in rows}
-    handed = {row.key: row.score for row in with_gold if row.key in own}
-    if not handed:
-        return None
-    gain = sum(score - own[key] for key, score in handed.items()) / len(handed)
-    share = sum(bool(case.document_ids) for case in cases) / len(cases)
-    return min(1.0, max(0.0, sum(own.values()) / len(own) + share * gain))

@@ -20,7 +20,7 @@ from advisor.found import find
 from advisor.steadiness import next_time
 from benchmarks.assemble import Limits
 from benchmarks.contract import BadInput, Benchmark, Candidate, Constraints, Evaluation, Row, State
-from benchmarks.evaluate import oracle
+from benchmarks.found_evidence import oracle
 from benchmarks.frozen import as_begun, freeze, thaw
 from benchmarks.gold import GoldIndex
 from benchmarks.metrics import load as load_metric

@@ -1,0 +1,64 @@
+"""How well the evidence was found, apart from the answers, and what answers would be worth with the right documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.checked import RetrievalQuality
+from benchmarks.contract import Benchmark, Row
+from benchmarks.handed import handed
+from benchmarks.mistakes import RIGHT, search_or_reading
+from strategies.contract import Case, Prediction, Task
+
+RECALL_AT = (1, 3, 5)
+
+
+def failing(task: Task, notes: Mapping[str, Mapping[str, Any]]) -> tuple[int, int] | None:
+    """Of wrong selection answers: how many lacked the right passage, and how many are wrong with it; None where nobody knows."""
+    return search_or_reading(task, notes.get("fit", {}).get("selection_answers", ()), handed(notes.get("handed", {})))
+
+
+def retrieval_quality(
+    benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], found_wrong: tuple[int, int] | None = None
+) -> RetrievalQuality | None:
+    """Recall@k and mean reciprocal rank of the gold documents among the evidence shown, by document; None where none of it
+    is of a document, as with approaches that show examples. `found_wrong`: what is known of wrong selection answers."""
+    documents = {document.id for document in benchmark.task.documents}
+    ranks: list[int | None] = []
+    wrong: list[bool] = []
+    shown = 0
+    for case, row in zip(cases, rows, strict=True):
+        evidence = row.outcome.evidence if isinstance(row.outcome, Prediction) else ()
+        found = [item.document_id for item in evidence if item.document_id in documents]
+        if not case.document_ids or not found:
+            continue
+        shown = max(shown, len(found))
+        ranks.append(next((place + 1 for place, name in enumerate(found) if name in case.document_ids), None))
+        wrong.append(row.score < RIGHT)
+    if not ranks:
+        return None
+    unfound = [rank is None for rank, failed in zip(ranks, wrong, strict=True) if failed]
+    missed, misread = found_wrong or (unfound.count(True), unfound.count(False))
+    return RetrievalQuality(
+        cases=len(ranks),
+        recall_at={
+            k: sum(rank is not None and rank <= k for rank in ranks) / len(ranks) for k in RECALL_AT if k <= shown
+        },
+        mrr=sum(1 / rank for rank in ranks if rank) / len(ranks),
+        missed=missed,
+        misread=misread,
+        on_selection=found_wrong is not None,
+    )
+
+
+def oracle(cases: Sequence[Case], rows: Sequence[Row], with_gold: Sequence[Row]) -> float | None:
+    """About the score over all held-out cases if those that name a document were given it: its own, and what the gold
+    documents bring on the cases that were asked with them, for the share of cases that have some."""
+    own = {row.key: row.score for row in rows}
+    given = {row.key: row.score for row in with_gold if row.key in own}
+    if not given:
+        return None
+    gain = sum(score - own[key] for key, score in given.items()) / len(given)
+    share = sum(bool(case.document_ids) for case in cases) / len(cases)
+    return min(1.0, max(0.0, sum(own.values()) / len(own) + share * gain))
