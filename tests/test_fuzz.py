@@ -228,7 +228,7 @@ def a_round(number: int, *findings: Mapping[str, str]) -> dict[str, Any]:
 
 
 def test_the_table_tells_rounds_and_what_was_found_in_them() -> None:
-    shown = base64.b64encode(b"<![>`" + b"x" * 200).decode()
+    shown = base64.b64encode(b"<![>`" + b"x" * 200 + bytes(range(32, 127)) * 2 + b"yz").decode()
     one = {
         "kind": "ParserRejectedMarkup",
         "where": "benchmarks/formats/html.py, document",
@@ -239,7 +239,8 @@ def test_the_table_tells_rounds_and_what_was_found_in_them() -> None:
     text = report.document([a_round(0, one, two), a_round(1, two)])
     assert "| html | a page | 60, 60 | 41 | 3,000 | 91 | 3 | 1 |" in text
     assert "- html: ParserRejectedMarkup in `benchmarks/formats/html.py, document` (no), for `` '<![>`" in text
-    assert "and 105 bytes more ``. Mended." in text
+    assert "xxx... !" in text, "repetitions are told once"
+    assert "and 3 bytes more ``. Mended." in text
     assert "- html: no end, for `` '[[' ``. Not mended." in text
     assert "| html | a page | 60 | 20 | 1,500 | 90 | 0 | 0 |" in (clean := report.document([a_round(0)]))
     assert "Nothing was found." in clean

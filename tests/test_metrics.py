@@ -280,6 +280,9 @@ def test_json_valid_reads_what_a_program_would() -> None:
         load("json_valid", {"schema": {"$schema": "h://]"}})
     with pytest.raises(BadInput, match=r"at pattern, '\[\[' is not a 'regex'"):
         load("json_valid", {"schema": {"pattern": "[["}})
+    with pytest.raises(BadInput, match=r"at items, .* is not of type 'object', 'boolean'") as refused:
+        load("json_valid", {"schema": {"items": [["deep"] * 1_000]}})
+    assert len(str(refused.value)) < 400, "what is wrong may be most of the schema"
     assert load("json_valid", {"schema": {"pattern": "[[a]"}}), "nobody is warned of brackets in brackets"
 
 

@@ -14,6 +14,9 @@ from benchmarks.metrics import _json
 from benchmarks.metrics._base import Example, OfCases
 from strategies.contract import Case, Kind
 
+SHOWN = 200
+"""Characters of a schema in a sentence."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class JsonValid(OfCases):
@@ -33,12 +36,15 @@ class JsonValid(OfCases):
         if self.schema is None:
             return
         if not isinstance(self.schema, Mapping):
-            raise BadInput(f"`schema` of the metric json_valid is {self.schema!r}; write a JSON schema as a mapping.")
+            given = _shortened(repr(self.schema))
+            raise BadInput(f"`schema` of the metric json_valid is {given}; write a JSON schema as a mapping.")
         if not isinstance(self.schema.get("$schema", ""), str):
             raise BadInput("`$schema` of the schema is no text. Write the address of its dialect, or leave it out.")
         for reference in _references(self.schema):
             if not reference.startswith("#"):
-                raise BadInput(f"The schema refers to `{reference}`; only references within it, like #/$defs/x, work.")
+                raise BadInput(
+                    f"The schema refers to `{_shortened(reference)}`; only references within it, like #/$defs/x, work."
+                )
         try:
             with warnings.catch_warnings():  # Of patterns that a later Python may read in another way.
                 warnings.simplefilter("ignore", FutureWarning)
@@ -48,8 +54,9 @@ class JsonValid(OfCases):
                 "`$schema` of the schema is no address. Write that of its dialect, or leave it out."
             ) from None
         except jsonschema.SchemaError as error:
-            where = "/".join(map(str, error.absolute_path)) or "its top level"
-            raise BadInput(f"The schema is not a JSON schema: at {where}, {error.message}. Correct it there.") from None
+            where = _shortened("/".join(map(str, error.absolute_path)) or "its top level")
+            said = _shortened(error.message)
+            raise BadInput(f"The schema is not a JSON schema: at {where}, {said}. Correct it there.") from None
 
     def score(self, case: Case, text: str) -> float:
         return float(self.reads(text))
@@ -60,6 +67,11 @@ class JsonValid(OfCases):
         if parsed is None:
             return False
         return self.schema is None or bool(_validator(self.schema)(self.schema).is_valid(parsed.value))
+
+
+def _shortened(text: str) -> str:
+    """At most 200 characters: what is quoted of a schema may be all of it."""
+    return text if len(text) <= SHOWN else f"{text[: SHOWN // 2]} ... {text[-SHOWN // 2 :]}"
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -12,8 +13,9 @@ from benchmarks.studies.bakeoff_table import table
 from benchmarks.studies.faults_injected.fuzz import identity
 from benchmarks.studies.faults_injected.misbehaving import ANSWERS, RETRIES
 
-SHOWN = 100
-"""Bytes of an input that a parser could not read."""
+SHOWN = 200
+"""Bytes of an input that a parser could not read, and characters of what was said to it."""
+_REPEATED = re.compile(rb"(.{1,8}?)\1{9,}", re.DOTALL)
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -213,11 +215,17 @@ def _fuzz(rows: Rows) -> list[str]:
 
 
 def _finding(name: str, each: Mapping[str, str], is_open: bool) -> str:
-    data = base64.b64decode(each["input"])
-    shown = repr(data)[1:] if len(data) <= SHOWN else f"{data[:SHOWN]!r}"[1:] + f" and {len(data) - SHOWN:,} bytes more"
-    where = f" in `{each['where']}`" if each["where"] else ""
-    says = f" ({' '.join(each['says'].replace('`', chr(39)).split())})" if each["says"] else ""
-    return f"- {name}: {each['kind']}{where}{says}, for `` {shown} ``. {'Not mended.' if is_open else 'Mended.'}"
+    data = _REPEATED.sub(rb"\1\1\1...", base64.b64decode(each["input"]))
+    shown = repr(data[:SHOWN])[1:] + (f" and {len(data) - SHOWN:,} bytes more" if len(data) > SHOWN else "")
+    says = _cut(" ".join(each["says"].replace("`", "'").split()))
+    if each["kind"] != "AssertionError":
+        where = f" in `{each['where']}`" if each["where"] else ""
+        says = f"{each['kind']}{where}" + (f" ({says})" if says else "")
+    return f"- {name}: {says}, for `` {shown} ``. {'Not mended.' if is_open else 'Mended.'}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
 def _price(rows: Rows) -> list[str]:
