@@ -354,6 +354,17 @@ def test_what_the_server_states_of_each_token_is_kept(httpserver: HTTPServer) ->
     assert sent["response_format"]["json_schema"]["schema"] == {"type": "object", "properties": {}}
 
 
+def test_half_a_character_in_a_token_is_kept_as_a_whole_one(httpserver: HTTPServer) -> None:
+    """Found by fuzzing: no file takes it."""
+    answer = good()
+    halves = [{"token": "\udc00", "logprob": -2.0}]
+    answer["choices"][0]["logprobs"] = {"content": [{"token": "\ud800", "logprob": -0.1, "top_logprobs": halves}]}
+    httpserver.expect_request(PATH).respond_with_data(json.dumps(answer), content_type="application/json")
+    ((_, completion),) = endpoint(httpserver).generate([PROMPT], 5, WISHED)
+    assert [place.chosen for place in completion.places] == ["\ufffd"]
+    assert set(completion.places[0].likely) == {"\ufffd"}
+
+
 @pytest.mark.parametrize("copies", [True, False])
 def test_a_server_that_takes_them_gets_the_words_of_each_request_in_its_schema(
     httpserver: HTTPServer, copies: bool

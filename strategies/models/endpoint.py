@@ -289,10 +289,10 @@ class _Caller:
         text = getattr(message, "content", None) or getattr(message, "refusal", None) or ""
         if not isinstance(text, str):
             raise Fault(message="the answer's content is not text", retry=True)
-        text = self._keyless(_HALF_CHARACTERS.sub("\ufffd", text))
+        text = self._cleaned(text)
         usage = self._usage(prompt, text, getattr(answer, "usage", None), seconds)
         ended = getattr(choices[0], "finish_reason", None) != "length"
-        return Completion(text=text, usage=usage, finished=ended, places=places(choices[0], self._keyless))
+        return Completion(text=text, usage=usage, finished=ended, places=places(choices[0], self._cleaned))
 
     def _usage(self, prompt: Prompt, text: str, stated: Any, seconds: float) -> Usage:
         """Tokens as the server states them; the model's estimate where it states none, or what cannot be."""
@@ -312,6 +312,10 @@ class _Caller:
     def _failed(self, error: str, lasting: bool = False, *, billed: bool) -> Completion:
         usage = Usage(model=self.model.name, step=self.step)
         return Completion(text="", usage=usage, finished=False, error=error, lasting=lasting, billed=billed)
+
+    def _cleaned(self, text: str) -> str:
+        """As it is kept: of whole characters, without the key."""
+        return self._keyless(_HALF_CHARACTERS.sub("\ufffd", text))
 
     def _keyless(self, text: str, least: int = KEY_LENGTH) -> str:
         """The text without the key, which a server may repeat; one that is shorter than `least` might be any word."""
