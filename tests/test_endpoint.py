@@ -354,7 +354,7 @@ def test_what_the_server_states_of_each_token_is_kept(httpserver: HTTPServer) ->
     assert sent["response_format"]["json_schema"]["schema"] == {"type": "object", "properties": {}}
 
 
-def test_half_a_character_in_a_token_is_kept_as_a_whole_one(httpserver: HTTPServer) -> None:
+def test_half_a_character_in_a_token_or_an_error_is_kept_as_a_whole_one(httpserver: HTTPServer) -> None:
     """Found by fuzzing: no file takes it."""
     answer = good()
     halves = [{"token": "\udc00", "logprob": -2.0}]
@@ -363,6 +363,10 @@ def test_half_a_character_in_a_token_is_kept_as_a_whole_one(httpserver: HTTPServ
     ((_, completion),) = endpoint(httpserver).generate([PROMPT], 5, WISHED)
     assert [place.chosen for place in completion.places] == ["\ufffd"]
     assert set(completion.places[0].likely) == {"\ufffd"}
+    httpserver.clear()
+    error = json.dumps({"error": {"message": "no \ud800 here"}})
+    httpserver.expect_request(PATH).respond_with_data(error, status=400, content_type="application/json")
+    assert "no \ufffd here" in ask(endpoint(httpserver)).error
 
 
 @pytest.mark.parametrize("copies", [True, False])

@@ -313,18 +313,15 @@ class _Caller:
         usage = Usage(model=self.model.name, step=self.step)
         return Completion(text="", usage=usage, finished=False, error=error, lasting=lasting, billed=billed)
 
-    def _cleaned(self, text: str) -> str:
-        """As it is kept: of whole characters, without the key."""
-        return self._keyless(_HALF_CHARACTERS.sub("\ufffd", text))
-
-    def _keyless(self, text: str, least: int = KEY_LENGTH) -> str:
-        """The text without the key, which a server may repeat; one that is shorter than `least` might be any word."""
-        key = os.environ.get(self.model.key_env, "")
-        return text.replace(key, "[key]") if len(key) >= least else text
+    def _cleaned(self, text: str, least: int = KEY_LENGTH) -> str:
+        """As it is kept: of whole characters, without the key, which a server may repeat; one that is shorter than `least` might
+        be any word."""
+        key, whole = os.environ.get(self.model.key_env, ""), _HALF_CHARACTERS.sub("\ufffd", text)
+        return whole.replace(key, "[key]") if len(key) >= least else whole
 
     def _sentence(self, fault: Fault) -> str:
         """What went wrong, without the key, which some servers repeat in their refusal."""
-        said = shortened(self._keyless(fault.message, 1))
+        said = shortened(self._cleaned(fault.message, 1))
         advice = f" Check the key in {self.model.key_env}." if fault.status in {401, 403} else ""
         advice = advice or (f" Check base_url and the model name {self.model.model!r}." if fault.status == 404 else "")
         return f"{self.model.name} at {urlsplit(self.model.base_url).netloc}: {said.rstrip('.')}.{advice}"
