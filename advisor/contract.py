@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from advisor.drawn import Forest, LineChart, Picture, Table, WinnerMap
+from advisor.turning import Turn
 from benchmarks.contract import Evaluation, Procedure, State
 
 
@@ -116,6 +117,13 @@ class Recommendation:
     next_steps: tuple[str, ...] = ()
     at_targets: tuple[AtTarget, ...] = ()
     """From low to high."""
+    turns: tuple[Turn, ...] = ()
+    every_target: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Lower and upper bound of each candidate that hold together, whatever the target is."""
+    in_documents: float = 0.0
+    """Share of the answers to examples that stand word for word in the documents."""
+    suggested: str | None = None
+    """The best candidate of the family that the task suggested, before anything ran, would come out in front."""
 
 
 # ---------------------------------------------------------------- the story

@@ -13,8 +13,8 @@ from advisor.contract import AtTarget, Costs, Recommendation, Status
 from advisor.economics import Ranking, rank, settled
 from advisor.every_goal import OUT, goals, states
 from advisor.limits import by_cost_alone, ruled_out
-from advisor.outlook import next_steps, would_change
-from advisor.reasons import Decided, reasons
+from advisor.outlook import next_steps, otherwise, turn_of, would_change
+from advisor.reasons import Decided, reasons, suggested
 from advisor.triage import Situation, expect
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 from benchmarks.families import REST, Family
@@ -69,6 +69,7 @@ def recommend(
         prices=prices,
         expectation=expect(Situation.of(benchmark.task)),
     )
+    other, expected = otherwise(decided), suggested(decided)
     return Recommendation(
         verdict=outcome.verdict,
         procedure=procedure,
@@ -83,9 +84,13 @@ def recommend(
             stops_with=benchmark.stops_with,
         ),
         reasons=reasons(decided),
-        would_change=would_change(decided),
+        would_change=would_change(decided, other),
         next_steps=next_steps(decided),
         at_targets=_at_targets(by_name, statuses, ranking, benchmark),
+        turns=tuple(turn_of(flip) for flip in other.near[0]),
+        every_target=other.proven,
+        in_documents=decided.expectation.in_documents,
+        suggested=None if expected is None else expected.candidate,
     )
 
 

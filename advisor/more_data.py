@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from advisor.amounts import exactly
+from advisor.contract import Amount
 from advisor.drawn import Table
 from advisor.goal import Goal
 from advisor.material import Material
 from advisor.reasons import TUNED
-from advisor.wording import about, money, percent, rounded_up, start
+from advisor.wording import about, amount, percent, rounded_up, start
 from benchmarks.checked import CurvePoint
 from benchmarks.contract import Evaluation, State
 from benchmarks.curve import FURTHEST, as_many_as, bracket, examples_for
@@ -28,7 +31,7 @@ def curve_table(material: Material) -> Table:
         (
             each.candidate,
             *(percent(mean(point.scores)) for point in _points(each)),
-            *(_range(*bracket(_points(each), mean(_points(each)[-1].scores), examples)) for examples in ahead),
+            *(_range(low, high) for _, low, high in expected(each)),
         )
         for each in found
     ]
@@ -44,6 +47,68 @@ def curve_table(material: Material) -> Table:
             "what comes. Nothing is said beyond four times the examples."
         ),
         numeric=tuple(range(1, len(sizes) + 3)),
+    )
+
+
+def expected(each: Evaluation) -> list[tuple[int, float, float]]:
+    """(examples, low, high) beyond those at hand; empty where it was not measured with fewer."""
+    points = _points(each)
+    if not points:
+        return []
+    now, figure = points[-1].examples, mean(points[-1].scores)
+    return [(factor * now, *bracket(points, figure, factor * now)) for factor in (2, FURTHEST)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """With how many examples in all one approach is expected to reach the target, from its learning curve."""
+
+    candidate: str
+    few: int | None
+    """By the law and the resamples that promise most; None: not with four times as many."""
+    many: int | None
+    """By those that promise least."""
+    most: float
+    """What it would reach at the most with four times as many."""
+    labels: Amount | None
+    """What the labels of the fewest further ones cost; None where that is not known, or none are enough."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptWorth:
+    """How many examples the best prompt is worth, which needs none: as many as bring the best tuned approach as far."""
+
+    prompt: str
+    tuned: str
+    figure: float
+    """Of the prompt, on the cases of the learning curve."""
+    cases: int
+    examples: float
+    """On average."""
+    surely: float | None
+    """In 19 of 20 trainings; None: more than all."""
+    most: int
+    """All that the curve was measured with."""
+
+
+def all_ahead(material: Material) -> list[Ahead]:
+    """Of every candidate that was measured with fewer examples and lies below the target, or of all without one."""
+    target, price = material.benchmark.target, material.extras.label_price
+    below = [each for each in learning(material) if target is None or each.figure < target]
+    return [_ahead(each, target, price) for each in below]
+
+
+def _ahead(each: Evaluation, target: float | None, price: tuple[float, str] | None) -> Ahead:
+    """`price`: of one label, and the currency."""
+    points = _points(each)
+    few, many = (None, None) if target is None else examples_for(points, each.figure, target)
+    further = 0 if few is None else few - points[-1].examples
+    return Ahead(
+        candidate=each.candidate,
+        few=few,
+        many=many,
+        most=most(each),
+        labels=None if price is None or few is None else exactly(price[0] * further, price[1]),
     )
 
 
@@ -79,12 +144,11 @@ def _towards(each: Evaluation, target: float, goal: Goal, price: tuple[float, st
 def enough(each: Evaluation, target: float, goal: Goal, price: tuple[float, str] | None) -> str | None:
     """With how many examples it would probably meet the target, as a clause; None where four times as many are not enough.
     `price`: of one label, and the currency."""
-    points = _points(each)
-    now = points[-1].examples
-    few, many = examples_for(points, each.figure, target)
+    found = _ahead(each, target, price)
+    few, many = found.few, found.many
     if few is None:
         return None
-    cost = "" if price is None else f" ({price[1]} {money(price[0] * (few - now))} or more for the labels)"
+    cost = "" if found.labels is None else f" ({amount(found.labels)} or more for the labels)"
     if many is None:
         return (
             f"with {about(few, 'example')} or more in all{cost} {each.candidate} may {goal.meet_plainly}; "
@@ -105,29 +169,43 @@ def helped(each: Evaluation) -> bool:
     return most(each) >= each.figure + _GAIN
 
 
-def worth_of_the_prompt(material: Material) -> list[str]:
-    """With how many examples the best tuned approach answers as well as the best prompt, which needs none."""
+def prompt_worth(material: Material) -> PromptWorth | None:
+    """None where nothing tuned was measured with fewer examples, or where the prompt lies outside of what was measured."""
     tuned = [each for each in learning(material) if each.family in TUNED]
     prompts = [each for each in material.evaluations.values() if each.family == "prompting" and each.scores]
     if not tuned or not prompts:
-        return []
+        return None
     best, prompt = max(tuned, key=lambda each: each.figure), max(prompts, key=lambda each: each.figure)
     places = {key: place for place, key in enumerate(prompt.keys)}
     keys = () if best.curve is None else best.curve.keys
     scores = [prompt.scores[places[key]] for key in keys if key in places]
     worth = as_many_as(_points(best), scores) if len(scores) == len(keys) else None
     if worth is None:
-        return []
-    on_average = (
-        f"{start(prompt.candidate)} answers as well as {best.candidate} does with {about(round(worth), 'example')}"
+        return None
+    return PromptWorth(
+        prompt=prompt.candidate,
+        tuned=best.candidate,
+        figure=mean([scores]),
+        cases=len(scores),
+        examples=worth,
+        surely=as_many_as(_points(best), scores, nearly_always=True),
+        most=_points(best)[-1].examples,
     )
-    surely = as_many_as(_points(best), scores, nearly_always=True)
+
+
+def worth_of_the_prompt(material: Material) -> list[str]:
+    """With how many examples the best tuned approach answers as well as the best prompt, which needs none."""
+    found = prompt_worth(material)
+    if found is None:
+        return []
+    worth, surely = found.examples, found.surely
+    on_average = f"{start(found.prompt)} answers as well as {found.tuned} does with {about(round(worth), 'example')}"
     if surely is not None and round(surely) == round(worth):
         return [f"{on_average}."]
-    most = about(round(surely), "example") if surely else f"more than {_points(best)[-1].examples:,}"
+    most = about(round(surely), "example") if surely else f"more than {found.most:,}"
     return [
-        f"{on_average} on average; to be as good in 19 of 20 trainings, each on examples of its own, {best.candidate} "
-        f"needs {most}."
+        f"{on_average} on average; to be as good in 19 of 20 trainings, each on examples of its own, {found.tuned} needs "
+        f"{most}."
     ]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from advisor.bounds import for_every_target
 from advisor.closeness import how_far
@@ -11,7 +12,8 @@ from advisor.every_goal import in_question, states
 from advisor.gap import of_a_larger_model, of_more_examples
 from advisor.limits import by_cost_alone
 from advisor.reasons import Decided, before
-from advisor.sensitivity import question_of, what_flips_it
+from advisor.sensitivity import Flip, Knob, Question, flips, question_of, what_flips_it
+from advisor.turning import Turn
 from advisor.wording import about, ceil_percent, floor_percent, listed, percent
 from benchmarks.contract import Evaluation, State
 
@@ -21,9 +23,47 @@ _WIDEST = 0.3
 """A margin beyond which nobody asks."""
 
 
-def would_change(decided: Decided) -> tuple[str, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Otherwise:
+    """What the sentences about other targets, volumes and prices rest on."""
+
+    proven: Mapping[str, tuple[float, float]]
+    """Lower and upper bound of each candidate that hold for every target at once; empty where none is asked for."""
+    question: Question | None
+    """None where nothing is shown to meet, so that prices turn nothing."""
+    near: tuple[Sequence[Flip], Sequence[Knob]] = ((), ())
+    """What leads to another outcome, and what does not."""
+
+
+def otherwise(decided: Decided) -> Otherwise:
+    """By the rule of the decision, with one thing turned at a time."""
+    proven, benchmark = {}, decided.benchmark
+    if decided.named is not None and benchmark.judges and benchmark.margin is None:
+        tested = in_question(decided.evaluations, decided.statuses, benchmark)
+        spared = sum(each.spared for each in decided.evaluations.values())
+        proven = for_every_target(tested, benchmark, spared)
+    question = _question(decided)
+    return Otherwise(proven=proven, question=question, near=((), ()) if question is None else flips(question))
+
+
+def turn_of(flip: Flip) -> Turn:
+    """The same as values, with the bills there."""
+    knob = flip.knob
+    return Turn(
+        of=knob.noun,
+        times=flip.factor,
+        now=knob.at(1.0) if knob.stated else None,
+        at=knob.at(flip.factor),
+        unit=knob.unit,
+        safe=flip.then.safe,
+        unsettled=flip.then.unsettled,
+        bills={bill.candidate: bill.monthly for bill in knob.turned(flip.factor)},
+    )
+
+
+def would_change(decided: Decided, other: Otherwise) -> tuple[str, ...]:
     """Which other target, volume, price, data or world would lead to another recommendation."""
-    found = [*_other_target(decided), *_other_cost(decided)]
+    found = [*_other_target(decided, other.proven), *_other_cost(decided, other)]
     if decided.ranking.note:
         found.append(decided.ranking.note)
     if decided.benchmark.task.documents and decided.named is not None:
@@ -66,24 +106,24 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
 # ---------------------------------------------------------------- what would change it
 
 
-def _other_target(decided: Decided) -> list[str]:
+def _other_target(decided: Decided, proven: Mapping[str, tuple[float, float]]) -> list[str]:
     benchmark, named = decided.benchmark, decided.named
     if named is None:
         return []
     if not benchmark.judges:
         return ["A target: the cheapest approach that meets it would be recommended."]
-    found = list(_target(decided, named) if benchmark.margin is None else _margin(decided, named, benchmark.margin))
+    found = list(
+        _target(decided, named, proven) if benchmark.margin is None else _margin(decided, named, benchmark.margin)
+    )
     open_still = [name for name in decided.unsettled if decided.statuses[name].state is State.UNDECIDED]
     if open_still:
         found.append(f"Proof by more held-out cases that {' or '.join(open_still)} {decided.goal.meets_plainly}.")
     return found
 
 
-def _target(decided: Decided, named: str) -> Iterator[str]:
+def _target(decided: Decided, named: str, proven: Mapping[str, tuple[float, float]]) -> Iterator[str]:
     """By bounds that hold for every target at once, as those are that another target is told with."""
-    tested = in_question(decided.evaluations, decided.statuses, decided.benchmark)
-    spared = sum(each.spared for each in decided.evaluations.values())
-    target, proven = decided.benchmark.target or 0.0, for_every_target(tested, decided.benchmark, spared)
+    target = decided.benchmark.target or 0.0
     if decided.statuses[named].state is State.MEETS:
         most = max(target, proven[named][0])
         yield f"A target above {floor_percent(most, target)} %: {named} is proven up to there."
@@ -110,18 +150,22 @@ def _cheaper_missing(decided: Decided, named: str) -> list[str]:
     return [name for name in decided.having(State.MISSES) if not meets or before(decided, name)]
 
 
-def _other_cost(decided: Decided) -> list[str]:
-    """What would have to be paid, asked or changed otherwise before another one is recommended."""
+def _question(decided: Decided) -> Question | None:
+    """Who is asked about when costs are others; None where the named one is not shown to meet."""
     named = decided.named
     if named is None or decided.statuses[named].state is not State.MEETS:
-        return []
-    limit = decided.benchmark.constraints.cost_per_month
+        return None
     dear = [name for name in decided.having(State.RULED_OUT) if _too_dear(decided, name)]
     asked = decided.having(State.MEETS), [*decided.having(State.UNDECIDED), *dear], [named]
-    question = question_of(
-        decided.evaluations, decided.benchmark, decided.prices, asked, _where_others_are_out(decided)
-    )
-    found = list(what_flips_it(question, decided.goal.meets_plainly))
+    return question_of(decided.evaluations, decided.benchmark, decided.prices, asked, _where_others_are_out(decided))
+
+
+def _other_cost(decided: Decided, other: Otherwise) -> list[str]:
+    """What would have to be paid, asked or changed otherwise before another one is recommended."""
+    if other.question is None:
+        return []
+    limit = decided.benchmark.constraints.cost_per_month
+    found = list(what_flips_it(other.question, other.near, decided.goal.meets_plainly))
     running = [item for bill in decided.costs.values() for item in bill.items if item.when == "monthly"]
     if (
         limit is None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+from advisor.contract import Amount
 from advisor.material import Material
 from advisor.wording import counted
 
@@ -25,11 +27,22 @@ def when(months: float) -> str:
     return "in the first month" if months <= 1 else f"after {counted(math.ceil(months), 'month')}"
 
 
-def paid_back(material: Material) -> tuple[str, ...]:
-    """When what fitting the named approach took is saved again, against the next that meets."""
+@dataclass(frozen=True, kw_only=True)
+class PaidBack:
+    """When fitting the named approach is saved again, against the next that meets and is dearer."""
+
+    candidate: str
+    against: str
+    months: float
+    spent: Amount
+    """Over the difference of the two bills a month that is the months."""
+
+
+def payback(material: Material) -> PaidBack | None:
+    """None where there is no such other one, or nothing to save."""
     named = material.named
     if named is None or material.recommendation.safe != named:
-        return ()
+        return None
     order, ranking = [each.candidate for each in material.statuses], material.ranking
     dearer = [
         name
@@ -38,6 +51,17 @@ def paid_back(material: Material) -> tuple[str, ...]:
     ]
     months = months_to_pay_back(material, named, dearer[0]) if dearer else None
     if months is None:
+        return None
+    return PaidBack(candidate=named, against=dearer[0], months=months, spent=material.costs[named].spent)
+
+
+def paid_back(material: Material) -> tuple[str, ...]:
+    """The same as a sentence."""
+    found = payback(material)
+    if found is None:
         return ()
-    beyond = "" if months <= material.benchmark.horizon_months else ", which is beyond the months that are counted here"
-    return (f"What fitting {named} took is saved again {when(months)}, compared with {dearer[0]}{beyond}.",)
+    further = ", which is beyond the months that are counted here"
+    beyond = "" if found.months <= material.benchmark.horizon_months else further
+    return (
+        f"What fitting {found.candidate} took is saved again {when(found.months)}, compared with {found.against}{beyond}.",
+    )

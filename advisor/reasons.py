@@ -225,25 +225,31 @@ def _of_expectation(decided: Decided) -> list[str]:
     if family in TUNED:
         why = [sentence for sentence in why if sentence != CLASSIC_MISTAKE]
     measured = {evaluation.family for evaluation in decided.evaluations.values() if math.isfinite(evaluation.figure)}
-    expected = next((each for each in decided.expectation.order if each in measured), None)
-    if expected is None or len(measured - {"recorded"}) < 2:
+    best = suggested(decided)
+    if best is None or len(measured - {"recorded"}) < 2:
         return why
-    best = _best_of(decided, expected)
+    expected = best.family
     agrees = f"The measurement agrees with what the task suggested: {FAMILY_NAMES[expected]} comes out in front."
     disagrees = (
         f"The measurement disagrees with what the task suggested: {FAMILY_NAMES[expected]} was expected in front and "
-        f"reached {percent(best)}; in front is {named} with {percent(decided.evaluations[named].figure)}."
+        f"reached {percent(best.figure)}; in front is {named} with {percent(decided.evaluations[named].figure)}."
     )
     if family in FAMILY_NAMES:
         why.insert(1, agrees if family == expected else disagrees)
     return why
 
 
-def _best_of(decided: Decided, family: str) -> float:
-    """A cascade ends in that family and is no sign of it alone."""
-    found = [each for each in decided.evaluations.values() if each.family == family and math.isfinite(each.figure)]
+def suggested(decided: Decided) -> Evaluation | None:
+    """The best of the family that the task suggested first of those that were measured; None where none was.
+
+    A cascade ends in that family and is no sign of it alone.
+    """
+    measured = [each for each in decided.evaluations.values() if math.isfinite(each.figure)]
+    families = {each.family for each in measured}
+    expected = next((each for each in decided.expectation.order if each in families), None)
+    found = [each for each in measured if each.family == expected]
     alone = [each for each in found if each.approach != CASCADE]
-    return max(each.figure for each in alone or found)
+    return max(alone or found, key=lambda each: each.figure, default=None)
 
 
 def _of_limits(decided: Decided) -> list[str]:
@@ -304,16 +310,22 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
             )
 
 
+def no_answers(evaluation: Evaluation) -> dict[str, int]:
+    """How many of its answers were none, and count as not right, by kind."""
+    kinds = ("refused", "unparsable", "abstained", OUTSIDE)
+    return {kind: rows for kind in kinds if (rows := evaluation.failures.get(kind, 0))}
+
+
 def _of_answers(decided: Decided) -> list[str]:
     """Answers that were none, and inputs that were cut, where they are many or concern the named candidate."""
     found = []
     for name in decided.ranking.order:
         evaluation = decided.evaluations[name]
         total = len(evaluation.scores)
-        lost = {kind: evaluation.failures.get(kind, 0) for kind in ("refused", "unparsable", "abstained", OUTSIDE)}
+        lost = no_answers(evaluation)
         rows = sum(lost.values())
         if total and (rows > _MANY_UNREADABLE * total or (rows and name == decided.named)):
-            kinds = listed([f"{count:,} {kind}" for kind, count in lost.items() if count])
+            kinds = listed([f"{count:,} {kind}" for kind, count in lost.items()])
             found.append(f"{counted(rows, 'answer')} of {total:,} by {name} count as not right: {kinds}.")
         cut = evaluation.failures.get("truncated", 0)
         if total and (cut > _MANY_UNREADABLE * total or (cut and name == decided.named)):

@@ -84,8 +84,13 @@ class Knob:
     turned: Turned
     says: Callable[[float], str]
     """How a sentence begins that speaks of that multiple, above 1 of more and below 1 of less."""
+    at: Callable[[float], float]
+    """What it is at that multiple, in its unit."""
+    unit: str
     furthest: int = FURTHEST
     down: bool = True
+    stated: bool = True
+    """Somebody said, or it was measured, what it is now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +114,11 @@ def flips(question: Question) -> tuple[list[Flip], list[Knob]]:
     return found, steady
 
 
-def what_flips_it(question: Question, met: str) -> tuple[str, ...]:
-    """One sentence for each way in which another recommendation is near, then what does not matter. `met`: `meets the
-    target`."""
+def what_flips_it(question: Question, near: tuple[Sequence[Flip], Sequence[Knob]], met: str) -> tuple[str, ...]:
+    """One sentence for each way in which another recommendation is near, then what does not matter: what `flips` found.
+    `met`: `meets the target`."""
     now = question.outcome(question.bills())
-    found, steady = flips(question)
+    found, steady = near
     told = [f"{flip.knob.says(flip.factor)}: {_then(now, flip.then, met)}" for flip in found]
     nouns = [knob.noun for knob in steady if knob.down]
     if nouns:
@@ -179,6 +184,7 @@ def _knobs(question: Question) -> Iterator[Knob]:
 
 def _cost_of_named(question: Question) -> Knob:
     bills = question.bills()
+    mine = next(bill.monthly for bill in bills if bill.candidate == question.named)
 
     def turned(factor: float) -> list[Costs]:
         return [
@@ -192,6 +198,8 @@ def _cost_of_named(question: Question) -> Knob:
         noun=f"what {question.named} costs",
         turned=turned,
         says=lambda factor: f"Costs of {question.named} that are {_times(factor)} as high",
+        at=lambda factor: factor * (mine.value or 0.0),
+        unit=mine.unit,
         down=False,
     )
 
@@ -215,6 +223,8 @@ def _volume(question: Question) -> Iterator[Knob]:
             benchmark=replace(question.benchmark, volume=max(1, round(volume * factor)))
         ),
         says=says,
+        at=lambda factor: volume * factor,
+        unit="requests a month",
     )
 
 
@@ -226,6 +236,8 @@ def _stated_prices(question: Question) -> Iterator[Knob]:
             noun="the price of a machine hour",
             turned=lambda factor: question.bills(prices=replace(prices, machine_hour=hour * factor)),
             says=lambda factor: f"A machine hour {_side(factor)} {_price(hour, factor, prices.currency)}",
+            at=lambda factor: hour * factor,
+            unit=prices.currency,
         )
     asked = {each.model for each in question.evaluations}
     for key, of in (("hours", "an hour"), ("monthly", "a month")):
@@ -251,6 +263,8 @@ def _model_price(question: Question, stated: tuple[str, str], name: str) -> Knob
         noun=f"the price of {what}",
         turned=turned,
         says=lambda factor: f"{start(what)} {_side(factor)} {_price(known[name], factor, prices.currency)}",
+        at=lambda factor: known[name] * factor,
+        unit=prices.currency,
     )
 
 
@@ -265,6 +279,8 @@ def _upkeep_price(question: Question, stated: tuple[str, float, str]) -> Knob:
         noun=f"the price of {spoken.lower()}",
         turned=turned,
         says=lambda factor: f"{spoken} {_side(factor)} {_price(price, factor, prices.currency)} each",
+        at=lambda factor: price * factor,
+        unit=prices.currency,
     )
 
 
@@ -286,6 +302,8 @@ def _token_price(question: Question, name: str, price: TokenPrices) -> Knob:
         noun=f"the price of {name}",
         turned=turned,
         says=lambda factor: f"Tokens of {name} at {_times(factor)} their price or {'more' if factor > 1 else 'less'}",
+        at=lambda factor: price.input * factor,
+        unit=f"{price.currency} a million prompt tokens",
     )
 
 
@@ -316,8 +334,11 @@ def _pace(question: Question, which: tuple[str, str], stated: float | None) -> K
         noun=f"how often {what[0].lower()}{what[1:]} change",
         turned=turned,
         says=says,
+        at=lambda factor: months / factor,
+        unit="months",
         furthest=FURTHEST if stated is not None else FURTHEST + 2,
         down=stated is not None,
+        stated=stated is not None,
     )
 
 

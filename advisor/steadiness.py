@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from advisor.drawn import Table
 from advisor.material import Material
@@ -73,8 +74,18 @@ def _spread(found: Rebuilds) -> str:
     return f"{digits(deviation)} ({digits(low)}-{digits(high)})"
 
 
-def tuned_or_prompted(material: Material) -> Iterator[str]:
-    """Whether the measurement agrees that weights are steadier than prompts; nothing where it cannot be told."""
+@dataclass(frozen=True, kw_only=True)
+class Steadier:
+    """Shares of answers that are kept when everything is built again, and the 95 % interval of their difference."""
+
+    tuned: float
+    prompted: float
+    lower: float
+    upper: float
+
+
+def steadiness(material: Material) -> Steadier | None:
+    """Of what is tuned beside what is prompted; None where their difference cannot be told."""
     sides = [
         [found for name, found in _rebuilt(material).items() if material.evaluations[name].family in families]
         for families in (TUNED, _PROMPTED)
@@ -82,14 +93,22 @@ def tuned_or_prompted(material: Material) -> Iterator[str]:
     groups = _groups(material)
     more = steadier(sides[0], sides[1], groups)
     if more is None or more.lower is None or more.upper is None or more.lower <= 0 <= more.upper:
+        return None
+    tuned, prompted = (sum(kept(found, groups).mean for found in side) / len(side) for side in sides)
+    return Steadier(tuned=tuned, prompted=prompted, lower=more.lower, upper=more.upper)
+
+
+def tuned_or_prompted(material: Material) -> Iterator[str]:
+    """Whether the measurement agrees that weights are steadier than prompts; nothing where it cannot be told."""
+    found = steadiness(material)
+    if found is None:
         return
-    tuned, prompted = (percent(sum(kept(found, groups).mean for found in side) / len(side)) for side in sides)
-    agrees = more.lower > 0
-    low, high = sorted(abs(round(100 * bound)) for bound in (more.lower, more.upper))
+    agrees = found.lower > 0
+    low, high = sorted(abs(round(100 * bound)) for bound in (found.lower, found.upper))
     yield (
-        f"Built again from other examples, what is tuned keeps {tuned} of its answers and what is prompted {prompted} "
-        f"(with 95 % confidence {low} to {high} points {'fewer' if agrees else 'more'}): the measurement "
-        f"{'agrees' if agrees else 'disagrees'} that weights are steadier than prompts. Steady is not yet right."
+        f"Built again from other examples, what is tuned keeps {percent(found.tuned)} of its answers and what is prompted "
+        f"{percent(found.prompted)} (with 95 % confidence {low} to {high} points {'fewer' if agrees else 'more'}): the "
+        f"measurement {'agrees' if agrees else 'disagrees'} that weights are steadier than prompts. Steady is not yet right."
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from advisor import derived
 from advisor.a_month import a_month
 from advisor.added_labels import the_day_labels_are_added
 from advisor.altered_format import altered_table, the_day_the_format_is_altered
@@ -29,8 +30,9 @@ from advisor.handed_over import coverage_table, handover_table, let_a_person_hel
 from advisor.leaked import leaks_table
 from advisor.material import Extras, Material
 from advisor.mistakes_table import all_mistakes_table, as_fact, mistakes_table
-from advisor.more_data import curve_table, towards_the_target, worth_of_the_prompt
+from advisor.more_data import curve_table, expected, towards_the_target, worth_of_the_prompt
 from advisor.payback import paid_back
+from advisor.reasons import no_answers
 from advisor.risks import risks, worth_knowing
 from advisor.slices_table import slices_table
 from advisor.steadiness import rebuilds_table, tuned_or_prompted
@@ -70,6 +72,7 @@ def tell(
         extras=extras,
         ranking=rank(costs, evaluations),
     )
+    winners = winner_map(material)
     return Story(
         task=benchmark.task.name,
         title=title(material),
@@ -128,7 +131,7 @@ def tell(
         picture=picture(material),
         what_if=extras.what_if,
         volumes=costs_by_volume(material),
-        winners=winner_map(material),
+        winners=winners,
         learning=learning_curves(material),
         apart=differences(material),
         stable=consistency(material),
@@ -136,17 +139,17 @@ def tell(
         cases=extras.cases,
         recorded=extras.recorded,
         provenance=dict(extras.provenance),
-        facts=_facts(material),
+        facts=_finite({**_facts(material), **derived.of_the_run(material, winners)}),
     )
 
 
-# ---------------------------------------------------------------- facts
+# ---------------------------------------------------------------- facts: the numbers behind the sentences, as plain JSON values
 
 
 def _facts(material: Material) -> dict[str, Any]:
-    """The numbers behind the sentences, as plain JSON values; what is not finite or not known is null."""
+    """What was stated and measured."""
     told, benchmark = material.recommendation, material.benchmark
-    facts = {
+    return {
         "task": benchmark.task.name,
         "verdict": told.verdict,
         "choice": told.choice,
@@ -186,8 +189,6 @@ def _facts(material: Material) -> dict[str, Any]:
         "population": None if (told_apart := material.extras.population) is None else vars(told_apart) | {},
         "provenance": dict(material.extras.provenance),
     }
-    finite: dict[str, Any] = _finite(facts)
-    return finite
 
 
 def _mean_length(texts: Sequence[str]) -> float:
@@ -215,6 +216,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
             for key, values in evaluation.by_slice.items()
         },
         "failures": dict(evaluation.failures),
+        "no_answers": sum(no_answers(evaluation).values()),
         "spent": _amount(cost.spent),
         "per_thousand": _amount(cost.per_thousand),
         "monthly": _amount(cost.monthly),
@@ -224,22 +226,23 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
             for item in cost.items
         ],
         "answering": _usage(evaluation.answering),
-        "latency": _latency(evaluation.latency),
-        "consistency": [_agreement(check) for check in evaluation.agreements],
+        "latency": _latency(evaluation.latency, material.benchmark),
+        "consistency": [_agreement(check, material.benchmark) for check in evaluation.agreements],
+        "parts": derived.weakest(evaluation, material.benchmark),
         "passes": list(evaluation.passes),
         "rebuilds": _rebuilds(evaluation.rebuilds),
-        "changed": None if (facts := evaluation.changed) is None else vars(facts) | {},
-        "added": None if (more := evaluation.added) is None else vars(more) | {},
+        "changed": None if (facts := evaluation.changed) is None else derived.counts(facts, facts.new, facts.known),
+        "added": None if (more := evaluation.added) is None else derived.counts(more, more.at_once, more.cases),
         "retrieval": _retrieval(evaluation),
         "mistakes": as_fact(material.extras.all_mistakes.get(status.candidate)),
         "leaks": None if (leaks := evaluation.leaks) is None else vars(leaks) | {},
         "coverage": None if (known := evaluation.coverage) is None else vars(known) | {},
         "guard": None if evaluation.guard is None else asdict(evaluation.guard),
-        "handover": None if (part := evaluation.handover) is None else vars(part) | {},
-        "grounding": None if (stand := evaluation.grounding) is None else vars(stand) | {},
-        "planted": [vars(each) | {} for each in evaluation.planted],
-        "altered": None if (ruled := evaluation.altered) is None else vars(ruled) | {},
-        "by_heart": None if evaluation.by_heart is None else asdict(evaluation.by_heart),
+        "handover": None if (part := evaluation.handover) is None else derived.handover(part),
+        "grounding": None if (stand := evaluation.grounding) is None else derived.grounding(stand),
+        "planted": [derived.counts(each, each.followed, each.cases) for each in evaluation.planted],
+        "altered": None if (ruled := evaluation.altered) is None else derived.counts(ruled, ruled.at_once, ruled.cases),
+        "by_heart": None if (known_by := evaluation.by_heart) is None else derived.by_heart(known_by),
         "forgetting": None if (lost := evaluation.forgetting) is None else vars(lost) | {},
         "chosen": dict(evaluation.chosen),
         "selection_score": evaluation.selection_score,
@@ -247,8 +250,15 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "tried": as_facts(material.extras.trials.get(status.candidate, ())),
         "rising": evaluation.rising,
         "curve": [
-            {"examples": point.examples, "figures": [sum(row) / len(row) for row in point.scores]}
+            {
+                "examples": point.examples,
+                "samples": len(point.scores),
+                "figures": [sum(row) / len(row) for row in point.scores],
+            }
             for point in (evaluation.curve.points if evaluation.curve else ())
+        ],
+        "expected": [
+            {"examples": examples, "lower": low, "upper": high} for examples, low, high in expected(evaluation)
         ],
     }
 
@@ -269,7 +279,7 @@ def _usage(usage: Usage | None) -> dict[str, Any] | None:
     }
 
 
-def _latency(latency: Latency | None) -> dict[str, Any] | None:
+def _latency(latency: Latency | None, benchmark: Benchmark) -> dict[str, Any] | None:
     if latency is None:
         return None
     return {
@@ -278,10 +288,11 @@ def _latency(latency: Latency | None) -> dict[str, Any] | None:
         "requests": latency.requests,
         "throughput_per_s": latency.throughput_per_s,
         "concurrency": latency.concurrency,
+        "longer_than_limit": derived.longer(latency, benchmark),
     }
 
 
-def _agreement(check: Agreement) -> dict[str, Any]:
+def _agreement(check: Agreement, benchmark: Benchmark) -> dict[str, Any]:
     return {
         "check": check.name,
         "says": check.says,
@@ -293,6 +304,7 @@ def _agreement(check: Agreement) -> dict[str, Any]:
         "wrong_twice_different": check.wrong_twice_different,
         "right_then_wrong": check.right_then_wrong,
         "wrong_then_right": check.wrong_then_right,
+        **derived.agreement(check, benchmark),
     }
 
 
@@ -300,12 +312,14 @@ def _rebuilds(found: Rebuilds | None) -> dict[str, Any] | None:
     if found is None:
         return None
     figures = [sum(row) / len(row) for row in found.scores]
-    told: dict[str, Any] = {"cases": len(found.keys), "figures": figures, "failed": found.failed}
+    done = {"cases": len(found.keys), "rebuilds": len(figures) + found.failed, "failed": found.failed}
+    told: dict[str, Any] = {**done, "figures": figures}
     if len(figures) < 2:
         return told
     twice, never, once = turns(found)
     same = {"right_twice": twice, "wrong_twice": never, "flipped": once}
-    return told | {"same": kept(found, {}).mean, **same, "spread": list(spread(found))}
+    mean = kept(found, {}).mean
+    return told | {"same": mean, "changed": 1 - mean, **same, "spread": list(spread(found))}
 
 
 def _retrieval(evaluation: Evaluation) -> dict[str, Any] | None:
@@ -313,8 +327,10 @@ def _retrieval(evaluation: Evaluation) -> dict[str, Any] | None:
     if quality is None:
         return None
     recall = {str(k): share for k, share in quality.recall_at.items()}
-    failed = {"missed": quality.missed, "misread": quality.misread, "on_selection": quality.on_selection}
-    return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, **failed, "oracle": evaluation.oracle}
+    wrong = {"missed": quality.missed, "misread": quality.misread, "wrong": quality.missed + quality.misread}
+    wrong["on_selection"] = quality.on_selection
+    shares = {"not_found": 1 - max(quality.recall_at.items())[1] if recall else None, "oracle": evaluation.oracle}
+    return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, **wrong, **shares}
 
 
 def _finite(value: Any) -> Any:

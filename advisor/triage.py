@@ -28,6 +28,8 @@ class Expectation:
 
     order: tuple[Family, ...]
     why: tuple[str, ...]
+    in_documents: float = 0.0
+    """Share of the answers that stand in the documents, as it was counted or said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ def expect(task: Situation) -> Expectation:
     order = tuple(sorted(scores, key=lambda family: -scores[family]))
     if order[0] not in ("finetuning", "combined"):
         why.append(CLASSIC_MISTAKE)
-    return Expectation(order=order, why=tuple(why))
+    return Expectation(order=order, why=tuple(why), in_documents=task.found)
 
 
 def found_in_documents(task: Task) -> float:

@@ -17,7 +17,7 @@ LEVEL = 0.05
 def too_unsteady(evaluation: Evaluation, benchmark: Benchmark) -> str:
     """Why the candidate is ruled out; empty where it is not shown to be below the limit."""
     limit, check = benchmark.constraints.same_at_least, _check(evaluation)
-    if limit is None or check is None or (most := _most(check)) >= limit:
+    if limit is None or check is None or (most := at_most_the_same(check)) >= limit:
         return ""
     return (
         f"At most {ceil_percent(most, limit)} % of its answers stay the same under harmless edits; the task asks for "
@@ -32,7 +32,7 @@ def perhaps_too_unsteady(evaluation: Evaluation, benchmark: Benchmark) -> Iterat
         return
     if check is None:
         yield f"The limit on steady answers was not checked for {evaluation.candidate}: no edits were asked."
-    elif check.same < limit <= _most(check):
+    elif check.same < limit <= at_most_the_same(check):
         changed = counted(round(check.pairs * (1 - check.same)), "answer")
         yield (
             f"{start(evaluation.candidate)} may be too unsteady: {changed} of {check.pairs:,} changed under harmless edits, "
@@ -44,5 +44,6 @@ def _check(evaluation: Evaluation) -> Agreement | None:
     return next((each for each in evaluation.agreements if each.name == EDITS and each.pairs), None)
 
 
-def _most(check: Agreement) -> float:
+def at_most_the_same(check: Agreement) -> float:
+    """The upper bound on the share of answers that stay the same, one-sided at 95 % confidence."""
     return clopper_pearson_upper(round(check.pairs * check.same), check.pairs, LEVEL)

@@ -3,6 +3,8 @@ what it would save."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from advisor.amounts import exactly, times
 from advisor.bounds import POWER
 from advisor.contract import Amount, Status
@@ -14,45 +16,82 @@ from benchmarks.chances import chance_above
 from benchmarks.contract import State
 
 
-def worth_deciding(material: Material) -> tuple[str, ...]:
-    """One sentence for each cheaper approach that more held-out cases would decide about, where its saving is known."""
+@dataclass(frozen=True, kw_only=True)
+class Stake:
+    """What it is worth to find out about one cheaper approach, and what that is the product of."""
+
+    candidate: str
+    safe: str
+    """What would be taken without finding out."""
+    chance: float
+    """That it meets the target."""
+    power: float
+    """The chance that so many `more` cases show it then."""
+    more: int
+    saved: Amount
+    """A month."""
+    months: int
+    worth: Amount
+    labels: Amount | None
+    """What the labels of these cases cost; None where no price is known in the same currency."""
+
+
+def stakes(material: Material) -> list[Stake]:
+    """One for each cheaper approach that more held-out cases would decide about, where its saving is known."""
     told = material.recommendation
     undecided = [each for each in told.statuses if each.candidate in told.cheaper_undecided]
-    return tuple(
-        sentence
-        for status in undecided
-        if status.state is State.UNDECIDED and (sentence := _sentence(material, status)) is not None
-    )
+    found = [_stake(material, status) for status in undecided if status.state is State.UNDECIDED]
+    return [stake for stake in found if stake is not None]
 
 
-def _sentence(material: Material, status: Status) -> str | None:
+def _stake(material: Material, status: Status) -> Stake | None:
     name, safe, benchmark = status.candidate, material.recommendation.safe, material.benchmark
-    evaluation, more = material.evaluations[name], status.more_cases
-    saved = saving(material.ranking, safe, name, benchmark.horizon_months) if safe else None
-    if saved is None or more is None or benchmark.target is None or evaluation.over_rows:
+    evaluation, more, months = material.evaluations[name], status.more_cases, benchmark.horizon_months
+    saved = saving(material.ranking, safe, name, months) if safe else None
+    if safe is None or saved is None or more is None or benchmark.target is None or evaluation.over_rows:
         return None
-    chance = chance_above(evaluation.scores, evaluation.groups or None, benchmark.target)
-    worth = _roughly(times(saved, benchmark.horizon_months * chance * POWER))
-    months = counted(benchmark.horizon_months, "month")
-    kind = " of machine time" if worth.unit == SECONDS else ""
-    why = (
-        f"{start(name)} {Goal.of(benchmark).meets_plainly} with a chance of about {percent(chance)} and would then save "
-        f"{amount(saved)} a month. {start(about(more, 'more held-out case'))} would show it 4 times in 5, which is worth about "
-        f"{amount(worth)}{kind} over {months}"
+    chance, price = (
+        chance_above(evaluation.scores, evaluation.groups or None, benchmark.target),
+        material.extras.label_price,
     )
-    return f"{why}{_against(material, (name, str(safe)), (more, worth))}"
+    return Stake(
+        candidate=name,
+        safe=safe,
+        chance=chance,
+        power=POWER,
+        more=more,
+        saved=saved,
+        months=months,
+        worth=times(saved, months * chance * POWER),
+        labels=None if price is None or price[1] != saved.unit else exactly(more * price[0], price[1]),
+    )
 
 
-def _against(material: Material, names: tuple[str, str], stake: tuple[int, Amount]) -> str:
+def worth_deciding(material: Material) -> tuple[str, ...]:
+    """One sentence for each of the stakes."""
+    meets = Goal.of(material.benchmark).meets_plainly
+    return tuple(_sentence(stake, meets) for stake in stakes(material))
+
+
+def _sentence(stake: Stake, meets: str) -> str:
+    worth = _roughly(stake.worth)
+    kind = " of machine time" if worth.unit == SECONDS else ""
+    return (
+        f"{start(stake.candidate)} {meets} with a chance of about {percent(stake.chance)} and would then save "
+        f"{amount(stake.saved)} a month. {start(about(stake.more, 'more held-out case'))} would show it 4 times in 5, which is "
+        f"worth about {amount(worth)}{kind} over {counted(stake.months, 'month')}{_against(stake, worth)}"
+    )
+
+
+def _against(stake: Stake, worth: Amount) -> str:
     """Beside the price of the labels, where there is one in the same currency."""
-    (name, safe), (more, worth), price = names, stake, material.extras.label_price
-    if price is None or price[1] != worth.unit or worth.value is None:
+    labels = stake.labels
+    if labels is None or labels.value is None or worth.value is None:
         return ": label on only if that costs less."
-    labels = more * price[0]
-    costs = f"about {amount(_roughly(exactly(labels, price[1])))}"
-    if worth.value < labels:
-        return f", and {about(more, 'label')} cost {costs}: stop labelling and take {safe}."
-    return f", and {about(more, 'label')} cost {costs}: finding out about {name} pays."
+    costs = f"about {amount(_roughly(labels))}"
+    if worth.value < labels.value:
+        return f", and {about(stake.more, 'label')} cost {costs}: stop labelling and take {stake.safe}."
+    return f", and {about(stake.more, 'label')} cost {costs}: finding out about {stake.candidate} pays."
 
 
 def _roughly(cost: Amount) -> Amount:

@@ -20,13 +20,22 @@ from benchmarks.checked import (
     ByHeart,
     Changed,
     Counted,
+    Coverage,
     Curve,
     CurvePoint,
     Forgetting,
+    Grounding,
+    Guard,
+    Handover,
+    Held,
+    Leaks,
+    Planted,
     Rebuilds,
+    RetrievalQuality,
 )
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
 from benchmarks.mistakes import Mistake, Mistakes
+from benchmarks.population import EXAMPLES, Apart
 from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
 from strategies.contract import Recipe, Step, Trial, Usage
 from strategies.finetuning.race import Tuning
@@ -746,6 +755,108 @@ def model_that_ends() -> Bakeoff:
         prices=MachinePrices(machine_hour=4.0, tokens={"big-one": price}),
         extras=Extras(endings={"big-one": "answers until 2027-01-14 (announced by its seller, read on 2026-10-28)"}),
     )
+
+
+@situation
+def questions_with_every_check() -> Bakeoff:
+    """Nothing meets the target; what looks things up misses the right document too often, and knows where it is unsure."""
+    held = [
+        Held(
+            at_most=lost,
+            threshold=0.3 + lost,
+            answered=300 - round(lost * 900),
+            figure=0.7 + 2 * lost,
+            lower=0.65 + 2 * lost,
+            upper=0.74 + 2 * lost,
+            lost=0.8 * lost,
+            stopped=6 * lost,
+            overall=0.7,
+            expected_answered=0.85,
+            expected_figure=0.79,
+            refused=11,
+            wrongly_refused=34,
+        )
+        for lost in (0.0, 0.05, 0.1)
+    ]
+    looking_up = dataclasses.replace(
+        evaluation_of("retrieval", scores_of(207, 300, 3), seconds=0.4, agreements=[edits(62, 21, 17)]),
+        retrieval=RetrievalQuality(cases=260, recall_at={1: 0.58, 5: 0.77}, mrr=0.66, missed=47, misread=31),
+        oracle=0.87,
+        grounding=Grounding(
+            declined=28,
+            declined_wrong=9,
+            evidence=213,
+            documents=12,
+            nowhere=19,
+            nowhere_wrong=14,
+            vague=28,
+            unanswerable=40,
+            unanswerable_answered=21,
+        ),
+        planted=(Planted(place="request", cases=50, followed=13), Planted(place="passage", cases=47, followed=6)),
+        coverage=Coverage(shares=(1.0, 0.9, 0.5), figures=(0.69, 0.73, 0.91), order=0.78),
+        guard=Guard(says="I do not know.", cases=300, unanswerable=40, held=tuple(held)),
+        handover=Handover(threshold=0.61, alone=139, of=300, figure=0.892, lower=0.823),
+        leaks=Leaks(cases=23, figure=0.913, others=277, without=0.671, lower=0.614, upper=0.725),
+        shown={"exact_match": 0.537},
+        passes=(0.69, 0.61, 0.564),
+    )
+    tuned = dataclasses.replace(
+        evaluation_of("lora", scores_of(171, 300, 8), failures={"refused": 7, "unparsable": 17}),
+        forgetting=forgot(1.17, 0.05),
+        shown={"exact_match": 0.483},
+    )
+    return Bakeoff(
+        evaluations=(evaluation_of("prompting", scores_of(126, 300), seconds=0.2, rising=True), looking_up, tuned),
+        benchmark=dataclasses.replace(
+            benchmark_of(
+                task=task_of(kind="qa", documents=("The return window is 28 days.", "A refund takes 5 days.")),
+                groups=[f"g{max(0, index - 220)}" for index in range(300)],
+            ),
+            leaked=tuple(f"h{place:03}" for place in range(23)),
+        ),
+        extras=Extras(
+            population=Apart(one="the held-out cases", other="real requests", texts=400, share=0.68, p_value=1e-9),
+            alike={
+                EXAMPLES: Apart(one="the examples", other="the held-out cases", texts=360, share=0.53, p_value=0.2),
+            },
+        ),
+    )
+
+
+@situation
+def limits_that_may_be_broken() -> Bakeoff:
+    """Each limit is missed in the measurement and not shown to be broken; labels have a price."""
+    price = TokenPrices(model="big-one", input=1.17, cached=0.2, output=8.0, source="price stated for this task")
+    heldout = benchmark_of(constraints=LIMITS).heldout
+    parts = {"calm": (0.95, 260), "chatty": (0.65, 40)}
+    tuned = tuned_in(evaluation_of("lora", (*scores_of(247, 260), *scores_of(26, 40)), seconds=0.9), parts)
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(249, 300), seconds=0.03),
+            dataclasses.replace(tuned, agreements=(edits(80, 8, 12),), forgetting=forgot(1.21, 0.04)),
+            evaluation_of("prompting", scores_of(285, 300, 5), model="big-one", tokens=(400, 5), seconds=0.5),
+        ),
+        benchmark=dataclasses.replace(
+            benchmark_of(constraints=LIMITS),
+            heldout=tuple(
+                dataclasses.replace(case, slices={"persona": "calm" if place < 260 else "chatty"})
+                for place, case in enumerate(heldout)
+            ),
+            slices=("persona",),
+        ),
+        prices=MachinePrices(machine_hour=2.1, tokens={"big-one": price}),
+        extras=Extras(label_price=(0.02, "USD")),
+    )
+
+
+LIMITS = Constraints(cost_per_month=5.0, p95_latency_s=1.0, slice_at_least=0.7, perplexity_ratio=1.2, same_at_least=0.9)
+
+
+def tuned_in(found: Evaluation, parts: Mapping[str, tuple[float, int]]) -> Evaluation:
+    """With its figures in parts of the cases, and four of fifty requests that took longer than a second."""
+    latency = found.latency and dataclasses.replace(found.latency, p95_s=1.3, seconds=(*[0.8] * 46, *[1.3] * 4))
+    return dataclasses.replace(found, latency=latency, by_slice={"persona": parts})
 
 
 # ---------------------------------------------------------------- as text

@@ -90,6 +90,9 @@ def test_every_situation_has_its_premises(build: Callable[[], Bakeoff]) -> None:
 def test_the_command_adds_them_and_keeps_json_clean(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = call(capsys, "report", str(run), "--explain")
     assert "What it follows from" in done.out
+    after = done.out.split("What it follows from")[1]
+    assert "\nWhat is saved a month\n- Linear head (4.2 min) costs" in after
+    assert "\nWhere something else would be recommended\n- " in after
     assert "What it follows from" not in call(capsys, "report", str(run)).out
     as_json = call(capsys, "report", str(run), "--explain", "--json")
     assert as_json.out.lstrip().startswith("{")

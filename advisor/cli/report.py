@@ -66,7 +66,11 @@ EXAMPLE = "example"
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write every stored answer, your texts included, into this file: CSV or Parquet. That shows held-out cases too.",
 )
-@click.option("--explain", is_flag=True, help="Add what the recommendation follows from, with the rows to check it by.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Add what the recommendation follows from, with the rows to check it by, and what its other numbers come from.",
+)
 @click.option(
     "--mlflow",
     is_flag=True,
@@ -140,7 +144,12 @@ def _write_answers(folder: Path, path: Path | None) -> None:
 def _explain(verdict: Verdict, as_json: bool) -> None:
     """On stderr where stdout is one JSON document."""
     from advisor.explain import premises
+    from advisor.origins import origins
 
     click.echo("\nWhat it follows from", err=as_json)
     for number, line in enumerate(premises(verdict), 1):
         click.echo(broken(f"{number}. {shown(line)}", sys.stdout.isatty()), err=as_json)
+    for title, lines in origins(verdict.story.facts).items():
+        click.echo(f"\n{title}", err=as_json)
+        for line in lines:
+            click.echo(broken(f"- {shown(line)}", sys.stdout.isatty()), err=as_json)

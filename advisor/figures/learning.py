@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from advisor.drawn import LineChart, Series
 from advisor.material import Material
-from advisor.more_data import curve_table, learning, mean
+from advisor.more_data import curve_table, expected, learning, mean
 from advisor.wording import metric_name, percent, plain_percent
 from benchmarks.checked import CurvePoint
 from benchmarks.contract import Evaluation
-from benchmarks.curve import FURTHEST, bracket
 
 
 def learning_curves(material: Material) -> LineChart | None:
@@ -38,11 +37,10 @@ def _series(each: Evaluation, place: int) -> Series:
     means = tuple((float(point.examples), mean(point.scores)) for point in points)
     samples = [(point.examples, [mean([row]) for row in point.scores]) for point in points if len(point.scores) > 1]
     now, figure = means[-1]
-    ahead = [(factor * now, *bracket(points, figure, round(factor * now))) for factor in (2, FURTHEST)]
     return Series(
         name=each.candidate,
         points=means,
         colour=place,
         ranges=tuple((float(size), min(row), max(row)) for size, row in samples),
-        expected=((now, figure, figure), *ahead),
+        expected=((now, figure, figure), *((float(size), low, high) for size, low, high in expected(each))),
     )

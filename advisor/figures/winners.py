@@ -188,7 +188,7 @@ def _crossings(ones: _PIECES, others: _PIECES) -> Iterator[float]:
 def _title(asked: WhatIf, goals: Sequence[str], strips: Sequence[Strip], own: int | None) -> str:
     if own is None:
         return f"The cheapest approach that is shown to meet the {asked.noun}, by volume"
-    cells = _alike(next(strip.cells for strip in strips if strip.first <= own <= strip.last))
+    cells = cells_at(strips, own)
     asks = f"a {asked.noun} of {goals[own]}"
     if len(cells) > 1:
         first = f"{_told(cells[0])} up to {requests(cells[0].upto)} requests a month"
@@ -203,6 +203,11 @@ def _title(asked: WhatIf, goals: Sequence[str], strips: Sequence[Strip], own: in
     if cell.verdict == "choose":
         return f"With {asks} {cell.named} is the choice at any volume shown"
     return f"With {asks} {cell.named} is safe at any volume shown, and one that would be preferred is undecided"
+
+
+def cells_at(strips: Sequence[Strip], goal: int) -> list[Cell]:
+    """The decisions at one goal, from few to many requests."""
+    return _alike(next(strip.cells for strip in strips if strip.first <= goal <= strip.last))
 
 
 def _labelled(goals: Sequence[str], noun: str) -> tuple[int, ...]:
