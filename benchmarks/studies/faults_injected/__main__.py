@@ -1,8 +1,9 @@
 """Injects faults into runs, and writes reliability.md from the rows that it left.
 
-`python -m benchmarks.studies.faults_injected run` kills runs at random moments, fails their writes and lets servers
-misbehave; what is done is not done again. `table` writes the document from the rows alone. It needs Linux, for the
-writes a C compiler, and for fuzzing the parsers atheris (extra `fuzz`). But for the price of writing, no language model but tiny random ones runs.
+`python -m benchmarks.studies.faults_injected run` kills runs at random moments, fails their writes, lets servers misbehave
+and fuzzes the parsers; what is done is not done again. `table` writes the document from the rows alone. It needs Linux, for
+the writes a C compiler, and for the fuzzing atheris (extra `fuzz`). But for the price of writing, no language model but tiny
+random ones runs.
 """
 
 from __future__ import annotations
