@@ -106,7 +106,7 @@ def _keys(material: Material) -> Iterator[str]:
 
 
 def key_noise(material: Material) -> tuple[str, ...]:
-    """That the target lies above what the keys allow, where so many of them are disputed."""
+    """That keys may stand in the way of the target, where so many of them are disputed; how many only a sample can tell."""
     disputed, asked = _disputed(material)
     target = material.benchmark.target
     if target is None or disputed < _FEWEST or target <= 1 - disputed / asked:
@@ -114,10 +114,13 @@ def key_noise(material: Material) -> tuple[str, ...]:
     judged = [each for each in material.statuses if each.state in (State.MISSES, State.UNDECIDED)]
     if not judged:
         return ()
+    told = "labels a random sample of the held-out cases anew (`advisor check --fix`)"
+    if not material.benchmark.task.labels:
+        told = "answers a random sample of the held-out cases anew"
     return (
-        f"The target of {plain_percent(target)} may be out of reach of any approach: in {disputed:,} of "
-        f"{counted(asked, 'selection case')} approaches of different kinds agree on another answer than the key. If the keys of "
-        f"the held-out cases are wrong as often, an approach without a fault scores about {percent(1 - disputed / asked)}.",
+        f"Wrong keys may stand in the way of the target of {plain_percent(target)}: in {disputed:,} of "
+        f"{counted(asked, 'selection case')} approaches of different kinds agree on another answer than the key. How many keys "
+        f"are wrong, and what they leave to be reached, is known once a person {told}.",
     )
 
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from benchmarks.contract import BadInput
 from benchmarks.findings import many
-from benchmarks.statistics import exact_interval
+from benchmarks.statistics import drawn_interval
 from strategies.contract import Case, Document
 
 FILE = "lineage.json"
@@ -34,15 +34,19 @@ class Relabelled:
 
     @property
     def share(self) -> tuple[float, float]:
-        """Two-sided 95 % interval of the share of wrong labels (Clopper-Pearson)."""
-        return exact_interval(self.wrong, self.cases)
+        """Two-sided 95 % interval of the share of wrong labels among all `of` (by the hypergeometric distribution)."""
+        low, high = drawn_interval(self.wrong, self.cases, self.of)
+        return low / self.of, high / self.of
 
     @property
     def ceiling(self) -> tuple[float, float]:
-        """What an approach scores that is always right, once the wrong labels of the sample are corrected."""
-        left = (self.of - self.cases) / self.of
+        """What an approach scores that is always right, once the wrong labels of the sample are corrected.
+
+        It holds the truth whenever `share` does: of the wrong labels that this allows, those found are gone.
+        """
         low, high = self.share
-        return 1 - high * left, 1 - low * left
+        found = self.wrong / self.of
+        return min(1.0, 1 - high + found), min(1.0, 1 - low + found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +144,7 @@ def ceiling_says(found: Relabelled, target: float | None) -> tuple[str, ...]:
     if found.cases < FEWEST:
         return ()
     low, high = found.ceiling
-    if low == 1:
+    if found.cases == found.of:
         return ("Every held-out case was labelled once more, so the labels set no ceiling.",)
     said = f"An approach that is always right would score {low:.1%} to {high:.1%} by these labels."
     if target is None or target <= low:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmarks.contract import BadInput
+from benchmarks.mistyped import mistyped_pairs
 from benchmarks.similar import Pairs, clusters, near_pairs, normalised, reworded_pairs
 from strategies.contract import Case, Fold, Kind
 
@@ -64,7 +65,8 @@ def grouped(cases: Sequence[Case]) -> tuple[Case, ...]:
     The group is the id of the set's first case, so that results are never counted as independent that are not.
     """
     marked = list(cases)
-    for members in clusters([case.input for case in cases], [case.group for case in cases]):
+    groups = [case.group for case in cases]
+    for members in clusters([case.input for case in cases], groups, pairs=lambda plain: _near(cases, plain)):
         name = cases[members[0]].id if len(members) > 1 else ""
         for index in members:
             marked[index] = replace(cases[index], group=name)
@@ -213,20 +215,25 @@ def _dealt(groups: Sequence[list[int]], strata: Sequence[str], shuffled: random.
 
 def alike(cases: Sequence[Case]) -> list[list[int]]:
     """Indexes of cases with the same or nearly the same input, or with the same words and answer."""
-    return _grouped_by(cases, lambda plain: [*near_pairs(plain), *_reworded(cases, plain)])
+    return _grouped_by(cases, lambda plain: [*_near(cases, plain), *_reworded(cases, plain)])
 
 
 def _grouped_by(cases: Sequence[Case], pairs: Pairs) -> list[list[int]]:
     return clusters([case.input for case in cases], [""] * len(cases), pairs=pairs)
 
 
+def _near(cases: Sequence[Case], plain: Sequence[str]) -> list[tuple[int, int]]:
+    """Inputs that share most of their character sequences, and those one letter apart with an answer in common."""
+    return [*near_pairs(plain), *_answered_alike(cases, mistyped_pairs(plain))]
+
+
 def _reworded(cases: Sequence[Case], plain: Sequence[str]) -> list[tuple[int, int]]:
-    """Only where one answer is accepted of both: other words, or the same in another order, can ask for something else."""
-    return [
-        (one, other)
-        for one, other in reworded_pairs(plain)
-        if not set(cases[one].accepted).isdisjoint(cases[other].accepted)
-    ]
+    return _answered_alike(cases, reworded_pairs(plain))
+
+
+def _answered_alike(cases: Sequence[Case], pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Only where one answer is accepted of both: another letter, order or word can ask for something else."""
+    return [(one, other) for one, other in pairs if not set(cases[one].accepted).isdisjoint(cases[other].accepted)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,7 +258,7 @@ def overlapping(examples: Sequence[Case], heldout: Sequence[Case]) -> Overlap:
     """Which examples have, or nearly have, the input of a held-out case."""
     cases = [*heldout, *examples]
     held = {normalised(case.input) for case in heldout}
-    near_ones = near_pairs([normalised(case.input) for case in cases])
+    near_ones = _near(cases, [normalised(case.input) for case in cases])
     copied, leaked = _shared(cases, len(heldout), _grouped_by(cases, lambda _: near_ones))
     likely = _grouped_by(cases, lambda plain: [*near_ones, *_reworded(cases, plain)])
     reworded, _ = _shared(cases, len(heldout), likely)

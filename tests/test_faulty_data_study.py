@@ -13,11 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.assemble import Assembly, Loaded, assemble
+from benchmarks.models import Models
 from benchmarks.similar import normalised
 from benchmarks.spec import parse_spec
 from benchmarks.studies.faults import __main__ as study
 from benchmarks.studies.faults import detecting, report
 from benchmarks.studies.faults.planting import NEAR, SAME, contradicting, copies, flipped
+from benchmarks.workbench import bare
 from strategies.contract import Case, Document
 from tests import tiny
 
@@ -94,6 +96,21 @@ def test_doubts_are_counted_against_what_was_planted(monkeypatch: pytest.MonkeyP
     assert detecting.flips("notes", 0.05, 0, embedder, confusable=True)["weak"]
 
 
+def test_what_leaks_are_worth_is_measured_with_and_without_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spec = parse_spec({**SPEC, "kind": "classification"})
+    cases = notes(220)
+    made = assemble(spec, data=Loaded(examples=tuple(cases[:120]), heldout=tuple(cases[120:])))
+    monkeypatch.setattr(detecting, "data", lambda task: made)
+    bench = bare(Models((), _embedder=tiny.WordHashes()), "", tmp_path)
+    found = dict(detecting.worth("notes", 0.5, 0, bench))
+    assert set(found) == {"copy nearest", "linear head"}
+    copying = found["copy nearest"]
+    assert copying["left in"] >= copying["clean"] + 0.1, "labels of these texts cannot be learnt, only copied"
+    assert all(abs(row["left out"] - row["clean"]) <= 0.1 for row in found.values())
+
+
 def test_contradictions_are_planted_as_other_facts_and_found() -> None:
     pages = [
         Document(id=f"d{place}", title=f"Page {place}", text=f"{case.input}. The fee is {200 + place} euros a year.")
@@ -146,10 +163,10 @@ def test_the_document_follows_from_the_rows(tmp_path: Path) -> None:
 
 
 def test_what_is_planned_has_names_of_its_own(tmp_path: Path) -> None:
-    from advisor.found import find
-    from benchmarks.models import Models
-
-    spec = find("support-intents").spec
-    pieces = [piece for piece, _ in study.pieces(Models(spec.models, embedder_spec=spec.embedder), tmp_path)]
-    assert len({study.key(piece) for piece in pieces}) == len(pieces)
-    assert {piece["part"] for piece in pieces} == {"leaks", "duplicates", "documents", "relabelled", "flips", "worth"}
+    ground = study.Ground.of_the_product(tmp_path)
+    plain, all_of_them = ([piece for piece, _ in study.pieces(ground, model)] for model in (False, True))
+    assert len({study.key(piece) for piece in all_of_them}) == len(all_of_them)
+    without = {"leaks", "duplicates", "documents", "relabelled", "flips", "worth", "verdict", "template"}
+    assert {piece["part"] for piece in plain} == {*without, "poisoned, checked"}
+    asked = {piece["part"] for piece in all_of_them} - {piece["part"] for piece in plain}
+    assert asked == {"dead adapter", "divergence", "trained", "poisoned, asked"}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.mistyped import LEAST, MOST, mistyped_pairs, one_letter_apart
 from benchmarks.similar import clusters, near_pairs, normalised
 from benchmarks.split import alike, cut_folds, cut_heldout, grouped, overlapping, written_down
 from strategies.contract import Case, Fold
@@ -93,7 +95,7 @@ def test_three_folds_select_on_each_example_once_and_balance_the_labels() -> Non
 
 @settings(max_examples=60, deadline=None)
 @given(
-    texts=st.lists(st.sampled_from(["same", "same!", "other", "third", "x" * 40, "x" * 41]), min_size=3, max_size=12),
+    texts=st.lists(st.sampled_from(["same", "same!", "other", "third", "x" * 40, "x" * 41]), min_size=3, max_size=6),
     groups=st.lists(st.sampled_from(["", "g", "h"]), min_size=12, max_size=12),
     seed=st.integers(0, 5),
 )
@@ -163,3 +165,66 @@ def test_the_parts_are_written_down_by_id() -> None:
     cases = [_case(number) for number in range(3)]
     parts = written_down(cases[:2], cases[2:], [Fold(train=(cases[0],), selection=(cases[1],))], 7)
     assert parts.to_dict() == {"seed": 7, "examples": ("c0", "c1"), "heldout": ("c2",), "folds": ((("c0",), ("c1",)),)}
+
+
+# ---------------------------------------------------------------- one letter apart
+
+
+def _swapped(text: str) -> str:
+    return text.replace("ca", "ac", 1)
+
+
+CARD = "where is my card"
+
+
+@pytest.mark.parametrize(
+    ("other", "apart"),
+    [
+        ("where is my caard", True),
+        ("where is my crd", True),
+        ("where is mycard", True),
+        ("where is my cord", True),
+        (_swapped(CARD), True),
+        ("where is my card s", False),
+        ("where is my card2", False),
+        ("where os my cord", False),
+        ("where is my drac", False),
+        (CARD, False),
+    ],
+)
+def test_what_is_one_letter_apart_is_found_and_nothing_else(other: str, apart: bool) -> None:
+    texts = ["something else entirely", CARD, "and yet another thing", other, CARD]
+    assert one_letter_apart(CARD, other) == one_letter_apart(other, CARD) == apart
+    assert mistyped_pairs(texts) == ([(1, 3)] if apart else [])
+
+
+@given(
+    st.lists(st.text("ab c1é", min_size=LEAST - 1, max_size=LEAST + 2), max_size=6),
+    st.integers(0, LEAST - 2),
+    st.sampled_from(["", "a", "b", "é", "1"]),
+)
+def test_all_pairs_of_short_texts_are_found_as_comparing_all_with_all_does(
+    texts: list[str], place: int, letter: str
+) -> None:
+    more = [text[:place] + letter + text[place + 1 :] for text in texts] + [text + letter for text in texts]
+    every = list(dict.fromkeys([*texts, *more]))
+    wanted = [
+        (one, other)
+        for one, other in combinations(range(len(every)), 2)
+        if one_letter_apart(every[one], every[other])
+        and LEAST <= min(len(every[one]), len(every[other])) <= max(len(every[one]), len(every[other])) <= MOST
+    ]
+    assert mistyped_pairs(every) == wanted
+
+
+def test_a_letter_too_much_is_a_leak_and_one_group_where_the_answer_is_the_same() -> None:
+    held = [Case(id="held", input="Where is my card now?", output="card"), _case(1)]
+    copied = Case(id="copied", input="Where is my carrd now?", output="card")
+    asks_else = Case(id="else", input="Where is my cart now?", output="cart")
+    found = overlapping([copied, asks_else, _case(2)], held)
+    assert found.near == found.all == {"copied"}
+    assert [case.group for case in grouped([*held, copied, asks_else])] == ["held", "", "held", ""]
+
+
+def test_numbers_that_count_up_are_not_one_letter_apart() -> None:
+    assert mistyped_pairs([f"order {number} has not arrived" for number in range(10_000, 12_000)]) == []

@@ -33,7 +33,7 @@ _LABELS_SHOWN = 12
 @click.option(
     "--doubts",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the examples whose label a linear head doubts into this CSV; needs the embedding model.",
+    help="Write the examples whose label simple classifiers doubt into this CSV; needs the embedding model.",
 )
 @click.option(
     "--fix",

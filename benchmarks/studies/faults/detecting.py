@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -15,7 +16,7 @@ from benchmarks.assemble import Assembly, Limits
 from benchmarks.document_quality import contradictions
 from benchmarks.doubts import TooWeak, doubts
 from benchmarks.lineage import Relabelled
-from benchmarks.split import alike, grouped, overlapping
+from benchmarks.split import alike, cut_folds, grouped, overlapping
 from benchmarks.studies.faults.planting import NEAR, SAME, contradicting, copies, flipped
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
@@ -136,11 +137,16 @@ def relabelled(share: float, of: int, cases: int, draws: int) -> Row:
     dice = np.random.default_rng(round(1000 * share) + of)
     wrong = round(share * of)
     shares = ceilings = 0
-    for seen in dice.hypergeometric(wrong, of - wrong, cases, draws).tolist():
+    for seen, times in Counter(dice.hypergeometric(wrong, of - wrong, cases, draws).tolist()).items():
         found = Relabelled(cases=cases, wrong=seen, of=of)
-        shares += found.share[0] <= wrong / of <= found.share[1]
-        ceilings += found.ceiling[0] <= 1 - (wrong - seen) / of <= found.ceiling[1]
+        shares += times * _within(wrong / of, found.share)
+        ceilings += times * _within(1 - (wrong - seen) / of, found.ceiling)
     return {"draws": draws, "shares": shares, "ceilings": ceilings}
+
+
+def _within(value: float, interval: tuple[float, float]) -> bool:
+    """Its ends included, whichever way they were rounded."""
+    return interval[0] - 1e-9 <= value <= interval[1] + 1e-9
 
 
 # ---------------------------------------------------------------- documents
@@ -189,5 +195,5 @@ def worth(task: str, share: float, draw: int, bench: Workbench) -> Iterator[tupl
 
 
 def _with(task: Task, examples: Sequence[Case]) -> Task:
-    fold = task.folds[0]
-    return replace(task, folds=(replace(fold, train=grouped(examples), selection=()),))
+    """The task with other examples, cut anew."""
+    return replace(task, folds=cut_folds(grouped(examples), task.kind, 0))

@@ -102,6 +102,15 @@ def contradicting(assembly: Assembly, share: float, dice: Dice) -> tuple[list[Do
     return [*documents, *(replace(each, id=f"planted|{each.id}") for each in changed)], set(chosen)
 
 
+def misleading(cases: Sequence[Case], share: float, dice: Dice) -> list[Document]:
+    """For a share of the cases a document in their own words, with the answer of another case as theirs."""
+    made = []
+    for case in dice.sample(list(cases), round(share * len(cases))):
+        wrong = dice.choice([each.output for each in cases if each.output not in case.accepted])
+        made.append(Document(id=f"planted|{case.id}", title="Notes", text=f"{case.input.rstrip(' ?.')}: {wrong}"))
+    return made
+
+
 def _all_asked(benchmark: Benchmark) -> Benchmark:
     """With the examples as questions too, so that more facts can be changed."""
     return replace(benchmark, heldout=(*benchmark.heldout, *benchmark.task.examples))

@@ -9,6 +9,7 @@ from typing import Any
 from advisor.wording import percent
 from benchmarks.statistics import clopper_pearson_lower
 from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.faults import report_models
 from benchmarks.studies.faults.planting import NEAR, SAME
 
 Rows = Sequence[Mapping[str, Any]]
@@ -18,20 +19,18 @@ GOALS = {"leaks": 0.95, "times": 3.0, "interval": 0.9}
 def document(rows: Rows) -> str:
     """The whole file."""
     parts = [
-        "# Faults in the data, and what is found of them",
-        "Known faults are planted into samples of public and bundled data, and the product's own checks look for them. Written "
-        "by `python -m benchmarks.studies.faults table` from committed rows; `run` makes them, without a language model. What "
-        "stands in the data by nature was counted before anything was planted and is left out of the counts.",
+        "# Planted faults, and what is found of them",
+        "Known faults are planted into samples of public and bundled data and into models, and the product's own checks look "
+        "for them. Written by `python -m benchmarks.studies.faults table` from committed rows; `run` makes them, and "
+        "`run --no-model` those that take no language model. What stands in the data by nature was counted before anything was "
+        "planted and is left out of the counts.",
         *_copies(rows, "leaks", "Held-out cases among the examples"),
         *_copies(rows, "duplicates", "Examples that stand there twice"),
         *_worth(_of(rows, "worth")),
         *_flips(_of(rows, "flips")),
         *_relabelled(_of(rows, "relabelled")),
         *_documents(_of(rows, "documents")),
-        "## What is not planted yet",
-        "An adapter without effect, a template that differs between training and use, an over-trained adapter and poisoned "
-        "documents take a language model at length. That an adapter without effect is refused, and a training that diverges, is "
-        "held by tests with tiny models (`tests/test_training.py`).",
+        *report_models.sections(rows),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -161,7 +160,10 @@ def _relabelled(rows: Rows) -> list[str]:
         ]
         for row in rows
     ]
-    lowest = min(clopper_pearson_lower(min(row["shares"], row["ceilings"]), row["draws"], 0.025) for row in rows)
+    lowest = {
+        name: percent(min(clopper_pearson_lower(row[name], row["draws"], 0.025) for row in rows))
+        for name in ("shares", "ceilings")
+    }
     columns = (
         "held-out cases",
         "labelled once more",
@@ -173,7 +175,8 @@ def _relabelled(rows: Rows) -> list[str]:
         "## Wrong labels: the relabelled sample",
         "Samples drawn from held-out cases of which a share is labelled wrongly, by a person who is always right.",
         table(columns, lines, numeric=range(5)),
-        f"At the worst the interval holds in {percent(lowest)} of draws (lower 97.5 % bound); the goal is 90 %.",
+        f"At the worst the interval holds the share of wrong labels in {lowest['shares']} of draws, and the ceiling that is left "
+        f"once the sample is corrected in {lowest['ceilings']} (lower 97.5 % bounds); the goal is 90 %.",
     ]
 
 
