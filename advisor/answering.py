@@ -27,6 +27,7 @@ from benchmarks.workbench import bare
 from strategies.answers import sureness
 from strategies.catalog import approaches
 from strategies.contract import Failure, Fitted, LanguageModel, Outcome, Prediction, Query, Sampling
+from strategies.models.wheels import ModelUnavailable
 
 TOGETHER = 256
 """Requests that may share batches."""
@@ -335,8 +336,11 @@ class _Loaded:
         candidate = self._candidate(name)
         if candidate.model:
             self.checked(candidate.model)
-        with reading(place.parent.parent):
-            return candidate.strategy.load(place, bare(self.models, candidate.model, place.parent))
+        try:
+            with reading(place.parent.parent):
+                return candidate.strategy.load(place, bare(self.models, candidate.model, place.parent))
+        except ModelUnavailable as error:
+            raise BadInput(str(error)) from None
 
     def _candidate(self, name: str) -> Candidate:
         found = {each.name: each for each in candidates(approaches(), self.models.names)}

@@ -268,8 +268,22 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
         "llama-server -m model.gguf --lora tuned.gguf",
         "```",
         "",
+        *_counted(folder),
         *_whole(folder),
     ]
+
+
+def _counted(folder: Path) -> list[str]:
+    """How to see that such a server writes prompts in the form that they were trained on."""
+    for path in sorted(folder.rglob(PROMPT)):
+        if probe := json.loads(path.read_text(encoding="utf-8")).get("probe"):
+            return [
+                f"A server that writes prompts as they were trained on states {probe['tokens']} prompt tokens for the messages "
+                f"under `probe` in `{path.relative_to(folder).as_posix()}`. Where it states another number, its chat template or "
+                "tokenizer differs, and what was measured does not hold for it.",
+                "",
+            ]
+    return []
 
 
 def _whole(folder: Path) -> list[str]:

@@ -88,9 +88,12 @@ class Worker:
     def perform(self, unit: Unit, candidate: Candidate) -> Finished:
         if self.memory is not None:
             self.memory.turn_to("" if unit.kind == "latency" else unit.name)
-        if unit.kind in CHECKS:
-            return CHECKS[unit.kind](self, unit, candidate)
-        return self._fit(unit, candidate) if unit.kind == "fit" else self._answer(unit, candidate)
+        try:
+            if unit.kind in CHECKS:
+                return CHECKS[unit.kind](self, unit, candidate)
+            return self._fit(unit, candidate) if unit.kind == "fit" else self._answer(unit, candidate)
+        except ModelUnavailable as error:
+            raise BadInput(str(error)) from error
 
     # ------------------------------------------------------------ fitting
 

@@ -10,6 +10,7 @@ same length as when they were measured; it does not shorten demonstrations where
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import sys
@@ -91,6 +92,7 @@ def _by_prompt(place: Path, model: str) -> Surely:
     _check(Path(model))
     causal: Any = AutoModelForCausalLM
     tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+    must_render_alike(tokenizer, asked.get("probe"))
     network: Any = causal.from_pretrained(
         model, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
     ).eval()
@@ -199,6 +201,19 @@ def _text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
         first = {**messages[1], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
         turns = [first, *messages[2:]]
         return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+
+def must_render_alike(tokenizer: Any, kept: Any) -> None:
+    """Ends the program where the model's tokenizer or template makes another prompt of a conversation than in the fit."""
+    if kept is None:
+        return
+    ids = tokenizer(_text(tokenizer, kept["messages"]), add_special_tokens=False)["input_ids"]
+    digest = hashlib.sha256(" ".join(map(str, [*ids, _end_of_turn(tokenizer)])).encode()).hexdigest()
+    if digest != kept["digest"]:
+        raise SystemExit(
+            "The chat template or the tokenizer of this model is not the one that this was fitted with: what was measured does "
+            "not hold for it. Take the model that README.md names."
+        )
 
 
 def _end_of_turn(tokenizer: Any) -> int:

@@ -127,6 +127,21 @@ class EndpointModel:
         )
         return caller.run(prompts)
 
+    def stated_tokens(self, prompt: Prompt) -> int | None:
+        """Tokens of the prompt in the server's own template, by one request; None where it states none, or does not answer."""
+        messages: Any = [{"role": message.role, "content": message.content} for message in prompt]
+        with _client(self) as client:
+            try:
+                answer = client.chat.completions.create(
+                    model=self.model, messages=messages, max_tokens=1, temperature=0
+                )
+            except Exception as error:
+                if understood(error) is None:
+                    raise
+                return None
+        stated = getattr(getattr(answer, "usage", None), "prompt_tokens", None)
+        return stated if isinstance(stated, int) else None
+
     def key(self) -> str:
         """The key from the environment. A server on this machine may do without."""
         found = os.environ.get(self.key_env, "")

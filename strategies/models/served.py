@@ -22,6 +22,7 @@ from strategies.contract import (
 )
 from strategies.models.endpoint import EndpointModel
 from strategies.models.local import LocalModel
+from strategies.models.rendered import PROBE, must_count_alike
 from strategies.models.vllm_server import BASE, KEY, VllmServer
 
 ALTERNATIVES = 5
@@ -69,6 +70,7 @@ class ServedModel:
         """As at any server; `seconds` are the time since the last answer, since many are under way at once."""
         if not prompts:
             return
+        self._must_write_alike()
         prompts = [self.here.chat.turns(prompt) for prompt in prompts]
         asked, last = self._asked(), time.perf_counter()
         for index, completion in asked.generate(prompts, max_tokens, sampling, step):
@@ -87,8 +89,17 @@ class ServedModel:
             raise TypeError(f"{self.name} cannot be adapted here.")
         return replace(self, here=tuned, adapter=folder)
 
+    def _must_write_alike(self) -> None:
+        """Once a start of the server: it writes prompts as they are written here, as far as its count of tokens tells."""
+        base = self._offered(BASE)
+        if not self.server.compared:
+            must_count_alike(self.here, base.stated_tokens(self.here.chat.turns(PROBE)))
+            self.server.compared = True
+
     def _asked(self) -> EndpointModel:
-        name = BASE if self.adapter is None else self.server.load(self.adapter)
+        return self._offered(BASE if self.adapter is None else self.server.load(self.adapter))
+
+    def _offered(self, name: str) -> EndpointModel:
         return EndpointModel(
             name=self.name,
             base_url=self.server.address,

@@ -59,6 +59,8 @@ class VllmServer:
     placement: Placement
     at_once: int = 16
     """Requests that are answered together."""
+    compared: bool = False
+    """That it writes prompts as they are written here was seen since it was started."""
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _port: int = 0
     _loaded: dict[str, Path] = field(default_factory=dict, repr=False)
@@ -101,6 +103,7 @@ class VllmServer:
             free.bind((HOST, 0))
             self._port = int(free.getsockname()[1])
         self._loaded.clear()
+        self.compared = False
         with tempfile.TemporaryFile(prefix="vllm-") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(Path(kept.__file__).resolve()), str(STOP_S), *self._command()],

@@ -1,0 +1,68 @@
+"""What a tokenizer and its chat template make of one conversation: kept with a fit, and compared before the fit answers.
+
+What was measured was measured on prompts in one form. Under another template the same fit answers otherwise, and nothing else
+would show it. A change that this conversation does not touch is not seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from strategies.contract import Message, Prompt
+from strategies.models.chat import Chat
+from strategies.models.wheels import ModelUnavailable
+
+if TYPE_CHECKING:
+    from strategies.models.local import LocalModel
+
+PROBE: Prompt = (
+    Message("system", "Answer with one word. Say nothing else."),
+    Message("user", "Input: Where is order 40312-B? It's 12,5 % too late…\nOutput:"),
+    Message("assistant", "delivery"),
+    Message("user", 'Input: {"größe": [1, 20, 300], "naïve": "日本 & co."}\n\n\tTwo   lines, <b>bold</b>\nOutput:'),
+)
+"""Every role, digits, signs, white space and letters of several scripts, so that most changes show."""
+
+
+def rendered(here: LocalModel | None) -> dict[str, Any] | None:
+    """What the model makes of `PROBE`, in plain values; None where there is none in this process (`served.at_hand`)."""
+    return None if here is None else _of(here.chat, PROBE)
+
+
+def must_render_alike(kept: Mapping[str, Any] | None, here: LocalModel | None) -> None:
+    """Raises `ModelUnavailable` where the model makes something else of the conversation than when `kept` was written."""
+    if kept is None or here is None:
+        return
+    now = _of(here.chat, tuple(Message(turn["role"], turn["content"]) for turn in kept["messages"]))
+    if now["digest"] != kept["digest"]:
+        raise ModelUnavailable(
+            f"The chat template or the tokenizer of {here.name} is not the one that this was fitted with: a test conversation "
+            f"{_told(now['tokens'], kept['tokens'])}. Put the former one back, or fit again."
+        )
+
+
+def must_count_alike(here: LocalModel, stated: int | None) -> None:
+    """Raises `ModelUnavailable` where a server states another number of tokens for `PROBE` than there are in it here; a server
+    that states none, or another form of the same length, is not seen through."""
+    tokens = here.count(PROBE)
+    if stated is not None and stated != tokens:
+        raise ModelUnavailable(
+            f"The server writes prompts for {here.name} in another form than they are trained on here: it counts {stated} tokens "
+            f"in a test conversation of {tokens}. Start it with the chat template and the tokenizer of the model's own folder."
+        )
+
+
+def _told(now: int, before: int) -> str:
+    return "becomes other tokens now" if now == before else f"has {now} tokens now and had {before}"
+
+
+def _of(chat: Chat, probe: Prompt) -> dict[str, Any]:
+    """`strategies/alone.py` makes the same digest: of the tokens up to where the answer begins, and of the one that ends it."""
+    ids = chat.encode(probe)
+    return {
+        "messages": [{"role": turn.role, "content": turn.content} for turn in probe],
+        "tokens": len(ids),
+        "digest": hashlib.sha256(" ".join(map(str, [*ids, chat.end_id])).encode()).hexdigest(),
+    }

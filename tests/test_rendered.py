@@ -1,0 +1,188 @@
+"""A fit answers only with the chat template and tokenizer that it was fitted with, whoever asks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from strategies import alone
+from strategies.contract import Message, Sampling
+from strategies.models.local import LocalModel
+from strategies.models.rendered import PROBE, must_count_alike, must_render_alike, rendered
+from strategies.models.served import ServedModel
+from strategies.models.vllm_server import KEY, VllmServer
+from strategies.models.wheels import ModelUnavailable
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return tiny.local_model(tiny.model_folder(tmp_path_factory.mktemp("model")))
+
+
+def other(model: LocalModel, change: Callable[[str], str]) -> LocalModel:
+    """The same with another template."""
+    found = replace(model)
+    found.chat.tokenizer.chat_template = change(found.chat.tokenizer.chat_template)
+    return found
+
+
+def longer(template: str) -> str:
+    return template + "{{ '\n' }}"
+
+
+def swapped(template: str) -> str:
+    return template.replace("<|im_end|>", "<|endoftext|>")
+
+
+def test_the_same_template_passes_and_what_was_never_compared_too(model: LocalModel) -> None:
+    kept = rendered(model)
+    assert kept is not None
+    assert kept["tokens"] == model.count(PROBE)
+    must_render_alike(json.loads(json.dumps(kept)), replace(model))
+    must_render_alike(None, model)
+    must_render_alike(kept, None)
+    assert rendered(None) is None
+
+
+def test_a_conversation_of_an_earlier_version_is_compared_as_it_was(model: LocalModel) -> None:
+    kept = {**(rendered(model) or {}), "messages": [{"role": "user", "content": "short"}]}
+    with pytest.raises(ModelUnavailable):
+        must_render_alike(kept, model)
+    from strategies.models import rendered as module
+
+    must_render_alike(module._of(model.chat, (Message("user", "short"),)), model)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [(longer, "has {more} tokens now and had {tokens}"), (swapped, "becomes other tokens")]
+)
+def test_another_template_is_refused_in_one_sentence(
+    model: LocalModel, change: Callable[[str], str], said: str
+) -> None:
+    kept = rendered(model)
+    assert kept is not None
+    said = said.format(tokens=kept["tokens"], more=kept["tokens"] + 1)
+    with pytest.raises(ModelUnavailable, match=f"of tiny is not the one that this was fitted with: a test .* {said}"):
+        must_render_alike(kept, other(model, change))
+    with pytest.raises(SystemExit, match="is not the one that this was fitted with"):
+        alone.must_render_alike(other(model, change).chat.tokenizer, kept)
+    alone.must_render_alike(model.chat.tokenizer, kept)
+
+
+def test_a_count_shows_another_length_and_nothing_else(model: LocalModel) -> None:
+    tokens = model.count(PROBE)
+    must_count_alike(model, tokens)
+    must_count_alike(model, None)
+    with pytest.raises(ModelUnavailable, match=f"it counts {tokens + 2} tokens in a test conversation of {tokens}"):
+        must_count_alike(model, tokens + 2)
+
+
+# ---------------------------------------------------------------- a server
+
+
+@dataclass
+class Started(VllmServer):
+    """A server that runs already."""
+
+    at: str = ""
+
+    @property
+    def address(self) -> str:
+        return self.at
+
+
+def served(server: HTTPServer, model: LocalModel, stated: Mapping[str, int]) -> tuple[ServedModel, list[Any]]:
+    asked: list[Any] = []
+
+    def answer(request: Request) -> Response:
+        asked.append(request.get_json())
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "yes"}}
+        body = {"id": "1", "object": "chat.completion", "created": 1, "model": "base", "choices": [choice]}
+        return Response(json.dumps({**body, **({"usage": stated} if stated else {})}), content_type="application/json")
+
+    server.expect_request("/v1/chat/completions").respond_with_handler(answer)
+    started = Started(folder=model.folder, placement=tiny.FLOAT32, at=server.url_for("/v1"))
+    return ServedModel(here=model, server=started), asked
+
+
+def usage(tokens: int) -> Mapping[str, int]:
+    return {"prompt_tokens": tokens, "completion_tokens": 1, "total_tokens": tokens + 1}
+
+
+@pytest.mark.parametrize("stated", ["ours", "none"])
+def test_a_server_is_asked_once_a_start_and_then_answers(
+    httpserver: HTTPServer, model: LocalModel, stated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY, "made for this test")
+    tuned, asked = served(httpserver, model, usage(model.count(PROBE)) if stated == "ours" else {})
+    for _ in range(2):
+        found = dict(tuned.generate([(Message("user", "one"),)], 4, Sampling()))
+        assert found[0].text == "yes"
+    probes = [body for body in asked if body["messages"][-1]["content"] == PROBE[-1].content]
+    assert (len(probes), len(asked)) == (1, 3)
+    assert probes[0]["max_tokens"] == 1
+
+
+def test_a_server_with_another_template_answers_nothing(
+    httpserver: HTTPServer, model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY, "made for this test")
+    tuned, asked = served(httpserver, model, usage(model.count(PROBE) + 7))
+    for _ in range(2):
+        with pytest.raises(ModelUnavailable, match="The server writes prompts for tiny in another form"):
+            list(tuned.generate([(Message("user", "one"),)], 4, Sampling()))
+    assert all(body["messages"][-1]["content"] == PROBE[-1].content for body in asked)
+
+
+def test_a_server_that_does_not_answer_states_nothing(model: LocalModel, httpserver: HTTPServer) -> None:
+    from strategies.models.endpoint import EndpointModel
+
+    httpserver.expect_request("/v1/chat/completions").respond_with_data("no", status=500)
+    asked = EndpointModel(name="m", base_url=httpserver.url_for("/v1"), model="m")
+    assert asked.stated_tokens(PROBE) is None
+
+
+# ---------------------------------------------------------------- a run and an export
+
+
+def test_a_run_and_an_export_refuse_it(tmp_path: Path, model: LocalModel) -> None:
+    """Also where the weights are named by what was published, so that no hash of the files tells."""
+    from advisor.answering import Kept, _Loaded
+    from benchmarks.contract import BadInput
+    from benchmarks.models import Models
+    from benchmarks.spec_models import ModelSpec
+    from benchmarks.workbench import bare
+    from strategies.pipeline import Setup, load_pipeline
+    from strategies.selection import Kitchen
+
+    models = Models((ModelSpec(name="tiny", folder=str(model.folder)),), _embedder=tiny.WordHashes())
+    models._ready["tiny"] = model
+    bench = bare(models, "tiny", tmp_path)
+    task = tiny.benchmark().task
+    Kitchen(task, bench).build(Setup(), task.examples).save(tmp_path / "fits" / "one")
+    (tmp_path / "fits" / "one" / "complete.json").write_text("{}", encoding="utf-8")
+    load_pipeline(tmp_path / "fits" / "one", bench)
+    models._ready["tiny"] = other(model, longer)
+    kept = Kept(
+        name="run",
+        spec={},
+        candidates={"prompting": {"name": "prompting", "family": "prompting", "model": "tiny"}},
+        places={"prompting": tmp_path / "fits" / "one"},
+        cascades={},
+        weights={"tiny": model.fingerprint},
+        dtype=None,
+        sampling={},
+    )
+    loaded = _Loaded(kept=kept, task="", _models=models)
+    with pytest.raises(
+        BadInput, match=r"is not the one that this was fitted with.*Put the former one back, or fit again\."
+    ):
+        loaded.fitted("prompting")
