@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import added, altered, changed, consistency, handed
 from benchmarks.by_heart import Questions
 from benchmarks.contract import Candidate, Row
-from benchmarks.curve import CASES, sampled
+from benchmarks.curve import sampled
 from benchmarks.forgetting import general_texts
 from benchmarks.gold import with_gold
 from benchmarks.models import NotRemembering
@@ -102,9 +102,7 @@ def _format(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """The chosen configuration built from fewer examples. What is trained for it is not kept."""
     size, draw = curve_part(worker.benchmark, unit.part)
-    free = not candidate.strategy.needs and not worker.benchmark.sequential
-    cases = consistency.probe_cases(worker.benchmark, worker.options.seed, CASES) if free else worker.probe_cases()
-    outcomes = list[Outcome]()
+    cases, outcomes = worker.probe_cases(), list[Outcome]()
     bench = replace(worker.bench(candidate, worker.options.seed + draw), folder=worker.scratch(unit))
     task = sampled(worker.benchmark.task, size, worker.options.seed + draw)
     with _scratch(worker, unit), suppress(Diverged, DeadAdapter):  # With a sample missing there is no curve.

@@ -56,12 +56,12 @@ def edits_for(kind: Kind) -> tuple[Edit, ...]:
     return tuple(edit for edit in EDITS if kind in edit.kinds)
 
 
-def probe_cases(benchmark: Benchmark, seed: int, most: int = PROBE_CASES) -> list[Case]:
+def probe_cases(benchmark: Benchmark, seed: int) -> list[Case]:
     """The same seeded subsample for every candidate; of cases in random order the first ones, which all are asked."""
     order = list(benchmark.heldout)
     if not benchmark.sequential:
         random.Random(seed).shuffle(order)
-    return order[:most]
+    return order[:PROBE_CASES]
 
 
 def edited(cases: Sequence[Case], kind: Kind) -> list[tuple[Case, Edit, str]]:

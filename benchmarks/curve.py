@@ -21,9 +21,6 @@ DRAWS = 3
 FEWEST = 10
 FURTHEST = 4
 """Nothing is said of more than so many times the examples at hand."""
-CASES = 300
-"""Held-out cases that approaches without a language model are asked at each size, where all of them are asked anyway: the
-bracket is narrower for it, and they take no time. Others are asked those of the checks."""
 RESAMPLES = 400
 BRACKET = 0.1
 """Share of the resampled predictions that lie beyond each end of a bracket."""

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from advisor.comparison import Prepared, Wishes, prepare
 from benchmarks.checked import CurvePoint
-from benchmarks.curve import CASES, DRAWS, bracket, sampled, sizes
+from benchmarks.consistency import PROBE_CASES
+from benchmarks.curve import DRAWS, bracket, sampled, sizes
 from benchmarks.workbench import bare
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
 from strategies.contract import Case, Query, Sampling, Strategy, Task
 
+HELDOUT = 300
 STRATEGIES: tuple[Strategy, ...] = (CopyNearest(), LinearHead())
 
 
@@ -44,20 +46,21 @@ PLANS = (
 
 def measured(plan: Plan, sample: int, strategy: Strategy) -> Mapping[str, float]:
     """The bracket from curves of up to `plan.examples`, and the figure with twice as many. Raises `BadInput`."""
-    wishes = Wishes(examples=2 * plan.examples, heldout=CASES, seed=sample)
+    wishes = Wishes(examples=2 * plan.examples, heldout=HELDOUT, seed=sample)
     prepared = prepare(plan.task, wishes)
     many = prepared.assembly.benchmark.task
     few = sampled(many, len(many.examples) // 2, DRAWS)
     heldout = prepared.assembly.benchmark.heldout
+    asked = heldout[:PROBE_CASES]
     points = [
         CurvePoint(
             examples=size,
-            scores=tuple(scores(strategy, prepared, sampled(few, size, draw), heldout) for draw in range(DRAWS)),
+            scores=tuple(scores(strategy, prepared, sampled(few, size, draw), asked) for draw in range(DRAWS)),
         )
         for size in sizes(len(few.examples))
     ]
     now = scores(strategy, prepared, few, heldout)
-    points.append(CurvePoint(examples=len(few.examples), scores=(now,)))
+    points.append(CurvePoint(examples=len(few.examples), scores=(now[: len(asked)],)))
     figure = sum(now) / len(now)
     later = scores(strategy, prepared, many, heldout)
     low, high = bracket(points, figure, len(many.examples))
