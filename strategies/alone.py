@@ -207,7 +207,10 @@ def must_render_alike(tokenizer: Any, kept: Any) -> None:
     """Ends the program where the model's tokenizer or template makes another prompt of a conversation than in the fit."""
     if kept is None:
         return
-    ids = tokenizer(_text(tokenizer, kept["messages"]), add_special_tokens=False)["input_ids"]
+    text, template = _text(tokenizer, kept["messages"]), str(tokenizer.chat_template)
+    if "strftime_now" in template:  # It writes today's date.
+        text = "\n".join([template, *(turn["content"] for turn in kept["messages"])])
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     digest = hashlib.sha256(" ".join(map(str, [*ids, _end_of_turn(tokenizer)])).encode()).hexdigest()
     if digest != kept["digest"]:
         raise SystemExit(

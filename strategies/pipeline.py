@@ -32,7 +32,7 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
-from strategies.models.rendered import must_render_alike, rendered
+from strategies.models.probe import must_render_alike, probed
 from strategies.models.served import at_hand
 from strategies.odds import ALTERNATIVES
 from strategies.prompting.demonstrations import (
@@ -331,7 +331,7 @@ class Pipeline:
             "prior": None if self.prior is None else list(self.prior.values),
             "schema": self.schema,
             "seed": self.seed,
-            "rendered": rendered(at_hand(self.model)),
+            "probe": probed(at_hand(self.model)),
             "examples": [asdict(case) for case in self.sources.cases] if needs_cases else [],
             "record": dict(self.record),
             "task": {
@@ -354,7 +354,7 @@ def load_pipeline(folder: Path, bench: Workbench) -> Pipeline:
     Raises `ModelUnavailable` where the model writes prompts in another form than when it was saved.
     """
     manifest = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
-    must_render_alike(manifest.get("rendered"), at_hand(bench.model))
+    must_render_alike(manifest.get("probe"), at_hand(bench.model))
     task = manifest["task"]
     setup = Setup.from_dict(manifest["setup"])
     cases = tuple(case_from(row) for row in manifest["examples"])

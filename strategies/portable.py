@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from strategies.models.rendered import rendered
+from strategies.models.probe import probed
 from strategies.models.served import at_hand
 from strategies.prompting.fitting import lists_all
 from strategies.prompting.rendering import INPUT_TOKENS
@@ -41,7 +41,7 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
         "max_tokens": pipeline.max_tokens,
         "labels": labels,
         "words": list(pipeline.renderer.words.words) if labels else [],
-        "probe": rendered(at_hand(pipeline.model)),
+        "probe": probed(at_hand(pipeline.model)),
         "prior": [setup.calibration * value for value in prior.values] if prior is not None and taken else [],
     }
 

@@ -22,7 +22,7 @@ from strategies.contract import (
 )
 from strategies.models.endpoint import EndpointModel
 from strategies.models.local import LocalModel
-from strategies.models.rendered import PROBE, must_count_alike
+from strategies.models.probe import PROBE, must_count_alike
 from strategies.models.vllm_server import BASE, KEY, VllmServer
 
 ALTERNATIVES = 5

@@ -20,7 +20,7 @@ from strategies import alone
 from strategies.contract import Message, Workbench
 from strategies.models.endpoint import EndpointModel
 from strategies.models.local import LocalModel
-from strategies.models.rendered import PROBE, must_count_alike
+from strategies.models.probe import PROBE, must_count_alike
 from strategies.models.weights import resolve
 from strategies.models.wheels import ModelUnavailable
 from strategies.pipeline import Setup, load_pipeline

@@ -26,7 +26,11 @@ PROBE: Prompt = (
 """Every role, digits, signs, white space and letters of several scripts, so that most changes show."""
 
 
-def rendered(here: LocalModel | None) -> dict[str, Any] | None:
+DATE = "strftime_now"
+"""By this name a template asks for today's date."""
+
+
+def probed(here: LocalModel | None) -> dict[str, Any] | None:
     """What the model makes of `PROBE`, in plain values; None where there is none in this process (`served.at_hand`)."""
     return None if here is None else _of(here.chat, PROBE)
 
@@ -47,11 +51,16 @@ def must_count_alike(here: LocalModel, stated: int | None) -> None:
     """Raises `ModelUnavailable` where a server states another number of tokens for `PROBE` than there are in it here; a server
     that states none, or another form of the same length, is not seen through."""
     tokens = here.count(PROBE)
-    if stated is not None and stated != tokens:
+    if stated is not None and stated != tokens and not _dated(here.chat):
         raise ModelUnavailable(
             f"The server writes prompts for {here.name} in another form than they are trained on here: it counts {stated} tokens "
             f"in a test conversation of {tokens}. Start it with the chat template and the tokenizer of the model's own folder."
         )
+
+
+def _dated(chat: Chat) -> bool:
+    """Whether the template writes today's date, so that the same conversation becomes other tokens tomorrow."""
+    return DATE in str(chat.tokenizer.chat_template)
 
 
 def _told(now: int, before: int) -> str:
@@ -59,8 +68,11 @@ def _told(now: int, before: int) -> str:
 
 
 def _of(chat: Chat, probe: Prompt) -> dict[str, Any]:
-    """`strategies/alone.py` makes the same digest: of the tokens up to where the answer begins, and of the one that ends it."""
-    ids = chat.encode(probe)
+    """`strategies/alone.py` makes the same digest: of the tokens up to where the answer begins, and of the one that ends it; of a
+    template with a date in it those of its own text and of what is said."""
+    dated = _dated(chat)
+    texts = [str(chat.tokenizer.chat_template), *(turn.content for turn in probe)]
+    ids = chat.encode_label("\n".join(texts)) if dated else chat.encode(probe)
     return {
         "messages": [{"role": turn.role, "content": turn.content} for turn in probe],
         "tokens": len(ids),

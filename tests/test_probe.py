@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from werkzeug import Request, Response
 
 from strategies import alone
 from strategies.contract import Message, Sampling
+from strategies.models import probe, templates
 from strategies.models.local import LocalModel
-from strategies.models.rendered import PROBE, must_count_alike, must_render_alike, rendered
+from strategies.models.probe import PROBE, must_count_alike, must_render_alike, probed
 from strategies.models.served import ServedModel
 from strategies.models.vllm_server import KEY, VllmServer
 from strategies.models.wheels import ModelUnavailable
@@ -43,22 +45,20 @@ def swapped(template: str) -> str:
 
 
 def test_the_same_template_passes_and_what_was_never_compared_too(model: LocalModel) -> None:
-    kept = rendered(model)
+    kept = probed(model)
     assert kept is not None
     assert kept["tokens"] == model.count(PROBE)
     must_render_alike(json.loads(json.dumps(kept)), replace(model))
     must_render_alike(None, model)
     must_render_alike(kept, None)
-    assert rendered(None) is None
+    assert probed(None) is None
 
 
 def test_a_conversation_of_an_earlier_version_is_compared_as_it_was(model: LocalModel) -> None:
-    kept = {**(rendered(model) or {}), "messages": [{"role": "user", "content": "short"}]}
+    kept = {**(probed(model) or {}), "messages": [{"role": "user", "content": "short"}]}
     with pytest.raises(ModelUnavailable):
         must_render_alike(kept, model)
-    from strategies.models import rendered as module
-
-    must_render_alike(module._of(model.chat, (Message("user", "short"),)), model)
+    must_render_alike(probe._of(model.chat, (Message("user", "short"),)), model)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_conversation_of_an_earlier_version_is_compared_as_it_was(model: Local
 def test_another_template_is_refused_in_one_sentence(
     model: LocalModel, change: Callable[[str], str], said: str
 ) -> None:
-    kept = rendered(model)
+    kept = probed(model)
     assert kept is not None
     said = said.format(tokens=kept["tokens"], more=kept["tokens"] + 1)
     with pytest.raises(ModelUnavailable, match=f"of tiny is not the one that this was fitted with: a test .* {said}"):
@@ -83,6 +83,28 @@ def test_a_count_shows_another_length_and_nothing_else(model: LocalModel) -> Non
     must_count_alike(model, None)
     with pytest.raises(ModelUnavailable, match=f"it counts {tokens + 2} tokens in a test conversation of {tokens}"):
         must_count_alike(model, tokens + 2)
+
+
+class Tomorrow:
+    """In place of `datetime.datetime`."""
+
+    @classmethod
+    def now(cls) -> datetime:
+        return datetime(2031, 12, 24, tzinfo=UTC)
+
+
+def test_a_date_in_the_template_is_no_change(model: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    dated = other(model, lambda template: "Today is {{ strftime_now('%d %b %Y') }}.\n" + template)
+    kept = probed(dated)
+    assert kept is not None
+    today = dated.chat.text(PROBE)
+    monkeypatch.setattr(templates, "datetime", Tomorrow)
+    assert dated.chat.text(PROBE) != today
+    must_render_alike(kept, dated)
+    alone.must_render_alike(dated.chat.tokenizer, kept)
+    must_count_alike(dated, dated.count(PROBE) + 1)
+    with pytest.raises(ModelUnavailable):
+        must_render_alike(kept, other(dated, longer))
 
 
 # ---------------------------------------------------------------- a server
