@@ -122,4 +122,4 @@ def test_what_is_told_of_it() -> None:
     assert sum("shown no documents, answers 41 of 50 questions of its training" in line for line in story.risks) == 1
     facts = {row["name"]: row["by_heart"] for row in story.facts["candidates"]}
     assert facts["majority"] is None
-    assert facts["lora"]["rephrased"] == {"cases": 38, "right": 9}
+    assert {**facts["lora"]["rephrased"], "interval": None} == {"cases": 38, "right": 9, "interval": None}
