@@ -9,6 +9,7 @@ from typing import Any
 from advisor.drawn import WinnerMap
 from advisor.economics import saving
 from advisor.figures.winners import cells_at
+from advisor.gap import USABLE, between_models
 from advisor.material import Material
 from advisor.more_data import all_ahead, prompt_worth
 from advisor.payback import payback
@@ -45,6 +46,7 @@ def of_the_run(material: Material, winners: WinnerMap | None) -> dict[str, Any]:
         if (price := material.extras.label_price) is None
         else {"value": price[0], "unit": price[1]},
         "more_examples": [asdict(ahead) for ahead in all_ahead(material)],
+        "between_models": _models(material),
         "prompt_worth": None if (worth := prompt_worth(material)) is None else asdict(worth),
         "steadiness": None if (steadier := steadiness(material)) is None else asdict(steadier),
         "chosen_by_volume": _chosen(winners),
@@ -85,14 +87,13 @@ def _predicted(material: Material) -> dict[str, Any] | None:
 
 
 def _keys(material: Material) -> dict[str, Any] | None:
-    """What the named candidate gets wrong on the selection cases, and in how many the key is in doubt; `best_with_these_keys` is
-    what an approach without a fault would score."""
+    """What the named candidate gets wrong on the selection cases, and in how many the key is in dispute."""
     found = material.extras.mistakes
     if found is None or not found.asked:
         return None
     disputed = sum(each.cases for each in found.found if each.kind == "disputed key")
     shares = {"wrong_share": found.wrong / found.asked, "disputed_share": disputed / found.asked}
-    return asdict(found) | {"disputed": disputed, **shares, "best_with_these_keys": 1 - disputed / found.asked}
+    return asdict(found) | {"disputed": disputed, **shares}
 
 
 def _short(material: Material) -> dict[str, Any] | None:
@@ -100,6 +101,11 @@ def _short(material: Material) -> dict[str, Any] | None:
     if named is None or target is None or not (figure := material.evaluations[named].figure) < target:
         return None
     return {"candidate": named, "figure": figure, "target": target, "by": target - figure}
+
+
+def _models(material: Material) -> dict[str, Any] | None:
+    found = between_models([material.evaluations[each.candidate] for each in material.statuses if each.state in USABLE])
+    return None if found is None else asdict(found) | {"apart": found.apart}
 
 
 def _savings(material: Material) -> Iterator[dict[str, Any]]:

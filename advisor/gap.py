@@ -3,16 +3,18 @@ close: what was measured of it, or that it was not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from advisor.goal import Goal
 from advisor.material import Material
 from advisor.more_data import enough, helped, most
 from advisor.reasons import Decided
 from advisor.wording import counted, percent, plain_percent, plain_points, start
-from benchmarks.contract import State
+from benchmarks.contract import Evaluation, State
 
-_USABLE = (State.MEETS, State.MISSES, State.UNDECIDED, State.RULED_OUT, State.COMPARED)
+USABLE = (State.MEETS, State.MISSES, State.UNDECIDED, State.RULED_OUT, State.COMPARED)
+"""States of candidates whose figures may be used."""
 _FEWEST = 3
 """Disputed keys from which on they are more than a slip."""
 
@@ -40,7 +42,7 @@ def of_more_examples(decided: Decided) -> str:
     price = (upkeep.label_price, currency) if upkeep.label_price else None
     have = f"the {len(decided.benchmark.task.examples):,} there are"
     step = f"Collect more examples than {have}, above all of the kinds that go wrong"
-    known = [decided.evaluations[name] for name in decided.having(*_USABLE)]
+    known = [decided.evaluations[name] for name in decided.having(*USABLE)]
     learnt = sorted((each for each in known if each.curve is not None), key=lambda each: -each.figure)
     if not learnt:
         return f"{step}. How much they would bring is not measured: run with --curve."
@@ -56,27 +58,49 @@ def of_more_examples(decided: Decided) -> str:
     return f"{step}: {reach}{'' if target is None else ', so they alone are not enough'}."
 
 
-def of_a_larger_model(decided: Decided, named: str) -> str:
-    """A step, with the largest difference between two models of one approach where several were compared."""
-    step = f"Try a larger language model: name it under models in the task spec. {start(named)} is the one to beat."
+@dataclass(frozen=True, kw_only=True)
+class BetweenModels:
+    """The approach whose figure differs most between the models that were compared, with the best and the worst of them."""
+
+    approach: str
+    best: str
+    worst: str
+    best_figure: float
+    worst_figure: float
+
+    @property
+    def apart(self) -> float:
+        return self.best_figure - self.worst_figure
+
+
+def between_models(known: Sequence[Evaluation]) -> BetweenModels | None:
+    """None where no approach was measured with two models."""
     figures: dict[str, dict[str, float]] = {}
-    for name in decided.having(*_USABLE):
-        each = decided.evaluations[name]
+    for each in known:
         if each.model and each.family != "recorded":
             of_approach = figures.setdefault(each.approach, {})
             of_approach[each.model] = max(each.figure, of_approach.get(each.model, 0.0))
-    ranked = {approach: sorted(found, key=lambda model: -found[model]) for approach, found in figures.items()}
-    apart = {
-        approach: figures[approach][models[0]] - figures[approach][models[-1]] for approach, models in ranked.items()
-    }
-    several = [approach for approach, models in ranked.items() if len(models) > 1]
-    if not several:
+    found = [_ends(approach, models) for approach, models in figures.items() if len(models) > 1]
+    return max(found, key=lambda each: each.apart, default=None)
+
+
+def _ends(approach: str, figures: Mapping[str, float]) -> BetweenModels:
+    best, *_, worst = sorted(figures, key=lambda model: -figures[model])
+    return BetweenModels(
+        approach=approach, best=best, worst=worst, best_figure=figures[best], worst_figure=figures[worst]
+    )
+
+
+def of_a_larger_model(decided: Decided, named: str) -> str:
+    """A step, with the largest difference between two models of one approach where several were compared."""
+    step = f"Try a larger language model: name it under models in the task spec. {start(named)} is the one to beat."
+    found = between_models([decided.evaluations[name] for name in decided.having(*USABLE)])
+    if found is None:
         return f"{step} How much it would bring is not measured here: a run with it as a second model tells."
-    widest = max(several, key=lambda approach: apart[approach])
-    best, worst = ranked[widest][0], ranked[widest][-1]
     return (
-        f"{step} Between the models that were compared here it makes {plain_points(round(apart[widest], 2))} at the most: "
-        f"{widest} reaches {percent(figures[widest][best])} with {best} and {percent(figures[widest][worst])} with {worst}."
+        f"{step} Between the models that were compared here it makes {plain_points(round(found.apart, 2))} at the most: "
+        f"{found.approach} reaches {percent(found.best_figure)} with {found.best} and {percent(found.worst_figure)} with "
+        f"{found.worst}."
     )
 
 

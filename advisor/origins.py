@@ -22,7 +22,7 @@ def origins(facts: Facts) -> dict[str, tuple[str, ...]]:
         "What examples bring": (*_curves(facts), *_prompt(facts), *map(_ahead, facts["more_examples"])),
         "Shares that were counted, with their 95 % intervals": (*_counts(facts), *_rebuilt(facts)),
         "What the limits are held against": tuple(_limits(facts)),
-        "What was counted besides": (*_data(facts), *_keys(facts), *_suggested(facts), *_short(facts)),
+        "What was counted besides": (*_data(facts), *_keys(facts), *_models(facts), *_suggested(facts), *_short(facts)),
     }
     return {title: tuple(lines) for title, lines in found.items() if lines}
 
@@ -254,8 +254,15 @@ def _keys(facts: Facts) -> Iterator[str]:
     if found is not None:
         yield (
             f"Of {counted(found['asked'], 'selection case')} {found['candidate']} has {found['wrong']:,} wrong; in "
-            f"{found['disputed']:,} the key is disputed, so that without a fault {found['best_with_these_keys']:.4f} is reached."
+            f"{found['disputed']:,} ({found['disputed_share']:.4f}) the key is in dispute."
         )
+
+
+def _models(facts: Facts) -> Iterator[str]:
+    found = facts["between_models"]
+    if found is not None:
+        both = f"{found['best_figure']:.4f} with {found['best']} less {found['worst_figure']:.4f} with {found['worst']}"
+        yield f"Between the models of {found['approach']} lie {found['apart']:.4f}: {both}."
 
 
 def _suggested(facts: Facts) -> Iterator[str]:

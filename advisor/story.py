@@ -230,6 +230,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "consistency": [_agreement(check, material.benchmark) for check in evaluation.agreements],
         "parts": derived.weakest(evaluation, material.benchmark),
         "passes": list(evaluation.passes),
+        "draws": len(evaluation.passes),
         "rebuilds": _rebuilds(evaluation.rebuilds),
         "changed": None if (facts := evaluation.changed) is None else derived.counts(facts, facts.new, facts.known),
         "added": None if (more := evaluation.added) is None else derived.counts(more, more.at_once, more.cases),

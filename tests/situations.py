@@ -801,13 +801,18 @@ def questions_with_every_check() -> Bakeoff:
         shown={"exact_match": 0.537},
         passes=(0.69, 0.61, 0.564),
     )
+    prompted = evaluation_of("prompting", scores_of(126, 300), seconds=0.2, rising=True, model="small-one")
+    larger = dataclasses.replace(
+        evaluation_of("prompting", scores_of(158, 300, 4), seconds=0.9, model="big-one"),
+        candidate="prompting @ big-one",
+    )
     tuned = dataclasses.replace(
         evaluation_of("lora", scores_of(171, 300, 8), failures={"refused": 7, "unparsable": 17}),
         forgetting=forgot(1.17, 0.05),
         shown={"exact_match": 0.483},
     )
     return Bakeoff(
-        evaluations=(evaluation_of("prompting", scores_of(126, 300), seconds=0.2, rising=True), looking_up, tuned),
+        evaluations=(prompted, larger, looking_up, tuned),
         benchmark=dataclasses.replace(
             benchmark_of(
                 task=task_of(kind="qa", documents=("The return window is 28 days.", "A refund takes 5 days.")),
