@@ -13,7 +13,7 @@ from advisor.wording import counted, listed, percent, points, probability
 from benchmarks.contract import Answered, BadInput, Benchmark, Metric
 from benchmarks.evaluate import scored
 from benchmarks.frozen import thaw
-from benchmarks.resampling import bootstrap_figures
+from benchmarks.resampling import bootstrap_figures, one_by_one
 from benchmarks.statistics import paired_difference
 from benchmarks.store import Store
 from strategies.contract import Case, Outcome
@@ -138,7 +138,7 @@ def _over_rows(
         before, after = (metric.summarise([rows[place] for place in picked]) for rows in both)
         return (after - before + 1) / 2
 
-    drawn = bootstrap_figures(halved, groups)
+    drawn = bootstrap_figures(one_by_one(halved), groups)
     below = sum(figure <= 0.5 for figure in drawn.figures) + 1
     above = sum(figure >= 0.5 for figure in drawn.figures) + 1
     before, after = (metric.summarise(rows) for rows in both)

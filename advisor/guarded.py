@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from advisor.answering import Guarded
 from advisor.material import Material
 from advisor.reports.markdown import literal
 from advisor.wording import NONE, counted, percent, plain_percent
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import Evaluation, Metric
+
+if TYPE_CHECKING:
+    from advisor.answering import Guarded
 
 WORTH = 0.25
 """Share of the wrong answers from which on it is proposed to hold them back."""

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import metrics
 from benchmarks.audit import Summary, audit, near_duplicates, summarise
 from benchmarks.bucket import files_of
-from benchmarks.contract import BadInput, Benchmark, Look, Metric, Procedure
+from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, Procedure
 from benchmarks.decidable import Closeness, Decidable, Sharing, closeness, decidable
 from benchmarks.findings import Finding
 from benchmarks.fingerprint import fingerprint
@@ -34,7 +34,7 @@ from benchmarks.spec import Spec, read_spec
 from benchmarks.spec_values import points, share
 from benchmarks.split import Parts, cut_folds, cut_heldout, grouped, overlapping, written_down
 from benchmarks.unlabelled import for_the_teacher
-from strategies.contract import Case, Document, Kind, Outcome, Prediction, Task
+from strategies.contract import Case, Document, Kind, Task
 
 _MOST_NEAR_SHARE = 0.2
 
@@ -93,16 +93,6 @@ class Assembly:
         notes = [note for note in benchmark.notes if known is None or note != known.says]
         notes += [asked.says] if asked else []
         return replace(self, benchmark=replace(benchmark, look=look, notes=tuple(notes)), decidable=asked)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricScore:
-    """The score of an outcome by one metric: abstentions and failures are not right."""
-
-    metric: Metric
-
-    def __call__(self, case: Case, outcome: Outcome) -> float:
-        return self.metric.score(case, outcome.text) if isinstance(outcome, Prediction) else 0.0
 
 
 def build(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -17,6 +19,8 @@ PRIOR = 4.0
 REACH = np.log(50.0)
 """The bets are tuned for evidence of 1 : 50, between one candidate at 5 % and several."""
 GRID = 33
+KEPT = 256
+"""So many bounds are remembered: a verdict asks for one as its status, for every target and for what would change it."""
 
 
 def p_at_most(sums: Floats, sizes: Floats, targets: ArrayLike) -> Floats:
@@ -35,12 +39,15 @@ def p_at_most(sums: Floats, sizes: Floats, targets: ArrayLike) -> Floats:
     inner = np.clip(target, 1e-9, 1 - 1e-9)[:, None]
     bets = np.sqrt(2 * REACH / (np.square(sizes).sum() * inner * (1 - inner))) * STEPS
     most = 0.95 / (inner * sizes.max())
-    learnt = np.minimum(_learnt(sums, sizes), most)
-    staked = np.concatenate([learnt[:, None, :], np.repeat(np.minimum(bets, most)[:, :, None], len(sums), 2)], axis=1)
-    gains = np.log1p(staked * (sums - inner * sizes)[:, None, :]).cumsum(axis=2)
-    top = gains.max(axis=1, keepdims=True)
+    edges = sums - inner * sizes
+    gains = np.empty((len(target), 1 + len(STEPS), len(sums)))  # One array for every step: copies would take longer.
+    np.multiply(np.minimum(_learnt(sums, sizes), most), edges, out=gains[:, 0])
+    np.multiply(np.minimum(bets, most)[:, :, None], edges[:, None, :], out=gains[:, 1:])
+    np.log1p(gains, out=gains).cumsum(axis=2, out=gains)
+    top = gains.max(axis=1)
+    np.exp(np.subtract(gains, top[:, None, :], out=gains), out=gains)
     weights = np.concatenate([[LEARNING], WEIGHTS])
-    wealth = top[:, 0, :] + np.log(np.einsum("j,ijk->ik", weights, np.exp(gains - top)))
+    wealth = top + np.log(np.einsum("j,ijk->ik", weights, gains))
     p_values = np.exp(-np.maximum(wealth.max(axis=1), 0.0))
     # Early luck must not prove a mean that the whole sample does not even reach.
     return np.where(target >= mean, 1.0, np.where(target <= 0, 0.0, p_values))
@@ -62,6 +69,12 @@ def _before(values: Floats) -> Floats:
 
 def mean_above(sums: Floats, sizes: Floats, level: float) -> float:
     """The largest mean (to within 3e-5) such that it and every smaller one is rejected at `level`; 0 where none is."""
+    return _mean_above(sums.tobytes(), sizes.tobytes(), level)
+
+
+@lru_cache(maxsize=KEPT)
+def _mean_above(of_sums: bytes, of_sizes: bytes, level: float) -> float:
+    sums, sizes = np.frombuffer(of_sums), np.frombuffer(of_sizes)
     low, high = 0.0, float(sums.sum() / sizes.sum())
     for _ in range(3):
         grid = np.linspace(low, high, GRID)

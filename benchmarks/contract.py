@@ -26,7 +26,7 @@ from benchmarks.checked import (
     Rebuilds,
     RetrievalQuality,
 )
-from strategies.contract import Case, Kind, Outcome, Strategy, Task, Usage
+from strategies.contract import Case, Kind, Outcome, Prediction, Strategy, Task, Usage
 
 
 class BadInput(Exception):
@@ -77,6 +77,16 @@ class Metric(Protocol):
     def summarise(self, rows: Sequence[Answered]) -> float:
         """The figure over rows, in [0, 1]; the mean of the scores unless `over_rows`."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricScore:
+    """The score of an outcome by one metric: abstentions and failures are not right."""
+
+    metric: Metric
+
+    def __call__(self, case: Case, outcome: Outcome) -> float:
+        return self.metric.score(case, outcome.text) if isinstance(outcome, Prediction) else 0.0
 
 
 # ---------------------------------------------------------------- what is run

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import metrics
-from benchmarks.assemble import MetricScore
-from benchmarks.contract import Benchmark, Constraints, Look, Metric
+from benchmarks.contract import Benchmark, Constraints, Look, Metric, MetricScore
 from benchmarks.metrics.person import Person
 from strategies.contract import Case, Document, Fold, Task
 

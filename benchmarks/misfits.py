@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import regex
-from referencing.exceptions import Unresolvable
-
-from benchmarks.infer import LONGEST_MATCH_S
 from benchmarks.metrics._base import label_of
-from benchmarks.metrics.json_valid import JsonValid
 from strategies.contract import Task
 
+if TYPE_CHECKING:
+    import regex
+
 OUTSIDE, MALFORMED, OTHER_FORM = "outside the labels", "not of the schema", "not of the pattern"
+REMEMBERED = 2_000
+"""Answers of which it is remembered whether they are of a schema: approaches often give the same, and checking one is slow."""
 
 
 def misfit(task: Task) -> Callable[[str], str]:
@@ -22,23 +25,38 @@ def misfit(task: Task) -> Callable[[str], str]:
         return lambda text: "" if label_of(text) in labels else OUTSIDE
     schema = task.schema or {}
     if schema.get("type") == "string" and "pattern" in schema:
+        import regex
+
         pattern = regex.compile(str(schema["pattern"]))
         return lambda text: "" if _matches(pattern, text.strip()) else OTHER_FORM
     if task.kind == "extraction" and schema:
-        valid = JsonValid(schema=schema)
-        return lambda text: "" if _valid(valid, text) else MALFORMED
+        valid = _by_schema(json.dumps(schema))
+        return lambda text: "" if valid(text) else MALFORMED
     return lambda text: ""
 
 
 def _matches(pattern: regex.Pattern[str], text: str) -> bool:
+    from benchmarks.infer import LONGEST_MATCH_S
+
     try:
         return bool(pattern.fullmatch(text, timeout=LONGEST_MATCH_S))
     except TimeoutError:
         return True  # Nobody knows, so nothing is said.
 
 
-def _valid(schema: JsonValid, text: str) -> bool:
-    try:
-        return schema.reads(text)
-    except (Unresolvable, RecursionError):
-        return True  # A schema that refers to what it does not hold says nothing of an answer.
+@lru_cache(maxsize=4)
+def _by_schema(written: str) -> Callable[[str], bool]:
+    from referencing.exceptions import Unresolvable
+
+    from benchmarks.metrics.json_valid import JsonValid
+
+    schema = JsonValid(schema=json.loads(written))
+
+    @lru_cache(maxsize=REMEMBERED)
+    def valid(text: str) -> bool:
+        try:
+            return schema.reads(text)
+        except (Unresolvable, RecursionError):
+            return True  # A schema that refers to what it does not hold says nothing of an answer.
+
+    return valid

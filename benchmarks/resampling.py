@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from benchmarks.contract import Answered, Metric
-from benchmarks.grouping import Floats, group_codes
+from benchmarks.grouping import Floats, group_codes, totals
 
-Summarise = Callable[[NDArray[np.intp]], float]
-"""From positions of rows, with repeats, to the figure over those rows, in [0, 1]."""
+Figures = Callable[[Floats], Floats]
+"""From how often each row counts, a line of numbers for each draw, to the figure of each draw, in [0, 1]."""
 
 BLOCKS = 200
 """At most so many parts are left out in turn for the acceleration."""
@@ -23,6 +23,8 @@ BEYOND = 10
 """Draws that shall lie beyond a bound: fewer make it rough, and without any there is no bound at all."""
 FEWEST, MOST = 2_000, 40_000
 """Draws; the most take about a second."""
+NUMBERS = 25_000
+"""So many are drawn at once: enough that little is done for each draw, and few enough that they stay near the processor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class Resampled:
 
 
 def bootstrap_figures(
-    summarise: Summarise,
+    figures: Figures,
     groups: Sequence[Any],
     *,
     draws: int = FEWEST,
@@ -56,14 +58,42 @@ def bootstrap_figures(
     all.
     """
     codes = group_codes(groups, len(groups))
-    members = _Members.of(codes)
-    rng = np.random.default_rng(seed)
-    everything = np.arange(len(codes))
-    figure = summarise(everything)
-    drawn = np.array([summarise(members.drawn(rng)) for _ in range(draws)])
-    corrected = _corrected(drawn, figure, _acceleration(summarise, codes, rng))
-    resting = len(members.sizes) * (1.0 if carrying is None else carrying / len(codes))
-    return Resampled(figure=figure, figures=tuple(_with_unseen(corrected, max(1.0, resting), rng).tolist()))
+    count = int(codes.max()) + 1
+
+    def weighed(times: Floats) -> Floats:
+        return figures(np.take(times, codes, axis=1))
+
+    of_groups = _OfGroups(count=count, rows=len(codes), picked=lambda each: weighed(_times(each)), weighed=weighed)
+    resting = count * (1.0 if carrying is None else carrying / len(codes))
+    return _resampled(of_groups, draws, max(1.0, resting), np.random.default_rng(seed))
+
+
+def bootstrap_means(scores: Floats, groups: Sequence[Any], seed: int = 0) -> Resampled:
+    """`bootstrap_figures` of the mean score, which needs only the totals of the groups."""
+    sums, sizes = totals(scores, group_codes(groups, len(scores)))
+    of_groups = _OfGroups(
+        count=len(sums),
+        rows=len(sums),
+        picked=lambda each: sums[each].sum(axis=1) / sizes[each].sum(axis=1),
+        weighed=lambda times: (times * sums).sum(axis=1) / (times * sizes).sum(axis=1),
+    )
+    return _resampled(of_groups, FEWEST, float(len(sums)), np.random.default_rng(seed))
+
+
+def one_by_one(summarise: Callable[[NDArray[np.intp]], float]) -> Figures:
+    """A figure that is told from the positions of the rows of one draw, with repeats: far slower than all at once."""
+
+    def figures(counts: Floats) -> Floats:
+        places = np.arange(counts.shape[1])
+        return np.array([summarise(np.repeat(places, line)) for line in counts.astype(np.intp)])
+
+    return figures
+
+
+def at_once(draws: int, numbers: int) -> list[int]:
+    """How many draws of so many numbers are made at a time, one time after the other."""
+    most = max(1, NUMBERS // numbers)
+    return [min(most, draws - begun) for begun in range(0, draws, most)]
 
 
 def draws_for(level: float) -> int:
@@ -72,12 +102,12 @@ def draws_for(level: float) -> int:
 
 
 def resampled_metric(metric: Metric, rows: Sequence[Answered], draws: int = FEWEST, seed: int = 0) -> Resampled:
-    """Bootstrap figures of a metric over rows, by the groups of their cases; through `by_index` where it has one."""
-    by_index = getattr(metric, "by_index", None)
+    """Bootstrap figures of a metric over rows, by the groups of their cases; through `by_counts` where it has one."""
+    by_counts = getattr(metric, "by_counts", None)
     carrying = getattr(metric, "carrying", None)
-    summarise: Summarise = by_index(rows) if by_index else lambda picked: metric.summarise([rows[i] for i in picked])
+    figures = by_counts(rows) if by_counts else one_by_one(lambda picked: metric.summarise([rows[i] for i in picked]))
     groups = [row.case.group for row in rows]
-    return bootstrap_figures(summarise, groups, draws=draws, seed=seed, carrying=carrying(rows) if carrying else None)
+    return bootstrap_figures(figures, groups, draws=draws, seed=seed, carrying=carrying(rows) if carrying else None)
 
 
 def figure_above(figures: ArrayLike, level: float) -> float:
@@ -92,39 +122,40 @@ def figure_below(figures: ArrayLike, level: float) -> float:
     return 1.0 - figure_above(1.0 - np.asarray(figures, dtype=np.float64)[::-1], level)
 
 
-@dataclass(frozen=True)
-class _Members:
-    """The rows of every group, one group after the other: `sizes[g]` rows from `starts[g]` on."""
+@dataclass(frozen=True, kw_only=True)
+class _OfGroups:
+    """How a figure is told of groups, and how many there are of these and of what it is told from."""
 
-    rows: NDArray[np.intp]
-    starts: NDArray[np.intp]
-    sizes: NDArray[np.intp]
-
-    @classmethod
-    def of(cls, codes: NDArray[np.intp]) -> _Members:
-        sizes = np.bincount(codes)
-        return cls(np.argsort(codes, kind="stable"), np.cumsum(sizes) - sizes, sizes)
-
-    def drawn(self, rng: np.random.Generator) -> NDArray[np.intp]:
-        """The rows of as many groups as there are, drawn with repeats."""
-        groups = rng.integers(0, len(self.sizes), len(self.sizes))
-        drawn: NDArray[np.intp] = self.rows[groups if len(self.sizes) == len(self.rows) else self._places(groups)]
-        return drawn
-
-    def _places(self, groups: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Where the rows of these groups lie, one after the other."""
-        sizes = self.sizes[groups]
-        before = np.cumsum(sizes) - sizes
-        places: NDArray[np.intp] = np.arange(sizes.sum()) + np.repeat(self.starts[groups] - before, sizes)
-        return places
+    count: int
+    rows: int
+    picked: Callable[[NDArray[np.intp]], Floats]
+    """From the groups of each draw, one line a draw."""
+    weighed: Figures
+    """From how often each group counts."""
 
 
-def _acceleration(summarise: Summarise, codes: NDArray[np.intp], rng: np.random.Generator) -> float:
-    count = int(codes.max()) + 1
+def _resampled(of_groups: _OfGroups, draws: int, resting: float, rng: np.random.Generator) -> Resampled:
+    count = of_groups.count
+    figure = float(of_groups.picked(np.arange(count)[None])[0])
+    lines = at_once(draws, of_groups.rows)
+    drawn = np.concatenate([of_groups.picked(rng.integers(0, count, (some, count))) for some in lines])
+    corrected = _corrected(drawn, figure, _acceleration(of_groups, rng))
+    return Resampled(figure=figure, figures=tuple(_with_unseen(corrected, resting, rng).tolist()))
+
+
+def _times(picked: NDArray[np.intp]) -> Floats:
+    """How often each group is among those of each draw, of which there are as many."""
+    places = picked + picked.shape[1] * np.arange(len(picked))[:, None]
+    return np.bincount(places.ravel(), minlength=picked.size).reshape(picked.shape).astype(np.float64)
+
+
+def _acceleration(of_groups: _OfGroups, rng: np.random.Generator) -> float:
+    count = of_groups.count
     if count < 3:
         return 0.0
-    block = rng.permutation(np.arange(count) % min(count, BLOCKS))[codes]
-    left_out = np.array([summarise(np.flatnonzero(block != part)) for part in range(min(count, BLOCKS))])
+    parts = min(count, BLOCKS)
+    part = rng.permutation(np.arange(count) % parts)
+    left_out = of_groups.weighed((part != np.arange(parts)[:, None]).astype(np.float64))
     away = left_out.mean() - left_out
     spread = np.square(away).sum() ** 1.5
     return float((away**3).sum() / (6 * spread)) if spread > 0 else 0.0

@@ -21,7 +21,14 @@ from benchmarks.betting import mean_above, p_at_most
 from benchmarks.contract import SPLITTING, State
 from benchmarks.families import Family, Rejection, cheapest_first, finalist, fixed_sequence, holm, max_t, single_step
 from benchmarks.grouping import Floats, as_scores, binomial_counts, group_codes, totals
-from benchmarks.resampling import Resampled, bootstrap_figures, figure_above, figure_below, resampled_metric
+from benchmarks.resampling import (
+    Resampled,
+    at_once,
+    bootstrap_means,
+    figure_above,
+    figure_below,
+    resampled_metric,
+)
 from benchmarks.sample_size import cases_needed, more_cases, right_needed, share_above, showable, smallest_difference
 
 __all__ = [
@@ -29,7 +36,6 @@ __all__ = [
     "PairedDifference",
     "Resampled",
     "anytime",
-    "bootstrap_figures",
     "cases_needed",
     "clopper_pearson_lower",
     "clopper_pearson_upper",
@@ -319,7 +325,7 @@ def paired_difference(
 
     Right-or-wrong scores of cases that stand alone: exact McNemar, and the adjusted interval of Bonett and Price
     (2012). Others: the signs of whole groups flipped at random, and a bootstrap over groups, corrected as in
-    `bootstrap_figures`. With `stops_with` (`which_tests`) bets on the differences, which hold wherever one stopped.
+    `resampling`. With `stops_with` (`which_tests`) bets on the differences, which hold wherever one stopped.
     Errors: ValueError where the two are not of one length.
     """
     first, second = as_scores(a), as_scores(b)
@@ -338,7 +344,7 @@ def paired_difference(
         lower, upper = _bonett_price(wins, losses, len(first))
         p_value = mcnemar_exact(first, second)
     else:
-        resampled = bootstrap_figures(lambda picked: float(halves[picked].mean()), codes.tolist(), seed=seed)
+        resampled = bootstrap_means(halves, codes.tolist(), seed)
         lower, upper = 2 * resampled.lower(0.025) - 1, 2 * resampled.upper(0.025) - 1
         p_value = _sign_flips(sums, seed)
     return PairedDifference(
@@ -365,7 +371,9 @@ def _sign_flips(sums: Floats, seed: int) -> float:
         signs = 1 - 2 * (np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved)) & 1)
         return float(np.mean(np.abs(signs @ moved) >= seen))
     rng = np.random.default_rng(seed)
-    flipped = np.concatenate([rng.choice((-1.0, 1.0), (500, len(moved))) @ moved for _ in range(FLIPS // 500)])
+    flipped = np.concatenate(
+        [rng.choice((-1.0, 1.0), (lines, len(moved))) @ moved for lines in at_once(FLIPS, len(moved))]
+    )
     return float((1 + np.sum(np.abs(flipped) >= seen)) / (1 + FLIPS))
 
 

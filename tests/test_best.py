@@ -12,7 +12,7 @@ from benchmarks.best import Below, below_best, figures_below_best
 from benchmarks.contract import State
 from benchmarks.grouping import Floats
 from benchmarks.leads import cases_to_show, lead_at_least
-from benchmarks.resampling import bootstrap_figures
+from benchmarks.resampling import bootstrap_means
 
 MANY = 60
 
@@ -136,7 +136,7 @@ def test_one_alone_is_the_best_and_none_is_none() -> None:
 
 
 def figures_of(row: Floats) -> Sequence[float]:
-    return bootstrap_figures(lambda picked: float(row[picked].mean()), list(range(len(row))), seed=1).figures
+    return bootstrap_means(row, list(range(len(row))), 1).figures
 
 
 def test_figures_over_rows_are_compared_on_the_safe_side() -> None:

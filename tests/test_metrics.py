@@ -235,12 +235,13 @@ def test_f1_of_label_takes_silence_as_no_claim() -> None:
     assert metric.summarise(labelled("hh h_")) == 0.0
 
 
-def test_figures_over_labels_by_index_equal_those_over_rows() -> None:
+def test_figures_over_labels_by_counts_equal_those_over_rows() -> None:
     rows = labelled("aa ab ba bb bb ca cc")
-    picked = np.array([0, 0, 1, 3, 3, 6, 5])
+    draws = ([0, 0, 1, 3, 3, 6, 5], [1, 1, 1], [0, 1, 2, 3, 4, 5, 6])
+    counts = np.array([[picked.count(place) for place in range(len(rows))] for picked in draws], dtype=np.float64)
     for metric in (load("macro_f1"), load("f1_of_label", {"label": "a"})):
-        by_index = metric.by_index(rows)  # type: ignore[attr-defined]
-        assert by_index(picked) == pytest.approx(metric.summarise([rows[i] for i in picked]))
+        by_counts = metric.by_counts(rows)  # type: ignore[attr-defined]
+        assert by_counts(counts) == pytest.approx([metric.summarise([rows[i] for i in each]) for each in draws])
 
 
 def test_token_f1_takes_the_best_accepted_answer() -> None:

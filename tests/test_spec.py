@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.assemble import Limits, Loaded, MetricScore, assemble, build
-from benchmarks.contract import BadInput
+from benchmarks.assemble import Limits, Loaded, assemble, build
+from benchmarks.contract import BadInput, MetricScore
 from benchmarks.decidable import Decidable
 from benchmarks.spec import Columns, parse_spec, read_spec
 from benchmarks.spec_models import DEFAULT_MODEL

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ from benchmarks import statistics as st
 from benchmarks.contract import Answered, State
 from benchmarks.families import Family
 from benchmarks.metrics import load
-from benchmarks.resampling import draws_for
+from benchmarks.metrics.macro_f1 import MacroF1
+from benchmarks.resampling import FEWEST, Resampled, bootstrap_figures, bootstrap_means, draws_for, one_by_one
 from strategies.contract import Case
 
 Floats = NDArray[np.float64]
@@ -192,14 +195,10 @@ def test_as_many_resamples_are_drawn_as_the_level_asks_for() -> None:
     assert (draws_for(0.025), draws_for(0.001), draws_for(1e-9)) == (2_000, 10_000, 40_000)
 
 
-def mean_of(values: Floats) -> Callable[[NDArray[np.intp]], float]:
-    return lambda rows: float(values[rows].mean())
-
-
 def test_bootstrap_keeps_groups_together_and_repeats_itself() -> None:
     scores = (np.random.default_rng(5).random(60) < 0.8).astype(float)
     figures = [
-        st.bootstrap_figures(mean_of(values), groups, draws=500, seed=3)
+        bootstrap_means(values, groups, 3)
         for values, groups in (
             (scores, [""] * 60),
             (np.repeat(scores, 3), [str(i // 3) for i in range(180)]),
@@ -208,9 +207,52 @@ def test_bootstrap_keeps_groups_together_and_repeats_itself() -> None:
     ]
     assert figures[0].lower(0.05) == pytest.approx(figures[1].lower(0.05), abs=0.02)
     assert figures[2].lower(0.05) > figures[0].lower(0.05) + 0.02
-    again = st.bootstrap_figures(mean_of(scores), [""] * 60, draws=500, seed=3)
+    again = bootstrap_means(scores, [""] * 60, 3)
     assert again == figures[0]
     assert list(again.figures) == sorted(again.figures)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [[""] * 300, [str(i % 250) for i in range(300)], [str(i % 7) for i in range(300)], ["one"] * 150 + ["two"] * 150],
+)
+def test_figures_of_many_draws_at_once_are_those_of_one_after_the_other(groups: list[str]) -> None:
+    rng, f1 = np.random.default_rng(8), MacroF1()
+    rows = [
+        Answered(case=Case(id=str(i), input="", output="ab"[i % 2]), text="ab"[i % 3 % 2], score=0) for i in range(300)
+    ]
+    found = bootstrap_figures(f1.by_counts(rows), groups, seed=3)
+    _same(found, bootstrap_figures(one_by_one(lambda picked: f1.summarise([rows[i] for i in picked])), groups, seed=3))
+    for parts in (2, 64):  # Their sums are exact, so a draw with the figure itself is one in any order.
+        scores = rng.integers(0, parts + 1, 300) / parts
+        means = one_by_one(partial(_mean, scores))
+        _same(bootstrap_means(scores, groups, 3), bootstrap_figures(means, groups, seed=3))
+
+
+def _mean(scores: Floats, picked: NDArray[np.intp]) -> float:
+    return float(scores[picked].mean())
+
+
+def _same(one: Resampled, other: Resampled) -> None:
+    assert one.figure == pytest.approx(other.figure)
+    assert one.figures == pytest.approx(other.figures, abs=1e-9)
+
+
+def test_a_pair_is_compared_without_a_call_for_each_draw() -> None:
+    """What is counted are calls of functions, since seconds depend on the machine."""
+    rng, calls = np.random.default_rng(9), 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    first, second = rng.random(300), rng.random(300)
+    sys.setprofile(count)
+    try:
+        st.paired_difference(first, second, [str(i // 2) for i in range(300)])
+    finally:
+        sys.setprofile(None)
+    assert 0 < calls < FEWEST
 
 
 def test_statuses_of_figures_show_bounds_on_their_side_of_the_target() -> None:

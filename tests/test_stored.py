@@ -17,10 +17,28 @@ from advisor.stored import Changes, reopen
 from benchmarks.best import below_best
 from benchmarks.contract import BadInput, State
 from benchmarks.looks import level_of
+from benchmarks.packed import unpack
 from benchmarks.repriced import repriced
 from benchmarks.spec_models import MODEL_PRICES
 from benchmarks.statistics import clopper_pearson_lower
 from tests.desk import call
+
+ROOT = Path(__file__).parent.parent
+NOT_NEEDED = {
+    *(
+        "torch",
+        "transformers",
+        "sklearn",
+        "scipy.stats",
+        "scipy.optimize",
+        "pandas",
+        "pyarrow",
+        "openai",
+        "genai_prices",
+    ),
+    *("benchmarks.assemble", "benchmarks.audit", "benchmarks.load", "benchmarks.models", "advisor.answering"),
+}
+"""What takes long to load, and what only the making of a run needs."""
 
 
 @pytest.fixture(scope="module")
@@ -47,27 +65,35 @@ def test_another_volume_costs_in_proportion(run: Path) -> None:
     assert after.recommendation.statuses == before.recommendation.statuses
 
 
-def test_it_takes_no_model_and_not_two_seconds(run: Path) -> None:
-    """Of this processor's time, from the start of the interpreter to the report files; a model library alone takes longer."""
+@pytest.mark.parametrize(("of", "most"), [("example", 470_000), ("banking77", 1_020_000)])
+def test_it_takes_no_model_and_little_work(run: Path, tmp_path: Path, of: str, most: int) -> None:
+    """Two seconds of a processor are the aim (`studies/LOG.md`). A machine with other work takes twice as long for the same,
+    so calls of our own functions are counted, from the first import to the report files, which are always as many: a fifth
+    more than on 2026-11-28 is allowed. banking77 is the stored bake-off with the most."""
+    if of != "example":
+        run = tmp_path / "run"
+        unpack(ROOT / "benchmarks" / "studies" / "rows" / f"bakeoff-{of}.jsonl.gz", run)
     program = (
-        "import os, sys\n"
+        "import sys\n"
+        "calls = [0]\n"
+        "def count(frame, event, argument):\n"
+        f"    calls[0] += event == 'call' and frame.f_code.co_filename.startswith({str(ROOT)!r})\n"
+        "sys.setprofile(count)\n"
         "from advisor.stored import Changes, reopen\n"
         "from advisor.cli.outcome import write_reports\n"
         "from pathlib import Path\n"
         f"verdict = reopen({str(run)!r}, changes=Changes(volume=77_000, target=0.7, machine_hour=0.5))\n"
-        "write_reports(verdict, Path(sys.argv[1]), ())\n"
-        "slow = {'torch', 'transformers', 'sklearn', 'scipy.stats', 'scipy.optimize'} & set(sys.modules)\n"
-        "print(sorted(slow), sum(os.times()[:2]))\n"
+        f"write_reports(verdict, Path({str(tmp_path)!r}), ())\n"
+        "sys.setprofile(None)\n"
+        f"print(sorted({NOT_NEEDED!r} & set(sys.modules)), calls[0])\n"
     )
-    out = run.parent / "told"
-    out.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", program, str(out)], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300, cwd=ROOT
     )
-    slow, _, seconds = done.stdout.strip().rpartition(" ")
-    assert slow == "[]"
-    assert float(seconds) < 6, "under 2 on a machine that does nothing else"
-    assert (out / "report.html").is_file()
+    loaded, _, calls = done.stdout.strip().rpartition(" ")
+    assert loaded == "[]"
+    assert 0 < int(calls) < most
+    assert (tmp_path / "report.html").is_file()
 
 
 def test_a_price_of_the_machine_gives_money(run: Path) -> None:

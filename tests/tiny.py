@@ -10,8 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.assemble import MetricScore
-from benchmarks.contract import Benchmark
+from benchmarks.contract import Benchmark, MetricScore
 from benchmarks.fingerprint import fingerprint
 from benchmarks.metrics import load as load_metric
 from benchmarks.models import Models

@@ -97,8 +97,7 @@ def _span(low: float, high: float) -> str:
 def imagined(situation: Situation, words: int) -> Benchmark:
     """A task of that kind and size, half of it held out, with texts that only have a length."""
     from benchmarks import metrics
-    from benchmarks.assemble import MetricScore
-    from benchmarks.contract import Benchmark
+    from benchmarks.contract import Benchmark, MetricScore
     from benchmarks.infer import DEFAULT_METRICS
     from benchmarks.split import MOST_HELDOUT, cut_folds
     from strategies.contract import Case, Document, Task

@@ -42,8 +42,9 @@ def names() -> tuple[str, ...]:
 
 
 def render(story: Story, format: str) -> str:
-    """The story in the format of that name, as one text. Errors: BadInput for a name that does not exist."""
-    return _named(format).render(cleaned(story))
+    """The story in the format of that name, as one text. Our own formats clean its texts themselves; for those of other
+    packages it is done here. Errors: BadInput for a name that does not exist."""
+    return _named(format).render(story if format in _own() else cleaned(story))
 
 
 def suffix(format: str) -> str:

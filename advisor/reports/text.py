@@ -35,6 +35,8 @@ def clean(text: str) -> str:
     Line ends become line feeds; tabs stay. Half a character (a lone surrogate) becomes U+FFFD. Escaping for a format
     is the format's own work and comes afterwards. Cleaning twice changes nothing more.
     """
+    if text.isascii() and text.isprintable():
+        return text  # As most are; nothing below would find anything in it.
     words = _STEERING.sub("", _HALF_CHARACTERS.sub("\ufffd", _LINE_ENDS.sub("\n", text)))
     return _JOINERS.sub(lambda found: found[0][:2] if found[1] else "", words)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.contract import Answered, BadInput
+from benchmarks.grouping import Floats
 from strategies.contract import Case, Kind
 
 Example = tuple[Mapping[str, Any], Case]
@@ -48,11 +48,11 @@ class OverLabels(ABC):
         """The figure over all rows, in [0, 1]. Errors: BadInput when there are no rows."""
         if not rows:
             raise BadInput("There are no answers to summarise: a figure needs at least one held-out case.")
-        return self.by_index(rows)(np.arange(len(rows)))
+        return float(self.by_counts(rows)(np.ones((1, len(rows))))[0])
 
     @abstractmethod
-    def by_index(self, rows: Sequence[Answered]) -> Callable[[NDArray[np.intp]], float]:
-        """A fast function from positions in `rows` (with repeats) to the figure over those rows, for the bootstrap."""
+    def by_counts(self, rows: Sequence[Answered]) -> Callable[[Floats], Floats]:
+        """A fast function from how often each of the rows counts, a line for each draw of the bootstrap, to their figures."""
 
     @abstractmethod
     def carrying(self, rows: Sequence[Answered]) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contract import Answered, BadInput
+from benchmarks.grouping import Floats
 from benchmarks.metrics._base import Example, OverLabels, label_of, labels_of
 from strategies.contract import Case
 
@@ -29,15 +30,14 @@ class F1OfLabel(OverLabels):
         if not isinstance(self.label, str) or not self.label.strip():
             raise BadInput(f"`label` of the metric f1_of_label is {self.label!r}; write one of the task's labels.")
 
-    def by_index(self, rows: Sequence[Answered]) -> Callable[[NDArray[np.intp]], float]:
+    def by_counts(self, rows: Sequence[Answered]) -> Callable[[Floats], Floats]:
         wanted, claimed = self._wanted_and_claimed(rows)
-        hits = wanted & claimed
 
-        def figure(indices: NDArray[np.intp]) -> float:
-            total = int(wanted[indices].sum() + claimed[indices].sum())
-            return 2 * int(hits[indices].sum()) / total if total else 0.0
+        def figures(counts: Floats) -> Floats:
+            hits, total = counts @ (wanted & claimed), counts @ wanted + counts @ claimed
+            return np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
 
-        return figure
+        return figures
 
     def carrying(self, rows: Sequence[Answered]) -> int:
         wanted, claimed = self._wanted_and_claimed(rows)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contract import Answered
+from benchmarks.grouping import Floats
 from benchmarks.metrics._base import Example, OverLabels, labels_of
 from strategies.contract import Case
 
@@ -23,25 +24,32 @@ class MacroF1(OverLabels):
 
     name: ClassVar[str] = "macro_f1"
 
-    def by_index(self, rows: Sequence[Answered]) -> Callable[[NDArray[np.intp]], float]:
+    def by_counts(self, rows: Sequence[Answered]) -> Callable[[Floats], Floats]:
         pairs = [labels_of(row) for row in rows]
         code = {label: number for number, label in enumerate(sorted({right for right, _ in pairs}))}
         other = len(code)
         right = np.array([code[label] for label, _ in pairs], dtype=np.intp)
         given = np.array([code.get(label, other) for _, label in pairs], dtype=np.intp)
 
-        def figure(indices: NDArray[np.intp]) -> float:
-            wanted, got = right[indices], given[indices]
-            hits = np.bincount(wanted[wanted == got], minlength=other + 1)[:other]
-            support = np.bincount(wanted, minlength=other + 1)[:other]
-            claimed = np.bincount(got, minlength=other + 1)[:other]
-            present = support > 0
-            return float(np.mean(2 * hits[present] / (support[present] + claimed[present])))
+        hit = np.where(right == given, right, other)
 
-        return figure
+        def figures(counts: Floats) -> Floats:
+            hits, support, claimed = (_by_label(codes, counts, other + 1)[:, :other] for codes in (hit, right, given))
+            present = support > 0
+            each = np.divide(2 * hits, support + claimed, out=np.zeros_like(hits), where=present)
+            return np.asarray(each.sum(axis=1) / present.sum(axis=1))
+
+        return figures
 
     def carrying(self, rows: Sequence[Answered]) -> int:
         return len(rows)
+
+
+def _by_label(codes: NDArray[np.intp], counts: Floats, labels: int) -> Floats:
+    """What the rows of each label count for, a line for each line of the counts."""
+    places = codes + labels * np.arange(len(counts))[:, None]
+    found: Floats = np.bincount(places.ravel(), counts.ravel(), labels * len(counts)).astype(np.float64)
+    return found.reshape(len(counts), labels)
 
 
 METRIC = MacroF1
