@@ -18,6 +18,7 @@ from advisor.upkeep import CHOOSING, INDEX, TRAINING, upkeep
 from advisor.wording import SECONDS, TOKENS, listed
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.prices import MachinePrices, TokenPrices
+from benchmarks.spec_prices import STATED
 from strategies.contract import Usage
 
 ANSWER_TOKEN, CACHED_TOKEN = (1.0, 8.0), (0.1, 1.0)
@@ -48,7 +49,8 @@ def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -
     if at_least is not None and answering.value is not None and (at_least.value or 0.0) > answering.value:
         answering, source = (
             at_least,
-            f"{prices.upkeep.machine_hours:g} hours a month that the machine is kept on, stated",
+            f"{prices.upkeep.machine_hours:g} hours a month that the machine is kept on, {STATED}"
+            f"{_priced(prices, evaluation.model)}",
         )
     running = [
         CostItem(name="answering", amount=answering, when="monthly", source=source, by_request=True),
@@ -274,11 +276,16 @@ def _by_seconds(seconds: float, prices: MachinePrices, model: str = "") -> Amoun
 
 def _seconds_source(prices: MachinePrices, model: str = "") -> str:
     measured = f"machine seconds measured here, to within {NOISE:.0%} since timings vary".replace("%", " %")
-    hour = prices.hour(model)
+    return f"{measured}{_priced(prices, model)}"
+
+
+def _priced(prices: MachinePrices, model: str) -> str:
+    """The price of an hour and where it is from, as what follows in a source."""
+    hour, elsewhere = prices.hour(model), model in prices.hours
     if hour is None:
-        return measured
-    where = f" of the machine of {model}" if model in prices.hours else ""
-    return f"{measured}; {hour:g} {prices.currency} an hour{where}, stated for this task"
+        return ""
+    where = f" of the machine of {model}" if elsewhere else ""
+    return f"; {hour:g} {prices.currency} an hour{where}, {prices.source(model if elsewhere else '')}"
 
 
 # ---------------------------------------------------------------- what was spent

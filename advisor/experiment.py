@@ -38,7 +38,8 @@ def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rente
     from strategies.approaches.recorded import Recorded
 
     benchmark, models = prepared.assembly.benchmark, prepared.models
-    ranks = prepared.assembly.spec.model_dump(mode="json", include=ranking, exclude_defaults=True)
+    told = {"prices": {"source", "sources", "date"}}  # Of prices only where they are from.
+    ranks = prepared.assembly.spec.model_dump(mode="json", include=ranking, exclude=told, exclude_defaults=True)
     parts = [
         task_hash(benchmark),
         benchmark.fingerprint,

@@ -55,9 +55,9 @@ class Changes:
                 spec = {key: value for key, value in spec.items() if key != other}
         hour, other = stated.pop("machine_hour", None), stated.pop("prices", None)
         if hour is not None or other is not None:
-            spec = spec if other is None else repriced(_stated(spec), other)
-            own = {} if hour is None else {"machine_hour": hour}
-            stated["prices"] = {**(spec.get("prices") or {}), **own}
+            spec = repriced(_stated(spec), other or {})
+            own = {} if hour is None else {"machine_hour": hour, "source": "", "date": None}
+            stated["prices"] = {**spec["prices"], **own}
         changed = {**spec, **stated}
         asked = parse_spec(_stated(changed), name="what was asked for")
         kept = self.target is None and self.margin is None

@@ -9,10 +9,11 @@ from advisor.amounts import exactly, times
 from advisor.contract import CostItem
 from benchmarks.contract import Evaluation
 from benchmarks.prices import MachinePrices
+from benchmarks.spec_prices import STATED
 
 INDEX, TRAINING, CHOOSING = "building the index", "training", "choosing the configuration"
 FIXED = "having the model"
-_STATED = "how often is stated for this task"
+_STATED = f"how often is {STATED}"
 
 
 def upkeep(evaluation: Evaluation, prices: MachinePrices, spent: Sequence[CostItem]) -> list[CostItem]:
@@ -47,7 +48,7 @@ def _fixed(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
     amount = prices.monthly.get(evaluation.model)
     if amount is None:
         return []
-    source = f"a fixed amount for {evaluation.model}, stated for this task"
+    source = f"a fixed amount for {evaluation.model}, {prices.source(evaluation.model)}"
     return [CostItem(name=FIXED, amount=exactly(amount, prices.currency), when="monthly", source=source)]
 
 
@@ -87,7 +88,7 @@ def _priced(name: str, unit: str, stated: tuple[float, float, str], months: floa
     if not number:
         return []
     money = exactly(number * price / months, currency)
-    source = f"{number:,g} {unit} at {price:g} {currency}, stated for this task"
+    source = f"{number:,g} {unit} at {price:g} {currency}, {STATED}"
     return [CostItem(name=f"{name}, {_every(months)}", amount=money, when="monthly", source=source)]
 
 

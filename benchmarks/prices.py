@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from benchmarks.contract import BadInput
 from benchmarks.spec import Spec
 from benchmarks.spec_models import BOTH_PRICES, MODEL_PRICES, TOKEN_PRICES, ModelSpec
-from benchmarks.spec_prices import ModelPricesSpec, Prices
+from benchmarks.spec_prices import STATED, ModelPricesSpec, Prices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,14 @@ class MachinePrices:
     monthly: Mapping[str, float] = field(default_factory=dict)
     """Fixed amounts a month, by model."""
     upkeep: Upkeep = field(default_factory=Upkeep)
+    stated: str = STATED
+    """Where the price of an hour of this machine is from, as a clause."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The same of what is stated of a model."""
+
+    def source(self, model: str = "") -> str:
+        """Where the stated price is from by which this model is paid; without a name, the one of this machine."""
+        return self.sources.get(model, self.stated)
 
     def hour(self, model: str = "") -> float | None:
         """Of the machine that the model answers on; without a name, of this one."""
@@ -158,6 +166,8 @@ def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
         served=frozenset(model.name for model in spec.models if model.endpoint is not None),
         monthly={name: each.monthly for name, each in stated.items() if each.monthly is not None},
         upkeep=Upkeep(**{key: value for key, value in spec.upkeep if value is not None}),
+        stated=spec.prices.stated,
+        sources={model.name: where for model in spec.models if (where := where_stated(model, spec.prices))},
     )
 
 
@@ -197,7 +207,7 @@ def _is_loopback(address: str) -> bool:
 def stated_prices(model: ModelSpec, prices: Prices) -> ModelPricesSpec:
     """What the spec says with the model, else what the person's own list does, by the name in the spec or the one that its
     server knows; an hour and what is due monthly each for themselves."""
-    listed = prices.models.get(model.name) or (prices.models.get(model.model) if model.model else None)
+    listed = _listed(model, prices)
     own = ModelPricesSpec.model_construct(**{key: getattr(model, key) for key in MODEL_PRICES})
     if listed is not None:
         kept = {key: value for key, value in own if value is not None}
@@ -206,6 +216,17 @@ def stated_prices(model: ModelSpec, prices: Prices) -> ModelPricesSpec:
     if _by_tokens(own) and own.machine_hour is not None:
         raise BadInput(f"The model {model.name} {BOTH_PRICES}")
     return own
+
+
+def where_stated(model: ModelSpec, prices: Prices) -> str:
+    """Where the prices of a model are from, as a clause; empty where none is stated."""
+    own = any(getattr(model, key) is not None for key in MODEL_PRICES)
+    found = [STATED] * own + [prices.stated] * (_listed(model, prices) is not None)
+    return prices.sources.get(model.name) or " and ".join(dict.fromkeys(found))
+
+
+def _listed(model: ModelSpec, prices: Prices) -> ModelPricesSpec | None:
+    return prices.models.get(model.name) or (prices.models.get(model.model) if model.model else None)
 
 
 def _by_tokens(stated: ModelPricesSpec) -> bool:
@@ -227,5 +248,5 @@ def _of(model: ModelSpec, stated: ModelPricesSpec, prices: Prices, on: date | No
         cached=prompt if cached is None else cached,
         output=answer,
         currency=prices.currency,
-        source="price stated for this task",
+        source=f"price {where_stated(model, prices)}",
     )

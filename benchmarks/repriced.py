@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.prices import stated_prices, token_prices
+from benchmarks.prices import stated_prices, token_prices, where_stated
 from benchmarks.spec import Spec, parse_spec
 from benchmarks.spec_models import BOTH_PRICES, MODEL_PRICES, TOKEN_PRICES, ModelSpec
 from benchmarks.spec_prices import ModelPricesSpec, Prices, checked_prices
 from benchmarks.yaml_text import YamlText
+
+_OF_AN_HOUR = {"machine_hour", "source", "date"}
 
 
 def repriced(values: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,8 +31,9 @@ def repriced(values: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
         **values,
         "models": [{**model.model_dump(mode="json"), **_settled(model, known, over)} for model in models],
         "prices": {
-            "machine_hour": known.machine_hour if over.machine_hour is None else over.machine_hour,
+            **(known if over.machine_hour is None else over).model_dump(mode="json", include=_OF_AN_HOUR),
             "currency": known.currency,
+            "sources": {model.name: where for model in models if (where := _where(model, known, over))},
         },
     }
 
@@ -50,6 +53,15 @@ def _must_fit(spec: Spec, over: Prices) -> None:
 
 def _asked(model: ModelSpec, over: Prices) -> ModelPricesSpec | None:
     return over.models.get(model.name) or (over.models.get(model.model) if model.model else None)
+
+
+def _where(model: ModelSpec, known: Prices, over: Prices) -> str:
+    """Where the prices of the model are from that `_settled` gives it."""
+    before, asked = where_stated(model, known), _asked(model, over)
+    if asked is None:
+        return before
+    kept = any(getattr(asked, key) is None for key, price in _settled(model, known, over).items() if price is not None)
+    return f"{over.stated}, what it leaves out {before or 'from a list of prices'}" if kept else over.stated
 
 
 def _settled(model: ModelSpec, known: Prices, over: Prices) -> dict[str, float | None]:

@@ -21,7 +21,7 @@ SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
         *("licences", "data_stays_here"),
     ),
     "columns": ("input", "output", "id", "answers", "document_ids", "group", "time"),
-    "prices": ("machine_hour", "currency", "models"),
+    "prices": ("machine_hour", "currency", "models", "date"),
     "upkeep": ("facts_months", "task_months", "labels", "label_price", "hours", "hour_price", "machine_hours"),
     "embedder": ("name", "folder"),
     "reranker": ("name", "folder"),

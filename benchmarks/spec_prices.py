@@ -11,9 +11,11 @@ from pydantic import Field, ValidationError, ValidationInfo, model_validator
 from benchmarks.contract import BadInput
 from benchmarks.spec_errors import spec_sentence
 from benchmarks.spec_models import TOKEN_PRICES
-from benchmarks.spec_values import NotNegative, Section
+from benchmarks.spec_values import Day, NotNegative, Section
 from benchmarks.yaml_text import YamlText, read_yaml
 
+STATED = "stated for this task"
+"""Where a price is from of which no more is known."""
 PARTLY = "partly"
 """As the context of a check: the prices go over others, so what they leave out stands there."""
 
@@ -46,14 +48,26 @@ class Prices(Section):
     machine_hour: NotNegative | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     models: Mapping[str, ModelPricesSpec] = Field(default_factory=dict)
+    date: Day | None = None
+    """The day of which they are."""
+    source: str = ""
+    """The file in which they stand, where that is not the task's."""
+    sources: Mapping[str, str] = Field(default_factory=dict)
+    """Where those of a model are from that others were laid over (`repriced`), as a clause by its name."""
+
+    @property
+    def stated(self) -> str:
+        """Where they are from, as a clause."""
+        where = f"stated in {self.source}" if self.source else STATED
+        return where if self.date is None else f"{where}, as valid on {self.date.isoformat()}"
 
 
 def read_prices(path: Path, *, partly: bool = False) -> dict[str, Any]:
-    """What a prices.yaml says, as it may stand under `prices` in a task spec; `partly`: a price of tokens may lack its
-    other half. Raises `BadInput` with file and line."""
+    """What a prices.yaml says, as it may stand under `prices` in a task spec, and its name; `partly`: a price of tokens may
+    lack its other half. Raises `BadInput` with file and line."""
     text = read_yaml(path)
     checked_prices(text, partly=partly)
-    return text.values
+    return {**text.values, "source": path.name}
 
 
 def checked_prices(text: YamlText, *, partly: bool = False) -> Prices:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -57,6 +58,17 @@ def _no_truth(wanted: str) -> Callable[[object], object]:
     return number
 
 
+def _day(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    if isinstance(value, date):
+        return value
+    raise ValueError(f"is {brief(value)}; a day is written like 2026-11-28. Write the day of which the prices are.")
+
+
 Filled = Annotated[str, AfterValidator(_filled)]
 Share = Annotated[float, BeforeValidator(share)]
 Margin = Annotated[float, BeforeValidator(points)]
@@ -64,3 +76,4 @@ Whole = Annotated[int, BeforeValidator(_no_truth("a whole number"))]
 Number = Annotated[float, BeforeValidator(_no_truth("a number")), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
+Day = Annotated[date, BeforeValidator(_day)]

@@ -189,6 +189,42 @@ def test_a_file_of_prices_stands_for_the_section(tmp_path: Path) -> None:
     assert (ours.input, ours.cached, ours.output, ours.currency) == (1.0, 1.0, 2.0, "EUR")
     assert near is not None, "the server is this machine, and the person has a price for it"
     assert near.cached == 0.5
+    assert prices.source() == prices.source("ours") == "stated in prices.yaml"
+    assert ours.source == near.source == "price stated in prices.yaml"
+
+
+def test_a_stated_price_is_said_with_the_file_and_the_day_that_it_has() -> None:
+    listed = {"machine_hour": 0.4, "date": "2026-11-01", "source": "prices.yaml", "models": {"near": {"monthly": 5}}}
+    here, rented = "smollm2-135m", {"name": "big", "machine_hour": 2.0}
+    plain = machine_prices(parse_spec({**SPEC, "models": [here, rented], "prices": {"machine_hour": 0.4}}))
+    assert (plain.source(), plain.source("big")) == ("stated for this task", "stated for this task")
+    values = {**SPEC, "models": [here, rented, SPEC["models"][2]], "prices": listed}
+    file = "stated in prices.yaml, as valid on 2026-11-01"
+    known = machine_prices(parse_spec(values))
+    assert (known.source(), known.source("near"), known.source("big")) == (file, file, "stated for this task")
+    other = {"source": "offer.yaml", "date": "2026-11-20", "models": {"near": {"machine_hour": 1.0}}}
+    told = machine_prices(parse_spec(repriced(values, other)))
+    offer = "stated in offer.yaml, as valid on 2026-11-20"
+    assert (told.source(), told.source("big")) == (file, "stated for this task")
+    assert told.source("near") == f"{offer}, what it leaves out {file}"
+    told = machine_prices(parse_spec(repriced(values, {**other, "machine_hour": 0.5})))
+    assert (told.machine_hour, told.source()) == (0.5, offer)
+
+
+def test_every_item_of_a_bill_says_where_its_price_is_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def sources(*asked: str) -> set[str]:
+        out = tmp_path / "told"
+        call(capsys, "report", "example", *asked, "--out", str(out), "--format", "json")
+        facts = json.loads((out / "report.json").read_text(encoding="utf-8"))["facts"]
+        return {item["source"] for each in facts["candidates"] for item in each["bill"] if item["amount"]["value"]}
+
+    path = tmp_path / "prices.yaml"
+    path.write_text("machine_hour: 0.40\ndate: 2026-11-01\n", encoding="utf-8")
+    hour = "an hour, stated in prices.yaml, as valid on 2026-11-01"
+    found = sources("--prices", str(path))
+    assert found
+    assert all(each.endswith(hour) for each in found)
+    assert all(each.endswith("0.5 USD an hour, stated for this task") for each in sources("--machine-hour", "0.5"))
 
 
 @pytest.mark.parametrize(
@@ -197,6 +233,9 @@ def test_a_file_of_prices_stands_for_the_section(tmp_path: Path) -> None:
         ("machine_hour: -1", "prices.yaml:1: prices.machine_hour is -1; it must be at least 0"),
         ("machine_our: 1", 'Did you mean "machine_hour"?'),
         ("models:\n  a: {input_per_million: 1}", 'output_per_million" is missing'),
+        ("machine_hour: 1\ndate: 1 November", 'prices.date is "1 November"; a day is written like 2026-11-28.'),
+        ("machine_hour: 1\ndate: 2026-11-31", 'prices.date is "2026-11-31"; a day is written like 2026-11-28.'),
+        ("machine_hour: 1\ndate: 20261101", "prices.date is 20261101; a day is written like 2026-11-28."),
     ],
 )
 def test_a_mistake_in_it_is_said_with_its_place(tmp_path: Path, text: str, said: str) -> None:
@@ -228,6 +267,14 @@ def test_another_price_of_a_model_is_another_look_at_the_cases(tmp_path: Path, m
     plain = experiment(f"{{name: {model_folders.language}}}")
     assert experiment(f"{{name: {model_folders.language}, machine_hour: 2, monthly: 50}}") != plain
     assert experiment(f"{{name: another, folder: {model_folders.language}}}") != plain
+
+
+def test_where_prices_are_from_makes_no_other_look(tmp_path: Path, model_folders: Folders) -> None:
+    plain = prepare(write_task(tmp_path, model_folders, "prices: {machine_hour: 0.4}")).experiment
+    (tmp_path / "prices.yaml").write_text("machine_hour: 0.4\ndate: 2026-11-01\n", encoding="utf-8")
+    assert prepare(write_task(tmp_path, model_folders, "prices: prices.yaml")).experiment == plain
+    (tmp_path / "prices.yaml").write_text("machine_hour: 0.5\n", encoding="utf-8")
+    assert prepare(write_task(tmp_path, model_folders, "prices: prices.yaml")).experiment != plain
 
 
 def test_a_report_takes_the_price_of_another_machine_without_a_model(
