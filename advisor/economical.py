@@ -35,12 +35,14 @@ def terms_of(prepared: Prepared) -> Terms:
 
     benchmark, prices = prepared.assembly.benchmark, machine_prices(prepared.assembly.spec)
 
+    models = dict.fromkeys(candidate.model for candidate in prepared.candidates if candidate.model)
+
     def breaks_a_limit(measured: Evaluation) -> bool:
         bill = costs(measured, benchmark, prices)
         return ruled_out(measured, bill, benchmark, prices.currency) is not None
 
     return Terms(
-        models=prices_of(prepared.models, prices),
+        models=prices_of(prepared.models, models, prices),
         ceiling=known_ceiling(prepared.assembly.folder),
         ruled_out=breaks_a_limit,
     )

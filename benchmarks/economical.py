@@ -124,12 +124,12 @@ def _no_room(best: Evaluation) -> str:
 # ---------------------------------------------------------------- known before the run
 
 
-def prices_of(models: Models, prices: MachinePrices) -> dict[str, Price]:
+def prices_of(models: Models, names: Iterable[str], prices: MachinePrices) -> dict[str, Price]:
     """Of a model on this disk its bytes at the price of its machine, of one that is billed by tokens their prices."""
     from benchmarks.forecast import weight_bytes
 
     found: dict[str, Price] = {}
-    for name in models.names:
+    for name in names:
         price, folder = prices.tokens.get(name), getattr(models.language(name), "folder", None)
         if price is not None:
             found[name] = (price.currency, (price.input, price.cached, price.output))

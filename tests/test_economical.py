@@ -12,11 +12,14 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from benchmarks.contract import Candidate, Evaluation, Procedure, Row, State
-from benchmarks.economical import Economy, Terms
+from benchmarks.economical import Economy, Terms, prices_of
 from benchmarks.families import REST, Family
 from benchmarks.looks import level_of
+from benchmarks.models import Models
 from benchmarks.pending import Rules, rules_of
 from benchmarks.plan import described
+from benchmarks.prices import MachinePrices, TokenPrices
+from benchmarks.spec_models import ModelSpec
 from benchmarks.statistics import statuses_of_figures
 from benchmarks.store import Store
 from benchmarks.stored import evaluations
@@ -80,6 +83,30 @@ def test_a_larger_or_dearer_model_comes_after_a_smaller_one_and_the_rest_is_not_
     assert (
         gate.spares(dataclasses.replace(tuned["large"], strategy=Prompting()), [measured("lora", model="small")]) == ""
     )
+
+
+def test_models_are_compared_by_bytes_on_one_machine_and_by_the_prices_of_their_tokens(model_folders: Folders) -> None:
+    far = {"endpoint": "https://models.example.org/v1", "key_env": "HOME"}
+    specs = [
+        *(ModelSpec(name=name, folder=str(model_folders.language)) for name in ("here", "rented")),
+        *(ModelSpec(name=name, **far) for name in ("cheap", "dear", "unknown")),  # type: ignore[arg-type]
+    ]
+    tokens = {
+        name: TokenPrices(model=name, input=price, cached=price, output=price, source="a test")
+        for name, price in (("cheap", 1.0), ("dear", 2.0))
+    }
+    prices = MachinePrices(tokens={**tokens, "unknown": None}, hours={"rented": 2.0})
+    models = Models(specs=specs)
+    found = prices_of(models, models.names, prices)
+    assert found["cheap"] == ("USD", (1.0, 1.0, 1.0))
+    assert found["here"][1] == found["rented"][1]
+    assert found["here"][0] != found["rented"][0], "a second costs something else there"
+    assert "unknown" not in found
+    gate = dataclasses.replace(GATE, terms=Terms(models=found))
+    dear = dataclasses.replace(TUNED, model="dear")
+    assert gate.spares(dear, [measured("prompting", model="cheap")])
+    for other in ("here", "unknown"):
+        assert gate.spares(dear, [measured("prompting", model=other)]) == ""
 
 
 def test_what_a_limit_rules_out_spares_nothing() -> None:

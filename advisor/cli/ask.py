@@ -276,5 +276,5 @@ def _text(advice: Advice, read: Sequence[str]) -> str:
     lines: list[str] = []
     for title, sentences in parts:
         if sentences:
-            lines += ["", title, *(broken(f"- {sentence}", sys.stdout.isatty()) for sentence in sentences)]
+            lines += ["", title, *(broken(f"- {shown(sentence)}", sys.stdout.isatty()) for sentence in sentences)]
     return "\n".join(lines[1:])
