@@ -112,11 +112,16 @@ class Billing:
             bad = self.requests % 3 > 0
         return self.fault() if bad else Response(json.dumps(billed()), content_type="application/json")
 
-    def asked(self, limit: float, retries: int = 4) -> tuple[Purse, int]:
+    def asked(self, limit: float, retries: int = 4, timeout_s: float = 0.4) -> tuple[Purse, int]:
         """The purse afterwards, and how many questions of thirty were answered."""
         kept, answered = purse(limit), 0
         model = EndpointModel(
-            name="m", base_url=self.server.url_for("/v1"), model="m", concurrency=4, retries=retries, timeout_s=0.4
+            name="m",
+            base_url=self.server.url_for("/v1"),
+            model="m",
+            concurrency=4,
+            retries=retries,
+            timeout_s=timeout_s,
         )
         with suppress(LimitReached):
             for _, completion in kept.guarding(model).generate([QUESTION] * 30, 10, Sampling()):  # type: ignore[attr-defined]
@@ -176,7 +181,9 @@ def test_every_try_that_may_be_billed_is_counted_before_it_is_sent(fault: str, q
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_turns_a_request_away_sends_no_bill(status: int, quick: None) -> None:
     with HTTPServer(threaded=True) as server:
-        kept, answered = Billing(server, lambda: Response("busy", status=status)).asked(40.5 * WORST, retries=40)
+        kept, answered = Billing(server, lambda: Response("busy", status=status)).asked(
+            40.5 * WORST, retries=40, timeout_s=60
+        )
         assert answered == 30
         assert kept.spent == pytest.approx(30 * WORST)
 

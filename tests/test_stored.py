@@ -73,11 +73,12 @@ def test_it_takes_no_model_and_little_work(run: Path, tmp_path: Path, of: str, m
     if of != "example":
         run = tmp_path / "run"
         unpack(ROOT / "benchmarks" / "studies" / "rows" / f"bakeoff-{of}.jsonl.gz", run)
+    ours = tuple(str(ROOT / package) + "/" for package in ("advisor", "benchmarks", "strategies"))
     program = (
         "import sys\n"
         "calls = [0]\n"
         "def count(frame, event, argument):\n"
-        f"    calls[0] += event == 'call' and frame.f_code.co_filename.startswith({str(ROOT)!r})\n"
+        f"    calls[0] += event == 'call' and frame.f_code.co_filename.startswith({ours!r})\n"
         "sys.setprofile(count)\n"
         "from advisor.stored import Changes, reopen\n"
         "from advisor.cli.outcome import write_reports\n"
