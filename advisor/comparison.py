@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from advisor.experiment import experiment_of, subject_of
 from advisor.found import find
 from advisor.stored import about_run, told
 from benchmarks.contract import BadInput, Candidate
-from benchmarks.deadline import TimeUp, checked, within
+from benchmarks.deadline import Allowance, UsedUp, within
 from benchmarks.plan import Further, Options, described
 from strategies.permissions import owner_only
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from benchmarks.population import Sets
     from benchmarks.run import Run
     from benchmarks.sharding import Shard
+
+_log = logging.getLogger(__name__)
 
 EFFORTS: Mapping[str, int] = {"quick": 25_000, "standard": 150_000, "thorough": 1_000_000}
 """Tuning budget of each approach in model tokens."""
@@ -74,6 +76,8 @@ class Wishes:
     """Money that servers may be paid, in the currency of the spec's prices."""
     max_hours: float | None = None
     """Then the run stops and tells what is measured; the same again with the same folder goes on."""
+    max_disk: float | None = None
+    """Gigabytes that the run folder may take; then it stops likewise."""
     shard: str = ""
     """`1/3`: perform the first of three parts of the approaches, and tell nothing yet."""
     reuse: Path | None = None
@@ -104,7 +108,7 @@ class Prepared:
     """Real requests without answers."""
     shard: Shard | None = None
     executor: Executor
-    max_hours: float | None = None
+    allowed: Allowance = field(default_factory=Allowance)
     looks: Path | None = None
     """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
     try things out on."""
@@ -168,8 +172,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     if wishes.effort not in EFFORTS:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
     executor = chosen(wishes.on, wishes.workers)
-    if wishes.max_hours is not None:
-        checked(wishes.max_hours)
+    allowed = Allowance(wishes.max_hours, wishes.max_disk)
     if wishes.reuse is not None and wishes.fork is not None:
         raise BadInput("--fork takes over all that --reuse does, and answers too: give one of them.")
     earlier = wishes.reuse or wishes.fork
@@ -228,7 +231,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         traffic=found.traffic(),
         shard=shard,
         executor=executor,
-        max_hours=wishes.max_hours,
+        allowed=allowed,
         looks=None if found.origin else found.folder,
     )
     _ = prepared.populations  # A time that cannot be read is said before anything is spent.
@@ -273,8 +276,10 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
         raise BadInput("a part of a run has no verdict. Perform it with execute_part, or leave out the shard.")
     benchmark = prepared.assembly.benchmark
     with owner_only(), alone(private(folder)):
-        with suppress(TimeUp):
+        try:
             _perform(prepared, folder, events)
+        except UsedUp as error:
+            _log.warning("%s", prepared.allowed.told(error, folder))
         write_bom(folder, prepared.run(folder).identity()["weights"])
         about = about_run(folder)
         benchmark = as_begun(benchmark, about["benchmark"])
@@ -293,21 +298,22 @@ def execute_part(prepared: Prepared, folder: Path, events: Events | None = None)
     with owner_only(), alone(private(folder)):
         try:
             _perform(prepared, folder, events)
-        except TimeUp:
+        except UsedUp as error:
             raise BadInput(
-                f"--max-hours {prepared.max_hours:g} is over before this part is finished. What was finished is kept: the same "
-                "command with --resume goes on."
+                f"this part is not finished: {prepared.allowed.told(error, folder)}. What was finished is kept: the same command "
+                "with --resume goes on."
             ) from None
 
 
 def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
     from benchmarks.frozen import keep_code
 
+    prepared.allowed.check_room(folder)
     run, path = prepared.run(folder, events), folder / "run.json"
     if not path.exists() or not (folder / "run.sqlite").exists():
         keep_code(prepared.assembly.benchmark, folder)
         _write(path, _about_run(prepared))
-    with within(prepared.max_hours):
+    with within(prepared.allowed, folder):
         run.execute()
 
 

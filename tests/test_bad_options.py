@@ -60,6 +60,7 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "endless money": ((*RUN, "--max-cost", "inf"), r"--max-cost is inf; give an amount"),
     "no time": ((*RUN, "--max-hours", "0"), r"--max-hours is 0; give hours above 0"),
     "time NaN": ((*RUN, "--max-hours", "nan"), r"--max-hours is nan; give hours"),
+    "no room": ((*RUN, "--max-disk", "-1"), r"--max-disk is -1; give gigabytes above 0 and up to 1,000,000"),
     "a life's time": ((*RUN, "--max-hours", "1e6"), r"--max-hours is 1e\+06; give hours above 0 and up to 10,000"),
     "economical without a target": (
         ("run", "open.yaml", "--economical"),

@@ -22,8 +22,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from advisor.comparison import Wishes, advise
+from benchmarks import deadline
 from benchmarks.contract import BadInput, State
-from benchmarks.deadline import TimeUp, within
+from benchmarks.deadline import Allowance, DiskUp, TimeUp, within
 from benchmarks.executors.held import Held
 from benchmarks.store import Store
 from tests import tiny
@@ -241,20 +242,21 @@ def test_when_the_time_is_up_the_command_that_goes_on_is_said(
     assert said == ["advisor", "run", "--resume", str(path), *OPTIONS, "--max-hours", "1", "--out", str(out)]
 
 
-def test_the_alarm_is_gone_when_the_work_is_done() -> None:
-    with within(0.05 / 3600):
+def test_the_alarm_is_gone_when_the_work_is_done(tmp_path: Path) -> None:
+    soon = Allowance(hours=0.05 / 3600)
+    with within(soon, tmp_path):
         pass
     time.sleep(0.15)
-    with pytest.raises(TimeUp), within(0.05 / 3600):
+    with pytest.raises(TimeUp), within(soon, tmp_path):
         time.sleep(5)
 
 
-def test_elsewhere_than_in_the_main_thread_it_is_refused() -> None:
+def test_elsewhere_than_in_the_main_thread_it_is_refused(tmp_path: Path) -> None:
     refused: list[BadInput] = []
 
     def work() -> None:
         try:
-            with within(1.0):
+            with within(Allowance(hours=1.0), tmp_path):
                 pass
         except BadInput as error:
             refused.append(error)
@@ -263,3 +265,44 @@ def test_elsewhere_than_in_the_main_thread_it_is_refused() -> None:
     thread.start()
     thread.join()
     assert "--max-hours needs Linux or macOS, and the main thread" in str(refused[0])
+
+
+def test_a_folder_that_takes_more_than_it_may_ends_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadline, "LOOK_EVERY_S", 0.02)
+    (tmp_path / "adapters").mkdir()
+
+    def work() -> None:
+        (tmp_path / "adapters" / "one").write_bytes(bytes(1_900))
+        time.sleep(0.2)
+        (tmp_path / "two").write_bytes(bytes(200))
+        time.sleep(5)
+
+    with pytest.raises(DiskUp), within(Allowance(gigabytes=2e-6), tmp_path):
+        work()
+    assert (tmp_path / "two").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_takes_more_than_it_may_tells_what_is_measured(
+    workers: int,
+    service: Slow,
+    whole: Counter[str],
+    tmp_path: Path,
+    model_folders: Folders,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path, out = task(tmp_path, model_folders, service, workers), tmp_path / "run"
+    service.be_slow(30, 1.5)
+    options = (*OPTIONS, *(("--on", "processes", "--workers", "2") if workers == 2 else ()), "--out", str(out))
+    done = call(capsys, "run", str(path), *options, "--max-disk", "1e-6")
+    assert done.code == 101
+    assert "GB, and --max-disk is 1e-06: give it more to go on" in caplog.text
+    assert done.err.splitlines()[-2] == "Not everything is measured. To go on:"
+    assert service.calls < whole.total()
+    refused = call(capsys, "run", str(path), *options, "--max-disk", "1e-6", "--resume")
+    assert refused.code == 2
+    assert "GB already, and --max-disk is 1e-06. Give it more, such as --max-disk" in refused.err
+    service.be_quick()
+    assert call(capsys, "run", str(path), *options, "--max-disk", "1", "--resume").code in (0, 100, 101)
+    assert service.asked == whole, "nothing was asked twice"

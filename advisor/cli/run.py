@@ -127,6 +127,7 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 @click.option(
     "--max-hours", type=float, help="Then stop, tell what is measured so far, and leave the rest to --resume."
 )
+@click.option("--max-disk", type=float, help="Gigabytes that the run's folder may take; then it stops likewise.")
 @click.option(
     "--probes",
     type=click.Choice(["none", "core", "all"]),
@@ -231,6 +232,7 @@ def _wishes(given: dict[str, object]) -> Wishes:
         "economical",
         "max_cost",
         "max_hours",
+        "max_disk",
         "shard",
         "on",
         "workers",
