@@ -189,11 +189,17 @@ def test_a_text_that_looks_like_an_address_is_a_text(text: str, tmp_path: Path) 
 
 
 def test_a_declaration_that_the_library_rejects_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    """Found by fuzzing: four characters ended the program."""
-    pytest.importorskip("bs4")
-    (tmp_path / "a.html").write_text("<p>Text.</p><![>", encoding="utf-8")
-    with pytest.raises(BadInput, match=r"a\.html cannot be read as HTML\. Save the page anew, or as text\."):
-        load_documents(tmp_path / "a.html")
+    """Found by fuzzing: four characters ended the program. Newer versions of Python read over them."""
+    soups = pytest.importorskip("bs4")
+    text, path = "<p>Text.</p><![>", tmp_path / "a.html"
+    path.write_text(text, encoding="utf-8")
+    try:
+        soups.BeautifulSoup(text, "html.parser")
+    except soups.ParserRejectedMarkup:
+        with pytest.raises(BadInput, match=r"a\.html cannot be read as HTML\. Save the page anew, or as text\."):
+            load_documents(path)
+    else:
+        assert "Text." in load_documents(path)[0].text
 
 
 def test_what_to_install_is_said_where_a_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,16 +3,19 @@ same when the time is up."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
+import pty
 import shlex
 import signal
+import termios
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -105,19 +108,68 @@ def test_answers_on_their_way_are_kept(
     assert service.asked == whole, "nothing was asked twice"
 
 
-def test_interrupted_twice_it_ends_at_once(service: Slow, tmp_path: Path, model_folders: Folders) -> None:
+WORKERS = ("--on", "processes", "--workers", "2")
+
+
+@pytest.mark.parametrize(
+    ("number", "more", "code"), [(signal.SIGINT, (), 130), (signal.SIGTERM, (), 143), (signal.SIGINT, WORKERS, 130)]
+)
+def test_interrupted_twice_it_ends_at_once(
+    number: signal.Signals, more: tuple[str, ...], code: int, service: Slow, tmp_path: Path, model_folders: Folders
+) -> None:
     service.be_slow(20, 25.0)
-    path = task(tmp_path, model_folders, service)
-    process = start(tmp_path, "run", path.name, *OPTIONS, "--out", "run")
+    path = task(tmp_path, model_folders, service, workers=2 if more else 1)
+    process = start(tmp_path, "run", path.name, *OPTIONS, *more, "--out", "run")
     _until_under_way(service)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert "4 answers that are on their way are waited for" in _until(process.stderr, "waited for")
     sent = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    assert finish(process).code == 130
+    process.send_signal(number)
+    assert finish(process).code == code
     assert time.monotonic() - sent < 15
     with closing(Store(tmp_path / "run" / "run.sqlite")) as store:
         assert store.done("answer") == {"majority": 1}
+
+
+def test_ctrl_c_in_a_terminal_leaves_it_as_it_was(service: Slow, tmp_path: Path, model_folders: Folders) -> None:
+    """The key is pressed, so the terminal sends the signal; with bars of progress on the screen that hide the cursor."""
+    service.be_slow(20, 1.0)
+    path = task(tmp_path, model_folders, service)
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    process = start(
+        tmp_path,
+        *("run", path.name, *OPTIONS, "--out", "run"),
+        environment={"TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    screen: list[bytes] = []
+
+    def read() -> None:
+        with suppress(OSError):  # So Linux tells that nobody can write any more.
+            while part := os.read(ours, 65_536):
+                screen.append(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    _until_under_way(service)
+    os.write(ours, b"\x03")
+    assert process.wait(timeout=120) == 130
+    after = termios.tcgetattr(theirs)
+    os.close(theirs)
+    reader.join()
+    os.close(ours)
+    shown = b"".join(screen).decode()
+    assert after == before, "keys are shown again, and lines are lines"
+    assert "\x1b[?25l" in shown, "the cursor was hidden"
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "and is there again"
+    assert "\x1b[?1049h" not in shown, "the screen was never another one"
+    assert "Interrupted. What was finished is kept. To go on:" in shown
+    assert "advisor run --resume task.yaml" in shown.rstrip().splitlines()[-1]
 
 
 def _until_under_way(service: Slow) -> None:
@@ -153,23 +205,6 @@ def test_answers_on_their_way_to_workers_are_kept(
     service.be_quick()
     advise(path, out=tmp_path / "run", wishes=BOTH)
     assert service.asked == whole, "nothing was asked twice"
-
-
-def test_workers_are_ended_at_once_by_a_second_interruption(
-    service: Slow, tmp_path: Path, model_folders: Folders
-) -> None:
-    service.be_slow(20, 25.0)
-    path = task(tmp_path, model_folders, service, workers=2)
-    process = start(tmp_path, "run", path.name, *OPTIONS, "--on", "processes", "--workers", "2", "--out", "run")
-    _until_under_way(service)
-    process.send_signal(signal.SIGINT)
-    assert "4 answers that are on their way are waited for" in _until(process.stderr, "waited for")
-    sent = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    assert finish(process).code == 130
-    assert time.monotonic() - sent < 15
-    with closing(Store(tmp_path / "run" / "run.sqlite")) as store:
-        assert store.done("answer") == {"majority": 1}
 
 
 def _heard(order: list[str]) -> None:
@@ -282,9 +317,7 @@ def test_a_folder_that_takes_more_than_it_may_ends_the_work(tmp_path: Path, monk
     assert (tmp_path / "two").exists()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_that_takes_more_than_it_may_tells_what_is_measured(
-    workers: int,
     service: Slow,
     whole: Counter[str],
     tmp_path: Path,
@@ -292,9 +325,9 @@ def test_a_run_that_takes_more_than_it_may_tells_what_is_measured(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    path, out = task(tmp_path, model_folders, service, workers), tmp_path / "run"
+    path, out = task(tmp_path, model_folders, service), tmp_path / "run"
     service.be_slow(30, 1.5)
-    options = (*OPTIONS, *(("--on", "processes", "--workers", "2") if workers == 2 else ()), "--out", str(out))
+    options = (*OPTIONS, "--out", str(out))
     done = call(capsys, "run", str(path), *options, "--max-disk", "1e-6")
     assert done.code == 101
     assert "GB, and --max-disk is 1e-06: give it more to go on" in caplog.text

@@ -35,9 +35,11 @@ from benchmarks.studies.settings import ROWS, commit
 
 STUDIES = Path(__file__).resolve().parents[1]
 FILE = ROWS / "faults.jsonl.gz"
-PARTS = ("server", "kills", "paid", "writes", "inputs", "fuzz", "price", "long")
+PARTS = ("server", "kills", "paid", "light writes", "writes", "inputs", "fuzz", "price", "long")
 LONG = (100_000, 0.2)
 """Cases of the long run, and seconds that the server takes for an answer: with eight at once about an hour."""
+GONE_S = 60.0
+"""So long a server is gone."""
 PRICED = 2
 """Runs with the default model whose writing is timed."""
 Done = set[tuple[str, str]]
@@ -80,7 +82,7 @@ def _of_servers(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str,
             if ("server", key) not in done:
                 yield _named("server", key, [misbehaving.asked(name, lasting)])
     if ("server", "gone") not in done:
-        yield _named("server", "gone", [misbehaving.gone_for_a_while()])
+        yield _named("server", "gone", [misbehaving.gone_for(GONE_S)])
 
 
 def _of_kills(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
@@ -138,20 +140,22 @@ def _attempts(
         seed += 1
 
 
-def _of_writes(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
+def _of_writes(part: str, place: Path, done: Done) -> Iterator[list[dict[str, Any]]]:
     writes.start_again_preloaded(Path(tempfile.mkdtemp()))
     tiny_runs.load()
     model = _made(place, lambda: tiny_runs.write_model(place), "llama-chat-0")
 
     def work(folder: Path) -> Callable[[children.Tell], int]:
-        return tiny_runs.bakeoff(folder, model, ("majority", "copy nearest", "lora"))
+        return tiny_runs.bakeoff(folder, model, writes.RUNS[part], short=True)
 
     whole = kills.whole_run(work, place)
     counted = place / "counted"
-    total = writes.changes(children.child(writes.failing(work(counted), counted, 0, False), place / "counted.err"))
-    for number in writes.numbers(total):
-        if ("writes", str(number)) not in done:
-            yield _named("writes", str(number), writes.tries(work, whole, place, number))
+    total = writes.changes(children.child(writes.failing(work(counted), counted, 0, "no room"), place / "counted.err"))
+    for fault in writes.FAULTS:
+        for number in range(1, total + 1):
+            key = f"{fault}|{number}"
+            if (part, key) not in done:
+                yield _named(part, key, [{**writes.tried(work, whole, place, number, fault), "of": total}])
 
 
 def _of_inputs(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
@@ -189,7 +193,8 @@ PERFORM: Mapping[str, Callable[[Path, Done, int], Iterator[list[dict[str, Any]]]
     "server": _of_servers,
     "kills": _of_kills,
     "paid": _of_paid,
-    "writes": _of_writes,
+    "light writes": lambda place, done, _: _of_writes("light writes", place, done),
+    "writes": lambda place, done, _: _of_writes("writes", place, done),
     "inputs": _of_inputs,
     "price": _of_price,
     "long": _of_long,

@@ -1,4 +1,5 @@
-/* Preloaded: from the Nth change of a file below a folder on, or for that one alone, the system says that the disk is full. */
+/* Preloaded: from the Nth change of a file below a folder on, or for that one alone, the system says that the disk is full, or that it
+   failed: whichever error it is armed with. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,13 +13,14 @@
 #include <unistd.h>
 
 static long left = -1, seen = 0;
-static int lasting = 0;
+static int lasting = 0, error = ENOSPC;
 static char below[PATH_MAX] = "";
 
-void faults_arm(const char *folder, long number, int stays) {
+void faults_arm(const char *folder, long number, int stays, int with) {
     strncpy(below, folder, sizeof below - 1);
     left = number;
     lasting = stays;
+    error = with;
     seen = 0;
 }
 
@@ -28,7 +30,7 @@ static int refused(const char *path) {
     if (!below[0] || strncmp(path, below, strlen(below)) != 0) return 0;
     seen++;
     if (left < 0 || (lasting ? seen < left : seen != left)) return 0;
-    errno = ENOSPC;
+    errno = error;
     return 1;
 }
 

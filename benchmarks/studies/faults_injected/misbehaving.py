@@ -124,7 +124,7 @@ ANSWERS = ("an empty answer", "a wrong answer")
 
 
 @contextmanager
-def misbehaving(fault: Misbehaviour, lasting: bool) -> Iterator[tuple[str, Counter[str]]]:
+def misbehaving(fault: Misbehaviour, lasting: bool, port: int = 0) -> Iterator[tuple[str, Counter[str]]]:
     """Its address, and how often each question was asked."""
     tries: Counter[str] = Counter()
     lock = threading.Lock()
@@ -144,7 +144,7 @@ def misbehaving(fault: Misbehaviour, lasting: bool) -> Iterator[tuple[str, Count
 
         def log_message(self, *_: Any) -> None: ...
 
-    with Quiet(("127.0.0.1", 0), Handler) as server:
+    with Quiet(("127.0.0.1", port), Handler) as server:
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
         try:
@@ -209,46 +209,41 @@ def asked(name: str, lasting: bool, questions: int = QUESTIONS) -> dict[str, Any
     }
 
 
-def gone_for_a_while(seconds: float = 0.3) -> dict[str, Any]:
-    """Nobody listens at first; then somebody does, at the same address."""
+def gone_for(seconds: float, questions: int = QUESTIONS) -> dict[str, Any]:
+    """One row: nobody listens at first; then somebody does, at the same address. Waits and retries are the product's own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    address = f"http://127.0.0.1:{port}/v1"
-    model = _by_itself(
-        EndpointModel(name="odd", base_url=address, model="m", timeout_s=TIMEOUT_S, retries=8, concurrency=1)
+    model = EndpointModel(
+        name="odd", base_url=f"http://127.0.0.1:{port}/v1", model="m", timeout_s=TIMEOUT_S, concurrency=CONCURRENCY
     )
-    count: Counter[str] = Counter()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"][0]["content"]
-            count[question] += 1
-            reply(self, whole(question))
-
-        def log_message(self, *_: Any) -> None: ...
+    done, tries = threading.Event(), Counter[str]()
 
     def open_later() -> None:
         time.sleep(seconds)
-        with Quiet(("127.0.0.1", port), Handler) as server:
-            server.timeout = 5
-            server.handle_request()
+        with misbehaving(body(whole), lasting=False, port=port) as (_, count):
+            done.wait(TIMEOUT_S + seconds)
+            tries.update(count)
 
     opening = threading.Thread(target=open_later)
     opening.start()
-    with short_waits():
-        started = time.perf_counter()
-        ((_, found),) = model.generate([(Message("user", "question 0"),)], 20, Sampling())
+    started = time.perf_counter()
+    texts = [f"question {number}" for number in range(questions)]
+    found = dict(model.generate([(Message("user", text),) for text in texts], 20, Sampling()))
+    took = time.perf_counter() - started
+    done.set()
     opening.join()
     return {
-        "fault": "nobody listens for a while",
+        "fault": f"nobody listens for {seconds:g} s",
         "lasting": False,
-        "questions": 1,
-        "right": int(found.text == right("question 0")),
+        "questions": questions,
+        "right": sum(
+            not found[number].error and found[number].text == right(text) for number, text in enumerate(texts)
+        ),
         "as_first_sent": 0,
-        "errors": int(bool(found.error)),
-        "requests": count.total(),
-        "most_tries": max(count.values(), default=0),
-        "seconds": round(time.perf_counter() - started, 2),
-        "said": found.error,
+        "errors": sum(bool(each.error) for each in found.values()),
+        "requests": tries.total(),
+        "most_tries": max(tries.values(), default=0),
+        "seconds": round(took, 2),
+        "said": next((each.error for each in found.values() if each.error), ""),
     }

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.studies.bakeoff_table import table
 from benchmarks.studies.faults_injected.fuzz import identity
 from benchmarks.studies.faults_injected.misbehaving import ANSWERS, RETRIES
+from benchmarks.studies.faults_injected.writes import FAULTS, RUNS
 
 SHOWN = 200
 """Bytes of an input that a parser could not read, and characters of what was said to it."""
@@ -27,7 +28,7 @@ def document(rows: Rows) -> str:
         "Written by `python -m benchmarks.studies.faults_injected table` from committed rows; `run` makes them.",
         *_kills([row for row in rows if row["part"] in ("kills", "paid")]),
         *_paid([row for row in rows if row["part"] == "paid" and row["end"]]),
-        *_writes([row for row in rows if row["part"] == "writes"]),
+        *_writes([row for row in rows if row["part"] in RUNS]),
         *_server([row for row in rows if row["part"] == "server"]),
         *_inputs([row for row in rows if row["part"] == "inputs" and row["key"] == "files"]),
         *_pages([row for row in rows if row["part"] == "inputs" and row["key"] == "pages"]),
@@ -91,25 +92,35 @@ def _writes(rows: Rows) -> list[str]:
     if not rows:
         return []
     lines = []
-    for stays, said in ((False, "that one alone"), (True, "that one and all later ones")):
-        mine = [row for row in rows if row["stays"] == stays]
+    for part, fault in ((part, fault) for part in RUNS for fault in FAULTS):
+        mine = [row for row in rows if (row["part"], row["fault"]) == (part, fault)]
+        if not mine:
+            continue
         figures = (
             *(len(mine), sum(bool(row["said"]) for row in mine), sum(row["code"] == 0 for row in mine)),
-            *(
-                _sum(mine, "lost"),
-                _sum(mine, "repeated"),
-                _sum(mine, "wrong") + sum(not row["as_whole"] for row in mine),
-            ),
-            sum(row["traceback"] for row in mine),
+            *(_sum(mine, "lost"), _sum(mine, "repeated")),
+            *(_sum(mine, "wrong") + sum(not row["as_whole"] for row in mine), sum(row["traceback"] for row in mine)),
         )
-        lines.append((said, *map(str, figures)))
-    columns = ("refused", "tries", "said so and stopped", "went on", "units lost", "repeated", "wrong", "tracebacks")
+        lines.append((", ".join(RUNS[part]), fault, f"{mine[0]['of']:,}", *map(str, figures)))
+    columns = (
+        "run",
+        "what the disk says",
+        "changes",
+        "tries",
+        "said so and stopped",
+        "went on",
+        "units lost",
+        "repeated",
+        "wrong",
+        "tracebacks",
+    )
     return [
         "## Writes that fail",
-        f"The Nth change of a file below the run folder (write, sync, truncation, renaming, new folder) is refused as on a full "
-        f"disk, for N up to {max(row['number'] for row in rows):,}; then the run goes on with room. Wrong: the end is not what "
+        "The Nth change of a file below the run folder (write, sync, truncation, renaming, new folder) is refused, for N = 1, 2, "
+        "... up to the last change of a run that nothing disturbs: that one for want of room, that one and all later ones, or "
+        "that one because the disk failed. Then the run goes on with a disk that takes everything. Wrong: the end is not what "
         "the whole run holds.",
-        table(columns, lines, numeric=range(1, len(columns))),
+        table(columns, lines, numeric=range(2, len(columns))),
     ]
 
 

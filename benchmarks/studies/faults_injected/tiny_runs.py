@@ -60,8 +60,13 @@ def write_model(place: Path) -> Path:
     return model_folder(place)
 
 
-def bakeoff(folder: Path, model: Path, names: tuple[str, ...] = APPROACHES) -> Callable[[Tell], int]:
-    """The work of a child: messages of four topics, 24 examples and 12 held-out cases, whatever is left to do of it."""
+def bakeoff(
+    folder: Path, model: Path, names: tuple[str, ...] = APPROACHES, short: bool = False
+) -> Callable[[Tell], int]:
+    """The work of a child: messages of four topics, 24 examples and 12 held-out cases, whatever is left to do of it.
+
+    In a `short` one a training has fewer steps, and nothing is probed: as many kinds of files are written, fewer times.
+    """
 
     def work(tell: Tell) -> int:
         from benchmarks.disk import disk_fault
@@ -76,7 +81,9 @@ def bakeoff(folder: Path, model: Path, names: tuple[str, ...] = APPROACHES) -> C
             benchmark=tiny.benchmark(),
             candidates=chosen,
             models=models,
-            options=Options(tuning_tokens=20_000),
+            options=Options(tuning_tokens=1_000, probes=False, second_seed=False)
+            if short
+            else Options(tuning_tokens=20_000),
             folder=folder,
             events=Telling(tell),
         )

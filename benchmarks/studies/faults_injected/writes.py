@@ -1,13 +1,15 @@
-"""The Nth change of a file below the run folder fails, for N = 1, 2, ...: alone, or with every later one as on a full disk."""
+"""The Nth change of a file below the run folder fails, for N = 1, 2, ... until none is left: for want of room, alone or with
+every later one, or because the disk failed."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,14 @@ from benchmarks.studies.faults_injected.stored import Stored, compared
 SOURCE = Path(__file__).with_name("failing_write.c")
 ARMED = "ADVISOR_FAILING_WRITE"
 """The environment variable that holds the preloaded library, set where this process may be told to fail."""
-EVERY = 30
-"""Up to here each N is tried, and about `SPREAD` more up to the last."""
-SPREAD = 20
+FAULTS = {
+    "no room": (errno.ENOSPC, False),
+    "no room from then on": (errno.ENOSPC, True),
+    "it failed": (errno.EIO, False),
+}
+"""What the system says, and whether it says so to all later changes too."""
+RUNS = {"light writes": ("copy nearest",), "writes": ("majority", "copy nearest", "lora")}
+"""The approaches of each part; the light one takes a minute, and each change of the other is tried in an hour or two."""
 
 
 def start_again_preloaded(place: Path) -> None:
@@ -37,12 +44,13 @@ def start_again_preloaded(place: Path) -> None:
     )
 
 
-def failing(work: Callable[[Tell], int], folder: Path, number: int, stays: bool) -> Callable[[Tell], int]:
+def failing(work: Callable[[Tell], int], folder: Path, number: int, fault: str) -> Callable[[Tell], int]:
     """The work, in which the change of that number below the folder is refused; 0: none is, and they are counted."""
+    error, stays = FAULTS[fault]
 
     def perform(tell: Tell) -> int:
         library = ctypes.CDLL(os.environ[ARMED])
-        library.faults_arm(str(folder).encode(), ctypes.c_long(number or -1), int(stays))
+        library.faults_arm(str(folder).encode(), ctypes.c_long(number or -1), int(stays), error)
         try:
             return work(tell)
         finally:
@@ -57,30 +65,23 @@ def changes(ended: Ended) -> int:
     return next((int(line["count"]) for line in ended.told if line["what"] == "changes"), 0)
 
 
-def numbers(total: int) -> list[int]:
-    """Which N are tried."""
-    step = max(1, (total - EVERY) // SPREAD)
-    return [*range(1, min(EVERY, total) + 1), *range(EVERY + 1, total + 1, step)]
-
-
-def tries(work: Work, whole: Whole, place: Path, number: int) -> Iterator[dict[str, Any]]:
-    """Two rows: that change alone, and all from it on; each run then goes on with room on the disk."""
-    for stays in (False, True):
-        folder = place / "full"
-        shutil.rmtree(folder, ignore_errors=True)
-        stopped = child(failing(work(folder), folder, number, stays), place / "full.err")
-        reopened = Stored.of(folder)
-        found = compared(reopened, whole.stored, whole.order, stopped.units())
-        ended = child(work(folder), place / "after.err")
-        last = Stored.of(folder)
-        yield {
-            "number": number,
-            "stays": stays,
-            "code": stopped.code,
-            "said": next((line["said"] for line in stopped.told if line["what"] == "refused"), ""),
-            "traceback": stopped.traceback or ended.traceback,
-            **asdict(found),
-            "repeated": sum(last.starts.get(name) != reopened.starts[name] for name in reopened.finished),
-            "ended": ended.code == DONE,
-            "as_whole": last.finished == whole.stored.finished,
-        }
+def tried(work: Work, whole: Whole, place: Path, number: int, fault: str) -> dict[str, Any]:
+    """What came of that change being refused, and of the run that then goes on with a disk that takes everything."""
+    folder = place / "full"
+    shutil.rmtree(folder, ignore_errors=True)
+    stopped = child(failing(work(folder), folder, number, fault), place / "full.err")
+    reopened = Stored.of(folder)
+    found = compared(reopened, whole.stored, whole.order, stopped.units())
+    ended = child(work(folder), place / "after.err")
+    last = Stored.of(folder)
+    return {
+        "number": number,
+        "fault": fault,
+        "code": stopped.code,
+        "said": next((line["said"] for line in stopped.told if line["what"] == "refused"), ""),
+        "traceback": stopped.traceback or ended.traceback,
+        **asdict(found),
+        "repeated": sum(last.starts.get(name) != reopened.starts[name] for name in reopened.finished),
+        "ended": ended.code == DONE,
+        "as_whole": last.finished == whole.stored.finished,
+    }
