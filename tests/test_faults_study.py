@@ -18,10 +18,11 @@ from click.testing import CliRunner
 from benchmarks.contract import Row
 from benchmarks.store import Finished, Store
 from benchmarks.studies.faults_injected import __main__ as study
-from benchmarks.studies.faults_injected import hostile_inputs, misbehaving, report
+from benchmarks.studies.faults_injected import hostile_inputs, misbehaving, price, report
 from benchmarks.studies.faults_injected.stored import Stored, compared
 from benchmarks.studies.faults_injected.writes import FAULTS
 from strategies.contract import Prediction, Usage
+from strategies.finetuning.checkpoints import Checkpoints
 from tests.bad_inputs import spec
 from tests.test_report_browser import browser_program
 
@@ -240,7 +241,22 @@ def test_pages_full_of_payloads_are_opened_in_a_browser(monkeypatch: pytest.Monk
 
 def test_the_price_of_writing_is_told_as_a_share_and_by_the_case() -> None:
     row = {"part": "price", "key": "0", "task": "t", "cases": 500, "seconds": 60.0, "writes": 900, "store_s": 0.3}
-    assert "| t | 500 | 60 s | 900 | 0.30 s | 0.50 % | 0.60 ms |" in report.document([row])
+    text = report.document([{**row, "durable": True, "processor_s": 59.0}])
+    assert "| t | as it is | 500 | 60 s | 59 s | 900 | 0.30 s | 0.50 % | 0.60 ms |" in text
+
+
+def test_without_its_price_nothing_is_forced_onto_the_disk(tmp_path: Path) -> None:
+    def forced(folder: Path) -> tuple[int, bool]:
+        checkpoints = Checkpoints(folder=folder, training="x")
+        vars(checkpoints)["_written"] = -1e9
+        with closing(Store(folder / "run.sqlite")) as store:
+            store.keep_completion("u", "k", {})
+            return store._db.execute("PRAGMA synchronous").fetchone()[0], checkpoints.due
+
+    assert forced(tmp_path / "before") == (2, True)
+    with price.nothing_durable():
+        assert forced(tmp_path / "within") == (0, False)
+    assert forced(tmp_path / "after") == (2, True)
 
 
 def test_the_committed_rows_give_the_committed_document(tmp_path: Path) -> None:

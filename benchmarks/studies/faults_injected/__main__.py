@@ -41,7 +41,7 @@ LONG = (100_000, 0.2)
 GONE_S = 60.0
 """So long a server is gone."""
 PRICED = 2
-"""Runs with the default model whose writing is timed."""
+"""Runs with the default model whose writing is timed, and as many without it."""
 Done = set[tuple[str, str]]
 
 
@@ -178,8 +178,10 @@ def _fuzz(rows: Path, seconds: float) -> None:
 
 def _of_price(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
     for number in range(PRICED):
-        if ("price", str(number)) not in done:
-            yield _named("price", str(number), [price.bakeoff(place / f"priced-{number}")])
+        for durable in (True, False):
+            key = f"{number}|{durable}"
+            if ("price", key) not in done:
+                yield _named("price", key, [price.bakeoff(place / f"priced-{number}-{durable}", durable)])
 
 
 def _of_long(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:
