@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist, stdev
+from statistics import NormalDist
+
+import numpy as np
 
 from advisor.contract import Difference, Status
 from advisor.wording import about, ceil_percent, counted, floor_percent, percent, plain_percent, start
@@ -278,7 +280,7 @@ def _more_by_spread(evaluation: Evaluation, target: float, level: float) -> int 
     if away < 1e-9:
         return None
     normal = NormalDist()
-    reach = (normal.inv_cdf(1 - level) + normal.inv_cdf(POWER)) * stdev(evaluation.resampled)
+    reach = (normal.inv_cdf(1 - level) + normal.inv_cdf(POWER)) * float(np.std(evaluation.resampled, ddof=1))
     now = len(evaluation.scores)
     further = max(1, math.ceil(now * (reach / away) ** 2) - now)
     return further if further <= LIMIT else None

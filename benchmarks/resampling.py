@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from benchmarks.contract import Answered, Metric
 from benchmarks.grouping import Floats, group_codes, totals
 
 Figures = Callable[[Floats], Floats]
-"""From how often each row counts, a line of numbers for each draw, to the figure of each draw, in [0, 1]."""
+"""From how often each row counts, a line of numbers for each draw, to the figure of each draw, in [0, 1]. The numbers of one
+row lie beside each other, over the draws."""
 
 BLOCKS = 200
 """At most so many parts are left out in turn for the acceleration."""
@@ -25,6 +27,10 @@ FEWEST, MOST = 2_000, 40_000
 """Draws; the most take about a second."""
 NUMBERS = 25_000
 """So many are drawn at once: enough that little is done for each draw, and few enough that they stay near the processor."""
+COUNTED = 1_000_000
+"""The same of how often rows count, which a metric goes through label by label."""
+KEPT = 12_000_000
+"""Numbers up to which the draws of one figure are kept for the next (96 MB)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,21 +69,25 @@ def bootstrap_figures(
     def weighed(times: Floats) -> Floats:
         return figures(np.take(times, codes, axis=1))
 
-    of_groups = _OfGroups(count=count, rows=len(codes), picked=lambda each: weighed(_times(each)), weighed=weighed)
     resting = count * (1.0 if carrying is None else carrying / len(codes))
-    return _resampled(of_groups, draws, max(1.0, resting), np.random.default_rng(seed))
+    counted, rng = _counted(codes, draws, seed)
+    drawn = np.concatenate([figures(counts) for counts in counted])
+    figure = float(figures(np.ones((1, len(codes))))[0])
+    return _resampled(_Drawn(count=count, figure=figure, figures=drawn, weighed=weighed), max(1.0, resting), rng)
 
 
 def bootstrap_means(scores: Floats, groups: Sequence[Any], seed: int = 0) -> Resampled:
     """`bootstrap_figures` of the mean score, which needs only the totals of the groups."""
     sums, sizes = totals(scores, group_codes(groups, len(scores)))
-    of_groups = _OfGroups(
-        count=len(sums),
-        rows=len(sums),
-        picked=lambda each: sums[each].sum(axis=1) / sizes[each].sum(axis=1),
-        weighed=lambda times: (times * sums).sum(axis=1) / (times * sizes).sum(axis=1),
-    )
-    return _resampled(of_groups, FEWEST, float(len(sums)), np.random.default_rng(seed))
+    count, rng = len(sums), np.random.default_rng(seed)
+    picked = (rng.integers(0, count, (some, count)) for some in at_once(FEWEST, count))
+    drawn = np.concatenate([sums[each].sum(axis=1) / sizes[each].sum(axis=1) for each in picked])
+
+    def weighed(times: Floats) -> Floats:
+        return np.asarray((times * sums).sum(axis=1) / (times * sizes).sum(axis=1))
+
+    figure = float(sums.sum() / sizes.sum())
+    return _resampled(_Drawn(count=count, figure=figure, figures=drawn, weighed=weighed), float(count), rng)
 
 
 def one_by_one(summarise: Callable[[NDArray[np.intp]], float]) -> Figures:
@@ -90,9 +100,9 @@ def one_by_one(summarise: Callable[[NDArray[np.intp]], float]) -> Figures:
     return figures
 
 
-def at_once(draws: int, numbers: int) -> list[int]:
+def at_once(draws: int, numbers: int, most_numbers: int = NUMBERS) -> list[int]:
     """How many draws of so many numbers are made at a time, one time after the other."""
-    most = max(1, NUMBERS // numbers)
+    most = max(1, most_numbers // numbers)
     return [min(most, draws - begun) for begun in range(0, draws, most)]
 
 
@@ -123,39 +133,58 @@ def figure_below(figures: ArrayLike, level: float) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OfGroups:
-    """How a figure is told of groups, and how many there are of these and of what it is told from."""
+class _Drawn:
+    """The figure of so many groups, and that of each draw of them."""
 
     count: int
-    rows: int
-    picked: Callable[[NDArray[np.intp]], Floats]
-    """From the groups of each draw, one line a draw."""
+    figure: float
+    figures: Floats
     weighed: Figures
     """From how often each group counts."""
 
 
-def _resampled(of_groups: _OfGroups, draws: int, resting: float, rng: np.random.Generator) -> Resampled:
-    count = of_groups.count
-    figure = float(of_groups.picked(np.arange(count)[None])[0])
-    lines = at_once(draws, of_groups.rows)
-    drawn = np.concatenate([of_groups.picked(rng.integers(0, count, (some, count))) for some in lines])
-    corrected = _corrected(drawn, figure, _acceleration(of_groups, rng))
-    return Resampled(figure=figure, figures=tuple(_with_unseen(corrected, resting, rng).tolist()))
+def _resampled(drawn: _Drawn, resting: float, rng: np.random.Generator) -> Resampled:
+    corrected = _corrected(drawn.figures, drawn.figure, _acceleration(drawn, rng))
+    return Resampled(figure=drawn.figure, figures=tuple(_with_unseen(corrected, resting, rng).tolist()))
 
 
-def _times(picked: NDArray[np.intp]) -> Floats:
-    """How often each group is among those of each draw, of which there are as many."""
-    places = picked + picked.shape[1] * np.arange(len(picked))[:, None]
-    return np.bincount(places.ravel(), minlength=picked.size).reshape(picked.shape).astype(np.float64)
+def _counted(codes: NDArray[np.intp], draws: int, seed: int) -> tuple[Iterable[Floats], np.random.Generator]:
+    """How often each row counts in draws of whole groups, of which there are as many: (draws, rows), some draws at a time.
+    Besides the random numbers after all draws.
+
+    Since all candidates are asked the same cases, what was drawn last is kept.
+    """
+    if draws * len(codes) > KEPT:
+        rng = np.random.default_rng(seed)
+        return _drawn_with(rng, codes, draws), rng
+    rng = np.random.default_rng()
+    blocks, rng.bit_generator.state = _kept(codes.tobytes(), draws, seed)
+    return blocks, rng
 
 
-def _acceleration(of_groups: _OfGroups, rng: np.random.Generator) -> float:
-    count = of_groups.count
+@lru_cache(maxsize=2)  # Of all cases, and of those that did not stand among the examples.
+def _kept(codes: bytes, draws: int, seed: int) -> tuple[tuple[Floats, ...], Mapping[str, Any]]:
+    rng = np.random.default_rng(seed)
+    return tuple(_drawn_with(rng, np.frombuffer(codes, dtype=np.intp), draws)), rng.bit_generator.state
+
+
+def _drawn_with(rng: np.random.Generator, codes: NDArray[np.intp], draws: int) -> Iterator[Floats]:
+    count = int(codes.max()) + 1
+    for some in at_once(draws, len(codes), COUNTED):
+        places = rng.integers(0, count, (some, count)) * some + np.arange(some)[:, None]
+        times = np.bincount(places.ravel(), minlength=count * some).reshape(count, some)
+        counts = times[codes].astype(np.float64).T
+        counts.flags.writeable = False  # Others are given the same.
+        yield counts
+
+
+def _acceleration(drawn: _Drawn, rng: np.random.Generator) -> float:
+    count = drawn.count
     if count < 3:
         return 0.0
     parts = min(count, BLOCKS)
     part = rng.permutation(np.arange(count) % parts)
-    left_out = of_groups.weighed((part != np.arange(parts)[:, None]).astype(np.float64))
+    left_out = drawn.weighed((part != np.arange(parts)[:, None]).astype(np.float64))
     away = left_out.mean() - left_out
     spread = np.square(away).sum() ** 1.5
     return float((away**3).sum() / (6 * spread)) if spread > 0 else 0.0
@@ -167,8 +196,15 @@ def _corrected(drawn: Floats, figure: float, acceleration: float) -> Floats:
     bias = special.ndtri(np.clip(below, 1 / (len(drawn) + 1), len(drawn) / (len(drawn) + 1)))
     plain = special.ndtri((np.arange(len(drawn)) + 0.5) / len(drawn)) + bias
     share = special.ndtr(bias + plain / np.maximum(1 - acceleration * plain, 0.1))
-    corrected: Floats = np.quantile(drawn, np.clip(share, 0, 1))
-    return corrected
+    return _quantiles(np.sort(drawn), np.clip(share, 0, 1))
+
+
+def _quantiles(ordered: Floats, shares: Floats) -> Floats:
+    """`np.quantile` of numbers in order, to the last bit: it looks for each of thousands of shares anew."""
+    at = shares * (len(ordered) - 1)
+    below = np.minimum(np.floor(at).astype(np.intp), len(ordered) - 1)
+    low, high, part = ordered[below], ordered[np.minimum(below + 1, len(ordered) - 1)], at - below
+    return np.where(part >= 0.5, high - (high - low) * (1 - part), low + (high - low) * part)
 
 
 def _with_unseen(corrected: Floats, resting: float, rng: np.random.Generator) -> Floats:

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks import resampling
 from benchmarks import statistics as st
 from benchmarks.contract import Answered, State
 from benchmarks.families import Family
@@ -227,6 +228,25 @@ def test_figures_of_many_draws_at_once_are_those_of_one_after_the_other(groups: 
         scores = rng.integers(0, parts + 1, 300) / parts
         means = one_by_one(partial(_mean, scores))
         _same(bootstrap_means(scores, groups, 3), bootstrap_figures(means, groups, seed=3))
+
+
+def test_candidates_that_are_asked_the_same_cases_share_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, f1, drawn = np.random.default_rng(11), load("f1_of_label", {"label": "o"}), []
+    draw = resampling._drawn_with
+    monkeypatch.setattr(resampling, "_drawn_with", lambda *given: drawn.append(1) or draw(*given))
+    rows = [f1_rows(rng, 70, recall, 0.1) for recall in (0.6, 0.8, 0.9)]
+    shared = [st.resampled_metric(f1, each, draws=400, seed=5) for each in rows]
+    assert len(drawn) == 1
+    monkeypatch.setattr(resampling, "KEPT", 0)
+    assert [st.resampled_metric(f1, each, draws=400, seed=5) for each in rows] == shared
+    assert len(drawn) == 4
+
+
+def test_quantiles_of_numbers_in_order_are_those_of_numpy() -> None:
+    rng = np.random.default_rng(12)
+    for numbers in (1, 2, 7, 2_000):
+        given, shares = np.round(rng.random(numbers), 3), np.clip(rng.normal(0.5, 0.4, 500), 0, 1)
+        assert np.array_equal(resampling._quantiles(np.sort(given), shares), np.quantile(given, shares))
 
 
 def _mean(scores: Floats, picked: NDArray[np.intp]) -> float:

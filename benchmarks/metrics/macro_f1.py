@@ -31,13 +31,19 @@ class MacroF1(OverLabels):
         right = np.array([code[label] for label, _ in pairs], dtype=np.intp)
         given = np.array([code.get(label, other) for _, label in pairs], dtype=np.intp)
 
-        hit = np.where(right == given, right, other)
+        wrong = right != given
+        of_right, missed, false = (
+            _rows_of(codes, other) for codes in (right, np.where(wrong, right, other), np.where(wrong, given, other))
+        )
 
         def figures(counts: Floats) -> Floats:
-            hits, support, claimed = (_by_label(codes, counts, other + 1)[:, :other] for codes in (hit, right, given))
-            present = support > 0
-            each = np.divide(2 * hits, support + claimed, out=np.zeros_like(hits), where=present)
-            return np.asarray(each.sum(axis=1) / present.sum(axis=1))
+            support, hits, total = (_by_label(rows, counts) for rows in (of_right, missed, false))
+            np.subtract(support, hits, out=hits)
+            total += support
+            total += hits
+            np.maximum(total, 1, out=total)
+            each = np.divide(np.add(hits, hits, out=hits), total, out=total)
+            return np.asarray(np.ascontiguousarray(each.T).sum(axis=1) / np.count_nonzero(support, axis=0))
 
         return figures
 
@@ -45,11 +51,18 @@ class MacroF1(OverLabels):
         return len(rows)
 
 
-def _by_label(codes: NDArray[np.intp], counts: Floats, labels: int) -> Floats:
-    """What the rows of each label count for, a line for each line of the counts."""
-    places = codes + labels * np.arange(len(counts))[:, None]
-    found: Floats = np.bincount(places.ravel(), counts.ravel(), labels * len(counts)).astype(np.float64)
-    return found.reshape(len(counts), labels)
+def _rows_of(codes: NDArray[np.intp], labels: int) -> list[NDArray[np.intp]]:
+    """Places of the rows of each label."""
+    return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=labels + 1))[:-1])[:labels]
+
+
+def _by_label(rows: Sequence[NDArray[np.intp]], counts: Floats) -> Floats:
+    """What the rows of each label count for: (labels, draws)."""
+    found = np.zeros((len(rows), len(counts)))
+    for of_label, places in zip(found, rows, strict=True):
+        if len(places):
+            np.add.reduce(counts.T[places], axis=0, out=of_label)
+    return found
 
 
 METRIC = MacroF1
