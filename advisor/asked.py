@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import BadInput, Benchmark, Candidate
+from benchmarks.curve import LEAST
 from benchmarks.plan import Further
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def further_of(wishes: Wishes, benchmark: Benchmark) -> Further:
         raise BadInput(
             "--changed asks what follows when facts in the documents change, labels are added or the format is altered. With "
             "labels that takes three or more, a third of which stand in ten held-out cases. Leave it out."
+        )
+    if wishes.curve and (examples := len(benchmark.task.examples)) < LEAST:
+        raise BadInput(
+            f"--curve needs {LEAST} examples or more to build from parts of them, and the task has {examples}. Leave it out, or "
+            "add examples."
         )
     return Further(
         curve=wishes.curve,

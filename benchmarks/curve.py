@@ -16,6 +16,8 @@ from strategies.contract import Case, Fold, Task
 
 PARTS = (8, 4, 2)
 """One in so many of the examples: the smaller sizes of a curve."""
+LEAST = 40
+"""Examples from which on there is a curve: with fewer, four sizes from `FEWEST` on lie too close to each other."""
 DRAWS = 3
 """Different samples of each smaller size, each fitted with a seed of its own."""
 FEWEST = 10
@@ -28,8 +30,12 @@ _POWERS = (0.25, 0.5, 1.0)
 
 
 def sizes(examples: int) -> tuple[int, ...]:
-    """The numbers of examples below all of them that a curve is measured at."""
-    return tuple(examples // part for part in PARTS if examples // part >= FEWEST)
+    """The numbers of examples below all of them that a curve is measured at; none below `LEAST`."""
+    if examples < LEAST:
+        return ()
+    if examples < FEWEST * PARTS[0]:
+        return tuple(round(FEWEST * (examples / FEWEST) ** (step / len(PARTS))) for step in range(len(PARTS)))
+    return tuple(examples // part for part in PARTS)
 
 
 def sampled(task: Task, size: int, draw: int) -> Task:

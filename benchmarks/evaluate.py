@@ -207,11 +207,13 @@ def leaks(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> L
 
 def curve(candidate: About, store: Store, heldout: Mapping[str, Row], examples: int) -> Curve | None:
     """Scores with fewer examples, and those of the same cases with all; None where a sample is still missing."""
-    samples: dict[int, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    samples: dict[int, dict[str, dict[str, float]]] = {size: defaultdict(dict) for size in sizes(examples)}
     for row in store.rows(candidate.name, "curve"):
-        samples[int(row.variant.partition("/")[0])][row.variant][row.key] = row.score
+        size = int(row.variant.partition("/")[0])
+        if size in samples:  # Of few examples other sizes were taken once.
+            samples[size][row.variant][row.key] = row.score
     keys = next((list(rows) for variants in samples.values() for rows in variants.values()), [])
-    if set(samples) != set(sizes(examples)) or any(len(variants) < DRAWS for variants in samples.values()) or not keys:
+    if any(len(variants) < DRAWS for variants in samples.values()) or not keys:
         return None
     points = [
         CurvePoint(examples=size, scores=tuple(tuple(rows[key] for key in keys) for rows in samples[size].values()))

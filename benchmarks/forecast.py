@@ -11,7 +11,7 @@ from benchmarks.added import adds_labels
 from benchmarks.altered import has_a_rule
 from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
-from benchmarks.curve import DRAWS, PARTS
+from benchmarks.curve import DRAWS, sizes
 from benchmarks.hosted import (
     CHARACTERS_A_TOKEN,
     Asked,
@@ -235,7 +235,8 @@ def _tokens(
     if further.changed and (adds_labels(benchmark, options.seed) or has_a_rule(benchmark)):
         refits += 1.0 if trained else 0.0
     if further.curve and candidate.strategy.family != "prompting":
-        refits += DRAWS * sum(min(2.0, part**0.5) / part for part in PARTS) if trained else 0
+        shares = [size / len(task.examples) for size in sizes(len(task.examples))]
+        refits += DRAWS * sum(min(2.0 * share, share**0.5) for share in shares) if trained else 0
     choosing = float(options.tuning_tokens)
     if getattr(candidate.strategy, "prefer", "best") == "cheapest":
         choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.

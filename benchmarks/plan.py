@@ -13,7 +13,7 @@ from benchmarks.altered import has_a_rule
 from benchmarks.changed import asks_for_facts
 from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
-from benchmarks.curve import DRAWS, sizes
+from benchmarks.curve import DRAWS, FEWEST, PARTS, sizes
 from benchmarks.handed import askable
 from benchmarks.rebuilds import size
 from strategies.catalog import approaches
@@ -189,8 +189,10 @@ def change_units(benchmark: Benchmark, candidate: Candidate, options: Options, s
 
 def curve_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:
     """The units that measure a candidate with fewer examples; the part numbers size and draw (`curve_part`)."""
-    parts = range(len(sizes(len(benchmark.task.examples))) * DRAWS)
-    return [_unit(candidate, options, salt, ("curve", part)) for part in parts]
+    at = sizes(len(benchmark.task.examples))
+    if at and len(benchmark.task.examples) < FEWEST * PARTS[0]:  # Other sizes than before, under the same numbers.
+        salt = f"{salt}|{at}"
+    return [_unit(candidate, options, salt, ("curve", part)) for part in range(len(at) * DRAWS)]
 
 
 def curve_part(benchmark: Benchmark, part: int) -> tuple[int, int]:

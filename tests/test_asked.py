@@ -37,3 +37,9 @@ def test_the_core_is_the_default_and_none_leaves_it_out() -> None:
 def test_an_unknown_word_is_told_what_there_is() -> None:
     with pytest.raises(BadInput, match="it is one of none, core, all"):
         prepare("support-intents", Wishes(approaches=CHEAP, probes="some"))
+
+
+def test_a_curve_takes_four_sizes_of_examples() -> None:
+    with pytest.raises(BadInput, match="needs 40 examples or more to build from parts of them, and the task has 39"):
+        prepare("support-intents", Wishes(approaches=CHEAP, examples=39, curve=True))
+    assert prepare("support-intents", Wishes(approaches=CHEAP, examples=40, curve=True)).further.curve

@@ -14,6 +14,7 @@ import pytest
 from benchmarks.checked import Curve, CurvePoint
 from benchmarks.curve import DRAWS, FURTHEST, as_many_as, bracket, examples_for, gains, sampled, sizes
 from benchmarks.plan import Further
+from benchmarks.run import Run
 from benchmarks.store import Store
 from benchmarks.stored import evaluations
 from strategies.approaches.lora import Lora
@@ -29,8 +30,8 @@ AT = (40, 80, 160, 320)
 
 def test_sizes_are_parts_of_all_and_never_a_handful() -> None:
     assert sizes(320) == (40, 80, 160)
-    assert sizes(60) == (15, 30)
-    assert sizes(12) == ()
+    assert (sizes(80), sizes(79), sizes(60), sizes(40)) == ((10, 20, 40), (10, 20, 40), (10, 18, 33), (10, 16, 25))
+    assert sizes(39) == ()
 
 
 def test_a_smaller_sample_lies_within_a_larger_one_and_keeps_its_parts() -> None:
@@ -159,25 +160,32 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     torch.set_num_threads(1)
     model = tiny.model_folder(tmp_path_factory.mktemp("model"))
     folder = tmp_path_factory.mktemp("curve")
-    killed.bakeoff(folder, model).execute()
+    _bakeoff(folder, model).execute()
     torch.set_num_threads(threads)
     return folder, model
+
+
+def _bakeoff(folder: Path, model: Path) -> Run:
+    return dataclasses.replace(killed.bakeoff(folder, model), benchmark=tiny.benchmark(examples=40))
 
 
 def test_a_finished_run_can_be_asked_for_its_curve(finished: tuple[Path, Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(finished[0], tmp_path / "run"))
     before = sorted(path.name for path in (folder / "adapters").iterdir())
-    run = dataclasses.replace(killed.bakeoff(folder, finished[1]), further=Further(curve=True))
+    run = dataclasses.replace(_bakeoff(folder, finished[1]), further=Further(curve=True))
     run.execute()
     with closing(Store(folder / "run.sqlite")) as store:
         measured = {name: len(list(store.rows(name, "curve"))) for name in store.candidates()}
         found = {each.candidate: each for each in evaluations(run.benchmark, killed.described(run), store)}
     cases = len(run.benchmark.heldout)
-    assert measured["linear head"] == measured["lora"] == measured["copy nearest"] == DRAWS * cases
+    assert measured["linear head"] == measured["lora"] == measured["copy nearest"] == 3 * DRAWS * cases
     assert measured["majority"] == measured["prompting"] == 0
     curve = found["lora"].curve
     assert isinstance(curve, Curve)
-    assert [(point.examples, len(point.scores)) for point in curve.points] == [(12, DRAWS), (24, 1)]
+    assert [(point.examples, len(point.scores)) for point in curve.points] == [
+        *((size, DRAWS) for size in (10, 16, 25)),
+        (40, 1),
+    ]
     assert sorted(curve.keys) == sorted(case.id for case in run.benchmark.heldout)
     assert found["prompting"].curve is None
     assert sorted(path.name for path in (folder / "adapters").iterdir()) == before, "what was trained for it is gone"
@@ -192,7 +200,7 @@ def test_a_sample_that_cannot_be_trained_leaves_the_run_without_that_curve(
 
     monkeypatch.setattr(Lora, "rebuilt", diverge)
     folder = Path(shutil.copytree(finished[0], tmp_path / "run"))
-    run = dataclasses.replace(killed.bakeoff(folder, finished[1]), further=Further(curve=True))
+    run = dataclasses.replace(_bakeoff(folder, finished[1]), further=Further(curve=True))
     run.execute()
     with closing(Store(folder / "run.sqlite")) as store:
         found = {each.candidate: each for each in evaluations(run.benchmark, killed.described(run), store)}

@@ -89,7 +89,9 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
     help="Build each chosen configuration once more to see how much another seed changes.",
 )
 @click.option(
-    "--curve", is_flag=True, help="Fit with fewer examples too and say what more would bring; also of a finished run."
+    "--curve",
+    is_flag=True,
+    help="Fit with fewer examples too (of 40 or more) and say what more would bring; also of a finished run.",
 )
 @click.option(
     "--planted",
