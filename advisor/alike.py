@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.wording import percent
+from advisor.wording import percent, start
 from benchmarks.population import EXAMPLES, POPULATION, TIME, Apart
 
 _MEANS = {
@@ -14,7 +14,10 @@ _MEANS = {
 
 def told_apart(key: str, found: Apart) -> str:
     """What a classifier made of two sets, and what follows where it tells them apart."""
-    share = f"{percent(found.share)} of the texts that it was not shown, where 50 % is chance"
+    told = (
+        f"a classifier that was trained to tell the two apart is right in {percent(found.share)} of the texts that it was not "
+        "shown, and guessing in 50 %"
+    )
     if not found.differ:
-        return f"A classifier does not tell {found.one} from {found.other}: it is right in {share}."
-    return f"A classifier tells {found.one} from {found.other} in {share}. {_MEANS[key]}"
+        return f"{start(found.one)} and {found.other} look alike: {told}."
+    return f"{start(found.one)} and {found.other} are not alike: {told}. {_MEANS[key]}"

@@ -18,7 +18,7 @@ def forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> str:
     if limit is None or found is None or found.lower <= limit:
         return ""
     return (
-        f"General text is at least {digits(found.lower)} times as perplexing for it as for its base; the task allows "
+        f"General text surprises it at least {digits(found.lower)} times as much as its base (perplexity); the task allows "
         f"{limit:g}."
     )
 
@@ -29,8 +29,8 @@ def perhaps_forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> Ite
     if limit is None or found is None or not found.lower <= limit < found.ratio:
         return
     yield (
-        f"{start(evaluation.candidate)} may have forgotten too much: general text is {_range(found)} times as perplexing "
-        f"for it as for its base; the task allows {limit:g}."
+        f"{start(evaluation.candidate)} may have forgotten too much: general text surprises it {_range(found)} times as much "
+        f"as its base (perplexity); the task allows {limit:g}."
     )
 
 
@@ -41,8 +41,9 @@ def what_it_forgot(evaluation: Evaluation) -> Iterator[str]:
         yield f"Whether {evaluation.candidate} forgot other abilities was not measured."
         return
     yield (
-        f"On {counted(found.texts, 'general text')} {evaluation.candidate} is {_range(found)} times as perplexed as its "
-        f"base{_shown(found)}, and would go on with the same token in {percent(found.same)} of the places."
+        f"{start(evaluation.candidate)} is surprised by {counted(found.texts, 'general text')} {_range(found)} times as much as "
+        f"its base (perplexity){_shown(found)}; in {percent(found.same)} of the places it would go on with the same piece of a "
+        "word."
     )
 
 

@@ -70,7 +70,8 @@ def would_change(decided: Decided, other: Otherwise) -> tuple[str, ...]:
         found.append(_changing_facts(decided.evaluations[decided.named]))
     risen = [name for name in decided.having(State.MISSES, State.UNDECIDED) if decided.evaluations[name].rising]
     if risen:
-        found.append(f"A larger tuning budget: {listed(risen)} still rose when the budget ended.")
+        were = "were" if len(risen) > 1 else "was"
+        found.append(f"A larger tuning budget: {listed(risen)} {were} still getting better when it ended.")
     return tuple(found)
 
 
@@ -233,8 +234,8 @@ def _what_to_try(decided: Decided, named: str) -> list[str]:
     rising = [name for name in measured if decided.evaluations[name].rising]
     if rising:
         steps.append(
-            f"Give {listed(rising)} a larger tuning budget: the selection score was still rising; how far it would have risen is "
-            "not measured."
+            f"Give {listed(rising)} a larger tuning budget: the selection score was still rising when it ended; how far it would "
+            "have risen is not measured."
         )
     if decided.benchmark.task.documents and "retrieval" not in tried:
         steps.append("Run retrieval too: the task has documents, and how much they would bring is not measured here.")

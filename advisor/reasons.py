@@ -48,6 +48,8 @@ _SMALL_DATA = 100
 MOST_NAMED = 4
 """Approaches that one sentence names, at most."""
 _MANY_UNREADABLE = 0.05
+_NO_ANSWER = {"unparsable": "in no form that can be read", "abstained": "without an answer"}
+"""How kinds of `no_answers` are told where their name does not say it."""
 _FEW_WRONG = 10
 
 
@@ -296,7 +298,7 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
         longer = sum(seconds > limits.p95_latency_s for seconds in latency.seconds)
         yield (
             f"{start(name)} may be too slow: {longer} of {counted(len(latency.seconds), 'request')} took longer than "
-            f"{duration(limits.p95_latency_s)}, which so few do not prove of one in twenty."
+            f"{duration(limits.p95_latency_s)}, and one in twenty may; so few requests do not prove that it is more."
         )
     yield from perhaps_too_weak(decided.evaluations[name], decided.benchmark)
     yield from perhaps_forgot_too_much(decided.evaluations[name], decided.benchmark)
@@ -325,8 +327,8 @@ def _of_answers(decided: Decided) -> list[str]:
         lost = no_answers(evaluation)
         rows = sum(lost.values())
         if total and (rows > _MANY_UNREADABLE * total or (rows and name == decided.named)):
-            kinds = listed([f"{count:,} {kind}" for kind, count in lost.items()])
-            found.append(f"{counted(rows, 'answer')} of {total:,} by {name} count as not right: {kinds}.")
+            kinds = listed([f"{count:,} {_NO_ANSWER.get(kind, kind)}" for kind, count in lost.items()])
+            found.append(f"{rows:,} of {counted(total, 'answer')} by {name} count as not right: {kinds}.")
         cut = evaluation.failures.get("truncated", 0)
         if total and (cut > _MANY_UNREADABLE * total or (cut and name == decided.named)):
             found.append(f"For {name}, {cut:,} of {total:,} inputs or answers were cut at the length limit.")
@@ -393,5 +395,8 @@ def _of_data(decided: Decided) -> list[str]:
         found.append(f"There are only {counted(examples, 'example')} to learn from, so more could change the order.")
     rising = [name for name in decided.ranking.order if decided.evaluations[name].rising]
     if rising:
-        found.append(f"Not saturated: the best selection score of {listed(rising)} still rose when the budget ended.")
+        were = "were" if len(rising) > 1 else "was"
+        found.append(
+            f"{start(listed(rising))} {were} still getting better when the budget for tuning ended (not saturated)."
+        )
     return found

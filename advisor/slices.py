@@ -49,7 +49,8 @@ def perhaps_too_weak(evaluation: Evaluation, benchmark: Benchmark) -> Iterator[s
     worst = min(below, key=lambda part: part.figure)
     yield (
         f"{start(evaluation.candidate)} may be too weak where {worst.where}: {percent(worst.figure)} of "
-        f"{counted(worst.cases, 'case')}, which so few do not prove; {plain_percent(limit)} is asked of every part."
+        f"{counted(worst.cases, 'case')}, and {plain_percent(limit)} is asked of every part; so few cases do not prove that it "
+        "is less."
     )
 
 

@@ -132,10 +132,10 @@ def next_time(evaluation: Evaluation) -> Iterator[str]:
     changed = 1 - kept(found, {}).mean
     if changed:
         deviation, low, high = (digits(100 * value) for value in spread(found))
-        interval = f", 95 % interval {low} to {high}" if len(found.draws) >= TOLD else " of two figures"
+        interval = f"95 % interval {low} to {high}" if len(found.draws) >= TOLD else "from two figures"
         yield (
             f"Built again from other examples, {evaluation.candidate} answers {percent(changed)} of the cases differently, and "
-            f"its figure moves by {deviation} points (standard deviation{interval})."
+            f"its figure typically moves by {deviation} points up or down ({interval})."
         )
 
 

@@ -83,11 +83,12 @@ def confidence(material: Material) -> str:
         nothing = f"{without_figures(material.statuses).rstrip('.')}, so nothing was tested on the {cases}."
         return f"{nothing}{_changed(material, goal)}"
     else:
-        together = f", for all {tested} approaches together" if tested > 1 else ""
+        anything = (
+            "the approach" if tested == 1 else "either approach" if tested == 2 else f"any of the {tested} approaches"
+        )
         sure = (
-            f"Measured on {cases} that no approach saw. The chance of wrongly saying that anything {goal.meets_plainly} is "
-            f"at most 5 %, and so is that of wrongly saying that anything {goal.misses_it}{together}{_looks(material)}"
-            f"{supposed(material)}"
+            f"Measured on {cases} that no approach saw. At most 5 % of such measurements wrongly say of {anything} that "
+            f"it {goal.meets_plainly}, and at most 5 % that it {goal.misses_it}{_looks(material)}{supposed(material)}"
         )
     sure += _changed(material, goal)
     if benchmark.look.shown:
@@ -132,13 +133,13 @@ def _like_traffic(material: Material) -> str:
     found = material.extras.population
     if found is None:
         return ""
-    told = f"{percent(found.share)}, where 50 % is chance"
+    told = f"is right in {percent(found.share)} of the texts that it was not shown, and guessing in 50 %"
     if found.differ:
         return (
-            f" The sample of {found.other} is not like them: a classifier tells the two apart in {told}. Label some of "
-            "those requests before you rely on the figures."
+            f" The sample of {found.other} is not like them: a classifier that was trained to tell the two apart {told}. Label "
+            "some of those requests before you rely on the figures."
         )
-    return f" A classifier does not tell them from the sample of {found.other} ({told})."
+    return f" The sample of {found.other} looks like them: a classifier that was trained to tell the two apart {told}."
 
 
 def _looks(material: Material) -> str:
@@ -149,7 +150,7 @@ def _looks(material: Material) -> str:
     if look.number == 1:
         return ", however often these cases are looked at again."
     return (
-        f" and all looks together. This is look {look.number} at these cases: {look.seen:,} of them were measured on "
+        f", over all looks together. This is look {look.number} at these cases: {look.seen:,} of them were measured on "
         f"before, the last time on {look.last}, so more is asked of the evidence than at the first. Fresh "
         "held-out cases would start anew."
     )
@@ -194,8 +195,9 @@ def data(material: Material) -> tuple[str, ...]:
     groups, grouped = material.groups
     if groups:
         sentences.append(
-            f"{counted(grouped, 'held-out case')} belong to {counted(groups, 'group')} of cases that are not "
-            "independent; every case counts alike in the figure, and the bounds take the groups into account."
+            f"{counted(grouped, 'held-out case')} belong to {counted(groups, 'group')} of cases that are alike or have the same "
+            "source, and so prove less than as many separate ones: every case counts alike in the figure, and the bounds are "
+            "wider for it."
         )
     alike = (told_apart(key, found) for key, found in material.extras.alike.items())
     return (*sentences, *alike, *_other_metrics(material), *_no_answers(material))

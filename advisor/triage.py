@@ -17,7 +17,7 @@ ENOUGH_TO_TUNE = 100
 FOUND_IN_DOCUMENTS = 0.5
 _SAMPLE = 200
 CLASSIC_MISTAKE = (
-    "Reaching for fine-tuning first is the classic mistake: a better prompt, or a rung below it, is often enough and is "
+    "Reaching for fine-tuning first is the classic mistake: a better prompt, or something simpler, is often enough and is "
     "cheaper to change."
 )
 
@@ -101,8 +101,8 @@ def _classifying(task: Situation, scores: dict[Family, float], why: list[str]) -
     if labels <= FEW_LABELS and examples >= MANY_PER_LABEL * labels:
         scores["reference"] += 3
         why.append(
-            f"There are {labels} labels and {examples} examples, {examples // labels} a label: a linear head on "
-            "embeddings, without any language model, is often enough."
+            f"There are {labels} labels and {examples} examples, {examples // labels} a label: a small classifier on text "
+            "embeddings (linear head), without any language model, is often enough."
         )
     elif labels > FEW_LABELS:
         scores["retrieval"] += 2

@@ -320,7 +320,7 @@ def one_invalid() -> Bakeoff:
                 scores_of(250, 300),
                 model="smollm2-135m",
                 state=State.INVALID,
-                problem="9 of 300 answers failed for reasons of infrastructure, and at most 1 % may.",
+                problem="9 of 300 answers were lost to faults outside the approach",
             ),
             evaluation_of("lora", scores_of(276, 300, 5), seconds=0.2, model="smollm2-135m"),
         ),

@@ -180,7 +180,7 @@ def figures() -> dict[str, Any]:
             table=_examples(),
         ),
         "apart": Forest(
-            title=f"Compared one by one, {CHOICE} is better than 2 others and cannot be told from {NAMES[5]}",
+            title=f"Compared one by one, {CHOICE} is better than 2 others and is not shown to differ from {NAMES[5]}",
             across=f"points by which {CHOICE} scores higher",
             unit="points",
             estimates=(

@@ -471,10 +471,13 @@ def test_lost_answers_small_data_and_unfinished_tuning_are_reasons() -> None:
         benchmark=benchmark_of(task=task_of(examples=60)),
     )
     text = " ".join(found.reasons)
-    assert "26 answers of 300 by lora count as not right: 4 refused, 20 unparsable and 2 outside the labels." in text
+    assert (
+        "26 of 300 answers by lora count as not right: 4 refused, 20 in no form that can be read and 2 outside the labels."
+        in text
+    )
     assert "3 of 300 inputs or answers were cut" in text
     assert "only 60 examples" in text
-    assert "Not saturated" in text
+    assert "Lora was still getting better when the budget for tuning ended" in text
 
 
 def test_what_was_not_measured_is_given_no_larger_budget() -> None:

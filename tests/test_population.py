@@ -99,7 +99,9 @@ def test_examples_and_older_cases_are_compared_before_a_run(
     assert 'holds "yesterday"' in refused.err
 
 
-@pytest.mark.parametrize(("share", "p_value", "says"), [(0.71, 1e-6, "is not like them"), (0.52, 0.3, "does not tell")])
+@pytest.mark.parametrize(
+    ("share", "p_value", "says"), [(0.71, 1e-6, "is not like them"), (0.52, 0.3, "looks like them")]
+)
 def test_the_report_says_it(share: float, p_value: float, says: str) -> None:
     told = Apart(one=NAMES[0], other=NAMES[1], texts=300, share=share, p_value=p_value)
     given = everything_meets()

@@ -33,9 +33,9 @@ EXEMPT: Mapping[str, tuple[str, ...]] = {
     "the name of a metric, a column or a number of draws": (r"\bF1\b", r"pass\^\d+", r"p50/p95"),
     "what a person may type": (r"`[^`]*`", r"\(0\.9 for 90 %\)", r"a margin \(0\.05\) if coming within 5 points"),
     "the level of every bound and interval": (r"\b95 % (?:confidence|intervals?)", r"at 95 %", r"own 95 %"),
-    "the chance of an error that a run may make": (r"at most 5 %, and so is",),
+    "the chance of an error that a run may make": (r"At most 5 % of such measurements", r"and at most 5 % that it"),
     "how far timings are taken to vary": (r"to within 15 %", r"vary by 15 %"),
-    "what guessing reaches": (r"50 % is chance",),
+    "what guessing reaches": (r"guessing in 50 %", r"50 % is chance"),
     "a chance that the method sets": (
         r"19 of 20 trainings",
         r"4 times in 5",
@@ -53,7 +53,7 @@ EXEMPT: Mapping[str, tuple[str, ...]] = {
         r"stays at 1\.",
         r"lose few right answers, 5 %",
     ),
-    "how many names are left out of a list, which a table has": (r"\b\d+ others", r"told from \d+$"),
+    "how many names are left out of a list, which a table has": (r"\b\d+ others", r"to differ from \d+$"),
 }
 """Numbers that are no result of a run: why, and how they are written."""
 
@@ -64,7 +64,7 @@ _NUMBER = re.compile(
     r"(?:(?: to |-)[\d.,]+(?= ))?(?P<unit> (?:%|points?|s|min|h|days)(?!\w))?(?P<closes>\))?"
 )
 _BOUND = re.compile(r"(?:at most|at least) $")
-_SPREAD = re.compile(r"standard deviation, ~ (?:\d[\d.]* to )?$")
+_SPREAD = re.compile(r"points up or down \(~ (?:\d[\d.]* to )?$")
 _BOUNDS = ("lower", "upper", "low", "high", "interval", "same_at_most", "spread", "most")
 _NAMES = ("task", "verdict", "choice")
 """Fields of a story that hold one word or name."""

@@ -51,7 +51,11 @@ def _title(one: str, tones: list[Literal["above", "below", "open"]], names: list
     if not one:
         return "Differences on the same cases"
     parts: list[str] = []
-    for tone, words in (("above", "is better than"), ("below", "is worse than"), ("open", "cannot be told from")):
+    for tone, words in (
+        ("above", "is better than"),
+        ("below", "is worse than"),
+        ("open", "is not shown to differ from"),
+    ):
         which = [name for name, there in zip(names, tones, strict=True) if there == tone]
         if which:
             others = "" if any("other" in part for part in parts) else " others"
