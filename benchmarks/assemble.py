@@ -235,7 +235,7 @@ def _inferred(spec: Spec, data: Loaded) -> tuple[Spec, tuple[str, ...]]:
 
 
 def _found(findings: Sequence[Finding]) -> tuple[str, ...]:
-    return tuple(f"{one.says} {one.what_to_do}" for one in findings if one.severity != "note")
+    return tuple(one.told for one in findings if one.severity != "note")
 
 
 def _independent(cases: Sequence[Case]) -> int:

@@ -12,11 +12,17 @@ from benchmarks.similar import normalised
 from benchmarks.spec import Spec
 from benchmarks.split import overlapping
 from benchmarks.text_quality import private_documents, private_requests, text_findings
+from benchmarks.text_shape import shape_findings
 from strategies.contract import Case, Document
 
 _TINY = 4
 _FIXED_PHRASE_SHARE = 0.05
 _LONG_WORDS = 1_500
+_ALIKE = {
+    "example": "They weigh more in what is learnt, and on both sides of a split a choice would look too good.",
+    "held-out case": "They are no independent cases, so bounds are wider than their number says.",
+}
+"""What cases that are alike do to the comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +95,7 @@ def audit(
         *_duplicates(heldout, "held-out cases", "held-out case"),
         *_long_inputs(examples, heldout),
         *text_findings([*examples, *heldout], spec.kind or "generation"),
+        *shape_findings([*examples, *heldout], spec.kind or "generation"),
         *private_documents(documents),
         *private_requests(unlabelled),
     ]
@@ -111,7 +118,8 @@ def _empty_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator
             count=len(empty),
             examples=ids(empty),
             says=f"{many(len(empty), 'case has', 'cases have')} an empty input.",
-            what_to_do="Leave these rows out, or map the input to another column; nothing can be learnt from them.",
+            effect="Every approach is asked nothing there and learns nothing: they only blur all figures.",
+            what_to_do="Leave these rows out, or map the input to another column.",
         )
 
 
@@ -125,7 +133,8 @@ def _overlap(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Find
             count=len(same),
             examples=ids(case for case in examples if case.id in same),
             says=f"{many(len(same), 'example has', 'examples have')} the same input as a held-out case.",
-            what_to_do="These examples are left out of the comparison; copied answers would flatter retrieval most.",
+            effect="Left in, copied answers would flatter retrieval most, so that the order could turn.",
+            what_to_do="These examples are left out of the comparison; take them out of the file too.",
         )
     if near := found.near:
         yield Finding(
@@ -133,6 +142,7 @@ def _overlap(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Find
             count=len(near),
             examples=ids(case for case in examples if case.id in near),
             says=f"{many(len(near), 'example has', 'examples have')} nearly the same input as a held-out case.",
+            effect="What looks examples up would find the answer there, as with the same input.",
             what_to_do="They are left out too, unless they are more than a fifth of the examples.",
             severity="note",
         )
@@ -143,6 +153,7 @@ def _overlap(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Find
             examples=ids(case for case in examples if case.id in reworded),
             says=f"{many(len(reworded), 'example has', 'examples have')} the words of a held-out case, in another order or with "
             "one more, and its answer.",
+            effect="Where they were copied, figures of what looks examples up are too high.",
             what_to_do="They stay, since two people may have written them. Take out those that were copied.",
             severity="note",
         )
@@ -166,6 +177,7 @@ def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
             count=len(groups),
             examples=ids(group[0] for group in groups),
             says=f"{many(len(groups), 'input has', 'inputs have')} different outputs in different rows.",
+            effect="What is right is not settled there: every approach is taught both, and choosing by them is by chance.",
             what_to_do="Decide which output is right and correct the other rows, or list the alternatives as answers.",
         )
 
@@ -185,6 +197,7 @@ def _duplicates(cases: Sequence[Case], several: str, one: str) -> Iterator[Findi
             count=extra,
             examples=ids(group[1] for group in groups),
             says=f"{many(extra, one + ' repeats', several + ' repeat')} the input of another one.",
+            effect=_ALIKE[one],
             what_to_do="They stay on one side of every split and count as one group; remove copies made by accident.",
             severity="note",
         )
@@ -209,6 +222,7 @@ def near_duplicates(cases: Sequence[Case], read: Sequence[Case], several: str, o
             count=len(near),
             examples=ids(near),
             says=f"{many(len(near), one + ' has', several + ' have')} nearly the input of another one.",
+            effect=_ALIKE[one],
             what_to_do="They stay on one side of every split and count as one group. `advisor check --fix` lists them.",
             severity="note",
         ),
@@ -235,7 +249,8 @@ def _long_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[
             count=len(long),
             examples=ids(long),
             says=f"{many(len(long), 'input has', 'inputs have')} more than {_LONG_WORDS:,} words.",
-            what_to_do="Small models cut such inputs; cut them yourself where the rest does not matter.",
+            effect="Small models cut such inputs and answer from a part, so they may lose for that reason alone.",
+            what_to_do="Cut them yourself where the rest does not matter.",
             severity="note",
         )
 
@@ -251,7 +266,8 @@ def _labels(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[
             examples=ids(unseen),
             says=f"{many(len(unseen), 'held-out case has', 'held-out cases have')} a label without examples: "
             f"{_listed(names)}.",
-            what_to_do="Add examples of it; an approach that learns from examples cannot answer it.",
+            effect="An approach that learns from examples cannot answer it, and is wrong there whatever it is worth elsewhere.",
+            what_to_do="Add examples of it.",
         )
     tiny = sorted(label for label in labels if 0 < ours[label] < _TINY)
     if tiny:
@@ -260,6 +276,7 @@ def _labels(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[
             count=len(tiny),
             examples=ids(case for case in examples if case.output in set(tiny)),
             says=f"{many(len(tiny), 'label has', 'labels have')} fewer than {_TINY} examples: {_listed(tiny)}.",
+            effect="Hardly any approach learns it, and a macro F1 moves much with a few answers.",
             what_to_do="Add examples, or join the label with one that it is confused with.",
             severity="note",
         )
@@ -270,6 +287,7 @@ def _labels(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[
             count=len(unused),
             examples=(),
             says=f"{many(len(unused), 'label stands', 'labels stand')} in the list but in no row: {_listed(unused)}.",
+            effect="Models may answer with it, and each such answer is wrong.",
             what_to_do="Remove it from labels, or add examples.",
             severity="note",
         )
@@ -293,7 +311,8 @@ def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> It
             count=len(missing),
             examples=ids(missing),
             says=f"The answers of {len(missing):,} of {len(asked):,} cases stand word by word in no document.",
-            what_to_do="Check that the documents are complete; answers in other words cannot be copied from them.",
+            effect="Answers that stand nowhere, or in other words, cannot be quoted: what reads documents is wrong there.",
+            what_to_do="Check that the documents are complete.",
             severity="warning" if len(missing) > len(asked) / 2 else "note",
         )
 
@@ -321,5 +340,6 @@ def _unknown_documents(cases: Sequence[Case], documents: Sequence[Document]) -> 
             count=len(lost),
             examples=ids(lost),
             says=f"{many(len(lost), 'case names', 'cases name')} a document id that no document has.",
-            what_to_do="Correct the ids; recall of the right document cannot be measured for these cases.",
+            effect="Whether the right document was found cannot be measured for these cases; figures stay as they are.",
+            what_to_do="Correct the ids.",
         )

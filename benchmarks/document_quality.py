@@ -23,8 +23,8 @@ def document_findings(documents: Sequence[Document], heldout: Sequence[Case]) ->
             count=len(pairs),
             examples=tuple(f"{one.id} and {other.id}" for one, other in pairs[:3]),
             says=f"{many(len(pairs), 'pair', 'pairs')} of documents with one title say nearly the same and differ in some words.",
-            what_to_do="Keep the one that holds, or give both a date: then the newer one is shown. An approach that looks things "
-            "up may find either.",
+            effect="An approach that looks things up may find either, and is right or wrong by chance.",
+            what_to_do="Keep the one that holds, or give both a date: then the newer one is shown.",
         )
     standing = questions_in(documents, heldout)
     if standing:
@@ -34,8 +34,8 @@ def document_findings(documents: Sequence[Document], heldout: Sequence[Case]) ->
             count=len(standing),
             examples=ids(standing),
             says=f"The input of {cases} word by word in a document.",
-            what_to_do="Take the questions out of the documents, unless real requests stand there too: what looks things up "
-            "finds these more easily.",
+            effect="What looks things up finds these more easily than others, so its figures may be too high.",
+            what_to_do="Take the questions out of the documents, unless real requests stand there too.",
         )
 
 

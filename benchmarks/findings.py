@@ -13,14 +13,21 @@ Severity = Literal["note", "warning", "error"]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong or odd: how often, up to three ids to look at, and what to do about it."""
+    """One thing that is wrong or odd: how often, up to three ids to look at, what it does to the comparison, and what to do."""
 
     kind: str
     count: int
     examples: tuple[str, ...]
     says: str
+    effect: str
+    """What it does to the comparison."""
     what_to_do: str
     severity: Severity = "warning"
+
+    @property
+    def told(self) -> str:
+        """All three sentences."""
+        return f"{self.says} {self.effect} {self.what_to_do}"
 
 
 def ids(cases: Iterable[Case]) -> tuple[str, ...]:

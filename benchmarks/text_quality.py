@@ -49,7 +49,8 @@ def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
             count=len(broken),
             examples=ids(broken),
             says=f"{many(len(broken), 'case holds', 'cases hold')} characters that a wrong encoding makes.",
-            what_to_do="Export the data anew as UTF-8; a model learns these characters as if they were meant.",
+            effect="A model learns these characters as if they were meant, and a right answer without them may count as wrong.",
+            what_to_do="Export the data anew as UTF-8.",
         )
     if found := placeholders(cases, kind):
         yield Finding(
@@ -57,7 +58,8 @@ def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
             count=len(found),
             examples=ids(found),
             says=f"{many(len(found), 'output looks', 'outputs look')} like a placeholder, not like an answer.",
-            what_to_do="Write the answers, or leave these rows out: the model learns exactly what it is shown.",
+            effect="The model learns exactly what it is shown, and a real answer counts as wrong there.",
+            what_to_do="Write the answers, or leave these rows out.",
         )
     yield from _private(cases)
 
@@ -86,6 +88,7 @@ def _private(cases: Sequence[Case]) -> Iterator[Finding]:
             count=len(holding),
             examples=ids(holding),
             says=_seem_to_hold(many(len(holding), "case seems", "cases seem"), kinds),
+            effect="Figures stay as they are, but what a model has learnt it may say to anybody.",
             what_to_do=f"Replace them before a model learns them or a server sees them. {_ONLY_PATTERNS}",
         )
 
@@ -100,7 +103,8 @@ def private_documents(documents: Sequence[Document]) -> Iterator[Finding]:
             count=len(holding),
             examples=tuple(document.id for document in holding[:3]),
             says=_seem_to_hold(many(len(holding), "document seems", "documents seem"), kinds),
-            what_to_do=f"Replace what nobody may see: passages become part of prompts, on servers too. {_ONLY_PATTERNS}",
+            effect="Figures stay as they are, but passages become part of prompts, on servers too.",
+            what_to_do=f"Replace what nobody may see. {_ONLY_PATTERNS}",
             severity=severity,
         )
 
@@ -116,6 +120,7 @@ def private_requests(requests: Sequence[str]) -> Iterator[Finding]:
             says=_seem_to_hold(
                 many(len(holding), "request for the teacher seems", "requests for the teacher seem"), kinds
             ),
+            effect="Figures stay as they are, but a server may read them, and a model may say them again.",
             what_to_do=f"Replace them before the teacher reads them and a model learns from them. {_ONLY_PATTERNS}",
         )
 

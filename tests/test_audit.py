@@ -51,8 +51,7 @@ def test_one_planted_fault_is_found_once_and_named(kind: str, examples: list[Cas
     finding = _found([*_clean(0, 40), *examples], [*_clean(100, 40), *heldout], spec)[kind]
     assert finding.count == 1
     assert finding.examples in (("x",), ("c1",))
-    assert finding.says.endswith(".")
-    assert finding.what_to_do.endswith(".")
+    assert all(said.endswith(".") for said in (finding.says, finding.effect, finding.what_to_do))
 
 
 def _near(number: int, word: str, name: str, group: str = "") -> Case:

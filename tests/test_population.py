@@ -84,8 +84,11 @@ def test_examples_and_older_cases_are_compared_before_a_run(
         for place, case in enumerate(cases[120:])
     ]
     (tmp_path / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    told = call(capsys, "check", "task.yaml", "--alike", "--json")
+    told = call(capsys, "check", "task.yaml", "--alike", "--deep", "--json")
     assert told.code == 0, told.err
+    findings = {each["kind"]: each for each in json.loads(told.out)["findings"]}
+    assert "overlap in meaning" in findings, "a random embedder finds all texts alike"
+    assert all(each["effect"].endswith(".") for each in findings.values())
     examples, newer = json.loads(told.out)["alike"]
     assert examples.startswith("A classifier tells the examples from the held-out cases in ")
     assert newer.startswith("A classifier tells the older half of the held-out cases from the newer half in ")

@@ -41,6 +41,9 @@ _LABELS_SHOWN = 12
     help="Write sheets to go through and a copy of the task into this folder; again, after filling them in, to apply them.",
 )
 @click.option(
+    "--deep", is_flag=True, help="Compare texts by meaning too, not by letters alone; needs the embedding model."
+)
+@click.option(
     "--alike",
     is_flag=True,
     help="Say whether examples, held-out cases, older and newer ones and real requests are alike; needs the embedding model.",
@@ -48,8 +51,8 @@ _LABELS_SHOWN = 12
 def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) -> None:
     """Check the data of TASK: counts, lengths, labels, mistakes, and whether the target can be decided.
 
-    TASK is the path of a task.yaml or the name of a bundled or public task. Without --doubts, --fix and --alike no model runs.
-    Example: advisor check support-intents
+    TASK is the path of a task.yaml or the name of a bundled or public task. Without --deep, --doubts, --fix and --alike no model
+    runs. Example: advisor check support-intents
 
     With --fix nothing is changed but what you write into the sheets: review.csv lists rows that may be wrong, sample.csv the
     held-out cases in random order. Label the first hundred of these and the share of wrong labels is known. An x in `corrected`
@@ -59,6 +62,8 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
 
     found = find(task, more["allow_remote"])
     assembly = found.assembled(seed=seed, allow_code=allow_code)
+    if more["deep"]:
+        assembly = _by_meaning(assembly, found.folder)
     if (doubts := more["doubts"]) is not None:
         _doubt(assembly, found.folder, doubts)
     if (fix := more["fix"]) is not None:
@@ -77,6 +82,20 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
         options = [*(["--seed", str(seed)] if seed else []), *(["--allow-code"] if allow_code else [])]
         options += ["--allow-remote"] if found.allow_remote else []
         say(f"Next: {line('run', task, *options)}")
+
+
+def _by_meaning(assembly: Assembly, folder: Path) -> Assembly:
+    """With what an embedding model finds besides."""
+    from dataclasses import replace
+
+    from benchmarks.by_meaning import meaning_findings
+    from benchmarks.models import Models
+
+    models = Models(assembly.spec.models, embedder_spec=assembly.spec.embedder, base=folder)
+    benchmark = assembly.benchmark
+    task = benchmark.task
+    found = meaning_findings(task.examples, benchmark.heldout, task.labels, models.embedder)
+    return replace(assembly, findings=(*assembly.findings, *found))
 
 
 def _alike(assembly: Assembly, found: Found) -> list[str]:
@@ -246,4 +265,4 @@ def _print_finding(finding: Finding, console: Console) -> None:
     style = {"error": "bold red", "warning": "yellow", "note": "dim"}[finding.severity]
     ids = ", ".join(shown(name, 40) for name in finding.examples)
     example = f" For instance: {ids}." if ids else ""
-    console.print(f"[{style}]{finding.severity}[/{style}]  {marked(f'{finding.says} {finding.what_to_do}{example}')}")
+    console.print(f"[{style}]{finding.severity}[/{style}]  {marked(f'{finding.told}{example}')}")
