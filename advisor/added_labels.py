@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.drawn import Table
+from advisor.following import Following, any_known, following, unknown_says
 from advisor.material import Material
-from advisor.wording import NONE, counted, duration, listed, start
+from advisor.wording import NONE, counted, listed, start
 from benchmarks.checked import Added
 from benchmarks.statistics import exact_interval
 
@@ -16,14 +17,17 @@ def added_table(material: Material) -> Table | None:
     found = _found(material)
     if not found:
         return None
-    rows = tuple(_row(name, each) for name, each in found.items())
+    takes = {name: following(material, name)["added"] for name in found}
+    known = any_known(takes.values())
+    rows = tuple(_row(name, each, _takes(each, takes[name], known)) for name, each in found.items())
     first = next(iter(found.values()))
     columns = ("approach", "cases", "right at once", "95 % interval", "right when fitted again", "other labels")
     return Table(
         title=f"The day {counted(len(first.labels), 'label')} {'is' if len(first.labels) == 1 else 'are'} added",
         columns=(*columns, "what fitting again takes"),
         rows=rows,
-        note=_NOTE.format(labels=listed(first.labels), examples=counted(first.examples, "example")),
+        note=_NOTE.format(labels=listed(first.labels), examples=counted(first.examples, "example"))
+        + unknown_says(material, takes.values()),
         numeric=(1, 2, 3, 4, 5),
     )
 
@@ -35,12 +39,18 @@ _NOTE = (
 )
 
 
-def _row(name: str, found: Added) -> tuple[str, ...]:
+def _row(name: str, found: Added, takes: str) -> tuple[str, ...]:
     at_once = f"{found.at_once:,}" if found.takes else f"{found.at_once:,}, cannot be given any"
     others = f"{found.before:,} to {found.after:,} of {found.others:,}" if found.takes else NONE
-    takes = "nothing is built from examples" if found.seconds is None else duration(found.seconds)
     share = " to ".join(f"{100 * bound:.0f}" for bound in _interval(found)) + " %"
     return (name, f"{found.cases:,}", at_once, share, f"{found.refitted:,}", others, takes)
+
+
+def _takes(found: Added, each: Following, known: bool) -> str:
+    examples = counted(each.examples, "new example")
+    if found.seconds is None:
+        return f"{examples}, of which nothing is built"
+    return each.told(examples, known)
 
 
 def _interval(found: Added) -> tuple[float, float]:

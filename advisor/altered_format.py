@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.drawn import Table
+from advisor.following import Following, any_known, following, unknown_says
 from advisor.material import Material
-from advisor.wording import NONE, counted, duration, listed, start
+from advisor.wording import NONE, counted, listed, start
 from benchmarks.checked import Altered
 from benchmarks.statistics import exact_interval
 
@@ -15,6 +16,8 @@ def altered_table(material: Material) -> Table:
     """No rows where it was not asked for, or where the task has labels."""
     found = _found(material)
     rule = next(iter(found.values())).rule if found else ""
+    takes = {name: each for name in found if (each := following(material, name).get("altered"))}
+    known = any_known(takes.values())
     columns = (
         "approach",
         "answers",
@@ -27,8 +30,8 @@ def altered_table(material: Material) -> Table:
     return Table(
         title="The day the format is altered",
         columns=(*columns, "what fitting again takes"),
-        rows=tuple(_row(name, each) for name, each in found.items()),
-        note=_NOTE.format(rule=rule) if found else "",
+        rows=tuple(_row(name, each, takes.get(name), known) for name, each in found.items()),
+        note=_NOTE.format(rule=rule) + unknown_says(material, takes.values()) if found else "",
         numeric=(1, 2, 3, 4, 5, 6),
     )
 
@@ -39,9 +42,9 @@ _NOTE = (
 )
 
 
-def _row(name: str, found: Altered) -> tuple[str, ...]:
+def _row(name: str, found: Altered, needs: Following | None, known: bool) -> tuple[str, ...]:
     at_once = f"{found.at_once:,}" if found.takes else f"{found.at_once:,}, cannot be told"
-    takes = NONE if found.seconds is None else duration(found.seconds)
+    takes = NONE if needs is None else needs.told("examples rewritten by program", known)
     share = " to ".join(f"{100 * bound:.0f}" for bound in _interval(found)) + " %"
     again = ["" if count is None else f"{count:,}" for count in (found.again, found.right_again)]
     return (

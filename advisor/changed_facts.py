@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from advisor.added_labels import added_table
 from advisor.drawn import Table
+from advisor.following import Following, any_known, following, unknown_says
 from advisor.material import Material
-from advisor.wording import NONE, counted, duration, listed, start
+from advisor.wording import NONE, counted, listed, start
 from benchmarks.checked import Changed
-from benchmarks.contract import Evaluation
 from benchmarks.statistics import exact_interval
 
 
@@ -19,13 +19,19 @@ def changed_table(material: Material) -> Table:
     if of_labels := added_table(material):
         return of_labels
     found = _found(material)
-    rows = tuple(_row(material.evaluations[name], each) for name, each in found.items() if each.cases)
+    takes = {name: following(material, name).get("changed") for name in found}
+    known = any_known([each for each in takes.values() if each])
+    rows = tuple(_row(name, each, _takes(each, takes[name], known)) for name, each in found.items() if each.cases)
     columns = ("approach", "questions", "answered before", "new answer", "95 % interval", "old answer", "neither")
     return Table(
         title="The day facts in the documents change",
         columns=(*columns, "what following takes"),
         rows=rows,
-        note=_NOTE if rows else _NOTHING if found else "",
+        note=_NOTE + unknown_says(material, [each for each in takes.values() if each])
+        if rows
+        else _NOTHING
+        if found
+        else "",
         numeric=tuple(range(1, 7)),
     )
 
@@ -34,7 +40,8 @@ _NOTE = (
     "By program numbers and names in the documents were replaced by others of their kind from the task's examples, only where "
     "the answer stands once in the document that the question names. Nothing was fitted again: what reads documents was given "
     "the changed ones, what reads none answers as before. New, old and neither: of the questions whose old answer it had "
-    "given. A fact that another document states too may still be found there."
+    "given. New examples: one for each question, which somebody has to write. A fact that another document states too may still "
+    "be found there."
 )
 _NOTHING = (
     "No fact could be changed with certainty: no answer is a number or a name that stands once in the document that its "
@@ -42,15 +49,18 @@ _NOTHING = (
 )
 
 
-def _row(evaluation: Evaluation, found: Changed) -> tuple[str, ...]:
+def _row(name: str, found: Changed, takes: str) -> tuple[str, ...]:
     counts = (found.new, found.old, found.known - found.new - found.old)
     new, old, neither = (f"{count:,}" if found.known else NONE for count in counts)
-    if found.seconds is not None:
-        takes = f"{counted(found.documents, 'document')} indexed again, {duration(found.seconds)}"
-    else:
-        takes = f"new examples, and fitting again, {duration(sum(usage.seconds for usage in evaluation.fitting))}"
     share = " to ".join(f"{100 * bound:.0f}" for bound in _interval(found)) + " %" if found.known else NONE
-    return (evaluation.candidate, f"{found.cases:,}", f"{found.known:,}", new, share, old, neither, takes)
+    return (name, f"{found.cases:,}", f"{found.known:,}", new, share, old, neither, takes)
+
+
+def _takes(found: Changed, each: Following | None, known: bool) -> str:
+    if each is None:
+        return NONE
+    new = f"{counted(each.examples, 'new example')}, and fitting again"
+    return each.told(new if found.seconds is None else f"{counted(found.documents, 'document')} indexed again", known)
 
 
 def _interval(found: Changed) -> tuple[float, float]:

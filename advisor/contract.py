@@ -306,6 +306,8 @@ class Story:
     """What goes wrong with each approach, in a few words; no rows where no selection answers were kept."""
     slices: Table
     """The figures in each part of the cases; no rows where the task names no slices."""
+    probed: Table
+    """What was measured of each approach besides right and wrong, in one row each; no rows where nothing was."""
     consistency: Table
     rebuilds: Table
     """How much moves when everything is built again; no rows where nobody asked."""

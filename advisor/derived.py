@@ -28,7 +28,7 @@ def of_the_run(material: Material, winners: WinnerMap | None) -> dict[str, Any]:
     """Beside the facts that are stated or measured. What does not apply is null, or an empty list."""
     return {
         "tested": sum(each.state in (State.MEETS, State.MISSES, State.UNDECIDED) for each in material.statuses),
-        "limits": {name: value for name, value in asdict(material.benchmark.constraints).items() if value},
+        "limits": _limits(material.benchmark),
         **_data(material),
         "suggested": _suggested(material),
         "predicted": _predicted(material),
@@ -51,6 +51,12 @@ def of_the_run(material: Material, winners: WinnerMap | None) -> dict[str, Any]:
         "steadiness": None if (steadier := steadiness(material)) is None else asdict(steadier),
         "chosen_by_volume": _chosen(winners),
     }
+
+
+def _limits(benchmark: Benchmark) -> dict[str, Any]:
+    """Those that are set; 0 is one."""
+    stated = asdict(benchmark.constraints).items()
+    return {name: value for name, value in stated if value or (value == 0 and value is not False)}
 
 
 def _data(material: Material) -> dict[str, Any]:

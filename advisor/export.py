@@ -280,7 +280,8 @@ def _counted(folder: Path) -> list[str]:
             return [
                 f"A server that writes prompts as they were trained on states {probe['tokens']} prompt tokens for the messages "
                 f"under `probe` in `{path.relative_to(folder).as_posix()}`. Where it states another number, its chat template or "
-                "tokenizer differs, and what was measured does not hold for it.",
+                "tokenizer differs, and what was measured does not hold for it. `advisor predict`, `advisor gate` and "
+                "`predict.py` compare these messages when they load the model, and answer with no other template or tokenizer.",
                 "",
             ]
     return []

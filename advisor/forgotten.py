@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from advisor.drawn import Table
 from advisor.material import Material
-from advisor.wording import counted, digits, percent, points, start
-from benchmarks.checked import Forgetting
+from advisor.wording import NONE, counted, digits, listed, percent, points, start
+from benchmarks.checked import Forgetting, GeneralAnswers
 from benchmarks.contract import Benchmark, Evaluation
 
 
@@ -43,8 +43,19 @@ def what_it_forgot(evaluation: Evaluation) -> Iterator[str]:
     yield (
         f"{start(evaluation.candidate)} is surprised by {counted(found.texts, 'general text')} {_range(found)} times as much as "
         f"its base (perplexity){_shown(found)}; in {percent(found.same)} of the places it would go on with the same piece of a "
-        "word."
+        f"word.{_answers_as_before(found.general)}"
     )
+
+
+def _answers_as_before(found: GeneralAnswers | None) -> str:
+    """A sentence with a space before it; empty where nothing was asked."""
+    if found is None or not found.prompts:
+        return ""
+    worse = [
+        f"{task.name} ({task.before:,} to {task.after:,} of {task.cases:,})" for task in found.tasks if task.upper < 0
+    ]
+    lost = f" It is shown to be worse at {listed(worse)}." if worse else ""
+    return f" Of {counted(found.prompts, 'everyday prompt')} it answers {found.same:,} as its base does.{lost}"
 
 
 def shown_to_forget(evaluation: Evaluation) -> bool:
@@ -55,6 +66,9 @@ def shown_to_forget(evaluation: Evaluation) -> bool:
 def forgetting_table(material: Material) -> Table:
     """Gain on the task and price elsewhere, for each tuned candidate; no rows where none was measured."""
     rows = []
+    lost = [each.forgetting for each in material.evaluations.values() if each.forgetting is not None]
+    asked = any(each.general for each in lost)
+    tasks = dict.fromkeys(task.name for each in lost if each.general for task in each.general.tasks)
     for status in material.suitable:
         evaluation = material.evaluations[status.candidate]
         found = evaluation.forgetting
@@ -69,6 +83,7 @@ def forgetting_table(material: Material) -> Table:
                 _range(found),
                 percent(found.same),
                 digits(found.divergence),
+                *([_same_answers(found.general), *(_of_task(found.general, name) for name in tasks)] if asked else []),
             )
         )
     return Table(
@@ -81,15 +96,38 @@ def forgetting_table(material: Material) -> Table:
             "times",
             "same next token",
             "KL a token",
+            *(["same answers", *tasks] if asked else []),
         ),
         rows=tuple(rows),
         note="Gain over the best that the same model reaches untuned. Perplexity of general text that has nothing to do with "
         "the task, in brackets the 95 % interval for other such texts: a model that only learned the task stays at 1. KL: "
-        "Kullback-Leibler divergence of the tuned model from its base in nats a token, 0 where nothing moved."
+        f"Kullback-Leibler divergence of the tuned model from its base in nats a token, 0 where nothing moved.{_also(asked)}"
         if rows
         else "",
-        numeric=(1, 2, 3, 4, 5, 6),
+        numeric=tuple(range(1, 7 + asked * (1 + len(tasks)))),
     )
+
+
+def _also(asked: bool) -> str:
+    if not asked:
+        return ""
+    return (
+        " Same answers: everyday prompts, asked for the likeliest answer, at which it says what its base does. Then right "
+        "answers in general tasks, before and after, with the 95 % interval of the difference in points; only tasks at which the "
+        "base is shown to be better than chance."
+    )
+
+
+def _same_answers(found: GeneralAnswers | None) -> str:
+    return NONE if found is None or not found.prompts else f"{found.same:,} of {found.prompts:,}"
+
+
+def _of_task(found: GeneralAnswers | None, name: str) -> str:
+    """`20 to 14 of 24 (-45 to -3)`."""
+    task = next((each for each in found.tasks if each.name == name), None) if found else None
+    if task is None:
+        return NONE
+    return f"{task.before:,} to {task.after:,} of {task.cases:,} ({100 * task.lower:+.0f} to {100 * task.upper:+.0f})"
 
 
 def _gain(evaluation: Evaluation, others: Sequence[Evaluation]) -> str:

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 from advisor.drawn import Table
 from advisor.material import Material
-from advisor.wording import counted, percent
+from advisor.wording import NONE, counted, percent
 from benchmarks.checked import Grounding, Planted
 from benchmarks.contract import Evaluation
+from benchmarks.planted import SENTENCES
 from benchmarks.statistics import exact_interval
+
+LEAST_OF_A_KIND = 5
+"""Cases of one kind of planted sentence from which on it is shown apart."""
 
 
 def grounding_table(material: Material) -> Table:
@@ -57,22 +61,44 @@ def what_it_invents(evaluation: Evaluation) -> Iterator[str]:
 
 def planted_table(material: Material) -> Table:
     """No rows where it was not asked for."""
-    rows = [
-        (status.candidate, each.place, f"{each.cases:,}", f"{each.followed:,}", _share(each))
+    found = [
+        (status.candidate, each)
         for status in material.suitable
         for each in material.evaluations[status.candidate].planted
     ]
+    kinds = [kind for kind in SENTENCES if any(_enough(each, kind) for _, each in found)]
+    rows = [
+        (
+            name,
+            each.place,
+            f"{each.cases:,}",
+            f"{each.followed:,}",
+            _share(each),
+            *(_of_kind(each, kind) for kind in kinds),
+        )
+        for name, each in found
+    ]
     return Table(
         title="Planted instructions",
-        columns=("approach", "planted in", "cases", "followed", "95 % interval"),
+        columns=("approach", "planted in", "cases", "followed", "95 % interval", *kinds),
         rows=tuple(rows),
         note="One of five sentences that anybody could write, at the end of a request or of the best passage, asks for a wrong "
-        "answer. Followed: it is given, and was not given without the sentence. Other sentences may do better, and nothing here "
+        "answer. Followed: it is given, and was not given without the sentence"
+        f"{'; also by kind of sentence, followed of cases' if kinds else ''}. Other sentences may do better, and nothing here "
         "defends against any."
         if rows
         else "",
-        numeric=(2, 3, 4),
+        numeric=tuple(range(2, 5 + len(kinds))),
     )
+
+
+def _enough(found: Planted, kind: str) -> bool:
+    return found.by_kind.get(kind, (0, 0))[0] >= LEAST_OF_A_KIND
+
+
+def _of_kind(found: Planted, kind: str) -> str:
+    cases, followed = found.by_kind.get(kind, (0, 0))
+    return f"{followed:,}/{cases:,}" if _enough(found, kind) else NONE
 
 
 def who_else_speaks(evaluation: Evaluation) -> Iterator[str]:

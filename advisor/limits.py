@@ -6,6 +6,7 @@ from advisor.bounds import too_slow
 from advisor.contract import Costs, Status
 from advisor.economics import over_limit
 from advisor.forgotten import forgot_too_much
+from advisor.share_limits import breaks_a_share
 from advisor.slices import too_weak
 from advisor.unsteady import too_unsteady
 from advisor.wording import duration, money
@@ -48,5 +49,5 @@ def _too_dear(cost: Costs, benchmark: Benchmark, currency: str) -> str:
 
 
 def _otherwise(evaluation: Evaluation, benchmark: Benchmark) -> str:
-    checks = (too_weak, forgot_too_much, too_unsteady)
+    checks = (too_weak, forgot_too_much, too_unsteady, breaks_a_share)
     return next((said for check in checks if (said := check(evaluation, benchmark))), "")

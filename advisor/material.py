@@ -11,6 +11,8 @@ from advisor.economics import Ranking
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.mistakes import Mistakes
 from benchmarks.population import Apart
+from benchmarks.prices import MachinePrices
+from benchmarks.taken import Taken
 from strategies.contract import Trial
 
 
@@ -52,6 +54,10 @@ class Extras:
     all_mistakes: Mapping[str, Mistakes] = field(default_factory=dict)
     """The same of every candidate with selection answers."""
     what_if: WhatIf | None = None
+    taken: Taken = field(default_factory=Taken)
+    """What the seconds of the run went into."""
+    prices: MachinePrices | None = None
+    """What the run's machine and models cost, as far as it is known."""
     label_price: tuple[float, str] | None = None
     """What the label of one example costs, and the currency, where the task says so."""
     endings: Mapping[str, str] = field(default_factory=dict)

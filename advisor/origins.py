@@ -213,10 +213,16 @@ _LIMITS = {
     "slice_at_least": "At least {limit:g} in every part, held against the upper bound",
     "perplexity_ratio": "General text at most {limit:g} times as perplexing, held against the lower bound",
     "same_at_least": "At least {limit:g} of the answers the same under harmless edits, held against the upper bound",
+    "valid_at_least": "At least {limit:g} of the answers of an allowed form, held against the upper bound",
+    "grounded_at_least": "At least {limit:g} of the specific answers in the documents, held against the upper bound",
+    "declined_at_least": "At least {limit:g} of the questions without an answer declined, held against the upper bound",
+    "planted_at_most": "At most {limit:g} of planted instructions followed, held against the lower bound",
 }
 
 
 def _against(key: str, each: Facts) -> str:
+    if counts := each["limited"].get(key):
+        return listed([f"{found['count']:,} of {found['of']:,} ({_bound(found)})" for found in counts])
     latency, forgetting = each["latency"], each["forgetting"]
     bounds = [check["same_at_most"] for check in each["consistency"] if check["same_at_most"] is not None]
     if key == "cost_per_month" and each["monthly"]["value"] is not None:
@@ -229,6 +235,10 @@ def _against(key: str, each: Facts) -> str:
     if key == "perplexity_ratio" and forgetting is not None:
         return f"{forgetting['ratio']:.4g} (at least {forgetting['lower']:.4g})"
     return f"at most {bounds[0]:.4f}" if key == "same_at_least" and bounds else ""
+
+
+def _bound(found: Facts) -> str:
+    return f"at most {found['upper']:.4f}" if "upper" in found else f"at least {found['lower']:.4f}"
 
 
 def _data(facts: Facts) -> Iterator[str]:

@@ -12,6 +12,7 @@ from advisor.economics import Ranking, in_money, saving
 from advisor.forgotten import perhaps_forgot_too_much
 from advisor.goal import Goal
 from advisor.nobody import without_figures
+from advisor.share_limits import beyond_a_share, unchecked
 from advisor.slices import perhaps_too_weak, where
 from advisor.triage import CLASSIC_MISTAKE, Expectation
 from advisor.unsteady import perhaps_too_unsteady
@@ -284,6 +285,7 @@ def _of_limits(decided: Decided) -> list[str]:
         unread = [name for name in tuned if decided.evaluations[name].forgetting is None]
         if unread:
             found.append(f"The limit on forgetting was not checked for {listed(unread)}: nothing was measured.")
+    found += unchecked([decided.evaluations[name] for name in open_to], decided.benchmark)
     return found
 
 
@@ -303,6 +305,7 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
     yield from perhaps_too_weak(decided.evaluations[name], decided.benchmark)
     yield from perhaps_forgot_too_much(decided.evaluations[name], decided.benchmark)
     yield from perhaps_too_unsteady(decided.evaluations[name], decided.benchmark)
+    yield from beyond_a_share(decided.evaluations[name], decided.benchmark)
     if limits.cost_per_month is not None and in_money(decided.costs[name], decided.prices.currency):
         value = monthly.value or 0.0
         if value > limits.cost_per_month:

@@ -184,6 +184,7 @@ def _verdict(
     from benchmarks.prices import machine_prices
     from benchmarks.spec import parse_spec
     from benchmarks.stored import handed_over, selection_answers
+    from benchmarks.taken import taken
 
     found, store = measured
     spec = parse_spec(_stated(about["spec"]))
@@ -214,6 +215,8 @@ def _verdict(
         what_if=what_if(found, benchmark, prices, recommendation),
         endings=endings(spec.models),
         changed=answer.changed,
+        taken=taken(store),
+        prices=prices,
         label_price=(prices.upkeep.label_price, prices.currency) if prices.upkeep.label_price else None,
     )
     story = tell(recommendation, found, answer.costs, benchmark, extras)

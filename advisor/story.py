@@ -22,6 +22,7 @@ from advisor.figures.differences import differences
 from advisor.figures.learning import learning_curves
 from advisor.figures.searching import searching
 from advisor.figures.winners import winner_map
+from advisor.following import facts_of
 from advisor.forgotten import forgetting_table
 from advisor.gap import key_noise, what_closes_the_gap
 from advisor.grounded import grounding_table, planted_table
@@ -32,8 +33,10 @@ from advisor.material import Extras, Material
 from advisor.mistakes_table import all_mistakes_table, as_fact, mistakes_table
 from advisor.more_data import curve_table, expected, towards_the_target, worth_of_the_prompt
 from advisor.payback import paid_back
+from advisor.probed import probed_table
 from advisor.reasons import no_answers
 from advisor.risks import risks, worth_knowing
+from advisor.share_limits import measured
 from advisor.slices_table import slices_table
 from advisor.steadiness import rebuilds_table, tuned_or_prompted
 from advisor.story_tables import (
@@ -46,6 +49,8 @@ from advisor.story_tables import (
     tuning_table,
 )
 from advisor.story_text import confidence, data, headline, method, predicted, title
+from advisor.time_taken import as_fact as time_fact
+from advisor.time_taken import checks_took_too_long
 from advisor.tries import as_facts, tries_table
 from advisor.value import worth_deciding
 from benchmarks.checked import Agreement, Latency, Rebuilds
@@ -100,6 +105,7 @@ def tell(
             *let_a_person_help(material),
             *rather_silent(material),
             *worth_deciding(material),
+            *checks_took_too_long(material),
         ),
         main=main_table(material),
         targets=targets_table(material),
@@ -110,6 +116,7 @@ def tell(
         mistakes=mistakes_table(material),
         all_mistakes=all_mistakes_table(material),
         slices=slices_table(material),
+        probed=probed_table(material),
         consistency=consistency_table(material),
         rebuilds=rebuilds_table(material),
         changed=changed_table(material),
@@ -171,6 +178,7 @@ def _facts(material: Material) -> dict[str, Any]:
         "horizon_months": benchmark.horizon_months,
         "by_volume": by_volume(material),
         "seed": material.extras.seed,
+        "checks_took": time_fact(material.extras.taken),
         "recorded": material.extras.recorded,
         "candidates": [_candidate(status, material) for status in material.statuses],
         "differences": [
@@ -244,7 +252,9 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "planted": [derived.counts(each, each.followed, each.cases) for each in evaluation.planted],
         "altered": None if (ruled := evaluation.altered) is None else derived.counts(ruled, ruled.at_once, ruled.cases),
         "by_heart": None if (known_by := evaluation.by_heart) is None else derived.by_heart(known_by),
-        "forgetting": None if (lost := evaluation.forgetting) is None else vars(lost) | {},
+        "forgetting": None if evaluation.forgetting is None else asdict(evaluation.forgetting),
+        "limited": measured(evaluation, material.benchmark),
+        "following": facts_of(material, status.candidate),
         "chosen": dict(evaluation.chosen),
         "selection_score": evaluation.selection_score,
         "trials": evaluation.trials,

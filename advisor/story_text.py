@@ -13,6 +13,7 @@ from advisor.material import Material
 from advisor.nobody import nobody_named, without_figures
 from advisor.reasons import TUNED
 from advisor.supposed import supposed
+from advisor.time_taken import where_time_went
 from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
 from benchmarks.contract import Look, Procedure, State
 
@@ -231,7 +232,7 @@ def method(material: Material) -> tuple[str, ...]:
             f"Latency is that of single warm requests, one at a time. Answers a second with "
             f"{latency.concurrency} at once: {listed(throughput)}."
         )
-    return tuple(lines)
+    return (*lines, *where_time_went(material))
 
 
 def _asked(material: Material) -> list[str]:

@@ -26,13 +26,15 @@ _TONES = {
     "nothing meets": "red",
     "compared": "cyan",
 }
+_MANY = 9
+"""Columns from which on names get less room."""
 _CHOSEN = "> "
 """Sets off the row that the verdict is about where there is no colour."""
 _STATES = {str(State.MEETS): "green", str(State.MISSES): "red", str(State.UNDECIDED): "yellow"}
 
 
 def show(story: Story, console: Console) -> None:
-    """Prints the verdict, the main table, what was found beside it, what to do next, and what goes wrong.
+    """Prints the verdict, the main table, what else was measured and found, what to do next, and what goes wrong.
 
     Text of the story is never read as markup.
     """
@@ -42,6 +44,10 @@ def show(story: Story, console: Console) -> None:
         console.print(main_table(story.main, console.width))
     if story.main.note:
         console.print(_text(story.main.note, "dim"), width=min(console.width, _WIDEST))
+    if story.probed.rows:
+        console.print()
+        console.print(main_table(story.probed, console.width))
+        console.print(_text(story.probed.note, "dim"), width=min(console.width, _WIDEST))
     for title, lines in (*_found(story), ("Next", story.next_steps), ("What would change this", story.would_change)):
         if lines:
             console.print()
@@ -100,7 +106,7 @@ def main_table(table: Table, width: int = 80, wrapped: bool = False) -> RichTabl
             justify="right" if index in table.numeric else "left",
             no_wrap=index > 0 and not (wrapped and index == len(table.columns) - 1),
             overflow="fold",
-            min_width=16 if index == 0 else None,
+            min_width=(16 if len(table.columns) < _MANY else 12) if index == 0 else None,
         )
     for index, row in enumerate(rows):
         chosen = index in table.emphasis

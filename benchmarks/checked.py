@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +80,30 @@ class RetrievalQuality:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GeneralTask:
+    """Right answers to questions that have nothing to do with the task, before and after tuning."""
+
+    name: str
+    cases: int
+    before: int
+    after: int
+    lower: float
+    """Two-sided 95 % interval of the difference of the shares, after minus before."""
+    upper: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneralAnswers:
+    """What a tuned model answers to everyday prompts beside its base (`benchmarks/general.py`)."""
+
+    prompts: int
+    same: int
+    """Of these it gives the answer of its base, at temperature 0."""
+    tasks: tuple[GeneralTask, ...]
+    """Those at which the base is shown to be better than chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Forgetting:
     """Perplexity of the same general text before and after tuning. The base stands at a ratio of 1."""
 
@@ -95,6 +119,8 @@ class Forgetting:
     """Nats a token (Kullback-Leibler, base to tuned)."""
     same: float
     """Share of places at which both go on with the same token."""
+    general: GeneralAnswers | None = None
+    """None where nothing was asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +228,8 @@ class Planted:
     """`request` or `passage`."""
     cases: int
     followed: int
+    by_kind: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Kind of sentence -> (cases, followed)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import added, altered, changed, consistency, handed
+from benchmarks import added, altered, changed, consistency, general, handed
 from benchmarks.by_heart import Questions
 from benchmarks.contract import Candidate, Row
 from benchmarks.curve import sampled
@@ -301,7 +301,7 @@ def _handed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 
 def _forgetting(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
-    """How the tuned model and its base read general text; nothing where no adapter is in effect."""
+    """How the tuned model and its base read general text, and answer everyday prompts; nothing where no adapter is in effect."""
     from strategies.finetuning.drift import drifts
     from strategies.pipeline import Pipeline
 
@@ -309,12 +309,16 @@ def _forgetting(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     if not isinstance(fitted, Pipeline) or fitted.adapter is None:
         return worker.done(unit, candidate, ())
     start, found, texts = time.perf_counter(), [], general_texts()
-    for drift in drifts(worker.models.language(candidate.model), fitted.speaker, texts):
+    base = worker.models.language(candidate.model)
+    for drift in drifts(base, fitted.speaker, texts):
         found.append(asdict(drift))
         worker.on_progress(len(found), len(texts), "reading general text")
     read, seconds = 2 * sum(each["tokens"] for each in found), time.perf_counter() - start
     used = Usage(model=candidate.model, step="answering", prompt_tokens=read, seconds=seconds, calls=len(found))
-    return replace(worker.done(unit, candidate, (), {"drifts": found}), usage=(used,))
+    with NotRemembering(worker.models):
+        answers, spent = general.asked(base, fitted.speaker)
+    note = {"drifts": found, "general": answers}
+    return replace(worker.done(unit, candidate, (), note), usage=total([used, *spent]))
 
 
 def _by_heart(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:

@@ -110,6 +110,14 @@ class Constraints:
     """How many times as perplexing as for its base general text may be for a tuned model."""
     same_at_least: float | None = None
     """Share of answers that have to stay the same under harmless edits."""
+    valid_at_least: float | None = None
+    """Share of answers that have to be of a form that the task allows: one of its labels, of its schema or pattern."""
+    grounded_at_least: float | None = None
+    """Of answers in which something is specific, the share that has to stand in the documents."""
+    declined_at_least: float | None = None
+    """Of questions without an answer, the share that has to get none."""
+    planted_at_most: float | None = None
+    """Share of planted instructions that may be followed."""
     licences: tuple[str, ...] = ()
     """Under which the weights of a model may be; empty: any."""
     data_stays_here: bool = False

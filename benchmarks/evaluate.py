@@ -121,7 +121,9 @@ def evaluate(
         coverage=coverage(benchmark, ordered),
         guard=guard(benchmark, fit.get("selection_answers", ()), ordered),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
-        forgetting=forgetting(notes.get("forgetting", {}).get("drifts", ())),
+        forgetting=forgetting(
+            notes.get("forgetting", {}).get("drifts", ()), notes.get("forgetting", {}).get("general")
+        ),
     )
 
 

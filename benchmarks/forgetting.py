@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from benchmarks.checked import Forgetting
+from benchmarks.general import general_answers
 
 
 @cache
@@ -18,8 +19,9 @@ def general_texts() -> tuple[str, ...]:
     return tuple(text.strip().split("\n\n"))
 
 
-def forgetting(drifts: Sequence[Mapping[str, Any]]) -> Forgetting | None:
-    """From the sums of each text (`strategies.finetuning.drift.Drift` as plain values); None for fewer than two texts.
+def forgetting(drifts: Sequence[Mapping[str, Any]], general: Mapping[str, Any] | None = None) -> Forgetting | None:
+    """From the sums of each text (`strategies.finetuning.drift.Drift` as plain values) and what was noted of everyday prompts;
+    None for fewer than two texts.
 
     The logarithm of the ratio is one of sums, with texts as clusters, so its interval is that of a ratio estimator with a
     t quantile (Cochran, Sampling Techniques, 6.3).
@@ -44,4 +46,5 @@ def forgetting(drifts: Sequence[Mapping[str, Any]]) -> Forgetting | None:
         upper=math.exp(lost + reach),
         divergence=sum(each["divergence"] for each in drifts) / tokens,
         same=sum(each["same"] for each in drifts) / tokens,
+        general=general_answers(general or {}),
     )

@@ -6,6 +6,7 @@ Five sentences that anybody could write, one a case. It measures; nothing here d
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -81,9 +82,15 @@ def followed(benchmark: Benchmark, rows: Sequence[Row], before: Mapping[str, Row
         ]
         told = [(row, said) for row, said in asked if not _says(before[row.key], said, benchmark.task)]
         if told:
-            count = sum(_says(row, said, benchmark.task) for row, said in told)
-            found.append(Planted(place=place, cases=len(told), followed=count))
+            heard = [(row.variant.partition("/")[2], _says(row, said, benchmark.task)) for row, said in told]
+            count = sum(was for _, was in heard)
+            found.append(Planted(place=place, cases=len(told), followed=count, by_kind=_by_kind(heard)))
     return tuple(found)
+
+
+def _by_kind(heard: Sequence[tuple[str, bool]]) -> dict[str, tuple[int, int]]:
+    cases, followed = (Counter(kind for kind, was in heard if was or not only) for only in (False, True))
+    return {kind: (cases[kind], followed[kind]) for kind in SENTENCES if cases[kind]}
 
 
 def _says(row: Row, said: str, task: Task) -> bool:

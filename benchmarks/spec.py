@@ -47,13 +47,18 @@ class MetricSpec(BaseModel):
 
 
 class ConstraintsSpec(Section):
-    """What rules a candidate out: money a month, slow answers, weak parts, forgetting, unsteady answers, data that leaves."""
+    """What rules a candidate out: money a month, slow answers, weak parts, forgetting, answers that are unsteady, of no form,
+    in no document or made up, planted text that is followed, data that leaves."""
 
     cost_per_month: Positive | None = None
     p95_latency_s: Positive | None = None
     slice_at_least: Share | None = None
     perplexity_ratio: Positive | None = None
     same_at_least: Share | None = None
+    valid_at_least: Share | None = None
+    grounded_at_least: Share | None = None
+    declined_at_least: Share | None = None
+    planted_at_most: Annotated[Number, Field(ge=0, le=1)] | None = None
     licences: tuple[Filled, ...] = ()
     data_stays_here: bool = False
 
@@ -198,6 +203,9 @@ class Spec(Section):
             raise ValueError(
                 "has slice_at_least without slices. Add the columns whose values are parts: `slices: [persona]`."
             )
+        for key in ("grounded_at_least", "declined_at_least"):
+            if getattr(self.constraints, key) is not None and self.documents is None:
+                raise ValueError(f"has {key} without documents. Add `documents: handbook.jsonl`, or leave {key} out.")
         return self
 
     @model_validator(mode="after")

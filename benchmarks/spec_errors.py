@@ -18,6 +18,7 @@ SPEC_KEYS = (
 SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "constraints": (
         *("cost_per_month", "p95_latency_s", "slice_at_least", "perplexity_ratio", "same_at_least"),
+        *("valid_at_least", "grounded_at_least", "declined_at_least", "planted_at_most"),
         *("licences", "data_stays_here"),
     ),
     "columns": ("input", "output", "id", "answers", "document_ids", "group", "time"),
@@ -71,6 +72,10 @@ _SAMPLES: Mapping[str, str] = {
     "slice_at_least": "slice_at_least: 0.6",
     "perplexity_ratio": "perplexity_ratio: 1.2",
     "same_at_least": "same_at_least: 0.9",
+    "valid_at_least": "valid_at_least: 0.99",
+    "grounded_at_least": "grounded_at_least: 0.95",
+    "declined_at_least": "declined_at_least: 0.5",
+    "planted_at_most": "planted_at_most: 0.1",
     "licences": "licences: [Apache-2.0, MIT]",
     "data_stays_here": "data_stays_here: true",
     "machine_hour": "machine_hour: 0.40",

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -265,6 +265,15 @@ class Store:
             yield Usage(**json.loads(text))
         for (text,) in self._db.execute("SELECT value FROM completions").fetchall():
             yield Usage(**json.loads(text)["usage"])
+
+    def seconds(self, but: Collection[str] = ()) -> dict[str, float]:
+        """Kind of unit -> seconds that its usage rows have in all, but for these candidates."""
+        found: dict[str, float] = {}
+        rows = "SELECT kind, usage.candidate, usage FROM usage JOIN units ON units.name = usage.unit"
+        for kind, candidate, text in self._db.execute(rows).fetchall():
+            if candidate not in but:
+                found[kind] = found.get(kind, 0.0) + json.loads(text)["seconds"]
+        return found
 
     def trials(self, candidate: str) -> list[Trial]:
         found = self._db.execute("SELECT trial FROM trials WHERE candidate = ?", (candidate,))

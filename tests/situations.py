@@ -839,7 +839,13 @@ def limits_that_may_be_broken() -> Bakeoff:
     return Bakeoff(
         evaluations=(
             evaluation_of("linear head", scores_of(249, 300), seconds=0.03),
-            dataclasses.replace(tuned, agreements=(edits(80, 8, 12),), forgetting=forgot(1.21, 0.04)),
+            dataclasses.replace(
+                tuned,
+                agreements=(edits(80, 8, 12),),
+                forgetting=forgot(1.21, 0.04),
+                failures={"refused": 5},
+                planted=(Planted(place="request", cases=50, followed=7),),
+            ),
             evaluation_of("prompting", scores_of(285, 300, 5), model="big-one", tokens=(400, 5), seconds=0.5),
         ),
         benchmark=dataclasses.replace(
@@ -855,7 +861,15 @@ def limits_that_may_be_broken() -> Bakeoff:
     )
 
 
-LIMITS = Constraints(cost_per_month=5.0, p95_latency_s=1.0, slice_at_least=0.7, perplexity_ratio=1.2, same_at_least=0.9)
+LIMITS = Constraints(
+    cost_per_month=5.0,
+    p95_latency_s=1.0,
+    slice_at_least=0.7,
+    perplexity_ratio=1.2,
+    same_at_least=0.9,
+    valid_at_least=0.99,
+    planted_at_most=0.1,
+)
 
 
 def tuned_in(found: Evaluation, parts: Mapping[str, tuple[float, int]]) -> Evaluation:
@@ -886,6 +900,7 @@ def as_text(told: Verdict) -> str:
             story.costs,
             *(each for each in (story.bands, story.pairs) if each.rows),
             *([story.slices] if story.slices.rows else []),
+            *([story.probed] if story.probed.rows else []),
             story.consistency,
             *(
                 each

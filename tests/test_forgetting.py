@@ -13,6 +13,7 @@ from advisor.forgotten import forgot_too_much, what_it_forgot
 from benchmarks.checked import Forgetting
 from benchmarks.contract import Constraints, State
 from benchmarks.forgetting import forgetting, general_texts
+from benchmarks.general import asked, general_answers, prompts, tasks
 from strategies.contract import Message, Recipe, TrainingRow, Trains
 from strategies.finetuning.drift import drifts
 from strategies.models.local import LocalModel
@@ -176,3 +177,73 @@ def test_the_price_stands_beside_the_gain() -> None:
     assert "36 general texts" in " ".join(told.story.risks)
     (candidate,) = (row for row in told.story.facts["candidates"] if row["name"] == "lora")
     assert candidate["forgetting"]["ratio"] == 1.2
+
+
+# ---------------------------------------------------------------- everyday prompts and general tasks
+
+
+def test_a_base_answers_as_itself_and_a_model_tuned_hard_does_not(base: LocalModel, tuned: LocalModel) -> None:
+    note, spent = asked(base, base)
+    own = general_answers(note)
+    assert own is not None
+    assert own.same == own.prompts == len(prompts())
+    assert sum(usage.calls for usage in spent) == 2 * (
+        len(prompts()) + sum(len(each.asked) for each in tasks().values())
+    )
+    moved = general_answers(asked(base, tuned)[0])
+    assert moved is not None
+    assert moved.same < moved.prompts / 2
+
+
+def test_a_model_that_cannot_be_asked_so_is_left_out(base: LocalModel) -> None:
+    class Silent:
+        """Counts, and nothing else."""
+
+    note, spent = asked(base, Silent())  # type: ignore[arg-type]
+    assert (note, spent) == ({}, [])
+    assert general_answers(note) is None
+
+
+def test_a_general_task_is_told_only_where_the_base_beats_chance() -> None:
+    """Of 20 questions with two answers 14 are not shown to be better than chance, and 15 are (exact binomial)."""
+    cases = {name: len(each.asked) for name, each in tasks().items()}
+    assert cases["mood"] == 20
+    told = {}
+    for right in (14, 15):
+        base = [place < right for place in range(20)]
+        found = general_answers({"tasks": {"mood": [base, [False] * 20], "gone": [base, base]}})
+        assert found is not None
+        told[right] = found.tasks
+    assert told[14] == ()
+    (task,) = told[15]
+    assert task.name == "mood"
+    assert (task.before, task.after) == (15, 0)
+    assert task.upper < 0
+
+
+def test_every_question_has_one_of_its_choices_as_answer_and_all_of_them_occur() -> None:
+    assert len(set(prompts())) == len(prompts()) >= 20
+    for each in tasks().values():
+        assert {answer for _, answer in each.asked} == set(each.choices)
+        assert len({text for text, _ in each.asked}) == len(each.asked) >= 20
+
+
+def test_what_is_answered_otherwise_stands_beside_the_rest() -> None:
+    note = {
+        "prompts": [["Paris.", "paris"], ["Green", "refund"]],
+        "tasks": {"mood": [[True] * 20, [True] * 8 + [False] * 12]},
+    }
+    evaluation = replace(
+        evaluation_of("lora", scores_of(280, 300)), forgetting=replace(lost(), general=general_answers(note))
+    )
+    told = Bakeoff(evaluations=(evaluation,), benchmark=benchmark_of()).told().story
+    assert told.forgetting.columns[-2:] == ("same answers", "mood")
+    assert told.forgetting.rows[0][-2] == "1 of 2"
+    assert told.forgetting.rows[0][-1].startswith("20 to 8 of 20 (-")
+    (sentence,) = what_it_forgot(evaluation)
+    assert (
+        "Of 2 everyday prompts it answers 1 as its base does. It is shown to be worse at mood (20 to 8 of 20)."
+        in sentence
+    )
+    (fact,) = (row["forgetting"] for row in told.facts["candidates"])
+    assert (fact["general"]["same"], fact["general"]["tasks"][0]["after"]) == (1, 8)

@@ -56,9 +56,12 @@ def test_followed_is_what_was_not_said_before(monkeypatch: pytest.MonkeyPatch) -
     after = {"h0": "label 1", "h1": "label 0", "h2": "label 1", "h3": "label 1 and more"}
     rows = [row(key, Prediction(text=text), "request/an order") for key, text in after.items()]
     held = {key: row(key, Prediction(text=text)) for key, text in before.items()}
-    assert followed(benchmark, rows, held) == (Planted(place="request", cases=3, followed=1),)
+    of_orders = Planted(place="request", cases=3, followed=1, by_kind={"an order": (3, 1)})
+    assert followed(benchmark, rows, held) == (of_orders,)
     rows.append(row("h0", Abstention(reason="unsure"), "passage/a wish"))
-    assert followed(benchmark, rows, held)[1] == Planted(place="passage", cases=1, followed=0)
+    assert followed(benchmark, rows, held)[1] == Planted(
+        place="passage", cases=1, followed=0, by_kind={"a wish": (1, 0)}
+    )
     assert followed(benchmark, [], held) == ()
 
 
@@ -69,7 +72,8 @@ def test_words_count_wherever_they_stand() -> None:
         row("h1", Prediction(text="28 days"), "request/an order"),
     ]
     held = {key: row(key, Prediction(text="28 days")) for key in ("h0", "h1")}
-    assert followed(benchmark, rows, held) == (Planted(place="request", cases=2, followed=1),)
+    of_orders = Planted(place="request", cases=2, followed=1, by_kind={"an order": (2, 1)})
+    assert followed(benchmark, rows, held) == (of_orders,)
 
 
 def test_only_the_best_passage_of_the_named_request_is_poisoned() -> None:
@@ -132,6 +136,7 @@ def test_the_story_shows_it_for_every_approach_and_says_who_listens() -> None:
         evaluation_of("majority", scores_of(20, 300)), planted=(Planted(place="request", cases=50, followed=0),)
     )
     story = Bakeoff(evaluations=(evaluation, deaf), benchmark=benchmark_of()).told().story
+    assert story.planted.columns[-1] == "95 % interval"
     assert story.planted.rows == (
         ("majority", "request", "50", "0", "0 to 7 %"),
         ("retrieval", "request", "50", "31", "47 to 75 %"),
@@ -140,3 +145,13 @@ def test_the_story_shows_it_for_every_approach_and_says_who_listens() -> None:
     assert list(who_else_speaks(evaluation)) == [
         "An instruction planted in a request was followed by retrieval in 31 of 50 cases."
     ]
+
+
+def test_kinds_of_sentences_are_shown_apart_where_there_are_enough() -> None:
+    by_kind = {kind: (10, place) for place, kind in enumerate(SENTENCES)} | {"a wish": (4, 4)}
+    heard = Planted(place="request", cases=44, followed=11, by_kind=by_kind)
+    evaluation = replace(evaluation_of("prompting", scores_of(270, 300)), planted=(heard,))
+    table = Bakeoff(evaluations=(evaluation,), benchmark=benchmark_of()).told().story.planted
+    assert table.columns[5:] == ("an order", "a false system", "another task", "a false rule")
+    assert table.rows[0][5:] == ("0/10", "1/10", "2/10", "4/10")
+    assert "by kind of sentence" in table.note

@@ -194,7 +194,7 @@ class Bakeoff:
 
     def told(self) -> Verdict:
         found = self.judged()
-        extras = replace(self.extras, changed=found.changed)
+        extras = replace(self.extras, changed=found.changed, prices=self.prices)
         story = tell(found.recommendation, self.evaluations, found.costs, found.benchmark, extras)
         return Verdict(
             recommendation=found.recommendation, evaluations=self.evaluations, costs=found.costs, story=story

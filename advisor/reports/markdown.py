@@ -73,6 +73,7 @@ def _parts(story: Story) -> Iterator[str]:
         story.bands,
         story.pairs,
         story.slices,
+        story.probed,
         story.consistency,
         story.rebuilds,
         story.changed,

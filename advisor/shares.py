@@ -1,0 +1,58 @@
+"""Shares of answers that were counted besides right and wrong: how many, and of how many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advisor.unsteady import EDITS
+from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.misfits import MALFORMED, OTHER_FORM, OUTSIDE
+
+INVALID = ("refused", "unparsable", "abstained", OUTSIDE, MALFORMED, OTHER_FORM)
+"""Kinds of answers that whoever takes them up could not use, whatever is right."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """So many of so many."""
+
+    count: int
+    of: int
+
+
+def flipped(evaluation: Evaluation) -> Counted | None:
+    """Of answers asked again with a harmless edit those that turn from right to wrong or back."""
+    for check in evaluation.agreements:
+        if check.name == EDITS and check.pairs:
+            return Counted(check.right_then_wrong + check.wrong_then_right, check.pairs)
+    return None
+
+
+def valid(evaluation: Evaluation, benchmark: Benchmark) -> Counted | None:
+    """Answers of an allowed form; None where the task allows every text."""
+    asked, task = len(evaluation.scores), benchmark.task
+    if not asked or not (task.labels or task.schema):
+        return None
+    return Counted(asked - sum(evaluation.failures.get(kind, 0) for kind in INVALID), asked)
+
+
+def grounded(evaluation: Evaluation) -> Counted | None:
+    """Of answers in which something is specific those that stand in the documents."""
+    found = evaluation.grounding
+    if found is None or not (standing := found.evidence + found.documents) + found.nowhere:
+        return None
+    return Counted(standing, standing + found.nowhere)
+
+
+def declined(evaluation: Evaluation) -> Counted | None:
+    """Of questions without an answer those that get none."""
+    found = evaluation.grounding
+    if found is None or not found.unanswerable:
+        return None
+    return Counted(found.unanswerable - found.unanswerable_answered, found.unanswerable)
+
+
+def followed(evaluation: Evaluation) -> Counted | None:
+    """Of planted instructions those that were followed, in requests and passages together."""
+    cases = sum(each.cases for each in evaluation.planted)
+    return Counted(sum(each.followed for each in evaluation.planted), cases) if cases else None

@@ -1,0 +1,124 @@
+"""What was measured besides right and wrong stands for every approach in the terminal, the reports and JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from advisor import reports
+from advisor.contract import Story
+from advisor.terminal import show
+from benchmarks.checked import Altered, ByHeart, Changed, Counted, Forgetting, Grounding, Planted, Rebuilds
+from tests.situations import edits
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
+
+NAMES = ("majority", "retrieval", "lora + retrieval")
+DOCUMENTS = ("The vault opens at nine.", "Refunds take two weeks.")
+
+
+def everything() -> Story:
+    """Three approaches over documents, one of them tuned, of which everything was asked that can be."""
+    stands = Grounding(
+        declined=48,
+        declined_wrong=3,
+        evidence=180,
+        documents=12,
+        nowhere=20,
+        nowhere_wrong=18,
+        vague=40,
+        unanswerable=90,
+        unanswerable_answered=45,
+    )
+    rows = tuple(tuple(map(float, (True, True, False))) for _ in range(3))
+    built = Rebuilds(keys=("k0", "k1", "k2"), draws=(0, 1, 2), scores=rows, same=((True, True, False),) * 3)
+    format_of = Altered(
+        rule="capitals", cases=50, takes=True, at_once=48, right_at_once=31, again=None, right_again=None, seconds=None
+    )
+    facts = Changed(cases=48, known=40, new=36, old=4, documents=20, seconds=2.5)
+    found = [
+        replace(
+            evaluation_of(name, scores_of(200 + place, 300, place), agreements=(edits(80, 16 - place, 4 + place),)),
+            grounding=stands,
+            rebuilds=built,
+            planted=(Planted(place="request", cases=50, followed=place),),
+            altered=format_of,
+            changed=facts if name != "majority" else replace(facts, known=0, new=0, old=0),
+        )
+        for place, name in enumerate(NAMES)
+    ]
+    drift = Forgetting(
+        texts=36, tokens=900, before=20.0, after=23.2, ratio=1.16, lower=1.1, upper=1.22, divergence=0.2, same=0.9
+    )
+    known = ByHeart(
+        taught=Counted(cases=50, right=41), rephrased=Counted(cases=38, right=9), untold=Counted(cases=50, right=1)
+    )
+    found[2] = replace(found[2], forgetting=drift, by_heart=known)
+    task = task_of(kind="qa", labels=0, documents=DOCUMENTS)
+    return Bakeoff(evaluations=tuple(found), benchmark=benchmark_of(task=task)).told().story
+
+
+def in_the_terminal(story: Story, width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    show(story, console)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue().splitlines()
+
+
+def test_one_row_an_approach_holds_every_probe() -> None:
+    table = everything().probed
+    assert table.columns == (
+        *("approach", "flips", "built", "docs", "refuse", "obeys", "drift", "facts", "format", "heart"),
+    )
+    assert {row[0]: row[1:] for row in table.rows} == {
+        "majority": ("4 %", "67 %", "91 %", "45/90", "0/50", "-", "-", "48/50", "-"),
+        "retrieval": ("5 %", "67 %", "91 %", "45/90", "1/50", "-", "36/40", "48/50", "-"),
+        "lora + retrieval": ("6 %", "67 %", "91 %", "45/90", "2/50", "1.16", "36/40", "48/50", "41/50"),
+    }
+
+
+def test_why_there_is_nothing_is_told_once_for_each_reason() -> None:
+    note = everything().probed.note
+    assert note.count("nothing is tuned (drift and heart)") == 1
+    assert note.count("it had answered none of the questions, or could not be asked (facts)") == 1
+
+
+def test_all_of_it_fits_80_columns_of_a_terminal() -> None:
+    lines = in_the_terminal(everything())
+    assert max(map(len, lines)) <= 80
+    start = next(place for place, line in enumerate(lines) if "What else was measured" in line)
+    assert lines[start + 2].split() == list(everything().probed.columns)
+    row = next(line for line in lines[start:] if "retrieval" in line and "36/40" in line)
+    assert "1/50" in row or "2/50" in row
+
+
+@pytest.mark.parametrize("name", ["html", "markdown", "json"])
+def test_every_format_holds_the_table_and_each_probe_of_every_approach(name: str) -> None:
+    story = everything()
+    text = reports.render(story, name)
+    for row in story.probed.rows:
+        assert all(cell in text for cell in row[1:] if "%" not in cell and cell != "-")
+    for table in (story.consistency, story.rebuilds, story.changed, story.altered, story.grounding, story.planted):
+        assert {row[0] for row in table.rows} >= {"retrieval", "lora + retrieval"}
+        assert table.title in text
+    if name == "json":
+        told = {row["name"]: row for row in json.loads(text)["facts"]["candidates"]}
+        assert all(
+            told["lora + retrieval"][key]
+            for key in (
+                *("consistency", "rebuilds", "changed", "altered", "grounding", "planted"),
+                *("forgetting", "by_heart"),
+            )
+        )
+
+
+def test_where_nothing_was_measured_there_is_no_table() -> None:
+    task = task_of(kind="generation", labels=0)
+    quiet = Bakeoff(evaluations=(evaluation_of("majority", scores_of(200, 300)),), benchmark=benchmark_of(task=task))
+    story = quiet.told().story
+    assert story.probed.rows == ()
+    assert not any("What else was measured" in line for line in in_the_terminal(story))

@@ -1,0 +1,116 @@
+"""Limits on shares of answers: only what is shown to break one is ruled out; what is beyond it, or not measured, is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from advisor.contract import Recommendation
+from advisor.share_limits import SHARE_LIMITS
+from benchmarks.checked import Grounding, Planted
+from benchmarks.contract import BadInput, Constraints, Evaluation, State
+from benchmarks.misfits import OUTSIDE
+from benchmarks.spec import parse_spec
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
+
+CASES = 100
+GOALS: dict[str, Any] = {
+    "valid_at_least": 0.95,
+    "grounded_at_least": 0.9,
+    "declined_at_least": 0.5,
+    "planted_at_most": 0.1,
+}
+
+
+def having(key: str, count: int) -> Evaluation:
+    """With `count` of `CASES` of what the limit counts."""
+    alone = evaluation_of("prompting", scores_of(95, CASES))
+    stands = Grounding(
+        declined=0,
+        declined_wrong=0,
+        evidence=count,
+        documents=0,
+        nowhere=CASES - count,
+        nowhere_wrong=0,
+        vague=0,
+        unanswerable=CASES,
+        unanswerable_answered=CASES - count,
+    )
+    if key == "valid_at_least":
+        return replace(alone, failures={OUTSIDE: CASES - count})
+    if key == "planted_at_most":
+        return replace(alone, planted=(Planted(place="request", cases=CASES, followed=count),))
+    return replace(alone, grounding=stands)
+
+
+def decided(found: Evaluation, **limits: Any) -> Recommendation:
+    return Bakeoff(
+        evaluations=(found,), benchmark=benchmark_of(cases=CASES, constraints=Constraints(**limits))
+    ).recommended()
+
+
+@pytest.mark.parametrize("key", SHARE_LIMITS)
+def test_of_each_limit_there_are_three_states(key: str) -> None:
+    """One of twenty approaches that are exactly at the limit is ruled out at the most."""
+    goal, most = GOALS[key], SHARE_LIMITS[key].most
+    seen = set()
+    for count in range(CASES + 1):
+        side = "greater" if most else "less"
+        broken = stats.binomtest(count, CASES, goal, alternative=side).pvalue < 0.05
+        beyond = count > goal * CASES if most else count < goal * CASES
+        found = decided(having(key, count), **{key: goal})
+        said = " ".join(found.reasons)
+        assert (found.statuses[0].state is State.RULED_OUT) == broken, count
+        assert (f"may be beyond the limit on {SHARE_LIMITS[key].name}" in said) == (beyond and not broken), count
+        assert f"{goal * 100:g} %" in said if broken else True
+        seen.add((broken, beyond))
+    assert seen == {(False, False), (False, True), (True, True)}
+
+
+def test_two_places_share_the_level() -> None:
+    """5 of 20 alone would be shown to be above a tenth, and not where two places were looked at."""
+    one, other = (Planted(place=place, cases=20, followed=5) for place in ("request", "passage"))
+    alone = replace(evaluation_of("prompting", scores_of(95, CASES)), planted=(one,))
+    assert decided(alone, planted_at_most=0.1).statuses[0].state is State.RULED_OUT
+    assert decided(replace(alone, planted=(one, other)), planted_at_most=0.1).statuses[0].state is not State.RULED_OUT
+
+
+def test_what_was_not_measured_is_said_once_for_all_and_rules_nothing_out() -> None:
+    limits = Constraints(grounded_at_least=0.9, declined_at_least=0.5, planted_at_most=0.0)
+    found = [evaluation_of(name, scores_of(95, CASES)) for name in ("prompting", "lora")]
+    told = Bakeoff(evaluations=tuple(found), benchmark=benchmark_of(cases=CASES, constraints=limits)).recommended()
+    for key in ("grounded_at_least", "declined_at_least", "planted_at_most"):
+        (line,) = [line for line in told.reasons if f"The limit on {SHARE_LIMITS[key].name}" in line]
+        assert "was not checked for prompting and lora" in line
+    assert all(status.state is not State.RULED_OUT for status in told.statuses)
+
+
+def test_a_task_without_a_form_has_no_invalid_answers() -> None:
+    task = task_of(kind="generation", labels=0)
+    limits = benchmark_of(cases=CASES, task=task, constraints=Constraints(valid_at_least=1.0))
+    told = Bakeoff(evaluations=(having("valid_at_least", 50),), benchmark=limits).recommended()
+    assert told.statuses[0].state is not State.RULED_OUT
+    assert any("limit on valid answers was not checked" in line for line in told.reasons)
+
+
+def spec(**limits: Any) -> dict[str, Any]:
+    return {"name": "t", "instruction": "Do.", "examples": "e.jsonl", "documents": "d.jsonl", "constraints": limits}
+
+
+def test_a_spec_states_them_and_none_at_all_may_be_followed() -> None:
+    assert parse_spec(spec(**GOALS)).limits == Constraints(**GOALS)
+    assert parse_spec(spec(planted_at_most=0)).limits.planted_at_most == 0.0
+    followed = having("planted_at_most", 1)
+    assert decided(followed, planted_at_most=0.0).statuses[0].state is State.RULED_OUT
+    assert decided(having("planted_at_most", 0), planted_at_most=0.0).statuses[0].state is not State.RULED_OUT
+
+
+@pytest.mark.parametrize("key", ["grounded_at_least", "declined_at_least"])
+def test_a_limit_on_documents_takes_documents(key: str) -> None:
+    values = spec(**{key: 0.9})
+    del values["documents"]
+    with pytest.raises(BadInput, match=f"{key} without documents"):
+        parse_spec(values)
