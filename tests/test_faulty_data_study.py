@@ -17,7 +17,7 @@ from benchmarks.models import Models
 from benchmarks.similar import normalised
 from benchmarks.spec import parse_spec
 from benchmarks.studies.faults import __main__ as study
-from benchmarks.studies.faults import detecting, report
+from benchmarks.studies.faults import detecting, grid, report, report_grid
 from benchmarks.studies.faults.planting import NEAR, SAME, contradicting, copies, flipped
 from benchmarks.workbench import bare
 from strategies.contract import Case, Document
@@ -166,7 +166,42 @@ def test_what_is_planned_has_names_of_its_own(tmp_path: Path) -> None:
     ground = study.Ground.of_the_product(tmp_path)
     plain, all_of_them = ([piece for piece, _ in study.pieces(ground, model)] for model in (False, True))
     assert len({study.key(piece) for piece in all_of_them}) == len(all_of_them)
-    without = {"leaks", "duplicates", "documents", "relabelled", "flips", "worth", "verdict", "template"}
+    without = {"leaks", "duplicates", "documents", "relabelled", "flips", "worth", "verdict", "template", "grid"}
     assert {piece["part"] for piece in plain} == {*without, "poisoned, checked"}
     asked = {piece["part"] for piece in all_of_them} - {piece["part"] for piece in plain}
     assert asked == {"dead adapter", "divergence", "trained", "poisoned, asked"}
+    grids = [{piece["approach"] for piece in each if piece["part"] == "grid"} for each in (plain, all_of_them)]
+    assert {"majority", "linear head"} <= grids[0] < grids[1]
+    assert {"lora", "prompting"} <= grids[1] - grids[0]
+
+
+def test_a_cell_of_the_grid_has_as_many_wrong_labels_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "data", assembly)
+    embedder = tiny.WordHashes()
+    of = {number: grid.Cell(task="notes", of=number, share=0.0, how="clean", draw=1) for number in (40, 80)}
+    few, many = (grid.examples(cell, embedder) for cell in of.values())
+    assert many[:40] == few, "a larger sample holds the smaller one"
+    right = {case.id: case.output for case in many}
+    for how in grid.HOW:
+        messy = grid.examples(grid.Cell(task="notes", of=80, share=0.4, how=how, draw=1), embedder)
+        assert sum(case.output != right[case.id] for case in messy) == 32
+    bench = bare(Models((), _embedder=embedder), "", tmp_path)
+    (majority,) = (each for each in grid.quick() if each.name == "majority")
+    assert grid.figure(of[40], majority, bench) == {"figure": 0.5, "examples": 40}
+
+
+def test_the_grid_says_who_is_ahead_in_every_draw_and_what_was_not_run() -> None:
+    rows = []
+    for draw, (few, many) in enumerate(((0.6, 0.7), (0.62, 0.75))):
+        who = {"part": "grid", "task": "banking77", "draw": draw, "approach": "linear head"}
+        rows.append({**who, "of": 300, "share": 0.0, "how": "clean", "figure": few})
+        rows.append({**who, "of": 3_000, "share": 0.2, "how": "confusable", "figure": many})
+        rows.append({**who, "of": 600, "share": 0.4, "how": "any other", "figure": 0.61})
+    text = "\n".join(report_grid.sections(rows))
+    assert "| linear head | 61 % | - | - |" in text
+    assert "Of 2 settings" in text
+    assert "ahead in every draw in 0, the messy ones in 1" in text
+    assert "lora" in text
+    assert "not run yet" in text

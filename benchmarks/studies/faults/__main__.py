@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ import click
 from advisor.found import find
 from benchmarks.assemble import Limits
 from benchmarks.models import Models
-from benchmarks.studies.faults import detecting, report, templates, tuning, verdicts
+from benchmarks.studies.faults import detecting, grid, report, templates, tuning, verdicts
 from benchmarks.studies.faults.detecting import COPIED, DRAWS, FLIPS, LABELLED, READ, SHARES, Remembering, Row
 from benchmarks.studies.settings import ROWS
 from benchmarks.workbench import bare
+from strategies.contract import Strategy
 from strategies.selection import Kitchen
 
 FILE = ROWS / "faults-in-data.jsonl"
@@ -30,6 +31,9 @@ DOCUMENT = Path(__file__).parents[1] / "faults.md"
 LEARNT, READING = "support-intents", "handbook-qa"
 """The tasks of what takes a language model: one to be learnt, one with documents to read."""
 SEEDS = 3
+GRID = "grid"
+GRID_TOKENS = 120_000
+"""Budget of each approach that chooses: that of `--effort standard`."""
 Piece = tuple[Row, Callable[[], Iterator[Row]]]
 
 
@@ -69,7 +73,8 @@ def read(path: Path) -> list[Row]:
 
 
 def key(row: Row) -> str:
-    return json.dumps([row.get(name) for name in ("part", "task", "share", "draw", "how", "of")])
+    names = ("part", "task", "share", "draw", "how", "of")
+    return json.dumps([row.get(name) for name in (*names, *(["approach"] if row["part"] == GRID else []))])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +84,8 @@ class Ground:
     models: Models
     embedder: Remembering
     folder: Path
+    unshared: Models
+    """With the embedder itself, which one approach trains."""
 
     @classmethod
     def of_the_product(cls, folder: Path) -> Ground:
@@ -86,7 +93,7 @@ class Ground:
         spec = find(LEARNT).spec
         models = Models(spec.models, embedder_spec=spec.embedder)
         embedder = Remembering(load=lambda: models.embedder)
-        return cls(models=replace(models, _embedder=embedder), embedder=embedder, folder=folder)
+        return cls(models=replace(models, _embedder=embedder), embedder=embedder, folder=folder, unshared=models)
 
     def lab(self, task: str, name: str, limits: Limits | None = None) -> tuning.Lab:
         folder = self.folder / name.replace(" ", "-")
@@ -101,6 +108,7 @@ def pieces(ground: Ground, model: bool = True) -> Iterator[Piece]:
     yield from _flips(ground)
     yield from _worth_and_verdicts(ground)
     yield from _templates(ground)
+    yield from _grid(ground, grid.quick())
     if model:
         yield from _with_the_model(ground)
 
@@ -166,6 +174,22 @@ def _with_the_model(ground: Ground) -> Iterator[Piece]:
         for seed in range(SEEDS):
             yield {"part": "trained", "how": how, "draw": seed}, partial(_trained, ground, how, seed)
     yield {"part": "poisoned, asked"}, lambda: tuning.poisoned(ground.lab(READING, "poisoned"))
+    yield from _grid(ground, grid.slow())
+
+
+def _grid(ground: Ground, strategies: Sequence[Strategy]) -> Iterator[Piece]:
+    for cell in grid.cells():
+        for strategy in strategies:
+            yield {"part": GRID, "approach": strategy.name, **asdict(cell)}, partial(_grown, ground, cell, strategy)
+
+
+def _grown(ground: Ground, cell: grid.Cell, strategy: Strategy) -> Iterator[Row]:
+    models = ground.models if strategy in grid.quick() else ground.unshared
+    bench = replace(
+        bare(models, models.names[0] if strategy.needs else "", Path(tempfile.mkdtemp(dir=ground.folder))),
+        tuning_tokens=GRID_TOKENS,
+    )
+    yield grid.figure(cell, strategy, bench)
 
 
 def _template(ground: Ground, how: str) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from typing import Any
 from advisor.wording import percent
 from benchmarks.statistics import clopper_pearson_lower
 from benchmarks.studies.bakeoff_table import table
-from benchmarks.studies.faults import report_models
+from benchmarks.studies.faults import report_grid, report_models
 from benchmarks.studies.faults.planting import NEAR, SAME
 
 Rows = Sequence[Mapping[str, Any]]
@@ -30,6 +30,7 @@ def document(rows: Rows) -> str:
         *_flips(_of(rows, "flips")),
         *_relabelled(_of(rows, "relabelled")),
         *_documents(_of(rows, "documents")),
+        *report_grid.sections(rows),
         *report_models.sections(rows),
     ]
     return "\n\n".join(parts) + "\n"

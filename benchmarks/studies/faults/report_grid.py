@@ -1,0 +1,65 @@
+"""The part of faults.md about few clean examples beside many messy ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from advisor.wording import counted, listed, percent
+from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.faults import grid
+
+Rows = Sequence[Mapping[str, Any]]
+NOT_YET = "not run yet"
+
+
+def sections(rows: Rows) -> list[str]:
+    """Text and tables; approaches without rows are named as not run yet."""
+    mine = [row for row in rows if row["part"] == "grid"]
+    title = "## A few hundred clean examples, or many messy ones"
+    missing = [each.name for each in grid.slow() if each.name not in {row["approach"] for row in mine}]
+    slow = f"{NOT_YET}, since each takes minutes to hours a row here; `run --part grid` goes on where it is quicker."
+    lacking = f"{listed(missing)}: {slow}" if missing else ""
+    if not mine:
+        return [title, f"{NOT_YET.capitalize()}."]
+    told = [
+        f"Right answers to {grid.HELDOUT} held-out cases of each task, with the labels that the data has, by approaches that "
+        f"were built from {grid.CLEAN} examples as they are, and from {' and '.join(f'{of:,}' for of in grid.NOISY)} of which "
+        "a share got a wrong label: any other one, or that of the nearest example with another (confusable). Means of the draws; "
+        "a larger sample holds the smaller one. Where a task has fewer examples, all of them.",
+    ]
+    tables = [_table(task, mine) for task in grid.TASKS if any(row["task"] == task for row in mine)]
+    return [title, *told, *tables, _answer(mine), *([lacking] if lacking else [])]
+
+
+def _table(task: str, rows: Rows) -> str:
+    columns = [(grid.CLEAN, 0.0, "clean"), *((of, 0.0, "clean") for of in grid.NOISY)]
+    columns += [(of, share, how) for share in grid.NOISE for how in grid.HOW for of in grid.NOISY]
+    names = dict.fromkeys(row["approach"] for row in rows if row["task"] == task)
+    lines = []
+    for name in names:
+        found = grid.means(rows, name, task)
+        lines.append([name, *(_cell(found.get(column, ())) for column in columns)])
+    head = [f"{of:,}, {'clean' if not share else f'{percent(share)} {how}'}" for of, share, how in columns]
+    return f"**{task}**\n\n" + table((task, *head), lines, numeric=range(1, 1 + len(columns)))
+
+
+def _cell(figures: Sequence[float]) -> str:
+    return percent(sum(figures) / len(figures)) if figures else "-"
+
+
+def _answer(rows: Rows) -> str:
+    """In how many settings the few clean ones are ahead in every draw, and in how many the many messy ones."""
+    clean, messy, settings = 0, 0, 0
+    for task, name in dict.fromkeys((row["task"], row["approach"]) for row in rows):
+        found = grid.means(rows, name, task)
+        few = found.get((grid.CLEAN, 0.0, "clean"), ())
+        for key, many in found.items():
+            if key[1] and few and len(few) == len(many):
+                settings += 1
+                clean += min(few) > max(many)
+                messy += min(many) > max(few)
+    return (
+        f"Of {counted(settings, 'setting')} (approach, task, number, share and kind of wrong labels) {grid.CLEAN} clean examples "
+        f"are ahead in every draw in {clean:,}, the messy ones in {messy:,}; else the draws overlap."
+    )
