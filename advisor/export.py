@@ -20,15 +20,16 @@ from advisor.guarded import guard_card
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.stored import about_run, reopen
+from advisor.without import needed, without_us
 from advisor.wording import counted, duration, floor_percent, listed, percent, start
 from benchmarks.contract import BadInput, Evaluation
 from benchmarks.frozen import CODE, thawed_cases
 from strategies import alone
-from strategies.alone import HEADS, NEAREST, PROMPT
+from strategies.alone import PROMPT
 from strategies.contract import FOR_FITTING, Query
 from strategies.permissions import make_usual
 
-CARD, SCRIPT, MERGED = "README.md", "predict.py", "merged"
+CARD, MERGED = "README.md", "merged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +56,8 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
         shutil.copytree(places[each], partial / "parts" / str(number), ignore=shutil.ignore_patterns(FOR_FITTING))
     if merge is not None:
         _merge(kept, name, merge.task, partial)
-    if script := _script(partial, len(names)):
-        (partial / SCRIPT).write_text(script, encoding="utf-8")
+    for program in needed(partial):
+        shutil.copyfile(Path(alone.__file__).with_name(program.source), partial / program.name)
     values = {
         "run": hashlib.sha256((run / "run.json").read_bytes()).hexdigest(),
         "files": digests(partial / "parts"),
@@ -90,21 +91,6 @@ def _merge(kept: Kept, name: str, task: str, folder: Path) -> None:
         whole = merged(plain, adapters[0])
         whole.save_pretrained(folder / MERGED)
         AutoTokenizer.from_pretrained(base, trust_remote_code=False).save_pretrained(folder / MERGED)
-
-
-def _script(folder: Path, parts: int) -> str:
-    """A program that answers with what lies in the folder and knows nothing of this product; empty where none can.
-
-    It takes one part that asks the same of every request, one linear head that gives labels, or examples to copy from.
-    """
-    heads = sorted(folder.rglob(HEADS))
-    if parts != 1 or not (heads or any(folder.rglob(PROMPT)) or any(folder.rglob(NEAREST))):
-        return ""
-    if heads:
-        held = json.loads(heads[0].read_text(encoding="utf-8"))
-        if len(held["heads"]) != 1 or held["heads"][0]["path"]:
-            return ""
-    return Path(alone.__file__).read_text(encoding="utf-8")
 
 
 def _kept(kept: Kept, name: str) -> dict[str, Any]:
@@ -161,7 +147,7 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
         "advisor predict THIS_FOLDER new.csv > answers.jsonl",
         "```",
         "",
-        *_by_itself(folder, evaluation),
+        *without_us(folder, evaluation),
         *_serving(folder, evaluation),
         "## Limits",
         "",
@@ -202,47 +188,6 @@ def _guarded(evaluation: Evaluation) -> list[str]:
         f"it may stand alone (`alone`: a sureness of {found.threshold:.4g} or more).",
         "",
     ]
-
-
-def _by_itself(folder: Path, evaluation: Evaluation) -> list[str]:
-    if not (folder / SCRIPT).is_file():
-        return [
-            f"Without finetune-advisor nothing here answers, since {_why_not(folder, evaluation)}: export another approach "
-            "(`--candidate`), or have `advisor predict` answer on a machine that has it.",
-            "",
-        ]
-    needs = "torch, transformers and peft" if any(folder.rglob(PROMPT)) else "sentence-transformers"
-    chat = [
-        f"The prompt stands as chat messages in `{path.relative_to(folder).as_posix()}`."
-        for path in folder.rglob(PROMPT)
-    ]
-    return [
-        f"With {needs} alone, from the model that it was fitted with:",
-        "",
-        "```",
-        f"python {SCRIPT} new.jsonl --model FOLDER_OR_HUB_ID > answers.jsonl",
-        "```",
-        "",
-        *(line for sentence in chat for line in (sentence, "")),
-    ]
-
-
-def _why_not(folder: Path, evaluation: Evaluation) -> str:
-    """Why no program of its own can answer with what lies in the folder, as a clause."""
-    setup = evaluation.chosen.get("setup") or {}
-    if len([*(folder / "parts").iterdir()]) > 1:
-        return "two approaches answer, the second what the first is not sure of"
-    if setup.get("passages"):
-        return "passages are looked up for every request"
-    if setup.get("votes") or (setup.get("shots") and setup.get("picks") == "nearest"):
-        return "the nearest examples are looked up for every request"
-    if setup:
-        return (
-            "answers are held to a form while they are written, or a list of labels is cut to what the model can read"
-        )
-    if any(folder.rglob(HEADS)):
-        return "the fields of an object are decided and copied one by one"
-    return f"{literal(evaluation.approach)} runs only within this product"
 
 
 def _serving(folder: Path, evaluation: Evaluation) -> list[str]:

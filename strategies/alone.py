@@ -3,46 +3,67 @@
     python predict.py new.jsonl --model FOLDER_OR_HUB_ID > answers.jsonl
 
 Requests are lines: JSON objects with an "input", or plain text. It takes one at a time, in float32, and cuts requests at the
-same length as when they were measured; it does not shorten demonstrations where a model reads less than the prompt. With
-`--guard 0.05` it says that it does not know where it is unsure; README.md tells what that costs and saves.
+same length as when they were measured. With `--guard 0.05` it says that it does not know where it is unsure; README.md tells
+what that costs and saves, which packages and models it needs, and where its answers may differ from the measured ones.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import importlib.util
 import json
 import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-PROMPT, HEADS, PLACE = "prompt.json", "heads.json", "{{input}}"
+PROMPT, HEADS, HEAD, CHOICE, PLACE = "prompt.json", "heads.json", "head.json", "choice.json", "{{input}}"
 EXAMPLES, NEAREST = "examples.json", "nearest.npy"
 """The examples, and the vectors of their inputs in the same order."""
 EXPORT = "export.json"
 SAFE, PICKLED = "model.safetensors", ("pytorch_model.bin", "adapter_model.bin")
-_MARK = "xqzanswerxqz"
-Surely = Callable[[str], tuple[str, float]]
-"""An answer, and how sure: comparable within one approach only."""
+
+
+class Said(NamedTuple):
+    """An answer, how sure it is (comparable within one approach only), and the passages that it rests on."""
+
+    text: str
+    sure: float
+    evidence: tuple[dict[str, Any], ...] = ()
+
+
+class Models(NamedTuple):
+    """Folders or hub ids; empty where nothing asks for one."""
+
+    language: str = ""
+    embedder: str = ""
+    reranker: str = ""
+
+
+Surely = Callable[[str], Said]
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("requests", nargs="?", help="A file with one request a line; standard input without it.")
-    options.add_argument("--model", required=True, help="The model that this was fitted with: a folder or a hub id.")
+    options.add_argument("--model", default="", help="The model that this was fitted with: a folder or a hub id.")
+    options.add_argument(
+        "--embedder", default="", help="The embedder, where the model is not one and texts are looked up."
+    )
+    options.add_argument("--reranker", default="", help="The cross-encoder, where passages were reranked.")
     options.add_argument("--folder", default=str(Path(__file__).resolve().parent), help="Where the fit lies.")
     options.add_argument(
         "--guard", type=float, help="Say that it is not known where at most this share of right answers is."
     )
     given = options.parse_args()
     below, says = (-math.inf, "") if given.guard is None else guard(Path(given.folder), given.guard)
-    answer = surely(Path(given.folder), given.model)
+    answer = surely(Path(given.folder), given.model, given.embedder, given.reranker)
     lines = Path(given.requests).read_text(encoding="utf-8").split("\n") if given.requests else sys.stdin
     for text in inputs(lines):
-        said, sure = answer(text)
-        held = {"output": says, "held_back": True} if sure < below else {"output": said}
+        said = answer(text)
+        shown: dict[str, Any] = {"output": said.text} | ({"evidence": said.evidence} if said.evidence else {})
+        held = {"output": says, "held_back": True} if said.sure < below else shown
         sys.stdout.write(json.dumps({"input": text, **held}, ensure_ascii=False) + "\n")
         sys.stdout.flush()
 
@@ -65,91 +86,69 @@ def inputs(lines: Any) -> Iterator[str]:
             yield json.loads(line)["input"] if line.lstrip().startswith("{") else line.rstrip("\r\n")
 
 
-def answerer(folder: Path, model: str) -> Callable[[str], str]:
+def answerer(folder: Path, model: str, embedder: str = "", reranker: str = "") -> Callable[[str], str]:
     """What answers one request."""
-    answer = surely(folder, model)
-    return lambda text: answer(text)[0]
+    answer = surely(folder, model, embedder, reranker)
+    return lambda text: answer(text).text
 
 
-def surely(folder: Path, model: str) -> Surely:
-    """The same, with how sure it is: by a prompt, with an adapter or without, a linear head on embeddings, or the nearest
-    example."""
-    known = {PROMPT: _by_prompt, HEADS: _by_head, NEAREST: _by_nearest}
+def surely(folder: Path, model: str, embedder: str = "", reranker: str = "") -> Surely:
+    """The same, with how sure it is: by a prompt, with an adapter or without, by heads on embeddings, by the nearest example,
+    or by a sentence of the documents. `model` is the embedder where no language model answers."""
+    known = {PROMPT: _by_prompt, HEADS: _by_heads, HEAD: _by_tuned_head, NEAREST: _by_nearest, CHOICE: _by_sentence}
     for name, made in known.items():
         for found in sorted(folder.rglob(name)):
-            return made(found.parent, model)
+            return made(found.parent, Models(model, embedder or ("" if name == PROMPT else model), reranker))
     raise SystemExit(f"{folder} holds none of {', '.join(known)}.")
+
+
+def beside(name: str) -> Any:
+    """Another program of the same folder."""
+    path = Path(__file__).with_name(name)
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    if found is None or found.loader is None or not path.is_file():
+        raise SystemExit(f"{path} is missing: it belongs to this program.")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[found.name] = module  # Where its data classes look for their types.
+    found.loader.exec_module(module)
+    return module
 
 
 # ---------------------------------------------------------------- a prompt
 
 
-def _by_prompt(place: Path, model: str) -> Surely:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
+def _by_prompt(place: Path, models: Models) -> Surely:
     asked = json.loads((place / PROMPT).read_text(encoding="utf-8"))
-    _check(Path(model))
-    causal: Any = AutoModelForCausalLM
-    tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-    must_render_alike(tokenizer, asked.get("probe"))
-    network: Any = causal.from_pretrained(
-        model, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-    ).eval()
+    if not models.language:
+        raise SystemExit("--model is missing: the language model that this was fitted with, a folder or a hub id.")
+    check(Path(models.language))
     if (place / "adapter").is_dir():
-        _check(place / "adapter", "adapter_model.safetensors")
-        from peft import PeftModel
+        check(place / "adapter", "adapter_model.safetensors")
+    speaker = beside("speaking.py").Speaker(place, asked, models.language)
+    if "lookup" in asked:
+        finding = embedding(models.embedder), models.reranker
+        looking = beside("lookup.py").Looking(place, asked, speaker, finding)
+        return lambda text: Said(*looking.answer(text))
 
-        network = PeftModel.from_pretrained(network, str(place / "adapter")).merge_and_unload()
-    end = _end_of_turn(tokenizer)
-
-    def ids(text: str) -> list[int]:
-        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    labels = [ids(word) for word in asked["words"]]
-    # A label that another one begins with counts with the end of the turn behind it.
-    begun = {tuple(one[:size]) for one in labels for size in range(1, len(one))}
-    labels = [[*one, end] if tuple(one) in begun else one for one in labels]
-
-    def likelihood(prompt: list[int], answer: list[int]) -> float:
-        logits = network(input_ids=torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1].float()
-        return float(logits.log_softmax(-1).gather(-1, torch.tensor(answer)[:, None]).double().sum())
-
-    @torch.inference_mode()
-    def answer(text: str) -> tuple[str, float]:
-        cut = ids(text)[: asked["input_tokens"]] if len(text) > asked["input_tokens"] else []
-        if cut and len(cut) == asked["input_tokens"]:
-            text = tokenizer.decode(cut, skip_special_tokens=True)
-        prompt = ids(_text(tokenizer, _filled(asked["messages"], text)))
-        if labels:
-            prior = asked["prior"] or [0.0] * len(labels)
-            scores = [likelihood(prompt, one) - known for one, known in zip(labels, prior, strict=True)]
-            return _likeliest(asked["labels"], scores)
-        stop = sorted({end, int(tokenizer.eos_token_id)})
-        found = network.generate(
-            input_ids=torch.tensor([prompt]),
-            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
-            max_new_tokens=asked["max_tokens"],
-            do_sample=False,
-            repetition_penalty=1.0,
-            no_repeat_ngram_size=0,
-            eos_token_id=stop,
-            pad_token_id=stop[0],
-            output_logits=True,
-            return_dict_in_generate=True,
+    def answer(text: str) -> Said:
+        text = speaker.cut(text, asked["input_tokens"])
+        prompt = speaker.prompt(_filled(asked["messages"], text))
+        return (
+            likeliest(asked["labels"], speaker.shares(prompt))
+            if asked["labels"]
+            else Said(*speaker.written(prompt, text))
         )
-        written = found.sequences[0, len(prompt) :].tolist()
-        size = next((number for number, token in enumerate(written) if token in stop), len(written))
-        said = str(tokenizer.decode(written[:size], skip_special_tokens=True)).strip()
-        likely = [float(step[0].float().log_softmax(-1)[one]) for step, one in zip(found.logits, written, strict=True)]
-        if getattr(tokenizer, "chat_template", None):
-            return said, _mean(likely[: size + 1])
-        return said.split("\n\n")[0].strip(), _mean(likely[: _paragraph(tokenizer, written[:size], size + 1)])
 
     return answer
 
 
-def _check(folder: Path, wanted: str = "") -> None:
+def _filled(messages: list[dict[str, str]], text: str) -> list[dict[str, str]]:
+    """The messages with the request in its place, which is the last one of the last message."""
+    before, _, after = messages[-1]["content"].rpartition(PLACE)
+    return [*messages[:-1], {**messages[-1], "content": f"{before}{text}{after}"}]
+
+
+def check(folder: Path, wanted: str = "") -> None:
     """Pickled weights can run code when they are read: a folder in which they would be taken is refused."""
     pickled = [path for path in folder.rglob("*.bin") if path.name in PICKLED and not _beside(path).is_file()]
     if pickled or (wanted and not (folder / wanted).is_file()):
@@ -161,115 +160,120 @@ def _beside(path: Path) -> Path:
     return path.with_name(SAFE if path.name == PICKLED[0] else "adapter_model.safetensors")
 
 
-def _likeliest(labels: list[str], scores: list[float]) -> tuple[str, float]:
-    """The label of the highest log-likelihood, and its share."""
-    best = max(range(len(scores)), key=scores.__getitem__)
-    return str(labels[best]), 1 / sum(math.exp(score - scores[best]) for score in scores)
+def likeliest(labels: list[str], shares: list[float]) -> Said:
+    """The label of the greatest share; of equal ones the first."""
+    best = max(range(len(shares)), key=shares.__getitem__)
+    return Said(str(labels[best]), shares[best])
 
 
-def _mean(likely: list[float]) -> float:
-    """The geometric mean of the probabilities of what was written."""
-    return math.exp(sum(likely) / len(likely)) if likely else 0.0
-
-
-def _paragraph(tokenizer: Any, written: list[int], whole: int) -> int:
-    """Tokens until the text has a paragraph's end; `whole` where it has none."""
-    ended = (
-        "\n\n" in tokenizer.decode(written[:size], skip_special_tokens=True).lstrip() for size in range(len(written))
-    )
-    return next((size for size, found in enumerate(ended) if found), whole)
-
-
-def _filled(messages: list[dict[str, str]], text: str) -> list[dict[str, str]]:
-    """The messages with the request in its place, which is the last one of the last message."""
-    before, _, after = messages[-1]["content"].rpartition(PLACE)
-    return [*messages[:-1], {**messages[-1], "content": f"{before}{text}{after}"}]
-
-
-def _text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
-    """The prompt by the model's own template; without one as paragraphs, an answer on the line after its question."""
-    if not getattr(tokenizer, "chat_template", None):
-        parts = [tokenizer.bos_token or ""]
-        for turn in messages:
-            parts += [turn["content"].rstrip(), "\n" if turn["role"] == "user" else "\n\n"]
-        return "".join(parts)
-    try:
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-    except Exception as error:
-        if messages[0]["role"] != "system" or "system" not in str(error).lower():
-            raise
-        first = {**messages[1], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
-        turns = [first, *messages[2:]]
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-
-
-def must_render_alike(tokenizer: Any, kept: Any) -> None:
-    """Ends the program where the model's tokenizer or template makes another prompt of a conversation than in the fit."""
-    if kept is None:
-        return
-    text, template = _text(tokenizer, kept["messages"]), str(tokenizer.chat_template)
-    if "strftime_now" in template:  # It writes today's date.
-        text = "\n".join([template, *(turn["content"] for turn in kept["messages"])])
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    digest = hashlib.sha256(" ".join(map(str, [*ids, _end_of_turn(tokenizer)])).encode()).hexdigest()
-    if digest != kept["digest"]:
-        raise SystemExit(
-            "The chat template or the tokenizer of this model is not the one that this was fitted with: what was measured does "
-            "not hold for it. Take the model that README.md names."
-        )
-
-
-def _end_of_turn(tokenizer: Any) -> int:
-    end = int(tokenizer.eos_token_id)
-    if not getattr(tokenizer, "chat_template", None):
-        return end
-    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": _MARK}]
-    after = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(_MARK)[2]
-    ids = list(tokenizer(after, add_special_tokens=False)["input_ids"])
-    special = set(tokenizer.all_special_ids)
-    return next((token for token in ids if token in special), ids[0] if ids else end)
+def as_shares(scores: list[float]) -> list[float]:
+    """Of log-likelihoods."""
+    odds = [math.exp(score - max(scores)) for score in scores]
+    return [each / sum(odds) for each in odds]
 
 
 # ---------------------------------------------------------------- embeddings
 
 
-def _embedder(model: str) -> Callable[[str], Any]:
+def embedding(model: str) -> Callable[[list[str]], Any]:
+    """What makes float32 vectors of unit length, one for each text."""
     from sentence_transformers import SentenceTransformer
 
-    _check(Path(model))
+    if not model:
+        raise SystemExit("Name the embedder that this was fitted with: a folder or a hub id (README.md says how).")
+    check(Path(model))
     encoder = SentenceTransformer(model, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True})
 
-    def embed(text: str) -> Any:
-        return encoder.encode([text], normalize_embeddings=True, show_progress_bar=False)[0].astype("float32")
+    def embed(texts: list[str]) -> Any:
+        return encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False).astype("float32")
 
     return embed
 
 
-def _by_head(place: Path, model: str) -> Surely:
+def _by_heads(place: Path, models: Models) -> Surely:
+    """One head for a label; for an object one for each field that is decided, a tagger for each that is copied."""
     import numpy as np
 
-    (head,) = json.loads((place / HEADS).read_text(encoding="utf-8"))["heads"]
-    table = np.load(place / "head-0.npy", allow_pickle=False)
-    embed = _embedder(model)
+    kept = json.loads((place / HEADS).read_text(encoding="utf-8"))
+    tables = [np.load(place / f"head-{number}.npy", allow_pickle=False) for number in range(len(kept["heads"]))]
+    embed, paths = embedding(models.embedder), [tuple(each["path"]) for each in kept["heads"]]
+    if paths == [()]:
+        return _by_table(kept["heads"][0]["classes"], tables[0], embed)
+    tagging = beside("tagging.py")
+    taggers = {}
+    for number, row in enumerate(kept["taggers"]):
+        weights = np.load(place / f"tagger-{number}.npy", allow_pickle=False)
+        path = tuple(row.pop("path"))
+        taggers[path] = tagging.Tagger(weights=weights, **row)
 
-    def answer(text: str) -> tuple[str, float]:
-        return _likeliest(head["classes"], (table[:, :-1] @ embed(text) + table[:, -1]).tolist())
+    def answer(text: str) -> Said:
+        (vector,), values = embed([text]), {tuple(path): value for path, value in kept["rest"]}
+        for path, table, head in zip(paths, tables, kept["heads"], strict=True):
+            values[path] = head["classes"][int((table[:, :-1] @ vector + table[:, -1]).argmax())]
+        for path, tagger in taggers.items():
+            (found,) = tagger.find([text])
+            values |= {path: json.dumps(found, ensure_ascii=False)} if found is not None else {}
+        return Said(json.dumps(_nested(values), ensure_ascii=False), 0.0)
 
     return answer
 
 
-def _by_nearest(place: Path, model: str) -> Surely:
+def _nested(values: dict[tuple[str, ...], str]) -> dict[str, Any]:
+    """The object that has these values, as JSON text, at these paths; an empty text stands for none."""
+    whole: dict[str, Any] = {}
+    for path, text in values.items():
+        place = whole
+        for name in path[:-1] if text else ():
+            place[name] = place[name] if isinstance(place.get(name), dict) else {}
+            place = place[name]
+        if text:
+            place[path[-1]] = json.loads(text)
+    return whole
+
+
+def _by_tuned_head(place: Path, _: Models) -> Surely:
+    """A head on the vectors of the embedder that was trained for it, which lies in the same folder."""
+    import numpy as np
+
+    check(place / "embedder", SAFE)
+    table = np.load(place / "head.npy", allow_pickle=False)
+    classes = json.loads((place / HEAD).read_text(encoding="utf-8"))["classes"]
+    return _by_table(classes, table, embedding(str(place / "embedder")))
+
+
+def _by_table(classes: list[str], table: Any, embed: Callable[[list[str]], Any]) -> Surely:
+    def answer(text: str) -> Said:
+        (vector,) = embed([text])
+        return likeliest(classes, as_shares((table[:, :-1] @ vector + table[:, -1]).tolist()))
+
+    return answer
+
+
+def _by_nearest(place: Path, models: Models) -> Surely:
     """The answer of the example whose input is most alike; of equally near ones the first."""
     import numpy as np
 
     answers = [case["output"] for case in json.loads((place / EXAMPLES).read_text(encoding="utf-8"))]
     table = np.load(place / NEAREST, allow_pickle=False)
-    embed = _embedder(model)
+    embed = embedding(models.embedder)
 
-    def answer(text: str) -> tuple[str, float]:
+    def answer(text: str) -> Said:
         # Row by row in one way, so that the same input twice is exactly as near twice; a product of matrices is not so.
-        near = np.einsum("ij,j->i", table, embed(text))
-        return str(answers[int(near.argmax())]), float(near.max())
+        near = np.einsum("ij,j->i", table, embed([text])[0])
+        return Said(str(answers[int(near.argmax())]), float(near.max()))
+
+    return answer
+
+
+def _by_sentence(place: Path, models: Models) -> Surely:
+    choice = json.loads((place / CHOICE).read_text(encoding="utf-8"))
+    index = beside("lookup.py").Index(place, embedding(models.embedder))
+
+    def answer(text: str) -> Said:
+        found = index.find(text, 1, choice["mode"])
+        if not found or (choice["otherwise"] and found[0].score < choice["least"]):
+            return Said(choice["otherwise"], max((each.score for each in found), default=0.0))
+        return Said(found[0].quote, found[0].score, tuple(each.place for each in found))
 
     return answer
 

@@ -6,16 +6,13 @@ words of the input can be right.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from strategies.tagging import places, words
+from strategies.tagging import COPIED, places, words
 
-COPIED = "x-copied"
-"""In a schema: this string is a run of words of the input, of so many at most."""
 LEAST, MISSED, SPARE = 3, 0.02, 4
 """Values that a field must have had, the share of them that may be none of the input's, and words beyond the longest."""
 NEW = 0.02
@@ -23,8 +20,6 @@ NEW = 0.02
 Turing's estimate)."""
 MORE = 2
 """Fields of an open object beyond the most that an example has. Without a limit a small model writes the same one for ever."""
-LARGEST = 4000
-"""Words of an input times words of a value up to which a pattern is written; beyond, its grammar would take too long."""
 PLAIN = {"type", "title", "description", "minLength", "maxLength"}
 
 Seen = Sequence[tuple[str, Any]]
@@ -32,7 +27,7 @@ Seen = Sequence[tuple[str, Any]]
 
 
 def narrowed(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
-    """The schema with what the examples show beside it: strings that are copied are marked (`COPIED`), and an open object
+    """The schema with what the examples show beside it: strings that are copied are marked (`tagging.COPIED`), and an open object
     gets the fields that it had where no other is to be expected."""
     found = dict(schema)
     if _is_string(schema):
@@ -51,26 +46,6 @@ def narrowed(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
     if schema.get("type") == "object" and not {"properties", "patternProperties"} & set(schema):
         found |= _opened(schema, seen)
     return found
-
-
-def for_text(schema: str, text: str) -> str:
-    """The schema, as JSON text, of a request about this text: marked strings are runs of its words."""
-    if COPIED not in schema:
-        return schema
-    ends = words(text)
-
-    def written(leaf: Mapping[str, Any]) -> dict[str, Any]:
-        most = leaf[COPIED]
-        if not ends or len(ends) * most > LARGEST:
-            return _without_mark(leaf)
-        return {**_without_mark(leaf), "pattern": f"^({'|'.join(_runs(text, ends, most))})$"}
-
-    return json.dumps(_replaced(json.loads(schema), written), ensure_ascii=False)
-
-
-def unmarked(schema: str) -> str:
-    """The schema as servers know it, which any text satisfies that satisfied it before the examples were looked at."""
-    return json.dumps(_replaced(json.loads(schema), _without_mark), ensure_ascii=False) if COPIED in schema else schema
 
 
 # ---------------------------------------------------------------- learnt
@@ -129,35 +104,3 @@ def _opened(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
         return {"additionalProperties": narrowed(each, rows), **limit}
     names = {only(name): narrowed(each, _at(seen, name)) for name in counts}
     return {"patternProperties": names, "additionalProperties": False, **limit}
-
-
-# ---------------------------------------------------------------- written
-
-
-def _replaced(schema: Any, leaf: Any) -> Any:
-    """The schema with what `leaf` makes of each marked string."""
-    if isinstance(schema, Mapping):
-        if isinstance(schema.get(COPIED), int) and schema.get("type") == "string":
-            return leaf(schema)
-        return {name: _replaced(part, leaf) for name, part in schema.items()}
-    return [_replaced(part, leaf) for part in schema] if isinstance(schema, list) else schema
-
-
-def _without_mark(leaf: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in leaf.items() if name != COPIED}
-
-
-def _runs(text: str, ends: Sequence[tuple[int, int]], most: int) -> Iterator[str]:
-    """Regular expressions, one for each word: the word, and as many of the following ones as may be."""
-    for first in range(len(ends)):
-        pattern = ""
-        for place in reversed(range(first, min(len(ends), first + most))):
-            start = ends[place][0] if place == first else ends[place - 1][1]
-            word = _escaped(text[start : ends[place][1]])
-            pattern = f"{word}({pattern})?" if pattern else word
-        yield pattern
-
-
-def _escaped(text: str) -> str:
-    """For a regular expression; white space by its letter, as the dialect of schemas wants it."""
-    return re.escape(text).replace("\\\n", "\\n").replace("\\\r", "\\r").replace("\\\t", "\\t")

@@ -190,7 +190,7 @@ class Pipeline:
         if not self.setup.shots or not self.sources.cases:
             return [[] for _ in texts]
         if self.setup.picks == "nearest":
-            hits = self.sources.neighbours.nearest(texts, self._candidates, leave_out)
+            hits = self.sources.neighbours.nearest(texts, self.candidates, leave_out)
             found = ([case for case, _ in row] for row in hits)
             return [
                 reordered(self._shown(varied(row) if self.setup.varied else row)[::-1], self.order) for row in found
@@ -208,7 +208,8 @@ class Pipeline:
         return nearest_labels((self.model, self.renderer), self.sources.neighbours.nearest(texts, NEIGHBOURS, own))
 
     @property
-    def _candidates(self) -> int:
+    def candidates(self) -> int:
+        """Nearest examples that are looked at for those that are shown."""
         return self.setup.shots * (SPARE if self.setup.grounded else ALIKE if self.setup.varied else 1)
 
     def _shown(self, cases: Sequence[Case]) -> list[Shown]:
@@ -216,7 +217,7 @@ class Pipeline:
         setup = self.setup
         if not setup.grounded:
             return [Shown(case) for case in cases[: setup.shots]]
-        found = self.sources.evidence_of(cases[: self._candidates], setup.passages, setup.mode)
+        found = self.sources.evidence_of(cases[: self.candidates], setup.passages, setup.mode)
         return well_founded(found, self.sources.standing, founded(self.task))[: setup.shots]
 
     @cached_property

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strategies.models.probe import probed
 from strategies.models.served import at_hand
 from strategies.prompting.fitting import lists_all
-from strategies.prompting.rendering import INPUT_TOKENS
+from strategies.prompting.rendering import INPUT_TOKENS, MARKS, label_cases, passages
+from strategies.retrieval.index import PassageIndex
+from strategies.retrieval.neighbours import SHARPNESS, VOTERS
+from strategies.spans import BEGINNINGS
 
 if TYPE_CHECKING:
+    from strategies.contract import Task
     from strategies.pipeline import Pipeline
+    from strategies.prompting.demonstrations import Shown
 
 FILE = "prompt.json"
 PLACE = "{{input}}"
@@ -20,30 +26,83 @@ PLACE = "{{input}}"
 
 
 def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
-    """The messages with a place for the request, and how the answer is got.
+    """The messages with a place for the request, how the answer is got, and under `lookup` what is found for each request.
 
-    None where requests differ in more than their input (what is looked up, the neighbours' votes, a list of labels cut
-    short), or where answers are held to a schema or read off.
+    None where each request lists other labels, since the list of all is too long, and where passages come from an index that
+    is not saved with it.
     """
-    setup = pipeline.setup
-    nearest = bool(setup.shots) and setup.picks == "nearest"
-    if nearest or setup.passages or setup.votes or setup.reading or pipeline.schema:
-        return None
+    setup, index = pipeline.setup, pipeline.sources.index
     if not lists_all(pipeline.model, pipeline.renderer):
         return None
-    (shown,) = pipeline.demonstrations([""])
+    if setup.passages and index is not None and not isinstance(index, PassageIndex):
+        return None
+    looks = bool(setup.passages or setup.votes or setup.reading or _nearest(pipeline))
+    shown = [] if looks else pipeline.demonstrations([""])[0]
     labels = list(pipeline.task.labels)
     prior = pipeline.prior
     taken = prior is not None and bool(setup.calibration)
-    return {
+    values = {
         "messages": [{"role": turn.role, "content": turn.content} for turn in pipeline.renderer.request(PLACE, shown)],
         "input_tokens": INPUT_TOKENS,
         "max_tokens": pipeline.max_tokens,
         "labels": labels,
         "words": list(pipeline.renderer.words.words) if labels else [],
+        "schema": pipeline.schema,
         "probe": probed(at_hand(pipeline.model)),
         "prior": [setup.calibration * value for value in prior.values] if prior is not None and taken else [],
     }
+    return {**values, "lookup": _lookup(pipeline)} if looks else values
+
+
+def _nearest(pipeline: Pipeline) -> bool:
+    return bool(pipeline.setup.shots) and pipeline.setup.picks == "nearest"
+
+
+def _lookup(pipeline: Pipeline) -> dict[str, Any]:
+    """What `lookup.py` reads: how a request is laid out, and what is looked up for it."""
+    setup, form, task = pipeline.setup, pipeline.setup.form, pipeline.task
+    before, after = MARKS[form.marks]
+    marked = form.marked or form.layout == "inline"
+    nearest, standing = _nearest(pipeline), pipeline.sources.standing
+    reading = asdict(setup.reading) | {"beginnings": BEGINNINGS} if setup.reading else None
+    return {
+        "layout": form.layout,
+        "asks": f"{before} {PLACE}\n{after}" if marked else PLACE,
+        "shown": [] if nearest else [_shown(pipeline, one) for one in pipeline.demonstrations([""])[0]],
+        "shots": setup.shots if nearest else 0,
+        "looked_at": pipeline.candidates if nearest else 0,
+        "varied": setup.varied,
+        "rests_on": _rests_on(task) if setup.grounded else [],
+        "examples": [
+            {
+                "input": case.input,
+                "output": case.output,
+                "said": pipeline.renderer.answer(case),
+                "accepted": list(case.accepted),
+                "documents": list(case.document_ids),
+                "stands": case.output in standing,
+            }
+            for case in (pipeline.sources.cases if nearest or setup.votes else ())
+        ],
+        "passages": setup.passages if pipeline.sources.index is not None else 0,
+        "mode": setup.mode,
+        "reading": reading,
+        "votes": {"weight": setup.votes, "voters": VOTERS, "sharpness": SHARPNESS} if setup.votes else None,
+        "words_of_labels": [case.input for case in label_cases(task.labels)] if setup.votes else [],
+    }
+
+
+def _shown(pipeline: Pipeline, one: Shown) -> dict[str, str]:
+    return {
+        "input": one.case.input,
+        "answer": pipeline.renderer.answer(one.case),
+        "passages": passages(one.evidence),
+    }
+
+
+def _rests_on(task: Task) -> list[str]:
+    """By which of these an example's answer is told to rest on its passages (`demonstrations.founded`)."""
+    return ["names"] if task.labels else ["holds"] if task.kind == "qa" else ["names", "holds"]
 
 
 def write(pipeline: Pipeline, folder: Path) -> None:

@@ -22,7 +22,7 @@ def answer_schema(task: Task, cases: Sequence[Case]) -> str:
     """JSON text of the schema, empty where answers are no JSON objects and have no pattern.
 
     Without a schema in the task it allows the fields and types of the examples, in their order where they have one.
-    Its `x-guidance` says how white space is written, and marks (`copied.COPIED`) which strings are words of the input.
+    Its `x-guidance` says how white space is written, and marks (`tagging.COPIED`) which strings are words of the input.
     """
     if task.schema and task.schema.get("type") == "string":
         return json.dumps(task.schema, ensure_ascii=False)

@@ -1,22 +1,29 @@
 """Finds values that stand in the input word for word: a logistic regression on words in their context, one for each field.
 
-What slot filling was before language models, and still the cheapest way to copy a name or a number out of a text.
+What slot filling was before language models, and still the cheapest way to copy a name or a number out of a text. A language
+model is held to the words of the input by a pattern in the schema of its answers. An export takes this file along, so it
+needs nothing of ours.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 WORD = re.compile(r"\w+|[^\w\s]")
 COLUMNS = 2**15
 """Of the hashed features."""
-COPIED = 0.6
+ENOUGH = 0.6
 """Share of a field's values that must stand in their inputs for the field to be tagged."""
 FEWEST = 8
 """Values that must stand in their inputs at least."""
+COPIED = "x-copied"
+"""In a schema: this string is a run of words of the input, of so many at most."""
+LARGEST = 4000
+"""Words of an input times words of a value up to which a pattern is written; beyond, its grammar would take too long."""
 
 
 def words(text: str) -> list[tuple[int, int]]:
@@ -149,4 +156,56 @@ def copied(texts: Sequence[str], values: Sequence[Any]) -> bool:
     if not all(isinstance(value, str | int) and not isinstance(value, bool) for _, value in known):
         return False
     hits = sum(bool(places(text, str(value))) for text, value in known)
-    return hits >= max(FEWEST, COPIED * len(known))
+    return hits >= max(FEWEST, ENOUGH * len(known))
+
+
+# ---------------------------------------------------------------- schemas
+
+
+def for_text(schema: str, text: str) -> str:
+    """The schema, as JSON text, of a request about this text: marked strings are runs of its words."""
+    if COPIED not in schema:
+        return schema
+    ends = words(text)
+
+    def written(leaf: Mapping[str, Any]) -> dict[str, Any]:
+        most = leaf[COPIED]
+        if not ends or len(ends) * most > LARGEST:
+            return _without_mark(leaf)
+        return {**_without_mark(leaf), "pattern": f"^({'|'.join(_runs(text, ends, most))})$"}
+
+    return json.dumps(_replaced(json.loads(schema), written), ensure_ascii=False)
+
+
+def unmarked(schema: str) -> str:
+    """The schema as servers know it, which any text satisfies that satisfied it before the examples were looked at."""
+    return json.dumps(_replaced(json.loads(schema), _without_mark), ensure_ascii=False) if COPIED in schema else schema
+
+
+def _replaced(schema: Any, leaf: Any) -> Any:
+    """The schema with what `leaf` makes of each marked string."""
+    if isinstance(schema, Mapping):
+        if isinstance(schema.get(COPIED), int) and schema.get("type") == "string":
+            return leaf(schema)
+        return {name: _replaced(part, leaf) for name, part in schema.items()}
+    return [_replaced(part, leaf) for part in schema] if isinstance(schema, list) else schema
+
+
+def _without_mark(leaf: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in leaf.items() if name != COPIED}
+
+
+def _runs(text: str, ends: Sequence[tuple[int, int]], most: int) -> Iterator[str]:
+    """Regular expressions, one for each word: the word, and as many of the following ones as may be."""
+    for first in range(len(ends)):
+        pattern = ""
+        for place in reversed(range(first, min(len(ends), first + most))):
+            start = ends[place][0] if place == first else ends[place - 1][1]
+            word = _escaped(text[start : ends[place][1]])
+            pattern = f"{word}({pattern})?" if pattern else word
+        yield pattern
+
+
+def _escaped(text: str) -> str:
+    """For a regular expression; white space by its letter, as the dialect of schemas wants it."""
+    return re.escape(text).replace("\\\n", "\\n").replace("\\\r", "\\r").replace("\\\t", "\\t")

@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies.contract import Message, Query, Sampling
-from strategies.copied import COPIED, LARGEST, LEAST, MORE, SPARE, for_text, narrowed, unmarked
+from strategies.copied import LEAST, MORE, SPARE, narrowed
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from strategies.schemas import answer_schema
 from strategies.selection import Kitchen
+from strategies.tagging import COPIED, LARGEST, for_text, unmarked
 from tests import tiny
 
 STRING: dict[str, Any] = {"type": "string"}

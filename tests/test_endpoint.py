@@ -19,11 +19,11 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from strategies.contract import Completion, Generates, LanguageModel, Message, Place, Sampling, ScoresLabels
-from strategies.copied import COPIED
 from strategies.models.endpoint import EndpointModel
 from strategies.models.retry import asked_wait
 from strategies.models.together import Together
 from strategies.models.weights import ModelUnavailable, resolve
+from strategies.tagging import COPIED
 
 CANARY = "sk-canary-3f9a1c"
 PROMPT = (Message("user", "Is it spam?"),)

@@ -25,6 +25,7 @@ from strategies.approaches.copy_nearest import Copying, CopyNearest
 from strategies.contract import Case, Prediction, Query, Sampling
 from strategies.models.embedding import LocalEmbedder
 from strategies.pipeline import Setup
+from strategies.prompting.rendering import Form
 from strategies.retrieval.neighbours import Neighbours
 from tests import tiny
 from tests.conftest import Folders
@@ -168,15 +169,12 @@ def test_of_equally_near_examples_the_first_answers_as_in_the_run(model_folders:
 @pytest.mark.parametrize(
     ("chosen", "files", "why"),
     [
-        ({"setup": asdict(Setup(passages=2))}, (), "passages are looked up for every request"),
+        ({"setup": asdict(Setup(passages=2))}, (), "it was fitted by a version that wrote less down"),
         (
-            {"setup": asdict(Setup(shots=3, picks="nearest"))},
+            {"setup": asdict(Setup(form=Form(show_labels=True)))},
             (),
-            "the nearest examples are looked up for every request",
+            "the list of labels may be cut, for each request, to what the model can read",
         ),
-        ({"setup": asdict(Setup(votes=0.5))}, (), "the nearest examples are looked up for every request"),
-        ({"setup": asdict(Setup(shots=3))}, (), "answers are held to a form while they are written"),
-        ({}, ("0/heads.json",), "the fields of an object are decided and copied one by one"),
         ({}, ("0/fit.json", "1/fit.json"), "two approaches answer, the second what the first is not sure of"),
         ({}, ("0/fit.json",), "linear head runs only within this product"),
     ],
@@ -220,14 +218,23 @@ def test_the_program_is_started_as_its_card_says_and_needs_nothing_of_ours(desk:
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["input"] for row in rows] == texts
     assert [row["output"] for row in rows] == in_the_run(desk, "labels", "lora", texts)
-    tree = ast.parse((out / "predict.py").read_text(encoding="utf-8"))
-    froms = {
-        node.module.partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
-    }
-    plain = {
-        alias.name.partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
-    }
-    outside = {"numpy", "peft", "sentence_transformers", "torch", "transformers"}
+    assert {path.name for path in out.glob("*.py")} == {"predict.py", "speaking.py"}
+
+
+@pytest.mark.parametrize(
+    ("program", "outside"),
+    [
+        ("alone", {"numpy", "sentence_transformers"}),
+        ("speaking", {"llguidance", "numpy", "peft", "torch", "transformers"}),
+        ("lookup", {"bm25s", "faiss", "numpy", "sentence_transformers"}),
+        ("tagging", {"numpy", "sklearn"}),
+    ],
+)
+def test_a_program_of_an_export_imports_public_packages_alone(program: str, outside: set[str]) -> None:
+    path = Path(alone.__file__).with_name(f"{program}.py")
+    nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    froms = {node.module.partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    plain = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     assert (froms | plain) - {*sys.stdlib_module_names} == outside
 
 

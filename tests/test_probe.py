@@ -13,7 +13,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from strategies import alone
+from strategies import speaking
 from strategies.contract import Message, Sampling
 from strategies.models import probe, templates
 from strategies.models.local import LocalModel
@@ -73,8 +73,8 @@ def test_another_template_is_refused_in_one_sentence(
     with pytest.raises(ModelUnavailable, match=f"of tiny is not the one that this was fitted with: a test .* {said}"):
         must_render_alike(kept, other(model, change))
     with pytest.raises(SystemExit, match="is not the one that this was fitted with"):
-        alone.must_render_alike(other(model, change).chat.tokenizer, kept)
-    alone.must_render_alike(model.chat.tokenizer, kept)
+        speaking.must_render_alike(other(model, change).chat.tokenizer, kept)
+    speaking.must_render_alike(model.chat.tokenizer, kept)
 
 
 def test_a_count_shows_another_length_and_nothing_else(model: LocalModel) -> None:
@@ -101,7 +101,7 @@ def test_a_date_in_the_template_is_no_change(model: LocalModel, monkeypatch: pyt
     monkeypatch.setattr(templates, "datetime", Tomorrow)
     assert dated.chat.text(PROBE) != today
     must_render_alike(kept, dated)
-    alone.must_render_alike(dated.chat.tokenizer, kept)
+    speaking.must_render_alike(dated.chat.tokenizer, kept)
     must_count_alike(dated, dated.count(PROBE) + 1)
     with pytest.raises(ModelUnavailable):
         must_render_alike(kept, other(dated, longer))

@@ -167,7 +167,7 @@ def test_a_pickle_in_a_modules_folder_is_refused(embedder: Path, name: str, pick
             load()
     if name in alone.PICKLED:
         with pytest.raises(SystemExit, match="holds pickled weights"):
-            alone._embedder(str(embedder))
+            alone.embedding(str(embedder))
 
 
 def reranker(folder: Path) -> LocalReranker:
@@ -195,8 +195,8 @@ def test_the_encoder_of_an_embedder_is_not_taken_from_a_pickle(embedder: Path) -
     with_decoy(embedder)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(unpickled, "check", lambda *_: None)
-        patched.setattr(alone, "_check", lambda *_: None)
-        for load in (opened, lambda folder: reranker(folder).model, lambda folder: alone._embedder(str(folder))):
+        patched.setattr(alone, "check", lambda *_: None)
+        for load in (opened, lambda folder: reranker(folder).model, lambda folder: alone.embedding(str(folder))):
             with pytest.raises(OSError, match=r"no file named model\.safetensors"):
                 load(embedder)
 

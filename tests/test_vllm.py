@@ -22,12 +22,12 @@ from benchmarks.models import Models
 from benchmarks.spec import parse_spec
 from benchmarks.spec_models import ModelSpec
 from strategies.contract import Completion, DeadAdapter, Message, Recipe, Sampling, TrainingRow, Usage
-from strategies.copied import COPIED
 from strategies.models import vllm_server
 from strategies.models.local import LocalModel
 from strategies.models.served import ServedModel, at_hand, prove_served
 from strategies.models.vllm_server import VllmServer
 from strategies.models.weights import ModelUnavailable
+from strategies.tagging import COPIED
 from tests import tiny
 from tests.desk import ROOT
 

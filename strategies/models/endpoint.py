@@ -18,12 +18,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from strategies.contract import Completion, Metered, Prompt, Sampling, Step, Usage
-from strategies.copied import for_text, unmarked
 from strategies.models.outage import Outage
 from strategies.models.retry import BUSY, Fault, Patience, bounded, shortened, understood
 from strategies.models.stated import counted, places
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
+from strategies.tagging import for_text, unmarked
 
 BYTES_A_TOKEN = 4
 ASKING = "asking"
@@ -62,7 +62,7 @@ class EndpointModel:
     context_tokens: int = 8192
     """What the server takes; the chat interface has no way to ask."""
     copies: bool = False
-    """It takes a schema with the words of each request in it (`copied.for_text`); others get the one for all requests."""
+    """It takes a schema with the words of each request in it (`tagging.for_text`); others get the one for all requests."""
 
     @cached_property
     def outage(self) -> Outage:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from strategies.copied import COPIED, for_text, unmarked
+from strategies.tagging import COPIED, for_text, unmarked
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Grammar:
     size: int
     """Entries of the model's vocabulary."""
     schema: str = ""
-    """The schema itself where each request has one of its own (`copied.for_text`)."""
+    """The schema itself where each request has one of its own (`tagging.for_text`)."""
 
     @classmethod
     def of(cls, schema: str, tokenizer: Any, size: int, stop_ids: Collection[int]) -> Grammar | None:

@@ -21,8 +21,8 @@ POOL = 50
 """Passages that each ranking brings to the fusion."""
 RERANKED = 20
 """Passages that the cross-encoder reads for each text."""
-
-
+MANIFEST = "manifest.json"
+"""What programs without this product need to know of an index (`strategies/lookup.py`)."""
 _NUMBER = re.compile(r"\d+")
 
 
@@ -155,6 +155,17 @@ class PassageIndex:
             "passages": [[place[id(passage.document)], passage.start, passage.end] for passage in self.passages],
         }
         (folder / "passages.json").write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+        about = {
+            "embedder": self.embedder.name,
+            "fingerprint": self.embedder.fingerprint,
+            "dimension": int(self.vectors.shape[1]),
+            "documents": len(documents),
+            "passages": len(self.passages),
+            "pool": POOL,
+            "fusion": RRF,
+            "reranked": RERANKED,
+        }
+        (folder / MANIFEST).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, embedder: Embedder) -> PassageIndex:

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from strategies import alone
+from strategies import speaking
 from strategies.contract import Message, Workbench
 from strategies.models.endpoint import EndpointModel
 from strategies.models.local import LocalModel
@@ -128,7 +128,7 @@ def _by_the_fit(fit: Fit, other: LocalModel) -> bool:
 def _by_the_program(fit: Fit, other: LocalModel) -> bool:
     asked = json.loads((fit.folder / FILE).read_text(encoding="utf-8"))
     try:
-        alone.must_render_alike(other.chat.tokenizer, asked["probe"])
+        speaking.must_render_alike(other.chat.tokenizer, asked["probe"])
     except SystemExit:
         return True
     return False

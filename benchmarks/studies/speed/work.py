@@ -60,8 +60,8 @@ class Work:
 
     def schema(self, cases: int) -> dict[str, Any]:
         from strategies.answers import answer_limit
-        from strategies.copied import unmarked
         from strategies.schemas import answer_schema
+        from strategies.tagging import unmarked
 
         examples = self.benchmark.task.examples
         more = {

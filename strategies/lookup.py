@@ -1,0 +1,390 @@
+"""Looks passages and examples up for `predict.py`; by itself it searches an exported index. It needs no other program of ours.
+
+    python lookup.py "What is asked?" --index FOLDER --embedder FOLDER_OR_HUB_ID
+
+prints the passages that are found, the best first, as JSON lines. The index is a folder: `manifest.json` says how it is
+searched, `passages.json` holds the documents and where each passage begins and ends in its own, `vectors.npy` the passages'
+vectors in the same order. It takes numpy, sentence-transformers and faiss, and bm25s where words count too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PLACE, NOTHING = "{{input}}", "-"
+SAME = 0.99
+"""How near the vector of a passage has to be to the one that was kept of it."""
+_EDGE = "\"'.,;:!?()[]{}<>\u2018\u2019\u201c\u201d"
+Embed = Callable[[list[str]], Any]
+
+
+class Passage(NamedTuple):
+    """Characters `start` to `end` of a document; the text has title and date in front."""
+
+    document: str
+    start: int
+    end: int
+    text: str
+    score: float = 0.0
+    """Its similarity to what was asked; 0 where it was found by its words alone."""
+
+    @property
+    def quote(self) -> str:
+        return self.text[len(self.text) - (self.end - self.start) :]
+
+    @property
+    def place(self) -> dict[str, Any]:
+        return {"document_id": self.document, "start": self.start, "end": self.end}
+
+
+class Index:
+    """Passages by their vectors, and by their words. Every vector is compared, however many there are."""
+
+    def __init__(
+        self, folder: Path, embed: Embed, rerank: Callable[[str, list[str]], list[float]] | None = None
+    ) -> None:
+        import faiss
+        import numpy as np
+
+        kept = json.loads((folder / "passages.json").read_text(encoding="utf-8"))
+        self.how = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        self.documents, self.embed, self.rerank = kept["documents"], embed, rerank
+        self.passages = [
+            (number, Passage(one["id"], start, end, _heading(one) + one["text"][start:end]))
+            for number, start, end in kept["passages"]
+            for one in [self.documents[number]]
+        ]
+        vectors = np.load(folder / "vectors.npy", allow_pickle=False)
+        if self.passages:
+            (own,) = embed([self.passages[0][1].text])
+            if own.shape != vectors[0].shape or float(own @ vectors[0]) < SAME:
+                raise SystemExit(f"This is not the embedder that the index was made with ({self.how['embedder']}).")
+        self.near = faiss.IndexFlatIP(vectors.shape[1])
+        self.near.add(vectors)
+        self.words = _by_words([passage.text for _, passage in self.passages])
+
+    def find(self, text: str, most: int, mode: str) -> list[Passage]:
+        """The best passages, each document at most once, of two versions the newer one."""
+        if not self.passages:
+            return []
+        size = min(len(self.passages), max(self.how["pool"], most))
+        scores, found = (each[0].tolist() for each in self.near.search(self.embed([text]), size))
+        rankings = [[place for place in found if place >= 0]]
+        if mode != "dense" and self.words is not None:
+            rankings.append(self.words(text, size))
+        order = self._current(self._fused(rankings), text)
+        if mode == "reranked":
+            order = self._reranked(order, text)
+        similar = dict(zip(found, scores, strict=True))
+        best: dict[str, Passage] = {}
+        for place in order:
+            passage = self.passages[place][1]
+            best.setdefault(passage.document, passage._replace(score=similar.get(place, 0.0)))
+        return list(best.values())[:most]
+
+    def _fused(self, rankings: list[list[int]]) -> list[int]:
+        """Reciprocal rank fusion; a single ranking stays as it is."""
+        if len(rankings) == 1:
+            return rankings[0]
+        marks: dict[int, float] = {}
+        for ranking in rankings:
+            for rank, place in enumerate(ranking):
+                marks[place] = marks.get(place, 0.0) + 1.0 / (self.how["fusion"] + rank + 1)
+        return sorted(marks, key=lambda place: (-marks[place], place))
+
+    def _current(self, order: list[int], text: str) -> list[int]:
+        """Without versions of which a newer one was found too, unless the text names a number of theirs, such as a year."""
+        documents = {place: self.documents[self.passages[place][0]] for place in order}
+        newest: dict[str, str] = {}
+        for one in documents.values():
+            newest[_family(one)] = max(one["date"], newest.get(_family(one), ""))
+        asked = set(re.findall(r"\d+", text))
+
+        def current(one: dict[str, Any]) -> bool:
+            named = asked & set(re.findall(r"\d+", _heading(one)))
+            return bool(named) or not _family(one) or one["date"] >= newest[_family(one)]
+
+        return [place for place in order if current(documents[place])]
+
+    def _reranked(self, order: list[int], text: str) -> list[int]:
+        if self.rerank is None:
+            raise SystemExit(
+                "The passages were reranked when this was measured: name the cross-encoder with --reranker."
+            )
+        firsts = order[: self.how["reranked"]]
+        marks = self.rerank(text, [self.passages[place][1].text for place in firsts]) if firsts else []
+        ranked = sorted(zip(marks, firsts, strict=True), key=lambda pair: -pair[0])
+        return [*(place for _, place in ranked), *order[self.how["reranked"] :]]
+
+
+def _by_words(texts: list[str]) -> Callable[[str, int], list[int]] | None:
+    """BM25 over the texts; None where they hold no word that it counts."""
+    import bm25s
+
+    tokens = bm25s.tokenize(texts, show_progress=False)
+    if not any(tokens.ids):
+        return None
+    index = bm25s.BM25()
+    index.index(tokens, show_progress=False)
+
+    def ranked(text: str, size: int) -> list[int]:
+        asked = bm25s.tokenize([text], show_progress=False)
+        found, scores = index.retrieve(asked, k=size, show_progress=False)
+        return [int(place) for place, score in zip(found[0], scores[0], strict=True) if score > 0]
+
+    return ranked
+
+
+def _family(document: dict[str, Any]) -> str:
+    """What versions of one document have in common: the words of its title; empty without a date."""
+    return " ".join(re.findall(r"[^\W\d_]+", document["title"].casefold())) if document["date"] else ""
+
+
+def _heading(document: dict[str, Any]) -> str:
+    title = document["title"].strip()
+    if document["date"]:
+        title = f"{title} ({document['date']})" if title else document["date"]
+    return f"{title}: " if title else ""
+
+
+def refuse_pickles(model: str) -> None:
+    """Pickled weights can run code when they are read, and would be taken where there are no others."""
+    pickles = [
+        path for path in Path(model).rglob("pytorch_model.bin") if not path.with_name("model.safetensors").is_file()
+    ]
+    if pickles:
+        raise SystemExit(f"{model} holds pickled weights. Only safetensors are read here.")
+
+
+def reranking(model: str) -> Callable[[str, list[str]], list[float]] | None:
+    """How relevant each passage is to a question; None where no model is named."""
+    if not model:
+        return None
+    from sentence_transformers import CrossEncoder
+
+    refuse_pickles(model)
+    encoder = CrossEncoder(model, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True})
+
+    def marks(text: str, passages: list[str]) -> list[float]:
+        pairs = [(text, passage) for passage in passages]
+        return [float(mark) for mark in encoder.predict(pairs, show_progress_bar=False, convert_to_numpy=True)]
+
+    return marks
+
+
+# ---------------------------------------------------------------- answers
+
+
+class Looking:
+    """Answers by a prompt that passages or the nearest examples are put into; `asked` is `prompt.json`."""
+
+    def __init__(self, place: Path, asked: dict[str, Any], speaker: Any, finding: tuple[Embed, str]) -> None:
+        import faiss
+
+        self.asked, self.how, self.speaker = asked, asked["lookup"], speaker
+        self.embed, self.examples = finding[0], self.how["examples"]
+        self.index = Index(place / "index", self.embed, reranking(finding[1])) if self.how["passages"] else None
+        if self.examples:
+            vectors = self.embed([one["input"] for one in self.examples])
+            self.near = faiss.IndexFlatIP(vectors.shape[1])
+            self.near.add(vectors)
+        if self.how["votes"]:
+            self.named = self.embed(self.how["words_of_labels"])
+
+    def answer(self, request: str) -> tuple[str, float, tuple[dict[str, Any], ...]]:
+        """(answer, how sure, the passages that it rests on)."""
+        text = self.speaker.cut(request, self.asked["input_tokens"])
+        prompt, text, found = self._prompt(text)
+        places = tuple(passage.place for passage in found)
+        if self.asked["labels"]:
+            shares = self._with_votes(self.speaker.shares(prompt), request)
+            best = max(range(len(shares)), key=shares.__getitem__)
+            return self.asked["labels"][best], shares[best], places
+        if self.how["reading"]:
+            return self._read(prompt, found)
+        said, sure = self.speaker.written(prompt, text)
+        return said, sure, places
+
+    def _prompt(self, text: str) -> tuple[list[int], str, list[Passage]]:
+        """Without its farthest examples, then its last passages, where the model could not read it whole."""
+        found, shown = self._found(text), self.how["shown"] or self._shown(text)
+        prompt = self.speaker.prompt(self._messages(text, shown, found))
+        while len(prompt) > self.speaker.room:
+            short = self.speaker.cut(text, max(8, len(text) // 8))
+            if not (shown or found or short != text):
+                break
+            shown, found, text = (
+                (shown[1:], found, text) if shown else (shown, found[:-1], text) if found else (shown, found, short)
+            )
+            prompt = self.speaker.prompt(self._messages(text, shown, found))
+        return prompt, text, found
+
+    def _found(self, text: str) -> list[Passage]:
+        return self.index.find(text, self.how["passages"], self.how["mode"]) if self.index is not None else []
+
+    def _messages(self, text: str, shown: Sequence[dict[str, str]], found: Sequence[Passage]) -> list[dict[str, str]]:
+        told, before = self.asked["messages"][0], _joined(found)
+        first, _, last = self.how["asks"].partition(PLACE)
+        if self.how["layout"] == "inline":
+            blocks = [f"{one['passages']}{first}{one['input']}{last} {one['answer']}" for one in shown]
+            return [told, {"role": "user", "content": "\n\n".join([*blocks, f"{before}{first}{text}{last}"])}]
+        turns = [told]
+        for one in shown:
+            turns.append({"role": "user", "content": f"{one['passages']}{first}{one['input']}{last}"})
+            turns.append({"role": "assistant", "content": one["answer"]})
+        return [*turns, {"role": "user", "content": f"{before}{first}{text}{last}"}]
+
+    # ------------------------------------------------------------ examples
+
+    def _shown(self, text: str) -> list[dict[str, str]]:
+        """The nearest examples, the nearest one last; of these, where it was so chosen, one of each label first, or those whose
+        answer rests on their passages."""
+        if not self.how["shots"]:
+            return []
+        rows = [self.examples[place] for place, _ in self._nearest(text, self.how["looked_at"])]
+        if self.how["varied"]:
+            first = {one["output"]: one for one in reversed(rows)}
+            rows = sorted(rows, key=lambda one: one is not first[one["output"]])
+        found: list[list[Passage]] = [[] for _ in rows]
+        if self.how["rests_on"]:
+            found = [self._found(one["input"]) for one in rows]
+            order = sorted(range(len(rows)), key=lambda place: not self._rests(rows[place], found[place]))
+            rows, found = [rows[place] for place in order], [found[place] for place in order]
+        shown = [
+            {"input": one["input"], "answer": one["said"], "passages": _joined(passages)}
+            for one, passages in zip(rows, found, strict=True)
+        ]
+        return shown[: self.how["shots"]][::-1]
+
+    def _rests(self, one: dict[str, Any], found: Sequence[Passage]) -> bool:
+        """Whether an answer stands by itself, or is borne out by the passages."""
+        named = any(passage.document in one["documents"] for passage in found)
+        texts, answers = [_plain(passage.text) for passage in found], [_plain(text) for text in one["accepted"]]
+        held = any(answer in text for answer in answers if answer.strip() for text in texts)
+        return (
+            one["stands"] or (named and "names" in self.how["rests_on"]) or (held and "holds" in self.how["rests_on"])
+        )
+
+    def _nearest(self, text: str, most: int) -> list[tuple[int, float]]:
+        scores, found = self.near.search(self.embed([text]), min(most, len(self.examples)))
+        return [(place, mark) for place, mark in zip(found[0].tolist(), scores[0].tolist(), strict=True) if place >= 0]
+
+    def _with_votes(self, shares: list[float], text: str) -> list[float]:
+        """The labels' shares with the votes of the nearest examples, and of the labels' own words."""
+        votes, labels = self.how["votes"], self.asked["labels"]
+        if not votes:
+            return shares
+        named = zip(labels, (self.embed([text])[0] @ self.named.T).tolist(), strict=True)
+        near = ((self.examples[place]["output"], mark) for place, mark in self._nearest(text, votes["voters"]))
+        hits = sorted([*near, *named], key=lambda hit: -hit[1])[: votes["voters"]]
+        marks = dict.fromkeys(labels, 0.0)
+        for label, mark in hits:
+            if label in marks:
+                marks[label] += math.exp(votes["sharpness"] * (mark - hits[0][1]))
+        total = sum(marks.values())
+        voted = [marks[label] / total if total else 1 / len(labels) for label in labels]
+        return [(1 - votes["weight"]) * own + votes["weight"] * vote for own, vote in zip(shares, voted, strict=True)]
+
+    # ------------------------------------------------------------ reading off
+
+    def _read(self, prompt: list[int], found: list[Passage]) -> tuple[str, float, tuple[dict[str, Any], ...]]:
+        """The run of words of the passages that is the likeliest answer, or one that stands by itself."""
+        how, runs, places = self.how["reading"], _runs(found, self.how["reading"]["words"]), [p.place for p in found]
+        for size in (1, 2):
+            heads = sorted({heads[size - 1] for _, heads in runs.values() if len(heads) >= size}) or [NOTHING]
+            ranked = sorted(zip(self._scores(prompt, heads), heads, strict=True), reverse=True)
+            best = {head for _, head in ranked[: how["beginnings"]]}
+            runs = {text: run for text, run in runs.items() if len(run[1]) < size or run[1][size - 1] in best}
+        texts = [*runs, *how["standing"]]
+        scores = self._scores(prompt, texts, ended=True) if texts else []
+        own, others = scores[: len(runs)], [score + how["bonus"] for score in scores[len(runs) :]]
+        options, read = list(zip(others, how["standing"], strict=True)), ""
+        if runs:
+            options.append(max(zip(own, runs, strict=True), key=lambda pair: pair[0]))
+            read = options[-1][1]
+        if not options:
+            return "", max((passage.score for passage in found), default=0.0), tuple(places)
+        top, text = max(options)
+        if read and text == read:
+            place, start, end = runs[text][0]
+            lead = len(found[place].text) - (found[place].end - found[place].start)
+            if start >= lead >= 0:
+                begin = found[place].start - lead
+                places[place] = {**places[place], "start": begin + start, "end": begin + end}
+        whole = math.log(sum(math.exp(score - top) for score in [*own, *others]))
+        return text, math.exp(min(0.0, -whole)), tuple(places)
+
+    def _scores(self, prompt: list[int], texts: list[str], ended: bool = False) -> list[float]:
+        end = [self.speaker.end] if ended else []
+        scores: list[float] = self.speaker.scores(prompt, [[*self.speaker.ids(text), *end] for text in texts])
+        return scores
+
+
+def _joined(found: Sequence[Passage]) -> str:
+    return "".join(f"{passage.text.strip()}\n\n" for passage in found)
+
+
+def _plain(text: str) -> str:
+    return " ".join(["", *re.findall(r"[^\W_]+", text.casefold()), ""])
+
+
+def _runs(found: Sequence[Passage], words: int) -> dict[str, tuple[tuple[int, int, int], tuple[str, ...]]]:
+    """Every run of so many words: where it stands (passage, start, end), and its first word and first two."""
+    runs: dict[str, tuple[tuple[int, int, int], tuple[str, ...]]] = {}
+    for place, passage in enumerate(found):
+        edges = [_trimmed(passage.text, *match.span()) for match in re.finditer(r"\S+", passage.text)]
+        filled = [edge for edge in edges if edge[0] < edge[1]]
+        for first, (start, _) in enumerate(filled):
+            ends = [end for _, end in filled[first : first + words]]
+            heads = tuple(passage.text[start:end] for end in ends[:2])
+            for size, end in enumerate(ends, 1):
+                if "\n" not in passage.text[start:end]:
+                    runs.setdefault(passage.text[start:end], ((place, start, end), heads[:size]))
+    return runs
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start] in _EDGE:
+        start += 1
+    while start < end and text[end - 1] in _EDGE:
+        end -= 1
+    return start, end
+
+
+# ---------------------------------------------------------------- a search by hand
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    options.add_argument("question")
+    options.add_argument("--index", required=True, help="The folder of the index.")
+    options.add_argument("--embedder", required=True, help="The embedder that it was made with: a folder or a hub id.")
+    options.add_argument("--reranker", default="", help="A cross-encoder, which reads what was found.")
+    options.add_argument("--passages", type=int, default=3, help="How many are wanted (3).")
+    given = options.parse_args()
+    from sentence_transformers import SentenceTransformer
+
+    refuse_pickles(given.embedder)
+    encoder = SentenceTransformer(
+        given.embedder, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
+    )
+
+    def embed(texts: list[str]) -> Any:
+        return encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False).astype("float32")
+
+    index = Index(Path(given.index), embed, reranking(given.reranker))
+    mode = "reranked" if given.reranker else "hybrid"
+    for passage in index.find(given.question, given.passages, mode):
+        shown = {**passage.place, "similarity": round(passage.score, 4), "text": passage.quote}
+        sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,250 @@
+"""The language model of `predict.py`: it writes prompts by the model's own template, scores what could be answered, or writes it.
+
+It takes torch and transformers, peft for an adapter, and llguidance where answers are held to a schema.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib.util
+import inspect
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+TOGETHER = 32
+"""Answers whose likelihoods are read in one pass."""
+_MARK = "xqzanswerxqz"
+
+
+class Speaker:
+    """The language model with its adapter, in float32: scores what could be answered, or writes."""
+
+    def __init__(self, place: Path, asked: dict[str, Any], model: str) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        causal: Any = AutoModelForCausalLM
+        self.asked = asked
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+        must_render_alike(self.tokenizer, asked.get("probe"))
+        network: Any = causal.from_pretrained(
+            model, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        ).eval()
+        if (place / "adapter").is_dir():
+            from peft import PeftModel
+
+            network = PeftModel.from_pretrained(network, str(place / "adapter")).merge_and_unload()
+        self.network = network
+        takes = inspect.signature(network.forward).parameters
+        self.kept = "cache" if "cache" in takes else "past_key_values"  # As transformers calls it now, and did before.
+        reads = getattr(network.config.get_text_config(), "max_position_embeddings", 2048)
+        self.room = int(reads) - asked["max_tokens"]
+        self.end = _end_of_turn(self.tokenizer)
+        self.stop = sorted({self.end, int(self.tokenizer.eos_token_id)})
+        labels = [self.ids(word) for word in asked["words"]]
+        # A label that another one begins with counts with the end of the turn behind it.
+        begun = {tuple(one[:size]) for one in labels for size in range(1, len(one))}
+        self.labels = [[*one, self.end] if tuple(one) in begun else one for one in labels]
+        self.grammar = _Grammar(asked["schema"], self) if asked.get("schema") else None
+
+    def ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def prompt(self, messages: list[dict[str, str]]) -> list[int]:
+        return self.ids(_text(self.tokenizer, messages))
+
+    def cut(self, text: str, tokens: int) -> str:
+        """The text within so many tokens."""
+        if len(text) <= tokens or len(ids := self.ids(text)) <= tokens:
+            return text
+        return str(self.tokenizer.decode(ids[:tokens], skip_special_tokens=True))
+
+    def shares(self, prompt: list[int]) -> list[float]:
+        """Of each label, its prior taken off."""
+        prior = self.asked["prior"] or [0.0] * len(self.labels)
+        scores = [score - known for score, known in zip(self.scores(prompt, self.labels), prior, strict=True)]
+        odds = [math.exp(score - max(scores)) for score in scores]
+        return [each / sum(odds) for each in odds]
+
+    def scores(self, prompt: list[int], answers: list[list[int]]) -> list[float]:
+        """The log-likelihood of each answer after the prompt, which is read once."""
+        import torch
+
+        found: list[float] = []
+        with torch.inference_mode():
+            read = self.network(input_ids=torch.tensor([prompt]), use_cache=True)
+            first = read.logits[0, -1].float().log_softmax(-1)
+            for begin in range(0, len(answers), TOGETHER):
+                part = answers[begin : begin + TOGETHER]
+                # What is read behind an answer's last token pads the shorter ones: nothing that counts looks ahead.
+                width = max(1, *(len(one) for one in part))
+                rows = torch.tensor([[*one, *[self.end] * (width - len(one))] for one in part])
+                cache = copy.deepcopy(read.past_key_values)
+                cache.batch_repeat_interleave(len(part))
+                behind = self.network(input_ids=rows, **{self.kept: cache}).logits.float().log_softmax(-1)
+                for one, odds in zip(part, behind, strict=True):
+                    likely = [first, *odds][: len(one)]
+                    found.append(sum(float(row[token]) for row, token in zip(likely, one, strict=True)))
+        return found
+
+    def written(self, prompt: list[int], about: str) -> tuple[str, float]:
+        """The likeliest tokens one by one, of those that a schema allows where there is one."""
+        import torch
+
+        follow = self.grammar.begin(about) if self.grammar is not None else None
+        written: list[int] = []
+        likely: list[float] = []
+        fresh, cache, ended, most = prompt, None, False, int(self.asked["max_tokens"])
+        with torch.inference_mode():
+            while not ended and len(written) < most:
+                read = self.network(input_ids=torch.tensor([fresh]), use_cache=True, **{self.kept: cache})
+                cache, odds = read.past_key_values, read.logits[0, -1].float()
+                if follow is not None:
+                    follow.forbid(odds)
+                token = int(odds.argmax())
+                likely.append(float(odds.log_softmax(-1)[token]))
+                if token in self.stop:
+                    break
+                forced = follow.take(token) if follow is not None else []
+                ended, fresh = follow is not None and follow.whole, [token, *forced]
+                written, likely = [*written, *fresh][:most], [*likely, *[0.0] * len(forced)][:most]
+        said = str(self.tokenizer.decode(written, skip_special_tokens=True)).strip()
+        if getattr(self.tokenizer, "chat_template", None):
+            return said, _mean(likely)
+        paragraph = likely[: _paragraph(self.tokenizer, written, len(likely))]
+        return said.split("\n\n")[0].strip(), _mean(paragraph)
+
+
+class _Grammar:
+    """Holds what is written to a JSON schema with llguidance; strings that are copied to the words of the request."""
+
+    def __init__(self, schema: str, speaker: Speaker) -> None:
+        from llguidance.hf import from_tokenizer
+
+        self.size = int(speaker.network.config.get_text_config().vocab_size)
+        self.tokens = from_tokenizer(speaker.tokenizer, n_vocab=self.size, eos_token=speaker.stop)
+        self.schema, self.copying = schema, _copying()
+
+    def begin(self, text: str) -> _Following | None:
+        """The state at the beginning of an answer about this text; None where the schema is beyond what llguidance knows."""
+        from llguidance import LLMatcher
+
+        for schema in (self.copying.for_text(self.schema, text), self.copying.unmarked(self.schema)):
+            held = json.loads(schema)
+            pattern = held.get("pattern") if held.get("type") == "string" else None
+            try:
+                made = (
+                    LLMatcher.grammar_from_json_schema(held)
+                    if pattern is None
+                    else LLMatcher.grammar_from_regex(pattern)
+                )
+                matcher = LLMatcher(self.tokens, made)
+            except (TypeError, ValueError, RuntimeError):
+                continue
+            if not matcher.is_error():
+                return _Following(matcher, self.size)
+        return None
+
+
+def _copying() -> Any:
+    """`tagging.py` of the same folder: which words of a request may be copied."""
+    path = Path(__file__).with_name("tagging.py")
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    if found is None or found.loader is None or not path.is_file():
+        raise SystemExit(f"{path} is missing: it belongs to this program.")
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+class _Following:
+    """Where one answer stands."""
+
+    def __init__(self, matcher: Any, size: int) -> None:
+        self.matcher, self.size = matcher, size
+
+    @property
+    def whole(self) -> bool:
+        return bool(self.matcher.is_stopped() and not self.matcher.is_error())
+
+    def forbid(self, odds: Any) -> None:
+        """Minus infinity for what cannot come next."""
+        import numpy as np
+        import torch
+
+        if not self.matcher.is_error():
+            bits = np.frombuffer(self.matcher.compute_bitmask(), dtype=np.uint8)
+            allowed = np.unpackbits(bits, bitorder="little")[: self.size].astype(bool)
+            odds[: self.size].masked_fill_(~torch.from_numpy(allowed), -math.inf)
+            odds[self.size :] = -math.inf
+
+    def take(self, token: int) -> list[int]:
+        """Tokens that have to follow this one."""
+        self.matcher.consume_token(token)
+        forced = [] if self.matcher.is_stopped() else list(self.matcher.compute_ff_tokens())
+        self.matcher.consume_tokens(forced)
+        return forced
+
+
+# ---------------------------------------------------------------- prompts
+
+
+def _mean(likely: list[float]) -> float:
+    """The geometric mean of the probabilities of what was written."""
+    return math.exp(sum(likely) / len(likely)) if likely else 0.0
+
+
+def _paragraph(tokenizer: Any, written: list[int], whole: int) -> int:
+    """Tokens until the text has a paragraph's end; `whole` where it has none."""
+    ended = (
+        "\n\n" in tokenizer.decode(written[:size], skip_special_tokens=True).lstrip() for size in range(len(written))
+    )
+    return next((size for size, found in enumerate(ended) if found), whole)
+
+
+def _text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
+    """The prompt by the model's own template; without one as paragraphs, an answer on the line after its question."""
+    if not getattr(tokenizer, "chat_template", None):
+        parts = [tokenizer.bos_token or ""]
+        for turn in messages:
+            parts += [turn["content"].rstrip(), "\n" if turn["role"] == "user" else "\n\n"]
+        return "".join(parts)
+    try:
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    except Exception as error:
+        if messages[0]["role"] != "system" or "system" not in str(error).lower():
+            raise
+        first = {**messages[1], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+        turns = [first, *messages[2:]]
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+
+def must_render_alike(tokenizer: Any, kept: Any) -> None:
+    """Ends the program where the model's tokenizer or template makes another prompt of a conversation than in the fit."""
+    if kept is None:
+        return
+    text, template = _text(tokenizer, kept["messages"]), str(tokenizer.chat_template)
+    if "strftime_now" in template:  # It writes today's date.
+        text = "\n".join([template, *(turn["content"] for turn in kept["messages"])])
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    digest = hashlib.sha256(" ".join(map(str, [*ids, _end_of_turn(tokenizer)])).encode()).hexdigest()
+    if digest != kept["digest"]:
+        raise SystemExit(
+            "The chat template or the tokenizer of this model is not the one that this was fitted with: what was measured does "
+            "not hold for it. Take the model that README.md names."
+        )
+
+
+def _end_of_turn(tokenizer: Any) -> int:
+    end = int(tokenizer.eos_token_id)
+    if not getattr(tokenizer, "chat_template", None):
+        return end
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": _MARK}]
+    after = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(_MARK)[2]
+    ids = list(tokenizer(after, add_special_tokens=False)["input_ids"])
+    special = set(tokenizer.all_special_ids)
+    return next((token for token in ids if token in special), ids[0] if ids else end)

@@ -1,0 +1,231 @@
+"""The programs of an export answer without this product as the product does: what is looked up, read off, held to a schema."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.without import needed, without_us
+from strategies import alone, lookup, speaking
+from strategies.answers import Prior, sureness
+from strategies.approaches.best_sentence import Choice, Quoting
+from strategies.approaches.contrastive_head import TunedHead
+from strategies.approaches.linear_head import LinearHead
+from strategies.contract import Case, Document, Embedder, Fitted, Kind, Prediction, Query, Sampling, Task
+from strategies.heads import Head
+from strategies.models.embedding import LocalEmbedder
+from strategies.models.reranking import LocalReranker
+from strategies.pipeline import Pipeline, Setup, load_pipeline
+from strategies.prompting.rendering import Form
+from strategies.retrieval.chunking import sentences
+from strategies.retrieval.index import Mode, PassageIndex
+from strategies.schemas import answer_schema
+from strategies.sources import Sources
+from strategies.spans import Reading
+from tests import tiny
+from tests.conftest import Folders
+from tests.test_reranking import cross_encoder
+from tests.verdict_cases import evaluation_of, scores_of
+
+INLINE, TURNS = Form(layout="inline"), Form(layout="turns")
+NEAREST = Setup(picks="nearest", shots=2)
+VERSIONS = (
+    Document(id="old", title="Sick pay (2023)", text="Sick pay lasts 4 weeks.", date="2023-01-01"),
+    Document(id="new", title="Sick pay (2026)", text="Sick pay lasts 6 weeks.", date="2026-01-01"),
+)
+ASKED = ("How many seats has Room Curie? (9)", "sick pay weeks", "sick pay weeks in 2023", "floor " * 300, "?")
+
+
+@pytest.fixture
+def embedder(model_folders: Folders) -> LocalEmbedder:
+    return LocalEmbedder(name="tiny", folder=model_folders.embedder, fingerprint="tiny")
+
+
+def fitted(kind: Kind, setup: Setup, folder: Path, embedder: Embedder) -> Pipeline:
+    """A pipeline of that setup over the tiny task of its kind, as a search would have chosen it."""
+    task = tiny.benchmark(kind).task
+    task = replace(task, documents=(*task.documents, *VERSIONS) if setup.passages else ())
+    cases = task.examples if not task.labels or not setup.passages else tuple(map(_told, task.examples))
+    model, index = tiny.local_model(folder), None
+    if setup.passages:
+        index = PassageIndex.build(task.documents, embedder, setup.passage_words)
+    prior = Prior(values=tuple(-float(place) for place in range(len(task.labels)))) if task.labels else None
+    schema = answer_schema(task, cases)
+    sources = Sources(cases, embedder, index)
+    return Pipeline(task=task, model=model, setup=setup, sources=sources, max_tokens=24, prior=prior, schema=schema)
+
+
+def _told(case: Case) -> Case:
+    return replace(case, document_ids=("room-Ada",))
+
+
+def answers(fitted: Fitted, texts: Sequence[str]) -> list[tuple[str, float, list[tuple[str, int, int]]]]:
+    found = dict(fitted.answer([Query.of(text) for text in texts], Sampling()))
+    rows = []
+    for text in texts:
+        outcome = found[Query.of(text).key]
+        assert isinstance(outcome, Prediction)
+        places = [(each.document_id, each.start, each.end) for each in outcome.evidence]
+        rows.append((outcome.text, sureness(outcome) or 0.0, places))
+    return rows
+
+
+def same(ours: Sequence[tuple[str, float, list[Any]]], theirs: Sequence[alone.Said]) -> None:
+    assert [said.text for said in theirs] == [text for text, _, _ in ours]
+    assert [said.sure for said in theirs] == pytest.approx([sure for _, sure, _ in ours], abs=1e-4)
+    places = [[(one["document_id"], one["start"], one["end"]) for one in said.evidence] for said in theirs]
+    assert places == [found for _, _, found in ours]
+
+
+SETUPS: dict[str, tuple[Kind, Setup]] = {
+    "nearest examples": ("generation", replace(NEAREST, form=TURNS)),
+    "votes": ("classification", replace(NEAREST, form=INLINE, varied=True, votes=0.6, calibration=0.5)),
+    "votes alone": ("classification", Setup(votes=0.9)),
+    "passages": ("qa", Setup(passages=2, mode="dense")),
+    "passages of labels": ("classification", replace(NEAREST, passages=1, grounded=True, form=INLINE)),
+    "grounded": ("qa", replace(NEAREST, passages=1, grounded=True, form=replace(TURNS, marked=True, marks="arrow"))),
+    "fixed": ("qa", Setup(shots=3, passages=1, grounded=True, form=replace(INLINE, marked=True))),
+    "too long": ("qa", replace(NEAREST, shots=12, passages=3, form=TURNS)),
+    "read off": ("qa", Setup(passages=2, passage_words=30, reading=Reading(words=3, standing=("no idea",), bonus=2.0))),
+    "an object": ("extraction", Setup(shots=3)),
+    "an object like its neighbours": ("extraction", replace(NEAREST, form=INLINE)),
+}
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_what_a_pipeline_looks_up_is_looked_up_without_it(
+    name: str, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    kind, setup = SETUPS[name]
+    made = fitted(kind, setup, model_folders.language, embedder)
+    place = tmp_path / "parts" / "0"
+    made.save(place)
+    bench = tiny.Bench(folder=tmp_path, language=made.model, embedder=embedder)
+    texts = [*(case.input for case in tiny.MAKERS[kind][0](4, 90)), *ASKED]
+    answer = alone.surely(tmp_path, str(model_folders.language), str(model_folders.embedder))
+    theirs = [answer(text) for text in texts]
+    same(answers(load_pipeline(place, bench), texts), theirs)
+    programs = {program.name for program in needed(tmp_path)}
+    assert ("lookup.py" in programs, "tagging.py" in programs) == (name != "an object", bool(made.schema))
+    if kind == "extraction":
+        assert {said.text[:10] for said in theirs} == {'{"item": "'}, "held to the schema"
+
+
+def test_an_object_by_heads_and_taggers_is_put_together_without_them(
+    model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    bench = tiny.Bench(folder=tmp_path, embedder=embedder)
+    orders = tiny.orders(24)
+    cases = [
+        replace(case, output=case.output[:-1] + f', "order": {{"number": {number}}}}}')
+        for number, case in enumerate(orders)
+    ]
+    task = _task_of(cases)
+    made = LinearHead().fit(task, bench)
+    (tmp_path / "parts").mkdir()
+    made.save(tmp_path / "parts" / "0")
+    texts = [case.input for case in tiny.orders(6, 90)]
+    answer = alone.surely(tmp_path, str(model_folders.embedder))
+    theirs = [answer(text) for text in texts]
+    same(answers(made, texts), theirs)
+    assert json.loads(theirs[0].text)["order"]["number"] == 90
+    assert [program.name for program in needed(tmp_path)] == ["predict.py", "tagging.py"]
+
+
+def _task_of(cases: Sequence[Case]) -> Task:
+    from benchmarks.split import cut_folds, grouped
+
+    task = tiny.benchmark("extraction").task
+    return replace(task, folds=cut_folds(grouped(tuple(cases)), "extraction", 0))
+
+
+def test_the_embedder_that_was_trained_goes_along(embedder: LocalEmbedder, tmp_path: Path) -> None:
+    shutil.copytree(embedder.folder, tmp_path / "tuned")
+    trained, cases = embedder.at(tmp_path / "tuned"), tiny.messages(24)
+    vectors = trained.embed([case.input for case in cases])
+    made = TunedHead(trained, Head.fit(vectors, [case.output for case in cases], 10.0))
+    (tmp_path / "parts" / "0").mkdir(parents=True)
+    made.save(tmp_path / "parts" / "0")
+    texts = [case.input for case in tiny.messages(8, 90)]
+    answer = alone.surely(tmp_path / "parts", "")
+    same(answers(made, texts), [answer(text) for text in texts])
+    assert [program.name for program in needed(tmp_path)] == ["predict.py"]
+    (tmp_path / "predict.py").touch()
+    card = "\n".join(without_us(tmp_path, evaluation_of("linear head", scores_of(9, 10))))
+    assert "python predict.py new.jsonl > answers.jsonl" in card
+    assert "the embedder that was trained for it, which lies here" in card
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid", "reranked"])
+def test_the_same_chunks_are_found_without_the_product(mode: Mode, embedder: LocalEmbedder, tmp_path: Path) -> None:
+    documents = (*tiny.rooms(), *VERSIONS)
+    folder = cross_encoder(tmp_path)
+    reranker = LocalReranker(name="tiny", folder=folder, fingerprint="tiny")
+    index = replace(PassageIndex.build(documents, embedder, 6), reranker=reranker)
+    index.save(tmp_path / "index")
+    there = lookup.Index(tmp_path / "index", alone.embedding(str(embedder.folder)), lookup.reranking(str(folder)))
+    ours = index.search(ASKED, 5, mode)
+    assert any(len(row) == 5 for row in ours)
+    for text, row in zip(ASKED, ours, strict=True):
+        found = there.find(text, 5, mode)
+        assert [(one.document, one.start, one.end, one.text) for one in found] == [
+            (one.document_id, one.start, one.end, one.text) for one in row
+        ]
+        assert [one.score for one in found] == pytest.approx([one.score for one in row], abs=1e-5)
+
+
+def test_an_exported_index_is_described_and_searched_as_its_card_says(embedder: LocalEmbedder, tmp_path: Path) -> None:
+    """And the sentences of the documents answer by `predict.py`, or the answer that stands by itself."""
+    passages = sentences((*tiny.rooms(), *VERSIONS))
+    index = PassageIndex.of(passages, embedder.embed([each.text for each in passages]), embedder)
+    made = Quoting(index, Choice(mode="hybrid", otherwise="no idea", least=0.5))
+    made.save(tmp_path / "parts" / "0")
+    for program in needed(tmp_path):
+        shutil.copyfile(Path(alone.__file__).with_name(program.source), tmp_path / program.name)
+    card = "\n".join(without_us(tmp_path, evaluation_of("copy nearest", scores_of(9, 10))))
+    assert f"{len(passages)} passages of 14 documents, searched by vectors and by words (BM25)" in card
+    assert "With sentence-transformers, faiss-cpu and bm25s alone, from the embedder that it was fitted with" in card
+    command = next(line for line in card.splitlines() if line.startswith("python lookup.py"))
+    given = ["Sick pay weeks", "--index", "parts/0", "--embedder", str(embedder.folder)]
+    assert command.split()[-4:] == ["--index", "parts/0", "--embedder", "FOLDER_OR_HUB_ID"]
+    done = subprocess.run(
+        [sys.executable, "-I", "lookup.py", *given], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    (wanted,) = index.search(["Sick pay weeks"], 3)
+    assert [(row["document_id"], row["start"], row["end"]) for row in rows] == [
+        (each.document_id, each.start, each.end) for each in wanted
+    ]
+    assert rows[0]["text"] == wanted[0].text[-(wanted[0].end - wanted[0].start) :]
+    answer = alone.surely(tmp_path, str(embedder.folder))
+    same(answers(made, ASKED), [answer(text) for text in ASKED])
+    other = tmp_path / "other"
+    shutil.copytree(embedder.folder, other)
+    from safetensors.torch import load_file, save_file
+
+    (weights,) = [*other.rglob("model.safetensors")]
+    turned = {name: value.flip(0).contiguous() for name, value in load_file(weights).items()}
+    save_file(turned, weights, metadata={"format": "pt"})
+    with pytest.raises(SystemExit, match="is not the embedder that the index was made with"):
+        alone.surely(tmp_path, str(other))
+
+
+def test_a_template_that_reaches_out_of_its_sandbox_is_stopped(model_folders: Folders, tmp_path: Path) -> None:
+    """transformers renders it in the sandbox of jinja2; what an object's class leads to is out of bounds there."""
+    from jinja2.exceptions import SecurityError
+
+    shutil.copytree(model_folders.language, tmp_path / "model")
+    made = tiny.local_model(model_folders.language).chat.tokenizer
+    made.chat_template = "{{ ''.__class__.__mro__[1].__subclasses__() }}{{ messages[0]['content'] }}"
+    made.save_pretrained(tmp_path / "model")
+    with pytest.raises(SecurityError, match="unsafe"):
+        speaking.Speaker(tmp_path, {"words": [], "max_tokens": 4}, str(tmp_path / "model"))
