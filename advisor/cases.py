@@ -59,14 +59,10 @@ def shown_cases(
 
     `sources` are the answers to selection cases and the store, which holds those to held-out cases.
     """
-    if choice == "none":
-        return None
-    usable = [each.candidate for each in evaluations if each.state is None]
-    answers, store = sources
-    asked = [*(_heldout(benchmark, usable, store) if choice in SHOW_HELDOUT else ()), *_selection(benchmark, answers)]
-    wanted = [each for each in asked if choice != "wrong" or each.rank(named) < 3]
+    asked, wanted = asked_for(benchmark, evaluations, sources, choice, named)
     if not wanted:
         return None
+    usable = usable_names(evaluations)
     archive = Archive.of(benchmark)
     kept = _first(wanted, named)
     labels = {each.case.output for each in kept} if benchmark.task.labels else ()
@@ -81,11 +77,43 @@ def shown_cases(
     )
 
 
+def usable_names(evaluations: Sequence[Evaluation]) -> list[str]:
+    """The approaches whose answers can be looked at."""
+    return [each.candidate for each in evaluations if each.state is None]
+
+
+def asked_for(
+    benchmark: Benchmark,
+    evaluations: Sequence[Evaluation],
+    sources: tuple[Answers, Store],
+    choice: CaseChoice,
+    named: str,
+) -> tuple[list[Asked], list[Asked]]:
+    """The cases of the parts that may be looked at, and those of them that were asked for."""
+    if choice == "none":
+        return [], []
+    answers, store = sources
+    usable = usable_names(evaluations)
+    asked = [*(_heldout(benchmark, usable, store) if choice in SHOW_HELDOUT else ()), *_selection(benchmark, answers)]
+    return asked, [each for each in asked if choice != "wrong" or each.rank(named) < 3]
+
+
 def how_many(shown: ShownCases, inlined: int) -> str:
     """Which of the cases that were asked for stand in a report that holds so many of them; empty where all do."""
     if inlined == shown.total:
         return ""
-    return f"{inlined:,} of these {shown.total:,} cases stand here, those first that are wrong or on which approaches disagree."
+    left = shown.total - inlined
+    return (
+        f"{inlined:,} of these {shown.total:,} cases stand here, those first that are wrong or on which approaches disagree; "
+        f"{left:,} {'is' if left == 1 else 'are'} left out."
+    )
+
+
+def in_full(shown: ShownCases) -> str:
+    """Where all of them stand with whole texts; empty where no such file was written."""
+    if not shown.file:
+        return ""
+    return f"The file {shown.file} beside this page holds {counted(shown.total, 'case')} with every text in full, one a line."
 
 
 def _heldout(benchmark: Benchmark, usable: Sequence[str], store: Store) -> Iterator[Asked]:

@@ -136,7 +136,7 @@ Part = tuple[float, float, float]
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """One candidate when something else is asked. Terms come twice: with a machine that costs nothing, and with one at 1 an
-    hour; where costs are in machine seconds both are the same."""
+    hour; where costs are in machine seconds both are the same. Prices that can be changed are nothing in both."""
 
     name: str
     simplicity: int
@@ -148,10 +148,20 @@ class Terms:
     """A request."""
     at_least: tuple[float, float]
     """What answering costs a month at any volume."""
+    tokens: tuple[tuple[Part, Part], ...] = ()
+    """What a month and a request cost more for 1 of each of the prices that can be changed."""
     over: bool = False
     """It costs more than the limit as things were asked before the run."""
     elsewhere: str = ""
     """With a limit on costs: the letter for the stated goal where the limit rules out others than it did."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedPrice:
+    """A price that can be changed: money for a million `prompt tokens of gpt-4.1-mini`, say, which is its label."""
+
+    label: str
+    value: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +177,7 @@ class WhatIf:
     unit: str
     machine_hour: float | None
     volume: int
+    prices: tuple[AskedPrice, ...] = ()
     limit: float | None = None
     """A month may cost no more: what does beyond doubt is out, whatever its state."""
 
@@ -266,11 +277,8 @@ class ShownCases:
     says: tuple[str, ...] = ()
     """How many cases of which kind there are, and what showing them means."""
     notes: tuple[str, ...] = ()
-
-    @property
-    def heldout(self) -> frozenset[str]:
-        """Ids of the held-out cases among them."""
-        return frozenset(case.id for case in self.cases if case.heldout)
+    file: str = ""
+    """Where all of them stand in full, beside the report; empty where no such file was written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -379,6 +387,8 @@ class Verdict:
     evaluations: tuple[Evaluation, ...]
     costs: tuple[Costs, ...]
     story: Story
+    cases: tuple[Mapping[str, Any], ...] = ()
+    """Cases that a person asked to see, each in full: inputs, what is right, and every answer with its evidence."""
 
     def _repr_html_(self) -> str:
         """The page, as notebooks show it: in a frame of its own, whose only script is the page's."""

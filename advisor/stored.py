@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from advisor.cases import CaseChoice, shown_cases
 from advisor.contract import Verdict
+from advisor.full_cases import HELDOUT, full_cases
 from benchmarks.contract import BadInput, Benchmark, Evaluation
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def told(
         if rescore:
             rescored(benchmark, store)
         verdict = _verdict(about, benchmark, (evaluations(benchmark, about["candidates"], store), store), cases)
-    if (shown := verdict.story.cases) is not None and (names := shown.heldout):
+    if names := {case["id"] for case in verdict.cases if case["part"] == HELDOUT}:
         _mark(folder, about, [case for case in benchmark.heldout if case.id in names])
     return verdict
 
@@ -220,7 +221,13 @@ def _verdict(
         label_price=(prices.upkeep.label_price, prices.currency) if prices.upkeep.label_price else None,
     )
     story = tell(recommendation, found, answer.costs, benchmark, extras)
-    return Verdict(recommendation=recommendation, evaluations=tuple(found), costs=answer.costs, story=story)
+    return Verdict(
+        recommendation=recommendation,
+        evaluations=tuple(found),
+        costs=answer.costs,
+        story=story,
+        cases=full_cases(benchmark, found, (answers, store), cases, about_it),
+    )
 
 
 def _as_fixed(benchmark: Benchmark, about: Mapping[str, Any]) -> Asked | None:

@@ -14,17 +14,22 @@ import pytest
 
 from advisor import reports
 from advisor.cases import INPUT, MOST, SEEN, how_many, shown_cases
+from advisor.cli.outcome import write_reports
 from advisor.comparison import Wishes, prepare
 from advisor.contract import Grade, Quote, ShownCases
+from advisor.full_cases import FILE as FULL
 from advisor.reports.casebook import bound
 from advisor.reports.html import LARGEST
+from advisor.stored import reopen
 from benchmarks.contract import Benchmark, Evaluation, Look, Row, State
+from benchmarks.formats.clean import harmless
 from benchmarks.looks import FILE, PLACE
+from benchmarks.packed import unpack
 from benchmarks.store import Finished, Store
 from strategies.approaches.recorded import Recorded, RecordedAnswer
 from strategies.contract import Abstention, Case, Document, Evidence, Failure, Outcome, Prediction
 from tests.conftest import Folders
-from tests.desk import Done, call, write_task
+from tests.desk import ROOT, Done, call, write_task
 from tests.stories import rich_story, shown_case
 from tests.verdict_cases import PlainMetric, benchmark_of, task_of
 
@@ -98,7 +103,7 @@ def test_wrong_leaves_out_what_all_get_right_and_says_so(tmp_path: Path) -> None
 @pytest.mark.parametrize(("choice", "heldout"), [("none", 0), ("selection", 0), ("wrong", 2), ("all", 2)])
 def test_held_out_cases_are_there_only_when_asked_for(tmp_path: Path, choice: Any, heldout: int) -> None:
     found = shown(tmp_path, cases_of("a", "a"), {"one": said("b", "b")}, choice)
-    assert len(found.heldout if found else ()) == heldout
+    assert len({case.id for case in found.cases if case.heldout} if found else ()) == heldout
     assert (found is not None and SEEN in found.says) == bool(heldout)
 
 
@@ -183,7 +188,7 @@ def test_at_most_so_many_are_kept_and_the_rest_counted(tmp_path: Path) -> None:
     assert all(case.answers["one"].grade is Grade.WRONG for case in found.cases), "wrong ones come first"
     assert {case.input.left_out for case in found.cases} == {7}
     assert how_many(found, MOST) == (
-        "500 of these 540 cases stand here, those first that are wrong or on which approaches disagree."
+        "500 of these 540 cases stand here, those first that are wrong or on which approaches disagree; 40 are left out."
     )
     assert how_many(replace(found, total=MOST), MOST) == ""
 
@@ -197,6 +202,34 @@ def test_the_page_holds_as_many_as_fit_and_says_how_many() -> None:
     assert 50 < inlined < 400
     assert f"{inlined} of these 700 cases stand here" in page
     assert bound(many, 0).first == ()
+
+
+def test_the_page_of_the_largest_bake_off_is_small_and_names_the_file_that_holds_every_case_in_full(
+    tmp_path: Path,
+) -> None:
+    """Of the stored bake-offs the one whose page is the largest: not all of its cases fit. A later report that shows none takes
+    the texts away again."""
+    unpack(ROOT / "benchmarks" / "studies" / "rows" / "bakeoff-order-extract.jsonl.gz", tmp_path / "run")
+    verdict = reopen(tmp_path / "run", cases="all")
+    page, *_ = write_reports(verdict, tmp_path, ["html"])
+    assert page.stat().st_size <= LARGEST
+    rows = [json.loads(line) for line in (tmp_path / FULL).read_text(encoding="utf-8").splitlines()]
+    assert verdict.story.cases is not None
+    told = page.read_text(encoding="utf-8")
+    inlined = told.count('<details class="case')
+    assert len(rows) == verdict.story.cases.total > inlined
+    assert f"{inlined:,} of these {len(rows):,} cases stand here" in told
+    assert f"{len(rows) - inlined:,} are left out" in told
+    assert FULL in told
+    assert f"beside this page holds {len(rows):,} cases" in told
+    asked = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["benchmark"]["heldout"]
+    inputs = {row["id"]: row["input"] for row in rows if row["part"] == "held-out"}
+    assert inputs == {case["id"]: harmless(case["input"]) for case in asked}
+    names = {each.candidate for each in verdict.evaluations}
+    assert {name for row in rows for name in row["answers"]} <= names
+    assert all({"outcome", "answer", "score"} <= set(given) for row in rows for given in row["answers"].values())
+    write_reports(replace(verdict, cases=(), story=replace(verdict.story, cases=None)), tmp_path, ["html"])
+    assert not (tmp_path / FULL).exists()
 
 
 def test_the_same_answer_stands_once_with_all_that_gave_it_and_the_right_one_first() -> None:

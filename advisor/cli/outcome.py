@@ -39,14 +39,22 @@ def say_that_they_are_seen(cases: str) -> None:
 
 
 def write_reports(verdict: Verdict, folder: Path, formats: Sequence[str] = ()) -> list[Path]:
-    """report.html, report.md and report.json in the folder, or the formats that are asked for; each whole, or as it was."""
-    from advisor import reports
+    """report.html, report.md and report.json in the folder, or the formats that are asked for; each whole, or as it was.
 
-    written = []
+    Beside the page stand the cases that were asked for, in full.
+    """
+    from dataclasses import replace
+
+    from advisor import full_cases, reports
+
+    written, story = [], verdict.story
+    if "html" in (formats or FORMATS):
+        file = full_cases.write(verdict.cases, folder)
+        story = replace(story, cases=replace(story.cases, file=file)) if story.cases is not None else story
     for name in formats or FORMATS:
         path = folder / f"report{reports.suffix(name)}"
         partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(reports.render(verdict.story, name), encoding="utf-8")
+        partial.write_text(reports.render(story, name), encoding="utf-8")
         partial.replace(path)
         written.append(path)
     return written

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from advisor.cases import how_many
+from advisor.cases import how_many, in_full
 from advisor.contract import Grade, ShownAnswer, ShownCase, ShownCases
 from advisor.reports.text import one_line, shortened
 
@@ -43,7 +43,7 @@ def bound(shown: ShownCases, room: int) -> Casebook:
         if room < 0:
             break
         pages.append(page)
-    said = how_many(shown, len(pages))
+    said = " ".join(filter(None, (how_many(shown, len(pages)), in_full(shown))))
     return Casebook(
         shown=shown,
         says=(*shown.says[:1], *([said] if said else ()), *shown.says[1:]),
