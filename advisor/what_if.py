@@ -5,18 +5,21 @@ Everything statistical is settled here; whoever reads it adds up costs and takes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from advisor.amounts import range_of
-from advisor.contract import Amount, Costs, Part, Recommendation, Terms, WhatIf
+from advisor.contract import Amount, AskedPrice, Costs, Part, Recommendation, Terms, WhatIf
 from advisor.economics import costs
 from advisor.every_goal import OUT, goals, in_question, states
 from advisor.wording import plain_percent, plain_points
 from benchmarks.contract import Benchmark, Evaluation, State
-from benchmarks.prices import MachinePrices
+from benchmarks.prices import MachinePrices, TokenPrices
 
 STEPS = 100
+Kind = Literal["input", "cached", "output"]
+KINDS: Mapping[Kind, str] = {"input": "prompt tokens", "cached": "cached prompt tokens", "output": "answer tokens"}
 LETTERS = {State.MEETS: "m", State.MISSES: "x", State.UNDECIDED: "?", State.COMPARED: "?"}
 
 
@@ -31,8 +34,9 @@ def what_if(
     known = {each.candidate: each for each in evaluations}
     asked_of = {each.candidate for each in in_question(known, statuses, benchmark)}
     tested = [known[name] for name in statuses if name in asked_of]
-    bills = [_bills(each, benchmark, prices) for each in tested]
-    units = {bill.monthly.unit if bill.monthly.value is not None else "" for pair in bills for bill in pair}
+    changeable = _changeable(tested, benchmark, prices)
+    bills = [_bills(each, benchmark, prices, changeable) for each in tested]
+    units = {bill.monthly.unit if bill.monthly.value is not None else "" for row in bills for bill in row}
     limit = benchmark.constraints.cost_per_month if units == {prices.currency} else None
     if len(units) != 1 or "" in units or (limit is not None and benchmark.margin is not None):
         return None
@@ -57,25 +61,70 @@ def what_if(
                 fixed=(_fixed(free), _fixed(priced)),
                 each=(_each(free), _each(priced)),
                 at_least=(_least(free), _least(priced)),
+                tokens=tuple((_less(_fixed(bill), _fixed(free)), _less(_each(bill), _each(free))) for bill in others),
                 over=each.candidate in over,
                 elsewhere=LETTERS[elsewhere[each.candidate]] if elsewhere else "",
             )
-            for each, (free, priced) in zip(tested, bills, strict=True)
+            for each, (free, priced, *others) in zip(tested, bills, strict=True)
         ),
         unit=units.pop(),
         machine_hour=prices.machine_hour,
         volume=benchmark.volume,
+        prices=tuple(AskedPrice(label=f"{KINDS[kind]} of {model}", value=value) for model, kind, value in changeable),
         limit=limit,
     )
 
 
-def _bills(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -> tuple[Costs, Costs]:
-    """With a machine that costs nothing, and with one at a unit of money an hour; in seconds twice the same."""
-    if prices.machine_hour is None:
-        bill = costs(evaluation, benchmark, prices)
-        return bill, bill
-    free, unit = (costs(evaluation, benchmark, replace(prices, machine_hour=price)) for price in (0.0, 1.0))
-    return free, unit
+def _changeable(
+    evaluations: Sequence[Evaluation], benchmark: Benchmark, prices: MachinePrices
+) -> list[tuple[str, Kind, float]]:
+    """(model, kind of tokens, price of a million) of the models that answered and are paid by their tokens; without those of
+    which a long prompt was charged another price, and kinds of which none were counted."""
+    found: list[tuple[str, Kind, float]] = []
+    for model in dict.fromkeys(each.model for each in evaluations):
+        stated, mine = prices.tokens.get(model), [each for each in evaluations if each.model == model]
+        if stated is None or any(_long(each, benchmark, prices, stated) for each in mine):
+            continue
+        cached = any(each.answering is not None and each.answering.cached_tokens for each in mine)
+        kinds: tuple[Kind, ...] = ("input", "cached", "output") if cached else ("input", "output")
+        found += [(model, kind, getattr(stated, kind)) for kind in kinds]
+    return found
+
+
+def _long(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices, stated: TokenPrices) -> bool:
+    """Whether some of its prompts are charged as long ones are."""
+    plain = replace(prices, tokens={**prices.tokens, stated.model: replace(stated, tiers=())})
+    return (
+        bool(stated.tiers)
+        and costs(evaluation, benchmark, plain).monthly != costs(evaluation, benchmark, prices).monthly
+    )
+
+
+def _bills(
+    evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices, changeable: Sequence[tuple[str, Kind, float]]
+) -> list[Costs]:
+    """With a machine and tokens that cost nothing; with a machine at a unit of money an hour, in seconds the same again; and
+    with each of the prices that can be changed at one."""
+    models = {model for model, _, _ in changeable}
+    none = {
+        model: replace(price, input=0.0, cached=0.0, output=0.0, tiers=()) if price and model in models else price
+        for model, price in prices.tokens.items()
+    }
+    free = replace(prices, tokens=none, machine_hour=None if prices.machine_hour is None else 0.0)
+    asked = [free, free if prices.machine_hour is None else replace(free, machine_hour=1.0)]
+    for model, kind, _ in changeable:
+        if (price := none[model]) is not None:
+            one = {
+                "input": replace(price, input=1.0),
+                "cached": replace(price, cached=1.0),
+                "output": replace(price, output=1.0),
+            }
+            asked.append(replace(free, tokens={**none, model: one[kind]}))
+    return [costs(evaluation, benchmark, each) for each in asked]
+
+
+def _less(one: Part, other: Part) -> Part:
+    return one[0] - other[0], one[1] - other[1], one[2] - other[2]
 
 
 def _fixed(bill: Costs) -> Part:

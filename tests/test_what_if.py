@@ -17,7 +17,7 @@ from advisor.economics import costs
 from advisor.what_if import what_if
 from advisor.wording import amount, plain_percent, plain_points
 from benchmarks.contract import Benchmark, Constraints, Evaluation, State
-from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
+from benchmarks.prices import MachinePrices, Tier, TokenPrices, Upkeep
 from strategies.contract import Usage
 from tests.stories import rich_story
 from tests.test_report_browser import Opened, browser, opened  # noqa: F401 - fixtures
@@ -90,11 +90,18 @@ def shipped(bakeoff: Bakeoff) -> Any:
     return what_if(bakeoff.evaluations, bakeoff.benchmark, bakeoff.prices, bakeoff.told().recommendation)
 
 
-def decided(bakeoff: Bakeoff, volume: int, hour: float | None) -> tuple[Benchmark, Verdict]:
-    """What the program says of another volume and price after the run."""
+def decided(
+    bakeoff: Bakeoff, volume: int, hour: float | None, tokens: Sequence[float] = ()
+) -> tuple[Benchmark, Verdict]:
+    """What the program says of another volume and other prices after the run."""
     benchmark = replace(bakeoff.benchmark, volume=volume)
     fixed = Asked(benchmark=bakeoff.benchmark, prices=bakeoff.prices)
-    there = replace(bakeoff, benchmark=benchmark, prices=replace(bakeoff.prices, machine_hour=hour), fixed=fixed)
+    prices = replace(bakeoff.prices, machine_hour=hour)
+    if tokens:
+        kinds = ("input", "cached", "output") if len(tokens) == 3 else ("input", "output")
+        stated = replace(PRICES.tokens[HOSTED], tiers=(), **dict(zip(kinds, tokens, strict=True)))  # type: ignore[type-var]
+        prices = replace(prices, tokens={HOSTED: stated})
+    there = replace(bakeoff, benchmark=benchmark, prices=prices, fixed=fixed)
     return benchmark, there.told()
 
 
@@ -113,10 +120,11 @@ def wanted(benchmark: Benchmark, told: Verdict) -> Iterator[tuple[str, str | Non
             yield shown(each.target), each.named, each.unsettled
 
 
-ASK = """([goals, volume, hour]) => {
+ASK = """([goals, volume, hour, tokens]) => {
   const at = (name) => document.getElementById(`what-if-${name}`);
   at("volume").value = volume;
   if (hour !== null) at("hour").value = hour;
+  tokens.forEach((price, which) => { at(`price-${which}`).value = price; });
   return goals.map((goal) => {
     at("goal").value = goal;
     at("goal").dispatchEvent(new Event("input", { bubbles: true }));
@@ -142,10 +150,11 @@ def test_the_page_answers_as_the_program_does(opened: Any, name: str) -> None:  
     while asked < 350:
         volume = round(10 ** dice.uniform(0, 7))
         hour = None if panel.machine_hour is None else round(10 ** dice.uniform(-2, 2), 4)
-        benchmark, told = decided(bakeoff, volume, hour)
+        tokens = [round(10 ** dice.uniform(-3, 3), 4) for _ in panel.prices]
+        benchmark, told = decided(bakeoff, volume, hour, tokens)
         expected = list(wanted(benchmark, told))
         goals = [panel.goals.index(goal) for goal, _, _ in expected]
-        answers = seen.page.evaluate(ASK, [goals, volume, hour])
+        answers = seen.page.evaluate(ASK, [goals, volume, hour, tokens])
         bills = {cost.candidate: amount(cost.monthly) for cost in told.costs}
         for (goal, safe, open_still), (shown, chosen, answer, rows) in zip(expected, answers, strict=True):
             assert (shown, chosen) == (goal, safe), answer
@@ -192,9 +201,31 @@ def test_the_terms_of_the_panel_add_up_to_the_bills(name: str) -> None:
         price = None if panel.machine_hour is None else hour
         told = {bill.candidate: bill.monthly.value for bill in decided(bakeoff, volume, price)[1].costs}
         for each in panel.candidates:
-            fixed, asked = (free[0] + (priced[0] - free[0]) * hour for free, priced in (each.fixed, each.each))
+            fixed, asked = (
+                free[0]
+                + (priced[0] - free[0]) * hour
+                + sum(more[part][0] * price.value for more, price in zip(each.tokens, panel.prices, strict=True))
+                for part, (free, priced) in enumerate((each.fixed, each.each))
+            )
             least = each.at_least[0] + (each.at_least[1] - each.at_least[0]) * hour
             assert told[each.name] == pytest.approx(fixed + max(least, asked * volume))
+
+
+def test_prices_of_tokens_can_be_changed_unless_long_prompts_have_others_and_cached_ones_only_where_some_were() -> None:
+    money = BAKEOFFS["money"]
+    panel = shipped(money)
+    assert [(price.label, price.value) for price in panel.prices] == [
+        (f"prompt tokens of {HOSTED}", 0.3),
+        (f"answer tokens of {HOSTED}", 1.2),
+    ]
+    assert shipped(BAKEOFFS["machine time"]).prices == ()
+    for above, offered in ((1_000_000, 2), (100, 0)):
+        tiers = (Tier(above=above, input=9.0, cached=9.0, output=9.0),)
+        tiered = {HOSTED: replace(PRICES.tokens[HOSTED], tiers=tiers)}  # type: ignore[type-var]
+        assert len(shipped(replace(money, prices=replace(PRICES, tokens=tiered))).prices) == offered
+    answering = replace(money.evaluations[3].answering, cached_tokens=90_000)  # type: ignore[type-var]
+    cached = [replace(each, answering=answering) if each.model == HOSTED else each for each in money.evaluations]
+    assert len(shipped(replace(money, evaluations=tuple(cached))).prices) == 3
 
 
 def test_no_panel_where_costs_cannot_be_compared_or_limit_whose_best_counts() -> None:

@@ -11,12 +11,13 @@
 
   const term = ([free, priced], hour, place) => free[place] + (priced[place] - free[place]) * hour;
 
-  function monthly(candidate, volume, hour) {
+  function monthly(candidate, volume, hour, prices) {
     const [free, priced] = candidate.at_least;
     const least = free + (priced - free) * hour;
-    const kept = least > term(candidate.each, hour, 0) * volume;
-    return [0, 1, 2].map((place) =>
-      term(candidate.fixed, hour, place) + (kept ? least : term(candidate.each, hour, place) * volume));
+    const tokens = (part, place) => prices.reduce((sum, price, which) => sum + price * candidate.tokens[which][part][place], 0);
+    const each = (place) => term(candidate.each, hour, place) + tokens(1, place);
+    const kept = least > each(0) * volume;
+    return [0, 1, 2].map((place) => term(candidate.fixed, hour, place) + tokens(0, place) + (kept ? least : each(place) * volume));
   }
 
   const compare = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
@@ -27,8 +28,8 @@
       compare(one.simplicity, other.simplicity) || compare(one.cost[0], other.cost[0]) || compare(one.name, other.name))[0];
   }
 
-  function answer(goal, volume, hour) {
-    const costs = data.candidates.map((each) => monthly(each, volume, hour));
+  function answer(goal, volume, hour, prices) {
+    const costs = data.candidates.map((each) => monthly(each, volume, hour, prices));
     const over = costs.map((cost) => data.limit !== null && cost[1] > data.limit);
     const moved = goal === data.own && data.candidates.some((each, place) => each.over !== over[place]);
     const rows = data.candidates.map((each, place) => ({
@@ -107,14 +108,17 @@
   // ---- what is asked
 
   const goal = $("goal"), volume = $("volume"), hour = $("hour");
+  const tokens = data.prices.map((_, which) => $(`price-${which}`));
+  const given = (field) => field.validity.valid && field.value !== "";
 
   function show() {
-    const asked = [Number(goal.value), Number(volume.value), hour ? Number(hour.value) : 0];
-    const valid = volume.validity.valid && volume.value !== "" && (!hour || (hour.validity.valid && hour.value !== ""));
+    const priced = [...(hour ? [hour] : []), ...tokens];
+    const asked = [Number(goal.value), Number(volume.value), hour ? Number(hour.value) : 0, tokens.map((field) => Number(field.value))];
+    const valid = [volume, ...priced].every(given);
     $("goal-shown").textContent = data.goals[asked[0]];
     goal.setAttribute("aria-valuetext", data.goals[asked[0]]);
     if (!valid) {
-      $("answer").textContent = "Give a whole number of requests from 1 on" + (hour ? ", and a price from 0 on." : ".");
+      $("answer").textContent = "Give a whole number of requests from 1 on" + (priced.length > 1 ? ", and prices from 0 on." : priced.length ? ", and a price from 0 on." : ".");
       $("rows").replaceChildren();
       return;
     }
@@ -128,6 +132,7 @@
     goal.value = data.own === null ? Math.floor(data.goals.length * 0.8) - 1 : data.own;
     volume.value = data.volume;
     if (hour) hour.value = data.machine_hour;
+    tokens.forEach((field, which) => { field.value = data.prices[which].value; });
     show();
   }
 
