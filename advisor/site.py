@@ -22,8 +22,8 @@ from advisor.wording import NONE, amount, percent
 from benchmarks.contract import BadInput
 
 MARK = '<meta name="generator" content="finetune-advisor runs">'
-SIDE_BY_SIDE = 3
-"""The newest pairs of each task that get a page, so that a thousand runs are built within a minute."""
+SIDE_BY_SIDE, IN_ALL = 3, 60
+"""The newest pairs of each task that get a page, and of all tasks, so that a thousand runs are built within a minute."""
 
 
 def build(runs: Path, out: Path) -> int:
@@ -43,13 +43,14 @@ def build(runs: Path, out: Path) -> int:
             shutil.copyfile(report, partial / row["page"])
     for row in found:
         row["compared"] = ""
-    for before, after in _pairs(found):
+    pairs, left_out = _pairs(found)
+    for before, after in pairs:
         told = _side_by_side(runs, (before, after))
         if told is not None:
             after["compared"] = f"compare-{after['page']}"
             page = rendered("side_by_side.html", mark=Markup(MARK), before=_clean(before), after=_clean(after), **told)
             (partial / after["compared"]).write_text(page, encoding="utf-8")
-    index = rendered("site.html", mark=Markup(MARK), rows=[_line(row) for row in reversed(found)])
+    index = rendered("site.html", mark=Markup(MARK), rows=[_line(row) for row in reversed(found)], left_out=left_out)
     (partial / "index.html").write_text(index, encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     partial.replace(out)
@@ -68,14 +69,16 @@ def _page(number: int, run: str) -> str:
     return f"{number:04}-{words}.html"
 
 
-def _pairs(found: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Neighbours in time of each task, the newest few."""
-    by_task: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in found:
+def _pairs(found: Sequence[dict[str, Any]]) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], int]:
+    """Neighbours in time of each task, the newest few, and of all of these the newest; and how many others there are."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, row in enumerate(found):
         if row["task"]:
-            by_task[row["task"]].append(row)
-    for rows in by_task.values():
-        yield from list(pairwise(rows))[-SIDE_BY_SIDE:]
+            places[row["task"]].append(place)
+    every = [pair for rows in places.values() for pair in pairwise(rows)]
+    newest = [pair for rows in places.values() for pair in list(pairwise(rows))[-SIDE_BY_SIDE:]]
+    taken = sorted(newest, key=lambda pair: pair[1])[-IN_ALL:]
+    return [(found[before], found[after]) for before, after in taken], len(every) - len(taken)
 
 
 def _side_by_side(runs: Path, pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from advisor.reports import render
-from advisor.site import build
+from advisor.site import IN_ALL, build
 from benchmarks.contract import BadInput
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -109,6 +109,27 @@ def test_a_thousand_runs_are_one_page(tmp_path: Path) -> None:
         (folder / "report.json").write_text(told, encoding="utf-8")
     assert build(tmp_path / "runs", tmp_path / "site") == 1_000
     assert (tmp_path / "site" / "index.html").stat().st_size < 1_000_000
+
+
+def test_of_many_pairs_the_newest_are_laid_side_by_side_and_the_others_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[str] = []
+
+    def side_by_side(_: Path, pair: Any) -> None:
+        compared.append(pair[1]["run"])
+
+    monkeypatch.setattr("advisor.site._side_by_side", side_by_side)
+    for number in range(120):
+        told = {"headline": "", "facts": {"task": f"task {number % 24}", "provenance": {"started": f"{number:04}"}}}
+        folder = tmp_path / "runs" / f"run {number}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text("{}", encoding="utf-8")
+        (folder / "report.json").write_text(json.dumps(told), encoding="utf-8")
+    build(tmp_path / "runs", tmp_path / "site")
+    assert compared == [f"run {number}" for number in range(120 - IN_ALL, 120)]
+    pairs = 24 * (120 // 24 - 1)
+    assert f"{pairs - IN_ALL} older pairs have no page here" in (tmp_path / "site" / "index.html").read_text("utf-8")
 
 
 def test_the_command_says_where_the_site_is(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
