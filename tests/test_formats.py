@@ -69,6 +69,17 @@ def test_a_damaged_data_set_is_refused_in_one_sentence(damage: bytes, tmp_path: 
         load_examples(tmp_path / "data")
 
 
+# ---------------------------------------------------------------- OpenAI
+
+
+def test_a_file_of_chats_as_openai_takes_it_for_tuning_is_examples() -> None:
+    """A system message, content in parts, several turns with weights: the last answer is what is wanted."""
+    read = read_cases(SAMPLES / "chat.jsonl", Columns())
+    third = "User: Close my account please.\nAssistant: login\nUser: No, close it for good."
+    assert [(case.input, case.output) for case in read.cases] == [*MESSAGES[:2], (third, "cancel"), MESSAGES[3]]
+    assert [note for note in read.notes if "You sort messages of a shop." in note or "system message" in note]
+
+
 # ---------------------------------------------------------------- promptfoo
 
 
