@@ -735,7 +735,13 @@ def test_a_run_told_unit_by_unit_shows_the_spend_of_fitting_and_answers() -> Non
     assert "USD" not in _progress_text(live, 120)
     events.progress(fit, 2, 6, "lora: long trainings")
     assert "2/6" in _progress_text(live, 120)
-    events.finished(fit, Finished(unit="fit", kind="fit", candidate="lora", usage=(used,)))
+    assert "best so far" not in _progress_text(live, 120)
+    for name, score in (("lora", 0.724), ("majority", 0.3)):  # The worse one that comes later changes nothing.
+        other = dataclasses.replace(fit, candidate=name)
+        note = {"chosen": {"selection_score": score}}
+        paid = (used,) if name == "lora" else ()
+        events.finished(other, Finished(unit="fit", kind="fit", candidate=name, usage=paid, note=note))
+    assert "best so far: lora, 72 % on selection cases" in _progress_text(live, 120)
     events.started(answer, 2, 8)
     unpriced = dataclasses.replace(used, model="unknown", prompt_tokens=0, answer_tokens=0, seconds=0.0)
     brought = Finished(unit="answer", kind="answer", candidate="lora", rows=(row,), usage=(used, unpriced))

@@ -1,4 +1,4 @@
-"""Shows live how far a run is: cases done, rate, time left and spend of each candidate; silent without a terminal."""
+"""Shows live how far a run is: cases done, rate, time left, spend and the best so far; silent without a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from advisor.reports.text import one_line, shortened
-from advisor.wording import counted, duration, money
+from advisor.wording import counted, duration, money, percent
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,7 +24,7 @@ _SHOWN = 12
 """Candidates on screen at most; the finished ones that came first give way."""
 _COLUMNS, _ROOMY = 6, 105
 """Cells of a line, and the width from which names are longer and tokens stand in every line."""
-_WORK = {
+WORK = {
     "fit": "fitting",
     "answer": "answering",
     "edit": "edited inputs",
@@ -120,6 +120,7 @@ class LiveProgress:
         self._live: Live | None = None
         self._step = ""
         self._paid: dict[str, float] = {}
+        self._best: tuple[float, str] | None = None
 
     def __enter__(self) -> LiveProgress:
         if self._stream.isatty():
@@ -166,6 +167,12 @@ class LiveProgress:
         """Adds what a server was paid."""
         self._paid[currency] = self._paid.get(currency, 0.0) + money
 
+    def chosen(self, candidate: str, score: float) -> None:
+        """Says what a finished fit scores on the selection cases, which approaches are chosen by: held-out ones tell nothing
+        before the end."""
+        if self._best is None or score > self._best[0]:
+            self._best = score, candidate
+
     def shown(self, width: int = 100) -> RenderableType:
         """What a terminal of that width shows now: a table without frame, and the sum of what was spent."""
         from rich.console import Group
@@ -181,7 +188,11 @@ class LiveProgress:
         seconds, tokens = sum(event.seconds for event in events), sum(event.tokens for event in events)
         paid = [f"{currency} {money(each)}" for currency, each in self._paid.copy().items()]
         spent = ", ".join([duration(seconds), counted(tokens, "token"), *paid])
-        return Group(grid, Text(f"{self._step}spent so far: {spent}", style="dim"))
+        lines = [f"{self._step}spent so far: {spent}"]
+        if self._best is not None:
+            score, name = self._best
+            lines.append(f"best so far: {shortened(one_line(name), 40)}, {percent(score)} on selection cases")
+        return Group(grid, *(Text(line, style="dim") for line in lines))
 
     def _on_screen(self) -> list[_Line]:
         """All lines that go on, and the latest of those that are over, in the order of their beginning."""
@@ -215,7 +226,7 @@ class RunEvents:
         self._live.tell(
             Progressed(
                 candidate=unit.candidate,
-                what=what or _WORK.get(unit.kind, unit.kind),
+                what=what or WORK.get(unit.kind, unit.kind),
                 done=done,
                 total=total,
                 tokens=self._tokens.get(unit.candidate, 0),
@@ -233,8 +244,17 @@ class RunEvents:
                 self._live.paid(
                     price.money(each.prompt_tokens, each.cached_tokens, each.answer_tokens, each.calls), price.currency
                 )
+        if (score := selection_score(unit, done)) is not None:
+            self._live.chosen(name, score)
         self._begun.setdefault(name, set()).discard(unit.name)
         self.progress(unit, 1, 1, "")
+
+
+def selection_score(unit: Unit, done: Finished) -> float | None:
+    """What a finished fit scores on the selection cases; None of other work, and where nothing was chosen."""
+    chosen = (done.note or {}).get("chosen") if unit.kind == "fit" else None
+    score = chosen.get("selection_score") if isinstance(chosen, Mapping) else None
+    return float(score) if isinstance(score, int | float) else None
 
 
 def _cells(line: _Line, width: int) -> tuple[str, ...]:
