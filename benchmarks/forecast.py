@@ -75,6 +75,18 @@ class Work:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Computed:
+    """Tokens that one model computes in this process, about: reckoned from characters and from the budget of choosing."""
+
+    model: str
+    prompt_tokens: float
+    answer_tokens: float
+    """Written, or scored where answers are labels."""
+    trained_tokens: float
+    """Each as often as it is read while training."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Forecast:
     """Peak memory in bytes and minutes of a whole run; both are estimates and say so."""
 
@@ -87,6 +99,8 @@ class Forecast:
     """Bytes of the memory that a second process takes which trains along, where a process has several threads."""
     asked: tuple[Asked, ...] = ()
     """What models that answer at a server are asked at most, each of them."""
+    computed: tuple[Computed, ...] = ()
+    """What models in this process compute, each of them."""
 
     @property
     def minutes_without_fits(self) -> float:
@@ -105,7 +119,7 @@ def forecast(
     placement = models.placement
     rate = matrix_rate(placement)
     further = further or Further()
-    works, loads, largest, trained = list[Work](), list[Load](), 0, False
+    works, loads, computed, largest, trained = list[Work](), list[Load](), list[Computed](), 0, False
     in_its_format = 1.5 if placement.dtype != "float32" else 1.0
     in_four_bits: list[str] = []
     for candidate in candidates:
@@ -134,9 +148,9 @@ def forecast(
         largest = max(largest, round(size * (FOUR_BITS if small else in_its_format)))
         trained = trained or Trains in candidate.strategy.needs
         flops = 2 * size / 4
-        fit, later, again = (
-            tokens * flops / (rate * EFFICIENCY) for tokens in _tokens(benchmark, candidate, options, further)
-        )
+        needed = _tokens(benchmark, candidate, options, further)
+        computed.append(needed.computed(model.name))
+        fit, later, again = (tokens * flops / (rate * EFFICIENCY) for tokens in needed.passes)
         works.append(Work(lane=lane, fit=fit, rest=later, again=again))
     seconds = FIXED_S + sum(work.seconds for work in works)
     paired = trained and placement.device == "cpu" and placement.threads > 1
@@ -158,7 +172,21 @@ def forecast(
         works=tuple(works),
         partner=partner,
         asked=in_all(loads),
+        computed=_by_model(computed),
     )
+
+
+def _by_model(computed: Sequence[Computed]) -> tuple[Computed, ...]:
+    sums: dict[str, Computed] = {}
+    for each in computed:
+        known = sums.get(each.model, Computed(model=each.model, prompt_tokens=0, answer_tokens=0, trained_tokens=0))
+        sums[each.model] = Computed(
+            model=each.model,
+            prompt_tokens=known.prompt_tokens + each.prompt_tokens,
+            answer_tokens=known.answer_tokens + each.answer_tokens,
+            trained_tokens=known.trained_tokens + each.trained_tokens,
+        )
+    return tuple(sums.values())
 
 
 def _waiting(load: Load, models: Models, lane: tuple[str, str]) -> Work:
@@ -218,11 +246,34 @@ def weight_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
-def _tokens(
-    benchmark: Benchmark, candidate: Candidate, options: Options, further: Further
-) -> tuple[float, float, float]:
-    """Model tokens of one candidate: of its fit, of what follows, and of the training with a second seed. These are choosing,
-    refitting (a trained token counts as two) and answering, and all of it again where it is rebuilt."""
+@dataclass(frozen=True, kw_only=True)
+class _Needed:
+    """Model tokens of one candidate: read while it is fitted, and after; trained on while it is fitted, after that, and once
+    more with a second seed."""
+
+    read: tuple[float, float]
+    trained: tuple[float, float, float]
+    answered: float
+    """Share of what is read that is answers."""
+
+    @property
+    def passes(self) -> tuple[float, float, float]:
+        """In passes over a token, of its fit, of what follows, and of the second seed; a trained token takes two."""
+        fit, later, again = (2 * each for each in self.trained)
+        return self.read[0] + fit, self.read[1] + later, again
+
+    def computed(self, model: str) -> Computed:
+        read = sum(self.read)
+        return Computed(
+            model=model,
+            prompt_tokens=read * (1 - self.answered),
+            answer_tokens=read * self.answered,
+            trained_tokens=sum(self.trained),
+        )
+
+
+def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> _Needed:
+    """Choosing, refitting and answering, and all of it again where it is rebuilt."""
     task = benchmark.task
     asked = sum(len(case.input) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
     answer = sum(len(case.output) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
@@ -244,12 +295,17 @@ def _tokens(
     rows = len(task.examples) + (len(task.unlabelled) if is_taught(candidate) else 0)
     once = rows * row
     longer = min(LONGER * epochs * once, options.tuning_tokens) if rows >= 12 * LEAST_APART else 0.0
-    refit = min(max(epochs * once, longer), max(REFIT * options.tuning_tokens, once))
+    refit = min(max(epochs * once, longer), max(REFIT * options.tuning_tokens, once)) if trained else 0.0
     built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
-    rebuilding = built * (choosing + PROBE_CASES * row + (SHARE * 2 * refit if trained else 0))
-    fitting = choosing + (2 * refit if trained else 0.0)
-    again = 2 * refit if trained and options.probes and options.second_seed else 0.0
-    return fitting, answers * row + refits * 2 * refit + rebuilding, again
+    return _Needed(
+        read=(choosing, answers * row + built * (choosing + PROBE_CASES * row)),
+        trained=(
+            refit,
+            refits * refit + built * SHARE * refit,
+            refit if options.probes and options.second_seed else 0.0,
+        ),
+        answered=answer / row,
+    )
 
 
 def matrix_rate(placement: Placement) -> float:

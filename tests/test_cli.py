@@ -94,7 +94,7 @@ def report_files(folder: Path) -> dict[str, str]:
 def test_json_is_one_document_and_all_else_is_sentences_on_stderr(finished: Finished) -> None:
     document = json.loads(finished.done.out)
     assert document == json.loads((finished.folder / "report.json").read_text(encoding="utf-8"))
-    ours = r"(tiny topics|note|models|expected|The page|To put)\b.*|  \S.*|"
+    ours = r"(tiny topics|note|models|expected|what this machine|The page|To put)\b.*|\S+: in this process, .*|  \S.*|"
     assert [line for line in finished.done.err.splitlines() if not re.fullmatch(ours, line)] == []
     assert "\x1b" not in finished.done.out + finished.done.err
     assert max(map(len, finished.done.err.splitlines())) <= 80
@@ -515,8 +515,27 @@ def test_a_dry_run_writes_nothing(desk: Path, capsys: pytest.CaptureFixture[str]
     done = call(capsys, "run", "task.yaml", "--dry-run")
     assert (done.code, done.out) == (0, "")
     assert "expected: about" in done.err
+    assert re.search(
+        r"in this process, about [\d,]+ tokens of prompts, [\d,]+ of answers and [\d,]+ of training", done.err
+    )
+    assert "what this machine costs is unknown: state machine_hour under prices in the task" in done.err
     assert everything(desk) == before
     assert not (desk / "runs").exists()
+
+
+def test_a_dry_run_says_what_the_machine_costs_for_its_minutes(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e8)
+    with (desk / "task.yaml").open("a", encoding="utf-8") as file:
+        file.write("prices: {machine_hour: 60}\n")
+    done = call(capsys, "run", "task.yaml", "--dry-run", "--json")
+    told = json.loads(done.out)
+    assert told["machine_money"] == pytest.approx(told["minutes"])
+    assert told["machine_currency"] == "USD"
+    (local,) = told["local"]
+    assert all(local[key] > 0 for key in ("prompt_tokens", "answer_tokens", "trained_tokens"))
+    assert re.search(r"this machine: about \S+ USD for these minutes \(60 an hour, stated for this task\)", done.err)
 
 
 def test_a_dry_run_downloads_nothing_and_says_what_a_run_would(

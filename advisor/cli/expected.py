@@ -1,4 +1,4 @@
-"""What `advisor run` says before it starts of models that answer at a server: requests, tokens and money; and its `--json`."""
+"""What `advisor run` says before it starts of what models are asked: requests, tokens and money; and its `--json`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.forecast import Forecast
+    from benchmarks.forecast import Computed, Forecast
     from benchmarks.hosted import Asked
     from benchmarks.prices import MachinePrices, TokenPrices
     from strategies.models.known import KnownModel
@@ -31,6 +31,38 @@ def hosted_says(asked: Asked, prices: MachinePrices) -> str:
     return f"{says}, at most about {money(most(asked, price))} {price.currency} ({price.source})"
 
 
+def computed_says(expected: Forecast, prices: MachinePrices) -> list[str]:
+    """A sentence for each model that computes in this process, and one of what the machine costs meanwhile."""
+    if not expected.computed:
+        return []
+    return [*map(_computed_says, expected.computed), _machine_says(expected, prices)]
+
+
+def _computed_says(computed: Computed) -> str:
+    """`smollm2-135m: here, about 900,000 tokens of prompts, 17,000 of answers and 220,000 of training`."""
+    from advisor.wording import rounded_up
+
+    parts = [(computed.prompt_tokens, "of prompts"), (computed.answer_tokens, "of answers")]
+    parts += [(computed.trained_tokens, "of training")] * bool(computed.trained_tokens)
+    listed = [f"{rounded_up(round(tokens)):,} {what}" for tokens, what in parts]
+    first = f"{listed[0].replace(' of', ' tokens of', 1)}, "
+    return f"{computed.model}: in this process, about {first}{' and '.join(listed[1:])}"
+
+
+def _machine_says(expected: Forecast, prices: MachinePrices) -> str:
+    from advisor.wording import money
+
+    if prices.machine_hour is None:
+        return "what this machine costs is unknown: state machine_hour under prices in the task"
+    paid = f"about {money(machine_money(expected, prices.machine_hour))} {prices.currency}"
+    return f"this machine: {paid} for these minutes ({prices.machine_hour:g} an hour, {prices.source()})"
+
+
+def machine_money(expected: Forecast, hour: float) -> float:
+    """For the minutes of the run, whichever approach they go to."""
+    return expected.minutes / 60 * hour
+
+
 def most(asked: Asked, price: TokenPrices) -> float:
     """Money for all of it, nothing cached, at the dearest price that one of the prompts may have."""
     return price.at_most(asked.prompt_tokens, asked.answer_tokens, asked.longest_prompt)
@@ -43,6 +75,17 @@ def expected_document(expected: Forecast, prices: MachinePrices) -> dict[str, An
         "memory_bytes": expected.memory,
         "to_download": [],
         "hosted": [_hosted(each, prices.tokens) for each in expected.asked],
+        "local": [
+            {
+                "model": each.model,
+                "prompt_tokens": round(each.prompt_tokens),
+                "answer_tokens": round(each.answer_tokens),
+                "trained_tokens": round(each.trained_tokens),
+            }
+            for each in expected.computed
+        ],
+        "machine_money": None if prices.machine_hour is None else machine_money(expected, prices.machine_hour),
+        "machine_currency": None if prices.machine_hour is None else prices.currency,
     }
 
 
@@ -53,6 +96,9 @@ def missing_document(missing: list[KnownModel]) -> dict[str, Any]:
         "memory_bytes": None,
         "to_download": [{"model": model.name, "bytes": model.download_bytes} for model in missing],
         "hosted": [],
+        "local": [],
+        "machine_money": None,
+        "machine_currency": None,
     }
 
 

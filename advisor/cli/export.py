@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from advisor.cli.program import line
-from advisor.cli.shown import say
+from advisor.cli.shown import document, say
 
 
 @click.command(name="export", short_help="Write what was fitted into a folder.")
@@ -22,7 +22,10 @@ from advisor.cli.shown import say
     "--task", default="", help="With --merged: the run's task.yaml, where its models lie in folders of this machine."
 )
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
-def command(run: Path, out: Path, **given: Any) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="Say as one JSON document what was exported, and which files it has."
+)
+def command(run: Path, out: Path, as_json: bool, **given: Any) -> None:
     """Write the approach that the run in the folder RUN recommends into the folder OUT, with a card of what was measured.
 
     With it comes a predict.py that needs no other program of this product, where one can do. The base model is not part of
@@ -33,4 +36,7 @@ def command(run: Path, out: Path, **given: Any) -> None:
 
     merge = Merge(task=given["task"]) if given["merged"] else None
     name = export(run, out, given["candidate"], given["allow_code"], merge)
+    if as_json:
+        files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+        click.echo(document({"name": name, "folder": str(out), "files": files}))
     say(f"{start(name)} lies in {out}. Answer requests with it: {line('predict', str(out), 'new.csv')}")

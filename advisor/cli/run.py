@@ -149,7 +149,15 @@ _REUSED = "what {} found in searches and trainings is taken over where it is the
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @ALLOW_REMOTE
 @click.option(
-    "--dry-run", is_flag=True, help="Say what would run and what it would need (of hosted models: money), then stop."
+    "--dry-run",
+    is_flag=True,
+    help="Say what would run and what it would need (minutes, memory, tokens, money), then stop.",
+)
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Log each piece of work on stderr when it begins and ends, also without a terminal.",
 )
 @click.option("--yes", is_flag=True, help=f"Do not ask before a run of more than {ASK_ABOVE_MINUTES} minutes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
@@ -194,11 +202,11 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
             ctx.exit(INTERRUPTED)
     if prepared.shard is not None:
         with resumable(ctx.obj, folder):
-            _execute_part(prepared, folder)
+            _execute_part(prepared, folder, bool(given["verbose"]))
         return
     say_that_they_are_seen(str(given["cases"]))
     with resumable(ctx.obj, folder):
-        verdict = _execute(prepared, folder, str(given["cases"]))
+        verdict = _execute(prepared, folder, given)
     code = tell(verdict, as_json)
     with owner_only():
         paths = write_reports(verdict, folder)
@@ -320,7 +328,7 @@ def _expected(prepared: Prepared) -> Forecast:
 
 
 def _forecast(prepared: Prepared, resume: bool) -> Forecast:
-    from advisor.cli.expected import hosted_says
+    from advisor.cli.expected import computed_says, hosted_says
     from benchmarks.prices import machine_prices
 
     expected = _expected(prepared)
@@ -333,8 +341,8 @@ def _forecast(prepared: Prepared, resume: bool) -> Forecast:
     if shared := _shared_out(prepared, expected):
         say(shared)
     prices = machine_prices(prepared.assembly.spec)
-    for asked in expected.asked:
-        say(hosted_says(asked, prices))
+    for said in (*computed_says(expected, prices), *(hosted_says(asked, prices) for asked in expected.asked)):
+        say(said)
     return expected
 
 
@@ -362,8 +370,9 @@ def _merge(parts: Sequence[Path], folder: Path, part: bool) -> None:
     say(f"{len(parts)} parts were put together in {folder}")
 
 
-def _execute_part(prepared: Prepared, folder: Path) -> None:
-    from advisor.cli.progress import LiveProgress, RunEvents
+def _execute_part(prepared: Prepared, folder: Path, verbose: bool) -> None:
+    from advisor.cli.logged import events_of
+    from advisor.cli.progress import LiveProgress
     from advisor.comparison import execute_part
     from advisor.wording import listed
 
@@ -371,7 +380,7 @@ def _execute_part(prepared: Prepared, folder: Path) -> None:
     if shard is None or not names:
         raise BadInput("this part holds no approach: there are fewer approaches than parts. Take fewer parts.")
     with LiveProgress() as live:
-        execute_part(prepared, folder, RunEvents(live, _token_prices(prepared)))
+        execute_part(prepared, folder, events_of(live, _token_prices(prepared), verbose))
     say(f"Part {shard.number} of {shard.of} is finished ({listed(names)}): {folder}")
     say("When all are: the same command with --merge FOLDER for each part in place of --shard.")
 
@@ -382,9 +391,12 @@ def _token_prices(prepared: Prepared) -> Mapping[str, TokenPrices | None]:
     return machine_prices(prepared.assembly.spec).tokens
 
 
-def _execute(prepared: Prepared, folder: Path, cases: str) -> Verdict:
-    from advisor.cli.progress import LiveProgress, RunEvents
+def _execute(prepared: Prepared, folder: Path, given: Mapping[str, Any]) -> Verdict:
+    from advisor.cli.logged import events_of
+    from advisor.cli.progress import LiveProgress
     from advisor.comparison import execute
 
     with LiveProgress() as live:
-        return execute(prepared, folder, RunEvents(live, _token_prices(prepared)), cases)  # type: ignore[arg-type]  # click has checked it
+        return execute(
+            prepared, folder, events_of(live, _token_prices(prepared), bool(given["verbose"])), given["cases"]
+        )
