@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from advisor.cli.shown import document, marked
+from advisor.cli.program import line
+from advisor.cli.shown import document, marked, say
 
 if TYPE_CHECKING:
     from advisor.compared import Comparison
@@ -33,6 +34,7 @@ def command(before: Path, after: Path, allow_code: bool, as_json: bool) -> None:
         click.echo(document(asdict(found) | {"changes": changes}))
         return
     _print(found, (before.name, after.name))
+    say(f"To see the later one again: {line('report', str(after))}")
 
 
 def _print(found: Comparison, names: tuple[str, str]) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.given import SHARE
-from advisor.cli.shown import shown
+from advisor.cli.program import line
+from advisor.cli.shown import say, shown
 
 if TYPE_CHECKING:
     from advisor.gate import Check
@@ -41,6 +42,8 @@ def command(
     with quiet():
         found = check(export, cases, task, target, allow_code)
     click.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(map(shown, _sentences(found))))
+    if not as_json:
+        say(f"To see each answer: {line('predict', str(export), str(cases))}")
     ctx.exit(FAILED if found.failed else 0)
 
 

@@ -42,6 +42,8 @@ def fetch(name: tuple[str, ...], accept_terms: bool) -> None:
         except ModelUnavailable as error:
             raise Refusal(str(error)) from error
         click.echo(f"{found.name}: {found.kind} model, {found.licence}, in {found.folder}")
+        if found.kind == "language":
+            click.echo(f"To compare with it: {line('run', 'task.yaml', '--model', found.name)}", err=True)
 
 
 class Refusal(click.ClickException):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.program import line
 from advisor.cli.report import EXAMPLE
 from advisor.cli.shown import document, marked, say, shown
 from benchmarks.contract import BadInput
@@ -48,6 +49,10 @@ def command(models: tuple[str, ...], run: str | None, as_json: bool) -> None:
     if verdict is not None:
         for price in prices:
             _print_requests(price, verdict)
+    if run is not None:
+        say(f"To tell the run with prices of your own: {line('report', run, '--prices', 'prices.yaml')}")
+    elif prices:
+        say(f"What the requests of a run would cost: {line('price', *models, '--run', 'RUN')}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from advisor.cli.shown import document, marked
+from advisor.cli.program import line
+from advisor.cli.shown import document, marked, say
 from benchmarks.contract import BadInput
 
 
@@ -54,3 +55,4 @@ def _print(found: list[dict[str, Any]]) -> None:
         "[dim]Here: the data is on this disk (the folder that ADVISOR_DATA names, or downloaded before); a run downloads the "
         "others where it can.[/dim]"
     )
+    say(f"To compare the approaches on one: {line('run', 'NAME')}")
