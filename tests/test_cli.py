@@ -715,7 +715,9 @@ def test_every_task_that_can_be_named_is_listed(
     assert rows["order-extract"]["kind"] == "extraction"
     assert rows["order-extract"]["here"]
     monkeypatch.setenv("ADVISOR_DATA", str(tmp_path / "nowhere"))
-    assert "banking77" in call(capsys, "tasks").out
+    listed = call(capsys, "tasks")
+    assert "banking77" in listed.out
+    assert listed.err == "To compare the approaches on one: advisor run NAME\n"
     assert not json.loads(call(capsys, "tasks", "--json").out)[list(rows).index("banking77")]["here"]
 
 
@@ -803,8 +805,10 @@ def test_what_is_exported_answers_alike_and_holds_no_held_out_case(
     inputs = [case["input"] for case in about["benchmark"]["heldout"]]
     requests.write_text("".join(json.dumps({"input": text}) + "\n" for text in inputs), encoding="utf-8")
     out = tmp_path / "out"
-    made = call(capsys, "export", str(finished.folder), str(out), "--candidate", name)
+    made = call(capsys, "export", str(finished.folder), str(out), "--candidate", name, "--json")
     assert made.code == 0, made.err
+    assert json.loads(made.out) == {"name": name, "folder": str(out), "files": sorted(everything(out))}
+    assert f"advisor predict {out} new.csv" in made.err
     here = call(capsys, "predict", str(finished.folder), str(requests), "--candidate", name, "--task", task)
     there = call(capsys, "predict", str(out), str(requests), "--task", task)
     assert there.out == here.out
@@ -872,7 +876,8 @@ def test_a_gate_fails_what_misses_its_target_or_got_worse(
         scores = [row.score for row in store.rows("copy nearest", "heldout")]
     assert same["figure"] == pytest.approx(sum(scores) / len(scores))
     assert (same["shared"], same["difference"], same["worse"]) == (30, 0.0, False)
-    assert gate(held, "--target", "0.05").code == 0
+    passed = gate(held, "--target", "0.05")
+    assert (passed.code, passed.err) == (0, f"To see each answer: advisor predict {out} {cases}\n")
     other = [{**row, "output": about["task"]["labels"][0]} for row in held]
     assert gate(other, "--target", "0.99").code == 100
     moved = gate([{**row, "input": f"{row['input']} (again)"} for row in held], "--target", "0.05")

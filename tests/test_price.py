@@ -84,6 +84,7 @@ def test_the_command_says_prices_with_their_source_and_the_requests_of_a_run(
     assert "list price of OpenAI" in told.out
     assert "prompting" in told.out
     assert "Nobody was asked" in " ".join(told.out.split())
+    assert "advisor report example --prices prices.yaml" in told.err
     document = json.loads(call(capsys, "price", "gpt-4o-mini", "--run", "example", "--json").out)
     (price,) = document["prices"]
     assert 0 < price["input"] < price["output"]
