@@ -204,7 +204,8 @@ def _quantiles(ordered: Floats, shares: Floats) -> Floats:
     at = shares * (len(ordered) - 1)
     below = np.minimum(np.floor(at).astype(np.intp), len(ordered) - 1)
     low, high, part = ordered[below], ordered[np.minimum(below + 1, len(ordered) - 1)], at - below
-    return np.where(part >= 0.5, high - (high - low) * (1 - part), low + (high - low) * part)
+    found: Floats = np.where(part >= 0.5, high - (high - low) * (1 - part), low + (high - low) * part)
+    return found
 
 
 def _with_unseen(corrected: Floats, resting: float, rng: np.random.Generator) -> Floats:

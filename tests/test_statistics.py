@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -231,15 +232,15 @@ def test_figures_of_many_draws_at_once_are_those_of_one_after_the_other(groups: 
 
 
 def test_candidates_that_are_asked_the_same_cases_share_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng, f1, drawn = np.random.default_rng(11), load("f1_of_label", {"label": "o"}), []
-    draw = resampling._drawn_with
-    monkeypatch.setattr(resampling, "_drawn_with", lambda *given: drawn.append(1) or draw(*given))
+    rng, f1 = np.random.default_rng(11), load("f1_of_label", {"label": "o"})
+    draw = Mock(wraps=resampling._drawn_with)
+    monkeypatch.setattr(resampling, "_drawn_with", draw)
     rows = [f1_rows(rng, 70, recall, 0.1) for recall in (0.6, 0.8, 0.9)]
     shared = [st.resampled_metric(f1, each, draws=400, seed=5) for each in rows]
-    assert len(drawn) == 1
+    assert draw.call_count == 1
     monkeypatch.setattr(resampling, "KEPT", 0)
     assert [st.resampled_metric(f1, each, draws=400, seed=5) for each in rows] == shared
-    assert len(drawn) == 4
+    assert draw.call_count == 4
 
 
 def test_quantiles_of_numbers_in_order_are_those_of_numpy() -> None:
