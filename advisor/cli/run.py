@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +11,19 @@ import click
 
 from advisor.cli import INTERRUPTED
 from advisor.cli.again import resumable, say_what_is_left
+from advisor.cli.before import expected_of, say_before, says_what_is_missing, with_less
 from advisor.cli.given import ALLOW_REMOTE, SEED
 from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell, write_reports
-from advisor.cli.program import line
-from advisor.cli.shown import document, goal_of, say
+from advisor.cli.shown import document, say
 from benchmarks.contract import BadInput, State
 from strategies.permissions import owner_only
 
 if TYPE_CHECKING:
     from advisor.comparison import Prepared, Wishes
     from advisor.contract import Verdict
-    from benchmarks.forecast import Forecast
     from benchmarks.prices import TokenPrices
-    from strategies.models.known import KnownModel
 
-ASK_ABOVE_MINUTES, WORTH_SHARING_MINUTES = 60, 10
-_REUSED = "what {} found in searches and trainings is taken over where it is the same"
+ASK_ABOVE_MINUTES = 60
 
 
 @click.command(name="run", short_help="Compare the approaches and recommend one.")
@@ -182,19 +178,19 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
         _merge(parts, folder, prepared.shard is not None)
         resume = True
     _check_folder(folder, resume, dry)
-    _say_before(prepared)
-    if dry and (missing := _says_what_is_missing(prepared)):
+    say_before(prepared)
+    if dry and (missing := says_what_is_missing(prepared)):
         if as_json:
             click.echo(document(missing_document(missing)))
         return
-    expected = _forecast(prepared, resume)
+    expected = expected_of(prepared, resume)
     if dry:
         if as_json:
             click.echo(document(expected_document(expected, machine_prices(prepared.assembly.spec))))
         return
     minutes = expected.minutes
     if minutes > ASK_ABOVE_MINUTES and not given["yes"] and not resume:
-        say(_with_less(prepared))
+        say(with_less(prepared))
         if not sys.stdin.isatty():
             raise BadInput(f"the run is expected to take {minutes:.0f} minutes. Add --yes to start it all the same.")
         if not click.confirm("Start?", err=True):
@@ -270,95 +266,6 @@ def _check_folder(folder: Path, resume: bool, dry: bool) -> None:
         )
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder} is a file. Name a folder with --out.")
-
-
-def _say_before(prepared: Prepared) -> None:
-    benchmark = prepared.assembly.benchmark
-    task = benchmark.task
-    say(
-        f"{task.name}: {task.kind}, {len(task.examples)} examples, {len(benchmark.heldout)} held-out cases, "
-        f"metric {benchmark.metric.name}, {goal_of(benchmark)}"
-    )
-    if prepared.origin:
-        say(f"data: {prepared.origin}")
-    for note in benchmark.notes:
-        say(f"note: {note}")
-    if benchmark.look.shown:
-        from advisor.story_text import seen_before
-
-        say(f"note: {seen_before(benchmark.look)}")
-    say(f"models: {', '.join(prepared.models.names)} on {prepared.models.placement}")
-    if prepared.reuse is not None:
-        what = "finished work of {} is taken over where it is still valid" if prepared.fork else _REUSED
-        say(what.format(prepared.reuse.name) + ", with its cost")
-
-
-def _says_what_is_missing(prepared: Prepared) -> list[KnownModel]:
-    """A rehearsal downloads nothing: it says what a run would download, without which nothing can be forecast."""
-    missing = prepared.models.to_download(candidate.model for candidate in prepared.candidates)
-    if missing:
-        sizes = ", ".join(f"{model.name} ({model.download_bytes / 1e6:.0f} MB)" for model in missing)
-        names = [model.name for model in missing]
-        say(f"to download first: {sizes}. A run does that by itself; to know minutes and memory before it starts,")
-        say(f"write: {line('models', 'fetch', *names)}")
-    return missing
-
-
-def _with_less(prepared: Prepared) -> str:
-    """What may be left out of a long run, and how long it then takes."""
-    from advisor.comparison import EFFORTS
-
-    budget = min(EFFORTS.values())
-    least = replace(prepared, options=replace(prepared.options, tuning_tokens=budget, second_seed=False))
-    if least.options == prepared.options:
-        return "less takes fewer --examples, or fewer approaches (--approach)"
-    return f"with --effort quick --no-second-seed: about {max(1, round(_expected(least).minutes))} minutes"
-
-
-def _expected(prepared: Prepared) -> Forecast:
-    from benchmarks.forecast import forecast, on_workers
-
-    expected = forecast(
-        prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.further
-    )
-    executor = prepared.executor
-    if (workers := executor.workers) is None or workers == 1:
-        return expected
-    return on_workers(expected, workers, prepared.models.placement, here=not executor.elsewhere)
-
-
-def _forecast(prepared: Prepared, resume: bool) -> Forecast:
-    from advisor.cli.expected import computed_says, hosted_says
-    from benchmarks.prices import machine_prices
-
-    expected = _expected(prepared)
-    if not expected.fits:
-        raise BadInput(expected.sentence + ".")
-    less = "; what is finished is not done again" if resume else ""
-    if prepared.reuse is not None and not prepared.fork:
-        less = f"; about {max(1, round(expected.minutes_without_fits))} where all searches and trainings are taken over"
-    say(f"{expected.sentence}{' for the whole' if less else ''}{less}")
-    if shared := _shared_out(prepared, expected):
-        say(shared)
-    prices = machine_prices(prepared.assembly.spec)
-    for said in (*computed_says(expected, prices), *(hosted_says(asked, prices) for asked in expected.asked)):
-        say(said)
-    return expected
-
-
-def _shared_out(prepared: Prepared, expected: Forecast) -> str:
-    """How long a long run takes where the cores of this machine share it, if that is clearly less and fits."""
-    from benchmarks.forecast import on_workers
-    from strategies.models.measured import busy
-
-    place = prepared.models.placement
-    alone = prepared.executor.workers in (None, 1) and not prepared.executor.elsewhere
-    if not alone or place.device != "cpu" or place.threads < 2 or expected.minutes < WORTH_SHARING_MINUTES or busy():
-        return ""  # Where something else is running nothing that is timed now says how long it takes.
-    shared = on_workers(expected, place.threads, place, here=True)
-    if not shared.fits or shared.minutes > 0.85 * expected.minutes:
-        return ""
-    return f"with --on processes: about {round(shared.minutes)} minutes, {shared.memory / 1e9:.1f} GB of memory"
 
 
 def _merge(parts: Sequence[Path], folder: Path, part: bool) -> None:

@@ -1,0 +1,109 @@
+"""What `advisor run` says before it starts: what is compared, how long that takes, what it needs, and what less would take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from advisor.cli.program import line
+from advisor.cli.shown import goal_of, say
+from benchmarks.contract import BadInput
+
+if TYPE_CHECKING:
+    from advisor.comparison import Prepared
+    from benchmarks.forecast import Forecast
+    from strategies.models.known import KnownModel
+
+WORTH_SHARING_MINUTES = 10
+_REUSED = "what {} found in searches and trainings is taken over where it is the same"
+
+
+def say_before(prepared: Prepared) -> None:
+    """The task, its notes and the models, one a line."""
+    benchmark = prepared.assembly.benchmark
+    task = benchmark.task
+    say(
+        f"{task.name}: {task.kind}, {len(task.examples)} examples, {len(benchmark.heldout)} held-out cases, "
+        f"metric {benchmark.metric.name}, {goal_of(benchmark)}"
+    )
+    if prepared.origin:
+        say(f"data: {prepared.origin}")
+    for note in benchmark.notes:
+        say(f"note: {note}")
+    if benchmark.look.shown:
+        from advisor.story_text import seen_before
+
+        say(f"note: {seen_before(benchmark.look)}")
+    say(f"models: {', '.join(prepared.models.names)} on {prepared.models.placement}")
+    if prepared.reuse is not None:
+        what = "finished work of {} is taken over where it is still valid" if prepared.fork else _REUSED
+        say(what.format(prepared.reuse.name) + ", with its cost")
+
+
+def says_what_is_missing(prepared: Prepared) -> list[KnownModel]:
+    """A rehearsal downloads nothing: it says what a run would download, without which nothing can be forecast."""
+    missing = prepared.models.to_download(candidate.model for candidate in prepared.candidates)
+    if missing:
+        sizes = ", ".join(f"{model.name} ({model.download_bytes / 1e6:.0f} MB)" for model in missing)
+        names = [model.name for model in missing]
+        say(f"to download first: {sizes}. A run does that by itself; to know minutes and memory before it starts,")
+        say(f"write: {line('models', 'fetch', *names)}")
+    return missing
+
+
+def with_less(prepared: Prepared) -> str:
+    """What may be left out of a long run, and how long it then takes."""
+    from advisor.comparison import EFFORTS
+
+    budget = min(EFFORTS.values())
+    least = replace(prepared, options=replace(prepared.options, tuning_tokens=budget, second_seed=False))
+    if least.options == prepared.options:
+        return "less takes fewer --examples, or fewer approaches (--approach)"
+    return f"with --effort quick --no-second-seed: about {max(1, round(_expected(least).minutes))} minutes"
+
+
+def _expected(prepared: Prepared) -> Forecast:
+    from benchmarks.forecast import forecast, on_workers
+
+    expected = forecast(
+        prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.further
+    )
+    executor = prepared.executor
+    if (workers := executor.workers) is None or workers == 1:
+        return expected
+    return on_workers(expected, workers, prepared.models.placement, here=not executor.elsewhere)
+
+
+def expected_of(prepared: Prepared, resume: bool) -> Forecast:
+    """Says how long it takes and what it needs. Raises `BadInput` where it does not fit into the memory."""
+    from advisor.cli.expected import computed_says, hosted_says
+    from benchmarks.prices import machine_prices
+
+    expected = _expected(prepared)
+    if not expected.fits:
+        raise BadInput(expected.sentence + ".")
+    less = "; what is finished is not done again" if resume else ""
+    if prepared.reuse is not None and not prepared.fork:
+        less = f"; about {max(1, round(expected.minutes_without_fits))} where all searches and trainings are taken over"
+    say(f"{expected.sentence}{' for the whole' if less else ''}{less}")
+    if shared := _shared_out(prepared, expected):
+        say(shared)
+    prices = machine_prices(prepared.assembly.spec)
+    for said in (*computed_says(expected, prices), *(hosted_says(asked, prices) for asked in expected.asked)):
+        say(said)
+    return expected
+
+
+def _shared_out(prepared: Prepared, expected: Forecast) -> str:
+    """How long a long run takes where the cores of this machine share it, if that is clearly less and fits."""
+    from benchmarks.forecast import on_workers
+    from strategies.models.measured import busy
+
+    place = prepared.models.placement
+    alone = prepared.executor.workers in (None, 1) and not prepared.executor.elsewhere
+    if not alone or place.device != "cpu" or place.threads < 2 or expected.minutes < WORTH_SHARING_MINUTES or busy():
+        return ""  # Where something else is running nothing that is timed now says how long it takes.
+    shared = on_workers(expected, place.threads, place, here=True)
+    if not shared.fits or shared.minutes > 0.85 * expected.minutes:
+        return ""
+    return f"with --on processes: about {round(shared.minutes)} minutes, {shared.memory / 1e9:.1f} GB of memory"
