@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from advisor.contract import Costs, Recommendation, ShownCases, Status, WhatIf
+from advisor.contract import Costs, Recommendation, ShownCases, Status
 from advisor.economics import Ranking
+from advisor.panel import WhatIf
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.mistakes import Mistakes
 from benchmarks.population import Apart

@@ -11,6 +11,7 @@ from advisor.contract import Amount, Costs, Status
 from advisor.economics import Ranking, in_money, saving
 from advisor.forgotten import perhaps_forgot_too_much
 from advisor.goal import Goal
+from advisor.no_answers import of_answers
 from advisor.nobody import without_figures
 from advisor.share_limits import beyond_a_share, unchecked
 from advisor.slices import perhaps_too_weak, where
@@ -33,7 +34,6 @@ from advisor.wording import (
 from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Evaluation, State
-from benchmarks.misfits import OUTSIDE
 from benchmarks.prices import MachinePrices
 
 TUNED = ("finetuning", "combined")
@@ -48,9 +48,6 @@ FAMILY_NAMES = {
 _SMALL_DATA = 100
 MOST_NAMED = 4
 """Approaches that one sentence names, at most."""
-_MANY_UNREADABLE = 0.05
-_NO_ANSWER = {"unparsable": "in no form that can be read", "abstained": "without an answer"}
-"""How kinds of `no_answers` are told where their name does not say it."""
 _FEW_WRONG = 10
 
 
@@ -89,7 +86,7 @@ def reasons(decided: Decided) -> tuple[str, ...]:
         *_of_cost(decided),
         *_of_expectation(decided),
         *_of_limits(decided),
-        *_of_answers(decided),
+        *of_answers(decided.evaluations, decided.ranking.order, decided.named),
         *_of_retrieval(decided),
         *_of_slices(decided),
         *_of_data(decided),
@@ -313,29 +310,6 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
                 f"{start(name)} may cost too much: {amount(monthly)} a month, with a limit of {money(limits.cost_per_month)} "
                 "inside the range of its timings."
             )
-
-
-def no_answers(evaluation: Evaluation) -> dict[str, int]:
-    """How many of its answers were none, and count as not right, by kind."""
-    kinds = ("refused", "unparsable", "abstained", OUTSIDE)
-    return {kind: rows for kind in kinds if (rows := evaluation.failures.get(kind, 0))}
-
-
-def _of_answers(decided: Decided) -> list[str]:
-    """Answers that were none, and inputs that were cut, where they are many or concern the named candidate."""
-    found = []
-    for name in decided.ranking.order:
-        evaluation = decided.evaluations[name]
-        total = len(evaluation.scores)
-        lost = no_answers(evaluation)
-        rows = sum(lost.values())
-        if total and (rows > _MANY_UNREADABLE * total or (rows and name == decided.named)):
-            kinds = listed([f"{count:,} {_NO_ANSWER.get(kind, kind)}" for kind, count in lost.items()])
-            found.append(f"{rows:,} of {counted(total, 'answer')} by {name} count as not right: {kinds}.")
-        cut = evaluation.failures.get("truncated", 0)
-        if total and (cut > _MANY_UNREADABLE * total or (cut and name == decided.named)):
-            found.append(f"For {name}, {cut:,} of {total:,} inputs or answers were cut at the length limit.")
-    return found
 
 
 def _of_retrieval(decided: Decided) -> list[str]:

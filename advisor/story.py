@@ -32,9 +32,9 @@ from advisor.leaked import leaks_table
 from advisor.material import Extras, Material
 from advisor.mistakes_table import all_mistakes_table, as_fact, mistakes_table
 from advisor.more_data import curve_table, expected, towards_the_target, worth_of_the_prompt
+from advisor.no_answers import no_answers
 from advisor.payback import paid_back
 from advisor.probed import probed_table
-from advisor.reasons import no_answers
 from advisor.risks import risks, worth_knowing
 from advisor.share_limits import measured
 from advisor.slices_table import slices_table

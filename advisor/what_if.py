@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Literal
 
 from advisor.amounts import range_of
-from advisor.contract import Amount, AskedPrice, Costs, Part, Recommendation, Terms, WhatIf
+from advisor.contract import Amount, Costs, Recommendation
 from advisor.economics import costs
 from advisor.every_goal import OUT, goals, in_question, states
+from advisor.panel import AskedPrice, Part, Terms, WhatIf
 from advisor.wording import plain_percent, plain_points
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.prices import MachinePrices, TokenPrices

@@ -25,8 +25,9 @@ from werkzeug import Request, Response
 
 from advisor import Wishes, advise, reports
 from advisor.cli.outcome import write_reports
-from advisor.contract import Story, Terms, WhatIf
+from advisor.contract import Story
 from advisor.export import export
+from advisor.panel import Terms, WhatIf
 from advisor.reports.text import clean
 from advisor.site import build
 from advisor.stored import reopen, write_answers

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from advisor import reports
-from advisor.contract import Story, Terms, WhatIf
+from advisor.contract import Story
 from advisor.drawn import Picture, Point
+from advisor.panel import Terms, WhatIf
 from benchmarks.contract import State
 from tests.stories import empty_story, rich_story, with_texts
 from tests.test_reports import HOSTILE, STEERING

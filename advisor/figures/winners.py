@@ -8,11 +8,12 @@ from dataclasses import replace
 from itertools import groupby, pairwise
 
 from advisor.amounts import range_of
-from advisor.contract import Amount, Part, Terms, WhatIf
+from advisor.contract import Amount
 from advisor.drawn import Cell, Settled, Strip, Table, WinnerMap
 from advisor.economics import Ranking, settled
 from advisor.figures.volumes import requests, span, whole
 from advisor.material import Material
+from advisor.panel import Part, Terms, WhatIf
 from advisor.wording import NONE, amount, listed
 
 _SAME = 1 + 1e-9

@@ -40,7 +40,7 @@ LONG = (100_000, 0.2)
 """Cases of the long run, and seconds that the server takes for an answer: with eight at once about an hour."""
 GONE_S = 60.0
 """So long a server is gone."""
-PRICED = 2
+PRICED = 1
 """Runs with the default model whose writing is timed, and as many without it."""
 Done = set[tuple[str, str]]
 

@@ -21,7 +21,7 @@ WRITES = (
     (StoredJournal, "put"),
     (Checkpoints, "write"),
 )
-TASK, EXAMPLES, HELDOUT = "support-intents", 60, 50
+TASK, EXAMPLES, HELDOUT = "support-intents", 60, 100
 APPROACHES = ("majority", "copy nearest", "linear head", "prompting", "lora")
 
 
@@ -86,7 +86,9 @@ def bakeoff(folder: Path, durable: bool) -> dict[str, Any]:
     from advisor import Wishes, advise
 
     started, used = time.perf_counter(), os.times()
-    wishes = Wishes(effort="quick", examples=EXAMPLES, heldout=HELDOUT, approaches=APPROACHES)
+    wishes = Wishes(
+        effort="quick", examples=EXAMPLES, heldout=HELDOUT, approaches=APPROACHES, second_seed=False, probes="none"
+    )
     with nullcontext() if durable else nothing_durable(), clocked() as clock:
         verdict = advise(TASK, out=folder, wishes=wishes)
     done = os.times()

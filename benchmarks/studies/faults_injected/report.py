@@ -262,9 +262,9 @@ def _price(rows: Rows) -> list[str]:
     )
     return [
         "## What writing everything down costs",
-        "A run with the default model at quick effort. Writing is the time in the store, its syncs to the disk included, and "
-        "that of checkpoints while training. It is timed by itself, since two runs of the same differ by more than it takes: "
-        "beside it stands the same run that forces nothing onto the disk.",
+        "A run with the default model at quick effort, without checks. Writing is the time in the store, its syncs to the disk "
+        "included, and that of checkpoints while training. It is timed by itself, since two runs of the same differ by more than "
+        "it takes: beside it stands the same run that forces nothing onto the disk.",
         table(columns, lines, numeric=range(2, len(columns))),
     ]
 
