@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from benchmarks.store import Finished, Store
 from benchmarks.studies.faults_injected import __main__ as study
 from benchmarks.studies.faults_injected import hostile_inputs, misbehaving, price, report
 from benchmarks.studies.faults_injected.stored import Stored, compared
-from benchmarks.studies.faults_injected.writes import FAULTS
+from benchmarks.studies.faults_injected.writes import FAULTS, wanted
 from strategies.contract import Prediction, Usage
 from strategies.finetuning.checkpoints import Checkpoints
 from tests.bad_inputs import spec
@@ -85,6 +86,13 @@ def test_a_state_of_the_whole_run_has_nothing_wrong_and_any_other_has(tmp_path: 
     with closing(Store(write_run(tmp_path / "orphan", "ab") / "run.sqlite")) as store:
         store._db.execute("UPDATE units SET finished = NULL WHERE name = 'b'")
     assert differences(tmp_path / "orphan", whole, "a")[2] == 2, "its row and its usage"
+
+
+def test_every_change_is_refused_in_each_way_or_in_one_of_them_in_turn() -> None:
+    assert list(wanted("light writes", 2)) == [(number, fault) for number in (1, 2) for fault in FAULTS]
+    in_turn = dict(wanted("writes", 30))
+    assert list(in_turn) == list(range(1, 31))
+    assert Counter(in_turn.values()) == dict.fromkeys(FAULTS, 10)
 
 
 # ---------------------------------------------------------------- in processes of their own

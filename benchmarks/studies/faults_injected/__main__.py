@@ -142,6 +142,8 @@ def _attempts(
 
 def _of_writes(part: str, place: Path, done: Done) -> Iterator[list[dict[str, Any]]]:
     writes.start_again_preloaded(Path(tempfile.mkdtemp()))
+    place = place / part
+    place.mkdir()
     tiny_runs.load()
     model = _made(place, lambda: tiny_runs.write_model(place), "llama-chat-0")
 
@@ -151,11 +153,10 @@ def _of_writes(part: str, place: Path, done: Done) -> Iterator[list[dict[str, An
     whole = kills.whole_run(work, place)
     counted = place / "counted"
     total = writes.changes(children.child(writes.failing(work(counted), counted, 0, "no room"), place / "counted.err"))
-    for fault in writes.FAULTS:
-        for number in range(1, total + 1):
-            key = f"{fault}|{number}"
-            if (part, key) not in done:
-                yield _named(part, key, [{**writes.tried(work, whole, place, number, fault), "of": total}])
+    for number, fault in writes.wanted(part, total):
+        key = f"{fault}|{number}"
+        if (part, key) not in done:
+            yield _named(part, key, [{**writes.tried(work, whole, place, number, fault), "of": total}])
 
 
 def _of_inputs(place: Path, done: Done, wanted: int) -> Iterator[list[dict[str, Any]]]:

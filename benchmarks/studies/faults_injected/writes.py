@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ FAULTS = {
 }
 """What the system says, and whether it says so to all later changes too."""
 RUNS = {"light writes": ("copy nearest",), "writes": ("majority", "copy nearest", "lora")}
-"""The approaches of each part; the light one takes a minute, and each change of the other is tried in an hour or two."""
+"""The approaches of each part. In the light one every change is refused in each way, in the other in one of them in turn."""
 
 
 def start_again_preloaded(place: Path) -> None:
@@ -63,6 +63,13 @@ def failing(work: Callable[[Tell], int], folder: Path, number: int, fault: str) 
 def changes(ended: Ended) -> int:
     """How many files were changed, the refused changes included."""
     return next((int(line["count"]) for line in ended.told if line["what"] == "changes"), 0)
+
+
+def wanted(part: str, total: int) -> Iterator[tuple[int, str]]:
+    """Which changes are refused in which way."""
+    for number in range(1, total + 1):
+        in_turn = list(FAULTS)[number % len(FAULTS)]
+        yield from ((number, fault) for fault in FAULTS if part == "light writes" or fault == in_turn)
 
 
 def tried(work: Work, whole: Whole, place: Path, number: int, fault: str) -> dict[str, Any]:
