@@ -49,11 +49,15 @@ def setting(task: str) -> Setting:
     return {each.task: each for each in SETTINGS}[task]
 
 
+_CHANGED = ("status", "--porcelain", "--untracked-files=no", "--", ".", f":(exclude){ROWS.relative_to(ROOT)}")
+
+
 def commit() -> str:
-    """The commit of this working tree, with `+` where tracked files differ from it; empty outside of a repository."""
+    """The commit of this working tree, with `+` where tracked files differ from it, but for the rows of studies, which grow
+    while one goes on; empty outside of a repository."""
     try:
         found = _git("rev-parse", "--short=12", "HEAD").strip()
-        return f"{found}+" if _git("status", "--porcelain", "--untracked-files=no").strip() else found
+        return f"{found}+" if _git(*_CHANGED).strip() else found
     except (OSError, subprocess.CalledProcessError):
         return ""
 

@@ -118,8 +118,8 @@ def _writes(rows: Rows) -> list[str]:
         "## Writes that fail",
         "The Nth change of a file below the run folder (write, sync, truncation, renaming, new folder) is refused, for N = 1, 2, "
         "... up to the last change of a run that nothing disturbs: that one for want of room, that one and all later ones, or "
-        "that one because the disk failed; in the shorter run each in all three ways, in the longer one in turn. Then the run goes "
-        "on with a disk that takes everything. Wrong: the end is not what the whole run holds.",
+        "that one because the disk failed; in the shorter run each in all three ways, in the longer one in turn. Then the run "
+        "goes on with a disk that takes everything. Wrong: the end is not what the whole run holds.",
         table(columns, lines, numeric=range(2, len(columns))),
     ]
 
