@@ -10,12 +10,15 @@ import subprocess
 import sys
 import tokenize
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("strategies", "benchmarks", "advisor")
 STUDIES = "benchmarks.studies"
@@ -67,7 +70,14 @@ def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-every_source = pytest.mark.parametrize("path", sources(), ids=named)
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def each(problem: Callable[[Path], T]) -> dict[str, T]:
+    """What is wrong with each file that something is wrong with."""
+    return {named(path): found for path in sources() if (found := problem(path))}
 
 
 # ---------------------------------------------------------------- what is looked for
@@ -176,30 +186,29 @@ LOADED = f"print('loaded:', sorted(set({HEAVY!r}) & set(__import__('sys').module
 # ---------------------------------------------------------------- the house
 
 
-@every_source
-def test_imports_point_to_the_left(path: Path) -> None:
-    assert wrong_way(module_of(path), ast.parse(path.read_text(encoding="utf-8"))) == []
+def test_imports_point_to_the_left() -> None:
+    assert each(lambda path: wrong_way(module_of(path), parsed(path))) == {}
 
 
-@every_source
-def test_nothing_turns_data_into_code(path: Path) -> None:
-    found = unsafe(ast.parse(path.read_text(encoding="utf-8")))
-    if module_of(path).startswith(STUDIES):  # They load models that come with the product, or that they made.
-        found = [each for each in found if not each.endswith("without use_safetensors=True")]
-    assert found == []
+def test_nothing_turns_data_into_code() -> None:
+    def found(path: Path) -> list[str]:
+        lines = unsafe(parsed(path))
+        if module_of(path).startswith(STUDIES):  # They load models that come with the product, or that they made.
+            return [line for line in lines if not line.endswith("without use_safetensors=True")]
+        return lines
+
+    assert each(found) == {}
 
 
-@every_source
-def test_a_module_says_what_it_is_for(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert (ast.get_docstring(ast.parse(text)) or "").strip(), "The module has no docstring."
-    assert leftovers(text) == []
+def test_a_module_says_what_it_is_for() -> None:
+    assert each(lambda path: "" if (ast.get_docstring(parsed(path)) or "").strip() else "it has no docstring") == {}
+    assert each(lambda path: leftovers(path.read_text(encoding="utf-8"))) == {}
 
 
-@every_source
-def test_no_file_is_longer_than_a_person_reads_at_once(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= MOST_LINES or named(path) in LONGER, f"{lines} lines: what is mixed up in it?"
+def test_no_file_is_longer_than_a_person_reads_at_once() -> None:
+    """Where one is: what is mixed up in it?"""
+    lengths = {named(path): len(path.read_text(encoding="utf-8").splitlines()) for path in sources()}
+    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES and name not in LONGER} == {}
 
 
 def test_every_imported_package_is_declared() -> None:
@@ -215,7 +224,7 @@ def test_every_imported_package_is_declared() -> None:
     for path in sources():
         if module_of(path).startswith(STUDIES):
             continue
-        for _, name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+        for _, name in imported(parsed(path)):
             top = name.partition(".")[0]
             offered = {one.lower().replace("_", "-") for one in distributions.get(top, [top])}
             if top not in own and not offered & declared:
