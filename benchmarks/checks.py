@@ -100,9 +100,11 @@ def _format(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 
 def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
-    """The chosen configuration built from fewer examples. What is trained for it is not kept."""
+    """The chosen configuration built from fewer examples; without a language model it is asked every case. What is trained for
+    it is not kept."""
     size, draw = curve_part(worker.benchmark, unit.part)
-    cases, outcomes = worker.probe_cases(), list[Outcome]()
+    few = candidate.strategy.needs or worker.benchmark.sequential  # Not every case may be answered there.
+    cases, outcomes = worker.probe_cases() if few else list(worker.benchmark.heldout), list[Outcome]()
     bench = replace(worker.bench(candidate, worker.options.seed + draw), folder=worker.scratch(unit))
     task = sampled(worker.benchmark.task, size, worker.options.seed + draw)
     with _scratch(worker, unit), suppress(Diverged, DeadAdapter):  # With a sample missing there is no curve.

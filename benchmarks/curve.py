@@ -1,4 +1,4 @@
-"""What more examples would bring: accuracy measured with fewer of them, and where two laws of growth lead from there."""
+"""What more examples would bring: accuracy measured with fewer of them, and where laws of growth lead from there."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ FEWEST = 10
 FURTHEST = 4
 """Nothing is said of more than so many times the examples at hand."""
 RESAMPLES = 400
+LAWS = 3
+_LEAST_NOISE = 0.01
+"""A law that is off by less is as good as one that is right."""
 BRACKET = 0.1
 """Share of the resampled predictions that lie beyond each end of a bracket."""
 _POWERS = (0.25, 0.5, 1.0)
+_FLOORS = (0.5, 0.75, 0.9, 0.97)
+"""Shares of the lowest figure that may be there without any example, as the names of labels bring it."""
 
 
 def sizes(examples: int) -> tuple[int, ...]:
@@ -65,13 +70,14 @@ def _within(fold: Fold, chosen: frozenset[str]) -> Fold:
 def bracket(points: Sequence[CurvePoint], figure: float, examples: int) -> tuple[float, float]:
     """Between which figures the approach will lie with so many examples, if it is at `figure` with all of those at hand.
 
-    Both laws (a power law and a line in the logarithm, on the logits) are fitted to resamples of the cases, and what comes
-    varies as samples of one size did; the bracket leaves out a tenth on each side. Errors: ValueError beyond `FURTHEST`
-    times the examples.
+    Three laws (a power law, and a line in the logarithm on the logits, from nothing or above a floor) are fitted to resamples
+    of the cases, each trusted as far as it foretells the figure with all examples from those with fewer. What comes varies as
+    samples of one size did, and by how far the laws together missed that figure, for each doubling; the bracket leaves out a
+    tenth on each side. Errors: ValueError beyond `FURTHEST` times the examples.
     """
     if examples > FURTHEST * points[-1].examples:
         raise ValueError(f"{examples} is more than {FURTHEST} times the {points[-1].examples} examples at hand.")
-    gained = gains(points, [examples])[:, 0]
+    gained = _foreseen(points, [examples])[:, 0]
     gained = gained + _spread(points) * np.random.default_rng(1).standard_normal(len(gained))
     low, high = np.quantile(gained, [BRACKET, 1 - BRACKET])
     return float(np.clip(figure + low, 0, 1)), float(np.clip(figure + high, 0, 1))
@@ -88,17 +94,45 @@ def examples_for(points: Sequence[CurvePoint], figure: float, goal: float) -> tu
     be said."""
     now = points[-1].examples
     numbers = [round(now * 2 ** (step / 8)) for step in range(1, 8 * int(np.log2(FURTHEST)) + 1)]
-    reached = figure + np.quantile(gains(points, numbers), [1 - BRACKET, BRACKET], axis=0) >= goal
+    reached = figure + np.quantile(_foreseen(points, numbers), [1 - BRACKET, BRACKET], axis=0) >= goal
     few, many = (int(np.argmax(row)) if row.any() else None for row in reached)
     return (None if few is None else numbers[few]), (None if many is None else numbers[many])
 
 
 def gains(points: Sequence[CurvePoint], numbers: Sequence[int]) -> Floats:
-    """(2 x resamples, numbers): the change from all examples at hand to each number, by each law, never a loss."""
+    """(laws x resamples, numbers): the change from all examples at hand to each number, never a loss; each law as often as it
+    is trusted."""
+    found, (trust, _) = _by_laws(_resampled(points), points, numbers), _trusted(points)
+    rows = np.arange(len(found) * RESAMPLES)
+    chosen = np.random.default_rng(2).choice(len(found), len(rows), p=trust)
+    return found[chosen, rows % RESAMPLES]
+
+
+def _foreseen(points: Sequence[CurvePoint], numbers: Sequence[int]) -> Floats:
+    """`gains`, off by as much for each doubling as the laws missed the figure with all examples."""
+    found, doublings = gains(points, numbers), np.log2(np.asarray(numbers) / points[-1].examples)
+    return found + _trusted(points)[1] * doublings * np.random.default_rng(3).standard_normal((len(found), 1))
+
+
+def _trusted(points: Sequence[CurvePoint]) -> tuple[Floats, float]:
+    """How far each law is trusted, in shares of 1, and by how much all together missed the figure with all examples, where
+    it is foretold from those with fewer."""
+    if len(points) <= len(PARTS):
+        return np.full(LAWS, 1 / LAWS), 0.0
+    means = _resampled(points)
+    came = means[:, -1] - means[:, -2]
+    missed = (came[:, None] - _by_laws(means[:, :-1], points[:-1], [points[-1].examples])[:, :, 0].T).mean(0)
+    trust = np.exp(-np.square(missed) / (2 * (_spread(points) ** 2 + np.var(came) + _LEAST_NOISE**2)))
+    trust = trust / trust.sum() if trust.sum() > 0 else np.full(LAWS, 1 / LAWS)
+    return trust, float(abs(trust @ missed))
+
+
+def _by_laws(means: Floats, points: Sequence[CurvePoint], numbers: Sequence[int]) -> Floats:
+    """(laws, resamples, numbers): the change from the last point to each number."""
     at = np.array([point.examples for point in points], dtype=np.float64)
     weights = np.array([len(point.scores) for point in points], dtype=np.float64)
-    means, share = _resampled(points), np.asarray(numbers, dtype=np.float64) / at[-1]
-    return np.vstack([_by_power(means, at / at[-1], share, weights), _by_logit(means, at / at[-1], share, weights)])
+    on = (at / at[-1], np.asarray(numbers, dtype=np.float64) / at[-1], weights)
+    return np.stack([_by_power(means, *on), _by_logit(means, *on, (0.0,)), _by_logit(means, *on, _FLOORS)])
 
 
 def _resampled(points: Sequence[CurvePoint]) -> Floats:
@@ -126,16 +160,26 @@ def _by_power(means: Floats, share: Floats, beyond: Floats, weights: Floats) -> 
         over, ceiling = np.where(steep, np.minimum(pinned, 0), over), np.minimum(ceiling, 1.0)
         errors.append((np.square(ceiling[:, None] + over[:, None] * below - means) * weights).sum(1))
         gained.append(over[:, None] * (beyond**-power - 1))
+    return _best_fitting(gained, errors)
+
+
+def _by_logit(means: Floats, share: Floats, beyond: Floats, weights: Floats, floors: Sequence[float]) -> Floats:
+    """On the logits of what lies above a floor; of a few floors, shares of the lowest figure, the one that fits best."""
+    gained, errors = [], []
+    for floor in floors:
+        below = np.minimum(floor * means.min(1, keepdims=True), 0.99)
+        logits = special.logit(np.clip((means - below) / (1 - below), 0.005, 0.995))
+        slope, offset = (each[:, None] for each in _line(logits, np.log(share), weights))
+        slope = np.maximum(slope, 0.0)
+        fitted = below + (1 - below) * special.expit(offset + slope * np.log(share))
+        errors.append((np.square(fitted - means) * weights).sum(1))
+        gained.append((1 - below) * (special.expit(offset + slope * np.log(beyond)) - special.expit(offset)))
+    return _best_fitting(gained, errors)
+
+
+def _best_fitting(gained: Sequence[Floats], errors: Sequence[Floats]) -> Floats:
     best = np.argmin(errors, axis=0)
     found: Floats = np.stack(gained)[best, np.arange(len(best))]
-    return found
-
-
-def _by_logit(means: Floats, share: Floats, beyond: Floats, weights: Floats) -> Floats:
-    logits = special.logit(np.clip(means, 0.005, 0.995))
-    slope, offset = _line(logits, np.log(share), weights)
-    rise = np.maximum(slope, 0.0)[:, None] * np.log(beyond)
-    found: Floats = special.expit(offset[:, None] + rise) - special.expit(offset[:, None])
     return found
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import consistency
 from benchmarks.checked import Curve, CurvePoint
 from benchmarks.curve import DRAWS, FURTHEST, as_many_as, bracket, examples_for, gains, sampled, sizes
 from benchmarks.plan import Further
@@ -74,13 +75,19 @@ def _edge(share: float) -> float:
 
 @pytest.mark.parametrize(
     "truth",
-    [lambda n: 0.9 - 1.6 * n**-0.35, lambda n: 0.2 + 0.1 * np.log(n / 10), lambda n: 0.75],
-    ids=["power", "logarithm", "flat"],
+    [
+        lambda n: 0.9 - 1.6 * n**-0.35,
+        lambda n: 0.2 + 0.1 * np.log(n / 10),
+        lambda n: 0.75,
+        lambda n: 0.3 + 0.7 / (1 + (n / 700) ** -1.3),
+    ],
+    ids=["power", "logarithm", "flat", "late"],
 )
 def test_the_bracket_holds_what_comes_with_twice_as_many(truth: Callable[[float], float]) -> None:
+    """Of a curve that rises late, from a figure that is there without examples, two laws alone held none of 40."""
     held, widths = 0, []
     for seed in range(20):
-        low, high = bracket(points(truth, seed=seed), truth(AT[-1]), 2 * AT[-1])
+        low, high = bracket(points(truth, 300, seed), truth(AT[-1]), 2 * AT[-1])
         held += low - 0.005 <= truth(2 * AT[-1]) <= high + 0.005
         widths.append(high - low)
     assert held >= 14
@@ -169,16 +176,20 @@ def _bakeoff(folder: Path, model: Path) -> Run:
     return dataclasses.replace(killed.bakeoff(folder, model), benchmark=tiny.benchmark(examples=40))
 
 
-def test_a_finished_run_can_be_asked_for_its_curve(finished: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_finished_run_can_be_asked_for_its_curve(
+    finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = Path(shutil.copytree(finished[0], tmp_path / "run"))
     before = sorted(path.name for path in (folder / "adapters").iterdir())
     run = dataclasses.replace(_bakeoff(folder, finished[1]), further=Further(curve=True))
+    monkeypatch.setattr(consistency, "PROBE_CASES", 8)
     run.execute()
     with closing(Store(folder / "run.sqlite")) as store:
         measured = {name: len(list(store.rows(name, "curve"))) for name in store.candidates()}
         found = {each.candidate: each for each in evaluations(run.benchmark, killed.described(run), store)}
     cases = len(run.benchmark.heldout)
-    assert measured["linear head"] == measured["lora"] == measured["copy nearest"] == 3 * DRAWS * cases
+    assert measured["linear head"] == measured["copy nearest"] == 3 * DRAWS * cases
+    assert measured["lora"] == 3 * DRAWS * 8, "with a language model on the cases of the checks"
     assert measured["majority"] == measured["prompting"] == 0
     curve = found["lora"].curve
     assert isinstance(curve, Curve)
@@ -186,7 +197,7 @@ def test_a_finished_run_can_be_asked_for_its_curve(finished: tuple[Path, Path], 
         *((size, DRAWS) for size in (10, 16, 25)),
         (40, 1),
     ]
-    assert sorted(curve.keys) == sorted(case.id for case in run.benchmark.heldout)
+    assert len(curve.keys) == 8
     assert found["prompting"].curve is None
     assert sorted(path.name for path in (folder / "adapters").iterdir()) == before, "what was trained for it is gone"
     assert not list(folder.glob("scratch*"))

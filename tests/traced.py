@@ -40,7 +40,7 @@ EXEMPT: Mapping[str, tuple[str, ...]] = {
         r"19 of 20 trainings",
         r"4 times in 5",
         r"in 4 of 5 runs",
-        r"8 in 10 such ranges",
+        r"about 8 in 10 held",
     ),
     "a rule of thumb and no result": (r"below about 100, fine-tuning",),
     "how something is counted in every run": (

@@ -84,9 +84,10 @@ def run(draws: int, graded_draws: int, slow_draws: int, only: tuple[str, ...], r
     with rows.open("a", encoding="utf-8") as file:
         for pool in pools:
             for target in targets(pool) if pool.right_or_wrong else ():
-                setting = Setting(pool, again.SIZES[-1], target)
-                if ("loop", setting.key) not in done:
-                    _write(file, [_loops(setting, draws)])
+                for at in (again.SIZES, again.DOUBLED):
+                    setting = Setting(pool, at[-1], target)
+                    if ("loop", setting.key) not in done:
+                        _write(file, [_loops(setting, at, draws)])
         _write(file, _stopped(pools, done, draws))
         for setting in settings(pools):
             if ("look", setting.key) not in done:
@@ -133,8 +134,8 @@ def _one_look(setting: Setting, draws: int, slow_draws: int) -> dict[str, Any]:
     return {"part": "look", "key": setting.key, **_named(setting), "counts": counts}
 
 
-def _loops(setting: Setting, draws: int) -> dict[str, Any]:
-    found = again.loops(setting.pool, setting.target, draws, setting.seed)
+def _loops(setting: Setting, at: Sequence[int], draws: int) -> dict[str, Any]:
+    found = again.loops(setting.pool, setting.target, draws, setting.seed, at)
     counts = {rule: again.counted(setting.pool, setting.target, loop) for rule, loop in found.items()}
     return {"part": "loop", "key": setting.key, **_named(setting), "counts": counts}
 
