@@ -195,10 +195,16 @@ def test_a_curve_is_measured_with_twice_the_examples() -> None:
 def test_a_piece_is_foretold_from_what_is_kept_of_it() -> None:
     rng = np.random.default_rng(3)
     shares = {40: 0.5, 80: 0.6, 160: 0.7, 320: 0.75, 640: 0.8}
-    scores = {size: [rng.random(299) < share for _ in range(1 if size > 160 else 3)] for size, share in shares.items()}
-    row = {"cases": 299, "right": [[size, *map(curves._written, rows)] for size, rows in scores.items()]}
-    assert [[list(map(bool, line)) for line in point.scores] for point in curves.read(row)] == [
-        [list(line) for line in rows] for rows in scores.values()
+    scores = {
+        size: [(rng.random(299) < share).astype(float) for _ in range(1 if size > 160 else 3)]
+        for size, share in shares.items()
+    }
+    row = {
+        "cases": 299,
+        "right": [[size, *(curves._written(line.tolist()) for line in rows)] for size, rows in scores.items()],
+    }
+    assert [point.scores for point in curves.read(row)] == [
+        tuple(tuple(line.tolist()) for line in rows) for rows in scores.values()
     ]
     found = curves.foretold(row)
     assert found["now"] == np.mean(scores[320])
