@@ -363,7 +363,7 @@ def test_loaded_vectors_stay_in_their_file_and_are_saved_over_it(tmp_path: Path,
     again = PassageIndex.load(tmp_path, EMBEDDER)
     assert isinstance(again.vectors, np.memmap)
     again.save(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"vectors.npy", "passages.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"vectors.npy", "passages.json", "manifest.json"}
     assert (again.vectors == index.vectors).all()
     assert (PassageIndex.load(tmp_path, EMBEDDER).vectors == index.vectors).all()
     assert again.search(["travel"], 3) == index.search(["travel"], 3)
