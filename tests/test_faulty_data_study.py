@@ -205,3 +205,7 @@ def test_the_grid_says_who_is_ahead_in_every_draw_and_what_was_not_run() -> None
     assert "ahead in every draw in 0, the messy ones in 1" in text
     assert "lora" in text
     assert "not run yet" in text
+
+
+def test_the_committed_rows_give_the_committed_document() -> None:
+    assert study.DOCUMENT.read_text(encoding="utf-8") == report.document(study.read(study.FILE)), "run `table`"

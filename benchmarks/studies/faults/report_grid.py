@@ -34,7 +34,7 @@ def sections(rows: Rows) -> list[str]:
 
 def _table(task: str, rows: Rows) -> str:
     columns = [(grid.CLEAN, 0.0, "clean"), *((of, 0.0, "clean") for of in grid.NOISY)]
-    columns += [(of, share, how) for share in grid.NOISE for how in grid.HOW for of in grid.NOISY]
+    columns += [(of, share, how) for share in grid.NOISE for how in grid.TASKS[task] for of in grid.NOISY]
     names = dict.fromkeys(row["approach"] for row in rows if row["task"] == task)
     lines = []
     for name in names:
@@ -51,6 +51,7 @@ def _cell(figures: Sequence[float]) -> str:
 def _answer(rows: Rows) -> str:
     """In how many settings the few clean ones are ahead in every draw, and in how many the many messy ones."""
     clean, messy, settings = 0, 0, 0
+    draws = {row["draw"] for row in rows}
     for task, name in dict.fromkeys((row["task"], row["approach"]) for row in rows):
         found = grid.means(rows, name, task)
         few = found.get((grid.CLEAN, 0.0, "clean"), ())
@@ -61,5 +62,6 @@ def _answer(rows: Rows) -> str:
                 messy += min(many) > max(few)
     return (
         f"Of {counted(settings, 'setting')} (approach, task, number, share and kind of wrong labels) {grid.CLEAN} clean examples "
-        f"are ahead in every draw in {clean:,}, the messy ones in {messy:,}; else the draws overlap."
+        f"are ahead in every draw in {clean:,}, the messy ones in {messy:,}; else the draws overlap, or the figures are equal. "
+        f"{counted(len(draws), 'draw')} of {grid.DRAWS} so far."
     )
