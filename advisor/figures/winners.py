@@ -47,6 +47,7 @@ def winner_map(material: Material) -> WinnerMap | None:
 
 def strips_of(asked: WhatIf, order: Sequence[int]) -> tuple[Strip, ...]:
     """The decisions at every goal, in that order, over the volumes that are shown."""
+    asked = with_stated_prices(asked)
     hour = asked.machine_hour or 0.0
     able = [each for each in asked.candidates if asked.limit is not None or set(each.states) != {"x"}]
     crossed = list(_over_the_limit(able, hour, asked.limit))
@@ -65,7 +66,8 @@ def strips_of(asked: WhatIf, order: Sequence[int]) -> tuple[Strip, ...]:
 
 
 def ranking_at(asked: WhatIf, volume: float) -> Ranking:
-    """The candidates of the panel by their cost a month at that volume, at the stated price of the machine."""
+    """The candidates of the panel by their cost a month at that volume, at the stated prices."""
+    asked = with_stated_prices(asked)
     hour = asked.machine_hour or 0.0
     return Ranking(
         order=tuple(each.name for each in asked.candidates),
@@ -120,6 +122,35 @@ def _merged(cells: Iterator[Cell]) -> tuple[Cell, ...]:
 
 
 # ---------------------------------------------------------------- costs
+
+
+def with_stated_prices(asked: WhatIf) -> WhatIf:
+    """The same with the stated prices of tokens, which the panel lets people change, in the terms of each candidate."""
+    values = [price.value for price in asked.prices]
+    paid = [
+        replace(
+            each,
+            fixed=_with(each.fixed, [fixed for fixed, _ in each.tokens], values),
+            each=_with(each.each, [request for _, request in each.tokens], values),
+            tokens=(),
+        )
+        for each in asked.candidates
+    ]
+    return replace(asked, candidates=tuple(paid), prices=())
+
+
+def _with(terms: tuple[Part, Part], more: Sequence[Part], values: Sequence[float]) -> tuple[Part, Part]:
+    def paid(part: Part) -> Part:
+        return _sum(
+            [part, *((each[0] * by, each[1] * by, each[2] * by) for each, by in zip(more, values, strict=True))]
+        )
+
+    return paid(terms[0]), paid(terms[1])
+
+
+def _sum(parts: Sequence[Part]) -> Part:
+    value, low, high = (sum(part[place] for part in parts) for place in range(3))
+    return value, low, high
 
 
 def _at(terms: tuple[Part, Part], hour: float) -> Part:
