@@ -117,7 +117,9 @@ def test_a_tool_that_gives_up_is_said_with_its_last_words(service: HTTPServer, t
 def test_ci_asks_about_everything_that_is_pinned() -> None:
     recipe = "$(PYTHON) .ci/audit.py constraints.txt locked.txt"
     assert recipe in (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "make audit" in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    beside, waited = ci.index('make audit > "$log" 2>&1 &'), ci.index('wait "$audited" || found=$?')
+    assert beside < waited < ci.index('exit "$found"')
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
     assert any("make audit" in step.get("run", "") for step in workflow["jobs"]["audit"]["steps"])
     assert json.dumps(workflow["permissions"]) == '{"contents": "read"}'

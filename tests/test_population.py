@@ -90,8 +90,8 @@ def test_examples_and_older_cases_are_compared_before_a_run(
     assert "overlap in meaning" in findings, "a random embedder finds all texts alike"
     assert all(each["effect"].endswith(".") for each in findings.values())
     examples, newer = json.loads(told.out)["alike"]
-    assert examples.startswith("A classifier tells the examples from the held-out cases in ")
-    assert newer.startswith("A classifier tells the older half of the held-out cases from the newer half in ")
+    assert examples.startswith("The examples and the held-out cases are not alike: a classifier ")
+    assert newer.startswith("The older half of the held-out cases and the newer half are not alike: a classifier ")
     assert newer.endswith("Requests change: let the newest be the held-out cases, and measure again before long.")
     run = call(capsys, "run", "task.yaml", "--out", "r", "--json", "--probes", "none", "--approach", "majority")
     assert newer in json.loads(run.out)["data"], run.err

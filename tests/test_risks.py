@@ -58,7 +58,7 @@ def test_what_was_found_stands_in_the_order_of_how_serious_it_is() -> None:
         ["20", "held-out", "cases"],
         ["10", "answers", "of"],
         ["Lora", "changes", "its"],
-        ["On", "36", "general"],
+        ["Lora", "is", "surprised"],
         ["Built", "again", "from"],
     ]
 
@@ -101,5 +101,5 @@ def test_a_terminal_shows_no_empty_block() -> None:
     assert story.worth_knowing == ()
     assert "Worth knowing" not in shown(story)
     one = SITUATIONS["tuned_and_forgot_something"]().told().story
-    assert "Worth knowing - On 36 general texts lora" in shown(one)
+    assert "Worth knowing - Lora is surprised by 36 general texts" in shown(one)
     assert "more under the risks" not in shown(one)
