@@ -15,7 +15,7 @@ SOURCES := $(shell find advisor strategies benchmarks -type f -not -path '*/__py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slow lint audit docs constraints lock clean
+.PHONY: help demo test test-slow test-nightly lint audit docs constraints lock clean
 
 help:
 	@echo "make demo   run the bundled support-intents task with the default models and show the verdict"
@@ -58,7 +58,10 @@ test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "slow and not nightly" -n 2 --dist loadfile --no-loadscope-reorder
+
+test-nightly: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m nightly
 
 lint: $(VENV)/installed-dev
 	$(BIN)/python -m ruff check .

@@ -183,6 +183,7 @@ def test_a_whole_set_is_asked_as_a_run_would_ask_it(stored: dict[str, Pool]) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_curve_is_measured_with_twice_the_examples() -> None:
     plan = curves.Plan(task="support-intents", examples=150, samples=(0,))
     key, sample, strategy = next(plan.pieces())

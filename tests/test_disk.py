@@ -61,6 +61,7 @@ def test_whatever_write_fails_the_run_goes_on_once_there_is_room(model_folders: 
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_on_a_full_file_system_it_stops_and_goes_on_once_there_is_room(model_folders: Folders, tmp_path: Path) -> None:
     """A small one of its own, which fills up for real: first the database's share of it, then that of an adapter."""
     write_task(tmp_path, model_folders)

@@ -143,8 +143,9 @@ def given(words: Sequence[str]) -> list[str]:
     if words[0] == "run":
         found += ["--effort", "quick"]
         if not TOLD & {*found}:
-            found += [f"--approach={name}" for name in FEW]
-            found += [] if words == PLAIN or "--resume" in words else QUICK
+            whole = words == PLAIN or "--resume" in words
+            found += [f"--approach={name}" for name in (FEW if whole else FEW[:2])]
+            found += [] if whole else QUICK
     return found
 
 

@@ -157,6 +157,7 @@ RUN = (
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_interrupted_it_leaves_no_worker_and_goes_on(tmp_path: Path, model_folders: Folders) -> None:
     desk.write_task(tmp_path, model_folders)
     for how, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):

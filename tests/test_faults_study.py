@@ -163,16 +163,15 @@ def test_killed_runs_end_as_the_whole_one_and_no_answer_is_paid_twice(tmp_path: 
 
 @pytest.mark.slow
 def test_whichever_write_fails_nothing_is_lost_and_the_run_goes_on(tmp_path: Path) -> None:
-    """Each change of each file, one after another: no room, no room from then on, a disk that fails."""
+    """Each change of each file, one after another, in turn: no room, no room from then on, a disk that fails."""
     if shutil.which("cc") is None:
         pytest.skip("what makes writes fail is written in C, and there is no compiler")
     rows = tmp_path / "rows.jsonl.gz"
-    process("-m", "benchmarks.studies.faults_injected", "run", "light writes", "--rows", str(rows), seconds=600)
+    process("-m", "benchmarks.studies.faults_injected", "run", "few writes", "--rows", str(rows), seconds=600)
     found = study.read(rows)
+    assert [row["number"] for row in found] == list(range(1, found[0]["of"] + 1))
     for fault in FAULTS:
-        mine = [row for row in found if row["fault"] == fault]
-        assert [row["number"] for row in mine] == list(range(1, mine[0]["of"] + 1))
-        assert any(row["said"] for row in mine)
+        assert any(row["said"] for row in found if row["fault"] == fault)
     for row in found:
         assert (row["lost"], row["wrong"], row["orphans"], row["out_of_order"], row["traceback"]) == (0, 0, 0, 0, False)
         assert (row["repeated"], row["ended"], row["as_whole"]) == (0, True, True)

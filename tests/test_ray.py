@@ -126,6 +126,7 @@ class Losing(Silent):
             self.lose()
 
 
+@pytest.mark.nightly
 def test_on_a_cluster_of_three_machines_one_of_which_is_lost(
     model: Path,  # noqa: F811
     tmp_path: Path,
@@ -195,6 +196,7 @@ def test_on_one_graphics_card_there_is_one_worker(
     assert not any(runs > 1 for _, _, runs in starts(tmp_path / "run"))
 
 
+@pytest.mark.nightly
 def test_a_worker_that_finds_no_room_gives_its_unit_back(
     model: Path,  # noqa: F811
     tmp_path: Path,

@@ -370,6 +370,7 @@ def test_loaded_vectors_stay_in_their_file_and_are_saved_over_it(tmp_path: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read as Linux tells it")
 def test_many_vectors_are_indexed_with_no_more_in_memory_than_they_are() -> None:
     """More than are compared one by one. The vectors lie on disk, so that what the process holds is its index."""

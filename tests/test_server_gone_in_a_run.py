@@ -68,6 +68,9 @@ def paid(folder: Path) -> int:
         return sum(used.prompt_tokens for used in store.ledger() if used.model == "hosted") // 40
 
 
+LATER = [pytest.mark.slow, pytest.mark.nightly]
+
+
 def looks(folder: Path) -> dict[str, str]:
     """The scores in the journal, by key."""
     with closing(sqlite3.connect(folder / "run.sqlite")) as db:
@@ -75,7 +78,15 @@ def looks(folder: Path) -> dict[str, str]:
     return dict(found)
 
 
-@pytest.mark.parametrize("gone_from", [("fit", 61), ("fit", 140), ("answer", 9), ("edit", 5), ("repeat", 15)], ids=str)
+@pytest.mark.parametrize(
+    "gone_from",
+    [
+        ("fit", 61),
+        ("answer", 9),
+        *(pytest.param(each, marks=LATER) for each in (("fit", 140), ("edit", 5), ("repeat", 15))),
+    ],
+    ids=str,
+)
 def test_gone_on_with_once_it_is_back_a_run_is_that_of_a_server_that_was_never_gone(
     gone_from: tuple[str, int],
     leaving: Leaving,

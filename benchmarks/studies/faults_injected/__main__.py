@@ -50,7 +50,7 @@ def main() -> None: ...
 
 
 @main.command()
-@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.argument("parts", nargs=-1, type=click.Choice((*PARTS, "few writes")))
 @click.option("--kills", "wanted", default=100, show_default=True, help="Kills of each of the two kinds of run.")
 @click.option("--seconds", default=fuzz.SECONDS, show_default=True, help="How long each parser is fuzzed in one round.")
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the rows go.")
@@ -198,6 +198,7 @@ PERFORM: Mapping[str, Callable[[Path, Done, int], Iterator[list[dict[str, Any]]]
     "paid": _of_paid,
     "light writes": lambda place, done, _: _of_writes("light writes", place, done),
     "writes": lambda place, done, _: _of_writes("writes", place, done),
+    "few writes": lambda place, done, _: _of_writes("few writes", place, done),
     "inputs": _of_inputs,
     "price": _of_price,
     "long": _of_long,
