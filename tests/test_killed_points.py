@@ -19,7 +19,7 @@ from tests.conftest import Folders
 from tests.desk import ROOT, write_task
 from tests.test_endpoint_bakeoff import Service, rows
 
-pytestmark = pytest.mark.slow  # Six runs, each killed and gone on with.
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]  # Six runs, each killed and gone on with.
 
 OPTIONS = ("--approach", "prompting", "--effort", "quick", "--probes", "none", "--no-second-seed", "--yes")
 WISHES = Wishes(approaches=("prompting",), effort="quick", probes="none", second_seed=False)
@@ -76,7 +76,7 @@ def test_what_is_paid_twice_is_at_most_the_answer_that_was_not_written_down_yet(
     assert rows(tmp_path / "run", "prompting") == rows(folder, "prompting")
 
 
-@pytest.mark.parametrize("number", [1, *(pytest.param(later, marks=pytest.mark.nightly) for later in (2, 3))])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_report_is_whole_or_as_it_was_and_is_told_again(number: int, model_folders: Folders, tmp_path: Path) -> None:
     write_task(tmp_path, model_folders)
     advise(tmp_path / "task.yaml", out=tmp_path / "run", wishes=Wishes(approaches=("majority",), probes="none"))
