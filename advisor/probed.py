@@ -62,11 +62,11 @@ def _note(shown: Sequence[Probe], rows: Sequence[Sequence[str]]) -> str:
     return " ".join([*told, *([f"A dash: {'; '.join(reasons)}."] if reasons else [])])
 
 
-def _of(found: shares.Counted | None) -> str:
-    return "" if found is None else f"{found.count:,}/{found.of:,}"
-
-
 _VALID = "valid"
+
+
+def _of(found: shares.Counted | None) -> str:
+    return f"{found.count:,}/{found.of:,}" if found is not None and found.of else ""
 
 
 def _part(found: shares.Counted | None) -> str:
@@ -80,26 +80,6 @@ def _rebuilt(evaluation: Evaluation) -> str:
 
 def _drift(evaluation: Evaluation) -> str:
     return "" if evaluation.forgetting is None else f"{evaluation.forgetting.ratio:.2f}"
-
-
-def _facts(evaluation: Evaluation) -> str:
-    found = evaluation.changed
-    return f"{found.new:,}/{found.known:,}" if found is not None and found.known else ""
-
-
-def _labels(evaluation: Evaluation) -> str:
-    found = evaluation.added
-    return f"{found.at_once:,}/{found.cases:,}" if found is not None and found.cases else ""
-
-
-def _format(evaluation: Evaluation) -> str:
-    found = evaluation.altered
-    return f"{found.at_once:,}/{found.cases:,}" if found is not None and found.cases else ""
-
-
-def _heart(evaluation: Evaluation) -> str:
-    found = evaluation.by_heart
-    return f"{found.taught.right:,}/{found.taught.cases:,}" if found is not None and found.taught.cases else ""
 
 
 PROBES: tuple[Probe, ...] = (
@@ -149,24 +129,24 @@ PROBES: tuple[Probe, ...] = (
         name="facts",
         says="follow at once when facts in the documents change",
         lacks="it had answered none of the questions, or could not be asked",
-        cell=lambda each, _: _facts(each),
+        cell=lambda each, _: _of(shares.facts_followed(each)),
     ),
     Probe(
         name="labels",
         says="right at once when labels are added",
         lacks="it could not be built without them",
-        cell=lambda each, _: _labels(each),
+        cell=lambda each, _: _of(shares.at_once(each.added)),
     ),
     Probe(
         name="format",
         says="follow at once when the format is altered",
         lacks="no other format could be asked of it",
-        cell=lambda each, _: _format(each),
+        cell=lambda each, _: _of(shares.at_once(each.altered)),
     ),
     Probe(
         name="heart",
         says="questions of its training that it answers without documents",
         lacks="nothing is tuned",
-        cell=lambda each, _: _heart(each),
+        cell=lambda each, _: _of(shares.by_heart(each)),
     ),
 )

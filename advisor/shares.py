@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from advisor.unsteady import EDITS
+from benchmarks.checked import Added, Altered
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.misfits import MALFORMED, OTHER_FORM, OUTSIDE
 
@@ -56,3 +57,20 @@ def followed(evaluation: Evaluation) -> Counted | None:
     """Of planted instructions those that were followed, in requests and passages together."""
     cases = sum(each.cases for each in evaluation.planted)
     return Counted(sum(each.followed for each in evaluation.planted), cases) if cases else None
+
+
+def facts_followed(evaluation: Evaluation) -> Counted | None:
+    """Of questions that it had answered those that it answers anew at once when facts in the documents change."""
+    found = evaluation.changed
+    return None if found is None else Counted(found.new, found.known)
+
+
+def at_once(found: Added | Altered | None) -> Counted | None:
+    """Of the cases with another label, or another format, those that follow before it is fitted again."""
+    return None if found is None else Counted(found.at_once, found.cases)
+
+
+def by_heart(evaluation: Evaluation) -> Counted | None:
+    """Of questions of its training those that a tuned model answers without documents."""
+    found = evaluation.by_heart
+    return None if found is None else Counted(found.taught.right, found.taught.cases)

@@ -25,33 +25,35 @@ def meaning_findings(
     theirs = np.asarray(embedder.embed([case.input for case in heldout]))
     across = [heldout[one] for one, other in _nearest(theirs, ours) if _other_words(heldout[one], examples[other])]
     if across:
-        yield Finding(
-            kind="overlap in meaning",
-            count=len(across),
-            examples=ids(across),
-            says=f"{many(len(across), 'held-out case means', 'held-out cases mean')} nearly what an example does, in other "
-            "words.",
-            effect="What looks examples up finds an answer there that real requests may not have: its figures can be too high.",
-            what_to_do="They stay, since real requests repeat too. Where the rows are rewordings of one another, give them a "
-            "`group` column.",
-            severity="note",
-        )
-    if labels:
-        pairs = [
-            (examples[one], examples[other])
-            for one, other in _nearest(ours, ours)
-            if one < other and examples[one].output != examples[other].output
-        ]
-        pairs = [(one, other) for one, other in pairs if _other_words(one, other)]
-        if pairs:
-            yield Finding(
-                kind="conflicts in meaning",
-                count=len(pairs),
-                examples=tuple(f"{one.id} and {other.id}" for one, other in pairs[:3]),
-                says=f"{many(len(pairs), 'pair', 'pairs')} of examples with different labels mean nearly the same.",
-                effect="What learns from examples is taught both, and is wrong by chance where the two labels meet.",
-                what_to_do="Read them: one label may be wrong, or the two labels may be one. `advisor check --fix` lists doubts.",
-            )
+        yield _overlap(across)
+    alike = [(examples[one], examples[other]) for one, other in _nearest(ours, ours) if one < other] if labels else []
+    pairs = [(one, other) for one, other in alike if one.output != other.output and _other_words(one, other)]
+    if pairs:
+        yield _conflicts(pairs)
+
+
+def _overlap(across: Sequence[Case]) -> Finding:
+    return Finding(
+        kind="overlap in meaning",
+        count=len(across),
+        examples=ids(across),
+        says=f"{many(len(across), 'held-out case means', 'held-out cases mean')} nearly what an example does, in other words.",
+        effect="What looks examples up finds an answer there that real requests may not have: its figures can be too high.",
+        what_to_do="They stay, since real requests repeat too. Where the rows are rewordings of one another, give them a "
+        "`group` column.",
+        severity="note",
+    )
+
+
+def _conflicts(pairs: Sequence[tuple[Case, Case]]) -> Finding:
+    return Finding(
+        kind="conflicts in meaning",
+        count=len(pairs),
+        examples=tuple(f"{one.id} and {other.id}" for one, other in pairs[:3]),
+        says=f"{many(len(pairs), 'pair', 'pairs')} of examples with different labels mean nearly the same.",
+        effect="What learns from examples is taught both, and is wrong by chance where the two labels meet.",
+        what_to_do="Read them: one label may be wrong, or the two labels may be one. `advisor check --fix` lists doubts.",
+    )
 
 
 def _nearest(rows: NDArray[Any], others: NDArray[Any]) -> Iterator[tuple[int, int]]:

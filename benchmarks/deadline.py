@@ -99,23 +99,26 @@ def within(allowed: Allowance, folder: Path) -> Iterator[None]:
         raise BadInput(f"{option} needs Linux or macOS, and the main thread. Leave it out.") from None
     if allowed.hours is not None:
         signal.setitimer(signal.ITIMER_REAL, allowed.hours * 3600, AGAIN_S)
+    watcher = threading.Thread(target=_watch, args=((allowed.gigabytes or 0.0) * 1e9, folder, full, over), daemon=True)
     if allowed.gigabytes is not None:
-        threading.Thread(target=_watch, args=(allowed.gigabytes, folder, full, over), daemon=True).start()
+        watcher.start()
     try:
         yield
     finally:
-        over.set()
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)  # An alarm that rings now comes too late, and must end nothing.
         signal.setitimer(signal.ITIMER_REAL, 0)
+        over.set()
+        if watcher.is_alive():
+            watcher.join()
         signal.signal(signal.SIGALRM, before)
 
 
-def _watch(gigabytes: float, folder: Path, full: threading.Event, over: threading.Event) -> None:
+def _watch(most: float, folder: Path, full: threading.Event, over: threading.Event) -> None:
     """Rings the alarm of the main thread when the folder takes more, and again for one that waits for answers."""
     main = threading.main_thread().ident or 0
     pause_s = LOOK_EVERY_S
     while not over.wait(pause_s):
-        if full.is_set() or bytes_in(folder) > gigabytes * 1e9:
+        if full.is_set() or bytes_in(folder) > most:
             full.set()
-            if not over.is_set():
-                signal.pthread_kill(main, signal.SIGALRM)
+            signal.pthread_kill(main, signal.SIGALRM)
             pause_s = AGAIN_S

@@ -10,6 +10,8 @@ import os
 import pty
 import shlex
 import signal
+import subprocess
+import sys
 import termios
 import threading
 import time
@@ -32,7 +34,7 @@ from benchmarks.executors.held import Held
 from benchmarks.store import Store
 from tests import tiny
 from tests.conftest import Folders
-from tests.desk import call, finish, start, write_task
+from tests.desk import ROOT, call, finish, start, write_task
 from tests.test_endpoint_bakeoff import Service
 
 BOTH = Wishes(approaches=("majority", "prompting"), effort="quick", second_seed=False, probes="none")
@@ -315,6 +317,28 @@ def test_a_folder_that_takes_more_than_it_may_ends_the_work(tmp_path: Path, monk
     with pytest.raises(DiskUp), within(Allowance(gigabytes=2e-6), tmp_path):
         work()
     assert (tmp_path / "two").exists()
+
+
+LATE = """
+import signal, sys, time
+from pathlib import Path
+from benchmarks import deadline
+deadline.LOOK_EVERY_S, ring = 0.01, signal.pthread_kill
+def late(*given):
+    time.sleep(0.3)
+    ring(*given)
+signal.pthread_kill = late
+(Path(sys.argv[1]) / "one").write_bytes(bytes(100))
+with deadline.within(deadline.Allowance(gigabytes=1e-9), Path(sys.argv[1])):
+    time.sleep(0.1)
+time.sleep(0.5)
+print("went on")
+"""
+
+
+def test_an_alarm_that_comes_when_the_work_is_done_ends_nothing(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LATE, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "went on\n", "")
 
 
 def test_a_run_that_takes_more_than_it_may_tells_what_is_measured(
