@@ -23,7 +23,7 @@ from strategies.prompting.demonstrations import Shown, founded, holds
 from strategies.retrieval.chunking import cut, size
 from strategies.retrieval.index import PassageIndex, fuse, word_index
 from strategies.retrieval.neighbours import VOTERS, Neighbours
-from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index
+from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index, vectors_of
 from strategies.selection import Kitchen
 from strategies.sources import Sources
 from tests import tiny
@@ -356,6 +356,17 @@ def test_where_lists_miss_neighbours_all_are_compared(caplog: pytest.LogCaptureF
     assert "all are compared" in caplog.text
     asked = vectors[:50]
     assert (lists.search(asked, 10)[1] == flat_index(vectors).search(asked, 10)[1]).all()
+
+
+def test_many_texts_have_their_vectors_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"word {place} and {place % 7}" for place in range(90)]
+    whole = vectors_of(texts, EMBEDDER)
+    monkeypatch.setattr("strategies.retrieval.vectors.EXACT", 50)
+    monkeypatch.setattr("strategies.retrieval.vectors.SLICE", 40)
+    kept = vectors_of(texts, EMBEDDER)
+    assert isinstance(kept, np.memmap)
+    assert not isinstance(whole, np.memmap)
+    assert (kept == whole).all()
 
 
 def test_loaded_vectors_stay_in_their_file_and_are_saved_over_it(tmp_path: Path, index: PassageIndex) -> None:

@@ -14,7 +14,7 @@ from benchmarks.contract import BadInput, Benchmark, Candidate
 from benchmarks.executors.here import Here
 from benchmarks.plan import Options, candidates, units
 from benchmarks.studies.scale import __main__ as study
-from benchmarks.studies.scale import report, waiting
+from benchmarks.studies.scale import goals, real, report, shared, waiting
 from benchmarks.studies.scale.imagined import Cluster, Many, Outcome, Times, simulated, with_cases
 from benchmarks.studies.scale.waiting import Measured, learnt
 from strategies.catalog import approaches
@@ -140,6 +140,59 @@ def test_times_of_units_come_from_a_stored_run() -> None:
     times = study.times_of(replace(each, answering=replace(each.answering, seconds=30.0, calls=300)))
     assert times.of("answer") == pytest.approx(12.8)
     assert times.of("edit") == pytest.approx(10.0)
+
+
+def shared_row(part: str, on: str, workers: int, seconds: float, **more: Any) -> dict[str, Any]:
+    usual = {"missing": 0, "different": 0, "repeated": 0, "again": 0, "lost": "", "memory_mb": [90, 90, 90, 90, 90.0]}
+    return {**row(part), "what": part, "on": on, "workers": workers, "seconds": seconds, "units": 40, **usual, **more}
+
+
+CALM = (
+    shared_row("light", "here", 1, 100.0),
+    {key: value for key, value in shared_row("light", "by hand", 2, 57.0).items() if key != "units"},
+    shared_row("light", "processes", 1, 104.0),
+    shared_row("light", "processes", 2, 60.0),
+)
+LOSSY = shared_row("light", "processes", 2, 70.0, lost="a worker", again=1)
+
+
+def test_the_goals_are_reckoned_from_the_rows() -> None:
+    (_, told) = goals.section([*CALM, LOSSY])
+    assert "| overhead of processes at one worker, light approaches | < 5 % | +4.0 % | reached |" in told
+    assert "two processes by hand, light approaches | >= 95 % | 95 % | reached |" in told
+    assert "| lost or stored twice after each loss | 0 | 0 in 1 runs | reached |" in told
+    assert "| rows equal to one process | all | 120 of 120 units in 3 runs | reached |" in told
+    assert told.count("not measured yet") == 3
+    worse = [*CALM[:2], {**CALM[2], "seconds": 106.0}, {**CALM[3], "memory_mb": [90.0, 90, 91, 92, 95]}]
+    (_, told) = goals.section([*worse, {**LOSSY, "repeated": 2, "different": 1}])
+    assert "+6.0 % | not reached" in told
+    assert "119 of 120 units in 3 runs | not reached" in told
+    assert "2 in 1 runs | not reached" in told
+    assert "at most from 90 to 95 MB, 1,000 cases | not reached" in told
+    assert "| processes, 2 workers | a worker | 0 | 0 | 0 | 1 | 70 s | 60 s |" in report.document([*CALM, LOSSY])
+
+
+def test_half_of_the_cases_is_whole_pieces() -> None:
+    cases = list(range(1_000))
+    first, second = real.halved(cases, 1), real.halved(cases, 2)
+    assert [*first, *second] == cases == real.halved(cases, 0)
+    assert len(first) == 512
+
+
+@pytest.mark.slow
+@pytest.mark.nightly
+def test_a_real_run_that_loses_a_worker_and_one_that_loses_its_driver_have_the_rows_of_one_process(
+    tmp_path: Path,
+) -> None:
+    found = {}
+    for setting in shared.SETTINGS:
+        if setting.what == "light" and (setting.on == "here" or (setting.on == "processes" and setting.lost)):
+            found[setting.lost] = shared.performed(setting, tmp_path, 1_024)
+    assert {each["units"] for each in found.values()} == {4 + 4 * 8}
+    assert all(each["missing"] == each["different"] == each["repeated"] == 0 for each in found.values())
+    assert found["a worker"]["again"] == 1
+    assert 1 <= found["the driver"]["again"] <= 2
+    assert found["time of one worker"]["seconds"] > shared.STOPPED_S
 
 
 def test_the_committed_rows_give_the_committed_document(tmp_path: Path) -> None:

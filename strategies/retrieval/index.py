@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from strategies.contract import Document, Embedder, Evidence, Reranker
 from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, family, heading
-from strategies.retrieval.vectors import vector_index
+from strategies.retrieval.vectors import vector_index, vectors_of
 
 Mode = Literal["dense", "hybrid", "reranked"]
 """`reranked`: what `hybrid` finds, the first of it in the order of a cross-encoder."""
@@ -50,7 +50,7 @@ class PassageIndex:
     @classmethod
     def build(cls, documents: Sequence[Document], embedder: Embedder, words: int = PASSAGE_WORDS) -> PassageIndex:
         passages = tuple(cut(documents, words))
-        return cls.of(passages, embedder.embed([passage.text for passage in passages]), embedder)
+        return cls.of(passages, vectors_of([passage.text for passage in passages], embedder), embedder)
 
     @classmethod
     def of(cls, passages: tuple[Passage, ...], vectors: Any, embedder: Embedder) -> PassageIndex:

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+from collections.abc import Sequence
 from math import isqrt
 from typing import Any
+
+from strategies.contract import Embedder
 
 EXACT = 200_000
 """Vectors up to which every one is compared: putting them into lists costs more there than the searches of a run save."""
 TRAINING, FOR_EACH = 100_000, 39
 """Vectors of which the middles of the lists are made, and how many of them FAISS wants for each list at least."""
 SLICE = 50_000
-"""Vectors that are put into lists at a time."""
+"""Vectors that are made, or put into lists, at a time."""
 FEWEST = 8
 """Lists that a search reads at first; twice as many until it is good enough."""
 RECALL, NEIGHBOURS, SAMPLE = 0.98, 10, 200
 """Share of the ten nearest that has to be found, over a sample of the vectors themselves."""
+
+
+def vectors_of(texts: Sequence[str], embedder: Embedder) -> Any:
+    """float32 vectors of shape (texts, dimension). More than `EXACT` lie in a file that is gone with the last who maps it, so
+    that the copy in an index over them is the only one in memory. Raises `OSError` where the disk has no room."""
+    import numpy as np
+
+    if len(texts) <= EXACT:
+        return embedder.embed(texts)
+    with tempfile.TemporaryFile(prefix="vectors-") as file:
+        for start in range(0, len(texts), SLICE):
+            np.ascontiguousarray(embedder.embed(texts[start : start + SLICE]), np.float32).tofile(file)
+        file.flush()
+        return np.memmap(file, np.float32, "r").reshape(len(texts), -1)
 
 
 def vector_index(vectors: Any) -> Any:

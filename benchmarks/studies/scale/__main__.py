@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Candidate, Evaluation
 from benchmarks.packed import read_lines, write_lines
 from benchmarks.plan import SHARD
-from benchmarks.studies.scale import report
+from benchmarks.studies.scale import passages, report, shared
 from benchmarks.studies.scale.imagined import Cluster, Times, simulated, with_cases
 from benchmarks.studies.settings import ROWS, commit
 from strategies.models.measured import machine
@@ -31,6 +32,7 @@ TASK = "banking77"
 """Its committed bake-off says how long units take."""
 CURVE = tuple((cases, workers) for cases in (100_000, 10_000_000) for workers in (1, 4, 16, 64, 256))
 """(held-out cases, workers)."""
+PARTS = ("waiting", "curve", "light", "default", "passages")
 CALM = {"start": 15.0, "spread": 0.2}
 ROUGH = {**CALM, "slow": 0.02, "slower": 3.0, "losses": 0.02, "noticed": 60.0}
 """One worker in fifty takes three times as long, and one is lost in fifty hours of a worker, which is noticed after a minute."""
@@ -41,14 +43,19 @@ def main() -> None: ...
 
 
 @main.command()
-@click.argument("parts", nargs=-1, type=click.Choice(("waiting", "curve")))
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the rows go.")
 def run(parts: Sequence[str], rows: Path) -> None:
     """Perform what is missing of PARTS, by default of all."""
     for part in parts or tuple(PERFORM):
         for row in PERFORM[part](read(rows)):
             write_lines(rows, [*read(rows), {"part": part, "commit": commit(), "machine": machine(), **row}])
-            click.echo(f"{part}: {row['workers']} workers, {row['cases']:,} cases", err=True)
+            click.echo(f"{part}: {told(row)}", err=True)
+
+
+def told(row: Mapping[str, Any]) -> str:
+    """A row in a line, for whoever waits."""
+    return ", ".join(f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in row.items())
 
 
 def _waiting(known: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -119,9 +126,32 @@ def times_of(each: Evaluation) -> Times:
     )
 
 
+def _shared(what: str, known: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Real runs of that kind which are missing. The one in one process is made anew for them to be held against."""
+    done = {(row["what"], row["on"], row["workers"], row["lost"]) for row in known if row["part"] == what}
+    first, *others = [each for each in shared.SETTINGS if each.what == what]
+    missing = [each for each in others if each.key not in done]
+    if not missing:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for setting in (first, *missing):
+            row = shared.performed(setting, Path(folder), shared.CASES[what])
+            if setting.key not in done:
+                yield row
+
+
+def _passages(known: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """An index over a million passages."""
+    if not any(row["part"] == "passages" for row in known):
+        yield passages.apart()
+
+
 PERFORM: Mapping[str, Callable[[Sequence[Mapping[str, Any]]], Iterator[dict[str, Any]]]] = {
     "waiting": _waiting,
     "curve": _curve,
+    "light": partial(_shared, "light"),
+    "default": partial(_shared, "default"),
+    "passages": _passages,
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.scale import goals, shared_runs
 
 Rows = Sequence[Mapping[str, Any]]
 WITHIN = 0.10
@@ -18,8 +19,11 @@ def document(rows: Rows) -> str:
     parts = [
         "# A run on more workers",
         "Written by `python -m benchmarks.studies.scale table` from committed rows; `run` makes them.",
+        *goals.section(rows),
+        *shared_runs.sections(rows),
         *_waiting([row for row in rows if row["part"] == "waiting"]),
         *_curve([row for row in rows if row["part"] == "curve"]),
+        *shared_runs.passages([row for row in rows if row["part"] == "passages"]),
     ]
     return "\n\n".join([*parts, *(["\n".join(made)] if made else [])]) + "\n"
 

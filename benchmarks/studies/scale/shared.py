@@ -1,0 +1,166 @@
+"""Real runs that several workers share, beside the run in one process: the same rows, the time, and what is lost on the way."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.studies.faults_injected.stored import Stored, compared
+from benchmarks.studies.scale.real import Asked, Disturbance, Life, lived, lived_together
+
+CASES = {"light": 100_000, "default": 2_000}
+"""Held-out cases of the runs of each kind."""
+SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
+"""Of the answering, at which the memory of the process that writes is noted."""
+STOPPED_S = 30.0
+"""So long a worker that is slow does nothing at all."""
+MACHINES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One real run. `lost` says what is taken from it on the way."""
+
+    what: str
+    on: str
+    workers: int
+    lost: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, int, str]:
+        return (self.what, self.on, self.workers, self.lost)
+
+
+SETTINGS = (
+    *(Setting(what=what, on="here", workers=1) for what in CASES),
+    *(Setting(what=what, on="by hand", workers=2) for what in CASES),
+    *(Setting(what=what, on="processes", workers=workers) for what in CASES for workers in (1, 2)),
+    *(Setting(what=what, on="ray", workers=2) for what in CASES),
+    Setting(what="light", on="cluster", workers=MACHINES),
+    Setting(what="light", on="processes", workers=2, lost="a worker"),
+    Setting(what="light", on="processes", workers=2, lost="the driver"),
+    Setting(what="light", on="processes", workers=2, lost="time of one worker"),
+    Setting(what="light", on="cluster", workers=MACHINES, lost="a worker"),
+    Setting(what="light", on="cluster", workers=MACHINES, lost="a machine"),
+    Setting(what="light", on="cluster", workers=MACHINES, lost="the driver"),
+)
+"""The first of each kind is the run that the others are held against."""
+
+
+def performed(setting: Setting, place: Path, cases: int) -> dict[str, Any]:
+    """One row: how long the run took, and what of it is not as in the run in one process, whose folder lies in `place`."""
+    name = "-".join(map(str, (setting.what, setting.on, setting.workers, setting.lost))).replace(" ", "_").rstrip("-")
+    asked = Asked(what=setting.what, folder=str(place / name), cases=cases, on=setting.on, workers=setting.workers)
+    if setting.on == "by hand":
+        halves = [
+            replace(asked, on="here", workers=None, half=half, folder=f"{asked.folder}-{half}") for half in (1, 2)
+        ]
+        lives = lived_together(halves)
+        return _told(setting, cases, lives)
+    if setting.on == "here":
+        lives = [lived(replace(asked, workers=None))]
+    else:
+        with _machines(setting.on) as (address, environment, lose):
+            lives = _lives(replace(asked, on=address or setting.on), setting.lost, environment, lose)
+    whole = Stored.of(place / f"{setting.what}-here-1")
+    return _told(setting, cases, lives) | _compared(Stored.of(Path(asked.folder)), whole, lives)
+
+
+def _lives(asked: Asked, lost: str, environment: Mapping[str, str], lose: Callable[[], None]) -> list[Life]:
+    """The run with one thing lost on the way, when about two fifths of the work are done; gone on with where it ended."""
+    ways: Mapping[str, Callable[[subprocess.Popen[str]], None]] = {
+        "a worker": partial(_to_a_worker, signal.SIGKILL),
+        "a machine": lambda _: lose(),
+        "the driver": lambda process: process.kill(),
+        "time of one worker": _stopped,
+    }
+    after = asked.cases // 128 * 4 * 2 // 5
+    lives = [lived(asked, environment, Disturbance(after=after, disturb=ways[lost]) if lost else None)]
+    return [*lives, lived(asked, environment)] if lost == "the driver" else lives
+
+
+def _told(setting: Setting, cases: int, lives: list[Life]) -> dict[str, Any]:
+    """What each run told; raises `RuntimeError` where one ended otherwise than it should."""
+    for place, life in enumerate(lives):
+        due = -signal.SIGKILL if setting.lost == "the driver" and place == 0 else 0
+        if life.code != due:
+            raise RuntimeError(f"{setting.key} ended with {life.code}: {life.errors[-2000:]}")
+    together = max if setting.on == "by hand" else sum
+    memory = lives[-1].memory_mb()
+    return {
+        "what": setting.what,
+        "on": setting.on,
+        "workers": setting.workers,
+        "lost": setting.lost,
+        "cases": cases,
+        "seconds": round(together(life.seconds for life in lives), 1),
+        "memory_mb": [round(memory[round(share * (len(memory) - 1))], 1) for share in SHARES],
+    }
+
+
+def _compared(found: Stored, whole: Stored, lives: list[Life]) -> dict[str, Any]:
+    told = [name for life in lives for name in life.finished()]
+    at_odds = compared(found, whole, list(whole.finished), told)
+    return {
+        "units": len(found.finished),
+        "missing": len(set(whole.finished) - set(found.finished)) + at_odds.lost,
+        "different": at_odds.wrong + at_odds.orphans,
+        "repeated": sum(count > 1 for count in Counter(told).values()),
+        "again": sum(starts - 1 for starts in found.starts.values()),
+    }
+
+
+# ---------------------------------------------------------------- what is lost
+
+
+def _workers_of(process: subprocess.Popen[str]) -> list[Any]:
+    """Processes in which units are performed, of this run or of the cluster that this process started."""
+    import psutil
+
+    marks = ("spawn_main", "UnitActor")
+    below = [*psutil.Process(process.pid).children(recursive=True), *psutil.Process().children(recursive=True)]
+    return [each for each in below if any(mark in part for part in each.cmdline() for mark in marks)]
+
+
+def _to_a_worker(number: int, process: subprocess.Popen[str]) -> None:
+    _workers_of(process)[0].send_signal(number)
+
+
+def _stopped(process: subprocess.Popen[str]) -> None:
+    worker = _workers_of(process)[0]
+    worker.send_signal(signal.SIGSTOP)
+    threading.Timer(STOPPED_S, worker.send_signal, [signal.SIGCONT]).start()
+
+
+@contextmanager
+def _machines(on: str) -> Iterator[tuple[str, Mapping[str, str], Callable[[], None]]]:
+    """For a cluster: its address, the environment that may use it, and a way to lose one of its machines."""
+    if on != "cluster":
+        yield "", {}, lambda: None
+        return
+    from benchmarks.executors import on_ray
+
+    environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+    environment |= on_ray._ONLY_HERE
+    os.environ.update(environment)
+    on_ray._read_again()
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        others = [cluster.add_node(num_cpus=1) for _ in range(MACHINES - 1)]
+        yield f"ray:{cluster.address}", environment, lambda: cluster.remove_node(others[0], allow_graceful=False)
+    finally:
+        cluster.shutdown()
+        for name in environment:
+            del os.environ[name]
