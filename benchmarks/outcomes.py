@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from strategies.contract import Abstention, Evidence, Failure, Outcome, Prediction, Usage
@@ -19,10 +18,9 @@ _TYPES: Mapping[str, type[Prediction] | type[Abstention] | type[Failure]] = {
 def to_json(outcome: Outcome) -> str:
     """One line of JSON; usage is part of it, so a resumed run costs what it cost."""
     name = next(name for name, kind in _TYPES.items() if isinstance(outcome, kind))
-    values = {
-        key: value for key, value in asdict(outcome).items() if value is not False and value not in (None, (), "")
-    }
-    return json.dumps({"type": name, **values}, separators=(",", ":"))
+    said = {key: value for key, value in vars(outcome).items() if value is not False and value not in (None, (), "")}
+    said |= {key: [vars(each) for each in said[key]] for key in ("evidence", "usage") if key in said}
+    return json.dumps({"type": name, **said}, separators=(",", ":"))
 
 
 def from_json(text: str) -> Outcome:

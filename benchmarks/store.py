@@ -7,9 +7,10 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.contract import BadInput, Row
 from benchmarks.disk import disk_fault
@@ -37,6 +38,21 @@ CREATE TABLE IF NOT EXISTS completions (unit TEXT NOT NULL, key TEXT NOT NULL, v
 """
 
 
+class Line(NamedTuple):
+    """A row as it stands in the store, its outcome JSON: so it comes from another process, and is not read on the way."""
+
+    candidate: str
+    purpose: str
+    key: str
+    variant: str
+    outcome: str
+    score: float
+
+    @classmethod
+    def of(cls, row: Row) -> Line:
+        return cls(row.candidate, row.purpose, row.key, row.variant, to_json(row.outcome), row.score)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finished:
     """What one unit of work brought: stored in one transaction, so a unit is either whole or absent."""
@@ -44,7 +60,7 @@ class Finished:
     unit: str
     kind: str
     candidate: str
-    rows: tuple[Row, ...] = ()
+    rows: tuple[Row | Line, ...] = ()
     usage: tuple[Usage, ...] = ()
     trials: tuple[Trial, ...] = ()
     note: Mapping[str, Any] | None = None
@@ -126,12 +142,14 @@ class Store:
     # ------------------------------------------------------------ units
 
     def begin(self, unit: str, kind: str, candidate: str) -> None:
-        """Counts a start of the unit: finished units are never started again, and a test can prove it."""
-        self._db.execute(
-            "INSERT INTO units (name, kind, candidate, runs) VALUES (?, ?, ?, 1) "
-            "ON CONFLICT (name) DO UPDATE SET runs = runs + 1",
-            (unit, kind, candidate),
-        )
+        """Counts a start of the unit: finished units are never started again, and a test can prove it. With the next unit that
+        is finished it reaches the disk."""
+        with self._to_the_system():
+            self._db.execute(
+                "INSERT INTO units (name, kind, candidate, runs) VALUES (?, ?, ?, 1) "
+                "ON CONFLICT (name) DO UPDATE SET runs = runs + 1",
+                (unit, kind, candidate),
+            )
 
     def finished(self) -> dict[str, Mapping[str, Any]]:
         """Names of finished units with their notes."""
@@ -175,10 +193,7 @@ class Store:
         with _Transaction(self._db):
             self._db.executemany(
                 "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (done.unit, row.candidate, row.purpose, row.key, row.variant, to_json(row.outcome), row.score)
-                    for row in done.rows
-                ],
+                [(done.unit, *(row if isinstance(row, Line) else Line.of(row))) for row in done.rows],
             )
             self._db.execute("DELETE FROM usage WHERE unit = ?", (done.unit,))
             self._db.execute("DELETE FROM trials WHERE unit = ?", (done.unit,))
@@ -211,16 +226,21 @@ class Store:
     def _at_once(self, statement: str, values: Sequence[Any]) -> None:
         """Writes to the system, and every `SYNC_EVERY_S` to the disk."""
         now = time.monotonic()
-        waits = now - self._synced < SYNC_EVERY_S
-        if waits:
-            self._db.execute("PRAGMA synchronous=NORMAL")
-        try:
+        if now - self._synced < SYNC_EVERY_S:
+            with self._to_the_system():
+                self._db.execute(statement, values)
+        else:
             self._db.execute(statement, values)
-        finally:
-            if waits:
-                self._db.execute("PRAGMA synchronous=FULL")
-        if not waits:
             self._synced = now
+
+    @contextmanager
+    def _to_the_system(self) -> Iterator[None]:
+        """What is written within it outlives this process, and the machine once something after it reaches the disk."""
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous=FULL")
 
     def forget_completions(self, unit: str) -> None:
         """Lets go of them where what they were used for has been written down."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pickle
 import re
 import time
@@ -27,7 +28,7 @@ from benchmarks.pending import Pending, Rules, Silent
 from benchmarks.plan import Options, Unit, candidates, units
 from benchmarks.purse import LimitReached, Purse
 from benchmarks.spec_models import ModelSpec
-from benchmarks.store import AGAIN, Finished, Store
+from benchmarks.store import AGAIN, Finished, Line, Store
 from strategies.catalog import approaches
 from strategies.contract import Evidence, Failure, Prediction, Trial, Usage
 from tests import tiny
@@ -432,7 +433,7 @@ def test_the_time_on_several_workers_is_bounded_by_the_longest_fit_and_by_the_wo
 # ---------------------------------------------------------------- what crosses
 
 
-def test_what_a_unit_brought_crosses_as_plain_values() -> None:
+def test_what_a_unit_brought_crosses_as_plain_values_and_is_stored_as_it_came(tmp_path: Path) -> None:
     usage = Usage(model="m", step="answering", prompt_tokens=3, seconds=0.1)
     outcomes: tuple[Prediction | Failure, ...] = (
         Prediction(
@@ -448,7 +449,14 @@ def test_what_a_unit_brought_crosses_as_plain_values() -> None:
     done = Finished(
         unit="u", kind="answer", candidate="c", rows=rows_of, usage=(usage,), trials=(trial,), note={"a": [1]}
     )
-    assert from_values(as_values(done)) == done
+    crossed = from_values(json.loads(json.dumps(as_values(done))))
+    assert crossed == dataclasses.replace(done, rows=tuple(Line.of(row) for row in rows_of))
+    assert as_values(crossed) == as_values(done)
+    for name, each in (("here", done), ("there", crossed)):
+        with closing(Store(tmp_path / name)) as store:
+            store.begin("u", "answer", "c")
+            store.finish(each)
+            assert tuple(store.rows("c", "heldout")) == rows_of
 
 
 @pytest.mark.parametrize(

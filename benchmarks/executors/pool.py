@@ -74,6 +74,7 @@ class Pool:
                     for number, message in crew.receive():
                         done = self._heard(crew, number, message)
                         if done is not None:
+                            self._hand_out(crew)  # Nobody waits until it is written down.
                             yield done
                     self._hand_out(crew)
             finally:

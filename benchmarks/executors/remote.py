@@ -9,14 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
-from benchmarks.contract import BadInput, Row, ScoreFailure
+from benchmarks.contract import BadInput, ScoreFailure
 from benchmarks.models import Models
-from benchmarks.outcomes import from_json, to_json
 from benchmarks.plan import Unit
 from benchmarks.prices import TokenPrices
 from benchmarks.purse import LimitReached, Purse
 from benchmarks.remembering import Memory
-from benchmarks.store import Finished
+from benchmarks.store import Finished, Line
 from benchmarks.work import Job, Worker
 from strategies.contract import LanguageModel, Trial, Usage
 from strategies.models.weights import ModelUnavailable
@@ -42,7 +41,7 @@ def as_values(done: Finished) -> dict[str, Any]:
         "unit": done.unit,
         "kind": done.kind,
         "candidate": done.candidate,
-        "rows": [[row.purpose, row.key, row.variant, to_json(row.outcome), row.score] for row in done.rows],
+        "rows": [row if isinstance(row, Line) else Line.of(row) for row in done.rows],
         "usage": [asdict(usage) for usage in done.usage],
         "trials": [asdict(trial) for trial in done.trials],
         "note": None if done.note is None else dict(done.note),
@@ -51,16 +50,11 @@ def as_values(done: Finished) -> dict[str, Any]:
 
 def from_values(values: Mapping[str, Any]) -> Finished:
     """What `as_values` wrote."""
-    candidate = values["candidate"]
-    rows = tuple(
-        Row(candidate=candidate, purpose=purpose, key=key, variant=variant, outcome=from_json(outcome), score=score)
-        for purpose, key, variant, outcome, score in values["rows"]
-    )
     return Finished(
         unit=values["unit"],
         kind=values["kind"],
-        candidate=candidate,
-        rows=rows,
+        candidate=values["candidate"],
+        rows=tuple(Line(*row) for row in values["rows"]),
         usage=tuple(Usage(**row) for row in values["usage"]),
         trials=tuple(Trial(**row) for row in values["trials"]),
         note=values["note"],
@@ -206,7 +200,9 @@ class RemoteWorker:
         if self.job.candidates[done.candidate].strategy.family == "recorded":
             return done
         rows = tuple(
-            replace(row, outcome=replace(row.outcome, usage=tuple(map(self._of_machine, row.outcome.usage))))
+            row
+            if isinstance(row, Line)
+            else replace(row, outcome=replace(row.outcome, usage=tuple(map(self._of_machine, row.outcome.usage))))
             for row in done.rows
         )
         return replace(done, rows=rows, usage=tuple(map(self._of_machine, done.usage)))
