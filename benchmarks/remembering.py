@@ -34,16 +34,19 @@ class Memory:
     kept: Kept
     unit: str = ""
     """Empty: nothing is remembered, such as while waiting times are measured."""
-    _earlier: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict, repr=False)
+    _earlier: dict[str, list[Mapping[str, Any]]] | None = field(default=None, repr=False)
+    """None: not read yet, since nobody has asked a server."""
 
     def turn_to(self, unit: str) -> None:
         """From now on completions belong to `unit`."""
-        self.unit, self._earlier = unit, {}
-        for key, value in self.kept.completions(unit) if unit else ():
-            self._earlier.setdefault(key, []).append(value)
+        self.unit, self._earlier = unit, None
 
     def take(self, key: str) -> Completion | None:
         """The next answer that an earlier start got to the same question."""
+        if self._earlier is None:
+            self._earlier = {}
+            for asked, value in self.kept.completions(self.unit) if self.unit else ():
+                self._earlier.setdefault(asked, []).append(value)
         found = self._earlier.get(key)
         if not found:
             return None
