@@ -55,7 +55,7 @@ demo: $(VENV)/installed
 # Two at a time: tiny models are quickest on one thread each. A file stays together, since its tests share what they made; in
 # the order of their names, since the files of few tests are the long ones and would all come last.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow and not nightly" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m "slow and not nightly" -n 2 --dist loadfile --no-loadscope-reorder

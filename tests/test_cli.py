@@ -420,7 +420,7 @@ def test_a_fault_of_ours_is_told_as_one_and_shown_on_request(
 
 @pytest.mark.parametrize(
     ("sent", "code"),
-    [pytest.param(signal.SIGINT, 130, marks=[pytest.mark.slow, pytest.mark.nightly]), (signal.SIGTERM, 143)],
+    [pytest.param(signal.SIGINT, 130, marks=pytest.mark.nightly), (signal.SIGTERM, 143)],
 )
 def test_an_interrupted_run_says_how_to_go_on_and_does_nothing_twice(
     desk: Path, capsys: pytest.CaptureFixture[str], sent: signal.Signals, code: int

@@ -203,6 +203,7 @@ def test_a_finished_run_can_be_asked_for_its_curve(
     assert not list(folder.glob("scratch*"))
 
 
+@pytest.mark.nightly
 def test_a_sample_that_cannot_be_trained_leaves_the_run_without_that_curve(
     finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,7 +182,6 @@ def test_a_whole_set_is_asked_as_a_run_would_ask_it(stored: dict[str, Pool]) -> 
     assert stopping.ORDERS * 100 * len(pool.candidates) <= far["asked"] < near["asked"] < near["there"]
 
 
-@pytest.mark.slow
 @pytest.mark.nightly
 def test_a_curve_is_measured_with_twice_the_examples() -> None:
     plan = curves.Plan(task="support-intents", examples=150, samples=(0,))

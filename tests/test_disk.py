@@ -43,6 +43,7 @@ def limited(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
+@pytest.mark.nightly
 def test_whatever_write_fails_the_run_goes_on_once_there_is_room(model_folders: Folders, tmp_path: Path) -> None:
     write_task(tmp_path, model_folders)
     run = tmp_path / "runs" / "tiny-topics"
@@ -60,7 +61,6 @@ def test_whatever_write_fails_the_run_goes_on_once_there_is_room(model_folders: 
         assert set(store.finished()) == set(store.starts())
 
 
-@pytest.mark.slow
 @pytest.mark.nightly
 def test_on_a_full_file_system_it_stops_and_goes_on_once_there_is_room(model_folders: Folders, tmp_path: Path) -> None:
     """A small one of its own, which fills up for real: first the database's share of it, then that of an adapter."""

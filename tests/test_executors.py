@@ -105,6 +105,7 @@ def test_on_processes_that_are_killed_the_rows_are_those_of_one_process(
     assert contents(tmp_path) == contents(alone), "a run in one process goes on with it, and finds nothing to do"
 
 
+@pytest.mark.nightly
 def test_a_unit_that_takes_every_worker_along_ends_the_run(model: Path, tmp_path: Path) -> None:  # noqa: F811
     run = replace(bakeoff(tmp_path, model, ("lora",)), executor=Processes(workers=1))
 
@@ -156,7 +157,6 @@ RUN = (
 )
 
 
-@pytest.mark.slow
 @pytest.mark.nightly
 def test_interrupted_it_leaves_no_worker_and_goes_on(tmp_path: Path, model_folders: Folders) -> None:
     desk.write_task(tmp_path, model_folders)

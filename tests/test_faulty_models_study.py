@@ -131,6 +131,7 @@ def measured(how: str, tmp_path: Path) -> Mapping[str, Mapping[str, Any]]:
     return {row["approach"]: row for row in verdicts.claims("messages", how, 0, bench)}
 
 
+@pytest.mark.nightly
 def test_each_fault_moves_figure_and_truth_as_it_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdicts, "ground", lambda task: ground())
     found = {how: measured(how, tmp_path) for how in verdicts.FAULTS}

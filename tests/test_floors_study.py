@@ -118,6 +118,7 @@ def test_ours_is_set_against_the_best_arm_case_by_case(tmp_path: Path, right: in
     assert "| not run |" in table._ahead_row(dataclasses.replace(goal, task="other"), (verdict, {}), tmp_path)
 
 
+@pytest.mark.nightly
 def test_documents_of_other_tasks_are_mixed_in_under_ids_of_their_own(tmp_path: Path) -> None:
     goal = Search(task="handbook-qa", depth=3, least=0.5)
     prepared = prepare("handbook-qa", Wishes(heldout=40))

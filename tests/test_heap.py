@@ -38,6 +38,7 @@ def touched(prepared: bool) -> tuple[int, int, int]:
     return first, second, large
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's own")
 def test_what_was_freed_is_used_again_without_new_pages() -> None:
     first, second, large = touched(True)

@@ -54,7 +54,7 @@ def expected(prepared: Prepared) -> Forecast:
 
 
 @pytest.mark.parametrize("approaches", [("prompting",), ("prompting", "retrieval", "prompting (cheapest)")])
-@pytest.mark.parametrize("more", [("kind: qa",), ()])
+@pytest.mark.parametrize("more", [("kind: qa",), pytest.param((), marks=pytest.mark.nightly)])
 def test_a_run_asks_no_more_than_was_said_and_not_far_less(
     service: Counting,
     tmp_path: Path,

@@ -62,7 +62,7 @@ def service() -> Iterator[Deadly]:
 
 @pytest.mark.parametrize(
     "on",
-    [(), pytest.param(("--on", "processes", "--workers", "2"), marks=[pytest.mark.slow, pytest.mark.nightly])],
+    [(), pytest.param(("--on", "processes", "--workers", "2"), marks=pytest.mark.nightly)],
     ids=["one process", "two processes"],
 )
 def test_whoever_kills_a_run_over_and_over_pays_no_more_than_the_limit(

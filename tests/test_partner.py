@@ -104,6 +104,7 @@ def test_two_processes_train_what_one_does(model: LocalModel, tmp_path: Path, as
     assert used[0].answer_tokens == used[1].answer_tokens
 
 
+@pytest.mark.nightly
 def test_the_same_training_gives_the_same_bytes_by_the_same_process(
     model: LocalModel, tmp_path: Path, asked: list[int]
 ) -> None:
@@ -142,7 +143,7 @@ def test_a_long_beginning_is_not_read_twice(model: LocalModel, monkeypatch: pyte
 # ---------------------------------------------------------------- whoever ends
 
 
-@pytest.mark.parametrize("after", [0, 3])
+@pytest.mark.parametrize("after", [pytest.param(0, marks=pytest.mark.nightly), 3])
 def test_who_is_killed_is_not_missed(
     model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
@@ -160,6 +161,7 @@ def test_who_is_killed_is_not_missed(
     assert not times[-1].alive
 
 
+@pytest.mark.nightly
 def test_who_died_while_it_waited_is_replaced(model: LocalModel, tmp_path: Path, asked: list[int]) -> None:
     train(model, tmp_path / "first")
     (kept,) = partner._kept
@@ -169,6 +171,7 @@ def test_who_died_while_it_waited_is_replaced(model: LocalModel, tmp_path: Path,
     assert len(set(asked)) == 2
 
 
+@pytest.mark.nightly
 def test_who_cannot_load_is_done_without(
     model: LocalModel,
     tmp_path: Path,
@@ -187,6 +190,7 @@ def test_who_cannot_load_is_done_without(
     assert "trains without a second process: OSError" in caplog.text
 
 
+@pytest.mark.nightly
 def test_a_divergence_or_an_interruption_leaves_nobody_behind(
     model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

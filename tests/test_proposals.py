@@ -218,7 +218,7 @@ def test_what_is_finished_is_asked_no_more(whole: Done, shared: Server, model_fo
     assert repr(again.story) == repr(whole.verdict.story)
 
 
-@pytest.mark.parametrize("later", [pytest.param(0, marks=[pytest.mark.slow, pytest.mark.nightly]), 30])
+@pytest.mark.parametrize("later", [pytest.param(0, marks=pytest.mark.nightly), 30])
 def test_whoever_is_killed_after_it_was_asked_pays_for_it_once(
     later: int, server: Server, whole: Done, tmp_path: Path, model_folders: Folders
 ) -> None:

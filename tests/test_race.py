@@ -69,6 +69,7 @@ def loss_of(trials: Sequence[Trial], recipe: dict[str, Any]) -> float:
     return next(trial.validation_loss or 0.0 for trial in trials if trial.configuration["recipe"] == recipe)
 
 
+@pytest.mark.nightly
 def test_where_the_budget_is_small_one_setup_is_trained_at_length_and_that_is_told(
     model: LocalModel, tmp_path: Path
 ) -> None:

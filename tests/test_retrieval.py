@@ -380,7 +380,6 @@ def test_loaded_vectors_stay_in_their_file_and_are_saved_over_it(tmp_path: Path,
     assert again.search(["travel"], 3) == index.search(["travel"], 3)
 
 
-@pytest.mark.slow
 @pytest.mark.nightly
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read as Linux tells it")
 def test_many_vectors_are_indexed_with_no_more_in_memory_than_they_are() -> None:

@@ -179,7 +179,6 @@ def test_half_of_the_cases_is_whole_pieces() -> None:
     assert len(first) == 512
 
 
-@pytest.mark.slow
 @pytest.mark.nightly
 def test_a_real_run_that_loses_a_worker_and_one_that_loses_its_driver_have_the_rows_of_one_process(
     tmp_path: Path,

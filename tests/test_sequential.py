@@ -65,6 +65,7 @@ def test_cases_of_one_group_are_asked_together_and_no_unit_parts_them() -> None:
 # ---------------------------------------------------------------- evidence
 
 
+@pytest.mark.nightly
 def test_at_the_target_looking_after_every_few_cases_finds_no_more_than_the_level() -> None:
     rng = np.random.default_rng(7)
     rule = StopRule(target=TARGET, level=LEVEL, largest=1)

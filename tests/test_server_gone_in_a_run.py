@@ -68,7 +68,7 @@ def paid(folder: Path) -> int:
         return sum(used.prompt_tokens for used in store.ledger() if used.model == "hosted") // 40
 
 
-LATER = [pytest.mark.slow, pytest.mark.nightly]
+LATER = pytest.mark.nightly
 
 
 def looks(folder: Path) -> dict[str, str]:
