@@ -99,7 +99,9 @@ def states(found: dict[str, Below]) -> dict[str, State]:
     return {name: below.state for name, below in found.items()}
 
 
-@pytest.mark.parametrize("shares", [(0.8, 0.7, 0.7, 0.7), pytest.param((0.75, 0.75, 0.6, 0.6), marks=pytest.mark.nightly), (0.8, 0.8)])
+@pytest.mark.parametrize(
+    "shares", [(0.8, 0.7, 0.7, 0.7), pytest.param((0.75, 0.75, 0.6, 0.6), marks=pytest.mark.nightly), (0.8, 0.8)]
+)
 def test_false_claims_are_rare_at_the_edge_of_the_margin(shares: tuple[float, ...]) -> None:
     rng = np.random.default_rng(len(shares))
     margin, below = 0.1, np.array(shares) - max(shares)
