@@ -68,10 +68,15 @@ class Work:
     rest: float
     again: float = 0.0
     """Its training with a second seed, which one worker does in one piece."""
+    waits: bool = False
+    """For a server, and computes nothing."""
 
     @property
     def seconds(self) -> float:
         return self.fit + self.rest + self.again
+
+    def times(self, factor: float) -> Work:
+        return replace(self, fit=factor * self.fit, rest=factor * self.rest, again=factor * self.again)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +106,8 @@ class Forecast:
     """What models that answer at a server are asked at most, each of them."""
     computed: tuple[Computed, ...] = ()
     """What models in this process compute, each of them."""
+    machines: int | None = None
+    """Of a cluster, at most one for each worker and like this one, all paid for as long as the run takes; None: this machine."""
 
     @property
     def minutes_without_fits(self) -> float:
@@ -192,27 +199,40 @@ def _by_model(computed: Sequence[Computed]) -> tuple[Computed, ...]:
 def _waiting(load: Load, models: Models, lane: tuple[str, str]) -> Work:
     """For a server, which is sent several requests at once."""
     each = REQUEST_S / models.at_once(load.model)
-    return Work(lane=lane, fit=each * load.searching, rest=each * load.answering)
+    return Work(lane=lane, fit=each * load.searching, rest=each * load.answering, waits=True)
 
 
 def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) -> Forecast:
-    """The same on several workers, each with its share of the threads and models of its own; `here`: on this machine."""
+    """The same on several workers: `here` each with its share of the threads, else each with a machine like this one; with
+    models of its own, and its share of the requests that a server takes at once."""
     threads = max(1, placement.threads // workers) if here else placement.threads
-    slower = matrix_rate(placement) / matrix_rate(replace(placement, threads=threads)) if here else 1.0
-    if here and workers > 1 and placement.device == "cpu":
-        slower /= SHARED
-    minutes = (FIXED_S + (START_S if workers > 1 else 0.0) + slower * makespan(alone.works, workers)) / 60
+    slower = _slower(workers, threads, placement) if here else 1.0
+    works = [work.times(workers if work.waits else slower) for work in alone.works]
+    minutes = (FIXED_S + (START_S if workers > 1 else 0.0) + makespan(works, workers)) / 60
     each_takes = alone.memory - (alone.partner if threads < 2 else 0)
     memory = each_takes * workers if here else alone.memory
     room = fits(memory, placement.device)
     each = "in all" if here else "for each"
+    crew = f"{workers} worker{'' if workers == 1 else 's'}"
     sentence = (
-        f"expected on {workers} workers: about {max(1, round(minutes))} minutes (one process: "
-        f"{max(1, round(alone.minutes))}), {memory / 1e9:.1f} GB of memory {each}"
+        f"expected on {crew}{'' if here else ', each on a machine like this one'}: about {max(1, round(minutes))} minutes (one "
+        f"process: {max(1, round(alone.minutes))}), {memory / 1e9:.1f} GB of memory {each}"
     )
+    if here and workers > placement.threads and placement.device == "cpu":
+        sentence += f"; more workers than the {placement.threads} threads of this machine gain nothing where models compute on it"
     if here and not room.fits:
         sentence = f"a run on {workers} workers, each of which loads the models, {room.sentence}; take fewer workers"
-    return replace(alone, memory=memory, minutes=minutes, fits=room.fits or not here, sentence=sentence)
+    found = replace(alone, memory=memory, minutes=minutes, fits=room.fits or not here, sentence=sentence)
+    return found if here else replace(found, machines=workers)
+
+
+def _slower(workers: int, threads: int, placement: Placement) -> float:
+    """How many times as long a piece of work takes with so many threads of this machine, while the others work too."""
+    if placement.device != "cpu":
+        return float(workers)  # They share one card.
+    slower = matrix_rate(placement) / matrix_rate(replace(placement, threads=threads))
+    shared = SHARED if workers > 1 else 1.0
+    return slower / shared * max(1.0, workers * threads / placement.threads)
 
 
 def makespan(works: Sequence[Work], workers: int) -> float:

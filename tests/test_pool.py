@@ -16,24 +16,27 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from advisor.cli.expected import cluster_says, computed_says, machine_money
 from advisor.comparison import Wishes, advise, prepare
 from benchmarks.contract import BadInput, Candidate, Row, ScoreFailure
 from benchmarks.economical import Economy
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.remote import as_values, fault, fault_values, from_values
 from benchmarks.executors.waited import Waited
-from benchmarks.forecast import FIXED_S, Forecast, Work, makespan
+from benchmarks.forecast import FIXED_S, Computed, Forecast, Work, makespan, on_workers
 from benchmarks.models import Models
 from benchmarks.pending import Pending, Rules, Silent
 from benchmarks.plan import Options, Unit, candidates, units
+from benchmarks.prices import MachinePrices
 from benchmarks.purse import LimitReached, Purse
 from benchmarks.spec_models import ModelSpec
 from benchmarks.store import AGAIN, Finished, Line, Store
 from strategies.catalog import approaches
 from strategies.contract import Evidence, Failure, Prediction, Trial, Usage
+from strategies.models.device import Placement
 from tests import tiny
 from tests.conftest import Folders
-from tests.desk import write_task
+from tests.desk import ROOT, write_task
 from tests.test_endpoint_bakeoff import Service, rows, service  # noqa: F401 - a fixture
 from tests.test_purse import CALL, PRICE
 
@@ -428,6 +431,47 @@ def test_the_time_on_several_workers_is_bounded_by_the_longest_fit_and_by_the_wo
     twice = [*works, Work(lane=("d", "m"), fit=300.0, rest=8.0, again=250.0)]
     assert makespan(twice, 64) == 550.0, "a training with a second seed follows its fit and is one worker's"
     assert makespan(twice, 1) == sum(work.seconds for work in twice)
+
+
+def test_the_worked_example_of_the_documentation_is_what_is_reckoned() -> None:
+    trained = [Work(lane=("lora", model), fit=720.0, rest=200.0) for model in "ab" for _ in range(2)]
+    works = [*trained, *(Work(lane=(f"{number}", "a"), fit=120.0, rest=200.0) for number in range(6))]
+    whole = sum(work.seconds for work in works)
+    alone = Forecast(memory=1, minutes=(FIXED_S + whole) / 60, fits=True, sentence="", works=tuple(works))
+    place = Placement(device="cpu", dtype="float32", threads=1, why="")
+    page = (ROOT / "docs" / "several-workers.md").read_text(encoding="utf-8")
+    for machines in (1, 2, 4, 16):
+        found = on_workers(alone, machines, place, here=False)
+        hours = found.minutes / 60 * machines
+        assert f"| {machines} | {found.minutes:.0f} | {hours:.1f} | {machine_money(found, 1.2):.2f} |" in page
+
+
+def test_what_is_predicted_on_workers_counts_threads_cards_and_machines_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e9 * placement.threads)
+    works = tuple(Work(lane=(f"{number}", "m"), fit=600.0, rest=800.0) for number in range(8))
+    alone = Forecast(memory=1, minutes=(FIXED_S + 8 * 1400) / 60, fits=True, sentence="", works=works)
+    place = Placement(device="cpu", dtype="float32", threads=2, why="")
+    two, eight = (on_workers(alone, workers, place, here=True) for workers in (2, 8))
+    assert eight.minutes == pytest.approx(two.minutes), "eight workers have the two threads that two have"
+    assert "more workers than the 2 threads of this machine gain nothing" in eight.sentence
+    assert "gain nothing" not in two.sentence
+    card = on_workers(alone, 4, dataclasses.replace(place, device="mps"), here=True)
+    assert card.minutes >= alone.minutes, "four workers share one card"
+    waiting = dataclasses.replace(alone, works=tuple(dataclasses.replace(work, waits=True) for work in works))
+    shared = on_workers(waiting, 8, place, here=True)
+    assert shared.minutes >= alone.minutes, "the requests that a server takes at once are shared out"
+
+    prices = MachinePrices(machine_hour=60.0)
+    assert machine_money(two, 60.0) == pytest.approx(two.minutes)
+    cluster = on_workers(alone, 4, place, here=False)
+    assert machine_money(cluster, 60.0) == pytest.approx(4 * cluster.minutes), "four machines are paid for all the time"
+    assert "expected on 4 workers, each on a machine like this one: about" in cluster.sentence
+    computed = (Computed(model="m", prompt_tokens=1, answer_tokens=1, trained_tokens=0),)
+    (_, said) = computed_says(dataclasses.replace(cluster, computed=computed), prices)
+    assert said.startswith("4 machines of the cluster: about ")
+    assert "for these minutes, idle ones included (60 an hour each, " in said
+    unknown = cluster_says([on_workers(alone, machines, place, here=False) for machines in (2, 16)])
+    assert "is seen when the run starts: about 95 minutes on 2 and 18 on 16 (3.2 and 4.8 machine hours, idle" in unknown
 
 
 # ---------------------------------------------------------------- what crosses

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from strategies.models.known import KnownModel
 
 WORTH_SHARING_MINUTES = 10
+MACHINES = (2, 4, 16)
+"""Of a cluster of which nobody says how many it has."""
 _REUSED = "what {} found in searches and trainings is taken over where it is the same"
 
 
@@ -69,14 +71,14 @@ def _expected(prepared: Prepared) -> Forecast:
         prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.further
     )
     executor = prepared.executor
-    if (workers := executor.workers) is None or workers == 1:
+    if executor.workers in (None, 1) and not executor.elsewhere:
         return expected
-    return on_workers(expected, workers, prepared.models.placement, here=not executor.elsewhere)
+    return on_workers(expected, executor.workers or 1, prepared.models.placement, here=not executor.elsewhere)
 
 
 def expected_of(prepared: Prepared, resume: bool) -> Forecast:
     """Says how long it takes and what it needs. Raises `BadInput` where it does not fit into the memory."""
-    from advisor.cli.expected import computed_says, hosted_says
+    from advisor.cli.expected import cluster_says, computed_says, hosted_says
     from benchmarks.prices import machine_prices
 
     expected = _expected(prepared)
@@ -88,6 +90,10 @@ def expected_of(prepared: Prepared, resume: bool) -> Forecast:
     say(f"{expected.sentence}{' for the whole' if less else ''}{less}")
     if shared := _shared_out(prepared, expected):
         say(shared)
+    if prepared.executor.workers is None:
+        from benchmarks.forecast import on_workers
+
+        say(cluster_says([on_workers(expected, each, prepared.models.placement, here=False) for each in MACHINES]))
     prices = machine_prices(prepared.assembly.spec)
     for said in (*computed_says(expected, prices), *(hosted_says(asked, prices) for asked in expected.asked)):
         say(said)

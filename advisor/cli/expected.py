@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,17 +50,35 @@ def _computed_says(computed: Computed) -> str:
 
 
 def _machine_says(expected: Forecast, prices: MachinePrices) -> str:
-    from advisor.wording import money
+    from advisor.wording import counted, money
 
     if prices.machine_hour is None:
         return "what this machine costs is unknown: state machine_hour under prices in the task"
     paid = f"about {money(machine_money(expected, prices.machine_hour))} {prices.currency}"
-    return f"this machine: {paid} for these minutes ({prices.machine_hour:g} an hour, {prices.source()})"
+    price = f"({prices.machine_hour:g} an hour{' each' * ((expected.machines or 1) > 1)}, {prices.source()})"
+    if expected.machines is None:
+        return f"this machine: {paid} for these minutes {price}"
+    return (
+        f"{counted(expected.machines, 'machine')} of the cluster: {paid} for these minutes, idle ones included {price}"
+    )
 
 
 def machine_money(expected: Forecast, hour: float) -> float:
-    """For the minutes of the run, whichever approach they go to."""
-    return expected.minutes / 60 * hour
+    """For the minutes of the run, whichever approach they go to; on a cluster for all its machines, also while they wait."""
+    return expected.minutes / 60 * hour * (expected.machines or 1)
+
+
+def cluster_says(expected: Sequence[Forecast]) -> str:
+    """What more machines would bring where nobody says how many there are."""
+    from advisor.wording import listed
+
+    first, *rest = ((max(1, round(each.minutes)), each.machines) for each in expected)
+    minutes = listed([f"{first[0]} minutes on {first[1]}", *(f"{time} on {machines}" for time, machines in rest)])
+    hours = listed([f"{each.minutes / 60 * (each.machines or 1):.1f}" for each in expected])
+    return (
+        "on the cluster: one worker on each of its machines, and how many these are is seen when the run starts: about "
+        f"{minutes} ({hours} machine hours, idle time included). For another number: --workers"
+    )
 
 
 def most(asked: Asked, price: TokenPrices) -> float:
