@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -29,6 +30,7 @@ from benchmarks.contract import BadInput
 from benchmarks.executors.actors import Files, Post, UnitActor, forget, read_files, write_files
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.pool import Pool
+from benchmarks.executors.remote import fault_values
 from benchmarks.executors.room import NOTHING, Has, Machines, free, held_by_others, machines, places, shared_out
 from benchmarks.pending import Pending
 from benchmarks.reuse import program
@@ -39,6 +41,7 @@ _LOOPBACK = "127.0.0.1"
 _ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
 """On any system: nothing listens but on loopback (without it Ray puts the machine's own address in its place), and workers
 are no less urgent than the process that waits for them."""
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 PATIENCE_S = 20
 """How long the machines of a cluster may take to remove what the run put there."""
 BEGUN_S = 60
@@ -201,6 +204,8 @@ class _Crew:
     """Reference to what arrives at the post."""
     ready: list[Any] = field(default_factory=list)
     """References to what has come."""
+    unsent: list[tuple[int, Sequence[Any]]] = field(default_factory=list)
+    """Workers whose unit could not be sent, and why."""
     waiting: dict[int, float] = field(default_factory=dict)
     """Worker that has not reported -> when it was hired."""
     homes: dict[int, str] = field(default_factory=dict)
@@ -238,20 +243,29 @@ class _Crew:
                 self.post.answer.remote(self.names[number], json.dumps(given[0]))
             return
         _, kind, candidate, _ = given
-        fit = None if kind == "fit" else self._fit(candidate)
+        try:
+            fit = None if kind == "fit" else self._fit(candidate)
+        except _no_room() as error:
+            self.unsent.append((number, ["failed", _full(error)]))
+            return
         self.asked[self.actors[number].perform.remote(json.dumps(given), fit)] = number
 
     def _fit(self, candidate: str) -> Any:
+        """Files of a fit. Of as many fits as there are workers they stay in the store, which else would fill up."""
         import ray
 
         name = self.job.fits[candidate]
-        if name not in self.fits:
-            self.fits[name] = ray.put(read_files(self.job.folder / "fits" / name))
+        known = self.fits.pop(name, None)
+        while len(self.fits) >= len(self.actors):
+            del self.fits[next(iter(self.fits))]
+        self.fits[name] = ray.put(read_files(self.job.folder / "fits" / name)) if known is None else known
         return self.fits[name]
 
     def wait(self) -> None:
         import ray
 
+        if self.unsent:
+            return
         since = min(self.waiting.values(), default=None) if self.shared else None
         timeout = None if since is None else max(0.0, since + BEGUN_S - time.monotonic())
         self.ready, _ = ray.wait([self.taking, *self.asked], num_returns=1, timeout=timeout)
@@ -272,7 +286,8 @@ class _Crew:
                 self.homes[number] = message[1]
         told = [(number, message) for number, message in heard if message[0] != "here"]
         told += [self._brought(reference) for reference in ready if reference in self.asked]
-        return told + self._late()
+        unsent, self.unsent = self.unsent, []
+        return told + unsent + self._late()
 
     def _late(self) -> list[tuple[int, Sequence[Any]]]:
         """Workers that found no room: each is given up, and for a while no more are hired than there are."""
@@ -305,12 +320,11 @@ class _Crew:
         number = self.asked.pop(reference)
         try:
             text, files = ray.get(reference)
+        except _no_room() as error:
+            return number, ["failed", _full(error)]
         except ray.exceptions.RayError as error:
             self._forget(number)
-            return number, [
-                "lost",
-                f"was lost with {type(error).__name__}: {str(error).strip().split(chr(10))[0][:200]}",
-            ]
+            return number, ["lost", f"was lost with {type(error).__name__}: {_shortened(error)}"]
         self.waiting.pop(number, None)
         message: list[Any] = json.loads(text)
         if message[0] == "done":
@@ -335,6 +349,28 @@ class _Crew:
             remove.options(scheduling_strategy=affinity(node_id=node, soft=False)).remote(folder) for node in self.total
         ]
         ray.wait(gone, num_returns=len(gone), timeout=PATIENCE_S)
+
+
+def _no_room() -> tuple[type[Exception], ...]:
+    import ray
+
+    return (ray.exceptions.ObjectStoreFullError, ray.exceptions.OutOfDiskError)
+
+
+def _full(error: Exception) -> Mapping[str, Any]:
+    """What a run ends with where a fit does not fit into the object store, nor onto the disk beside it."""
+    said = (
+        "the files of a fit have no room on the cluster: Ray's object store is full, and so is the disk that it puts the rest on "
+        f"({type(error).__name__}). Free space on that disk (--temp-dir of `ray start`), or give Ray more memory "
+        "(--object-store-memory). What was finished is kept: the same command with --resume goes on."
+    )
+    return fault_values(BadInput(said))
+
+
+def _shortened(error: Exception) -> str:
+    """The line of Ray's report that says what it was, without colours: of a worker that could not be made it is the last."""
+    lines = [line for line in _COLOURS.sub("", str(error)).splitlines() if line.strip()] or [""]
+    return lines[-1 if "creation task" in lines[0] else 0].strip()[:200]
 
 
 @contextmanager
