@@ -19,6 +19,7 @@ from strategies.models.weights import ModelUnavailable, Resolved, cached, resolv
 
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
+    from strategies.models.vllm_server import VllmServer
 
 __all__ = ["DEFAULT_EMBEDDER", "Models", "NotRemembering"]
 
@@ -45,6 +46,8 @@ class Models:
     """Name of the one that others learn from: it answers requests which have no answers, and proposes instructions."""
     purse: Purse | None = None
     """What servers may be paid; None: whatever they cost."""
+    meeting: Path | None = None
+    """Folder on this machine in which workers meet that share the servers which the run starts; None: there is one worker."""
     _ready: dict[str, LanguageModel] = field(default_factory=dict, repr=False)
     _embedder: Embedder | None = field(default=None, repr=False)
     _reranker: Reranker | None = field(default=None, repr=False)
@@ -177,7 +180,6 @@ class Models:
         """The same models for one of several workers, with nothing loaded and no key: what was measured for them here stays,
         and the requests that a server takes at once are shared out. Raises `BadInput` where they are too few."""
         from strategies.models.embedding import LocalEmbedder
-        from strategies.models.local import LocalModel
 
         placement = replace(self.placement, threads=threads)
         here = {name: model for name, model in self._ready.items() if not self.served(name)}
@@ -185,30 +187,39 @@ class Models:
             self,
             specs=tuple(_shared_out(spec, workers) for spec in self.specs),
             purse=None if self.purse is None else self.purse.unopened(),
-            _ready={
-                name: replace(model, placement=placement) if isinstance(model, LocalModel) else model
-                for name, model in here.items()
-            },
+            _ready={name: _with_weights(model, placement=placement) for name, model in here.items()},
             _embedder=self._embedder.unloaded() if isinstance(self._embedder, LocalEmbedder) else self._embedder,
             _reranker=None,
             _placement=placement,
         )
 
+    def sharing(self, meeting: Path) -> Models:
+        """The same for a worker that shares the servers which the run starts with others on this machine."""
+        ready = {name: _met(model, meeting) for name, model in self._ready.items()}
+        return replace(self, meeting=meeting, _ready=ready)
+
+    def servers(self) -> list[VllmServer]:
+        """Those that the run starts, as far as their models are known by now."""
+        from strategies.models.served import ServedModel
+
+        return [model.server for model in self._ready.values() if isinstance(model, ServedModel)]
+
     def found_here(self) -> Models:
         """The same on another machine, where weights may lie elsewhere. Raises `BadInput` where they are missing or others."""
         from strategies.models.embedding import LocalEmbedder
-        from strategies.models.local import LocalModel
+        from strategies.models.served import at_hand
 
         ready = dict(self._ready)
         for name, model in ready.items():
-            if isinstance(model, LocalModel) and not model.folder.is_dir():
+            here = at_hand(model)
+            if here is not None and not here.folder.is_dir():
                 found = self._found(name, self._spec(name).folder)
-                if found.fingerprint != model.weights_fingerprint:
+                if found.fingerprint != here.weights_fingerprint:
                     raise BadInput(
                         f"the weights of {name} on a machine of the cluster are not those of the machine that runs the "
                         "comparison. Put the same ones on all, or name the model by id and revision."
                     )
-                ready[name] = replace(model, folder=found.folder)
+                ready[name] = _with_weights(model, folder=found.folder)
         elsewhere = type(self._embedder) is LocalEmbedder and not self._embedder.folder.is_dir()
         return replace(self, _ready=ready, _embedder=None if elsewhere else self._embedder)
 
@@ -281,7 +292,7 @@ class Models:
         from strategies.models.vllm_server import VllmServer
 
         _has_vllm()
-        return ServedModel(here=model, server=VllmServer(model.folder, self.placement))
+        return ServedModel(here=model, server=VllmServer(model.folder, self.placement, self.meeting))
 
     def _quickest(self, folder: Path) -> dict[str, Any]:
         """How the model in the folder is best asked on this machine."""
@@ -309,6 +320,25 @@ class Models:
         return model
 
 
+def _with_weights(model: LanguageModel, **changes: Any) -> LanguageModel:
+    """The model with its weights in this process read otherwise, and a server of its own that nobody has started; one without
+    weights as it is."""
+    from strategies.models.local import LocalModel
+    from strategies.models.served import ServedModel
+    from strategies.models.vllm_server import VllmServer
+
+    if isinstance(model, ServedModel):
+        here = replace(model.here, **changes)
+        return replace(model, here=here, server=VllmServer(here.folder, model.server.placement))
+    return replace(model, **changes) if isinstance(model, LocalModel) else model
+
+
+def _met(model: LanguageModel, meeting: Path) -> LanguageModel:
+    from strategies.models.served import ServedModel
+
+    return replace(model, server=replace(model.server, place=meeting)) if isinstance(model, ServedModel) else model
+
+
 def _has_vllm() -> None:
     from strategies.models.vllm_server import program
 
@@ -321,11 +351,6 @@ def _has_vllm() -> None:
 def _shared_out(spec: ModelSpec, workers: int) -> ModelSpec:
     from strategies.models.endpoint import EndpointModel
 
-    if spec.engine is not None:
-        raise BadInput(
-            f"the model {spec.name} is answered for by a vLLM server that the run starts, and each of {workers} workers would "
-            "start one. Run it in one process: vLLM answers many requests at once by itself."
-        )
     if spec.endpoint is None:
         return spec
     at_once = spec.concurrency or EndpointModel.concurrency

@@ -19,7 +19,7 @@ from strategies.models import probe, templates
 from strategies.models.local import LocalModel
 from strategies.models.probe import PROBE, must_count_alike, must_render_alike, probed
 from strategies.models.served import ServedModel
-from strategies.models.vllm_server import KEY, VllmServer
+from strategies.models.vllm_server import VllmServer
 from strategies.models.wheels import ModelUnavailable
 from tests import tiny
 
@@ -120,6 +120,10 @@ class Started(VllmServer):
     def address(self) -> str:
         return self.at
 
+    @property
+    def start(self) -> str:
+        return "the only one"
+
 
 def served(server: HTTPServer, model: LocalModel, stated: Mapping[str, int]) -> tuple[ServedModel, list[Any]]:
     asked: list[Any] = []
@@ -143,8 +147,8 @@ def usage(tokens: int) -> Mapping[str, int]:
 def test_a_server_is_asked_once_a_start_and_then_answers(
     httpserver: HTTPServer, model: LocalModel, stated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(KEY, "made for this test")
     tuned, asked = served(httpserver, model, usage(model.count(PROBE)) if stated == "ours" else {})
+    monkeypatch.setenv(tuned.server.key_env, "made for this test")
     for _ in range(2):
         found = dict(tuned.generate([(Message("user", "one"),)], 4, Sampling()))
         assert found[0].text == "yes"
@@ -156,8 +160,8 @@ def test_a_server_is_asked_once_a_start_and_then_answers(
 def test_a_server_with_another_template_answers_nothing(
     httpserver: HTTPServer, model: LocalModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(KEY, "made for this test")
     tuned, asked = served(httpserver, model, usage(model.count(PROBE) + 7))
+    monkeypatch.setenv(tuned.server.key_env, "made for this test")
     for _ in range(2):
         with pytest.raises(ModelUnavailable, match="The server writes prompts for tiny in another form"):
             list(tuned.generate([(Message("user", "one"),)], 4, Sampling()))

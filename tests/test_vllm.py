@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from benchmarks.models import Models
 from benchmarks.spec import parse_spec
 from benchmarks.spec_models import ModelSpec
 from strategies.contract import Completion, DeadAdapter, Message, Recipe, Sampling, TrainingRow, Usage
-from strategies.models import vllm_server
 from strategies.models.local import LocalModel
+from strategies.models.meeting import over
 from strategies.models.served import ServedModel, at_hand, prove_served
 from strategies.models.vllm_server import VllmServer
 from strategies.models.weights import ModelUnavailable
@@ -31,16 +32,19 @@ from strategies.tagging import COPIED
 from tests import tiny
 from tests.desk import ROOT
 
-SLEEPS = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+SLEEPS = "import os, time; print(os.getppid(), os.getpid(), flush=True); time.sleep(600)"
 
 
-def kept(*command: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "strategies.models.kept", "2", *command],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
+def kept(folder: Path, program: str) -> tuple[subprocess.Popen[bytes], int, int]:
+    """Whoever holds its input open, and the processes of the keeper and of the command."""
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-m", "strategies.models.kept", "2", str(folder), sys.executable, "-c", program]
+    starter = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert starter.stdout is not None
+    keeper, child = map(int, starter.stdout.readline().split())
+    assert starter.wait(15) == 0, "the keeper is nobody's child"
+    starter.stdout.close()
+    return starter, keeper, child
 
 
 def gone(pid: int, seconds: float = 15.0) -> bool:
@@ -58,55 +62,43 @@ def gone(pid: int, seconds: float = 15.0) -> bool:
 # ---------------------------------------------------------------- it ends with whoever started it
 
 
-def test_a_command_ends_when_its_input_does() -> None:
-    keeper = kept(*SLEEPS)
-    assert keeper.stdout is not None
-    assert keeper.stdin is not None
-    assert keeper.stdout.readline() == b"up\n"
-    (child,) = psutil.Process(keeper.pid).children()
-    keeper.stdin.close()
-    keeper.wait(15)
-    assert gone(child.pid)
-    keeper.stdout.close()
+DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
 
 
-def test_a_command_that_does_not_want_to_end_is_made_to() -> None:
-    deaf = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
-    )
-    keeper = kept(sys.executable, "-c", deaf)
-    assert keeper.stdout is not None
-    assert keeper.stdin is not None
-    assert keeper.stdout.readline() == b"up\n"
-    (child,) = psutil.Process(keeper.pid).children()
-    keeper.stdin.close()
-    keeper.wait(15)
-    assert gone(child.pid)
-    keeper.stdout.close()
+@pytest.mark.parametrize("program", [SLEEPS, DEAF])
+def test_a_command_ends_when_its_input_does_though_it_does_not_want_to(program: str, tmp_path: Path) -> None:
+    starter, keeper, child = kept(tmp_path / "place" / "folder", program)
+    assert starter.stdin is not None
+    assert psutil.pid_exists(child)
+    starter.stdin.close()
+    assert gone(child)
+    assert gone(keeper)
+    assert not (tmp_path / "place").exists(), "nothing of it stays"
+    assert tmp_path.exists()
 
 
-def test_it_ends_too_where_the_starter_is_killed() -> None:
+def test_it_ends_too_where_the_starter_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
     program = (
-        "import subprocess, sys; "
-        f"keeper = subprocess.Popen([sys.executable, '-m', 'strategies.models.kept', '2', *{SLEEPS!r}], "
-        "stdin=subprocess.PIPE, stdout=subprocess.PIPE); keeper.stdout.readline(); print(keeper.pid, flush=True); "
-        "import time; time.sleep(600)"
+        "import subprocess, sys, time; subprocess.Popen([sys.executable, '-m', 'strategies.models.kept', '2', "
+        f"{str(tmp_path / 'folder')!r}, sys.executable, '-c', {SLEEPS!r}], stdin=subprocess.PIPE); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE) as starter:
         assert starter.stdout is not None
-        keeper = int(starter.stdout.readline())
-        (child,) = psutil.Process(keeper).children()
+        keeper, child = map(int, starter.stdout.readline().split())
         os.kill(starter.pid, signal.SIGKILL)
-    assert gone(child.pid)
+    assert gone(child)
     assert gone(keeper)
 
 
-def test_its_exit_code_is_the_commands_own() -> None:
-    keeper = kept(sys.executable, "-c", "raise SystemExit(7)")
-    assert keeper.wait(15) == 7
-    for pipe in (keeper.stdin, keeper.stdout):
-        assert pipe is not None
-        pipe.close()
+def test_what_a_command_left_behind_ends_with_it(tmp_path: Path) -> None:
+    """As the engine of a server whose front ended."""
+    front = f"import os, subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEPS!r}]); os.wait()"
+    starter, front_pid, engine = kept(tmp_path / "folder", front)
+    os.kill(front_pid, signal.SIGKILL)
+    assert gone(engine)
+    assert starter.stdin is not None
+    starter.stdin.close()
 
 
 # ---------------------------------------------------------------- what is asked for
@@ -144,18 +136,11 @@ def test_without_vllm_it_is_said_before_anything_is_spent(monkeypatch: pytest.Mo
         models.check_servers()
 
 
-def test_several_workers_would_start_several_servers(tmp_path: Path) -> None:
-    models = Models(specs=(ModelSpec(name="tiny", folder="x", engine="vllm"),), _placement=tiny.FLOAT32)
-    with pytest.raises(BadInput, match="Run it in one process"):
-        models.for_worker(2, 1)
-
-
 def test_a_server_that_does_not_start_says_the_end_of_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "vllm"
     broken.write_text(f"#!{sys.executable}\nraise SystemExit('no such model')\n", encoding="utf-8")
     broken.chmod(0o755)
     monkeypatch.setenv("ADVISOR_VLLM", str(broken))
-    monkeypatch.setenv(vllm_server.KEY, "made for this test")
     server = VllmServer(tmp_path, tiny.FLOAT32)
     with pytest.raises(ModelUnavailable, match="no such model"):
         _ = server.address
@@ -222,7 +207,8 @@ WHERE = {
 @pytest.mark.slow
 def test_a_model_trained_here_answers_there(real: LocalModel, tmp_path: Path) -> None:
     """Base and adapter at one server: the base as before, the adapter as it was taught, and both as transformers."""
-    server = VllmServer(real.folder, real.placement)
+    place = tmp_path / "place"
+    server, other = (VllmServer(real.folder, real.placement, place) for _ in range(2))
     base = ServedModel(here=real, server=server)
     asked = [(Message("user", f"What is the word for {name}?"),) for name in ("one", "two", "three", "four")]
     rows = [TrainingRow(prompt=prompt, answer="zebra") for prompt in asked]
@@ -233,13 +219,21 @@ def test_a_model_trained_here_answers_there(real: LocalModel, tmp_path: Path) ->
         assert isinstance(tuned, ServedModel)
         assert prove_served(base, tuned, asked) > 1e-3
         after = dict(tuned.generate(asked, 8, Sampling()))
-        again = dict(base.generate(asked, 8, Sampling()))
+        again = dict(ServedModel(here=real, server=other).generate(asked, 8, Sampling()))
+        beside = dict(replace(tuned, server=other).generate(asked, 8, Sampling()))
+        assert server.start == other.start, "another worker of this machine asks the same server"
+        server.stop()
+        assert other.alive
         mine = dict(real.adapted(trained.folder).generate(asked, 8, Sampling()))  # type: ignore[attr-defined]
-        copied = dict(base.generate(TOLD, 40, Sampling(schema=json.dumps(WHERE))))
+        copied = dict(replace(base, server=other).generate(TOLD, 40, Sampling(schema=json.dumps(WHERE))))
     finally:
         server.stop()
-    assert [after[place].text.strip() for place in range(4)] == ["zebra"] * 4
-    assert [mine[place].text.strip() for place in range(4)] == ["zebra"] * 4
-    assert [again[place].text for place in range(4)] == [before[place].text for place in range(4)]
+        other.stop()
+    over(place, 30)
+    assert not place.exists()
+    assert [beside[number].text for number in range(4)] == [after[number].text for number in range(4)]
+    assert [after[number].text.strip() for number in range(4)] == ["zebra"] * 4
+    assert [mine[number].text.strip() for number in range(4)] == ["zebra"] * 4
+    assert [again[number].text for number in range(4)] == [before[number].text for number in range(4)]
     assert all(0 < done.usage.seconds < 600 for done in after.values())
     assert all(json.loads(copied[place].text)["city"] in prompt[-1].asked for place, prompt in enumerate(TOLD))

@@ -17,7 +17,12 @@ from benchmarks.executors.remote import RemoteWorker, Share, fault_values
 from benchmarks.plan import Unit
 from benchmarks.reuse import program
 from benchmarks.work import Job
+from strategies.models.meeting import over
 
+SERVERS = "servers"
+"""Where workers of a machine meet at servers of the run, below its folder there."""
+ENDS_S = 15.0
+"""A server may take so long to end."""
 Files = Mapping[str, bytes]
 """Path below a folder -> contents."""
 
@@ -100,7 +105,10 @@ class UnitActor:
         all_threads = machines.get(ray.get_runtime_context().get_node_id(), threads)
         folder = Path(tempfile.gettempdir()) / self._job.folder
         folder.mkdir(mode=0o700, exist_ok=True)
-        job = replace(self._job, folder=folder, models=self._job.models.found_here())
+        models = self._job.models.found_here()
+        if models.placement.device == "cpu":  # On a graphics card of its own a worker has a server of its own.
+            models = models.sharing(folder / SERVERS)
+        job = replace(self._job, folder=folder, models=models)
         share = Share(threads=threads, all_threads=all_threads, part=threads / all_threads)
         return RemoteWorker(job=job, ask=self._ask, tell=self._tell, share=share)
 
@@ -140,5 +148,7 @@ def write_files(files: Files, folder: Path) -> None:
 
 
 def forget(folder: str) -> None:
-    """Removes the run's folder from this machine."""
-    shutil.rmtree(Path(tempfile.gettempdir()) / folder, ignore_errors=True)
+    """Removes the run's folder from this machine, once servers that its workers shared have ended."""
+    place = Path(tempfile.gettempdir()) / folder
+    over(place / SERVERS, ENDS_S)
+    shutil.rmtree(place, ignore_errors=True)

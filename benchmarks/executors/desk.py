@@ -44,6 +44,8 @@ class Desk:
             "keep": lambda key, value: self.store.keep_completion(unit.name, key, value),
             "forget": lambda: self.store.forget_completions(unit.name),
             "shared": lambda server: self._server(server).part(worker),
+            "waits": lambda server: self._server(server).begins(worker),
+            "waited": lambda server: self._server(server).ends(worker),
         }
         if name == "reserve":
             worst, server = given

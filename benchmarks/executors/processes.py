@@ -113,11 +113,20 @@ class _Crew:
 
 @contextmanager
 def _crew(job: Job, share: Share) -> Iterator[_Crew]:
-    crew = _Crew(job=job, share=share)
+    import tempfile
+    from dataclasses import replace
+    from pathlib import Path
+
+    from strategies.models.meeting import over
+    from strategies.models.vllm_server import STOP_S
+
+    place = Path(tempfile.mkdtemp(prefix="advisor-"))
+    crew = _Crew(job=replace(job, models=job.models.sharing(place)), share=share)
     try:
         yield crew
     finally:
         crew.end()
+        over(place, STOP_S)
 
 
 def _quietly(send: Any) -> None:

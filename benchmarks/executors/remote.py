@@ -151,6 +151,32 @@ class AskedPurse(Purse):
         self.spent = float(self.ask("settle", worst, paid, self.server))
 
 
+@dataclass(kw_only=True)
+class AskedWaiting:
+    """Of the seconds of a server that workers of this machine share what is this worker's own (`vllm_server.Waiting`).
+
+    It works with the whole machine, and what this worker brings is charged as `machine` of it, so that much more is said.
+    """
+
+    ask: Ask
+    machine: float
+    _server: str = ""
+    _part: float = 1.0
+    _asked: float = 0.0
+
+    def begins(self, server: str) -> None:
+        self._server = server
+        self.ask("waits", server)
+
+    def part(self) -> float:
+        if (now := time.monotonic()) - self._asked >= EVERY_S:
+            self._part, self._asked = float(self.ask("shared", self._server)), now
+        return self._part / self.machine
+
+    def ends(self) -> None:
+        self.ask("waited", self._server)
+
+
 # ---------------------------------------------------------------- performing
 
 
@@ -179,6 +205,7 @@ class RemoteWorker:
     def __post_init__(self) -> None:
         models = self.job.models
         self.job = replace(self.job, models=replace(models, purse=AskedPurse.of(models, self.ask)))
+        self._waits(self.share.part)
         self._worker = self.job.worker(
             lambda namespace: AskedJournal(self.ask, namespace), self._memory, self._progress
         )
@@ -192,8 +219,17 @@ class RemoteWorker:
         candidate = self.job.candidates[unit.candidate]
         if unit.kind != "latency":
             return as_values(self._charged(self._worker.perform(unit, candidate)))
+        self._waits(1.0)
         with _Threads(self.share.all_threads, self.share.threads):  # Nothing else runs then.
-            return as_values(self._worker.perform(unit, candidate))
+            done = as_values(self._worker.perform(unit, candidate))
+        self._waits(self.share.part)
+        return done
+
+    def _waits(self, part: float) -> None:
+        """What this worker brings is charged as so much of its machine."""
+        for server in self.job.models.servers():
+            if server.place is not None:
+                server.waiting = AskedWaiting(ask=self.ask, machine=part)
 
     def _charged(self, done: Finished) -> Finished:
         """Seconds of models on this machine as seconds of the whole machine; a server's and a file's are what they are."""

@@ -1,13 +1,17 @@
 """Runs a command for as long as its standard input stays open: so no server outlives whoever started it, even killed.
 
-    python kept.py SECONDS COMMAND...
+    python kept.py SECONDS FOLDER COMMAND...
 
-When the input ends, the command and all that it started are asked to end, and after so many seconds made to.
+When the input ends, the command and all that it started are asked to end, and after so many seconds made to. What the command
+left behind ends with it in any case. Then FOLDER is removed, and the one that it lies in where that is empty.
+
+It goes on as nobody's child: Ray kills the children of a worker that ends, and then nobody would end the command.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,17 +19,23 @@ import threading
 from contextlib import suppress
 
 
-def main(seconds: str, *command: str) -> int:
-    """The exit code of the command."""
+def main(seconds: str, folder: str, *command: str) -> None:
+    """Returns when the command has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Whoever started us decides when it ends, and says so by the input.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     threading.Thread(target=_watch, args=(child, float(seconds)), daemon=True).start()
-    return child.wait()
+    child.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        os.rmdir(os.path.dirname(folder))
 
 
 def _watch(child: subprocess.Popen[bytes], seconds: float) -> None:
     while os.read(0, 4096):  # Not through a buffer, whose lock a thread must not hold when Python ends.
         pass
+    os.close(0)  # Whoever comes now sees that this server is not to be joined any more.
     for how in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(child.pid, how)
@@ -35,4 +45,5 @@ def _watch(child: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    if os.fork() == 0:
+        main(*sys.argv[1:])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from strategies.contract import (
@@ -23,10 +25,12 @@ from strategies.contract import (
 from strategies.models.endpoint import EndpointModel
 from strategies.models.local import LocalModel
 from strategies.models.probe import PROBE, must_count_alike
-from strategies.models.vllm_server import BASE, KEY, VllmServer
+from strategies.models.vllm_server import BASE, VllmServer
 
 ALTERNATIVES = 5
 """Likeliest tokens that are compared to see whether an adapter does something at the server."""
+ROUNDS, PAUSE_S = 3, 5.0
+"""So often a prompt is asked, and so long it is waited before the next time, unless the server has ended: then it is started."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,16 +71,36 @@ class ServedModel:
     def generate(
         self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
     ) -> Iterator[tuple[int, Completion]]:
-        """As at any server; `seconds` are the time since the last answer, since many are under way at once."""
+        """As at any server; `seconds` are the time since the last answer, since many are under way at once, and of it the part
+        that falls to this process. What it did not answer it is asked again, and one that died is started again for that."""
+        left, turned = list(range(len(prompts))), [self.here.chat.turns(prompt) for prompt in prompts]
+        for last in (*(False,) * (ROUNDS - 1), True):
+            lost: list[int] = []
+            for place, completion in self._answers([turned[index] for index in left], max_tokens, sampling, step):
+                if completion.error and not completion.lasting and not last:
+                    lost.append(left[place])
+                else:
+                    yield left[place], completion
+            left = lost
+            if left and self.server.has_ended(PAUSE_S):
+                said = "the vLLM server of %s ended by itself and is started again"
+                logging.getLogger(__name__).warning(said, self.name)
+
+    def _answers(
+        self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step
+    ) -> Iterator[tuple[int, Completion]]:
         if not prompts:
             return
         self._must_write_alike()
-        prompts = [self.here.chat.turns(prompt) for prompt in prompts]
-        asked, last = self._asked(), time.perf_counter()
-        for index, completion in asked.generate(prompts, max_tokens, sampling, step):
-            now = time.perf_counter()
-            yield index, replace(completion, usage=replace(completion.usage, seconds=now - last))
-            last = now
+        asked, waiting, last = self._asked(), self.server.waiting, time.perf_counter()
+        waiting.begins(self.server.start)
+        try:
+            for index, completion in asked.generate(prompts, max_tokens, sampling, step):
+                seconds = (time.perf_counter() - last) * waiting.part()
+                last = time.perf_counter()
+                yield index, replace(completion, usage=replace(completion.usage, seconds=seconds))
+        finally:
+            waiting.ends()
 
     def train(
         self, rows: Sequence[TrainingRow], validation: Sequence[TrainingRow], recipe: Recipe, folder: Path, seed: int
@@ -97,15 +121,24 @@ class ServedModel:
             self.server.compared = True
 
     def _asked(self) -> EndpointModel:
-        return self._offered(BASE if self.adapter is None else self.server.load(self.adapter))
+        if self.adapter is None:
+            return self._offered(BASE)
+        self.server.load(self.adapter, self._adapter_name)
+        return self._offered(self._adapter_name)
+
+    @cached_property
+    def _adapter_name(self) -> str:
+        weights = (self.adapter or self.folder) / "adapter_model.safetensors"
+        return f"adapter-{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}"
 
     def _offered(self, name: str) -> EndpointModel:
         return EndpointModel(
             name=self.name,
             base_url=self.server.address,
             model=name,
-            key_env=KEY,
+            key_env=self.server.key_env,
             concurrency=self.server.at_once,
+            retries=0,
             context_tokens=self.context_tokens,
             timeout_s=600.0,
             copies=True,

@@ -17,20 +17,23 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from strategies.models import kept
 from strategies.models.device import Placement
+from strategies.models.meeting import Meeting, alone, begun, found, make_known, over, unused, use
 from strategies.models.wheels import ModelUnavailable
 
 HOST = "127.0.0.1"
 BASE = "base"
 """The name under which the server offers the model without an adapter."""
 KEY = "ADVISOR_VLLM_KEY"
-"""Environment variable with the key that this process makes for its own server, so that nobody else on the machine uses it."""
+"""How environment variables begin that hold the key of a server of ours."""
 START_S, STOP_S, ASK_S = 600.0, 20.0, 120.0
 RANK, ADAPTERS = 64, 4
-"""Rank of an adapter, and adapters that are kept loaded, at most."""
+"""Rank of an adapter, and adapters that are kept loaded, at most; more only where more are in use at once."""
+IN_USE = 2
+"""Adapters that one process asks for at a time."""
 CACHE_GIB = 2
 """Of memory for what it has read, on a processor."""
 SHARE_OF_GPU = "0.5"
@@ -51,76 +54,173 @@ def program() -> str:
     return found
 
 
+class Waiting(Protocol):
+    """Who else waits for the server meanwhile: its seconds are those of one machine, whoever asks it."""
+
+    def begins(self, server: str) -> None: ...
+
+    def part(self) -> float:
+        """Of the seconds that have just passed, what is this process's own."""
+        ...
+
+    def ends(self) -> None: ...
+
+
+class NobodyElse:
+    """A server of this process alone."""
+
+    def begins(self, server: str) -> None: ...
+
+    def part(self) -> float:
+        return 1.0
+
+    def ends(self) -> None: ...
+
+
 @dataclass
 class VllmServer:
-    """Starts at the first question and ends with this process, killed or not."""
+    """Starts at the first question and ends with those that ask it, killed or not."""
 
     folder: Path
     placement: Placement
+    place: Path | None = None
+    """Where processes of this machine meet that share the server; None: this process alone."""
     at_once: int = 16
     """Requests that are answered together."""
+    waiting: Waiting = field(default_factory=NobodyElse, repr=False)
     compared: bool = False
     """That it writes prompts as they are written here was seen since it was started."""
-    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    _port: int = 0
-    _loaded: dict[str, Path] = field(default_factory=dict, repr=False)
+    _met: Meeting | None = field(default=None, repr=False)
+    _used: dict[str, int] = field(default_factory=dict, repr=False)
+    """Adapters that this process asks for: nobody has the server let go of them."""
+
+    @property
+    def alive(self) -> bool:
+        """False too where it was never started."""
+        return self._met is not None and self._met.alive
+
+    def has_ended(self, seconds: float) -> bool:
+        """Waits for that at most so long."""
+        until = time.monotonic() + seconds
+        while self.alive and time.monotonic() < until:
+            time.sleep(0.05)
+        return not self.alive
 
     @property
     def address(self) -> str:
         """Raises `ModelUnavailable` with the end of the server's log where it does not start."""
-        if self._process is None or self._process.poll() is not None:
-            self._start()
-        return f"http://{HOST}:{self._port}/v1"
+        return _address(self._up())
 
-    def load(self, adapter: Path) -> str:
-        """The name under which the server offers the model with this adapter; those that were asked longest ago are let go.
+    @property
+    def start(self) -> str:
+        """A name for the server since it was started, the same for all that share it."""
+        return self._up().folder.name
+
+    @property
+    def key_env(self) -> str:
+        """Environment variable with the key that whoever started it made, so that nobody else on the machine uses it."""
+        return f"{KEY}_{self._name.upper()}"
+
+    def load(self, adapter: Path, name: str) -> None:
+        """Has the server offer the model with this adapter under that name; those that were asked longest ago, and that nobody
+        asks for, are let go.
 
         Raises `ModelUnavailable` where the server does not take it.
         """
-        weights = (adapter / "adapter_model.safetensors").read_bytes()
-        name = f"adapter-{hashlib.sha256(weights).hexdigest()[:16]}"
-        address = self.address
-        if name not in self._loaded:
-            self._post(f"{address}/load_lora_adapter", {"lora_name": name, "lora_path": str(adapter.resolve())})
-        self._loaded[name] = self._loaded.pop(name, adapter)
-        while len(self._loaded) > ADAPTERS:
-            oldest = next(iter(self._loaded))
-            self._post(f"{address}/unload_lora_adapter", {"lora_name": oldest})
-            del self._loaded[oldest]
-        return name
+        met = self._up()
+        if name in self._used:
+            self._used[name] = self._used.pop(name)
+            return
+        used = met.folder / "used"
+        mark = use(used / name)
+        try:
+            with alone(met.folder):
+                self._load(met, name, adapter)
+        except BaseException:
+            os.close(mark)
+            raise
+        self._used[name] = mark
+        while len(self._used) > IN_USE:
+            os.close(self._used.pop(next(iter(self._used))))
+
+    def _load(self, met: Meeting, name: str, adapter: Path) -> None:
+        there = [each["id"] for each in self._ask(met, "models")["data"] if each["id"] != BASE]
+        if name not in there:
+            self._ask(met, "load_lora_adapter", {"lora_name": name, "lora_path": str(adapter.resolve())})
+            there.append(name)
+        marks = {each: met.folder / "used" / each for each in there}
+        for oldest in sorted(there, key=lambda each: marks[each].stat().st_mtime):
+            if len(there) <= ADAPTERS:
+                return
+            with unused(marks[oldest]) as free:
+                if free:
+                    self._ask(met, "unload_lora_adapter", {"lora_name": oldest})
+                    there.remove(oldest)
 
     def stop(self) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            self._process.wait(2 * STOP_S)
-        self._process = None
+        """Nothing is asked any more; a server that nobody else asks ends."""
+        met, self._met = self._met, None
+        if met is None:
+            return
+        for number in self._used.values():
+            os.close(number)
+        self._used.clear()
+        met.leave()
+        if self.place is None:
+            over(met.folder.parent, 2 * STOP_S)
 
     # ------------------------------------------------------------ starting
 
-    def _start(self) -> None:
-        os.environ.setdefault(KEY, secrets.token_hex(16))
+    @property
+    def _name(self) -> str:
+        """Of the same weights on the same device: who asks for these shares a server."""
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        return hashlib.sha256(f"{self.folder}|{self.placement.device}|{seen}".encode()).hexdigest()[:12]
+
+    def _up(self) -> Meeting:
+        if self._met is None or not self._met.alive:
+            self.stop()
+            self.compared = False
+            place = self.place or Path(tempfile.mkdtemp(prefix="advisor-vllm-"))
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with alone(place):
+                self._met = found(place, self._name) or self._started(place)
+            os.environ[self.key_env] = self._met.said["key"]
+            atexit.register(self.stop)
+        return self._met
+
+    def _started(self, place: Path) -> Meeting:
         with socket.socket() as free:
             free.bind((HOST, 0))
-            self._port = int(free.getsockname()[1])
-        self._loaded.clear()
-        self.compared = False
-        with tempfile.TemporaryFile(prefix="vllm-") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", str(Path(kept.__file__).resolve()), str(STOP_S), *self._command()],
-                env=self._environment(),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            atexit.register(self.stop)
-            self._wait(log)
+            port, key = int(free.getsockname()[1]), secrets.token_hex(16)
+        met, kept_open = begun(place, self._name, {"port": port, "key": key})
+        try:
+            with tempfile.TemporaryFile(prefix="vllm-") as log:
+                subprocess.run(
+                    [
+                        *(sys.executable, "-P", str(Path(kept.__file__).resolve()), str(STOP_S), str(met.folder)),
+                        *self._command(port),
+                    ],
+                    env=self._environment(key),
+                    stdin=kept_open,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    check=True,
+                )
+                os.close(kept_open)
+                self._wait(met, log)
+            make_known(met)
+        except BaseException:
+            met.leave()
+            raise
+        return met
 
-    def _command(self) -> list[str]:
+    def _command(self, port: int) -> list[str]:
         options = {
             "--served-model-name": BASE,
             "--host": HOST,
-            "--port": str(self._port),
+            "--port": str(port),
             "--dtype": self.placement.dtype,
             "--max-num-seqs": str(self.at_once),
             "--max-lora-rank": str(RANK),
@@ -132,12 +232,12 @@ class VllmServer:
         plain = ("--enable-lora", "--enable-prefix-caching", "--disable-uvicorn-access-log", "--disable-log-stats")
         return [program(), "serve", str(self.folder), *(word for pair in options.items() for word in pair), *plain]
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, key: str) -> dict[str, str]:
         """Ours without what would lead its Python to our packages; on a processor bound to as many cores as we take."""
-        ours = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", KEY)
-        usual = {name: value for name, value in os.environ.items() if name not in ours}
+        ours = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
+        usual = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(KEY)}
         settings = {
-            "VLLM_API_KEY": os.environ[KEY],
+            "VLLM_API_KEY": key,
             "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
             "VLLM_NO_USAGE_STATS": "1",
             "HF_HUB_OFFLINE": "1",
@@ -155,28 +255,33 @@ class VllmServer:
             settings["CUDA_VISIBLE_DEVICES"] = seen.split(",")[number] if seen else str(number)
         return {**usual, **settings}
 
-    def _wait(self, log: IO[bytes]) -> None:
+    def _wait(self, met: Meeting, log: IO[bytes]) -> None:
         until = time.monotonic() + START_S
-        while time.monotonic() < until and self._process is not None and self._process.poll() is None:
+        while time.monotonic() < until and met.alive:
             try:
-                with _DIRECT.open(f"http://{HOST}:{self._port}/health", timeout=5) as answer:
+                with _DIRECT.open(f"http://{HOST}:{met.said['port']}/health", timeout=5) as answer:
                     if answer.status == 200:
                         return
             except OSError:
                 time.sleep(0.5)
         log.seek(0)
         last = log.read().decode("utf-8", errors="replace").splitlines()[-LOG_LINES:]
-        self.stop()
         raise ModelUnavailable("\n".join(["The vLLM server did not start; the end of its log:", *last]))
 
-    def _post(self, address: str, said: dict[str, Any]) -> None:
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ[KEY]}"}
-        request = urllib.request.Request(address, json.dumps(said).encode(), headers, method="POST")
+    def _ask(self, met: Meeting, what: str, said: dict[str, Any] | None = None) -> Any:
+        """What the server answers at that place below its address; to what is said, where something is."""
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {met.said['key']}"}
+        body = None if said is None else json.dumps(said).encode()
+        request = urllib.request.Request(f"{_address(met)}/{what}", body, headers)
         try:
-            with _DIRECT.open(request, timeout=ASK_S):
-                return
+            with _DIRECT.open(request, timeout=ASK_S) as answer:
+                return json.load(answer) if said is None else None
         except urllib.error.HTTPError as error:
             told = error.read(500).decode("utf-8", errors="replace")
             raise ModelUnavailable(f"The vLLM server does not take the adapter: {told}") from None
         except OSError as error:
             raise ModelUnavailable(f"The vLLM server does not answer: {error}") from None
+
+
+def _address(met: Meeting) -> str:
+    return f"http://{HOST}:{met.said['port']}/v1"
