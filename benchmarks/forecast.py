@@ -214,9 +214,10 @@ def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) 
     room = fits(memory, placement.device)
     each = "in all" if here else "for each"
     crew = f"{workers} worker{'' if workers == 1 else 's'}"
+    where = "" if here else f",{' each' * (workers > 1)} on a machine like this one"
     sentence = (
-        f"expected on {crew}{'' if here else ', each on a machine like this one'}: about {max(1, round(minutes))} minutes (one "
-        f"process: {max(1, round(alone.minutes))}), {memory / 1e9:.1f} GB of memory {each}"
+        f"expected on {crew}{where}: about {max(1, round(minutes))} minutes (one process: {max(1, round(alone.minutes))}), "
+        f"{memory / 1e9:.1f} GB of memory {each}"
     )
     if here and workers > placement.threads and placement.device == "cpu":
         sentence += f"; more workers than the {placement.threads} threads of this machine gain nothing where models compute on it"
