@@ -39,6 +39,11 @@ def actors() -> list[psutil.Process]:
     return [each for each in below if any("UnitActor" in part for part in each.cmdline())]
 
 
+def on_machine() -> set[Path]:
+    """Folders that runs on Ray put onto this machine; one that was killed may have left its own."""
+    return set(Path(tempfile.gettempdir()).glob("advisor-" + "[0-9a-f]" * 16))
+
+
 @dataclass
 class Watching(Silent):
     """Events that kill every actor once, while a training goes on, and note what is to be seen of the cluster."""
@@ -70,7 +75,7 @@ def test_on_ray_the_rows_are_those_of_one_process_though_workers_are_killed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     before, events = signal.getsignal(signal.SIGTERM), Watching()
-    below = set(psutil.Process().children(recursive=True))
+    below, folders = set(psutil.Process().children(recursive=True)), on_machine()
     replace(bakeoff(tmp_path, model), executor=chosen("ray", 2), events=events).execute()
     assert contents(tmp_path) == contents(alone)
     assert {path.name for path in (tmp_path / "fits").iterdir()} == {path.name for path in (alone / "fits").iterdir()}
@@ -83,7 +88,7 @@ def test_on_ray_the_rows_are_those_of_one_process_though_workers_are_killed(
     assert "RAY_AUTH_TOKEN" not in os.environ
     assert capsys.readouterr().out == "", "Ray's own messages stay away from where results are written"
     assert signal.getsignal(signal.SIGTERM) is before
-    assert not list(Path(tempfile.gettempdir()).glob("advisor-" + "[0-9a-f]" * 16))
+    assert on_machine() <= folders
 
 
 def test_a_cluster_that_is_not_there_is_said(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811

@@ -181,6 +181,7 @@ class VllmServer:
         if self._met is None or not self._met.alive:
             self.stop()
             self.compared = False
+            program()  # Where there is none nothing is made.
             place = self.place or Path(tempfile.mkdtemp(prefix="advisor-vllm-"))
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
             with alone(place):
@@ -193,15 +194,16 @@ class VllmServer:
         with socket.socket() as free:
             free.bind((HOST, 0))
             port, key = int(free.getsockname()[1]), secrets.token_hex(16)
+        command, environment = self._command(port), self._environment(key)
         met, kept_open = begun(place, self._name, {"port": port, "key": key})
         try:
             with tempfile.TemporaryFile(prefix="vllm-") as log:
                 subprocess.run(
                     [
                         *(sys.executable, "-P", str(Path(kept.__file__).resolve()), str(STOP_S), str(met.folder)),
-                        *self._command(port),
+                        *command,
                     ],
-                    env=self._environment(key),
+                    env=environment,
                     stdin=kept_open,
                     stdout=log,
                     stderr=log,
@@ -213,6 +215,7 @@ class VllmServer:
             make_known(met)
         except BaseException:
             met.leave()
+            over(met.folder, 0)
             raise
         return met
 
