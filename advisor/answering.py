@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -150,7 +151,7 @@ def recommended(verdict: Verdict) -> str:
     told = verdict.recommendation
     name = told.choice or told.safe
     if name is None:
-        best = f", for instance {told.best}, the best of them" if told.best else ""
+        best = f"; the best of them: --candidate {shlex.quote(told.best)}" if told.best else ""
         raise BadInput(f"the run recommends no approach ({told.verdict}). Name one with --candidate{best}.")
     return name
 

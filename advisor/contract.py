@@ -238,6 +238,8 @@ class Story:
     """The few words that stand above the headline: `Target met`."""
     headline: str
     """The answer in one sentence."""
+    about: str
+    """What those do that the headline names; empty where nobody says it."""
     confidence: str
     """How sure, and of which population."""
     verdict: str
@@ -248,6 +250,8 @@ class Story:
     would_change: tuple[str, ...]
     next_steps: tuple[str, ...]
     main: Table
+    approaches: Table
+    """What each of them does, in a clause; no rows where nobody says it."""
     targets: Table
     examples: Table
     """What more examples would bring; no rows where it was not measured."""

@@ -40,6 +40,8 @@ class Extras:
     heldout_from: str = ""
     """Where the held-out cases come from, as a clause: `a file of their own`."""
     seed: int = 0
+    described: Mapping[str, str] = field(default_factory=dict)
+    """What each approach does, by its name (`strategies.catalog.described`)."""
     trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict)
     """candidate -> every configuration that its fit tried."""
     cases: ShownCases | None = None

@@ -16,7 +16,7 @@ _MOST = 8
 _MOST_KINDS = 3
 """Kinds that are named of each approach."""
 _HELPS: Mapping[Kind, str] = {
-    "disputed key": "look at these examples first, since the key may be wrong",
+    "disputed key": "look at these examples first, since their right answer may be wrong",
     "no answer": "an instruction that asks for an answer in every case, or a larger model",
     "no json": "a schema, to which models on this machine are held",
     "form": "fine-tuning, or a model on this machine, which is held to the form",
@@ -53,7 +53,7 @@ _TOLD: Mapping[Kind, str] = {
     "other answer": "another answer",
 }
 _SHORT: Mapping[Kind, str] = {
-    "disputed key": "keys in doubt",
+    "disputed key": "right answers in doubt",
     "no answer": "without answer",
     "no json": "no JSON",
     "form": "other form",

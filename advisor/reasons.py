@@ -115,7 +115,19 @@ def _of_the_verdict(decided: Decided) -> list[str]:
         cheaper = "Perhaps cheaper" if not known else "No more expensive" if tied else "Cheaper"
         which = f"{cheaper}, but proven to" if status.state is State.MEETS else "Proven to"
         found.append(f"{which} {goal.miss}: {listed(_nearest(decided, missing))}.")
-    return [*found, *(_unsettled(decided, name) for name in decided.unsettled)]
+    waiting = [name for name in decided.unsettled if decided.statuses[name].state is State.OPEN]
+    return [
+        *found,
+        *(_unsettled(decided, name) for name in decided.unsettled if name not in waiting),
+        *_open(decided, waiting),
+    ]
+
+
+def _open(decided: Decided, names: Sequence[str]) -> Iterator[str]:
+    """Those that are not measured yet, in one sentence for each reason."""
+    for reason in dict.fromkeys(decided.statuses[name].reason for name in names):
+        alike = [name for name in names if decided.statuses[name].reason == reason]
+        yield f"{start(listed(alike))} {'is' if len(alike) == 1 else 'are'} not measured yet: {reason}."
 
 
 def _nearest(decided: Decided, missing: Sequence[str]) -> list[str]:
@@ -167,8 +179,6 @@ def _with_ceiling(decided: Decided, name: str) -> str:
 
 def _unsettled(decided: Decided, name: str) -> str:
     status, named = decided.statuses[name], decided.named
-    if status.state is State.OPEN:
-        return f"{start(name)} is not measured yet: {status.reason}."
     figure = percent(decided.evaluations[name].figure)
     if status.state is State.MEETS:
         also = f"{start(name)} also {decided.goal.meets_plainly} ({figure})"
@@ -261,7 +271,12 @@ def _of_limits(decided: Decided) -> list[str]:
         alike.setdefault((decided.statuses[name].state, decided.statuses[name].reason), []).append(name)
     for (state, reason), names in alike.items():
         verb = "is" if len(names) == 1 else "are"
-        found.append(f"{start(listed(names))} {verb} not judged ({state}). {full(reason)}".rstrip())
+        if state is not State.SKIPPED:
+            found.append(f"{start(listed(names))} {verb} not judged ({state}). {full(reason)}".rstrip())
+    skipped = [
+        f"{listed(names)} ({_clause(reason)})" for (state, reason), names in alike.items() if state is State.SKIPPED
+    ]
+    found += [f"Not tried: {'; '.join(skipped)}."] * bool(skipped)
     limits = decided.benchmark.constraints
     open_to = decided.having(State.MEETS, State.MISSES, State.UNDECIDED, State.COMPARED)
     if limits.cost_per_month is not None:
@@ -284,6 +299,12 @@ def _of_limits(decided: Decided) -> list[str]:
             found.append(f"The limit on forgetting was not checked for {listed(unread)}: nothing was measured.")
     found += unchecked([decided.evaluations[name] for name in open_to], decided.benchmark)
     return found
+
+
+def _clause(sentence: str) -> str:
+    """A sentence as it stands in brackets; a word in capitals stays as it is."""
+    first = sentence[:1] if sentence[1:2].isupper() else sentence[:1].lower()
+    return f"{first}{sentence[1:]}".rstrip(".")
 
 
 def _beyond(decided: Decided, name: str) -> Iterator[str]:

@@ -186,6 +186,7 @@ def _verdict(
     from benchmarks.spec import parse_spec
     from benchmarks.stored import handed_over, selection_answers
     from benchmarks.taken import taken
+    from strategies.catalog import described
 
     found, store = measured
     spec = parse_spec(_stated(about["spec"]))
@@ -203,6 +204,7 @@ def _verdict(
         machine=str(provenance.get("placement", "")),
         heldout_from=str(about.get("heldout_from", "")),
         seed=int(about.get("options", {}).get("seed", 0)),
+        described=described(),
         trials={evaluation.candidate: store.trials(evaluation.candidate) for evaluation in found},
         cases=shown_cases(benchmark, found, (answers, store), cases, about_it),
         predicted_order=tuple(prediction.get("ranking", ())),

@@ -46,13 +46,13 @@ from advisor.story_tables import (
     main_table,
     picture,
     targets_table,
-    tuning_table,
 )
 from advisor.story_text import confidence, data, headline, method, predicted, title
 from advisor.time_taken import as_fact as time_fact
 from advisor.time_taken import checks_took_too_long
-from advisor.tries import as_facts, tries_table
+from advisor.tries import as_facts, tries_table, tuning_table
 from advisor.value import worth_deciding
+from advisor.what_they_do import about, approaches_table
 from benchmarks.checked import Agreement, Latency, Rebuilds
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.rebuilds import kept, spread, turns
@@ -82,6 +82,7 @@ def tell(
         task=benchmark.task.name,
         title=title(material),
         headline=headline(material),
+        about=about(material),
         confidence=confidence(material),
         verdict=recommendation.verdict,
         development=benchmark.judges and benchmark.look.shown > 0,
@@ -108,6 +109,7 @@ def tell(
             *checks_took_too_long(material),
         ),
         main=main_table(material),
+        approaches=approaches_table(material),
         targets=targets_table(material),
         examples=curve_table(material),
         costs=costs_table(material),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from advisor import setups
 from advisor.amounts import total
 from advisor.closeness import how_far
 from advisor.contract import Amount, CostItem, Costs, Difference, Status
@@ -58,14 +57,14 @@ def main_table(material: Material) -> Table:
         )
     named = material.named
     return Table(
-        title=f"{counted(len(rows), 'approach', 'approaches')} on the same {_heldout(material.benchmark)}",
+        title=f"{_how_many(material)} on the same {_heldout(material.benchmark)}",
         columns=(
             "approach",
             metric_name(material.benchmark.metric.name),
             "same",
-            "so far",
+            "spent",
             "a month",
-            "p50/p95",
+            "wait",
             "status",
         ),
         rows=tuple(rows),
@@ -164,7 +163,7 @@ def consistency_table(material: Material) -> Table:
         sentences.append(_SAME_NOTE)
     note = " ".join([*sentences, *_passes(material)])
     return Table(
-        title="Consistency: the same artifact asked twice",
+        title="Consistency: the same asked again",
         columns=columns,
         rows=tuple(rows),
         note=note or "No consistency check was run.",
@@ -208,40 +207,6 @@ def differences_table(material: Material) -> Table:
         rows=rows,
         note=note if rows else "Nothing to compare.",
         numeric=(2, 3, 4, 5, 6, 7),
-    )
-
-
-def tuning_table(material: Material) -> Table:
-    """What choosing a configuration took, and whether more of it might have helped."""
-    rows = []
-    for status in material.suitable:
-        evaluation = material.evaluations[status.candidate]
-        trials = material.extras.trials.get(status.candidate, ())
-        tried = len(trials) or evaluation.trials
-        spent = sum(trial.tokens for trial in trials)
-        best = evaluation.selection_score
-        if best is None:
-            best = max((trial.score for trial in trials if trial.cases), default=None)
-        state = "no choice to make" if tried <= 1 else "still rising" if evaluation.rising else "saturated"
-        rows.append(
-            (
-                status.candidate,
-                f"{tried:,}" if tried else NONE,
-                NONE if best is None else percent(best),
-                f"{spent:,}" if trials else NONE,
-                state if tried else NONE,
-                setups.told(evaluation.chosen),
-            )
-        )
-    return Table(
-        title="How each approach was tuned",
-        columns=("approach", "configurations", "best selection score", "tokens spent", "state", "chosen"),
-        rows=tuple(rows),
-        note=(
-            "Selection scores are on examples, never on held-out cases; the best of several looks better than it is. "
-            "Still rising: a larger tuning budget might have found better."
-        ),
-        numeric=(1, 2, 3),
     )
 
 
@@ -350,6 +315,13 @@ def _difference(each: Difference) -> tuple[str, ...]:
     )
 
 
+def _how_many(material: Material) -> str:
+    """`8 approaches`; `3 of 10 approaches so far` while some are not measured yet."""
+    all_of_them = counted(len(material.suitable), "approach", "approaches")
+    measured = sum(status.state is not State.OPEN for status in material.suitable)
+    return all_of_them if measured == len(material.suitable) else f"{measured} of {all_of_them} so far,"
+
+
 def _heldout(benchmark: Benchmark) -> str:
     cases = counted(len(benchmark.heldout), "held-out case")
     return f"{cases}, each asked until it was decided" if benchmark.sequential else cases
@@ -383,7 +355,8 @@ def _main_note(material: Material) -> str:
     month = f"; a month is {material.benchmark.volume:,} requests." if units else ""
     return (
         f"{bounds} Same: share of answers that stay the same under harmless edits.{counted_in}{month} "
-        "p50/p95: seconds of one request at a time."
+        "Spent: what choosing and training took. Wait: half of the requests took no longer than the first number, 95 % no longer "
+        "than the second, one at a time."
     )
 
 

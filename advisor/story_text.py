@@ -64,11 +64,19 @@ def headline(material: Material) -> str:
         met = f"It {_reaches(material, named)}, {goal.meets}, and {_no_rival(material)}."
         return f"{answer} {named}. {met}{seen}"
     if told.verdict == "safe but cheaper undecided":
-        safe = f"{start(named)} is safe now: it {_reaches(material, named)} and {goal.meets}."
-        return f"{safe} {_rival(material, named)}{seen}"
+        return f"{_safe(material, named)} {goal.meets}. {_rival(material, named)}{seen}"
     if told.verdict == "undecided":
         return f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
     return f"Nothing {goal.meets}: the best is {named}, which {_reaches(material, named)}{short_of_the_target(material, named)}."
+
+
+def _safe(material: Material, named: str) -> str:
+    """What meets, and whether that takes fine-tuning, up to the verb of the goal."""
+    family = material.evaluations[named].family
+    if family == "recorded":
+        return f"{start(named)} is safe now: it {_reaches(material, named)} and"
+    how = "with" if family in TUNED else "without"
+    return f"Safe now, {how} fine-tuning: {named} {_reaches(material, named)} and"
 
 
 def confidence(material: Material) -> str:
@@ -88,8 +96,9 @@ def confidence(material: Material) -> str:
             "the approach" if tested == 1 else "either approach" if tested == 2 else f"any of the {tested} approaches"
         )
         sure = (
-            f"Measured on {cases} that no approach saw. At most 5 % of such measurements wrongly say of {anything} that "
-            f"it {goal.meets_plainly}, and at most 5 % that it {goal.misses_it}{_looks(material)}{supposed(material)}"
+            f"Measured on {cases}: requests with known answers that no approach saw. At most 5 % of such measurements "
+            f"wrongly say of {anything} that it {goal.meets_plainly}, and at most 5 % that it {goal.misses_it}{_looks(material)}"
+            f"{supposed(material)}"
         )
     sure += _changed(material, goal)
     if benchmark.look.shown:
@@ -147,7 +156,7 @@ def _looks(material: Material) -> str:
     """The end of the sentence about errors, and what an earlier look at the same cases means for this one."""
     look = material.benchmark.look
     if look.number == 1 and material.extras.by_name:
-        return "; each run of a task by name is counted as the first."
+        return "."
     if look.number == 1:
         return ", however often these cases are looked at again."
     return (
@@ -211,6 +220,7 @@ def method(material: Material) -> tuple[str, ...]:
     lines = [
         f"{counted(len(benchmark.heldout), 'held-out case')}{source}, frozen before anything ran "
         f"(fingerprint {benchmark.fingerprint[:12] or 'not taken'}). No approach saw them; nothing was chosen by them.",
+        *(["Each run of a task by name is counted as the first look at these cases."] if extras.by_name else []),
         *_asked(material),
         f"Metric: {metric_name(benchmark.metric.name)}. {_how_bounded(material)}",
         "Every choice was made on examples kept for selection; what was chosen was then fitted again on all examples.",

@@ -16,6 +16,40 @@ MOST = 12
 """Configurations of one search that stand in the table; the others are counted in one row."""
 
 
+def tuning_table(material: Material) -> Table:
+    """What choosing a configuration took, and whether more of it might have helped."""
+    rows = []
+    for status in material.suitable:
+        evaluation = material.evaluations[status.candidate]
+        trials = material.extras.trials.get(status.candidate, ())
+        tried = len(trials) or evaluation.trials
+        spent = sum(trial.tokens for trial in trials)
+        best = evaluation.selection_score
+        if best is None:
+            best = max((trial.score for trial in trials if trial.cases), default=None)
+        state = "no choice to make" if tried <= 1 else "still rising" if evaluation.rising else "saturated"
+        rows.append(
+            (
+                status.candidate,
+                f"{tried:,}" if tried else NONE,
+                NONE if best is None else percent(best),
+                f"{spent:,}" if trials else NONE,
+                state if tried else NONE,
+                setups.told(evaluation.chosen),
+            )
+        )
+    return Table(
+        title="How each approach was tuned",
+        columns=("approach", "configurations", "best selection score", "tokens spent", "state", "chosen"),
+        rows=tuple(rows),
+        note=(
+            "Selection scores are on examples, never on held-out cases; the best of several looks better than it is. "
+            "Still rising: a larger tuning budget might have found better."
+        ),
+        numeric=(1, 2, 3),
+    )
+
+
 def tries_table(material: Material) -> Table:
     """One row a configuration, as the search ranked them; approaches that share one search share its rows."""
     rows = tuple(row for name, trials in _searches(material) for row in _rows(name, ranked(trials)))

@@ -310,11 +310,18 @@ def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> It
             kind="answers nowhere",
             count=len(missing),
             examples=ids(missing),
-            says=f"The answers of {len(missing):,} of {len(asked):,} cases stand word by word in no document.",
+            says=f"The answers of {len(missing):,} of {len(asked):,} cases stand word by word in no document"
+            f"{_not_looked_for(fixed, len(cases) - len(asked))}.",
             effect="Answers that stand nowhere, or in other words, cannot be quoted: what reads documents is wrong there.",
             what_to_do="Check that the documents are complete.",
             severity="warning" if len(missing) > len(asked) / 2 else "note",
         )
+
+
+def _not_looked_for(fixed: set[str], cases: int) -> str:
+    if not fixed:
+        return ""
+    return f"; {cases:,} with a frequent answer ({_listed(sorted(fixed))}) are not among them"
 
 
 def _holder(cases: Sequence[Case], documents: Sequence[Document]) -> Callable[[Case], bool]:

@@ -20,6 +20,27 @@ COMMON = 0.1
 Place = Literal["declined", "evidence", "documents", "nowhere", "nothing specific"]
 
 
+def declining(task: Task) -> tuple[str, ...]:
+    """The answers by which the examples say that there is none, such as "not in the handbook".
+
+    Many share them, and no document holds them word by word: none that their cases name, or, where no case names any, none at
+    all. So a "true" that is often right is an answer.
+    """
+    named, texts = any(case.document_ids for case in task.examples), {each.id: each.text for each in task.documents}
+    shelves: dict[str, set[str]] = defaultdict(set)
+    for case in task.examples:
+        shelves[case.output] |= {*case.document_ids} & texts.keys() if named else texts.keys()
+    return tuple(
+        text
+        for text in standing_answers(task.examples)
+        if not any(_in_words(text) in _in_words(texts[name]) for name in shelves[text])
+    )
+
+
+def _in_words(text: str) -> str:
+    return f" {' '.join(words(text))} "
+
+
 class Library:
     """The documents of a task, asked where an answer stands."""
 
@@ -37,7 +58,7 @@ class Library:
         """None where there is nothing to stand in: other kinds of task, no documents, or their text left out."""
         if task.kind != "qa" or not any(document.text for document in task.documents):
             return None
-        return cls(task.documents, standing_answers(task.examples))
+        return cls(task.documents, declining(task))
 
     def declines(self, answer: str) -> bool:
         """Whether the answer says that there is none, in the words that examples have for it."""

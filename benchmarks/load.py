@@ -68,8 +68,19 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = ()) -> Case
                 f"its columns are {shown_names(names)}."
             )
     reader = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=tuple(slices))
-    cases = tuple(reader.case(number, record) for number, record in enumerate(records, start=1))
+    cases = tuple(_read(reader, records))
     return Cases(cases=cases, notes=(*layout.notes, *reader.notes()))
+
+
+def _read(reader: _CaseReader, records: Iterator[Record]) -> Iterator[Case]:
+    """Case by case; where one has no output, how many of those after it have none either is said too."""
+    for number, record in enumerate(records, start=1):
+        try:
+            yield reader.case(number, record)
+        except _NoOutput as found:
+            more = sum(not str(values.get(reader.layout.output) or "").strip() for _, values in records)
+            others = f"; so it is with {more:,} of the rows after it" if more and reader.layout.output else ""
+            raise BadInput(f"{found}{others}. Write the answer that is wanted, or leave the row out.") from None
 
 
 def read_inputs(path: Path, columns: Columns) -> list[str]:
@@ -101,6 +112,10 @@ def _peeked(path: Path) -> tuple[list[Record], Iterator[Record]]:
 
 def _column_names(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(name for record in records for name in record.values))
+
+
+class _NoOutput(BadInput):
+    """A row without an answer, as a clause."""
 
 
 @dataclass(kw_only=True)
@@ -196,9 +211,7 @@ class _CaseReader(_Texts):
             output = answers[0].strip() if answers else ""
         if not output:
             column = self.layout.output or self.layout.answers
-            raise BadInput(
-                f'{where} has no output (column "{column}"). Write the answer that is wanted, or leave the row out.'
-            )
+            raise _NoOutput(f'{where} has no output (column "{column}")')
         if output.lower() in _NOT_VALUES:
             raise BadInput(
                 f'{where}: the output is "{output}", which is not a value. Write the answer, or leave the row out.'

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from benchmarks.contract import Benchmark, ScoreFailure
 from benchmarks.form_faults import FormKind, form_faults
+from benchmarks.grounding import declining
 from benchmarks.metrics import _json
 from benchmarks.metrics._words import plain
 from benchmarks.metrics.style_rules import StyleRules
 from strategies.contract import Case, Evidence, Task
 from strategies.prompting.demonstrations import Shown, holds
-from strategies.spans import standing_answers
 
 RIGHT = 0.999
 """A score from which an answer counts as right."""
@@ -175,14 +175,14 @@ class _Sorter:
 
 @dataclass(frozen=True)
 class Standing:
-    """The answers that many examples share, such as that there is none: which say so of a question, and which are facts."""
+    """The answers by which examples say that there is none, and of which questions they say so."""
 
     texts: frozenset[str]
     documents: Mapping[str, str]
 
     @classmethod
     def of(cls, task: Task) -> Standing:
-        texts = standing_answers(task.examples) if task.kind == "qa" else ()
+        texts = declining(task) if task.kind == "qa" else ()
         return cls(frozenset(map(plain, texts)), {document.id: document.text for document in task.documents})
 
     def has_none(self, case: Case) -> bool:

@@ -91,6 +91,11 @@ def _importer(name: str) -> Loader:
     return lambda: import_module(name)
 
 
+def described() -> Mapping[str, str]:
+    """What each approach does, as a clause, by its name; without those that do not say it (`says`)."""
+    return {each.name: says for each in approaches() if (says := getattr(each, "says", ""))}
+
+
 def approaches() -> tuple[Strategy, ...]:
     """Every candidate that the approaches bring, simplest first. An approach is a module with `CANDIDATES`."""
     brought: list[Strategy] = []

@@ -16,7 +16,7 @@ from advisor.stored import reopen
 from tests.test_report_browser import ARGUMENTS, browser_program
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "page.png"
-WIDTH, HEIGHT = 1000, 1050
+WIDTH, HEIGHT = 1000, 1100
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ def rich_story() -> Story:
         title="Target met",
         headline=f"Fine-tuning pays off: use {CHOICE}. It gets 84 % of the cases right, meets the target of 80 %, and "
         "every cheaper approach is proven to miss it.",
+        about="Lora: fine-tunes the language model on the examples.",
         confidence="Measured on 300 held-out cases that no approach saw. The chance of wrongly saying that anything "
         "meets the target is at most 5 %, corrected for 7 approaches tested at once. This holds for requests like "
         "these cases, and for no others.",
@@ -60,6 +61,15 @@ def rich_story() -> Story:
             "Measure again on 300 fresh cases before a second change is judged on these.",
         ),
         main=_main(),
+        approaches=Table(
+            title="What the approaches do",
+            columns=("approach", "what it does"),
+            rows=(
+                ("majority", "always gives the most frequent answer of the examples"),
+                ("lora", "fine-tunes the language model"),
+            ),
+            emphasis=(1,),
+        ),
         mistakes=_mistakes(),
         all_mistakes=_all_mistakes(),
         examples=_examples(),
@@ -227,12 +237,13 @@ def _main() -> Table:
     )
     return Table(
         title="8 approaches on the same 300 held-out cases",
-        columns=("approach", "accuracy", "same", "so far", "a month", "p50/p95", "status"),
+        columns=("approach", "accuracy", "same", "spent", "a month", "wait", "status"),
         rows=tuple((name, *row) for name, row in zip(NAMES, cells, strict=True)),
         note="Target 80 %. In brackets the bound that decided, at 95 % confidence corrected for the number of "
         "approaches: >= at least, <= at most, a range where nothing is decided. Same: share of answers that stay the "
-        "same under harmless edits. Costs are machine time or USD; a month is 10,000 requests. p50/p95: seconds of "
-        "one request at a time.",
+        "same under harmless edits. Costs are machine time or USD; a month is 10,000 requests. Spent: what choosing and "
+        "training took. Wait: half of the requests took no longer than the first number, 95 % no longer than the second, one "
+        "at a time.",
         numeric=(2, 3, 4, 5),
         emphasis=(4,),
     )
@@ -293,7 +304,7 @@ def _consistency() -> Table:
         (NAMES[6], "edits", "97 % (94-98)", "-", "300", "259", "32", "5", "4"),
     )
     return Table(
-        title="Consistency: the same artifact asked twice",
+        title="Consistency: the same asked again",
         columns=(
             "approach",
             "check",
@@ -622,8 +633,8 @@ def _mistakes() -> Table:
 def _all_mistakes() -> Table:
     rows = (
         (CHOICE, "16 of 60", "labels confused 16"),
-        (NAMES[3], "25 of 100", "labels confused 18, keys in doubt 4, other form 2, 1 other kind"),
-        (NAMES[1], "40 of 150", "labels confused 36, keys in doubt 4"),
+        (NAMES[3], "25 of 100", "labels confused 18, right answers in doubt 4, other form 2, 1 other kind"),
+        (NAMES[1], "40 of 150", "labels confused 36, right answers in doubt 4"),
     )
     note = "On selection cases. What may help. Labels confused: more examples of the two. Keys in doubt: look at them first."
     title = "What goes wrong, approach by approach"
@@ -645,6 +656,7 @@ def empty_story() -> Story:
         task="empty",
         title="Not decided yet",
         headline="No answer: none of the approaches could be measured.",
+        about="",
         confidence="No approach had usable figures, so nothing was tested.",
         verdict="undecided",
         choice=None,
@@ -653,6 +665,7 @@ def empty_story() -> Story:
         would_change=(),
         next_steps=(),
         main=nothing,
+        approaches=nothing,
         mistakes=nothing,
         all_mistakes=nothing,
         examples=nothing,

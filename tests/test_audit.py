@@ -120,7 +120,8 @@ def test_answers_that_no_document_holds_are_counted_and_fixed_phrases_are_not() 
     ]
     found = {finding.kind: finding for finding in audit(cases, (), documents, QA)}
     assert found["answers nowhere"].examples == ("elsewhere", "part of a word")
-    assert "2 of 5" in found["answers nowhere"].says
+    frequent = '6 with a frequent answer ("not in the documents") are not among them.'
+    assert f"of 2 of 5 cases stand word by word in no document; {frequent}" in found["answers nowhere"].says
 
 
 def _page(fact: str, name: str, date: str = "", title: str = "Leave") -> Document:

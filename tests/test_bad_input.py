@@ -113,6 +113,10 @@ BAD: dict[str, tuple[Setup, str]] = {
     "nan in a table": (data("input,output\nx,nan\n", "rows.csv"), r'line 2: the output is "nan", which is not a value'),
     "a missing output": (data(GOOD + '{"input": "x"}\n'), r'rows\.jsonl, line 2 has no output \(column "output"\)'),
     "an empty output": (data("input,output\nx,\n", "rows.csv"), r"rows\.csv, line 2 has no output"),
+    "empty outputs": (
+        data("input,output\na,b\nx,\ny,c\nz,\n", "rows.csv"),
+        r'line 3 has no output \(column "output"\); so it is with 1 of the rows after it\. Write the answer',
+    ),
     "a missing input": (data(GOOD + '{"output": "a"}\n'), r'line 2 has no input \(column "input"\)'),
     "ids twice": (
         data('{"id": "7", "input": "x", "output": "a"}\n{"id": 7, "input": "y", "output": "b"}\n'),

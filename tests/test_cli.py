@@ -19,6 +19,7 @@ from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from rich.cells import cell_len
@@ -583,7 +584,14 @@ def test_a_long_run_is_asked_for_and_what_less_takes_is_said(
     assert not (desk / "runs").exists()
     least_already = call(capsys, "run", "task.yaml", "--effort", "quick", "--no-second-seed")
     assert least_already.code == 2
-    assert "less takes fewer --examples, or fewer approaches (--approach)" in least_already.err
+    assert "less takes fewer --examples or approaches (--approach); --max-hours 1 tells what is" in least_already.err
+    only_quick = call(capsys, "run", "task.yaml", "--effort", "quick")
+    assert "\nwith --no-second-seed: about" in only_quick.err
+    monkeypatch.setattr("advisor.cli.run._execute", started := Mock(side_effect=KeyboardInterrupt))
+    assert call(capsys, "run", "task.yaml", "--max-hours", "1.1").code == 2
+    assert not started.called
+    call(capsys, "run", "task.yaml", "--max-hours", "0.9")
+    assert started.called
 
 
 def test_a_run_never_leaves_the_folder_for_runs(

@@ -9,8 +9,8 @@ import pytest
 
 from advisor.grounded import what_it_invents
 from benchmarks.checked import Grounding
-from benchmarks.grounding import Library, grounding
-from strategies.contract import Abstention, Case, Document, Evidence, Outcome, Prediction
+from benchmarks.grounding import Library, declining, grounding
+from strategies.contract import Abstention, Case, Document, Evidence, Fold, Outcome, Prediction, Task
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
 NOTHING = "not in the handbook"
@@ -58,6 +58,22 @@ def test_an_answer_stands_where_all_that_is_specific_in_it_does(
 
 def case(number: int, output: str) -> Case:
     return Case(id=f"c{number}", input=f"question {number}", output=output)
+
+
+def over(task: Task, examples: Sequence[Case]) -> Task:
+    fold = Fold(train=tuple(examples[:10]), selection=tuple(examples[10:]))
+    return replace(task, documents=DOCUMENTS, folds=(fold,))
+
+
+def test_an_answer_that_is_often_right_is_no_refusal() -> None:
+    asked = task_of(kind="qa", answers=("a", "b"))
+    outputs = [NOTHING] * 6 + ["six months"] * 6 + [f"{number} days" for number in range(8)]
+    examples = tuple(case(number, output) for number, output in enumerate(outputs))
+    assert declining(over(asked, examples)) == (NOTHING,)
+    told = tuple(replace(each, document_ids=("leave",) if each.output[0].isdigit() else ()) for each in examples)
+    told_where = tuple(replace(each, document_ids=("probation",) if "months" in each.output else ()) for each in told)
+    assert declining(over(asked, told)) == (NOTHING, "six months")
+    assert declining(over(asked, told_where)) == (NOTHING,)
 
 
 def test_counts_tell_right_from_wrong_and_leave_out_what_is_no_answer(library: Library) -> None:

@@ -270,8 +270,11 @@ def test_each_approach_has_a_row_and_the_named_one_stands_first() -> None:
     story = SITUATIONS["target_above_what_the_keys_allow"]().told().story
     table = story.all_mistakes
     assert [row[0] for row in table.rows] == ["lora", "linear head", "prompting"]
-    assert table.rows[0][1:] == ("9 of 60", "keys in doubt 5, labels confused 4")
-    assert table.rows[2][1:] == ("40 of 60", "labels confused 20, other form 11, keys in doubt 5, 1 other kind")
+    assert table.rows[0][1:] == ("9 of 60", "right answers in doubt 5, labels confused 4")
+    assert table.rows[2][1:] == (
+        "40 of 60",
+        "labels confused 20, other form 11, right answers in doubt 5, 1 other kind",
+    )
     assert "Other form: fine-tuning" in table.note
     assert "Without answer" not in table.note, "a kind that no row names needs no advice"
     facts = {row["name"]: row["mistakes"] for row in story.facts["candidates"]}
@@ -280,7 +283,7 @@ def test_each_approach_has_a_row_and_the_named_one_stands_first() -> None:
     assert table.title in render(story, "markdown")
     stream = io.StringIO()
     show(story, Console(file=stream, width=80))
-    assert "keys in doubt 5, labels confused 4" in stream.getvalue()
+    assert "right answers in doubt 5, labels confused 4" in stream.getvalue()
 
 
 def test_every_kind_has_words_and_names_what_may_help() -> None:

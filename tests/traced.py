@@ -30,7 +30,7 @@ from advisor.wording import (
 EXEMPT: Mapping[str, tuple[str, ...]] = {
     "a day": (r"\d{4}-\d\d-\d\d",),
     "the name of the cases, which is a hash": (r"fingerprint \w+",),
-    "the name of a metric, a column or a number of draws": (r"\bF1\b", r"pass\^\d+", r"p50/p95"),
+    "the name of a metric, a column or a number of draws": (r"\bF1\b", r"pass\^\d+", r"95 % no longer than the second"),
     "what a person may type": (r"`[^`]*`", r"\(0\.9 for 90 %\)", r"a margin \(0\.05\) if coming within 5 points"),
     "the level of every bound and interval": (r"\b95 % (?:confidence|intervals?)", r"at 95 %", r"own 95 %"),
     "the chance of an error that a run may make": (r"At most 5 % of such measurements", r"and at most 5 % that it"),

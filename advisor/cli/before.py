@@ -57,11 +57,13 @@ def with_less(prepared: Prepared) -> str:
     """What may be left out of a long run, and how long it then takes."""
     from advisor.comparison import EFFORTS
 
-    budget = min(EFFORTS.values())
-    least = replace(prepared, options=replace(prepared.options, tuning_tokens=budget, second_seed=False))
-    if least.options == prepared.options:
-        return "less takes fewer --examples, or fewer approaches (--approach)"
-    return f"with --effort quick --no-second-seed: about {max(1, round(_expected(least).minutes))} minutes"
+    budget, asked = min(EFFORTS.values()), prepared.options
+    least = replace(prepared, options=replace(asked, tuning_tokens=budget, second_seed=False))
+    others = "--max-hours 1 tells what is measured by then"
+    if least.options == asked:
+        return f"less takes fewer --examples or approaches (--approach); {others}"
+    left_out = ["--effort quick"] * (asked.tuning_tokens != budget) + ["--no-second-seed"] * asked.second_seed
+    return f"with {' '.join(left_out)}: about {max(1, round(_expected(least).minutes))} minutes; {others}"
 
 
 def _expected(prepared: Prepared) -> Forecast:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,13 +199,19 @@ def described(assembly: Assembly) -> dict[str, Any]:
     }
 
 
+def _parts(folds: Sequence[tuple[int, int]]) -> str:
+    """`3 times 52 to train and 26 to choose by`; those of one size are counted."""
+    told = [f"{train:,} to train and {chosen:,} to choose by" for train, chosen in folds]
+    times = {each: told.count(each) for each in told}
+    return ", ".join(each if count == 1 else f"{count} times {each}" for each, count in times.items())
+
+
 def _print(assembly: Assembly, console: Console) -> None:
     benchmark, summary = assembly.benchmark, assembly.summary
     measured = f"{benchmark.task.kind}, {benchmark.metric.name}, {goal_of(benchmark)}"
     console.print(f"[bold]{marked(benchmark.task.name)}[/bold]: {measured}")
-    selection = " / ".join(f"{len(train)} + {len(chosen)}" for train, chosen in assembly.parts.folds)
     parts = [
-        f"{summary.examples:,} examples (to train + to select: {selection})",
+        f"{summary.examples:,} examples ({_parts([(len(train), len(chosen)) for train, chosen in assembly.parts.folds])})",
         f"{summary.heldout:,} held-out cases",
     ]
     if summary.documents:

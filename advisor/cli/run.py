@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -188,8 +189,8 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
         if as_json:
             click.echo(document(expected_document(expected, machine_prices(prepared.assembly.spec))))
         return
-    minutes = expected.minutes
-    if minutes > ASK_ABOVE_MINUTES and not given["yes"] and not resume:
+    minutes, stops = expected.minutes, 60 * (given["max_hours"] or math.inf)
+    if min(minutes, stops) > ASK_ABOVE_MINUTES and not given["yes"] and not resume:
         say(with_less(prepared))
         if not sys.stdin.isatty():
             raise BadInput(f"the run is expected to take {minutes:.0f} minutes. Add --yes to start it all the same.")

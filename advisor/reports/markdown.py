@@ -58,13 +58,14 @@ def _parts(story: Story) -> Iterator[str]:
     if story.recorded:
         yield f"> **{RECORDED}**\n"
     yield f"**{literal(story.headline)}**\n"
-    yield f"{literal(story.confidence)}\n"
+    yield from (f"{literal(sentence)}\n" for sentence in (story.about, story.confidence) if sentence)
     yield from _list(story.reasons, ordered=True)
     yield from _table(story.main)
     yield from _titled("What it costs and saves a month", story.a_month)
     yield from _titled("What would change this", story.would_change)
     yield from _titled("Next steps", story.next_steps)
     for table in (
+        story.approaches,
         story.targets,
         story.examples,
         story.mistakes,

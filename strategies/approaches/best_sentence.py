@@ -83,6 +83,9 @@ class BestSentence:
     """What looking up alone is worth, where a whole sentence may be the answer."""
 
     name: ClassVar[str] = "best sentence"
+    says: ClassVar[str] = (
+        "gives the sentence of the documents that is nearest to the question, without a language model"
+    )
     family: ClassVar[Family] = "reference"
     needs: ClassVar[tuple[type, ...]] = ()
     simplicity: ClassVar[int] = 2

@@ -74,6 +74,9 @@ class ContrastiveHead:
     apart: of moods, styles and meanings that are a trade's own."""
 
     name: ClassVar[str] = "contrastive head"
+    says: ClassVar[str] = (
+        "a small text classifier on embeddings that were trained on the examples, without a language model"
+    )
     family: ClassVar[Family] = "reference"
     needs: ClassVar[tuple[type, ...]] = ()
     simplicity: ClassVar[int] = 3

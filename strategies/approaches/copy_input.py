@@ -30,6 +30,7 @@ class CopyInput:
     """What a rewriting is worth that changes nothing."""
 
     name: ClassVar[str] = "copy input"
+    says: ClassVar[str] = "gives the input back as it came: what a rewriting has to beat"
     family: ClassVar[Family] = "reference"
     needs: ClassVar[tuple[type, ...]] = ()
     simplicity: ClassVar[int] = 1

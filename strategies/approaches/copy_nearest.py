@@ -74,6 +74,7 @@ class CopyNearest:
     """Similarity is the cosine of sentence embeddings."""
 
     name: ClassVar[str] = "copy nearest"
+    says: ClassVar[str] = "gives the answer of the example that is most like the request, without a language model"
     family: ClassVar[Family] = "reference"
     needs: ClassVar[tuple[type, ...]] = ()
     simplicity: ClassVar[int] = 2

@@ -96,6 +96,7 @@ class LinearHead:
     """Often the cheapest that passes, where there are labels (compare SetFit, arXiv 2209.11055)."""
 
     name: ClassVar[str] = "linear head"
+    says: ClassVar[str] = "a small text classifier on embeddings, without a language model"
     family: ClassVar[Family] = "reference"
     needs: ClassVar[tuple[type, ...]] = ()
     simplicity: ClassVar[int] = 3

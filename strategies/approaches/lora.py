@@ -18,6 +18,7 @@ class Lora:
     """Zero-shot prompts, with and without the instruction, tuned; labels by likelihood over the label set as everywhere."""
 
     name: ClassVar[str] = "lora"
+    says: ClassVar[str] = "fine-tunes the language model on the examples"
     family: ClassVar[Family] = "finetuning"
     needs: ClassVar[tuple[type, ...]] = (Generates, Trains)
     simplicity: ClassVar[int] = 6

@@ -46,6 +46,7 @@ class DistilledLora:
     """LoRA on the examples and on a teacher's answers. The teacher is asked in the way that is best on the selection cases."""
 
     name: ClassVar[str] = "distilled lora"
+    says: ClassVar[str] = "fine-tunes the language model on the examples and on answers of a stronger model"
     family: ClassVar[Family] = "finetuning"
     needs: ClassVar[tuple[type, ...]] = (Generates, Trains)
     simplicity: ClassVar[int] = 7

@@ -23,6 +23,7 @@ class LoraRetrieval:
     """LoRA on retrieved context."""
 
     name: ClassVar[str] = "lora + retrieval"
+    says: ClassVar[str] = "fine-tunes the language model and looks things up for each request"
     family: ClassVar[Family] = "combined"
     needs: ClassVar[tuple[type, ...]] = (Generates, Trains)
     simplicity: ClassVar[int] = 7

@@ -57,6 +57,7 @@ class Majority:
     """What a program reaches that has not read the input."""
 
     name: ClassVar[str] = "majority"
+    says: ClassVar[str] = "always gives the most frequent answer of the examples: what anything else has to beat"
     family: ClassVar[Family] = "reference"
     needs: ClassVar[tuple[type, ...]] = ()
     simplicity: ClassVar[int] = 0

@@ -26,6 +26,7 @@ class Prompting:
     """Zero-shot, random and class-balanced demonstrations in three layouts; labels by calibrated likelihood."""
 
     name: ClassVar[str] = "prompting"
+    says: ClassVar[str] = "asks the language model as it is, with the instruction and examples in the prompt"
     family: ClassVar[Family] = "prompting"
     needs: ClassVar[tuple[type, ...]] = (Generates,)
     simplicity: ClassVar[int] = 4

@@ -23,6 +23,9 @@ class Retrieval:
     """Nearest demonstrations, passages, or both. Labels mix the model's likelihood with the neighbours' votes."""
 
     name: ClassVar[str] = "retrieval"
+    says: ClassVar[str] = (
+        "looks up passages or similar examples for each request and puts them into the prompt of the language model"
+    )
     family: ClassVar[Family] = "retrieval"
     needs: ClassVar[tuple[type, ...]] = (Generates,)
     simplicity: ClassVar[int] = 5

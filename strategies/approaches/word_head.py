@@ -110,6 +110,7 @@ class WordHead:
     """What a classifier of the time before embeddings reaches; it answers in well under a millisecond."""
 
     name: ClassVar[str] = "tf-idf"
+    says: ClassVar[str] = "a small text classifier that counts words, without any model"
     family: ClassVar[Family] = "reference"
     needs: ClassVar[tuple[type, ...]] = ()
     simplicity: ClassVar[int] = 2

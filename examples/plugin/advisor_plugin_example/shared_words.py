@@ -37,6 +37,7 @@ class SharedWords:
     """Fields would be its configuration; it has none, so there is nothing to choose."""
 
     name: ClassVar[str] = "shared words"
+    says: ClassVar[str] = "gives the answer of the example that shares the most words with the request"
     family: ClassVar[Family] = "reference"
     needs: ClassVar[tuple[type, ...]] = ()
     simplicity: ClassVar[int] = 1
