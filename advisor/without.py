@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from advisor.reports.markdown import literal
+from advisor.reports.text import clean
 from advisor.wording import counted, listed
 from benchmarks.contract import Evaluation
-from strategies.alone import CHOICE, HEAD, HEADS, NEAREST, PROMPT
+from strategies.alone import CHOICE, CONSTANT, EXPORT, HEAD, HEADS, NEAREST, PROMPT, WORDS
+from strategies.models.known import KNOWN
 from strategies.retrieval.index import MANIFEST
 
 SCRIPT = "predict.py"
+_MODEL, _EMBEDDER = "the model that it was fitted with", "the embedder that it was fitted with"
 
 
 class Program(NamedTuple):
@@ -23,25 +27,31 @@ class Program(NamedTuple):
 
 
 PREDICT = Program("alone.py", SCRIPT)
-SPEAKING, LOOKUP, TAGGING = (Program(name, name) for name in ("speaking.py", "lookup.py", "tagging.py"))
+SPEAKING, LOOKUP, TAGGING, ASKING, ODDS = (
+    Program(name, name) for name in ("speaking.py", "lookup.py", "tagging.py", "asking.py", "odds.py")
+)
 
 
 def needed(folder: Path) -> list[Program]:
-    """The programs that answer with what lies in the folder; none where two parts answer, or nothing says how."""
-    if len([*(folder / "parts").iterdir()]) > 1:
-        return []
-    if asked := _read(folder, PROMPT):
-        return [
-            PREDICT,
-            SPEAKING,
-            *([LOOKUP] if "lookup" in asked else []),
-            *([TAGGING] if asked.get("schema") else []),
-        ]
-    if heads := _read(folder, HEADS):
+    """The programs that answer with what lies in the folder; none where nothing says how one of its parts answers."""
+    found = [_needed(part) for part in _parts(folder)]
+    return list(dict.fromkeys(program for programs in found for program in programs)) if all(found) else []
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted((folder / "parts").iterdir())
+
+
+def _needed(part: Path) -> list[Program]:
+    if asked := _read(part, PROMPT):
+        speaks = [ASKING, *([ODDS] if asked["server"]["labels"] else [])] if "server" in asked else [SPEAKING]
+        looks, tags = [LOOKUP] * ("lookup" in asked), [TAGGING] * bool(asked.get("schema"))
+        return [PREDICT, *speaks, *looks, *tags]
+    if heads := _read(part, HEADS):
         return [PREDICT, *([TAGGING] if any(head["path"] for head in heads["heads"]) or heads["taggers"] else [])]
-    if any(folder.rglob(CHOICE)) and any(folder.rglob(MANIFEST)):
+    if any(part.rglob(CHOICE)) and any(part.rglob(MANIFEST)):
         return [PREDICT, LOOKUP]
-    return [PREDICT] if any(folder.rglob(HEAD)) or any(folder.rglob(NEAREST)) else []
+    return [PREDICT] if any(any(part.rglob(name)) for name in (HEAD, NEAREST, WORDS, CONSTANT)) else []
 
 
 def without_us(folder: Path, evaluation: Evaluation) -> list[str]:
@@ -52,14 +62,18 @@ def without_us(folder: Path, evaluation: Evaluation) -> list[str]:
             "(`--candidate`), or have `advisor predict` answer on a machine that has it.",
             "",
         ]
-    asked = _read(folder, PROMPT)
+    asked, uses = _read(folder / "parts", PROMPT), _Uses.of(folder)
+    packages = listed(uses.packages) if uses.packages else "Python"
+    rests = f", from {listed(uses.models)}" if uses.models else ""
     return [
-        f"With {listed(_packages(folder, asked))} alone, from {_models(folder, asked)}:",
+        f"With {packages} alone{rests}:",
         "",
         "```",
-        f"python {SCRIPT} new.jsonl{_options(folder, asked)} > answers.jsonl",
+        f"python {SCRIPT} new.jsonl{uses.options} > answers.jsonl",
         "```",
         "",
+        *_where(folder, evaluation, uses.models),
+        *_at_a_server(asked),
         *_differences(folder, asked),
         *_prompt(folder, asked),
         *_index(folder, asked),
@@ -67,48 +81,86 @@ def without_us(folder: Path, evaluation: Evaluation) -> list[str]:
 
 
 def _read(folder: Path, name: str) -> dict[str, Any]:
-    """The first file of that name below the parts; empty where there is none, or it is not one of ours."""
-    for path in sorted((folder / "parts").rglob(name)):
+    """The first file of that name below the folder; empty where there is none, or it is not one of ours."""
+    for path in sorted(folder.rglob(name)):
         values = json.loads(path.read_text(encoding="utf-8"))
         return values if isinstance(values, dict) else {}
     return {}
 
 
-def _packages(folder: Path, asked: dict[str, Any]) -> list[str]:
-    speaks = ["torch", "transformers", "peft"] if asked else []
-    held = ["llguidance"] if asked.get("schema") else []
-    looks = ["sentence-transformers", "faiss-cpu", "bm25s"] if (folder / LOOKUP.name).is_file() else []
-    embeds = [] if asked or looks else ["sentence-transformers"]
-    words = ["scikit-learn"] if not asked and (folder / TAGGING.name).is_file() else []
-    return [*speaks, *held, *looks, *embeds, *words]
+class _Uses(NamedTuple):
+    """What the program of an export needs beside Python."""
+
+    packages: list[str]
+    models: list[str]
+    options: str
+
+    @classmethod
+    def of(cls, folder: Path) -> _Uses:
+        prompts = [asked for part in _parts(folder) if (asked := _read(part, PROMPT))]
+        heads = [part for part in _parts(folder) if not _read(part, PROMPT)]
+        own, looks = any(any(part.rglob(HEAD)) for part in heads), (folder / LOOKUP.name).is_file()
+        embeds = looks or any(any(part.rglob(name)) for part in heads for name in (HEADS, NEAREST))
+        local = [asked for asked in prompts if "server" not in asked]
+        words = any(any(part.rglob(WORDS)) or _read(part, HEADS).get("taggers") for part in heads)
+        packages = [
+            *(["torch", "transformers", "peft"] if local else []),
+            *(["llguidance"] if any(asked.get("schema") for asked in local) else []),
+            *(["sentence-transformers"] if embeds or own else []),
+            *(["faiss-cpu", "bm25s"] if looks else []),
+            *(["scikit-learn"] if words else []),
+        ]
+        models = [
+            *([_MODEL] if local else []),
+            *(["the server that it was measured with"] if len(local) < len(prompts) else []),
+            *([_EMBEDDER] if embeds else []),
+            *(["the embedder that was trained for it, which lies here"] if own else []),
+        ]
+        found = [asked["lookup"] for asked in prompts if "lookup" in asked]
+        reranks = any(each["passages"] and each["mode"] == "reranked" for each in found)
+        options = [
+            *(["--model"] if local or (embeds and not prompts) else []),
+            *(["--embedder"] if embeds and prompts else []),
+            *(["--reranker"] if reranks else []),
+        ]
+        return cls(packages, models, "".join(f" {option} FOLDER_OR_HUB_ID" for option in options))
 
 
-def _models(folder: Path, asked: dict[str, Any]) -> str:
-    if any(folder.rglob(HEAD)) and not asked:
-        return "the embedder that was trained for it, which lies here"
-    if not asked:
-        return "the embedder that it was fitted with"
-    return "the models that it was fitted with" if "lookup" in asked else "the model that it was fitted with"
+def _where(folder: Path, evaluation: Evaluation, models: Sequence[str]) -> list[str]:
+    """Which of our own models it takes, and the command that says in which folders they lie; nothing for a person's own."""
+    about = json.loads((folder / EXPORT).read_text(encoding="utf-8")) if (folder / EXPORT).is_file() else {}
+    embedder = about.get("kept", {}).get("spec", {}).get("embedder") or {}
+    of_embedder = embedder.get("name", "") if isinstance(embedder, dict) else embedder
+    names = {_MODEL: evaluation.model, _EMBEDDER: of_embedder}
+    known = [name for what, name in names.items() if what in models and name in KNOWN]
+    if not known:
+        return []
+    return [f"Here that was {listed(known)}; `advisor models fetch {' '.join(known)}` says in which folder.", ""]
 
 
-def _options(folder: Path, asked: dict[str, Any]) -> str:
-    if any(folder.rglob(HEAD)) and not asked:
-        return ""
-    found = asked.get("lookup", {})
-    embeds = " --embedder FOLDER_OR_HUB_ID" if found else ""
-    reranks = " --reranker FOLDER_OR_HUB_ID" if found.get("passages") and found["mode"] == "reranked" else ""
-    return f" --model FOLDER_OR_HUB_ID{embeds}{reranks}"
+def _at_a_server(asked: dict[str, Any]) -> list[str]:
+    if "server" not in asked:
+        return []
+    server = asked["server"]
+    return [
+        f"It asks {literal(server['model'])} at `{clean(server['address'])}`, one request at a time, with the key that the "
+        f"environment variable `{server['key_env']}` holds; what is busy or gone is asked up to {server['retries']} times more. "
+        "A request without an answer gets a line with an error, and the program ends with 1.",
+        "",
+    ]
 
 
 def _differences(folder: Path, asked: dict[str, Any]) -> list[str]:
     """Where it may say something else than what was measured."""
     places = []
-    if asked:
+    if asked and "server" not in asked:
         places.append(
             "it reads one request at a time in float32, so where two answers are as likely but for the last digits, it may give "
             "the other, above all where the run computed in another number format"
         )
-    if asked.get("schema"):
+    if "server" in asked:
+        places.append("a server may answer otherwise the next time")
+    elif asked.get("schema"):
         places.append("another version of llguidance may allow other tokens")
     if (folder / LOOKUP.name).is_file():
         places.append("it compares every vector, where the run read only the nearest lists of more than 200,000")
@@ -133,7 +185,7 @@ def _index(folder: Path, asked: dict[str, Any]) -> list[str]:
         return []
     about = json.loads(found[0].read_text(encoding="utf-8"))
     place = found[0].parent.relative_to(folder).as_posix()
-    mode = asked["lookup"]["mode"] if asked else _read(folder, CHOICE)["mode"]
+    mode = asked["lookup"]["mode"] if "lookup" in asked else _read(folder / "parts", CHOICE)["mode"]
     how = {"dense": "by vectors", "hybrid": "by vectors and by words (BM25)"}
     searched = how.get(mode, "by vectors and by words (BM25), the first of them read by a cross-encoder")
     return [
@@ -153,8 +205,8 @@ def _index(folder: Path, asked: dict[str, Any]) -> list[str]:
 def _why_not(folder: Path, evaluation: Evaluation) -> str:
     """Why no program of its own can answer with what lies in the folder, as a clause."""
     setup = evaluation.chosen.get("setup") or {}
-    if len([*(folder / "parts").iterdir()]) > 1:
-        return "two approaches answer, the second what the first is not sure of"
+    if len(_parts(folder)) > 1:
+        return "one of the two approaches that answer runs only within this product"
     if (setup.get("form") or {}).get("show_labels"):
         return "the list of labels may be cut, for each request, to what the model can read"
     if setup or any(folder.rglob(CHOICE)):

@@ -14,7 +14,8 @@ from benchmarks.contract import BadInput
 from benchmarks.grouping import Floats, group_codes
 from benchmarks.sheets import write_sheet
 from benchmarks.statistics import clopper_pearson_lower
-from strategies.approaches.word_head import UNITS, Counting
+from strategies.alone import COUNTED
+from strategies.approaches.word_head import Counting
 from strategies.contract import Case, Embedder
 
 FOLDS = 5
@@ -101,7 +102,7 @@ def _blended(texts: Sequence[str], embedder: Embedder, given: NDArray[np.intp], 
     meant = _out_of_fold(
         np.asarray(embedder.embed(texts)), split, lambda: LogisticRegression(C=STRENGTH, max_iter=2000)
     )
-    counted = hstack([Counting.of(unit, texts).features(texts) for unit in UNITS], format="csr")
+    counted = hstack([Counting.of(unit, texts).features(texts) for unit in COUNTED], format="csr")
     worded = _out_of_fold(counted, split, lambda: MultinomialNB(alpha=SMOOTHING))
     blends = [(1 - share) * meant + share * worded for share in BLENDS]
     return min(blends, key=lambda shares: _surprise(shares, given))

@@ -1,4 +1,4 @@
-"""Answers requests with what was fitted here. It needs torch and transformers (peft for an adapter), and no other program.
+"""Answers requests with what was fitted here. It needs nothing of what fitted it; which packages, README.md says.
 
     python predict.py new.jsonl --model FOLDER_OR_HUB_ID > answers.jsonl
 
@@ -15,12 +15,19 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 PROMPT, HEADS, HEAD, CHOICE, PLACE = "prompt.json", "heads.json", "head.json", "choice.json", "{{input}}"
 EXAMPLES, NEAREST = "examples.json", "nearest.npy"
 """The examples, and the vectors of their inputs in the same order."""
+WORDS, CONSTANT = "words.json", "constant.json"
+COUNTED: dict[str, dict[str, Any]] = {
+    "words": {"ngram_range": (1, 2), "token_pattern": r"\w+"},
+    "letters": {"analyzer": "char_wb", "ngram_range": (2, 5)},
+}
+"""What is counted by TF-IDF: words and pairs of them, and sequences of letters within words."""
 EXPORT = "export.json"
 SAFE, PICKLED = "model.safetensors", ("pytorch_model.bin", "adapter_model.bin")
 
@@ -60,12 +67,20 @@ def main() -> None:
     below, says = (-math.inf, "") if given.guard is None else guard(Path(given.folder), given.guard)
     answer = surely(Path(given.folder), given.model, given.embedder, given.reranker)
     lines = Path(given.requests).read_text(encoding="utf-8").split("\n") if given.requests else sys.stdin
+    lost = 0
     for text in inputs(lines):
-        said = answer(text)
-        shown: dict[str, Any] = {"output": said.text} | ({"evidence": said.evidence} if said.evidence else {})
-        held = {"output": says, "held_back": True} if said.sure < below else shown
-        sys.stdout.write(json.dumps({"input": text, **held}, ensure_ascii=False) + "\n")
+        try:
+            said = answer(text)
+        except ConnectionError as fault:  # A server gave none, and another request may get one.
+            lost += 1
+            shown: dict[str, Any] = {"error": str(fault)}
+        else:
+            shown = {"output": said.text} | ({"evidence": said.evidence} if said.evidence else {})
+            shown = {"output": says, "held_back": True} if said.sure < below else shown
+        sys.stdout.write(json.dumps({"input": text, **shown}, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+    if lost:
+        raise SystemExit(f"{lost} of the requests got no answer; their lines hold an error.")
 
 
 def guard(folder: Path, share: float) -> tuple[float, str]:
@@ -93,12 +108,33 @@ def answerer(folder: Path, model: str, embedder: str = "", reranker: str = "") -
 
 
 def surely(folder: Path, model: str, embedder: str = "", reranker: str = "") -> Surely:
-    """The same, with how sure it is: by a prompt, with an adapter or without, by heads on embeddings, by the nearest example,
-    or by a sentence of the documents. `model` is the embedder where no language model answers."""
+    """The same, with how sure it is. `model` is the embedder where no language model answers. Of two approaches the second
+    answers what the first is not sure of."""
+    given = Models(model, embedder, reranker)
+    kept = json.loads((folder / EXPORT).read_text(encoding="utf-8")) if (folder / EXPORT).is_file() else {"kept": {}}
+    made = kept["kept"].get("cascades", {}).get(kept["kept"].get("default"))
+    if made is None:
+        return _answering(folder, given)
+    first, second = (
+        _answering(folder / "parts" / str(kept["places"][made[one]]), given) for one in ("first", "second")
+    )
+
+    def answer(text: str) -> Said:
+        said = first(text)
+        return second(text) if said.sure < made["below"] else said
+
+    return answer
+
+
+def _answering(folder: Path, given: Models) -> Surely:
+    """What one fit answers with: a prompt, with an adapter or without, heads on embeddings or on counts of words, the nearest
+    example, a sentence of the documents, or always the same."""
     known = {PROMPT: _by_prompt, HEADS: _by_heads, HEAD: _by_tuned_head, NEAREST: _by_nearest, CHOICE: _by_sentence}
+    known |= {WORDS: _by_words, CONSTANT: _by_heart}
     for name, made in known.items():
         for found in sorted(folder.rglob(name)):
-            return made(found.parent, Models(model, embedder or ("" if name == PROMPT else model), reranker))
+            embedder = given.embedder or ("" if name == PROMPT else given.language)
+            return made(found.parent, given._replace(embedder=embedder))
     raise SystemExit(f"{folder} holds none of {', '.join(known)}.")
 
 
@@ -119,12 +155,7 @@ def beside(name: str) -> Any:
 
 def _by_prompt(place: Path, models: Models) -> Surely:
     asked = json.loads((place / PROMPT).read_text(encoding="utf-8"))
-    if not models.language:
-        raise SystemExit("--model is missing: the language model that this was fitted with, a folder or a hub id.")
-    check(Path(models.language))
-    if (place / "adapter").is_dir():
-        check(place / "adapter", "adapter_model.safetensors")
-    speaker = beside("speaking.py").Speaker(place, asked, models.language)
+    speaker = _server(asked) if "server" in asked else _speaker(place, asked, models.language)
     if "lookup" in asked:
         finding = embedding(models.embedder), models.reranker
         looking = beside("lookup.py").Looking(place, asked, speaker, finding)
@@ -133,13 +164,25 @@ def _by_prompt(place: Path, models: Models) -> Surely:
     def answer(text: str) -> Said:
         text = speaker.cut(text, asked["input_tokens"])
         prompt = speaker.prompt(_filled(asked["messages"], text))
-        return (
-            likeliest(asked["labels"], speaker.shares(prompt))
-            if asked["labels"]
-            else Said(*speaker.written(prompt, text))
-        )
+        if asked["labels"]:
+            return likeliest(asked["labels"], speaker.shares(prompt))
+        said, sure = speaker.written(prompt, text)
+        return Said(said, -math.inf if sure is None else sure)
 
     return answer
+
+
+def _server(asked: dict[str, Any]) -> Any:
+    return beside("asking.py").Asker(asked, beside)
+
+
+def _speaker(place: Path, asked: dict[str, Any], model: str) -> Any:
+    if not model:
+        raise SystemExit("--model is missing: the language model that this was fitted with, a folder or a hub id.")
+    check(Path(model))
+    if (place / "adapter").is_dir():
+        check(place / "adapter", "adapter_model.safetensors")
+    return beside("speaking.py").Speaker(place, asked, model)
 
 
 def _filled(messages: list[dict[str, str]], text: str) -> list[dict[str, str]]:
@@ -175,6 +218,7 @@ def as_shares(scores: list[float]) -> list[float]:
 # ---------------------------------------------------------------- embeddings
 
 
+@cache
 def embedding(model: str) -> Callable[[list[str]], Any]:
     """What makes float32 vectors of unit length, one for each text."""
     from sentence_transformers import SentenceTransformer
@@ -263,6 +307,31 @@ def _by_nearest(place: Path, models: Models) -> Surely:
         return Said(str(answers[int(near.argmax())]), float(near.max()))
 
     return answer
+
+
+def _by_words(place: Path, _: Models) -> Surely:
+    """A head on the counts of words, of letters, or of both."""
+    import numpy as np
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    kept = json.loads((place / WORDS).read_text(encoding="utf-8"))
+    table, counting = np.load(place / "head.npy", allow_pickle=False), []
+    for unit, terms in kept["terms"].items():
+        counting.append(TfidfVectorizer(sublinear_tf=True, vocabulary=terms, **COUNTED[unit]))
+        counting[-1].idf_ = np.load(place / f"{unit}.npy", allow_pickle=False)
+
+    def answer(text: str) -> Said:
+        features = hstack([each.transform([text]) for each in counting], format="csr")
+        (marks,) = features @ table[:, :-1].T + table[:, -1]
+        return likeliest(kept["classes"], as_shares(marks.tolist()))
+
+    return answer
+
+
+def _by_heart(place: Path, _: Models) -> Surely:
+    text = json.loads((place / CONSTANT).read_text(encoding="utf-8"))["text"]
+    return lambda _: Said(text, -math.inf)
 
 
 def _by_sentence(place: Path, models: Models) -> Surely:

@@ -210,6 +210,8 @@ class Looking:
         if self.how["reading"]:
             return self._read(prompt, found)
         said, sure = self.speaker.written(prompt, text)
+        if sure is None:  # A server that says nothing of it: how near the best evidence is.
+            sure = max((passage.score for passage in found), default=-math.inf)
         return said, sure, places
 
     def _prompt(self, text: str) -> tuple[list[int], str, list[Passage]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from strategies.contract import Completion, Place
-from strategies.prompting.rendering import LabelWords
+if TYPE_CHECKING:  # It goes along with an export, where nothing else of ours is (`strategies/asking.py`).
+    from strategies.contract import Completion, Place
+    from strategies.prompting.rendering import LabelWords
 
 ALTERNATIVES = 20
 """Likely tokens asked for at each place: as many as hosted servers give."""

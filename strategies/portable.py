@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from strategies.models.endpoint import EndpointModel
 from strategies.models.probe import probed
 from strategies.models.served import at_hand
+from strategies.odds import ALTERNATIVES
 from strategies.prompting.fitting import lists_all
 from strategies.prompting.rendering import INPUT_TOKENS, MARKS, label_cases, passages
 from strategies.retrieval.index import PassageIndex
@@ -36,9 +38,11 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
         return None
     if setup.passages and index is not None and not isinstance(index, PassageIndex):
         return None
-    looks = bool(setup.passages or setup.votes or setup.reading or _nearest(pipeline))
+    server = _server(pipeline)
+    scores = server is None
+    looks = bool(setup.passages or _nearest(pipeline) or (scores and (setup.votes or setup.reading)))
     shown = [] if looks else pipeline.demonstrations([""])[0]
-    labels = list(pipeline.task.labels)
+    labels = list(pipeline.task.labels) if scores else []
     prior = pipeline.prior
     taken = prior is not None and bool(setup.calibration)
     values = {
@@ -49,9 +53,33 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
         "words": list(pipeline.renderer.words.words) if labels else [],
         "schema": pipeline.schema,
         "probe": probed(at_hand(pipeline.model)),
+        **({} if server is None else {"server": server}),
         "prior": [setup.calibration * value for value in prior.values] if prior is not None and taken else [],
     }
     return {**values, "lookup": _lookup(pipeline)} if looks else values
+
+
+def _server(pipeline: Pipeline) -> dict[str, Any] | None:
+    """What `asking.py` reads: where the model answers, and the labels that its answers may name; None for one that is here."""
+    model: Any = pipeline.model
+    while (inner := getattr(model, "inner", None)) is not None:  # As a run wraps one that costs money.
+        model = inner
+    if not isinstance(model, EndpointModel):
+        return None
+    labels = list(pipeline.task.labels)
+    return {
+        "address": model.base_url.rstrip("/"),
+        "model": model.model,
+        "key_env": model.key_env,
+        "timeout_s": model.timeout_s,
+        "retries": model.retries,
+        "context_tokens": model.context_tokens,
+        "copies": model.copies,
+        "temperature": pipeline.task.temperature,
+        "alternatives": ALTERNATIVES,
+        "labels": labels,
+        "words": list(pipeline.renderer.words.words) if labels else [],
+    }
 
 
 def _nearest(pipeline: Pipeline) -> bool:
@@ -64,7 +92,9 @@ def _lookup(pipeline: Pipeline) -> dict[str, Any]:
     before, after = MARKS[form.marks]
     marked = form.marked or form.layout == "inline"
     nearest, standing = _nearest(pipeline), pipeline.sources.standing
-    reading = asdict(setup.reading) | {"beginnings": BEGINNINGS} if setup.reading else None
+    scores = _server(pipeline) is None
+    reading = asdict(setup.reading) | {"beginnings": BEGINNINGS} if setup.reading and scores else None
+    votes = setup.votes if scores else 0.0
     return {
         "layout": form.layout,
         "asks": f"{before} {PLACE}\n{after}" if marked else PLACE,
@@ -82,13 +112,13 @@ def _lookup(pipeline: Pipeline) -> dict[str, Any]:
                 "documents": list(case.document_ids),
                 "stands": case.output in standing,
             }
-            for case in (pipeline.sources.cases if nearest or setup.votes else ())
+            for case in (pipeline.sources.cases if nearest or votes else ())
         ],
         "passages": setup.passages if pipeline.sources.index is not None else 0,
         "mode": setup.mode,
         "reading": reading,
-        "votes": {"weight": setup.votes, "voters": VOTERS, "sharpness": SHARPNESS} if setup.votes else None,
-        "words_of_labels": [case.input for case in label_cases(task.labels)] if setup.votes else [],
+        "votes": {"weight": votes, "voters": VOTERS, "sharpness": SHARPNESS} if votes else None,
+        "words_of_labels": [case.input for case in label_cases(task.labels)] if votes else [],
     }
 
 

@@ -13,12 +13,16 @@ from typing import Any
 
 import pytest
 
+from advisor.answering import Answerer
 from advisor.without import needed, without_us
 from strategies import alone, lookup, speaking
 from strategies.answers import Prior, sureness
 from strategies.approaches.best_sentence import Choice, Quoting
 from strategies.approaches.contrastive_head import TunedHead
+from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
+from strategies.approaches.majority import Majority
+from strategies.approaches.word_head import WordHead
 from strategies.contract import Case, Document, Embedder, Fitted, Kind, Prediction, Query, Sampling, Task
 from strategies.heads import Head
 from strategies.models.embedding import LocalEmbedder
@@ -138,6 +142,45 @@ def test_an_object_by_heads_and_taggers_is_put_together_without_them(
     same(answers(made, texts), theirs)
     assert json.loads(theirs[0].text)["order"]["number"] == 90
     assert [program.name for program in needed(tmp_path)] == ["predict.py", "tagging.py"]
+
+
+def test_two_approaches_answer_without_it_and_so_do_counts_of_words_and_a_constant(
+    embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    """The second is asked what the first is less sure of than the threshold; what is always the same is never sure."""
+    bench, texts = tiny.Bench(folder=tmp_path, embedder=embedder), [case.input for case in tiny.messages(40, 90)]
+    task = tiny.benchmark("classification").task
+    fits = {name: made.fit(task, bench) for name, made in (("words", WordHead()), ("nearest", CopyNearest()))}
+    fits["always"] = Majority().fit(task, bench)
+    sure = sorted(said for _, said, _ in answers(fits["words"], texts))
+    for first, second in (("words", "nearest"), ("always", "words")):
+        out, below = tmp_path / first, (sure[19] + sure[20]) / 2
+        for number, name in enumerate((first, second)):
+            fits[name].save(out / "parts" / str(number))
+        kept = {"default": "both", "cascades": {"both": {"first": first, "second": second, "below": below}}}
+        (out / "export.json").write_text(json.dumps({"places": {first: 0, second: 1}, "kept": kept}), encoding="utf-8")
+        both = Answerer(name="both", parts=(fits[first], fits[second]), sampling=Sampling(), below=below)
+        ours = [outcome for _, outcome in both.answers([*texts, "..."])]
+        answer = alone.surely(out, str(embedder.folder))
+        theirs = [answer(text) for text in [*texts, "..."]]
+        assert [said.text for said in theirs] == [each.text for each in ours if isinstance(each, Prediction)]
+        assert [said.sure for said in theirs] == pytest.approx([sureness(each) for each in ours], abs=1e-4)
+        assert [program.name for program in needed(out)] == ["predict.py"]
+        (out / "predict.py").touch()
+        card = "\n".join(without_us(out, evaluation_of("copy nearest", scores_of(9, 10))))
+        if first == "always":
+            assert "With scikit-learn alone:\n\n```\npython predict.py new.jsonl > answers.jsonl" in card
+        else:
+            assert (
+                "With sentence-transformers and scikit-learn alone, from the embedder that it was fitted with" in card
+            )
+    shutil.rmtree(out / "parts" / "1")
+    shutil.copytree(out / "parts" / "0", out / "parts" / "1")
+    assert {alone.surely(out / "parts" / "1", "")(text).text for text in texts} == {
+        answers(fits["always"], texts)[0][0]
+    }
+    card = "\n".join(without_us(out, evaluation_of("copy nearest", scores_of(9, 10))))
+    assert "With Python alone:" in card
 
 
 def _task_of(cases: Sequence[Case]) -> Task:

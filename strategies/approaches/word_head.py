@@ -9,16 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from strategies.alone import COUNTED
 from strategies.approaches.copy_nearest import BATCH
 from strategies.contract import Case, Family, Fitted, Outcome, Query, Sampling, Strategy, Task, Usage, Workbench
 from strategies.heads import Head, chosen
 from strategies.prompting.rendering import label_cases
 
-UNITS: Mapping[str, Mapping[str, Any]] = {
-    "words": {"ngram_range": (1, 2), "token_pattern": r"\w+"},
-    "letters": {"analyzer": "char_wb", "ngram_range": (2, 5)},
-}
-"""What is counted: words and pairs of them, and sequences of letters within words."""
 SETS = (("words",), ("letters",), ("words", "letters"))
 STRENGTHS = (3.0, 10.0, 100.0)
 """Inverse regularisation; chosen together with what is counted by the selection parts."""
@@ -54,7 +50,7 @@ class Counting:
 def _vectorizer(unit: str, terms: Sequence[str] | None = None) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(sublinear_tf=True, vocabulary=list(terms) if terms else None, **UNITS[unit])
+    return TfidfVectorizer(sublinear_tf=True, vocabulary=list(terms) if terms else None, **COUNTED[unit])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,242 @@
+"""The server behind `predict.py`, where a hosted model answers: asked over HTTP with the standard library alone.
+
+The address and the name of the model stand in `prompt.json` under `server`; the key comes from the environment variable that is
+named there, and is sent nowhere else. What is busy or gone is asked again a few times, longer apart each time.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import ipaddress
+import json
+import os
+import random
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+BYTES_A_TOKEN, MESSAGE_TOKENS = 4, 4
+"""For the estimate of a prompt's length: the server is not asked for it."""
+LARGEST, SAID, KEY_LENGTH = 20_000_000, 300, 8
+FIRST_WAIT_S, LONGEST_WAIT_S, LONGEST_ASKED_S = 0.5, 30.0, 300.0
+AGAIN, HOPELESS, BAD = (408, 409, 429), (401, 403, 404), (400, 422)
+
+
+class Place(NamedTuple):
+    """A token of an answer, and what else was likely there."""
+
+    chosen: str
+    likely: Mapping[str, float]
+
+
+class Answer(NamedTuple):
+    text: str
+    places: tuple[Place, ...]
+
+
+class Words(NamedTuple):
+    labels: list[str]
+    words: list[str]
+
+
+class Asked:
+    """The messages of a prompt; `len` estimates its tokens."""
+
+    def __init__(self, messages: list[dict[str, str]]) -> None:
+        self.messages = messages
+
+    def __len__(self) -> int:
+        return sum(MESSAGE_TOKENS + -(-len(turn["content"].encode()) // BYTES_A_TOKEN) for turn in self.messages)
+
+
+class Refused(Exception):
+    """The server said no, with this status, or nothing (0)."""
+
+    def __init__(self, said: str, status: int = 0, code: str = "", after_s: float = 0.0) -> None:
+        super().__init__(" ".join(said.split())[:SAID])
+        self.status, self.code, self.after_s = status, code, after_s
+        self.hopeless = status in HOPELESS or code == "insufficient_quota"
+        self.again = not self.hopeless and (status in (0, *AGAIN) or status >= 500)
+
+
+class _StaysThere(urllib.request.HTTPRedirectHandler):
+    """A server that sends elsewhere gets no second request: the key is for its own address."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+class Asker:
+    """Answers as `speaking.Speaker` does, by a server. `beside` loads another program of the same folder."""
+
+    def __init__(self, asked: dict[str, Any], beside: Callable[[str], Any]) -> None:
+        self.asked, self.server = asked, asked["server"]
+        self.room = self.server["context_tokens"] - asked["max_tokens"]
+        self.words = Words(self.server["labels"], self.server["words"]) if self.server["labels"] else None
+        self.odds = beside("odds.py") if self.words else None
+        self.copying = beside("tagging.py") if asked.get("schema") else None
+        self.limit, self.without = "max_tokens", set[str]()
+        local = _is_here(self.server["address"])
+        self.key = os.environ.get(self.server["key_env"], "")
+        if not self.key and not local:
+            raise SystemExit(f"The server needs a key: put it into the environment variable {self.server['key_env']}.")
+        handlers = [_StaysThere(), *([urllib.request.ProxyHandler({})] if local else [])]
+        self.opener = urllib.request.build_opener(*handlers)
+
+    def cut(self, text: str, tokens: int) -> str:
+        """The text within so many tokens, by the estimate."""
+        return text.encode("utf-8", "replace")[: tokens * BYTES_A_TOKEN].decode("utf-8", "ignore")
+
+    def prompt(self, messages: list[dict[str, str]]) -> Asked:
+        return Asked(messages)
+
+    def written(self, prompt: Asked, about: str) -> tuple[str, float | None]:
+        """The answer, as a label where there are some, and how sure it is where that is known. Raises `ConnectionError` where
+        there is none after all tries, and ends the program where asking on is in vain."""
+        found = self._answer(prompt, about)
+        if self.words is None or self.odds is None:
+            return found.text, None
+        shares = self.odds.label_shares(found, self.words)
+        if not shares:
+            return self.odds.to_label(found.text, self.words), None
+        best = max(shares, key=shares.__getitem__)
+        return best, shares[best]
+
+    def _answer(self, prompt: Asked, about: str) -> Answer:
+        tries, plain = 0, False
+        while True:
+            wishes = {} if plain else self._wishes(about)
+            try:
+                found = self._sent(prompt, wishes)
+            except Refused as fault:
+                if fault.status in (*BAD, 403) and self._does_without(wishes, str(fault)):
+                    continue
+                if fault.status in BAD and wishes:
+                    plain = True
+                    continue
+                if fault.hopeless:
+                    raise SystemExit(f"{self._where()}: {fault}") from None
+                if not fault.again or tries == self.server["retries"] or fault.after_s > LONGEST_ASKED_S:
+                    raise ConnectionError(f"{self._where()}: {fault}") from None
+                doubling = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**tries) * random.uniform(0.5, 1.0)
+                time.sleep(max(doubling, fault.after_s))
+                tries += 1
+            else:
+                if plain:
+                    self.without |= wishes.keys() | {"logprobs", "response_format"}
+                return found
+
+    def _does_without(self, wishes: Mapping[str, Any], said: str) -> bool:
+        """Leaves out for good what a refusal names; False where it names nothing that was asked for."""
+        if self.limit in said and self.limit == "max_tokens" and "max_completion_tokens" in said:
+            self.limit = "max_completion_tokens"
+            return True
+        named = {name for name in wishes if name in said}
+        self.without |= named
+        return bool(named)
+
+    def _wishes(self, about: str) -> dict[str, dict[str, Any]]:
+        """What not every server can do: the likeliest tokens at each place, and a schema."""
+        wishes: dict[str, dict[str, Any]] = {}
+        if self.words is not None:
+            wishes["logprobs"] = {"logprobs": True, "top_logprobs": self.server["alternatives"]}
+        if self.copying is not None:
+            schema = self.asked["schema"]
+            held = json.loads(
+                self.copying.for_text(schema, about) if self.server["copies"] else self.copying.unmarked(schema)
+            )
+            if held.get("type") == "object":
+                form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": held}}
+                wishes["response_format"] = {"response_format": form}
+        return {name: wish for name, wish in wishes.items() if name not in self.without}
+
+    def _sent(self, prompt: Asked, wishes: Mapping[str, Mapping[str, Any]]) -> Answer:
+        """One request. Raises `Refused`."""
+        body: dict[str, Any] = {"model": self.server["model"], "temperature": self.server["temperature"]}
+        body |= {"messages": prompt.messages, self.limit: self.asked["max_tokens"]}
+        for wish in wishes.values():
+            body |= wish
+        request = urllib.request.Request(
+            f"{self.server['address']}/chat/completions",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.key or 'none'}"},
+        )
+        try:
+            with self.opener.open(request, timeout=self.server["timeout_s"]) as response:
+                return self._read(response.read(LARGEST))
+        except urllib.error.HTTPError as error:
+            raise _refused(error, self._clean) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise Refused(self._clean(f"no answer ({getattr(error, 'reason', error)})")) from None
+
+    def _read(self, answer: bytes) -> Answer:
+        try:
+            choice = json.loads(answer)["choices"][0]
+            text = choice["message"].get("content") or choice["message"].get("refusal") or ""
+            if not isinstance(text, str):
+                raise TypeError
+        except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
+            raise Refused("the answer is not valid JSON of a chat completion") from None
+        return Answer(self._clean(text), _places(choice, self._clean))
+
+    def _clean(self, text: str) -> str:
+        """Whole characters, and without the key, which a server may repeat."""
+        whole = "".join("\ufffd" if "\ud800" <= one <= "\udfff" else one for one in text)
+        return whole.replace(self.key, "[key]") if len(self.key) >= KEY_LENGTH else whole
+
+    def _where(self) -> str:
+        return f"{self.server['model']} at {urlsplit(self.server['address']).netloc}"
+
+
+def _is_here(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refused(error: urllib.error.HTTPError, clean: Callable[[str], str]) -> Refused:
+    said = error.read(LARGEST // 100).decode("utf-8", "replace")
+    code = ""
+    try:
+        detail = json.loads(said)["error"]
+        said, code = str(detail["message"]), str(detail.get("code") or "")
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        pass
+    return Refused(clean(f"status {error.code}, {said}"), error.code, code, _asked_wait(error.headers))
+
+
+def _asked_wait(headers: Mapping[str, str]) -> float:
+    """Seconds that the server asks to wait, in seconds or as a date; 0 where it does not."""
+    value = headers.get("retry-after") or ""
+    try:
+        if value.replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time()) if value else 0.0
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _places(choice: Any, clean: Callable[[str], str]) -> tuple[Place, ...]:
+    """What the server states of each token; nothing where a part of it is not what the interface says."""
+    try:
+        return tuple(
+            Place(
+                clean(str(token["token"])),
+                {clean(str(each["token"])): _log(each["logprob"]) for each in (*(token["top_logprobs"] or ()), token)},
+            )
+            for token in (choice.get("logprobs") or {}).get("content") or ()
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ()
+
+
+def _log(stated: Any) -> float:
+    if not (value := float(stated)) < 0.01:
+        raise ValueError(value)
+    return min(0.0, value)

@@ -1,0 +1,166 @@
+"""The program of an export asks a hosted model as the run did: same requests, same answers, a few tries, no key in sight."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from advisor.without import needed, without_us
+from strategies import alone
+from strategies.contract import Kind
+from strategies.models.embedding import LocalEmbedder
+from strategies.models.endpoint import EndpointModel
+from strategies.pipeline import Pipeline, Setup
+from strategies.prompting.rendering import Form
+from tests import tiny
+from tests.conftest import Folders
+from tests.test_without import answers, fitted, same
+from tests.verdict_cases import evaluation_of, scores_of
+
+KEY = "sk-canary-3f9a1c"
+PATH = "/v1/chat/completions"
+SETUPS: dict[str, tuple[Kind, Setup]] = {
+    "labels": ("classification", Setup(shots=2)),
+    "labels of the nearest": ("classification", Setup(picks="nearest", shots=2, votes=0.5, form=Form(layout="turns"))),
+    "passages": ("qa", Setup(passages=2)),
+    "an object": ("extraction", Setup(shots=2)),
+}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServer]:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with HTTPServer(threaded=True) as server:
+        yield server
+
+
+@pytest.fixture
+def embedder(model_folders: Folders) -> LocalEmbedder:
+    return LocalEmbedder(name="tiny", folder=model_folders.embedder, fingerprint="tiny")
+
+
+def hosted(server: HTTPServer, name: str, folders: Folders, embedder: LocalEmbedder, **options: Any) -> Pipeline:
+    made = fitted(*SETUPS[name], folders.language, embedder)
+    model = EndpointModel(name="big", base_url=server.url_for("/v1"), model="m", **options)
+    return replace(made, model=model, prior=None)
+
+
+def said(request: Request) -> dict[str, Any]:
+    """One of the labels by the length of the prompt, with another one that was nearly as likely."""
+    sent = request.get_json()
+    size = sum(len(turn["content"]) for turn in sent["messages"])
+    labels = sorted(tiny.TOPICS)
+    text, other = labels[size % len(labels)], labels[(size + 1) % len(labels)]
+    odds = [{"token": text, "logprob": -0.5}, {"token": other, "logprob": -1.0}]
+    stated = {"content": [{**odds[0], "top_logprobs": odds}]} if sent.get("logprobs") else None
+    choice = {
+        "index": 0,
+        "finish_reason": "stop",
+        "message": {"role": "assistant", "content": text},
+        "logprobs": stated,
+    }
+    return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+
+
+def exported(made: Pipeline, folder: Path) -> Path:
+    made.save(folder / "parts" / "0")
+    for program in needed(folder):
+        shutil.copyfile(Path(alone.__file__).with_name(program.source), folder / program.name)
+    return folder
+
+
+def bodies(server: HTTPServer) -> list[str]:
+    found = sorted(json.dumps(request.get_json(), sort_keys=True) for request, _ in server.log)
+    server.clear_log()
+    return found
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_a_server_is_asked_the_same_and_answers_the_same(
+    name: str, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    server.expect_request(PATH).respond_with_handler(
+        lambda request: Response(json.dumps(said(request)), mimetype="application/json")
+    )
+    made = hosted(server, name, model_folders, embedder)
+    texts = [*(case.input for case in tiny.MAKERS[SETUPS[name][0]][0](4, 90)), "floor " * 300, "Größe?"]
+    ours = answers(made, texts)
+    asked = bodies(server)
+    answer = alone.surely(exported(made, tmp_path), "", str(model_folders.embedder))
+    theirs = [answer(text) for text in texts]
+    assert bodies(server) == asked
+    same(ours, [one._replace(sure=max(one.sure, 0.0)) for one in theirs])
+    programs = {program.name for program in needed(tmp_path)}
+    assert programs & {"asking.py", "speaking.py"} == {"asking.py"}
+    assert ("odds.py" in programs) == name.startswith("labels")
+    card = "\n".join(without_us(tmp_path, evaluation_of("prompting", scores_of(9, 10))))
+    packages = "sentence-transformers, faiss-cpu and bm25s alone" if "lookup.py" in programs else "Python alone"
+    assert f"With {packages}, from the server that it was measured with" in card
+    assert ("--embedder" in card, "--model" in card) == ("lookup.py" in programs, False)
+    assert f"It asks m at `{server.url_for('/v1')}`, one request" in card
+    assert "the environment variable `OPENAI_API_KEY` holds" in card
+
+
+def test_what_is_busy_is_asked_again_and_what_is_lost_is_said(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    made = hosted(server, "labels", model_folders, embedder, retries=1)
+    out, seen = exported(made, tmp_path / "out"), list[str]()
+
+    def handler(request: Request) -> Response:
+        sent = request.get_json()
+        last = sent["messages"][-1]["content"]
+        seen.append(request.headers["Authorization"])
+        if "gone" in last:
+            return Response(json.dumps({"error": {"message": f"no room for {KEY}"}}), status=503)
+        if len(seen) == 1:
+            return Response("{}", status=429, headers={"Retry-After": "0"})
+        if "logprobs" in sent:
+            return Response(json.dumps({"error": {"message": "logprobs are not offered"}}), status=400)
+        return Response(json.dumps(said(request)), mimetype="application/json")
+
+    server.expect_request(PATH).respond_with_handler(handler)
+    command = [sys.executable, "-I", "predict.py"]
+    lines = "one\ngone\ntwo\n"
+    done = subprocess.run(command, cwd=out, input=lines, capture_output=True, text=True, timeout=60)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (1, "1 of the requests got no answer; their lines hold an error.\n")
+    assert [row["input"] for row in rows] == ["one", "gone", "two"]
+    assert {rows[0]["output"], rows[2]["output"]} <= set(tiny.TOPICS)
+    assert rows[1]["error"].endswith("status 503, no room for [key]")
+    assert KEY not in done.stdout + done.stderr
+    assert set(seen) == {f"Bearer {KEY}"}
+    assert len(seen) == 3 + 2 + 1, "busy, without odds, answered; twice; answered"
+
+
+@pytest.mark.parametrize("status", [401, 404, 302])
+def test_asking_on_in_vain_ends_and_nobody_else_is_asked(
+    status: int, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    elsewhere = {"Location": server.url_for("/elsewhere")}
+    server.expect_request(PATH).respond_with_data("no", status=status, headers=elsewhere)
+    made = hosted(server, "an object", model_folders, embedder, retries=3)
+    answer = alone.answerer(exported(made, tmp_path), "")
+    with pytest.raises(ConnectionError if status == 302 else SystemExit, match=f"m at .*: status {status}, no"):
+        answer("an order")
+    assert [request.path for request, _ in server.log] == [PATH]
+
+
+def test_a_server_elsewhere_needs_a_key(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = hosted(server, "an object", model_folders, embedder, key_env="THEIR_KEY")
+    far = replace(made, model=replace(made.model, base_url="https://models.example/v1"))  # type: ignore[type-var]
+    monkeypatch.delenv("THEIR_KEY", raising=False)
+    with pytest.raises(SystemExit, match="put it into the environment variable THEIR_KEY"):
+        alone.answerer(exported(far, tmp_path), "")
