@@ -208,12 +208,13 @@ def _refused(error: urllib.error.HTTPError, clean: Callable[[str], str]) -> Refu
         said, code = str(detail["message"]), str(detail.get("code") or "")
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         pass
-    return Refused(clean(f"status {error.code}, {said}"), error.code, code, _asked_wait(error.headers))
+    return Refused(
+        clean(f"status {error.code}, {said}"), error.code, code, _asked_wait(error.headers.get("retry-after") or "")
+    )
 
 
-def _asked_wait(headers: Mapping[str, str]) -> float:
+def _asked_wait(value: str) -> float:
     """Seconds that the server asks to wait, in seconds or as a date; 0 where it does not."""
-    value = headers.get("retry-after") or ""
     try:
         if value.replace(".", "", 1).isdigit():
             return float(value)

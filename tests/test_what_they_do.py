@@ -32,7 +32,7 @@ def test_a_story_explains_the_names_in_its_headline_and_table() -> None:
     story = Bakeoff(evaluations=FOUND, benchmark=benchmark_of(), extras=extras).told().story
     assert story.headline.startswith("Safe now, without fine-tuning: prompting is right in 92 %")
     assert story.about == f"Prompting: {described()['prompting']}. Linear head: {described()['linear head']}."
-    told: dict[str, str] = dict(row[:2] for row in story.approaches.rows)
+    told = {row[0]: row[1] for row in story.approaches.rows}
     assert set(told) == {"linear head", "prompting (cheapest) and prompting", "lora after linear head", "recorded"}
     assert told["recorded"] == "answers of another system, from a file"
     assert told["lora after linear head"].startswith("the second of the two answers")
