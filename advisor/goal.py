@@ -20,6 +20,7 @@ class Goal:
     miss: str = ""
     meets_plainly: str = ""
     meet_plainly: str = ""
+    meet_it: str = ""
     meets_it: str = ""
     misses_it: str = ""
     either: str = ""
@@ -42,6 +43,7 @@ class Goal:
             miss=f"miss the target of {stated}",
             meets_plainly="meets the target",
             meet_plainly="meet the target",
+            meet_it="meet it",
             meets_it="meets it",
             misses_it="misses it",
             either="may lie on either side of the target",
@@ -56,6 +58,7 @@ class Goal:
             miss=f"lie more than {stated} below the best",
             meets_plainly=f"comes within {stated} of the best",
             meet_plainly=f"come within {stated} of the best",
+            meet_it="come that close",
             meets_it="comes that close",
             misses_it="lies further below",
             either=f"may come within {stated} of the best or not",

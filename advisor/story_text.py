@@ -322,7 +322,7 @@ def _nearest(material: Material) -> str:
         return f"{start(listed(waiting))} {'is' if len(waiting) == 1 else 'are'} not measured yet."
     names = [f"{each.candidate} ({percent(material.evaluations[each.candidate].figure)})" for each in undecided]
     needed = [(each.more_cases, each.candidate) for each in undecided if each.more_cases is not None]
-    sentence = f"{start(listed(names))} may."
+    sentence = f"{start(listed(names))} may {Goal.of(material.benchmark).meet_it}."
     if not needed:
         hopeless = all(each.hopeless for each in undecided)
         return f"{sentence} No realistic number of held-out cases would decide it." if hopeless else sentence

@@ -8,7 +8,6 @@ from advisor.wording import listed, start
 from benchmarks.cascade import APPROACH as CASCADE
 from strategies.contract import Family
 
-_HANDS_ON = "the second of the two answers, and hands on to the first what it is not sure of"
 _RECORDED: Family = "recorded"
 _CHEAPEST = (
     "Where two stand together they were set up differently: (cheapest) takes the fewest tokens of all settings that were within "
@@ -42,7 +41,7 @@ def about(material: Material) -> str:
 def _does(material: Material, name: str) -> str:
     evaluation = material.evaluations[name]
     if evaluation.approach == CASCADE:
-        return _HANDS_ON
+        return "{first} answers, and {second} what that is not sure of".format_map(evaluation.chosen)
     if evaluation.family == _RECORDED:
         return "answers of another system, from a file"
     return material.extras.described.get(evaluation.approach, "")

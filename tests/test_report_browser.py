@@ -207,7 +207,9 @@ def test_what_decides_fits_the_first_sheet_of_paper(opened: Any, sheet: str) -> 
     wide, high = ((side - margin) / 25.4 * 96 for side, margin in zip(SHEETS[sheet], (SIDES, ENDS), strict=True))
     with example() as run:
         told = reopen(run).story
-    for story in (told, rich_story()):
+    steps = [step for step in rich_story().next_steps for _ in range(4)]
+    full = dataclasses.replace(rich_story(), next_steps=tuple(steps), would_change=tuple(steps))
+    for story in (told, rich_story(), full):
         page = opened(story, int(wide)).page
         page.emulate_media(media="print")
         assert page.evaluate("getComputedStyle(document.querySelector('#results')).breakBefore") == "page"

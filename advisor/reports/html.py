@@ -34,8 +34,8 @@ _GLYPHS = {State.MEETS: "\u2713", State.MISSES: "\u2715", State.UNDECIDED: "?"}
 _TONES = {"choose": "meets", "safe but cheaper undecided": "meets", "undecided": "undecided", "nothing meets": "misses"}
 LARGEST = 1_500_000
 """Bytes of a page: of the cases to look at, so many are in it as fit."""
-FIRST_REASONS = 3
-"""Reasons that stand beside the headline; the others come further down."""
+FIRST_REASONS, FIRST_CHANGES, FIRST_STEPS = 3, 4, 3
+"""Of what stands on the first sheet, so that it is one; the others come further down."""
 
 
 def render(story: Story) -> str:
@@ -152,6 +152,8 @@ def _words(story: Story) -> dict[str, Any]:
         "recorded": RECORDED if story.recorded else "",
         "leading": story.reasons[:FIRST_REASONS],
         "further": story.reasons[FIRST_REASONS:],
+        "changes": (story.would_change[:FIRST_CHANGES], story.would_change[FIRST_CHANGES:]),
+        "steps": (story.next_steps[:FIRST_STEPS], story.next_steps[FIRST_STEPS:]),
         "glyphs": {str(state): _GLYPHS.get(state, "\u2013") for state in State},
     }
 
