@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,19 +21,25 @@ import psutil
 import pytest
 import yaml
 
+from advisor.export import card
 from benchmarks.contract import BadInput
 from benchmarks.models import Models
 from benchmarks.spec import parse_spec
 from benchmarks.spec_models import ModelSpec
-from strategies.contract import Completion, DeadAdapter, Message, Recipe, Sampling, TrainingRow, Usage
+from strategies.contract import Completion, DeadAdapter, Message, Query, Recipe, Sampling, TrainingRow, Usage
+from strategies.models import vllm_server
+from strategies.models.endpoint import EndpointModel
 from strategies.models.local import LocalModel
 from strategies.models.meeting import over
 from strategies.models.served import ServedModel, at_hand, prove_served
 from strategies.models.vllm_server import VllmServer
 from strategies.models.weights import ModelUnavailable
+from strategies.pipeline import Pipeline, Setup
+from strategies.sources import Sources
 from strategies.tagging import COPIED
 from tests import tiny
 from tests.desk import ROOT
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
 
 SLEEPS = "import os, time; print(os.getppid(), os.getpid(), flush=True); time.sleep(600)"
 
@@ -201,6 +210,84 @@ WHERE = {
     "additionalProperties": False,
     "x-guidance": {"whitespace_flexible": False},
 }
+
+
+def told_command(card: str, model: Path, folder: Path) -> list[str]:
+    """The command of a card for vLLM, with the two places filled in that it leaves open."""
+    (line,) = (line for line in card.splitlines() if line.startswith("vllm serve "))
+    filled = line.replace("PATH_OF_THE_MODEL", str(model)).replace("THIS_FOLDER", str(folder))
+    return [vllm_server.program(), *shlex.split(filled)[1:]]
+
+
+@contextmanager
+def serving(command: list[str], log: Path) -> Iterator[str]:
+    """The address of a server that was started with this command and is gone when the block ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    bound = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores))}
+    known = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "OMP_NUM_THREADS")}
+    usual = known | bound | {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    kept_by = [
+        sys.executable,
+        "-m",
+        "strategies.models.kept",
+        "20",
+        *command,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    with log.open("wb") as file:
+        keeper = subprocess.Popen(kept_by, cwd=ROOT, env=usual, stdin=subprocess.PIPE, stdout=file, stderr=file)
+        try:
+            until = time.monotonic() + vllm_server.START_S
+            while True:
+                assert keeper.poll() is None, log.read_text(errors="replace")[-2000:]
+                assert time.monotonic() < until, "it did not start in time"
+                try:
+                    with vllm_server._DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=5):
+                        break
+                except OSError:
+                    time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            assert keeper.stdin is not None
+            keeper.stdin.close()
+            keeper.wait(60)
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+def test_the_command_of_a_card_serves_the_adapter(real: LocalModel, tmp_path: Path) -> None:
+    """As it stands there: the adapter answers as it was taught, the base does not, and prompts are written as the card says."""
+    task = replace(tiny.benchmark("generation").task, instruction="Say the word for it.")
+    made = Pipeline(
+        task=task, model=real, setup=Setup(), sources=Sources((), tiny.WordHashes()), max_tokens=8, schema=""
+    )
+    names = ("one", "two", "three", "four")
+    asked = [request.prompt for request in made.requests([Query.of(name) for name in names])]
+    rows = [TrainingRow(prompt=prompt, answer="zebra") for prompt in asked] * 8
+    trained = real.train(rows, (), Recipe(epochs=3), tmp_path / "adapter", 0)
+    replace(made, adapter=trained.folder).save(tmp_path / "out" / "parts" / "0")
+    found = evaluation_of("lora", scores_of(279, 300))
+    text = card(Bakeoff(evaluations=(found,), benchmark=benchmark_of()).told(), "lora", tmp_path / "out")
+    prompt = json.loads((tmp_path / "out" / "parts" / "0" / "prompt.json").read_text(encoding="utf-8"))
+    assert f"states {prompt['probe']['tokens']} prompt tokens" in text
+    command = told_command(text, real.folder, tmp_path / "out")
+    with serving(command, tmp_path / "log") as address:
+        tuned = EndpointModel(name="tuned", base_url=address, model="tuned", timeout_s=300.0)
+        base = replace(tuned, model=str(real.folder))
+        said = [done.text.strip() for _, done in sorted(tuned.generate(asked, 8, Sampling()))]
+        plain = [done.text.strip() for _, done in sorted(base.generate(asked, 8, Sampling()))]
+        counted = tuned.stated_tokens(
+            tuple(Message(turn["role"], turn["content"]) for turn in prompt["probe"]["messages"])
+        )
+    assert said == ["zebra"] * 4
+    assert "zebra" not in " ".join(plain)
+    assert counted == prompt["probe"]["tokens"]
 
 
 @pytest.mark.vllm
