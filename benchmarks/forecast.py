@@ -164,7 +164,7 @@ def forecast(
     partner = ROOM + largest if paired else 0
     memory = FIXED_BYTES + COPIES * largest + (STATES if largest else 0) + partner
     room = fits(memory, placement.device)
-    sentence = f"expected: about {max(1, round(seconds / 60))} minutes, {memory / 1e9:.1f} GB of memory at the peak"
+    sentence = f"expected: about {_minutes(seconds / 60)}, {memory / 1e9:.1f} GB of memory at the peak"
     if in_four_bits:
         sentence += f"; {', '.join(in_four_bits)} in four bits, since the graphics card holds no more"
     if busy():
@@ -202,6 +202,11 @@ def _waiting(load: Load, models: Models, lane: tuple[str, str]) -> Work:
     return Work(lane=lane, fit=each * load.searching, rest=each * load.answering, waits=True)
 
 
+def _minutes(minutes: float) -> str:
+    whole = max(1, round(minutes))
+    return f"{whole} minute{'s' * (whole != 1)}"
+
+
 def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) -> Forecast:
     """The same on several workers: `here` each with its share of the threads, else each with a machine like this one; with
     models of its own, and its share of the requests that a server takes at once."""
@@ -216,7 +221,7 @@ def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) 
     crew = f"{workers} worker{'' if workers == 1 else 's'}"
     where = "" if here else f",{' each' * (workers > 1)} on a machine like this one"
     sentence = (
-        f"expected on {crew}{where}: about {max(1, round(minutes))} minutes (one process: {max(1, round(alone.minutes))}), "
+        f"expected on {crew}{where}: about {_minutes(minutes)} (one process: {max(1, round(alone.minutes))}), "
         f"{memory / 1e9:.1f} GB of memory {each}"
     )
     if here and workers > placement.threads and placement.device == "cpu":

@@ -229,34 +229,23 @@ def serving(command: list[str], log: Path) -> Iterator[str]:
     bound = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores))}
     known = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "OMP_NUM_THREADS")}
     usual = known | bound | {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    kept_by = [
-        sys.executable,
-        "-m",
-        "strategies.models.kept",
-        "20",
-        *command,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
+    whole = [*command, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as file:
-        keeper = subprocess.Popen(kept_by, cwd=ROOT, env=usual, stdin=subprocess.PIPE, stdout=file, stderr=file)
-        try:
-            until = time.monotonic() + vllm_server.START_S
-            while True:
-                assert keeper.poll() is None, log.read_text(errors="replace")[-2000:]
-                assert time.monotonic() < until, "it did not start in time"
-                try:
-                    with vllm_server._DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=5):
-                        break
-                except OSError:
-                    time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            assert keeper.stdin is not None
-            keeper.stdin.close()
-            keeper.wait(60)
+        server = subprocess.Popen(whole, cwd=ROOT, env=usual, stdout=file, stderr=file, start_new_session=True)
+    try:
+        until = time.monotonic() + vllm_server.START_S
+        while True:
+            assert server.poll() is None, log.read_text(errors="replace")[-2000:]
+            assert time.monotonic() < until, "it did not start in time"
+            try:
+                with vllm_server._DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=5):
+                    break
+            except OSError:
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait(60)
 
 
 @pytest.mark.vllm

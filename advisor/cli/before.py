@@ -36,7 +36,9 @@ def say_before(prepared: Prepared) -> None:
         from advisor.story_text import seen_before
 
         say(f"note: {seen_before(benchmark.look)}")
-    say(f"models: {', '.join(prepared.models.names)} on {prepared.models.placement}")
+    asked = {candidate.model for candidate in prepared.performed}
+    names = [name for name in prepared.models.names if name in asked]
+    say(f"models: {', '.join(names) or 'no language model'} on {prepared.models.placement}")
     if prepared.reuse is not None:
         what = "finished work of {} is taken over where it is still valid" if prepared.fork else _REUSED
         say(what.format(prepared.reuse.name) + ", with its cost")
