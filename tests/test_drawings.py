@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.drawn import Cell, Estimate, Forest, LineChart, Series, Signed, Strip, Table, WinnerMap
+from advisor.drawn import Cell, Estimate, Forest, LineChart, Picture, Point, Series, Signed, Strip, Table, WinnerMap
 from advisor.reports.canvas import SIZE, apart
+from advisor.reports.drawing import draw as draw_points
 from advisor.reports.forest import draw_forest
 from advisor.reports.labels import Box, text_width, wrapped
 from advisor.reports.lines import draw_lines
 from advisor.reports.scales import Axis, cost_ticks, count_label, step_ticks
 from advisor.reports.winner_map import draw_map
+from benchmarks.contract import State
 from tests.stories import CHOICE, NAMES, figures
 
 NUMBERS = Table(title="numbers", columns=("approach",), rows=())
@@ -283,3 +285,20 @@ def test_a_word_without_an_end_is_cut_in_one_go() -> None:
     assert "".join(lines) == "x" * 200_000
     assert all(text_width(line, 12) <= 400 < text_width(line + "x", 12) for line in lines[:-1])
     assert wrapped("WW", 12, 1) == ("W", "W")
+
+
+@pytest.mark.parametrize("width", [820, 360])
+def test_the_name_of_the_target_stands_where_no_bar_is(width: int) -> None:
+    """Bars at both ends of its line: the name stands between them."""
+    costs = (10.0, 12.0, 5000.0, 5200.0)
+    points = tuple(
+        Point(name=f"approach {place}", cost=cost, figure=0.7, lower=0.6, upper=0.8, state=State.UNDECIDED)
+        for place, cost in enumerate(costs)
+    )
+    svg = ET.fromstring(draw_points(Picture(title="t", cost_unit="USD", points=points, target=0.7), width, "p"))
+    (name,) = (element for element in svg.iter("text") if element.get("class") == "target-name")
+    lines = [element for element in svg.iter("line") if element.get("class") == "bar"]
+    bars = {float(bar.get("x1", "0")) for bar in lines if bar.get("x1") == bar.get("x2")}
+    start = float(name.get("x", "0"))
+    assert len(bars) == 4
+    assert not any(start - 4 < x < start + text_width("target 70 %", SIZE) + 4 for x in bars)

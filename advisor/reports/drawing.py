@@ -88,8 +88,9 @@ def _plot(sheet: _Sheet, points: Sequence[Point], top: float) -> float:
     if far:
         text(sheet.root, (left - 8, bottom - 8), "lower", "tick", "end")
     places = _places(sheet, points, (left, right), bottom)
-    _target(sheet, shares, left, right)
-    placed = zip(places, points, strict=True)
+    placed = [*zip(places, points, strict=True)]
+    bars = [(x, *map(shares.at, _ends(point))) for x, point in placed if point not in far]
+    _target(sheet, shares, (left, right), [Box(x - 7, top - 7, x + 7, low + 7) for x, low, top in bars])
     marks = [_mark(sheet, x, point, bottom - 13 if point in far else shares) for x, point in placed]
     names = [_told(point, point in far) for point in points]
     keyed = _names(sheet, names, marks, Box(left + 2, top - 6, sheet.width - 2, bottom - 2))
@@ -235,14 +236,19 @@ def _legend(sheet: _Sheet, points: Sequence[Point]) -> float:
     return y + 14
 
 
-def _target(sheet: _Sheet, shares: Axis, left: float, right: float) -> None:
+def _target(sheet: _Sheet, shares: Axis, sides: tuple[float, float], bars: Sequence[Box]) -> None:
+    """The line, and its name where no bar is: above it or below, rather at its ends than between."""
     if sheet.picture.target is None:
         return
-    y = shares.at(sheet.picture.target)
+    (left, right), y = sides, shares.at(sheet.picture.target)
     words = f"target {plain_percent(sheet.picture.target)}"
     line(sheet.root, "target", (left, y, right, y))
-    text(sheet.root, (left + 6, y - 6), words, "target-name", "start")
-    sheet.taken.append(Box(left, y - 19, left + 10 + text_width(words, SIZE), y))
+    wide = 12 + text_width(words, SIZE) * BOLD
+    across = (left, right - wide, *range(round(left), round(right - wide), 8))
+    spots = [Box(x, y + low - 19, x + wide, y + low) for low in (0, 20) for x in across]
+    box = next((spot for spot in spots if not any(spot.touches(bar) for bar in bars)), spots[0])
+    text(sheet.root, (box.left + 6, box.bottom - 6), words, "target-name", "start")
+    sheet.taken.append(box)
     sheet.rules.append(Box(left, y - 1, right, y + 1))
 
 
