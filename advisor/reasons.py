@@ -269,13 +269,13 @@ def _of_limits(decided: Decided) -> list[str]:
     alike: dict[tuple[State, str], list[str]] = {}
     for name in decided.having(State.INVALID, State.CANNOT_RUN, State.SKIPPED):
         alike.setdefault((decided.statuses[name].state, decided.statuses[name].reason), []).append(name)
+    skipped = []
     for (state, reason), names in alike.items():
         verb = "is" if len(names) == 1 else "are"
-        if state is not State.SKIPPED:
+        if state is State.SKIPPED and not decided.evaluations[names[0]].spared:
+            skipped.append(f"{listed(names)} ({_clause(reason)})")
+        else:
             found.append(f"{start(listed(names))} {verb} not judged ({state}). {full(reason)}".rstrip())
-    skipped = [
-        f"{listed(names)} ({_clause(reason)})" for (state, reason), names in alike.items() if state is State.SKIPPED
-    ]
     found += [f"Not tried: {'; '.join(skipped)}."] * bool(skipped)
     limits = decided.benchmark.constraints
     open_to = decided.having(State.MEETS, State.MISSES, State.UNDECIDED, State.COMPARED)

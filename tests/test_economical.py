@@ -315,6 +315,8 @@ def test_a_run_says_what_it_left_out_and_goes_on_without_the_gate(
     assert states(again) == states(first)
     everything = call(capsys, *run, "--resume")
     assert states(everything)["prompting"] != "skipped"
+    rehearsed = call(capsys, "run", "task.yaml", "--dry-run", "--economical")
+    assert "for the whole; less where something simpler is shown to be enough (--economical)" in rehearsed.err
     refused = call(capsys, "run", "task.yaml", "--out", "other", "--margin", "0.05", "--economical", *chosen)
     assert refused.code == 2
     assert "--economical asks whether a target is met" in refused.err

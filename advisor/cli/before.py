@@ -91,6 +91,8 @@ def expected_of(prepared: Prepared, resume: bool) -> Forecast:
     less = "; what is finished is not done again" if resume else ""
     if prepared.reuse is not None and not prepared.fork:
         less = f"; about {max(1, round(expected.minutes_without_fits))} where all searches and trainings are taken over"
+    if prepared.economical:
+        less += "; less where something simpler is shown to be enough (--economical)"
     say(f"{expected.sentence}{' for the whole' if less else ''}{less}")
     if shared := _shared_out(prepared, expected):
         say(shared)
