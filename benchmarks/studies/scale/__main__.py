@@ -18,9 +18,10 @@ from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Candidate, Evaluation
 from benchmarks.packed import read_lines, write_lines
 from benchmarks.plan import SHARD
-from benchmarks.studies.scale import passages, report, shared
+from benchmarks.studies.scale import engine, passages, report, shared
 from benchmarks.studies.scale.imagined import Cluster, Times, simulated, with_cases
 from benchmarks.studies.settings import ROWS, commit
+from strategies.models import vllm_server
 from strategies.models.measured import machine
 
 FILE = ROWS / "scale.jsonl.gz"
@@ -32,7 +33,7 @@ TASK = "banking77"
 """Its committed bake-off says how long units take."""
 CURVE = tuple((cases, workers) for cases in (100_000, 10_000_000) for workers in (1, 4, 16, 64, 256))
 """(held-out cases, workers)."""
-PARTS = ("waiting", "curve", "light", "default", "passages")
+PARTS = ("waiting", "curve", "light", "default", "passages", "engine")
 CALM = {"start": 15.0, "spread": 0.2}
 ROUGH = {**CALM, "slow": 0.02, "slower": 3.0, "losses": 0.02, "noticed": 60.0}
 """One worker in fifty takes three times as long, and one is lost in fifty hours of a worker, which is noticed after a minute."""
@@ -146,12 +147,20 @@ def _passages(known: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         yield passages.apart()
 
 
+def _engine(known: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A vLLM server through a run and bare. Raises `ModelUnavailable` where there is none."""
+    if not any(row["part"] == "engine" for row in known):
+        vllm_server.program()
+        yield engine.apart()
+
+
 PERFORM: Mapping[str, Callable[[Sequence[Mapping[str, Any]]], Iterator[dict[str, Any]]]] = {
     "waiting": _waiting,
     "curve": _curve,
     "light": partial(_shared, "light"),
     "default": partial(_shared, "default"),
     "passages": _passages,
+    "engine": _engine,
 }
 
 

@@ -24,6 +24,7 @@ def section(rows: Rows) -> list[str]:
         own = {(row["on"], row["workers"]): row for row in runs if row["part"] == what and not row["lost"]}
         lines += [_overhead(own, name), _efficiency(own, name)]
     lines += [_memory(runs), _simulated([row for row in rows if row["part"] == "waiting"])]
+    lines.append(_engine([row for row in rows if row["part"] == "engine"]))
     return ["## Goals", table(("figure", "goal", "measured", ""), lines)]
 
 
@@ -86,6 +87,17 @@ def _simulated(rows: Rows) -> Line:
         return (figure, goal, NOT_YET, "")
     worst = max(abs(row["simulated_s"] / row["measured_s"] - 1) for row in rows)
     return (figure, goal, f"{100 * worst:.1f} % apart", _met(worst <= WITHIN))
+
+
+def _engine(rows: Rows) -> Line:
+    figure = "tokens a second of vLLM through the run, against a bare client of the same concurrency"
+    goal = f">= {100 * EFFICIENCY:.0f} %"
+    if not rows:
+        return (figure, goal, NOT_YET, "")
+    row = rows[-1]
+    ours, bare = row["run_tokens"] / row["run_s"], row["bare_tokens"] / row["bare_s"]
+    told = f"{100 * ours / bare:.0f} % ({ours:.0f} and {bare:.0f}, {row['cases']} cases, {row['concurrency']} at once)"
+    return (figure, goal, told, _met(ours >= EFFICIENCY * bare))
 
 
 def _met(true: bool) -> str:
