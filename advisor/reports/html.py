@@ -140,7 +140,8 @@ def typeset(text: str) -> Markup:
 
 
 def _whole(word: str) -> bool:
-    return ("-" in word.strip("-.,;:") and len(word) <= _LONGEST_UNBROKEN) or word.startswith("--")
+    hyphened = "-" in word.strip("-.,;:") or "\u2013" in word
+    return (hyphened and len(word) <= _LONGEST_UNBROKEN) or word.startswith("--")
 
 
 def _words(story: Story) -> dict[str, Any]:
