@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks.contract import Candidate
 from benchmarks.studies.scale.real import MODEL
 from benchmarks.studies.settings import ROOT
 from strategies.contract import Prompt
 from strategies.models.endpoint import EndpointModel
 from strategies.models.served import ServedModel
 
-TASK, EXAMPLES, CASES, TUNING = "tldr_commands", 60, 256, 2_000
+TASK, EXAMPLES, CASES, TUNING = "tldr_commands", 24, 128, 2_000
 """Commands from what they are to do: answers that are written, of some tens of tokens."""
 WARM = 8
 """Questions before anything is timed."""
@@ -37,12 +38,12 @@ def measured(folder: Path) -> dict[str, Any]:
     """The run, and the bare client behind it on the same server, twice. Tokens are those of answers."""
     from benchmarks.assemble import Limits, build
     from benchmarks.models import Models
-    from benchmarks.plan import Options, candidates
+    from benchmarks.plan import Options
     from benchmarks.run import Run
     from benchmarks.spec_models import ModelSpec
     from benchmarks.studies.scale.waiting import Timed
     from benchmarks.tasks import find
-    from strategies.catalog import approaches
+    from strategies.approaches.prompting import Prompting
 
     task = find(TASK)
     assert task is not None
@@ -54,7 +55,7 @@ def measured(folder: Path) -> dict[str, Any]:
     with _recorded() as bodies:
         Run(
             benchmark=benchmark,
-            candidates=[each for each in candidates(approaches(), models.names) if each.name == "prompting"],
+            candidates=[Candidate(name="prompting", strategy=Prompting(shots=()), model=MODEL)],
             models=models,
             options=Options(tuning_tokens=TUNING, probes=False),
             folder=folder,

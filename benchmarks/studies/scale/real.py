@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contract import Benchmark
+from benchmarks.contract import Benchmark, Candidate
 from benchmarks.models import Models
 from benchmarks.plan import SHARD, Unit
 from benchmarks.store import Finished
@@ -156,12 +156,17 @@ def perform(asked: Asked) -> None:
     from benchmarks.executors.chosen import chosen
     from benchmarks.plan import Options, candidates
     from benchmarks.run import Run
+    from strategies.approaches.prompting import Prompting
     from strategies.catalog import approaches
 
     benchmark, models = (_light if asked.what == "light" else _default)(asked)
     Run(
         benchmark=replace(benchmark, heldout=halved(benchmark.heldout, asked.half)),
-        candidates=[each for each in candidates(approaches(), models.names) if each.name in APPROACHES[asked.what]],
+        candidates=[
+            Candidate(name=each.name, strategy=Prompting(shots=()), model=MODEL) if each.name == "prompting" else each
+            for each in candidates(approaches(), models.names)
+            if each.name in APPROACHES[asked.what]
+        ],
         models=models,
         options=Options(tuning_tokens=TUNING, probes=False),
         folder=Path(asked.folder),

@@ -32,7 +32,7 @@ def sections(rows: Rows) -> list[str]:
         (
             "default",
             f"With {MODEL} and the default embedder, on messages of {DATASET}: {', '.join(APPROACHES['default'])}; without "
-            "checks, and with little to choose from. Each worker has one thread.",
+            "checks, and with prompts that show no examples. Each worker has one thread.",
         ),
     ):
         runs = [row for row in rows if row["part"] == what and not row["lost"]]
