@@ -120,12 +120,12 @@ def cluster_of(monkeypatch: pytest.MonkeyPatch, **head: float) -> Iterator[Any]:
 
 @dataclass
 class Losing(Silent):
-    """Events that take a machine out of the cluster once, while held-out cases are answered."""
+    """Events that take a machine out of the cluster once, as held-out cases begin to be answered."""
 
     lose: Callable[[], None]
     lost: bool = False
 
-    def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
+    def started(self, unit: Unit, number: int, total: int) -> None:
         if unit.kind == "answer" and unit.candidate == "copy nearest" and not self.lost:
             self.lost = True
             self.lose()

@@ -113,6 +113,17 @@ class _Crew:
 
 @contextmanager
 def _crew(job: Job, share: Share) -> Iterator[_Crew]:
+    with _meeting(job) as job:
+        crew = _Crew(job=job, share=share)
+        try:
+            yield crew
+        finally:
+            crew.end()
+
+
+@contextmanager
+def _meeting(job: Job) -> Iterator[Job]:
+    """Where workers meet that share the servers which the run starts; these have ended when it is left."""
     import tempfile
     from dataclasses import replace
     from pathlib import Path
@@ -120,12 +131,13 @@ def _crew(job: Job, share: Share) -> Iterator[_Crew]:
     from strategies.models.meeting import over
     from strategies.models.vllm_server import STOP_S
 
+    if not any(spec.engine for spec in job.models.specs):
+        yield job
+        return
     place = Path(tempfile.mkdtemp(prefix="advisor-"))
-    crew = _Crew(job=replace(job, models=job.models.sharing(place)), share=share)
     try:
-        yield crew
+        yield replace(job, models=job.models.sharing(place))
     finally:
-        crew.end()
         over(place, STOP_S)
 
 
