@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from strategies.contract import Message, Recipe, Sampling, TrainingRow
+from strategies.finetuning import checkpoints, training
 from strategies.finetuning.adapters import prove_effect
 from strategies.finetuning.drift import drifts
 from strategies.finetuning.packs import packs_agree
@@ -156,3 +157,30 @@ def test_a_training_that_has_less_memory_takes_fewer_rows_at_a_time_and_learns_t
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+@pytest.mark.gpu
+def test_a_training_that_was_cut_off_goes_on_as_it_would_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With dropout, which draws on the card: on the last one, where there are several."""
+    _needs_a_card()
+    device = f"cuda:{torch.cuda.device_count() - 1}"
+    model = placed(tiny.local_model(tiny.model_folder(tmp_path)), device)
+    recipe = Recipe(epochs=3, rank=4, alpha=8, dropout=0.3, batch_size=2)
+    whole = model.train(ROWS * 4, (), recipe, tmp_path / "whole", 0)
+    monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
+    monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
+    step, left = training._Run._step, [7]
+
+    def interrupted(self: Any, *given: Any) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return step(self, *given)
+
+    monkeypatch.setattr(training._Run, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.train(ROWS * 4, (), recipe, tmp_path / "cut", 0)
+    monkeypatch.setattr(training._Run, "_step", step)
+    torch.rand(1000, device=device)
+    again = model.train(ROWS * 4, (), recipe, tmp_path / "cut", 0)
+    assert again.losses == pytest.approx(whole.losses, rel=1e-5)

@@ -181,7 +181,7 @@ class _Run:
         moments = self.optimizer.state[self.masters.vector]
         tensors = {"weights": self.masters.vector.detach(), "random": torch.get_rng_state(), **moments}
         if self.masters.vector.is_cuda:
-            tensors["random of the device"] = torch.cuda.get_rng_state()
+            tensors["random of the device"] = torch.cuda.get_rng_state(self.masters.vector.device)
         if self.best is not None:
             tensors["best"] = self.best
         plain = ("losses", "validation_losses", "best_epoch", "sums", "done", "batch", "elapsed")
@@ -193,9 +193,9 @@ class _Run:
 
         tensors, facts = dict(state.tensors), dict(state.facts)
         torch.set_rng_state(tensors.pop("random"))
-        if (device := tensors.pop("random of the device", None)) is not None:
-            torch.cuda.set_rng_state(device)
         place = self.masters.vector.device
+        if (drawn := tensors.pop("random of the device", None)) is not None:
+            torch.cuda.set_rng_state(drawn, place)
         with torch.no_grad():
             self.masters.vector.copy_(tensors.pop("weights"))
         best = tensors.pop("best", None)
