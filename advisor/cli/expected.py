@@ -55,12 +55,10 @@ def _machine_says(expected: Forecast, prices: MachinePrices) -> str:
     if prices.machine_hour is None:
         return "what this machine costs is unknown: state machine_hour under prices in the task"
     paid = f"about {money(machine_money(expected, prices.machine_hour))} {prices.currency}"
-    price = f"({prices.machine_hour:g} an hour{' each' * ((expected.machines or 1) > 1)}, {prices.source()})"
-    if expected.machines is None:
-        return f"this machine: {paid} for these minutes {price}"
-    return (
-        f"{counted(expected.machines, 'machine')} of the cluster: {paid} for these minutes, idle ones included {price}"
-    )
+    several = (expected.machines or 1) > 1
+    where = "this machine" if expected.machines is None else f"{counted(expected.machines, 'machine')} of the cluster"
+    price = f"({prices.machine_hour:g} an hour{' each' * several}, {prices.source()})"
+    return f"{where}: {paid} for these minutes{', idle ones included' * several} {price}"
 
 
 def machine_money(expected: Forecast, hour: float) -> float:
