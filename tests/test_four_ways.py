@@ -42,6 +42,7 @@ def test_one_task_in_four_places(
         ("ray", f"{{name: tiny, {engine}}}", 2),
     )
     verdicts: list[Any] = []
+    others = set(open_servers())
     for number, (on, model, workers) in enumerate(places):
         folder = tmp_path / str(number)
         task = write_task(folder, model_folders, f"models: [{model}]", cases=tiny.messages(200))
@@ -62,4 +63,4 @@ def test_one_task_in_four_places(
     assert not psutil.pid_exists(starts(told())[0]), (
         "which ends with the run, though Ray kills the children of its workers"
     )
-    assert not open_servers()
+    assert set(open_servers()) <= others, "nothing of it stays"

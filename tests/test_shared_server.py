@@ -58,6 +58,7 @@ def starts(told: list[list[str]]) -> list[int]:
 
 
 def open_servers() -> list[Path]:
+    """Of this machine, whoever started them."""
     return list(Path(tempfile.gettempdir()).glob("advisor-*/*/said.json"))
 
 
