@@ -14,7 +14,7 @@ from benchmarks.contract import BadInput, Benchmark, Candidate
 from benchmarks.executors.here import Here
 from benchmarks.plan import Options, candidates, units
 from benchmarks.studies.scale import __main__ as study
-from benchmarks.studies.scale import goals, real, report, shared, waiting
+from benchmarks.studies.scale import goals, real, report, shared, shared_runs, waiting
 from benchmarks.studies.scale.imagined import Cluster, Many, Outcome, Times, simulated, with_cases
 from benchmarks.studies.scale.waiting import Measured, learnt
 from strategies.catalog import approaches
@@ -183,6 +183,14 @@ def test_the_engine_is_held_against_a_bare_client_by_tokens() -> None:
     }
     (_, told) = goals.section([*CALM, row("engine", **measured)])
     assert "| >= 95 % | 96 % (96 and 100, 256 cases, 16 at once) | reached |" in told
+
+
+def test_of_several_rounds_the_median_counts_and_every_fault() -> None:
+    slow = shared_row("light", "processes", 2, 900.0, different=1)
+    rows = [*CALM, slow, shared_row("light", "processes", 2, 58.0)]
+    (one,) = (each for each in shared_runs.joined(rows) if each["on"] == "processes" and each["workers"] == 2)
+    assert (one["seconds"], one["rounds"], one["different"], one["units"]) == (60.0, 3, 1, 120)
+    assert "| processes | 2 | 60 s (of 3) | 1 of 120 |" in report.document(rows)
 
 
 def test_half_of_the_cases_is_whole_pieces() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -128,17 +129,24 @@ def times_of(each: Evaluation) -> Times:
 
 
 def _shared(what: str, known: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Real runs of that kind which are missing. The one in one process is made anew for them to be held against."""
-    done = {(row["what"], row["on"], row["workers"], row["lost"]) for row in known if row["part"] == what}
-    first, *others = [each for each in shared.SETTINGS if each.what == what]
-    missing = [each for each in others if each.key not in done]
+    """Real runs of that kind which are missing, round by round. The one in one process is made anew for them to be held
+    against."""
+    done = Counter(shared.key(row) for row in known if row["part"] == what)
+    missing = [
+        setting
+        for turn in range(shared.ROUNDS)
+        for setting in shared.SETTINGS
+        if setting.what == what and setting.rounds > turn >= done[setting.key]
+    ]
     if not missing:
         return
     with tempfile.TemporaryDirectory() as folder:
-        for setting in (first, *missing):
-            row = shared.performed(setting, Path(folder), shared.CASES[what])
-            if setting.key not in done:
-                yield row
+        if missing[0].on != "here":
+            shared.performed(
+                next(each for each in shared.SETTINGS if each.what == what), Path(folder), shared.CASES[what]
+            )
+        for setting in missing:
+            yield shared.performed(setting, Path(folder), shared.CASES[what])
 
 
 def _passages(known: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

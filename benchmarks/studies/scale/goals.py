@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.scale.shared_runs import joined
 
 Rows = Sequence[Mapping[str, Any]]
 Line = tuple[str, str, str, str]
@@ -16,12 +17,12 @@ NOT_YET = "not measured yet"
 
 def section(rows: Rows) -> list[str]:
     """Empty where no shared run was performed."""
-    runs = [row for row in rows if row["part"] in ("light", "default")]
+    runs = joined([row for row in rows if row["part"] in ("light", "default")])
     if not runs:
         return []
     lines = [_equal(runs), _lost(runs)]
     for what, name in (("default", "the default models"), ("light", "light approaches")):
-        own = {(row["on"], row["workers"]): row for row in runs if row["part"] == what and not row["lost"]}
+        own = {(row["on"], row["workers"]): row for row in runs if row["what"] == what and not row["lost"]}
         lines += [_overhead(own, name), _efficiency(own, name)]
     lines += [_memory(runs), _simulated([row for row in rows if row["part"] == "waiting"])]
     lines.append(_engine([row for row in rows if row["part"] == "engine"]))
@@ -32,10 +33,11 @@ def _equal(runs: Rows) -> Line:
     compared = [row for row in runs if "units" in row and row["on"] != "here"]
     apart = sum(row["missing"] + row["different"] for row in compared)
     units = sum(row["units"] for row in compared)
+    times = sum(row["rounds"] for row in compared)
     return (
         "rows equal to one process",
         "all",
-        f"{units - apart:,} of {units:,} units in {len(compared)} runs",
+        f"{units - apart:,} of {units:,} units in {times} runs",
         _met(not apart),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import threading
@@ -25,6 +26,16 @@ SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 STOPPED_S = 30.0
 """So long a worker that is slow does nothing at all."""
 MACHINES = 3
+ROUNDS = 3
+"""Of light runs that nothing disturbs, each after all of the one before: on a busy machine single times tell little."""
+
+
+Key = tuple[str, str, int, str]
+
+
+def key(row: Mapping[str, Any]) -> Key:
+    """Which setting a row is of."""
+    return (row["what"], row["on"], row["workers"], row["lost"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +48,12 @@ class Setting:
     lost: str = ""
 
     @property
-    def key(self) -> tuple[str, str, int, str]:
+    def key(self) -> Key:
         return (self.what, self.on, self.workers, self.lost)
+
+    @property
+    def rounds(self) -> int:
+        return ROUNDS if self.what == "light" and not self.lost and self.on != "cluster" else 1
 
 
 SETTINGS = (
@@ -60,6 +75,8 @@ SETTINGS = (
 def performed(setting: Setting, place: Path, cases: int) -> dict[str, Any]:
     """One row: how long the run took, and what of it is not as in the run in one process, whose folder lies in `place`."""
     name = "-".join(map(str, (setting.what, setting.on, setting.workers, setting.lost))).replace(" ", "_").rstrip("-")
+    for old in place.glob(f"{name}*"):
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     asked = Asked(what=setting.what, folder=str(place / name), cases=cases, on=setting.on, workers=setting.workers)
     if setting.on == "by hand":
         halves = [
