@@ -32,14 +32,10 @@ def section(rows: Rows) -> list[str]:
 def _equal(runs: Rows) -> Line:
     compared = [row for row in runs if "units" in row and row["on"] != "here"]
     apart = sum(row["missing"] + row["different"] for row in compared)
-    units = sum(row["units"] for row in compared)
-    times = sum(row["rounds"] for row in compared)
-    return (
-        "rows equal to one process",
-        "all",
-        f"{units - apart:,} of {units:,} units in {times} runs",
-        _met(not apart),
-    )
+    units, times = sum(row["units"] for row in compared), sum(row["rounds"] for row in compared)
+    changed = sum(row.get("answers_changed", 0) for row in compared)
+    told = f"{units - apart:,} of {units:,} units in {times} runs; {changed:,} answers or scores are others"
+    return ("rows equal to one process", "all", told, _met(not apart))
 
 
 def _lost(runs: Rows) -> Line:

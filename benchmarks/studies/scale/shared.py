@@ -10,12 +10,14 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.outcomes import text_of
+from benchmarks.store import Store
 from benchmarks.studies.faults_injected.stored import Stored, compared
 from benchmarks.studies.scale.real import Asked, Disturbance, Life, lived, lived_together
 
@@ -89,8 +91,9 @@ def performed(setting: Setting, place: Path, cases: int) -> dict[str, Any]:
     else:
         with _machines(setting.on) as (address, environment, lose):
             lives = _lives(replace(asked, on=address or setting.on), setting.lost, environment, lose)
-    whole = Stored.of(place / f"{setting.what}-here-1")
-    return _told(setting, cases, lives) | _compared(Stored.of(Path(asked.folder)), whole, lives)
+    found, whole = Path(asked.folder), place / f"{setting.what}-here-1"
+    told = _told(setting, cases, lives) | _compared(Stored.of(found), Stored.of(whole), lives)
+    return told | {"answers_changed": answers_changed(found, whole)}
 
 
 def _lives(asked: Asked, lost: str, environment: Mapping[str, str], lose: Callable[[], None]) -> list[Life]:
@@ -135,6 +138,21 @@ def _compared(found: Stored, whole: Stored, lives: list[Life]) -> dict[str, Any]
         "repeated": sum(count > 1 for count in Counter(told).values()),
         "again": sum(starts - 1 for starts in found.starts.values()),
     }
+
+
+def answers_changed(found: Path, whole: Path) -> int:
+    """Held-out answers with another text or score, or without one, whatever their last digits."""
+    answers, expected = _answers(found), _answers(whole)
+    return sum(answers.get(name) != answer for name, answer in expected.items())
+
+
+def _answers(folder: Path) -> dict[tuple[str, str], tuple[str, float]]:
+    with closing(Store(folder / "run.sqlite")) as store:
+        return {
+            (row.candidate, row.key): (text_of(row.outcome), row.score)
+            for name in store.candidates()
+            for row in store.rows(name, "heldout")
+        }
 
 
 # ---------------------------------------------------------------- what is lost
