@@ -38,6 +38,8 @@ NOT_HERE = {
     "advisor run task.yaml --on ray:10.0.0.5:6379 --workers 16": "a cluster of one's own",
     "advisor run task.yaml --on ray --workers 4": "tests/test_ray.py",
     "advisor run task.yaml --on ray:auto --workers 16 --yes": "tests/test_ray.py",
+    "advisor run task.yaml --merge parts/1 --merge parts/2 --merge parts/3 --merge parts/4 --out runs/whole": "two parts are "
+    "put together by another line; Slurm makes these four",
 }
 WHOLE = ("advisor --help", "advisor doctor", "advisor models", "advisor runs", "advisor tasks")
 """Commands of two words that are more than the name of one."""
