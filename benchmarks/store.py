@@ -66,6 +66,11 @@ class Finished:
     note: Mapping[str, Any] | None = None
     """Whatever else it found, in plain values: the chosen configuration, latencies, a problem."""
 
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The rows as they stand in the store."""
+        return tuple(row if isinstance(row, Line) else Line.of(row) for row in self.rows)
+
 
 class Store:
     """The database of one run folder. One process writes."""
@@ -193,7 +198,7 @@ class Store:
         with _Transaction(self._db):
             self._db.executemany(
                 "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(done.unit, *(row if isinstance(row, Line) else Line.of(row))) for row in done.rows],
+                [(done.unit, *line) for line in done.lines],
             )
             self._db.execute("DELETE FROM usage WHERE unit = ?", (done.unit,))
             self._db.execute("DELETE FROM trials WHERE unit = ?", (done.unit,))

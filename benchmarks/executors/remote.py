@@ -41,7 +41,7 @@ def as_values(done: Finished) -> dict[str, Any]:
         "unit": done.unit,
         "kind": done.kind,
         "candidate": done.candidate,
-        "rows": [row if isinstance(row, Line) else Line.of(row) for row in done.rows],
+        "rows": list(done.lines),
         "usage": [asdict(usage) for usage in done.usage],
         "trials": [asdict(trial) for trial in done.trials],
         "note": None if done.note is None else dict(done.note),
