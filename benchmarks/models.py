@@ -53,6 +53,7 @@ class Models:
     _reranker: Reranker | None = field(default=None, repr=False)
     _placement: Placement | None = field(default=None, repr=False)
     _remembers: bool = field(default=True, repr=False)
+    _common: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def placement(self) -> Placement:
@@ -173,6 +174,7 @@ class Models:
                 fingerprint=found.fingerprint,
                 device=device,
                 remember=self._remembers,
+                common=self._common,
             )
         return self._embedder
 
@@ -246,6 +248,16 @@ class Models:
         self._remembers = vectors
         if self._embedder is not None and hasattr(self._embedder, "remember"):
             self._embedder.remember = vectors
+
+    def read_together(self, texts: Iterable[str]) -> None:
+        """Says what the embedder reads all at once: parts of it, such as of examples, then have the same vectors everywhere."""
+        from strategies.models.embedding import LocalEmbedder
+
+        common = tuple(dict.fromkeys(texts))
+        if common != self._common:
+            self._common = common
+            if isinstance(self._embedder, LocalEmbedder):
+                self._embedder = replace(self._embedder.unloaded(), common=common)
 
     # ------------------------------------------------------------ from a spec to a model
 

@@ -85,6 +85,9 @@ class Worker:
     """Answers of servers within a unit that was cut off."""
     _fitted: tuple[str, Fitted] | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        self.models.read_together(case.input for case in self.benchmark.task.examples)
+
     def perform(self, unit: Unit, candidate: Candidate) -> Finished:
         if self.memory is not None:
             self.memory.turn_to("" if unit.kind == "latency" else unit.name)

@@ -21,6 +21,7 @@ from strategies.models.embedding import LocalEmbedder
 from strategies.models.local import LocalModel
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup, load_pipeline
+from strategies.retrieval.timed import Watch
 from strategies.search import total
 from strategies.selection import Kitchen
 from tests import tiny
@@ -187,6 +188,17 @@ class Slowed(LocalEmbedder):
         return module
 
 
+def counted(encode: Any) -> tuple[Any, list[int]]:
+    """An encoder that notes how many texts it is given, and takes no time of its own."""
+    asked: list[int] = []
+
+    def noting(texts: Sequence[str], **how: Any) -> Any:
+        asked.append(len(texts))
+        return encode(texts, **how)
+
+    return noting, asked
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return embedder_folder(tmp_path_factory.mktemp("embedder"))
@@ -205,20 +217,66 @@ def test_each_approach_pays_for_its_index_though_the_vectors_are_made_once(folde
     assert found[1][1] < found[1][0], "the second one did not have to wait for it"
 
 
-def test_what_was_spared_is_counted_once_for_each_text(folder: Path) -> None:
+def test_what_was_spared_is_what_the_same_texts_took_before(folder: Path) -> None:
     embedder = Slowed(name="slowed", folder=folder, fingerprint="f")
     embedder.embed(["one", "two"])
     assert embedder.spared_s == 0.0
-    embedder.embed(["one", "one", "three"])
-    assert embedder.spared_s >= SLOW
+    embedder.embed(["one", "two", "one"])
     once = embedder.spared_s
-    embedder.embed(["one"])
+    assert once >= 2 * SLOW
+    embedder.embed(["one", "two"])
     assert embedder.spared_s == pytest.approx(2 * once)
     embedder.remember = False
-    embedder.embed(["four"])
-    embedder.embed(["four"])
-    assert embedder.spared_s == pytest.approx(2 * once), "what is not kept is made, and timed, each time"
+    embedder.embed(["one", "two"])
+    assert embedder.spared_s == pytest.approx(2 * once), "what is not looked up is made, and timed, each time"
     assert embedder.unloaded().spared_s == 0.0
+
+
+def test_whoever_asks_for_a_part_of_what_is_common_is_charged_for_that_part(folder: Path) -> None:
+    embedder = Slowed(name="slowed", folder=folder, fingerprint="f", common=["one", "two", "three", "four"])
+    embedder.embed([])
+    paid, waited = [], []
+    for _ in range(2):
+        begun, watch = time.perf_counter(), Watch(embedder)
+        embedder.embed(["three"])
+        paid.append(watch.usage("index").seconds)
+        waited.append(time.perf_counter() - begun)
+    assert min(paid) >= SLOW
+    assert paid[0] < waited[0] / 2, "the first waits for all of them"
+    assert paid[1] > waited[1]
+
+
+WORDS = [f"{'where is it ' * (number % 40)}{number}" for number in range(600)]
+
+
+def test_vectors_do_not_depend_on_what_was_read_before(folder: Path) -> None:
+    common, others = WORDS[:300], WORDS[300:]
+    calls = [WORDS[100:120], others[:150], [*others[:149], *common[::7]], others[50:90], common]
+
+    def embedder() -> LocalEmbedder:
+        return LocalEmbedder(name="tiny", folder=folder, fingerprint="f", common=common)
+
+    alone = [embedder().embed(call) for call in calls]
+    for order in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 2, 0, 0, 3, 1, 4, 1]):
+        one = embedder()
+        for each in order:
+            assert (one.embed(calls[each]) == alone[each]).all()
+    one.remember = False
+    apart = one.embed(calls[3])
+    assert (apart == alone[3]).all(), "what is answered finds nothing that was kept, and makes it as it was made"
+    beside = LocalEmbedder(name="tiny", folder=folder, fingerprint="f", remember=False).embed(common)[100:120]
+    assert beside == pytest.approx(alone[0], abs=1e-5)
+
+
+def test_a_text_more_reads_only_those_near_it_again(folder: Path) -> None:
+    texts = [str(number) for number in range(3000)]
+    embedder = LocalEmbedder(name="tiny", folder=folder, fingerprint="f")
+    embedder.model.encode, asked = counted(embedder.model.encode)
+    embedder.embed(texts)
+    assert sum(asked) == len(texts)
+    asked.clear()
+    embedder.embed([*texts[:1500], "one more", *texts[1500:]])
+    assert 0 < sum(asked) < len(texts) / 2
 
 
 def test_requests_are_the_same_whatever_they_took(tmp_path: Path) -> None:

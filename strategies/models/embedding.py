@@ -1,10 +1,10 @@
-"""A sentence embedder in this process; equal texts are embedded once a run."""
+"""A sentence embedder in this process. A text's vector depends on what is asked for with it, and on nothing that was before."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +13,29 @@ from typing import Any
 from strategies.models import unpickled
 from strategies.models.contrastive import Lessons
 
-CHUNK = 4096
-"""Texts embedded at once; sentence-transformers sorts them by length inside."""
+BLOCK = 256
+"""Texts that are read together, on average; sentence-transformers sorts them by length inside."""
+KEPT = 200_000
+"""Vectors that are kept at most."""
 COUNTED = 256
 """Texts whose tokens are counted at once."""
 
 
+@dataclass(frozen=True)
+class Read:
+    """Vectors of texts that were read together, float32 of shape (texts, dimension), and the seconds that it took."""
+
+    vectors: Any
+    seconds: float
+
+
 @dataclass(kw_only=True)
 class LocalEmbedder:
-    """A sentence-transformers folder, loaded at first use. Vectors are kept by a hash of the text, never the text.
+    """A sentence-transformers folder, loaded at first use. Vectors are kept by hashes of the texts, never the texts.
+
+    What is read beside a text moves the last digits of its vector. So a call is cut into blocks that only its texts decide,
+    and a block is read as a whole or kept as a whole: vectors are the same in each process, whatever it has read before.
+    Parts of `common`, which many approaches ask for, are taken out of all of it.
 
     `remember` is switched off while held-out cases are answered, so that every approach pays for its own queries.
     """
@@ -31,10 +45,11 @@ class LocalEmbedder:
     fingerprint: str
     device: str = "cpu"
     remember: bool = True
+    common: Sequence[str] = field(default=(), repr=False, compare=False)
+    """Different texts, read all at once as soon as one of them is asked for, such as the inputs of a run's examples."""
     spared_s: float = field(default=0.0, compare=False)
-    """Seconds that texts whose vectors were kept would have taken again so far, each as long as at first."""
-    _known: dict[bytes, Any] = field(default_factory=dict, repr=False, compare=False)
-    _took: dict[bytes, float] = field(default_factory=dict, repr=False, compare=False)
+    """Seconds that vectors which were kept would have taken again so far, less those that read more than was asked for."""
+    _kept: dict[bytes, Read] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def model(self) -> Any:
@@ -42,7 +57,7 @@ class LocalEmbedder:
 
     def unloaded(self) -> LocalEmbedder:
         """The same, with nothing loaded or remembered."""
-        return replace(self, spared_s=0.0, _known={}, _took={})
+        return replace(self, spared_s=0.0, _kept={})
 
     def _module(self) -> Any:
         """A fresh copy of the weights."""
@@ -83,22 +98,66 @@ class LocalEmbedder:
         """float32 array of shape (len(texts), dimension), rows of unit length."""
         import numpy as np
 
-        keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
-        found: dict[bytes, Any] = {}
-        took: dict[bytes, float] = {}
-        fresh = list({key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}.items())
-        for first in range(0, len(fresh), CHUNK):
-            part = fresh[first : first + CHUNK]
-            model, start = self.model, time.perf_counter()
-            vectors = model.encode(
-                [text for _, text in part], batch_size=32, normalize_embeddings=True, show_progress_bar=False
-            )
-            found.update(zip((key for key, _ in part), vectors.astype("float32"), strict=True))
-            took |= dict.fromkeys((key for key, _ in part), (time.perf_counter() - start) / len(part))
-        self.spared_s += sum(self._took[key] for key in set(keys) - found.keys())
-        if self.remember:
-            self._known.update(found)
-            self._took.update(took)
+        keys = [_key(text) for text in texts]
         if not keys:
             return np.zeros((0, self.model.get_embedding_dimension()), dtype="float32")
-        return np.stack([found[key] if key in found else self._known[key] for key in keys])
+        asked = dict(zip(keys, texts, strict=True))
+        found = self._of_common(asked) if self.remember else {}
+        for block in _blocks([key for key in asked if key not in found]):
+            found.update(zip(block, self._block(block, asked).vectors, strict=True))
+        return np.stack([found[key] for key in keys])
+
+    @cached_property
+    def _places(self) -> dict[bytes, int]:
+        """Where the vector of each common text stands."""
+        return {_key(text): place for place, text in enumerate(self.common)}
+
+    @cached_property
+    def _all_common(self) -> Read:
+        """Whoever is the first reads more than it asks for, and is not charged for that."""
+        import numpy as np
+
+        texts = dict(zip(self._places, self.common, strict=True))
+        read = [self._read([texts[key] for key in block]) for block in _blocks(list(texts))]
+        whole = Read(np.concatenate([each.vectors for each in read]), sum(each.seconds for each in read))
+        self.spared_s -= whole.seconds
+        return whole
+
+    def _of_common(self, asked: Iterable[bytes]) -> dict[bytes, Any]:
+        """Vectors of those texts that are common."""
+        places = {key: self._places[key] for key in asked if key in self._places}
+        if not places:
+            return {}
+        whole = self._all_common
+        self.spared_s += whole.seconds * len(places) / len(self._places)
+        return {key: whole.vectors[place] for key, place in places.items()}
+
+    def _block(self, block: Sequence[bytes], texts: Mapping[bytes, str]) -> Read:
+        if not self.remember:
+            return self._read([texts[key] for key in block])
+        name = hashlib.sha256(b"".join(block)).digest()
+        if name in self._kept:
+            self.spared_s += self._kept[name].seconds
+            return self._kept[name]
+        read = self._read([texts[key] for key in block])
+        if sum(len(each.vectors) for each in self._kept.values()) + len(block) <= KEPT:
+            self._kept[name] = read
+        return read
+
+    def _read(self, texts: list[str]) -> Read:
+        model, start = self.model, time.perf_counter()
+        vectors = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
+        return Read(vectors.astype("float32"), time.perf_counter() - start)
+
+
+def _key(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _blocks(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Keys in groups that end where a key itself says so: with one more or less, only its own group is another."""
+    first = 0
+    for place, key in enumerate(keys, start=1):
+        if int.from_bytes(key[:4]) % BLOCK == 0 or place == len(keys):
+            yield keys[first:place]
+            first = place
