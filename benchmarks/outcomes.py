@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from strategies.contract import Abstention, Evidence, Failure, Outcome, Prediction, Usage
@@ -13,14 +13,18 @@ _TYPES: Mapping[str, type[Prediction] | type[Abstention] | type[Failure]] = {
     "abstention": Abstention,
     "failure": Failure,
 }
+_COMPACT = json.JSONEncoder(separators=(",", ":")).encode
+"""Made once: `json.dumps` makes one for each text."""
 
 
-def to_json(outcome: Outcome) -> str:
-    """One line of JSON; usage is part of it, so a resumed run costs what it cost."""
+def to_json(outcome: Outcome, seconds: Callable[[Usage], float] | None = None) -> str:
+    """One line of JSON; usage is part of it, so a resumed run costs what it cost. `seconds` tells those of one."""
     name = next(name for name, kind in _TYPES.items() if isinstance(outcome, kind))
     said = {key: value for key, value in vars(outcome).items() if value is not False and value not in (None, (), "")}
     said |= {key: [vars(each) for each in said[key]] for key in ("evidence", "usage") if key in said}
-    return json.dumps({"type": name, **said}, separators=(",", ":"))
+    if seconds is not None and outcome.usage:
+        said["usage"] = [{**vars(each), "seconds": seconds(each)} for each in outcome.usage]
+    return _COMPACT({"type": name, **said})
 
 
 def from_json(text: str) -> Outcome:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,8 +20,8 @@ from strategies.contract import Trial, Usage
 
 SCHEMA_VERSION = 1
 SYNC_EVERY_S = 1.0
-"""A server's answers, and what was paid for them, are with the system at once, which outlives the process, and on the disk at
-least so often."""
+"""All that is written is with the system at once, which outlives the process. A server's answers, and what was paid for them, are
+on the disk at least so often; and of finished units so much work at most is not."""
 AGAIN = "again"
 """In the note of a unit that a fault ended which may pass: it is performed again when the run goes on."""
 _SCHEMA = """
@@ -49,8 +49,9 @@ class Line(NamedTuple):
     score: float
 
     @classmethod
-    def of(cls, row: Row) -> Line:
-        return cls(row.candidate, row.purpose, row.key, row.variant, to_json(row.outcome), row.score)
+    def of(cls, row: Row, seconds: Callable[[Usage], float] | None = None) -> Line:
+        """`seconds` says what is written as those of its usage."""
+        return cls(row.candidate, row.purpose, row.key, row.variant, to_json(row.outcome, seconds), row.score)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,8 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._synced = 0.0
+        self._begun: dict[str, float] = {}
+        self._unsynced_s = 0.0
         try:
             self._open(path)
         except BaseException:
@@ -147,8 +150,9 @@ class Store:
     # ------------------------------------------------------------ units
 
     def begin(self, unit: str, kind: str, candidate: str) -> None:
-        """Counts a start of the unit: finished units are never started again, and a test can prove it. With the next unit that
-        is finished it reaches the disk."""
+        """Counts a start of the unit: finished units are never started again, and a test can prove it. It reaches the disk with
+        what follows."""
+        self._begun[unit] = time.monotonic()
         with self._to_the_system():
             self._db.execute(
                 "INSERT INTO units (name, kind, candidate, runs) VALUES (?, ?, ?, 1) "
@@ -195,7 +199,7 @@ class Store:
     def finish(self, done: Finished) -> None:
         """Of a unit that is to be performed again the answers of servers stay, so that none is paid twice."""
         note = dict(done.note or {})
-        with _Transaction(self._db):
+        with self._synced_after_work(done.unit), _Transaction(self._db):
             self._db.executemany(
                 "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(done.unit, *line) for line in done.lines],
@@ -216,6 +220,17 @@ class Store:
                 "UPDATE units SET finished = datetime('now'), note = ? WHERE name = ?",
                 (json.dumps(note), done.unit),
             )
+
+    @contextmanager
+    def _synced_after_work(self, unit: str) -> Iterator[None]:
+        """A sync takes milliseconds, in which a quick approach answers a hundred cases: so it waits until it saves some work."""
+        self._unsynced_s += time.monotonic() - self._begun.pop(unit, -SYNC_EVERY_S)
+        if self._unsynced_s < SYNC_EVERY_S:
+            with self._to_the_system():
+                yield
+        else:
+            yield
+            self._unsynced_s = 0.0
 
     # ------------------------------------------------------------ within a unit that is not finished
 

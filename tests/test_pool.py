@@ -21,16 +21,18 @@ from advisor.comparison import Wishes, advise, prepare
 from benchmarks.contract import BadInput, Candidate, Row, ScoreFailure
 from benchmarks.economical import Economy
 from benchmarks.executors.desk import Desk
-from benchmarks.executors.remote import as_values, fault, fault_values, from_values
+from benchmarks.executors.remote import RemoteWorker, Share, as_values, fault, fault_values, from_values
 from benchmarks.executors.waited import Waited
 from benchmarks.forecast import FIXED_S, Computed, Forecast, Work, makespan, on_workers
 from benchmarks.models import Models
+from benchmarks.outcomes import from_json
 from benchmarks.pending import Pending, Rules, Silent
 from benchmarks.plan import Options, Unit, candidates, units
 from benchmarks.prices import MachinePrices
 from benchmarks.purse import LimitReached, Purse
 from benchmarks.spec_models import ModelSpec
 from benchmarks.store import AGAIN, Finished, Line, Store
+from benchmarks.work import Job
 from strategies.catalog import approaches
 from strategies.contract import Evidence, Failure, Prediction, Trial, Usage
 from strategies.models.device import Placement
@@ -475,6 +477,28 @@ def test_what_is_predicted_on_workers_counts_threads_cards_and_machines_once(mon
 
 
 # ---------------------------------------------------------------- what crosses
+
+
+def test_a_worker_charges_its_part_of_the_machine_and_a_server_what_it_is(tmp_path: Path) -> None:
+    specs = (ModelSpec(name="here"), ModelSpec(name="hosted", endpoint="http://127.0.0.1:1", model="x"))
+    asked = {each.name: each for each in candidates(approaches(), ()) if each.name == "majority"}
+    job = Job(
+        benchmark=tiny.benchmark(),
+        models=Models(specs=specs, _placement=tiny.FLOAT32),
+        options=Options(),
+        folder=tmp_path,
+        candidates=asked,
+        fits={},
+    )
+    usage = tuple(Usage(model=name, step="answering", seconds=8.0, calls=3) for name in ("here", "hosted"))
+    row = Row(candidate="majority", purpose="heldout", key="1", outcome=Prediction(text="a", usage=usage), score=1.0)
+    done = Finished(unit="u", kind="answer", candidate="majority", rows=(row,), usage=usage)
+    for part in (0.25, 1.0):
+        share = Share(threads=1, all_threads=4, part=part)
+        worker = RemoteWorker(job=job, ask=lambda *_: None, tell=lambda *_: None, share=share)
+        charged = worker._charged(done)
+        for found in (charged.usage, from_json(charged.lines[0].outcome).usage):
+            assert found == (dataclasses.replace(usage[0], seconds=8.0 * part), usage[1])
 
 
 def test_what_a_unit_brought_crosses_as_plain_values_and_is_stored_as_it_came(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from benchmarks.contract import BadInput, Row
 from benchmarks.outcomes import from_json, text_of, to_json
 from benchmarks.packed import _slim_row
-from benchmarks.store import Finished, Store
+from benchmarks.store import SYNC_EVERY_S, Finished, Store
 from strategies.contract import Abstention, Evidence, Failure, Outcome, Prediction, Trial, Usage
 
 USAGE = Usage(model="m", step="answering", prompt_tokens=12, cached_tokens=3, answer_tokens=4, seconds=0.25)
@@ -146,6 +146,39 @@ def test_finished_twice_nothing_is_there_twice(store: Store) -> None:
     assert len(list(store.rows("c", "heldout"))) == 1
     assert store.usage("c", "answer") == [USAGE]
     assert store.trials("c") == [TRIAL]
+
+
+def test_quick_units_reach_the_disk_together_and_long_ones_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("benchmarks.store.time.monotonic", lambda: now[0])
+    said: list[str] = []
+    store._db.set_trace_callback(said.append)
+
+    def forced(name: str, took: float) -> bool:
+        said.clear()
+        store.begin(name, "answer", "c")
+        now[0] += took
+        said.clear()
+        store.finish(Finished(unit=name, kind="answer", candidate="c"))
+        return not any("NORMAL" in statement for statement in said)
+
+    assert forced("long", SYNC_EVERY_S)
+    assert [forced(f"quick {number}", 0.3) for number in range(9)] == [
+        False,
+        False,
+        False,
+        True,
+        *[False] * 3,
+        True,
+        False,
+    ]
+    assert forced("long again", 5.0)
+    said.clear()
+    store.finish(Finished(unit="begun by another process", kind="answer", candidate="c"))
+    assert said
+    assert not any("NORMAL" in statement for statement in said)
 
 
 def test_purposes_and_variants_are_apart(store: Store) -> None:

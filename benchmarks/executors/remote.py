@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self
 
 from benchmarks.contract import BadInput, ScoreFailure
@@ -233,19 +234,18 @@ class RemoteWorker:
 
     def _charged(self, done: Finished) -> Finished:
         """Seconds of models on this machine as seconds of the whole machine; a server's and a file's are what they are."""
-        if self.job.candidates[done.candidate].strategy.family == "recorded":
+        if self.share.part == 1.0 or self.job.candidates[done.candidate].strategy.family == "recorded":
             return done
-        rows = tuple(
-            row
-            if isinstance(row, Line)
-            else replace(row, outcome=replace(row.outcome, usage=tuple(map(self._of_machine, row.outcome.usage))))
-            for row in done.rows
-        )
-        return replace(done, rows=rows, usage=tuple(map(self._of_machine, done.usage)))
+        rows = tuple(row if isinstance(row, Line) else Line.of(row, self._seconds) for row in done.rows)
+        usage = tuple(replace(spent, seconds=self._seconds(spent)) for spent in done.usage)
+        return replace(done, rows=rows, usage=usage)
 
-    def _of_machine(self, usage: Usage) -> Usage:
-        served = {spec.name for spec in self.job.models.specs if spec.endpoint is not None}
-        return usage if usage.model in served else replace(usage, seconds=usage.seconds * self.share.part)
+    def _seconds(self, usage: Usage) -> float:
+        return usage.seconds if usage.model in self._served else usage.seconds * self.share.part
+
+    @cached_property
+    def _served(self) -> frozenset[str]:
+        return frozenset(spec.name for spec in self.job.models.specs if spec.endpoint is not None)
 
     def _progress(self, done: int, total: int, what: str) -> None:
         now = time.monotonic()
