@@ -53,7 +53,7 @@ def sections(rows: Rows) -> list[str]:
         runs = [row for row in rows if row["part"] == what and not row["lost"]]
         if runs:
             title = f"## {runs[0]['cases']:,} held-out cases, {'light approaches' if what == 'light' else 'the default models'}"
-            found += [title, about + " " + BY_HAND, _undisturbed(runs), *_digits(runs)]
+            found += [title, about + " " + BY_HAND, _undisturbed(runs)]
     lost = [row for row in rows if row["part"] in ("light", "default") and row["lost"]]
     if lost:
         found += ["## What is lost on the way", LOST, _lost(lost, rows)]
@@ -87,17 +87,6 @@ def _undisturbed(rows: Rows) -> str:
         )
     columns = ("where", "workers", "took", "units not as in one process", "MB of the writer after 10, 50, 100 %")
     return table(columns, lines, numeric=(1, 2, 3, 4))
-
-
-def _digits(rows: Rows) -> list[str]:
-    """What the units that differ differ in, where all answers and scores are the same."""
-    apart = [row for row in rows if row.get("different")]
-    if not apart or any(row["answers_changed"] for row in apart):
-        return []
-    return [
-        "Where units differ no answer and no score does, but last digits of vectors: the embedder reads what it does not know "
-        "yet, which is something else in each worker, and what it reads beside a text moves that text's last digit."
-    ]
 
 
 def _lost(rows: Rows, known: Rows) -> str:
