@@ -204,6 +204,16 @@ def test_of_several_rounds_the_median_counts_and_every_fault() -> None:
     assert "| processes | 2 | 60 s (of 3) | 1 of 120 |" in report.document(rows)
 
 
+def test_times_are_compared_within_a_round() -> None:
+    busy = [{**row, "seconds": 3 * row["seconds"]} for row in CALM if row["part"] == "light"]
+    rows = [*CALM, *busy, *(row for row in busy if row["on"] == "by hand")]
+    before, after = (
+        [line for line in goals.section(each)[1].splitlines() if "overhead" in line or "efficiency" in line]
+        for each in (CALM, rows)
+    )
+    assert before == after
+
+
 def test_half_of_the_cases_is_whole_pieces() -> None:
     cases = list(range(1_000))
     first, second = real.halved(cases, 1), real.halved(cases, 2)

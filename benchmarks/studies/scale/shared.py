@@ -28,7 +28,7 @@ SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 STOPPED_S = 30.0
 """So long a worker that is slow does nothing at all."""
 MACHINES = 3
-ROUNDS = 3
+ROUNDS = 5
 """Of light runs that nothing disturbs, each after all of the one before: on a busy machine single times tell little."""
 
 

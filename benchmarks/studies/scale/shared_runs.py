@@ -22,7 +22,8 @@ PLACES = {
 
 
 def joined(rows: Rows) -> list[Mapping[str, Any]]:
-    """One row for each setting: the median of the seconds of its rounds, the sums of what is wrong, the most memory."""
+    """One row for each setting: the median of the seconds of its rounds and all of them, the sums of what is wrong, the most
+    memory."""
     by: dict[Key, list[Mapping[str, Any]]] = {}
     for row in rows:
         by.setdefault(key(row), []).append(row)
@@ -31,7 +32,8 @@ def joined(rows: Rows) -> list[Mapping[str, Any]]:
         worst = max(rounds, key=lambda row: float(row["memory_mb"][-1]))
         counted = ("units", "missing", "different", "repeated", "again", "answers_changed")
         sums = {name: sum(row[name] for row in rounds) for name in counted if name in rounds[0]}
-        found.append({**worst, **sums, "seconds": median(row["seconds"] for row in rounds), "rounds": len(rounds)})
+        each = [row["seconds"] for row in rounds]
+        found.append({**worst, **sums, "each": each, "seconds": median(each), "rounds": len(rounds)})
     return found
 
 
@@ -62,7 +64,8 @@ def sections(rows: Rows) -> list[str]:
 
 BY_HAND = (
     "By hand are two processes that each do all of it over half of the held-out cases, without knowing of each other. "
-    "Seconds are those from the start of the program to its end, the median where there are several rounds."
+    "Seconds are those from the start of the program to its end, the median where there are several rounds. A round holds all "
+    "settings once, one after another, and times are compared within it: what else the machine does changes by the minute."
 )
 LOST = (
     "The light run, from which something is taken when two fifths are done. The time of one worker is taken by stopping it "
