@@ -204,6 +204,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     )
     found = replace(found, spec=spec)
     assembly = with_notes(found.assembled(limits, wishes.seed, wishes.allow_code), left_out)
+    models.read_together(case.input for case in assembly.benchmark.task.examples)
     if wishes.economical:
         check_economical(assembly.benchmark)
     shard = Shard.read(wishes.shard) if wishes.shard else None

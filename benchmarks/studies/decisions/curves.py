@@ -74,19 +74,7 @@ def measured(plan: Plan, sample: int, strategy: Strategy) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=1)
 def _prepared(task: str, examples: int, sample: int) -> Prepared:
-    prepared = prepare(task, Wishes(examples=examples, heldout=HELDOUT, seed=sample))
-    prepared.models._embedder = _embedder(prepared)
-    return prepared
-
-
-_shared: list[Any] = []
-
-
-def _embedder(prepared: Prepared) -> Any:
-    """The same for all pieces: it remembers the vectors of texts."""
-    if not _shared:
-        _shared.append(prepared.models.embedder)
-    return _shared[0]
+    return prepare(task, Wishes(examples=examples, heldout=HELDOUT, seed=sample))
 
 
 def _scores(strategy: Strategy, prepared: Prepared, task: Task, asked: Sequence[Case]) -> tuple[float, ...]:

@@ -71,7 +71,8 @@ def _efficiency(own: Mapping[tuple[str, int], Mapping[str, Any]], name: str) -> 
 
 def _ratio(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
     """Of the times of two settings: the median over the rounds, in which both stood beside each other."""
-    return median(mine / theirs for mine, theirs in zip(one["each"], other["each"], strict=False))
+    found: float = median(mine / theirs for mine, theirs in zip(one["each"], other["each"], strict=False))
+    return found
 
 
 def _memory(runs: Rows) -> Line:
