@@ -32,6 +32,8 @@ from strategies.finetuning.tuned import LEAST_APART, LONGER, REFIT
 from strategies.models.device import Placement, fits
 from strategies.models.measured import busy
 from strategies.models.quantised import COPIES
+from strategies.models.served import ServedModel
+from strategies.models.vllm_server import memory_of
 from strategies.models.writing import STATES
 from strategies.selection import FORMS_SHARE
 
@@ -102,6 +104,8 @@ class Forecast:
     works: tuple[Work, ...] = ()
     partner: int = 0
     """Bytes of the memory that a second process takes which trains along, where a process has several threads."""
+    servers: int = 0
+    """Bytes of the memory that servers take which the run starts: one for each model, whatever the number of workers here."""
     asked: tuple[Asked, ...] = ()
     """What models that answer at a server are asked at most, each of them."""
     computed: tuple[Computed, ...] = ()
@@ -129,6 +133,7 @@ def forecast(
     works, loads, computed, largest, trained = list[Work](), list[Load](), list[Computed](), 0, False
     in_its_format = 1.5 if placement.dtype != "float32" else 1.0
     in_four_bits: list[str] = []
+    servers: dict[str, int] = {}
     for candidate in candidates:
         if not candidate.model or candidate.strategy.unsuitable(benchmark.task):
             continue
@@ -152,8 +157,12 @@ def forecast(
         size = weight_bytes(folder)
         small = bool(getattr(model, "quantised", False))
         in_four_bits += [model.name] if small and model.name not in in_four_bits else []
-        largest = max(largest, round(size * (FOUR_BITS if small else in_its_format)))
-        trained = trained or Trains in candidate.strategy.needs
+        trains = Trains in candidate.strategy.needs
+        if isinstance(model, ServedModel):
+            servers[model.name] = memory_of(size // (1 if placement.dtype == "float32" else 2), placement.device)
+        if trains or model.name not in servers:
+            largest = max(largest, round(size * (FOUR_BITS if small else in_its_format)))
+        trained = trained or trains
         flops = 2 * size / 4
         needed = _tokens(benchmark, candidate, options, further)
         computed.append(needed.computed(model.name))
@@ -162,7 +171,7 @@ def forecast(
     seconds = FIXED_S + sum(work.seconds for work in works)
     paired = trained and placement.device == "cpu" and placement.threads > 1
     partner = ROOM + largest if paired else 0
-    memory = FIXED_BYTES + COPIES * largest + (STATES if largest else 0) + partner
+    memory = FIXED_BYTES + COPIES * largest + (STATES if largest else 0) + partner + sum(servers.values())
     room = fits(memory, placement.device)
     sentence = f"expected: about {_minutes(seconds / 60)}, {memory / 1e9:.1f} GB of memory at the peak"
     if in_four_bits:
@@ -178,6 +187,7 @@ def forecast(
         sentence=sentence,
         works=tuple(works),
         partner=partner,
+        servers=sum(servers.values()),
         asked=in_all(loads),
         computed=_by_model(computed),
     )
@@ -214,8 +224,8 @@ def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) 
     slower = _slower(workers, threads, placement) if here else 1.0
     works = [work.times(workers if work.waits else slower) for work in alone.works]
     minutes = (FIXED_S + (START_S if workers > 1 else 0.0) + makespan(works, workers)) / 60
-    each_takes = alone.memory - (alone.partner if threads < 2 else 0)
-    memory = each_takes * workers if here else alone.memory
+    each_takes = alone.memory - alone.servers - (alone.partner if threads < 2 else 0)
+    memory = each_takes * workers + alone.servers if here else alone.memory
     room = fits(memory, placement.device)
     each = "in all" if here else "for each"
     crew = f"{workers} worker{'' if workers == 1 else 's'}"

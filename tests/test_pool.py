@@ -6,6 +6,7 @@ import dataclasses
 import json
 import pickle
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,17 @@ from benchmarks.economical import Economy
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.remote import RemoteWorker, Share, as_values, fault, fault_values, from_values
 from benchmarks.executors.waited import Waited
-from benchmarks.forecast import FIXED_S, Computed, Forecast, Work, makespan, on_workers
+from benchmarks.forecast import (
+    FIXED_BYTES,
+    FIXED_S,
+    Computed,
+    Forecast,
+    Work,
+    forecast,
+    makespan,
+    on_workers,
+    weight_bytes,
+)
 from benchmarks.models import Models
 from benchmarks.outcomes import from_json
 from benchmarks.pending import Pending, Rules, Silent
@@ -36,6 +47,7 @@ from benchmarks.work import Job
 from strategies.catalog import approaches
 from strategies.contract import Evidence, Failure, Prediction, Trial, Usage
 from strategies.models.device import Placement
+from strategies.models.vllm_server import CACHE_GIB
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import ROOT, write_task
@@ -446,6 +458,23 @@ def test_the_worked_example_of_the_documentation_is_what_is_reckoned() -> None:
         found = on_workers(alone, machines, place, here=False)
         hours = found.minutes / 60 * machines
         assert f"| {machines} | {found.minutes:.0f} | {hours:.1f} | {machine_money(found, 1.2):.2f} |" in page
+
+
+def test_a_server_that_workers_share_is_in_memory_once_and_what_it_alone_loads_in_none_of_them(
+    model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_VLLM", sys.executable)  # Nothing is started.
+    spec = ModelSpec(name="m", folder=str(model_folders.language), engine="vllm")
+    models = Models(specs=(spec,), dtype="float32", _placement=tiny.FLOAT32)
+    asked = {each.name: each for each in candidates(approaches(), ("m",))}
+    server = weight_bytes(model_folders.language) + CACHE_GIB * 2**30
+    prompting, lora = (forecast(tiny.benchmark(), [asked[name]], models, Options()) for name in ("prompting", "lora"))
+    assert prompting.servers == lora.servers == server
+    assert prompting.memory == server + FIXED_BYTES
+    assert lora.memory > prompting.memory, "a training has a copy of its own"
+    four = on_workers(prompting, 4, tiny.FLOAT32, here=True)
+    assert four.memory == server + 4 * FIXED_BYTES
+    assert on_workers(prompting, 4, tiny.FLOAT32, here=False).memory == prompting.memory
 
 
 def test_what_is_predicted_on_workers_counts_threads_cards_and_machines_once(monkeypatch: pytest.MonkeyPatch) -> None:

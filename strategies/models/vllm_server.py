@@ -36,7 +36,7 @@ IN_USE = 2
 """Adapters that one process asks for at a time."""
 CACHE_GIB = 2
 """Of memory for what it has read, on a processor."""
-SHARE_OF_GPU = "0.5"
+SHARE_OF_GPU = 0.5
 """Of a GPU's memory: the rest is for trainings beside it."""
 LOG_LINES = 12
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -52,6 +52,15 @@ def program() -> str:
             "ADVISOR_VLLM=/path/to/bin/vllm"
         )
     return found
+
+
+def memory_of(weights: int, device: str) -> int:
+    """Bytes that a server takes of the device with weights of so many bytes: on a graphics card always the same share."""
+    if device.startswith("cuda"):
+        import torch
+
+        return round(SHARE_OF_GPU * torch.cuda.mem_get_info(device)[1])
+    return weights + CACHE_GIB * 2**30
 
 
 class Waiting(Protocol):
@@ -231,7 +240,7 @@ class VllmServer:
             "--generation-config": "vllm",
         }
         if self.placement.device.startswith("cuda"):
-            options["--gpu-memory-utilization"] = SHARE_OF_GPU
+            options["--gpu-memory-utilization"] = str(SHARE_OF_GPU)
         plain = ("--enable-lora", "--enable-prefix-caching", "--disable-uvicorn-access-log", "--disable-log-stats")
         return [program(), "serve", str(self.folder), *(word for pair in options.items() for word in pair), *plain]
 
