@@ -34,7 +34,7 @@ TASK = "banking77"
 """Its committed bake-off says how long units take."""
 CURVE = tuple((cases, workers) for cases in (100_000, 10_000_000) for workers in (1, 4, 16, 64, 256))
 """(held-out cases, workers)."""
-PARTS = ("waiting", "curve", "light", "default", "passages", "engine")
+PARTS = ("waiting", "curve", "light", "default", "heavy", "passages", "engine")
 CALM = {"start": 15.0, "spread": 0.2}
 ROUGH = {**CALM, "slow": 0.02, "slower": 3.0, "losses": 0.02, "noticed": 60.0}
 """One worker in fifty takes three times as long, and one is lost in fifty hours of a worker, which is noticed after a minute."""
@@ -167,6 +167,7 @@ PERFORM: Mapping[str, Callable[[Sequence[Mapping[str, Any]]], Iterator[dict[str,
     "curve": _curve,
     "light": partial(_shared, "light"),
     "default": partial(_shared, "default"),
+    "heavy": partial(_shared, "heavy"),
     "passages": _passages,
     "engine": _engine,
 }

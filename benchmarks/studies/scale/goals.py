@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.scale.shared import CASES
 from benchmarks.studies.scale.shared_runs import joined
 
 Rows = Sequence[Mapping[str, Any]]
@@ -18,7 +19,7 @@ NOT_YET = "not measured yet"
 
 def section(rows: Rows) -> list[str]:
     """Empty where no shared run was performed."""
-    runs = joined([row for row in rows if row["part"] in ("light", "default")])
+    runs = joined([row for row in rows if row["part"] in CASES])
     if not runs:
         return []
     lines = [_equal(runs), _lost(runs)]

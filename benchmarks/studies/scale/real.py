@@ -25,9 +25,11 @@ from benchmarks.studies.settings import ROOT
 APPROACHES = {
     "light": ("majority", "tf-idf", "linear head", "copy nearest"),
     "default": ("majority", "copy nearest", "linear head", "prompting"),
+    "heavy": ("majority", "copy nearest"),
 }
-"""Of the light runs, whose vectors are hashes of words, and of those with the default models, which tell spam from other text
-messages."""
+"""Of the light runs, whose vectors are hashes of words; of those with the default models, which tell spam from other text
+messages; and of light ones beside which stand some whose fits are heavy."""
+HEAVY = 4
 MODEL = "smollm2-135m"
 DATASET, EXAMPLES, TUNING = "sms_spam", 400, 2_000
 FIXED = {
@@ -44,7 +46,7 @@ class Asked:
     """One run: approaches, held-out cases, where, and into which folder."""
 
     what: str
-    """`light` or `default`."""
+    """`light`, `default` or `heavy`."""
     folder: str
     cases: int
     half: int = 0
@@ -159,13 +161,16 @@ def perform(asked: Asked) -> None:
     from strategies.approaches.prompting import Prompting
     from strategies.catalog import approaches
 
-    benchmark, models = (_light if asked.what == "light" else _default)(asked)
+    benchmark, models = (_default if asked.what == "default" else _light)(asked)
     Run(
         benchmark=replace(benchmark, heldout=halved(benchmark.heldout, asked.half)),
         candidates=[
-            Candidate(name=each.name, strategy=Prompting(shots=()), model=MODEL) if each.name == "prompting" else each
-            for each in candidates(approaches(), models.names)
-            if each.name in APPROACHES[asked.what]
+            *(
+                replace(each, strategy=Prompting(shots=())) if each.name == "prompting" else each
+                for each in candidates(approaches(), models.names)
+                if each.name in APPROACHES[asked.what]
+            ),
+            *(_heavy() if asked.what == "heavy" else ()),
         ],
         models=models,
         options=Options(tuning_tokens=TUNING, probes=False),
@@ -173,6 +178,12 @@ def perform(asked: Asked) -> None:
         events=Telling(),
         executor=chosen(asked.on, asked.workers),
     ).execute()
+
+
+def _heavy() -> list[Candidate]:
+    from tests.heavy import Heavy
+
+    return [Candidate(name=f"heavy {number}", strategy=Heavy(number=number), model="") for number in range(HEAVY)]
 
 
 def _light(asked: Asked) -> tuple[Benchmark, Models]:

@@ -21,10 +21,15 @@ from benchmarks.store import Store
 from benchmarks.studies.faults_injected.stored import Stored, compared
 from benchmarks.studies.scale.real import Asked, Disturbance, Life, lived, lived_together
 
-CASES = {"light": 100_000, "default": 2_000}
+CASES = {"light": 100_000, "default": 2_000, "heavy": 1_000}
 """Held-out cases of the runs of each kind."""
 SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 """Of the answering, at which the memory of the process that writes is noted."""
+TIMED = ("light", "default")
+"""Those whose times are compared."""
+ROOM = "room in the object store"
+STORE = 80_000_000
+"""Bytes of the object store of a machine where two of the heavy fits do not fit at once: the least that Ray takes."""
 STOPPED_S = 30.0
 """So long a worker that is slow does nothing at all."""
 MACHINES = 3
@@ -59,10 +64,10 @@ class Setting:
 
 
 SETTINGS = (
-    *(Setting(what=what, on="here", workers=1) for what in CASES),
-    *(Setting(what=what, on="by hand", workers=2) for what in CASES),
-    *(Setting(what=what, on="processes", workers=workers) for what in CASES for workers in (1, 2)),
-    *(Setting(what=what, on="ray", workers=2) for what in CASES),
+    *(Setting(what=what, on="here", workers=1) for what in TIMED),
+    *(Setting(what=what, on="by hand", workers=2) for what in TIMED),
+    *(Setting(what=what, on="processes", workers=workers) for what in TIMED for workers in (1, 2)),
+    *(Setting(what=what, on="ray", workers=2) for what in TIMED),
     Setting(what="light", on="cluster", workers=MACHINES),
     Setting(what="light", on="processes", workers=2, lost="a worker"),
     Setting(what="light", on="processes", workers=2, lost="the driver"),
@@ -70,6 +75,8 @@ SETTINGS = (
     Setting(what="light", on="cluster", workers=MACHINES, lost="a worker"),
     Setting(what="light", on="cluster", workers=MACHINES, lost="a machine"),
     Setting(what="light", on="cluster", workers=MACHINES, lost="the driver"),
+    Setting(what="heavy", on="here", workers=1),
+    Setting(what="heavy", on="cluster", workers=MACHINES, lost=ROOM),
 )
 """The first of each kind is the run that the others are held against."""
 
@@ -88,6 +95,8 @@ def performed(setting: Setting, place: Path, cases: int) -> dict[str, Any]:
         return _told(setting, cases, lives)
     if setting.on == "here":
         lives = [lived(replace(asked, workers=None))]
+    elif setting.lost == ROOM:
+        lives = _without_room(asked)
     else:
         with _machines(setting.on) as (address, environment, lose):
             lives = _lives(replace(asked, on=address or setting.on), setting.lost, environment, lose)
@@ -109,10 +118,21 @@ def _lives(asked: Asked, lost: str, environment: Mapping[str, str], lose: Callab
     return [*lives, lived(asked, environment)] if lost == "the driver" else lives
 
 
+def _without_room(asked: Asked) -> list[Life]:
+    """The run on machines whose object store is full, and so is the disk beside it; gone on with where that has room."""
+    lives = []
+    for more in ({"RAY_local_fs_capacity_threshold": "0.001"}, {}):
+        with _machines(asked.on, more, object_store_memory=STORE) as (address, environment, _):
+            lives.append(lived(replace(asked, on=address), environment))
+    if "object store is full" not in lives[0].errors:
+        raise RuntimeError(f"the object store was not full: {lives[0].errors[-2000:]}")
+    return lives
+
+
 def _told(setting: Setting, cases: int, lives: list[Life]) -> dict[str, Any]:
     """What each run told; raises `RuntimeError` where one ended otherwise than it should."""
     for place, life in enumerate(lives):
-        due = -signal.SIGKILL if setting.lost == "the driver" and place == 0 else 0
+        due = {"the driver": -signal.SIGKILL, ROOM: 1}.get(setting.lost, 0) if place == 0 else 0
         if life.code != due:
             raise RuntimeError(f"{setting.key} ended with {life.code}: {life.errors[-2000:]}")
     together = max if setting.on == "by hand" else sum
@@ -178,22 +198,25 @@ def _stopped(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def _machines(on: str) -> Iterator[tuple[str, Mapping[str, str], Callable[[], None]]]:
-    """For a cluster: its address, the environment that may use it, and a way to lose one of its machines."""
+def _machines(
+    on: str, more: Mapping[str, str] | None = None, **each: int
+) -> Iterator[tuple[str, Mapping[str, str], Callable[[], None]]]:
+    """For a cluster: its address, the environment that may use it, and a way to lose one of its machines. `more` is part of the
+    environment of all, and `each` says what a machine has."""
     if on != "cluster":
         yield "", {}, lambda: None
         return
     from benchmarks.executors import on_ray
 
     environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
-    environment |= on_ray._ONLY_HERE
+    environment |= {**on_ray._ONLY_HERE, **(more or {})}
     os.environ.update(environment)
     on_ray._read_again()
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **each})
     try:
-        others = [cluster.add_node(num_cpus=1) for _ in range(MACHINES - 1)]
+        others = [cluster.add_node(num_cpus=1, **each) for _ in range(MACHINES - 1)]
         yield f"ray:{cluster.address}", environment, lambda: cluster.remove_node(others[0], allow_graceful=False)
     finally:
         cluster.shutdown()

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.studies.bakeoff_table import table
 from benchmarks.studies.scale.passages import NEIGHBOURS, WIDTH
 from benchmarks.studies.scale.real import APPROACHES, DATASET, MODEL
-from benchmarks.studies.scale.shared import MACHINES, STOPPED_S, Key, key
+from benchmarks.studies.scale.shared import CASES, MACHINES, ROOM, STOPPED_S, STORE, Key, key
 
 Rows = Sequence[Mapping[str, Any]]
 PLACES = {
@@ -39,7 +39,7 @@ def joined(rows: Rows) -> list[Mapping[str, Any]]:
 
 def sections(rows: Rows) -> list[str]:
     """Each kind of run, undisturbed, and then what was lost on the way."""
-    rows, found = joined([row for row in rows if row["part"] in ("light", "default")]), list[str]()
+    rows, found = joined([row for row in rows if row["part"] in CASES]), list[str]()
     for what, about in (
         (
             "light",
@@ -56,7 +56,7 @@ def sections(rows: Rows) -> list[str]:
         if runs:
             title = f"## {runs[0]['cases']:,} held-out cases, {'light approaches' if what == 'light' else 'the default models'}"
             found += [title, about + " " + BY_HAND, _undisturbed(runs)]
-    lost = [row for row in rows if row["part"] in ("light", "default") and row["lost"]]
+    lost = [row for row in rows if row["lost"]]
     if lost:
         found += ["## What is lost on the way", LOST, _lost(lost, rows)]
     return found
@@ -70,7 +70,9 @@ BY_HAND = (
 LOST = (
     "The light run, from which something is taken when two fifths are done. The time of one worker is taken by stopping it "
     f"for {STOPPED_S:.0f} seconds. Units that were begun again are those that the lost one was at; with a machine also those "
-    "that were handed to it before the cluster knew. What the driver began is gone on with by the same command."
+    "that were handed to it before the cluster knew. What the driver began is gone on with by the same command. Without "
+    f"{ROOM} stands another run, of {CASES['heavy']:,} cases: of its fits no two fit into the {STORE / 1e6:.0f} MB of "
+    "a machine, nor is there room on its disk. It ends with a sentence; the same command goes on with it where the disk has room."
 )
 
 
