@@ -11,7 +11,7 @@ from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.wording import counted, listed
 from benchmarks.contract import Evaluation
-from strategies.alone import CHOICE, CONSTANT, EXPORT, HEAD, HEADS, NEAREST, PROMPT, WORDS
+from strategies.alone import CHOICE, CONSTANT, COPIED, EXPORT, HEAD, HEADS, NEAREST, PROMPT, WORDS
 from strategies.models.known import KNOWN
 from strategies.retrieval.index import MANIFEST
 
@@ -51,7 +51,7 @@ def _needed(part: Path) -> list[Program]:
         return [PREDICT, *([TAGGING] if any(head["path"] for head in heads["heads"]) or heads["taggers"] else [])]
     if any(part.rglob(CHOICE)) and any(part.rglob(MANIFEST)):
         return [PREDICT, LOOKUP]
-    return [PREDICT] if any(any(part.rglob(name)) for name in (HEAD, NEAREST, WORDS, CONSTANT)) else []
+    return [PREDICT] if any(any(part.rglob(name)) for name in (HEAD, NEAREST, WORDS, CONSTANT, COPIED)) else []
 
 
 def without_us(folder: Path, evaluation: Evaluation) -> list[str]:
@@ -207,8 +207,6 @@ def _why_not(folder: Path, evaluation: Evaluation) -> str:
     setup = evaluation.chosen.get("setup") or {}
     if len(_parts(folder)) > 1:
         return "one of the two approaches that answer runs only within this product"
-    if (setup.get("form") or {}).get("show_labels"):
-        return "the list of labels may be cut, for each request, to what the model can read"
     if setup or any(folder.rglob(CHOICE)):
         return "it was fitted by a version that wrote less down than these programs need"
     return f"{literal(evaluation.approach)} runs only within this product"

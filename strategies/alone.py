@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 PROMPT, HEADS, HEAD, CHOICE, PLACE = "prompt.json", "heads.json", "head.json", "choice.json", "{{input}}"
 EXAMPLES, NEAREST = "examples.json", "nearest.npy"
 """The examples, and the vectors of their inputs in the same order."""
-WORDS, CONSTANT = "words.json", "constant.json"
+WORDS, CONSTANT, COPIED = "words.json", "constant.json", "copied.json"
 COUNTED: dict[str, dict[str, Any]] = {
     "words": {"ngram_range": (1, 2), "token_pattern": r"\w+"},
     "letters": {"analyzer": "char_wb", "ngram_range": (2, 5)},
@@ -128,9 +128,9 @@ def surely(folder: Path, model: str, embedder: str = "", reranker: str = "") -> 
 
 def _answering(folder: Path, given: Models) -> Surely:
     """What one fit answers with: a prompt, with an adapter or without, heads on embeddings or on counts of words, the nearest
-    example, a sentence of the documents, or always the same."""
-    known = {PROMPT: _by_prompt, HEADS: _by_heads, HEAD: _by_tuned_head, NEAREST: _by_nearest, CHOICE: _by_sentence}
-    known |= {WORDS: _by_words, CONSTANT: _by_heart}
+    example, a sentence of the documents, the request itself, or always the same."""
+    known: dict[str, Callable[[Path, Models], Surely]] = {PROMPT: _by_prompt, HEADS: _by_heads, HEAD: _by_tuned_head}
+    known |= {NEAREST: _by_nearest, CHOICE: _by_sentence, WORDS: _by_words, CONSTANT: _by_heart, COPIED: _by_copy}
     for name, made in known.items():
         for found in sorted(folder.rglob(name)):
             embedder = given.embedder or ("" if name == PROMPT else given.language)
@@ -332,6 +332,10 @@ def _by_words(place: Path, _: Models) -> Surely:
 def _by_heart(place: Path, _: Models) -> Surely:
     text = json.loads((place / CONSTANT).read_text(encoding="utf-8"))["text"]
     return lambda _: Said(text, -math.inf)
+
+
+def _by_copy(_: Path, __: Models) -> Surely:
+    return lambda text: Said(text, -math.inf)
 
 
 def _by_sentence(place: Path, models: Models) -> Surely:

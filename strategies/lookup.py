@@ -216,8 +216,8 @@ class Looking:
 
     def _prompt(self, text: str) -> tuple[list[int], str, list[Passage]]:
         """Without its farthest examples, then its last passages, where the model could not read it whole."""
-        found, shown = self._found(text), self.how["shown"] or self._shown(text)
-        prompt = self.speaker.prompt(self._messages(text, shown, found))
+        found, shown, told = self._found(text), self.how["shown"] or self._shown(text), self._told(text)
+        prompt = self.speaker.prompt([told, *self._turns(text, shown, found)])
         while len(prompt) > self.speaker.room:
             short = self.speaker.cut(text, max(8, len(text) // 8))
             if not (shown or found or short != text):
@@ -225,25 +225,36 @@ class Looking:
             shown, found, text = (
                 (shown[1:], found, text) if shown else (shown, found[:-1], text) if found else (shown, found, short)
             )
-            prompt = self.speaker.prompt(self._messages(text, shown, found))
+            prompt = self.speaker.prompt([told, *self._turns(text, shown, found)])
         return prompt, text, found
 
     def _found(self, text: str) -> list[Passage]:
         return self.index.find(text, self.how["passages"], self.how["mode"]) if self.index is not None else []
 
-    def _messages(self, text: str, shown: Sequence[dict[str, str]], found: Sequence[Passage]) -> list[dict[str, str]]:
-        told, before = self.asked["messages"][0], _joined(found)
+    def _told(self, text: str) -> dict[str, str]:
+        """The instruction; where a list of all labels would be too long, with those of the nearest examples, as many as fit."""
+        told, how = self.asked["messages"][0], self.how.get("listing")
+        if how is None:
+            return dict(told)
+        near = [self.examples[place] for place, _ in self._nearest(text, how["looked_at"])]
+        words = list({one["output"]: one["said"] for one in near}.values())[: how["most"]]
+        while True:
+            listed = f"Possible answers: {', '.join(words)}."
+            if len(words) < 2 or len(self.speaker.prompt([{**told, "content": listed}])) <= how["tokens"]:
+                return {**told, "content": f"{told['content']}\n{listed}".strip()}
+            words = words[: len(words) * 3 // 4]
+
+    def _turns(self, text: str, shown: Sequence[dict[str, str]], found: Sequence[Passage]) -> list[dict[str, str]]:
+        before = _joined(found)
         first, _, last = self.how["asks"].partition(PLACE)
         if self.how["layout"] == "inline":
             blocks = [f"{one['passages']}{first}{one['input']}{last} {one['answer']}" for one in shown]
-            return [told, {"role": "user", "content": "\n\n".join([*blocks, f"{before}{first}{text}{last}"])}]
-        turns = [told]
+            return [{"role": "user", "content": "\n\n".join([*blocks, f"{before}{first}{text}{last}"])}]
+        turns = []
         for one in shown:
             turns.append({"role": "user", "content": f"{one['passages']}{first}{one['input']}{last}"})
             turns.append({"role": "assistant", "content": one["answer"]})
         return [*turns, {"role": "user", "content": f"{before}{first}{text}{last}"}]
-
-    # ------------------------------------------------------------ examples
 
     def _shown(self, text: str) -> list[dict[str, str]]:
         """The nearest examples, the nearest one last; of these, where it was so chosen, one of each label first, or those whose
@@ -287,9 +298,8 @@ class Looking:
         near = ((self.examples[place]["output"], mark) for place, mark in self._nearest(text, votes["voters"]))
         hits = sorted([*near, *named], key=lambda hit: -hit[1])[: votes["voters"]]
         marks = dict.fromkeys(labels, 0.0)
-        for label, mark in hits:
-            if label in marks:
-                marks[label] += math.exp(votes["sharpness"] * (mark - hits[0][1]))
+        for label, mark in (hit for hit in hits if hit[0] in marks):
+            marks[label] += math.exp(votes["sharpness"] * (mark - hits[0][1]))
         total = sum(marks.values())
         voted = [marks[label] / total if total else 1 / len(labels) for label in labels]
         return [(1 - votes["weight"]) * own + votes["weight"] * vote for own, vote in zip(shares, voted, strict=True)]
@@ -325,8 +335,7 @@ class Looking:
 
     def _scores(self, prompt: list[int], texts: list[str], ended: bool = False) -> list[float]:
         end = [self.speaker.end] if ended else []
-        scores: list[float] = self.speaker.scores(prompt, [[*self.speaker.ids(text), *end] for text in texts])
-        return scores
+        return list(self.speaker.scores(prompt, [[*self.speaker.ids(text), *end] for text in texts]))
 
 
 def _joined(found: Sequence[Passage]) -> str:
@@ -382,8 +391,7 @@ def main() -> None:
         return encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False).astype("float32")
 
     index = Index(Path(given.index), embed, reranking(given.reranker))
-    mode = "reranked" if given.reranker else "hybrid"
-    for passage in index.find(given.question, given.passages, mode):
+    for passage in index.find(given.question, given.passages, "reranked" if given.reranker else "hybrid"):
         shown = {**passage.place, "similarity": round(passage.score, 4), "text": passage.quote}
         sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")
 

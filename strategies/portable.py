@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,8 @@ from strategies.models.endpoint import EndpointModel
 from strategies.models.probe import probed
 from strategies.models.served import at_hand
 from strategies.odds import ALTERNATIVES
-from strategies.prompting.fitting import lists_all
-from strategies.prompting.rendering import INPUT_TOKENS, MARKS, label_cases, passages
+from strategies.prompting.fitting import LISTED, NEIGHBOURS, room_for_labels
+from strategies.prompting.rendering import INPUT_TOKENS, MARKS, Renderer, label_cases, passages
 from strategies.retrieval.index import PassageIndex
 from strategies.retrieval.neighbours import SHARPNESS, VOTERS
 from strategies.spans import BEGINNINGS
@@ -30,23 +30,23 @@ PLACE = "{{input}}"
 def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
     """The messages with a place for the request, how the answer is got, and under `lookup` what is found for each request.
 
-    None where each request lists other labels, since the list of all is too long, and where passages come from an index that
-    is not saved with it.
+    None where passages come from an index that is not saved with it.
     """
     setup, index = pipeline.setup, pipeline.sources.index
-    if not lists_all(pipeline.model, pipeline.renderer):
-        return None
     if setup.passages and index is not None and not isinstance(index, PassageIndex):
         return None
     server = _server(pipeline)
     scores = server is None
-    looks = bool(setup.passages or _nearest(pipeline) or (scores and (setup.votes or setup.reading)))
+    asks = bool(setup.passages) or pipeline.asks_examples
+    looks = bool(asks or (scores and (setup.votes or setup.reading)))
     shown = [] if looks else pipeline.demonstrations([""])[0]
     labels = list(pipeline.task.labels) if scores else []
     prior = pipeline.prior
     taken = prior is not None and bool(setup.calibration)
+    form = setup.form if pipeline.lists_all else replace(setup.form, show_labels=False)
+    turns = Renderer.of(pipeline.task, form).request(PLACE, shown)
     values = {
-        "messages": [{"role": turn.role, "content": turn.content} for turn in pipeline.renderer.request(PLACE, shown)],
+        "messages": [{"role": turn.role, "content": turn.content} for turn in turns],
         "input_tokens": INPUT_TOKENS,
         "max_tokens": pipeline.max_tokens,
         "labels": labels,
@@ -91,7 +91,7 @@ def _lookup(pipeline: Pipeline) -> dict[str, Any]:
     setup, form, task = pipeline.setup, pipeline.setup.form, pipeline.task
     before, after = MARKS[form.marks]
     marked = form.marked or form.layout == "inline"
-    nearest, standing = _nearest(pipeline), pipeline.sources.standing
+    nearest, standing, lists_all = _nearest(pipeline), pipeline.sources.standing, pipeline.lists_all
     scores = _server(pipeline) is None
     reading = asdict(setup.reading) | {"beginnings": BEGINNINGS} if setup.reading and scores else None
     votes = setup.votes if scores else 0.0
@@ -112,14 +112,20 @@ def _lookup(pipeline: Pipeline) -> dict[str, Any]:
                 "documents": list(case.document_ids),
                 "stands": case.output in standing,
             }
-            for case in (pipeline.sources.cases if nearest or votes else ())
+            for case in (pipeline.sources.cases if nearest or votes or not lists_all else ())
         ],
+        "listing": None if lists_all else _listing(pipeline),
         "passages": setup.passages if pipeline.sources.index is not None else 0,
         "mode": setup.mode,
         "reading": reading,
         "votes": {"weight": votes, "voters": VOTERS, "sharpness": SHARPNESS} if votes else None,
         "words_of_labels": [case.input for case in label_cases(task.labels)] if votes else [],
     }
+
+
+def _listing(pipeline: Pipeline) -> dict[str, int]:
+    """How the list of labels is cut for each request (`fitting.nearest_labels`)."""
+    return {"looked_at": NEIGHBOURS, "most": LISTED, "tokens": room_for_labels(pipeline.model)}
 
 
 def _shown(pipeline: Pipeline, one: Shown) -> dict[str, str]:

@@ -218,8 +218,8 @@ def _text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
     except Exception as error:
         if messages[0]["role"] != "system" or "system" not in str(error).lower():
             raise
-        first = {**messages[1], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
-        turns = [first, *messages[2:]]
+        told = "\n\n".join(turn["content"] for turn in messages[:2]).lstrip()
+        turns = [{"role": "user", "content": told}, *messages[2:]]
         return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
 

@@ -22,8 +22,10 @@ from strategies.models.embedding import LocalEmbedder
 from strategies.models.endpoint import EndpointModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.rendering import Form
+from strategies.sources import Sources
 from tests import tiny
 from tests.conftest import Folders
+from tests.test_listing import many
 from tests.test_without import answers, fitted, same
 from tests.verdict_cases import evaluation_of, scores_of
 
@@ -109,6 +111,23 @@ def test_a_server_is_asked_the_same_and_answers_the_same(
     assert ("--embedder" in card, "--model" in card) == ("lookup.py" in programs, False)
     assert f"It asks m at `{server.url_for('/v1')}`, one request" in card
     assert "the environment variable `OPENAI_API_KEY` holds" in card
+
+
+def test_a_server_gets_the_same_list_of_labels_where_all_of_them_are_too_many(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    server.expect_request(PATH).respond_with_handler(
+        lambda request: Response(json.dumps(said(request)), mimetype="application/json")
+    )
+    task = many(120)
+    made = hosted(server, "labels", model_folders, embedder, context_tokens=2048)
+    setup, sources = Setup(shots=1, form=Form(show_labels=True)), Sources(task.examples, embedder, None)
+    made = replace(made, task=task, setup=setup, sources=sources)
+    answers(made, ["subject77"])
+    asked = bodies(server)
+    assert "Possible answers: question about the 77th subject, " in asked[0]
+    alone.surely(exported(made, tmp_path), "", str(model_folders.embedder))("subject77")
+    assert bodies(server) == asked
 
 
 def test_what_is_busy_is_asked_again_and_what_is_lost_is_said(

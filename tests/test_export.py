@@ -25,7 +25,6 @@ from strategies.approaches.copy_nearest import Copying, CopyNearest
 from strategies.contract import Case, Prediction, Query, Sampling
 from strategies.models.embedding import LocalEmbedder
 from strategies.pipeline import Setup
-from strategies.prompting.rendering import Form
 from strategies.retrieval.neighbours import Neighbours
 from tests import tiny
 from tests.conftest import Folders
@@ -170,11 +169,6 @@ def test_of_equally_near_examples_the_first_answers_as_in_the_run(model_folders:
     ("chosen", "files", "why"),
     [
         ({"setup": asdict(Setup(passages=2))}, (), "it was fitted by a version that wrote less down"),
-        (
-            {"setup": asdict(Setup(form=Form(show_labels=True)))},
-            (),
-            "the list of labels may be cut, for each request, to what the model can read",
-        ),
         ({}, ("0/fit.json", "1/fit.json"), "one of the two approaches that answer runs only within this product"),
         ({}, ("0/fit.json",), "linear head runs only within this product"),
     ],

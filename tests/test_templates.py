@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from jinja2.exceptions import TemplateError
 
+from strategies import speaking
 from strategies.contract import Message
 from strategies.models import templates
 from strategies.models.chat import Chat
@@ -153,3 +154,20 @@ def test_it_is_no_template_that_only_knows_no_instruction() -> None:
     tokenizer.chat_template = "{{ 'system' * 99999999 }}"
     with pytest.raises(ModelUnavailable, match="The chat template of the model was stopped"):
         Chat(tokenizer).text((Message("system", "a"), Message("user", "b")))
+
+
+@pytest.mark.parametrize("turns", [TURNS[:1], TURNS, [{"role": "system", "content": ""}, *TURNS[1:]]])
+def test_what_knows_no_turn_of_the_system_is_told_in_the_first_question_here_and_in_an_export(
+    turns: Sequence[dict[str, str]],
+) -> None:
+    """Also where there is no question yet: a list of labels is counted by itself."""
+    tokenizer = tiny.tokenizer()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
+        "<{{ m.role }}>{{ m.content }}{% endfor %}"
+    )
+    prompt = tuple(Message(turn["role"], turn["content"]) for turn in turns)  # type: ignore[arg-type]
+    said = Chat(tokenizer).text(prompt)
+    assert said.startswith("<user>")
+    assert said.count("<user>") == max(1, sum(turn["role"] == "user" for turn in turns))
+    assert speaking._text(tokenizer, [dict(turn) for turn in turns]) == said

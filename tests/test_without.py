@@ -19,6 +19,7 @@ from strategies import alone, lookup, speaking
 from strategies.answers import Prior, sureness
 from strategies.approaches.best_sentence import Choice, Quoting
 from strategies.approaches.contrastive_head import TunedHead
+from strategies.approaches.copy_input import CopyInput
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.majority import Majority
@@ -36,6 +37,7 @@ from strategies.sources import Sources
 from strategies.spans import Reading
 from tests import tiny
 from tests.conftest import Folders
+from tests.test_listing import many
 from tests.test_reranking import cross_encoder
 from tests.verdict_cases import evaluation_of, scores_of
 
@@ -123,6 +125,33 @@ def test_what_a_pipeline_looks_up_is_looked_up_without_it(
         assert {said.text[:10] for said in theirs} == {'{"item": "'}, "held to the schema"
 
 
+LISTS = Form(show_labels=True)
+CUT: dict[str, Setup] = {
+    "labels listed": Setup(shots=2, form=LISTS),
+    "labels listed and nearest examples": replace(NEAREST, form=replace(LISTS, layout="inline"), votes=0.5),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_a_list_of_labels_is_cut_for_each_request_as_in_the_run(
+    name: str, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    task = many(120)
+    made = Pipeline(
+        task=task,
+        model=tiny.local_model(model_folders.language),
+        setup=CUT[name],
+        sources=Sources(task.examples, embedder, None),
+        max_tokens=24,
+    )
+    assert not made.lists_all
+    made.save(tmp_path / "parts" / "0")
+    texts = [*(case.input for case in task.examples[::36]), "subject77"]
+    answer = alone.surely(tmp_path, str(model_folders.language), str(model_folders.embedder))
+    same(answers(made, texts), [answer(text) for text in texts])
+    assert [program.name for program in needed(tmp_path)] == ["predict.py", "speaking.py", "lookup.py"]
+
+
 def test_an_object_by_heads_and_taggers_is_put_together_without_them(
     model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
 ) -> None:
@@ -181,6 +210,10 @@ def test_two_approaches_answer_without_it_and_so_do_counts_of_words_and_a_consta
     }
     card = "\n".join(without_us(out, evaluation_of("copy nearest", scores_of(9, 10))))
     assert "With Python alone:" in card
+    copying, copies = CopyInput().fit(tiny.benchmark("generation").task, bench), tmp_path / "copies"
+    copying.save(copies / "parts" / "0")
+    same(answers(copying, texts), [alone.surely(copies, "")(text)._replace(sure=0.0) for text in texts])
+    assert [program.name for program in needed(copies)] == ["predict.py"]
 
 
 def _task_of(cases: Sequence[Case]) -> Task:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from strategies.alone import COPIED
 from strategies.contract import Family, Fitted, Outcome, Prediction, Query, Sampling, Strategy, Task, Usage, Workbench
 
 
@@ -20,6 +21,7 @@ class Echo:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / COPIED).write_text("{}", encoding="utf-8")
 
     def describe(self) -> Mapping[str, Any]:
         return {}

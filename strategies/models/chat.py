@@ -125,5 +125,8 @@ def _has_system(prompt: Prompt) -> bool:
 
 def _without_system(prompt: Prompt) -> Prompt:
     """For templates that refuse a system turn: the instruction moves to the head of the first question."""
-    system, first, *rest = prompt
+    system, *others = prompt
+    if not others:
+        return (replace(system, role="user"),)
+    first, *rest = others
     return (replace(first, content=f"{system.content}\n\n{first.content}".lstrip()), *rest)

@@ -57,7 +57,12 @@ def nearest_labels(
     return found
 
 
+def room_for_labels(model: LanguageModel) -> int:
+    """Tokens that a list of labels may take."""
+    return int(LISTED_SHARE * model.context_tokens)
+
+
 def _has_room(model: LanguageModel, listing: str) -> bool:
-    room = int(LISTED_SHARE * model.context_tokens)
+    room = room_for_labels(model)
     prompt = (Message("system", listing),)
     return surely_fits(prompt, room) or model.count(prompt) <= room
