@@ -239,6 +239,33 @@ def test_a_reader_without_a_mouse_gets_to_every_part(opened: Any) -> None:
         assert abs(top) < 2 or bottom < 2, name
 
 
+SCROLLING = """() => [...document.querySelectorAll(".scroll")].filter((each) =>
+    getComputedStyle(each).overflowX !== "visible" && each.scrollWidth > each.clientWidth).length"""
+
+
+@pytest.mark.parametrize("width", [320, 744, 820, 1024, 1280])
+def test_every_table_fits_and_only_one_that_does_not_is_a_stop_of_the_keyboard(opened: Any, width: int) -> None:
+    page = opened(dataclasses.replace(rich_story(), what_if=some_panel()), width).page
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    assert page.locator(".scroll").count() > 20
+    assert page.evaluate(SCROLLING) == 0
+    assert stops(page) == set()
+    page.add_style_tag(content="#costs table { min-width: 200rem; } #costs .scroll { overflow-x: auto !important; }")
+    assert page.evaluate(SCROLLING) == 1
+    assert stops(page) == {"costs-caption"}
+
+
+def stops(page: Any) -> set[str | None]:
+    """Tables that the keyboard comes by on its way through the page, by the id of their caption."""
+    found = set()
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(page.locator("a, button, input, summary").count() + 5):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.scroll')"):
+            found.add(page.evaluate("document.activeElement.getAttribute('aria-labelledby')"))
+    return found
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_axe_finds_nothing_that_keeps_people_out(opened: Any, width: int, scheme: str) -> None:

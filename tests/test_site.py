@@ -144,7 +144,7 @@ def test_axe_finds_nothing_wrong_with_its_pages(runs: Path, tmp_path: Path, brow
 
     build(runs, tmp_path / "site")
     for name in ("index.html", "compare-0002-second-run.html"):
-        for width in (400, 1280):
+        for width in (400, 744, 1280):
             page = browser.new_page(viewport={"width": width, "height": 900})
             page.goto((tmp_path / "site" / name).as_uri())
             found = Axe().run(page)
