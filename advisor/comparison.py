@@ -58,7 +58,7 @@ class Wishes:
     accept_terms: bool = False
     allow_code: bool = False
     allow_remote: bool = False
-    """Fetch data files that lie in a bucket."""
+    """Fetch data files that lie in a bucket or on the hub."""
     curve: bool = False
     """Fit with fewer examples too, to say what more would bring."""
     planted: bool = False

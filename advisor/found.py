@@ -37,8 +37,8 @@ class Found:
 
     def traffic(self) -> list[str]:
         """Real requests without answers, where the spec names some. Raises `BadInput`."""
-        from benchmarks.bucket import files_of
         from benchmarks.load import read_inputs
+        from benchmarks.remote import files_of
 
         if not self.spec.traffic:
             return []
@@ -49,7 +49,7 @@ class Found:
 def find(task: str | Path, allow_remote: bool = False) -> Found:
     """The task that a person means: a task.yaml, a folder that holds one, or a bundled or public task by its name.
 
-    What lies on the disk wins over a name. `allow_remote` lets data be fetched from a bucket. Raises `BadInput`.
+    What lies on the disk wins over a name. `allow_remote` lets data be fetched from a bucket or the hub. Raises `BadInput`.
     """
     from benchmarks import tasks
     from benchmarks.spec import read_spec

@@ -10,7 +10,6 @@ from typing import Any
 
 from benchmarks import metrics
 from benchmarks.audit import Summary, audit, near_duplicates, summarise
-from benchmarks.bucket import files_of
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, Procedure
 from benchmarks.decidable import Closeness, Decidable, Sharing, closeness, decidable
 from benchmarks.findings import Finding
@@ -29,6 +28,7 @@ from benchmarks.load import Cases, read_cases, read_documents, read_inputs
 from benchmarks.looks import look_at
 from benchmarks.plan import rivals
 from benchmarks.price_table import endings
+from benchmarks.remote import files_of
 from benchmarks.sequential import in_asking_order
 from benchmarks.spec import Spec, read_spec
 from benchmarks.spec_values import points, share
@@ -195,7 +195,7 @@ def _reviewed(data: Loaded, target: float | None) -> tuple[str, ...]:
 
 
 def load(spec: Spec, folder: Path, allow_remote: bool = False) -> Loaded:
-    """Reads the files that a spec names, in `folder` or, where that is allowed, in a bucket. Raises `BadInput`."""
+    """Reads the files that a spec names, in `folder` or, where that is allowed, elsewhere. Raises `BadInput`."""
     apart = spec.heldout is not None
     kept = spec.slices if spec.columns.time in (None, *spec.slices) else (*spec.slices, str(spec.columns.time))
     with files_of(spec.file_keys(), folder, allow_remote) as file:

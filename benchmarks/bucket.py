@@ -1,10 +1,10 @@
-"""Data files that lie in a bucket: fetched where a person allows it, and kept only for as long as they are read."""
+"""Data files that lie in a bucket: kept here only for as long as they are read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,9 +12,7 @@ from typing import Any
 from benchmarks.contract import BadInput
 from benchmarks.formats.record import MAX_FILE_BYTES
 
-KEYS = frozenset({"examples", "heldout", "documents", "traffic"})
-"""Keys of a task that may name a file in a bucket."""
-_SCHEME = "s3://"
+SCHEME = "s3://"
 _ADDRESS = re.compile(
     r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?:[\w .,:;=+~&$@!'()-]+/)*(?P<name>\w[\w .,=+~&@()-]*)"
 )
@@ -25,12 +23,7 @@ _AT_ONCE = 16_000_000
 """Bytes of one request."""
 
 
-def in_a_bucket(name: str) -> bool:
-    """Whether that is no file beside the task but an address of one in a bucket."""
-    return name.startswith(_SCHEME)
-
-
-def checked_address(name: str, key: str) -> str:
+def checked(name: str, key: str) -> str:
     """The last part of the address, by which the file is called. Raises `BadInput`, which does not repeat the address:
     somebody may have written a secret into it."""
     found = _ADDRESS.fullmatch(name)
@@ -43,28 +36,12 @@ def checked_address(name: str, key: str) -> str:
 
 
 @contextmanager
-def files_of(named: Mapping[str, str], folder: Path, allow_remote: bool) -> Iterator[Callable[[str], Path]]:
-    """Gives the file that a key of the task names: in its folder, or fetched and removed again at the end.
-
-    Asking it raises `BadInput` for a file in a bucket where that is not allowed, or that cannot be had.
-    """
-    with ExitStack() as kept:
-
-        def file(key: str) -> Path:
-            name = named[key]
-            if not in_a_bucket(name):
-                return folder / name
-            called = checked_address(name, key)
-            if not allow_remote:
-                raise BadInput(
-                    f'{key} names "{name}", a file in a bucket, and nothing is fetched unless you allow it. Start again with '
-                    "--allow-remote, or put the file beside the task spec."
-                )
-            path = Path(kept.enter_context(TemporaryDirectory(prefix="advisor-"))) / called
-            _fetch(name, path, key)
-            return path
-
-        yield file
+def fetched(name: str, key: str) -> Iterator[Path]:
+    """The file that lies at the address, in a private folder that is removed at the end. Raises `BadInput`."""
+    with TemporaryDirectory(prefix="advisor-") as folder:
+        path = Path(folder) / checked(name, key)
+        _fetch(name, path, key)
+        yield path
 
 
 def _fetch(name: str, path: Path, key: str) -> None:

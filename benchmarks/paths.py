@@ -22,7 +22,7 @@ def inside(folder: Path, name: str, key: str) -> Path:
     if re.match(r"[a-z][a-z0-9+.-]*://", name):
         raise BadInput(
             f"{shown}, an address, and nothing is fetched. Put the file beside the task spec, and write its name; cases, "
-            "documents and traffic may lie in a bucket (s3://BUCKET/FILE)."
+            "documents and traffic may lie in a bucket (s3://BUCKET/FILE) or on the hub (hf://datasets/OWNER/NAME/FILE)."
         )
     if PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute() or PureWindowsPath(name).drive:
         raise BadInput(f"{shown}, an absolute path. Put the file in the folder of the task spec and write its name.")

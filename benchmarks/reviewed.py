@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.assemble import Assembly, Loaded
-from benchmarks.bucket import in_a_bucket
 from benchmarks.contract import BadInput
 from benchmarks.doubts import Doubt
 from benchmarks.infer import check_objects, check_pattern
 from benchmarks.lineage import Changes, Lineage, Relabelled, hash_of, read_lineage
 from benchmarks.load import read_inputs
 from benchmarks.looks import FILE as LOOKS
+from benchmarks.remote import is_remote
 from benchmarks.review import REVIEW, REVIEW_COLUMNS, SAMPLE, SAMPLE_COLUMNS, Material, write_sheets
 from benchmarks.sheets import read_sheet
 from benchmarks.spec import Spec
@@ -206,7 +206,7 @@ def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: 
     if material.documents:
         named["documents"] = "documents.jsonl"
         _write_rows(folder / "documents.jsonl", map(_document_row, material.documents))
-    if spec.traffic and not in_a_bucket(spec.traffic):
+    if spec.traffic and not is_remote(spec.traffic):
         named["traffic"] = "traffic.jsonl"
         _write_rows(
             folder / "traffic.jsonl", ({"input": text} for text in read_inputs(source / spec.traffic, spec.columns))

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from benchmarks import bucket
+from benchmarks import remote
 from benchmarks.contract import BadInput, Constraints, Procedure
 from benchmarks.formats.clean import harmless
 from benchmarks.paths import inside
@@ -252,7 +252,7 @@ def checked_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def read_spec(path: Path | str) -> tuple[Spec, Path]:
-    """Reads a task spec and returns it with its folder, in which every file that it names exists, or lies in a bucket.
+    """Reads a task spec and returns it with its folder, in which every file that it names exists, or lies elsewhere.
 
     Labels and a schema that stand in files of their own are read in. Raises `BadInput` with file and line.
     """
@@ -262,8 +262,8 @@ def read_spec(path: Path | str) -> tuple[Spec, Path]:
     files: dict[str, Path] = {}
     for key, name in spec.file_keys().items():
         try:
-            if key in bucket.KEYS and bucket.in_a_bucket(name):
-                bucket.checked_address(name, key)
+            if key in remote.KEYS and remote.is_remote(name):
+                remote.check(name, key)
             else:
                 files[key] = inside(path.parent, name, key)
         except BadInput as error:

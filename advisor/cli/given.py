@@ -29,6 +29,7 @@ SHARE = Share()
 ALLOW_REMOTE = click.option(
     "--allow-remote",
     is_flag=True,
-    help="Fetch data that the task names in a bucket (s3://BUCKET/FILE), keys from the environment.",
+    help="Fetch data that the task names in a bucket (s3://BUCKET/FILE) or on the hub (hf://datasets/OWNER/NAME/FILE), keys "
+    "from the environment.",
 )
 """Of every command that reads the data of a task."""
