@@ -111,6 +111,9 @@ def test_the_examples_of_the_interface_run(beside_a_task: Path, capsys: pytest.C
     for place, block in enumerate(found):
         block = block.replace('Wishes(effort="quick", target=0.8)', smaller)
         exec(compile(block, f"docs/api.md, block {place + 1}", "exec"), names)  # noqa: S102 - our own documentation
+    (shortest,) = blocks(README, "python")
+    exec(compile(shortest.replace('routing")', f'routing", wishes={smaller})'), "README.md", "exec"), names)  # noqa: S102
+    assert (beside_a_task / "runs" / "ticket-routing" / "run.sqlite").is_file()
     said = capsys.readouterr().out
     assert "majority" in said
     assert "right more often than wrong:" in said
@@ -179,6 +182,14 @@ def test_every_make_target_in_the_readme_exists() -> None:
     assert named <= targets
 
 
+def test_the_first_screen_of_the_readme_is_a_sentence_the_verdict_as_picture_and_two_commands() -> None:
+    title, sentence, shown, tried, *_ = README.read_text(encoding="utf-8").split("\n\n")
+    assert title == "# finetune-advisor"
+    assert len(re.findall(r"[.?!](?:\s|$)", sentence)) == 1
+    assert shown.startswith('<img src="docs/verdict.svg"')
+    assert [line.split(" #")[0].strip() for line in tried.splitlines()] == ["```bash", "make demo", "make test", "```"]
+
+
 def test_every_line_of_models_in_the_readme_is_valid() -> None:
     whole = [yaml.safe_load(block) for block in blocks(README, "yaml")]
     lines = [yaml.safe_load(span) for span in code_spans(README) if span.startswith("models:")]
@@ -197,6 +208,7 @@ def test_every_spec_in_the_documentation_is_valid(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    links += re.findall(r'<img src="([^"]+)"', page.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert missing == []
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +16,10 @@ from strategies.catalog import plugins
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import ROOT, Done, call, finish, start, write_task
+from tests.test_docs import blocks
 
 EXAMPLE = ROOT / "examples" / "plugin"
+SHAREGPT = "advisor_plugin_example.sharegpt"
 ADDED = {
     ("approach", "shared_words"),
     ("metric", "first_line"),
@@ -103,6 +108,25 @@ def test_an_installed_format_approach_and_metric_take_part_in_a_run(
     line = (tmp_path / "run" / "report.line.txt").read_text(encoding="utf-8")
     assert line.startswith("tiny topics: ")
     assert line.count("\n") == 1
+
+
+def test_the_format_that_the_documentation_walks_through_reads_what_the_installed_one_reads(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs" / "plugins.md"
+    told: dict[str, Any] = {}
+    (block,) = blocks(page, "python")
+    exec(compile(block, page.name, "exec"), told)  # noqa: S102 - our own documentation
+    monkeypatch.syspath_prepend(str(place))
+    turns = [{"from": who, "value": f"{who} {turn}"} for turn in range(3) for who in ("human", "gpt")]
+    (tmp_path / "chats.json").write_text(json.dumps([{"conversations": turns}] * 2), encoding="utf-8")
+    modules = (told, vars(import_module(SHAREGPT)))
+    read = [[record.values for record in module["records"](tmp_path / "chats.json")] for module in modules]
+    here, installed = ([(values["output"], values["input"].count("\n")) for values in each] for each in read)
+    assert here == installed == [(f"gpt {turn}", 2 * turn) for turn in range(3)] * 2
+    (points,) = blocks(page, "toml")
+    own = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+    assert tomllib.loads(points)["project"]["entry-points"].items() <= own.items()
 
 
 # ---------------------------------------------------------------- completion

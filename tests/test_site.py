@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from advisor.reports import render
-from advisor.site import IN_ALL, build
+from advisor.site import IN_ALL, SIDE_BY_SIDE, build
 from benchmarks.contract import BadInput
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -100,15 +102,31 @@ def test_hostile_names_and_texts_make_no_element_and_no_path(tmp_path: Path) -> 
     assert (tmp_path / "site" / "0001--b-name-more-.html").is_file()
 
 
-def test_a_thousand_runs_are_one_page(tmp_path: Path) -> None:
-    told = json.dumps({"headline": "Target met.", "facts": {"task": "many", "verdict": "choose", "candidates": []}})
+def test_a_thousand_runs_are_built_within_a_minute_and_open_at_once(
+    runs: Path,
+    tmp_path: Path,
+    browser: Any,  # noqa: F811
+) -> None:
+    """Runs with their pages and answers, of which the newest are compared: about four seconds on a slow core."""
+    told = json.loads((runs / "first" / "report.json").read_text(encoding="utf-8"))
     for number in range(1_000):
         folder = tmp_path / "runs" / f"run {number}"
-        folder.mkdir(parents=True)
-        (folder / "run.json").write_text("{}", encoding="utf-8")
-        (folder / "report.json").write_text(told, encoding="utf-8")
+        shutil.copytree(
+            runs / "first", folder, copy_function=os.link, ignore=shutil.ignore_patterns("report.json", "fits")
+        )
+        told["facts"]["provenance"]["started"] = f"2026-11-29 {number:05}"
+        (folder / "report.json").write_text(json.dumps(told), encoding="utf-8")
+    before = time.monotonic()
     assert build(tmp_path / "runs", tmp_path / "site") == 1_000
+    assert time.monotonic() - before < 60
+    assert len(list((tmp_path / "site").glob("compare-*.html"))) == SIDE_BY_SIDE
     assert (tmp_path / "site" / "index.html").stat().st_size < 1_000_000
+    page = browser.new_page()
+    before = time.monotonic()
+    page.goto((tmp_path / "site" / "index.html").as_uri())
+    assert page.locator("tbody tr").count() == 1_000
+    assert time.monotonic() - before < 10
+    page.close()
 
 
 def test_of_many_pairs_the_newest_are_laid_side_by_side_and_the_others_counted(
