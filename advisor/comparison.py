@@ -163,6 +163,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     """Reads a task.yaml or a named task and plans its candidates; nothing is spent or sent. Raises `BadInput`."""
     from benchmarks.assemble import Limits
     from benchmarks.executors.chosen import chosen
+    from benchmarks.installed import check_priced
     from benchmarks.looks import look_at
     from benchmarks.models import Models
     from benchmarks.reuse import must_hold_a_run
@@ -195,6 +196,8 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     models.check_teacher()
     models, left_out = models.permitted()
     models.check_servers()
+    for each in models.specs:
+        check_priced(each, spec.prices)
     limits = Limits(
         examples=wishes.examples,
         heldout=wishes.heldout,

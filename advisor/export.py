@@ -20,10 +20,11 @@ from advisor.guarded import guard_card
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.stored import about_run, reopen
-from advisor.without import needed, without_us
+from advisor.without import embeds, needed, without_us
 from advisor.wording import counted, duration, floor_percent, listed, percent, start
 from benchmarks.contract import BadInput, Evaluation
 from benchmarks.frozen import CODE, thawed_cases
+from benchmarks.installed import installed_embedder
 from strategies import alone
 from strategies.alone import PROMPT
 from strategies.contract import FOR_FITTING, Query
@@ -56,7 +57,7 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
         shutil.copytree(places[each], partial / "parts" / str(number), ignore=shutil.ignore_patterns(FOR_FITTING))
     if merge is not None:
         _merge(kept, name, merge.task, partial)
-    for program in needed(partial):
+    for program in () if embeds(partial) and _of_another_package(kept) else needed(partial):
         shutil.copyfile(Path(alone.__file__).with_name(program.source), partial / program.name)
     values = {
         "run": hashlib.sha256((run / "run.json").read_bytes()).hexdigest(),
@@ -72,6 +73,13 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
     make_usual(partial)
     partial.replace(out)
     return name
+
+
+def _of_another_package(kept: Kept) -> bool:
+    """Whether the embedder of the run is one that no public package knows by its name."""
+    named = kept.spec.get("embedder") or {}
+    name, folder = (named, None) if isinstance(named, str) else (named.get("name", ""), named.get("folder"))
+    return installed_embedder(name, folder) is not None
 
 
 def _merge(kept: Kept, name: str, task: str, folder: Path) -> None:

@@ -11,6 +11,7 @@ from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.wording import counted, listed
 from benchmarks.contract import Evaluation
+from benchmarks.installed import made
 from strategies.alone import CHOICE, CONSTANT, COPIED, EXPORT, HEAD, HEADS, NEAREST, PROMPT, WORDS
 from strategies.models.known import KNOWN
 from strategies.retrieval.index import MANIFEST
@@ -36,6 +37,12 @@ def needed(folder: Path) -> list[Program]:
     """The programs that answer with what lies in the folder; none where nothing says how one of its parts answers."""
     found = [_needed(part) for part in _parts(folder)]
     return list(dict.fromkeys(program for programs in found for program in programs)) if all(found) else []
+
+
+def embeds(folder: Path) -> bool:
+    """Whether what lies in the folder answers with vectors of an embedder that does not lie there too."""
+    looked_up = any("lookup" in _read(part, PROMPT) for part in _parts(folder))
+    return looked_up or any(any(part.rglob(name)) for part in _parts(folder) for name in (HEADS, NEAREST, CHOICE))
 
 
 def _parts(folder: Path) -> list[Path]:
@@ -205,6 +212,10 @@ def _index(folder: Path, asked: dict[str, Any]) -> list[str]:
 def _why_not(folder: Path, evaluation: Evaluation) -> str:
     """Why no program of its own can answer with what lies in the folder, as a clause."""
     setup = evaluation.chosen.get("setup") or {}
+    if evaluation.model and made("models", evaluation.model) is not None:
+        return f"it asks {literal(evaluation.model)}, which comes with another package"
+    if needed(folder):
+        return "its vectors are those of an embedder that comes with another package"
     if len(_parts(folder)) > 1:
         return "one of the two approaches that answer runs only within this product"
     if setup or any(folder.rglob(CHOICE)):

@@ -16,12 +16,12 @@ from benchmarks.contract import Candidate, Row
 from benchmarks.curve import sampled
 from benchmarks.forgetting import general_texts
 from benchmarks.gold import with_gold
-from benchmarks.models import NotRemembering
 from benchmarks.plan import Unit, curve_part
 from benchmarks.planted import CASES as PLANTED_CASES
 from benchmarks.planted import PLACES, PoisonedIndex, sentence
 from benchmarks.rebuilds import resampled
 from benchmarks.store import Finished
+from benchmarks.workbench import NotRemembering
 from strategies.answers import is_lost
 from strategies.contract import Case, DeadAdapter, Diverged, Fitted, Outcome, Query, Sampling, Usage
 from strategies.retrieval.index import PassageIndex

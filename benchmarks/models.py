@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import BadInput
+from benchmarks.installed import installed_embedder, installed_model, licence_of
 from benchmarks.purse import Purse
 from benchmarks.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec, RerankerSpec
 from strategies.contract import Embedder, LanguageModel, Reranker
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from strategies.models.local import LocalModel
     from strategies.models.vllm_server import VllmServer
 
-__all__ = ["DEFAULT_EMBEDDER", "Models", "NotRemembering"]
+__all__ = ["DEFAULT_EMBEDDER", "Models"]
 
 
 class Forbidden(BadInput):
@@ -70,7 +71,9 @@ class Models:
 
     def served(self, name: str) -> bool:
         """True for a model that a server answers for: each of its answers may cost money."""
-        return self._spec(name).endpoint is not None
+        spec = self._spec(name)
+        offered = installed_model(spec)
+        return spec.endpoint is not None or (offered is not None and not offered.local)
 
     def at_once(self, name: str) -> int:
         """How many requests the server of a model is sent at once."""
@@ -124,7 +127,11 @@ class Models:
         return replace(self, specs=tuple(left), _ready=dict(self._ready)), tuple(told)
 
     def _check(self, spec: ModelSpec) -> None:
-        if spec.endpoint is None:
+        offered = installed_model(spec)
+        if offered is not None:
+            self._stays_here(offered)
+            self._allowed(spec.name, licence_of(offered) if offered.local else "")
+        elif spec.endpoint is None:
             self._check_licence(spec.name, spec.folder)
         elif self.data_stays_here:
             self._stays_here(self._endpoint(spec))
@@ -143,7 +150,7 @@ class Models:
             )
 
     def _allowed(self, name: str, licence: str) -> None:
-        if self.licences and licence.casefold() not in (each.casefold() for each in self.licences):
+        if self.licences and licence and licence.casefold() not in (each.casefold() for each in self.licences):
             stated = "states no licence" if licence == "unknown" else f"comes under {licence}"
             raise Forbidden(
                 f"the model {name} {stated}, and the task allows {', '.join(self.licences)}. Name another model, or add the "
@@ -153,10 +160,16 @@ class Models:
     def language(self, name: str) -> LanguageModel:
         if name not in self._ready:
             spec = self._spec(name)
-            model = self._endpoint(spec) if spec.endpoint else self._local(spec)
+            model = self._endpoint(spec) if spec.endpoint else installed_model(spec) or self._local(spec)
             self._stays_here(model)
             self._ready[name] = model if self.purse is None else self.purse.guarding(model)
         return self._ready[name]
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the name of the embedder alone does not say which one it is."""
+        spec = self.embedder_spec
+        return spec.folder is not None or installed_embedder(spec.name, None) is not None
 
     @property
     def embedder(self) -> Embedder:
@@ -164,6 +177,10 @@ class Models:
             from strategies.models.embedding import LocalEmbedder
 
             spec = self.embedder_spec
+            self._embedder = installed_embedder(spec.name, spec.folder)
+            if self._embedder is not None:
+                self._allowed(spec.name, licence_of(self._embedder))
+                return self._embedder
             found = self._found(spec.name, spec.folder)
             if found.kind != "embedding":
                 raise BadInput(f"{spec.name} answers, and does not turn texts into vectors. Name an embedding model.")
@@ -184,7 +201,8 @@ class Models:
         from strategies.models.embedding import LocalEmbedder
 
         placement = replace(self.placement, threads=threads)
-        here = {name: model for name, model in self._ready.items() if not self.served(name)}
+        elsewhere = {spec.name for spec in self.specs if spec.endpoint is not None or installed_model(spec) is not None}
+        here = {name: model for name, model in self._ready.items() if name not in elsewhere}
         return replace(
             self,
             specs=tuple(_shared_out(spec, workers) for spec in self.specs),
@@ -372,16 +390,3 @@ def _shared_out(spec: ModelSpec, workers: int) -> ModelSpec:
             f"{at_once} workers, or state a higher concurrency."
         )
     return spec.model_copy(update={"concurrency": at_once // workers})
-
-
-class NotRemembering:
-    """While held-out cases are answered the embedder keeps no vectors: every approach pays for its own queries."""
-
-    def __init__(self, models: Models) -> None:
-        self.models = models
-
-    def __enter__(self) -> None:
-        self.models.remember(False)
-
-    def __exit__(self, *_: Any) -> None:
-        self.models.remember(True)

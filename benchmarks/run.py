@@ -126,7 +126,7 @@ class Run:
             "batches": self._of_models("batch_tokens"),
             "attention": self._of_models("attention"),
             "embedder": self.models.embedder_spec.name,
-            **({"embedder_weights": self.models.embedder.fingerprint} if self.models.embedder_spec.folder else {}),
+            **({"embedder_weights": self.models.embedder.fingerprint} if self.models.may_change else {}),
             **({} if self.models.reranker is None else {"reranker": self.models.reranker.fingerprint}),
             **(
                 {"quantised": small}

@@ -15,12 +15,12 @@ from benchmarks import consistency
 from benchmarks.checks import CHECKS
 from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailure, State
 from benchmarks.disk import disk_fault
-from benchmarks.models import Models, NotRemembering
+from benchmarks.models import Models
 from benchmarks.paths import without_folders
 from benchmarks.plan import Options, Unit, is_advised, is_taught, shards
 from benchmarks.remembering import Memory, Settling
 from benchmarks.store import AGAIN, Finished
-from benchmarks.workbench import Bench, Progress
+from benchmarks.workbench import Bench, NotRemembering, Progress
 from strategies.answers import sureness, too_many_lost
 from strategies.contract import (
     Case,

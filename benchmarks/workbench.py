@@ -76,3 +76,16 @@ def bare(models: Models, model_name: str, folder: Path) -> Bench:
         folder=folder,
         on_progress=lambda done, total, what: None,
     )
+
+
+class NotRemembering:
+    """While held-out cases are answered the embedder keeps no vectors: every approach pays for its own queries."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+
+    def __enter__(self) -> None:
+        self.models.remember(False)
+
+    def __exit__(self, *_: Any) -> None:
+        self.models.remember(True)

@@ -15,6 +15,8 @@ from strategies.contract import Strategy
 Loader = Callable[[], Any]
 GROUPS: Mapping[str, str] = {
     "finetune_advisor.approaches": "approach",
+    "finetune_advisor.models": "model",
+    "finetune_advisor.embedders": "embedder",
     "finetune_advisor.metrics": "metric",
     "finetune_advisor.formats": "data format",
     "finetune_advisor.datasets": "dataset",
@@ -49,7 +51,7 @@ def plugins() -> tuple[Plugin, ...]:
                 point.load()
             except Exception as error:
                 fault = _fault(error)
-            found.append(Plugin(kind=kind, name=point.name, package=_package(point), fault=fault))
+            found.append(Plugin(kind=kind, name=point.name, package=package_of(point), fault=fault))
     return tuple(found)
 
 
@@ -60,7 +62,7 @@ def loaded(point: EntryPoint) -> Any:
     except Exception as error:
         kind = GROUPS.get(point.group, "plug-in")
         raise CannotLoad(
-            f"The {kind} {point.name} of the package {_package(point)} cannot be loaded ({_fault(error)}). Correct that "
+            f"The {kind} {point.name} of the package {package_of(point)} cannot be loaded ({_fault(error)}). Correct that "
             "package, or remove it. `advisor doctor` lists all that is installed."
         ) from None
 
@@ -69,7 +71,8 @@ def _fault(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
-def _package(point: EntryPoint) -> str:
+def package_of(point: EntryPoint) -> str:
+    """The package that offers it, with its version."""
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 

@@ -395,6 +395,7 @@ class Unanswered(RuntimeError):
     """A server gave too few answers to choose by, or to learn from: nothing was chosen, and trying again may help."""
 
 
+@runtime_checkable
 class Embedder(Protocol):
     @property
     def name(self) -> str: ...

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strategies.models.endpoint import EndpointModel
+from strategies.models.local import LocalModel
 from strategies.models.probe import probed
-from strategies.models.served import at_hand
+from strategies.models.served import ServedModel, at_hand
 from strategies.odds import ALTERNATIVES
 from strategies.prompting.fitting import LISTED, NEIGHBOURS, room_for_labels
 from strategies.prompting.rendering import INPUT_TOKENS, MARKS, Renderer, label_cases, passages
@@ -30,9 +31,11 @@ PLACE = "{{input}}"
 def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
     """The messages with a place for the request, how the answer is got, and under `lookup` what is found for each request.
 
-    None where passages come from an index that is not saved with it.
+    None where passages come from an index that is not saved with it, and where a model of another package answers.
     """
     setup, index = pipeline.setup, pipeline.sources.index
+    if not isinstance(_asked(pipeline), EndpointModel | ServedModel | LocalModel):
+        return None
     if setup.passages and index is not None and not isinstance(index, PassageIndex):
         return None
     server = _server(pipeline)
@@ -61,9 +64,7 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
 
 def _server(pipeline: Pipeline) -> dict[str, Any] | None:
     """What `asking.py` reads: where the model answers, and the labels that its answers may name; None for one that is here."""
-    model: Any = pipeline.model
-    while (inner := getattr(model, "inner", None)) is not None:  # As a run wraps one that costs money.
-        model = inner
+    model = _asked(pipeline)
     if not isinstance(model, EndpointModel):
         return None
     labels = list(pipeline.task.labels)
@@ -80,6 +81,14 @@ def _server(pipeline: Pipeline) -> dict[str, Any] | None:
         "labels": labels,
         "words": list(pipeline.renderer.words.words) if labels else [],
     }
+
+
+def _asked(pipeline: Pipeline) -> Any:
+    """The model itself: a run wraps one that costs money."""
+    model: Any = pipeline.model
+    while (inner := getattr(model, "inner", None)) is not None:
+        model = inner
+    return model
 
 
 def _nearest(pipeline: Pipeline) -> bool:

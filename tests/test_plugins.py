@@ -6,12 +6,18 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
+from advisor.comparison import prepare
+from benchmarks.contract import BadInput
+from benchmarks.installed import made
 from strategies.catalog import plugins
 from tests import tiny
 from tests.conftest import Folders
@@ -24,6 +30,8 @@ ADDED = {
     ("approach", "shared_words"),
     ("metric", "first_line"),
     ("data format", "sharegpt.json"),
+    ("model", "our-gateway"),
+    ("embedder", "letters"),
     ("report format", "one_line"),
 }
 
@@ -38,6 +46,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "pip", "install", *offline, "--target", str(folder), str(source)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     return folder
+
+
+@pytest.fixture
+def offered(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """The package is installed in this process."""
+    monkeypatch.syspath_prepend(str(place))
+    made.cache_clear()
+    yield monkeypatch
+    made.cache_clear()
 
 
 def called(place: Path, folder: Path, *words: str) -> Done:
@@ -70,6 +87,47 @@ def test_what_cannot_be_loaded_is_named_and_stops_only_what_needs_it(
     run = call(capsys, "run", "support-intents", "--dry-run")
     assert run.code == 2
     assert run.err.startswith(f"The approach missing of the package broken 3.1 cannot be loaded ({why}). Correct")
+
+
+ODD = """
+class Model:
+    name, fingerprint, context_tokens, local, licence = "{name}", "1", 100, True, "MIT"
+    def count(self, prompt): return 1
+    def cut(self, text, tokens): return text
+    def {does}(self, *_): raise RuntimeError
+    def __init__(self): {begins}
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            ODD.format(name="odd", does="generate", begins="raise KeyError('who')"),
+            "could not be made (KeyError: 'who')",
+        ),
+        (ODD.format(name="even", does="generate", begins="pass"), "calls itself 'even'. Give both the same name."),
+        (ODD.format(name="odd", does="dance", begins="pass"), "lacks what one has to have."),
+        ("", "of the package strange 2 cannot be loaded (AttributeError"),
+        (ODD.format(name="odd", does="generate", begins="pass"), "the model odd comes under MIT, and the task allows"),
+    ],
+)
+def test_what_is_wrong_with_an_installed_model_is_one_sentence(
+    given: str, says: str, tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "strange-2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 2\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[finetune_advisor.models]\nodd = strange_model:Model\n", encoding="utf-8")
+    (tmp_path / "strange_model.py").write_text(given, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "strange_model", raising=False)
+    made.cache_clear()
+    task = write_task(tmp_path, model_folders, "models: [odd]", "constraints: {licences: [Apache-2.0]}")
+    with pytest.raises(BadInput) as caught:
+        prepare(task)
+    assert says in str(caught.value)
+    made.cache_clear()
 
 
 def test_an_installed_format_approach_and_metric_take_part_in_a_run(
@@ -108,6 +166,59 @@ def test_an_installed_format_approach_and_metric_take_part_in_a_run(
     line = (tmp_path / "run" / "report.line.txt").read_text(encoding="utf-8")
     assert line.startswith("tiny topics: ")
     assert line.count("\n") == 1
+
+
+def test_an_installed_model_and_embedder_are_named_in_a_task_and_have_their_price(
+    offered: pytest.MonkeyPatch,
+    tmp_path: Path,
+    model_folders: Folders,
+    httpserver: HTTPServer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The gateway answers with the topic of the last word that it knows."""
+
+    def says(request: Request) -> Response:
+        asked = json.loads(request.data)["turns"][-1][1]
+        last = {topic: max(asked.rfind(word) for word in words) for topic, words in tiny.TOPICS.items()}
+        return Response(json.dumps({"says": max(last, key=last.__getitem__)}))
+
+    httpserver.expect_request("/answer").respond_with_handler(says)
+    offered.setenv("GATEWAY", httpserver.url_for("/answer"))
+    offered.chdir(tmp_path)
+    named = "models: [{name: our-gateway, input_per_million: 1, output_per_million: 2}]"
+    write_task(tmp_path, model_folders, named, "embedder: letters", "prices: {machine_hour: 1}")
+    options = [f"--approach={name}" for name in ("prompting", "lora", "linear head")]
+    options += ["--effort", "quick", "--no-second-seed", "--probes", "none", "--yes", "--json"]
+    run = call(capsys, "run", "task.yaml", "--out", "run", *options)
+    assert run.code in (0, 100, 101), run.err
+    found = {each["name"]: each for each in json.loads(run.out)["facts"]["candidates"]}
+    assert found["lora"]["state"] == "cannot run"
+    assert found["prompting"]["figure"] > 0.9
+    assert found["linear head"]["figure"] > 0.35
+    assert {found[name]["monthly"]["unit"] for name in ("prompting", "linear head")} == {"USD"}
+    assert len(httpserver.log) > 30
+    for name, why in (
+        ("prompting", "it asks our-gateway, which comes"),
+        ("linear head", "its vectors are those of an"),
+    ):
+        assert call(capsys, "export", "run", name, "--candidate", name).code == 0
+        card = (tmp_path / name / "README.md").read_text(encoding="utf-8")
+        assert f"nothing here answers, since {why}" in card
+        done = call(capsys, "predict", name, "rows.jsonl")
+        assert {json.loads(line)["answer"] for line in done.out.splitlines()} <= set(tiny.TOPICS), done.err
+
+
+def test_a_model_that_answers_elsewhere_has_to_state_its_price_and_may_be_forbidden(
+    offered: pytest.MonkeyPatch, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offered.delenv("GATEWAY", raising=False)
+    task = write_task(tmp_path, model_folders, "models: [our-gateway]")
+    unpriced = call(capsys, "run", str(task), "--dry-run")
+    assert unpriced.code == 2
+    assert "our-gateway answers on another machine, and nothing says what that costs" in " ".join(unpriced.err.split())
+    task = write_task(tmp_path, model_folders, "models: [our-gateway]", "constraints: {data_stays_here: true}")
+    forbidden = call(capsys, "run", str(task), "--dry-run")
+    assert "runs on another machine, and the task says data_stays_here" in " ".join(forbidden.err.split())
 
 
 def test_the_format_that_the_documentation_walks_through_reads_what_the_installed_one_reads(
