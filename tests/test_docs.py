@@ -159,6 +159,17 @@ def test_every_command_in_the_documentation_parses(page: str, line: str) -> None
     parsed(main, shlex.split(line)[1:])
 
 
+def test_what_a_scheduler_starts_parses_with_its_number_filled_in() -> None:
+    """The same with a number is executed where it is told by hand (`tests/test_documented_commands.py`)."""
+    from advisor.cli import main
+
+    told = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    found = re.findall(r"(?<!`)\badvisor run [^'`\n]*\$SLURM_ARRAY_TASK_ID[^'`\n]*", told)
+    assert len(found) == 2
+    for line in found:
+        parsed(main, shlex.split(line.replace("$SLURM_ARRAY_TASK_ID", "1"))[1:])
+
+
 def test_commands_are_found_and_a_wrong_one_does_not_parse() -> None:
     from advisor.cli import main
 
