@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
+MARKS := not slow and not nightly
 # A sample that takes minutes on two cores, and so many hours at most: what a slow machine does not reach by then is named in
 # the verdict. The whole task: make demo DEMO_OPTIONS=--yes
 ifeq ($(origin DEMO_OPTIONS),undefined)
@@ -55,7 +56,7 @@ demo: $(VENV)/installed
 # Two at a time: tiny models are quickest on one thread each. A file stays together, since its tests share what they made; in
 # the order of their names, since the files of few tests are the long ones and would all come last.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "not slow and not nightly" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "$(MARKS)" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m "slow and not nightly" -n 2 --dist loadfile --no-loadscope-reorder
