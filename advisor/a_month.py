@@ -30,7 +30,7 @@ def a_month(material: Material) -> tuple[str, ...]:
         *_compared(material, named),
     ]
     if bill.monthly.unit == SECONDS:
-        told.append("In money: give the price of an hour of the machine (machine_hour under prices in the task).")
+        told.append("Not in money: no price of a machine hour was given (machine_hour under prices in the task).")
     return tuple(told)
 
 

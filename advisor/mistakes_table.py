@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -94,8 +95,8 @@ def mistakes_table(material: Material) -> Table:
         rows=tuple(rows),
         note=(
             f"Of {counted(found.asked, 'selection case')}, {found.wrong:,} are {_not_right(material)} "
-            f"({percent(found.wrong / found.asked)}); held-out cases are not looked at. Right by: the other approach that gets "
-            f"most of them right.{twice}{_again(found)}{more}"
+            f"({percent(found.wrong / found.asked)}){_heldout(material, found.candidate)} Right by: the other approach that "
+            f"gets most of them right.{twice}{_again(found)}{more}"
         ),
         numeric=(1,),
     )
@@ -143,6 +144,13 @@ def _mostly(found: Mistakes) -> str:
     named, rest = found.kinds[:_MOST_KINDS], found.kinds[_MOST_KINDS:]
     parts = [f"{_SHORT[kind]} {cases:,}" for kind, cases in named]
     return ", ".join([*parts, *([counted(len(rest), "other kind")] if rest else [])]) or NONE
+
+
+def _heldout(material: Material, name: str) -> str:
+    """Why the share may be another than on the first sheet: it is of examples, from before all of them were fitted."""
+    figure = material.evaluations[name].figure
+    reached = f", where it reaches {percent(figure)}," if math.isfinite(figure) else ""
+    return f", before it was fitted on all examples; held-out cases{reached} are not looked at."
 
 
 def _not_right(material: Material) -> str:

@@ -216,7 +216,7 @@ def _label_more(decided: Decided) -> list[str]:
     more, name = min(needed)
     return [
         f"To decide about {name}, label {about(more, 'more held-out case')} drawn like real requests, add them to "
-        "these, and run again when all are there: each look has to be surer than the one before."
+        "these, and run again only when all are there: each further run on these cases needs stronger proof."
     ]
 
 

@@ -14,7 +14,7 @@ from advisor.goal import Goal
 from advisor.no_answers import of_answers
 from advisor.nobody import without_figures
 from advisor.share_limits import beyond_a_share, unchecked
-from advisor.slices import perhaps_too_weak, where
+from advisor.slices import perhaps_too_weak, weakest_part
 from advisor.triage import CLASSIC_MISTAKE, Expectation
 from advisor.unsteady import perhaps_too_unsteady
 from advisor.wording import (
@@ -88,7 +88,7 @@ def reasons(decided: Decided) -> tuple[str, ...]:
         *_of_limits(decided),
         *of_answers(decided.evaluations, decided.ranking.order, decided.named),
         *_of_retrieval(decided),
-        *_of_slices(decided),
+        *weakest_part(decided.evaluations.get(decided.named or "")),
         *_of_data(decided),
     ]
     return tuple(found)
@@ -185,7 +185,7 @@ def _unsettled(decided: Decided, name: str) -> str:
         return f"{also}, but its cost cannot be compared with that of {named}."
     more = _more(status, decided.goal)
     if decided.verdict == "undecided" or named is None:
-        return f"{start(name)} ({figure}) {decided.goal.either}; {more}."
+        return f"{start(name)} ({figure}) {_either(decided, status)}; {more}."
     saved = decided.saved(named, name)
     if saved is not None:
         gain = f"is cheaper and would save {amount(saved)} a month"
@@ -193,7 +193,16 @@ def _unsettled(decided: Decided, name: str) -> str:
         gain = "costs about the same and is simpler"
     else:
         gain = "may be cheaper, which cannot be told from the prices that are known"
-    return f"{start(name)} ({figure}) {gain}, but whether it {decided.goal.meets_plainly} is undecided; {more}."
+    told = name == decided.unsettled[0] and status.more_cases is not None  # The headline says so already.
+    return f"{start(name)} ({figure}) {gain}, but {_either(decided, status)}{'' if told else f'; {more}'}."
+
+
+def _either(decided: Decided, status: Status) -> str:
+    """Between which bounds it lies, where these leave the target between them."""
+    low, high, target = status.lower, status.upper, decided.benchmark.target
+    if target is None or low is None or high is None or not low < target <= high:
+        return decided.goal.either
+    return f"may lie anywhere from {floor_percent(low, target)} to {ceil_percent(high, target)} %, on either side of the target"
 
 
 def _more(status: Status, goal: Goal) -> str:
@@ -365,25 +374,6 @@ def _where_it_fails(quality: RetrievalQuality) -> str:
         f" Of {wrong:,} wrong answers {which}, {quality.missed:,} lacked {passage} and {quality.misread:,} were wrong even "
         f"with it, so mostly {mostly} fails."
     )
-
-
-def _of_slices(decided: Decided) -> list[str]:
-    """The weakest part of the cases for the named candidate, where it is at least 20 cases and 10 points below."""
-    if decided.named is None:
-        return []
-    evaluation = decided.evaluations[decided.named]
-    parts = [
-        (figure, cases, key, value)
-        for key, values in evaluation.by_slice.items()
-        for value, (figure, cases) in values.items()
-        if cases >= 20 and figure <= evaluation.figure - 0.1
-    ]
-    if not parts:
-        return []
-    figure, cases, key, value = min(parts)
-    return [
-        f"{start(decided.named)} is weakest where {where(key, value)}: {percent(figure)} of {counted(cases, 'case')}."
-    ]
 
 
 def _of_data(decided: Decided) -> list[str]:

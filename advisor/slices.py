@@ -80,3 +80,21 @@ def parts(evaluation: Evaluation, benchmark: Benchmark) -> list[Part]:
 def where(name: str, value: str) -> str:
     """`persona is chatty`."""
     return f"{name.replace('_', ' ')} is {value or 'not given'}"
+
+
+def weakest_part(evaluation: Evaluation | None) -> list[str]:
+    """The weakest part of the cases in a sentence, where it is at least 20 cases and 10 points below the whole."""
+    if evaluation is None:
+        return []
+    parts = [
+        (figure, cases, key, value)
+        for key, values in evaluation.by_slice.items()
+        for value, (figure, cases) in values.items()
+        if cases >= 20 and figure <= evaluation.figure - 0.1
+    ]
+    if not parts:
+        return []
+    figure, cases, key, value = min(parts)
+    return [
+        f"{start(evaluation.candidate)} is weakest where {where(key, value)}: {percent(figure)} of {counted(cases, 'case')}."
+    ]

@@ -127,7 +127,7 @@ def costs_table(material: Material) -> Table:
         rows=tuple(rows),
         note=(
             "Choosing, index and training are already spent. Tokens are prompt and answer of one request. "
-            f"The order of the approaches follows the last column, at {material.benchmark.volume:,} requests a month."
+            f"Which one counts as cheaper follows the last column, at {material.benchmark.volume:,} requests a month."
             f"{upkeep_note(kinds) if upkept else ''}"
         ),
         numeric=tuple(range(1, 8 if upkept else 7)),
@@ -211,7 +211,10 @@ def differences_table(material: Material) -> Table:
 
 
 def picture(material: Material) -> Picture:
-    """Accuracy against what lies ahead; costs in another unit than the first known one count as unknown."""
+    """Accuracy against what lies ahead; costs in another unit than the first known one count as unknown.
+
+    Against a target the bars are the bounds that decided, so that none crosses the line whose status is settled.
+    """
     months = material.benchmark.horizon_months
     unit = _picture_unit(material)
     measured = [
@@ -227,14 +230,23 @@ def picture(material: Material) -> Picture:
                 name=status.candidate,
                 cost=_cost_in(material.costs[status.candidate].ahead, unit),
                 figure=evaluation.figure,
-                lower=evaluation.lower,
-                upper=evaluation.upper,
+                lower=low,
+                upper=high,
                 state=status.state,
             )
             for status, evaluation in measured
+            for low, high in [_bar(evaluation, status, material.benchmark)]
         ),
         target=material.benchmark.target,
     )
+
+
+def _bar(evaluation: Evaluation, status: Status, benchmark: Benchmark) -> tuple[float, float]:
+    """The bounds that the table's status rests on; the interval of the figure where there are none, or with a margin,
+    whose bounds are those of a difference."""
+    if benchmark.margin is None and status.lower is not None and status.upper is not None:
+        return status.lower, status.upper
+    return evaluation.lower, evaluation.upper
 
 
 # ---------------------------------------------------------------- cells

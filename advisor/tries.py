@@ -43,8 +43,8 @@ def tuning_table(material: Material) -> Table:
         columns=("approach", "configurations", "best selection score", "tokens spent", "state", "chosen"),
         rows=tuple(rows),
         note=(
-            "Selection scores are on examples, never on held-out cases; the best of several looks better than it is. "
-            "Still rising: a larger tuning budget might have found better."
+            "Selection scores are on examples, before what was chosen was fitted on all of them, and never on held-out cases; "
+            "the best of several may look better than it is. Still rising: a larger tuning budget might have found better."
         ),
         numeric=(1, 2, 3),
     )

@@ -29,7 +29,7 @@ from advisor.wording import (
     points,
     probability,
 )
-from benchmarks.contract import Procedure
+from benchmarks.contract import Procedure, State
 from strategies.contract import Recipe
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
@@ -143,6 +143,18 @@ def test_the_picture_leaves_unknown_costs_apart() -> None:
     assert costs["lora"] == pytest.approx(12 * 10_000 * 0.2)
     assert picture.cost_unit == "machine time"
     assert SITUATIONS["cannot_run"]().told().story.picture.points == ()
+
+
+def test_no_bar_of_the_picture_contradicts_the_status_beside_it() -> None:
+    seen = set()
+    for name in ("metric_over_rows", "safe_but_cheaper_undecided", "nothing_meets"):
+        picture = SITUATIONS[name]().told().story.picture
+        assert picture.target is not None
+        for point in picture.points:
+            seen.add(point.state)
+            above, below = point.lower >= picture.target, point.upper < picture.target
+            assert (above, below) == (point.state is State.MEETS, point.state is State.MISSES), (name, point)
+    assert seen == {State.MEETS, State.MISSES, State.UNDECIDED}
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def _legend(sheet: _Sheet, points: Sequence[Point]) -> float:
         _shape(group, x + 6, y, state)
         text(sheet.root, (x + 18, y + 4), label, "tick", "start")
         x += step
-    label = "bar: 95 % interval"
+    label = "bar: 95 % interval" if sheet.picture.target is None else "bar: between the bounds of the table"
     if x + text_width(label, SIZE) + 30 > sheet.width:
         x, y = 8.0, y + 20
     line(sheet.root, "stroke", (x + 6, y - 7, x + 6, y + 7))

@@ -10,7 +10,7 @@ import base64
 import dataclasses
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -153,10 +153,16 @@ def _words(story: Story) -> dict[str, Any]:
         "recorded": RECORDED if story.recorded else "",
         "leading": story.reasons[:FIRST_REASONS],
         "further": story.reasons[FIRST_REASONS:],
-        "changes": (story.would_change[:FIRST_CHANGES], story.would_change[FIRST_CHANGES:]),
-        "steps": (story.next_steps[:FIRST_STEPS], story.next_steps[FIRST_STEPS:]),
+        "changes": _split(story.would_change, FIRST_CHANGES),
+        "steps": _split(story.next_steps, FIRST_STEPS),
         "glyphs": {str(state): _GLYPHS.get(state, "\u2013") for state in State},
     }
+
+
+def _split(items: Sequence[str], first: int) -> tuple[Sequence[str], Sequence[str]]:
+    """What stands on the first sheet, and what comes further down: never one alone, which is not worth a section."""
+    at = first if len(items) > first + 1 else len(items)
+    return items[:at], items[at:]
 
 
 def _sentences(headline: str) -> tuple[str, str]:
