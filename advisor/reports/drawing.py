@@ -244,9 +244,11 @@ def _target(sheet: _Sheet, shares: Axis, sides: tuple[float, float], bars: Seque
     words = f"target {plain_percent(sheet.picture.target)}"
     line(sheet.root, "target", (left, y, right, y))
     wide = 12 + text_width(words, SIZE) * BOLD
-    across = (left, right - wide, *range(round(left), round(right - wide), 8))
+    across = (left, right - wide, *range(round(left), round(right - wide), 2))
     spots = [Box(x, y + low - 19, x + wide, y + low) for low in (0, 20) for x in across]
-    box = next((spot for spot in spots if not any(spot.touches(bar) for bar in bars)), spots[0])
+    tight = [Box(bar.left + 5, bar.top + 5, bar.right - 5, bar.bottom - 5) for bar in bars]
+    free = (spot for near in (bars, tight) for spot in spots if not any(spot.touches(bar) for bar in near))
+    box = next(free, spots[0])
     text(sheet.root, (box.left + 6, box.bottom - 6), words, "target-name", "start")
     sheet.taken.append(box)
     sheet.rules.append(Box(left, y - 1, right, y + 1))
