@@ -187,7 +187,7 @@ def test_nothing_else_that_reads_runs_breaks_on_a_damaged_one(kind: str, desk: P
     for arguments in (
         ("runs", str(desk)),
         ("runs", str(desk), "--json"),
-        ("runs", str(desk), "--site", str(desk / "site")),
+        ("report", str(desk), "--site", str(desk / "site")),
         ("compare", "run", "run"),
         ("export", "run", str(desk / "new"), "--candidate", "majority"),
         ("report", "run", "--answers", str(desk / "answers.csv")),

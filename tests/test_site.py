@@ -151,7 +151,7 @@ def test_of_many_pairs_the_newest_are_laid_side_by_side_and_the_others_counted(
 
 
 def test_the_command_says_where_the_site_is(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    done = call(capsys, "runs", str(runs), "--site", str(tmp_path / "site"))
+    done = call(capsys, "report", str(runs), "--site", str(tmp_path / "site"))
     assert (done.code, done.out) == (0, "")
     assert "2 runs: " in done.err
     assert "index.html" in done.err

@@ -20,6 +20,7 @@ from advisor.cli.outcome import (
     write_reports,
 )
 from advisor.cli.shown import broken, say, shown
+from benchmarks.contract import BadInput
 from strategies.permissions import owner_only
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ EXAMPLE = "example"
 
 
 @click.command(name="report", short_help="Tell a stored run again.")
-@click.argument("run")
+@click.argument("run", required=False)
 @click.option("--rescore", is_flag=True, help="Score the stored answers again before telling.")
 @click.option(
     "--cases",
@@ -76,17 +77,29 @@ EXAMPLE = "example"
     is_flag=True,
     help="Also write figures and report into MLflow, at MLFLOW_TRACKING_URI, one run an approach.",
 )
+@click.option(
+    "--site",
+    type=click.Path(path_type=Path),
+    help="Write a site over all runs in the folder RUN, by default runs, into this folder instead.",
+)
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 @click.pass_context
-def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: bool, **given: Any) -> None:
     """Show the stored run in the folder RUN again: verdict, table and report files.
 
     With another target, margin, volume, horizon or price the verdict is made anew from the same answers, without any model.
     The word example in place of a folder shows a real run that comes with the product. Example: advisor report example
+
+    With --site: an index, the page of each run, and runs of one task side by side, as plain files.
     """
     from advisor.stored import Changes, reopen
 
+    if (site := given.pop("site")) is not None:
+        _write_site(ctx, Path(run or "runs"), site)
+        return
+    if run is None:
+        raise BadInput("there is no run named. Write advisor report FOLDER, or example in place of the folder.")
     changes = Changes(**{name: given.pop(name) for name in Changes.names() if name != "prices"}, prices=_prices(given))
     explain, formats, answers = given.pop("explain"), given.pop("formats"), given.pop("answers")
     mlflow = given.pop("mlflow")
@@ -119,6 +132,21 @@ def command(ctx: click.Context, /, run: str, out: Path | None, as_json: bool, **
 
         say(f"In MLflow it is run {track(verdict.story, paths)}.")
     ctx.exit(code)
+
+
+def _write_site(ctx: click.Context, folder: Path, site: Path) -> None:
+    from click.core import ParameterSource
+
+    from advisor.cli.runs import check_holds_runs
+    from advisor.site import build
+    from advisor.wording import counted
+
+    for one in ctx.command.params:
+        given = ctx.get_parameter_source(str(one.name)) == ParameterSource.COMMANDLINE
+        if given and one.name not in ("run", "site"):
+            raise BadInput(f"--site goes without {one.opts[0]}: runs are shown as they were told.")
+    check_holds_runs(folder)
+    say(f"{counted(build(folder, site), 'run')}: {site / 'index.html'}")
 
 
 def _prices(given: dict[str, Any]) -> Mapping[str, Any] | None:

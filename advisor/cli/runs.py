@@ -8,36 +8,32 @@ from typing import Any
 import click
 
 from advisor.cli.program import line
-from advisor.cli.shown import document, marked, say
+from advisor.cli.shown import document, marked
 from benchmarks.contract import BadInput
 
 
 @click.command(name="runs", short_help="List runs and what they said.")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
-@click.option("--site", type=click.Path(path_type=Path), help="Write a site over all of them into this folder instead.")
-def command(folder: Path, as_json: bool, site: Path | None) -> None:
+def command(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER (by default runs): task, verdict, what was recommended, when.
 
     Example: advisor runs
-
-    With --site: an index, the page of each run, and runs of one task side by side, as plain files.
     """
     from advisor.listing import listed_runs
 
-    if not folder.is_dir():
-        raise BadInput(f"there is no folder {folder}. Name the one that holds your runs, or start with advisor run.")
-    if site is not None:
-        from advisor.site import build
-        from advisor.wording import counted
-
-        say(f"{counted(build(folder, site), 'run')}: {site / 'index.html'}")
-        return
+    check_holds_runs(folder)
     found = listed_runs(folder)
     if as_json:
         click.echo(document(found))
         return
     _print(found, folder)
+
+
+def check_holds_runs(folder: Path) -> None:
+    """Raises `BadInput` where there is no such folder."""
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder {folder}. Name the one that holds your runs, or start with advisor run.")
 
 
 def _print(found: list[dict[str, Any]], folder: Path) -> None:
