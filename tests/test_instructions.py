@@ -179,7 +179,8 @@ def test_a_sentence_that_helps_is_taken_saved_and_exported(tmp_path: Path) -> No
     assert loaded.setup == made.setup
     (request,) = loaded.requests([tiny.query(tiny.messages(1)[0])])
     assert request.prompt[0].content == instruction(made.task, made.setup.form)
-    exported = prompt_of(loaded)
+    assert prompt_of(loaded) is None, "no program that stands alone loads a model of this kind"
+    exported = prompt_of(replace(loaded, model=tiny.local_model(tiny.model_folder(tmp_path / "model"))))
     assert exported is not None
     assert "several labels" in exported["messages"][0]["content"]
     tries = [trial for trial in at.trials if trial.configuration["form"]["added"]]
