@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +32,9 @@ from benchmarks import deadline
 from benchmarks.contract import BadInput, State
 from benchmarks.deadline import Allowance, DiskUp, TimeUp, within
 from benchmarks.executors.held import Held
+from benchmarks.executors.processes import _Crew
 from benchmarks.store import Store
+from strategies.models.endpoint import _ended
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import ROOT, call, finish, start, write_task
@@ -125,13 +128,49 @@ def test_interrupted_twice_it_ends_at_once(
     _until_under_way(service)
     process.send_signal(number)
     assert "4 answers that are on their way are waited for" in _until(process.stderr, "waited for")
-    time.sleep(0.5)  # Nobody reads a sentence and presses a key faster.
     sent = time.monotonic()
     process.send_signal(number)
     assert finish(process).code == code
     assert time.monotonic() - sent < 15
     with closing(Store(tmp_path / "run" / "run.sqlite")) as store:
         assert store.done("answer") == {"majority": 1}
+
+
+def _answers() -> tuple[Callable[[], Any], Callable[[], Any]]:
+    asked: Future[Any] = Future()
+    return lambda: _ended([asked], FIRST_COMPLETED), lambda: asked.set_result(None)
+
+
+def _messages() -> tuple[Callable[[], Any], Callable[[], Any]]:
+    ours, theirs = multiprocessing.Pipe()
+    crew: Any = _Crew
+    waiting = crew(job=None, share=None, pipes={0: ours})
+
+    def first() -> None:
+        while not waiting.ready:
+            waiting.wait()
+
+    return first, lambda: theirs.send_bytes(b"")
+
+
+@pytest.mark.parametrize("what", [_answers, _messages])
+def test_an_interruption_that_wakes_nobody_is_noticed_all_the_same(
+    what: Callable[[], tuple[Callable[[], Any], Callable[[], Any]]],
+) -> None:
+    """As one that comes in the moment before a wait begins: here another thread receives it."""
+    wait, arrives = what()
+    late = threading.Timer(8.0, arrives)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        late.start()
+        threading.Timer(0.3, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            wait()
+        assert time.monotonic() - began < 5
+    finally:
+        late.cancel()
+        signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_in_a_terminal_leaves_it_as_it_was(service: Slow, tmp_path: Path, model_folders: Folders) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # What is imported above is all that a fresh worker imports before it is told how many threads it has.
 
+LOOK_UP_S = 0.5
+"""A signal that comes in the moment before a wait begins, or to another thread, does not end the wait: so none is longer."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -81,7 +83,7 @@ class _Crew:
             _quietly(lambda: self.pipes[number].send_bytes(json.dumps(message).encode()))
 
     def wait(self) -> None:
-        self.ready = wait(list(self.pipes.values()))
+        self.ready = wait(list(self.pipes.values()), LOOK_UP_S)
 
     def receive(self) -> list[tuple[int, Sequence[Any]]]:
         numbers = {pipe: number for number, pipe in self.pipes.items()}

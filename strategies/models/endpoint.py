@@ -9,8 +9,8 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -26,6 +26,8 @@ from strategies.models.wheels import ModelUnavailable
 from strategies.tagging import for_text, unmarked
 
 BYTES_A_TOKEN = 4
+LOOK_UP_S = 0.5
+"""A signal that comes in the moment before a wait begins, or to another thread, does not end the wait: so none is longer."""
 ASKING = "asking"
 """How the names of threads begin that wait for a server."""
 _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
@@ -166,6 +168,14 @@ class _Question:
 _Asked = Future[Completion | None]
 
 
+def _ended(running: Collection[_Asked], return_when: str) -> set[_Asked]:
+    """Those that have ended once the first has, or all."""
+    while True:
+        found = wait(running, LOOK_UP_S, return_when)
+        if not found.not_done or (found.done and return_when == FIRST_COMPLETED):
+            return found.done
+
+
 @dataclass(kw_only=True)
 class _Caller:
     """One call of `generate`: its connection, its threads, and what it has learnt about the server."""
@@ -199,7 +209,8 @@ class _Caller:
                 waits = False  # First of all: the second interruption may come while the sentence is being written.
                 said = "interrupted: %d answers that are on their way are waited for; interrupt again to end at once"
                 logging.getLogger(__name__).warning(said, len(running))
-                yield from (self._found(running.pop(future), future.result()) for future in wait(running).done)
+                ended = _ended(running, ALL_COMPLETED)
+                yield from (self._found(running.pop(future), future.result()) for future in ended)
                 raise
             finally:
                 self.stopped.set()
@@ -215,7 +226,7 @@ class _Caller:
                 running[ask(question)] = question
             if not running:
                 return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            for future in _ended(running, FIRST_COMPLETED):
                 question, completion = running.pop(future), future.result()
                 if completion is None and self._may_go_on(prompts, question):
                     running[ask(question)] = question
