@@ -114,8 +114,8 @@ def _classifying(task: Situation, scores: dict[Family, float], why: list[str]) -
     else:
         scores["retrieval"] += 1
         why.append(
-            f"There are {examples} examples for {labels} labels, few for training: the examples help most inside "
-            "the prompt."
+            f"There are {examples} examples for {labels} labels, few for training: examples usually help most "
+            "inside the prompt."
         )
 
 
