@@ -1,7 +1,9 @@
 """A bake-off with tiny models in a process of its own, which kills itself without warning where it is told to.
 
-`python -m tests.killed RUN_FOLDER MODEL_FOLDER [WHERE NUMBER]`; WHERE is `progress`, `step` (of an optimizer), `stored`, or one
-of `POINTS`. `python -m tests.killed WHERE NUMBER -- ARGUMENTS` does so to the command line.
+`python -m tests.killed RUN_FOLDER MODEL_FOLDER` performs it once for each line `WHERE NUMBER` that it reads; WHERE is
+`progress`, `step` (of an optimizer), `stored`, one of `POINTS`, or `nowhere`. Each is a fork, since loading torch takes longer
+than the run, and its exit code is written as a line.
+`python -m tests.killed WHERE NUMBER -- ARGUMENTS` does so to the command line.
 """
 
 from __future__ import annotations
@@ -119,18 +121,33 @@ def dying_at_points(events: Dying) -> None:
     path.write_text = half("report", path.write_text, "report.*.partial")
 
 
-def main(folder: str, model: str, where: str = "", number: str = "0") -> None:
+def main(folder: str, model: str) -> None:
+    """Loads what a run takes, starts no thread, and forks."""
+    import faiss  # noqa: F401
+    import peft  # noqa: F401
+    import sentence_transformers  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
     import torch
+
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        where, number = line.split()
+        pid = os.fork()
+        if pid == 0:
+            perform(Path(folder), Path(model), Dying(where, int(number)))
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
+def perform(folder: Path, model: Path, events: Dying) -> None:
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
     from strategies.finetuning import checkpoints
 
-    torch.set_num_threads(1)
     checkpoints.EVERY_S, checkpoints.SHARE = 0.0, float("inf")  # After each step.
-    events = Dying(where, int(number))
     register_optimizer_step_post_hook(lambda *_: events.count("step"))
     dying_at_points(events)
-    bakeoff(Path(folder), Path(model), events).execute()
+    bakeoff(folder, model, events).execute()
 
 
 def command(where: str, number: str, _: str, *arguments: str) -> None:

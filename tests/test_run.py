@@ -180,25 +180,40 @@ def test_nothing_in_the_run_folder_is_pickled_or_names_this_machine(whole: Path,
 # ---------------------------------------------------------------- kill -9
 
 
-def test_killed_wherever_it_is_and_resumed_it_ends_with_the_same_rows(whole: Path, model: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def killed_at(model: Path, tmp_path: Path) -> Iterator[Callable[[str], int]]:
+    """Performs the run in `tmp_path / "run"`, killed where that says ("stored 3"); returns the exit code."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.killed", str(tmp_path / "run"), str(model)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as forking:
+        asking, told = forking.stdin, forking.stdout
+        assert asking is not None
+        assert told is not None
+
+        def run(where: str) -> int:
+            print(where, file=asking, flush=True)
+            return int(told.readline())
+
+        yield run
+        asking.close()
+
+
+def test_killed_wherever_it_is_and_resumed_it_ends_with_the_same_rows(
+    whole: Path, killed_at: Callable[[str], int], tmp_path: Path
+) -> None:
     """Killed in a search, in the middle of a training, with half of an index and of an adapter written, between the rows of a
     unit and their commit, and right after a unit was stored."""
     folder = tmp_path / "run"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-
-    def run(*death: str) -> int:
-        command = [sys.executable, "-m", "tests.killed", str(folder), str(model), *death]
-        return subprocess.run(command, cwd=ROOT, env=environment, timeout=300, check=False).returncode
-
     kept: dict[str, int] = {}
-    deaths = [("index", "1"), ("progress", "25"), ("commit", "3"), ("step", "17"), ("adapter", "1"), ("stored", "3")]
-    for death in deaths:
-        assert run(*death) == -signal.SIGKILL, f"{death} was never reached"
+    for death in ("index 1", "progress 25", "commit 3", "step 17", "adapter 1", "stored 3"):
+        assert killed_at(death) == -signal.SIGKILL, f"{death} was never reached"
         with opened(folder) as store:
             finished, starts = store.finished(), store.starts()
         assert {name: starts[name] for name in kept} == kept, "A finished unit was started again."
         kept = {name: starts[name] for name in finished}
-    assert run() == 0
+    assert killed_at("nowhere 0") == 0
     with opened(folder) as store:
         starts = store.starts()
         assert set(store.finished()) == set(starts)
