@@ -166,7 +166,7 @@ def _templates(ground: Ground) -> Iterator[Piece]:
 
 
 def _with_the_model(ground: Ground) -> Iterator[Piece]:
-    small = Limits(heldout=60)
+    small = Limits(examples=tuning.SPOILT_ON, heldout=60)
     for how in (*tuning.SPOILT, *tuning.RATES):
         part = "dead adapter" if how in tuning.SPOILT else "divergence"
         yield {"part": part, "how": how}, partial(_spoilt, ground, how, small)

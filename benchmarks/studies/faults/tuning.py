@@ -31,6 +31,8 @@ from strategies.sources import Sources
 
 TOKENS = 25_000
 """Budget of a search that ends in a spoilt adapter: that of `--effort quick`."""
+SPOILT_ON = 120
+"""Examples of a run whose every training is spoilt: what is said of it does not depend on their number."""
 TAUGHT, ASKED = 240, 100
 """Examples that a training learns, and held-out cases that it is asked."""
 FEW = 60
