@@ -200,7 +200,7 @@ class Models:
         and the requests that a server takes at once are shared out. Raises `BadInput` where they are too few."""
         from strategies.models.embedding import LocalEmbedder
 
-        placement = replace(self.placement, threads=threads)
+        placement = replace(self.placement, threads=threads, beside=())  # The other cards are other workers'.
         elsewhere = {spec.name for spec in self.specs if spec.endpoint is not None or installed_model(spec) is not None}
         here = {name: model for name, model in self._ready.items() if name not in elsewhere}
         return replace(

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import pytest
 import torch
 
 from strategies.contract import Message, Recipe, Sampling, TrainingRow
-from strategies.finetuning import checkpoints, training
+from strategies.finetuning import adapters, checkpoints, partner, training
 from strategies.finetuning.adapters import prove_effect
 from strategies.finetuning.drift import drifts
-from strategies.finetuning.packs import packs_agree
+from strategies.finetuning.masters import Masters
+from strategies.finetuning.packs import encode, packs_agree
 from strategies.models.contrastive import Lessons
 from strategies.models.device import Placement
 from strategies.models.embedding import LocalEmbedder
@@ -96,6 +98,46 @@ def test_vectors_are_those_of_the_processor_and_are_taught_where_they_are_made(d
         taught = embedder.at(tmp_path / "tuned").embed(texts)
     assert abs(taught - here).max() > 1e-2
     assert (taught**2).sum(1) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_who_trains_along_on_another_card_brings_what_the_processor_would(device: str, tmp_path: Path) -> None:
+    here = tiny.local_model(tiny.model_folder(tmp_path))
+    expected = _brought(here)
+    with there(device):
+        found = _brought(placed(here, device))
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert any(expected[2:]), "gradients"
+
+
+def _brought(model: LocalModel) -> list[float]:
+    """Losses and gradients of two rows, from the other end of the line; both ends on the model's device."""
+    recipe = Recipe(rank=4, alpha=8)
+    pupil = partner._Pupil.of(model, recipe, 0)
+    masters = Masters.of(adapters.attach(model.placed(model.base()), recipe, 0))
+    ours, theirs = Pipe()
+    known = partner.Partner(process=None, line=ours)  # type: ignore[arg-type]  # it is this one
+    passes = [(0, [encode(model.chat, row, 512)]) for row in ROWS[:2]]
+    known.ask(passes, 5, masters)
+    what, *given = theirs.recv()
+    assert what == "step"
+    pupil.step(theirs, *given)
+    return [*known.losses(masters), *masters.vector.grad.tolist()]
+
+
+@pytest.mark.gpu
+def test_a_training_on_two_cards_learns_what_it_learns_on_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _needs_a_card()
+    if torch.cuda.device_count() < 2:
+        pytest.skip("there is one graphics card")
+    monkeypatch.setattr(partner, "LEAST_WORK", {"cuda": 0})
+    one = placed(tiny.local_model(tiny.model_folder(tmp_path)), CUDA)
+    both = dataclasses.replace(one, placement=dataclasses.replace(one.placement, beside=("cuda:1",)))
+    recipe = Recipe(epochs=2, rank=4, alpha=8, batch_size=4)
+    losses = [model.train(ROWS * 4, (), recipe, tmp_path / str(at), 0).losses for at, model in enumerate((one, both))]
+    assert partner._kept, "there was somebody on the other card"
+    partner._end_all()
+    partner._kept.clear()
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
 def test_what_lies_on_two_devices_is_refused_as_a_card_refuses_it() -> None:

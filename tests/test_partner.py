@@ -1,4 +1,4 @@
-"""Training with a second process: the same adapter as alone, whoever dies, and nobody who is left behind."""
+"""Training with further processes: the same adapter as alone, whoever dies, and nobody who is left behind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,10 @@ from safetensors.torch import load_file
 
 from strategies.contract import Diverged, Message, Recipe, Training, TrainingRow
 from strategies.finetuning import adapters, partner, training
-from strategies.finetuning.packs import Encoded, encode, halves, packed, parts_of, positions
-from strategies.finetuning.partner import Partner, worth
+from strategies.finetuning.packs import Encoded, encode, packed, parts_of, portions, positions
+from strategies.finetuning.partner import Partner, places
+from strategies.models import device
+from strategies.models.device import Placement
 from strategies.models.local import LocalModel
 from tests import tiny
 
@@ -41,9 +44,9 @@ def model(folder: Path) -> LocalModel:
 
 @pytest.fixture(autouse=True)
 def paired(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every training is worth a second process, and every batch is shared out."""
-    monkeypatch.setattr(partner, "LEAST_WORK", 0)
-    monkeypatch.setattr(training, "SLOWER", 0.0)
+    """Every training is worth another process, and every batch is shared out."""
+    monkeypatch.setattr(partner, "LEAST_WORK", {"cpu": 0, "cuda": 0})
+    monkeypatch.setattr(partner, "SLOWER", 0.0)
     yield
     partner._end_all()
     partner._kept.clear()
@@ -104,6 +107,39 @@ def test_two_processes_train_what_one_does(model: LocalModel, tmp_path: Path, as
     assert used[0].answer_tokens == used[1].answer_tokens
 
 
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine with three graphics cards, but that all of them are its processor."""
+
+    def both(model: LocalModel, *given: Any) -> tuple[Placement, ...]:
+        return (replace(model.placement, threads=1),) * 2 if model.placement.threads > 1 else ()
+
+    monkeypatch.setattr(partner, "places", both)
+
+
+def test_three_processes_train_what_one_does(model: LocalModel, tmp_path: Path, asked: list[int], three: None) -> None:
+    all_of_them = train(model, tmp_path / "three")
+    assert list(Counter(asked).values()) == [8, 8], "each of the two, for each batch"
+    same(all_of_them, train(alone(model), tmp_path / "one"))
+
+
+def test_of_several_that_train_along_one_is_killed_and_the_others_go_on(
+    model: LocalModel, tmp_path: Path, asked: list[int], three: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = Partner.losses
+
+    def killing(self: Partner, *given: Any) -> list[float]:
+        if self.process.pid == asked[0]:
+            self.process.kill()
+            self.process.wait()
+            raise EOFError
+        return usual(self, *given)
+
+    monkeypatch.setattr(Partner, "losses", killing)
+    same(train(model, tmp_path / "both"), train(alone(model), tmp_path / "one"))
+    assert sorted(Counter(asked).values()) == [1, 8]
+
+
 @pytest.mark.nightly
 def test_the_same_training_gives_the_same_bytes_by_the_same_process(
     model: LocalModel, tmp_path: Path, asked: list[int]
@@ -115,29 +151,33 @@ def test_the_same_training_gives_the_same_bytes_by_the_same_process(
     assert first.losses == second.losses
 
 
-def test_of_two_halves_neither_is_much_longer(model: LocalModel) -> None:
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_of_the_portions_of_a_batch_none_is_much_longer(model: LocalModel, number: int) -> None:
     batch = [encode(model.chat, row, 512) for row in rows(9)]
-    mine, theirs = halves(batch)
-    assert sorted(len(row.ids) for row in (*mine, *theirs)) == sorted(len(row.ids) for row in batch)
-    sizes = [sum(len(row.ids) for row in half) for half in (mine, theirs)]
-    assert abs(sizes[0] - sizes[1]) <= max(len(row.ids) for row in batch)
+    found = portions(batch, number)
+    assert len(found) == number
+    assert sorted(len(row.ids) for part in found for row in part) == sorted(len(row.ids) for row in batch)
+    sizes = [sum(len(row.ids) for row in part) for part in found]
+    assert max(sizes) - min(sizes) <= max(len(row.ids) for row in batch)
+    assert [len(part) for part in portions(batch[:2], 4)] == [1, 1]
 
 
 def test_a_long_beginning_is_not_read_twice(model: LocalModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Rows whose own part is short: both processes would read nearly all of it."""
     monkeypatch.undo()
     run = training._Run(adapters.attach(model.base(), RECIPE, 0), RECIPE, 0, 0.0)
-    run.partner = Partner.started()
+    run.partners = [Partner.started()]
+    run.partners[0].place = model.placement
     try:
         long = [Encoded((*range(5, 105), 5 + number, 9), 101) for number in range(4)]
         short = [Encoded((number, *range(5, 105)), 100) for number in range(5, 9)]
-        assert run._shared_out(long)[1] == []
-        assert [len(rows) for _, rows in run._shared_out(short)[1]] == [2]
-        assert run._shared_out(short[:1])[1] == []
+        assert len(run._shared_out(long)) == 1
+        assert [[len(rows) for _, rows in passes] for passes in run._shared_out(short)] == [[2], [2]]
+        assert len(run._shared_out(short[:1])) == 1
         passes = packed(parts_of(run.module), long)
         assert positions(passes) == 100 + 4 * 2
     finally:
-        run.partner.end()
+        run.partners[0].end()
 
 
 # ---------------------------------------------------------------- whoever ends
@@ -187,7 +227,7 @@ def test_who_cannot_load_is_done_without(
     )
     same(train(model, tmp_path / "both"), train(alone(model), tmp_path / "one"))
     assert asked == []
-    assert "trains without a second process: OSError" in caplog.text
+    assert "trains without another process: OSError" in caplog.text
 
 
 @pytest.mark.nightly
@@ -218,14 +258,13 @@ def _interrupt(self: Any, held: Sequence[Encoded]) -> None:
 
 PARENT = """
 import sys, time
-from dataclasses import replace
 from pathlib import Path
 from strategies.contract import Recipe
 from strategies.finetuning.partner import Partner
 from tests import tiny
 one = tiny.local_model(Path(sys.argv[1]))
 found = Partner.started()
-found.begin(replace(one, placement=replace(one.placement, threads=2)), Recipe(rank=4, alpha=8), 0)
+found.begin(one, Recipe(rank=4, alpha=8), 0)
 assert found.ready()
 print(found.process.pid, flush=True)
 time.sleep(60)
@@ -260,11 +299,34 @@ def test_it_is_worth_it_for_long_trainings_on_several_threads_of_a_processor(
     model: LocalModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded = [encode(model.chat, row, 512) for row in rows(4)]
-    assert worth(model, encoded, RECIPE)
-    assert not worth(alone(model), encoded, RECIPE)
-    assert not worth(model, encoded, replace(RECIPE, dropout=0.1)), "what is dropped is drawn in one process"
-    assert not worth(replace(model, placement=replace(model.placement, device="cuda:0")), encoded, RECIPE)
-    monkeypatch.setattr(partner, "memory_available", lambda: 1_000_000_000)
-    assert not worth(model, encoded, RECIPE)
+    assert places(model, encoded, RECIPE) == (replace(model.placement, threads=1),)
+    assert not places(alone(model), encoded, RECIPE)
+    assert not places(model, encoded, replace(RECIPE, dropout=0.1)), "what is dropped is drawn in one process"
+    monkeypatch.setattr(partner, "memory_available", lambda device: 1_000_000_000)
+    assert not places(model, encoded, RECIPE)
     monkeypatch.undo()
-    assert not worth(model, encoded, RECIPE), "so short a training is over before the other process has begun"
+    assert not places(model, encoded, RECIPE), "so short a training is over before the other process has begun"
+
+
+def test_on_cards_it_is_each_other_one_that_has_room(model: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded = [encode(model.chat, row, 512) for row in rows(4)]
+    first = replace(model.placement, device="cuda:0", threads=8, beside=("cuda:1", "cuda:2", "cuda:3"))
+    room = {"cuda:1": 80e9, "cuda:2": 1e9, "cuda:3": 80e9}
+    monkeypatch.setattr(partner, "memory_available", room.__getitem__)
+    found = places(replace(model, placement=first), encoded, RECIPE)
+    assert [(each.device, each.threads, each.beside) for each in found] == [("cuda:1", 8, ()), ("cuda:3", 8, ())]
+    assert not places(replace(model, placement=replace(first, beside=())), encoded, RECIPE)
+    assert not places(replace(model, placement=first, quantised=True), encoded, RECIPE)
+
+
+def test_cards_that_nobody_named_train_along_but_not_those_of_other_workers(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.delenv("ADVISOR_DEVICE", raising=False)
+    monkeypatch.setattr(device, "_available", lambda: ["cuda:0", "cuda:1", "cpu"])
+    found = device.choose(dtype="bfloat16")
+    assert found.beside == ("cuda:1",)
+    assert str(found).endswith("; long trainings also on cuda:1")
+    assert device.choose("cuda:1", "bfloat16").beside == ()
+    models = replace(tiny.models(folder), _placement=found)
+    assert models.for_worker(2, 1).placement.beside == ()

@@ -138,9 +138,9 @@ def room_of(parts: Parts) -> int:
     return PACK_TOKENS if parts.device.type == "cpu" else 4 * PACK_TOKENS
 
 
-def halves(batch: Sequence[Encoded]) -> tuple[list[Encoded], list[Encoded]]:
-    """The rows in two parts with about the same number of tokens."""
-    parts: tuple[list[Encoded], list[Encoded]] = ([], [])
+def portions(batch: Sequence[Encoded], number: int) -> list[list[Encoded]]:
+    """The rows in so many parts with about the same number of tokens, or each row alone where there are fewer rows."""
+    parts: list[list[Encoded]] = [[] for _ in range(min(number, len(batch)))]
     for row in sorted(batch, key=lambda row: -len(row.ids)):
         min(parts, key=lambda part: sum(len(known.ids) for known in part)).append(row)
     return parts

@@ -1,14 +1,16 @@
-"""A second process that reads half of a training's rows: on a processor two with half of the threads each are quicker than one.
+"""Further processes that read a part of each batch of a training: one on each other graphics card, or one on a processor.
 
-Between matrix products lie many short passes over memory that gain little from a second thread. Two processes are in
-different places at a time, so that both cores have work (LOG.md). In a step the adapter's weights go one way and its
-gradients the other; who trains adds them in a fixed order, so the same training gives the same numbers.
+On a processor two processes with half of the threads each are quicker than one with all: between matrix products lie many
+short passes over memory that gain little from a second thread, and two processes are in different places at a time (LOG.md).
+In a step the adapter's weights go one way and its gradients the other; who trains adds them in a fixed order, so the same
+training gives the same numbers.
 """
 
 from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import signal
 import socket
@@ -26,14 +28,16 @@ from strategies.finetuning.packs import Encoded, Pack, losses
 from strategies.models.device import memory_available
 
 if TYPE_CHECKING:
+    from strategies.models.device import Placement
     from strategies.models.local import LocalModel
 
 SLOWER = 1.4
 """Times as long as with all threads a pass takes with half of them (LOG.md)."""
-LEAST_WORK = 1e13
-"""Bytes of weights times tokens of a training from which a second process is worth its start: some twenty seconds."""
+LEAST_WORK = {"cpu": 1e13, "cuda": 1e15}
+"""Bytes of weights times tokens of a training from which another process is worth its start: some twenty seconds. Of cards
+it is reckoned, not measured: they are a hundred times as quick."""
 ROOM = 1_500_000_000
-"""Bytes that a second process takes beside its weights: libraries, and the states of a pass."""
+"""Bytes that such a process takes beside its weights: libraries, and the states of a pass."""
 PATIENCE = 120.0
 """Seconds that it waits for another training, which then need not start one."""
 
@@ -44,8 +48,8 @@ class Partner:
 
     process: subprocess.Popen[bytes]
     line: Connection
-    threads: int = 0
-    """That each of the two has."""
+    place: Placement | None = None
+    """Where it trains along; on a processor with as many threads as the one that trains then keeps."""
 
     @classmethod
     def started(cls) -> Partner:
@@ -63,10 +67,14 @@ class Partner:
         return cls(process, Connection(ours.detach()))
 
     def begin(self, model: LocalModel, recipe: Recipe, seed: int) -> None:
-        """Has it load the model, while this process does."""
-        self.threads = max(1, model.placement.threads // 2)
-        given = replace(model, placement=replace(model.placement, threads=self.threads))
-        self.line.send(("begin", given, recipe, seed))
+        """Has it load the model where that is placed, while this process does so too."""
+        self.place = model.placement
+        self.line.send(("begin", model, recipe, seed))
+
+    @property
+    def slower(self) -> float:
+        """Times as long as alone a pass takes beside it."""
+        return SLOWER if self.place is not None and self.place.device == "cpu" else 1.0
 
     def ready(self) -> bool:
         """Waits until it has loaded; False, and told why, where it cannot go along."""
@@ -78,18 +86,6 @@ class Partner:
             _tell(why)
         return not why
 
-    @contextmanager
-    def threads_shared(self) -> Iterator[None]:
-        """This process keeps to its share of the threads."""
-        import torch
-
-        usual = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(usual)
-
     def ask(self, passes: Sequence[Pack], answers: int, masters: Masters) -> None:
         """Hands over passes whose losses are to be divided by `answers`. Raises OSError where it is gone."""
         self.line.send(("step", passes, answers))
@@ -100,9 +96,9 @@ class Partner:
         import torch
 
         found: list[float] = self.line.recv()
-        flat = torch.empty_like(masters.vector)
+        flat = torch.empty(masters.vector.numel(), dtype=masters.vector.dtype)
         self.line.recv_bytes_into(flat.view(torch.uint8).numpy())
-        masters.vector.grad.add_(flat)
+        masters.vector.grad.add_(flat.to(masters.vector.device))
         return found
 
     @property
@@ -116,55 +112,79 @@ class Partner:
 
 
 _kept: list[Partner] = []
-"""One that waits for the next training of this process."""
+"""Those that wait for the next training of this process."""
 
 
 @contextmanager
-def alongside(model: LocalModel, rows: Sequence[Encoded], recipe: Recipe, seed: int) -> Iterator[Partner | None]:
-    """A partner for a training on these rows, which is still loading; None where there is none or it would not pay.
+def threads_shared(partners: Sequence[Partner]) -> Iterator[None]:
+    """This process keeps to its share of the threads, where one of these computes on the same processor."""
+    import torch
+
+    usual = torch.get_num_threads()
+    torch.set_num_threads(min((each.place.threads for each in partners if each.place is not None), default=usual))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
+
+
+@contextmanager
+def alongside(model: LocalModel, rows: Sequence[Encoded], recipe: Recipe, seed: int) -> Iterator[Sequence[Partner]]:
+    """Partners for a training on these rows, which are still loading; none where they would not pay.
 
     Whoever leaves by an exception leaves none behind.
     """
-    partner = _began(model, recipe, seed) if worth(model, rows, recipe) else None
+    partners: list[Partner] = []
     try:
-        yield partner
-        if partner is not None:
+        for place in places(model, rows, recipe):
+            partner = _began(replace(model, placement=place), recipe, seed)
+            if partner is not None:
+                partners.append(partner)
+        yield partners
+        for partner in partners:
             with suppress(OSError):
                 partner.line.send(("rest",))
     except BaseException:
-        if partner is not None:
+        for partner in partners:
             partner.end()
         raise
-    if partner is not None:
-        _kept.append(partner)
+    _kept.extend(partners)
 
 
 def _began(model: LocalModel, recipe: Recipe, seed: int) -> Partner | None:
-    """The one that was kept, or a new one, that has been told what to load."""
-    for known in (*_kept, None):
+    """One that was kept, or a new one, that has been told what to load."""
+    while True:
+        known = _kept.pop() if _kept else None
         try:
             partner = Partner.started() if known is None else known
             if partner.alive:
                 partner.begin(model, recipe, seed)
-                _kept.clear()
                 return partner
             partner.end()
         except OSError as error:
             if known is None:
                 _tell(f"it could not be started ({error})")
-    _kept.clear()
-    return None
+        if known is None:
+            return None
 
 
-def worth(model: LocalModel, rows: Sequence[Encoded], recipe: Recipe) -> bool:
-    """Whether two processes train these rows sooner than one, start included, and there is room for both."""
+def places(model: LocalModel, rows: Sequence[Encoded], recipe: Recipe) -> tuple[Placement, ...]:
+    """Where further processes train these rows along, so that it is over sooner, their start included, and all have room."""
     place = model.placement
     startable = os.name == "posix" and bool(sys.executable) and not getattr(sys, "frozen", False)
-    if not startable or place.device != "cpu" or place.threads < 2 or recipe.dropout:
-        return False
+    if not startable or recipe.dropout or model.quantised:
+        return ()
     weights = sum(file.stat().st_size for file in model.folder.glob("*.safetensors"))
     tokens = sum(len(row.ids) for row in rows) * recipe.epochs
-    return weights * tokens >= LEAST_WORK and memory_available() > 4 * weights + ROOM
+    if weights * tokens < LEAST_WORK.get(place.device.partition(":")[0], math.inf):
+        return ()
+    shared = place.threads // 2 if place.device == "cpu" else place.threads
+    others = (place.device,) if place.device == "cpu" else place.beside
+    return tuple(
+        replace(place, device=device, threads=shared, beside=())
+        for device in others
+        if shared and memory_available(device) > 4 * weights + ROOM
+    )
 
 
 @atexit.register
@@ -174,7 +194,7 @@ def _end_all() -> None:
 
 
 def _tell(why: str) -> None:
-    logging.getLogger(__name__).warning("trains without a second process: %s", why)
+    logging.getLogger(__name__).warning("trains without another process: %s", why)
 
 
 # ---------------------------------------------------------------- in the other process
@@ -214,11 +234,9 @@ class _Pupil:
 
     @classmethod
     def of(cls, model: LocalModel, recipe: Recipe, seed: int) -> _Pupil:
-        import torch
-
         from strategies.finetuning import adapters, lowrank
 
-        module = adapters.attach(model.base().to(getattr(torch, model.placement.dtype)), recipe, seed)
+        module = adapters.attach(model.placed(model.base()), recipe, seed)
         lowrank.fold(module)
         module.train()
         return cls(module, Masters.of(module))
@@ -231,7 +249,7 @@ class _Pupil:
         flat = torch.empty(self.masters.vector.numel(), dtype=live[0].dtype)
         line.recv_bytes_into(flat.view(torch.uint8).numpy())
         with torch.no_grad():
-            torch._foreach_copy_(live, split_like(flat, live))
+            torch._foreach_copy_(live, split_like(flat.to(live[0].device), live))
         self.masters.vector.grad.zero_()
         for loss in losses(self.module, passes, whole=False):
             found.append(float(loss.detach()))
@@ -245,4 +263,4 @@ def _bytes(tensors: Sequence[Any]) -> Any:
     """Their values behind each other, as a buffer."""
     import torch
 
-    return torch.cat([tensor.detach().flatten() for tensor in tensors]).view(torch.uint8).numpy()
+    return torch.cat([tensor.detach().flatten() for tensor in tensors]).cpu().view(torch.uint8).numpy()

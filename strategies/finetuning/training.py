@@ -24,15 +24,15 @@ from strategies.finetuning.packs import (
     batches,
     cached,
     encode,
-    halves,
     losses,
     packed,
     packs_agree,
     parts_of,
+    portions,
     positions,
     room_of,
 )
-from strategies.finetuning.partner import SLOWER, Partner, alongside
+from strategies.finetuning.partner import Partner, alongside, threads_shared
 
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
@@ -57,12 +57,12 @@ def train_adapter(
     rows = [encode(model.chat, row, recipe.max_tokens, recipe.every_answer) for row in data[0]]
     held = [encode(model.chat, row, recipe.max_tokens) for row in data[1]]
     checkpoints = Checkpoints.beside(folder, _identity(model, (rows, held), recipe, seed))
-    with alongside(model, rows, recipe, seed) as partner:
+    with alongside(model, rows, recipe, seed) as partners:
         module = adapters.attach(model.placed(model.base()), recipe, seed)
         if not model.quantised:
             lowrank.fold(module)
         run = _Run(module, recipe, seed, start)
-        run.pair_with(partner)
+        run.share_with(partners)
         try:
             run.train(rows, held, checkpoints)
             run.restore_best()
@@ -127,7 +127,7 @@ class _Run:
         self.whole = not packs_agree(self.parts)
         self.room = room_of(self.parts)
         """Positions of a pass; fewer once one did not fit the memory of the device."""
-        self.partner: Partner | None = None
+        self.partners: list[Partner] = []
         self.masters = Masters.of(module)
         self.optimizer = torch.optim.AdamW([self.masters.vector], lr=recipe.learning_rate, weight_decay=0.0)
         self.dice = random.Random(seed)
@@ -224,27 +224,27 @@ class _Run:
         share = (done + 1) / warm if done < warm else (steps - done) / max(1, steps - warm)
         return self.recipe.learning_rate * share
 
-    def pair_with(self, partner: Partner | None) -> None:
-        """Waits until the other process has loaded; without it where it could not, or where rows are read one by one."""
-        if partner is not None and partner.ready() and not self.whole:
-            self.partner = partner
+    def share_with(self, partners: Sequence[Partner]) -> None:
+        """Waits until the others have loaded; without those that could not, and alone where rows are read one by one."""
+        ready = [each for each in partners if each.ready()]
+        self.partners = [] if self.whole else ready
 
-    def _shared_out(self, batch: Sequence[Encoded]) -> tuple[list[Pack], list[Pack]]:
-        """The passes of this process, and those of the partner: none where both would read about all of it."""
+    def _shared_out(self, batch: Sequence[Encoded]) -> list[list[Pack]]:
+        """The passes of this process, then those of each partner: of this one alone where each would read about all of it."""
         alone = packed(self.parts, batch, self.whole, self.room)
-        if self.partner is None or len(batch) == 1:
-            return alone, []
-        mine, theirs = (packed(self.parts, half) for half in halves(batch))
-        longer = max(positions(mine), positions(theirs))
-        return (mine, theirs) if SLOWER * longer < positions(alone) else (alone, [])
+        if not self.partners:
+            return [alone]
+        shares = [packed(self.parts, part, room=self.room) for part in portions(batch, 1 + len(self.partners))]
+        longest = max(map(positions, shares))
+        return shares if self.partners[0].slower * longest < positions(alone) else [alone]
 
     def _step(self, batch: Sequence[Encoded], rate: float) -> tuple[float, int]:
         import torch
 
         answers, value = answer_tokens(batch), 0.0
-        mine, theirs = self._shared_out(batch)
+        shares = self._shared_out(batch)
         self.masters.vector.grad.zero_()
-        for loss in self._losses(mine, theirs, answers):
+        for loss in self._losses(shares, answers):
             value += loss
             if not math.isfinite(value):
                 raise Diverged(f"the training loss became {value} at a learning rate of {self.recipe.learning_rate:g}")
@@ -253,29 +253,32 @@ class _Run:
             group["lr"] = rate
         self.optimizer.step()
         self.masters.publish()
-        self.trained.add(batch, [*mine, *theirs])
+        self.trained.add(batch, [one for passes in shares for one in passes])
         return value, answers
 
-    def _losses(self, mine: Sequence[Pack], theirs: Sequence[Pack], answers: int) -> Iterator[float]:
-        """The loss of each pass, its gradients added: those of this process first, then the partner's."""
-        partner = self.partner if theirs else None
-        if partner is None or not self._asked(partner, theirs, answers):
-            yield from self._own_losses([*mine, *theirs], answers)
-            return
-        with partner.threads_shared():
+    def _losses(self, shares: Sequence[Sequence[Pack]], answers: int) -> Iterator[float]:
+        """The loss of each pass, its gradients added: those of this process first, then each partner's."""
+        mine, *theirs = shares
+        given = list(zip(list(self.partners), theirs, strict=False))
+        asked = [(partner, passes) for partner, passes in given if self._asked(partner, passes, answers)]
+        left = [passes for partner, passes in given if partner not in self.partners]
+        with threads_shared([partner for partner, _ in asked]):
             yield from self._own_losses(mine, answers)
-        try:
-            yield from partner.losses(self.masters)
-        except (EOFError, OSError):
-            self.partner = None
-            yield from self._own_losses(theirs, answers)
+        for partner, passes in asked:
+            try:
+                yield from partner.losses(self.masters)
+            except (EOFError, OSError):
+                self.partners.remove(partner)
+                left.append(passes)
+        for passes in left:
+            yield from self._own_losses(passes, answers)
 
     def _asked(self, partner: Partner, passes: Sequence[Pack], answers: int) -> bool:
         try:
             partner.ask(passes, answers, self.masters)
         except OSError:
-            self.partner = None
-        return self.partner is not None
+            self.partners.remove(partner)
+        return partner in self.partners
 
     def _own_losses(self, passes: Sequence[Pack], answers: int) -> Iterator[float]:
         waiting = list(passes)

@@ -31,10 +31,13 @@ class Placement:
     dtype: str
     threads: int
     why: str
+    beside: tuple[str, ...] = ()
+    """Further graphics cards of this machine, which a long training shares its batches with."""
 
     def __str__(self) -> str:
         where = f"{self.device}, {self.threads} threads" if self.device == "cpu" else self.device
-        return f"{where}, {self.dtype} ({self.why})"
+        more = f"; long trainings also on {', '.join(self.beside)}" if self.beside else ""
+        return f"{where}, {self.dtype} ({self.why}){more}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,8 @@ class Fit:
 def choose(device: str | None = None, dtype: str | None = None) -> Placement:
     """The arguments win over `ADVISOR_DEVICE`, `ADVISOR_DTYPE` and `ADVISOR_THREADS`, which win over what was measured.
 
-    `device` is cpu, mps, cuda or cuda:N. Raises `ValueError` with a sentence when it is not there.
+    `device` is cpu, mps, cuda or cuda:N; where it is given no other card is used. Raises `ValueError` with a sentence when it is
+    not there.
     """
     asked_device, asked_dtype = device or os.environ.get("ADVISOR_DEVICE"), dtype or os.environ.get("ADVISOR_DTYPE")
     if asked_dtype and asked_dtype not in DTYPES:
@@ -61,11 +65,13 @@ def choose(device: str | None = None, dtype: str | None = None) -> Placement:
     asked_for()
     asked_tokens()
     threads = _threads()
+    beside = () if asked_device else tuple(each for each in available[1:] if each.startswith("cuda"))
     if asked_dtype:
         why = f"{'device and ' if asked_device else ''}dtype as asked"
-        return Placement(device=chosen, dtype=asked_dtype, threads=threads, why=why)
+        return Placement(device=chosen, dtype=asked_dtype, threads=threads, why=why, beside=beside)
     best, why = _best_dtype(chosen)
-    return Placement(device=chosen, dtype=best, threads=threads, why=f"device as asked, {why}" if asked_device else why)
+    why = f"device as asked, {why}" if asked_device else why
+    return Placement(device=chosen, dtype=best, threads=threads, why=why, beside=beside)
 
 
 def memory_available(device: str = "cpu") -> int:
