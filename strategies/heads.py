@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,39 +68,79 @@ class Head:
         return cls(tuple(classes), table[:, :-1], table[:, -1])
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What an option answered on selection cases."""
+
+    rows: list[list[Any]]
+    """[case id, answer, score, how sure] of each."""
+    logs: list[float]
+    """The logarithm of the share that it gave to each right answer; fewer where an answer has no shares."""
+
+    @property
+    def score(self) -> float:
+        return float(sum(row[2] for row in self.rows) / len(self.rows))
+
+    def clearly_below(self, other: Looked) -> bool:
+        """By more than twice the standard error of the difference, case by case."""
+        import numpy as np
+
+        behind = np.array([theirs[2] - ours[2] for ours, theirs in zip(self.rows, other.rows, strict=True)])
+        return bool(behind.mean() > 2 * behind.std() / np.sqrt(len(behind)))
+
+
+LEAST_SHARE = 1e-3
+"""The share of a right answer counts as this at least, so that no single case decides."""
+
+
+def best_of(looks: Sequence[Looked]) -> int:
+    """The place of the option that gives the right answers the largest shares, of those whose score is not clearly below the
+    highest. A few dozen scores tie or differ by chance, and shares tell more (LOG.md); without any it is the first of those
+    with the highest score."""
+    highest = max(range(len(looks)), key=lambda place: looks[place].score)
+    if any(len(look.logs) < len(look.rows) for look in looks):
+        return highest
+    close = [place for place, look in enumerate(looks) if not look.clearly_below(looks[highest])]
+    return max(close, key=lambda place: sum(looks[place].logs))
+
+
 def chosen(approach: str, on: tuple[Task, Workbench], options: Sequence[Option], build: Build) -> tuple[Option, Option]:
-    """The option that scores best on the selection cases of all folds, the first among equals, and a record of the choice.
+    """The best option on the selection cases of all folds (`best_of`), and a record of the choice.
 
     Every option is built from the training part of each fold, and told as a trial.
     """
     task, bench = on
-    looks = [_looks(task, option, build) for option in options]
-    scores = [sum(row[2] for row in rows) / len(rows) for rows in looks]
-    best = max(range(len(options)), key=scores.__getitem__)
-    cases = sum(len(fold.selection) for fold in task.folds)
-    for option, score in zip(options, scores, strict=True):
-        bench.tried(Trial(approach=approach, configuration=option, score=score, cases=cases, tokens=0))
+    looks = [
+        joined([looked(task, number, build(fold.train, option)) for number, fold in enumerate(task.folds)])
+        for option in options
+    ]
+    best, cases = best_of(looks), len(looks[0].rows)
+    for option, look in zip(options, looks, strict=True):
+        bench.tried(Trial(approach=approach, configuration=option, score=look.score, cases=cases, tokens=0))
     record = {
         **options[best],
-        "selection_score": scores[best],
+        "selection_score": looks[best].score,
         "selection_cases": cases,
         "configurations_tried": len(options),
-        "selection_answers": looks[best],
+        "selection_answers": looks[best].rows,
     }
     return options[best], record
 
 
-def _looks(task: Task, option: Option, build: Build) -> list[list[Any]]:
-    return [row for number, fold in enumerate(task.folds) for row in looked(task, number, build(fold.train, option))]
+def joined(looks: Sequence[Looked]) -> Looked:
+    """Those of all folds, one after another."""
+    return Looked([row for look in looks for row in look.rows], [log for look in looks for log in look.logs])
 
 
-def looked(task: Task, fold: int, fitted: Fitted) -> list[list[Any]]:
-    """[case id, answer, score, how sure] of every selection case of a fold."""
+def looked(task: Task, fold: int, fitted: Fitted) -> Looked:
+    """Every selection case of a fold."""
     cases = task.folds[fold].selection
     found = dict(fitted.answer([Query.of(case.input) for case in cases], Sampling()))
-    rows: list[list[Any]] = []
+    rows, logs = list[list[Any]](), list[float]()
     for case in cases:
         outcome = found[Query.of(case.input).key]
-        text = outcome.text if isinstance(outcome, Prediction) else ""
+        text, shares = (outcome.text, outcome.probabilities) if isinstance(outcome, Prediction) else ("", None)
         rows.append([case.id, text, task.score(case, outcome), sureness(outcome)])
-    return rows
+        if shares:
+            logs.append(math.log(max(shares.get(case.output, 0.0), LEAST_SHARE)))
+    return Looked(rows, logs)

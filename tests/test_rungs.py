@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 from strategies.approaches.best_sentence import BestSentence, Quoting, _threshold
 from strategies.approaches.contrastive_head import EPOCHS, ContrastiveHead, TunedHead
+from strategies.approaches.linear_head import LinearHead
 from strategies.contract import Case, DeadAdapter, Document, Fold, Outcome, Prediction, Query, Sampling, Task
+from strategies.heads import LEAST_SHARE, Looked, best_of, looked
 from strategies.models.contrastive import Lessons
 from strategies.models.embedding import LocalEmbedder
 from strategies.retrieval.chunking import sentences
@@ -154,3 +157,37 @@ def test_what_was_trained_before_a_kill_is_not_trained_again(
 def test_an_embedder_that_cannot_be_trained_is_named(tmp_path: Path) -> None:
     with pytest.raises(DeadAdapter, match="the embedder word hashes cannot be trained here"):
         ContrastiveHead().fit(tiny.benchmark().task, tiny.Bench(folder=tmp_path))
+
+
+# ---------------------------------------------------------------- which option
+
+
+def look(right: int, share: float | None, of: int = 100) -> Looked:
+    """So many of the answers are right, and every right answer has this share."""
+    rows = [[str(place), "", float(place < right), None] for place in range(of)]
+    return Looked(rows, [] if share is None else [math.log(share)] * of)
+
+
+def test_of_options_that_score_about_alike_the_one_that_gives_right_answers_most_is_chosen() -> None:
+    assert best_of([look(50, 0.1), look(49, 0.4), look(49, 0.3)]) == 1
+    assert best_of([look(50, 0.1), look(20, 0.9)]) == 0, "what scores clearly less is not chosen"
+    assert best_of([look(50, 0.2), look(50, 0.2)]) == 0
+
+
+def test_options_without_shares_are_chosen_by_their_scores() -> None:
+    assert best_of([look(49, None), look(50, None), look(50, None)]) == 1
+    assert best_of([look(49, 0.9), dataclasses.replace(look(50, 0.1), logs=[-1.0] * 99)]) == 1, "one has none"
+
+
+def test_a_label_that_was_never_shown_decides_no_choice_alone(tmp_path: Path) -> None:
+    benchmark = tiny.benchmark()
+    bench = tiny.Bench(folder=tmp_path)
+    fold = benchmark.task.folds[0]
+    strange = dataclasses.replace(fold.selection[0], output="never shown")
+    task = dataclasses.replace(
+        benchmark.task, folds=(Fold(train=fold.train, selection=(strange, *fold.selection[1:])),)
+    )
+    found = looked(task, 0, LinearHead()._heads(fold.train, (task, bench.embedder), 10.0, {}))
+    assert found.logs[0] == math.log(LEAST_SHARE)
+    assert len(found.logs) == len(found.rows) == len(fold.selection)
+    assert max(found.logs) > math.log(0.25), "of four labels"

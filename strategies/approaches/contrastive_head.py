@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
-from strategies.heads import Head, looked
+from strategies.heads import Head, Looked, best_of, joined, looked
 from strategies.models.contrastive import Lessons
 from strategies.models.embedding import LocalEmbedder
 from strategies.search import Look, content_key, journalled
@@ -89,22 +89,23 @@ class ContrastiveHead:
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         epochs = self._epochs(task, bench)
         looks = [self._fold(task, bench, epochs, number) for number in range(len(task.folds))]
-        rows = {strength: [row for look in looks for row in look.notes[str(strength)]] for strength in STRENGTHS}
-        scores = {strength: sum(row[2] for row in found) / len(found) for strength, found in rows.items()}
-        best = max(STRENGTHS, key=scores.__getitem__)
-        for strength, score in scores.items():
-            configuration = {"C": strength, "epochs": epochs}
-            cases, tokens = len(rows[strength]), sum(look.notes["tokens"] for look in looks) // len(STRENGTHS)
-            bench.tried(Trial(approach=self.name, configuration=configuration, score=score, cases=cases, tokens=tokens))
+        tried = [joined([Looked(*look.notes[str(strength)]) for look in looks]) for strength in STRENGTHS]
+        tokens = sum(look.notes["tokens"] for look in looks) // len(STRENGTHS)
+        for strength, each in zip(STRENGTHS, tried, strict=True):
+            configuration, cases = {"C": strength, "epochs": epochs}, len(each.rows)
+            bench.tried(
+                Trial(approach=self.name, configuration=configuration, score=each.score, cases=cases, tokens=tokens)
+            )
+        place = best_of(tried)
         record = {
-            "C": best,
+            "C": STRENGTHS[place],
             "epochs": epochs,
             "examples": len(task.examples),
-            "selection_score": scores[best],
-            "selection_cases": len(rows[best]),
+            "selection_score": tried[place].score,
+            "selection_cases": len(tried[place].rows),
             "configurations_tried": len(STRENGTHS),
             "rising": epochs < EPOCHS,
-            "selection_answers": rows[best],
+            "selection_answers": tried[place].rows,
         }
         return self._whole(task, bench, record)
 
@@ -118,7 +119,7 @@ class ContrastiveHead:
         """What each strength answers on the selection part of one fold, after one training on the other part."""
         fold = task.folds[number]
         ids = [[case.id for case in each] for each in (fold.train, fold.selection)]
-        part = ("contrastive", bench.embedder.fingerprint, epochs, ids)
+        part = ("contrastive, shares", bench.embedder.fingerprint, epochs, ids)
         bench.progress(number, len(task.folds), f"{self.name}: training the embedder")
         (look,) = journalled(bench, [part], lambda _: [self._measured(task, bench, epochs, number)])
         for usage in look.usage:
@@ -133,7 +134,7 @@ class ContrastiveHead:
             vectors = embedder.embed([case.input for case in fold.train])
             wanted = [case.output for case in fold.train]
             heads = {each: TunedHead(embedder, Head.fit(vectors, wanted, each)) for each in STRENGTHS}
-            notes = {str(each): looked(task, number, head) for each, head in heads.items()}
+            notes = {str(each): astuple(looked(task, number, head)) for each, head in heads.items()}
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return Look((), (usage,), {**notes, "tokens": TRAINED * tokens})
