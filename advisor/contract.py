@@ -289,6 +289,8 @@ class Story:
     """What tuning gained and what it cost elsewhere; no rows where nothing was tuned."""
     by_heart: Table
     """What tuned models know without documents; no rows where nothing was tuned for questions over documents."""
+    judge: Table
+    """What a judge of the person's own says, beside what people say; no rows where none was asked."""
     differences: Table
     tuning: Table
     tried: Table

@@ -10,6 +10,7 @@ from advisor.contract import Costs, Recommendation, ShownCases, Status
 from advisor.economics import Ranking
 from advisor.panel import WhatIf
 from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.judging import Judge
 from benchmarks.mistakes import Mistakes
 from benchmarks.population import Apart
 from benchmarks.prices import MachinePrices
@@ -66,6 +67,8 @@ class Extras:
     endings: Mapping[str, str] = field(default_factory=dict)
     """Models on servers that stop to answer on a day that was announced, with a clause on when."""
     changed: Changed = Changed()
+    judge: Judge | None = None
+    """What a judge of the person's own said of the answers; None where none was asked."""
     recorded: bool = False
     """The story of a stored example run."""
     by_name: bool = False

@@ -105,11 +105,11 @@ def told(
             rescored(benchmark, store)
         verdict = _verdict(about, benchmark, (evaluations(benchmark, about["candidates"], store), store), cases)
     if names := {case["id"] for case in verdict.cases if case["part"] == HELDOUT}:
-        _mark(folder, about, [case for case in benchmark.heldout if case.id in names])
+        mark_shown(folder, about, [case for case in benchmark.heldout if case.id in names])
     return verdict
 
 
-def _mark(folder: Path, about: Mapping[str, Any], heldout: Sequence[Case]) -> None:
+def mark_shown(folder: Path, about: Mapping[str, Any], heldout: Sequence[Case]) -> None:
     """Writes down that these cases were shown; of tasks by name, which people try things out on, nothing is."""
     from benchmarks.looks import write_down_shown
 
@@ -153,7 +153,7 @@ def write_answers(folder: Path, path: Path) -> int:
     with closing(Store(folder / "run.sqlite")) as store, reading(folder):
         heldout = thawed_cases(about["benchmark"]["heldout"])
         written = answers_table.write_answers(heldout, store, path)
-    _mark(folder, about, heldout)
+    mark_shown(folder, about, heldout)
     return written
 
 
@@ -179,6 +179,7 @@ def _verdict(
     from advisor.afterwards import Asked, judged
     from advisor.story import Extras, tell
     from advisor.what_if import what_if
+    from benchmarks.judging import judged as judged_by
     from benchmarks.mistakes import mistakes
     from benchmarks.population import EXAMPLES, POPULATION, TIME, Apart
     from benchmarks.price_table import endings
@@ -218,6 +219,7 @@ def _verdict(
         what_if=what_if(found, benchmark, prices, recommendation),
         endings=endings(spec.models),
         changed=answer.changed,
+        judge=judged_by(benchmark, [each.candidate for each in found], store),
         taken=taken(store),
         prices=prices,
         label_price=(prices.upkeep.label_price, prices.currency) if prices.upkeep.label_price else None,

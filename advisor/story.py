@@ -28,6 +28,7 @@ from advisor.gap import key_noise, what_closes_the_gap
 from advisor.grounded import grounding_table, planted_table
 from advisor.guarded import rather_silent
 from advisor.handed_over import coverage_table, handover_table, let_a_person_help
+from advisor.judged import judge_facts, judge_table
 from advisor.leaked import leaks_table
 from advisor.material import Extras, Material
 from advisor.mistakes_table import all_mistakes_table, as_fact, mistakes_table
@@ -130,6 +131,7 @@ def tell(
         planted=planted_table(material),
         forgetting=forgetting_table(material),
         by_heart=by_heart_table(material),
+        judge=judge_table(material),
         differences=differences_table(material),
         tuning=tuning_table(material),
         tried=tries_table(material),
@@ -182,6 +184,7 @@ def _facts(material: Material) -> dict[str, Any]:
         "seed": material.extras.seed,
         "checks_took": time_fact(material.extras.taken),
         "recorded": material.extras.recorded,
+        "judge": judge_facts(material.extras.judge),
         "candidates": [_candidate(status, material) for status in material.statuses],
         "differences": [
             {

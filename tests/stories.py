@@ -89,6 +89,7 @@ def rich_story() -> Story:
         planted=_planted(),
         forgetting=_forgetting(),
         by_heart=_by_heart(),
+        judge=_judge(),
         slices=_slices(),
         differences=_differences(),
         tuning=_tuning(),
@@ -437,6 +438,16 @@ def _probed() -> Table:
     )
 
 
+def _judge() -> Table:
+    return Table(
+        title="What a judge says",
+        columns=("approach", "accuracy", "the judge", "people agree with it"),
+        rows=(("prompting", "71 %", "80 %", "41 of 50"), ("lora", "82 %", "81 %", "48 of 50")),
+        note="The judge judge.py:grade decides nothing here.",
+        numeric=(1, 2, 3),
+    )
+
+
 def _by_heart() -> Table:
     return Table(
         title="What tuned models know without documents",
@@ -686,6 +697,7 @@ def empty_story() -> Story:
         planted=nothing,
         forgetting=nothing,
         by_heart=nothing,
+        judge=nothing,
         differences=nothing,
         tuning=nothing,
         tried=nothing,

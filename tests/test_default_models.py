@@ -102,16 +102,17 @@ def test_label_scores_are_those_of_a_pass_for_each_label(model: LocalModel, benc
 
 
 def test_prompting_beats_guessing_on_real_messages(benchmark: Benchmark, bench: tiny.Bench) -> None:
-    """Forty held-out messages of 24 intents, of which guessing gets two or three; the prompt's own prior is what helps."""
+    """Held-out messages of 24 intents, of which guessing gets one; the prompt's own prior is what helps."""
+    asked = benchmark.heldout[:24]
     fitted = Prompting(shots=(3,)).fit(benchmark.task, bench)
-    found = dict(fitted.answer([tiny.query(case) for case in benchmark.heldout], Sampling()))
-    outcomes = [found[tiny.query(case).key] for case in benchmark.heldout]
+    found = dict(fitted.answer([tiny.query(case) for case in asked], Sampling()))
+    outcomes = [found[tiny.query(case).key] for case in asked]
     assert all(isinstance(outcome, Prediction) and outcome.text in benchmark.task.labels for outcome in outcomes)
     right = sum(
         isinstance(outcome, Prediction) and outcome.text == case.output
-        for case, outcome in zip(benchmark.heldout, outcomes, strict=True)
+        for case, outcome in zip(asked, outcomes, strict=True)
     )
-    assert right >= 6
+    assert right >= 4
 
 
 # ---------------------------------------------------------------- training

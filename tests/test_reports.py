@@ -286,7 +286,7 @@ def test_the_page_holds_no_script_and_allows_none() -> None:
 def test_headings_and_tables_can_be_read_by_structure() -> None:
     elements = Elements(reports.render(rich_story(), "html"))
     assert elements.tags["h1"] == 1
-    assert elements.tags["caption"] == elements.tags["table"] == 28
+    assert elements.tags["caption"] == elements.tags["table"] == 29
     assert elements.attributes["scope"] == elements.tags["th"]
 
 

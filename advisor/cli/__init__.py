@@ -28,6 +28,7 @@ COMMANDS = {
     "runs": "advisor.cli.runs",
     "report": "advisor.cli.report",
     "compare": "advisor.cli.compare",
+    "judge": "advisor.cli.judge",
     "export": "advisor.cli.export",
     "predict": "advisor.cli.predict",
     "gate": "advisor.cli.gate",

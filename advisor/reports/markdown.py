@@ -86,6 +86,7 @@ def _parts(story: Story) -> Iterator[str]:
         story.planted,
         story.forgetting,
         story.by_heart,
+        story.judge,
         story.differences,
         story.tuning,
     ):
