@@ -15,9 +15,10 @@ from scipy import stats
 from benchmarks import sequential, statistics
 from benchmarks.grouping import Floats
 from benchmarks.studies.decisions import __main__ as study
-from benchmarks.studies.decisions import curves, draws, looks, stopping
+from benchmarks.studies.decisions import curves, draws, light, looks, stopping
 from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
 from benchmarks.studies.settings import FLOORS, PACKED, ROWS
+from tests import tiny
 
 POOLS = {pool.name: pool for pool in simulated()}
 
@@ -51,6 +52,26 @@ def test_pools_hold_what_was_measured_and_what_was_made_up(stored: dict[str, Poo
     wrong = POOLS["5 % wrong labels"]
     assert wrong.scores.mean(1) == pytest.approx(0.95 * wrong.truth, abs=0.01)
     assert not POOLS["groups of up to three"].right_or_wrong
+
+
+def test_pools_without_a_bake_off_are_read_as_they_were_measured() -> None:
+    right, graded = [1.0, 0.0, 1.0, 1.0, 0.0], [0.25, 0.5, 0.12345, 1.0, 0.0]
+    row = {"part": "pool", "task": "t", "cases": 5, "groups": [0, 1, 1, 2, 3]}
+    (exact,) = light.pools([{"part": "curve"}, {**row, "scores": {"a": light.written(right)}}])
+    assert (exact.name, exact.candidates) == ("t without a model", ("a",))
+    assert exact.scores.tolist() == [right]
+    assert [places.tolist() for places in exact.groups] == [[0], [1, 2], [3], [4]]
+    assert not exact.graded
+    (mixed,) = light.pools([{**row, "scores": {"a": light.written(right), "b": light.written(graded)}}])
+    assert mixed.scores[1].tolist() == [0.25, 0.5, 0.1234, 1.0, 0.0]
+    assert mixed.graded
+
+
+def test_what_suits_a_task_is_asked_the_simplest_first() -> None:
+    assert [each.name for each in light.suitable(tiny.benchmark("qa"))][:1] == ["majority"]
+    found = light.suitable(tiny.benchmark())
+    assert [each.simplicity for each in found] == sorted(each.simplicity for each in found)
+    assert {"tf-idf", "linear head", "copy nearest"} <= {each.name for each in found}
 
 
 def test_p_values_of_a_draw_are_those_of_the_product() -> None:

@@ -1,8 +1,8 @@
 """Runs the study of decisions, and writes decisions.md from the rows that it left.
 
-`python -m benchmarks.studies.decisions run` draws from the committed rows of bake-offs and from simulated tasks, and `curves`
-fits rungs without a language model with fewer and more examples; what is done is not done again. `table` writes the document
-from the rows alone. No language model runs.
+`python -m benchmarks.studies.decisions run` draws from the committed rows of bake-offs and from simulated tasks; `pools` asks
+approaches without a language model all cases of the public tasks that have no bake-off yet, and `curves` fits such with fewer and
+more examples; what is done is not done again. `table` writes the document from the rows alone. No language model runs.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from zlib import crc32
 import click
 
 from benchmarks.studies.decisions import draws as one_look
+from benchmarks.studies.decisions import light, report, stopping
 from benchmarks.studies.decisions import looks as again
-from benchmarks.studies.decisions import report, stopping
 from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
 from benchmarks.studies.settings import ROWS
 
@@ -77,8 +77,10 @@ def main() -> None: ...
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the counts go.")
 def run(draws: int, graded_draws: int, slow_draws: int, only: tuple[str, ...], rows: Path) -> None:
     """Draw every setting that is not in the rows yet, or was drawn from other scores."""
-    pools = [pool for pool in [*from_rows(ROWS), *simulated()] if not only or pool.name in only]
-    kept = current(read(rows), pools)
+    known = read(rows)
+    everything = [*from_rows(ROWS), *light.pools(known), *simulated()]
+    pools = [pool for pool in everything if not only or pool.name in only]
+    kept = current(known, pools)
     rows.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
     done = {(row["part"], row["key"]) for row in kept}
     with rows.open("a", encoding="utf-8") as file:
@@ -93,6 +95,17 @@ def run(draws: int, graded_draws: int, slow_draws: int, only: tuple[str, ...], r
             if ("look", setting.key) not in done:
                 each = graded_draws if setting.pool.graded else draws
                 _write(file, [_one_look(setting, each, slow_draws)])
+
+
+@main.command(name="pools")
+@click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the scores go.")
+def pools_command(rows: Path) -> None:
+    """Ask all held-out cases of public tasks without a bake-off, wherever that is not in the rows yet."""
+    done = {(row["part"], row["key"]) for row in read(rows)}
+    with rows.open("a", encoding="utf-8") as file:
+        for task in light.TASKS:
+            if ("pool", task) not in done:
+                _write(file, [{"part": "pool", "key": task, **light.measured(task)}])
 
 
 @main.command(name="curves")

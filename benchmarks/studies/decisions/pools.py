@@ -96,12 +96,12 @@ def _of(name: str, verdict: Verdict) -> Pool | None:
         candidates=tuple(each.candidate for each in found),
         scores=scores,
         truth=scores.mean(1),
-        groups=_members(group_codes(found[0].groups or None, scores.shape[1])),
+        groups=members(group_codes(found[0].groups or None, scores.shape[1])),
         selection=known,
     )
 
 
-def _members(codes: NDArray[np.intp]) -> tuple[NDArray[np.intp], ...]:
+def members(codes: NDArray[np.intp]) -> tuple[NDArray[np.intp], ...]:
     return tuple(np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]))
 
 
@@ -138,5 +138,5 @@ def _simulated(
         candidates=tuple(f"{place + 1}" for place in range(len(shares))),
         scores=seen,
         truth=right.mean(1),
-        groups=_members(codes),
+        groups=members(codes),
     )

@@ -1,0 +1,90 @@
+"""Pools of the public tasks that have no whole bake-off: approaches without a language model, over all held-out cases."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from advisor.found import find
+from benchmarks.assemble import Limits, Loaded, assemble
+from benchmarks.contract import Benchmark
+from benchmarks.grouping import Floats, group_codes
+from benchmarks.models import Models
+from benchmarks.spec import MetricSpec
+from benchmarks.studies.decisions.pools import Pool, members
+from benchmarks.workbench import bare
+from strategies.catalog import approaches
+from strategies.contract import Query, Sampling, Strategy
+
+TASKS = ("sms_spam", "nl2regex", "e2e_nlg", "tldr_commands")
+EXAMPLES = 600
+METRICS = {"sms_spam": "accuracy"}
+"""In place of the task's own, which exists only over rows."""
+NAME = "{} without a model"
+
+
+def measured(task: str) -> Mapping[str, Any]:
+    """Scores of what suits the task, the simplest first, which is the cheapest here. Raises `BadInput`."""
+    spec = find(task).spec
+    benchmark = benchmark_of(task)
+    models = Models(spec.models, embedder_spec=spec.embedder)
+    found = {each.name: _scores(each, benchmark, models) for each in suitable(benchmark)}
+    return {
+        "task": task,
+        "cases": len(benchmark.heldout),
+        "groups": group_codes([case.group for case in benchmark.heldout], len(benchmark.heldout)).tolist(),
+        "scores": {name: written(scores) for name, scores in found.items()},
+    }
+
+
+def benchmark_of(task: str) -> Benchmark:
+    found = find(task)
+    whole = found.assembled(Limits(examples=EXAMPLES)).benchmark
+    if task not in METRICS:
+        return whole
+    spec = found.spec.model_copy(update={"metric": MetricSpec(name=METRICS[task])})
+    data = Loaded(examples=whole.task.examples, heldout=whole.heldout, documents=whole.task.documents)
+    return assemble(spec, data=data).benchmark
+
+
+def suitable(benchmark: Benchmark) -> list[Strategy]:
+    known = [each for each in approaches() if not each.needs and each.family != "recorded"]
+    return sorted((each for each in known if not each.unsuitable(benchmark.task)), key=lambda each: each.simplicity)
+
+
+def _scores(strategy: Strategy, benchmark: Benchmark, models: Models) -> Sequence[float]:
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = strategy.fit(benchmark.task, bare(models, "", Path(folder)))
+        found = dict(fitted.answer([Query.of(case.input) for case in benchmark.heldout], Sampling()))
+    return [benchmark.task.score(case, found[Query.of(case.input).key]) for case in benchmark.heldout]
+
+
+def written(scores: Sequence[float]) -> str | list[float]:
+    """Right or wrong as four cases a letter; graded scores as numbers."""
+    if all(score in (0, 1) for score in scores):
+        return np.packbits(np.array(scores, dtype=np.bool_)).tobytes().hex()
+    return [round(score, 4) for score in scores]
+
+
+def read(text: str | Sequence[float], cases: int) -> Floats:
+    if not isinstance(text, str):
+        return np.array(text, dtype=np.float64)
+    return np.unpackbits(np.frombuffer(bytes.fromhex(text), dtype=np.uint8), count=cases).astype(np.float64)
+
+
+def pools(rows: Sequence[Mapping[str, Any]]) -> Iterator[Pool]:
+    """Those that were measured."""
+    for row in rows:
+        if row["part"] == "pool":
+            scores = np.array([read(text, row["cases"]) for text in row["scores"].values()])
+            yield Pool(
+                name=NAME.format(row["task"]),
+                candidates=tuple(row["scores"]),
+                scores=scores,
+                truth=scores.mean(1),
+                groups=members(np.array(row["groups"], dtype=np.intp)),
+            )
