@@ -17,7 +17,7 @@ import pytest
 from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders
-from tests.desk import call
+from tests.desk import ROOT, call
 from tests.test_docs import PAGES, commands
 
 pytestmark = [
@@ -82,7 +82,7 @@ def _turn(line: str) -> int:
         return 7 if "--merge" in words else 6 if "--resume" in words else 3 if "--out" in words else 5 if plain else 4
     if words[1] == "export":
         return 8
-    told = {"report", "compare", "predict", "gate", "runs", "price"}
+    told = {"report", "compare", "judge", "predict", "gate", "runs", "price"}
     return 9 if words[1] in told else 1
 
 
@@ -99,7 +99,10 @@ def messages(count: int, start: int = 0) -> list[Case]:
 
 
 def prepared(folder: Path, models: Folders) -> None:
-    """What a reader has: a CSV of examples, requests to answer, cases to hold an export to."""
+    """What a reader has: a CSV of examples, requests to answer, cases to hold an export to, and the judge of the page."""
+    page = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    (judge,) = re.findall(r"```python\n(def grade\(.*?)```", page, re.DOTALL)
+    (folder / "judge.py").write_text(judge, encoding="utf-8")
     with (folder / "my.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["input", "output"])
