@@ -144,7 +144,7 @@ def test_killed_runs_end_as_the_whole_one_and_no_answer_is_paid_twice(tmp_path: 
         "kills",
         "paid",
         "--kills",
-        "3",
+        "2",
         "--rows",
         str(rows),
     )
