@@ -11,7 +11,7 @@ from advisor.stored import about_run, mark_shown, reading
 from benchmarks.contract import BadInput
 from benchmarks.frozen import thaw
 from benchmarks.judging import SHEET, TO_READ, Grading, answers_of, keep_people, read_people, write_sample
-from benchmarks.metrics import load
+from benchmarks.metrics import load, names
 from benchmarks.store import Store
 from strategies.permissions import owner_only
 
@@ -23,6 +23,8 @@ def ask(folder: Path, by: str, allow_code: bool, progress: Callable[[int, int], 
     Raises `BadInput` for a judge that cannot be used, a folder without answers, and a sheet that cannot be read.
     """
     about = about_run(folder)
+    if ".py:" not in by and by not in names():
+        raise BadInput(f"`{by}` judges nothing. Write file.py:function of yours, or one of {', '.join(names())}.")
     judge = load(by, {"allow_code": allow_code} if ".py:" in by else {})
     with owner_only(), reading(folder), closing(Store(folder / "run.sqlite")) as store:
         benchmark = thaw(about["benchmark"], folder, allow_code)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput, Benchmark, Metric
-from benchmarks.sheets import read_sheet, write_sheet
+from benchmarks.sheets import NO, YES, read_sheet, write_sheet
 from benchmarks.store import Store
 from strategies.contract import Case, Prediction
 
@@ -22,7 +22,6 @@ COLUMNS = ("id", "input", "expected", "answer", "right")
 TO_READ = 100
 RIGHT = 0.5
 """A grade from here on counts as right, where it is held against what people say."""
-_YES, _NO = frozenset({"x", "yes", "y", "1", "true"}), frozenset({"no", "n", "0", "false"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,13 +200,13 @@ def read_people(path: Path, answers: Sequence[Answer]) -> dict[str, bool]:
         word = row["right"].strip().casefold()
         if not word:
             continue
-        if word not in _YES | _NO:
+        if word not in YES | NO:
             raise BadInput(f'{path.name}, {place}: "right" holds "{word[:20]}". Write yes or no, or nothing.')
         if row["id"] not in known:
             raise BadInput(
                 f'{path.name}, {place}: "{row["id"][:60]}" is no answer of this run. Use the sheet that it wrote.'
             )
-        found[row["id"]] = word in _YES
+        found[row["id"]] = word in YES
     return found
 
 

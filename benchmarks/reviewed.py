@@ -18,14 +18,12 @@ from benchmarks.load import read_inputs
 from benchmarks.looks import FILE as LOOKS
 from benchmarks.remote import is_remote
 from benchmarks.review import REVIEW, REVIEW_COLUMNS, SAMPLE, SAMPLE_COLUMNS, Material, write_sheets
-from benchmarks.sheets import read_sheet
+from benchmarks.sheets import NO, YES, read_sheet
 from benchmarks.spec import Spec
 from strategies.contract import Case, Document
 
 ACCEPTED = "x"
 """In `corrected`: what stands in `perhaps` is right."""
-_YES = frozenset({"x", "yes", "y", "1", "true"})
-_NO = frozenset({"", "no", "n", "0", "false"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +110,12 @@ def _decisions(sheet: Sequence[Any], material: Material) -> dict[tuple[str, str]
         if key not in known:
             raise BadInput(f'{where} names the {key[0][:20]} "{key[1][:60]}", which is not there. Put the id back.')
         corrected, mark = _corrected(row, material, where), row["leave out"].strip().casefold()
-        if mark not in _YES | _NO:
+        if mark and mark not in YES | NO:
             raise BadInput(f'{where}: "leave out" holds "{mark[:20]}". Write x to leave the row out, or nothing.')
         if material.labels and corrected and corrected not in material.labels:
             raise BadInput(f'{where}: "{corrected[:60]}" is not one of the labels. Write one as the task has it.')
-        if corrected or mark in _YES:
-            found[key] = (corrected or known[key].output, mark in _YES)
+        if corrected or mark in YES:
+            found[key] = (corrected or known[key].output, mark in YES)
     return found
 
 

@@ -171,7 +171,7 @@ def test_code_runs_only_where_it_is_allowed(run: Path, capsys: pytest.CaptureFix
     ("by", "said"),
     [
         ("macro_f1", "scores a whole table of answers"),
-        ("rouge", "`rouge` is not a metric."),
+        ("rouge", "`rouge` judges nothing. Write file.py:function of yours, or one of accuracy,"),
         ("chrf", "does not score"),
     ],
 )
