@@ -6,9 +6,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.contract import BadInput, Benchmark, Metric
 from benchmarks.sheets import NO, YES, read_sheet, write_sheet
@@ -92,7 +91,7 @@ def answers_of(benchmark: Benchmark, names: Sequence[str], store: Store) -> list
     return sorted(found, key=lambda answer: (place[answer.case.id], answer.key))
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Grading:
     """The judge over the answers; what it said of one is kept before the next is asked for, since it may cost money."""
 
@@ -101,8 +100,6 @@ class Grading:
     """As a person gave it."""
     answers: Sequence[Answer]
     store: Store
-    asked: int = field(default=0, init=False)
-    """Answers that were not known from before."""
 
     def grades(self) -> Iterator[tuple[str, float]]:
         """Raises `BadInput` for a judge of whole tables, and `ScoreFailure` where it gives no grade."""
@@ -115,7 +112,6 @@ class Grading:
             if known is None:
                 known = {"grade": self.judge.score(answer.case, answer.text)}
                 journal.put(key, known)
-                self.asked += 1
             yield answer.key, float(known["grade"])
 
     @property
@@ -210,8 +206,6 @@ def read_people(path: Path, answers: Sequence[Answer]) -> dict[str, bool]:
     return found
 
 
-def keep_people(said: Mapping[str, bool], store: Store) -> Mapping[str, Any]:
+def keep_people(said: Mapping[str, bool], store: Store) -> None:
     """Beside what was said before; of the same answer the later word counts."""
-    everything = {**(store.meta(READ) or {}), **said}
-    store.set_meta(READ, everything)
-    return everything
+    store.set_meta(READ, {**(store.meta(READ) or {}), **said})

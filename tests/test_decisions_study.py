@@ -56,15 +56,16 @@ def test_pools_hold_what_was_measured_and_what_was_made_up(stored: dict[str, Poo
 
 def test_pools_without_a_bake_off_are_read_as_they_were_measured() -> None:
     right, graded = [1.0, 0.0, 1.0, 1.0, 0.0], [0.25, 0.5, 0.12345, 1.0, 0.0]
-    row = {"part": "pool", "task": "t", "cases": 5, "groups": [0, 1, 1, 2, 3]}
+    row = {"part": "pool", "task": "sms_spam", "cases": 5, "groups": [0, 1, 1, 2, 3]}
     (exact,) = light.pools([{"part": "curve"}, {**row, "scores": {"a": light.written(right)}}])
-    assert (exact.name, exact.candidates) == ("t without a model", ("a",))
+    assert (exact.name, exact.candidates) == ("sms_spam without a model", ("a",))
     assert exact.scores.tolist() == [right]
     assert [places.tolist() for places in exact.groups] == [[0], [1, 2], [3], [4]]
     assert not exact.graded
     (mixed,) = light.pools([{**row, "scores": {"a": light.written(right), "b": light.written(graded)}}])
     assert mixed.scores[1].tolist() == [0.25, 0.5, 0.1235, 1.0, 0.0]
     assert mixed.graded
+    assert not list(light.pools([{**row, "task": "banking77", "scores": {"a": light.written(right)}}])), "it has one"
 
 
 def test_what_suits_a_task_is_asked_the_simplest_first() -> None:
@@ -222,7 +223,7 @@ def test_a_piece_is_foretold_from_what_is_kept_of_it() -> None:
     }
     row = {
         "cases": 299,
-        "right": [[size, *(curves._written(line.tolist()) for line in rows)] for size, rows in scores.items()],
+        "right": [[size, *(light.written(line.tolist()) for line in rows)] for size, rows in scores.items()],
     }
     assert [point.scores for point in curves.read(row)] == [
         tuple(tuple(line.tolist()) for line in rows) for rows in scores.values()

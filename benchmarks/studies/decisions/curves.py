@@ -5,11 +5,9 @@ What is kept are the scores of single cases, so that a bracket drawn by another 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +15,11 @@ import numpy as np
 from advisor.comparison import Prepared, Wishes, prepare
 from benchmarks.checked import CurvePoint
 from benchmarks.curve import DRAWS, bracket, sampled, sizes
-from benchmarks.workbench import bare
+from benchmarks.studies.decisions.light import read as scores
+from benchmarks.studies.decisions.light import scores_of, written
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
-from strategies.contract import Case, Query, Sampling, Strategy, Task
+from strategies.contract import Strategy
 
 HELDOUT = 300
 STRATEGIES: tuple[Strategy, ...] = (CopyNearest(), LinearHead())
@@ -59,16 +58,16 @@ def measured(plan: Plan, sample: int, strategy: Strategy) -> Mapping[str, Any]:
     few = sampled(many, len(many.examples) // 2, DRAWS)
     heldout = prepared.assembly.benchmark.heldout
     found = {
-        size: [_scores(strategy, prepared, sampled(few, size, draw), heldout) for draw in range(DRAWS)]
+        size: [scores_of(strategy, prepared.models, sampled(few, size, draw), heldout) for draw in range(DRAWS)]
         for size in sizes(len(few.examples))
     }
-    found |= {len(task.examples): [_scores(strategy, prepared, task, heldout)] for task in (few, many)}
+    found |= {len(task.examples): [scores_of(strategy, prepared.models, task, heldout)] for task in (few, many)}
     return {
         "task": plan.task,
         "examples": plan.examples,
         "sample": sample,
         "cases": len(heldout),
-        "right": [[size, *map(_written, rows)] for size, rows in found.items()],
+        "right": [[size, *map(written, rows)] for size, rows in found.items()],
     }
 
 
@@ -77,27 +76,11 @@ def _prepared(task: str, examples: int, sample: int) -> Prepared:
     return prepare(task, Wishes(examples=examples, heldout=HELDOUT, seed=sample))
 
 
-def _scores(strategy: Strategy, prepared: Prepared, task: Task, asked: Sequence[Case]) -> tuple[float, ...]:
-    """Fitted on the task's examples, asked these cases."""
-    with tempfile.TemporaryDirectory() as folder:
-        bench = bare(prepared.models, "", Path(folder))
-        found = dict(strategy.fit(task, bench).answer([Query.of(case.input) for case in asked], Sampling()))
-    return tuple(task.score(case, found[Query.of(case.input).key]) for case in asked)
-
-
-def _written(scores: Sequence[float]) -> str:
-    """Right or wrong, four cases a letter."""
-    return np.packbits(np.array(scores, dtype=np.bool_)).tobytes().hex()
-
-
 def read(row: Mapping[str, Any]) -> list[CurvePoint]:
     """The points of a piece, the last with twice the examples."""
 
-    def right(text: str) -> tuple[float, ...]:
-        bits = np.unpackbits(np.frombuffer(bytes.fromhex(text), dtype=np.uint8), count=row["cases"])
-        return tuple(bits.astype(np.float64).tolist())
-
-    return [CurvePoint(examples=size, scores=tuple(map(right, rows))) for size, *rows in row["right"]]
+    points = [(size, [tuple(scores(text, row["cases"]).tolist()) for text in rows]) for size, *rows in row["right"]]
+    return [CurvePoint(examples=size, scores=tuple(lines)) for size, lines in points]
 
 
 def foretold(row: Mapping[str, Any], asked: int = HELDOUT) -> Mapping[str, float]:

@@ -16,11 +16,13 @@ from benchmarks.grouping import Floats, group_codes
 from benchmarks.models import Models
 from benchmarks.spec import MetricSpec
 from benchmarks.studies.decisions.pools import Pool, members
+from benchmarks.studies.floors.goals import TASKS as PUBLIC
+from benchmarks.studies.settings import SETTINGS
 from benchmarks.workbench import bare
 from strategies.catalog import approaches
-from strategies.contract import Query, Sampling, Strategy
+from strategies.contract import Case, Query, Sampling, Strategy, Task
 
-TASKS = ("sms_spam", "nl2regex", "e2e_nlg", "tldr_commands")
+TASKS = tuple(task for task in PUBLIC if task not in {each.task for each in SETTINGS})
 EXAMPLES = 600
 METRICS = {"sms_spam": "accuracy"}
 """In place of the task's own, which exists only over rows."""
@@ -32,7 +34,7 @@ def measured(task: str) -> Mapping[str, Any]:
     spec = find(task).spec
     benchmark = benchmark_of(task)
     models = Models(spec.models, embedder_spec=spec.embedder)
-    found = {each.name: _scores(each, benchmark, models) for each in suitable(benchmark)}
+    found = {each.name: scores_of(each, models, benchmark.task, benchmark.heldout) for each in suitable(benchmark)}
     return {
         "task": task,
         "cases": len(benchmark.heldout),
@@ -56,11 +58,12 @@ def suitable(benchmark: Benchmark) -> list[Strategy]:
     return sorted((each for each in known if not each.unsuitable(benchmark.task)), key=lambda each: each.simplicity)
 
 
-def _scores(strategy: Strategy, benchmark: Benchmark, models: Models) -> Sequence[float]:
+def scores_of(strategy: Strategy, models: Models, task: Task, asked: Sequence[Case]) -> list[float]:
+    """Fitted on the task's examples, asked these cases."""
     with tempfile.TemporaryDirectory() as folder:
-        fitted = strategy.fit(benchmark.task, bare(models, "", Path(folder)))
-        found = dict(fitted.answer([Query.of(case.input) for case in benchmark.heldout], Sampling()))
-    return [benchmark.task.score(case, found[Query.of(case.input).key]) for case in benchmark.heldout]
+        bench = bare(models, "", Path(folder))
+        found = dict(strategy.fit(task, bench).answer([Query.of(case.input) for case in asked], Sampling()))
+    return [task.score(case, found[Query.of(case.input).key]) for case in asked]
 
 
 def written(scores: Sequence[float]) -> str | list[float]:
@@ -77,9 +80,9 @@ def read(text: str | Sequence[float], cases: int) -> Floats:
 
 
 def pools(rows: Sequence[Mapping[str, Any]]) -> Iterator[Pool]:
-    """Those that were measured."""
+    """Those that were measured, of tasks that still have no bake-off."""
     for row in rows:
-        if row["part"] == "pool":
+        if row["part"] == "pool" and row["task"] in TASKS:
             scores = np.array([read(text, row["cases"]) for text in row["scores"].values()])
             yield Pool(
                 name=NAME.format(row["task"]),
