@@ -43,7 +43,8 @@ def judge_note(judge: Judge, metric: str) -> str:
     return (
         f"{asked}People read {judge.read:,} of them and agree with it in {agreed:,} ({floor_percent(low)} to "
         f"{ceil_percent(high)} %){_beyond_chance(judge)}. Right for the judge alone: {judge.too_kind:,}; right for people alone: "
-        f"{judge.too_strict:,}. Where they agree less often about one approach than about another, the judge favours one. {alone}"
+        f"{judge.too_strict:,}. Where they agree less often about one approach than about another, the judge may favour one. "
+        f"{alone}"
     )
 
 
