@@ -1,0 +1,207 @@
+"""The page on trust, written from committed rows: tables, what they say, and what was not run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from advisor.wording import NONE, counted, digits, duration, listed, points
+from benchmarks.studies.bakeoff_rows import BakeOff
+from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.settings import DEVELOPED
+from benchmarks.studies.trust import tables
+from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, parts
+from benchmarks.studies.trust.rows import Found
+from benchmarks.studies.trust.tables import Rows
+
+NOT_RUN = "Not run yet."
+HEAD = 2
+"""Lines of a table without rows."""
+INTRODUCTION = """\
+# Can it be trusted?
+
+An approach that is right in 80 % of the cases may still answer otherwise when a comma moves, be another one once it is built
+again, invent an answer where there is none, or lose what the model could do before. This page shows what was measured of that.
+All of it is with one model of 135 million parameters, so the pattern is worth more than the numbers.
+"""
+SOURCES = """\
+**Bake-offs**: what every run measures, from the runs behind [Eight bake-offs](bakeoffs.md), with up to 600 examples.
+**Checked**: what is measured on request (`advisor run TASK --probes all`), from smaller runs made for this page at
+`--effort quick`, with {sizes}, and {heldout} held-out cases each. The
+figures of the two are not to be set against each other. How each is measured: [How it is measured](how-it-is-measured.md). The
+page is written by `python -m benchmarks.studies.trust table` from the rows in `benchmarks/studies/rows` and from nothing else.
+"""
+EDITS = """\
+The same requests were asked again with harmless edits: other spaces, other case, a greeting in front. *Same* is the share of
+answers that stayed; right twice counts as the same. Behind it stands how many of the answers that had been right stayed right.
+"""
+REBUILT = """\
+The fair test of "weights are steadier than prompts": everything is done again, choosing included, three times, each time on
+another four fifths of the examples and with another seed. *Spread* is the standard deviation of the figure.
+"""
+FORGOTTEN = """\
+Perplexity says how surprised a model is by text. Here it is general text (stories, recipes, code, letters), after tuning over
+before: 1 is as before. The gain on the task is over the best that the same model reaches untuned.
+"""
+GROUNDED = """\
+Where the specifics of an answer stand (numbers, and words that fewer than one in ten documents hold). In none: invented, or
+said in other words. No model judges this.
+"""
+BY_HEART = """\
+What a tuned model answers with no document before it: questions of its training, the same facts asked in other words, and facts
+that no example told. The last column is what it makes up or happens to know.
+"""
+GUARDED = """\
+A threshold of sureness was set on the selection cases so that at most 5 % of the right answers are lost. *Tells* is the chance
+that the approach is surer of the better of two of its answers: at 0.5 it cannot tell, and no threshold helps.
+"""
+CHANGED = """\
+Facts in the documents were replaced by others. Nothing was fitted again; what reads documents was given the new ones. Counted are
+questions to which the old fact had been answered.
+"""
+ADDED = """\
+Approaches were built without some of the labels, then given them: at once, which only a prompt or an index can take, and by
+another fit.
+"""
+ALTERED = "A rule of the answers' format was altered, and who could be told of it was told."
+PLANTED = """\
+A sentence that asks for another answer was put into the request, or into the passage that is found. Nothing in the product
+defends against that: this is how often it worked.
+"""
+LEAKED = """\
+The published split of sms_spam has held-out messages among its examples. They are left out before anything is fitted, and the
+figures are shown with and without these cases: they are often the easy ones.
+"""
+
+
+def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str:
+    """docs/can-it-be-trusted.md."""
+    every, asked = tables.of_bakeoffs(bakeoffs), tables.of_parts(found)
+    sizes = f"{EXAMPLES['banking77']} examples on banking77 and {EXAMPLES['handbook-qa']} on the others"
+    blocks = [
+        INTRODUCTION,
+        "## In short",
+        "\n".join(f"- {line}" for line in in_short(every, asked)),
+        "## What was run",
+        SOURCES.format(sizes=sizes, heldout=HELDOUT),
+        DEVELOPED,
+        _section("The same request, written a little differently", EDITS, tables.edits(every), steady(every)),
+        _section("Built again from other examples", REBUILT, tables.rebuilt(asked), built_again(asked)),
+        _section("What tuning costs elsewhere", FORGOTTEN, tables.forgotten(every), elsewhere(every)),
+        _section("Where answers stand", GROUNDED, tables.grounded({**every, **_new(asked, every)})),
+        _section("Facts in the weights", BY_HEART, tables.by_heart(asked)),
+        _section("When it would better say that it does not know", GUARDED, tables.guarded(every)),
+        _section("The day facts change", CHANGED, tables.changed(asked)),
+        _section("The day labels are added", ADDED, tables.added(asked)),
+        _section("The day the format changes", ALTERED, tables.altered(asked)),
+        _section("Instructions that somebody planted", PLANTED, tables.planted(asked), obeyed(asked)),
+        _section("Cases that stood among the examples", LEAKED, tables.leaked(found)),
+        "## How it was made",
+        made(found),
+    ]
+    return "\n\n".join(block.strip() for block in blocks) + "\n"
+
+
+def in_short(every: Rows, asked: Rows) -> list[str]:
+    """What the tables below say, a sentence each."""
+    told = [steady(every), built_again(asked), elsewhere(every), invented(every), obeyed(asked)]
+    return [text.split("\n\n")[0].replace("\n", " ") for text in told if text]
+
+
+def _new(rows: Rows, known: Rows) -> Rows:
+    return {task: approaches for task, approaches in rows.items() if task not in known}
+
+
+def _section(title: str, says: str, shown: str, told: str = "") -> str:
+    """Without rows in its table it says that it was not run."""
+    rows = shown if len(shown.splitlines()) > HEAD else NOT_RUN
+    return "\n\n".join(text.strip() for text in (f"## {title}", says, rows, told) if text.strip())
+
+
+# ---------------------------------------------------------------- what the tables say
+
+
+def steady(rows: Rows) -> str:
+    """Whether lora is steadier than prompting under edits, and what the figure leaves out."""
+    told = tables.steadier_under_edits(rows)
+    words = {
+        "more": "keeps more of its answers than prompting on",
+        "fewer": "fewer on",
+        "alike": "is not told apart from it on",
+    }
+    sides = [f"{words[side]} {listed(tasks)}" for side, tasks in told.items() if tasks]
+    if not sides:
+        return ""
+    return (
+        f"Under harmless edits lora {'; '.join(sides)} (95 % intervals that do not meet).\n\nSteady is not yet right: what "
+        "always says the same is steady too. So look at how many right answers stand behind the share."
+    )
+
+
+def built_again(rows: Rows) -> str:
+    """By how much more of their answers tuned approaches keep, task by task."""
+    told = []
+    for task, share in tables.steadier_rebuilt(rows).items():
+        if share.lower is not None and share.upper is not None:
+            verdict = "" if share.lower > 0 or share.upper < 0 else ", not told apart"
+            told.append(
+                f"{points(share.mean)} on {task} ({share.lower * 100:+.0f} to {share.upper * 100:+.0f}{verdict})"
+            )
+    if not told:
+        return ""
+    return f"Built again from other examples, what is tuned keeps more of its answers than what is prompted by {listed(told)}."
+
+
+def elsewhere(rows: Rows) -> str:
+    """Where tuning was paid for."""
+    worst = sorted(tables.paid(rows), key=lambda each: -each[1].ratio)
+    measured = sum(each.forgetting is not None for approaches in rows.values() for each in approaches)
+    if not worst:
+        return ""
+    name, found = worst[0]
+    return (
+        f"Of {counted(measured, 'tuned model')} {len(worst):,} find general text harder than before, by an interval above 1; "
+        f"most of all {name}, {digits(found.ratio)} times."
+    )
+
+
+def invented(rows: Rows) -> str:
+    """What tuned models answer that stands nowhere, with documents before them and without."""
+    told = [
+        f"{found.nowhere:,} of {found.answers:,} answers of {each.candidate} on {task}"
+        for task, each, found in tables.each_with(rows, lambda each: each.grounding)
+        if each.candidate in tables.TUNED
+    ]
+    return f"In no document stand {listed(told)}." if told else ""
+
+
+def obeyed(rows: Rows) -> str:
+    """How often planted instructions worked at worst."""
+    found = [
+        (each.followed / each.cases, f"{approach.candidate} on {task}, in a {each.place}", each)
+        for task, approach, several in tables.each_with(rows, lambda each: each.planted or None)
+        for each in several
+        if each.cases
+    ]
+    if not found:
+        return ""
+    share, name, most = max(found, key=lambda each: each[0])
+    if not share:
+        return f"No planted instruction was followed, in {counted(len(found), 'trial')}."
+    return f"Planted instructions were followed most by {name}: {most.followed:,} of {most.cases:,} times."
+
+
+# ---------------------------------------------------------------- how it was made
+
+
+def made(found: Mapping[str, Found]) -> str:
+    """Minutes of each part, and by which commits on which machines."""
+    kinds = list(dict.fromkeys(part.kind for part in parts() if part.heldout))
+    rows = [(task, *(_minutes(found, task, kind) for kind in kinds)) for task in EXAMPLES]
+    shown = table(("task", *kinds), rows, range(1, len(kinds) + 1))
+    lines = sorted({f"- commit {each.made['commit']} on {each.made['machine']}" for each in found.values()})
+    return "\n\n".join([shown, "A dash: not run yet.", "\n".join(lines)]).strip()
+
+
+def _minutes(found: Mapping[str, Found], task: str, kind: str) -> str:
+    done = next((each for each in found.values() if (each.part.task, each.part.kind) == (task, kind)), None)
+    return NONE if done is None else duration(done.made["seconds"])

@@ -1,0 +1,316 @@
+"""The tables of the page on trust: what was measured of every approach beside right and wrong, task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from advisor.wording import NONE, digits, percent, points
+from benchmarks.checked import Agreement, Forgetting, Rebuilds
+from benchmarks.rebuilds import Share, kept, spread, steadier, turns
+from benchmarks.statistics import exact_interval, wilson
+from benchmarks.studies.bakeoff_rows import BakeOff
+from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.trust.parts import EXAMPLES, LEAKY, SPEAKING
+from benchmarks.studies.trust.rows import Checked, Found
+
+TUNED, PROMPTED = ("lora", "lora + retrieval"), ("prompting", "retrieval")
+Measured = TypeVar("Measured")
+Rows = Mapping[str, Sequence[Checked]]
+"""Task -> its approaches."""
+
+
+def of_bakeoffs(found: Mapping[str, BakeOff]) -> Rows:
+    """What the bake-offs measured of each approach that answered."""
+    return {
+        task: [Checked.of(each) for each in bakeoff.verdict.evaluations if each.scores and each.state is None]
+        for task, bakeoff in found.items()
+    }
+
+
+def of_parts(found: Mapping[str, Found]) -> Rows:
+    """What this study measured of each, the parts of a task together."""
+    return {
+        task: [each for part in found.values() if part.part.task == task and part.part.heldout for each in part.checked]
+        for task in EXAMPLES
+    }
+
+
+def each_with(rows: Rows, what: Callable[[Checked], Measured | None]) -> Iterator[tuple[str, Checked, Measured]]:
+    """(task, approach, what was measured) wherever it was."""
+    for task, approaches in rows.items():
+        for each in approaches:
+            if (measured := what(each)) is not None:
+                yield task, each, measured
+
+
+def named(approaches: Iterable[Checked], name: str) -> Checked | None:
+    return next((each for each in approaches if each.candidate == name), None)
+
+
+def under_edits(each: Checked) -> Agreement | None:
+    return next((check for check in each.agreements if check.name == "edits" and check.pairs), None)
+
+
+def within(bounds: tuple[float, float]) -> str:
+    """`(84-96)`, in percent."""
+    return f"({bounds[0] * 100:.0f}-{bounds[1] * 100:.0f})"
+
+
+# ---------------------------------------------------------------- steadiness
+
+
+def right_before(check: Agreement) -> int:
+    """How many answers were right to the request as it stood."""
+    return check.right_twice + check.right_then_wrong
+
+
+def edits(rows: Rows) -> str:
+    """Same answers under harmless edits, and right ones that stay right, for the approaches with a language model."""
+    lines = []
+    for task, approaches in rows.items():
+        checks = [under_edits(each) if (each := named(approaches, name)) else None for name in SPEAKING]
+        lines.append((task, *map(_edited, checks)))
+    return table(("task", *SPEAKING), lines, range(1, len(SPEAKING) + 1))
+
+
+def _edited(check: Agreement | None) -> str:
+    if check is None:
+        return NONE
+    stays = f", {check.right_twice:,} of {right_before(check):,}" if right_before(check) else ""
+    return f"{percent(check.same)}{stays}"
+
+
+def steadier_under_edits(rows: Rows) -> dict[str, list[str]]:
+    """Tasks by whether lora keeps more of its answers than prompting (`more`), fewer, or whether their intervals meet."""
+    told: dict[str, list[str]] = {"more": [], "fewer": [], "alike": []}
+    for task, approaches in rows.items():
+        pair = [under_edits(each) if (each := named(approaches, name)) else None for name in ("lora", "prompting")]
+        if pair[0] is None or pair[1] is None:
+            continue
+        tuned, prompted = (wilson(check.same * check.pairs, check.pairs) for check in pair if check is not None)
+        side = "more" if tuned[0] > prompted[1] else "fewer" if tuned[1] < prompted[0] else "alike"
+        told[side].append(task)
+    return told
+
+
+def rebuilt(rows: Rows) -> str:
+    """Answers that stay when everything is done again on other examples."""
+    lines = [
+        (
+            task,
+            each.candidate,
+            percent(each.figure),
+            _kept(kept(found, each.grouped)),
+            *map(percent, turns(found)),
+            _spread(found),
+        )
+        for task, each, found in each_with(rows, lambda each: each.rebuilds)
+        if len(found.draws) > 1
+    ]
+    columns = ("task", "approach", "right", "same answer", "right twice", "wrong twice", "flipped", "spread, points")
+    return table(columns, lines, range(2, 8))
+
+
+def _kept(share: Share) -> str:
+    if share.lower is None or share.upper is None or share.lower == share.upper:
+        return percent(share.mean)
+    return f"{percent(share.mean)} {within((share.lower, share.upper))}"
+
+
+def _spread(found: Rebuilds) -> str:
+    return digits(100 * spread(found)[0])
+
+
+def steadier_rebuilt(rows: Rows) -> dict[str, Share]:
+    """Task -> by how much more of their answers the tuned approaches keep than the prompted ones."""
+    told = {}
+    for task, approaches in rows.items():
+        sides = [
+            [each.rebuilds for each in approaches if each.candidate in names and each.rebuilds]
+            for names in (TUNED, PROMPTED)
+        ]
+        groups = {case: group for each in approaches for case, group in each.grouped.items()}
+        if (more := steadier(sides[0], sides[1], groups)) is not None:
+            told[task] = more
+    return told
+
+
+# ---------------------------------------------------------------- what tuning costs, and what is made up
+
+
+def forgotten(rows: Rows) -> str:
+    """Perplexity of general text after tuning over before, and what it brought on the task."""
+    lines = [
+        (
+            task,
+            each.candidate,
+            _gain(rows[task], each),
+            f"{found.ratio:.2f} ({found.lower:.2f}-{found.upper:.2f})",
+            percent(found.same),
+            f"{found.general.same:,} of {found.general.prompts:,}" if found.general else NONE,
+        )
+        for task, each, found in each_with(rows, lambda each: each.forgetting)
+    ]
+    columns = ("task", "approach", "gain on the task", "perplexity, times", "same next token", "same everyday answers")
+    return table(columns, lines, range(2, 6))
+
+
+def _gain(approaches: Sequence[Checked], tuned: Checked) -> str:
+    """Over the best that the same model reaches untuned."""
+    untuned = [each.figure for each in approaches if each.family in ("prompting", "retrieval")]
+    return points(tuned.figure - max(untuned)) if untuned else NONE
+
+
+def paid(rows: Rows) -> list[tuple[str, Forgetting]]:
+    """(task and approach, what it forgot) where general text is shown to be harder than before."""
+    return [
+        (f"{each.candidate} on {task}", found)
+        for task, each, found in each_with(rows, lambda each: each.forgetting)
+        if found.lower > 1
+    ]
+
+
+def grounded(rows: Rows) -> str:
+    """Where the answers to questions over documents stand."""
+    lines = [
+        (
+            task,
+            each.candidate,
+            *(f"{count:,}" for count in (found.evidence, found.documents, found.nowhere, found.vague, found.declined)),
+            f"{found.declined_wrong:,}",
+            f"{found.unanswerable_answered:,} of {found.unanswerable:,}" if found.unanswerable else NONE,
+        )
+        for task, each, found in each_with(rows, lambda each: each.grounding)
+    ]
+    places = ("in what it found", "elsewhere in the documents", "in none", "nothing specific", "says there is none")
+    columns = ("task", "approach", *places, "of these wrongly", "answers though there is none")
+    return table(columns, lines, range(2, 9))
+
+
+def by_heart(rows: Rows) -> str:
+    """What tuned models know without a document."""
+    lines = [
+        (
+            task,
+            each.candidate,
+            *(f"{part.right:,} of {part.cases:,}" for part in (found.taught, found.rephrased, found.untold)),
+        )
+        for task, each, found in each_with(rows, lambda each: each.by_heart)
+    ]
+    return table(
+        ("task", "approach", "taught, word for word", "taught, asked otherwise", "never told"), lines, range(2, 5)
+    )
+
+
+def guarded(rows: Rows) -> str:
+    """What holding back unsure answers does where at most a twentieth of the right ones may be lost."""
+    lines = []
+    for task, each, found in each_with(rows, lambda each: each.guard):
+        held = found.held[1]
+        lines.append(
+            (
+                task,
+                each.candidate,
+                percent(each.figure),
+                f"{held.answered:,} of {found.cases:,}",
+                f"{percent(held.figure)} {within((held.lower, held.upper))}",
+                percent(held.stopped),
+                percent(held.lost),
+                NONE if each.coverage is None or each.coverage.order is None else f"{each.coverage.order:.2f}",
+            )
+        )
+    columns = (
+        "task",
+        "approach",
+        "right",
+        "still answered",
+        "right of these",
+        "wrong held back",
+        "right lost",
+        "tells",
+    )
+    return table(columns, lines, range(2, 8))
+
+
+# ---------------------------------------------------------------- when something changes, or is planted
+
+
+def changed(rows: Rows) -> str:
+    """Whose answers follow facts that change in the documents."""
+    lines = [
+        (task, each.candidate, f"{found.known:,}", f"{found.new:,}", f"{found.old:,}", _within(found.new, found.known))
+        for task, each, found in each_with(rows, lambda each: each.changed)
+        if found.known
+    ]
+    columns = ("task", "approach", "answered before", "new answer", "old answer", "new, 95 % interval")
+    return table(columns, lines, range(2, 6))
+
+
+def added(rows: Rows) -> str:
+    """Who may choose labels that were added."""
+    lines = [
+        (
+            task,
+            each.candidate,
+            f"{found.at_once:,} of {found.cases:,}" if found.takes else "cannot",
+            f"{found.refitted:,} of {found.cases:,}",
+            f"{found.before:,} to {found.after:,} of {found.others:,}",
+        )
+        for task, each, found in each_with(rows, lambda each: each.added)
+    ]
+    columns = ("task", "approach", "right at once", "right after another fit", "the other labels, before and after")
+    return table(columns, lines, range(2, 5))
+
+
+def altered(rows: Rows) -> str:
+    """Whose answers follow a rule of the format that was altered."""
+    lines = [
+        (
+            task,
+            each.candidate,
+            f"{found.at_once:,} of {found.cases:,}" if found.takes else "cannot",
+            NONE if found.again is None else f"{found.again:,} of {found.cases:,}",
+        )
+        for task, each, found in each_with(rows, lambda each: each.altered)
+    ]
+    return table(("task", "approach", "follow at once", "follow after another fit"), lines, (2, 3))
+
+
+def planted(rows: Rows) -> str:
+    """How often an instruction in a request or a passage was followed."""
+    lines = [
+        (
+            task,
+            each.candidate,
+            found.place,
+            f"{found.followed:,} of {found.cases:,}",
+            _within(found.followed, found.cases),
+        )
+        for task, each, several in each_with(rows, lambda each: each.planted or None)
+        for found in several
+        if found.cases
+    ]
+    return table(("task", "approach", "planted in a", "followed", "95 % interval"), lines, (3, 4))
+
+
+def _within(part: int, whole: int) -> str:
+    return NONE if not whole else f"{within(exact_interval(part, whole)).strip('()')} %"
+
+
+def leaked(found: Mapping[str, Found]) -> str:
+    """Figures on held-out cases that stood among the examples, and without them."""
+    lines = [
+        (
+            each.candidate,
+            percent(each.figure),
+            f"{percent(leaks.figure)} of {leaks.cases:,}",
+            f"{percent(leaks.without)} {within((leaks.lower, leaks.upper))}",
+            points(each.figure - leaks.without),
+        )
+        for part in found.values()
+        if part.part.task == LEAKY and not part.part.heldout
+        for each in part.checked
+        if (leaks := each.leaks) is not None
+    ]
+    return table(("approach", "on all", "on those", "without them", "what they add"), lines, range(1, 5))

@@ -1,0 +1,205 @@
+"""The study of trust: what is kept of a run, and the page that is written from the rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from advisor.comparison import Wishes, execute, prepare
+from advisor.stored import reopen
+from benchmarks.checked import Agreement, Forgetting, Grounding, Planted, Rebuilds
+from benchmarks.studies.bakeoff_rows import opened
+from benchmarks.studies.settings import ROWS
+from benchmarks.studies.trust import __main__ as study
+from benchmarks.studies.trust import page, tables
+from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, LEAKY, SPEAKING, Part, parts
+from benchmarks.studies.trust.rows import Checked, Found, file_of, keep, read
+from tests.tiny import WordHashes
+
+PART = Part(task="support-intents", kind="rungs", approaches=("majority", "copy nearest"), examples=60, heldout=30)
+MADE = {"commit": "abc", "machine": "a machine", "started": "2026-01-01 00:00 UTC", "seconds": 90}
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real run in which all is measured that can be of approaches without a language model."""
+    prepared = prepare(PART.task, Wishes(examples=60, heldout=30, approaches=PART.approaches, probes="all"))
+    prepared.models._embedder = WordHashes()
+    folder = tmp_path_factory.mktemp("runs") / PART.name
+    execute(prepared, folder)
+    return folder
+
+
+def checked(candidate: str, *, same: int = 50, right: int = 40, draws: tuple[bool, ...] = ()) -> Checked:
+    """Of a hundred answers so many stay under edits; after each of three rebuilds the cases stay or not as `draws` says."""
+    check = Agreement(
+        name="edits",
+        says="",
+        right_twice=right,
+        wrong_twice_same=same - right,
+        wrong_twice_different=100 - same,
+        right_then_wrong=0,
+        wrong_then_right=0,
+    )
+    keys = tuple(f"case {place}" for place in range(len(draws)))
+    scores = tuple(tuple(float(stays) for stays in draws) for _ in range(3))
+    rebuilds = Rebuilds(keys=keys, draws=(0, 1, 2), scores=scores, same=(draws, draws, draws)) if draws else None
+    return Checked(
+        candidate=candidate,
+        family={"prompting": "prompting", "retrieval": "retrieval"}.get(candidate, "finetuning"),
+        keys=keys,
+        groups=keys,
+        figure=0.5,
+        lower=0.4,
+        upper=0.6,
+        agreements=(check,),
+        rebuilds=rebuilds,
+    )
+
+
+def forgot(ratio: float, lower: float) -> Forgetting:
+    return Forgetting(
+        texts=40,
+        tokens=4000,
+        before=20,
+        after=20 * ratio,
+        ratio=ratio,
+        lower=lower,
+        upper=2 * ratio,
+        divergence=0.5,
+        same=0.6,
+    )
+
+
+# ---------------------------------------------------------------- parts and rows
+
+
+def test_every_approach_is_run_on_every_task_and_the_leaks_on_all_cases() -> None:
+    found = parts()
+    assert len({part.name for part in found}) == len(found) == 1 + len(EXAMPLES) * (1 + len(SPEAKING))
+    assert found[0].task == LEAKY
+    assert found[0].words[:4] == ("--effort", "quick", "--probes", "none")
+    words = found[-1].words
+    assert words[2:8] == ("--probes", "all", "--examples", "100", "--heldout", str(HELDOUT))
+    assert words[8:] == ("--approach", "lora + retrieval")
+
+
+def test_what_was_measured_comes_back_from_the_file(stored: Path, tmp_path: Path) -> None:
+    keep(PART, stored, MADE, tmp_path)
+    found = read(tmp_path)[PART.name]
+    evaluations = {each.candidate: each for each in reopen(stored).evaluations if each.scores}
+    assert {each.candidate for each in found.checked} == set(PART.approaches) == set(evaluations)
+    for each in found.checked:
+        assert each == Checked.of(evaluations[each.candidate])
+        assert each.rebuilds is not None
+        assert len(each.rebuilds.draws) == 3
+        assert each.agreements
+        assert each.planted
+        assert each.added is not None
+    assert found.made == MADE
+
+
+def test_a_run_that_cannot_be_ends_with_its_exit_code_and_one_that_is_there_is_not_run(tmp_path: Path) -> None:
+    assert study.performed(replace(PART, task="no-such-task"), tmp_path / "nothing")[0] == 2
+    for part in parts():
+        file_of(part, tmp_path).parent.mkdir(exist_ok=True)
+        file_of(part, tmp_path).touch()
+    done = CliRunner().invoke(study.main, ["run", "--rows", str(tmp_path), "--runs", str(tmp_path / "runs")])
+    assert done.exit_code == 0
+    assert done.output.count("done before") == len(parts())
+    assert not (tmp_path / "runs").exists()
+
+
+# ---------------------------------------------------------------- the page
+
+
+def test_the_page_has_what_was_measured_and_says_what_was_not(stored: Path, tmp_path: Path) -> None:
+    keep(PART, stored, MADE, tmp_path)
+    text = page.document(read(tmp_path), {})
+    rebuilt = text.split("## Built again")[1].split("##")[0]
+    assert "| support-intents | copy nearest |" in rebuilt
+    labels = text.split("## The day labels are added")[1].split("##")[0]
+    assert "| support-intents | copy nearest |" in labels
+    assert page.NOT_RUN in text.split("## Facts in the weights")[1].split("##")[0]
+    assert "| support-intents | 90 s | - | - | - | - |" in text
+    assert "- commit abc on a machine" in text
+    empty = page.document({}, {})
+    assert empty.count(page.NOT_RUN) == 11
+
+
+def test_steadier_is_said_only_where_intervals_do_not_meet() -> None:
+    rows = {
+        "one": [checked("lora", same=95), checked("prompting", same=60)],
+        "other": [checked("lora", same=60), checked("prompting", same=95)],
+        "third": [checked("lora", same=60), checked("prompting", same=62)],
+        "alone": [checked("lora", same=60)],
+    }
+    assert tables.steadier_under_edits(rows) == {"more": ["one"], "fewer": ["other"], "alike": ["third"]}
+    assert page.steady(rows).startswith(
+        "Under harmless edits lora keeps more of its answers than prompting on one; fewer on other; is not told apart from it on "
+        "third (95 % intervals that do not meet)."
+    )
+    assert page.steady({"alone": rows["alone"]}) == ""
+    assert "| one | 60 %, 40 of 40 | - | 95 %, 40 of 40 | - |" in tables.edits(rows)
+
+
+def test_rebuilds_are_compared_on_the_same_cases() -> None:
+    firm, loose = (True,) * 40, tuple(place % 2 == 0 for place in range(40))
+    rows = {"task": [checked("lora", draws=firm), checked("prompting", draws=loose)]}
+    share = tables.steadier_rebuilt(rows)["task"]
+    assert share.mean == pytest.approx(0.5)
+    assert share.lower is not None
+    assert share.lower > 0
+    told = page.built_again(rows)
+    assert "by +50 points on task (+" in told
+    assert "not told apart" not in told
+    alike = {"task": [checked("lora", draws=loose), checked("prompting", draws=loose)]}
+    assert "0 points on task" in page.built_again(alike)
+    assert "not told apart" in page.built_again(alike)
+
+
+def test_what_was_paid_is_said_where_the_interval_lies_above_one() -> None:
+    rows = {
+        "one": [replace(checked("lora"), forgetting=forgot(3.0, 2.0)), replace(checked("prompting"), figure=0.3)],
+        "other": [replace(checked("lora"), forgetting=forgot(1.1, 0.9))],
+    }
+    assert page.elsewhere(rows).startswith("Of 2 tuned models 1 find")
+    assert "lora on one, 3 times" in page.elsewhere(rows)
+    assert "| one | lora | +20 points | 3.00 (2.00-6.00) | 60 % | - |" in tables.forgotten(rows)
+    assert page.elsewhere({"other": rows["other"]}) == ""
+
+
+def test_what_is_made_up_and_what_was_obeyed() -> None:
+    stands = Grounding(
+        declined=2,
+        declined_wrong=1,
+        evidence=5,
+        documents=0,
+        nowhere=3,
+        nowhere_wrong=3,
+        vague=0,
+        unanswerable=4,
+        unanswerable_answered=2,
+    )
+    bad, good = Planted(place="passage", cases=50, followed=20), Planted(place="request", cases=50, followed=0)
+    rows = {"task": [replace(checked("lora"), grounding=stands, planted=(good, bad))]}
+    assert page.invented(rows) == "In no document stand 3 of 10 answers of lora on task."
+    assert page.obeyed(rows) == "Planted instructions were followed most by lora on task, in a passage: 20 of 50 times."
+    assert page.obeyed({"task": [replace(checked("lora"), planted=(good,))]}).startswith("No planted instruction")
+    assert "| task | lora | 5 | 0 | 3 | 0 | 2 | 1 | 2 of 4 |" in tables.grounded(rows)
+    assert "| task | lora | passage | 20 of 50 | 26-55 % |" in tables.planted(rows)
+
+
+def test_the_committed_rows_give_the_committed_page() -> None:
+    assert study.DOCUMENT.read_text(encoding="utf-8") == page.document(read(), opened(ROWS)), "run `table`"
+
+
+def test_leaks_come_from_the_run_on_all_cases() -> None:
+    whole = read()[parts()[0].name]
+    assert isinstance(whole, Found)
+    table = tables.leaked({whole.part.name: whole})
+    assert "linear head" in table
+    assert "of 162 |" in table
