@@ -39,6 +39,8 @@ from strategies.selection import FORMS_SHARE
 
 EFFICIENCY = 0.5
 """Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
+TRAINING = 3
+"""Passes over a token that is trained on, where all weights learn."""
 EPOCHS, EPOCHS_WITH_EXAMPLES = 4, 2
 """Passes over the examples when the winner is trained again; fewer where prompts show examples, whose answers count too."""
 FIXED_BYTES = 900_000_000
@@ -135,7 +137,10 @@ def forecast(
     in_four_bits: list[str] = []
     servers: dict[str, int] = {}
     for candidate in candidates:
-        if not candidate.model or candidate.strategy.unsuitable(benchmark.task):
+        if candidate.strategy.unsuitable(benchmark.task):
+            continue
+        if not candidate.model:
+            works.append(_without_model(benchmark, candidate, models, (options, further), rate))
             continue
         model = models.language(candidate.model)
         folder = getattr(model, "folder", None)
@@ -191,6 +196,21 @@ def forecast(
         asked=in_all(loads),
         computed=_by_model(computed),
     )
+
+
+def _without_model(
+    benchmark: Benchmark, candidate: Candidate, models: Models, asked: tuple[Options, Further], rate: float
+) -> Work:
+    """Of an approach that trains the embedder; the others take moments."""
+    (options, further), lane = asked, lane_of(candidate, "")
+    reads = getattr(candidate.strategy, "trained_characters", None)
+    folder = None if reads is None else getattr(models.embedder, "folder", None)
+    if reads is None or folder is None:
+        return Work(lane=lane, fit=0.0, rest=0.0)
+    tokens = reads(benchmark.task, options.tuning_tokens * CHARACTERS_A_TOKEN) / CHARACTERS_A_TOKEN
+    seconds = TRAINING * tokens * 2 * weight_bytes(folder) / 4 / (rate * EFFICIENCY)
+    built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
+    return Work(lane=lane, fit=seconds, rest=SHARE * built * seconds)
 
 
 def _by_model(computed: Sequence[Computed]) -> tuple[Computed, ...]:

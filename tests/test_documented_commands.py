@@ -35,6 +35,7 @@ NOT_HERE = {
     "advisor ask": "it asks, and tests/test_ask.py answers",
     "advisor models fetch smollm2-135m minilm-l6": "make demo does it; the tests of the models read what it fetched",
     "advisor models fetch minilm-l6": "a part of that",
+    "advisor run task.yaml --on processes --workers 4": "tests/test_executors.py, with two; as many as cores here",
     "advisor run task.yaml --on ray:10.0.0.5:6379 --workers 16": "a cluster of one's own",
     "advisor run task.yaml --on ray --workers 4": "tests/test_ray.py",
     "advisor run task.yaml --on ray:auto --workers 16 --yes": "tests/test_ray.py",
@@ -52,6 +53,7 @@ STAND_INS = {
     "runs/cleaned": "runs/support-intents",
     "runs/second": "runs/support-intents",
     "RUN": "runs/first",
+    "5": "3",  # Rebuilds; it is a limit of money and of room too.
 }
 """Named tasks take their minutes in `make demo` and in the studies; what is done here is done with a small one."""
 OWN = Path("runs/my")

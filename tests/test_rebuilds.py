@@ -23,6 +23,7 @@ from benchmarks.rebuilds import SHARE, kept, over_pairs, rebuilds, resampled, si
 from benchmarks.run import Run
 from benchmarks.store import Finished, Store
 from benchmarks.stored import evaluations, rescored
+from strategies.approaches.contrastive_head import ContrastiveHead
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.lora import Lora
@@ -298,6 +299,15 @@ def test_what_is_planned_and_what_it_takes(model: Path, monkeypatch: pytest.Monk
     )
     assert three - none == pytest.approx(3 * (one - none))
     assert one > none
+    head, nearest = (
+        [Candidate(name=each.name, strategy=each, model="")] for each in (ContrastiveHead(), CopyNearest())
+    )
+    asked = Further(rebuilds=3)
+    monkeypatch.setattr("benchmarks.forecast.weight_bytes", lambda folder: 4_000_000)
+    alone, again = (forecast(benchmark, head, models, options, each).works[0] for each in (Further(), asked))
+    assert alone.fit > 0
+    assert (alone.rest, again.rest) == (0, pytest.approx(3 * SHARE * alone.fit))
+    assert forecast(benchmark, nearest, models, options, asked).works[0].seconds == 0
 
 
 # ---------------------------------------------------------------- as it is told

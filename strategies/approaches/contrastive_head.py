@@ -115,6 +115,13 @@ class ContrastiveHead:
         tokens = sum(_trainable(bench).count(texts) for texts in folds)
         return max(1, min(EPOCHS, int(bench.tuning_tokens / (TRAINED * max(1, tokens)))))
 
+    def trained_characters(self, task: Task, most: float) -> float:
+        """Of the inputs that the embedder is trained on in one fit, each as often as it is read; `most`: what the tuning budget
+        pays for, in characters."""
+        folds = sum(len(case.input) for fold in task.folds for case in fold.train)
+        epochs = max(1, min(EPOCHS, int(most / (TRAINED * max(1, folds)))))
+        return float(epochs * (folds + sum(len(case.input) for case in task.examples)))
+
     def _fold(self, task: Task, bench: Workbench, epochs: int, number: int) -> Look:
         """What each strength answers on the selection part of one fold, after one training on the other part."""
         fold = task.folds[number]

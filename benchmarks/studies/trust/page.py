@@ -25,7 +25,7 @@ All of it is with one model of 135 million parameters, so the pattern is worth m
 """
 SOURCES = """\
 **Bake-offs**: what every run measures, from the runs behind [Eight bake-offs](bakeoffs.md), with up to 600 examples.
-**Checked**: what is measured on request (`advisor run TASK --probes all`), from smaller runs made for this page at
+**Checked**: what is measured on request (`--probes all`), from smaller runs made for this page at
 `--effort quick`, with {sizes}, and {heldout} held-out cases each. The
 figures of the two are not to be set against each other. How each is measured: [How it is measured](how-it-is-measured.md). The
 page is written by `python -m benchmarks.studies.trust table` from the rows in `benchmarks/studies/rows` and from nothing else.
