@@ -168,7 +168,7 @@ def test_what_was_paid_is_said_where_the_interval_lies_above_one() -> None:
     }
     assert page.elsewhere(rows).startswith("Of 2 tuned models 1 find")
     assert "lora on one, 3 times" in page.elsewhere(rows)
-    assert "| one | lora | +20 points | 3.00 (2.00-6.00) | 60 % | - |" in tables.forgotten(rows)
+    assert "| one | lora | +20 points | 3.00 (2.00-6.00) | 60 % |" in tables.forgotten(rows)
     assert page.elsewhere({"other": rows["other"]}) == ""
 
 

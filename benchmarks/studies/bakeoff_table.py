@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.contract import BadInput, Evaluation, State
 from benchmarks.statistics import PairedDifference, paired_difference
 from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, session_of, turned
+from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import DEVELOPED, SETTINGS, Setting
+from benchmarks.studies.trust.tables import forgotten, of_bakeoffs
 
 BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}: end -->"
-ASKED, TUNED_ON = "handbook-qa", "nq_open_oracle"
+ASKED = "handbook-qa"
 ON_THE_FRONT = ("banking77", "nq_open_oracle", "order-extract")
 NOT_RUN = "not run yet"
 
@@ -335,7 +337,7 @@ def pages(root: Path, found: Mapping[str, BakeOff]) -> dict[Path, str]:
     parts = {
         "paid": paid_off(found),
         "grounding": of_story(found, ASKED, "grounding"),
-        "forgetting": of_story(found, TUNED_ON, "forgetting"),
+        "forgetting": forgotten(of_bakeoffs(found)),
     }
     text = decide.read_text(encoding="utf-8")
     for name, content in parts.items():
@@ -382,13 +384,6 @@ def summary(found: Mapping[str, BakeOff]) -> str:
 
 
 # ---------------------------------------------------------------- cells
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
-    """A Markdown table; the columns of `numeric` are aligned to the right."""
-    rule = ["---:" if place in numeric else "---" for place in range(len(columns))]
-    lines = [columns, rule, *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _range(difference: PairedDifference) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.contract import BadInput
 from benchmarks.packed import read_lines, write_lines
 from benchmarks.statistics import paired_difference
-from benchmarks.studies.bakeoff_table import table as markdown
+from benchmarks.studies.markdown import table as markdown
 from benchmarks.studies.settings import ROWS, commit
 from benchmarks.studies.speed.work import MODEL
 from strategies.contract import Case, Recipe, ScoresLabels, TrainingRow

@@ -8,11 +8,11 @@ from statistics import median
 from typing import Any
 
 from benchmarks.consistency import PROBE_CASES
-from benchmarks.studies.bakeoff_table import table
 from benchmarks.studies.decisions import light
 from benchmarks.studies.decisions.curves import HELDOUT, JUDGED, TRIED, foretold
 from benchmarks.studies.decisions.draws import SLOW
 from benchmarks.studies.decisions.looks import DOUBLED, SIZES
+from benchmarks.studies.markdown import table
 
 HABITS = ("highest mean wins", "unpaired z-test", "percentile bootstrap")
 DEFAULT = "cheapest first"

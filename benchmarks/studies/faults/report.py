@@ -8,9 +8,9 @@ from typing import Any
 
 from advisor.wording import percent
 from benchmarks.statistics import clopper_pearson_lower
-from benchmarks.studies.bakeoff_table import table
 from benchmarks.studies.faults import report_grid, report_models
 from benchmarks.studies.faults.planting import NEAR, SAME
+from benchmarks.studies.markdown import table
 
 Rows = Sequence[Mapping[str, Any]]
 NOT_YET = "Not run yet."

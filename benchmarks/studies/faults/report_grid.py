@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from advisor.wording import counted, listed, percent
-from benchmarks.studies.bakeoff_table import table
 from benchmarks.studies.faults import grid
+from benchmarks.studies.markdown import table
 
 Rows = Sequence[Mapping[str, Any]]
 NOT_YET = "not run yet"

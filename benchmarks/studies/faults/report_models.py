@@ -7,8 +7,8 @@ from typing import Any
 
 from advisor.wording import percent
 from benchmarks.statistics import exact_interval
-from benchmarks.studies.bakeoff_table import table
 from benchmarks.studies.faults import templates, tuning, verdicts
+from benchmarks.studies.markdown import table
 
 Row = Mapping[str, Any]
 Rows = Sequence[Row]

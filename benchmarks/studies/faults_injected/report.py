@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.studies.bakeoff_table import table
 from benchmarks.studies.faults_injected.fuzz import identity
 from benchmarks.studies.faults_injected.misbehaving import ANSWERS, RETRIES
 from benchmarks.studies.faults_injected.writes import FAULTS, RUNS
+from benchmarks.studies.markdown import table
 
 SHOWN = 200
 """Bytes of an input that a parser could not read, and characters of what was said to it."""

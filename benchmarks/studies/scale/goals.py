@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.markdown import table
 from benchmarks.studies.scale.shared import CASES
 from benchmarks.studies.scale.shared_runs import joined
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.markdown import table
 from benchmarks.studies.scale import goals, shared_runs
 
 Rows = Sequence[Mapping[str, Any]]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.markdown import table
 from benchmarks.studies.scale.passages import NEIGHBOURS, WIDTH
 from benchmarks.studies.scale.real import APPROACHES, DATASET, MODEL
 from benchmarks.studies.scale.shared import CASES, MACHINES, ROOM, STOPPED_S, STORE, Key, key

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.studies.bakeoff_table import table as markdown
+from benchmarks.studies.markdown import table as markdown
 from benchmarks.studies.speed import growth, startup, whole
 from benchmarks.studies.speed.measures import Figure, Measure, figures, ratio
 from benchmarks.studies.speed.replay import BATCH, EVERY

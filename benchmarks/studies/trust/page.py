@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from advisor.wording import NONE, counted, digits, duration, listed, points
 from benchmarks.studies.bakeoff_rows import BakeOff
-from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import DEVELOPED
 from benchmarks.studies.trust import tables
 from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, parts
@@ -87,6 +87,9 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
         _section("The same request, written a little differently", EDITS, tables.edits(every), steady(every)),
         _section("Built again from other examples", REBUILT, tables.rebuilt(asked), built_again(asked)),
         _section("What tuning costs elsewhere", FORGOTTEN, tables.forgotten(every), elsewhere(every)),
+        _more(
+            "Of the checked runs, and what they answer to everyday prompts beside their base:", tables.forgotten(asked)
+        ),
         _section("Where answers stand", GROUNDED, tables.grounded({**every, **_new(asked, every)})),
         _section("Facts in the weights", BY_HEART, tables.by_heart(asked)),
         _section("When it would better say that it does not know", GUARDED, tables.guarded(every)),
@@ -98,7 +101,7 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
         "## How it was made",
         made(found),
     ]
-    return "\n\n".join(block.strip() for block in blocks) + "\n"
+    return "\n\n".join(block.strip() for block in blocks if block) + "\n"
 
 
 def in_short(every: Rows, asked: Rows) -> list[str]:
@@ -113,8 +116,16 @@ def _new(rows: Rows, known: Rows) -> Rows:
 
 def _section(title: str, says: str, shown: str, told: str = "") -> str:
     """Without rows in its table it says that it was not run."""
-    rows = shown if len(shown.splitlines()) > HEAD else NOT_RUN
+    rows = shown if _has_rows(shown) else NOT_RUN
     return "\n\n".join(text.strip() for text in (f"## {title}", says, rows, told) if text.strip())
+
+
+def _more(says: str, shown: str) -> str:
+    return f"{says}\n\n{shown}" if _has_rows(shown) else ""
+
+
+def _has_rows(shown: str) -> bool:
+    return len(shown.splitlines()) > HEAD
 
 
 # ---------------------------------------------------------------- what the tables say

@@ -10,11 +10,13 @@ from benchmarks.checked import Agreement, Forgetting, Rebuilds
 from benchmarks.rebuilds import Share, kept, spread, steadier, turns
 from benchmarks.statistics import exact_interval, wilson
 from benchmarks.studies.bakeoff_rows import BakeOff
-from benchmarks.studies.bakeoff_table import table
+from benchmarks.studies.markdown import table
 from benchmarks.studies.trust.parts import EXAMPLES, LEAKY, SPEAKING
 from benchmarks.studies.trust.rows import Checked, Found
 
 TUNED, PROMPTED = ("lora", "lora + retrieval"), ("prompting", "retrieval")
+WHOLE = 10
+"""Times from which on decimals say nothing."""
 Measured = TypeVar("Measured")
 Rows = Mapping[str, Sequence[Checked]]
 """Task -> its approaches."""
@@ -141,19 +143,21 @@ def steadier_rebuilt(rows: Rows) -> dict[str, Share]:
 
 def forgotten(rows: Rows) -> str:
     """Perplexity of general text after tuning over before, and what it brought on the task."""
-    lines = [
-        (
-            task,
-            each.candidate,
-            _gain(rows[task], each),
-            f"{found.ratio:.2f} ({found.lower:.2f}-{found.upper:.2f})",
-            percent(found.same),
-            f"{found.general.same:,} of {found.general.prompts:,}" if found.general else NONE,
-        )
-        for task, each, found in each_with(rows, lambda each: each.forgetting)
-    ]
-    columns = ("task", "approach", "gain on the task", "perplexity, times", "same next token", "same everyday answers")
-    return table(columns, lines, range(2, 6))
+    found = list(each_with(rows, lambda each: each.forgetting))
+    asked = any(each.general for _, _, each in found)
+    lines = []
+    for task, approach, each in found:
+        general = f"{each.general.same:,} of {each.general.prompts:,}" if each.general else NONE
+        cells = (task, approach.candidate, _gain(rows[task], approach), _ratio(each), percent(each.same))
+        lines.append((*cells, general) if asked else cells)
+    columns = ("task", "approach", "gain on the task", "perplexity, times", "same next token")
+    return table((*columns, "same everyday answers") if asked else columns, lines, range(2, 6))
+
+
+def _ratio(found: Forgetting) -> str:
+    """`156 (115-214)`, `1.09 (1.06-1.12)`."""
+    places = 0 if found.ratio >= WHOLE else 2
+    return f"{found.ratio:.{places}f} ({found.lower:.{places}f}-{found.upper:.{places}f})"
 
 
 def _gain(approaches: Sequence[Checked], tuned: Checked) -> str:
