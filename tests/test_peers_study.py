@@ -23,7 +23,7 @@ from benchmarks.studies.peers import performed as performing
 from benchmarks.studies.peers import serving
 from benchmarks.studies.peers.arms import ARMS, OURS, Arm, Part, parts
 from benchmarks.studies.peers.performed import SCRIPTS, Found, Place, performed, work_of
-from benchmarks.studies.peers.rows import file_of, keep, read
+from benchmarks.studies.peers.rows import FOLDER, file_of, keep, read
 from benchmarks.studies.peers.table import Comparison, comparisons, document
 from strategies.contract import Message, Recipe, TrainingRow
 from strategies.models.local import LocalModel
@@ -239,6 +239,10 @@ def test_ours_and_a_tool_are_compared_case_by_case_over_all_samples(place: Place
     assert re.search(r"\| \d+ s, \d+ s \| 2 x 20 \|", text)
     assert "Of 1 comparisons ours leads in 1; it is significantly behind in 0" in text
     assert "Not run yet: " in text
+
+
+def test_the_committed_rows_give_the_committed_document() -> None:
+    assert program.DOCUMENT.read_text(encoding="utf-8") == document(FOLDER), "run `table`"
 
 
 def test_rows_of_other_cases_are_not_compared(place: Place, tmp_path: Path) -> None:
