@@ -193,6 +193,27 @@ def test_what_is_made_up_and_what_was_obeyed() -> None:
     assert "| task | lora | passage | 20 of 50 | 26-55 % |" in tables.planted(rows)
 
 
+@pytest.mark.parametrize(("answered", "wrongly", "reached"), [(10, 2, True), (40, 2, False), (10, 20, False)])
+def test_refusals_are_judged_by_the_bounds_of_both_shares(answered: int, wrongly: int, reached: bool) -> None:
+    stands = Grounding(
+        declined=90 - answered + wrongly,
+        declined_wrong=wrongly,
+        evidence=210 + answered - wrongly,
+        documents=0,
+        nowhere=0,
+        nowhere_wrong=0,
+        vague=0,
+        unanswerable=90,
+        unanswerable_answered=answered,
+    )
+    rows = {page.UNANSWERABLE: [replace(checked(page.REFUSES), grounding=stands)]}
+    told = page.declines(rows)
+    assert f"It refuses {90 - answered} of 90 (" in told
+    assert f"and wrongly {wrongly} of 210 (" in told
+    assert told.endswith(": reached.") is reached
+    assert page.declines({}) == ""
+
+
 def test_the_committed_rows_give_the_committed_page() -> None:
     assert study.DOCUMENT.read_text(encoding="utf-8") == page.document(read(), opened(ROWS)), "run `table`"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from advisor.wording import NONE, counted, digits, duration, listed, points
+from advisor.wording import NONE, counted, digits, duration, listed, plain_percent, points
+from benchmarks.statistics import exact_interval
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import DEVELOPED
@@ -14,6 +15,10 @@ from benchmarks.studies.trust.rows import Found
 from benchmarks.studies.trust.tables import Rows
 
 NOT_RUN = "Not run yet."
+UNANSWERABLE, REFUSES = "handbook-qa", "lora + retrieval"
+"""The bundled task with questions without an answer, and the approach whose examples and passages tell it of them."""
+REFUSED_LEAST, WRONGLY_MOST = 0.5, 0.05
+"""The goal of its refusals."""
 HEAD = 2
 """Lines of a table without rows."""
 INTRODUCTION = """\
@@ -90,7 +95,7 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
         _more(
             "Of the checked runs, and what they answer to everyday prompts beside their base:", tables.forgotten(asked)
         ),
-        _section("Where answers stand", GROUNDED, tables.grounded({**every, **_new(asked, every)})),
+        _section("Where answers stand", GROUNDED, tables.grounded({**every, **_new(asked, every)}), declines(every)),
         _section("Facts in the weights", BY_HEART, tables.by_heart(asked)),
         _section("When it would better say that it does not know", GUARDED, tables.guarded(every)),
         _section("The day facts change", CHANGED, tables.changed(asked)),
@@ -183,6 +188,23 @@ def invented(rows: Rows) -> str:
         if each.candidate in tables.TUNED
     ]
     return f"In no document stand {listed(told)}." if told else ""
+
+
+def declines(rows: Rows) -> str:
+    """Whether an approach refuses what has no answer and little else, by the bounds of both shares."""
+    found = tables.named(rows.get(UNANSWERABLE, ()), REFUSES)
+    if found is None or found.grounding is None:
+        return ""
+    stands, others = found.grounding, found.grounding.answers - found.grounding.unanswerable
+    rightly = stands.unanswerable - stands.unanswerable_answered
+    low, high = exact_interval(rightly, stands.unanswerable), exact_interval(stands.declined_wrong, others)
+    reached = low[0] >= REFUSED_LEAST and high[1] <= WRONGLY_MOST
+    return (
+        f"The goal on {UNANSWERABLE} is that {REFUSES} refuses at least {plain_percent(REFUSED_LEAST)} of the questions without "
+        f"an answer and at most {plain_percent(WRONGLY_MOST)} of the others, by the bounds. It refuses {rightly:,} of "
+        f"{stands.unanswerable:,} {tables.within(low)}, and wrongly {stands.declined_wrong:,} of {others:,} "
+        f"{tables.within(high)}: {'reached' if reached else 'not reached'}."
+    )
 
 
 def obeyed(rows: Rows) -> str:
