@@ -18,7 +18,7 @@ def told(chosen: Mapping[str, Any]) -> str:
     setup = chosen["setup"] if _is_setup(chosen.get("setup")) else {}
     recipe = chosen["recipe"] if _is_recipe(chosen.get("recipe")) else {}
     parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_instruction(setup, WHOLE)]
-    parts += [*_of_recipe(recipe), *_of_proposals(chosen), *_of_lessons(chosen)]
+    parts += [*_of_recipe(recipe), *_of_share(chosen), *_of_proposals(chosen), *_of_lessons(chosen)]
     return "; ".join(parts) or NONE
 
 
@@ -133,6 +133,12 @@ def _of_lessons(chosen: Mapping[str, Any]) -> Iterator[str]:
     if told:
         right = f"scores {percent(told['selection_score'])} on {counted(told['selection_cases'], 'selection case')}"
         yield f"{counted(told['requests'], 'request')} answered by {told['teacher']}, which {right}"
+
+
+def _of_share(chosen: Mapping[str, Any]) -> Iterator[str]:
+    share = chosen.get("share", 1.0)
+    if isinstance(share, float) and share < 1:
+        yield f"{plain_percent(share)} of what the adapter learnt"
 
 
 def _of_recipe(recipe: Mapping[str, Any]) -> Iterator[str]:

@@ -153,7 +153,6 @@ def test_what_is_known_of_it_comes_from_what_was_kept_apart(model: LocalModel, t
     apart = kept_apart(task, 0)
     assert told["selection_cases"] == len(apart) == len(told["selection_answers"])
     assert {row[0] for row in told["selection_answers"]} == {case.id for case in apart}
-    assert told["selection_score"] == pytest.approx(sum(row[2] for row in told["selection_answers"]) / len(apart))
     few = tiny.benchmark("classification", examples=60).task
     told = Lora().fit(few, tiny.Bench(folder=tmp_path / "plenty", language=model, tuning_tokens=200_000)).describe()
     assert kept_apart(few, 0) == ()

@@ -13,8 +13,10 @@ from strategies.answers import Prior
 from strategies.contract import Case, DeadAdapter, Query, Recipe, Task, Training, Workbench
 from strategies.finetuning.adapters import prove_effect
 from strategies.finetuning.race import Finish, Lessons, Race, row_tokens, train
+from strategies.finetuning.scaled import Answered, scaled
 from strategies.models.served import at_hand, prove_served
 from strategies.pipeline import Pipeline, Setup
+from strategies.search import Look
 from strategies.selection import Kitchen, answers_of, evidence_of
 
 REFIT = 4
@@ -83,19 +85,27 @@ class Judged:
     score: float
     cases: int
     notes: Sequence[Mapping[str, Any]]
+    share: float = 1.0
+    """Of what the adapter learnt, which answers best."""
 
     @classmethod
     def by_race(cls, finish: Finish) -> Judged:
         return cls(finish.entry.score, finish.entry.cases, finish.entry.notes or ())
 
     @classmethod
-    def by_refit(cls, kitchen: Kitchen, refitted: Pipeline, apart: Sequence[Case]) -> Judged:
-        """By what was trained on all other examples. The race could pay for much shorter trainings only, and their answers
-        tell little about those that will be given."""
-        look = kitchen.examine(refitted, apart)
-        for usage in look.usage:
-            kitchen.bench.record(usage)
-        return cls(sum(look.scores) / len(look.scores), len(look.scores), (look.notes,))
+    def by_refit(cls, kitchen: Kitchen, refitted: Pipeline, adapter: Path) -> Judged:
+        """By what was trained on all examples but those kept apart, which answer with several shares of it. The race could pay
+        for much shorter trainings only, and their answers tell little about those that will be given."""
+        apart, looks = kept_apart(kitchen.task, kitchen.bench.seed), dict[float, Look]()
+
+        def look(share: float) -> Sequence[float]:
+            looks[share] = kitchen.examine(replace(refitted, adapter=scaled(adapter, share)), apart)
+            for usage in looks[share].usage:
+                kitchen.bench.record(usage)
+            return looks[share].scores
+
+        answered = Answered.by(look)
+        return cls(answered.crossed, len(apart), (looks[answered.best].notes,), answered.best)
 
 
 def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipeline:
@@ -110,12 +120,12 @@ def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipel
         raise DeadAdapter("no epoch of the refit lowered the loss on the examples that were kept apart")
     judged = Judged.by_race(finish)
     if again.apart:
-        refitted = replace(without(plain, again.apart), adapter=training.folder)
-        judged = Judged.by_refit(kitchen, refitted, again.apart)
+        judged = Judged.by_refit(kitchen, without(plain, again.apart), training.folder)
     planned, again = again, again.settled(training)
     if again is not planned:
         training = _trained(plain, bench, again.recipe, ())
-    pipeline = kitchen.finish(finish.tuning.setup, evidence_of(judged.notes), training.folder)
+    adapter = scaled(training.folder, judged.share)
+    pipeline = kitchen.finish(finish.tuning.setup, evidence_of(judged.notes), adapter)
     effect = prove(plain, pipeline)
     if len(training.losses) > 1 and not training.losses[-1] < training.losses[0]:
         raise DeadAdapter(f"the training loss did not fall ({training.losses[0]:.3f} to {training.losses[-1]:.3f})")
@@ -155,6 +165,7 @@ def _record(judged: Judged, tried: int, refit: tuple[RefitPlan, Training]) -> di
     return {
         "selection_answers": answers_of(judged.notes),
         "recipe": asdict(again.recipe),
+        "share": judged.share,
         "best_epoch": training.best_epoch,
         "kept_apart": len(again.apart),
         "selection_score": judged.score,
@@ -183,5 +194,5 @@ def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:
     training = _trained(plain, bench, recipe, apart)
     if training.best_epoch == 0:
         raise DeadAdapter("no epoch lowered the loss on the examples that were kept apart")
-    prior = manifest["prior"]
-    return replace(plain, adapter=training.folder, prior=None if prior is None else Prior(values=tuple(prior)))
+    prior, adapter = manifest["prior"], scaled(training.folder, record.get("share", 1.0))
+    return replace(plain, adapter=adapter, prior=None if prior is None else Prior(values=tuple(prior)))

@@ -1,0 +1,63 @@
+"""How much of an adapter to use: with a share of what it learnt a model often answers as well, and keeps more of what it could.
+
+Between the base and the tuned model lie those with a share of the change (Wortsman et al., arXiv 2109.01903). They take no
+training, and examples that were kept apart tell which of them answers best.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SHARES = (1.0, 0.7, 0.5, 0.35)
+"""Of the change that was learnt."""
+WEIGHTS = "adapter_model.safetensors"
+
+
+def scaled(adapter: Path, share: float) -> Path:
+    """The folder of the same adapter with that share of its change: beside it, and made at first use."""
+    if share == 1.0:
+        return adapter
+    folder = adapter.with_name(f"{adapter.name}-{share:g}")
+    if not folder.is_dir():
+        from safetensors.torch import load_file, save_file
+
+        partial = folder.with_name(f"{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(adapter, partial)
+        tensors = {
+            name: tensor * share if ".lora_B." in name else tensor
+            for name, tensor in load_file(adapter / WEIGHTS).items()
+        }
+        save_file(tensors, partial / WEIGHTS, {"format": "pt"})
+        partial.rename(folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Scores of the same cases by share."""
+
+    scores: Mapping[float, Sequence[float]]
+
+    @classmethod
+    def by(cls, look: Callable[[float], Sequence[float]]) -> Answered:
+        return cls({share: look(share) for share in SHARES})
+
+    @property
+    def best(self) -> float:
+        """The share with the highest mean score; of those with the same the least."""
+        return self._best(slice(None))
+
+    @property
+    def crossed(self) -> float:
+        """The mean score of cases, each by the share that the other half of them names: what such a choice is worth."""
+        halves = (slice(0, None, 2), slice(1, None, 2))
+        told = [self.scores[self._best(other)][half] for half, other in zip(halves, reversed(halves), strict=True)]
+        both = [score for part in told for score in part]
+        return sum(both) / len(both)
+
+    def _best(self, part: slice) -> float:
+        return max(sorted(self.scores), key=lambda share: round(sum(self.scores[share][part]), 9))

@@ -1,0 +1,125 @@
+"""A share of an adapter: what is written, which share is chosen, and that a fit uses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from advisor.setups import told
+from strategies.approaches.lora import Lora
+from strategies.contract import Prompt, Recipe, Task
+from strategies.finetuning.adapters import loaded
+from strategies.finetuning.race import rows_of
+from strategies.finetuning.scaled import SHARES, WEIGHTS, Answered, scaled
+from strategies.finetuning.tuned import Judged, kept_apart
+from strategies.models.local import LocalModel
+from strategies.pipeline import Pipeline, Setup
+from strategies.search import Look
+from strategies.selection import Kitchen
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return tiny.local_model(tiny.model_folder(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return tiny.benchmark("qa", examples=300).task
+
+
+@pytest.fixture(scope="module")
+def adapter(model: LocalModel, task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    pipeline = Kitchen(task, tiny.Bench(folder=folder, language=model)).build(Setup(), task.examples[:40])
+    return model.train(rows_of(pipeline, task.examples[:40]), (), Recipe(epochs=2), folder / "adapter", 0).folder
+
+
+def tuned_by(model: LocalModel, folder: Path) -> LocalModel:
+    found = model.adapted(folder)
+    assert isinstance(found, LocalModel)
+    return found
+
+
+def logits(model: LocalModel, prompt: Prompt) -> torch.Tensor:
+    parts = model.parts
+    with torch.inference_mode():
+        tokens = torch.tensor([model.chat.encode(prompt)])
+        found: torch.Tensor = parts.logits(parts.decoder(input_ids=tokens).last_hidden_state[0, -1:])
+        return found
+
+
+def test_a_share_of_the_change_is_what_lies_between_base_and_tuned(
+    model: LocalModel, task: Task, adapter: Path, tmp_path: Path
+) -> None:
+    """Half of the change of each weight, as plain peft loads it; of all of it the adapter itself."""
+    assert scaled(adapter, 1.0) == adapter
+    half = scaled(adapter, 0.5)
+    assert (half.parent, half.name) == (adapter.parent, "adapter-0.5")
+    written = half.stat().st_mtime_ns
+    assert scaled(adapter, 0.5).stat().st_mtime_ns == written, "made once"
+    before, after = load_file(adapter / WEIGHTS), load_file(half / WEIGHTS)
+    assert before.keys() == after.keys()
+    for name in before:
+        assert torch.equal(after[name], before[name] * (0.5 if ".lora_B." in name else 1.0))
+    plain = Kitchen(task, tiny.Bench(folder=tmp_path, language=model)).build(Setup(), task.examples[:4])
+    prompt = rows_of(plain, task.examples[:1])[0].prompt
+    base, tuned, between = (logits(each, prompt) for each in (model, tuned_by(model, adapter), tuned_by(model, half)))
+    assert 0 < float((between - base).abs().max()) < float((tuned - base).abs().max())
+    assert not sorted(half.parent.glob("*.partial"))
+    assert loaded(model.base(), half) is not None
+
+
+def test_the_share_that_answers_best_is_taken_and_of_equal_ones_the_least() -> None:
+    assert Answered({1.0: [1, 1, 0, 0], 0.7: [1, 0, 0, 0], 0.5: [1, 1, 0, 0]}).best == 0.5
+    assert Answered({1.0: [1, 1, 1, 0], 0.7: [1, 1, 0, 0], 0.5: [1, 0, 0, 0]}).best == 1.0
+
+
+def test_what_is_known_of_the_choice_comes_from_cases_that_did_not_make_it() -> None:
+    """The even cases name one share and the odd ones the other, each by luck: neither is worth what it has where it won."""
+    lucky = Answered({1.0: [1, 0, 1, 0], 0.5: [0, 1, 0, 1]})
+    assert lucky.crossed == 0.0
+    assert Answered({1.0: [1, 1, 0, 1], 0.5: [0, 0, 0, 0]}).crossed == 0.75
+
+
+def test_a_fit_takes_the_share_that_answers_what_was_kept_apart(
+    model: LocalModel, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = {1.0: 0.0, 0.7: 1.0, 0.5: 1.0, 0.35: 0.0}
+    seen = []
+
+    def examine(self: Kitchen, pipeline: Pipeline, cases: object) -> Look:
+        assert pipeline.adapter is not None
+        share = float(pipeline.adapter.name.rpartition("-")[2]) if "-" in pipeline.adapter.name else 1.0
+        seen.append(share)
+        return Look((right[share],) * 4, (), {"share": share})
+
+    monkeypatch.setattr(Kitchen, "examine", examine)
+    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
+    folder = tmp_path / "adapter"
+    plain = kitchen.build(Setup(), task.examples)
+    monkeypatch.setattr("strategies.finetuning.tuned.scaled", lambda adapter, share: Path(f"{adapter}-{share}"))
+    judged = Judged.by_refit(kitchen, plain, folder)
+    assert seen == list(SHARES)
+    assert (judged.share, judged.score, judged.notes) == (0.5, 1.0, ({"share": 0.5},))
+    assert judged.cases == len(kept_apart(task, 0))
+
+
+def test_what_was_taken_is_saved_told_and_made_again(model: LocalModel, task: Task, tmp_path: Path) -> None:
+    bench = tiny.Bench(folder=tmp_path / "fit", language=model, tuning_tokens=8_000)
+    fitted = Lora().fit(task, bench)
+    known = dict(fitted.describe())
+    assert known["share"] in SHARES
+    fitted.save(tmp_path / "saved")
+    saved = Lora().load(tmp_path / "saved", bench)
+    again = Lora().again(tmp_path / "saved", task, tiny.Bench(folder=tmp_path / "other", language=model, seed=3))
+    assert saved.describe()["share"] == known["share"]
+    assert isinstance(again, Pipeline)
+    assert again.adapter is not None
+    assert again.adapter.name.endswith("" if known["share"] == 1.0 else f"-{known['share']:g}")
+    assert "50 % of what the adapter learnt" in told({**known, "share": 0.5})
+    assert "of what the adapter learnt" not in told({**known, "share": 1.0})
