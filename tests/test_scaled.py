@@ -13,7 +13,7 @@ from strategies.approaches.lora import Lora
 from strategies.contract import Prompt, Recipe, Task
 from strategies.finetuning.adapters import loaded
 from strategies.finetuning.race import rows_of
-from strategies.finetuning.scaled import SHARES, WEIGHTS, Answered, scaled
+from strategies.finetuning.scaled import SHARES, WEIGHTS, Answered, scaled, tidied
 from strategies.finetuning.tuned import Judged, kept_apart
 from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
@@ -72,6 +72,9 @@ def test_a_share_of_the_change_is_what_lies_between_base_and_tuned(
     assert 0 < float((between - base).abs().max()) < float((tuned - base).abs().max())
     assert not sorted(half.parent.glob("*.partial"))
     assert loaded(model.base(), half) is not None
+    other = scaled(adapter, 0.7)
+    tidied(adapter, 0.7)
+    assert (adapter.is_dir(), other.is_dir(), half.is_dir()) == (True, True, False)
 
 
 def test_the_share_that_answers_best_is_taken_and_of_equal_ones_the_least() -> None:

@@ -18,9 +18,7 @@ WEIGHTS = "adapter_model.safetensors"
 
 def scaled(adapter: Path, share: float) -> Path:
     """The folder of the same adapter with that share of its change: beside it, and made at first use."""
-    if share == 1.0:
-        return adapter
-    folder = adapter.with_name(f"{adapter.name}-{share:g}")
+    folder = _place(adapter, share)
     if not folder.is_dir():
         from safetensors.torch import load_file, save_file
 
@@ -34,6 +32,17 @@ def scaled(adapter: Path, share: float) -> Path:
         save_file(tensors, partial / WEIGHTS, {"format": "pt"})
         partial.rename(folder)
     return folder
+
+
+def _place(adapter: Path, share: float) -> Path:
+    return adapter if share == 1.0 else adapter.with_name(f"{adapter.name}-{share:g}")
+
+
+def tidied(adapter: Path, share: float) -> None:
+    """Removes what `scaled` made of it with any other share: each is as large as the adapter."""
+    for other in SHARES:
+        if other not in (1.0, share):
+            shutil.rmtree(_place(adapter, other), ignore_errors=True)
 
 
 @dataclass(frozen=True)

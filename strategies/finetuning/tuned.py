@@ -13,7 +13,7 @@ from strategies.answers import Prior
 from strategies.contract import Case, DeadAdapter, Query, Recipe, Task, Training, Workbench
 from strategies.finetuning.adapters import prove_effect
 from strategies.finetuning.race import Finish, Lessons, Race, row_tokens, train
-from strategies.finetuning.scaled import Answered, scaled
+from strategies.finetuning.scaled import Answered, scaled, tidied
 from strategies.models.served import at_hand, prove_served
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import Look
@@ -105,6 +105,7 @@ class Judged:
             return looks[share].scores
 
         answered = Answered.by(look)
+        tidied(adapter, answered.best)
         return cls(answered.crossed, len(apart), (looks[answered.best].notes,), answered.best)
 
 
