@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from strategies.contract import Case, Fold, Recipe, Task, Training
 from strategies.finetuning.race import Entry, Finish, Tuning, row_tokens
 from strategies.finetuning.tuned import APART, LEAST_APART, LONGER, REFIT, RefitPlan, _trained, kept_apart
 from strategies.models.local import LocalModel
-from strategies.pipeline import Setup
+from strategies.pipeline import Pipeline, Setup
 from strategies.selection import Kitchen
 from tests import tiny
 
@@ -137,7 +138,13 @@ def test_it_stops_by_itself_and_so_does_the_one_with_another_seed(model: LocalMo
     folder = tmp_path / "saved"
     fitted.save(folder)
     other = tiny.Bench(folder=tmp_path / "other", language=model, seed=7)
-    Lora().again(folder, task, other)
+    manifest = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
+    manifest["record"]["share"] = 0.5
+    (folder / "pipeline.json").write_text(json.dumps(manifest), encoding="utf-8")
+    again = Lora().again(folder, task, other)
+    assert isinstance(again, Pipeline)
+    assert again.adapter is not None
+    assert again.adapter.name.endswith("-0.5"), "nothing is chosen anew"
     validates = ["search"] if told["kept_apart"] else []
     assert [usage.step for usage in other.spent] == ["training", *validates]
     if not told["kept_apart"]:  # It was settled: as many epochs once more, on all examples.
@@ -149,8 +156,12 @@ def test_what_is_known_of_it_comes_from_what_was_kept_apart(model: LocalModel, t
     """The search could pay for a much shorter training only; where it paid for all epochs its own answers stand."""
     task = tiny.benchmark("qa", examples=EXAMPLES).task
     bench = tiny.Bench(folder=tmp_path / "few", language=model, tuning_tokens=2 * FEW)
-    told = Lora().fit(task, bench).describe()
-    apart = kept_apart(task, 0)
+    fitted = Lora().fit(task, bench)
+    told, apart = fitted.describe(), kept_apart(task, 0)
+    assert isinstance(fitted, Pipeline)
+    assert fitted.adapter is not None
+    assert fitted.adapter.name.endswith("" if told["share"] == 1.0 else f"-{told['share']:g}")
+    assert max(told["shares"].values()) == told["shares"][f"{told['share']:g}"]
     assert told["selection_cases"] == len(apart) == len(told["selection_answers"])
     assert {row[0] for row in told["selection_answers"]} == {case.id for case in apart}
     few = tiny.benchmark("classification", examples=60).task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,8 @@ class Judged:
     notes: Sequence[Mapping[str, Any]]
     share: float = 1.0
     """Of what the adapter learnt, which answers best."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Share -> mean score of the same cases; empty where all of it was used without a look."""
 
     @classmethod
     def by_race(cls, finish: Finish) -> Judged:
@@ -106,7 +108,8 @@ class Judged:
 
         answered = Answered.by(look)
         tidied(adapter, answered.best)
-        return cls(answered.crossed, len(apart), (looks[answered.best].notes,), answered.best)
+        told = {f"{share:g}": round(sum(scores) / len(scores), 4) for share, scores in answered.scores.items()}
+        return cls(answered.crossed, len(apart), (looks[answered.best].notes,), answered.best, told)
 
 
 def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipeline:
@@ -167,6 +170,7 @@ def _record(judged: Judged, tried: int, refit: tuple[RefitPlan, Training]) -> di
         "selection_answers": answers_of(judged.notes),
         "recipe": asdict(again.recipe),
         "share": judged.share,
+        "shares": dict(judged.shares),
         "best_epoch": training.best_epoch,
         "kept_apart": len(again.apart),
         "selection_score": judged.score,
