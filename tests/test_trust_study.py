@@ -154,7 +154,7 @@ def test_rebuilds_are_compared_on_the_same_cases() -> None:
     assert share.lower is not None
     assert share.lower > 0
     told = page.built_again(rows)
-    assert "by +50 points on task (+" in told
+    assert "prompted: +50 points on task (+" in told
     assert "not told apart" not in told
     alike = {"task": [checked("lora", draws=loose), checked("prompting", draws=loose)]}
     assert "0 points on task" in page.built_again(alike)

@@ -164,7 +164,7 @@ def built_again(rows: Rows) -> str:
             )
     if not told:
         return ""
-    return f"Built again from other examples, what is tuned keeps more of its answers than what is prompted by {listed(told)}."
+    return f"Answers kept when all is built again from other examples, what is tuned minus what is prompted: {listed(told)}."
 
 
 def elsewhere(rows: Rows) -> str:
