@@ -82,9 +82,11 @@ def test_the_share_that_answers_best_is_taken_and_of_equal_ones_the_least() -> N
 
 
 def test_what_is_known_of_the_choice_comes_from_cases_that_did_not_make_it() -> None:
-    """The even cases name one share and the odd ones the other, each by luck: neither is worth what it has where it won."""
+    """A case that decides for a share is told by the other: two shares that are ahead by one case each are worth none."""
     lucky = Answered({1.0: [1, 0, 1, 0], 0.5: [0, 1, 0, 1]})
     assert lucky.crossed == 0.0
+    plain = Answered({1.0: [1] * 9 + [0] * 3, 0.5: [1] * 6 + [0] * 6})
+    assert plain.crossed == 0.75, "what is clear costs nothing"
     assert Answered({1.0: [1, 1, 0, 1], 0.5: [0, 0, 0, 0]}).crossed == 0.75
 
 

@@ -58,15 +58,19 @@ class Answered:
     @property
     def best(self) -> float:
         """The share with the highest mean score; of those with the same the least."""
-        return self._best(slice(None))
+        return self._best({share: sum(scores) for share, scores in self.scores.items()})
 
     @property
     def crossed(self) -> float:
-        """The mean score of cases, each by the share that the other half of them names: what such a choice is worth."""
-        halves = (slice(0, None, 2), slice(1, None, 2))
-        told = [self.scores[self._best(other)][half] for half, other in zip(halves, reversed(halves), strict=True)]
-        both = [score for part in told for score in part]
-        return sum(both) / len(both)
+        """The mean score of cases, each by the share that all others name: what such a choice is worth."""
+        totals = {share: sum(scores) for share, scores in self.scores.items()}
+        count = len(self.scores[1.0])
+        told = []
+        for case in range(count):
+            others = {share: total - self.scores[share][case] for share, total in totals.items()}
+            told.append(self.scores[self._best(others)][case])
+        return sum(told) / count
 
-    def _best(self, part: slice) -> float:
-        return max(sorted(self.scores), key=lambda share: round(sum(self.scores[share][part]), 9))
+    @staticmethod
+    def _best(totals: Mapping[float, float]) -> float:
+        return max(sorted(totals), key=lambda share: round(totals[share], 9))
