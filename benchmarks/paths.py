@@ -19,6 +19,10 @@ def inside(folder: Path, name: str, key: str) -> Path:
     shown = f'{key} names "{name if len(name) <= 60 else name[:57] + "..."}"'
     if not name.strip() or "\0" in name:
         raise BadInput(f"{key} is empty. Write the name of a file beside the task spec, such as examples.jsonl.")
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise BadInput(
+            f"{key} holds half a character, which no name has. Write the name of a file beside the task spec."
+        )
     if re.match(r"[a-z][a-z0-9+.-]*://", name):
         raise BadInput(
             f"{shown}, an address, and nothing is fetched. Put the file beside the task spec, and write its name; cases, "

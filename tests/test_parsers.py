@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from advisor.answering import Kept
@@ -107,6 +107,7 @@ YAML = st.one_of(
 
 
 @settings(FEW, max_examples=200)
+@example(content=b'{"prices":"\\ud800"}')
 @given(content=YAML)
 def test_any_bytes_as_a_spec_are_read_or_refused(content: bytes, folder: Path) -> None:
     path = folder / "task.yaml"
