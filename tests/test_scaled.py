@@ -105,13 +105,14 @@ def test_a_fit_takes_the_share_that_answers_what_was_kept_apart(
     monkeypatch.setattr(Kitchen, "examine", examine)
     kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
     folder = tmp_path / "adapter"
-    plain = kitchen.build(Setup(), task.examples)
+    refitted = kitchen.build(Setup(), task.examples, folder)
+    apart = kept_apart(task, 0)
     monkeypatch.setattr("strategies.finetuning.tuned.scaled", lambda adapter, share: Path(f"{adapter}-{share}"))
-    judged = Judged.by_refit(kitchen, plain, folder)
+    judged = Judged.by_refit(kitchen, refitted, apart)
     assert seen == list(SHARES)
     assert (judged.share, judged.score, judged.notes) == (0.5, 1.0, ({"share": 0.5},))
     assert judged.shares == {"1": 0.0, "0.7": 1.0, "0.5": 1.0, "0.35": 0.0}
-    assert judged.cases == len(kept_apart(task, 0))
+    assert judged.cases == len(apart)
 
 
 def test_the_share_is_told_where_it_is_not_all() -> None:

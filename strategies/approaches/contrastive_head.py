@@ -113,14 +113,13 @@ class ContrastiveHead:
         """As many as the budget pays for on all folds; a token of training counts as two."""
         folds = [[case.input for case in fold.train] for fold in task.folds]
         tokens = sum(_trainable(bench).count(texts) for texts in folds)
-        return max(1, min(EPOCHS, int(bench.tuning_tokens / (TRAINED * max(1, tokens)))))
+        return _paid_for(tokens, bench.tuning_tokens)
 
     def trained_characters(self, task: Task, most: float) -> float:
         """Of the inputs that the embedder is trained on in one fit, each as often as it is read; `most`: what the tuning budget
         pays for, in characters."""
         folds = sum(len(case.input) for fold in task.folds for case in fold.train)
-        epochs = max(1, min(EPOCHS, int(most / (TRAINED * max(1, folds)))))
-        return float(epochs * (folds + sum(len(case.input) for case in task.examples)))
+        return float(_paid_for(folds, most) * (folds + sum(len(case.input) for case in task.examples)))
 
     def _fold(self, task: Task, bench: Workbench, epochs: int, number: int) -> Look:
         """What each strength answers on the selection part of one fold, after one training on the other part."""
@@ -174,6 +173,11 @@ class ContrastiveHead:
 
     def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
         return self._whole(task, bench, self.load(folder, bench).record)
+
+
+def _paid_for(size: float, budget: float) -> int:
+    """Epochs over so much text, at most `EPOCHS`."""
+    return max(1, min(EPOCHS, int(budget / (TRAINED * max(1, size)))))
 
 
 def _trainable(bench: Workbench) -> LocalEmbedder:

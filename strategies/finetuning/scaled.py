@@ -7,7 +7,7 @@ training, and examples that were kept apart tell which of them answers best.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +50,6 @@ class Answered:
     """Scores of the same cases by share."""
 
     scores: Mapping[float, Sequence[float]]
-
-    @classmethod
-    def by(cls, look: Callable[[float], Sequence[float]]) -> Answered:
-        return cls({share: look(share) for share in SHARES})
 
     @property
     def best(self) -> float:

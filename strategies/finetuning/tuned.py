@@ -13,10 +13,9 @@ from strategies.answers import Prior
 from strategies.contract import Case, DeadAdapter, Query, Recipe, Task, Training, Workbench
 from strategies.finetuning.adapters import prove_effect
 from strategies.finetuning.race import Finish, Lessons, Race, row_tokens, train
-from strategies.finetuning.scaled import Answered, scaled, tidied
+from strategies.finetuning.scaled import SHARES, Answered, scaled, tidied
 from strategies.models.served import at_hand, prove_served
 from strategies.pipeline import Pipeline, Setup
-from strategies.search import Look
 from strategies.selection import Kitchen, answers_of, evidence_of
 
 REFIT = 4
@@ -95,18 +94,15 @@ class Judged:
         return cls(finish.entry.score, finish.entry.cases, finish.entry.notes or ())
 
     @classmethod
-    def by_refit(cls, kitchen: Kitchen, refitted: Pipeline, adapter: Path) -> Judged:
-        """By what was trained on all examples but those kept apart, which answer with several shares of it. The race could pay
-        for much shorter trainings only, and their answers tell little about those that will be given."""
-        apart, looks = kept_apart(kitchen.task, kitchen.bench.seed), dict[float, Look]()
-
-        def look(share: float) -> Sequence[float]:
-            looks[share] = kitchen.examine(replace(refitted, adapter=scaled(adapter, share)), apart)
-            for usage in looks[share].usage:
-                kitchen.bench.record(usage)
-            return looks[share].scores
-
-        answered = Answered.by(look)
+    def by_refit(cls, kitchen: Kitchen, refitted: Pipeline, apart: Sequence[Case]) -> Judged:
+        """By what was trained on all other examples, which answers these with several shares of its adapter. The race could
+        pay for much shorter trainings only, and their answers tell little about those that will be given."""
+        adapter = refitted.adapter
+        assert adapter is not None, "it was trained"
+        looks = {share: kitchen.examine(replace(refitted, adapter=scaled(adapter, share)), apart) for share in SHARES}
+        for usage in (usage for look in looks.values() for usage in look.usage):
+            kitchen.bench.record(usage)
+        answered = Answered({share: look.scores for share, look in looks.items()})
         tidied(adapter, answered.best)
         told = {f"{share:g}": round(sum(scores) / len(scores), 4) for share, scores in answered.scores.items()}
         return cls(answered.crossed, len(apart), (looks[answered.best].notes,), answered.best, told)
@@ -124,7 +120,8 @@ def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipel
         raise DeadAdapter("no epoch of the refit lowered the loss on the examples that were kept apart")
     judged = Judged.by_race(finish)
     if again.apart:
-        judged = Judged.by_refit(kitchen, without(plain, again.apart), training.folder)
+        refitted = replace(without(plain, again.apart), adapter=training.folder)
+        judged = Judged.by_refit(kitchen, refitted, again.apart)
     planned, again = again, again.settled(training)
     if again is not planned:
         training = _trained(plain, bench, again.recipe, ())
