@@ -36,7 +36,7 @@ figures of the two are not to be set against each other. How each is measured: [
 page is written by `python -m benchmarks.studies.trust table` from the rows in `benchmarks/studies/rows` and from nothing else.
 """
 EDITS = """\
-The same requests were asked again with harmless edits: other spaces, other case, a greeting in front. *Same* is the share of
+The same requests were asked again with harmless edits of case, spacing, punctuation or a greeting. The first number is the share of
 answers that stayed; right twice counts as the same. Behind it stands how many of the answers that had been right stayed right.
 """
 REBUILT = """\
