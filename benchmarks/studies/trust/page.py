@@ -36,8 +36,9 @@ figures of the two are not to be set against each other. How each is measured: [
 page is written by `python -m benchmarks.studies.trust table` from the rows in `benchmarks/studies/rows` and from nothing else.
 """
 EDITS = """\
-The same requests were asked again with harmless edits of case, spacing, punctuation or a greeting. The first number is the share of
-answers that stayed; right twice counts as the same. Behind it stands how many of the answers that had been right stayed right.
+The same requests were asked again with harmless edits of case, spacing, punctuation or a greeting (of spacing alone where the
+input may be copied). The first number is the share of answers that stayed; right twice counts as the same. Behind it stands how
+many of the answers that had been right stayed right.
 """
 REBUILT = """\
 The fair test of "weights are steadier than prompts": everything is done again, choosing included, three times, each time on
