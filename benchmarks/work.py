@@ -57,6 +57,7 @@ class Job:
     """candidate -> name of its fit unit."""
 
     def worker(self, journal: Callable[[str], Journal], memory: Memory, on_progress: Progress) -> Worker:
+        self.models.read_together(case.input for case in self.benchmark.task.examples)
         return Worker(
             benchmark=self.benchmark,
             models=self.models,
@@ -84,9 +85,6 @@ class Worker:
     memory: Memory | None = None
     """Answers of servers within a unit that was cut off."""
     _fitted: tuple[str, Fitted] | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        self.models.read_together(case.input for case in self.benchmark.task.examples)
 
     def perform(self, unit: Unit, candidate: Candidate) -> Finished:
         if self.memory is not None:

@@ -256,6 +256,21 @@ def test_who_copies_the_nearest_answers_otherwise_where_that_is_left_out(model: 
     assert all(seen)
 
 
+def test_the_embedder_and_what_it_has_read_are_those_of_the_run(model: Path, tmp_path: Path) -> None:  # noqa: F811
+    """A sample of the examples is no other run: nothing is loaded or read anew for it, nor for what comes after it."""
+    seen = []
+
+    @dataclass
+    class Watching(killed.Dying):
+        def finished(self, unit: Any, done: Finished) -> None:
+            seen.append(run.models.embedder)
+
+    run = replace(of([CopyNearest()], tmp_path, model, Watching()), further=Further(rebuilds=2))
+    run.execute()
+    assert len(seen) > 3
+    assert all(each is seen[0] for each in seen)
+
+
 @pytest.mark.parametrize("error", [Diverged("the loss was not a number"), ValueError("a fault that may pass")])
 def test_a_rebuild_that_cannot_be_trained_is_counted_and_ends_nothing(
     model: Path,  # noqa: F811
