@@ -159,23 +159,22 @@ def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 def _changed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Questions whose answer is another one now in the documents; asked only of what reads documents."""
+    from strategies.extending import updated
     from strategies.pipeline import Pipeline
-    from strategies.sources import Sources
 
     fitted, benchmark = worker.fitted(candidate), worker.benchmark
     if not isinstance(fitted, Pipeline) and candidate.strategy.family in ("retrieval", "combined", "recorded"):
         return worker.done(unit, candidate, ())  # Whatever it reads, it cannot be given other documents from here.
     made = changed.edits(benchmark, worker.options.seed)
     note: dict[str, Any] = {"edits": [asdict(edit) for edit in made], "seconds": None}
-    if not isinstance(fitted, Pipeline) or not isinstance(fitted.sources.index, PassageIndex) or not made:
-        return worker.done(unit, candidate, (), note)
-    known, start = fitted.sources, time.perf_counter()
+    start = time.perf_counter()
     with NotRemembering(worker.models):
-        index = fitted.sources.index.updated(changed.edited(benchmark.task, made), fitted.setup.passage_words)
+        current = updated(fitted, changed.edited(benchmark.task, made)) if made else None
+    if current is None:
+        return worker.done(unit, candidate, (), note)
     note["seconds"] = time.perf_counter() - start
     cases = {case.id: case for case in benchmark.heldout}
     asked = [cases[edit.key] for edit in made]
-    current = replace(fitted, sources=Sources(known.cases, known.embedder, index))
     outcomes = worker.ask(current, [case.input for case in asked], worker.sampling(0))
     rows = [worker.row(candidate, ("changed", ""), case, found) for case, found in zip(asked, outcomes, strict=True)]
     return worker.done(unit, candidate, rows, note)

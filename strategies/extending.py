@@ -1,4 +1,4 @@
-"""What a fitted approach does with labels, examples and rules that it was not fitted with: nothing here is fitted again.
+"""What a fitted approach does with labels, examples, rules and documents that it was not fitted with: nothing is fitted again.
 
 What is looked up and what is listed can be handed over at any time; what stands in weights cannot.
 """
@@ -10,10 +10,13 @@ from dataclasses import replace
 from statistics import fmean
 
 from strategies.answers import Prior, answer_limit
+from strategies.approaches.best_sentence import Quoting
 from strategies.approaches.copy_nearest import Copying
-from strategies.contract import Case, Fitted, Task
+from strategies.contract import Case, Document, Fitted, Task
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.wordings import retold
+from strategies.retrieval.chunking import cut, sentences
+from strategies.retrieval.index import PassageIndex
 from strategies.schemas import answer_schema
 from strategies.sources import Sources
 
@@ -57,6 +60,17 @@ def extended(fitted: Fitted, task: Task) -> Fitted | None:
         max_tokens=answer_limit(fitted.model, task.examples),
     )
     return _given(told, task.labels, task.examples, prior)
+
+
+def updated(fitted: Fitted, documents: Sequence[Document]) -> Fitted | None:
+    """The artifact with these in place of the documents of the same ids, which alone are indexed again. None where it looks
+    nothing up in an index from here."""
+    if isinstance(fitted, Quoting):
+        return replace(fitted, index=fitted.index.updated(documents, sentences(documents)))
+    if not isinstance(fitted, Pipeline) or not isinstance(fitted.sources.index, PassageIndex):
+        return None
+    index = fitted.sources.index.updated(documents, cut(documents, fitted.setup.passage_words))
+    return replace(fitted, sources=Sources(fitted.sources.cases, fitted.sources.embedder, index))
 
 
 def _given(fitted: Pipeline, labels: Sequence[str], cases: Sequence[Case], prior: Prior | None) -> Pipeline:

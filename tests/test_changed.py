@@ -19,11 +19,12 @@ from benchmarks.contract import Benchmark, Candidate, Row
 from benchmarks.plan import Further, Options, further_units
 from benchmarks.run import Run
 from benchmarks.store import Store
+from strategies.approaches.best_sentence import BestSentence
 from strategies.approaches.majority import Majority
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Document, Failure, Outcome, Prediction, Prompt
-from strategies.retrieval.chunking import PASSAGE_WORDS
+from strategies.retrieval.chunking import PASSAGE_WORDS, cut
 from strategies.retrieval.index import PassageIndex
 from tests import killed, tiny
 from tests.desk import call
@@ -119,8 +120,8 @@ def test_an_index_is_brought_up_to_date_as_if_it_were_built_anew() -> None:
     kept = [document for document in benchmark.task.documents if document.id not in names]
     texts = [case.input for case in benchmark.heldout]
     for words in (PASSAGE_WORDS, 6):
-        updated = PassageIndex.build(benchmark.task.documents, embedder, words).updated(now, words)
-        assert updated.search(texts, 3) == PassageIndex.build([*kept, *now], embedder, words).search(texts, 3)
+        found = PassageIndex.build(benchmark.task.documents, embedder, words).updated(now, cut(now, words))
+        assert found.search(texts, 3) == PassageIndex.build([*kept, *now], embedder, words).search(texts, 3)
 
 
 # ---------------------------------------------------------------- what is counted
@@ -183,6 +184,7 @@ def scripted(folder: Path) -> Run:
             Candidate(name="retrieval", strategy=Retrieval(), model="reader"),
             Candidate(name="stubborn", strategy=Retrieval(), model="knower"),
             Candidate(name="prompting", strategy=Prompting(), model="knower"),
+            Candidate(name="best sentence", strategy=BestSentence(), model=""),
             Candidate(name="majority", strategy=Majority(), model=""),
         ],
         models=tiny.scripted(reader=read, knower=recall),
@@ -205,11 +207,13 @@ def test_who_looks_up_follows_and_who_knows_by_heart_does_not(tmp_path: Path) ->
     found = {name: each.changed for name, each in killed.told(run).items()}
     counts = {name: (each.known, each.new, each.old) for name, each in found.items() if each is not None}
     made = len(edits(run.benchmark, 0))
-    assert asked == {"retrieval": made, "stubborn": made, "prompting": 0, "majority": 0}
+    assert asked == {"retrieval": made, "stubborn": made, "best sentence": made, "prompting": 0, "majority": 0}
     assert counts["retrieval"] == (made, made, 0)
     assert counts["prompting"] == (made, 0, made)
     assert counts["stubborn"][:2] == (made, 0)
     assert counts["majority"][1] == 0
+    known, new, old = counts["best sentence"]
+    assert new == known > 0 == old, "a sentence is found as before, and says what it says now"
     looked_up = found["retrieval"]
     assert looked_up is not None
     assert looked_up.seconds is not None

@@ -130,13 +130,12 @@ class PassageIndex:
         found = [_shown(self.passages[place], score) for place, score in zip(places, scores, strict=True)]
         return sorted(found, key=lambda passage: -passage.score)
 
-    def updated(self, documents: Sequence[Document], words: int = PASSAGE_WORDS) -> PassageIndex:
-        """With these in place of the documents of the same ids: they alone are cut and embedded anew."""
+    def updated(self, documents: Sequence[Document], fresh: Sequence[Passage]) -> PassageIndex:
+        """With these in place of the documents of the same ids: their passages alone are embedded anew."""
         import numpy as np
 
         names = {document.id for document in documents}
         kept = [place for place, passage in enumerate(self.passages) if passage.document_id not in names]
-        fresh = cut(documents, words)
         vectors = np.vstack([self.vectors[kept], self.embedder.embed([passage.text for passage in fresh])])
         index = self.of((*(self.passages[place] for place in kept), *fresh), vectors, self.embedder)
         return replace(index, reranker=self.reranker)
