@@ -118,7 +118,7 @@ def turns(found: Rebuilds) -> tuple[float, float, float]:
     pairs = [(right[one], right[other]) for one, other in combinations(range(len(right)), 2)]
     twice = float(np.mean([one & other for one, other in pairs]))
     never = float(np.mean([~one & ~other for one, other in pairs]))
-    return twice, never, 1.0 - twice - never
+    return twice, never, float(np.mean([one ^ other for one, other in pairs]))
 
 
 def spread(found: Rebuilds) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import DEVELOPED
 from benchmarks.studies.trust import tables
-from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, parts
+from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, SPEAKING, parts
 from benchmarks.studies.trust.rows import Found
 from benchmarks.studies.trust.tables import Rows
 
@@ -32,8 +32,12 @@ SOURCES = """\
 **Bake-offs**: what every run measures, from the runs behind [Eight bake-offs](bakeoffs.md), with up to 600 examples.
 **Checked**: what is measured on request (`--probes all`), from smaller runs made for this page at
 `--effort quick`, with {sizes}, and {heldout} held-out cases each. The
-figures of the two are not to be set against each other. How each is measured: [How it is measured](how-it-is-measured.md). The
-page is written by `python -m benchmarks.studies.trust table` from the rows in `benchmarks/studies/rows` and from nothing else.
+figures of the two are not to be set against each other. Tables of these runs show the approaches with a language model and the
+best of the others. How each is measured: [How it is measured](how-it-is-measured.md). The page is written by
+`python -m benchmarks.studies.trust table` from the rows in `benchmarks/studies/rows` and from nothing else.
+
+*Figure* is the task's own metric: the share of right answers, but F1 of spam on sms_spam, F1 of the fields on order-extract, and
+the share of rules that are kept on house-style. *Right* is an answer that is wholly right.
 """
 EDITS = """\
 The same requests were asked again with harmless edits of case, spacing, punctuation or a greeting (of spacing alone where the
@@ -68,7 +72,9 @@ ADDED = """\
 Approaches were built without some of the labels, then given them: at once, which only a prompt or an index can take, and by
 another fit.
 """
-ALTERED = "A rule of the answers' format was altered, and who could be told of it was told."
+ALTERED = """\
+A rule of the answers' format was altered, and who could be told of it was told. Counted is the format, not what is said in it.
+"""
 PLANTED = """\
 A sentence that asks for another answer was put into the request, or into the passage that is found. Nothing in the product
 defends against that: this is how often it worked.
@@ -81,7 +87,7 @@ figures are shown with and without these cases: they are often the easy ones.
 
 def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str:
     """docs/can-it-be-trusted.md."""
-    every, asked = tables.of_bakeoffs(bakeoffs), tables.of_parts(found)
+    every, asked = tables.of_bakeoffs(bakeoffs), tables.shown(tables.of_parts(found))
     sizes = f"{EXAMPLES['banking77']} examples on banking77 and {EXAMPLES['handbook-qa']} on the others"
     blocks = [
         INTRODUCTION,
@@ -214,7 +220,7 @@ def obeyed(rows: Rows) -> str:
         (each.followed / each.cases, f"{approach.candidate} on {task}, in a {each.place}", each)
         for task, approach, several in tables.each_with(rows, lambda each: each.planted or None)
         for each in several
-        if each.cases
+        if each.cases and approach.candidate in SPEAKING
     ]
     if not found:
         return ""

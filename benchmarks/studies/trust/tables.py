@@ -11,7 +11,7 @@ from benchmarks.rebuilds import Share, kept, spread, steadier, turns
 from benchmarks.statistics import exact_interval, wilson
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.markdown import table
-from benchmarks.studies.trust.parts import EXAMPLES, LEAKY, SPEAKING
+from benchmarks.studies.trust.parts import EXAMPLES, LEAKY, RUNGS, SPEAKING
 from benchmarks.studies.trust.rows import Checked, Found
 
 TUNED, PROMPTED = ("lora", "lora + retrieval"), ("prompting", "retrieval")
@@ -36,6 +36,16 @@ def of_parts(found: Mapping[str, Found]) -> Rows:
         task: [each for part in found.values() if part.part.task == task and part.part.heldout for each in part.checked]
         for task in EXAMPLES
     }
+
+
+def shown(rows: Rows) -> Rows:
+    """The approaches with a language model, and the best of the others: what a table can show and still be read."""
+    found: dict[str, list[Checked]] = {}
+    for task, approaches in rows.items():
+        plain = [each for each in approaches if each.candidate in RUNGS]
+        best = max(plain, key=lambda each: each.figure, default=None)
+        found[task] = [each for each in approaches if each is best or each.candidate in SPEAKING]
+    return found
 
 
 def each_with(rows: Rows, what: Callable[[Checked], Measured | None]) -> Iterator[tuple[str, Checked, Measured]]:
@@ -110,7 +120,7 @@ def rebuilt(rows: Rows) -> str:
         for task, each, found in each_with(rows, lambda each: each.rebuilds)
         if len(found.draws) > 1
     ]
-    columns = ("task", "approach", "right", "same answer", "right twice", "wrong twice", "flipped", "spread, points")
+    columns = ("task", "approach", "figure", "same answer", "right twice", "wrong twice", "flipped", "spread, points")
     return table(columns, lines, range(2, 8))
 
 
@@ -227,9 +237,9 @@ def guarded(rows: Rows) -> str:
     columns = (
         "task",
         "approach",
-        "right",
+        "figure",
         "still answered",
-        "right of these",
+        "figure of these",
         "wrong held back",
         "right lost",
         "tells",
