@@ -46,11 +46,13 @@ def what_it_invents(evaluation: Evaluation) -> Iterator[str]:
     found = evaluation.grounding
     if found is None:
         return
-    if found.nowhere:
+    if found.nowhere == 1:
+        judged = "is wrong" if found.nowhere_wrong else "is right all the same"
+        yield f"1 answer of {evaluation.candidate} stands in no document and {judged}: invented, or said in other words."
+    elif found.nowhere:
         yield (
-            f"{counted(found.nowhere, 'answer')} of {evaluation.candidate} ({percent(found.nowhere / found.answers)}) "
-            f"{'stands' if found.nowhere == 1 else 'stand'} in no document, {found.nowhere_wrong:,} of them wrong: "
-            "invented, or said in other words."
+            f"{found.nowhere:,} answers of {evaluation.candidate} ({percent(found.nowhere / found.answers)}) stand in no "
+            f"document, {found.nowhere_wrong:,} of them wrong: invented, or said in other words."
         )
     if found.unanswerable_answered:
         yield (

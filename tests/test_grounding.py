@@ -144,6 +144,14 @@ def test_the_story_says_what_is_invented_and_shows_it_for_every_approach() -> No
     assert "Of 90 questions without an answer lora answers 12 all the same." in risks
 
 
+def test_one_answer_is_told_of_as_one() -> None:
+    evaluation = evaluation_of("lora", scores_of(270, 300))
+    for wrong, judged in ((1, "is wrong"), (0, "is right all the same")):
+        grounding = replace(found(1), nowhere_wrong=wrong)
+        (said,) = what_it_invents(replace(evaluation, grounding=grounding))
+        assert said == f"1 answer of lora stands in no document and {judged}: invented, or said in other words."
+
+
 def test_where_every_question_has_an_answer_nothing_is_said_of_declining() -> None:
     evaluation = replace(evaluation_of("lora", scores_of(270, 300)), grounding=found(0))
     assert list(what_it_invents(evaluation)) == []
