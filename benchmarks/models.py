@@ -332,7 +332,7 @@ class Models:
 
         config, place = AutoConfig.from_pretrained(folder, trust_remote_code=False), self.placement
         try:
-            attention = blockwise.preferred(config, place.dtype) if place.device == "cpu" else blockwise.WAYS[1]
+            attention = blockwise.chosen() if place.device == "cpu" else blockwise.WAYS[1]
             return {"batch_tokens": batch_size.batch_tokens(config, place), "attention": attention}
         except ValueError as error:
             raise BadInput(str(error)) from error

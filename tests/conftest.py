@@ -17,8 +17,7 @@ IN_CI = os.environ.get("CI") == "true"
 # slower where the cores are busy with something else.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-# Which attention and which batches are quicker is measured for real models; for tiny ones it would be chance.
-os.environ.setdefault("ADVISOR_ATTENTION", "blockwise")
+# Which batches are quicker is measured for real models; for tiny ones it would be chance.
 os.environ.setdefault("ADVISOR_BATCH_TOKENS", "4096")
 
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from strategies.models import blockgrad, flat, measured
+from strategies.models import blockgrad, flat
 from strategies.models.attention import additive
-from strategies.models.blockwise import WAYS, attend, is_blockwise, preferred, use_blockwise
+from strategies.models.blockwise import WAYS, attend, chosen, is_blockwise, use_blockwise
 from strategies.models.caches import SPARE, roomy_cache
 from tests import tiny
 
@@ -130,19 +130,11 @@ def test_a_model_that_caps_its_scores_keeps_its_own_attention() -> None:
     assert model.config._attn_implementation == own
 
 
-def test_the_quicker_attention_is_measured_once_and_a_busy_machine_takes_the_usual_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = tiny.ARCHITECTURES["llama"]()
-    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path))
-    monkeypatch.delenv("ADVISOR_ATTENTION")
-    monkeypatch.setattr(measured, "_tried", lambda ways: {WAYS[0]: 3.0, WAYS[1]: 1.0})
-    monkeypatch.setattr(measured, "busy", lambda: True)
-    assert preferred(config, "float32") == WAYS[0]
-    assert measured.remembered() == []
-    monkeypatch.setattr(measured, "busy", lambda: False)
-    assert preferred(config, "float32") == WAYS[1]
-    monkeypatch.setattr(measured, "busy", lambda: True)
-    assert preferred(config, "float32") == WAYS[1], "what is known holds on a busy machine too"
-    monkeypatch.setenv("ADVISOR_ATTENTION", WAYS[0])
-    assert preferred(config, "float32") == WAYS[0]
+def test_the_variable_decides_which_attention_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ADVISOR_ATTENTION", raising=False)
+    assert chosen() == WAYS[0]
+    monkeypatch.setenv("ADVISOR_ATTENTION", WAYS[1])
+    assert chosen() == WAYS[1]
+    monkeypatch.setenv("ADVISOR_ATTENTION", "flash")
+    with pytest.raises(ValueError, match="ADVISOR_ATTENTION is 'flash'; it is one of blockwise, own"):
+        chosen()

@@ -31,7 +31,7 @@ PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu
 @click.option("--again", is_flag=True, help="Measure anew: something else was running the first time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 def command(again: bool, as_json: bool) -> None:
-    """Show the device, number format, threads, attention and batches that models run with here, and why; and plug-ins.
+    """Show the device, number format, threads and batches that models run with here, and why; and plug-ins.
 
     They are chosen by a measurement of a moment at first use, which is remembered for this machine unless it was busy. Of what
     other packages add it is said whether it can be loaded. Example: advisor doctor
@@ -61,10 +61,9 @@ def _found() -> dict[str, Any]:
 
 
 def _of_default_model(placement: Placement) -> None:
-    """Measures attention and batches of the default model where that is on this disk; others at their first use."""
+    """Measures the batches of the default model where that is on this disk; others at their first use."""
     from benchmarks.spec_models import DEFAULT_MODEL
     from strategies.models.batch_size import batch_tokens
-    from strategies.models.blockwise import preferred
     from strategies.models.weights import KNOWN, cached, resolve
 
     if not cached([KNOWN[DEFAULT_MODEL]]):
@@ -73,8 +72,6 @@ def _of_default_model(placement: Placement) -> None:
 
     config = AutoConfig.from_pretrained(resolve(DEFAULT_MODEL).folder)
     batch_tokens(config, placement)
-    if placement.device == "cpu":
-        preferred(config, placement.dtype)
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -12,14 +12,12 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from strategies.models import blockgrad, flat, measured
-from strategies.models.measured import quickest
+from strategies.models import blockgrad, flat
 
 NAME = "blockwise"
 WAYS = (NAME, "own")
-"""This attention, or what the model comes with."""
-KEPT = 1.1
-"""How many times as quick the model's own attention has to be to be kept."""
+"""This attention, or what the model comes with. Beginnings that are read once and answers without padding go with the first, and
+are worth more than a kernel that is quicker by itself (LOG.md), so nothing is measured here."""
 
 
 def attend(
@@ -121,43 +119,9 @@ def asked_for() -> str:
     return asked
 
 
-def preferred(config: Any, dtype: str) -> str:
-    """The quicker one of `WAYS` on the CPU for a transformers configuration; `ADVISOR_ATTENTION` decides it instead.
-
-    On a machine that is busy it is the first, so that a run does not depend on what else went on. Raises `ValueError` where
-    the variable says something else.
-    """
-    if asked := asked_for():
-        return asked
-    question, tried = ways(config, dtype)
-    if not measured.known(question) and measured.busy():
-        return WAYS[0]
-    return quickest(question, tried, worth=KEPT).choice
-
-
-def ways(config: Any, dtype: str) -> tuple[str, dict[str, Any]]:
-    """The question, and a causal attention at the shape of a transformers configuration in both ways."""
-    import torch
-
-    text = config.get_text_config()
-    heads = text.num_attention_heads
-    kinds = getattr(text, "num_key_value_heads", None) or heads
-    width = getattr(text, "head_dim", None) or text.hidden_size // heads
-    rows, asked, number = 4, 256, getattr(torch, dtype)
-    query, key, value = (torch.randn(rows, count, asked, width).to(number) for count in (heads, kinds, kinds))
-    mask = torch.zeros(rows, 1, asked, asked, dtype=number)
-    mask.masked_fill_(~torch.ones(asked, asked, dtype=torch.bool).tril(), torch.finfo(number).min)
-    module = torch.nn.Identity()
-
-    def blockwise() -> None:
-        with torch.inference_mode():
-            attend(module, query, key, value, mask)
-
-    def own() -> None:
-        with torch.inference_mode():
-            torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True)
-
-    return f"attention, {heads} heads of {width} in {dtype}", dict(zip(WAYS, (blockwise, own), strict=True))
+def chosen() -> str:
+    """The one of `WAYS` that is taken on the CPU. Raises `ValueError` where the variable says something else."""
+    return asked_for() or WAYS[0]
 
 
 def _agrees(model: Any) -> bool:

@@ -37,10 +37,10 @@ class Telling:
 def load() -> None:
     """Everything heavy, once, so that forks of this process start at once.
 
-    Attention and batches are set: for tiny models on a busy machine it is chance which is quickest, and another one
-    changes last digits.
+    The size of batches is set: for tiny models on a busy machine it is chance which is quickest, and another one changes
+    last digits.
     """
-    os.environ["ADVISOR_ATTENTION"], os.environ["ADVISOR_BATCH_TOKENS"] = "blockwise", "4096"
+    os.environ["ADVISOR_BATCH_TOKENS"] = "4096"
     import sentence_transformers  # noqa: F401
     import torch
     import transformers  # noqa: F401

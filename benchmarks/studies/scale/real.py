@@ -32,12 +32,7 @@ messages; and of light ones beside which stand some whose fits are heavy."""
 HEAVY = 4
 MODEL = "smollm2-135m"
 DATASET, EXAMPLES, TUNING = "sms_spam", 400, 2_000
-FIXED = {
-    "ADVISOR_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "ADVISOR_ATTENTION": "blockwise",
-    "ADVISOR_BATCH_TOKENS": "4096",
-}
+FIXED = {"ADVISOR_THREADS": "1", "OMP_NUM_THREADS": "1", "ADVISOR_BATCH_TOKENS": "4096"}
 """One thread for each worker, and nothing left to chance that could change a last digit."""
 
 
