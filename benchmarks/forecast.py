@@ -31,10 +31,10 @@ from strategies.finetuning.partner import ROOM
 from strategies.finetuning.tuned import LEAST_APART, LONGER, REFIT
 from strategies.models.device import Placement, fits
 from strategies.models.measured import busy
+from strategies.models.parts import STATES
 from strategies.models.quantised import COPIES
 from strategies.models.served import ServedModel
 from strategies.models.vllm_server import memory_of
-from strategies.models.writing import STATES
 from strategies.selection import FORMS_SHARE
 
 EFFICIENCY = 0.5

@@ -13,10 +13,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from strategies.contract import Ends, Message, Prompt, Sampling
-from strategies.models import engine, plain
+from strategies.models import engine, plain, trees
+from strategies.models import parts as parts_module
 from strategies.models.agreement import AGREES, unfit
 from strategies.models.attention import Attention
-from strategies.models.batching import Drawing, common_prefix, plan_batches
+from strategies.models.batching import Drawing, Held, common_prefix, plan_batches
+from strategies.models.beginnings import widen
 from strategies.models.blockwise import WAYS, is_blockwise
 from strategies.models.local import LocalModel
 from strategies.models.trees import LabelTree, Rounds, score_rounds
@@ -389,6 +391,39 @@ def test_batches_hold_every_request_once_and_stay_within_their_tokens() -> None:
     for batch in batches:
         padded = len(batch) * (max(lengths[row] for row in batch) + 10)
         assert padded <= 120 or len(batch) == 1
+
+
+def test_a_beginning_that_is_copied_for_every_row_takes_its_room() -> None:
+    lengths = [5, 5, 5, 5, 5, 5]
+    assert list(map(len, plan_batches(lengths, 5, 60))) == [6]
+    assert list(map(len, plan_batches(lengths, 5, 60, Held(positions=1_000, copied=40)))) == [6]
+    assert list(map(len, plan_batches(lengths, 5, 60, Held(positions=200, copied=40)))) == [4, 2]
+    assert list(map(len, plan_batches(lengths, 5, 60, Held(positions=20, copied=40)))) == [1] * 6
+
+
+@pytest.mark.parametrize("attention", WAYS)
+def test_behind_a_long_beginning_fewer_rows_stand_side_by_side_and_answer_alike(
+    llama: LocalModel, attention: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = [(Message("system", "rules " * 60), Message("user", f"what is {number}?")) for number in range(9)]
+    found: list[tuple[dict[int, list[int]], dict[int, tuple[float, ...]]]] = []
+    seen: list[int] = []
+
+    def watched(parts: Any, cache: Any, rows: int) -> Any:
+        seen.append(rows)
+        return widen(parts, cache, rows)
+
+    monkeypatch.setattr(engine, "widen", watched)
+    monkeypatch.setattr(trees, "widen", watched)
+    for room in (1_000, 300):
+        model = replace(llama, attention=attention)
+        monkeypatch.setattr(parts_module, "STATES", room * model.parts.bytes_a_token)
+        found.append((asked(model, prompts, 6), scored(model, prompts)))
+    wide, narrow = found
+    assert max(seen) > min(seen)
+    assert wide[0] == narrow[0]
+    for row, scores in wide[1].items():
+        assert narrow[1][row] == pytest.approx(scores, abs=1e-4)
 
 
 def test_a_common_beginning_leaves_a_token_of_each() -> None:

@@ -163,14 +163,14 @@ def test_beginnings_of_a_part_are_found_and_held_within_the_room(
 ) -> None:
     model = tiny.local_model(tiny.model_folder(tmp_path))
     prompts = asked_in_parts(model)
-    found = beginnings.leads(model.parts, prompts, 100)
+    found = beginnings.leads(model.parts, prompts)
     assert sorted(row for lead in found for row in lead.rows) == list(range(30))
     assert [len(lead.rows) for lead in found] == [10, 10, 10]
     for lead in found:
         assert len({tuple(prompts[row][: lead.size]) for row in lead.rows}) == 1
         assert all(lead.size < len(prompts[row]) for row in lead.rows)
     assert min(lead.size for lead in found[1:]) >= found[0].size + beginnings.LEAST
-    few = beginnings.leads(model.parts, prompts[:15], 100)
+    few = beginnings.leads(model.parts, prompts[:15])
     assert [len(lead.rows) for lead in few] == [15], "five prompts are too few for a beginning of their own"
-    monkeypatch.setattr(beginnings, "STATES", 101 * found[1].size)
-    assert len(beginnings.leads(model.parts, prompts, 100)) == 2
+    monkeypatch.setattr(beginnings, "STATES", (model.parts.bytes_a_token + 1) * found[1].size)
+    assert len(beginnings.leads(model.parts, prompts)) == 2

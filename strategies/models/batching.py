@@ -45,17 +45,27 @@ def common_prefix(sequences: Sequence[Ids]) -> int:
     return shared
 
 
-def plan_batches(lengths: Sequence[int], extra: int, tokens: int) -> list[tuple[int, ...]]:
+@dataclass(frozen=True)
+class Held:
+    """How many positions a batch may hold states of, and how many each of its rows is given before its own: a beginning that
+    is read once and then copied for every row takes no time, and room all the same."""
+
+    positions: int
+    copied: int
+
+
+def plan_batches(lengths: Sequence[int], extra: int, tokens: int, held: Held | None = None) -> list[tuple[int, ...]]:
     """Cuts the requests, shortest first, into batches of at most `tokens` padded tokens; `extra` comes on top of each row.
 
     Gives the indexes of the requests. A function of the lengths alone, so that the same cases always meet the same
-    neighbours. A request that is longer than `tokens` is a batch of its own.
+    neighbours. A request that is longer than `tokens`, or needs more than what may be `held`, is a batch of its own.
     """
     order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
     batches: list[tuple[int, ...]] = []
     rows: list[int] = []
     for index in order:
-        if rows and (len(rows) + 1) * (lengths[index] + extra) > tokens:
+        more, width = len(rows) + 1, lengths[index] + extra
+        if rows and (more * width > tokens or (held and more * (held.copied + width) > held.positions)):
             batches.append(tuple(rows))
             rows = []
         rows.append(index)

@@ -48,7 +48,7 @@ class Lead:
     rows: tuple[int, ...]
 
 
-def leads(parts: Parts, prompts: Sequence[Ids], bytes_a_token: int) -> list[Lead]:
+def leads(parts: Parts, prompts: Sequence[Ids]) -> list[Lead]:
     """Every prompt behind the longest beginning that is read once for several: that of all, or one of many prompts.
 
     A function of the prompts alone. Where the states would take too much room the shortest are left out.
@@ -59,7 +59,7 @@ def leads(parts: Parts, prompts: Sequence[Ids], bytes_a_token: int) -> list[Lead
     room = STATES
     found: list[Lead] = []
     for size, rows in sorted(longer, key=lambda item: -item[0]):
-        room -= size * bytes_a_token
+        room -= size * parts.bytes_a_token
         if room > 0:
             found.append(Lead(prefix_cache(parts, prompts[rows[0]][:size]), size, tuple(rows)))
     placed = {row for lead in found for row in lead.rows}

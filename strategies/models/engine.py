@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from strategies.models import plain
-from strategies.models.batching import Drawing, Ids, Written, plan_batches
+from strategies.models.batching import Drawing, Held, Ids, Written, plan_batches
 from strategies.models.beginnings import beginning, leads, shares_beginnings, widen
 from strategies.models.parts import Parts
-from strategies.models.writing import bytes_a_token, pick, write
+from strategies.models.writing import pick, write
 
 
 def generate(parts: Parts, prompts: Sequence[Ids], drawing: Drawing, tokens: int) -> Iterator[tuple[int, Written, int]]:
@@ -28,14 +28,15 @@ def generate(parts: Parts, prompts: Sequence[Ids], drawing: Drawing, tokens: int
         return
     with torch.inference_mode():
         if shares_beginnings(parts):
-            begun = leads(parts, prompts, bytes_a_token(parts))
+            begun = leads(parts, prompts)
             sizes = {row: lead.size for lead in begun for row in lead.rows}
             for row, written in write(parts, prompts, begun, drawing, tokens):
                 yield row, written, sizes[row]
             return
         prefix, shared = beginning(parts, prompts)
         rest = [list(prompt[shared:]) for prompt in prompts]
-        for batch in plan_batches([len(item) for item in rest], drawing.max_tokens, tokens):
+        lengths, held = [len(item) for item in rest], Held(parts.positions, shared)
+        for batch in plan_batches(lengths, drawing.max_tokens, tokens, held):
             run = _Decoding(parts, drawing, batch)
             run.start([rest[row] for row in batch], prefix, shared)
             for row, written in run.finish():

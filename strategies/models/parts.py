@@ -10,6 +10,9 @@ from strategies.models.attention import Attention
 
 CACHED = 16
 """Positions whose float32 logits lie in a processor's cache at a vocabulary of some 50,000; from 4 to 32 it is the same."""
+STATES = 1_500_000_000
+"""Bytes of key-value states that the rows of a batch may hold on a processor, about; on a graphics card, which is asked with
+larger batches, four times as many."""
 
 
 @dataclass
@@ -44,6 +47,19 @@ class Parts:
     @cached_property
     def memory(self) -> Memory:
         return Memory()
+
+    @cached_property
+    def bytes_a_token(self) -> int:
+        """Of key-value states."""
+        text = self.model.config.get_text_config()
+        kinds = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+        width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        return int(2 * text.num_hidden_layers * kinds * width * self.model.dtype.itemsize)
+
+    @property
+    def positions(self) -> int:
+        """Whose states may be held at once."""
+        return (4 if self.device.type == "cuda" else 1) * STATES // self.bytes_a_token
 
     def logits(self, hidden: Any) -> Any:
         """float32 logits of shape (n, vocabulary) for hidden states of shape (n, width)."""

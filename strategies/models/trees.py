@@ -9,7 +9,7 @@ from typing import Any
 
 from strategies.contract import Ends
 from strategies.models import plain
-from strategies.models.batching import Ids, plan_batches
+from strategies.models.batching import Held, Ids, plan_batches
 from strategies.models.beginnings import beginning, widen
 from strategies.models.parts import Parts
 
@@ -136,7 +136,7 @@ def _readers(
     nodes, tokens = size
     prefix, shared = beginning(parts, prompts)
     rest = [list(prompt[shared:]) for prompt in prompts]
-    for batch in plan_batches([len(item) for item in rest], nodes, tokens):
+    for batch in plan_batches([len(item) for item in rest], nodes, tokens, Held(parts.positions, shared)):
         yield batch, TreeReader(parts, [rest[row] for row in batch], (prefix, shared))
 
 

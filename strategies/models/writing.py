@@ -16,8 +16,6 @@ from strategies.models.parts import Parts
 if TYPE_CHECKING:
     from strategies.models.grammar import Following
 
-STATES = 1_500_000_000
-"""Bytes of key-value states that rows in flight may hold, about."""
 MOST_ROWS = 256
 """Rows in flight; from about this many on, a CPU's matrix products are at their full rate."""
 
@@ -45,16 +43,8 @@ def write(
     """
     rests = {row: (number, prompts[row][lead.size :]) for number, lead in enumerate(leads) for row in lead.rows}
     room = max(len(rest) for _, rest in rests.values()) + min(drawing.max_tokens, 64)
-    height = max(1, min(len(rests), MOST_ROWS, STATES // (room * bytes_a_token(parts))))
+    height = max(1, min(len(rests), MOST_ROWS, parts.positions // room))
     yield from _Writing(parts, leads, drawing, height).run(rests, tokens)
-
-
-def bytes_a_token(parts: Parts) -> int:
-    """Of key-value states."""
-    text = parts.model.config.get_text_config()
-    kinds = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    return int(2 * text.num_hidden_layers * kinds * width * parts.model.dtype.itemsize)
 
 
 class _Writing:
