@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -399,6 +400,16 @@ def test_a_beginning_that_is_copied_for_every_row_takes_its_room() -> None:
     assert list(map(len, plan_batches(lengths, 5, 60, Held(positions=1_000, copied=40)))) == [6]
     assert list(map(len, plan_batches(lengths, 5, 60, Held(positions=200, copied=40)))) == [4, 2]
     assert list(map(len, plan_batches(lengths, 5, 60, Held(positions=20, copied=40)))) == [1] * 6
+
+
+def test_a_card_may_hold_states_in_a_quarter_of_it(llama: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = llama.parts
+    assert parts.positions == parts_module.STATES // parts.bytes_a_token
+    monkeypatch.setattr(parts_module.Parts, "device", torch.device("cuda", 0))
+    for memory, bytes_held in ((80_000_000_000, 20_000_000_000), (4_000_000_000, parts_module.STATES)):
+        card = SimpleNamespace(total_memory=memory)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device, card=card: card)
+        assert parts.positions == bytes_held // parts.bytes_a_token
 
 
 @pytest.mark.parametrize("attention", WAYS)

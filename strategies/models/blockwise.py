@@ -111,17 +111,13 @@ def use_blockwise(model: Any) -> bool:
 _tried: dict[tuple[str, str], bool] = {}
 
 
-def asked_for() -> str:
-    """What `ADVISOR_ATTENTION` says, empty where it says nothing. Raises `ValueError` for anything else than `WAYS`."""
-    asked = os.environ.get("ADVISOR_ATTENTION", "")
-    if asked not in ("", *WAYS):
+def chosen() -> str:
+    """The one of `WAYS` that is taken on the CPU: the first, or what `ADVISOR_ATTENTION` says. Raises `ValueError` where that is
+    neither."""
+    asked = os.environ.get("ADVISOR_ATTENTION") or WAYS[0]
+    if asked not in WAYS:
         raise ValueError(f"ADVISOR_ATTENTION is {asked!r}; it is one of {', '.join(WAYS)}.")
     return asked
-
-
-def chosen() -> str:
-    """The one of `WAYS` that is taken on the CPU. Raises `ValueError` where the variable says something else."""
-    return asked_for() or WAYS[0]
 
 
 def _agrees(model: Any) -> bool:

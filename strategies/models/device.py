@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strategies.models import measured
+from strategies.models import blockwise, measured
 from strategies.models.batching import asked_tokens
-from strategies.models.blockwise import asked_for
 from strategies.models.measured import quickest
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -62,7 +61,7 @@ def choose(device: str | None = None, dtype: str | None = None) -> Placement:
     chosen = asked_device or available[0]
     if chosen not in available and not (chosen == "cuda" and "cuda:0" in available):
         raise ValueError(f"device is {chosen!r}; on this machine there is {', '.join(available)}.")
-    asked_for()
+    blockwise.chosen()
     asked_tokens()
     threads = _threads()
     beside = () if asked_device else tuple(each for each in available[1:] if each.startswith("cuda"))

@@ -11,8 +11,7 @@ from strategies.models.attention import Attention
 CACHED = 16
 """Positions whose float32 logits lie in a processor's cache at a vocabulary of some 50,000; from 4 to 32 it is the same."""
 STATES = 1_500_000_000
-"""Bytes of key-value states that the rows of a batch may hold on a processor, about; on a graphics card, which is asked with
-larger batches, four times as many."""
+"""Bytes of key-value states that the rows of a batch may hold, about; a quarter of a graphics card where that is more."""
 
 
 @dataclass
@@ -59,7 +58,10 @@ class Parts:
     @property
     def positions(self) -> int:
         """Whose states may be held at once."""
-        return (4 if self.device.type == "cuda" else 1) * STATES // self.bytes_a_token
+        import torch
+
+        card = torch.cuda.get_device_properties(self.device).total_memory if self.device.type == "cuda" else 0
+        return max(STATES, card // 4) // self.bytes_a_token
 
     def logits(self, hidden: Any) -> Any:
         """float32 logits of shape (n, vocabulary) for hidden states of shape (n, width)."""
