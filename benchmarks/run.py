@@ -191,7 +191,9 @@ class Run:
         mine = self.candidates if self.performed is None else self.performed
         if earlier is not None:
             self._take_over(earlier, store, mine)
-        plan = [(unit, candidate) for candidate in mine for unit in self._units(candidate)]
+        # What does not suit the task is settled at once: a run that is cut off would say that it is still to be measured.
+        ordered = sorted(mine, key=lambda candidate: not candidate.strategy.unsuitable(self.benchmark.task))
+        plan = [(unit, candidate) for candidate in ordered for unit in self._units(candidate)]
         pending = Pending(
             benchmark=self.benchmark,
             models=self.models,

@@ -29,13 +29,17 @@ from werkzeug import Request, Response
 
 from advisor.comparison import Wishes, advise
 from benchmarks import deadline
-from benchmarks.contract import BadInput, State
+from benchmarks.contract import BadInput, Candidate, State
 from benchmarks.deadline import Allowance, DiskUp, TimeUp, within
 from benchmarks.executors.held import Held
 from benchmarks.executors.processes import _Crew
-from benchmarks.store import Store
+from benchmarks.pending import Silent
+from benchmarks.plan import Options, Unit
+from benchmarks.run import Run
+from benchmarks.store import Finished, Store
+from strategies.catalog import approaches
 from strategies.models.endpoint import _ended
-from tests import tiny
+from tests import killed, tiny
 from tests.conftest import Folders
 from tests.desk import ROOT, call, finish, start, write_task
 from tests.test_endpoint_bakeoff import Service
@@ -403,3 +407,27 @@ def test_a_run_that_takes_more_than_it_may_tells_what_is_measured(
     service.be_quick()
     assert call(capsys, "run", str(path), *options, "--max-disk", "1", "--resume").code in (0, 100, 101)
     assert service.asked == whole, "nothing was asked twice"
+
+
+# ---------------------------------------------------------------- what does not suit the task
+
+
+def test_a_run_that_is_cut_off_does_not_say_that_what_does_not_suit_is_still_to_be_measured(tmp_path: Path) -> None:
+    class Cut(Silent):
+        def finished(self, unit: Unit, done: Finished) -> None:
+            if unit.candidate == "majority":
+                raise KeyboardInterrupt
+
+    names = ("majority", "copy nearest", "copy input")
+    run = Run(
+        benchmark=tiny.benchmark(),
+        candidates=[Candidate(name=each.name, strategy=each, model="") for each in approaches() if each.name in names],
+        models=tiny.scripted(),
+        options=Options(probes=False),
+        folder=tmp_path,
+        events=Cut(),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run.execute()
+    found = killed.told(run)
+    assert (found["copy nearest"].state, found["copy input"].state) == (State.OPEN, State.SKIPPED)
