@@ -46,7 +46,8 @@ def sharing(
     """
     plain = Family(alpha=level_of(benchmark.look.number), stops_with=benchmark.stops_with, spared=spared)
     if benchmark.exploratory:
-        return replace(plain, any_target=True)
+        count = len(family) + spared
+        return replace(plain, any_target=True, alpha=level_for_every_target(benchmark, count) * max(1, count))
     if benchmark.target is None:
         return plain
     if benchmark.procedure in SPLITTING:
@@ -87,11 +88,22 @@ def family_statuses(family: Sequence[Evaluation], target: float, shared: Family)
     return tuple(gate.status(each.candidate) for each in family)
 
 
+def level_for_every_target(benchmark: Benchmark, count: int) -> float:
+    """At which each of `count` candidates is tested where the bounds hold for every target at once.
+
+    It is within what the verdict leaves for those that its walk does not come to: no other target can show there what
+    the stated one does not.
+    """
+    walks = benchmark.procedure == "cheapest first" and not benchmark.sequential and count > 1
+    return level_of(benchmark.look.number) * (REST if walks else 1.0) / max(1, count)
+
+
 def for_every_target(
-    family: Sequence[Evaluation], benchmark: Benchmark, spared: int = 0
+    family: Sequence[Evaluation], benchmark: Benchmark, others: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """Lower and upper bound of each candidate that hold together, whatever the target is."""
-    each = level_of(benchmark.look.number) / max(1, len(family) + spared)
+    """Lower and upper bound of each candidate that hold together, whatever the target is. `others`: how many candidates
+    share the error and have no scores, since they were not fitted or are not measured yet."""
+    each = level_for_every_target(benchmark, len(family) + others)
     tests = which_tests(benchmark.stops_with)
     found = {}
     for evaluation in family:
@@ -155,15 +167,15 @@ class _Gate:
             reason = f"At least {floor_percent(lower, self.target)} % with 95 % confidence, and the target is {goal}."
         elif state is State.MISSES:
             reason = f"At most {ceil_percent(upper, self.target)} % with 95 % confidence, and the target is {goal}."
+        elif (found := self._stopper(name)) is not None:
+            stopper, alone = found
+            more = self._more(stopper) if self.decided[stopper][0] is State.UNDECIDED else None
+            reason = self._not_reached(alone, stopper)
         elif self.shared.procedure == "finalist" and name != self.shared.order[0]:
             reason = (
                 f"It is not tested for meeting the target of {goal}: that was left to {self.shared.order[0]}, named by the "
                 "selection cases. It is not shown to miss it."
             )
-        elif (found := self._stopper(name)) is not None:
-            stopper, alone = found
-            more = self._more(stopper) if self.decided[stopper][0] is State.UNDECIDED else None
-            reason = self._not_reached(alone, stopper)
         else:
             more = self._more(name)
             hopeless = more is None
@@ -185,9 +197,12 @@ class _Gate:
         """Before which candidate the walk ended, and what this one would be if it were tested alone; None where it has
         been tested."""
         alone = self._alone(name)
-        if alone is State.UNDECIDED or self.shared.procedure not in ("fixed sequence", "cheapest first"):
+        procedure = self.shared.procedure
+        if alone is State.UNDECIDED or procedure not in ("fixed sequence", "finalist", "cheapest first"):
             return None
-        if self.shared.procedure == "cheapest first":
+        if procedure == "finalist" and alone is State.MEETS:
+            return None
+        if procedure == "cheapest first":
             return None if self._first == name else (self._first, alone)
         order = self.shared.order if alone is State.MEETS else self.shared.order[::-1]
         return next(each for each in order if self.decided[each][0] is not alone), alone

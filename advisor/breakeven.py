@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from advisor.contract import Costs
 
 MOST = 1e12
 """Requests a month beyond which nobody asks."""
+_SAME = 1e-9
+"""A difference in cost that is one of arithmetic."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +50,9 @@ def bands(lines: Sequence[Line]) -> list[Band]:
     """Who is the cheapest at which volume, from 0 on; of equal ones the first."""
     if not lines:
         return []
-    edges = sorted({0.0, *(volume for volume in _crossings(lines) if 0 < volume < MOST)})
     found: list[Band] = []
-    for place, above in enumerate(edges):
-        upto = edges[place + 1] if place + 1 < len(edges) else None
-        inside = (above + upto) / 2 if upto is not None else 2 * above + 1
+    for above, upto in _pieces(lines):
+        inside = _inside(above, upto)
         name = min(lines, key=lambda line: line.at(inside)).name  # used before the loop goes on
         if found and found[-1].name == name:
             found[-1] = Band(name=name, above=found[-1].above, upto=upto)
@@ -60,9 +61,44 @@ def bands(lines: Sequence[Line]) -> list[Band]:
     return found
 
 
+def cheapest_at(line: Line, lines: Sequence[Line]) -> list[Band]:
+    """The volumes at which none of `lines` costs less than `line`, which may share them with others."""
+    found: list[Band] = []
+    for above, upto in _pieces(lines):
+        inside = _inside(above, upto)
+        if line.at(inside) > min(other.at(inside) for other in lines) + _SAME:
+            continue
+        if found and found[-1].upto == above:
+            above = found.pop().above
+        found.append(Band(name=line.name, above=above, upto=upto))
+    return found
+
+
+def alike_up_to(one: Line, other: Line) -> float:
+    """The volume up to which two cost the same, as where a machine is kept on for either; 0 where they never do so from 0
+    on, infinity where they always do."""
+    alike = 0.0
+    for above, upto in _pieces([one, other]):
+        inside = _inside(above, upto)
+        if abs(one.at(inside) - other.at(inside)) > _SAME:
+            return alike
+        alike = math.inf if upto is None else upto
+    return alike
+
+
 def break_evens(one: Line, other: Line) -> list[float]:
     """Volumes from which on another of the two is the cheaper one; empty where they never cost the same."""
     return [band.above for band in bands([one, other])[1:]]
+
+
+def _pieces(lines: Sequence[Line]) -> list[tuple[float, float | None]]:
+    """Volumes from one crossing to the next; the last has no end."""
+    edges = sorted({0.0, *(volume for volume in _crossings(lines) if 0 < volume < MOST)})
+    return list(zip(edges, [*edges[1:], None], strict=True))
+
+
+def _inside(above: float, upto: float | None) -> float:
+    return (above + upto) / 2 if upto is not None else 2 * above + 1
 
 
 def _crossings(lines: Sequence[Line]) -> list[float]:

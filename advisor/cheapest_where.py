@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from advisor.breakeven import Band, Line, bands, break_evens
+from advisor.breakeven import Band, Line, bands, break_evens, cheapest_at
 from advisor.contract import Amount
 from advisor.drawn import Table
 from advisor.economics import saving
 from advisor.figures.costs_by_volume import lines_of
-from advisor.figures.volumes import broken_even, requests
+from advisor.figures.volumes import ALWAYS, UP_TO, broken_even, requests
 from advisor.goal import Goal
 from advisor.material import Material
 from advisor.payback import months_to_pay_back, when
@@ -30,7 +30,6 @@ def bands_table(material: Material) -> Table:
     lines, states = _safe(material), {each.candidate: each.state for each in material.suitable}
     if len(lines) < 2:
         return _NO_BANDS
-    found = bands(lines)
     goal = Goal.of(material.benchmark)
     whom = f"that are shown to {goal.meet_plainly}" if goal.noun else "that were compared"
     beside = [name for name, state in states.items() if state is State.UNDECIDED]
@@ -43,7 +42,7 @@ def bands_table(material: Material) -> Table:
     return Table(
         title=_NO_BANDS.title,
         columns=_NO_BANDS.columns,
-        rows=tuple((line.name, _volumes([band for band in found if band.name == line.name])) for line in lines),
+        rows=tuple((line.name, _volumes(cheapest_at(line, lines))) for line in lines),
         note=(
             f"Of the approaches {whom}, by cost alone; where measured seconds do not tell two costs apart, the verdict takes the "
             f"simpler approach.{_beside('Not decided', beside)}{_beside('Of no comparable cost', unlike)}{limited}"
@@ -124,7 +123,7 @@ def _pairs(material: Material, lines: Sequence[Line]) -> Iterator[tuple[Line, Li
 
 
 def _pairs_note(rows: Sequence[tuple[str, ...]], paid: bool, fewer: bool) -> str:
-    met = any(row[3] != NEVER for row in rows)
+    met = any(row[3] not in (NEVER, ALWAYS) and not row[3].startswith(UP_TO) for row in rows)
     parts = ["On the other side of the volume at which two cost the same the other one is the cheaper."] if met else []
     parts += ["Saved again: when that makes up for what choosing and fitting the cheaper one took."] if paid else []
     parts += ["Of those that may be chosen; report.json has every pair."] if fewer and rows else []

@@ -16,7 +16,8 @@ from benchmarks.frozen import thaw
 from benchmarks.resampling import bootstrap_figures, one_by_one
 from benchmarks.statistics import paired_difference
 from benchmarks.store import Store
-from strategies.contract import Case, Outcome
+from strategies.answers import too_many_lost
+from strategies.contract import Case, Outcome, Prediction
 
 FEWEST = 30
 """Shared held-out cases from which on two runs are compared."""
@@ -110,11 +111,14 @@ def opened(folder: Path, allow_code: bool = False) -> Run:
 
 
 def _change(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Change | None:
-    """None where one of the runs did not ask the candidate all of the cases."""
+    """None where one of the runs has no figure for the candidate: it was not asked all of the cases, or lost the answers."""
     if any(case.input not in run.answers[name] for case in cases for run in runs):
         return None
+    outcomes = [[run.answers[name][case.input] for case in cases] for run in runs]
+    if any(too_many_lost(each) or not any(isinstance(said, Prediction) for said in each) for each in outcomes):
+        return None
     metric = runs[1].benchmark.metric
-    before, after = (scored(metric, cases, [run.answers[name][case.input] for case in cases]) for run in runs)
+    before, after = (scored(metric, cases, each) for each in outcomes)
     groups = [case.group or case.id for case in cases]
     if metric.over_rows:
         return _over_rows(name, metric, (before, after), groups)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from advisor.bounds import family_statuses, paired, sharing
+from advisor.bounds import family_statuses, level_for_every_target, paired, sharing
 from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
 from advisor.economics import Ranking, rank, settled
@@ -17,7 +17,7 @@ from advisor.outlook import next_steps, otherwise, turn_of, would_change
 from advisor.reasons import Decided, reasons, suggested
 from advisor.triage import Situation, expect
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
-from benchmarks.families import REST, Family
+from benchmarks.families import Family
 from benchmarks.prices import MachinePrices
 
 Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
@@ -125,7 +125,8 @@ def _statuses(
     waiting = [name for name, status in settled.items() if status.state is State.OPEN]
     shared = sharing(open_to_test, benchmark, cheapest_first, sum(each.spared for each in by_name.values()))
     if waiting:
-        shared = _sharing_with(len(waiting), len(open_to_test) + shared.spared, shared)
+        count = len(open_to_test) + shared.spared
+        shared = _sharing_with(level_for_every_target(benchmark, count + len(waiting)) * count, shared)
     if benchmark.target is not None:
         tested = family_statuses(open_to_test, benchmark.target, shared)
     elif benchmark.margin is not None:
@@ -139,13 +140,10 @@ def _statuses(
     return settled | found, shared.procedure
 
 
-def _sharing_with(waiting: int, tested: int, shared: Family) -> Family:
-    """The error, of which those that are not measured yet keep their part: what is shown now stays shown when they are.
-
-    Where one of them may be the first by cost, what is measured has what the walk leaves for the others.
-    """
-    share = tested / (tested + waiting) * (REST if shared.procedure == "cheapest first" else 1)
-    return replace(shared, procedure="holm", order=(), alpha=shared.alpha * share, any_target=True)
+def _sharing_with(alpha: float, shared: Family) -> Family:
+    """`alpha` of the error, so that those that are not measured yet keep their part: what is shown now stays shown when
+    they are, and one of them may be the first by cost."""
+    return replace(shared, procedure="holm", order=(), alpha=alpha, any_target=True)
 
 
 def _beside_unknown(status: Status) -> Status:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from advisor.bounds import for_every_target
@@ -32,14 +33,36 @@ def in_question(
     ]
 
 
+def proven(
+    evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark
+) -> dict[str, tuple[float, float]]:
+    """Lower and upper bound of each candidate in question that hold for every target at once, and never show at a harder
+    target what the status does not show at the stated one."""
+    without = sum(each.spared for each in evaluations.values())
+    waiting = sum(status.state is State.OPEN for status in statuses.values())
+    found = for_every_target(in_question(evaluations, statuses, benchmark), benchmark, without + waiting)
+    if benchmark.target is None or benchmark.exploratory:
+        return found
+    return {name: _within(bounds, statuses[name].state, benchmark.target) for name, bounds in found.items()}
+
+
+def _within(bounds: tuple[float, float], state: State, target: float) -> tuple[float, float]:
+    lower, upper = bounds
+    if state in (State.UNDECIDED, State.MISSES):
+        lower = min(lower, math.nextafter(target, 0.0))
+    if state in (State.UNDECIDED, State.MEETS):
+        upper = max(upper, target)
+    return lower, upper
+
+
 def states(
     evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark, asked: Sequence[float]
 ) -> list[dict[str, State]]:
     """For each goal that is asked, the state of each candidate in question."""
-    tested = in_question(evaluations, statuses, benchmark)
     if benchmark.margin is None:
-        bounds, sign = for_every_target(tested, benchmark, sum(each.spared for each in evaluations.values())), 1
+        bounds, sign = proven(evaluations, statuses, benchmark), 1
     else:
+        tested = in_question(evaluations, statuses, benchmark)
         bounds, sign = {each.candidate: _below(statuses[each.candidate]) for each in tested}, -1
     return [{name: _state(*bounds[name], sign * goal) for name in bounds} for goal in asked]
 

@@ -18,6 +18,7 @@ from benchmarks.load import read_cases
 from benchmarks.resampling import resampled_metric
 from benchmarks.split import grouped
 from benchmarks.statistics import PairedDifference, paired_difference, statuses, statuses_of_figures
+from strategies.answers import too_many_lost
 from strategies.contract import Case, Query
 
 FEWEST = 20
@@ -61,7 +62,10 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     asked = grouped(_cases(folder, cases))
     with reading(folder):
         metric = thawed_metric(measured["metric"], folder, allow_code)
-    rows = scored(metric, asked, [outcome for _, outcome in known.answers([case.input for case in asked])])
+    outcomes = [outcome for _, outcome in known.answers([case.input for case in asked])]
+    if said := too_many_lost(outcomes):
+        raise BadInput(f"{said}. That says nothing of what was exported: check again when what it needs answers.")
+    rows = scored(metric, asked, outcomes)
     goal = measured["target"] if target is None else target
     state, lower, upper = _against(goal, metric, rows)
     known_before, relabelled = _known_before(measured, rows)

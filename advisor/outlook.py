@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.bounds import for_every_target
 from advisor.closeness import how_far
-from advisor.every_goal import in_question, states
+from advisor.every_goal import proven, states
 from advisor.gap import of_a_larger_model, of_more_examples
 from advisor.limits import by_cost_alone
 from advisor.reasons import Decided, before
@@ -37,13 +36,11 @@ class Otherwise:
 
 def otherwise(decided: Decided) -> Otherwise:
     """By the rule of the decision, with one thing turned at a time."""
-    proven, benchmark = {}, decided.benchmark
+    bounds, benchmark = {}, decided.benchmark
     if decided.named is not None and benchmark.judges and benchmark.margin is None:
-        tested = in_question(decided.evaluations, decided.statuses, benchmark)
-        spared = sum(each.spared for each in decided.evaluations.values())
-        proven = for_every_target(tested, benchmark, spared)
+        bounds = proven(decided.evaluations, decided.statuses, benchmark)
     question = _question(decided)
-    return Otherwise(proven=proven, question=question, near=((), ()) if question is None else flips(question))
+    return Otherwise(proven=bounds, question=question, near=((), ()) if question is None else flips(question))
 
 
 def turn_of(flip: Flip) -> Turn:

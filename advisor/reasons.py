@@ -112,7 +112,7 @@ def _of_the_verdict(decided: Decided) -> list[str]:
         ranking = decided.ranking
         tied = any(ranking.tie(name, named) for name in missing)
         known = all(ranking.comparable(name, named) for name in missing)
-        cheaper = "Perhaps cheaper" if not known else "No more expensive" if tied else "Cheaper"
+        cheaper = "Perhaps cheaper" if not known else "At about the same cost or less" if tied else "Cheaper"
         which = f"{cheaper}, but proven to" if status.state is State.MEETS else "Proven to"
         found.append(f"{which} {goal.miss}: {listed(_nearest(decided, missing))}.")
     waiting = [name for name in decided.unsettled if decided.statuses[name].state is State.OPEN]
@@ -152,7 +152,9 @@ def _shown(decided: Decided, status: Status) -> str:
 
 def _compared(decided: Decided, named: str) -> list[str]:
     found = [f"{start(named)} has the highest figure, {percent(decided.evaluations[named].figure)}."]
-    cheapest = next(iter(decided.having(State.COMPARED)))
+    first, *others = decided.having(State.COMPARED)
+    alike = [first, *(name for name in others if decided.ranking.comparable(first, name))]
+    cheapest = min(alike, key=lambda name: decided.costs[name].monthly.value or 0.0)
     monthly = decided.costs[cheapest].monthly
     if cheapest != named and monthly.value is not None:
         found.append(

@@ -197,7 +197,7 @@ def _cost_of_named(question: Question) -> Knob:
     return Knob(
         noun=f"what {question.named} costs",
         turned=turned,
-        says=lambda factor: f"Costs of {question.named} that are {_times(factor)} as high",
+        says=lambda factor: f"Costs of {question.named} that are {_higher(factor)}",
         at=lambda factor: factor * (mine.value or 0.0),
         unit=mine.unit,
         down=False,
@@ -295,8 +295,7 @@ def _token_price(question: Question, name: str, price: TokenPrices) -> Knob:
     prices = question.prices
 
     def turned(factor: float) -> list[Costs]:
-        other = replace(price, input=price.input * factor, cached=price.cached * factor, output=price.output * factor)
-        return question.bills(prices=replace(prices, tokens={**prices.tokens, name: other}))
+        return question.bills(prices=replace(prices, tokens={**prices.tokens, name: price.times(factor)}))
 
     return Knob(
         noun=f"the price of {name}",
@@ -352,6 +351,10 @@ def _kept(upkeep: Upkeep, key: str, value: float) -> Upkeep:
 
 def _times(factor: float) -> str:
     return f"{digits(factor)} times"
+
+
+def _higher(factor: float) -> str:
+    return "a little higher" if digits(factor) == "1" else f"{_times(factor)} as high"
 
 
 def _side(factor: float) -> str:

@@ -94,8 +94,8 @@ def targets_table(material: Material) -> Table:
 
 
 _TARGETS_NOTE = {
-    "target": "In steps of 5 %, from the same answers. The bounds hold for every target at once, so they are a little wider "
-    "than those of the verdict.",
+    "target": "In steps of 5 %, from the same answers. The bounds hold for every target at once, so they are wider than "
+    "those of the verdict.",
     "margin": "From the same answers; the bounds are those of the verdict, which hold for every margin at once.",
 }
 

@@ -283,8 +283,7 @@ def _no_rival(material: Material) -> str:
     if before == 0:
         return f"no other approach{fitted} is clearly cheaper to run"
     states = {each.state for each in material.statuses[:before]}
-    cheaper = "cheaper approach" if _all_cheaper(material, before) else "approach that may be cheaper"
-    cheaper += fitted
+    cheaper = _cheaper(material, before) + fitted
     if states <= {State.MISSES}:
         return f"every {cheaper} {goal.misses_it}"
     if states <= {State.MISSES, State.RULED_OUT}:
@@ -292,10 +291,13 @@ def _no_rival(material: Material) -> str:
     return f"no {cheaper} that could be judged {goal.meets_it}"
 
 
-def _all_cheaper(material: Material, before: int) -> bool:
-    """Whether the costs of the first ones can be compared with that of the choice, which comes after them."""
-    choice = material.recommendation.choice or ""
-    return all(material.ranking.comparable(each.candidate, choice) for each in material.statuses[:before])
+def _cheaper(material: Material, before: int) -> str:
+    """What the first ones are, which the choice comes after: of costs that tie the simpler comes first."""
+    choice, ranking = material.recommendation.choice or "", material.ranking
+    if not all(ranking.comparable(each.candidate, choice) for each in material.statuses[:before]):
+        return "approach that may be cheaper"
+    tied = any(ranking.tie(each.candidate, choice) for each in material.statuses[:before])
+    return "approach that is cheaper or costs about the same" if tied else "cheaper approach"
 
 
 def _rival(material: Material, named: str) -> str:

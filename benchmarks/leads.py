@@ -20,6 +20,8 @@ GUARD = 0.1
 _HALVINGS = 20
 _SHARES = 5
 _FAR = 8.0
+_MOST = 50_000
+"""Cases beyond which nobody is told of a number."""
 
 
 def lead_at_least(one: ArrayLike, other: ArrayLike, groups: Sequence[Any] | None, level: float) -> float:
@@ -46,21 +48,50 @@ def cases_to_show(
 ) -> int:
     """About how many cases, those at hand included, show on which side of a value the lead is; 0 for never.
 
-    `aim` is (value, level, power), and the lead is taken as it was seen. By the normal approximation for right-or-wrong
-    scores of cases that stand alone, else as `sample_size.more_cases`.
+    `aim` is (value, level, power), and the lead is taken as it was seen. For right-or-wrong scores of cases that stand
+    alone by the exact test itself, with as many apart as were seen, else as `sample_size.more_cases`.
     """
     value, level, power = aim
     differences = as_scores(one) - as_scores(other)
     sizes = totals(differences, group_codes(groups, len(differences)))[1]
-    cases, away = len(differences), abs(float(differences.mean()) - value)
-    if away < 1e-9:
+    cases, lead = len(differences), float(differences.mean())
+    if abs(lead - value) < 1e-9:
         return 0
     if not _of_signs(differences, sizes):
         further = more_cases((differences + 1) / 2, groups, (value + 1) / 2, level, power)
         return 0 if further is None else cases + further
-    apart = max(1, int(np.count_nonzero(differences))) / cases
-    reach = -float(special.ndtri(level * (1 - GUARD)) + special.ndtri(1 - power))
-    return math.ceil(apart * (reach / away) ** 2)
+    side = 1.0 if lead > value else -1.0
+    apart = int(np.count_nonzero(differences)) / cases
+    return _fewest(_Rates(apart=apart, lead=side * lead), (side * value, level, power), cases)
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """What is expected of further cases: on which share of them two candidates are `apart`, and by how much the one leads."""
+
+    apart: float
+    lead: float
+
+    def shown(self, cases: int, aim: tuple[float, float, float]) -> bool:
+        """Whether so many cases show a lead above the value, with the chance `power`."""
+        value, level, power = aim
+        spread = math.sqrt(cases * max(0.0, self.apart - self.lead**2))
+        lead = math.floor(cases * self.lead - float(special.ndtri(power)) * spread)
+        pair = _Pair(cases=cases, apart=round(cases * self.apart), lead=lead)
+        return lead > cases * value and pair.chance(value, GUARD * level) <= level
+
+
+def _fewest(rates: _Rates, aim: tuple[float, float, float], at_hand: int) -> int:
+    """By halving, within a fiftieth; 0 where even `_MOST` are too few."""
+    few, enough = at_hand, at_hand
+    while not rates.shown(enough, aim):
+        few, enough = enough, 2 * enough
+        if few > _MOST:
+            return 0
+    while enough - few > max(1, enough // 50):
+        middle = (few + enough) // 2
+        few, enough = (few, middle) if rates.shown(middle, aim) else (middle, enough)
+    return enough
 
 
 def _of_signs(differences: Floats, sizes: Floats) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from ipaddress import ip_address
@@ -26,6 +26,9 @@ class Tier:
     cached: float
     output: float
 
+    def times(self, factor: float) -> Tier:
+        return replace(self, input=self.input * factor, cached=self.cached * factor, output=self.output * factor)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TokenPrices:
@@ -40,6 +43,13 @@ class TokenPrices:
     """Other prices for long prompts, from short to long."""
     source: str
     """A clause that names the table and the day, or the person."""
+
+    def times(self, factor: float) -> TokenPrices:
+        """So many times as high, for long prompts too."""
+        tiers = tuple(tier.times(factor) for tier in self.tiers)
+        return replace(
+            self, input=self.input * factor, cached=self.cached * factor, output=self.output * factor, tiers=tiers
+        )
 
     def money(self, prompt: float, cached: float, answer: float, calls: float = 1) -> float:
         """What these tokens cost; `cached` is the part of `prompt` that was reused. Tokens of several requests are charged as

@@ -13,6 +13,7 @@ from advisor.example import opened
 from advisor.sensitivity import flips, question_of
 from advisor.stored import Changes, reopen
 from benchmarks.contract import Constraints, State
+from benchmarks.families import REST
 from benchmarks.looks import level_of
 from benchmarks.prices import MachinePrices
 from benchmarks.statistics import clopper_pearson_lower
@@ -110,7 +111,7 @@ def test_where_the_limit_rules_out_others_bounds_hold_for_all_that_it_may_let_in
     asked = later(before(), volume=2_000)
     found = asked.told()
     assert shown(before())["lora"] is State.RULED_OUT
-    level = level_of(1) / 3
+    level = level_of(1) * REST / 3
     for status in found.recommendation.statuses:
         right = 285 if status.candidate == "lora" else 255
         bound = clopper_pearson_lower(right, 300, level)
@@ -161,7 +162,7 @@ def test_one_that_breaks_another_limit_moves_nothing() -> None:
 
 
 def test_other_targets_are_told_by_bounds_over_all_that_a_price_may_let_in() -> None:
-    level = level_of(1) / 3
+    level = level_of(1) * REST / 3
     found = before().recommended()
     for each in found.at_targets:
         meets = clopper_pearson_lower(255, 300, level) >= each.target

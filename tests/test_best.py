@@ -85,6 +85,18 @@ def test_the_number_of_cases_that_it_says_shows_the_lead_four_times_in_five() ->
     assert cases_to_show(one, other, None, (lead, 0.05, 0.8)) == 0
 
 
+def test_two_that_hardly_differ_need_as_many_as_the_bound_asks_for() -> None:
+    """The normal approximation once promised that one more case would do."""
+    for cases, only_first_right in ((80, 0), (80, 1), (100, 1), (100, 3)):
+        one = np.ones(cases)
+        other = np.concatenate([np.zeros(only_first_right), np.ones(cases - only_first_right)])
+        needed = cases_to_show(other, one, None, (-0.05, 0.01, 0.8))
+        assert needed > cases
+        further = np.ones(needed - cases)
+        # The best that can happen: all further cases agree.
+        assert lead_at_least(np.append(other, further), np.append(one, further), None, 0.01) >= -0.05
+
+
 def test_graded_scores_take_a_number_of_cases_too() -> None:
     rng = np.random.default_rng(7)
     one = rng.random(100)

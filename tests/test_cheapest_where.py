@@ -9,11 +9,14 @@ from itertools import combinations
 
 import pytest
 
+from advisor.breakeven import Line
 from advisor.contract import Costs, Story
 from advisor.economics import costs
 from advisor.explain import premises
+from advisor.figures.volumes import broken_even
 from advisor.reports import render
 from benchmarks.contract import State
+from benchmarks.prices import MachinePrices, Upkeep
 from tests.situations import SITUATIONS
 from tests.stories import empty_story, rich_story
 from tests.test_what_if import BAKEOFFS
@@ -88,6 +91,26 @@ def test_the_tables_say_what_the_numbers_say() -> None:
     assert rows["retrieval", "lora"] == ("USD 60.10", "about 4.5 million", "in the first month")
     assert rows["copy nearest", "linear head"][0] == "too close to tell"
     assert len(rows) == 10, "each two of five that may be chosen; majority misses"
+
+
+def test_where_a_machine_is_kept_on_two_cost_the_same_up_to_a_volume() -> None:
+    """One was once said never to be the cheapest, and the two never to cost the same, by who came first."""
+    bakeoff = Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(279, 300), seconds=0.01),
+            evaluation_of("prompting", scores_of(285, 300, 5), seconds=0.4, model="m"),
+        ),
+        benchmark=benchmark_of(volume=10_000),
+        prices=MachinePrices(machine_hour=1.0, upkeep=Upkeep(machine_hours=100)),
+    )
+    story = bakeoff.told().story
+    assert monthly(bakeoff, 10_000) == {"linear head": 100.0, "prompting": 100.0}
+    assert story.bands.rows == (("linear head", "any number"), ("prompting", "up to about 900,000"))
+    assert story.pairs.rows == (("linear head", "prompting", "too close to tell", "up to about 900,000"),)
+    kept_on, dearer = (Line(name=str(each), fixed=0.0, each=each, at_least=100.0) for each in (0.01, 0.02))
+    assert broken_even(kept_on, dearer) == broken_even(dearer, kept_on) == "up to about 5,000"
+    assert broken_even(kept_on, kept_on) == "any number"
+    assert "Costs of linear head that are a little higher: prompting would be preferred." in story.would_change
 
 
 def test_a_limit_on_costs_is_said_not_to_be_part_of_the_bands() -> None:

@@ -32,7 +32,7 @@ from benchmarks.checked import Handover
 from benchmarks.outcomes import text_of
 from benchmarks.paths import without_folders
 from benchmarks.store import Store
-from strategies.contract import Case, Outcome, Prediction, Query, Sampling
+from strategies.contract import Case, Failure, Outcome, Prediction, Query, Sampling
 from strategies.models.measured import quickest
 from tests import tiny
 from tests.conftest import Folders
@@ -938,6 +938,22 @@ def test_a_corrected_key_makes_nothing_worse_but_for_an_export_that_does_not_kno
     del values["measured"]["right"]
     before = gate()
     assert (before["shared"], before["relabelled"], before["worse"]) == (30, 0, True)
+
+
+def test_a_gate_says_nothing_where_answers_are_lost(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that was down once failed the build as a model that got worse."""
+    out, cases = tmp_path / "out", tmp_path / "cases.jsonl"
+    about = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))["benchmark"]
+    assert call(capsys, "export", str(finished.folder), str(out), "--candidate", "copy nearest").code == 0
+    rows = [{"input": case["input"], "output": case["output"]} for case in about["heldout"]]
+    cases.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    lost = Failure(kind="infrastructure", message="server: 503 too busy")
+    monkeypatch.setattr(Answerer, "answers", lambda _, inputs: ((text, lost) for text in inputs))
+    done = call(capsys, "gate", str(out), str(cases), "--task", str(finished.desk / "task.yaml"))
+    assert (done.code, done.out) == (2, "")
+    assert "30 of 30 answers were lost to faults outside the approach (503 too busy)" in done.err
 
 
 def _another(label: str, about: Mapping[str, Any]) -> str:

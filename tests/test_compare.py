@@ -5,14 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from strategies.contract import Case
+from advisor.compared import compare
+from benchmarks.contract import Row
+from benchmarks.frozen import freeze
+from benchmarks.metrics.accuracy import Accuracy
+from benchmarks.store import Finished, Store
+from strategies.contract import Case, Failure, Prediction
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
+from tests.verdict_cases import benchmark_of
 
 PLAIN = [word for name in ("majority", "copy nearest") for word in ("--approach", name)]
 
@@ -74,6 +81,27 @@ def test_what_cleaning_was_worth_is_shown_under_the_corrected_key(
     same = call(capsys, "compare", "runs/clean", "runs/clean")
     assert "Nothing that was given is another." in same.out
     assert "0 points" in same.out
+
+
+def test_what_lost_its_answers_in_one_run_is_not_said_to_be_worse(tmp_path: Path) -> None:
+    """That run has no figure for it: it is not measured yet."""
+    benchmark = dataclasses.replace(benchmark_of(cases=60), metric=Accuracy())
+    good, gone = Prediction(text="refund"), Failure(kind="infrastructure", message="server: 503 too busy")
+    for name, every in (("before", 60), ("after", 3)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps({"benchmark": freeze(benchmark)}), encoding="utf-8")
+        outcomes = [gone if place % every == 1 and every < 60 else good for place in range(60)]
+        rows = tuple(
+            Row(candidate="prompting", purpose="heldout", key=case.id, outcome=said, score=float(said is good))
+            for case, said in zip(benchmark.heldout, outcomes, strict=True)
+        )
+        with closing(Store(tmp_path / name / "run.sqlite")) as store:
+            store.begin("answer", "answer", "prompting")
+            store.finish(Finished(unit="answer", kind="answer", candidate="prompting", rows=rows))
+    found = compare(tmp_path / "before", tmp_path / "after")
+    assert (found.changes, found.only) == ((), ("prompting",))
+    same = compare(tmp_path / "before", tmp_path / "before")
+    assert [change.difference for change in same.changes] == [0.0]
 
 
 def test_only_shared_inputs_count_and_too_few_are_refused(

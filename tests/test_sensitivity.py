@@ -10,7 +10,7 @@ import pytest
 from advisor.contract import Recommendation
 from advisor.sensitivity import Flip, flips, question_of
 from benchmarks.contract import Constraints, State
-from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
+from benchmarks.prices import MachinePrices, Tier, TokenPrices, Upkeep
 from strategies.contract import Usage
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
@@ -102,6 +102,29 @@ def test_the_recommendation_changes_there_and_not_before(
         then = named(turned(given, flip.factor * beyond).told().recommendation)
         assert then == (flip.then.safe, flip.then.unsettled) != now
         assert named(turned(given, flip.factor * short).told().recommendation) == now
+
+
+def test_long_prompts_that_are_charged_by_a_tier_grow_dearer_with_the_price() -> None:
+    """A tier that stayed as it was made the price of a model seem to change nothing."""
+    alike = TokenPrices(model="big-one", input=2.0, cached=2.0, output=8.0, source="price stated for this task")
+    tier = Tier(above=100_000, input=2.0, cached=2.0, output=8.0)
+    tiered = dataclasses.replace(alike, input=1.0, cached=1.0, output=4.0, tiers=(tier,))
+    asked = dataclasses.replace(
+        evaluation_of("prompting", scores_of(288, 300), model="big-one", tokens=(150_000, 10)),
+        requests=((150_000, 0, 10),) * 300,
+    )
+    trained = evaluation_of("lora", scores_of(285, 300, 5), seconds=3_600, model="small")
+    told = [
+        Bakeoff(
+            evaluations=(asked, trained),
+            benchmark=benchmark_of(),
+            prices=MachinePrices(machine_hour=0.5, tokens={"big-one": price}),
+        ).told()
+        for price in (alike, tiered)
+    ]
+    said = [[line for line in each.recommendation.would_change if "big-one" in line] for each in told]
+    assert said[0] == said[1]
+    assert said[0][0].startswith("Tokens of big-one at ")
 
 
 def test_what_is_near_is_told_with_what_it_is_now() -> None:

@@ -278,7 +278,7 @@ def _table(asked: WhatIf, goals: Sequence[str], strips: Sequence[Strip]) -> Tabl
         rows=tuple(rows),
         note=(
             f"By the rule of the verdict, from the same answers. Away from what was stated before the run it is exploratory: the "
-            f"bounds hold for every {asked.noun} at once and are a little wider.{_limit(asked)}"
+            f"bounds hold for every {asked.noun} at once and are wider.{_limit(asked)}"
         ),
     )
 
