@@ -12,6 +12,8 @@ from typing import Any
 
 from advisor.contract import Verdict
 from advisor.stored import reopen
+from advisor.wording import listed
+from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.contract import Answered, BadInput, Benchmark, Evaluation
 from benchmarks.frozen import thaw
 from benchmarks.packed import unpack
@@ -54,6 +56,25 @@ class BakeOff:
             if each.candidate == candidate and each.scores and each.state is None:
                 return each
         return None
+
+
+def came_later(found: Mapping[str, BakeOff]) -> dict[str, list[str]]:
+    """task -> approaches that its rows are older than: those of another task of its kind have figures for them."""
+    kinds = {task: (each.benchmark.task.kind, bool(each.benchmark.task.documents)) for task, each in found.items()}
+    lacking: dict[str, list[str]] = {}
+    for task, bakeoff in found.items():
+        alike = [found[other] for other in found if kinds[other] == kinds[task]]
+        measured = {each.approach for other in alike for each in other.verdict.evaluations if each.scores}
+        later = measured - {each.approach for each in bakeoff.verdict.evaluations} - {CASCADE}
+        if later:
+            lacking[task] = sorted(later)
+    return lacking
+
+
+def older(found: Mapping[str, BakeOff]) -> str:
+    """The same as a sentence; empty where there is nothing to say."""
+    told = [f"{task} without {listed(names)}" for task, names in came_later(found).items()]
+    return f"Rows that are older than an approach lack it: {listed(told)}. " if told else ""
 
 
 def opened(rows: Path) -> dict[str, BakeOff]:

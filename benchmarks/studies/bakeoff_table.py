@@ -12,7 +12,7 @@ from advisor.wording import counted, digits, duration, listed, metric_name, perc
 from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.contract import BadInput, Evaluation, State
 from benchmarks.statistics import PairedDifference, paired_difference
-from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, session_of, turned
+from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, came_later, older, session_of, turned
 from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import DEVELOPED, SETTINGS, Setting
 from benchmarks.studies.trust.tables import forgotten, of_bakeoffs
@@ -30,11 +30,11 @@ def document(found: Mapping[str, BakeOff]) -> str:
     """docs/bakeoffs.md: an overview, what it shows, and a section for each task."""
     parts = [
         "# Eight bake-offs",
-        "Every approach of the product on eight tasks, and beside each the plain script of an afternoon "
+        "The approaches of the product on eight tasks, and beside each the plain script of an afternoon "
         "(`benchmarks/studies/afternoon.py`) on the same examples and the same held-out cases. This page is written by "
         "`python -m benchmarks.studies.bakeoffs table` from the rows in `benchmarks/studies/rows` and from nothing "
         "else. Targets and sizes were set in `benchmarks/studies/settings.py` before the first run.",
-        DEVELOPED,
+        f"{older(found)}{DEVELOPED}",
         "Differences are ours minus the plain script's, case by case, with a two-sided 95 % interval; below means that "
         f"ours is lower with p under {LEVEL:g}, each comparison on its own, so that none of ours is spared by a "
         "correction. (cheapest) marks, of the configurations that are within noise of the best on the selection cases, the one "
@@ -109,10 +109,12 @@ def in_short(found: Mapping[str, BakeOff]) -> str:
         for plain, tuned in sides
         if plain and tuned
     ]
+    before = list(came_later(found))
     return (
         f"Was fine-tuning better? In {said.count('yes')} of {counted(len(said), 'task')} it was, in {said.count('no')} the best "
         f"without it was, and in {said.count('not shown')} no difference was shown. What it costs is another question: "
-        f"[the table](docs/bakeoffs.md#was-fine-tuning-better) has both.\n\n{DEVELOPED}"
+        f"[the table](docs/bakeoffs.md#was-fine-tuning-better) has both."
+        f"{f' {listed(before)} ran before some approaches without a language model were added.' if before else ''}\n\n{DEVELOPED}"
     )
 
 
