@@ -141,19 +141,20 @@ class Pipeline:
     def requests(self, queries: Sequence[Query], lessons: Sequence[Case] = (), votes: bool = False) -> list[Request]:
         """Prompts of the queries; those of `lessons`, the cases that the queries are of, are learnt from.
 
-        In a lesson an example is never its own demonstration, and where the search missed what the answer stands in, and
-        the case names its document, the last passage gives way to that. With `votes` the nearest examples are asked, too.
+        In a lesson an example is never its own demonstration, nor is one of its group, and where the search missed what the
+        answer stands in, and the case names its document, the last passage gives way to that. With `votes` the nearest
+        examples are asked, too.
         """
         trimmed = [answers.trimmed(self.model, query) for query in queries]
         texts = [text for text, _ in trimmed]
-        own = [case.input for case in lessons] or None
+        own = lessons or None
         near = votes or self.asks_examples
         if near:
             self.sources.neighbours.open()
         start = time.perf_counter()
         shown, listed = self.demonstrations(texts, own), self._listed(texts, own)
         found = self.sources.evidence(texts, self.setup.passages, self.setup.mode)
-        voted = self.votes([query.input for query in queries]) if votes else [()] * len(queries)
+        voted = self.votes([query.input for query in queries], own) if votes else [()] * len(queries)
         looked_up = None
         if near or (self.setup.passages and self.sources.index is not None):
             each = (time.perf_counter() - start) / max(1, len(queries))
@@ -185,8 +186,8 @@ class Pipeline:
             prompt = self.renderer.request(*parts)
         return Request(key=key, prompt=prompt, evidence=parts.evidence, cut=cut)
 
-    def demonstrations(self, texts: Sequence[str], leave_out: Sequence[str] | None = None) -> list[list[Shown]]:
-        """Demonstrations for each input, none with the input in `leave_out`; the nearest comes last, next to the question."""
+    def demonstrations(self, texts: Sequence[str], leave_out: Sequence[Case] | None = None) -> list[list[Shown]]:
+        """Demonstrations for each input; the nearest comes last, next to the question (`leave_out`: `Neighbours.nearest`)."""
         if not self.setup.shots or not self.sources.cases:
             return [[] for _ in texts]
         if self.setup.picks == "nearest":
@@ -202,7 +203,7 @@ class Pipeline:
         """False where the list of labels would be too long, so that each request lists those of the nearest examples."""
         return lists_all(self.model, self.renderer)
 
-    def _listed(self, texts: Sequence[str], own: Sequence[str] | None) -> Sequence[tuple[str, ...] | None]:
+    def _listed(self, texts: Sequence[str], own: Sequence[Case] | None) -> Sequence[tuple[str, ...] | None]:
         if self.lists_all:
             return [None] * len(texts)
         return nearest_labels((self.model, self.renderer), self.sources.neighbours.nearest(texts, NEIGHBOURS, own))
@@ -301,8 +302,8 @@ class Pipeline:
         for index, found, usage in spans.read(cast(ScoresLabels, self.speaker), requests, reading, step):
             yield index, found, requests[index].spent(*usage)
 
-    def votes(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
-        return [tuple(row) for row in self.sources.neighbours.votes(texts, self.task.labels)]
+    def votes(self, texts: Sequence[str], own: Sequence[Case] | None = None) -> list[tuple[float, ...]]:
+        return [tuple(row) for row in self.sources.neighbours.votes(texts, self.task.labels, own)]
 
     def label_evidence(self, queries: Sequence[Query], step: Step) -> tuple[list[LabelEvidence], list[Usage]]:
         """Raw material of label answers for choosing calibration and votes afterwards, and the usage of each."""

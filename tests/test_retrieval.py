@@ -22,7 +22,7 @@ from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, founded, holds
 from strategies.retrieval.chunking import cut, size
 from strategies.retrieval.index import PassageIndex, fuse, word_index
-from strategies.retrieval.neighbours import VOTERS, Neighbours
+from strategies.retrieval.neighbours import SPARE, VOTERS, Neighbours
 from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index, vectors_of
 from strategies.selection import Kitchen
 from strategies.sources import Sources
@@ -214,9 +214,40 @@ def test_the_nearest_example_is_the_one_with_the_same_words() -> None:
 def test_an_example_is_passed_over_with_all_its_twins() -> None:
     twins = tuple(Case(id=f"twin{place}", input="the very same text", output="a") for place in range(12))
     cases = (*twins, *tiny.messages(6))
-    (hits,) = Neighbours(cases, EMBEDDER).nearest(["the very same text"], 4, ["the very same text"])
+    (hits,) = Neighbours(cases, EMBEDDER).nearest(["the very same text"], 4, twins[:1])
     assert len(hits) == 4
     assert all(case.input != "the very same text" for case, _ in hits)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("size", [2, 3, SPARE + 40])
+def test_an_example_is_passed_over_with_all_of_its_group(
+    size: int, exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its group fills what is looked at besides; the others are found as if the group were not there."""
+    if not exact:
+        monkeypatch.setattr("strategies.retrieval.vectors.EXACT", 100)
+    others = tiny.messages(120)
+    alike = tuple(Case(id=f"x{n}", input=f"the same text, {n} times", output="a", group="x") for n in range(size))
+    neighbours, alone = Neighbours((*alike, *others), EMBEDDER), Neighbours(others, EMBEDDER)
+    asked = (*alike, *others[:2])
+    texts = [case.input for case in asked]
+    found, wanted = neighbours.nearest(texts, 4, asked), alone.nearest(texts[:size], 4)
+    assert all(len(hits) == 4 for hits in found)
+    assert all(case.group != "x" for hits in found[:size] for case, _ in hits)
+    if exact:
+        for hits, right in zip(found, wanted, strict=False):
+            assert [mark for _, mark in hits] == pytest.approx([mark for _, mark in right], abs=1e-5)
+    labels = [*sorted(tiny.TOPICS), "a"]
+    assert all(row[-1] > 0.9 for row in neighbours.votes(texts[:size], labels))
+    assert all(row[-1] < 0.5 for row in neighbours.votes(texts[:size], labels, alike))
+
+
+def test_where_all_are_of_one_group_only_the_example_itself_is_passed_over() -> None:
+    cases = tuple(replace(case, group="all") for case in tiny.messages(6))
+    found = Neighbours(cases, EMBEDDER).nearest([case.input for case in cases], 3, cases)
+    assert all(len(hits) == 3 for hits in found)
+    assert all(case != own for own, hits in zip(cases, found, strict=True) for case, _ in hits)
 
 
 def test_a_long_example_that_is_cut_is_still_not_its_own_demonstration(tmp_path: Path) -> None:

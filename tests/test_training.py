@@ -84,6 +84,18 @@ def test_training_rows_are_the_requests_of_use(model: LocalModel, tmp_path: Path
     assert all(turn.content != task.examples[6].input for turn in own.prompt[:-1])
 
 
+def test_what_a_training_row_shows_is_no_near_duplicate_of_it(model: LocalModel, tmp_path: Path) -> None:
+    """No request of use ever has one among the examples, so a row that shows one teaches to copy."""
+    cases = tuple(replace(case, group=case.id) for case in tiny.messages(8))
+    twins = tuple(replace(case, id=f"{case.id}t", input=f"{case.input}!") for case in cases)
+    kitchen = Kitchen(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model))
+    pipeline = kitchen.build(Setup(shots=2, picks="nearest"), (*cases, *twins))
+    for row, case in zip(rows_of(pipeline, [*cases, *twins]), (*cases, *twins), strict=True):
+        shown = [turn.content.rstrip("!") for turn in row.prompt[:-1] if turn.role == "user"]
+        assert len(shown) == 2
+        assert case.input.rstrip("!") not in shown
+
+
 def test_the_loss_falls_on_exactly_the_answer(model: LocalModel) -> None:
     """Against a full forward pass with everything but the answer and its end taken out of the labels."""
     batch = [encode(model.chat, row, 1024) for row in rows(5)]

@@ -301,7 +301,7 @@ def _validated(rows: int) -> int:
 
 
 def rows_of(pipeline: Any, cases: Sequence[Case]) -> list[TrainingRow]:
-    """Training rows in the very form that answering uses; an example is never its own demonstration."""
+    """Training rows in the very form that answering uses; an example is never its own demonstration, nor is one of its group."""
     return _rows(pipeline, pipeline.requests([Query.of(case.input) for case in cases], cases), cases)
 
 

@@ -75,6 +75,22 @@ def lists_index(vectors: Any) -> Any:
     return index
 
 
+def search(index: Any, vectors: Any, k: int, without: Sequence[int] = ()) -> Any:
+    """(similarities, places) of the `k` nearest of each vector, as if those in the places `without` were not there."""
+    import faiss
+    import numpy as np
+
+    if not without:
+        return index.search(vectors, k)
+    others = faiss.IDSelectorNot(faiss.IDSelectorBatch(np.asarray(without, np.int64)))
+    asked: Any = faiss.SearchParameters()
+    if isinstance(index, faiss.IndexIVF):
+        asked = faiss.SearchParametersIVF()
+        asked.nprobe = index.nprobe
+    asked.sel = others
+    return index.search(vectors, k, params=asked)
+
+
 def _fill(index: Any, vectors: Any) -> None:
     """Puts each vector into the list of its nearest middle. Lists get their room first: growing, they would take half more."""
     import faiss
