@@ -23,7 +23,19 @@ from benchmarks.store import Store
 from benchmarks.unlabelled import MOST, to_answer
 from benchmarks.workbench import bare
 from strategies.approaches.lora_distilled import LESSONS, DistilledLora, _taught, _teaches
-from strategies.contract import Case, Failure, Outcome, Prediction, Query, Sampling, Unanswered
+from strategies.contract import (
+    Case,
+    Failure,
+    Outcome,
+    Prediction,
+    Query,
+    Sampling,
+    Training,
+    TrainingRow,
+    Unanswered,
+)
+from strategies.models.local import LocalModel
+from strategies.models.scripted import ScriptedModel
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import write_task
@@ -215,6 +227,32 @@ def test_nothing_is_learnt_from_a_teacher_that_went_away(tmp_path: Path, model_f
     with pytest.raises(Unanswered, match=said):
         _taught(Faulty(3), given, texts)
     assert len(_taught(Faulty(2), given, texts).notes["answers"]) == 198
+
+
+def test_what_was_trained_on_one_teachers_answers_is_not_taken_for_what_another_taught(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same requests, examples and journal, as `--reuse` has them."""
+    trained: list[Sequence[TrainingRow]] = []
+    train = LocalModel.train
+
+    def watched(model: LocalModel, rows: Sequence[TrainingRow], *others: Any) -> Training:
+        trained.append(rows)
+        return train(model, rows, *others)
+
+    monkeypatch.setattr(LocalModel, "train", watched)
+    journal, student = tiny.Memory(), tiny.local_model(model_folders.language)
+    task = tiny.with_requests("classification", 50).task
+    times = []
+    for number, said in enumerate(("login", "refund", "refund")):
+        model = ScriptedModel(name="teacher", answer=lambda prompt, said=said: said)  # type: ignore[misc]  # bound now
+        teacher = tiny.Bench(folder=tmp_path, language=model)
+        folder = tmp_path / str(min(number, 1))
+        bench = tiny.Bench(folder=folder, language=student, tuning_tokens=5_000, teacher=teacher, journal=journal)
+        DistilledLora().fit(task, bench)
+        times.append(len(trained))
+    assert times[1] == 2 * times[0]
+    assert times[2] == times[1], "the same teacher's are taken over"
 
 
 # ---------------------------------------------------------------- which requests

@@ -33,7 +33,7 @@ from strategies.finetuning.race import row_tokens
 from strategies.finetuning.tuned import REFIT, fit_tuned, refit
 from strategies.pipeline import Pipeline, Setup, case_from, load_pipeline
 from strategies.prompting.rendering import Form
-from strategies.search import Look, journalled, total
+from strategies.search import Look, content_key, journalled, total
 from strategies.selection import Kitchen
 
 LESSONS = Path(FOR_FITTING) / "lessons.jsonl"
@@ -128,9 +128,7 @@ def lessons(task: Task, bench: Workbench, texts: Sequence[str]) -> tuple[tuple[C
     (look,) = journalled(bench, [name], lambda _: [_taught(best, (task, bench), texts)])
     for usage in look.usage:
         bench.record(usage)
-    cases = tuple(
-        Case(id=f"lesson-{Query.of(text).key}", input=text, output=said) for text, said in look.notes["answers"]
-    )
+    cases = tuple(_lesson(text, said) for text, said in look.notes["answers"])
     told = {
         "teacher": bench.model.name,
         "requests": len(cases),
@@ -139,6 +137,11 @@ def lessons(task: Task, bench: Workbench, texts: Sequence[str]) -> tuple[tuple[C
         "selection_cases": chosen["selection_cases"],
     }
     return cases, told
+
+
+def _lesson(text: str, said: str) -> Case:
+    """Named by its answer too: what was trained is found again by the names of its cases, and another teacher says otherwise."""
+    return Case(id=f"lesson-{content_key([text, said])[:20]}", input=text, output=said)
 
 
 def _taught(teacher: Fitted, given: tuple[Task, Workbench], texts: Sequence[str]) -> Look:
