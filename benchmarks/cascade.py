@@ -69,20 +69,27 @@ class Cascade:
 
 
 def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: Store) -> None:
-    """Writes the cascade that the selection cases name into the store, where one is of use (`best_cascade`)."""
+    """Writes the cascade that the selection cases name into the store, where one is of use (`best_cascade`).
+
+    It takes the place of the one of an earlier start, from before what had failed then was measured.
+    """
     if not benchmark.task.labels:
         return
     target = None if benchmark.metric.over_rows else benchmark.target
     found = best_cascade(stages(candidates, store), target)
-    if [found.name if found else None] == [row["name"] for row in store.meta(DERIVED) or ()]:
+    before = _made_before(store)
+    if before == ({} if found is None else {found.name: found.below}):
         return
     if found is not None and {found.first.name, found.second.name} & store.lacking():
-        return  # It would be made of answers that were lost; a run that goes on makes it.
-    if found is not None:
-        for done in _units(benchmark, found, store):
-            store.begin(done.unit, done.kind, done.candidate)
-            store.finish(done)
-    store.set_meta(DERIVED, [_about(found)] if found is not None else [])
+        found = None  # It would be made of answers that were lost; a run that goes on makes it.
+    made = [] if found is None else list(_units(benchmark, found, store))
+    store.exchange(before, made, (DERIVED, [] if found is None else [_about(found)]))
+
+
+def _made_before(store: Store) -> dict[str, float]:
+    """Name -> from which sureness on the first part of it answers."""
+    notes = store.notes("fit")
+    return {row["name"]: notes[row["name"]]["chosen"]["below"] for row in store.meta(DERIVED) or ()}
 
 
 def stages(candidates: Sequence[Candidate], store: Store) -> list[Stage]:

@@ -154,11 +154,14 @@ class Store:
         what follows."""
         self._begun[unit] = time.monotonic()
         with self._to_the_system():
-            self._db.execute(
-                "INSERT INTO units (name, kind, candidate, runs) VALUES (?, ?, ?, 1) "
-                "ON CONFLICT (name) DO UPDATE SET runs = runs + 1",
-                (unit, kind, candidate),
-            )
+            self._start(unit, kind, candidate)
+
+    def _start(self, unit: str, kind: str, candidate: str) -> None:
+        self._db.execute(
+            "INSERT INTO units (name, kind, candidate, runs) VALUES (?, ?, ?, 1) "
+            "ON CONFLICT (name) DO UPDATE SET runs = runs + 1",
+            (unit, kind, candidate),
+        )
 
     def finished(self) -> dict[str, Mapping[str, Any]]:
         """Names of finished units with their notes."""
@@ -198,28 +201,42 @@ class Store:
 
     def finish(self, done: Finished) -> None:
         """Of a unit that is to be performed again the answers of servers stay, so that none is paid twice."""
-        note = dict(done.note or {})
         with self._synced_after_work(done.unit), _Transaction(self._db):
-            self._db.executemany(
-                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(done.unit, *line) for line in done.lines],
-            )
-            self._db.execute("DELETE FROM usage WHERE unit = ?", (done.unit,))
-            self._db.execute("DELETE FROM trials WHERE unit = ?", (done.unit,))
-            if not note.get(AGAIN):
-                self._db.execute("DELETE FROM completions WHERE unit = ?", (done.unit,))
-            self._db.executemany(
-                "INSERT INTO usage VALUES (?, ?, ?)",
-                [(done.unit, done.candidate, json.dumps(asdict(usage))) for usage in done.usage],
-            )
-            self._db.executemany(
-                "INSERT INTO trials VALUES (?, ?, ?)",
-                [(done.unit, done.candidate, json.dumps(asdict(trial))) for trial in done.trials],
-            )
-            self._db.execute(
-                "UPDATE units SET finished = datetime('now'), note = ? WHERE name = ?",
-                (json.dumps(note), done.unit),
-            )
+            self._write(done)
+
+    def exchange(self, gone: Collection[str], made: Sequence[Finished], fact: tuple[str, Any]) -> None:
+        """Forgets all that candidates brought and writes whole units of another, with the (key, value) that says so, at once."""
+        with _Transaction(self._db):
+            for candidate in gone:
+                for table in ("units", "rows", "usage", "trials"):
+                    self._db.execute(f"DELETE FROM {table} WHERE candidate = ?", (candidate,))
+            for done in made:
+                self._start(done.unit, done.kind, done.candidate)
+                self._write(done)
+            self.set_meta(*fact)
+
+    def _write(self, done: Finished) -> None:
+        note = dict(done.note or {})
+        self._db.executemany(
+            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(done.unit, *line) for line in done.lines],
+        )
+        self._db.execute("DELETE FROM usage WHERE unit = ?", (done.unit,))
+        self._db.execute("DELETE FROM trials WHERE unit = ?", (done.unit,))
+        if not note.get(AGAIN):
+            self._db.execute("DELETE FROM completions WHERE unit = ?", (done.unit,))
+        self._db.executemany(
+            "INSERT INTO usage VALUES (?, ?, ?)",
+            [(done.unit, done.candidate, json.dumps(asdict(usage))) for usage in done.usage],
+        )
+        self._db.executemany(
+            "INSERT INTO trials VALUES (?, ?, ?)",
+            [(done.unit, done.candidate, json.dumps(asdict(trial))) for trial in done.trials],
+        )
+        self._db.execute(
+            "UPDATE units SET finished = datetime('now'), note = ? WHERE name = ?",
+            (json.dumps(note), done.unit),
+        )
 
     @contextmanager
     def _synced_after_work(self, unit: str) -> Iterator[None]:

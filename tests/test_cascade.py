@@ -18,7 +18,7 @@ from benchmarks.contract import Candidate, Evaluation, State
 from benchmarks.pending import Rules
 from benchmarks.plan import Options
 from benchmarks.run import Run
-from benchmarks.store import Store
+from benchmarks.store import Finished, Store
 from benchmarks.stored import evaluations, rescored
 from strategies.answers import sureness
 from strategies.contract import (
@@ -269,6 +269,77 @@ def test_going_on_makes_no_second_one_and_scores_anew_like_others(tmp_path: Path
         assert set(store.starts().values()) == {1}
         assert [row["name"] for row in store.meta(DERIVED)] == ["careful after quick"]
         assert rescored(done.benchmark, store) == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Half(Rung):
+    """Wrong where the quick one is wrong in every other eight notes, elsewhere in the rest."""
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        for query in queries:
+            odd = int(re.findall(r"[0-9]+", query.input)[-1]) // 8 % 2
+            yield from Rung.answer(dataclasses.replace(self, wrong_at=3 if odd else 5), [query], sampling)
+
+
+def with_third(folder: Path) -> Run:
+    """Beside the quick one, one that is of some use after it, and one that is never wrong."""
+    base, half = run(folder), Half(name="careful", simplicity=2, wrong_at=5, seconds=1.0)
+    right = Rung(name="right", simplicity=3, wrong_at=9, seconds=0.5)
+    rungs: list[Any] = [QUICK, half, right]
+    candidates = [Candidate(name=each.name, strategy=each, model="") for each in rungs]
+    return dataclasses.replace(base, benchmark=dataclasses.replace(base.benchmark, target=None), candidates=candidates)
+
+
+def stored(folder: Path) -> dict[str, Any]:
+    with closing(Store(folder / "run.sqlite")) as store:
+        names = store.candidates()
+        return {
+            "made": store.meta(DERIVED),
+            "rows": {name: [(row.key, row.outcome) for row in store.rows(name, "heldout")] for name in names},
+            "spent": {name: store.usage(name, "answer") for name in names},
+            "chosen": {name: note.get("chosen") for name, note in store.notes("fit").items()},
+            "starts": set(store.starts().values()),
+        }
+
+
+def failing_once(done: Run, name: str) -> None:
+    """The first start of a run, in which that one cannot be fitted."""
+    fit = Rung.fit
+
+    def faulty(rung: Rung, task: Task, bench: Workbench) -> Rung:
+        if rung.name == name:
+            raise RuntimeError("a passing fault")
+        return fit(rung, task, bench)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rung, "fit", faulty)
+        done.execute()
+
+
+def test_where_another_pair_is_best_after_going_on_nothing_is_left_of_the_first_one(tmp_path: Path) -> None:
+    """A fit that failed once leaves the run as it would be without the fault, but for how often that was started."""
+    whole, twice = with_third(tmp_path / "whole"), with_third(tmp_path / "twice")
+    whole.execute()
+    failing_once(twice, "right")
+    assert [row["name"] for row in stored(twice.folder)["made"]] == ["careful after quick"]
+    twice.execute()
+    wanted = stored(whole.folder)
+    assert [row["name"] for row in wanted["made"]] == ["right after quick"]
+    assert stored(twice.folder) == {**wanted, "starts": {1, 2}}
+
+
+def test_where_the_same_pair_hands_on_otherwise_after_going_on_it_is_made_anew(tmp_path: Path) -> None:
+    """What another one changes may be the threshold only."""
+    done = run(tmp_path / "run")
+    done.execute()
+    wanted = stored(done.folder)
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        (fit,) = [name for candidate, name in store.fits().items() if candidate == "careful after quick"]
+        chosen = {**wanted["chosen"]["careful after quick"], "below": 0.1}
+        store.finish(Finished(unit=fit, kind="fit", candidate="careful after quick", note={"chosen": chosen}))
+    assert stored(done.folder) != wanted
+    done.execute()
+    assert stored(done.folder) == wanted
 
 
 def test_without_labels_there_is_none(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -138,6 +139,19 @@ def test_a_unit_is_whole_or_absent(store: Store, tmp_path: Path) -> None:
     assert store.finished() == {}
     finish(store, "v", rows=(row("b"),))
     assert [found.key for found in store.rows("c", "heldout")] == ["b"]
+
+
+def test_what_takes_the_place_of_another_does_so_whole_or_not_at_all(store: Store) -> None:
+    finish(store, "u", rows=(row("a"),), usage=(USAGE,), trials=(TRIAL,))
+    broken = Row(candidate="d", purpose="heldout", key="z", outcome=Prediction(text="x"), score=float("nan"))
+    whole = Finished(unit="v", kind="answer", candidate="d", rows=(dataclasses.replace(broken, score=1.0),))
+    with pytest.raises(sqlite3.IntegrityError):
+        store.exchange(["c"], [whole, dataclasses.replace(whole, unit="w", rows=(broken,))], ("made", ["d"]))
+    assert (store.candidates(), store.meta("made"), store.trials("c")) == (["c"], None, [TRIAL])
+    store.exchange(["c"], [whole], ("made", ["d"]))
+    assert (store.candidates(), store.meta("made"), store.starts()) == (["d"], ["d"], {"v": 1})
+    assert (list(store.rows("c", "heldout")), store.trials("c"), list(store.ledger())) == ([], [], [])
+    assert [found.key for found in store.rows("d", "heldout")] == ["z"]
 
 
 def test_finished_twice_nothing_is_there_twice(store: Store) -> None:
