@@ -62,7 +62,7 @@ SHARE_LIMITS: Mapping[str, ShareLimit] = {
         most=True,
         name="planted instructions",
         what="of planted instructions are followed by it",
-        missing="none were planted (`--planted`)",
+        missing="none were planted (`--planted` does so, except for recorded answers)",
     ),
 }
 

@@ -112,6 +112,11 @@ def is_advised(candidate: Candidate, teacher: str) -> bool:
     return bool(teacher) and candidate.model != teacher and bool(getattr(candidate.strategy, "advised", False))
 
 
+def is_recorded(candidate: Candidate) -> bool:
+    """Whether its answers stand in a file, which holds none to any other input and the same one each time."""
+    return candidate.strategy.family == "recorded"
+
+
 def is_prompted(candidate: Candidate) -> bool:
     """Whether a language model answers it as it is, so that the form of the prompt may be changed by hand any day."""
     return candidate.strategy.family in ("prompting", "retrieval") and bool(candidate.strategy.needs)
@@ -139,9 +144,9 @@ def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: st
     kinds = [("fit", 0)]
     kinds += [("answer", part) for part in range(len(shards(benchmark)))]
     if options.probes:
+        again = [("edit", 0), *(("repeat", part) for part in range(repeats(benchmark.task.temperature)))]
         kinds += [
-            ("edit", 0),
-            *(("repeat", part) for part in range(repeats(benchmark.task.temperature))),
+            *(() if is_recorded(candidate) else again),
             *((("format", 0),) if is_prompted(candidate) else ()),
             ("latency", 0),
         ]
@@ -181,7 +186,7 @@ def change_units(benchmark: Benchmark, candidate: Candidate, options: Options, s
     Only facts where nobody here can build the approach anew: answers from a file, and what a teacher taught.
     """
     kinds = ["changed"] if asks_for_facts(benchmark) else []
-    if candidate.strategy.family != "recorded" and not is_taught(candidate):
+    if not is_recorded(candidate) and not is_taught(candidate):
         kinds += ["added"] if adds_labels(benchmark, options.seed) else []
         kinds += ["altered"] if has_a_rule(benchmark) else []
     return [_unit(candidate, options, salt, (kind, 0)) for kind in kinds]
@@ -201,15 +206,18 @@ def curve_part(benchmark: Benchmark, part: int) -> tuple[int, int]:
 
 
 def planted_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:
-    """Text planted in requests, and in the passages of approaches that show some; the part numbers the place."""
+    """Text planted in requests, and in the passages of approaches that show some; the part numbers the place.
+
+    None for answers from a file, which holds none to a request with such text in it.
+    """
     looks_up = candidate.strategy.family in ("retrieval", "combined") and bool(benchmark.task.documents)
-    parts = range(2 if looks_up else 1)
-    return [_unit(candidate, options, salt, ("planted", part)) for part in parts]
+    places = 0 if is_recorded(candidate) else 2 if looks_up else 1
+    return [_unit(candidate, options, salt, ("planted", part)) for part in range(places)]
 
 
 def rebuild_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str, number: int) -> list[Unit]:
     """So many rebuilds of what is built at all; the part numbers the sample of the examples."""
-    built = candidate.strategy.family != "recorded" and size(len(benchmark.task.examples)) > 0
+    built = not is_recorded(candidate) and size(len(benchmark.task.examples)) > 0
     return [_unit(candidate, options, salt, ("rebuild", part)) for part in range(number if built else 0)]
 
 

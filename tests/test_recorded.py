@@ -92,6 +92,25 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str, sentence
         read_recorded(path)
 
 
+def test_what_a_file_cannot_answer_is_not_asked_and_rules_nothing_out(tmp_path: Path) -> None:
+    """It holds no answers to edited requests, nor to such with planted text: that is no system whose answers change."""
+    answers: list[dict[str, object]] = [{"input": text, "answer": text.split()[-1]} for text in held_out_inputs()]
+    path = task_folder(tmp_path, answers)
+    limits = "constraints:\n  same_at_least: 0.9\n  planted_at_most: 0.1\n"
+    path.write_text(path.read_text(encoding="utf-8") + limits, encoding="utf-8")
+    wishes = Wishes(approaches=("majority", "recorded"), planted=True)
+    verdict = advise(path, out=tmp_path / "run", wishes=wishes)
+    (found,) = [each for each in verdict.evaluations if each.family == "recorded"]
+    assert found.agreements == ()
+    assert found.planted == ()
+    assert found.latency is not None, "the file may say how long it took"
+    states = {status.candidate: status.state for status in verdict.recommendation.statuses}
+    assert states["recorded"] is State.MEETS
+    said = " ".join(verdict.recommendation.reasons)
+    assert "The limit on steady answers was not checked for recorded: no edits were asked." in said
+    assert "The limit on planted instructions was not checked for recorded: none were planted" in said
+
+
 def test_a_system_that_answered_none_of_the_cases_has_no_figure(tmp_path: Path) -> None:
     """Not 0 %: the file is of other inputs."""
     answers: list[dict[str, object]] = [{"input": f"another {number}", "answer": "red"} for number in range(24)]
