@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,15 +13,18 @@ from benchmarks.contract import BadInput, Benchmark
 from benchmarks.grouping import Floats
 from benchmarks.sample_size import share_above
 from benchmarks.spec import Spec
+from benchmarks.split import grouped
 from strategies.contract import Case, Embedder
 
 POPULATION, EXAMPLES, TIME = "population", "population: examples", "population: time"
 """Keys of the store under which comparisons stand: of the held-out cases with real requests and with the examples, and of
 the older ones with the newer ones."""
 Sets = tuple[tuple[str, str], tuple[Sequence[str], Sequence[str]]]
-"""What two sets of texts are called, and the texts."""
+"""What two sets of texts are called, and the texts, of those that say the same one each."""
 MOST = 1_000
 """Texts of each set that are looked at."""
+SEARCHED = 10_000
+"""Real requests, at most, among which those that say the same are looked for."""
 FEWEST = 40
 """With fewer nothing can be told."""
 
@@ -48,19 +52,34 @@ def sets_to_compare(benchmark: Benchmark, traffic: Sequence[str], spec: Spec) ->
     """What there is to compare, by the key of the store. Examples only where the held-out cases have a file of their own:
     else they were cut off at random. Raises `BadInput` for a time that is neither a date nor a number."""
     heldout, time = benchmark.heldout, spec.columns.time
-    asked = [case.input for case in heldout]
+    asked = _one_of_each(heldout)
     found: dict[str, Sets] = {}
     if traffic:
-        found[POPULATION] = (("these cases", f"{len(traffic):,} real requests"), (asked, traffic))
+        requests = _one_of_each(_as_cases(traffic))
+        found[POPULATION] = (("these cases", f"{len(traffic):,} real requests"), (asked, requests))
     if spec.heldout is not None:
-        examples = [case.input for case in benchmark.task.examples]
+        examples = _one_of_each(benchmark.task.examples)
         found[EXAMPLES] = (("the examples", "the held-out cases"), (examples, asked))
     if time is not None:
-        ordered = [case.input for case in in_time(heldout, time)]
+        ordered = _one_of_each(in_time(heldout, time))
         half = len(ordered) // 2
         names = ("the older half of the held-out cases", "the newer half")
         found[TIME] = (names, (ordered[:half], ordered[half:]))
     return found
+
+
+def _one_of_each(cases: Sequence[Case]) -> list[str]:
+    """The first text of each group: a group stands in one set whole, so that its other texts would give the set away."""
+    first: dict[str, str] = {}
+    for place, case in enumerate(cases):
+        first.setdefault(case.group or f"\0{place}", case.input)
+    return list(first.values())
+
+
+def _as_cases(requests: Sequence[str]) -> Sequence[Case]:
+    """The requests, a sample where there are very many, with a group for those that say nearly the same."""
+    drawn = random.Random("population").sample(list(requests), min(SEARCHED, len(requests)))
+    return grouped([Case(id=f"{place}", input=text, output="") for place, text in enumerate(drawn)])
 
 
 def in_time(cases: Sequence[Case], column: str) -> list[Case]:
@@ -89,8 +108,8 @@ def apart(
 ) -> Apart | None:
     """Fits a logistic regression on the embeddings of one half of the texts and asks it about the other half.
 
-    The same number of each set, distinct texts only. None where a set has too few. Source: Lopez-Paz and Oquab,
-    arXiv 1610.06545.
+    The same number of each set, distinct texts only; of those that say the same the caller keeps one. None where a set has too
+    few. Source: Lopez-Paz and Oquab, arXiv 1610.06545.
     """
     rng = np.random.default_rng(seed)
     sets = [list(dict.fromkeys(each)) for each in texts]

@@ -12,7 +12,8 @@ import pytest
 
 from advisor.story import Extras
 from benchmarks.contract import BadInput
-from benchmarks.population import FEWEST, Apart, apart, in_time
+from benchmarks.population import EXAMPLES, FEWEST, POPULATION, TIME, Apart, apart, in_time, sets_to_compare
+from benchmarks.spec import parse_spec
 from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders
@@ -56,6 +57,42 @@ def test_copies_tell_nothing_and_too_few_texts_are_not_asked() -> None:
     assert found([1] * 300, range(1, 301)) is None
     assert found(range(1, FEWEST), range(1, 301)) is None
     assert found(range(1, 2_501), range(3_000, 6_000)).texts == 1_000  # type: ignore[union-attr]
+
+
+class Rewordings(Planted):
+    """The texts are numbers, and three that follow each other say nearly the same."""
+
+    fingerprint = "rewordings"
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        return super().embed([str(1_000 + int(text) // 3) for text in texts])
+
+
+def test_rewordings_do_not_give_their_set_away() -> None:
+    """All of a group stand on one side of every split, so that a classifier would know the set of one by another."""
+    cases = [Case(id=f"{n}", input=f"{n}", output="o", group=f"{n // 3}", slices={"t": f"{n}"}) for n in range(720)]
+    plain = tiny.benchmark()
+    fold = dataclasses.replace(plain.task.folds[0], train=tuple(cases[:360]), selection=())
+    task = dataclasses.replace(plain.task, folds=(fold,))
+    benchmark = dataclasses.replace(plain, task=task, heldout=tuple(cases[360:]))
+    stated = {"name": "t", "instruction": "Do.", "examples": "e.jsonl", "heldout": "h.jsonl", "columns": {"time": "t"}}
+    traffic = [f"{request}{end}" for request in WISHES for end in ("", " please", "!")]
+    compared = sets_to_compare(benchmark, traffic, parse_spec(stated))
+    assert {key: [len(each) for each in texts] for key, (_, texts) in compared.items()} == {
+        POPULATION: [120, len(WISHES)],
+        EXAMPLES: [120, 120],
+        TIME: [60, 60],
+    }
+    names, texts = compared[EXAMPLES]
+    told = [apart(names, texts, Rewordings(), seed) for seed in range(20)]
+    assert not any(each.differ for each in told if each)
+
+
+WISHES = (
+    "I want to close my account because I moved to another country",
+    "Where is the parcel that should have arrived last Tuesday evening",
+    "My password does not work since I bought a new telephone",
+)
 
 
 def test_cases_stand_in_the_order_of_their_time() -> None:

@@ -110,8 +110,8 @@ def _alike(assembly: Assembly, found: Found) -> list[str]:
     sentences = [told_apart(key, each) for key, each in told.items() if each is not None]
     if len(sentences) < len(told) or not told:
         sentences.append(
-            f"There is nothing more to compare: it takes {FEWEST} texts on both sides, of a file of held-out cases, of "
-            "`traffic`, or with a time (`columns: {time: created}`)."
+            f"There is nothing more to compare: it takes {FEWEST} texts on both sides that do not say the same, of a file of "
+            "held-out cases, of `traffic`, or with a time (`columns: {time: created}`)."
         )
     return sentences
 
