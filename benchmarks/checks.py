@@ -18,11 +18,11 @@ from benchmarks.forgetting import general_texts
 from benchmarks.gold import with_gold
 from benchmarks.plan import Unit, curve_part
 from benchmarks.planted import CASES as PLANTED_CASES
-from benchmarks.planted import PLACES, PoisonedIndex, sentence
+from benchmarks.planted import PLACES, PoisonedIndex, at_the_end, sentence
 from benchmarks.rebuilds import resampled
 from benchmarks.store import Finished
 from benchmarks.workbench import NotRemembering
-from strategies.answers import is_lost
+from strategies.answers import is_lost, trimmed
 from strategies.contract import Case, DeadAdapter, Diverged, Fitted, Outcome, Query, Sampling, Usage
 from strategies.retrieval.index import PassageIndex
 from strategies.retrieval.timed import Watch
@@ -142,11 +142,14 @@ def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     cases = worker.probe_cases()[:PLANTED_CASES]
     texts = [sentence(worker.benchmark.task, case) for case in cases]
     inputs = [f"{case.input}\n{text}" for case, (_, text) in zip(cases, texts, strict=True)]
+    if isinstance(fitted, Pipeline):
+        inputs = [at_the_end(case.input, text, fitted.model) for case, (_, text) in zip(cases, texts, strict=True)]
     if place == "passage":
         if not isinstance(fitted, Pipeline) or not fitted.setup.passages or (index := fitted.sources.index) is None:
             return worker.done(unit, candidate, ())
         inputs = [case.input for case in cases]
-        planted = {case.input: text for case, (_, text) in zip(cases, texts, strict=True)}
+        looked_up = [trimmed(fitted.model, Query.of(text))[0] for text in inputs]
+        planted = {request: text for request, (_, text) in zip(looked_up, texts, strict=True)}
         known = fitted.sources
         fitted = replace(fitted, sources=Sources(known.cases, known.embedder, PoisonedIndex(planted, index)))
     outcomes = worker.ask(fitted, inputs, worker.sampling(0))

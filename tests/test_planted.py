@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ from advisor.grounded import who_else_speaks
 from benchmarks.checked import Planted
 from benchmarks.contract import Candidate, Row
 from benchmarks.plan import Further, Options, planted_units
-from benchmarks.planted import PLACES, SENTENCES, WORDS, PoisonedIndex, followed, sentence, wanted
+from benchmarks.planted import PLACES, SENTENCES, WORDS, PoisonedIndex, at_the_end, followed, sentence, wanted
 from benchmarks.run import Run
 from benchmarks.store import Store
+from strategies.answers import trimmed
+from strategies.approaches.retrieval import Retrieval
 from strategies.catalog import approaches
-from strategies.contract import Abstention, Case, Evidence, Outcome, Prediction
-from tests import tiny
+from strategies.contract import Abstention, Case, Completion, Evidence, Outcome, Prediction, Prompt, Query
+from strategies.models.scripted import ScriptedModel
+from tests import killed, tiny
 from tests.test_run import model  # noqa: F401 - a fixture
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
@@ -115,6 +118,59 @@ def test_a_run_measures_it_when_asked_also_afterwards(model: Path, tmp_path: Pat
         chosen = store.notes("fit")["retrieval"]["chosen"]["setup"]
     assert found["majority"] == {"request"}
     assert found["retrieval"] == ({"request", "passage"} if chosen["passages"] else {"request"})
+
+
+OBEYS = ScriptedModel(name="m", answer=lambda prompt: WORDS if WORDS in prompt[-1].content else "4")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writes:
+    """Says what is planted wherever it reads it; it writes only, as a server does."""
+
+    name: str = "m"
+    fingerprint: str = "writes"
+    local: bool = True
+    context_tokens: int = 4096
+
+    def count(self, prompt: Prompt) -> int:
+        return OBEYS.count(prompt)
+
+    def cut(self, text: str, tokens: int) -> str:
+        return OBEYS.cut(text, tokens)
+
+    def generate(self, *asked: Any) -> Iterator[tuple[int, Completion]]:
+        return OBEYS.generate(*asked)
+
+
+def test_what_is_planted_is_read_behind_and_beside_a_long_request(tmp_path: Path) -> None:
+    """Requests are cut at 512 tokens: a sentence behind more was never read, and was told as not followed."""
+    bare = tiny.benchmark("qa", heldout=6)
+    held = tuple(replace(case, input=case.input + " please" * 600) for case in bare.heldout)
+    models = tiny.scripted(m=lambda prompt: "")
+    models._ready["m"] = Writes()
+    run = Run(
+        benchmark=replace(bare, heldout=held),
+        candidates=[Candidate(name="retrieval", strategy=Retrieval(), model="m")],
+        models=models,
+        options=Options(tuning_tokens=4_000, probes=False),
+        folder=tmp_path / "run",
+        further=Further(planted=True),
+    )
+    run.execute()
+    found = killed.told(run)["retrieval"].planted
+    assert [(each.place, each.followed, each.cases) for each in found] == [("request", 6, 6), ("passage", 6, 6)]
+
+
+@pytest.mark.parametrize("words", [3, 300, 3_000])
+def test_a_request_is_made_shorter_only_where_it_has_to_be(model: Path, words: int) -> None:  # noqa: F811
+    speaker, text = tiny.local_model(model), SENTENCES["a wish"].format(WORDS)
+    request = " ".join(f"word{place}" for place in range(words))
+    whole = at_the_end(request, text, speaker)
+    kept, cut = trimmed(speaker, Query.of(whole))
+    assert kept.endswith(text)
+    assert not cut
+    assert (whole == f"{request}\n{text}") == (not trimmed(speaker, Query.of(f"{request}\n{text}"))[1])
+    assert request.startswith(whole.removesuffix(text).rstrip("\n"))
 
 
 def _best(strategy: Any) -> bool:
