@@ -3,7 +3,8 @@
 From one day to the next answers are to be in capital letters, and of JSON objects the names of their fields. The instruction
 says so, and the examples are rewritten by program: that is certain, and whether an answer follows is certain too. What asks a
 model or looks examples up is told so and shown these; weights stay as they are, until everything is fitted again with the
-rewritten examples, in the configuration that it has anyway.
+rewritten examples, in the configuration that it has anyway. A case with an accepted answer that has nothing to be written
+otherwise, such as a number, is not asked: nobody could follow there.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
+from benchmarks.changed import asked_first
 from benchmarks.checked import Altered
 from benchmarks.contract import Benchmark, Row
 from benchmarks.outcomes import text_of
@@ -21,7 +24,7 @@ from strategies.fields import is_object
 from strategies.schemas import SPELLINGS
 
 CASES = 50
-"""Held-out cases that are asked, at most: those of the checks."""
+"""Held-out cases that are asked, at most: those of the checks first."""
 RULES: Mapping[Kind, str] = {
     "qa": "Write the answer in capital letters.",
     "generation": "Write the whole answer in capital letters.",
@@ -31,11 +34,25 @@ _NAMED, _LISTED = ("properties", "patternProperties", "$defs"), ("required",)
 
 
 def has_a_rule(benchmark: Benchmark) -> bool:
-    """Whether the format of this task's answers can be altered: labels are what they are, and so are patterns."""
+    """Whether the format of this task's answers can be altered: labels are what they are, and so are patterns and numbers."""
     task = benchmark.task
-    if task.kind == "extraction":
-        return all(map(is_object, task.examples))
-    return task.kind in RULES and (task.schema or {}).get("type") != "string"
+    if task.kind == "extraction" and not all(map(is_object, task.examples)):
+        return False
+    if task.kind not in RULES or (task.schema or {}).get("type") == "string":
+        return False
+    return bool(asked(benchmark, 0))  # Where there is a case, any seed finds it.
+
+
+def asked(benchmark: Benchmark, seed: int) -> list[Case]:
+    """The held-out cases that are asked, with rewritten answers, the same for every approach."""
+    kind = benchmark.task.kind
+    able = (case for case in asked_first(benchmark, seed) if _can_be_followed(case, kind))
+    return [rewritten_case(case, kind) for case in islice(able, CASES)]
+
+
+def _can_be_followed(case: Case, kind: Kind) -> bool:
+    """Whether who is right follows, with whichever of the accepted answers."""
+    return all(follows(answer, kind) for answer in rewritten_case(case, kind).accepted)
 
 
 def altered(task: Task) -> Task:
@@ -110,10 +127,15 @@ def _in_capitals(schema: Any) -> Any:
 
 
 def altered_counts(benchmark: Benchmark, note: Mapping[str, Any], rows: Sequence[Row]) -> Altered | None:
-    """From what the unit noted, and the answers at once and after another fit; None where it was not asked for."""
+    """From what the unit noted, and the answers at once and after another fit; None where it was asked of no case."""
     if "takes" not in note:
         return None
     kind = benchmark.task.kind
+    unable = {case.id for case in benchmark.heldout if not _can_be_followed(case, kind)}
+    cases = note["cases"] - len({row.key for row in rows if row.key in unable})  # Earlier versions asked these too.
+    if not cases:
+        return None
+    rows = [row for row in rows if row.key not in unable]
     now, again = ([row for row in rows if row.variant == when] for when in ("at once", "again"))
 
     def followed(rows: Sequence[Row]) -> int:
@@ -124,7 +146,7 @@ def altered_counts(benchmark: Benchmark, note: Mapping[str, Any], rows: Sequence
 
     return Altered(
         rule=RULES[kind],
-        cases=note["cases"],
+        cases=cases,
         takes=note["takes"],
         at_once=followed(now),
         right_at_once=right(now),

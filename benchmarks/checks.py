@@ -216,7 +216,7 @@ def _altered(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
     fitted, task = worker.fitted(candidate), altered.altered(worker.benchmark.task)
     prompted = isinstance(fitted, Pipeline) and fitted.adapter is None  # A prompt has nothing else to be built again.
-    cases = [altered.rewritten_case(case, task.kind) for case in worker.probe_cases()[: altered.CASES]]
+    cases = altered.asked(worker.benchmark, worker.options.seed)
     bench = replace(worker.bench(candidate, worker.options.seed), folder=worker.scratch(unit))
     told = extended(fitted, task)
     rows = _answers(worker, candidate, (told, "altered", "at once"), cases) if told else []

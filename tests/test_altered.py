@@ -12,8 +12,8 @@ import pytest
 
 from advisor.asked import further_of
 from advisor.comparison import Wishes
-from benchmarks.altered import RULES, altered, altered_counts, follows, has_a_rule, rewritten, rewritten_case
-from benchmarks.contract import Candidate, Row
+from benchmarks.altered import RULES, altered, altered_counts, asked, follows, has_a_rule, rewritten, rewritten_case
+from benchmarks.contract import Benchmark, Candidate, Row
 from benchmarks.plan import Further, Options
 from benchmarks.run import Run
 from benchmarks.store import Store
@@ -86,14 +86,37 @@ def test_the_altered_task_says_the_rule_and_shows_it_in_every_example() -> None:
             jsonschema.validate(wrong, now.schema)
 
 
+def answered(*texts: str) -> Benchmark:
+    """Questions with these right answers."""
+    held = tuple(Case(id=f"h{place}", input=f"{place}?", output=text) for place, text in enumerate(texts))
+    return replace(tiny.benchmark("qa"), heldout=held)
+
+
+def test_who_obeys_follows_in_every_case_that_is_asked_and_counted() -> None:
+    """A number looks as it did: who was told to write in capital letters and was right counted as not following."""
+    plain = answered("Thirty days", "30", "Ada", "")
+    benchmark = replace(plain, heldout=(*plain.heldout, replace(plain.heldout[0], id="h4", answers=("30",))))
+    assert {case.output for case in asked(benchmark, 0)} == {"THIRTY DAYS", "ADA"}
+    rows = [
+        Row(candidate="c", purpose="altered", variant="at once", key=case.id, outcome=Prediction(text=text), score=1.0)
+        for case in benchmark.heldout
+        if (text := case.output.upper())
+    ]
+    found = altered_counts(benchmark, {"cases": len(rows), "takes": True, "seconds": None}, rows)
+    assert found is not None
+    assert (found.cases, found.at_once, found.right_at_once) == (2, 2, 2), "rows of an earlier version too"
+    assert not has_a_rule(answered("30", "12"))
+
+
 def test_labels_and_patterns_are_what_they_are() -> None:
     assert {kind: has_a_rule(tiny.benchmark(kind)) for kind in tiny.MAKERS} == {
         "classification": False,
-        "qa": True,
+        "qa": False,
         "extraction": True,
         "generation": True,
-    }
-    qa = tiny.benchmark("qa")
+    }, "the answers to these questions are numbers"
+    qa = answered("Thirty days")
+    assert has_a_rule(qa)
     assert not has_a_rule(replace(qa, task=replace(qa.task, schema={"type": "string", "pattern": "[A-Z]+"})))
     assert further_of(Wishes(changed=True), tiny.benchmark("generation")).changed
 
