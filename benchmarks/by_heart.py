@@ -1,7 +1,8 @@
 """Facts in weights: what a tuned model answers with no document before it, by whether training told it the fact.
 
 Questions that it was trained on are asked again word for word; held-out questions for the same fact, in other words; and
-held-out questions for facts that no example told. The same fact: the same document, and the same answer.
+held-out questions for facts that no example told. The same fact: the same document, and the same answer. Examples that a training
+may have kept apart, to know when to end, count as neither.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from benchmarks.checked import ByHeart, Counted
 from benchmarks.contract import Benchmark, Row
 from benchmarks.metrics._words import words
 from strategies.contract import Case
+from strategies.finetuning.tuned import kept_apart
 
 CASES = 50
 """Questions of each of the three kinds, at most."""
@@ -27,7 +29,7 @@ class Questions:
     """What is asked with no document at hand."""
 
     taught: tuple[Case, ...]
-    """Examples, word for word."""
+    """Examples that every training was told, word for word."""
     rephrased: tuple[Case, ...]
     """Held-out cases for a fact that an example told."""
     untold: tuple[Case, ...]
@@ -37,14 +39,14 @@ class Questions:
         """The same for every approach; none at all where the questions do not name the documents of their answers."""
         if not asks_for_facts(benchmark):
             return cls((), (), ())
-        examples = list(benchmark.task.examples)
+        apart = kept_apart(benchmark.task, seed)
+        examples = [case for case in benchmark.task.examples if case not in apart]
         taught = random.Random(f"by heart {seed}").sample(examples, min(CASES, len(examples)))
-        told = _told(examples)
-        parts: dict[bool, list[Case]] = {True: [], False: []}
-        for case in asked_first(benchmark, seed):
-            if case.document_ids:
-                parts[any(_same(case, fact) for name in case.document_ids for fact in told[name])].append(case)
-        return cls(tuple(taught), tuple(parts[True][:CASES]), tuple(parts[False][:CASES]))
+        told, perhaps = _told(examples), _told(apart)
+        asked = [case for case in asked_first(benchmark, seed) if case.document_ids]
+        rephrased = [case for case in asked if _is_told(case, told)]
+        untold = [case for case in asked if not _is_told(case, told) and not _is_told(case, perhaps)]
+        return cls(tuple(taught), tuple(rephrased[:CASES]), tuple(untold[:CASES]))
 
     @property
     def heldout(self) -> tuple[Case, ...]:
@@ -60,8 +62,9 @@ def _told(examples: Sequence[Case]) -> Mapping[str, list[list[str]]]:
     return told
 
 
-def _same(case: Case, fact: Sequence[str]) -> bool:
-    return any(words(answer) == list(fact) for answer in case.accepted)
+def _is_told(case: Case, told: Mapping[str, list[list[str]]]) -> bool:
+    answers = [words(answer) for answer in case.accepted]
+    return any(fact in answers for name in case.document_ids for fact in told.get(name, ()))
 
 
 def by_heart(note: Mapping[str, Any], rows: Sequence[Row]) -> ByHeart | None:

@@ -19,6 +19,7 @@ from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Prediction
+from strategies.finetuning.tuned import kept_apart
 from tests import killed, tiny
 from tests.situations import SITUATIONS
 
@@ -55,6 +56,23 @@ def test_it_asks_no_more_than_it_says_and_the_same_each_time() -> None:
     assert max(len(found.rephrased), len(found.untold)) <= CASES
     assert found == Questions.of(benchmark, 3)
     assert found.taught != Questions.of(benchmark, 4).taught
+
+
+def test_examples_that_a_training_may_have_kept_apart_count_as_no_questions_of_it() -> None:
+    """Nor is a fact that one of them told alone among those that no example told: some approaches did learn it."""
+    plain = tiny.benchmark("qa", examples=400, heldout=60)
+    fold, apart = plain.task.folds[0], kept_apart(plain.task, 0)
+    alone = replace(apart[0], output="a thousand", document_ids=("d",))
+    selection = tuple(alone if case.id == alone.id else case for case in fold.selection)
+    task = replace(plain.task, folds=(replace(fold, selection=selection),))
+    held = (*plain.heldout, asking("how many", "a thousand", "d"), asking("how few", "three", "d"))
+    for seed in range(3):
+        found = Questions.of(replace(plain, task=task, heldout=held), seed)
+        assert len(found.taught) == CASES
+        assert not {case.id for case in found.taught} & {case.id for case in kept_apart(task, seed)}
+    asked = Questions.of(replace(plain, task=task, heldout=held), 0)
+    assert "how many" not in {case.id for case in asked.heldout}
+    assert [case.id for case in asked.untold] == ["how few"]
 
 
 @pytest.mark.parametrize("kind", ["classification", "extraction", "generation"])
