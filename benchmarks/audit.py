@@ -89,6 +89,7 @@ def audit(
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
     found = [
         *_empty_inputs(examples, heldout),
+        *_one_output(examples),
         *_overlap(examples, heldout),
         *_conflicts(examples, spec),
         *_duplicates(examples, "examples", "example"),
@@ -120,6 +121,18 @@ def _empty_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator
             says=f"{many(len(empty), 'case has', 'cases have')} an empty input.",
             effect="Every approach is asked nothing there and learns nothing: they only blur all figures.",
             what_to_do="Leave these rows out, or map the input to another column.",
+        )
+
+
+def _one_output(examples: Sequence[Case]) -> Iterator[Finding]:
+    if len(examples) > 1 and len({case.accepted for case in examples}) == 1:
+        yield Finding(
+            kind="one output",
+            count=len(examples),
+            examples=ids(examples),
+            says=f"All {len(examples):,} examples have the same output.",
+            effect="There is nothing to learn from them: what always gives this output looks as good as any approach.",
+            what_to_do="Add examples with other outputs, or map the output to another column.",
         )
 
 

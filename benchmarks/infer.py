@@ -11,6 +11,7 @@ from typing import Any
 import regex
 
 from benchmarks.contract import BadInput
+from benchmarks.findings import many
 from strategies.contract import Case, Kind
 
 LONGEST_MATCH_S = 0.2
@@ -36,9 +37,9 @@ def infer_kind(examples: Sequence[Case], has_documents: bool, has_labels: bool, 
     if all(_is_object(case.output) for case in examples):
         return "extraction", "kind: extraction, because every output is a JSON object."
     outputs = {case.output for case in examples}
-    if _few(outputs, len(examples)):
-        says = f"because {len(examples):,} rows have only {len(outputs):,} different outputs"
-        return "classification", f"kind: classification, {says}."
+    if len(outputs) == 1 or _few(outputs, len(examples)):
+        rows, different = many(len(examples), "row has", "rows have"), many(len(outputs), "output", "different outputs")
+        return "classification", f"kind: classification, because {rows} only {different}."
     if has_documents:
         return "qa", "kind: qa, because there are documents and the outputs are many."
     return "generation", "kind: generation, because the outputs are many different texts and there are no documents."

@@ -160,7 +160,7 @@ def _head(path: Path, kind: Kind, cases: Sequence[Case]) -> list[str]:
         "# Say in your own words what the answer should be; every approach that prompts sees this text.",
         f"instruction: {_quoted(_INSTRUCTIONS[kind])}",
         f"kind: {kind}",
-        *([f"labels: [{', '.join(map(_quoted, labels))}]"] if 0 < len(labels) <= 40 else []),
+        *([f"labels: [{', '.join(map(_quoted, labels))}]"] if 1 < len(labels) <= 40 else []),
         f"examples: {_quoted(path.name)}",
     ]
 

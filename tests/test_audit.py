@@ -54,6 +54,14 @@ def test_one_planted_fault_is_found_once_and_named(kind: str, examples: list[Cas
     assert all(said.endswith(".") for said in (finding.says, finding.effect, finding.what_to_do))
 
 
+@pytest.mark.parametrize("kind", ["extraction", "qa", "generation"])
+def test_one_output_everywhere_is_found_where_it_is_not_refused(kind: str) -> None:
+    same = [Case(id=f"s{n}", input=_text(n), output="a") for n in range(40)]
+    found = _found(same, [], QA.model_copy(update={"kind": kind}))["one output"]
+    assert (found.count, found.examples) == (40, ("s0", "s1", "s2"))
+    assert found.says == "All 40 examples have the same output."
+
+
 def _near(number: int, word: str, name: str, group: str = "") -> Case:
     return Case(id=name, input=f"{_text(number)} {word}", output="ab"[number % 2], group=group)
 

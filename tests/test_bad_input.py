@@ -156,6 +156,8 @@ BAD: dict[str, tuple[Setup, str]] = {
         data(GOOD * 20, "rows.jsonl", "kind: classification"),
         r'Every example has the same output, "a"',
     ),
+    "the same output everywhere": (data(GOOD * 20), r'Every example has the same output, "a", so there is nothing'),
+    "the same long output": (data(GOOD.replace('"a"', f'"{"a " * 90}"') * 20), r"Every example has the same output"),
     "too few to hold out": (
         data(GOOD * 3 + GOOD.replace('"a"', '"b"')),
         r"There are 4 examples, too few to hold out half",
@@ -255,6 +257,17 @@ def test_init_writes_a_spec_that_checks_and_refuses_to_overwrite_it(tmp_path: Pa
     assert again.exit_code == 2
     assert "--force" in again.output
     assert CliRunner().invoke(main, ["init", str(path), "--force"]).exit_code == 0
+
+
+@pytest.mark.parametrize(("rows", "says"), [(200, "200 rows have only 1 output"), (1, "1 row has only 1 output")])
+def test_init_says_that_all_outputs_are_the_same(rows: int, says: str, tmp_path: Path) -> None:
+    from benchmarks.propose import propose
+
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f'{{"input": "text {n * 7919}", "output": "a"}}\n' for n in range(rows)), encoding="utf-8")
+    proposal = propose(path)
+    assert f"kind: classification, because {says}." in proposal.reasons
+    assert "labels:" not in proposal.text
 
 
 def test_check_says_counts_and_findings_and_prints_one_json_document(tmp_path: Path) -> None:
