@@ -101,6 +101,7 @@ def audit(
         *private_requests(unlabelled),
     ]
     if labels:
+        found.extend(_spelt_apart([*examples, *heldout], labels))
         found.extend(_labels(examples, heldout, labels))
     if documents and spec.kind == "qa" and not labels:
         found.extend(_answers_nowhere([*examples, *heldout], documents))
@@ -303,6 +304,25 @@ def _labels(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[
             effect="Models may answer with it, and each such answer is wrong.",
             what_to_do="Remove it from labels, or add examples.",
             severity="note",
+        )
+
+
+def _spelt_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
+    """Labels that a person takes for one; the spelling with the most cases is the one that the others differ from."""
+    count = Counter(case.output for case in cases)
+    spellings: defaultdict[str, list[str]] = defaultdict(list)
+    for label in sorted({*labels, *count}):
+        spellings[" ".join(label.casefold().split())].append(label)
+    other = [label for group in spellings.values() for label in group if label != max(group, key=count.__getitem__)]
+    if other:
+        yield Finding(
+            kind="labels spelt apart",
+            count=len(other),
+            examples=ids(case for case in cases if case.output in set(other)),
+            says=f"{many(len(other), 'label differs', 'labels differ')} from another one by capitals or spaces only: "
+            f"{_listed(other)}.",
+            effect="They are taught as labels of their own, each by a part of the examples, and no request says which is wanted.",
+            what_to_do="Write each label in one way, in all rows and under `labels`.",
         )
 
 

@@ -108,6 +108,16 @@ def test_alternatives_are_no_conflict_and_several_rewritings_are_none_either() -
     assert "conflicts" not in _found([*_clean(0, 20), *rows, Case(id="3", input="Q?", output="other")], [], free)
 
 
+def test_labels_that_differ_by_capitals_or_spaces_are_named_with_the_rarer_spelling() -> None:
+    labels = ("A", "a", "billing query", "Billing  query", "other", "ABC")
+    outputs = ["A", "A", "a", "billing query", "Billing  query", "Billing  query", "other", "ABC"]
+    cases = [Case(id=f"{n}", input=_text(n), output=output) for n, output in enumerate(outputs)]
+    found = _found(cases, [], SPEC.model_copy(update={"labels": labels}))["labels spelt apart"]
+    assert (found.count, found.examples) == (2, ("2", "3"))
+    assert found.says == '2 labels differ from another one by capitals or spaces only: "a", "billing query".'
+    assert "labels spelt apart" not in _found(_clean(0, 40), [Case(id="x", input=_text(99), output="c")])
+
+
 def test_an_unused_label_is_named() -> None:
     spec = SPEC.model_copy(update={"labels": ("a", "b", "ghost")})
     assert '"ghost"' in _found(_clean(0, 40), [], spec)["unused labels"].says
