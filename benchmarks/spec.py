@@ -75,6 +75,15 @@ class Columns(Section):
     time: Filled | None = None
     """When a case came in: to see whether requests change over time."""
 
+    @model_validator(mode="after")
+    def _two_columns(self) -> Self:
+        if self.input is not None and self.input == self.output:
+            raise ValueError(
+                f'names "{self.input[:60]}" as input and as output, so each answer would stand in its request. '
+                "Name the column with the answers as output."
+            )
+        return self
+
 
 class UpkeepSpec(Section):
     """How often facts and the task change, and what it takes to follow (`prices.Upkeep`)."""

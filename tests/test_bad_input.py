@@ -71,6 +71,10 @@ BAD: dict[str, tuple[Setup, str]] = {
     "target NaN": (spec("target: .nan"), r"task\.yaml:4: target is NaN; a share"),
     "a wrong kind": (spec("kind: classify"), r"must be one of classification, extraction, qa and generation"),
     "a negative volume": (spec("volume: -5"), r"task\.yaml:4: volume is -5; it must be above 0"),
+    "one column as input and output": (
+        spec("target: 0.8", "columns: {input: message, output: message}"),
+        r'task\.yaml:5: columns names "message" as input and as output, .* Name the column with the answers as output',
+    ),
     "a secret": (
         spec("models: [{name: a, api_key: sk-123}]"),
         r'"api_key" is not a key in models\. A secret does not belong',
