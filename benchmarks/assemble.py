@@ -49,6 +49,8 @@ class Loaded:
     unlabelled: tuple[str, ...] = ()
     """Inputs for the teacher, where the spec names one."""
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What is odd about the files themselves."""
     folder: Path = Path()
     """Where it was read from; a person's own metric lies there too."""
 
@@ -129,7 +131,7 @@ def assemble(
     spec, notes = _inferred(spec, data)
     kind: Kind = spec.kind or "generation"
     _check_outputs(spec, data, labels_given=labels_given)
-    findings = audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
+    findings = data.findings + audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
     examples, heldout, leaked = _sides(data, kind, limits, seed)
     findings += near_duplicates(examples, data.examples, "examples", "example")
     findings += near_duplicates(heldout, data.heldout or data.examples, "held-out cases", "held-out case")
@@ -211,6 +213,7 @@ def load(spec: Spec, folder: Path, allow_remote: bool = False) -> Loaded:
         documents=documents.documents if documents else (),
         unlabelled=unlabelled,
         notes=tuple(note for part in read for note in part.notes),
+        findings=tuple(found for part in read if isinstance(part, Cases) for found in part.findings),
         folder=folder,
     )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from benchmarks.contract import BadInput
+from benchmarks.findings import Finding
 from benchmarks.spec import Columns
 
 USUAL: dict[str, tuple[str, ...]] = {
@@ -30,6 +32,8 @@ USUAL: dict[str, tuple[str, ...]] = {
     "date": ("date", "valid_from", "updated", "updated_at", "modified"),
 }
 CHATS = ("messages", "conversations", "conversation")
+_SENTENCE_WORDS = 5
+"""A column name of so many words is a sentence."""
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
@@ -77,6 +81,33 @@ def usual(names: Sequence[str], part: str) -> str:
     """The first column with a usual name for the part, whatever its case; empty where there is none."""
     lowered = {name.lower().strip().replace(" ", "_").replace("-", "_"): name for name in reversed(names)}
     return next((lowered[name] for name in USUAL[part] if name in lowered), "")
+
+
+def header_findings(file: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    """Whether the line of names of a table looks like one of its rows: no name is a usual one, and one looks like a value."""
+    if any(usual(names, part) for part in USUAL):
+        return ()
+    odd = [name for name in names if _like_a_value(name, [str(row.get(name) or "").strip() for row in rows])]
+    if not odd:
+        return ()
+    return (
+        Finding(
+            kind="no header",
+            count=1,
+            examples=(),
+            says=f"The first line of {file} gives its columns their names, and {shown_names(odd[:1])} looks like a value.",
+            effect="If that line is a row, it is lost as an example.",
+            what_to_do="Then write a line of names above it, such as input,output, and those names under `columns`.",
+        ),
+    )
+
+
+def _like_a_value(name: str, values: Sequence[str]) -> bool:
+    """Whether the name stands among the values, is a number, or is a sentence as they mostly are."""
+    number = re.fullmatch(r"[-+]?[0-9]+([.,][0-9]+)?", name) is not None
+    lengths = [len(value.split()) for value in values]
+    sentence = min(len(name.split()), median(lengths or [0])) >= _SENTENCE_WORDS
+    return number or sentence or name in values
 
 
 def placeholders(template: str) -> tuple[str, ...]:

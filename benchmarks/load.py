@@ -9,14 +9,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.columns import Layout, column_values, filled, find_layout, placeholders, shown_names, usual
+from benchmarks.columns import (
+    Layout,
+    column_values,
+    filled,
+    find_layout,
+    header_findings,
+    placeholders,
+    shown_names,
+    usual,
+)
 from benchmarks.contract import BadInput
 from benchmarks.conversation import exchange_of, prompt_text
+from benchmarks.findings import Finding
 from benchmarks.formats import holds_data, is_document, read_records
 from benchmarks.formats.clean import clean, text_of
 from benchmarks.formats.folder import folder_records
 from benchmarks.formats.json_lines import DECODER
 from benchmarks.formats.record import Record, lines
+from benchmarks.formats.table import SUFFIXES as TABLES
 from benchmarks.spec import Columns
 from strategies.contract import Case, Document
 
@@ -30,6 +41,8 @@ class Cases:
 
     cases: tuple[Case, ...]
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What is odd about the file itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +82,9 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = ()) -> Case
             )
     reader = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=tuple(slices))
     cases = tuple(_read(reader, records))
-    return Cases(cases=cases, notes=(*layout.notes, *reader.notes()))
+    table = path.suffix.lower() in TABLES
+    findings = header_findings(path.name, names, [values for _, values in first]) if table else ()
+    return Cases(cases=cases, notes=(*layout.notes, *reader.notes()), findings=findings)
 
 
 def _read(reader: _CaseReader, records: Iterator[Record]) -> Iterator[Case]:

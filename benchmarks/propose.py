@@ -56,7 +56,9 @@ def propose(path: Path) -> Proposal:
     names = list(dict.fromkeys(name for record in records for name in record.values))
     seen = [_looked_at(name, [record.values.get(name) for record in records]) for name in names]
     columns, reasons = _columns(path, names, seen)
-    cases = read_cases(path, columns).cases
+    read = read_cases(path, columns)
+    cases = read.cases
+    reasons += [finding.told for finding in read.findings]
     heldout, documents = _beside(path, _HELDOUT_STEMS), _beside(path, _DOCUMENT_STEMS)
     kind, why = infer_kind(cases, bool(documents), has_labels=False, has_schema=False)
     reasons += [why]

@@ -274,6 +274,18 @@ def test_init_says_that_all_outputs_are_the_same(rows: int, says: str, tmp_path:
     assert "labels:" not in proposal.text
 
 
+def test_init_and_check_say_that_a_table_may_have_no_line_of_names(tmp_path: Path) -> None:
+    from benchmarks.propose import propose
+
+    path = tmp_path / "rows.csv"
+    path.write_text("".join(f"Where is parcel {n * 7919}?,{'ab'[n % 2]}\n" for n in range(40)), encoding="utf-8")
+    proposal = propose(path)
+    (tmp_path / "task.yaml").write_text(proposal.text, encoding="utf-8")
+    (found,) = [one for one in assemble(tmp_path / "task.yaml").findings if one.kind == "no header"]
+    assert found.told in proposal.reasons
+    assert (found.severity, found.what_to_do[:40]) == ("warning", "Then write a line of names above it, suc")
+
+
 def test_check_says_counts_and_findings_and_prints_one_json_document(tmp_path: Path) -> None:
     from click.testing import CliRunner
 

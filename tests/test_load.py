@@ -111,6 +111,26 @@ def test_a_longer_chat_becomes_one_input_without_the_system_message(tmp_path: Pa
     assert any("system message is left out" in note for note in read.notes)
 
 
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("My parcel 3 is still not here,late", '"My parcel 3 is still not here"'),
+        ("Not here,late", '"late"'),
+        ("Not here,17", '"17"'),
+        ("input,late", ""),
+        ("Customer message (2024),Team", ""),
+        ("How happy are you with us,Team 1", ""),
+    ],
+)
+def test_a_table_without_names_is_found_by_names_that_look_like_values(header: str, found: str, tmp_path: Path) -> None:
+    path, long = tmp_path / "rows.csv", " and it is not what I ordered" * ("My" in header)
+    path.write_text(header + "\n" + "".join(f"Parcel {n}{long},late\n" for n in range(9)), encoding="utf-8")
+    source, target = header.split(",")
+    said = [finding.told for finding in read_cases(path, Columns(input=source, output=target)).findings]
+    assert bool(said) == bool(found)
+    assert all(f"{found} looks like a value. If that line is a row, it is lost as an example." in each for each in said)
+
+
 def test_columns_are_mapped_and_joined_by_plain_substitution(tmp_path: Path) -> None:
     row = {"subject": "{body} {0.__class__}", "body": "text", "topic": "x", "thread": 7, "refs": '["d1", "d2"]'}
     columns = Columns(input="{subject}\n\n{body}", output="topic", group="thread", document_ids="refs")
