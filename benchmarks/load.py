@@ -121,8 +121,13 @@ def _peeked(path: Path) -> tuple[list[Record], Iterator[Record]]:
     records = read_records(path)
     first = list(islice(records, _LOOKED_AT))
     if not first:
-        raise BadInput(f"{path.name} has no rows. Write at least 10 examples into it.")
+        raise without_rows(path)
     return first, (record for part in (first, records) for record in part)
+
+
+def without_rows(path: Path) -> BadInput:
+    """How many there have to be depends on what they are for."""
+    return BadInput(f"{path.name} has no rows. Write some into it.")
 
 
 def _column_names(records: Sequence[Record]) -> list[str]:

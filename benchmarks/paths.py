@@ -32,6 +32,8 @@ def inside(folder: Path, name: str, key: str) -> Path:
         raise BadInput(f"{shown}, an absolute path. Put the file in the folder of the task spec and write its name.")
     if ".." in PurePosixPath(name.replace("\\", "/")).parts:
         raise BadInput(f"{shown}, which leads out of the folder of the task spec. Put the file in that folder.")
+    if not PurePosixPath(name).parts and key != "documents":
+        raise BadInput(f"{shown}, the folder of the task spec itself. Write the name of a file in it.")
     if leads_to_itself(folder / name):
         raise BadInput(f"{shown}, a link that leads to itself. Put a file in its place.")
     try:

@@ -14,7 +14,7 @@ from benchmarks.columns import find_layout, placeholders, shown_names
 from benchmarks.contract import BadInput
 from benchmarks.formats import read_records, reader
 from benchmarks.infer import DEFAULT_METRICS, infer_kind
-from benchmarks.load import read_cases
+from benchmarks.load import read_cases, without_rows
 from benchmarks.spec import Columns
 from strategies.contract import Case, Kind
 
@@ -53,6 +53,8 @@ class _Column:
 def propose(path: Path) -> Proposal:
     """A spec for the examples in `path`, for the same folder. Raises `BadInput` where they cannot be read."""
     records = list(islice(read_records(path), _LOOKED_AT))
+    if not records:
+        raise without_rows(path)
     names = list(dict.fromkeys(name for record in records for name in record.values))
     seen = [_looked_at(name, [record.values.get(name) for record in records]) for name in names]
     columns, reasons = _columns(path, names, seen)

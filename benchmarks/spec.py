@@ -23,7 +23,7 @@ from benchmarks import remote
 from benchmarks.contract import BadInput, Constraints, Procedure
 from benchmarks.formats.clean import harmless
 from benchmarks.paths import inside
-from benchmarks.spec_errors import spec_sentence
+from benchmarks.spec_errors import OfTask, spec_sentence
 from benchmarks.spec_models import DEFAULT_MODEL, EmbedderSpec, ModelSpec, RerankerSpec, distinct_models
 from benchmarks.spec_prices import Prices, read_prices
 from benchmarks.spec_values import Filled, Margin, NotNegative, Number, Positive, Section, Share, Whole
@@ -191,37 +191,44 @@ class Spec(Section):
     @model_validator(mode="after")
     def _one_goal(self) -> Self:
         if self.target is not None and self.margin is not None:
-            raise ValueError(
+            raise OfTask(
+                ("margin",),
                 "has a target and a margin. Keep the target if a figure has to be reached, and the margin if it is enough "
-                "to come close to the best."
+                "to come close to the best.",
             )
         return self
 
     @model_validator(mode="after")
     def _teacher_known(self) -> Self:
         if self.teacher is not None and self.teacher not in (model.name for model in self.models):
-            raise ValueError(
+            raise OfTask(
+                ("teacher",),
                 f"has the teacher {self.teacher}, which is not among its models. Add it to `models:`, beside the one that is to "
-                "learn."
+                "learn.",
             )
         return self
 
     @model_validator(mode="after")
     def _parts_to_limit(self) -> Self:
         if self.constraints.slice_at_least is not None and not self.slices:
-            raise ValueError(
-                "has slice_at_least without slices. Add the columns whose values are parts: `slices: [persona]`."
+            raise OfTask(
+                ("constraints", "slice_at_least"),
+                "has slice_at_least without slices. Add the columns whose values are parts: `slices: [persona]`.",
             )
         for key in ("grounded_at_least", "declined_at_least"):
             if getattr(self.constraints, key) is not None and self.documents is None:
-                raise ValueError(f"has {key} without documents. Add `documents: handbook.jsonl`, or leave {key} out.")
+                raise OfTask(
+                    ("constraints", key),
+                    f"has {key} without documents. Add `documents: handbook.jsonl`, or leave {key} out.",
+                )
         return self
 
     @model_validator(mode="after")
     def _one_currency(self) -> Self:
         if (self.upkeep.labels or self.upkeep.hours) and self.prices.machine_hour is None:
-            raise ValueError(
-                "upkeep counts money, and what the machine costs is not known. Add `prices: {machine_hour: 0.40}`."
+            raise OfTask(
+                ("upkeep",),
+                "has an upkeep in money, and what the machine costs is not known. Add `prices: {machine_hour: 0.40}`.",
             )
         return self
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.yaml_text import YamlText
+from benchmarks.yaml_text import Place, YamlText
 
 SPEC_KEYS = (
     *("name", "instruction", "kind", "examples", "heldout", "documents", "recorded", "traffic", "labels", "schema"),
@@ -101,6 +101,14 @@ _KINDS = {
 Details = Mapping[str, Any]
 
 
+class OfTask(ValueError):
+    """What is wrong with a task as a whole, as a clause about it, and the place of the key that brings it about."""
+
+    def __init__(self, place: Place, says: str) -> None:
+        super().__init__(says)
+        self.place = place
+
+
 def brief(value: object) -> str:
     """A value as it is shown in a sentence: at most 60 characters, texts in quotes."""
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
@@ -129,6 +137,8 @@ def _follows(error: Details, errors: Sequence[Details]) -> bool:
 
 def _place(error: Details, values: Mapping[str, Any]) -> tuple[str | int, ...]:
     """The error's place in the file: without the steps that the parser adds for the alternatives of a union."""
+    if isinstance(said := _said(error), OfTask):
+        return said.place
     place: list[str | int] = []
     value: Any = values
     for step in error["loc"]:
@@ -142,6 +152,11 @@ def _place(error: Details, values: Mapping[str, Any]) -> tuple[str | int, ...]:
     return tuple(place)
 
 
+def _said(error: Details) -> object:
+    """What one of our own checks raised, if that is where the error is from."""
+    return error.get("ctx", {}).get("error")
+
+
 def _says(error: Details, place: tuple[str | int, ...]) -> str:
     key = _spoken(place)
     last = next((str(step) for step in reversed(place) if isinstance(step, str)), "")
@@ -152,7 +167,8 @@ def _says(error: Details, place: tuple[str | int, ...]) -> str:
         sample = _SAMPLES[last] if len(place) == 1 and last in _SAMPLES else f"{last}: ..."
         return f'"{key}" is missing. Add a line like `{sample}`.'
     if kind == "value_error":
-        return f"{key} {error['ctx']['error']}"
+        said = _said(error)
+        return f"{'the task' if isinstance(said, OfTask) else key} {said}"
     advice = f"Write, for instance, `{_SAMPLES[last]}`." if last in _SAMPLES else "Correct the value."
     allowed = _allowed(error)
     if error["input"] is None:

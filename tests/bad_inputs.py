@@ -235,7 +235,10 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
     "a negative limit": (spec("constraints: {cost_per_month: -1}"), r"constraints\.cost_per_month is -1; .* above 0"),
     "an infinite wait": (spec("constraints: {p95_latency_s: .inf}"), r"p95_latency_s is Infinity; .* finite number"),
     "perhaps": (spec("constraints: {data_stays_here: maybe}"), r"data_stays_here is .*; it must be true or false"),
-    "parts without columns": (spec("constraints: {slice_at_least: 0.5}"), r"has slice_at_least without slices"),
+    "parts without columns": (
+        spec("constraints: {slice_at_least: 0.5}"),
+        r"task\.yaml:4: the task has slice_at_least without slices",
+    ),
     "dollars": (spec("prices: {currency: dollars}"), r"it must be a currency code of three capital letters"),
     "a machine that pays": (spec("prices: {machine_hour: -1}"), r"prices\.machine_hour is -1; it must be at least 0"),
     "labels without a price": (spec("upkeep: {labels: 3}"), r"upkeep says labels without a label_price"),
@@ -294,7 +297,7 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
     "no recorded answers": (spec("recorded: r.jsonl"), r'recorded names "r\.jsonl", which does not exist'),
     "unknown teacher": (
         both(spec("teacher: gpt", "traffic: t.csv"), lambda folder: rows(folder, "t.csv")),
-        r"has the teacher gpt, which is not among its models\. Add it to `models:`",
+        r"task\.yaml:\d: the task has the teacher gpt, which is not among its models\. Add it to `models:`",
     ),
     "no traffic": (spec("traffic: t.csv"), r'traffic names "t\.csv", which does not exist'),
     "a list as documents": (spec("documents: [a, b]"), r"documents is .*; it must be a text"),
@@ -358,7 +361,18 @@ DATA: Mapping[str, tuple[Setup, str]] = {
     "NaN in a list": (data('[{"input": NaN, "output": "a"}]', "rows.json"), r"rows\.json holds NaN"),
     "a deep list": (data("[" * 200_000, "rows.json"), r"rows\.json is nested too deeply"),
     "a quote within": (data('input,output\n"x"y,a\n', "rows.csv"), r"line 2: a quote stands inside a value"),
-    "mixed line ends": (data(b"input,output\nx\ry,a\n", "rows.csv"), r"line 2: line ends are mixed"),
+    "mixed line ends": (
+        data(b"input,output\nx\ry,a\n", "rows.csv"),
+        r"line 2: a line ends with a carriage return alone",
+    ),
+    "line ends of old Macs": (
+        data(b"input,output\rx,a\ry,b\r", "rows.csv"),
+        r"line 1: a line ends with a carriage return alone, as on old Macs\. Save the file with Unix",
+    ),
+    "the folder itself": (
+        spec("target: 0.8", "heldout: ."),
+        r'task\.yaml:5: heldout names "\.", the folder of the task spec itself\. Write the name of a file in it',
+    ),
     "NUL in a table": (data(b"input,output\nx\0,a\n", "rows.csv"), r"rows\.csv, line 2 holds a NUL byte"),
     "a cell of 12 MB": (data(_long_cell(), "rows.csv"), r"line 2: a value is longer than 10 MB"),
     "too few cells": (data("input,output\nx\n", "rows.csv"), r"line 2 has 1 value, but the header line names 2"),

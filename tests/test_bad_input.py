@@ -67,7 +67,10 @@ BAD: dict[str, tuple[Setup, str]] = {
         spec("margin: 5"),
         r"task\.yaml:4: margin is 5; a margin is a share of cases between 0 and 1\. Write 0\.05 for 5 points\.",
     ),
-    "target and margin": (spec("target: 0.8\nmargin: 0.05"), r"has a target and a margin\. Keep the target if"),
+    "target and margin": (
+        spec("target: 0.8\nmargin: 0.05"),
+        r"task\.yaml:5: the task has a target and a margin\. Keep the target if",
+    ),
     "target NaN": (spec("target: .nan"), r"task\.yaml:4: target is NaN; a share"),
     "a wrong kind": (spec("kind: classify"), r"must be one of classification, extraction, qa and generation"),
     "a negative volume": (spec("volume: -5"), r"task\.yaml:4: volume is -5; it must be above 0"),
@@ -100,7 +103,7 @@ BAD: dict[str, tuple[Setup, str]] = {
     "a pipe": (both(spec("heldout: pipe.jsonl"), _pipe), r"neither a regular file nor a folder"),
     "a spreadsheet": (data(b"PK\x03\x04", "rows.xlsx"), r"rows\.xlsx: data is read from .* Save the sheet as CSV"),
     # the data
-    "an empty file": (data(""), r"rows\.jsonl is empty\. Write at least 10 examples"),
+    "an empty file": (data(""), r"rows\.jsonl is empty\. Write rows into it, one a line\."),
     "only blank lines": (data("\n\n"), r"rows\.jsonl has no rows"),
     "only a header": (data("input,output\n", "rows.csv"), r"rows\.csv has no rows"),
     "not JSON": (data(GOOD + "{'input': 1}\n"), r"rows\.jsonl, line 2 is not valid JSON"),
@@ -272,6 +275,14 @@ def test_init_says_that_all_outputs_are_the_same(rows: int, says: str, tmp_path:
     proposal = propose(path)
     assert f"kind: classification, because {says}." in proposal.reasons
     assert "labels:" not in proposal.text
+
+
+def test_init_says_of_a_table_with_a_header_only_that_it_has_no_rows(tmp_path: Path) -> None:
+    from benchmarks.propose import propose
+
+    (tmp_path / "rows.csv").write_text("message,team\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"rows\.csv has no rows\. Write some into it\."):
+        propose(tmp_path / "rows.csv")
 
 
 def test_init_and_check_say_that_a_table_may_have_no_line_of_names(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_margin_in_place_of_the_target(run: Path) -> None:
     scores = {each.candidate: each.scores for each in verdict.evaluations if each.scores}
     found = below_best(scores, None, 0.1, level_of(1))
     assert {each.candidate: each.state for each in tested} == {name: below.state for name, below in found.items()}
-    with pytest.raises(BadInput, match="has a target and a margin"):
+    with pytest.raises(BadInput, match=r"^what was asked for: the task has a target and a margin"):
         reopen(run, changes=Changes(margin=0.1, target=0.6))
 
 

@@ -120,6 +120,6 @@ def check_size(path: Path) -> None:
     except OSError as error:
         raise BadInput(f"{path.name} cannot be read: {error.strerror}. Check its permissions.") from None
     if size == 0:
-        raise BadInput(f"{path.name} is empty. Write at least 10 examples into it, one a line.")
+        raise BadInput(f"{path.name} is empty. Write rows into it, one a line.")
     if size > MAX_FILE_BYTES:
         raise BadInput(f"{path.name} has {size / 1e9:.1f} GB; at most 1 GB is read. Take a sample of it.")

@@ -64,5 +64,8 @@ def _says(path: Path, line: int, error: str) -> str:
     if "field larger" in error:
         return f"{path.name}, line {line}: a value is longer than 10 MB; a quote may be left open. Close it."
     if "new-line character" in error or "new line" in error:
-        return f"{path.name}, line {line}: line ends are mixed. Save the file with Unix or Windows line ends."
+        return (
+            f"{path.name}, line {line}: a line ends with a carriage return alone, as on old Macs. "
+            "Save the file with Unix or Windows line ends."
+        )
     return f"{path.name}, line {line}: a quote stands inside a value ({error}). Double it and put the value in quotes."
