@@ -66,6 +66,13 @@ class Limits:
     stop_when_decided: bool = False
     """The held-out cases are put into a random order, in which they are asked until a candidate is decided."""
 
+    def unmet(self, examples: int, heldout: int) -> tuple[str, ...]:
+        """A sentence for each part with fewer cases than were asked for."""
+        parts = (("examples", self.examples, examples), ("held-out cases", self.heldout, heldout))
+        return tuple(
+            f"{name}: {n:,} were asked for, and there are only {has:,}." for name, n, has in parts if n and n > has
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Assembly:
@@ -145,8 +152,8 @@ def assemble(
     reviewed = _reviewed(data, target)
     unlabelled, taught = for_the_teacher(spec, data.unlabelled, (examples, heldout), seed)
     ends = tuple(f"models: {name} {says}." for name, says in endings(spec.models).items())
-    notes = (*reviewed, *notes, *taught)
-    inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *_imbalance(heldout, labels, metric), *ends)
+    notes = (*reviewed, *limits.unmet(len(examples), len(heldout)), *notes, *taught)
+    inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *imbalance_note(heldout, labels, metric.name), *ends)
     task = Task(
         name=spec.name,
         kind=kind,
@@ -378,11 +385,6 @@ def _check_stopping(metric: Metric, target: float | None) -> None:
             f"--stop-when-decided needs a metric that scores case by case, and {metric.name} exists over all cases only. "
             "Leave it out, or choose a metric such as accuracy."
         )
-
-
-def _imbalance(heldout: Sequence[Case], labels: Sequence[str], metric: Metric) -> tuple[str, ...]:
-    note = imbalance_note(heldout, labels, metric.name)
-    return (note,) if note else ()
 
 
 def _sharing(spec: Spec, task: Task, look: Look) -> Sharing:

@@ -128,14 +128,14 @@ def _fits(whole: regex.Pattern[str], answer: str, where: str) -> bool:
         ) from None
 
 
-def imbalance_note(heldout: Sequence[Case], labels: Sequence[str], metric: str) -> str:
-    """A sentence where accuracy hides a rare label; else empty."""
+def imbalance_note(heldout: Sequence[Case], labels: Sequence[str], metric: str) -> tuple[str, ...]:
+    """A sentence where accuracy hides a rare label; else none."""
     if metric != "accuracy" or not labels or not heldout:
-        return ""
+        return ()
     label, count = Counter(case.output for case in heldout).most_common(1)[0]
     if count < 0.8 * len(heldout):
-        return ""
+        return ()
     return (
         f'{count / len(heldout):.0%} of the held-out cases are "{label[:40]}", so accuracy is high for an approach '
-        "that always says so; consider `metric: {name: f1_of_label, label: ...}`."
+        "that always says so; consider `metric: {name: f1_of_label, label: ...}`.",
     )

@@ -45,15 +45,18 @@ class Shard:
 
 
 def merge(parts: Sequence[Path], folder: Path) -> None:
-    """Writes the rows and fits of finished parts into `folder`, which does not exist yet, as one run that can go on.
+    """Writes the rows and fits of finished parts into `folder` as one run that can go on; see `check_parts`."""
+    check_parts(parts, folder)
+    with owner_only():
+        _put_together(parts, folder)
 
-    Raises `BadInput` where the parts are not of one run, or were made by machines or programs that differ.
-    """
+
+def check_parts(parts: Sequence[Path], folder: Path) -> None:
+    """Raises `BadInput` where the parts are not of one run, were made by machines or programs that differ, or `folder`, for
+    the parts together, exists."""
     if folder.exists():
         raise BadInput(f"{folder} is there already. Name a folder that is not, for the parts together, with --out.")
     _agree(parts)
-    with owner_only():
-        _put_together(parts, folder)
 
 
 def _put_together(parts: Sequence[Path], folder: Path) -> None:

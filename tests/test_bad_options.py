@@ -48,6 +48,10 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
         r"--economical asks what the other approaches",
     ),
     "no parts": ((*RUN, "--out", "new", "--merge", "empty"), r"empty holds no part of a run\. Give the folders"),
+    "no parts to rehearse": (
+        (*RUN, "--out", "new", "--merge", "none", "--dry-run"),
+        r"none holds no part of a run\. Give the folders",
+    ),
     "nothing to take over": ((*RUN, "--out", "new", "--reuse", "none"), r"Directory 'none' does not exist"),
     "an empty folder to take over": ((*RUN, "--out", "new", "--reuse", "empty"), r"holds no run to take over from"),
     "a fork of nothing": ((*RUN, "--fork", "empty"), r"empty holds no run to take over from"),

@@ -419,6 +419,18 @@ def test_a_fault_of_ours_is_told_as_one_and_shown_on_request(
         run_command_line(["report", "example"])
 
 
+def test_the_example_is_scored_again_where_that_is_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from benchmarks import stored
+
+    changed, rescored = [], stored.rescored
+    monkeypatch.setattr(stored, "rescored", lambda *of: changed.append(rescored(*of)))
+    done = call(capsys, "report", "example", "--rescore", "--out", str(tmp_path), "--format", "json")
+    assert done.code in (0, 100, 101), done.err
+    assert changed == [0]
+
+
 @pytest.mark.parametrize(
     ("sent", "code"),
     [pytest.param(signal.SIGINT, 130, marks=pytest.mark.nightly), (signal.SIGTERM, 143)],

@@ -155,6 +155,13 @@ def test_limits_take_seeded_samples_that_grow_into_each_other() -> None:
     assert {case.id for case in other.heldout} != {case.id for case in small.heldout}
 
 
+def test_fewer_cases_than_were_asked_for_are_told() -> None:
+    there = build(SPEC, data=_data())
+    asked = build(SPEC, data=_data(), limits=Limits(examples=1_000_000, heldout=len(there.heldout)))
+    told = [note for note in asked.notes if "asked for" in note]
+    assert told == [f"examples: 1,000,000 were asked for, and there are only {len(there.task.examples)}."]
+
+
 def test_a_margin_stands_in_place_of_the_target() -> None:
     bench = build(SPEC, data=_data(), limits=Limits(margin=0.05))
     assert (bench.target, bench.margin, bench.judges) == (None, 0.05, True)

@@ -109,7 +109,7 @@ def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: b
         from advisor.example import opened
 
         with opened() as folder:
-            verdict = reopen(folder, cases=given["cases"], changes=changes)
+            verdict = reopen(folder, changes=changes, **given)
             _write_answers(folder, answers)
         inside = Path("example-report")
     else:

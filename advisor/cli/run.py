@@ -175,16 +175,16 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     prepared = prepare(task, _wishes(given))
     folder = out or run_folder(prepared.assembly.benchmark.task.name, prepared.shard)
     parts, dry, as_json = given.pop("parts"), bool(given["dry_run"]), bool(given["as_json"])
-    if parts and not dry:
-        _merge(parts, folder, prepared.shard is not None)
-        resume = True
+    if parts:
+        _merge(parts, folder, prepared.shard is not None, dry)
+        resume = resume or not dry
     _check_folder(folder, resume, dry)
     say_before(prepared)
     if dry and (missing := says_what_is_missing(prepared)):
         if as_json:
             click.echo(document(missing_document(missing)))
         return
-    expected = expected_of(prepared, resume)
+    expected = expected_of(prepared, resume or bool(parts))
     if dry:
         if as_json:
             click.echo(document(expected_document(expected, machine_prices(prepared.assembly.spec))))
@@ -269,11 +269,14 @@ def _check_folder(folder: Path, resume: bool, dry: bool) -> None:
         raise BadInput(f"{folder} is a file. Name a folder with --out.")
 
 
-def _merge(parts: Sequence[Path], folder: Path, part: bool) -> None:
-    from benchmarks.sharding import merge
+def _merge(parts: Sequence[Path], folder: Path, part: bool, dry: bool) -> None:
+    from benchmarks.sharding import check_parts, merge
 
     if part:
         raise BadInput("--merge puts parts together and --shard makes one: give one of them.")
+    if dry:
+        check_parts(parts, folder)
+        return
     merge(parts, folder)
     say(f"{len(parts)} parts were put together in {folder}")
 
