@@ -31,12 +31,9 @@ from advisor.wording import (
 from advisor.wording import latency as seconds
 from benchmarks.checked import Latency
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
-from strategies.contract import Step
 
 _WITHOUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN)
 """States of candidates without figures that may be shown."""
-
-_SHORT_STEPS: tuple[Step, ...] = ("search", "index", "training")
 
 
 def main_table(material: Material) -> Table:

@@ -53,16 +53,6 @@ class Documents:
     notes: tuple[str, ...] = ()
 
 
-def load_examples(path: Path, columns: Columns | None = None, slices: Sequence[str] = ()) -> list[Case]:
-    """The cases of a JSONL, JSON, CSV, TSV or Parquet file; see `read_cases`, which also says what it inferred."""
-    return list(read_cases(path, columns or Columns(), slices).cases)
-
-
-def load_documents(path: Path) -> list[Document]:
-    """The documents of a data file, of one text, or of a folder of texts; see `read_documents`."""
-    return list(read_documents(path).documents)
-
-
 def read_cases(path: Path, columns: Columns, slices: Sequence[str] = ()) -> Cases:
     """Reads examples, recorded or held-out cases alike.
 

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.assemble import Limits, Loaded, assemble
 from benchmarks.contract import BadInput
-from benchmarks.load import load_documents
+from benchmarks.load import read_documents
 from benchmarks.spec import parse_spec
 from strategies.contract import Case
 from tests.bad_inputs import DATA, DOCUMENTS, GOOD, HEAD, SPECS, Setup, both, data, rows, spec, whole
@@ -243,7 +243,7 @@ def test_a_document_folder_does_not_follow_links_out_of_it(tmp_path: Path) -> No
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").symlink_to(tmp_path / "secret.txt")
     with pytest.raises(BadInput, match=r"docs/a\.txt is a link that leads out of the folder"):
-        load_documents(tmp_path / "docs")
+        read_documents(tmp_path / "docs")
 
 
 def test_init_writes_a_spec_that_checks_and_refuses_to_overwrite_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.contract import BadInput
-from benchmarks.load import load_documents, load_examples, read_cases
+from benchmarks.load import read_cases, read_documents
 from benchmarks.spec import Columns
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -23,7 +23,7 @@ MESSAGES = [
 
 
 def pairs(path: Path) -> list[tuple[str, str]]:
-    return [(case.input, case.output) for case in load_examples(path)]
+    return [(case.input, case.output) for case in read_cases(path, Columns()).cases]
 
 
 # ---------------------------------------------------------------- Hugging Face datasets
@@ -43,12 +43,12 @@ def test_a_row_without_a_class_is_named(tmp_path: Path) -> None:
     with ipc.new_stream(str(tmp_path / "data" / "data-00000-of-00001.arrow"), rows.schema) as file:
         file.write_table(rows)
     with pytest.raises(BadInput, match="row 2 has no output"):
-        load_examples(tmp_path / "data")
+        read_cases(tmp_path / "data", Columns())
 
 
 def test_of_several_splits_one_has_to_be_named() -> None:
     with pytest.raises(BadInput, match=r"saved holds the splits train, test\. Name one of them, such as saved/train"):
-        load_examples(SAMPLES / "saved")
+        read_cases(SAMPLES / "saved", Columns())
 
 
 @pytest.mark.parametrize("name", ["../outside.arrow", "/etc/passwd", "missing.arrow"])
@@ -58,7 +58,7 @@ def test_a_saved_data_set_reads_no_file_outside_its_folder(name: str, tmp_path: 
     state = {"_data_files": [{"filename": name}]}
     (tmp_path / "data" / "state.json").write_text(json.dumps(state), encoding="utf-8")
     with pytest.raises(BadInput, match=r"data/state\.json names "):
-        load_examples(tmp_path / "data")
+        read_cases(tmp_path / "data", Columns())
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b'{"_data_files": [3]}', b"\xff"])
@@ -66,7 +66,7 @@ def test_a_damaged_data_set_is_refused_in_one_sentence(damage: bytes, tmp_path: 
     shutil.copytree(SAMPLES / "saved" / "train", tmp_path / "data")
     (tmp_path / "data" / "state.json").write_bytes(damage)
     with pytest.raises(BadInput):
-        load_examples(tmp_path / "data")
+        read_cases(tmp_path / "data", Columns())
 
 
 # ---------------------------------------------------------------- OpenAI
@@ -127,13 +127,13 @@ def test_several_variables_are_columns_to_map(tmp_path: Path) -> None:
 )
 def test_what_states_no_answer_or_would_run_is_refused(tests: object, says: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=says):
-        load_examples(config(tmp_path, tests))
+        read_cases(config(tmp_path, tests), Columns())
 
 
 def test_a_task_file_is_no_data(tmp_path: Path) -> None:
     (tmp_path / "task.yaml").write_text("name: a\n", encoding="utf-8")
     with pytest.raises(BadInput, match="has no tests"):
-        load_examples(tmp_path / "task.yaml")
+        read_cases(tmp_path / "task.yaml", Columns())
 
 
 # ---------------------------------------------------------------- HTML and PDF
@@ -141,7 +141,7 @@ def test_a_task_file_is_no_data(tmp_path: Path) -> None:
 
 def test_a_page_is_read_as_a_reader_sees_it() -> None:
     pytest.importorskip("bs4")
-    (page,) = load_documents(SAMPLES / "page.html")
+    (page,) = read_documents(SAMPLES / "page.html").documents
     assert (page.title, page.date) == ("Travel: what is paid", "2026-03-01")
     assert page.text == (
         "# Travel expenses\n\nTrains are paid in second class.\n\nFlights need a manager\u2019s word.\n\n## Daily rates\n\n"
@@ -151,7 +151,7 @@ def test_a_page_is_read_as_a_reader_sees_it() -> None:
 
 def test_a_pdf_is_read_page_by_page() -> None:
     pytest.importorskip("pypdf")
-    (page,) = load_documents(SAMPLES / "page.pdf")
+    (page,) = read_documents(SAMPLES / "page.pdf").documents
     assert page.title == "Travel: what is paid"
     assert "Trains are paid in second class." in page.text
     assert "Abroad 45 a day" in page.text
@@ -165,7 +165,7 @@ def test_a_folder_may_hold_all_kinds_of_documents(tmp_path: Path) -> None:
         shutil.copy(SAMPLES / name, tmp_path / name)
     (tmp_path / "note.md").write_text("# A note\n\nText.", encoding="utf-8")
     (tmp_path / "sheet.xlsx").write_bytes(b"PK")
-    assert [document.id for document in load_documents(tmp_path)] == ["note.md", "page.html", "page.pdf"]
+    assert [document.id for document in read_documents(tmp_path).documents] == ["note.md", "page.html", "page.pdf"]
 
 
 @pytest.mark.parametrize("content", [b"%PDF-1.7\n", b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<</Root 9 0 R>>", b"x"])
@@ -173,13 +173,13 @@ def test_a_damaged_pdf_is_refused_in_one_sentence(content: bytes, tmp_path: Path
     pytest.importorskip("pypdf")
     (tmp_path / "a.pdf").write_bytes(content)
     with pytest.raises(BadInput, match=r"a\.pdf (is not a readable PDF|is locked)"):
-        load_documents(tmp_path / "a.pdf")
+        read_documents(tmp_path / "a.pdf")
 
 
 def test_a_page_that_nests_without_end_is_read(tmp_path: Path) -> None:
     pytest.importorskip("bs4")
     (tmp_path / "a.html").write_text("<div>" * 2_000 + "deep" + "</div>" * 2_000, encoding="utf-8")
-    assert [page.text for page in load_documents(tmp_path / "a.html")] == ["deep"]
+    assert [page.text for page in read_documents(tmp_path / "a.html").documents] == ["deep"]
 
 
 @pytest.mark.parametrize(
@@ -189,14 +189,14 @@ def test_a_page_of_xhtml_is_read_without_a_warning_of_the_library(head: str, tmp
     """Found by fuzzing: it stood in the terminal, with advice to install a package."""
     pytest.importorskip("bs4")
     (tmp_path / "a.xhtml").write_text(f"{head}<body><p>Text.</p></body></html>", encoding="utf-8")
-    assert [page.text for page in load_documents(tmp_path / "a.xhtml")] == ["Text."]
+    assert [page.text for page in read_documents(tmp_path / "a.xhtml").documents] == ["Text."]
 
 
 @pytest.mark.parametrize("text", ["https://example.org/page", "page.html"])
 def test_a_text_that_looks_like_an_address_is_a_text(text: str, tmp_path: Path) -> None:
     pytest.importorskip("bs4")
     (tmp_path / "a.html").write_text(text, encoding="utf-8")
-    assert [page.text for page in load_documents(tmp_path / "a.html")] == [text]
+    assert [page.text for page in read_documents(tmp_path / "a.html").documents] == [text]
 
 
 def test_a_declaration_that_the_library_rejects_is_refused_in_one_sentence(tmp_path: Path) -> None:
@@ -208,9 +208,9 @@ def test_a_declaration_that_the_library_rejects_is_refused_in_one_sentence(tmp_p
         soups.BeautifulSoup(text, "html.parser")
     except soups.ParserRejectedMarkup:
         with pytest.raises(BadInput, match=r"a\.html cannot be read as HTML\. Save the page anew, or as text\."):
-            load_documents(path)
+            read_documents(path)
     else:
-        assert "Text." in load_documents(path)[0].text
+        assert "Text." in read_documents(path).documents[0].text
 
 
 def test_what_to_install_is_said_where_a_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,4 +218,4 @@ def test_what_to_install_is_said_where_a_library_is_missing(tmp_path: Path, monk
 
     monkeypatch.setitem(sys.modules, "pypdf", None)
     with pytest.raises(BadInput, match=r"pip install 'finetune-advisor\[documents\]'"):
-        load_documents(SAMPLES / "page.pdf")
+        read_documents(SAMPLES / "page.pdf")

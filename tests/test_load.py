@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from benchmarks.contract import BadInput
 from benchmarks.formats.clean import clean
-from benchmarks.load import load_documents, load_examples, read_cases, read_documents, read_inputs
+from benchmarks.load import read_cases, read_documents, read_inputs
 from benchmarks.spec import Columns
 
 ROWS = [
@@ -69,7 +69,7 @@ def _parquet(path: Path) -> None:
 )
 def test_every_format_gives_the_same_cases(tmp_path: Path, name: str, write: Callable[[Path], None]) -> None:
     write(tmp_path / name)
-    cases = load_examples(tmp_path / name)
+    cases = read_cases(tmp_path / name, Columns()).cases
     assert [(case.id, case.input, case.output) for case in cases] == [(r["id"], r["input"], r["output"]) for r in ROWS]
 
 
@@ -98,7 +98,7 @@ def _lines(path: Path, *rows: object) -> Path:
     ],
 )
 def test_usual_names_and_shapes_are_recognised(tmp_path: Path, row: object, wanted: tuple[str, str]) -> None:
-    (case,) = load_examples(_lines(tmp_path / "rows.jsonl", row))
+    (case,) = read_cases(_lines(tmp_path / "rows.jsonl", row), Columns()).cases
     assert (case.input, case.output) == wanted
 
 
@@ -134,14 +134,14 @@ def test_a_table_without_names_is_found_by_names_that_look_like_values(header: s
 def test_columns_are_mapped_and_joined_by_plain_substitution(tmp_path: Path) -> None:
     row = {"subject": "{body} {0.__class__}", "body": "text", "topic": "x", "thread": 7, "refs": '["d1", "d2"]'}
     columns = Columns(input="{subject}\n\n{body}", output="topic", group="thread", document_ids="refs")
-    (case,) = load_examples(_lines(tmp_path / "rows.jsonl", row), columns)
+    (case,) = read_cases(_lines(tmp_path / "rows.jsonl", row), columns).cases
     assert case.input == "{body} {0.__class__}\n\ntext"
     assert (case.output, case.group, case.document_ids) == ("x", "7", ("d1", "d2"))
 
 
 def test_alternatives_slices_and_metadata_are_kept(tmp_path: Path) -> None:
     row = {"input": "q", "output": "a", "answers": ["a", "b", "b"], "persona": "shop", "metadata": {"keep": ["x"]}}
-    (case,) = load_examples(_lines(tmp_path / "rows.jsonl", row), slices=["persona"])
+    (case,) = read_cases(_lines(tmp_path / "rows.jsonl", row), Columns(), ["persona"]).cases
     assert case.accepted == ("a", "b")
     assert case.slices == {"persona": "shop"}
     assert case.metadata == {"keep": ["x"]}
@@ -149,7 +149,10 @@ def test_alternatives_slices_and_metadata_are_kept(tmp_path: Path) -> None:
 
 def test_ids_are_made_from_the_file_and_the_row_where_there_are_none(tmp_path: Path) -> None:
     rows = [{"input": "q", "output": "a"}] * 2
-    assert [case.id for case in load_examples(_lines(tmp_path / "train.jsonl", *rows))] == ["train-1", "train-2"]
+    assert [case.id for case in read_cases(_lines(tmp_path / "train.jsonl", *rows), Columns()).cases] == [
+        "train-1",
+        "train-2",
+    ]
 
 
 def test_invisible_characters_are_removed_and_counted(tmp_path: Path) -> None:
@@ -177,7 +180,7 @@ def test_a_bad_line_is_named_with_its_number_also_after_quoted_newlines(tmp_path
     path = tmp_path / "rows.csv"
     path.write_text('input,output\n"one\ntwo\nthree",a\nb\n', encoding="utf-8")
     with pytest.raises(BadInput, match=r"rows\.csv, line 5 has 1 value, but the header line names 2 columns"):
-        load_examples(path)
+        read_cases(path, Columns())
 
 
 def test_a_folder_of_texts_becomes_documents(tmp_path: Path) -> None:
@@ -204,7 +207,7 @@ def test_documents_come_from_rows_with_usual_names(tmp_path: Path) -> None:
     path = _lines(
         tmp_path / "docs.jsonl", {"doc_id": "d7", "heading": "Leave", "content": "Ten days.", "valid_from": "2024"}
     )
-    (document,) = load_documents(path)
+    (document,) = read_documents(path).documents
     assert (document.id, document.title, document.text, document.date) == ("d7", "Leave", "Ten days.", "2024")
 
 
