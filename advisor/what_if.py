@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 from advisor.amounts import range_of
-from advisor.contract import Amount, Costs, Recommendation
+from advisor.contract import Amount, Costs, Recommendation, Status
 from advisor.economics import costs
 from advisor.every_goal import OUT, goals, in_question, states
 from advisor.panel import AskedPrice, Part, Terms, WhatIf
@@ -37,42 +37,63 @@ def what_if(
     tested = [known[name] for name in statuses if name in asked_of]
     changeable = _changeable(tested, benchmark, prices)
     bills = [_bills(each, benchmark, prices, changeable) for each in tested]
-    units = {bill.monthly.unit if bill.monthly.value is not None else "" for row in bills for bill in row}
-    limit = benchmark.constraints.cost_per_month if units == {prices.currency} else None
-    if len(units) != 1 or "" in units or (limit is not None and benchmark.margin is not None):
+    unit = _one_unit(bills)
+    limit = benchmark.constraints.cost_per_month if unit == prices.currency else None
+    if not unit or (limit is not None and benchmark.margin is not None):
         return None
     own = benchmark.target if benchmark.margin is None else benchmark.margin
     asked = sorted({*goals(benchmark, STEPS), *([] if own is None else [own])})
-    found = states(known, statuses, benchmark, asked)
-    elsewhere = found[asked.index(own)] if own is not None and limit is not None else {}
-    if own is not None:  # What was asked before the run keeps the procedure that was fixed for it.
-        kept = {name: statuses[name].state for name in asked_of if statuses[name].state not in OUT}
-        found[asked.index(own)] = {**found[asked.index(own)], **kept}
+    place = None if own is None else asked.index(own)
+    anew = states(known, statuses, benchmark, asked)
+    found = anew if place is None else _as_told(anew, place, statuses)
+    elsewhere = {} if place is None or limit is None else anew[place]
     over = {name for name in asked_of if statuses[name].state is State.RULED_OUT}
     margin = benchmark.margin is not None
     return WhatIf(
         noun="margin" if margin else "target",
         goals=tuple((plain_points if margin else plain_percent)(goal) for goal in asked),
-        own=None if own is None else asked.index(own),
+        own=place,
         candidates=tuple(
-            Terms(
-                name=each.candidate,
-                simplicity=each.simplicity,
-                states="".join(LETTERS[there[each.candidate]] for there in found),
-                fixed=(_fixed(free), _fixed(priced)),
-                each=(_each(free), _each(priced)),
-                at_least=(_least(free), _least(priced)),
-                tokens=tuple((_less(_fixed(bill), _fixed(free)), _less(_each(bill), _each(free))) for bill in others),
+            replace(
+                _terms(each, bill, "".join(LETTERS[there[each.candidate]] for there in found)),
                 over=each.candidate in over,
                 elsewhere=LETTERS[elsewhere[each.candidate]] if elsewhere else "",
             )
-            for each, (free, priced, *others) in zip(tested, bills, strict=True)
+            for each, bill in zip(tested, bills, strict=True)
         ),
-        unit=units.pop(),
+        unit=unit,
         machine_hour=prices.machine_hour,
         volume=benchmark.volume,
         prices=tuple(AskedPrice(label=f"{KINDS[kind]} of {model}", value=value) for model, kind, value in changeable),
         limit=limit,
+    )
+
+
+def _one_unit(bills: Sequence[Sequence[Costs]]) -> str:
+    """The unit of all monthly costs; empty where one is not known or they differ."""
+    units = {bill.monthly.unit if bill.monthly.value is not None else "" for row in bills for bill in row}
+    return units.pop() if len(units) == 1 else ""
+
+
+def _as_told(
+    found: Sequence[Mapping[str, State]], place: int, statuses: Mapping[str, Status]
+) -> list[Mapping[str, State]]:
+    """The states with the told ones at the stated goal: what was asked before the run keeps the procedure fixed for it."""
+    kept = {name: statuses[name].state for name in found[place] if statuses[name].state not in OUT}
+    return [*found[:place], {**found[place], **kept}, *found[place + 1 :]]
+
+
+def _terms(evaluation: Evaluation, bills: Sequence[Costs], letters: str) -> Terms:
+    """What its bills (see `_bills`) say a month and a request cost, beside the letters of its states."""
+    free, priced, *others = bills
+    return Terms(
+        name=evaluation.candidate,
+        simplicity=evaluation.simplicity,
+        states=letters,
+        fixed=(_fixed(free), _fixed(priced)),
+        each=(_each(free), _each(priced)),
+        at_least=(_least(free), _least(priced)),
+        tokens=tuple((_less(_fixed(bill), _fixed(free)), _less(_each(bill), _each(free))) for bill in others),
     )
 
 
