@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks.added import adds_labels
-from benchmarks.altered import has_a_rule
-from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Benchmark, Candidate
-from benchmarks.curve import DRAWS, sizes
 from benchmarks.hosted import (
     CHARACTERS_A_TOKEN,
     Asked,
     Load,
-    answers_after_fit,
     in_all,
     load_of,
     load_of_advice,
@@ -24,31 +19,28 @@ from benchmarks.hosted import (
     with_proposals,
 )
 from benchmarks.models import Models
+from benchmarks.needed import Computed, needed
 from benchmarks.plan import Further, Options, is_advised, is_taught, lane_of, rebuild_units
 from benchmarks.rebuilds import SHARE
-from strategies.contract import Trains
+from strategies.contract import LanguageModel, Trains
 from strategies.finetuning.partner import ROOM
-from strategies.finetuning.tuned import LEAST_APART, LONGER, REFIT
 from strategies.models.device import Placement, fits
 from strategies.models.measured import busy
 from strategies.models.parts import STATES
 from strategies.models.quantised import COPIES
 from strategies.models.served import ServedModel
 from strategies.models.vllm_server import memory_of
-from strategies.selection import FORMS_SHARE
 
 EFFICIENCY = 0.5
 """Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
 TRAINING = 3
 """Passes over a token that is trained on, where all weights learn."""
-EPOCHS, EPOCHS_WITH_EXAMPLES = 4, 2
-"""Passes over the examples when the winner is trained again; fewer where prompts show examples, whose answers count too."""
 FIXED_BYTES = 900_000_000
 """Python, torch and the libraries, and the embedder."""
 FOUR_BITS = 0.2
 """Bytes of a model in four bits (`quantised.py`) to those in float32, embeddings in sixteen bits included, about."""
-
-
+IN_SIXTEEN_BITS = 1.5
+"""Bytes of a model to those in float32 where it computes in sixteen bits: both formats are at hand."""
 FIXED_S = 60.0
 """Reading, loading and telling, whatever runs."""
 PIECES = 8
@@ -81,18 +73,6 @@ class Work:
 
     def times(self, factor: float) -> Work:
         return replace(self, fit=factor * self.fit, rest=factor * self.rest, again=factor * self.again)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Computed:
-    """Tokens that one model computes in this process, about: reckoned from characters and from the budget of choosing."""
-
-    model: str
-    prompt_tokens: float
-    answer_tokens: float
-    """Written, or scored where answers are labels."""
-    trained_tokens: float
-    """Each as often as it is read while training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,73 +109,119 @@ def forecast(
     further: Further | None = None,
 ) -> Forecast:
     """Estimates tokens from text lengths, and seconds from a matrix product measured now. Loads no weights."""
-    placement = models.placement
-    rate = matrix_rate(placement)
-    further = further or Further()
-    works, loads, computed, largest, trained = list[Work](), list[Load](), list[Computed](), 0, False
-    in_its_format = 1.5 if placement.dtype != "float32" else 1.0
-    in_four_bits: list[str] = []
-    servers: dict[str, int] = {}
+    found = _Reckoned(
+        benchmark=benchmark,
+        models=models,
+        options=options,
+        further=further or Further(),
+        rate=matrix_rate(models.placement),
+    )
     for candidate in candidates:
-        if candidate.strategy.unsuitable(benchmark.task):
-            continue
-        if not candidate.model:
-            works.append(_without_model(benchmark, candidate, models, (options, further), rate))
-            continue
-        model = models.language(candidate.model)
-        folder = getattr(model, "folder", None)
-        lane, asked = lane_of(candidate, candidate.model), benchmark
-        if is_advised(candidate, models.teacher):
-            asked = with_proposals(benchmark)
-            if models.served(models.teacher):
-                fits_made = 1 + len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
-                teacher = models.language(models.teacher)
-                loads.append(load_of_advice(benchmark.task, teacher, options.seed, fits_made))
-        if folder is None:
-            if all(isinstance(model, need) for need in candidate.strategy.needs):
-                loads.append(load_of(asked, candidate, model, options, further))
-                works.append(_waiting(loads[-1], models, lane))
-            continue
-        if is_taught(candidate) and models.served(models.teacher):
-            loads.append(load_of_teacher(benchmark.task, models.language(models.teacher), options))
-            works.append(_waiting(loads[-1], models, lane))
-        size = weight_bytes(folder)
-        small = bool(getattr(model, "quantised", False))
-        in_four_bits += [model.name] if small and model.name not in in_four_bits else []
-        trains = Trains in candidate.strategy.needs
-        if isinstance(model, ServedModel):
-            servers[model.name] = memory_of(size // (1 if placement.dtype == "float32" else 2), placement.device)
-        if trains or model.name not in servers:
-            largest = max(largest, round(size * (FOUR_BITS if small else in_its_format)))
-        trained = trained or trains
-        flops = 2 * size / 4
-        needed = _tokens(benchmark, candidate, options, further)
-        computed.append(needed.computed(model.name))
-        fit, later, again = (tokens * flops / (rate * EFFICIENCY) for tokens in needed.passes)
-        works.append(Work(lane=lane, fit=fit, rest=later, again=again))
-    seconds = FIXED_S + sum(work.seconds for work in works)
-    paired = trained and placement.device == "cpu" and placement.threads > 1
-    partner = ROOM + largest if paired else 0
-    memory = FIXED_BYTES + COPIES * largest + (STATES if largest else 0) + partner + sum(servers.values())
-    room = fits(memory, placement.device)
-    sentence = f"expected: about {_minutes(seconds / 60)}, {memory / 1e9:.1f} GB of memory at the peak"
-    if in_four_bits:
-        sentence += f"; {', '.join(in_four_bits)} in four bits, since the graphics card holds no more"
-    if busy():
-        sentence += " (something else is running now; less if that ends)"
-    if not room.fits:
-        sentence = f"the run {room.sentence}; name a smaller model or free memory"
+        if not candidate.strategy.unsuitable(benchmark.task):
+            found.add(candidate)
+    minutes, memory = (FIXED_S + sum(work.seconds for work in found.works)) / 60, found.memory
+    room = fits(memory, models.placement.device)
     return Forecast(
         memory=memory,
-        minutes=seconds / 60,
+        minutes=minutes,
         fits=room.fits,
-        sentence=sentence,
-        works=tuple(works),
-        partner=partner,
-        servers=sum(servers.values()),
-        asked=in_all(loads),
-        computed=_by_model(computed),
+        sentence=found.says(minutes) if room.fits else f"the run {room.sentence}; name a smaller model or free memory",
+        works=tuple(found.works),
+        partner=found.partner,
+        servers=sum(found.servers.values()),
+        asked=in_all(found.loads),
+        computed=_by_model(found.computed),
     )
+
+
+@dataclass(kw_only=True)
+class _Reckoned:
+    """What the candidates of a run take, one after another."""
+
+    benchmark: Benchmark
+    models: Models
+    options: Options
+    further: Further
+    rate: float
+    """FLOP/s of a matrix product."""
+    works: list[Work] = field(default_factory=list)
+    loads: list[Load] = field(default_factory=list)
+    computed: list[Computed] = field(default_factory=list)
+    servers: dict[str, int] = field(default_factory=dict)
+    """Bytes of the memory that each server takes which the run starts."""
+    in_four_bits: list[str] = field(default_factory=list)
+    largest: int = 0
+    """Bytes of the largest model that this process holds."""
+    trained: bool = False
+
+    def add(self, candidate: Candidate) -> None:
+        if not candidate.model:
+            asked = (self.options, self.further)
+            self.works.append(_without_model(self.benchmark, candidate, self.models, asked, self.rate))
+            return
+        model = self.models.language(candidate.model)
+        folder = getattr(model, "folder", None)
+        advised = is_advised(candidate, self.models.teacher)
+        if advised and self.models.served(self.models.teacher):
+            self._ask_for_advice(candidate)
+        if folder is not None:
+            if is_taught(candidate) and self.models.served(self.models.teacher):
+                teacher = self.models.language(self.models.teacher)
+                self._wait_for(load_of_teacher(self.benchmark.task, teacher, self.options), candidate)
+            size = weight_bytes(folder)
+            self._hold(model, size, trains=Trains in candidate.strategy.needs)
+            self._compute(candidate, model.name, size)
+        elif all(isinstance(model, need) for need in candidate.strategy.needs):
+            asked_of = with_proposals(self.benchmark) if advised else self.benchmark
+            self._wait_for(load_of(asked_of, candidate, model, self.options, self.further), candidate)
+
+    def _ask_for_advice(self, candidate: Candidate) -> None:
+        """Of the teacher, in each fit; that is no more than a moment of waiting."""
+        fits_made = 1 + len(rebuild_units(self.benchmark, candidate, self.options, "", self.further.rebuilds))
+        teacher = self.models.language(self.models.teacher)
+        self.loads.append(load_of_advice(self.benchmark.task, teacher, self.options.seed, fits_made))
+
+    def _wait_for(self, load: Load, candidate: Candidate) -> None:
+        self.loads.append(load)
+        self.works.append(_waiting(load, self.models, lane_of(candidate, candidate.model)))
+
+    def _hold(self, model: LanguageModel, size: int, trains: bool) -> None:
+        """The memory of a model whose weights are so many bytes as float32: in this process, or at a server for it."""
+        placement, small = self.models.placement, bool(getattr(model, "quantised", False))
+        if small and model.name not in self.in_four_bits:
+            self.in_four_bits.append(model.name)
+        if isinstance(model, ServedModel):
+            self.servers[model.name] = memory_of(size // (1 if placement.dtype == "float32" else 2), placement.device)
+        if trains or model.name not in self.servers:
+            times = FOUR_BITS if small else IN_SIXTEEN_BITS if placement.dtype != "float32" else 1.0
+            self.largest = max(self.largest, round(size * times))
+        self.trained = self.trained or trains
+
+    def _compute(self, candidate: Candidate, model: str, size: int) -> None:
+        """Two operations for each weight, which float32 writes in four bytes, and token."""
+        flops = 2 * size / 4
+        tokens = needed(self.benchmark, candidate, self.options, self.further)
+        self.computed.append(tokens.computed(model))
+        fit, later, again = (passes * flops / (self.rate * EFFICIENCY) for passes in tokens.passes)
+        self.works.append(Work(lane=lane_of(candidate, candidate.model), fit=fit, rest=later, again=again))
+
+    @property
+    def partner(self) -> int:
+        """Bytes that a second process takes which trains along."""
+        placement = self.models.placement
+        paired = self.trained and placement.device == "cpu" and placement.threads > 1
+        return ROOM + self.largest if paired else 0
+
+    @property
+    def memory(self) -> int:
+        held = COPIES * self.largest + (STATES if self.largest else 0)
+        return FIXED_BYTES + held + self.partner + sum(self.servers.values())
+
+    def says(self, minutes: float) -> str:
+        sentence = f"expected: about {_minutes(minutes)}, {self.memory / 1e9:.1f} GB of memory at the peak"
+        if self.in_four_bits:
+            sentence += f"; {', '.join(self.in_four_bits)} in four bits, since the graphics card holds no more"
+        return f"{sentence} (something else is running now; less if that ends)" if busy() else sentence
 
 
 def _without_model(
@@ -300,68 +326,6 @@ def _taken(free: list[float], ready: float, seconds: float) -> float:
 def weight_bytes(folder: Path) -> int:
     """Bytes of the safetensors files as float32, judged by their size on disk."""
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Needed:
-    """Model tokens of one candidate: read while it is fitted, and after; trained on while it is fitted, after that, and once
-    more with a second seed."""
-
-    read: tuple[float, float]
-    trained: tuple[float, float, float]
-    answered: float
-    """Share of what is read that is answers."""
-
-    @property
-    def passes(self) -> tuple[float, float, float]:
-        """In passes over a token, of its fit, of what follows, and of the second seed; a trained token takes two."""
-        fit, later, again = (2 * each for each in self.trained)
-        return self.read[0] + fit, self.read[1] + later, again
-
-    def computed(self, model: str) -> Computed:
-        read = sum(self.read)
-        return Computed(
-            model=model,
-            prompt_tokens=read * (1 - self.answered),
-            answer_tokens=read * self.answered,
-            trained_tokens=sum(self.trained),
-        )
-
-
-def _tokens(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> _Needed:
-    """Choosing, refitting and answering, and all of it again where it is rebuilt."""
-    task = benchmark.task
-    asked = sum(len(case.input) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
-    answer = sum(len(case.output) for case in task.examples[:200]) / min(200, len(task.examples)) / CHARACTERS_A_TOKEN
-    row = len(task.instruction) / CHARACTERS_A_TOKEN + asked + answer + 20
-    if candidate.strategy.family in ("retrieval", "combined"):
-        row += 160 if task.documents else 2 * (asked + answer)
-    answers = answers_after_fit(benchmark, candidate, options, further)
-    trained = Trains in candidate.strategy.needs
-    refits = 0.0
-    if further.changed and (adds_labels(benchmark, options.seed) or has_a_rule(benchmark)):
-        refits += 1.0 if trained else 0.0
-    if further.curve and candidate.strategy.family != "prompting":
-        shares = [size / len(task.examples) for size in sizes(len(task.examples))]
-        refits += DRAWS * sum(min(2.0 * share, share**0.5) for share in shares) if trained else 0
-    choosing = float(options.tuning_tokens)
-    if getattr(candidate.strategy, "prefer", "best") == "cheapest":
-        choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.
-    epochs = EPOCHS_WITH_EXAMPLES if candidate.strategy.family == "combined" and not task.documents else EPOCHS
-    rows = len(task.examples) + (len(task.unlabelled) if is_taught(candidate) else 0)
-    once = rows * row
-    longer = min(LONGER * epochs * once, options.tuning_tokens) if rows >= 12 * LEAST_APART else 0.0
-    refit = min(max(epochs * once, longer), max(REFIT * options.tuning_tokens, once)) if trained else 0.0
-    built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
-    return _Needed(
-        read=(choosing, answers * row + built * (choosing + PROBE_CASES * row)),
-        trained=(
-            refit,
-            refits * refit + built * SHARE * refit,
-            refit if options.probes and options.second_seed else 0.0,
-        ),
-        answered=answer / row,
-    )
 
 
 def matrix_rate(placement: Placement) -> float:

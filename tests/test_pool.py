@@ -27,7 +27,6 @@ from benchmarks.executors.waited import Waited
 from benchmarks.forecast import (
     FIXED_BYTES,
     FIXED_S,
-    Computed,
     Forecast,
     Work,
     forecast,
@@ -36,6 +35,7 @@ from benchmarks.forecast import (
     weight_bytes,
 )
 from benchmarks.models import Models
+from benchmarks.needed import Computed
 from benchmarks.outcomes import from_json
 from benchmarks.pending import Pending, Rules, Silent
 from benchmarks.plan import Options, Unit, candidates, units

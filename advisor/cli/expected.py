@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.forecast import Computed, Forecast
+    from benchmarks.forecast import Forecast
     from benchmarks.hosted import Asked
+    from benchmarks.needed import Computed
     from benchmarks.prices import MachinePrices, TokenPrices
     from strategies.models.known import KnownModel
 
