@@ -30,6 +30,7 @@ from strategies.models.parts import STATES
 from strategies.models.quantised import COPIES
 from strategies.models.served import ServedModel
 from strategies.models.vllm_server import memory_of
+from strategies.traits import TrainsEmbedder
 
 EFFICIENCY = 0.5
 """Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
@@ -229,11 +230,11 @@ def _without_model(
 ) -> Work:
     """Of an approach that trains the embedder; the others take moments."""
     (options, further), lane = asked, lane_of(candidate, "")
-    reads = getattr(candidate.strategy, "trained_characters", None)
-    folder = None if reads is None else getattr(models.embedder, "folder", None)
-    if reads is None or folder is None:
+    strategy = candidate.strategy
+    if not isinstance(strategy, TrainsEmbedder) or (folder := getattr(models.embedder, "folder", None)) is None:
         return Work(lane=lane, fit=0.0, rest=0.0)
-    tokens = reads(benchmark.task, options.tuning_tokens * CHARACTERS_A_TOKEN) / CHARACTERS_A_TOKEN
+    most = options.tuning_tokens * CHARACTERS_A_TOKEN
+    tokens = strategy.trained_characters(benchmark.task, most) / CHARACTERS_A_TOKEN
     seconds = TRAINING * tokens * 2 * weight_bytes(folder) / 4 / (rate * EFFICIENCY)
     built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
     return Work(lane=lane, fit=seconds, rest=SHARE * built * seconds)

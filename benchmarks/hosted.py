@@ -28,6 +28,7 @@ from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.search import FIRST, KEEP, LEAST, first_look
 from strategies.selection import DRAWS as SETS_TRIED
 from strategies.selection import FORMS_SHARE
+from strategies.traits import prefers_cheapest
 
 CHARACTERS_A_TOKEN = 3.6
 """Of English text in a modern vocabulary."""
@@ -168,7 +169,7 @@ def _looks(setups: int, items: int) -> tuple[int, int]:
 def _choosing(strategy: Strategy, options: Options) -> float:
     """Tokens of one search."""
     budget = float(options.tuning_tokens)
-    return budget * (1 - FORMS_SHARE) if getattr(strategy, "prefer", "best") == "cheapest" else budget
+    return budget * (1 - FORMS_SHARE) if prefers_cheapest(strategy) else budget
 
 
 def _setups(strategy: Strategy, task: Task) -> list[Setup]:

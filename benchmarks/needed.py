@@ -16,6 +16,7 @@ from benchmarks.rebuilds import SHARE
 from strategies.contract import Task, Trains
 from strategies.finetuning.tuned import LEAST_APART, LONGER, REFIT
 from strategies.selection import FORMS_SHARE
+from strategies.traits import prefers_cheapest
 
 EPOCHS, EPOCHS_WITH_EXAMPLES = 4, 2
 """Passes over the examples when the winner is trained again; fewer where prompts show examples, whose answers count too."""
@@ -70,7 +71,7 @@ def needed(benchmark: Benchmark, candidate: Candidate, options: Options, further
     row, answer = _row(benchmark.task, candidate)
     answers = answers_after_fit(benchmark, candidate, options, further)
     choosing = float(options.tuning_tokens)
-    if getattr(candidate.strategy, "prefer", "best") == "cheapest":
+    if prefers_cheapest(candidate.strategy):
         choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.
     refit = refits = 0.0
     if Trains in candidate.strategy.needs:

@@ -18,6 +18,7 @@ from benchmarks.handed import askable
 from benchmarks.rebuilds import size
 from strategies.catalog import approaches
 from strategies.contract import Strategy, Task, Trains
+from strategies.traits import prefers_cheapest, takes_advice, takes_teaching
 
 SHARD = 128
 """Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
@@ -104,12 +105,12 @@ def lane_of(candidate: Candidate, model: str) -> tuple[str, str]:
 
 def is_taught(candidate: Candidate) -> bool:
     """Whether it learns from answers of the task's teacher."""
-    return bool(getattr(candidate.strategy, "taught", False))
+    return takes_teaching(candidate.strategy)
 
 
 def is_advised(candidate: Candidate, teacher: str) -> bool:
     """Whether the task's teacher ("": there is none) proposes how it is asked; nobody needs to be told by himself."""
-    return bool(teacher) and candidate.model != teacher and bool(getattr(candidate.strategy, "advised", False))
+    return bool(teacher) and candidate.model != teacher and takes_advice(candidate.strategy)
 
 
 def is_recorded(candidate: Candidate) -> bool:
@@ -136,7 +137,7 @@ def described(candidate: Candidate) -> dict[str, Any]:
 
 def label(strategy: Strategy) -> str:
     """The name in tables: an approach's cheapest configuration within noise is told apart from its best."""
-    return f"{strategy.name} (cheapest)" if getattr(strategy, "prefer", "best") == "cheapest" else strategy.name
+    return f"{strategy.name} (cheapest)" if prefers_cheapest(strategy) else strategy.name
 
 
 def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:

@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from strategies.contract import Strategy
+from strategies.traits import says
 
 Loader = Callable[[], Any]
 GROUPS: Mapping[str, str] = {
@@ -96,7 +97,7 @@ def _importer(name: str) -> Loader:
 
 def described() -> Mapping[str, str]:
     """What each approach does, as a clause, by its name; without those that do not say it (`says`)."""
-    return {each.name: says for each in approaches() if (says := getattr(each, "says", ""))}
+    return {each.name: clause for each in approaches() if (clause := says(each))}
 
 
 def approaches() -> tuple[Strategy, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from strategies import answers, spans
 from strategies.answers import Prior, mean_prior
@@ -32,9 +32,8 @@ from strategies.schemas import answer_schema
 from strategies.search import Contest, Finished, Look, Standing, total
 from strategies.sources import Sources
 from strategies.spans import Reading
+from strategies.traits import Preference
 
-Preference = Literal["best", "cheapest"]
-"""Which of the configurations that are within noise of the best an approach brings."""
 CALIBRATIONS = (0.0, 0.5, 1.0)
 VOTES = (0.0, 0.3, 0.5, 0.7)
 FORMS_SHARE, WORDS_SHARE, DRAWS_SHARE = 0.6, 0.1, 0.3

@@ -22,6 +22,7 @@ from strategies.approaches.retrieval import Retrieval
 from strategies.catalog import approaches
 from strategies.contract import Abstention, Case, Completion, Evidence, Outcome, Prediction, Prompt, Query
 from strategies.models.scripted import ScriptedModel
+from strategies.traits import prefers_cheapest
 from tests import killed, tiny
 from tests.test_run import model  # noqa: F401 - a fixture
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
@@ -174,7 +175,7 @@ def test_a_request_is_made_shorter_only_where_it_has_to_be(model: Path, words: i
 
 
 def _best(strategy: Any) -> bool:
-    return getattr(strategy, "prefer", "best") == "best"
+    return not prefers_cheapest(strategy)
 
 
 def test_places_are_planned_for_what_looks_things_up_only() -> None:

@@ -31,6 +31,7 @@ from strategies.approaches.recorded import Recorded
 from strategies.catalog import approaches
 from strategies.contract import Diverged, Failure, Prediction, Strategy
 from strategies.prompting.rendering import label_cases
+from strategies.traits import prefers_cheapest
 from tests import killed, tiny
 from tests.desk import call
 from tests.situations import SITUATIONS, rebuilt
@@ -170,7 +171,7 @@ def of(strategies: Sequence[Strategy], folder: Path, made: Path, events: Any = N
 
 
 def named(*names: str) -> list[Strategy]:
-    return [each for each in approaches() if each.name in names and getattr(each, "prefer", "best") == "best"]
+    return [each for each in approaches() if each.name in names and not prefers_cheapest(each)]
 
 
 def stored(run: Run) -> dict[tuple[str, str, str], tuple[str, float]]:

@@ -11,8 +11,9 @@ from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.rendering import Form
 from strategies.retrieval.index import Mode
 from strategies.search import spread
-from strategies.selection import Kitchen, Preference, fit_searched
+from strategies.selection import Kitchen, fit_searched
 from strategies.spans import Reading
+from strategies.traits import Preference
 
 SHORT_WORDS = 30
 """Words of a short passage, a sentence or two: from these a small model reads an answer off more surely (LOG.md)."""

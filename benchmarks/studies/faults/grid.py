@@ -14,6 +14,7 @@ from benchmarks.split import cut_folds, grouped
 from benchmarks.studies.faults.planting import flipped
 from strategies.catalog import approaches
 from strategies.contract import Case, Embedder, Outcome, Query, Sampling, Strategy, Task, Workbench
+from strategies.traits import prefers_cheapest
 
 TASKS: Mapping[str, tuple[str, ...]] = {"sms_spam": ("any other",), "banking77": ("any other", "confusable")}
 """With two labels the nearest other one is the only other one."""
@@ -64,7 +65,7 @@ def _suitable() -> list[Strategy]:
     return [
         each
         for each in approaches()
-        if each.family != "recorded" and getattr(each, "prefer", "best") == "best" and not each.unsuitable(task)
+        if each.family != "recorded" and not prefers_cheapest(each) and not each.unsuitable(task)
     ]
 
 

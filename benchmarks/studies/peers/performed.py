@@ -26,6 +26,7 @@ from strategies.finetuning.race import rows_of
 from strategies.models.weights import resolve
 from strategies.pipeline import Pipeline, Setup
 from strategies.selection import Kitchen
+from strategies.traits import prefers_cheapest
 
 SPEAKING = ("prompting", "fine-tuning", "combined", "answers")
 """Comparisons whose peers ask the language model, or train it."""
@@ -158,7 +159,7 @@ def _by_ours(part: Part, place: Place, without: Sequence[str]) -> Found:
     """Every approach of the family is fitted; the one that is best on the selection cases answers."""
     task, start = place.benchmark.task, time.perf_counter()
     asked = [each for each in approaches() if each.family in part.arm.families and each.name not in without]
-    suited = [each for each in asked if not each.unsuitable(task) and getattr(each, "prefer", "best") == "best"]
+    suited = [each for each in asked if not each.unsuitable(task) and not prefers_cheapest(each)]
     with tempfile.TemporaryDirectory() as folder:
         fits: dict[str, tuple[Fitted, float]] = {}
         for strategy in suited:
