@@ -8,7 +8,7 @@ from typing import Literal
 
 from strategies.contract import Case, Family, Kind, Task
 
-Change = Literal["never", "yearly", "monthly", "daily"]
+Change = Literal["never", "yearly", "monthly", "weekly", "daily"]
 Wanted = Literal["behaviour", "format", "facts", "labels"]
 
 FEW_LABELS = 30
@@ -65,7 +65,7 @@ class Situation:
     @property
     def facts_move(self) -> bool:
         """Faster than anybody trains."""
-        return self.facts_change in ("monthly", "daily")
+        return self.facts_change in ("monthly", "weekly", "daily")
 
 
 def expect(task: Situation) -> Expectation:

@@ -160,7 +160,7 @@ def test_the_usual_range_holds_the_bake_offs_that_it_names() -> None:
     [
         (
             "We answer customers' questions from our handbook; prices change every week. 500 tickets a day, 300 solved examples.",
-            {"kind": "qa", "documents": "most", "facts_change": "monthly", "volume": 15_000, "examples": 300},
+            {"kind": "qa", "documents": "most", "facts_change": "weekly", "volume": 15_000, "examples": 300},
         ),
         (
             "Classify tickets into 12 categories, 2k examples. The list never changes.",
@@ -172,6 +172,29 @@ def test_the_usual_range_holds_the_bake_offs_that_it_names() -> None:
         ),
         ("The data must not leave our servers.", {"data_stays_here": True}),
         ("The data is not confidential.", {}),
+        ("Nothing may leave our servers.", {"data_stays_here": True}),
+        ("Nothing, not even the subject line, may leave our servers.", {"data_stays_here": True}),
+        ("None of this may leave the hospital.", {"data_stays_here": True}),
+        ("No letter, however old, may leave the hospital.", {"data_stays_here": True}),
+        ("Nobody may send it to a server of others.", {"data_stays_here": True}),
+        ("Patient letters must not be sent out.", {"data_stays_here": True}),
+        ("The data may leave our servers.", {"data_stays_here": False}),
+        ("The data may leave, but not the country.", {}),
+        ("The data may leave only in another form.", {}),
+        ("The data may leave? Never!", {}),
+        ("It is no problem if the data leaves.", {}),
+        ("We have no budget, and the data may leave.", {}),
+        ("Nothing here is confidential.", {}),
+        ("Customers may leave us.", {}),
+        ("The list of queues changes every week.", {}),
+        ("We update our teams monthly.", {}),
+        ("Prices change once a month.", {"facts_change": "monthly"}),
+        ("Answers must be 99% right.", {"target": 0.99}),
+        ("At least 92.5 % of answers must be correct.", {"target": 0.925}),
+        ("It has to be right in 99 of 100 cases.", {"target": 0.99}),
+        ("We want an accuracy of 95 percent.", {"target": 0.95}),
+        ("Today 80 % are right.", {}),
+        ("Answers must be 199% right.", {}),
         ("There are no documents and the facts don\u2019t change", {"documents": "none", "facts_change": "never"}),
         ("We keep no style guide.", {}),
         ("Rewrite product texts in the tone of our brand.", {"kind": "generation", "wanted": "behaviour"}),
@@ -320,9 +343,9 @@ def test_a_description_answers_what_options_leave_open_and_says_which_words_did(
         in done.out
     )
     told = json.loads(call(capsys, "ask", "--about", text, "--json").out)
-    assert told["asked"]["situation"]["facts_change"] == "monthly"
+    assert told["asked"]["situation"]["facts_change"] == "weekly"
     assert told["asked"]["situation"]["wanted"] is None
-    assert {"question": "facts_change", "value": "monthly", "words": "change every week"} in told["read"]
+    assert {"question": "facts_change", "value": "weekly", "words": "change every week"} in told["read"]
 
 
 @pytest.mark.usefixtures("no_weights")
@@ -361,13 +384,14 @@ def test_in_a_terminal_it_asks_for_what_is_open(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
     process = start(tmp_path, "ask", "--documents", "none", stdin=theirs, stderr=theirs)
     os.close(theirs)
-    about = "300 labelled examples, labels change every week"
-    for answer in (about, "classification", "", "", "", "20000", "y", "0.9", "12"):
+    about = "300 labelled examples for labels, prices change every week, and 90 % must be right"
+    for answer in (about, "classification", "", "", "", "20000", "y", "", "12"):
         os.write(ours, f"{answer}\n".encode())
     done = finish(process)
     os.close(ours)
     assert done.code == 0
     assert "There are 12 labels and 300 examples" in done.out, "Enter takes what was read"
-    assert "Facts change monthly" in done.out
+    assert "Facts change weekly" in done.out
+    assert "held-out cases to be shown to meet 90 %" in done.out
     assert "You said that it is about which label goes where" in done.out
     assert "A hosted model, however good" in done.out

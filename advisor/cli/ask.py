@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KINDS = ("classification", "extraction", "qa", "generation")
 WANTED = ("behaviour", "format", "facts", "labels")
 DOCUMENTS = {"none": (False, 0.0), "some": (True, 0.2), "most": (True, 0.9)}
-CHANGES = ("never", "yearly", "monthly", "daily")
+CHANGES = ("never", "yearly", "monthly", "weekly", "daily")
 QUESTIONS = {
     "kind": ("What comes out: a label, fields, the answer to a question, or a text?", click.Choice(KINDS)),
     "wanted": (
@@ -51,7 +51,7 @@ TAKEN = {
     "documents": "{} of the answers stand in documents",
     "facts_change": "facts change {}",
     "volume": "{} requests a month",
-    "data_stays_here": "{}",
+    "target": "{} must be right",
 }
 """How a reading of the description is said."""
 SPOKEN = {True: "the data stays here", False: "the data may leave"}
@@ -133,10 +133,14 @@ def _read(about: str, known: dict[str, Any]) -> _Readings:
 
 
 def _taken(reading: Reading) -> str:
+    from advisor.wording import plain_percent
+
     value = reading.value
     if value == "never":
         return "facts do not change"
-    said = SPOKEN[value] if isinstance(value, bool) else f"{value:,}" if isinstance(value, int) else value
+    if isinstance(value, bool):
+        return SPOKEN[value]
+    said = f"{value:,}" if isinstance(value, int) else plain_percent(value) if isinstance(value, float) else value
     return TAKEN[reading.question].format(said)
 
 
@@ -202,7 +206,8 @@ def _of_task(known: dict[str, Any], readings: _Readings, found: _Found) -> Asked
 
     assembly, benchmark = found.assembly, found.assembly.benchmark
     upkeep, currency = assembly.spec.upkeep, assembly.spec.prices.currency
-    told = [*DATA_SAYS, *(["target"] if benchmark.margin is not None else [])]
+    closeness_says = benchmark.margin is not None and "target" not in readings.answers
+    told = [*DATA_SAYS, *(["target"] if closeness_says else [])]
     answers = _completed(known, [name for name in QUESTIONS if name not in told], readings.answers)
     situation = Situation.of(benchmark.task)
     return Asked(
