@@ -9,6 +9,7 @@ from advisor.wording import counted, listed, money, plain_percent
 from benchmarks.contract import Procedure
 from benchmarks.decidable import Sharing, closeness, decidable
 from benchmarks.sample_size import LARGEST
+from benchmarks.split import LEAST_TO_CUT
 from strategies.contract import Family
 
 SPOKEN: dict[Family, str] = {
@@ -68,11 +69,27 @@ def advise_before(asked: Asked) -> Advice:
     expected = expect(asked.situation)
     order = [SPOKEN[family] for family in expected.order if family in SPOKEN]
     return Advice(
-        first=(f"Try first: {order[0]}.", f"Then, each only if the one before does not suffice: {listed(order[1:3])}."),
+        first=(
+            *_to_label(asked),
+            f"Try first: {order[0]}.",
+            f"Then, each only if the one before does not suffice: {listed(order[1:3])}.",
+        ),
         why=expected.why,
         cannot=tuple(_cannot(asked)),
         finding_out=tuple(_finding_out(asked)),
     )
+
+
+def _to_label(asked: Asked) -> list[str]:
+    """What comes before any approach, where there are too few examples for a comparison and no held-out cases beside them."""
+    examples = asked.situation.examples
+    if asked.heldout is not None or examples >= LEAST_TO_CUT:
+        return []
+    there = f"{counted(examples, 'example')} are" if examples > 1 else "one example is" if examples else "none is"
+    return [
+        f"Label some first: {there} there, and a comparison takes {LEAST_TO_CUT} or more, half of them held out. What follows "
+        "is for when they are there."
+    ]
 
 
 def _cannot(asked: Asked) -> list[str]:

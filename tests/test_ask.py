@@ -57,6 +57,15 @@ def test_form_is_what_tuning_teaches_where_there_are_examples() -> None:
     assert "40 examples are too few" in few
 
 
+def test_where_there_is_nothing_to_learn_from_labelling_comes_first() -> None:
+    found = advise_before(Asked(situation=Situation(kind="classification", examples=0, labels=4)))
+    assert found.first[0].startswith("Label some first: none is there, and a comparison takes 10 or more")
+    assert found.first[1].startswith("Try first: ")
+    assert "Label some first: 9 examples are there" in advice(Situation(kind="qa", examples=9))
+    assert "Label some" not in advice(Situation(kind="qa", examples=10))
+    assert "Label some" not in advice(Situation(kind="qa", examples=5), heldout=40), "held out beside them"
+
+
 def test_what_finding_out_takes_is_counted_as_a_run_would() -> None:
     needed = cases_needed(0.8, 0.85, alpha=gate_level(level_of(1)))
     said = advice(FACTS, target=0.8, heldout=30, volume=36_000)
@@ -298,6 +307,13 @@ def test_without_a_task_a_range_for_one_of_its_size_is_told(model_folders: Folde
         assert f"about {round(minutes[0]):,} to {round(minutes[1]):,} minutes on this machine" in said
         assert "for requests of 20 to 200 words" in said
     assert of_situation(replace(FACTS, examples=9)) == (), "too few for a run"
+
+
+def test_on_a_busy_machine_the_range_that_was_reckoned_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("strategies.models.measured.busy", lambda: True)
+    monkeypatch.setattr("advisor.cli.finding_out._not_here", lambda models, names: "")
+    monkeypatch.setattr("advisor.cli.finding_out.between", lambda situation, models: "9 to 14 hours")
+    assert of_situation(FACTS) == ("9 to 14 hours",)
 
 
 # ---------------------------------------------------------------- the command

@@ -54,16 +54,14 @@ def of_task(prepared: Prepared) -> tuple[str, ...]:
 def of_situation(situation: Situation) -> tuple[str, ...]:
     """What a run of such a task takes here with the default model: a range, since no text is known yet. Empty where that model
     is not on this disk, or where there are too few examples for a run."""
-    from advisor.asking import USUAL
     from benchmarks.models import Models
     from benchmarks.spec_models import DEFAULT_MODEL, ModelSpec
     from benchmarks.split import LEAST_TO_CUT
-    from strategies.models.measured import busy
 
     models = Models(specs=(ModelSpec(name=DEFAULT_MODEL),))
     if situation.examples < LEAST_TO_CUT or _not_here(models, models.names):
         return ()
-    return (between(situation, models), USUAL) if busy() else (between(situation, models),)
+    return (between(situation, models),)
 
 
 def between(situation: Situation, models: Models) -> str:
