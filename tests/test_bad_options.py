@@ -95,6 +95,17 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "a report of a file": (("report", "rows.jsonl"), r"rows\.jsonl holds no run"),
     "a report of an empty folder": (("report", "empty"), r"empty holds no run: run\.json is missing"),
     "an unknown format": (("report", "empty", "--format", "word"), r"`word` is not a report format"),
+    "a report into a file": (
+        ("report", "example", "--out", "rows.jsonl"),
+        r"rows\.jsonl is a file\. Name a folder with --out",
+    ),
+    "a report within a file": (("report", "example", "--out", "rows.jsonl/x"), r"x cannot be used: not a directory"),
+    "a report into a link to nothing": (("report", "example", "--out", "dangling"), r"dangling is a link that leads"),
+    "a report into an endless link": (
+        ("report", "example", "--out", "loop"),
+        r"loop is a link that leads to no folder",
+    ),
+    "a run into a link to nothing": ((*RUN, "--out", "dangling"), r"dangling is a link that leads to no folder"),
     "two empty folders": (("compare", "empty", "empty"), r"empty holds no run"),
     "an export of nothing": (("export", "empty", "out"), r"empty holds no run"),
     "an answer from nothing": (("predict", "empty"), r"empty holds no run"),
@@ -127,6 +138,8 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows(tmp_path, count=40)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "r.jsonl").write_text('{"a": 1}\n', encoding="utf-8")
     lines = {
         "task": "target: 0.8",

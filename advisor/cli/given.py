@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from benchmarks.contract import BadInput
 from benchmarks.spec_values import share
 
 SEED = click.IntRange(0, 2**32 - 1)
@@ -25,6 +28,18 @@ class Share(click.ParamType[float]):
 
 
 SHARE = Share()
+
+
+def check_can_be_a_folder(folder: Path) -> None:
+    """Before anything is done for what goes there. Raises `BadInput`, or the system's error for a path that nothing can have."""
+    try:
+        folder.lstat()
+    except FileNotFoundError:
+        return
+    if not folder.is_dir():
+        what = "link that leads to no folder" if folder.is_symlink() and not folder.exists() else "file"
+        raise BadInput(f"{folder} is a {what}. Name a folder with --out.")
+
 
 ALLOW_REMOTE = click.option(
     "--allow-remote",

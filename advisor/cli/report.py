@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.given import check_can_be_a_folder
 from advisor.cli.outcome import (
     CASES,
     WHICH_CASES,
@@ -105,17 +106,21 @@ def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: b
     mlflow = given.pop("mlflow")
     check_formats(formats)
     say_that_they_are_seen("all" if answers else given["cases"])
-    if run == EXAMPLE and not Path(run).exists():
+    recorded = run == EXAMPLE and not Path(run).exists()
+    inside = Path("example-report" if recorded else run)
+    if not recorded and changes != Changes():
+        inside /= "what-if"
+    if recorded or out is not None:
+        check_can_be_a_folder(out or inside)
+    if recorded:
         from advisor.example import opened
 
         with opened() as folder:
             verdict = reopen(folder, changes=changes, **given)
             _write_answers(folder, answers)
-        inside = Path("example-report")
     else:
         verdict = reopen(Path(run), changes=changes, **given)
         _write_answers(Path(run), answers)
-        inside = Path(run) if changes == Changes() else Path(run) / "what-if"
     code = tell(verdict, as_json)
     if explain:
         _explain(verdict, as_json)

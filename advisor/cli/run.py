@@ -13,7 +13,7 @@ import click
 from advisor.cli import INTERRUPTED
 from advisor.cli.again import resumable, say_what_is_left
 from advisor.cli.before import expected_of, say_before, says_what_is_missing, with_less
-from advisor.cli.given import ALLOW_REMOTE, SEED
+from advisor.cli.given import ALLOW_REMOTE, SEED, check_can_be_a_folder
 from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell, write_reports
 from advisor.cli.shown import document, say
 from benchmarks.contract import BadInput, State
@@ -265,8 +265,7 @@ def _check_folder(folder: Path, resume: bool, dry: bool) -> None:
         raise BadInput(
             f"{folder} already holds a run. Add --resume to go on with it, or name another folder with --out."
         )
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(f"{folder} is a file. Name a folder with --out.")
+    check_can_be_a_folder(folder)
 
 
 def _merge(parts: Sequence[Path], folder: Path, part: bool, dry: bool) -> None:
