@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
+from advisor.cli import has_resume
 from benchmarks.disk import disk_fault
 from benchmarks.store import Store
 from tests.conftest import Folders
@@ -126,6 +127,17 @@ def test_only_writes_that_were_refused_are_the_disks_fault(tmp_path: Path) -> No
         with pytest.raises(sqlite3.OperationalError) as refused:
             db.execute("INSERT INTO t VALUES (zeroblob(100000))")
     assert disk_fault(refused.value) == "the disk is full"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("words", [("tasks",), ("--help",), ("run", "--help")])
+def test_only_what_has_resume_is_told_to_go_on_with_it(words: tuple[str, ...], tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = finish(start(tmp_path, *words, stdout=full))
+    assert done.code == 1
+    assert "no space left on device. Put that right, then give the same command again." in done.err
+    assert "resume" not in done.err
+    assert has_resume(["run", "task.yaml"])
 
 
 def _wrapped(error: OSError) -> None:

@@ -80,7 +80,11 @@ class Commands(click.Group):
                 "permissions."
             ) from None
         except ScoreFailure as error:
-            raise Given(f"{error}. Correct the metric; what was finished is kept, and --resume goes on.") from None
+            resumes = has_resume([ctx.invoked_subcommand or ""])
+            further = (
+                "what was finished is kept, and --resume goes on" if resumes else "then give the same command again"
+            )
+            raise Given(f"{error}. Correct the metric; {further}.") from None
 
 
 class Given(click.ClickException):
@@ -156,13 +160,23 @@ def _code_of(arguments: Sequence[str] | None) -> Any:
     except Exception as error:
         if os.environ.get("ADVISOR_TRACEBACK"):
             raise
-        say(_sentence(error))
+        say(_sentence(error, has_resume(given)))
         return OURS
 
 
-def _sentence(error: Exception) -> str:
+def has_resume(given: Sequence[str]) -> bool:
+    """Whether what was given calls a command that can go on where it stopped."""
+    if not given or given[0] not in COMMANDS or not {"--help", "-h"}.isdisjoint(given):
+        return False
+    command = main.get_command(click.Context(main), given[0])
+    return command is not None and any(option.name == "resume" for option in command.params)
+
+
+def _sentence(error: Exception, resumes: bool) -> str:
     """What to do about a fault that is not the person's own."""
     if refused := disk_fault(error):
+        if not resumes:
+            return f"Nothing more could be written: {refused}. Put that right, then give the same command again."
         return (
             f"Nothing more could be written: {refused}. What was finished is kept: put that right, then the same command with "
             "--resume goes on."
