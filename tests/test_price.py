@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -23,7 +24,7 @@ from benchmarks.repriced import repriced
 from benchmarks.spec import parse_spec, read_spec
 from benchmarks.spec_prices import read_prices
 from tests.conftest import Folders
-from tests.desk import call, write_task
+from tests.desk import call, finish, start, write_task
 from tests.verdict_cases import evaluation_of, scores_of
 
 PRICE = TokenPrices(model="big", input=2.0, cached=0.2, output=10.0, source="a test")
@@ -154,6 +155,25 @@ def test_the_command_knows_gpus_training_and_last_days(
     document = json.loads(call(capsys, "price", "gpt-4o-mini", "a100 sxm", "--json").out)
     assert {row["unit"] for row in document["quotes"]} == {"an hour", "a million training tokens"}
     assert document["last_days"][0]["last"] == "2027-01-14"
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONUTF8": "0", "LC_ALL": "C"}, {"COLUMNS": "40"}])
+def test_each_price_has_its_whole_source_and_day_in_any_terminal(variables: dict[str, str], tmp_path: Path) -> None:
+    done = finish(start(tmp_path, "price", "h100", environment=variables))
+    assert done.code == 0, done.err
+    for quote in quotes("h100"):
+        number = re.search(rf"\((\d+)\) {re.escape(quote.source)}, read on {quote.read}\n", done.out)
+        assert number, quote
+        assert re.search(rf"{quote.price:,.2f} .*\({number[1]}\)", done.out), quote
+
+
+def test_what_a_terminal_has_no_signs_for_is_written_as_json_does(tmp_path: Path) -> None:
+    words = "change \u2026 or \U0001f600 daily"
+    asking = ("ask", "--kind", "qa", "--examples", "5", "--about", f"Prices {words}", "--json")
+    done = finish(start(tmp_path, *asking, environment={"PYTHONIOENCODING": "latin-1"}))
+    assert done.code == 0, done.err
+    assert done.out.isascii()
+    assert json.loads(done.out)["read"][0]["words"] == words
 
 
 SPEC = {

@@ -126,6 +126,9 @@ def _ending_orderly() -> Iterator[None]:
 
 def run_command_line(arguments: Sequence[str] | None = None) -> None:
     """Runs the command and exits: 0 met, 100 not met, 101 undecided, 2 bad input, 1 our fault, 130 interrupted, 143 ended."""
+    from advisor.cli.streams import prepare
+
+    prepare()
     with _ending_orderly():
         code = _code_of(arguments)
     if code in (INTERRUPTED, TERMINATED):

@@ -15,6 +15,8 @@ from advisor.cli.shown import document, marked, say, shown
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
     from advisor.contract import Verdict
     from advisor.hosted import WhatIf
     from benchmarks.price_table import LastDay, Quote
@@ -96,6 +98,7 @@ def _print_prices(prices: Sequence[TokenPrices]) -> None:
     table = Table("a million tokens", "input", "cached input", "output", "from", box=None, header_style="dim")
     for column in table.columns[1:4]:
         column.justify = "right"
+    _keep_whole(table)
     for price in prices:
         table.add_row(marked(price.model), *_a_million(price, price.currency), marked(price.source))
         for tier in price.tiers:
@@ -112,13 +115,24 @@ def _print_quotes(quotes: Sequence[Quote]) -> None:
     from rich.table import Table
 
     for unit in dict.fromkeys(each.unit for each in quotes):
-        table = Table(unit, "USD", "at", "read", "from", box=None, header_style="dim")
+        told = [each for each in quotes if each.unit == unit]
+        sources = list(dict.fromkeys(f"{each.source}, read on {each.read}" for each in told))
+        table = Table(unit, "USD", "at", "from", box=None, header_style="dim")
         table.columns[1].justify = "right"
-        for each in (one for one in quotes if one.unit == unit):
+        _keep_whole(table)
+        for each in told:
             note = f" ({each.note})" if each.note else ""
-            price = f"{each.price:,.2f}"
-            table.add_row(marked(each.what), price, marked(each.seller + note), f"{each.read}", marked(each.source))
+            number = sources.index(f"{each.source}, read on {each.read}") + 1
+            table.add_row(marked(each.what), f"{each.price:,.2f}", marked(each.seller + note), f"({number})")
         Console(highlight=False).print(table)
+        for number, source in enumerate(sources, 1):
+            click.echo(f" ({number}) {shown(source)}")  # As long as it is: an address in two lines cannot be followed.
+
+
+def _keep_whole(table: RichTable) -> None:
+    """What is too long for its column goes on below, and nothing is cut."""
+    for column in table.columns:
+        column.overflow = "fold"
 
 
 def _print_requests(price: TokenPrices, verdict: Verdict) -> None:
@@ -136,6 +150,7 @@ def _print_requests(price: TokenPrices, verdict: Verdict) -> None:
     table = Table(*columns, title=f"On {marked(price.model)}", title_justify="left", box=None, header_style="dim")
     for column in table.columns[1:]:
         column.justify = "right"
+    _keep_whole(table)
     for each in found:
         tokens = f"{each.prompt_tokens:,.0f}", f"{each.answer_tokens:,.0f}"
         table.add_row(marked(each.candidate), *tokens, _range(each, 1.0), _range(each, volume / 1000))
