@@ -41,6 +41,8 @@ COMMANDS = {
 UNUSABLE = (errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
 """What the system says of a path that was given and cannot be what it is given for."""
 USAGE, OURS, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+UNREAD = 141
+"""Whoever read the output went away, as `head` does: what a shell says of programs that this ends."""
 
 
 class Commands(click.Group):
@@ -125,12 +127,18 @@ def _ending_orderly() -> Iterator[None]:
 
 
 def run_command_line(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command and exits: 0 met, 100 not met, 101 undecided, 2 bad input, 1 our fault, 130 interrupted, 143 ended."""
-    from advisor.cli.streams import prepare
+    """Runs the command and exits: 0 met, 100 not met, 101 undecided, 2 bad input, 1 our fault, 130 interrupted, 141 unread,
+    143 ended."""
+    from advisor.cli.streams import leave_unread, prepare
 
     prepare()
     with _ending_orderly():
-        code = _code_of(arguments)
+        try:
+            code = _code_of(arguments)
+        except BrokenPipeError:  # Not even the last words are read.
+            code = UNREAD
+    if code == UNREAD:
+        leave_unread()
     if code in (INTERRUPTED, TERMINATED):
         _leave_at_once(code)
     sys.exit(code if isinstance(code, int) else 0)
@@ -160,6 +168,10 @@ def _code_of(arguments: Sequence[str] | None) -> Any:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except SystemExit as ended:  # So click and rich end where nobody reads; what a command ends with is returned.
+        if ended.code != OURS:
+            raise
+        return UNREAD
     except Exception as error:
         if os.environ.get("ADVISOR_TRACEBACK"):
             raise
