@@ -28,6 +28,8 @@ _TONES = {
 }
 _MANY = 9
 """Columns from which on names get less room."""
+_FIRST_LEFT_OUT = ("wait", "same", "spent", "a month")
+"""Columns of the main table without which the verdict is still understood, the least important first."""
 _CHOSEN = "> "
 """Sets off the row that the verdict is about where there is no colour."""
 _STATES = {str(State.MEETS): "green", str(State.MISSES): "red", str(State.UNDECIDED): "yellow"}
@@ -85,34 +87,74 @@ def verdict_panel(story: Story, width: int = 80) -> RenderableType:
 
 
 def main_table(table: Table, width: int = 80, wrapped: bool = False) -> RichTable:
-    """The table at that width: where it is too wide, cells break before a bracket and after a slash. `wrapped`: the last
-    column holds words, and breaks between them."""
+    """The table at that width: where it is too wide, cells break before a bracket and after a slash, and then columns are left
+    out, which is said below it. `wrapped`: the last column holds words, and breaks between them."""
     from rich import box
     from rich.table import Table as RichTable
 
     rows = [[one_line(cell) for cell in row] for row in table.rows]
     if _wide(table.columns, rows) > width:
         rows = [[row[0], *(_folded(cell) for cell in row[1:])] for row in rows]
+    least = _least(table.columns, rows, wrapped)
+    kept = _with_room(table.columns, least, width, wrapped)
+    room = _taken(least, kept) <= width
     laid = RichTable(
         title=_text(table.title, "bold"),
         title_justify="left",
+        caption=_left_out(table.columns, kept),
+        caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    for index, column in enumerate(table.columns):
+    for index in kept:
         laid.add_column(
-            _text(column, ""),
+            _text(table.columns[index], ""),
             justify="right" if index in table.numeric else "left",
-            no_wrap=index > 0 and not (wrapped and index == len(table.columns) - 1),
+            no_wrap=room and index > 0 and not (wrapped and index == len(table.columns) - 1),
             overflow="fold",
-            min_width=(16 if len(table.columns) < _MANY else 12) if index == 0 else None,
+            min_width=least[0] if room and index == 0 else None,
         )
-    for index, row in enumerate(rows):
-        chosen = index in table.emphasis
+    for place, row in enumerate(rows):
+        chosen = place in table.emphasis
         named = [f"{_CHOSEN}{row[0]}", *row[1:]] if chosen else row
-        laid.add_row(*(_cell(cell, chosen) for cell in named))
+        laid.add_row(*(_cell(named[index], chosen) for index in kept))
     return laid
+
+
+def _with_room(columns: Sequence[str], least: Sequence[int], width: int, wrapped: bool) -> list[int]:
+    """Places of the columns that are shown: names, what is measured and the status always, and as many others as fit."""
+    kept, last = list(range(len(columns))), len(columns) - 1
+    always = {0, 1, last} if wrapped or columns[last] == "status" else {0, 1}
+    first = [columns.index(name) for name in _FIRST_LEFT_OUT if name in columns]
+    for index in (*first, *(each for each in reversed(kept) if each not in first)):
+        if _taken(least, kept) > width and index not in always:
+            kept.remove(index)
+    return kept
+
+
+def _least(columns: Sequence[str], rows: Sequence[Sequence[str]], wrapped: bool) -> list[int]:
+    """The width that each column needs: names, and words of the last one, may break between words."""
+    from rich.cells import cell_len
+
+    def longest(index: int, words: bool) -> int:
+        texts = [columns[index], *(row[index] for row in rows)]
+        return max(cell_len(part) for text in texts for part in (text.split() if words else text.split("\n")) or [""])
+
+    names = min(longest(0, True), 16 if len(columns) < _MANY else 12)
+    last = len(columns) - 1
+    return [names, *(longest(index, wrapped and index == last) for index in range(1, len(columns)))]
+
+
+def _taken(least: Sequence[int], kept: Sequence[int]) -> int:
+    return sum(least[index] for index in kept) + 2 * len(kept)
+
+
+def _left_out(columns: Sequence[str], kept: Sequence[int]) -> Text | None:
+    from advisor.wording import listed
+
+    names = [name for index, name in enumerate(columns) if index not in kept]
+    return _text(f"Left out, since there is no room: {listed(names)}.", "dim") if names else None
 
 
 def _cell(text: str, chosen: bool) -> Text:

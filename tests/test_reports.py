@@ -30,7 +30,7 @@ from advisor.drawn import Picture, Point
 from advisor.reports.drawing import draw
 from advisor.reports.scales import cost_axis, cost_label
 from advisor.reports.text import RECORDED, clean, cleaned
-from advisor.terminal import show
+from advisor.terminal import main_table, show
 from benchmarks.contract import BadInput, Row, State
 from benchmarks.plan import Unit
 from benchmarks.prices import TokenPrices
@@ -643,6 +643,21 @@ def test_the_terminal_shows_verdict_and_whole_cells_within_its_width(width: int)
     assert text.index("Target met") < text.index("8 approaches on the same 300")
     for word in ("undecided", "ruled out", "USD 41.50", "96 %", "> LoRA"):
         assert word in text
+
+
+@pytest.mark.parametrize("width", [24, 40, 50, 60, 72])
+def test_in_a_narrow_terminal_names_and_states_stand_and_other_columns_go(width: int) -> None:
+    story, stream = rich_story(), io.StringIO()
+    Console(file=stream, width=width).print(main_table(story.main, width))
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    text = " ".join(" ".join(lines).split())
+    words = [word for row in story.main.rows for word in (*row[0].split(), *row[-1].split())]
+    assert all(word in text for word in words if len(word) <= (16 if width >= 40 else 4))
+    told = text.rpartition("Left out, since there is no room: ")[2]
+    (head,) = [line for line in lines if line.startswith(" approa")]
+    assert "wait" in told
+    assert "wait" not in head
 
 
 def test_the_terminal_never_reads_a_story_as_markup_or_escape() -> None:
