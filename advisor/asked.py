@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +93,11 @@ def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: 
     if assembly.spec.recorded:
         strategies += read_recorded(folder / assembly.spec.recorded)
     found = candidates(strategies, models.names)
+    for name, count in Counter(candidate.name for candidate in found).items():
+        if count > 1:
+            raise BadInput(
+                f"{assembly.spec.recorded} holds a system {name!r}, as an approach is called. Give it another name."
+            )
     if not wanted:
         return found
     names = [candidate.name for candidate in found]

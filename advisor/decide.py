@@ -11,7 +11,7 @@ from advisor.bounds import family_statuses, level_for_every_target, paired, shar
 from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
 from advisor.economics import Ranking, rank, settled
-from advisor.every_goal import OUT, goals, states
+from advisor.every_goal import OUT, goals, states, to_come
 from advisor.limits import by_cost_alone, ruled_out
 from advisor.outlook import next_steps, otherwise, turn_of, would_change
 from advisor.reasons import Decided, reasons, suggested
@@ -122,11 +122,11 @@ def _statuses(
     if benchmark.exploratory and benchmark.target is not None:
         # Another price may bring them in, and the bounds are those for whatever is asked later.
         open_to_test += [by_name[name] for name in settled if by_cost_alone(by_name[name], settled[name], benchmark)]
-    waiting = [name for name, status in settled.items() if status.state is State.OPEN]
+    waiting = to_come(by_name, settled, benchmark)
     shared = sharing(open_to_test, benchmark, cheapest_first, sum(each.spared for each in by_name.values()))
     if waiting:
         count = len(open_to_test) + shared.spared
-        shared = _sharing_with(level_for_every_target(benchmark, count + len(waiting)) * count, shared)
+        shared = _sharing_with(level_for_every_target(benchmark, count + waiting) * count, shared)
     if benchmark.target is not None:
         tested = family_statuses(open_to_test, benchmark.target, shared)
     elif benchmark.margin is not None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from advisor.bounds import for_every_target
 from advisor.contract import Status
 from advisor.limits import by_cost_alone
+from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.contract import Benchmark, Evaluation, State
 
 MARGINS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
@@ -33,14 +34,22 @@ def in_question(
     ]
 
 
+def to_come(evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark) -> int:
+    """How many will take part in the error that have no figures yet: those that are not measured, and the cascade that may be
+    made of labels then."""
+    waiting = sum(status.state is State.OPEN for status in statuses.values())
+    made = any(each.approach == CASCADE for each in evaluations.values())
+    return waiting + int(waiting > 0 and bool(benchmark.task.labels) and not made)
+
+
 def proven(
     evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark
 ) -> dict[str, tuple[float, float]]:
     """Lower and upper bound of each candidate in question that hold for every target at once, and never show at a harder
     target what the status does not show at the stated one."""
     without = sum(each.spared for each in evaluations.values())
-    waiting = sum(status.state is State.OPEN for status in statuses.values())
-    found = for_every_target(in_question(evaluations, statuses, benchmark), benchmark, without + waiting)
+    others = without + to_come(evaluations, statuses, benchmark)
+    found = for_every_target(in_question(evaluations, statuses, benchmark), benchmark, others)
     if benchmark.target is None or benchmark.exploratory:
         return found
     return {name: _within(bounds, statuses[name].state, benchmark.target) for name, bounds in found.items()}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput
+from benchmarks.formats.clean import clean
 from strategies.approaches.recorded import Recorded, RecordedAnswer
 from strategies.contract import Query, Strategy
 
@@ -14,15 +15,19 @@ ALLOWED = ("input", "answer", "system", "seconds", "prompt_tokens", "answer_toke
 
 
 def read_recorded(path: Path) -> list[Strategy]:
-    """One strategy for each `system` in a JSONL file of {"input", "answer"} rows. Raises `BadInput` with the line."""
+    """One strategy for each `system` in a JSONL file of {"input", "answer"} rows. Raises `BadInput` with the line.
+
+    Texts are cleaned as those of cases are, so that the same text is the same in both files.
+    """
     if not path.is_file():
         raise BadInput(f"`recorded` names {path.name}, which is not there. Give a JSONL file of input and answer.")
     systems: dict[str, dict[str, RecordedAnswer]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
         if line.strip():
-            row = _row(line, f"{path.name}:{number}")
+            where = f"{path.name}:{number}"
+            row = _row(line, where)
             answers = systems.setdefault(str(row.get("system", "recorded")), {})
-            answers[Query.of(row["input"]).key] = _answer(row, f"{path.name}:{number}")
+            answers[Query.of(clean(row["input"], where)[0]).key] = _answer(row, where)
     if not systems:
         raise BadInput(f"{path.name} holds no answers. Write one JSON object a line, with input and answer.")
     return [Recorded(name=name, answers=answers) for name, answers in systems.items()]
@@ -48,4 +53,4 @@ def _answer(row: dict[str, Any], where: str) -> RecordedAnswer:
     for key, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             raise BadInput(f"{where}: {key} is {value!r}; write a number of at least 0, or leave it out.")
-    return RecordedAnswer(text=row["answer"], **numbers)
+    return RecordedAnswer(text=clean(row["answer"], where)[0], **numbers)

@@ -12,6 +12,7 @@ from advisor.contract import Recommendation
 from advisor.decide import recommend
 from advisor.economics import costs
 from advisor.triage import Situation, expect
+from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, Procedure, State
 from benchmarks.families import REST, gate_level
@@ -650,6 +651,26 @@ def test_other_targets_leave_its_part_to_what_is_not_measured_yet() -> None:
         )
         (there,) = (each for each in found.at_targets if round(each.target, 2) == 0.8)
         assert (there.named == "linear head") == (states(found)["linear head"] is State.MEETS)
+
+
+def test_what_is_shown_while_something_waits_stays_shown_when_a_cascade_joins() -> None:
+    """A cascade is made of labels when all are measured, and takes its part of the error."""
+    for right in range(52, 62):
+        linear = evaluation_of("linear head", scores_of(right, 63), seconds=0.01)
+        first, last = (
+            evaluation_of(name, scores_of(50, 63, place), seconds=seconds)
+            for place, (name, seconds) in enumerate((("majority", 0.0001), ("prompting", 0.2)))
+        )
+        waiting = evaluation_of("prompting", state=State.OPEN, problem="held-out cases were not answered yet")
+        cascade = dataclasses.replace(
+            evaluation_of("retrieval", scores_of(50, 63, 2), seconds=0.1),
+            candidate="one after the other",
+            approach=CASCADE,
+        )
+        benchmark = benchmark_of(cases=63, target=0.8)
+        before = states(decided(first, linear, waiting, benchmark=benchmark))
+        after = states(decided(first, linear, last, cascade, benchmark=benchmark))
+        assert before["linear head"] is not State.MEETS or after["linear head"] is State.MEETS
 
 
 # ---------------------------------------------------------------- triage

@@ -120,3 +120,31 @@ def test_a_system_that_answered_none_of_the_cases_has_no_figure(tmp_path: Path) 
     assert found.state is State.INVALID
     assert found.problem == "none of the 24 held-out cases was answered (the file holds no answer to this input)"
     assert not found.scores
+
+
+def test_the_same_text_finds_its_answer_however_its_lines_end(tmp_path: Path) -> None:
+    """Inputs of cases are cleaned when they are read; a right answer beside the text as it stood counted as none."""
+    file = tmp_path / "answers.jsonl"
+    rows = [
+        {"input": "two\r\nlines", "answer": "a\u200bb"},
+        {"input": "zero\u200bwidth", "answer": "b"},
+        {"input": "a sign\u2028between", "answer": "c"},
+    ]
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    (system,) = read_recorded(file)
+    assert isinstance(system, Recorded)
+    keys = {text: Query.of(text).key for text in ("two\nlines", "zerowidth", "a sign\u2028between")}
+    assert {text: system.answers[key].text for text, key in keys.items()} == {
+        "two\nlines": "ab",
+        "zerowidth": "b",
+        "a sign\u2028between": "c",
+    }
+
+
+def test_a_system_may_not_be_called_as_an_approach_is(tmp_path: Path) -> None:
+    """The rows of both would stand under one name, and the run could never be told."""
+    answers: list[dict[str, object]] = [
+        {"input": text, "answer": "red", "system": "tf-idf"} for text in held_out_inputs()
+    ]
+    with pytest.raises(BadInput, match=r"answers\.jsonl holds a system 'tf-idf', as an approach is called"):
+        advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=Wishes(probes="none"))
