@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -314,11 +315,23 @@ def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
 
     prepared.allowed.check_room(folder)
     run, path = prepared.run(folder, events), folder / "run.json"
-    if not path.exists() or not (folder / "run.sqlite").exists():
+    if not path.exists() or not _is_frozen(folder):
+        run.identity()  # A model that cannot be opened is refused before anything says that there is a run.
         keep_code(prepared.assembly.benchmark, folder)
         _write(path, _about_run(prepared))
     with within(prepared.allowed, folder):
         run.execute()
+
+
+def _is_frozen(folder: Path) -> bool:
+    """Whether the rows in the folder belong to a run already; until then another task than last time may be meant."""
+    from benchmarks.store import Store
+
+    path = folder / "run.sqlite"
+    if not path.exists():
+        return False
+    with closing(Store(path)) as store:
+        return store.meta("identity") is not None
 
 
 def _about_run(prepared: Prepared) -> dict[str, Any]:
