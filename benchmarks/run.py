@@ -27,6 +27,7 @@ from benchmarks.purse import SPENT
 from benchmarks.reuse import Earlier, program
 from benchmarks.store import Store
 from benchmarks.work import Job, task_hash
+from strategies.approaches.recorded import Recorded
 from strategies.models.measured import machine
 
 _SPOKEN = {
@@ -41,6 +42,7 @@ _SPOKEN = {
     "quantised": "models in four bits:",
     "task_hash": "examples, documents or instruction of the hash",
     "program": "the program of the hash",
+    "recorded": "recorded answers of the hash",
 }
 """Part of a run's identity -> how it is said."""
 OPTIONAL = ("margin", "temperature", "embedder_weights", "reranker", "teacher", "quantised")
@@ -135,7 +137,14 @@ class Run:
             ),
             "weights": {name: self.models.language(name).fingerprint for name in self._names()},
             **({"teacher": self._lessons} if self._lessons else {}),
+            **({"recorded": answers} if (answers := self._recorded) else {}),
         }
+
+    @property
+    def _recorded(self) -> dict[str, str]:
+        """Recorded system -> hash of its answers: another file under the same name is another system."""
+        found = {each.name: each.strategy for each in self.candidates}
+        return {name: system.digest for name, system in found.items() if isinstance(system, Recorded)}
 
     @property
     def _lessons(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from advisor import Wishes, advise
 from benchmarks.contract import BadInput, State
 from benchmarks.recorded import read_recorded
+from benchmarks.store import Store
 from strategies.approaches.recorded import Recorded
 from strategies.contract import Failure, Prediction, Query, Sampling
 
@@ -148,3 +150,24 @@ def test_a_system_may_not_be_called_as_an_approach_is(tmp_path: Path) -> None:
     ]
     with pytest.raises(BadInput, match=r"answers\.jsonl holds a system 'tf-idf', as an approach is called"):
         advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=Wishes(probes="none"))
+
+
+def test_a_run_does_not_go_on_with_other_answers_under_the_same_name(tmp_path: Path) -> None:
+    """Scored anew in the same folder they would stand at the look of the first ones."""
+    answers: list[dict[str, object]] = [{"input": text, "answer": "red"} for text in held_out_inputs()]
+    wishes = Wishes(approaches=("majority", "recorded"), probes="none")
+    advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
+    better = [{**row, "answer": str(row["input"]).split()[-1]} for row in answers]
+    with pytest.raises(BadInput, match="the run in run was made with recorded answers of the hash"):
+        advise(task_folder(tmp_path, better), out=tmp_path / "run", wishes=wishes)
+    advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
+
+
+def test_a_run_from_before_its_recorded_answers_were_hashed_goes_on(tmp_path: Path) -> None:
+    answers: list[dict[str, object]] = [{"input": text, "answer": "red"} for text in held_out_inputs()]
+    wishes = Wishes(approaches=("majority", "recorded"), probes="none")
+    task = task_folder(tmp_path, answers)
+    advise(task, out=tmp_path / "run", wishes=wishes)
+    with closing(Store(tmp_path / "run" / "run.sqlite")) as store:
+        store.set_meta("identity", {key: is_so for key, is_so in store.meta("identity").items() if key != "recorded"})
+    advise(task, out=tmp_path / "run", wishes=wishes)
