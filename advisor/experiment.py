@@ -53,5 +53,26 @@ def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rente
         *([models.reranker_spec.name] if models.reranker_spec else ()),
         vars(prepared.options),
         *(candidate.strategy.digest for candidate in prepared.candidates if isinstance(candidate.strategy, Recorded)),
+        *([{"temperature": benchmark.task.temperature}] if benchmark.task.temperature else ()),
+        *([{"teacher": models.teacher, "asked": benchmark.task.unlabelled}] if models.teacher else ()),
+        *([{"weights": weights}] if (weights := _weights(prepared)) else ()),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _weights(prepared: Prepared) -> dict[str, str]:
+    """Model -> hash of its weights, for those in folders: training goes on, and the same path then holds another model."""
+    from benchmarks.installed import installed_embedder, installed_model
+
+    models = prepared.models
+    used = {models.teacher, *(candidate.model for candidate in prepared.candidates)}
+    found = {
+        spec.name: models.weights_in_folder(spec)
+        for spec in models.specs
+        if spec.name in used and spec.endpoint is None and installed_model(spec) is None
+    }
+    if installed_embedder(models.embedder_spec.name, models.embedder_spec.folder) is None:
+        found["embedder"] = models.weights_in_folder(models.embedder_spec)
+    if models.reranker_spec is not None:
+        found["reranker"] = models.weights_in_folder(models.reranker_spec)
+    return {name: weights for name, weights in found.items() if weights}

@@ -301,6 +301,12 @@ class Models:
         self._allowed(name, found.licence)
         return found
 
+    def weights_in_folder(self, spec: ModelSpec | EmbedderSpec) -> str:
+        """A hash of what the folder of a model holds, which may be others tomorrow; empty where no folder is its name."""
+        written = Path(spec.folder or spec.name).expanduser()
+        own = spec.folder or (spec.name not in KNOWN and ((self.base / written).is_dir() or written.is_dir()))
+        return self._found(spec.name, spec.folder).fingerprint if own else ""
+
     def _local(self, spec: ModelSpec) -> LanguageModel:
         from strategies.models.local import LocalModel
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from advisor.comparison import Wishes, prepare
+from advisor.experiment import subject_of
 from benchmarks.contract import Look, Row
 from benchmarks.evaluate import About, evaluate
 from benchmarks.looks import ALPHA, FILE, level_of, look_at, write_down
@@ -143,6 +146,35 @@ def test_who_is_tested_first_depends_on_money_and_limits_so_other_ones_are_anoth
     assert call(capsys, *run, "first", "--resume").code == first.code
     assert len((tmp_path / FILE).read_text().splitlines()) == 1, "a run that goes on is told with what it began with"
     assert "This is look 2 at these cases" in told(call(capsys, *run, "second").out)
+
+
+def known_by(task: Path) -> tuple[str, str]:
+    """What a run of it counts as: the experiment, and what answers in it."""
+    prepared = prepare(task, Wishes(dtype="float32"))
+    return prepared.experiment, subject_of(prepared)
+
+
+def test_what_makes_other_answers_is_another_look(tmp_path: Path, model_folders: Folders) -> None:
+    """Though it stands under the same name: a temperature, weights in a folder, a teacher and what it is asked."""
+    own = tmp_path / "own"
+    shutil.copytree(model_folders.language, own)
+    for name in ("first", "second"):
+        rows = "".join(json.dumps({"input": f"the {name} request {number}"}) + "\n" for number in range(20))
+        (tmp_path / f"{name}.jsonl").write_text(rows, encoding="utf-8")
+    two = f"models: [own, {model_folders.language}]"
+    asked = [
+        ("models: [own]",),
+        ("models: [own]", "temperature: 0.7"),
+        (two,),
+        (two, "traffic: first.jsonl", "teacher: own"),
+        (two, "traffic: second.jsonl", "teacher: own"),
+        (two, "traffic: first.jsonl", f"teacher: {model_folders.language.name}"),
+    ]
+    known = [known_by(write_task(tmp_path, model_folders, *lines)) for lines in asked]
+    assert [known_by(write_task(tmp_path, model_folders, *lines)) for lines in asked] == known, "the same again"
+    (own / "generation_config.json").write_text('{"max_length": 7}', encoding="utf-8")
+    known.append(known_by(write_task(tmp_path, model_folders, "models: [own]")))
+    assert [len(set(names)) for names in zip(*known, strict=True)] == [len(known), len(known)]
 
 
 def told(text: str) -> str:
