@@ -279,7 +279,6 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
 
     if prepared.shard is not None:
         raise BadInput("a part of a run has no verdict. Perform it with execute_part, or leave out the shard.")
-    benchmark = prepared.assembly.benchmark
     with owner_only(), alone(private(folder)):
         try:
             _perform(prepared, folder, events)
@@ -287,8 +286,8 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
             _log.warning("%s", prepared.allowed.told(error, folder))
         write_bom(folder, prepared.run(folder).identity()["weights"])
         about = about_run(folder)
-        benchmark = as_begun(benchmark, about["benchmark"])
-        if prepared.looks is not None:
+        benchmark = as_begun(prepared.assembly.benchmark, about["benchmark"])
+        if prepared.looks is not None:  # Once more, for what was put together of parts or begun by an earlier version.
             experiment = about.get("experiment", prepared.experiment)  # What was begun, not what a resumed run is told.
             write_down(benchmark, prepared.looks, experiment)
             remember_place(folder, prepared.looks, experiment, about.get("subject", ""))
@@ -311,16 +310,30 @@ def execute_part(prepared: Prepared, folder: Path, events: Events | None = None)
 
 
 def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
-    from benchmarks.frozen import keep_code
-
     prepared.allowed.check_room(folder)
-    run, path = prepared.run(folder, events), folder / "run.json"
-    if not path.exists() or not _is_frozen(folder):
-        run.identity()  # A model that cannot be opened is refused before anything says that there is a run.
-        keep_code(prepared.assembly.benchmark, folder)
-        _write(path, _about_run(prepared))
+    if not (folder / "run.json").exists() or not _is_frozen(folder):
+        _begin(prepared, folder)
+    run = prepared.run(folder, events)
     with within(prepared.allowed, folder):
         run.execute()
+
+
+def _begin(prepared: Prepared, folder: Path) -> None:
+    """Describes the run in its folder, and writes its look down beside the task. What began since it was prepared was a look
+    before this one, so `prepared` is put at the look that it is now."""
+    from benchmarks.frozen import keep_code
+    from benchmarks.looks import begin_look, remember_place
+
+    prepared.run(
+        folder
+    ).identity()  # A model that cannot be opened is refused before anything says that there is a run.
+    if prepared.looks is not None:
+        experiment, subject = prepared.experiment, subject_of(prepared)
+        look = begin_look(prepared.assembly.benchmark, prepared.looks, experiment, subject)
+        prepared.assembly = prepared.assembly.at(look)
+        remember_place(folder, prepared.looks, experiment, subject)
+    keep_code(prepared.assembly.benchmark, folder)
+    _write(folder / "run.json", _about_run(prepared))
 
 
 def _is_frozen(folder: Path) -> bool:

@@ -1,9 +1,10 @@
 """Looking again at held-out cases costs: which looks at them there were, and which level is left for the next.
 
 Who labels more cases and runs again until something passes is fooled in one case of ten by bounds that know nothing of
-it. So every finished run of a person's task is written down beside the task, with the cases that it was measured on, and
-each look uses a share of the level that the ones before it have left. That somebody was shown answers to held-out cases is
-written down there too: who has seen them and then changes something measures a development figure.
+it. So every run of a person's task is written down beside the task when it begins, which is when its level is fixed, with
+the cases that it is measured on, and each look uses a share of the level that the ones before it have left. That somebody
+was shown answers to held-out cases is written down there too: who has seen them and then changes something measures a
+development figure.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,8 @@ FILE = "looks.jsonl"
 PLACE = "task.json"
 """File in the folder of a run that says beside which task its look is written down, as a way from the run to the task."""
 _DIGITS = 12
+_WAIT_S = 10.0
+"""So long one run waits for another to write its look down, which takes a moment."""
 
 
 def level_of(look: int, alpha: float = ALPHA, share: float = SHARE) -> float:
@@ -64,6 +69,29 @@ def _touched(mine: set[str], rows: Sequence[Mapping[str, Any]]) -> int:
 
 def _last_day(rows: Sequence[Mapping[str, Any]]) -> str:
     return max((row["day"] for row in rows), default="")
+
+
+def begin_look(benchmark: Benchmark, folder: Path, experiment: str, subject: str = "") -> Look:
+    """As `look_at`, for a run that begins now, and written down at once: one that begins before this one is finished, or after
+    it was cut off, is a later look."""
+    with _one_at_a_time(folder):
+        look = look_at(benchmark.heldout, folder, experiment, subject)
+        write_down(replace(benchmark, look=look), folder, experiment)
+    return look
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Of two runs that begin at once one waits. Where nothing can be locked, `write_down` says what it cannot write."""
+    from filelock import FileLock
+
+    lock = FileLock(folder / f"{FILE}.lock")
+    with suppress(OSError, NotImplementedError), as_usual():
+        lock.acquire(timeout=_WAIT_S)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_down(benchmark: Benchmark, folder: Path, experiment: str) -> None:

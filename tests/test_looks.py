@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from advisor.comparison import Wishes, prepare
+from advisor.comparison import Wishes, advise, execute, prepare
 from advisor.experiment import subject_of
 from benchmarks.contract import Look, Row
 from benchmarks.evaluate import About, evaluate
-from benchmarks.looks import ALPHA, FILE, level_of, look_at, write_down
+from benchmarks.looks import ALPHA, FILE, begin_look, level_of, look_at, write_down
 from benchmarks.metrics import load
 from benchmarks.store import Finished, Store
 from strategies.contract import Case, Prediction
@@ -146,6 +148,53 @@ def test_who_is_tested_first_depends_on_money_and_limits_so_other_ones_are_anoth
     assert call(capsys, *run, "first", "--resume").code == first.code
     assert len((tmp_path / FILE).read_text().splitlines()) == 1, "a run that goes on is told with what it began with"
     assert "This is look 2 at these cases" in told(call(capsys, *run, "second").out)
+
+
+MAJORITY = Wishes(approaches=("majority",), probes="none")
+NEAREST = Wishes(approaches=("copy nearest",), probes="none")
+
+
+def test_a_run_that_is_cut_off_is_a_look(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report tells what it measured, and what it shows is written down as for any other run."""
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    task = write_task(tmp_path, model_folders)
+    with monkeypatch.context() as patched:
+        patched.setattr("benchmarks.run.add_cascade", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            advise(task, out=tmp_path / "cut", wishes=MAJORITY)
+    assert prepare(task, NEAREST).assembly.benchmark.look.number == 2
+    assert "could not be written down" not in call(capsys, "report", str(tmp_path / "cut"), "--cases", "all").err
+    assert [bool(row.get("shown")) for row in written(tmp_path)] == [False, True]
+    advise(task, out=tmp_path / "other", wishes=NEAREST)
+    advise(task, out=tmp_path / "cut", wishes=MAJORITY)
+    assert [row["look"] for row in written(tmp_path) if not row.get("shown")] == [1, 2], "going on is no further look"
+
+
+def test_of_runs_that_overlap_the_second_is_a_later_look(tmp_path: Path, model_folders: Folders) -> None:
+    task = write_task(tmp_path, model_folders)
+    prepared = [prepare(task, wishes) for wishes in (MAJORITY, NEAREST)]
+    assert [each.assembly.benchmark.look.number for each in prepared] == [1, 1]
+    for place, each in enumerate(prepared, 1):
+        execute(each, tmp_path / f"run {place}")
+        about = json.loads((tmp_path / f"run {place}" / "run.json").read_text(encoding="utf-8"))
+        assert about["benchmark"]["look"]["number"] == place
+
+
+def test_runs_that_begin_at_one_moment_are_different_looks(tmp_path: Path) -> None:
+    benchmark = replace(benchmark_of(), heldout=cases(0, 3))
+    with ThreadPoolExecutor(8) as pool:
+        begun = list(pool.map(lambda name: begin_look(benchmark, tmp_path, str(name)), range(8)))
+    assert sorted(each.number for each in begun) == list(range(1, 9))
+
+
+def written(folder: Path) -> list[dict[str, Any]]:
+    """What stands beside the task."""
+    return [json.loads(line) for line in (folder / FILE).read_text(encoding="utf-8").splitlines()]
 
 
 def known_by(task: Path) -> tuple[str, str]:
