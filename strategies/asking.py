@@ -80,6 +80,7 @@ class Asker:
         self.odds = beside("odds.py") if self.words else None
         self.copying = beside("tagging.py") if asked.get("schema") else None
         self.limit, self.without = "max_tokens", set[str]()
+        self.drawn: dict[str, float] = {"temperature": self.server["temperature"]}
         local = _is_here(self.server["address"])
         self.key = os.environ.get(self.server["key_env"], "")
         if not self.key and not local:
@@ -135,6 +136,9 @@ class Asker:
         if self.limit in said and self.limit == "max_tokens" and "max_completion_tokens" in said:
             self.limit = "max_completion_tokens"
             return True
+        if self.drawn and "temperature" in said:
+            self.drawn = {}  # A model that reasons takes none but its own.
+            return True
         named = {name for name in wishes if name in said}
         self.without |= named
         return bool(named)
@@ -156,7 +160,7 @@ class Asker:
 
     def _sent(self, prompt: Asked, wishes: Mapping[str, Mapping[str, Any]]) -> Answer:
         """One request. Raises `Refused`."""
-        body: dict[str, Any] = {"model": self.server["model"], "temperature": self.server["temperature"]}
+        body: dict[str, Any] = {"model": self.server["model"], **self.drawn}
         body |= {"messages": prompt.messages, self.limit: self.asked["max_tokens"]}
         for wish in wishes.values():
             body |= wish

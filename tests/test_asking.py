@@ -162,6 +162,20 @@ def test_what_is_busy_is_asked_again_and_what_is_lost_is_said(
     assert len(seen) == 3 + 2 + 1, "busy, without odds, answered; twice; answered"
 
 
+def test_a_model_that_takes_no_temperature_is_asked_without_one(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    def own(request: Request) -> Response:
+        if "temperature" in request.get_json():
+            return Response(json.dumps({"error": {"message": "'temperature' does not support 0"}}), status=400)
+        return Response(json.dumps(said(request)), mimetype="application/json")
+
+    server.expect_request(PATH).respond_with_handler(own)
+    answer = alone.answerer(exported(hosted(server, "labels", model_folders, embedder), tmp_path), "")
+    assert {answer("one"), answer("two")} <= set(tiny.TOPICS)
+    assert ["logprobs" in request.get_json() for request, _ in server.log] == [True] * 3
+
+
 @pytest.mark.parametrize("status", [401, 404, 302])
 def test_asking_on_in_vain_ends_and_nobody_else_is_asked(
     status: int, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path

@@ -339,6 +339,29 @@ def test_a_server_that_wants_the_newer_name_of_the_limit(httpserver: HTTPServer)
     assert len(httpserver.log) == 4
 
 
+@pytest.mark.parametrize("code", ["unsupported_value", None])
+def test_a_model_that_takes_no_temperature_draws_at_its_own_and_that_is_said(
+    code: str | None, httpserver: HTTPServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def own(request: Request) -> Response:
+        if "temperature" in request.get_json():
+            error = {
+                "message": "'temperature' does not support 0 with this model",
+                "code": code,
+                "param": "temperature",
+            }
+            return Response(json.dumps({"error": error}), status=400, content_type="application/json")
+        return Response(json.dumps(good()), content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(own)
+    answers = list(endpoint(httpserver, concurrency=1).generate([PROMPT] * 3, 5, WISHED))
+    assert [(answer.text, answer.error) for _, answer in answers] == [("yes", "")] * 3
+    assert len(httpserver.log) == 4
+    assert all("logprobs" in request.get_json() for request, _ in httpserver.log)
+    said = [record.getMessage() for record in caplog.records if record.name == "strategies.models.endpoint"]
+    assert said == ["hosted takes no temperature: its server draws answers at its own"]
+
+
 ODDS = {"logprob": -0.1, "top_logprobs": [{"token": "no", "logprob": -2.3}, {"token": "yes", "logprob": -0.1}]}
 WISHED = Sampling(alternatives=20, schema='{"type": "object", "properties": {}}')
 

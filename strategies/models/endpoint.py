@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import json
 import logging
 import os
 import re
@@ -23,7 +22,8 @@ from strategies.models.retry import BUSY, Fault, Patience, bounded, shortened, u
 from strategies.models.stated import counted, places
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
-from strategies.tagging import for_text, unmarked
+from strategies.models.wishes import HELD, TEMPERATURE, Wish, held_to, wishes_of
+from strategies.tagging import for_text
 
 BYTES_A_TOKEN = 4
 LOOK_UP_S = 0.5
@@ -34,7 +34,6 @@ _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 """JSON can hold them; no file and no other server takes them."""
 KEY_LENGTH = 8
 """Characters of a key from which on it is taken out of answers too."""
-HELD = "response_format"
 BAD_REQUEST = (400, 422)
 REFUSED = (*BAD_REQUEST, 413)
 """What a server says of a request that it will never answer, such as one that is too long for it."""
@@ -48,7 +47,8 @@ class EndpointModel:
 
     It generates. It does not score labels: the chat interface gives at most the likeliest tokens along the answer, which
     is not the likelihood of every label. They are asked for where labels are chosen (`strategies/odds.py`), and so is
-    the schema where there is one; a server that refuses either answers without.
+    the schema where there is one; a server that refuses either answers without, and one that takes no temperature draws
+    at its own.
     """
 
     name: str
@@ -116,13 +116,14 @@ class EndpointModel:
         among those that were under way at once.
         Raises `ModelUnavailable` when a server that is not on this machine needs a key and there is none.
         """
-        request: dict[str, Any] = {"model": self.model, "temperature": sampling.temperature}
+        request: dict[str, Any] = {"model": self.model}
         if sampling.temperature > 0:
             request["seed"] = sampling.seed
         caller = _Caller(
             model=self,
             request=request,
-            wishes=_wishes(sampling),
+            drawn={TEMPERATURE: sampling.temperature},
+            wishes=wishes_of(sampling),
             schema=sampling.schema if self.copies else "",
             max_tokens=max_tokens,
             step=step,
@@ -184,7 +185,7 @@ class _Caller:
     request: Mapping[str, Any]
     max_tokens: int
     step: Step
-    wishes: dict[str, Mapping[str, Any]]
+    wishes: dict[str, Wish]
     """What not every server can do, by the name that its refusal would hold; what is refused is not asked for again."""
     stopped: threading.Event = field(default_factory=threading.Event)
     together: Together = field(default_factory=Together)
@@ -192,6 +193,8 @@ class _Caller:
     """Of answers, where it is another one for each prompt."""
     limit_field: str = "max_tokens"
     """Newer hosted models only take `max_completion_tokens`; the first one to be refused switches the rest."""
+    drawn: Mapping[str, float]
+    """The temperature; hosted models that reason take none but their own, and are asked without once one was refused."""
     hopeless: str = ""
     """Non-empty: the server refuses everything, for this reason."""
 
@@ -255,9 +258,10 @@ class _Caller:
             if self.hopeless:
                 return self._failed(self.hopeless, billed=False)
             limit_field, wishes = self.limit_field, {} if question.in_plain else self._wished(question.prompt)
+            drawn = self.drawn
             try:
                 extra = dict(chain.from_iterable(wish.items() for wish in wishes.values()))
-                answer, seconds = self._send(client, question.prompt, {**extra, limit_field: self.max_tokens})
+                answer, seconds = self._send(client, question.prompt, {**drawn, **extra, limit_field: self.max_tokens})
                 done = self._completion(question.prompt, answer, seconds)
                 if question.in_plain:
                     self.wishes.clear()
@@ -269,6 +273,9 @@ class _Caller:
             if fault.refused_parameter == limit_field == "max_tokens":
                 self.limit_field = "max_completion_tokens"
                 continue
+            if drawn and fault.refuses(TEMPERATURE):
+                self._leave_the_temperature()
+                continue
             if refused := [name for name in wishes if fault.refuses(name)]:
                 for name in refused:
                     self.wishes.pop(name, None)
@@ -278,8 +285,15 @@ class _Caller:
                 continue
             return self._waited(question, fault)
 
-    def _wished(self, prompt: Prompt) -> dict[str, Mapping[str, Any]]:
-        own = _held(for_text(self.schema, prompt[-1].asked)) if self.schema else {}
+    def _leave_the_temperature(self) -> None:
+        """For good, and said once: answers may differ from one time to the next then, whatever the task asks for."""
+        if self.drawn:
+            self.drawn = {}
+            said = "%s takes no temperature: its server draws answers at its own"
+            logging.getLogger(__name__).warning(said, self.model.name)
+
+    def _wished(self, prompt: Prompt) -> dict[str, Wish]:
+        own = held_to(for_text(self.schema, prompt[-1].asked)) if self.schema else {}
         return {name: own or wish if name == HELD else wish for name, wish in self.wishes.items()}
 
     def _waited(self, question: _Question, fault: Fault) -> Completion | None:
@@ -351,23 +365,6 @@ class _Caller:
         advice = f" Check the key in {self.model.key_env}." if fault.status in {401, 403} else ""
         advice = advice or (f" Check base_url and the model name {self.model.model!r}." if fault.status == 404 else "")
         return f"{self.model.name} at {urlsplit(self.model.base_url).netloc}: {said.rstrip('.')}.{advice}"
-
-
-def _wishes(sampling: Sampling) -> dict[str, Mapping[str, Any]]:
-    """The likeliest tokens at each place, and a schema for objects. A form for plain text has no common name."""
-    wishes: dict[str, Mapping[str, Any]] = {}
-    if sampling.alternatives:
-        wishes["logprobs"] = {"logprobs": True, "top_logprobs": sampling.alternatives}
-    if sampling.schema and (held := _held(unmarked(sampling.schema))):
-        wishes[HELD] = held
-    return wishes
-
-
-def _held(schema: str) -> dict[str, Any]:
-    known = json.loads(schema)
-    if known.get("type") != "object":
-        return {}
-    return {HELD: {"type": "json_schema", "json_schema": {"name": "answer", "schema": known}}}
 
 
 def _client(model: EndpointModel) -> Any:

@@ -26,6 +26,8 @@ LARGEST_ANSWER = 20_000_000
 """Bytes, unpacked."""
 NO_CONNECTION = ("ConnectError", "ConnectTimeout", "PoolTimeout")
 """Faults of the HTTP package below the client, by name: which package that is depends on the client's version."""
+UNSUPPORTED = ("unsupported_parameter", "unsupported_value")
+"""Codes of a refusal that names a parameter: as such, or with any value but its default."""
 TURNED_AWAY = (503, 529)
 """A server that says so has no room: it has not begun to answer."""
 LONGEST_ASKED_S = 300.0
@@ -151,7 +153,7 @@ def _status_fault(status: int, said: str, headers: Mapping[str, str], body: obje
     out_of_quota = detail.get("code") == "insufficient_quota"
     retry = (status in {408, 409, BUSY} or status >= 500) and not out_of_quota
     fault = Fault(message=f"status {status}, {said}", retry=retry, status=status, after_s=asked_wait(headers))
-    if detail.get("code") == "unsupported_parameter":
+    if detail.get("code") in UNSUPPORTED:
         fault.refused_parameter = str(detail.get("param") or "")
     fault.hopeless = fault.hopeless or out_of_quota
     fault.gone = fault.gone and not out_of_quota
