@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -358,7 +359,7 @@ def test_a_model_that_takes_no_temperature_draws_at_its_own_and_that_is_said(
     assert [(answer.text, answer.error) for _, answer in answers] == [("yes", "")] * 3
     assert len(httpserver.log) == 4
     assert all("logprobs" in request.get_json() for request, _ in httpserver.log)
-    said = [record.getMessage() for record in caplog.records if record.name == "strategies.models.endpoint"]
+    said = [record.getMessage() for record in caplog.records if record.name == "strategies.models.wishes"]
     assert said == ["hosted takes no temperature: its server draws answers at its own"]
 
 
@@ -447,6 +448,29 @@ def test_a_server_that_refuses_without_a_name_is_asked_in_plain(httpserver: HTTP
     answers = dict(endpoint(httpserver, concurrency=1, retries=0).generate(prompts, 5, WISHED))
     assert [bool(answers[index].error) for index in range(3)] == [True, False, False]
     assert len(httpserver.log) == 5, "two tries for each of the first two; the third is asked in plain at once"
+
+
+def test_what_a_server_refused_once_is_not_asked_for_by_later_calls_of_the_same_client(
+    httpserver: HTTPServer,
+) -> None:
+    """A request that is timed by itself is one round trip, of the server and not of the client."""
+
+    def newer(request: Request) -> Response:
+        for name in ("max_tokens", "temperature", "logprobs", "response_format"):
+            if name in request.get_json():
+                error = {"message": f"no {name}", "code": "unsupported_parameter", "param": name}
+                return Response(json.dumps({"error": error}), status=400, content_type="application/json")
+        return Response(json.dumps(good()), content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(newer)
+    model = endpoint(httpserver, concurrency=1)
+    client = model.client
+    for _ in range(3):
+        assert [answer.error for _, answer in model.generate([PROMPT], 5, WISHED)] == [""]
+    assert len(httpserver.log) == 4 + 3
+    assert model.client is client
+    again = pickle.loads(pickle.dumps(model))
+    assert (again, again.learnt.limit_field) == (model, "max_tokens")
 
 
 @pytest.mark.parametrize(

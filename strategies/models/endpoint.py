@@ -8,9 +8,10 @@ import logging
 import os
 import re
 import threading
+import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -22,7 +23,7 @@ from strategies.models.retry import BUSY, Fault, Patience, bounded, shortened, u
 from strategies.models.stated import counted, places
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
-from strategies.models.wishes import HELD, TEMPERATURE, Wish, held_to, wishes_of
+from strategies.models.wishes import HELD, TEMPERATURE, Learnt, Wish, held_to, wishes_of
 from strategies.tagging import for_text
 
 BYTES_A_TOKEN = 4
@@ -69,6 +70,26 @@ class EndpointModel:
     @cached_property
     def outage(self) -> Outage:
         return Outage(retries=self.retries)
+
+    @cached_property
+    def learnt(self) -> Learnt:
+        return Learnt(name=self.name)
+
+    @cached_property
+    def client(self) -> Any:
+        """Kept with its connections, so that a request that is timed is the request alone; closed with the model."""
+        found = _client(self)
+        weakref.finalize(self, found.close)
+        return found
+
+    def hang_up(self) -> None:
+        """Ends what is under way; whoever asks next has connections of its own."""
+        if (client := vars(self).pop("client", None)) is not None:
+            client.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings alone go to another process: connections and locks cannot."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __post_init__(self) -> None:
         address = urlsplit(self.base_url)
@@ -122,8 +143,8 @@ class EndpointModel:
         caller = _Caller(
             model=self,
             request=request,
-            drawn={TEMPERATURE: sampling.temperature},
-            wishes=wishes_of(sampling),
+            temperature=sampling.temperature,
+            wishes=self.learnt.left(wishes_of(sampling)),
             schema=sampling.schema if self.copies else "",
             max_tokens=max_tokens,
             step=step,
@@ -133,15 +154,14 @@ class EndpointModel:
     def stated_tokens(self, prompt: Prompt) -> int | None:
         """Tokens of the prompt in the server's own template, by one request; None where it states none, or does not answer."""
         messages: Any = [{"role": message.role, "content": message.content} for message in prompt]
-        with _client(self) as client:
-            try:
-                answer = client.chat.completions.create(
-                    model=self.model, messages=messages, max_tokens=1, temperature=0
-                )
-            except Exception as error:
-                if understood(error) is None:
-                    raise
-                return None
+        try:
+            answer = self.client.chat.completions.create(
+                model=self.model, messages=messages, max_tokens=1, temperature=0
+            )
+        except Exception as error:
+            if understood(error) is None:
+                raise
+            return None
         stated = getattr(getattr(answer, "usage", None), "prompt_tokens", None)
         return stated if isinstance(stated, int) else None
 
@@ -179,7 +199,7 @@ def _ended(running: Collection[_Asked], return_when: str) -> set[_Asked]:
 
 @dataclass(kw_only=True)
 class _Caller:
-    """One call of `generate`: its connection, its threads, and what it has learnt about the server."""
+    """One call of `generate`: its threads, and what it still asks for besides the answers."""
 
     model: EndpointModel
     request: Mapping[str, Any]
@@ -191,10 +211,7 @@ class _Caller:
     together: Together = field(default_factory=Together)
     schema: str = ""
     """Of answers, where it is another one for each prompt."""
-    limit_field: str = "max_tokens"
-    """Newer hosted models only take `max_completion_tokens`; the first one to be refused switches the rest."""
-    drawn: Mapping[str, float]
-    """The temperature; hosted models that reason take none but their own, and are asked without once one was refused."""
+    temperature: float
     hopeless: str = ""
     """Non-empty: the server refuses everything, for this reason."""
 
@@ -203,21 +220,22 @@ class _Caller:
         if not prompts:
             return
         pool, running = ThreadPoolExecutor(self.model.concurrency, thread_name_prefix=ASKING), dict[_Asked, _Question]()
-        waits = True
-        with _client(self.model) as client:
-            try:
-                yield from self._asked(prompts, running, lambda question: pool.submit(self.ask, client, question))
-            except KeyboardInterrupt:
-                self.stopped.set()
-                waits = False  # First of all: the second interruption may come while the sentence is being written.
-                said = "interrupted: %d answers that are on their way are waited for; interrupt again to end at once"
-                logging.getLogger(__name__).warning(said, len(running))
-                ended = _ended(running, ALL_COMPLETED)
-                yield from (self._found(running.pop(future), future.result()) for future in ended)
-                raise
-            finally:
-                self.stopped.set()
-                pool.shutdown(wait=waits, cancel_futures=True)
+        waits, client = True, self.model.client
+        try:
+            yield from self._asked(prompts, running, lambda question: pool.submit(self.ask, client, question))
+        except KeyboardInterrupt:
+            self.stopped.set()
+            waits = False  # First of all: the second interruption may come while the sentence is being written.
+            said = "interrupted: %d answers that are on their way are waited for; interrupt again to end at once"
+            logging.getLogger(__name__).warning(said, len(running))
+            ended = _ended(running, ALL_COMPLETED)
+            yield from (self._found(running.pop(future), future.result()) for future in ended)
+            raise
+        finally:
+            self.stopped.set()
+            pool.shutdown(wait=waits, cancel_futures=True)
+            if not waits:
+                self.model.hang_up()
 
     def _asked(
         self, prompts: Sequence[Prompt], running: dict[_Asked, _Question], ask: Callable[[_Question], _Asked]
@@ -254,43 +272,41 @@ class _Caller:
         A server that calls the request bad without naming what it cannot do is asked once more in plain; where that is
         answered, nothing is wished for any more.
         """
+        learnt = self.model.learnt
         while True:
             if self.hopeless:
                 return self._failed(self.hopeless, billed=False)
-            limit_field, wishes = self.limit_field, {} if question.in_plain else self._wished(question.prompt)
-            drawn = self.drawn
+            wishes = {} if question.in_plain else self._wished(question.prompt)
+            limit_field, drawn = learnt.limit_field, learnt.drawn(self.temperature)
             try:
                 extra = dict(chain.from_iterable(wish.items() for wish in wishes.values()))
                 answer, seconds = self._send(client, question.prompt, {**drawn, **extra, limit_field: self.max_tokens})
                 done = self._completion(question.prompt, answer, seconds)
                 if question.in_plain:
-                    self.wishes.clear()
+                    self._does_without(tuple(self.wishes))
                 self.model.outage.answered()
                 return done
             except Exception as error:
                 if (fault := understood(error)) is None:
                     raise
             if fault.refused_parameter == limit_field == "max_tokens":
-                self.limit_field = "max_completion_tokens"
+                learnt.limit_field = "max_completion_tokens"
                 continue
             if drawn and fault.refuses(TEMPERATURE):
-                self._leave_the_temperature()
+                learnt.leave_the_temperature()
                 continue
             if refused := [name for name in wishes if fault.refuses(name)]:
-                for name in refused:
-                    self.wishes.pop(name, None)
+                self._does_without(refused)
                 continue
             if wishes and fault.status in BAD_REQUEST:
                 question.in_plain = True
                 continue
             return self._waited(question, fault)
 
-    def _leave_the_temperature(self) -> None:
-        """For good, and said once: answers may differ from one time to the next then, whatever the task asks for."""
-        if self.drawn:
-            self.drawn = {}
-            said = "%s takes no temperature: its server draws answers at its own"
-            logging.getLogger(__name__).warning(said, self.model.name)
+    def _does_without(self, refused: Collection[str]) -> None:
+        for name in refused:
+            if (wish := self.wishes.pop(name, None)) is not None:
+                self.model.learnt.refused(wish)
 
     def _wished(self, prompt: Prompt) -> dict[str, Wish]:
         own = held_to(for_text(self.schema, prompt[-1].asked)) if self.schema else {}
@@ -368,15 +384,15 @@ class _Caller:
 
 
 def _client(model: EndpointModel) -> Any:
-    """A client whose own retries are off. It follows no redirect, and on this machine uses no proxy."""
+    """A client whose own retries are off. It follows no redirect, and on this machine uses no proxy. It does not hold the model,
+    which it is closed with."""
     import openai
 
+    seconds = model.timeout_s
     http = openai.DefaultHttpxClient(
         follow_redirects=False,
         trust_env=not model.local,
-        timeout=model.timeout_s,
-        event_hooks={"response": [lambda response: bounded(response, model.timeout_s)]},
+        timeout=seconds,
+        event_hooks={"response": [lambda response: bounded(response, seconds)]},
     )
-    return openai.OpenAI(
-        api_key=model.key(), base_url=model.base_url, timeout=model.timeout_s, max_retries=0, http_client=http
-    )
+    return openai.OpenAI(api_key=model.key(), base_url=model.base_url, timeout=seconds, max_retries=0, http_client=http)

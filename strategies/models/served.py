@@ -131,7 +131,18 @@ class ServedModel:
         weights = (self.adapter or self.folder) / "adapter_model.safetensors"
         return f"adapter-{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}"
 
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], EndpointModel]:
+        """By start of the server and name there: each keeps its connections."""
+        return {}
+
     def _offered(self, name: str) -> EndpointModel:
+        start = self.server.start
+        if (start, name) not in self._known:
+            self._known[start, name] = self._asked_as(name)
+        return self._known[start, name]
+
+    def _asked_as(self, name: str) -> EndpointModel:
         return EndpointModel(
             name=self.name,
             base_url=self.server.address,

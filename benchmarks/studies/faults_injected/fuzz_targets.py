@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -295,7 +295,7 @@ def answered_by(transport: Any) -> Any:
 
     client = endpoint._client(endpoint.EndpointModel(name="m", base_url=ADDRESS, model="m"))
     client._client._transport, client._client._mounts = transport, {}
-    return patch.object(endpoint, "_client", lambda model: nullcontext(client))
+    return patch.object(endpoint.EndpointModel, "client", client)
 
 
 def must_be_a_completion(completion: Any) -> None:
