@@ -148,7 +148,7 @@ def _load(task: Task, model: LanguageModel, setups: Sequence[Setup], search: tup
         searching=searching,
         answering=answers,
         prompt_tokens=min(everything * longest, max(first * longest, budget)) + answers * longest,
-        limit=answer_limit(model, task.examples),
+        limit=answer_limit(model, task, task.examples),
         longest_prompt=longest,
     )
 

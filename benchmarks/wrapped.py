@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from strategies.contract import LanguageModel, Prompt
+from strategies.contract import Estimates, LanguageModel, Prompt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,10 @@ class Wrapped:
     @property
     def local(self) -> bool:
         return self.inner.local
+
+    @property
+    def estimates(self) -> bool:
+        return isinstance(self.inner, Estimates) and self.inner.estimates
 
     def count(self, prompt: Prompt) -> int:
         return self.inner.count(prompt)

@@ -11,6 +11,7 @@ from typing import cast
 from strategies.contract import (
     Case,
     Completion,
+    Estimates,
     Evidence,
     Failure,
     Generates,
@@ -28,6 +29,9 @@ from strategies.contract import (
 from strategies.odds import label_shares, to_label
 from strategies.prompting.rendering import INPUT_TOKENS, LabelWords
 
+LONGEST_ANSWER = 512
+ESTIMATED, FENCE = 2, 28
+"""An answer may have so many times the tokens that are estimated, and so many more for marks around it."""
 FAULTS_ALLOWED = 0.01
 """Share of answers lost to infrastructure above which nothing is measured, chosen or learnt by what is left."""
 REASON = 160
@@ -66,14 +70,20 @@ def trimmed(model: LanguageModel, query: Query) -> tuple[str, bool]:
     return text, len(text) < len(query.input)
 
 
-def answer_limit(model: LanguageModel, examples: Sequence[Case]) -> int:
-    """Tokens allowed for an answer: a quarter more than the longest of the examples' answers, at most 512."""
+def answer_limit(model: LanguageModel, task: Task, examples: Sequence[Case]) -> int:
+    """Tokens allowed for an answer: a quarter more than the longest of the examples' answers, at most 512.
+
+    Twice as much and a little for a fence where tokens are estimated, labels apart: amounts, numbers of invoices and indented
+    objects have up to twice the tokens of prose as long as they are, and what is cut is wrong.
+    """
     from strategies.contract import Message
 
     frame = model.count((Message("user", ""),))
     longest = sorted(examples, key=lambda case: len(case.output))[-20:]
     most = max((model.count((Message("user", case.output),)) - frame for case in longest), default=64)
-    return min(512, max(8, math.ceil(most * 1.25) + 2))
+    limit = min(LONGEST_ANSWER, max(8, math.ceil(most * 1.25) + 2))
+    roughly = isinstance(model, Estimates) and model.estimates and not task.labels
+    return ESTIMATED * limit + FENCE if roughly else limit
 
 
 def probabilities(scores: Sequence[float], prior: Prior | None) -> list[float]:

@@ -274,6 +274,16 @@ class LanguageModel(Protocol):
 
 
 @runtime_checkable
+class Estimates(Protocol):
+    """A model may say so of itself; where it does not its count is taken at its word."""
+
+    @property
+    def estimates(self) -> bool:
+        """Whether `count` and `cut` know nothing of its tokenizer."""
+        ...
+
+
+@runtime_checkable
 class Generates(Protocol):
     def generate(
         self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"

@@ -57,7 +57,7 @@ def extended(fitted: Fitted, task: Task) -> Fitted | None:
         task=replace(fitted.task, instruction=task.instruction),
         setup=replace(setup, form=retold(setup.form, fitted.task.instruction, task)),
         schema=answer_schema(task, task.examples),
-        max_tokens=answer_limit(fitted.model, task.examples),
+        max_tokens=answer_limit(fitted.model, task, task.examples),
     )
     return _given(told, task.labels, task.examples, prior)
 

@@ -14,7 +14,7 @@ from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoo
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from strategies.contract import Completion, Metered, Prompt, Sampling, Step, Usage
@@ -66,6 +66,8 @@ class EndpointModel:
     """What the server takes; the chat interface has no way to ask."""
     copies: bool = False
     """It takes a schema with the words of each request in it (`tagging.for_text`); others get the one for all requests."""
+
+    estimates: ClassVar[bool] = True
 
     @cached_property
     def outage(self) -> Outage:

@@ -66,7 +66,7 @@ class Work:
         examples = self.benchmark.task.examples
         more = {
             "schema": unmarked(answer_schema(self.benchmark.task, examples)),
-            "max_tokens": answer_limit(self.model, examples),
+            "max_tokens": answer_limit(self.model, self.benchmark.task, examples),
         }
         return self.answers(cases) | more
 

@@ -1,0 +1,43 @@
+"""How long an answer may be, and what is no answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.prices import TokenPrices
+from benchmarks.purse import Purse
+from strategies.answers import answer_limit
+from strategies.contract import Case, Kind, Message
+from strategies.models.endpoint import EndpointModel
+from tests import tiny
+from tests.conftest import Folders
+
+SERVER = EndpointModel(name="big", base_url="http://127.0.0.1:1/v1", model="m")
+INVOICE = json.dumps({"no": "INV-204817", "iban": "DE" + "4071" * 5, "net": 912.04})
+NEEDED = 39
+"""Tokens of it in a fence and indented, by o200k_base; 18 are the estimate."""
+PRICE = TokenPrices(model="big", input=1.0, cached=1.0, output=1.0, source="a test")
+
+
+@pytest.mark.parametrize("kind", ["extraction", "generation"])
+def test_what_a_server_writes_has_room_for_more_tokens_than_are_estimated(kind: Kind) -> None:
+    """Also where each request is paid for."""
+    cases, task = [Case(id="a", input="a", output=INVOICE)], tiny.benchmark(kind).task
+    estimated = SERVER.count((Message("user", INVOICE),)) - SERVER.count((Message("user", ""),))
+    purse = Purse(limit=1.0, currency="USD", prices={"big": PRICE})
+    for model in (SERVER, purse.guarding(SERVER)):
+        limit = answer_limit(model, task, cases)
+        assert limit >= max(NEEDED, 2.5 * estimated + 32)
+        assert answer_limit(model, task, [replace(cases[0], output="9.5 " * 10_000)]) == 2 * 512 + 28
+
+
+def test_labels_and_what_is_counted_exactly_have_the_room_that_they_need(model_folders: Folders) -> None:
+    labelled, written = tiny.benchmark("classification").task, tiny.benchmark("extraction").task
+    assert answer_limit(SERVER, labelled, labelled.examples) == 8
+    model = tiny.local_model(model_folders.language)
+    most = max(model.count((Message("user", case.output),)) for case in written.examples)
+    most -= model.count((Message("user", ""),))
+    assert answer_limit(model, written, written.examples) <= most * 1.25 + 3
