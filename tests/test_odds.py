@@ -90,6 +90,42 @@ def test_the_label_that_a_text_names(said: str, label: str) -> None:
     assert to_label(said, CARDS) == label
 
 
+@pytest.mark.parametrize(
+    ("labels", "said", "label"),
+    [
+        (("yes", "no"), "I'm sorry, I cannot help with that.", ""),
+        (("true", "false"), "It is untrue.", ""),
+        (("toxic", "fine"), "The comment is non-toxic.", ""),
+        (("entailment", "neutral"), "Label: not_entailment", ""),
+        (("1", "2", "5"), "Rating: -1, or 1.5", ""),
+        (("entailment", "not_entailment"), "**not_entailment**", "not_entailment"),
+        (("spam", "not spam"), "This is not spam.", "not spam"),
+        (("spam", "not spam"), "This is spam: it is _spam_.", "spam"),
+        (("1", "2", "10"), "I give it 10.", "10"),
+        (("A", "a", "Refund"), "A", "A"),
+        (("A", "a", "Refund"), "It is a: the first one", "a"),
+        (("A", "a", "Refund"), "refund", "Refund"),
+        (("Größe", "Farbe"), "Es geht um die GRÖSSE.", "Größe"),
+        (("退款", "物流"), "我认为这是退款问题", "退款"),
+        (("환불", "배송"), "답은 환불입니다", "환불"),
+    ],
+)
+def test_a_label_is_named_by_words_of_its_own(labels: tuple[str, ...], said: str, label: str) -> None:
+    assert to_label(said, LabelWords.of(labels, natural=True)) == (label or said)
+
+
+def test_a_label_within_another_one_gets_nothing_of_its_share() -> None:
+    words = LabelWords.of(("spam", "not spam"), natural=True)
+    told = completion(("This", {"This": 0.97, "spam": 0.02, "not": 0.01}), (" is not spam", {" is not spam": 1.0}))
+    assert label_shares(told, words) == pytest.approx({"spam": 0.02, "not spam": 0.98})
+
+
+@pytest.mark.parametrize(("first", "beside"), [("I", {"Spam": 0.02}), ("Not", {"Spam": 0.02}), ("Not", {})])
+def test_a_refusal_is_no_label_with_all_of_the_probability(first: str, beside: dict[str, float]) -> None:
+    words = LabelWords.of(("spam", "not spam"), natural=True)
+    assert label_shares(completion((first, {first: 0.97, **beside}), (" sure.", {" sure.": 1.0})), words) == {}
+
+
 places = st.lists(
     st.tuples(st.text(max_size=6), st.dictionaries(st.text(max_size=6), st.floats(0.001, 1.0), max_size=5)), max_size=5
 )
