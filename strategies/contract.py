@@ -445,7 +445,7 @@ class Trial:
     score: float
     cases: int
     tokens: int
-    """Model tokens computed for this trial; a token of training counts as two of answering (4 N against 2 N FLOPs)."""
+    """Model tokens of this trial as the budget counts them (`search.spent_tokens`)."""
     validation_loss: float | None = None
     """Mean cross-entropy per answer token after the best epoch; None without training."""
 

@@ -15,7 +15,17 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from strategies.contract import Case, Query, Task, Trial, Usage, Workbench
+from strategies.contract import (
+    Case,
+    LanguageModel,
+    Query,
+    ScoresLabels,
+    Task,
+    Trains,
+    Trial,
+    Usage,
+    Workbench,
+)
 
 KEEP = 3
 """One configuration in this many goes on to the next round."""
@@ -33,14 +43,19 @@ class Look:
     usage: tuple[Usage, ...]
     notes: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def tokens(self) -> int:
-        return sum(spent_tokens(row) for row in self.usage)
+    def tokens(self, model: LanguageModel) -> int:
+        return sum(spent_tokens(row, model) for row in self.usage)
 
 
-def spent_tokens(usage: Usage) -> int:
-    """Model tokens as the budget counts them: a token of training is worth two of answering (4 N against 2 N FLOPs)."""
-    return usage.computed_tokens * (2 if usage.step == "training" else 1)
+def spent_tokens(usage: Usage, model: LanguageModel) -> int:
+    """Model tokens as the budget counts them: a token of training is worth two of answering (4 N against 2 N FLOPs).
+
+    Those that were read before count as nothing where the run itself has the weights (`ScoresLabels`, `Trains`). At any other
+    server they are billed, and what it had read while a search asked in a row says nothing of requests that come one by one.
+    """
+    ours = isinstance(model, ScoresLabels | Trains)
+    spent = usage.computed_tokens if ours else usage.prompt_tokens + usage.answer_tokens
+    return spent * (2 if usage.step == "training" else 1)
 
 
 @dataclass(frozen=True)
@@ -173,7 +188,7 @@ class Contest:
             for place, (standing, look) in enumerate(zip(standings, looks, strict=True)):
                 for usage in look.usage:
                     self.bench.record(usage)
-                standing.tokens += look.tokens
+                standing.tokens += look.tokens(self.bench.model)
                 standing.notes.append(look.notes)
                 found.update({(place, fold, case.id): score for case, score in zip(cases, look.scores, strict=True)})
         for place, standing in enumerate(standings):

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from strategies.contract import Case, Fold, Task, Usage
+from strategies.contract import Case, Fold, LanguageModel, Task, Usage
+from strategies.models.endpoint import EndpointModel
+from strategies.models.scripted import ScriptedModel
 from strategies.search import (
     FIRST,
     LEAST,
@@ -24,6 +26,9 @@ from strategies.search import (
     within_noise,
 )
 from tests import tiny
+
+HERE = ScriptedModel(name="m", answer=lambda prompt: "")
+HOSTED = EndpointModel(name="m", base_url="http://127.0.0.1:9/v1", model="m")
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,9 @@ def field_of(count: int, tokens: int = 50) -> list[Choice]:
     return [Choice(f"c{place}", 0.9 if place == count - 1 else 0.3, tokens) for place in range(count)]
 
 
-def bench(tokens: int, journal: tiny.Memory | None = None) -> tiny.Bench:
-    return tiny.Bench(folder=Path("unused"), tuning_tokens=tokens, journal=journal or tiny.Memory())
+def bench(tokens: int, journal: tiny.Memory | None = None, model: LanguageModel = HERE) -> tiny.Bench:
+    known = journal or tiny.Memory()
+    return tiny.Bench(folder=Path("unused"), language=model, tuning_tokens=tokens, journal=known)
 
 
 # ---------------------------------------------------------------- the race
@@ -96,7 +102,7 @@ def test_the_budget_is_kept(count: int, budget: int, tokens: int) -> None:
     """Only the first look of the least number of configurations is had whatever it costs."""
     given = bench(budget)
     outcome = Contest("a", task(150), given).halve(field_of(count, tokens), Bought())
-    spent = sum(spent_tokens(row) for row in given.spent)
+    spent = sum(spent_tokens(row, HERE) for row in given.spent)
     least = min(LEAST, count) * FIRST * tokens * (3 if count == 2 else 1)
     assert spent <= max(budget, least)
     assert spent == sum(standing.tokens for standing in outcome.standings)
@@ -235,8 +241,26 @@ def test_a_few_lucky_cases_are_no_evidence_of_being_as_good() -> None:
 
 def test_training_counts_twice_and_reused_tokens_not_at_all() -> None:
     read = Usage(model="m", step="search", prompt_tokens=100, cached_tokens=60, answer_tokens=5)
-    assert spent_tokens(read) == 45
-    assert spent_tokens(replace(read, step="training")) == 90
+    assert spent_tokens(read, HERE) == 45
+    assert spent_tokens(replace(read, step="training"), HERE) == 90
+
+
+@pytest.mark.parametrize(("model", "cheapest", "tokens"), [(HERE, "long", 200), (HOSTED, "short", 1000)])
+def test_what_a_server_had_read_before_makes_no_prompt_cheaper(
+    model: LanguageModel, cheapest: str, tokens: int
+) -> None:
+    """The long prompt is cached but for a fifth, the short one not at all."""
+
+    def measure(choices: Sequence[Choice], fold: int, cases: Sequence[Case]) -> Iterator[Look]:
+        for choice in choices:
+            asked, cached = choice.tokens * len(cases), 800 * len(cases) * (choice.name == "long")
+            usage = Usage(model="m", step="search", prompt_tokens=asked, cached_tokens=cached)
+            yield Look((1.0,) * len(cases), (usage,))
+
+    choices = [Choice("long", 1.0, 1000), Choice("short", 1.0, 400)]
+    outcome = Contest("a", task(40), bench(10_000_000, model=model)).halve(choices, measure)
+    assert outcome.cheapest().configuration.name == cheapest
+    assert {each.configuration.name: each.tokens_per_case for each in outcome.standings}["long"] == tokens
 
 
 def test_usage_is_added_up_by_model_and_step() -> None:

@@ -213,7 +213,7 @@ class Race:
         look = self.kitchen.settled(entry.tuning.setup, look)
         for usage in look.usage:
             self.bench.record(usage)
-        entry.tokens += look.tokens
+        entry.tokens += look.tokens(self.bench.model)
         entry.problem = str(look.notes.get("problem", ""))
         if entry.problem:
             return
