@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import string
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.added import adds_labels
@@ -20,11 +21,12 @@ from strategies.answers import answer_limit
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import LanguageModel, Strategy, Task, Trains
+from strategies.models.endpoint import BYTES_A_TOKEN
 from strategies.pipeline import Setup
 from strategies.prompting import proposals
 from strategies.prompting.rendering import INPUT_TOKENS, instruction
 from strategies.prompting.wordings import library
-from strategies.retrieval.chunking import PASSAGE_WORDS
+from strategies.retrieval.chunking import PASSAGE_WORDS, size
 from strategies.search import FIRST, KEEP, LEAST, first_look
 from strategies.selection import DRAWS as SETS_TRIED
 from strategies.selection import FORMS_SHARE
@@ -32,7 +34,10 @@ from strategies.traits import prefers_cheapest
 
 CHARACTERS_A_TOKEN = 3.6
 """Of English text in a modern vocabulary."""
-TOKENS_A_WORD = 1.5
+SIGNS_A_TOKEN, WIDE_BYTES_A_TOKEN = 1.3, 3.0
+"""Of digits and punctuation, as in JSON, and of letters that are none of English, such as Chinese, in UTF-8: at least."""
+READ = 20_000
+"""Characters of a document by which the tokens of a passage are reckoned."""
 FRAME = 20
 """Tokens of a prompt that are neither instruction nor text of a case, and of each example that it shows."""
 TIMED = 22
@@ -115,7 +120,8 @@ def load_of_teacher(task: Task, model: LanguageModel, options: Options) -> Load:
 def load_of_advice(task: Task, teacher: LanguageModel, seed: int, times: int) -> Load:
     """The question for instructions, which the teacher is asked once in each of so many fits."""
     asked = proposals.question(task, teacher, proposals.shown_cases(task, seed))
-    tokens = 0 if asked is None else teacher.count(asked)
+    told = sum(most_tokens(message.content) for message in asked or ())
+    tokens = 0 if asked is None else max(teacher.count(asked), math.ceil(told))
     return Load(
         model=teacher.name,
         searching=0 if asked is None else times,
@@ -135,14 +141,16 @@ def with_proposals(benchmark: Benchmark) -> Benchmark:
 def _load(task: Task, model: LanguageModel, setups: Sequence[Setup], search: tuple[float, int], answers: float) -> Load:
     """`search`: the budget of all searches in tokens, and how many they are."""
     budget, times = search
-    prompts = [min(model.context_tokens, prompt_tokens(task, setup)) for setup in setups]
-    shortest, longest = min(prompts), max(prompts)
+    shortest, longest = (
+        min(model.context_tokens, which(prompt_tokens(task, setup, tokens) for setup in setups))
+        for which, tokens in ((min, fewest_tokens), (max, most_tokens))
+    )
     items = sum(len(fold.selection) for fold in task.folds)
     forms = sum(setup.form == setup.form.own for setup in setups)
     told = 0 if forms == len(setups) else len(library(task)) + proposals.COUNT
     first = times * LEAST * _looks(forms, items)[0]
     everything = times * sum(sum(_looks(count, items)) for count in (forms, told, SETS_TRIED) if count)
-    searching = min(everything, max(first, budget / (shortest + mean_tokens(task)[1])))
+    searching = min(everything, max(first, budget / (shortest + mean_tokens(task, fewest_tokens)[1])))
     return Load(
         model=model.name,
         searching=searching,
@@ -180,27 +188,50 @@ def _setups(strategy: Strategy, task: Task) -> list[Setup]:
     return strategy.space(task) if isinstance(strategy, Retrieval) else [Setup(shots=MOST_SHOTS)]
 
 
-def prompt_tokens(task: Task, setup: Setup) -> float:
+def most_tokens(text: str) -> float:
+    """About as many as a modern vocabulary takes for it at most: signs and other scripts than Latin take more of them."""
+    whole = text.encode("utf-8", "replace")
+    dense = whole.translate(None, (string.ascii_letters + string.whitespace).encode())
+    wide = dense.translate(None, bytes(range(128)))
+    letters, signs = len(whole) - len(dense), len(dense) - len(wide)
+    return letters / CHARACTERS_A_TOKEN + signs / SIGNS_A_TOKEN + len(wide) / WIDE_BYTES_A_TOKEN
+
+
+def fewest_tokens(text: str) -> float:
+    """As if it were English: the shorter its prompts, the more requests a budget pays for."""
+    return len(text) / CHARACTERS_A_TOKEN
+
+
+Reckoned = Callable[[str], float]
+"""The tokens of a text: `most_tokens` or `fewest_tokens`."""
+
+
+def prompt_tokens(task: Task, setup: Setup, tokens: Reckoned = most_tokens) -> float:
     """Of one request on average, with all that this setup shows."""
-    asked, answer = mean_tokens(task)
-    passage = _passage_tokens(task, setup.passage_words)
+    asked, answer = mean_tokens(task, tokens)
+    passage = _passage_tokens(task, setup.passage_words, tokens)
     passages = setup.passages * (1 + (setup.shots if setup.grounded else 0))
-    listed = sum(len(label) + 2 for label in task.labels) / CHARACTERS_A_TOKEN if setup.form.show_labels else 0.0
-    told = len(instruction(task, setup.form)) / CHARACTERS_A_TOKEN
+    listed = tokens("".join(f"{label}, " for label in task.labels)) if setup.form.show_labels else 0.0
+    told = tokens(instruction(task, setup.form))
     return FRAME + told + asked + setup.shots * (asked + answer + FRAME) + passages * passage + listed
 
 
-def _passage_tokens(task: Task, words: int) -> float:
+def _passage_tokens(task: Task, words: int, tokens: Reckoned = most_tokens) -> float:
     """Of a passage of at most so many words."""
-    longest = max((len(document.text.split()) for document in task.documents), default=0)
-    return TOKENS_A_WORD * min(words, longest)
+    longest = max((document.text for document in task.documents), key=len, default="")[:READ]
+    return tokens(longest) * min(1.0, words / max(1, size(longest)))
 
 
-def mean_tokens(task: Task) -> tuple[float, float]:
-    """Of an input and of an answer, by the first 200 examples."""
+def mean_tokens(task: Task, tokens: Reckoned) -> tuple[float, float]:
+    """Of an input, as far as it is sent, and of an answer, by the first 200 examples."""
     some = task.examples[:200]
-    asked = sum(min(INPUT_TOKENS, len(case.input) / CHARACTERS_A_TOKEN) for case in some) / len(some)
-    return asked, sum(len(case.output) for case in some) / len(some) / CHARACTERS_A_TOKEN
+    asked = sum(tokens(_sent(case.input)) for case in some) / len(some)
+    return asked, sum(tokens(case.output) for case in some) / len(some)
+
+
+def _sent(text: str) -> str:
+    """What is left of an input (`answers.trimmed`), by the estimate of a model at a server."""
+    return text.encode("utf-8", "replace")[: INPUT_TOKENS * BYTES_A_TOKEN].decode("utf-8", "ignore")
 
 
 def asked_again(benchmark: Benchmark, candidate: Candidate, options: Options) -> int:

@@ -15,7 +15,7 @@ from werkzeug import Request, Response
 from advisor.cli.expected import hosted_says
 from advisor.comparison import Prepared, Wishes, advise, prepare
 from benchmarks.forecast import FIXED_S, REQUEST_S, Forecast, forecast
-from benchmarks.hosted import Asked, prompt_tokens
+from benchmarks.hosted import Asked, fewest_tokens, most_tokens, prompt_tokens
 from benchmarks.prices import MachinePrices, Tier, TokenPrices, token_prices
 from strategies.approaches.prompting import Prompting
 from strategies.pipeline import Setup
@@ -104,6 +104,28 @@ def test_a_prompt_is_as_long_as_what_it_shows() -> None:
     assert shown > listed > bare > len(task.instruction) / 4
     assert prompt_tokens(task, Setup(passages=2)) == bare, "there are no documents"
     assert max(prompt_tokens(task, each) for each in Prompting().space(task)) >= shown
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        (
+            "您好我在上周三通过贵公司的网站购买了一台咖啡机但是到今天为止仍然没有收到任何物流信息请问能否帮我查询一下包裹目前的位置以及预计送达时间",
+            47,
+        ),
+        ("지난주 수요일에 귀사 웹사이트에서 커피 머신을 구매했지만 아직 배송 정보를 받지 못했습니다.", 25),
+        ("2024-03-04;12.50;EUR;ORD-2293;shipped\n" * 3, 63),
+        ("The parcel has not arrived yet, and I would like a refund for the broken lamp.", 18),
+    ],
+)
+def test_other_scripts_and_signs_are_reckoned_as_the_many_tokens_that_they_are(text: str, counted: int) -> None:
+    """Counted with o200k_base."""
+    assert fewest_tokens(text) < 1.3 * counted
+    assert counted <= most_tokens(text) < 2.5 * counted
+    task = tiny.benchmark().task
+    asked = tuple(replace(case, input=text) for case in task.folds[0].train)
+    shown = replace(task, folds=(replace(task.folds[0], train=asked, selection=()),))
+    assert prompt_tokens(shown, Setup(shots=8)) - prompt_tokens(shown, Setup()) > 8 * counted
 
 
 def test_a_teacher_is_counted_beside_the_small_model_that_learns_from_it(
