@@ -20,6 +20,13 @@ TOGETHER = 32
 _MARK = "xqzanswerxqz"
 
 
+class Read(list[int]):
+    """The tokens of a prompt."""
+
+    paragraphs = False
+    """An answer that it shows has several."""
+
+
 class Speaker:
     """The language model with its adapter, in float32: scores what could be answered, or writes."""
 
@@ -34,7 +41,8 @@ class Speaker:
         network: Any = causal.from_pretrained(
             model, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
         ).eval()
-        if (place / "adapter").is_dir():
+        self.adapted = (place / "adapter").is_dir()
+        if self.adapted:
             from peft import PeftModel
 
             network = PeftModel.from_pretrained(network, str(place / "adapter")).merge_and_unload()
@@ -54,8 +62,10 @@ class Speaker:
     def ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def prompt(self, messages: list[dict[str, str]]) -> list[int]:
-        return self.ids(_text(self.tokenizer, messages))
+    def prompt(self, messages: list[dict[str, str]]) -> Read:
+        read = Read(self.ids(_text(self.tokenizer, messages)))
+        read.paragraphs = any(turn["role"] == "assistant" and "\n\n" in turn["content"] for turn in messages)
+        return read
 
     def cut(self, text: str, tokens: int) -> str:
         """The text within so many tokens."""
@@ -91,14 +101,15 @@ class Speaker:
                     found.append(sum(float(row[token]) for row, token in zip(likely, one, strict=True)))
         return found
 
-    def written(self, prompt: list[int], about: str) -> tuple[str, float]:
-        """The likeliest tokens one by one, of those that a schema allows where there is one."""
+    def written(self, prompt: Read, about: str) -> tuple[str, float]:
+        """The likeliest tokens one by one, of those that a schema allows where there is one; the first paragraph of them where
+        neither that, nor a chat template, an adapter or the answers in the prompt say where an answer ends."""
         import torch
 
         follow = self.grammar.begin(about) if self.grammar is not None else None
         written: list[int] = []
         likely: list[float] = []
-        fresh, cache, ended, most = prompt, None, False, int(self.asked["max_tokens"])
+        fresh, cache, ended, most = list(prompt), None, False, int(self.asked["max_tokens"])
         with torch.inference_mode():
             while not ended and len(written) < most:
                 read = self.network(input_ids=torch.tensor([fresh]), use_cache=True, **{self.kept: cache})
@@ -113,7 +124,8 @@ class Speaker:
                 ended, fresh = follow is not None and follow.whole, [token, *forced]
                 written, likely = [*written, *fresh][:most], [*likely, *[0.0] * len(forced)][:most]
         said = str(self.tokenizer.decode(written, skip_special_tokens=True)).strip()
-        if getattr(self.tokenizer, "chat_template", None):
+        ends = getattr(self.tokenizer, "chat_template", None) or follow is not None or self.adapted
+        if ends or prompt.paragraphs:
             return said, _mean(likely)
         paragraph = likely[: _paragraph(self.tokenizer, written, len(likely))]
         return said.split("\n\n")[0].strip(), _mean(paragraph)

@@ -146,7 +146,8 @@ class LocalModel:
             answer, odds = written.ids, written.odds
             usage = self._usage(step, len(ids[row]), shared, (len(answer) + 1, clock.share()))
             text, ended = self.chat.decode(answer), len(answer) < max_tokens
-            if not self.chat.templated and "\n\n" in text:
+            unheld = grammar is None and self.adapter is None  # Else something tells it where to end.
+            if unheld and "\n\n" in text and self.chat.ends_with_paragraph(prompts[row]):
                 text, ended = text.split("\n\n")[0].strip(), True
                 odds = odds[: self.chat.first_paragraph(answer)]
             yield row, Completion(text=text, usage=usage, finished=ended, odds=tuple(odds))
