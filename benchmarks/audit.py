@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks.document_quality import Shelf, document_findings
 from benchmarks.findings import Finding, Severity, ids, many
-from benchmarks.similar import normalised
+from benchmarks.similar import normalised, worded
 from benchmarks.spec import Spec
 from benchmarks.split import overlapping
 from benchmarks.text_quality import private_documents, private_requests, text_findings
@@ -360,13 +360,11 @@ def _not_looked_for(fixed: set[str], cases: int) -> str:
 def _holder(cases: Sequence[Case], documents: Sequence[Document]) -> Callable[[Case], bool]:
     """Says of a case whether one of its answers stands in its own documents, or else in any."""
     numbers = {document.id: number for number, document in enumerate(documents)}
-    shelf = Shelf(
-        documents, (word for case in cases for answer in case.accepted for word in normalised(answer).split())
-    )
+    shelf = Shelf(documents, (word for case in cases for answer in case.accepted for word in worded(answer).split()))
 
     def holds(case: Case) -> bool:
         own = [numbers[name] for name in case.document_ids if name in numbers]
-        return any(shelf.holds(answer, own) for answer in map(normalised, case.accepted) if answer)
+        return any(shelf.holds(answer, own) for answer in map(worded, case.accepted) if answer)
 
     return holds
 

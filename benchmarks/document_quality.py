@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.findings import Finding, ids, many
 from benchmarks.metrics._words import words
-from benchmarks.similar import near_pairs, normalised
+from benchmarks.similar import near_pairs, normalised, worded
 from strategies.contract import Case, Document
 
 _WORDS_OF_A_QUESTION = 5
@@ -55,7 +55,7 @@ def contradictions(documents: Sequence[Document]) -> list[tuple[Document, Docume
 
 def questions_in(documents: Sequence[Document], cases: Sequence[Case]) -> list[Case]:
     """Cases whose input stands in a document."""
-    asked = {case.id: normalised(case.input) for case in cases}
+    asked = {case.id: worded(case.input) for case in cases}
     long = [case for case in cases if len(asked[case.id].split()) >= _WORDS_OF_A_QUESTION]
     shelf = Shelf(documents, (word for case in long for word in asked[case.id].split()))
     return [case for case in long if shelf.holds(asked[case.id])]
@@ -65,14 +65,14 @@ class Shelf:
     """Documents in which texts made of certain words are looked for."""
 
     def __init__(self, documents: Sequence[Document], among: Iterable[str]) -> None:
-        self._texts = [f" {normalised(document.title)} {normalised(document.text)} " for document in documents]
+        self._texts = [f" {worded(document.title)} {worded(document.text)} " for document in documents]
         self._places: dict[str, set[int]] = {word: set() for word in among}
         for number, text in enumerate(self._texts):
             for word in self._places.keys() & text.split():
                 self._places[word].add(number)
 
     def holds(self, text: str, own: Sequence[int] = ()) -> bool:
-        """Whether the normalised text stands in one of the documents of these numbers, or in any where there are none."""
+        """Whether the text, as of `worded`, stands in one of the documents of these numbers, or in any where there are none."""
         if _unspaced(text):
             return any(text in self._texts[number] for number in own or range(len(self._texts)))
         among = own or sorted(set.intersection(*(self._places[word] for word in text.split())))

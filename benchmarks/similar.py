@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
+import regex
 from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
@@ -25,15 +25,27 @@ _BANDS, _ROWS = 10, 4
 _MAX_SHINGLES = 4_000_000
 _CHUNK = 2_000_000
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_WORDS = re.compile(r"[^\W_]+")
-"""Runs of letters and digits: what `str.isalnum` accepts."""
+_WORD = r"[\p{L}\p{N}][\p{L}\p{N}\p{M}]*"
+"""A run of letters and digits; the marks on a letter are part of it, as vowels are in many scripts."""
+_SIGN = r"[\p{Sm}\p{Sc}\p{So}^*/#%&]|(?<![\p{L}\p{M}])-(?=\p{N})|(?<!\S)-(?!\S)"
+"""A sign that says something: 7 + 5 is not 7 - 5, and C is not C#. A hyphen within a word, or behind one, says nothing."""
+_WORDS, _WORDS_AND_SIGNS = regex.compile(_WORD), regex.compile(f"{_WORD}|{_SIGN}")
 
 
 def normalised(text: str) -> str:
-    """The text in lower case, compatibility form, with single spaces and without punctuation."""
+    """The text in lower case, compatibility form, with single spaces and without the punctuation of sentences."""
+    return _spaced(_WORDS_AND_SIGNS, text)
+
+
+def worded(text: str) -> str:
+    """The same without signs too, as something is looked for in documents: in Markdown, signs stand around its words."""
+    return _spaced(_WORDS, text)
+
+
+def _spaced(parts: regex.Pattern[str], text: str) -> str:
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    return " ".join(_WORDS.findall(text.casefold())) or text.strip()
+        text = unicodedata.normalize("NFKC", text).replace("\u2212", "-")
+    return " ".join(parts.findall(text.casefold())) or text.strip()
 
 
 Pairs = Callable[[Sequence[str]], list[tuple[int, int]]]

@@ -136,6 +136,24 @@ def test_a_template_that_all_texts_share_does_not_bind_them_all() -> None:
     assert [0, 300] in found
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("What is 7 + 5?", "What is 7 - 5?", False),
+        ("A list in C++", "A list in C#", False),
+        ("A list in C#", "A list in C", False),
+        ("It is -5 \u00b0C", "It is 5 \u00b0C", False),
+        ("\u0932\u0921\u093c\u0915\u093e", "\u0932\u0921\u093c\u0915\u0940", False),  # A boy and a girl in Hindi.
+        ("What is 7+5", "What is 7 + 5?", True),
+        ("What is 7 \u2212 5", "What is 7 - 5", True),
+        ("I come at 8.30", "I come at 8:30!", True),
+        ("a well-known case of COVID-19", "A well known case of COVID 19.", True),
+    ],
+)
+def test_inputs_are_the_same_but_for_the_punctuation_of_sentences(one: str, other: str, same: bool) -> None:
+    assert (normalised(one) == normalised(other)) is same
+
+
 def test_groups_name_what_is_not_independent() -> None:
     cases = [_case(1), _case(2), Case(id="twin", input=_case(1).input + "!", output="x")]
     assert [case.group for case in grouped(cases)] == ["c1", "", "c1"]
