@@ -26,6 +26,7 @@ from benchmarks.infer import (
 from benchmarks.lineage import hash_of, read_lineage
 from benchmarks.load import Cases, read_cases, read_documents, read_inputs
 from benchmarks.looks import look_at
+from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.plan import rivals
 from benchmarks.price_table import endings
 from benchmarks.remote import files_of
@@ -329,6 +330,8 @@ def _metrics(spec: Spec, folder: Path, allow_code: bool) -> tuple[Metric, tuple[
             f"metric: {metric.name} is made for {', '.join(sorted(metric.kinds))}, and this task is {kind}. "
             f"Write, for instance, `metric: {defaults[0]}`."
         )
+    if isinstance(metric, F1OfLabel) and isinstance(spec.labels, tuple):
+        metric.must_be_among(spec.labels)
     shown = tuple(metrics.load(name, {}) for name in defaults if name != metric.name)
     return metric, shown, notes
 

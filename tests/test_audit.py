@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.assemble import Loaded, assemble
 from benchmarks.audit import audit, summarise
+from benchmarks.contract import BadInput
 from benchmarks.findings import Finding
-from benchmarks.spec import Spec, parse_spec
+from benchmarks.spec import MetricSpec, Spec, parse_spec
 from strategies.contract import Case, Document
 
 SPEC = parse_spec({"name": "x", "instruction": "y", "examples": "z", "kind": "classification", "labels": ["a", "b"]})
@@ -116,6 +117,16 @@ def test_labels_that_differ_by_capitals_or_spaces_are_named_with_the_rarer_spell
     assert (found.count, found.examples) == (2, ("2", "3"))
     assert found.says == '2 labels differ from another one by capitals or spaces only: "a", "billing query".'
     assert "labels spelt apart" not in _found(_clean(0, 40), [Case(id="x", input=_text(99), output="c")])
+
+
+def test_the_metric_of_a_label_that_the_task_lacks_is_refused_with_the_nearest() -> None:
+    metric = MetricSpec.model_validate({"name": "f1_of_label", "label": "Spamm"})
+    spec = SPEC.model_copy(update={"labels": ("spam", "ham"), "metric": metric})
+    cases = tuple(Case(id=f"c{n}", input=_text(n), output=("spam", "ham")[n % 2]) for n in range(20))
+    with pytest.raises(
+        BadInput, match=r'is "Spamm", which is none of the 2 labels of the task\. .* the nearest is "spam"'
+    ):
+        assemble(spec, data=Loaded(examples=cases))
 
 
 def test_an_unused_label_is_named() -> None:

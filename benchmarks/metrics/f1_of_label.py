@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import ClassVar
 
 import numpy as np
@@ -29,6 +30,15 @@ class F1OfLabel(OverLabels):
     def __post_init__(self) -> None:
         if not isinstance(self.label, str) or not self.label.strip():
             raise BadInput(f"`label` of the metric f1_of_label is {self.label!r}; write one of the task's labels.")
+
+    def must_be_among(self, labels: Sequence[str]) -> None:
+        """Raises `BadInput` where no label of the task is meant: the figure of every approach would be 0."""
+        if label_of(self.label) not in map(label_of, labels):
+            nearest = get_close_matches(self.label, labels, n=1, cutoff=0.0)[0]
+            raise BadInput(
+                f'`label` of the metric f1_of_label is "{self.label[:60]}", which is none of the {len(labels)} labels of '
+                f'the task. Write one of them; the nearest is "{nearest[:60]}".'
+            )
 
     def by_counts(self, rows: Sequence[Answered]) -> Callable[[Floats], Floats]:
         wanted, claimed = self._wanted_and_claimed(rows)
