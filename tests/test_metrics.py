@@ -328,6 +328,9 @@ def test_numeric_tolerance(wanted: str, text: str, right: int) -> None:
 def test_numeric_tolerance_by_parameters() -> None:
     assert score("numeric_tolerance", "0", "0.001", absolute=0.01) == 1
     assert score("numeric_tolerance", "1.234,5", "1234,50 Euro", decimal=",", relative=0.0) == 1
+    assert score("numeric_tolerance", "0.1", "0.101") == 1
+    assert score("numeric_tolerance", "19.99", "20.00", absolute=0.01, relative=0.0) == 1, "exactly at the tolerance"
+    assert score("numeric_tolerance", "19.99", "20.001", absolute=0.01, relative=0.0) == 0
     with pytest.raises(BadInput, match="`relative` of the metric numeric_tolerance is 90"):
         load("numeric_tolerance", {"relative": 90})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import ClassVar
 
 from benchmarks.contract import BadInput
@@ -57,16 +58,18 @@ class NumericTolerance(OfCases):
         if wanted is None:
             return plain(accepted) == plain(text)
         given = self._first(text)
-        # isclose would also measure against the answer, and so let a larger one pass.
-        return given is not None and abs(given - wanted) <= max(self.relative * abs(wanted), self.absolute)
+        if given is None:
+            return False
+        # isclose would also measure against the answer, and so let a larger one pass; of floats, 20.00 - 19.99 is above 0.01.
+        relative, absolute = (Decimal(str(tolerance)) for tolerance in (self.relative, self.absolute))
+        return abs(given - wanted) <= max(relative * abs(wanted), absolute)
 
-    def _first(self, text: str) -> float | None:
+    def _first(self, text: str) -> Decimal | None:
         found = _NUMBERS[self.decimal].search(text.replace("\u2212", "-"))
         if found is None:
             return None
-        digits = re.sub(_GROUPING[self.decimal], "", found.group())
-        value = float(digits.replace(",", "."))
-        return value if math.isfinite(value) else None
+        digits = re.sub(_GROUPING[self.decimal], "", found.group()).replace(",", ".")
+        return Decimal(digits) if math.isfinite(float(digits)) else None
 
 
 METRIC = NumericTolerance
