@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.contract import Answered, BadInput, Metric, ScoreFailure
 from benchmarks.metrics import load, names
+from benchmarks.metrics._words import words
 from strategies.contract import Case
 
 INSTRUCTION = "Answer the question with as few words as possible, and say that you do not know where you do not."
@@ -259,6 +260,13 @@ def test_answer_contained_needs_whole_words_and_a_short_text() -> None:
     assert score("answer_contained", "six", "six " + "word " * 40) == 0
     assert score("answer_contained", "six", "six," + "word," * 40) == 0
     assert score("answer_contained", "six", "six " + "word " * 40, max_words=50) == 1
+
+
+def test_words_do_not_end_at_the_vowel_marks_of_a_script() -> None:
+    six_months, thai = "\u091b\u0939 \u092e\u0939\u0940\u0928\u0947", "\u0e44\u0e21\u0e48\u0e44\u0e1b"
+    assert words(f"{six_months} {thai}") == [*six_months.split(), thai]
+    assert score("answer_contained", six_months, six_months, max_words=2) == 1
+    assert score("rouge_l", "\u0915\u0940", "\u0915\u0947") == 0
 
 
 def test_json_valid_reads_what_a_program_would() -> None:
