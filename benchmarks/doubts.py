@@ -58,6 +58,7 @@ def doubts(cases: Sequence[Case], embedder: Embedder, seed: int = 0) -> list[Dou
     shares = _blended([case.input for case in cases], embedder, given, _folds(cases, seed))
     _must_know_something(shares, given)
     usual = np.array([shares[given == label, label].mean() for label in range(len(names))])
+    usual[usual == 0] = np.inf  # All examples of such a label are in one fold, so nothing is known of what is usual.
     reached = np.where(shares >= usual, shares, -1.0)
     other = reached.argmax(1)
     doubted = np.flatnonzero((reached.max(1) > 0) & (other != given))

@@ -46,6 +46,13 @@ def test_without_mistakes_little_is_doubted() -> None:
     assert len(doubts(tiny.messages(240), tiny.WordHashes())) <= 6
 
 
+def test_the_only_example_of_a_label_makes_no_other_doubtful() -> None:
+    alone = Case(id="alone", input="Can I bring my dog to the lighthouse tomorrow", output="dogs")
+    found = doubts([*tiny.messages(240), alone], tiny.WordHashes())
+    assert len(found) <= 7
+    assert "dogs" not in {each.perhaps for each in found}
+
+
 def test_copies_of_a_wrong_example_do_not_vouch_for_it() -> None:
     cases = list(tiny.messages(200))
     odd = dataclasses.replace(cases[0], output=cases[1].output)
