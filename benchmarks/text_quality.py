@@ -22,13 +22,13 @@ _PLACEHOLDERS = frozenset(
 )
 _DELIBERATE = 0.05
 """An output of this share of the cases is an answer that stands by itself."""
-_ANY = re.compile(r"@|\d(?:[ ./()-]?\d){8}|[A-Z]{2}\d{2}|BEGIN|AKIA|\b(?:sk|ghp|hf|xox[abprs])[-_]")
+_ANY = re.compile(r"@|\d(?:[ ./()-]{0,3}\d){8}|[A-Z]{2}\d{2}|BEGIN|AKIA|\b(?:sk|ghp|hf|xox[abprs])[-_]")
 """Whatever any of the patterns below holds: most texts hold none of it."""
 _PATTERNS: Mapping[str, re.Pattern[str]] = {
     "an e-mail address": re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"),
     "a card number": re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)"),
     "a bank account (IBAN)": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"),
-    "a phone number": re.compile(r"(?<![\w.])(?:\+|00)[1-9]\d{0,2}(?:[ ./()-]{0,2}\d{2,4}){2,5}(?!\d)"),
+    "a phone number": re.compile(r"(?<![\w.])(?:\+|00)[1-9]\d{0,2}(?: ?\(0\))?(?:[ ./()-]{0,3}\d{2,4}){2,5}(?!\d)"),
     "a secret key": re.compile(
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bsk-[\w-]{20,}|\bghp_\w{36}\b|\bhf_\w{30,}"
         r"|\bxox[abprs]-[\w-]{10,}"
@@ -168,8 +168,12 @@ def _luhn(number: str) -> bool:
 
 
 def _iban(number: str) -> bool:
-    """The check digits of bank accounts (ISO 13616)."""
-    plain = number.replace(" ", "")
+    """The check digits of bank accounts (ISO 13616). Words in capitals behind it, as BIC, look like parts of it."""
+    before, _, last = number.rpartition(" ")
+    return _checked_iban(number.replace(" ", "")) or (not last.isdigit() and before != "" and _iban(before))
+
+
+def _checked_iban(plain: str) -> bool:
     turned = "".join(str(int(letter, 36)) for letter in plain[4:] + plain[:4])
     return len(plain) >= 15 and int(turned) % 97 == 1
 

@@ -19,8 +19,12 @@ def found(texts: Sequence[str], kind: Kind = "qa", output: str = "yes") -> dict[
 PRIVATE = {
     "an e-mail address": ["write to jane.doe+x@mail.example-shop.eu please"],
     "a card number": ["my card 4111 1111 1111 1111 was charged", "4012888888881881"],
-    "a bank account (IBAN)": ["pay DE89 3704 0044 0532 0130 00 today", "GB82WEST12345698765432"],
-    "a phone number": ["call +49 30 1234567", "ring 0044 20 7946 0958 now"],
+    "a bank account (IBAN)": [
+        "pay DE89 3704 0044 0532 0130 00 today",
+        "GB82WEST12345698765432",
+        "IBAN: AT611904300234573201 BIC: BKAUATWW",
+    ],
+    "a phone number": ["call +49 30 1234567", "ring 0044 20 7946 0958 now", "+1 (212) 555-0123", "+44 (0)20 7946 0958"],
     "a secret key": [
         "sk-abcdefghijklmnopqrstuvwx",
         "AKIA" + "ABCDEFGHIJ234567",
