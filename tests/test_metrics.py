@@ -189,6 +189,8 @@ def score(name: str, wanted: str | tuple[str, ...], text: str, **parameters: Any
         ('["a", "b"]', '["b", "a"]', 0),
         ('{"a": {"b": null}}', '{"a": {}}', 0),
         ('{"who": "Dr. Ode"}', '{"who": "dr. ode."}', 1),
+        ('{"Who": 1}', '{"who":1}', 0),
+        ('{"Who": 1}', '{"who": 1}', 0),
     ],
 )
 def test_exact_match(wanted: str, text: str, right: int) -> None:
@@ -198,6 +200,8 @@ def test_exact_match(wanted: str, text: str, right: int) -> None:
 def test_exact_match_minds_case_where_told() -> None:
     assert score("exact_match", r"\S+", r"\s+") == 1
     assert score("exact_match", r"\S+", r"\s+", case_sensitive=True) == 0
+    assert score("exact_match", '{"do": "ls -R"}', '{"do":"LS -r"}') == 1
+    assert score("exact_match", '{"do": "ls -R"}', '{"do":"ls -r"}', case_sensitive=True) == 0
     assert score("exact_match", ("six", "6"), "6") == 1
 
 

@@ -39,15 +39,16 @@ def read(text: str, fenced: bool = True) -> Parsed | None:
     return Parsed(value) if isinstance(value, dict | list) and _shallow(value) else None
 
 
-def same(first: Any, second: Any) -> bool:
-    """Whether two parsed values are equal: numbers by value, strings by their normal form, keys in any order."""
+def same(first: Any, second: Any, case_sensitive: bool = False) -> bool:
+    """Whether two parsed values are equal: numbers by value, strings by their normal form, keys as they are in any order."""
     if isinstance(first, dict) and isinstance(second, dict):
-        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
+        return first.keys() == second.keys() and all(same(first[key], second[key], case_sensitive) for key in first)
     if isinstance(first, list) and isinstance(second, list):
-        return len(first) == len(second) and all(map(same, first, second))
+        pairs = zip(first, second, strict=False)
+        return len(first) == len(second) and all(same(one, other, case_sensitive) for one, other in pairs)
     if isinstance(first, dict | list) or isinstance(second, dict | list):
         return False
-    return leaf(first) == leaf(second)
+    return leaf(first, case_sensitive) == leaf(second, case_sensitive)
 
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], tuple[str, Any]]]:
@@ -62,14 +63,14 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple
         yield path, leaf(value)
 
 
-def leaf(value: Any) -> tuple[str, Any]:
+def leaf(value: Any, case_sensitive: bool = False) -> tuple[str, Any]:
     """A leaf in a form that can be compared: true is not 1, "12" is not 12, and 12.0 is 12."""
     if isinstance(value, bool):
         return "switch", value
     if isinstance(value, int | float):
         return "number", value
     if isinstance(value, str):
-        return "text", plain(value)
+        return "text", plain(value, case_sensitive)
     return "other", repr(value)
 
 

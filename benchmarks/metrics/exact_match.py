@@ -17,8 +17,8 @@ class ExactMatch(OfCases):
 
     Texts are compared after NFKC, casefold (unless `case_sensitive`, which regular expressions and commands want), with
     one space for any white space, without surrounding quotes and the final full stop. Where the accepted answer is a
-    JSON object or array the parsed values are compared: the order of keys and the layout do not count, that of a list
-    does, and one code fence around the answer is tolerated.
+    JSON object or array only the parsed values are compared, their strings in the same way: the order of keys and the
+    layout do not count, that of a list and the case of keys do, and one code fence around the answer is tolerated.
     """
 
     name: ClassVar[str] = "exact_match"
@@ -34,11 +34,11 @@ class ExactMatch(OfCases):
         return best(case, lambda accepted: float(self._equal(accepted, text)))
 
     def _equal(self, accepted: str, text: str) -> bool:
-        if plain(accepted, self.case_sensitive) == plain(text, self.case_sensitive):
-            return True
         wanted = _json.read(accepted, fenced=False)
-        given = _json.read(text) if wanted else None
-        return wanted is not None and given is not None and _json.same(wanted.value, given.value)
+        if wanted is None:
+            return plain(accepted, self.case_sensitive) == plain(text, self.case_sensitive)
+        given = _json.read(text)
+        return given is not None and _json.same(wanted.value, given.value, self.case_sensitive)
 
 
 METRIC = ExactMatch
