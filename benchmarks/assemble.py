@@ -12,6 +12,7 @@ from benchmarks import metrics
 from benchmarks.audit import Summary, audit, near_duplicates, summarise
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, Procedure
 from benchmarks.decidable import Closeness, Decidable, Sharing, closeness, decidable
+from benchmarks.document_quality import held_out_questions
 from benchmarks.findings import Finding
 from benchmarks.fingerprint import fingerprint
 from benchmarks.infer import (
@@ -139,8 +140,9 @@ def assemble(
     spec, notes = _inferred(spec, data)
     kind: Kind = spec.kind or "generation"
     _check_outputs(spec, data, labels_given=labels_given)
-    findings = data.findings + audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
     examples, heldout, leaked = _sides(data, kind, limits, seed)
+    findings = data.findings if data.heldout else (*data.findings, *held_out_questions(data.documents, heldout))
+    findings += audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
     findings += near_duplicates(examples, data.examples, "examples", "example")
     findings += near_duplicates(heldout, data.heldout or data.examples, "held-out cases", "held-out case")
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)

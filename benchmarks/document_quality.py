@@ -26,6 +26,11 @@ def document_findings(documents: Sequence[Document], heldout: Sequence[Case]) ->
             effect="An approach that looks things up may find either, and is right or wrong by chance.",
             what_to_do="Keep the one that holds, or give both a date: then the newer one is shown.",
         )
+    yield from held_out_questions(documents, heldout)
+
+
+def held_out_questions(documents: Sequence[Document], heldout: Sequence[Case]) -> Iterator[Finding]:
+    """One where some of them stand in the documents."""
     standing = questions_in(documents, heldout)
     if standing:
         cases = many(len(standing), "held-out case stands", "held-out cases stand")

@@ -188,6 +188,13 @@ def test_held_out_questions_that_stand_in_documents_are_counted() -> None:
     assert found["questions in documents"].examples == ("there",)
 
 
+def test_held_out_questions_that_were_cut_from_the_examples_are_counted_too() -> None:
+    cases = tuple(Case(id=f"c{n}", input=_text(n), output=f"answer {n}") for n in range(40))
+    documents = (Document(id="d", text=". ".join(case.input for case in cases)),)
+    found = {each.kind: each for each in assemble(QA, data=Loaded(examples=cases, documents=documents)).findings}
+    assert found["questions in documents"].count == 20
+
+
 def test_a_document_id_that_does_not_exist_is_found() -> None:
     cases = [Case(id="x", input="1", output="text", document_ids=("d9",))]
     found = {finding.kind for finding in audit(cases, (), [Document(id="d1", text="text")], QA)}
