@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import regex
 
 from benchmarks.contract import BadInput
 from benchmarks.findings import many
+from benchmarks.metrics._json import read as read_json
 from strategies.contract import Case, Kind
 
 LONGEST_MATCH_S = 0.2
@@ -55,14 +55,11 @@ def _is_object(text: str) -> bool:
 
 
 def json_object(text: str) -> dict[str, Any] | None:
-    """The JSON object that a text is, or None."""
+    """The JSON object that a text is for the metrics too, which read no NaN, or None."""
     if not text.lstrip().startswith("{"):
         return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    parsed = read_json(text, fenced=False)
+    return parsed.value if parsed is not None and isinstance(parsed.value, dict) else None
 
 
 def infer_labels(examples: Sequence[Case]) -> tuple[tuple[str, ...], str]:
@@ -102,7 +99,7 @@ def check_objects(cases: Sequence[Case], part: str) -> None:
         if not _is_object(case.output):
             raise BadInput(
                 f"{part} {case.id}: the output is not a JSON object, which extraction needs. "
-                'Write {"field": "value"}, or set another kind.'
+                'Write {"field": "value"}, with null in place of NaN or Infinity, or set another kind.'
             )
 
 

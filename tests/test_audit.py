@@ -10,6 +10,7 @@ from benchmarks.assemble import Loaded, assemble
 from benchmarks.audit import audit, summarise
 from benchmarks.contract import BadInput
 from benchmarks.findings import Finding
+from benchmarks.infer import check_objects
 from benchmarks.spec import MetricSpec, Spec, parse_spec
 from strategies.contract import Case, Document
 
@@ -193,6 +194,12 @@ def test_held_out_questions_that_were_cut_from_the_examples_are_counted_too() ->
     documents = (Document(id="d", text=". ".join(case.input for case in cases)),)
     found = {each.kind: each for each in assemble(QA, data=Loaded(examples=cases, documents=documents)).findings}
     assert found["questions in documents"].count == 20
+
+
+def test_an_object_that_no_metric_reads_is_refused() -> None:
+    check_objects([Case(id="1", input="pens", output='{"price": null}')], "Example")
+    with pytest.raises(BadInput, match=r"Example 1: the output is not a JSON object.* null in place of NaN"):
+        check_objects([Case(id="1", input="pens", output='{"price": NaN}')], "Example")
 
 
 def test_a_document_id_that_does_not_exist_is_found() -> None:
