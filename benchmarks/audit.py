@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.document_quality import Shelf, document_findings
 from benchmarks.findings import Finding, Severity, ids, many
+from benchmarks.metrics._json import leaves
+from benchmarks.metrics._json import read as read_json
 from benchmarks.similar import normalised, worded
 from benchmarks.spec import Spec
 from benchmarks.split import overlapping
@@ -198,8 +200,14 @@ def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
 
 def exclude_each_other(group: Sequence[Case]) -> bool:
     """Whether one of them accepts no answer that the first accepts."""
-    accepted = [{answer.strip().casefold() for answer in case.accepted} for case in group]
+    accepted = [{_compared(answer) for answer in case.accepted} for case in group]
     return any(not (first & other) for first in accepted[:1] for other in accepted[1:])
+
+
+def _compared(answer: str) -> Hashable:
+    """JSON by its values, as metrics compare it: the order of keys and the layout are nobody's disagreement."""
+    parsed = read_json(answer, fenced=False)
+    return answer.strip().casefold() if parsed is None else frozenset(leaves(parsed.value))
 
 
 def _duplicates(cases: Sequence[Case], several: str, one: str) -> Iterator[Finding]:

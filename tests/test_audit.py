@@ -110,6 +110,14 @@ def test_alternatives_are_no_conflict_and_several_rewritings_are_none_either() -
     assert "conflicts" not in _found([*_clean(0, 20), *rows, Case(id="3", input="Q?", output="other")], [], free)
 
 
+def test_json_in_another_order_of_keys_is_no_conflict() -> None:
+    spec = QA.model_copy(update={"kind": "extraction"})
+    outputs = ('{"n": 12, "who": "Bo"}', '{"who":"Bo","n":12}', '{"n": 13, "who": "Bo"}')
+    rows = [Case(id=str(n), input="12 pens for Bo", output=output) for n, output in enumerate(outputs)]
+    assert "conflicts" not in _found(rows[:2], [], spec)
+    assert "conflicts" in _found(rows, [], spec)
+
+
 def test_labels_that_differ_by_capitals_or_spaces_are_named_with_the_rarer_spelling() -> None:
     labels = ("A", "a", "billing query", "Billing  query", "other", "ABC")
     outputs = ["A", "A", "a", "billing query", "Billing  query", "Billing  query", "other", "ABC"]
