@@ -347,14 +347,17 @@ def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> It
     holds = _holder(asked, documents)
     missing = [case for case in asked if not holds(case)]
     if missing:
+        where = "no document" + (
+            ", or in none that the case names" if any(case.document_ids for case in missing) else ""
+        )
         yield Finding(
             kind="answers nowhere",
             count=len(missing),
             examples=ids(missing),
-            says=f"The answers of {len(missing):,} of {len(asked):,} cases stand word by word in no document"
+            says=f"The answers of {len(missing):,} of {len(asked):,} cases stand word by word in {where}"
             f"{_not_looked_for(fixed, len(cases) - len(asked))}.",
             effect="Answers that stand nowhere, or in other words, cannot be quoted: what reads documents is wrong there.",
-            what_to_do="Check that the documents are complete.",
+            what_to_do="Check that the documents are complete, and that the named ones are the right ones.",
             severity="warning" if len(missing) > len(asked) / 2 else "note",
         )
 
