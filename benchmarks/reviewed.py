@@ -218,6 +218,8 @@ def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: 
             shutil.copyfile(source / name, folder / name)
     values = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True) | named
     values |= _models(spec, source)
+    if not {case.output for case in found.heldout} <= set(spec.labels or ()):
+        values.pop("labels", None)  # They came from the examples: written down, they would refuse this held-out label.
     (folder / "task.yaml").write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
     found.lineage.write(folder)
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from advisor.found import find
-from benchmarks.assemble import load
+from benchmarks.assemble import assemble, load
 from benchmarks.contract import BadInput
 from benchmarks.doubts import Doubt, doubts
 from benchmarks.lineage import Relabelled, ceiling_says, sample_says
@@ -133,6 +133,13 @@ def test_what_a_person_writes_is_done_and_told_by_the_next_run(desk: Desk) -> No
     assert any(f"a person labelled {wrong} otherwise" in note for note in notes)
     (sheets / "examples.jsonl").write_text((desk.folder / "rows.jsonl").read_text(encoding="utf-8"), encoding="utf-8")
     assert any("changed again since" in note for note in find(sheets).assembled().benchmark.notes)
+
+
+def test_a_held_out_label_without_examples_stays_a_finding_in_the_copy(desk: Desk) -> None:
+    with (desk.folder / "held.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"id": "new", "input": "Is the sauna open on Sundays", "output": "leisure"}\n')
+    desk.fix()
+    assert "unseen labels" in {finding.kind for finding in assemble(desk.folder / "copy" / "task.yaml").findings}
 
 
 def test_an_x_takes_the_suspected_label_and_any_other_is_written(desk: Desk) -> None:
