@@ -198,7 +198,8 @@ def _index(folder: Path, asked: dict[str, Any]) -> list[str]:
     return [
         f"The index lies in `{place}`: {counted(about['passages'], 'passage')} of {counted(about['documents'], 'document')}, "
         f"searched {searched}. `passages.json` holds the documents with their texts, and for each passage the number of its "
-        f"document and the characters where it begins and ends; `vectors.npy` a float32 vector of {about['dimension']} numbers "
+        "document and the characters where it begins and ends, and under `versions` which documents are versions of one, with "
+        f"their dates; `vectors.npy` a float32 vector of {about['dimension']} numbers "
         f"and unit length for each, in the same order, made by {literal(about['embedder'])}; `manifest.json` these numbers and "
         "how many passages each ranking brings. Without this product:",
         "",

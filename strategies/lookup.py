@@ -3,8 +3,9 @@
     python lookup.py "What is asked?" --index FOLDER --embedder FOLDER_OR_HUB_ID
 
 prints the passages that are found, the best first, as JSON lines. The index is a folder: `manifest.json` says how it is
-searched, `passages.json` holds the documents and where each passage begins and ends in its own, `vectors.npy` the passages'
-vectors in the same order. It takes numpy, sentence-transformers and faiss, and bm25s where words count too.
+searched, `passages.json` holds the documents, where each passage begins and ends in its own, and which are versions of one, with
+their dates, `vectors.npy` the passages' vectors in the same order. It takes numpy, sentence-transformers and faiss, and bm25s
+where words count too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ PLACE, NOTHING = "{{input}}", "-"
 SAME = 0.99
 """How near the vector of a passage has to be to the one that was kept of it."""
 _EDGE = "\"'.,;:!?()[]{}<>\u2018\u2019\u201c\u201d"
+_YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
 Embed = Callable[[list[str]], Any]
 
 
@@ -56,6 +58,7 @@ class Index:
         kept = json.loads((folder / "passages.json").read_text(encoding="utf-8"))
         self.how = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         self.documents, self.embed, self.rerank = kept["documents"], embed, rerank
+        self.versions: dict[str, tuple[int, str]] = kept.get("versions", {})
         self.passages = [
             (number, Passage(one["id"], start, end, _heading(one) + one["text"][start:end]))
             for number, start, end in kept["passages"]
@@ -100,18 +103,19 @@ class Index:
         return sorted(marks, key=lambda place: (-marks[place], place))
 
     def _current(self, order: list[int], text: str) -> list[int]:
-        """Without versions of which a newer one was found too, unless the text names a number of theirs, such as a year."""
-        documents = {place: self.documents[self.passages[place][0]] for place in order}
-        newest: dict[str, str] = {}
-        for one in documents.values():
-            newest[_family(one)] = max(one["date"], newest.get(_family(one), ""))
-        asked = set(re.findall(r"\d+", text))
+        """Without versions of which a newer one was found too, unless the text names their year."""
+        found = {place: self.versions.get(str(self.passages[place][0])) for place in order}
+        newest: dict[int, str] = {}
+        for family, day in filter(None, found.values()):
+            newest[family] = max(day, newest.get(family, ""))
+        asked = set(_YEAR.findall(text))
 
-        def current(one: dict[str, Any]) -> bool:
-            named = asked & set(re.findall(r"\d+", _heading(one)))
-            return bool(named) or not _family(one) or one["date"] >= newest[_family(one)]
+        def current(place: int) -> bool:
+            version, one = found[place], self.documents[self.passages[place][0]]
+            named = asked & set(_YEAR.findall(_heading(one)))
+            return version is None or bool(named) or newest[version[0]].startswith(version[1])
 
-        return [place for place in order if current(documents[place])]
+        return [place for place in order if current(place)]
 
     def _reranked(self, order: list[int], text: str) -> list[int]:
         if self.rerank is None:
@@ -140,11 +144,6 @@ def _by_words(texts: list[str]) -> Callable[[str, int], list[int]] | None:
         return [int(place) for place, score in zip(found[0], scores[0], strict=True) if score > 0]
 
     return ranked
-
-
-def _family(document: dict[str, Any]) -> str:
-    """What versions of one document have in common: the words of its title; empty without a date."""
-    return " ".join(re.findall(r"[^\W\d_]+", document["title"].casefold())) if document["date"] else ""
 
 
 def _heading(document: dict[str, Any]) -> str:

@@ -148,6 +148,41 @@ def test_of_two_versions_that_are_found_the_newer_one_is_shown() -> None:
     assert "leave-2023" in [item.document_id for item in old.search(["days of leave"], 2)[0]]
 
 
+@pytest.mark.parametrize("title", ["Ticket {}", "Section {}", "Acme Help Center", "{}. May 2026"])
+def test_documents_that_share_a_title_but_for_a_number_are_no_versions(title: str) -> None:
+    texts = ("Refunds take fourteen days.", "Parcels arrive by courier.", "Passwords are reset by mail.")
+    documents = [
+        Document(id=str(place), title=title.format(place), date=f"2026-0{place}-01", text=text)
+        for place, text in enumerate(texts, 1)
+    ]
+    index = PassageIndex.build(documents, EMBEDDER)
+    (found,) = index.search(["how many days do refunds take"], 3)
+    assert found[0].document_id == "1"
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "known"),
+    [
+        ("5 May 2023", "1 January 2026", True),
+        ("31/12/2023", "01/03/2026", True),
+        ("02/03/2026", "01/04/2026", False),
+        ("28.02.2026", "01.03.2026", True),
+        ("Dec 15, 2023", "2026-01-01", True),
+        ("2026", "2026-05-01", False),
+        ("spring", "2026-05-01", False),
+    ],
+)
+def test_which_version_is_newer_is_told_by_dates_as_far_as_these_are_certain(old: str, new: str, known: bool) -> None:
+    documents = [
+        Document(id=name, title=f"Annual leave [{date}]", date=date + hour, text=f"Staff have {days} days of leave.")
+        for name, date, days, hour in (("old", old, 25, ""), ("new", new, 28, " 08:00"))
+    ]
+    index = PassageIndex.build(documents, EMBEDDER)
+    (found,) = index.search(["how many days of leave do staff on grade 12 have after 15 years"], 3)
+    assert sorted(hit.document_id for hit in found) == (["new"] if known else ["new", "old"])
+
+
 def test_more_is_asked_for_than_there_is(index: PassageIndex) -> None:
     assert len(PassageIndex.build([LONG], EMBEDDER).search(["travel"], 5)[0]) == 1
     assert index.search([], 3) == []

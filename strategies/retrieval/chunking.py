@@ -76,14 +76,6 @@ def sentences(documents: Sequence[Document]) -> tuple[Passage, ...]:
     return tuple(found)
 
 
-def family(document: Document) -> str:
-    """What versions of one document have in common, the words of its title; empty without a date.
-
-    "Sick pay (2023)" and "Sick pay (2026)" are versions of one rule.
-    """
-    return " ".join(re.findall(r"[^\W\d_]+", document.title.casefold())) if document.date else ""
-
-
 def heading(document: Document) -> str:
     """Title and date as they stand before a passage."""
     title = document.title.strip()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from strategies.contract import Document, Embedder, Evidence, Reranker
-from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, family, heading
+from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, heading
 from strategies.retrieval.vectors import vector_index, vectors_of
+from strategies.retrieval.versions import YEAR, Version, versions
 
 Mode = Literal["dense", "hybrid", "reranked"]
 """`reranked`: what `hybrid` finds, the first of it in the order of a cross-encoder."""
@@ -23,7 +24,6 @@ RERANKED = 20
 """Passages that the cross-encoder reads for each text."""
 MANIFEST = "manifest.json"
 """What programs without this product need to know of an index (`strategies/lookup.py`)."""
-_NUMBER = re.compile(r"\d+")
 
 
 class Finder(Protocol):
@@ -99,16 +99,27 @@ class PassageIndex:
             for row, marks in zip(found, scores, strict=True)
         ]
 
+    @cached_property
+    def _documents(self) -> list[Document]:
+        return list({id(passage.document): passage.document for passage in self.passages}.values())
+
+    @cached_property
+    def _versions(self) -> Mapping[str, Version]:
+        return versions(self._documents)
+
     def _current(self, order: Sequence[int], text: str) -> list[int]:
-        """Without versions of which a newer one was found too, unless the text names a number of theirs, such as a year."""
-        newest = _newest(self.passages[place] for place in order)
-        asked = set(_NUMBER.findall(text))
+        """Without versions of which a newer one was found too, unless the text names their year."""
+        found = {place: self._versions.get(self.passages[place].document_id) for place in order}
+        newest: dict[int, str] = {}
+        for version in filter(None, found.values()):
+            newest[version.family] = max(version.day, newest.get(version.family, ""))
+        asked = set(YEAR.findall(text))
 
-        def current(document: Document) -> bool:
-            named = asked & set(_NUMBER.findall(heading(document)))
-            return bool(named) or document.date >= newest.get(family(document), "")
+        def current(place: int) -> bool:
+            version, named = found[place], asked & set(YEAR.findall(heading(self.passages[place].document)))
+            return version is None or bool(named) or newest[version.family].startswith(version.day)
 
-        return [place for place in order if current(self.passages[place].document)]
+        return [place for place in order if current(place)]
 
     def _evidence(self, order: Sequence[int], similarity: dict[int, float], k: int) -> tuple[Evidence, ...]:
         chosen: list[Evidence] = []
@@ -147,11 +158,13 @@ class PassageIndex:
         partial = folder / "partial.npy"
         np.save(partial, self.vectors, allow_pickle=False)
         partial.replace(folder / "vectors.npy")  # Which may be the very file that the vectors are mapped from.
-        documents = list({id(passage.document): passage.document for passage in self.passages}.values())
+        documents = self._documents
         place = {id(document): number for number, document in enumerate(documents)}
+        known = {number: self._versions.get(document.id) for number, document in enumerate(documents)}
         kept = {
             "documents": [asdict(document) for document in documents],
             "passages": [[place[id(passage.document)], passage.start, passage.end] for passage in self.passages],
+            "versions": {number: version for number, version in known.items() if version},
         }
         (folder / "passages.json").write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
         about = {
@@ -181,15 +194,6 @@ def _shown(passage: Passage, score: float) -> Evidence:
     return Evidence(
         document_id=passage.document_id, text=passage.text, score=score, start=passage.start, end=passage.end
     )
-
-
-def _newest(passages: Iterable[Passage]) -> dict[str, str]:
-    """The latest date of each family of versions that was found."""
-    dates: dict[str, str] = {}
-    for passage in passages:
-        if name := family(passage.document):
-            dates[name] = max(passage.document.date, dates.get(name, ""))
-    return dates
 
 
 def word_index(texts: Sequence[str]) -> Any:

@@ -1,0 +1,112 @@
+"""Tells which documents are versions of one, such as a rule of two years, so that of these the newest is shown."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from strategies.contract import Document
+
+ALIKE = 0.6
+"""Share of the words of two texts that they have in common, from which they may be versions of one."""
+_COMPARED = 50
+"""Of documents with one title each is compared with so many that are about as long."""
+YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
+_WORD = re.compile(r"[^\W_]+")
+_YEAR = r"(?P<year>(?:1[89]|20)\d\d)(?!\d)"
+_DAY = r"(?<!\d)(?P<day>\d{1,2})(?:st|nd|rd|th)?"
+_MONTH = (
+    r"\b(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATES = (
+    re.compile(rf"(?:{_DAY}\.?\s+(?:of\s+)?)?{_MONTH},?\s+{_YEAR}"),
+    re.compile(rf"{_MONTH}\s+{_DAY},?\s+{_YEAR}"),
+    re.compile(rf"(?<!\d)(?P<first>\d{{1,2}})(?P<sign>[-/.])(?P<second>\d{{1,2}})(?P=sign){_YEAR}"),
+    re.compile(rf"(?<!\d)(?P<month>\d{{1,2}})[-/.]{_YEAR}"),
+    re.compile(
+        r"(?<!\d)(?P<year>(?:1[89]|20)\d\d)(?:(?P<sign>[-/.])(?P<month>\d\d?)(?:(?P=sign)(?P<day>\d\d?))?)?(?!\d)"
+    ),
+)
+"""How dates are written, each tried on what the ones before it left; the last is ISO 8601 or a year alone."""
+
+
+class Version(NamedTuple):
+    """Versions of one document share a number; `day` is a date in ISO 8601, or its beginning where no more is certain."""
+
+    family: int
+    day: str
+
+
+def versions(documents: Iterable[Document]) -> Mapping[str, Version]:
+    """By id, the documents that are versions of one: dated, titled alike but for a date, and with nearly the same text.
+
+    Titles alone do not tell: pages of one site may share theirs, and numbered tickets and sections differ in a number only.
+    """
+    titled: dict[str, list[Document]] = defaultdict(list)
+    for document in documents:
+        title = " ".join(_WORD.findall(_parted(document.title)[1]))
+        if title and day(document.date):
+            titled[title].append(document)
+    families = [family for group in titled.values() for family in _alike(group)]
+    return {one.id: Version(place, day(one.date)) for place, family in enumerate(families) for one in family}
+
+
+def day(written: str) -> str:
+    """The one date that stands there as ISO 8601, or its beginning where no more is certain: 3/4/2026 may be in March or April.
+
+    Empty where there is none, or more than one.
+    """
+    found, _ = _parted(written)
+    return found[0] if len(found) == 1 else ""
+
+
+def _parted(text: str) -> tuple[list[str], str]:
+    """The dates of a text, and the text in lower case without them."""
+    found, text = [], text.casefold()
+    for pattern in _DATES:
+        found += [_iso(match.groupdict()) for match in pattern.finditer(text)]
+        text = pattern.sub(" ", text)
+    return found, text
+
+
+def _iso(parts: Mapping[str, str | None]) -> str:
+    """Year, month and day as far as they are certain."""
+    month, number = parts.get("month") or "0", int(parts.get("day") or 0)
+    place = int(month) if month.isdecimal() else _MONTHS.index(month[:3]) + 1
+    if parts.get("first"):
+        first, second = int(parts["first"] or 0), int(parts["second"] or 0)
+        if parts["sign"] == "." or first > 12 or first == second:
+            place, number = second, first
+        elif second > 12:
+            place, number = first, second
+    if not 1 <= place <= 12:
+        return f"{parts['year']}"
+    return f"{parts['year']}-{place:02}" + (f"-{number:02}" if 1 <= number <= 31 else "")
+
+
+def _alike(documents: Sequence[Document]) -> list[list[Document]]:
+    """Those of one title in groups of at least two that say nearly the same."""
+    if len(documents) < 2:
+        return []
+    counted = sorted(((Counter(_WORD.findall(one.text.casefold())), one) for one in documents), key=_length)
+    group: list[int] = []
+    for place, (words, _) in enumerate(counted):
+        near = range(max(0, place - _COMPARED), place)
+        group.append(next((group[other] for other in near if _say_the_same(words, counted[other][0])), place))
+    joined: dict[int, list[Document]] = defaultdict(list)
+    for number, (_, document) in zip(group, counted, strict=True):
+        joined[number].append(document)
+    return [family for family in joined.values() if len(family) > 1]
+
+
+def _length(counted: tuple[Counter[str], Document]) -> int:
+    return counted[0].total()
+
+
+def _say_the_same(one: Counter[str], other: Counter[str]) -> bool:
+    common = (one & other).total()
+    return 0 < common >= ALIKE * (one.total() + other.total() - common)
