@@ -98,6 +98,25 @@ def test_where_prompts_show_examples_their_answers_are_learnt_too_in_half_of_the
     assert plain is usual
 
 
+@pytest.mark.parametrize("setup", [Setup(), Setup(shots=2, picks="nearest")], ids=["plain", "with examples"])
+def test_where_there_is_one_setup_it_is_trained_with_the_runner_up_too(
+    model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setup: Setup
+) -> None:
+    def short(self: Race, tuning: Tuning, place: int) -> Entry:
+        return Entry(tuning, [], loss=1.0 + place)
+
+    def scored(self: Race, tuning: Tuning, *_: object) -> Entry:
+        return Entry(tuning, [Look((0.5,), (), {})])
+
+    monkeypatch.setattr(Race, "_short", short)
+    monkeypatch.setattr(Race, "_long", scored)
+    bench = tiny.Bench(folder=tmp_path, language=model, tuning_tokens=500_000)
+    kitchen = Kitchen(tiny.benchmark("extraction").task, bench)
+    finish = Race("lora + retrieval", kitchen, [setup]).run()
+    trained = [entry.tuning for entry in finish.entries if entry.looks]
+    assert trained == [Tuning(setup, suited(recipe, setup)) for recipe in RECIPES[:2]]
+
+
 def test_the_prompt_without_the_instruction_is_trained_too(model: LocalModel, tmp_path: Path) -> None:
     bench = tiny.Bench(folder=tmp_path, language=model, tuning_tokens=80_000)
     _, long, told = raced(Lora(), "classification", bench)

@@ -95,8 +95,8 @@ class Race:
     """Races recipes by validation loss, then trains the best on every setup that the budget pays for, and scores answers.
 
     The race is run on prompts without examples and passages: they are the shortest, and a learning rate that suits the
-    model and the task there does with more before the question (LOG.md). Where there is one setup only, the runner-up is
-    trained at length as well.
+    model and the task there does with more before the question (LOG.md). Where there is one setup only, it is trained at
+    length with the runner-up as well.
     """
 
     def __init__(self, approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> None:
@@ -112,9 +112,8 @@ class Race:
         if not math.isfinite(lowest):
             raise Diverged(short[0].problem)
         short.sort(key=lambda entry: (max(entry.loss, TIED * lowest), RECIPES.index(entry.tuning.recipe)))
-        leaders = [Tuning(setup, suited(short[0].tuning.recipe, setup)) for setup in self.setups]
-        if len(self.setups) == 1:
-            leaders.append(short[1].tuning)
+        recipes = [short[0].tuning.recipe, *([short[1].tuning.recipe] if len(self.setups) == 1 else [])]
+        leaders = [Tuning(setup, suited(recipe, setup)) for recipe in recipes for setup in self.setups]
         long = self._lengthen(leaders, self.bench.tuning_tokens - spent)
         for entry in (*long, *short):
             self._tell(entry)
