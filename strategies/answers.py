@@ -70,6 +70,12 @@ def trimmed(model: LanguageModel, query: Query) -> tuple[str, bool]:
     return text, len(text) < len(query.input)
 
 
+def trimmed_case(model: LanguageModel, case: Case) -> Case:
+    """The case with its input within the same limit, as a demonstration shows it."""
+    text = model.cut(case.input, INPUT_TOKENS)
+    return case if text == case.input else replace(case, input=text)
+
+
 def answer_limit(model: LanguageModel, task: Task, examples: Sequence[Case]) -> int:
     """Tokens allowed for an answer: a quarter more than the longest of the examples' answers, at most 512.
 

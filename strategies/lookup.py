@@ -269,8 +269,9 @@ class Looking:
             found = [self._found(one["input"]) for one in rows]
             order = sorted(range(len(rows)), key=lambda place: not self._rests(rows[place], found[place]))
             rows, found = [rows[place] for place in order], [found[place] for place in order]
+        most = self.asked["input_tokens"]
         shown = [
-            {"input": one["input"], "answer": one["said"], "passages": _joined(passages)}
+            {"input": self.speaker.cut(one["input"], most), "answer": one["said"], "passages": _joined(passages)}
             for one, passages in zip(rows, found, strict=True)
         ]
         return shown[: self.how["shots"]][::-1]

@@ -21,9 +21,11 @@ from strategies.contract import (
     Case,
     Failure,
     LanguageModel,
+    Message,
     Outcome,
     Prediction,
     Query,
+    Recipe,
     Sampling,
     ScoresLabels,
     Step,
@@ -163,10 +165,9 @@ class Pipeline:
             tell = founded(self.task)
             found = [self.sources.taught(Shown(case, had), tell) for case, had in zip(lessons, found, strict=True)]
         parts = map(Parts, texts, shown, found, listed)
-        return [
-            replace(self._within_context(query.key, asked, cut), votes=given, looked_up=looked_up)
-            for query, (_, cut), asked, given in zip(queries, trimmed, parts, voted, strict=True)
-        ]
+        rooms = [self._room(case) for case in lessons] if lessons else [self._room()] * len(queries)
+        made = map(self._within, rooms, (query.key for query in queries), parts, (cut for _, cut in trimmed))
+        return [replace(one, votes=given, looked_up=looked_up) for one, given in zip(made, voted, strict=True)]
 
     @property
     def asks_examples(self) -> bool:
@@ -174,9 +175,15 @@ class Pipeline:
         shows = self.setup.shots > 0 and self.setup.picks == "nearest" and bool(self.sources.cases)
         return shows or not self.lists_all
 
-    def _within_context(self, key: str, parts: Parts, cut: bool) -> Request:
-        """The request, without its farthest demonstrations and its last passages where the model could not read it whole."""
+    def _room(self, lesson: Case | None = None) -> int:
+        """Tokens that a prompt may have, its answer besides; a lesson is no longer than what a training reads of it."""
         room = self.model.context_tokens - self.max_tokens
+        if lesson is None:
+            return room
+        return min(room, Recipe.max_tokens - self.model.count((Message("assistant", self.renderer.answer(lesson)),)))
+
+    def _within(self, room: int, key: str, parts: Parts, cut: bool) -> Request:
+        """The request, without its farthest demonstrations and its last passages where it would be longer than there is room."""
         prompt = self.renderer.request(*parts)
         while not surely_fits(prompt, room) and self.model.count(prompt) > room:
             shorter = parts.shorter(self.model)
@@ -214,12 +221,12 @@ class Pipeline:
         return self.setup.shots * (SPARE if self.setup.grounded else ALIKE if self.setup.varied else 1)
 
     def _shown(self, cases: Sequence[Case]) -> list[Shown]:
-        """The first of the cases; with passages, the first that these bear out."""
-        setup = self.setup
-        if not setup.grounded:
-            return [Shown(case) for case in cases[: setup.shots]]
-        found = self.sources.evidence_of(cases[: self.candidates], setup.passages, setup.mode)
-        return well_founded(found, self.sources.standing, founded(self.task))[: setup.shots]
+        """The first of the cases, or with passages of those that these bear out; inputs are cut as the question's is."""
+        setup, found = self.setup, [Shown(case) for case in cases]
+        if setup.grounded:
+            found = self.sources.evidence_of(cases[: self.candidates], setup.passages, setup.mode)
+            found = well_founded(found, self.sources.standing, founded(self.task))
+        return [one._replace(case=answers.trimmed_case(self.model, one.case)) for one in found[: setup.shots]]
 
     @cached_property
     def _fixed(self) -> list[Shown]:
@@ -254,10 +261,8 @@ class Pipeline:
             return
         if self.reads:
             for index, found, usage in self.read(requests, "answering"):
-                yield (
-                    requests[index].key,
-                    spans.outcome(requests[index], found, cast(Reading, self.setup.reading), usage),
-                )
+                answer = spans.outcome(requests[index], found, cast(Reading, self.setup.reading), usage)
+                yield requests[index].key, answer
             return
         for index, outcome in self.write(requests, sampling, "answering"):
             yield requests[index].key, outcome

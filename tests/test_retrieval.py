@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies.contract import Case, Document, Evidence, Kind, Query
+from strategies.contract import Case, Document, Evidence, Kind, Query, Recipe
+from strategies.finetuning.packs import encode
+from strategies.finetuning.race import rows_of
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, founded, holds
@@ -295,6 +297,24 @@ def test_a_long_example_that_is_cut_is_still_not_its_own_demonstration(tmp_path:
     (request,) = pipeline.requests([tiny.query(long)], [long])
     assert request.cut
     assert all("parcel parcel" not in turn.content for turn in request.prompt[:-1])
+
+
+def test_long_demonstrations_are_cut_as_the_question_is_and_give_way_to_the_instruction_of_a_lesson(
+    tmp_path: Path,
+) -> None:
+    cases = tuple(Case(id=str(place), input=f"parcel {place} " * 400, output="delivery") for place in range(4))
+    model = tiny.local_model(tiny.model_folder(tmp_path))
+    kitchen = Kitchen(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model))
+    for setup in (Setup(shots=1), Setup(shots=1, picks="nearest")):
+        pipeline = kitchen.build(setup, cases[1:])
+        (request,) = pipeline.requests([tiny.query(cases[0])])
+        sizes = [len(turn.content) for turn in request.prompt if turn.role == "user"]
+        assert len(sizes) == 2, "a demonstration that is cut leaves room for the question"
+        assert max(sizes) < 1.1 * min(sizes) < len(cases[0].input)
+        (row,) = rows_of(pipeline, cases[1:2])
+        learnt = encode(model.chat, row, Recipe().max_tokens, every_answer=True)
+        assert not learnt.truncated
+        assert row.prompt[0].content in model.chat.tokenizer.decode(learnt.ids)
 
 
 def test_a_lesson_holds_what_its_answer_stands_in(index: PassageIndex) -> None:
