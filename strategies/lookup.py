@@ -74,7 +74,7 @@ class Index:
         self.words = _by_words([passage.text for _, passage in self.passages])
 
     def find(self, text: str, most: int, mode: str) -> list[Passage]:
-        """The best passages, each document at most once, of two versions the newer one."""
+        """The best passages, one of each document before a second one, of versions the newest."""
         if not self.passages:
             return []
         size = min(len(self.passages), max(self.how["pool"], most))
@@ -86,11 +86,11 @@ class Index:
         if mode == "reranked":
             order = self._reranked(order, text)
         similar = dict(zip(found, scores, strict=True))
+        ranked = [self.passages[place][1]._replace(score=similar.get(place, 0.0)) for place in order]
         best: dict[str, Passage] = {}
-        for place in order:
-            passage = self.passages[place][1]
-            best.setdefault(passage.document, passage._replace(score=similar.get(place, 0.0)))
-        return list(best.values())[:most]
+        for passage in ranked:
+            best.setdefault(passage.document, passage)
+        return [*best.values(), *(one for one in ranked if one is not best[one.document])][:most]
 
     def _fused(self, rankings: list[list[int]]) -> list[int]:
         """Reciprocal rank fusion; a single ranking stays as it is."""

@@ -123,13 +123,23 @@ def test_words_find_what_vectors_cannot_tell_apart() -> None:
     assert found[0].document_id == "17"
 
 
-def test_each_document_is_shown_once_best_first(index: PassageIndex) -> None:
+def test_each_document_is_shown_before_one_is_shown_twice_best_first(index: PassageIndex) -> None:
     many = PassageIndex.build([LONG, *tiny.rooms()], EMBEDDER)
     (found,) = many.search(["meals paid on a trip"], 8, "dense")
     names = [hit.document_id for hit in found]
     assert len(names) == len(set(names)) == 8
     assert names[0] == "handbook"
     assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
+
+
+def test_where_few_documents_are_found_more_passages_of_them_are_shown() -> None:
+    index = PassageIndex.build([LONG, *tiny.rooms()[:1]], EMBEDDER, 20)
+    for most in (1, 2, 3, 4):
+        (found,) = index.search(["meals paid on a trip"], most, "dense")
+        assert len({(hit.document_id, hit.start) for hit in found}) == most
+        assert len({hit.document_id for hit in found}) == min(2, most)
+        rest = [hit.score for hit in found[2:]]
+        assert rest == sorted(rest, reverse=True)
 
 
 def test_of_two_versions_that_are_found_the_newer_one_is_shown() -> None:

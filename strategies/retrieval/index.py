@@ -59,7 +59,7 @@ class PassageIndex:
         )
 
     def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
-        """The best `k` passages for each text, best first, each document at most once, of two versions the newer one."""
+        """The best `k` passages for each text, best first, one of each document before a second one, of versions the newest."""
         if not self.passages or not texts:
             return [() for _ in texts]
         size = min(len(self.passages), max(POOL, k))
@@ -122,17 +122,12 @@ class PassageIndex:
         return [place for place in order if current(place)]
 
     def _evidence(self, order: Sequence[int], similarity: dict[int, float], k: int) -> tuple[Evidence, ...]:
-        chosen: list[Evidence] = []
-        seen: set[str] = set()
+        """The best passage of each document first; where these are fewer than `k`, the next best of any."""
+        first: dict[str, int] = {}
         for place in order:
-            passage = self.passages[place]
-            if passage.document_id in seen:
-                continue
-            seen.add(passage.document_id)
-            chosen.append(_shown(passage, similarity.get(place, 0.0)))
-            if len(chosen) == k:
-                break
-        return tuple(chosen)
+            first.setdefault(self.passages[place].document_id, place)
+        chosen = [*first.values(), *(place for place in order if place not in first.values())]
+        return tuple(_shown(self.passages[place], similarity.get(place, 0.0)) for place in chosen[:k])
 
     def passages_of(self, documents: Sequence[str], asked: str) -> list[Evidence]:
         """All passages of some documents, the most similar to what is asked first."""
