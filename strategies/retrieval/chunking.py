@@ -10,12 +10,15 @@ from typing import Any
 from strategies.contract import Document
 
 PASSAGE_WORDS = 130
-"""A passage of this many words stays inside the 256 tokens that the default embedder reads."""
+_TOKENS = 256
+"""A passage of this many words stays inside the tokens that the default embedder reads."""
 
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 """Letters of scripts that put no space between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
-_LONGEST = 24
-"""Letters of a word; what is longer, such as an address or a key, is read as several."""
+_LETTER = rf"[^\W\d_{_UNSPACED}]"
+_TOKEN = re.compile(rf"[{_UNSPACED}]|(?<={_LETTER}{{10}}){_LETTER}{{1,2}}|{_LETTER}{{1,5}}|\d{{1,2}}|[^\w\s]|_")
+"""What a tokenizer reads as one, about: a letter of these scripts, a piece of a word, of a number, or a sign. What is behind the
+tenth letter of a word, such as a compound, is seldom known to it."""
 
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'\u2019\u201d)\]]*\s+(?=[^\sa-z])|\n+|(?<=[\u3002\uff01\uff1f])")
 """Where a sentence ends: at a sign with space behind it, or with its line."""
@@ -56,9 +59,9 @@ def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passa
 
 
 def size(text: str) -> int:
-    """Words, about, whatever the script: two letters count as one where no spaces stand between words."""
-    words = sum(-(-len(word) // _LONGEST) for word in text.split())
-    return words if text.isascii() else words + len(_UNSPACED.findall(text)) // 2
+    """Words, or the tokens that it is read as in words, where these are more: in tables, addresses, long words, other scripts."""
+    tokens = sum(1 for _ in _TOKEN.finditer(text))
+    return max(len(text.split()), tokens * PASSAGE_WORDS // _TOKENS)
 
 
 def sentences(documents: Sequence[Document]) -> tuple[Passage, ...]:
