@@ -17,6 +17,7 @@ import yaml
 from advisor.comparison import EFFORTS
 from benchmarks.spec import parse_spec
 from benchmarks.spec_errors import SECTION_KEYS, SPEC_KEYS
+from strategies.prompting.rendering import INPUT_TOKENS
 from tests import page_picture, picture, reference
 from tests.conftest import Folders
 from tests.desk import ROOT, write_task
@@ -235,3 +236,8 @@ def test_the_budgets_that_the_help_names_are_those_of_a_run() -> None:
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     assert list(EFFORTS) == ["quick", "standard", "thorough"]
     assert "{:,}, {:,} or {:,} tokens".format(*EFFORTS.values()) in " ".join(page.split())
+
+
+def test_the_limits_say_how_much_of_an_input_is_read() -> None:
+    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    assert f"read the first {INPUT_TOKENS} tokens of an input" in " ".join(page.split())
