@@ -41,11 +41,12 @@ def run(tasks: Sequence[str], kinds: Sequence[str], runs: Path, rows: Path) -> N
         if file_of(part, rows).is_file():
             click.echo(f"{part.name}: done before", err=True)
             continue
+        begun_by = commit()
         code, seconds = performed(part, runs / part.name)
         if code not in VERDICTS:
             raise SystemExit(code)
         started = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time.time() - seconds))
-        made = {"commit": commit(), "machine": machine(), "started": started, "seconds": round(seconds)}
+        made = {"commit": begun_by, "machine": machine(), "started": started, "seconds": round(seconds)}
         keep(part, runs / part.name, made, rows)
         click.echo(f"{part.name}: {seconds / 60:.0f} minutes", err=True)
 
