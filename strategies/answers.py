@@ -124,6 +124,9 @@ def answer_freely(
         if completion.error:
             yield index, _fault(request, completion)
             continue
+        if not (completion.text or completion.finished or isinstance(model, ScoresLabels)):
+            yield index, _thought(request, completion, limits[0])
+            continue
         shares = label_shares(completion, words) if words else {}
         said = to_label(completion.text, words) if words else completion.text
         yield (
@@ -142,6 +145,15 @@ def answer_freely(
 def likelihood(odds: Sequence[float]) -> float | None:
     """The geometric mean of the probabilities of an answer's tokens and of its end; None where they are not known."""
     return math.exp(sum(odds) / len(odds)) if odds else None
+
+
+def _thought(request: Request, completion: Completion, most: int) -> Failure:
+    """Of a server's model that was cut off before it wrote anything, as where it thinks first and that counts."""
+    return Failure(
+        kind="unparsable",
+        message=f"nothing was written within {most:,} tokens, the limit of an answer: thinking before it counts, so turn that off",
+        usage=request.spent(completion.usage),
+    )
 
 
 def _fault(request: Request, completion: Completion) -> Failure:

@@ -16,7 +16,7 @@ from werkzeug import Request, Response
 
 from strategies.answers import Request as Asked
 from strategies.answers import answer_freely
-from strategies.contract import Completion, Message, Place, Prediction, Sampling, Usage
+from strategies.contract import Completion, Failure, Message, Place, Prediction, Sampling, Usage
 from strategies.models.endpoint import EndpointModel
 from strategies.odds import ALTERNATIVES, label_shares, to_label
 from strategies.prompting.rendering import LabelWords
@@ -185,3 +185,21 @@ def test_a_servers_shares_are_those_of_the_same_model_here(tmp_path: Path) -> No
         [share / sum(here) for share in here], rel=1e-3
     )
     assert outcome.text == DIGITS[here.index(max(here))]
+
+
+@pytest.mark.parametrize(
+    ("said", "ended", "failed"), [("", "length", True), ("", "stop", False), ("5", "length", False)]
+)
+def test_what_was_cut_off_before_it_wrote_anything_is_no_answer(said: str, ended: str, failed: bool) -> None:
+    """A model that thinks before it answers used up the limit of an answer, and was told as wrong in every case."""
+    choice = {"index": 0, "finish_reason": ended, "message": {"role": "assistant", "content": said}}
+    whole = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+    with HTTPServer(threaded=True) as server:
+        server.expect_request("/v1/chat/completions").respond_with_json(whole)
+        hosted = EndpointModel(name="hosted", base_url=server.url_for("/v1"), model="m", retries=0)
+        asked = Asked(key="k", prompt=(Message("user", "How many parcels are lost?"),))
+        ((_, outcome),) = answer_freely(hosted, [asked], (8, Sampling()))
+    assert isinstance(outcome, Failure) == failed
+    if isinstance(outcome, Failure):
+        assert outcome.kind == "unparsable"
+        assert outcome.message.startswith("nothing was written within 8 tokens, the limit of an answer")
