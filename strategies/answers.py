@@ -151,7 +151,7 @@ def _thought(request: Request, completion: Completion, most: int) -> Failure:
     """Of a server's model that was cut off before it wrote anything, as where it thinks first and that counts."""
     return Failure(
         kind="unparsable",
-        message=f"nothing was written within {most:,} tokens, the limit of an answer: thinking before it counts, so turn that off",
+        message=f"nothing was written within {most:,} tokens, the limit of an answer; thinking counts, so turn it off",
         usage=request.spent(completion.usage),
     )
 
