@@ -203,6 +203,7 @@ def test_the_table_counts_what_the_rows_say() -> None:
     assert "The server was asked 360 times in 1 runs. 2 questions were asked once more" in text
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_long_run_counts_exactly(tmp_path: Path) -> None:
     (row,) = json.loads(process("-c", LONG, str(tmp_path), seconds=600).splitlines()[-1])

@@ -117,12 +117,14 @@ def three(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partner, "places", both)
 
 
+@pytest.mark.nightly
 def test_three_processes_train_what_one_does(model: LocalModel, tmp_path: Path, asked: list[int], three: None) -> None:
     all_of_them = train(model, tmp_path / "three")
     assert list(Counter(asked).values()) == [8, 8], "each of the two, for each batch"
     same(all_of_them, train(alone(model), tmp_path / "one"))
 
 
+@pytest.mark.nightly
 def test_of_several_that_train_along_one_is_killed_and_the_others_go_on(
     model: LocalModel, tmp_path: Path, asked: list[int], three: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

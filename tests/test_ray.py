@@ -187,6 +187,7 @@ def hold(address: str, *names: str, **resources: float) -> None:
         ray.get([actor.here.remote() for actor in made])
 
 
+@pytest.mark.nightly
 def test_on_one_graphics_card_there_is_one_worker(
     model: Path,  # noqa: F811
     tmp_path: Path,
@@ -224,6 +225,7 @@ def test_a_worker_that_finds_no_room_gives_its_unit_back(
             replace(on_cuda(tmp_path / "none", model), executor=chosen(f"ray:{cluster.address}", 1)).execute()
 
 
+@pytest.mark.nightly
 def test_what_others_hold_is_theirs_until_they_are_done(
     model: Path,  # noqa: F811
     tmp_path: Path,

@@ -227,6 +227,7 @@ def test_a_watch_sees_a_busy_program_beside_it() -> None:
     assert (seen or 0) > 0.05
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_script_copies_well_with_the_real_models(tmp_path: Path) -> None:
     """The nearest example answers most of a hundred messages to a bank, and the model alone none in the right words."""
