@@ -83,7 +83,6 @@ class Tagger:
     def fit(cls, texts: Sequence[str], values: Sequence[Any], strength: float) -> Tagger:
         """`values` holds a string or number for each text, None where it has none."""
         import numpy as np
-        from sklearn.linear_model import LogisticRegression
 
         wanted: list[int] = []
         for text, value in zip(texts, values, strict=True):
@@ -91,12 +90,11 @@ class Tagger:
             for first, last in places(text, str(value)) if value is not None else ():
                 inside[first:last] = [1] * (last - first)
             wanted += inside
-        model = LogisticRegression(C=strength, solver="liblinear", max_iter=500)
-        model.fit(_matrix(texts), np.array(wanted))
+        weights, offset = _weighed(_matrix(texts), wanted, strength)
         known = [value for value in values if value is not None]
         return cls(
-            weights=model.coef_[0].astype(np.float32),
-            offset=float(model.intercept_[0]),
+            weights=weights.astype(np.float32),
+            offset=offset,
             number=all(isinstance(value, int) for value in known),
             lower=all(str(value) == str(value).casefold() for value in known),
             always=len(known) == len(values),
@@ -127,6 +125,18 @@ class Tagger:
             sign = -1 if value.startswith("-") else 1
             return sign * int(digits) if digits and len(digits) < 16 else None
         return value.casefold() if self.lower else value
+
+
+def _weighed(matrix: Any, wanted: Sequence[int], strength: float) -> tuple[Any, float]:
+    """Weights and an offset; where all words are of one kind, as where an input is nothing but the value, the offset alone."""
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    if len(set(wanted)) < 2:
+        return np.zeros(matrix.shape[1]), 1.0 if any(wanted) else -1.0
+    model = LogisticRegression(C=strength, solver="liblinear", max_iter=500)
+    model.fit(matrix, np.array(wanted))
+    return model.coef_[0], float(model.intercept_[0])
 
 
 def _best_run(odds: Sequence[float]) -> tuple[int, int, float] | None:

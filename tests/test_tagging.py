@@ -129,3 +129,9 @@ def test_what_was_saved_answers_as_what_was_fitted(tmp_path: Path) -> None:
     answers = [json.loads(texts[query.key]) for query in queries]
     assert sum(row["who"]["name"] == name for row, (_, name) in zip(answers, notes(), strict=True)) >= 38
     assert {row["n"] for row in answers} == {answers[0]["n"]}
+
+
+def test_inputs_that_are_nothing_but_the_value_are_taken_whole() -> None:
+    """There is nothing to tell apart then, and fitting it ended the approach with an error."""
+    texts = [f"A{number}" for number in range(30)]
+    assert Tagger.fit(texts, texts, 1.0).find(["A77", "B 12"]) == ["A77", "B 12"]
