@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from advisor.breakeven import Band, Line, bands, break_evens, cheapest_at
+from advisor.breakeven import Band, Line, alike_up_to, bands, break_evens, cheapest_at
 from advisor.contract import Amount
 from advisor.drawn import Table
 from advisor.economics import saving
 from advisor.figures.costs_by_volume import lines_of
-from advisor.figures.volumes import ALWAYS, UP_TO, broken_even, requests
+from advisor.figures.volumes import broken_even, requests
 from advisor.goal import Goal
 from advisor.material import Material
 from advisor.payback import months_to_pay_back, when
@@ -82,7 +82,7 @@ def pairs_table(material: Material) -> Table:
             *(["saved again"] if again else []),
         ),
         rows=tuple(rows),
-        note=_pairs_note(rows, again, len(lines) < len(known)),
+        note=_pairs_note(pairs, again, len(lines) < len(known)),
         numeric=(2, 3),
     )
 
@@ -122,11 +122,11 @@ def _pairs(material: Material, lines: Sequence[Line]) -> Iterator[tuple[Line, Li
     yield from combinations(sorted(lines, key=lambda line: line.at(volume)), 2)
 
 
-def _pairs_note(rows: Sequence[tuple[str, ...]], paid: bool, fewer: bool) -> str:
-    met = any(row[3] not in (NEVER, ALWAYS) and not row[3].startswith(UP_TO) for row in rows)
+def _pairs_note(pairs: Sequence[tuple[Line, Line]], paid: bool, fewer: bool) -> str:
+    met = any(break_evens(*pair) and not alike_up_to(*pair) for pair in pairs)
     parts = ["On the other side of the volume at which two cost the same the other one is the cheaper."] if met else []
     parts += ["Saved again: when that makes up for what choosing and fitting the cheaper one took."] if paid else []
-    parts += ["Of those that may be chosen; report.json has every pair."] if fewer and rows else []
+    parts += ["Of those that may be chosen; report.json has every pair."] if fewer and pairs else []
     return " ".join(parts)
 
 

@@ -324,9 +324,7 @@ def _begin(prepared: Prepared, folder: Path) -> None:
     from benchmarks.frozen import keep_code
     from benchmarks.looks import begin_look, remember_place
 
-    prepared.run(
-        folder
-    ).identity()  # A model that cannot be opened is refused before anything says that there is a run.
+    prepared.run(folder).identity()  # Refuses a model that cannot be opened, before anything says that there is a run.
     if prepared.looks is not None:
         experiment, subject = prepared.experiment, subject_of(prepared)
         look = begin_look(prepared.assembly.benchmark, prepared.looks, experiment, subject)

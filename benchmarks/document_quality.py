@@ -9,6 +9,7 @@ from benchmarks.findings import Finding, ids, many
 from benchmarks.metrics._words import words
 from benchmarks.similar import near_pairs, normalised, worded
 from strategies.contract import Case, Document
+from strategies.retrieval.versions import day
 
 _WORDS_OF_A_QUESTION = 5
 """Shorter ones stand in a text by chance."""
@@ -24,7 +25,7 @@ def document_findings(documents: Sequence[Document], heldout: Sequence[Case]) ->
             examples=tuple(f"{one.id} and {other.id}" for one, other in pairs[:3]),
             says=f"{many(len(pairs), 'pair', 'pairs')} of documents with one title say nearly the same and differ in some words.",
             effect="An approach that looks things up may find either, and is right or wrong by chance.",
-            what_to_do="Keep the one that holds, or give both a date: then the newer one is shown.",
+            what_to_do="Keep the one that holds, or give both a date, such as 2026-03-01: then the newer one is shown.",
         )
     yield from held_out_questions(documents, heldout)
 
@@ -51,7 +52,8 @@ def contradictions(documents: Sequence[Document]) -> list[tuple[Document, Docume
     for first, second in near_pairs(plain):
         one, other = documents[first], documents[second]
         titled_alike = normalised(one.title) == normalised(other.title)
-        versions = one.date and other.date and one.date != other.date
+        days = day(one.date), day(other.date)
+        versions = all(days) and not days[0].startswith(days[1]) and not days[1].startswith(days[0])
         here, there = Counter(words(one.text)), Counter(words(other.text))
         if titled_alike and not versions and here - there and there - here:
             found.append((one, other))

@@ -180,6 +180,8 @@ def _page(fact: str, name: str, date: str = "", title: str = "Leave") -> Documen
         ([_page("28", "a"), _page("28", "b")], 0),
         ([_page("28", "a", "2024-01-01"), _page("30", "b", "2025-01-01")], 0),
         ([_page("28", "a", "2024-01-01"), _page("30", "b", "2024-01-01")], 1),
+        ([_page("28", "a", "2024-01-01"), _page("30", "b", "1 January 2024")], 1),
+        ([_page("28", "a", "2024-01-01"), _page("30", "b", "some day")], 1),
         ([_page("28", "a"), _page("30", "b", title="Sick leave")], 0),
         ([_page("28", "a"), Document(id="b", title="Leave", text=_text(8))], 0),
     ],

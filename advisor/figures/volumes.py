@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from advisor.breakeven import MOST, Line, alike_up_to, break_evens
 from advisor.wording import NEVER
 
-UP_TO, ALWAYS = "up to ", "any number"
-"""What is said of two that cost the same from no request on: it begins so where they part, else it is that."""
 _AROUND, _FURTHEST = 30.0, 300.0
 """Factors around the stated volume that are shown in any case, and at most for a break-even."""
 
@@ -43,5 +41,5 @@ def broken_even(one: Line, other: Line) -> str:
     """At which volume the two cost the same: `about 12,000`, `up to about 5,000`, or `never`."""
     alike = alike_up_to(one, other)
     if alike:
-        return ALWAYS if alike == math.inf else f"{UP_TO}{requests(alike)}"
+        return "any number" if alike == math.inf else f"up to {requests(alike)}"
     return " and ".join(requests(volume) for volume in break_evens(one, other)) or NEVER

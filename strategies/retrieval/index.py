@@ -109,6 +109,8 @@ class PassageIndex:
 
     def _current(self, order: Sequence[int], text: str) -> list[int]:
         """Without versions of which a newer one was found too, unless the text names their year."""
+        if not self._versions:
+            return list(order)
         found = {place: self._versions.get(self.passages[place].document_id) for place in order}
         newest: dict[int, str] = {}
         for version in filter(None, found.values()):

@@ -48,8 +48,7 @@ def versions(documents: Iterable[Document]) -> Mapping[str, Version]:
     """
     titled: dict[str, list[Document]] = defaultdict(list)
     for document in documents:
-        title = " ".join(_WORD.findall(_parted(document.title)[1]))
-        if title and day(document.date):
+        if day(document.date) and (title := " ".join(_WORD.findall(_parted(document.title)[1]))):
             titled[title].append(document)
     families = [family for group in titled.values() for family in _alike(group)]
     return {one.id: Version(place, day(one.date)) for place, family in enumerate(families) for one in family}
@@ -66,7 +65,8 @@ def day(written: str) -> str:
 
 def _parted(text: str) -> tuple[list[str], str]:
     """The dates of a text, and the text in lower case without them."""
-    found, text = [], text.casefold()
+    found: list[str] = []
+    text = text.casefold()
     for pattern in _DATES:
         found += [_iso(match.groupdict()) for match in pattern.finditer(text)]
         text = pattern.sub(" ", text)
