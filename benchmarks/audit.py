@@ -16,6 +16,7 @@ from benchmarks.split import overlapping
 from benchmarks.text_quality import private_documents, private_requests, text_findings
 from benchmarks.text_shape import shape_findings
 from strategies.contract import Case, Document
+from strategies.words import count
 
 _TINY = 4
 _FIXED_PHRASE_SHARE = 0.05
@@ -69,7 +70,7 @@ def summarise(
 
 
 def _lengths(texts: Iterable[str]) -> Lengths:
-    counts = sorted(len(text.split()) for text in texts)
+    counts = sorted(count(text) for text in texts)
     if not counts:
         return Lengths(median=0, p95=0, longest=0)
     last = len(counts) - 1
@@ -260,11 +261,7 @@ def _other_texts(group: Sequence[Case]) -> list[Case]:
 
 
 def _long_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
-    long = [
-        case
-        for case in (*examples, *heldout)
-        if len(case.input) > _LONG_WORDS and len(case.input.split()) > _LONG_WORDS
-    ]
+    long = [case for case in (*examples, *heldout) if len(case.input) > _LONG_WORDS and count(case.input) > _LONG_WORDS]
     if long:
         yield Finding(
             kind="long inputs",

@@ -17,6 +17,7 @@ from benchmarks.infer import DEFAULT_METRICS, infer_kind
 from benchmarks.load import read_cases, without_rows
 from benchmarks.spec import Columns
 from strategies.contract import Case, Kind
+from strategies.words import count
 
 _LOOKED_AT = 2_000
 _MOST_SLICE_VALUES = 12
@@ -98,7 +99,7 @@ def _looked_at(name: str, values: Sequence[Any]) -> _Column:
         value if isinstance(value, str) else json.dumps(value, default=str) for value in values if value is not None
     ]
     texts = [text for text in texts if text.strip()]
-    words = sum(len(text.split()) for text in texts) / max(len(texts), 1)
+    words = sum(count(text) for text in texts) / max(len(texts), 1)
     return _Column(name=name, filled=len(texts), distinct=len(set(texts)), words=words)
 
 

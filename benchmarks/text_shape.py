@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.findings import Finding, ids, many
 from benchmarks.languages import goes_on, in_another
 from strategies.contract import Case, Kind
+from strategies.words import count
 
 _ENDS = re.compile(r"[^\w\s,(\[{-]$")
 """Any mark but one after which a sentence goes on."""
@@ -64,7 +65,7 @@ def cut_off(cases: Sequence[Case], kind: Kind) -> list[Case]:
 
 
 def _without_an_end(texts: Sequence[str]) -> set[int]:
-    long = [place for place, text in enumerate(texts) if len(text.split()) >= _LONG_WORDS]
+    long = [place for place, text in enumerate(texts) if count(text) >= _LONG_WORDS]
     unended = {place for place in long if not _ENDS.search(texts[place].rstrip())}
     if len(long) < _FEWEST:
         return set()

@@ -23,8 +23,13 @@ PROMPT, HEADS, HEAD, CHOICE, PLACE = "prompt.json", "heads.json", "head.json", "
 EXAMPLES, NEAREST = "examples.json", "nearest.npy"
 """The examples, and the vectors of their inputs in the same order."""
 WORDS, CONSTANT, COPIED = "words.json", "constant.json", "copied.json"
+_UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f"
+    r"\U00020000-\U0003ffff"
+)
+"""Letters of scripts that put no space between words, each of which is read as a word."""
 COUNTED: dict[str, dict[str, Any]] = {
-    "words": {"ngram_range": (1, 2), "token_pattern": r"\w+"},
+    "words": {"ngram_range": (1, 2), "token_pattern": rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+"},
     "letters": {"analyzer": "char_wb", "ngram_range": (2, 5)},
 }
 """What is counted by TF-IDF: words and pairs of them, and sequences of letters within words."""

@@ -15,14 +15,13 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 PLACE, NOTHING = "{{input}}", "-"
 SAME = 0.99
 """How near the vector of a passage has to be to the one that was kept of it."""
-_EDGE = "\"'.,;:!?()[]{}<>\u2018\u2019\u201c\u201d"
 _YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
 Embed = Callable[[list[str]], Any]
 
@@ -71,7 +70,7 @@ class Index:
                 raise SystemExit(f"This is not the embedder that the index was made with ({self.how['embedder']}).")
         self.near = faiss.IndexFlatIP(vectors.shape[1])
         self.near.add(vectors)
-        self.words = _by_words([passage.text for _, passage in self.passages])
+        self.words = _by_words([passage.text for _, passage in self.passages], self.how["searched"])
 
     def find(self, text: str, most: int, mode: str) -> list[Passage]:
         """The best passages, one of each document before a second one, of versions the newest."""
@@ -128,18 +127,18 @@ class Index:
         return [*(place for _, place in ranked), *order[self.how["reranked"] :]]
 
 
-def _by_words(texts: list[str]) -> Callable[[str, int], list[int]] | None:
-    """BM25 over the texts; None where they hold no word that it counts."""
+def _by_words(texts: list[str], pattern: str) -> Callable[[str, int], list[int]] | None:
+    """BM25 over the texts; None where they hold no word that it counts: what the pattern finds."""
     import bm25s
 
-    tokens = bm25s.tokenize(texts, show_progress=False)
+    tokens = bm25s.tokenize(texts, token_pattern=pattern, show_progress=False)
     if not any(tokens.ids):
         return None
     index = bm25s.BM25()
     index.index(tokens, show_progress=False)
 
     def ranked(text: str, size: int) -> list[int]:
-        asked = bm25s.tokenize([text], show_progress=False)
+        asked = bm25s.tokenize([text], token_pattern=pattern, show_progress=False)
         found, scores = index.retrieve(asked, k=size, show_progress=False)
         return [int(place) for place, score in zip(found[0], scores[0], strict=True) if score > 0]
 
@@ -244,8 +243,7 @@ class Looking:
             words = words[: len(words) * 3 // 4]
 
     def _turns(self, text: str, shown: Sequence[dict[str, str]], found: Sequence[Passage]) -> list[dict[str, str]]:
-        before = _joined(found)
-        first, _, last = self.how["asks"].partition(PLACE)
+        before, (first, _, last) = _joined(found), self.how["asks"].partition(PLACE)
         if self.how["layout"] == "inline":
             blocks = [f"{one['passages']}{first}{one['input']}{last} {one['answer']}" for one in shown]
             return [{"role": "user", "content": "\n\n".join([*blocks, f"{before}{first}{text}{last}"])}]
@@ -279,11 +277,14 @@ class Looking:
     def _rests(self, one: dict[str, Any], found: Sequence[Passage]) -> bool:
         """Whether an answer stands by itself, or is borne out by the passages."""
         named = any(passage.document in one["documents"] for passage in found)
-        texts, answers = [_plain(passage.text) for passage in found], [_plain(text) for text in one["accepted"]]
+        texts, answers = self._plain(passage.text for passage in found), self._plain(one["accepted"])
         held = any(answer in text for answer in answers if answer.strip() for text in texts)
         return (
             one["stands"] or (named and "names" in self.how["rests_on"]) or (held and "holds" in self.how["rests_on"])
         )
+
+    def _plain(self, texts: Iterable[str]) -> list[str]:
+        return [" ".join(["", *re.findall(self.how["plain"], text.casefold()), ""]) for text in texts]
 
     def _nearest(self, text: str, most: int) -> list[tuple[int, float]]:
         scores, found = self.near.search(self.embed([text]), min(most, len(self.examples)))
@@ -308,7 +309,8 @@ class Looking:
 
     def _read(self, prompt: list[int], found: list[Passage]) -> tuple[str, float, tuple[dict[str, Any], ...]]:
         """The run of words of the passages that is the likeliest answer, or one that stands by itself."""
-        how, runs, places = self.how["reading"], _runs(found, self.how["reading"]["words"]), [p.place for p in found]
+        how, places = self.how["reading"], [passage.place for passage in found]
+        runs = _runs(found, how)
         for size in (1, 2):
             heads = sorted({heads[size - 1] for _, heads in runs.values() if len(heads) >= size}) or [NOTHING]
             ranked = sorted(zip(self._scores(prompt, heads), heads, strict=True), reverse=True)
@@ -342,18 +344,16 @@ def _joined(found: Sequence[Passage]) -> str:
     return "".join(f"{passage.text.strip()}\n\n" for passage in found)
 
 
-def _plain(text: str) -> str:
-    return " ".join(["", *re.findall(r"[^\W_]+", text.casefold()), ""])
-
-
-def _runs(found: Sequence[Passage], words: int) -> dict[str, tuple[tuple[int, int, int], tuple[str, ...]]]:
+def _runs(found: Sequence[Passage], how: dict[str, Any]) -> dict[str, tuple[tuple[int, int, int], tuple[str, ...]]]:
     """Every run of so many words: where it stands (passage, start, end), and its first word and first two."""
     runs: dict[str, tuple[tuple[int, int, int], tuple[str, ...]]] = {}
     for place, passage in enumerate(found):
-        edges = [_trimmed(passage.text, *match.span()) for match in re.finditer(r"\S+", passage.text)]
+        edges = [
+            _trimmed(passage.text, *match.span(), how["edge"]) for match in re.finditer(how["spaced"], passage.text)
+        ]
         filled = [edge for edge in edges if edge[0] < edge[1]]
         for first, (start, _) in enumerate(filled):
-            ends = [end for _, end in filled[first : first + words]]
+            ends = [end for _, end in filled[first : first + how["words"]]]
             heads = tuple(passage.text[start:end] for end in ends[:2])
             for size, end in enumerate(ends, 1):
                 if "\n" not in passage.text[start:end]:
@@ -361,10 +361,10 @@ def _runs(found: Sequence[Passage], words: int) -> dict[str, tuple[tuple[int, in
     return runs
 
 
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start] in _EDGE:
+def _trimmed(text: str, start: int, end: int, edge: str) -> tuple[int, int]:
+    while start < end and text[start] in edge:
         start += 1
-    while start < end and text[end - 1] in _EDGE:
+    while start < end and text[end - 1] in edge:
         end -= 1
     return start, end
 

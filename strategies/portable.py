@@ -17,6 +17,7 @@ from strategies.prompting.rendering import INPUT_TOKENS, MARKS, Renderer, label_
 from strategies.retrieval.index import PassageIndex
 from strategies.retrieval.neighbours import SHARPNESS, VOTERS
 from strategies.spans import BEGINNINGS
+from strategies.words import EDGE, PLAIN, SPACED
 
 if TYPE_CHECKING:
     from strategies.contract import Task
@@ -102,7 +103,11 @@ def _lookup(pipeline: Pipeline) -> dict[str, Any]:
     marked = form.marked or form.layout == "inline"
     nearest, standing, lists_all = _nearest(pipeline), pipeline.sources.standing, pipeline.lists_all
     scores = _server(pipeline) is None
-    reading = asdict(setup.reading) | {"beginnings": BEGINNINGS} if setup.reading and scores else None
+    reading = (
+        asdict(setup.reading) | {"beginnings": BEGINNINGS, "spaced": SPACED, "edge": EDGE}
+        if setup.reading and scores
+        else None
+    )
     votes = setup.votes if scores else 0.0
     return {
         "layout": form.layout,
@@ -112,6 +117,7 @@ def _lookup(pipeline: Pipeline) -> dict[str, Any]:
         "looked_at": pipeline.candidates if nearest else 0,
         "varied": setup.varied,
         "rests_on": _rests_on(task) if setup.grounded else [],
+        "plain": PLAIN,
         "examples": [
             {
                 "input": case.input,

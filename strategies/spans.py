@@ -7,7 +7,6 @@ as a whole answer with its end. Answers that the examples give again and again (
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Any
 
 from strategies.answers import Request
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, ScoresLabels, Step, Usage
+from strategies.words import EDGE, count, spaced
 
 BEGINNINGS = 12
 """First words, and then pairs of first words, from which runs are tried."""
@@ -28,7 +28,6 @@ ASKED = 2
 """Words of a beginning that is scored by itself, at most."""
 NOTHING = "-"
 """Scored where there is nothing to choose from."""
-_EDGE = "\"'.,;:!?()[]{}<>\u2018\u2019\u201c\u201d"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,7 @@ class Reading:
     def of(cls, cases: Sequence[Case]) -> Reading:
         """As the examples answer."""
         standing = standing_answers(cases)
-        lengths = sorted(len(case.output.split()) for case in cases if case.output not in standing)
+        lengths = sorted(count(case.output) for case in cases if case.output not in standing)
         usual = lengths[min(len(lengths) - 1, int(USUAL * len(lengths)))] if lengths else 1
         return cls(words=max(1, min(MOST_WORDS, usual)), standing=standing)
 
@@ -102,7 +101,7 @@ def runs(evidence: Sequence[Evidence], words: int) -> list[Span]:
     """Every run of at most `words` words in each piece of evidence, punctuation at its edges left out; no text twice."""
     found: dict[str, Span] = {}
     for place, item in enumerate(evidence):
-        edges = [_trimmed(item.text, match.start(), match.end()) for match in re.finditer(r"\S+", item.text)]
+        edges = [_trimmed(item.text, *span) for span in spaced(item.text)]
         filled = [edge for edge in edges if edge[0] < edge[1]]
         for first, (start, _) in enumerate(filled):
             ends = [end for _, end in filled[first : first + words]]
@@ -115,9 +114,9 @@ def runs(evidence: Sequence[Evidence], words: int) -> list[Span]:
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start] in _EDGE:
+    while start < end and text[start] in EDGE:
         start += 1
-    while start < end and text[end - 1] in _EDGE:
+    while start < end and text[end - 1] in EDGE:
         end -= 1
     return start, end
 

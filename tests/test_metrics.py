@@ -268,9 +268,19 @@ def test_answer_contained_needs_whole_words_and_a_short_text() -> None:
 
 def test_words_do_not_end_at_the_vowel_marks_of_a_script() -> None:
     six_months, thai = "\u091b\u0939 \u092e\u0939\u0940\u0928\u0947", "\u0e44\u0e21\u0e48\u0e44\u0e1b"
-    assert words(f"{six_months} {thai}") == [*six_months.split(), thai]
+    assert words(f"{six_months} {thai}") == [*six_months.split(), "\u0e44", "\u0e21\u0e48", "\u0e44", "\u0e1b"]
     assert score("answer_contained", six_months, six_months, max_words=2) == 1
     assert score("rouge_l", "\u0915\u0940", "\u0915\u0947") == 0
+
+
+def test_scripts_without_spaces_are_scored_letter_by_letter() -> None:
+    beijing, shanghai = "\u5317\u4eac", "\u4e0a\u6d77"
+    text = f"\u7b54\u6848\u662f{beijing}\u3002"
+    assert score("answer_contained", beijing, text) == 1
+    assert score("answer_contained", shanghai, text) == 0
+    assert score("answer_contained", beijing, text * 10) == 0, "whoever repeats the passage does not win"
+    assert score("token_f1", beijing, text) == pytest.approx(2 * 2 / (2 + 5))
+    assert score("rouge_l", beijing, text) == pytest.approx(2 * 2 / (2 + 5))
 
 
 def test_json_valid_reads_what_a_program_would() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from strategies.retrieval.neighbours import SPARE, VOTERS, Neighbours
 from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index, vectors_of
 from strategies.selection import Kitchen
 from strategies.sources import Sources
+from strategies.words import SEARCHED
 from tests import tiny
 from tests.desk import ROOT
 
@@ -137,6 +139,32 @@ def test_words_find_what_vectors_cannot_tell_apart() -> None:
     documents = [Document(id=str(place), text=f"the same old words about item{place:02}") for place in range(30)]
     found = PassageIndex.build(documents, Lengths()).search(["item17?"], 3, "hybrid")[0]
     assert found[0].document_id == "17"
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("The Bank's na\u00efve e-mail_address, a 3rd", ["the", "bank", "na\u00efve", "mail_address", "3rd"]),
+        (
+            "\u5317\u4eac\u5927\u5b66 iPhone\u624b\u673a",
+            ["\u5317\u4eac", "\u4eac\u5927", "\u5927\u5b66", "iphone", "\u624b\u673a"],
+        ),
+        ("\u4e00 two", ["\u4e00", "two"]),
+        ("\u0915\u093f\u0924\u0928\u0947 \u0926\u093f\u0928", ["\u0915\u093f\u0924\u0928\u0947", "\u0926\u093f\u0928"]),
+    ],
+)
+def test_a_search_by_words_counts_every_two_letters_where_there_are_no_spaces(text: str, counted: list[str]) -> None:
+    assert re.findall(SEARCHED, text.lower()) == counted
+
+
+def test_words_without_spaces_between_them_are_found() -> None:
+    """By BM25, and by the program that goes with an export: the vectors of these tests know no such letters."""
+    names = ("\u4e0a\u6d77", "\u5317\u4eac", "\u5e7f\u5dde")
+    documents = [
+        Document(id=name, text=f"{name}\u529e\u516c\u5ba4\u7684\u65e5\u5e38\u89c4\u5b9a\u3002") for name in names
+    ]
+    index = PassageIndex.build(documents, EMBEDDER)
+    assert [index._by_words([f"\u5728{name}\u5417"], 3)[0][0] for name in names] == [0, 1, 2]
 
 
 def test_each_document_is_shown_before_one_is_shown_twice_best_first(index: PassageIndex) -> None:

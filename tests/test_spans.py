@@ -44,6 +44,15 @@ def test_runs_stay_within_a_paragraph_and_a_piece_of_evidence() -> None:
     assert spans == {"one", "two", "one two", "three", "four"}
 
 
+def test_without_spaces_a_run_is_one_of_letters() -> None:
+    text = "\u4f1a\u8bae\u5728\u5317\u4eac\u3001\u4e03\u6708\u3002"
+    spans = runs((found(text), found("iPhone\u624b\u673a")), 2)
+    texts = {span.text for span in spans}
+    assert {"\u5317\u4eac", "\u4e03\u6708", "iPhone", "iPhone\u624b"} <= texts
+    assert not any(sign in edge for span in texts for edge in (span[0], span[-1]) for sign in "\u3001\u3002")
+    assert Reading.of([Case(id=str(number), input="", output="\u5317\u4eac") for number in range(2)]).words == 2
+
+
 def test_the_likeliest_run_is_read(tmp_path: Path) -> None:
     """Against one whole forward pass for every run, with its end."""
     model = tiny.local_model(tiny.model_folder(tmp_path))

@@ -33,6 +33,9 @@ def test_a_value_is_found_at_whole_words_whatever_the_case() -> None:
     assert places("120 boxes", "12") == []
     assert places("anything", "") == []
     assert places("price (EUR)", "(EUR)") == [(1, 4)]
+    assert places("\u6211\u4f4f\u5728\u5317\u4eac\u3002", "\u5317\u4eac") == [(3, 5)], (
+        "letters, where no spaces part the words"
+    )
 
 
 def test_a_tagger_copies_what_stands_where_the_examples_have_it() -> None:

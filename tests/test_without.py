@@ -46,8 +46,17 @@ NEAREST = Setup(picks="nearest", shots=2)
 VERSIONS = (
     Document(id="old", title="Sick pay (2023)", text="Sick pay lasts 4 weeks.", date="2023-01-01"),
     Document(id="new", title="Sick pay (2026)", text="Sick pay lasts 6 weeks.", date="2026-01-01"),
+    Document(id="beijing", text="\u5317\u4eac\u7684\u529e\u516c\u5ba4\u5728\u4e03\u697c\u3002"),
+    Document(id="shanghai", text="\u4e0a\u6d77\u7684\u529e\u516c\u5ba4\u5728\u4e09\u697c\u3002"),
 )
-ASKED = ("How many seats has Room Curie? (9)", "sick pay weeks", "sick pay weeks in 2023", "floor " * 300, "?")
+ASKED = (
+    "How many seats has Room Curie? (9)",
+    "sick pay weeks",
+    "sick pay weeks in 2023",
+    "floor " * 300,
+    "?",
+    "\u4e0a\u6d77\u5728\u51e0\u697c\uff1f",
+)
 
 
 @pytest.fixture
@@ -269,7 +278,7 @@ def test_an_exported_index_is_described_and_searched_as_its_card_says(embedder: 
     for program in needed(tmp_path):
         shutil.copyfile(Path(alone.__file__).with_name(program.source), tmp_path / program.name)
     card = "\n".join(without_us(tmp_path, evaluation_of("copy nearest", scores_of(9, 10))))
-    assert f"{len(passages)} passages of 14 documents, searched by vectors and by words (BM25)" in card
+    assert f"{len(passages)} passages of 16 documents, searched by vectors and by words (BM25)" in card
     assert "With sentence-transformers, faiss-cpu and bm25s alone, from the embedder that it was fitted with" in card
     command = next(line for line in card.splitlines() if line.startswith("python lookup.py"))
     given = ["Sick pay weeks", "--index", "parts/0", "--embedder", str(embedder.folder)]

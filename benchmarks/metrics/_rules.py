@@ -11,6 +11,7 @@ from typing import Any
 import regex
 
 from benchmarks.contract import BadInput, ScoreFailure
+from strategies.words import count
 
 CHECKS = ("must_match", "must_not_match", "max_words", "max_sentences")
 KEYS = ("name", "says", *CHECKS)
@@ -31,7 +32,7 @@ class Rule:
     def kept(self, text: str) -> bool:
         """Whether the text keeps the rule. Errors: ScoreFailure where the pattern takes too long."""
         if self.check == "max_words":
-            return len(text.split()) <= int(self.value)
+            return count(text) <= int(self.value)
         if self.check == "max_sentences":
             return _sentences(text) <= int(self.value)
         try:

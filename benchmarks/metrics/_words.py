@@ -8,11 +8,13 @@ from collections.abc import Callable
 import regex
 
 from strategies.contract import Case
+from strategies.words import UNSPACED, count
 
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "\u201e": "\u201c"}
 _ARTICLES = frozenset({"a", "an", "the"})
-_WORD = regex.compile(r"\w+")
-"""Of `regex`, to which the marks on a letter belong to its word: `re` breaks words of Hindi and Thai at each."""
+_WORD = regex.compile(rf"[{UNSPACED}]\p{{M}}*|[^\W{UNSPACED}]+")
+"""Of `regex`, to which the marks on a letter belong to its word: `re` breaks words of Hindi at each."""
+_PIECE = regex.compile(rf"[{UNSPACED}]\p{{M}}*|[^\s{UNSPACED}]+")
 
 
 def plain(text: str, case_sensitive: bool = False) -> str:
@@ -29,7 +31,7 @@ def plain(text: str, case_sensitive: bool = False) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Runs of letters and digits, NFKC and casefolded."""
+    """Runs of letters and digits, NFKC and casefolded; letters of scripts without spaces one by one."""
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
@@ -37,12 +39,12 @@ def answer_words(text: str) -> list[str]:
     """Words as reading-comprehension scores count them, without punctuation and English articles (arXiv 1606.05250)."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     kept = "".join(letter for letter in folded if not unicodedata.category(letter).startswith(("P", "S")))
-    return [word for word in kept.split() if word not in _ARTICLES]
+    return [word for word in _PIECE.findall(kept) if word not in _ARTICLES]
 
 
 def longer_than(text: str, limit: int) -> bool:
     """Whether the text has more than `limit` words, counted between spaces or as runs of letters, whichever is more."""
-    return len(text.split()) > limit or sum(1 for _ in _WORD.finditer(text)) > limit
+    return count(text) > limit or sum(1 for _ in _WORD.finditer(text)) > limit
 
 
 def best(case: Case, compare: Callable[[str], float]) -> float:

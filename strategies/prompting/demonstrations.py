@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from strategies.contract import Case, Evidence, Task
+from strategies.words import plain
 
 SPARE = 4
 """Times as many examples are looked at as are shown, where each is to come with a passage that holds its answer."""
@@ -16,7 +16,6 @@ ALIKE = 8
 """Times as many, where each is to have a label of its own: the nearest are often all of one."""
 
 T = TypeVar("T")
-_WORD = re.compile(r"[^\W_]+")
 
 
 class Shown(NamedTuple):
@@ -85,4 +84,4 @@ def holds(shown: Shown) -> bool:
 
 
 def _words(text: str) -> str:
-    return " ".join(["", *_WORD.findall(text.casefold()), ""])
+    return " ".join(["", *plain(text), ""])

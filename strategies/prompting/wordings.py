@@ -13,6 +13,7 @@ from strategies.fields import ABSENT, Columns, columns, is_object
 from strategies.prompting.rendering import Form, LabelWords
 from strategies.schemas import common
 from strategies.spans import standing_answers
+from strategies.words import count, unspaced
 
 LONGEST = 400
 """Characters of a sentence; where names or values make it longer it is left out."""
@@ -58,13 +59,14 @@ def _looks(task: Task) -> str:
         return ""
     if _objects(task):
         return _bounded(_of_objects(task, cases))
-    sizes = sorted(len(case.output.split()) for case in cases)
+    sizes = sorted(count(case.output) for case in cases)
     least, most = (sizes[min(len(sizes) - 1, int(share * len(sizes)))] for share in (1 - USUAL, USUAL))
+    unit = "letter" if unspaced("".join(case.output for case in cases[:FEW_WORDS])) else "word"
     if most <= FEW_WORDS:
         ended = sum(case.output.rstrip().endswith((".", "!", "?")) for case in cases)
-        plain = " and is not a whole sentence" if ended <= (1 - USUAL) * len(cases) else ""
-        return f"The answer has at most {_range(most, most)}{plain}."
-    return f"The answer has about {_range(max(1, least // 5 * 5), -(-most // 5) * 5)}."
+        rest = " and is not a whole sentence" if ended <= (1 - USUAL) * len(cases) else ""
+        return f"The answer has at most {_range(most, most, unit)}{rest}."
+    return f"The answer has about {_range(max(1, least // 5 * 5), -(-most // 5) * 5, unit)}."
 
 
 def _way(task: Task) -> str:
@@ -118,8 +120,8 @@ def _shared(case: Case) -> float:
     return sum(word in there for word in words) / len(words)
 
 
-def _range(least: int, most: int) -> str:
-    words = f"{most} word{'' if most == 1 else 's'}"
+def _range(least: int, most: int, unit: str = "word") -> str:
+    words = f"{most} {unit}{'' if most == 1 else 's'}"
     return words if least == most else f"{least} to {words}"
 
 

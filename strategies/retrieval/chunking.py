@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from strategies.contract import Document
+from strategies.words import UNSPACED
 
 PASSAGE_WORDS = 130
 _TOKENS = 256
 """A passage of this many words stays inside the tokens that the default embedder reads."""
 
-_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-"""Letters of scripts that put no space between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
-_LETTER = rf"[^\W\d_{_UNSPACED}]"
-_TOKEN = re.compile(rf"[{_UNSPACED}]|(?<={_LETTER}{{10}}){_LETTER}{{1,2}}|{_LETTER}{{1,5}}|\d{{1,2}}|[^\w\s]|_")
+_LETTER = rf"[^\W\d_{UNSPACED}]"
+_TOKEN = re.compile(rf"[{UNSPACED}]|(?<={_LETTER}{{10}}){_LETTER}{{1,2}}|{_LETTER}{{1,5}}|\d{{1,2}}|[^\w\s]|_")
 """What a tokenizer reads as one, about: a letter of these scripts, a piece of a word, of a number, or a sign. What is behind the
 tenth letter of a word, such as a compound, is seldom known to it."""
 

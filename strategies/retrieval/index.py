@@ -13,6 +13,7 @@ from strategies.contract import Document, Embedder, Evidence, Reranker
 from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, heading
 from strategies.retrieval.vectors import vector_index, vectors_of
 from strategies.retrieval.versions import YEAR, Version, versions
+from strategies.words import SEARCHED
 
 Mode = Literal["dense", "hybrid", "reranked"]
 """`reranked`: what `hybrid` finds, the first of it in the order of a cross-encoder."""
@@ -92,7 +93,7 @@ class PassageIndex:
     def _by_words(self, texts: Sequence[str], size: int) -> list[list[int]]:
         import bm25s
 
-        tokens = bm25s.tokenize(list(texts), show_progress=False)
+        tokens = bm25s.tokenize(list(texts), token_pattern=SEARCHED, show_progress=False)
         found, scores = self.words.retrieve(tokens, k=size, show_progress=False)
         return [
             [int(place) for place, score in zip(row, marks, strict=True) if score > 0]
@@ -173,6 +174,7 @@ class PassageIndex:
             "pool": POOL,
             "fusion": RRF,
             "reranked": RERANKED,
+            "searched": SEARCHED,
         }
         (folder / MANIFEST).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
 
@@ -197,7 +199,7 @@ def word_index(texts: Sequence[str]) -> Any:
     """BM25 over the texts; None where they hold no word that it counts."""
     import bm25s
 
-    tokens = bm25s.tokenize(list(texts), show_progress=False)
+    tokens = bm25s.tokenize(list(texts), token_pattern=SEARCHED, show_progress=False)
     if not any(tokens.ids):
         return None
     index = bm25s.BM25()

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from strategies.contract import Document
+from strategies.words import plain
 
 ALIKE = 0.6
 """Share of the words of two texts that they have in common, from which they may be versions of one."""
 _COMPARED = 50
 """Of documents with one title each is compared with so many that are about as long."""
 YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
-_WORD = re.compile(r"[^\W_]+")
 _YEAR = r"(?P<year>(?:1[89]|20)\d\d)(?!\d)"
 _DAY = r"(?<!\d)(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _MONTH = (
@@ -48,7 +48,7 @@ def versions(documents: Iterable[Document]) -> Mapping[str, Version]:
     """
     titled: dict[str, list[Document]] = defaultdict(list)
     for document in documents:
-        if day(document.date) and (title := " ".join(_WORD.findall(_parted(document.title)[1]))):
+        if day(document.date) and (title := " ".join(plain(_parted(document.title)[1]))):
             titled[title].append(document)
     families = [family for group in titled.values() for family in _alike(group)]
     return {one.id: Version(place, day(one.date)) for place, family in enumerate(families) for one in family}
@@ -92,7 +92,7 @@ def _alike(documents: Sequence[Document]) -> list[list[Document]]:
     """Those of one title in groups of at least two that say nearly the same."""
     if len(documents) < 2:
         return []
-    counted = sorted(((Counter(_WORD.findall(one.text.casefold())), one) for one in documents), key=_length)
+    counted = sorted(((Counter(plain(one.text)), one) for one in documents), key=_length)
     group: list[int] = []
     for place, (words, _) in enumerate(counted):
         near = range(max(0, place - _COMPARED), place)
