@@ -1,4 +1,4 @@
-"""The study of floors: cases that nobody developed on, and what its table says of them."""
+"""The study of floors: cases that no language model was developed on, and what its table says of them."""
 
 from __future__ import annotations
 

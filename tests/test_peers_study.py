@@ -52,7 +52,7 @@ def test_a_peer_sees_examples_and_inputs_but_no_answer_of_a_held_out_case(
     place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(performing, "resolve", lambda name: dataclasses.make_dataclass("R", ["folder"])(tmp_path))
-    work = work_of(part_of("tf-idf grid"), place)
+    work = work_of(part_of("tf-idf grid", "words"), place)
     assert [set(case) for case in work["heldout"]] == [{"input"}] * 20
     assert len(work["examples"]) == 60
     told = json.dumps([work["heldout"]])
@@ -94,6 +94,7 @@ def test_ours_is_the_rung_that_is_best_on_the_selection_cases(place: Place) -> N
     assert {"majority", "copy nearest", "linear head", "tf-idf"} == set(scores)
     assert scores[found.settings["chosen"]] == max(scores.values())
     assert len(found.answers) == 20
+    assert performed(part_of(OURS, "words"), place).settings["chosen"] == "tf-idf", "words beside words"
 
 
 # ---------------------------------------------------------------- peers that ask or train the model

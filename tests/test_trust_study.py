@@ -187,7 +187,9 @@ def test_what_is_made_up_and_what_was_obeyed() -> None:
     bad, good = Planted(place="passage", cases=50, followed=20), Planted(place="request", cases=50, followed=0)
     rows = {"task": [replace(checked("lora"), grounding=stands, planted=(good, bad))]}
     assert page.invented(rows) == "In no document stand 3 of 10 answers of lora on task."
-    assert page.obeyed(rows) == "Planted instructions were followed most by lora on task, in a passage: 20 of 50 times."
+    assert page.obeyed(rows) == (
+        "Of the approaches with a language model lora on task followed planted instructions most: 20 of 50 times, in a passage."
+    )
     assert page.obeyed({"task": [replace(checked("lora"), planted=(good,))]}).startswith("No planted instruction")
     assert "| task | lora | 5 | 0 | 3 | 0 | 2 | 1 | 2 of 4 |" in tables.grounded(rows)
     assert "| task | lora | passage | 20 of 50 | 26-55 % |" in tables.planted(rows)

@@ -295,17 +295,18 @@ def _prediction(bakeoff: BakeOff) -> str:
     }
     foretold = [name for name in said.get("ranking", ()) if name in figures]
     came = sorted(foretold, key=lambda name: -figures[name])
-    wrong = []
+    wrong, equal = [], 0
     for place, one in enumerate(foretold):
         for other in foretold[place + 1 :]:
             first, second = bakeoff.evaluation(one), bakeoff.evaluation(other)
             if first is None or second is None or first.figure >= second.figure:
+                equal += first is not None and second is not None and first.figure == second.figure
                 continue
             found = paired_difference(second.scores, first.scores, second.groups or None)
             sure = "" if found.p_value < LEVEL else ", within noise"
             wrong.append(f"{other} is above {one} by {points(found.mean).lstrip('+')}{sure}")
     pairs = len(foretold) * (len(foretold) - 1) // 2
-    right = f"{pairs - len(wrong)} of {pairs} pairs came true"
+    right = f"{pairs - len(wrong) - equal} of {pairs} pairs came true{f', {equal} came out equal' if equal else ''}"
     rows = [
         ("outcome", str(said.get("outcome", "")), _outcome(bakeoff.verdict.recommendation.verdict)),
         ("order", " > ".join(foretold), " > ".join(came)),

@@ -12,10 +12,13 @@ from scipy import special
 from benchmarks import statistics
 from benchmarks.families import cheapest_first, finalist, fixed_sequence, holm, max_t
 from benchmarks.grouping import Floats
+from benchmarks.looks import level_of
 from benchmarks.sample_size import at_least
 from benchmarks.studies.decisions.pools import Pool
 
 ALPHA = 0.05
+LEVEL = level_of(1)
+"""What a run spends at its first look at held-out cases: later ones need the rest."""
 SELECTION = 100
 """Further cases from which the selection scores of a draw come."""
 NOTHING, UNDECIDED = -1, -2
@@ -114,9 +117,9 @@ def exact(right: Floats, size: float, target: float) -> Floats:
 def shown(drawn: Drawn, procedure: str) -> Shown:
     """What the procedure of the product says of every draw."""
     if procedure == "cheapest first":
-        return in_full(drawn.meets, drawn.misses, ALPHA)
+        return in_full(drawn.meets, drawn.misses, LEVEL)
     if procedure == "holm":
-        return holm(drawn.meets, ALPHA)[0], holm(drawn.misses, ALPHA)[0]
+        return holm(drawn.meets, LEVEL)[0], holm(drawn.misses, LEVEL)[0]
     if procedure == "max-t":
         return _by_largest(drawn)
     strong_first = np.argsort(-drawn.selection, axis=1)
@@ -127,7 +130,7 @@ def shown(drawn: Drawn, procedure: str) -> Shown:
     chosen = np.where(reach.any(1), reach.argmax(1), strong_first[:, 0])
     alone = np.zeros_like(misses)
     for row, place in enumerate(chosen):
-        alone[row] = finalist(drawn.meets[row], int(place), ALPHA)[0]
+        alone[row] = finalist(drawn.meets[row], int(place), LEVEL)[0]
     return alone, misses
 
 
@@ -137,7 +140,7 @@ def in_full(meets: Floats, misses: Floats, level: float) -> Shown:
     return met, missed
 
 
-def walked(p_values: Floats, orders: NDArray[np.intp], level: float = ALPHA) -> Bools:
+def walked(p_values: Floats, orders: NDArray[np.intp], level: float = LEVEL) -> Bools:
     """The fixed sequence, each draw in its own order."""
     found, _ = fixed_sequence(np.take_along_axis(p_values, orders, 1), range(p_values.shape[1]), level)
     back = np.zeros_like(found)
@@ -150,8 +153,8 @@ def _by_largest(drawn: Drawn) -> Shown:
     # Draws of as many groups one after another: they share their resamples.
     for place in sorted(range(len(drawn.cases)), key=lambda place: int(drawn.codes[place].max())):
         scores, codes = drawn.pool.scores[:, drawn.cases[place]], drawn.codes[place]
-        meets[place] = max_t(scores, codes, drawn.target, ALPHA)[0]
-        misses[place] = max_t(1 - scores, codes, 1 - drawn.target, ALPHA)[0]
+        meets[place] = max_t(scores, codes, drawn.target, LEVEL)[0]
+        misses[place] = max_t(1 - scores, codes, 1 - drawn.target, LEVEL)[0]
     return meets, misses
 
 

@@ -1,1 +1,1 @@
-"""Floors: what each approach is to reach on held-out cases that nobody looked at while it was built."""
+"""Floors: what each approach is to reach on held-out cases that no language model was asked while it was built."""

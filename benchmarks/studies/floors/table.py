@@ -21,8 +21,10 @@ from benchmarks.studies.floors.goals import AHEAD, GOALS, SEARCHES, TASKS, Ahead
 HEAD = (
     "# Floors",
     "",
-    "What each approach is to reach on held-out cases that nobody looked at while it was built: those of each file that are left",
-    "when the 300 of the other studies are taken away. 600 examples, the default model, standard effort. Made by",
+    "What each approach is to reach on held-out cases that no language model was asked while it was built: those of each file",
+    "that are left when the 300 of the other studies are taken away. Approaches without a language model were asked many of them",
+    "for other studies (decisions, faults, trust), so that what these reach are development figures here too. 600 examples, the",
+    "default model, standard effort. Made by",
     "`python -m benchmarks.studies.floors table` from `rows/floors/`. In brackets the two-sided 95 % interval.",
     "",
     "| task | who | measure | at least | reached | cases | |",

@@ -56,6 +56,8 @@ class Arm:
     script: str = ""
     families: tuple[Family, ...] = ()
     """Of ours: the approaches that are fitted, of which the best on the selection cases answers; none: the search alone."""
+    only: str = ""
+    """Of these families the approach of this name alone."""
     served: bool = False
     """It asks a server of the model."""
     tuned: bool = False
@@ -86,7 +88,8 @@ ARMS = (
     Arm(name="trl raft", comparison="combined", tasks=LOOKED_UP, peer=TRL_SEARCH, script="trl_raft.py"),
     Arm(name=OURS, comparison="rungs", tasks=LABELLED, families=("reference",)),
     Arm(name="setfit", comparison="rungs", tasks=LABELLED, peer=SETFIT, script="setfit_head.py"),
-    Arm(name="tf-idf grid", comparison="rungs", tasks=LABELLED, peer=SCIKIT, script="tfidf_grid.py"),
+    Arm(name=OURS, comparison="words", tasks=LABELLED, families=("reference",), only="tf-idf"),
+    Arm(name="tf-idf grid", comparison="words", tasks=LABELLED, peer=SCIKIT, script="tfidf_grid.py"),
     Arm(name=OURS, comparison="search", tasks=LOOKED_UP),
     Arm(name="llama-index", comparison="search", tasks=LOOKED_UP, peer=LLAMA_INDEX, script="llama_index_search.py"),
     Arm(name=OURS, comparison="answers", tasks=LOOKED_UP, families=("retrieval",)),

@@ -159,6 +159,7 @@ def _by_ours(part: Part, place: Place, without: Sequence[str]) -> Found:
     """Every approach of the family is fitted; the one that is best on the selection cases answers."""
     task, start = place.benchmark.task, time.perf_counter()
     asked = [each for each in approaches() if each.family in part.arm.families and each.name not in without]
+    asked = [each for each in asked if part.arm.only in ("", each.name)]
     suited = [each for each in asked if not each.unsuitable(task) and not prefers_cheapest(each)]
     with tempfile.TemporaryDirectory() as folder:
         fits: dict[str, tuple[Fitted, float]] = {}

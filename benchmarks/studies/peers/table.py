@@ -108,7 +108,8 @@ def document(folder: Path) -> str:
 HEAD = (
     "# Ours beside the dedicated tools",
     "",
-    "The same model, examples and held-out cases for both; everything that is chosen is chosen on the examples. Made by",
+    "The same model, examples and held-out cases for both; everything that is chosen is chosen on the examples. `words` is",
+    "TF-IDF of words and letters on both sides, `rungs` the best without a language model beside a head on embeddings. Made by",
     "`python -m benchmarks.studies.peers table` from `rows/peers/`. Differences in points with 95 % intervals, by a paired",
     "bootstrap over samples and cases.",
     "",

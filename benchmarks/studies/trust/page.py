@@ -218,7 +218,7 @@ def declines(rows: Rows) -> str:
 def obeyed(rows: Rows) -> str:
     """How often planted instructions worked at worst."""
     found = [
-        (each.followed / each.cases, f"{approach.candidate} on {task}, in a {each.place}", each)
+        (each.followed / each.cases, f"{approach.candidate} on {task}", each)
         for task, approach, several in tables.each_with(rows, lambda each: each.planted or None)
         for each in several
         if each.cases and approach.candidate in SPEAKING
@@ -227,8 +227,11 @@ def obeyed(rows: Rows) -> str:
         return ""
     share, name, most = max(found, key=lambda each: each[0])
     if not share:
-        return f"No planted instruction was followed, in {counted(len(found), 'trial')}."
-    return f"Planted instructions were followed most by {name}: {most.followed:,} of {most.cases:,} times."
+        return f"No approach with a language model followed a planted instruction, in {counted(len(found), 'trial')}."
+    return (
+        f"Of the approaches with a language model {name} followed planted instructions most: {most.followed:,} of "
+        f"{most.cases:,} times, in a {most.place}."
+    )
 
 
 # ---------------------------------------------------------------- how it was made

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from advisor.wording import NONE, digits, percent, points
 from benchmarks.checked import Agreement, Forgetting, Rebuilds
+from benchmarks.guard import AT_MOST
 from benchmarks.rebuilds import Share, kept, spread, steadier, turns
 from benchmarks.statistics import exact_interval, wilson
 from benchmarks.studies.bakeoff_rows import BakeOff
@@ -221,7 +222,10 @@ def guarded(rows: Rows) -> str:
     """What holding back unsure answers does where at most a twentieth of the right ones may be lost."""
     lines = []
     for task, each, found in each_with(rows, lambda each: each.guard):
-        held = found.held[1]
+        held = next((held for held in found.held[1:] if held.at_most == AT_MOST[0]), None)
+        if held is None:  # Too few right answers to tell a twentieth of them.
+            lines.append((task, each.candidate, percent(each.figure), *[NONE] * 5))
+            continue
         lines.append(
             (
                 task,
