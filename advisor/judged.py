@@ -7,7 +7,7 @@ from typing import Any
 
 from advisor.drawn import Table
 from advisor.material import Material
-from advisor.wording import NONE, ceil_percent, counted, floor_percent, metric_name, percent
+from advisor.wording import NONE, ceil_percent, counted, floor_percent, listed, metric_name, percent
 from benchmarks.judging import Judge
 from benchmarks.statistics import exact_interval
 
@@ -21,7 +21,8 @@ def judge_table(material: Material) -> Table:
         if found is not None:
             figure = material.evaluations[status.candidate].figure
             agreed = f"{found.agreed:,} of {found.read:,}" if found.read else NONE
-            rows.append((status.candidate, percent(figure), percent(found.right), agreed))
+            grade = NONE if found.right is None else percent(found.right)
+            rows.append((status.candidate, percent(figure), grade, agreed))
     return Table(
         title="What a judge says",
         columns=("approach", metric, "the judge", "people agree with it"),
@@ -34,7 +35,7 @@ def judge_table(material: Material) -> Table:
 
 def judge_note(judge: Judge, metric: str) -> str:
     """How far it can be trusted, by what people read, and that it decides nothing."""
-    asked = f"The judge {judge.name} gave a grade to {counted(judge.answers, 'different answer')}. "
+    asked = f"The judge {judge.name} gave a grade to {counted(judge.answers, 'different answer')}. {_left(judge)}"
     alone = f"It decides nothing here: the verdict rests on {metric}."
     if not judge.read:
         return f"{asked}Nobody has read any of them yet, so nothing is known of how far it is right. {alone}"
@@ -46,6 +47,14 @@ def judge_note(judge: Judge, metric: str) -> str:
         f"{judge.too_strict:,}. Where they agree less often about one approach than about another, the judge may favour one. "
         f"{alone}"
     )
+
+
+def _left(judge: Judge) -> str:
+    """Which approaches have answers that came after the judge was asked, and what to do."""
+    left = [f"{counted(each.ungraded, 'answer')} of {name}" for name, each in judge.by.items() if each.ungraded]
+    if not left:
+        return ""
+    return f"It has not seen {listed(left)}: give the command advisor judge again to have all graded. "
 
 
 def _beyond_chance(judge: Judge) -> str:

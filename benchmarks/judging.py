@@ -38,14 +38,18 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class OfOne:
-    """What the judge says of one approach. Held-out cases without an answer are wrong and not shown to it."""
+    """What the judge says of one approach. Held-out cases that it was asked and gave no answer to are wrong and not shown to the
+    judge."""
 
     cases: int
-    right: float
-    """Mean grade, over all cases."""
+    """That it was asked."""
+    right: float | None
+    """Mean grade, over these cases; None where some of its answers have no grade."""
     read: int
     """Of its answers, those that people read too."""
     agreed: int
+    ungraded: int = 0
+    """Answers that came after the judge was asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,15 +144,17 @@ def judged(benchmark: Benchmark, names: Sequence[str], store: Store) -> Judge | 
         return None
     grades: Mapping[str, float] = kept["grades"]
     people: Mapping[str, bool] = store.meta(READ) or {}
-    answers = [answer for answer in answers_of(benchmark, names, store) if answer.key in grades]
+    everything = answers_of(benchmark, names, store)
+    answers = [answer for answer in everything if answer.key in grades]
+    heldout = {case.id for case in benchmark.heldout}
     table = {True: {True: 0, False: 0}, False: {True: 0, False: 0}}
     for answer in answers:
         if answer.key in people:
             table[grades[answer.key] >= RIGHT][people[answer.key]] += 1
-    by = {
-        name: _of_one([each for each in answers if name in each.by], len(benchmark.heldout), grades, people)
-        for name in names
-    }
+    by = {}
+    for name in names:
+        asked = sum(row.key in heldout for row in store.rows(name, "heldout"))
+        by[name] = _of_one([each for each in everything if name in each.by], asked, grades, people)
     return Judge(
         name=kept["name"],
         answers=len(answers),
@@ -165,12 +171,14 @@ def _of_one(
 ) -> OfOne | None:
     if not answers:
         return None
-    read = [answer.key for answer in answers if answer.key in people]
+    graded = [answer.key for answer in answers if answer.key in grades]
+    read = [key for key in graded if key in people]
     return OfOne(
         cases=cases,
-        right=sum(grades[answer.key] for answer in answers) / cases,
+        right=sum(grades[key] for key in graded) / cases if len(graded) == len(answers) else None,
         read=len(read),
         agreed=sum((grades[key] >= RIGHT) == people[key] for key in read),
+        ungraded=len(answers) - len(graded),
     )
 
 

@@ -6,15 +6,21 @@ import csv
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from advisor.judged import judge_note
-from benchmarks.judging import COLUMNS, SHEET, Judge, OfOne
+from benchmarks.contract import Row
+from benchmarks.judging import COLUMNS, SHEET, Grading, Judge, OfOne, answers_of, judged
 from benchmarks.looks import FILE
+from benchmarks.metrics.accuracy import Accuracy
+from benchmarks.store import Finished, Store
+from strategies.contract import Abstention, Prediction
 from tests.conftest import Folders
 from tests.desk import call, everything, write_task
+from tests.verdict_cases import benchmark_of
 
 GRADES = """
 from pathlib import Path
@@ -189,3 +195,55 @@ def test_how_far_they_agree_is_told_in_whole_sentences() -> None:
     assert "Right for the judge alone: 4; right for people alone: 1." in note
     assert note.endswith("It decides nothing here: the verdict rests on accuracy.")
     assert judge.kappa == pytest.approx((0.9 - (0.68 * 0.62 + 0.32 * 0.38)) / (1 - (0.68 * 0.62 + 0.32 * 0.38)))
+
+
+def stored(store: Store, name: str, texts: list[str]) -> None:
+    """Answers to the first held-out cases; an empty one is an abstention."""
+    outcomes = [Prediction(text=text) if text else Abstention(reason="unsure") for text in texts]
+    rows = tuple(
+        Row(candidate=name, purpose="heldout", key=f"h{place:03}", outcome=outcome, score=0.0)
+        for place, outcome in enumerate(outcomes)
+    )
+    store.begin(name, "answer", name)
+    store.finish(Finished(unit=name, kind="answer", candidate=name, rows=rows))
+
+
+def graded(store: Store, names: list[str]) -> None:
+    answers = answers_of(benchmark_of(cases=100), names, store)
+    grading = Grading(judge=Accuracy(), name="judge.py:grade", answers=answers, store=store)
+    grading.keep(dict(grading.grades()))
+
+
+def test_its_grade_is_over_the_cases_that_an_approach_was_asked(tmp_path: Path) -> None:
+    """One that is asked until it is decided has answers to the first cases alone."""
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        stored(store, "linear head", ["refund"] * 30 + ["login"] * 9 + [""])
+        graded(store, ["linear head"])
+        found = judged(benchmark_of(cases=100), ["linear head"], store)
+    assert found is not None
+    assert (found.by["linear head"].cases, found.by["linear head"].right) == (40, 0.75)
+
+
+def test_answers_that_came_after_it_was_asked_are_not_counted_as_wrong(tmp_path: Path) -> None:
+    names = ["linear head", "lora", "majority"]
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        stored(store, "linear head", ["refund"] * 60 + ["login"] * 40)
+        graded(store, names)
+        stored(store, "lora", ["refund"] * 90 + ["login"] * 10)
+        stored(store, "majority", ["refund"] * 50 + ["account"] * 50)
+        found = judged(benchmark_of(cases=100), names, store)
+        assert found is not None
+        assert {name: (each.right, each.ungraded) for name, each in found.by.items()} == {
+            "linear head": (0.6, 0),
+            "lora": (None, 30),
+            "majority": (None, 50),
+        }
+        note = judge_note(found, "accuracy")
+        assert (
+            "It has not seen 30 answers of lora and 50 answers of majority: give the command advisor judge again"
+            in note
+        )
+        graded(store, names)
+        again = judged(benchmark_of(cases=100), names, store)
+        assert again is not None
+        assert [each.right for each in again.by.values()] == [0.6, 0.9, 0.5]
