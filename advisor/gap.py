@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from advisor.goal import Goal
 from advisor.material import Material
-from advisor.more_data import enough, helped, most
+from advisor.more_data import enough, foretold, helped, most, untold
 from advisor.reasons import Decided
 from advisor.wording import counted, percent, plain_percent, plain_points, start
 from benchmarks.contract import Evaluation, State
@@ -46,6 +46,8 @@ def of_more_examples(decided: Decided) -> str:
     learnt = sorted((each for each in known if each.curve is not None), key=lambda each: -each.figure)
     if not learnt:
         return f"{step}. How much they would bring is not measured: run with --curve."
+    if not foretold(learnt[0]):
+        return f"{step}. How much they would bring is not foretold: {untold(decided.benchmark)}."
     found = [
         clause for each in learnt if target is not None and (clause := enough(each, target, goal, price)) is not None
     ]

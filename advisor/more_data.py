@@ -11,13 +11,18 @@ from advisor.drawn import Table
 from advisor.goal import Goal
 from advisor.material import Material
 from advisor.reasons import TUNED
-from advisor.wording import about, amount, percent, rounded_up, start
+from advisor.wording import about, amount, metric_name, percent, rounded_up, start
 from benchmarks.checked import CurvePoint
-from benchmarks.contract import Evaluation, State
+from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.curve import FURTHEST, as_many_as, bracket, examples_for
 
 _GAIN = 0.02
 """A figure that more examples raise by less, at best, is one that they do not help."""
+_EXPECTED = (
+    "Expected: by three laws of growth, each trusted as far as it foretells the last figure from those before, over resamples of "
+    "the cases, as samples of one size differ, and as far as the laws were off there. Of such ranges for twice the examples "
+    "about 8 in 10 held what came, of approaches without a language model; how many do where one is trained was not measured."
+)
 
 
 def curve_table(material: Material) -> Table:
@@ -26,11 +31,11 @@ def curve_table(material: Material) -> Table:
     if not found:
         return Table(title="What more examples would bring", columns=("approach",), rows=())
     sizes = [point.examples for point in _points(found[0])]
-    ahead = [factor * sizes[-1] for factor in (2, FURTHEST)]
+    ahead = [factor * sizes[-1] for factor in (2, FURTHEST) if foretold(found[0])]
     rows = [
         (
             each.candidate,
-            *(percent(mean(point.scores)) for point in _points(each)),
+            *(percent(point.figure) for point in _points(each)),
             *(_range(low, high) for _, low, high in expected(each)),
         )
         for each in found
@@ -38,27 +43,35 @@ def curve_table(material: Material) -> Table:
     first = _points(found[0])[0].scores
     asked = sorted({len(_points(each)[0].scores[0]) for each in found})
     more = f" (all {asked[-1]:,} where no language model answers)" if len(asked) > 1 else ""
+    beyond = _EXPECTED if foretold(found[0]) else f"What more would bring is not told: {untold(material.benchmark)}."
     return Table(
         title="What more examples would bring",
         columns=("approach", *(f"{size:,} examples" for size in sizes), *(f"{number:,}, expected" for number in ahead)),
         rows=tuple(rows),
         note=(
             f"The chosen configuration built from fewer examples, on the same {asked[0]:,} held-out cases{more}; where it is not "
-            f"built from all of them, the mean of {len(first)} samples. Expected: by three laws of growth, each trusted as far "
-            "as it foretells the last figure from those before, over resamples of the cases, as samples of one size differ, and "
-            "as far as the laws were off there. Of such ranges for twice the examples about 8 in 10 held what came, of "
-            "approaches without a language model; how many do where one is trained was not measured."
+            f"built from all of them, the mean of {len(first)} samples. {beyond}"
         ),
-        numeric=tuple(range(1, len(sizes) + 3)),
+        numeric=tuple(range(1, len(sizes) + len(ahead) + 1)),
     )
 
 
+def foretold(each: Evaluation) -> bool:
+    """Whether the laws of growth hold for its figure: they are of mean scores."""
+    return not each.over_rows
+
+
+def untold(benchmark: Benchmark) -> str:
+    """Why they do not, as a clause."""
+    return f"the laws of growth are of mean scores, and {metric_name(benchmark.metric.name)} exists only over all cases together"
+
+
 def expected(each: Evaluation) -> list[tuple[int, float, float]]:
-    """(examples, low, high) beyond those at hand; empty where it was not measured with fewer."""
+    """(examples, low, high) beyond those at hand; empty where it was not measured with fewer, or where nothing is foretold."""
     points = _points(each)
-    if not points:
+    if not points or not foretold(each):
         return []
-    now, figure = points[-1].examples, mean(points[-1].scores)
+    now, figure = points[-1].examples, points[-1].figure
     return [(factor * now, *bracket(points, figure, factor * now)) for factor in (2, FURTHEST)]
 
 
@@ -95,9 +108,10 @@ class PromptWorth:
 
 
 def all_ahead(material: Material) -> list[Ahead]:
-    """Of every candidate that was measured with fewer examples and lies below the target, or of all without one."""
+    """Of every candidate that was measured with fewer examples and lies below the target, or of all without one; of none
+    where nothing is foretold."""
     target, price = material.benchmark.target, material.extras.label_price
-    below = [each for each in learning(material) if target is None or each.figure < target]
+    below = [each for each in learning(material) if foretold(each) and (target is None or each.figure < target)]
     return [_ahead(each, target, price) for each in below]
 
 
@@ -125,7 +139,7 @@ def towards_the_target(material: Material) -> list[str]:
     order = [each.candidate for each in material.statuses]
     meets = named is not None and statuses[named].state is State.MEETS
     found = []
-    for each in sorted(learning(material), key=lambda each: -each.figure):
+    for each in sorted(filter(foretold, learning(material)), key=lambda each: -each.figure):
         wanted = statuses[each.candidate].state in (State.MISSES, State.UNDECIDED) and each.figure < target
         if wanted and (not meets or named is None or order.index(each.candidate) < order.index(named)):
             found.append(_towards(each, target, Goal.of(material.benchmark), material.extras.label_price))
@@ -173,8 +187,9 @@ def helped(each: Evaluation) -> bool:
 
 
 def prompt_worth(material: Material) -> PromptWorth | None:
-    """None where nothing tuned was measured with fewer examples, or where the prompt lies outside of what was measured."""
-    tuned = [each for each in learning(material) if each.family in TUNED]
+    """None where nothing tuned was measured with fewer examples, where the prompt lies outside of what was measured, or where
+    figures are no mean scores."""
+    tuned = [each for each in learning(material) if each.family in TUNED and not each.over_rows]
     prompts = [each for each in material.evaluations.values() if each.family == "prompting" and each.scores]
     if not tuned or not prompts:
         return None
@@ -188,7 +203,7 @@ def prompt_worth(material: Material) -> PromptWorth | None:
     return PromptWorth(
         prompt=prompt.candidate,
         tuned=best.candidate,
-        figure=mean([scores]),
+        figure=sum(scores) / len(scores),
         cases=len(scores),
         examples=worth,
         surely=as_many_as(_points(best), scores, nearly_always=True),
@@ -219,11 +234,6 @@ def learning(material: Material) -> list[Evaluation]:
 
 def _points(evaluation: Evaluation) -> Sequence[CurvePoint]:
     return () if evaluation.curve is None else evaluation.curve.points
-
-
-def mean(scores: Sequence[Sequence[float]]) -> float:
-    """Over the cases of all samples of one size."""
-    return sum(map(sum, scores)) / sum(map(len, scores))
 
 
 def _range(low: float, high: float) -> str:

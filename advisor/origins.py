@@ -109,7 +109,8 @@ def _curves(facts: Facts) -> Iterator[str]:
         if each["curve"]:
             points = [f"{sum(at['figures']) / at['samples']:.4f} with {at['examples']:,}" for at in each["curve"]]
             ahead = [f"{at['lower']:.4f} to {at['upper']:.4f} with {at['examples']:,}" for at in each["expected"]]
-            yield f"{start(each['name'])} by its number of examples: {listed(points)}; expected are {listed(ahead)}."
+            beyond = f"; expected are {listed(ahead)}" if ahead else ""
+            yield f"{start(each['name'])} by its number of examples: {listed(points)}{beyond}."
 
 
 def _prompt(facts: Facts) -> Iterator[str]:

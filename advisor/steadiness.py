@@ -42,7 +42,7 @@ def _row(name: str, found: Rebuilds, groups: Mapping[str, str]) -> tuple[str, ..
     done = _done(found)
     if len(found.draws) < 2:
         return (name, done, *[NONE] * 6)
-    figures = sorted(sum(row) / len(row) for row in found.scores)
+    figures = sorted(found.figures)
     low, high = percent(figures[0]), percent(figures[-1])
     return (
         name,

@@ -269,7 +269,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
             {
                 "examples": point.examples,
                 "samples": len(point.scores),
-                "figures": [sum(row) / len(row) for row in point.scores],
+                "figures": list(point.figures),
             }
             for point in (evaluation.curve.points if evaluation.curve else ())
         ],
@@ -327,7 +327,7 @@ def _agreement(check: Agreement, benchmark: Benchmark) -> dict[str, Any]:
 def _rebuilds(found: Rebuilds | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    figures = [sum(row) / len(row) for row in found.scores]
+    figures = list(found.figures)
     done = {"cases": len(found.keys), "rebuilds": len(figures) + found.failed, "failed": found.failed}
     told: dict[str, Any] = {**done, "figures": figures}
     if len(figures) < 2:

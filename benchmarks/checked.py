@@ -314,9 +314,16 @@ class Rebuilds:
     """Which samples of the examples it was built from, the same for all approaches."""
     scores: tuple[tuple[float, ...], ...]
     """One row for each rebuild, one score a case."""
+    of_rows: tuple[float, ...] = ()
+    """Figure of each rebuild by a metric over rows; empty where the figure is the mean of the scores."""
     same: tuple[tuple[bool, ...], ...]
     """One row for each pair of rebuilds, in the order of `itertools.combinations`: whether both gave one answer."""
     failed: int = 0
+
+    @property
+    def figures(self) -> tuple[float, ...]:
+        """One for each rebuild, by the metric of the task, in [0, 1]."""
+        return self.of_rows or tuple(sum(row) / len(row) for row in self.scores)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,6 +333,20 @@ class CurvePoint:
     examples: int
     scores: tuple[tuple[float, ...], ...]
     """One row for each sample of so many examples, one score a case."""
+    of_rows: tuple[float, ...] = ()
+    """Figure of each sample by a metric over rows; empty where the figure is the mean of the scores."""
+
+    @property
+    def figures(self) -> tuple[float, ...]:
+        """One for each sample, by the metric of the task, in [0, 1]."""
+        return self.of_rows or tuple(sum(row) / len(row) for row in self.scores)
+
+    @property
+    def figure(self) -> float:
+        """Mean over the samples; every sample was asked the same cases."""
+        if self.of_rows:
+            return sum(self.of_rows) / len(self.of_rows)
+        return sum(map(sum, self.scores)) / sum(map(len, self.scores))
 
 
 @dataclass(frozen=True, kw_only=True)

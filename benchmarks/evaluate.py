@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
@@ -15,7 +15,7 @@ from benchmarks.added import added
 from benchmarks.altered import altered_counts
 from benchmarks.by_heart import by_heart
 from benchmarks.changed import changed
-from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks
+from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks, Rebuilds
 from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
 from benchmarks.coverage import coverage
 from benchmarks.curve import DRAWS, sizes
@@ -109,10 +109,10 @@ def evaluate(
         leaks=leaks(benchmark, asked, ordered),
         retrieval=retrieval_quality(benchmark, asked, ordered, failing(benchmark.task, notes)),
         oracle=oracle(asked, ordered, list(store.rows(candidate.name, "oracle"))),
-        curve=curve(candidate, store, rows, len(benchmark.task.examples)),
+        curve=curve(benchmark, candidate, store, rows),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
         planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
-        rebuilds=rebuilds(list(store.rows(candidate.name, "rebuild")), store.done("rebuild").get(candidate.name, 0)),
+        rebuilds=built_again(benchmark, candidate, store),
         second_training=str(notes.get("seed", {}).get("problem", "")),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
         added=added(notes.get("added", {}), rows, list(store.rows(candidate.name, "added"))),
@@ -207,22 +207,48 @@ def leaks(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> L
     )
 
 
-def curve(candidate: About, store: Store, heldout: Mapping[str, Row], examples: int) -> Curve | None:
+def built_again(benchmark: Benchmark, candidate: About, store: Store) -> Rebuilds | None:
+    """What moved between its rebuilds; None where there is none."""
+    rows = list(store.rows(candidate.name, "rebuild"))
+    found = rebuilds(rows, store.done("rebuild").get(candidate.name, 0))
+    if found is None:
+        return None
+    of = {(row.variant, row.key): row for row in rows}
+    samples = [[of[str(draw), key] for key in found.keys] for draw in found.draws]
+    return replace(found, of_rows=_of_rows(benchmark, samples))
+
+
+def curve(benchmark: Benchmark, candidate: About, store: Store, heldout: Mapping[str, Row]) -> Curve | None:
     """Scores with fewer examples, and those of the same cases with all; None where a sample is still missing."""
-    samples: dict[int, dict[str, dict[str, float]]] = {size: defaultdict(dict) for size in sizes(examples)}
+    examples = len(benchmark.task.examples)
+    samples: dict[int, dict[str, dict[str, Row]]] = {size: defaultdict(dict) for size in sizes(examples)}
     for row in store.rows(candidate.name, "curve"):
         size = int(row.variant.partition("/")[0])
         if size in samples:  # Of few examples other sizes were taken once.
-            samples[size][row.variant][row.key] = row.score
+            samples[size][row.variant][row.key] = row
     keys = next((list(rows) for variants in samples.values() for rows in variants.values()), [])
     if any(len(variants) < DRAWS for variants in samples.values()) or not keys:
         return None
-    points = [
-        CurvePoint(examples=size, scores=tuple(tuple(rows[key] for key in keys) for rows in samples[size].values()))
-        for size in sorted(samples)
-    ]
-    everything = CurvePoint(examples=examples, scores=(tuple(heldout[key].score for key in keys),))
-    return Curve(keys=tuple(keys), points=(*points, everything))
+    points = [_point(benchmark, size, keys, list(samples[size].values())) for size in sorted(samples)]
+    return Curve(keys=tuple(keys), points=(*points, _point(benchmark, examples, keys, [heldout])))
+
+
+def _point(
+    benchmark: Benchmark, examples: int, keys: Sequence[str], samples: Sequence[Mapping[str, Row]]
+) -> CurvePoint:
+    rows = [[sample[key] for key in keys] for sample in samples]
+    scores = tuple(tuple(row.score for row in sample) for sample in rows)
+    return CurvePoint(examples=examples, scores=scores, of_rows=_of_rows(benchmark, rows))
+
+
+def _of_rows(benchmark: Benchmark, samples: Iterable[Sequence[Row]]) -> tuple[float, ...]:
+    """Figure of each sample of rows by a metric over rows; empty where the figure is the mean of the scores."""
+    if not benchmark.metric.over_rows:
+        return ()
+    cases = {case.id: case for case in benchmark.heldout}
+    return tuple(
+        benchmark.metric.summarise(answered_rows([cases[row.key] for row in rows], rows)) for rows in samples if rows
+    )
 
 
 def answered_rows(cases: Sequence[Case], rows: Sequence[Row]) -> list[Answered]:

@@ -122,12 +122,11 @@ def turns(found: Rebuilds) -> tuple[float, float, float]:
 
 
 def spread(found: Rebuilds) -> tuple[float, float, float]:
-    """Standard deviation of the mean score between rebuilds, on the cases that were asked, with its 95 % interval.
+    """Standard deviation of the figure between rebuilds, on the cases that were asked, with its 95 % interval.
 
-    By the chi-square distribution: for means that vary as a normal distribution does. (0, 0, 0) where none moved.
+    By the chi-square distribution: for figures that vary as a normal distribution does. (0, 0, 0) where none moved.
     """
-    means = np.mean(np.array(found.scores), axis=1)
-    deviation, free = round(float(np.std(means, ddof=1)), 12), len(means) - 1
+    deviation, free = round(float(np.std(found.figures, ddof=1)), 12), len(found.figures) - 1
     low, high = (math.sqrt(free / float(special.chdtri(free, 1 - level))) for level in (0.975, 0.025))
     return deviation, low * deviation, high * deviation
 

@@ -11,17 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from advisor.material import Extras
 from benchmarks import consistency
 from benchmarks.checked import Curve, CurvePoint
+from benchmarks.contract import Evaluation, Row
 from benchmarks.curve import DRAWS, FURTHEST, as_many_as, bracket, examples_for, gains, sampled, sizes
+from benchmarks.evaluate import About, curve
+from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.plan import Further
 from benchmarks.run import Run
-from benchmarks.store import Store
+from benchmarks.store import Finished, Store
 from benchmarks.stored import evaluations
 from strategies.approaches.lora import Lora
-from strategies.contract import Case, Diverged, Fold, Task
+from strategies.contract import Case, Diverged, Fold, Prediction, Task
 from tests import killed, tiny
-from tests.situations import SITUATIONS
+from tests.situations import SITUATIONS, grown
+from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
 
 AT = (40, 80, 160, 320)
 
@@ -225,7 +230,73 @@ def test_without_being_asked_there_is_no_curve(finished: tuple[Path, Path]) -> N
         assert not any(list(store.rows(name, "curve")) for name in store.candidates())
 
 
+def test_of_a_metric_over_rows_the_points_are_its_own_figures(tmp_path: Path) -> None:
+    bench = benchmark_of(cases=10, task=task_of(examples=40))
+    heldout = tuple(
+        dataclasses.replace(case, output="spam" if i < 2 else "ham") for i, case in enumerate(bench.heldout)
+    )
+    bench = dataclasses.replace(bench, heldout=heldout, metric=F1OfLabel(label="spam"))
+
+    def rows(purpose: str, variant: str, hits: int) -> tuple[Row, ...]:
+        texts = ["spam"] * hits + ["ham"] * (10 - hits)
+        said = [(case, text, float(text == case.output)) for case, text in zip(heldout, texts, strict=True)]
+        common = {"candidate": "c", "purpose": purpose, "variant": variant}
+        return tuple(
+            Row(key=case.id, outcome=Prediction(text=text), score=score, **common) for case, text, score in said
+        )
+
+    asked = {size: rows("curve", "", hits) for size, hits in ((10, 0), (16, 1), (25, 1))}
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        for size, told in asked.items():
+            for draw in range(DRAWS):
+                unit, variant = f"{size}-{draw}", f"{size}/{draw}"
+                store.begin(unit, "curve", "c")
+                drawn = tuple(dataclasses.replace(row, variant=variant) for row in told)
+                store.finish(Finished(unit=unit, kind="curve", candidate="c", rows=drawn))
+        about = About(name="c", approach="c", family="finetuning", model="", simplicity=1)
+        found = curve(bench, about, store, {row.key: row for row in rows("heldout", "", 2)})
+    assert found is not None
+    assert [point.figure for point in found.points] == pytest.approx([0.0, 2 / 3, 2 / 3, 1.0])
+    assert np.mean(found.points[0].scores) == pytest.approx(0.8), "of its answers are right"
+
+
 # ---------------------------------------------------------------- as it is told
+
+
+def over_rows(name: str, right: int, figure: float) -> Evaluation:
+    """Measured with fewer examples; F1 lies far below the share of right answers."""
+    scores, draws = scores_of(right, 300, 5), (figure + np.linspace(-0.04, 0.04, 2001)).tolist()
+    found = grown((66, 68, 69), scores)
+    points = tuple(
+        dataclasses.replace(point, of_rows=(figure - 0.05 * step,) * len(point.scores))
+        for step, point in zip((3, 2, 1, 0), found.points, strict=True)
+    )
+    grew = dataclasses.replace(found, points=points)
+    return evaluation_of(name, scores, over_rows=(figure, draws), curve=grew)
+
+
+def test_of_a_metric_over_rows_nothing_beyond_what_was_measured_is_foretold() -> None:
+    bench = benchmark_of(metric=PlainMetric(name="macro_f1", over_rows=True))
+    given = (over_rows("linear head", 210, 0.22), over_rows("lora", 225, 0.31))
+    story = Bakeoff(evaluations=given, benchmark=bench, extras=Extras(label_price=(0.5, "USD"))).told().story
+    at = tuple(f"{size} examples" for size in (37, 75, 150, 300))
+    assert story.examples.columns == ("approach", *at)
+    assert ("lora", "16 %", "21 %", "26 %", "31 %") in story.examples.rows
+    assert story.examples.note.endswith(
+        "What more would bring is not told: the laws of growth are of mean scores, and macro F1 exists only over all cases "
+        "together."
+    )
+    assert story.learning is not None
+    assert story.learning.title == "Lora reaches 16 % with 37 examples and 31 % with 300"
+    assert [each.expected for each in story.learning.series] == [(), ()]
+    (step,) = (step for step in story.next_steps if step.startswith("Collect more examples"))
+    assert "How much they would bring is not foretold: the laws of growth" in step
+    told = " ".join((*story.would_change, *story.next_steps))
+    assert "four times as many" not in told
+    assert story.facts["prompt_worth"] is None
+    assert story.facts["more_examples"] == []
+    assert [each["expected"] for each in story.facts["candidates"]] == [[], []]
+    assert story.facts["candidates"][0]["curve"][-1]["figures"] == [0.22]
 
 
 def test_what_is_told_of_more_examples() -> None:

@@ -17,7 +17,9 @@ from advisor.steadiness import next_time
 from advisor.stored import reopen
 from benchmarks.checked import Rebuilds
 from benchmarks.contract import Candidate, Row
+from benchmarks.evaluate import About, built_again
 from benchmarks.forecast import forecast
+from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.plan import Further, Options, rebuild_units
 from benchmarks.rebuilds import SHARE, kept, over_pairs, rebuilds, resampled, size, spread, steadier, turns
 from benchmarks.run import Run
@@ -36,7 +38,7 @@ from tests import killed, tiny
 from tests.desk import call
 from tests.situations import SITUATIONS, rebuilt
 from tests.test_run import model  # noqa: F401 - a fixture
-from tests.verdict_cases import evaluation_of, scores_of
+from tests.verdict_cases import benchmark_of, evaluation_of, scores_of
 
 # ---------------------------------------------------------------- samples of examples
 
@@ -114,6 +116,31 @@ def test_the_spread_of_figures() -> None:
         "chi-square with 2 degrees of freedom"
     )
     assert spread(rebuilt([70, 70, 70], 0)) == (0.0, 0.0, 0.0)
+
+
+def test_of_a_metric_over_rows_the_spread_is_of_its_own_figure_and_not_of_right_answers(tmp_path: Path) -> None:
+    bench = benchmark_of(cases=10)
+    heldout = tuple(replace(case, output="spam" if place < 2 else "ham") for place, case in enumerate(bench.heldout))
+    bench = replace(bench, heldout=heldout, metric=F1OfLabel(label="spam"))
+    said = (("spam", "ham"), ("spam", "spam"), ("ham", "ham"))  # To the two that are spam; ham to all others.
+    rows = tuple(
+        answer(draw, case.id, text, float(text == case.output))
+        for draw, texts in enumerate(said)
+        for case, text in zip(heldout, [*texts, *["ham"] * 8], strict=True)
+    )
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        for draw in range(3):
+            store.begin(f"u{draw}", "rebuild", "c")
+            own = tuple(row for row in rows if row.variant == str(draw))
+            store.finish(Finished(unit=f"u{draw}", kind="rebuild", candidate="c", rows=own))
+        about = About(name="c", approach="c", family="finetuning", model="", simplicity=1)
+        found = built_again(bench, about, store)
+    assert found is not None
+    assert found.figures == pytest.approx((2 / 3, 1.0, 0.0))
+    assert spread(found)[0] == pytest.approx(np.std([2 / 3, 1, 0], ddof=1))
+    assert np.mean(found.scores, axis=1) == pytest.approx((0.9, 1.0, 0.8))
+    (line,) = next_time(replace(evaluation_of("lora"), rebuilds=found))
+    assert "its figure typically moves by 51 points up or down" in line
 
 
 def two_alike(dice: np.random.Generator, size: int, moving: float) -> Any:

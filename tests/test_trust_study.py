@@ -11,12 +11,14 @@ from click.testing import CliRunner
 from advisor.comparison import Wishes, execute, prepare
 from advisor.stored import reopen
 from benchmarks.checked import Agreement, Forgetting, Grounding, Planted, Rebuilds
+from benchmarks.metrics import load
 from benchmarks.studies.bakeoff_rows import opened
 from benchmarks.studies.settings import ROWS
 from benchmarks.studies.trust import __main__ as study
 from benchmarks.studies.trust import page, tables
-from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, LEAKY, SPEAKING, Part, parts
+from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, LEAKY, OVER_ROWS, SPEAKING, Part, parts
 from benchmarks.studies.trust.rows import Checked, Found, file_of, keep, read
+from benchmarks.tasks.public import sms_spam
 from tests.tiny import WordHashes
 
 PART = Part(task="support-intents", kind="rungs", approaches=("majority", "copy nearest"), examples=60, heldout=30)
@@ -159,6 +161,18 @@ def test_rebuilds_are_compared_on_the_same_cases() -> None:
     alike = {"task": [checked("lora", draws=loose), checked("prompting", draws=loose)]}
     assert "0 points on task" in page.built_again(alike)
     assert "not told apart" in page.built_again(alike)
+
+
+def test_rows_from_before_its_figure_was_kept_have_no_spread_where_that_is_no_mean() -> None:
+    """The spread of right answers is not that of F1."""
+    before = checked("linear head", draws=(True, False, True, True))
+    assert before.rebuilds is not None
+    since = replace(before, rebuilds=replace(before.rebuilds, of_rows=(0.5, 0.6, 0.7)))
+    assert [line.split(" | ")[-1] for line in tables.rebuilt({"sms_spam": [before]}).splitlines()[2:]] == ["- |"]
+    assert tables.rebuilt({"sms_spam": [since]}).endswith("| 10 |")
+    assert tables.rebuilt({"banking77": [before]}).endswith("| 0 |")
+    assert (sms_spam.DATASET.name,) == OVER_ROWS
+    assert load(sms_spam.DATASET.metric, sms_spam.DATASET.metric_parameters).over_rows
 
 
 def test_what_was_paid_is_said_where_the_interval_lies_above_one() -> None:

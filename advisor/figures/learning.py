@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from advisor.drawn import LineChart, Series
 from advisor.material import Material
-from advisor.more_data import curve_table, expected, learning, mean
-from advisor.wording import metric_name, percent, plain_percent
+from advisor.more_data import curve_table, expected, learning
+from advisor.wording import metric_name, percent, plain_percent, start
 from benchmarks.checked import CurvePoint
 from benchmarks.contract import Evaluation
 
@@ -18,11 +20,9 @@ def learning_curves(material: Material) -> LineChart | None:
     places = {status.candidate: place for place, status in enumerate(material.suitable)}
     series = tuple(_series(each, places[each.candidate]) for each in found)
     sizes = sorted({x for each in series for x, _ in each.points} | {x for each in series for x, _, _ in each.expected})
-    furthest = max(series, key=lambda each: each.expected[-1][2])
-    low, high = furthest.expected[-1][1:]
     target = material.benchmark.target
     return LineChart(
-        title=f"With four times the examples {furthest.name} would probably reach {percent(low)} to {percent(high)}",
+        title=_title(series),
         across="examples",
         upwards=metric_name(material.benchmark.metric.name),
         series=series,
@@ -32,15 +32,29 @@ def learning_curves(material: Material) -> LineChart | None:
     )
 
 
+def _title(series: Sequence[Series]) -> str:
+    ahead = [each for each in series if each.expected]
+    if not ahead:
+        best = max(series, key=lambda each: each.points[-1][1])
+        (few, least), (many, most) = best.points[0], best.points[-1]
+        return (
+            f"{start(best.name)} reaches {percent(least)} with {few:,.0f} examples and {percent(most)} with {many:,.0f}"
+        )
+    furthest = max(ahead, key=lambda each: each.expected[-1][2])
+    low, high = furthest.expected[-1][1:]
+    return f"With four times the examples {furthest.name} would probably reach {percent(low)} to {percent(high)}"
+
+
 def _series(each: Evaluation, place: int) -> Series:
     points: tuple[CurvePoint, ...] = each.curve.points if each.curve else ()
-    means = tuple((float(point.examples), mean(point.scores)) for point in points)
-    samples = [(point.examples, [mean([row]) for row in point.scores]) for point in points if len(point.scores) > 1]
+    means = tuple((float(point.examples), point.figure) for point in points)
+    samples = [(point.examples, point.figures) for point in points if len(point.scores) > 1]
     now, figure = means[-1]
+    ahead = tuple((float(size), low, high) for size, low, high in expected(each))
     return Series(
         name=each.candidate,
         points=means,
         colour=place,
         ranges=tuple((float(size), min(row), max(row)) for size, row in samples),
-        expected=((now, figure, figure), *((float(size), low, high) for size, low, high in expected(each))),
+        expected=((now, figure, figure), *ahead) if ahead else (),
     )

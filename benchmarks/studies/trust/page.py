@@ -46,7 +46,8 @@ many of the answers that had been right stayed right.
 """
 REBUILT = """\
 The fair test of "weights are steadier than prompts": everything is done again, choosing included, three times, each time on
-another four fifths of the examples and with another seed. *Spread* is the standard deviation of the figure.
+another four fifths of the examples and with another seed. *Spread* is the standard deviation of the figure, and a dash
+where rows are from before it was kept and hold the share of right answers only, which is not the figure.
 """
 FORGOTTEN = """\
 Perplexity says how surprised a model is by text. Here it is general text (stories, recipes, code, letters), after tuning over

@@ -20,6 +20,8 @@ EXAMPLES = {
 """A hundred are what the smallest bundled task has; with 77 labels that would be one a label."""
 LEAKY = "sms_spam"
 """Its published split has 128 held-out messages among its examples; a sample of a hundred has hardly any of them."""
+OVER_ROWS = ("sms_spam",)
+"""Tasks whose figure is no mean of scores: F1 of spam."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from benchmarks.rebuilds import Share, kept, spread, steadier, turns
 from benchmarks.statistics import exact_interval, wilson
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.markdown import table
-from benchmarks.studies.trust.parts import EXAMPLES, LEAKY, RUNGS, SPEAKING
+from benchmarks.studies.trust.parts import EXAMPLES, LEAKY, OVER_ROWS, RUNGS, SPEAKING
 from benchmarks.studies.trust.rows import Checked, Found
 
 TUNED, PROMPTED = ("lora", "lora + retrieval"), ("prompting", "retrieval")
@@ -116,7 +116,7 @@ def rebuilt(rows: Rows) -> str:
             percent(each.figure),
             _kept(kept(found, each.grouped)),
             *map(percent, turns(found)),
-            _spread(found),
+            _spread(task, found),
         )
         for task, each, found in each_with(rows, lambda each: each.rebuilds)
         if len(found.draws) > 1
@@ -131,7 +131,10 @@ def _kept(share: Share) -> str:
     return f"{percent(share.mean)} {within((share.lower, share.upper))}"
 
 
-def _spread(found: Rebuilds) -> str:
+def _spread(task: str, found: Rebuilds) -> str:
+    """A dash for rows that hold single scores alone where the figure is no mean of them: they are from before it was kept."""
+    if task in OVER_ROWS and not found.of_rows:
+        return NONE
     return digits(100 * spread(found)[0])
 
 
