@@ -3,8 +3,8 @@
 From one day to the next answers are to be in capital letters, and of JSON objects the names of their fields. The instruction
 says so, and the examples are rewritten by program: that is certain, and whether an answer follows is certain too. What asks a
 model or looks examples up is told so and shown these; weights stay as they are, until everything is fitted again with the
-rewritten examples, in the configuration that it has anyway. A case with an accepted answer that has nothing to be written
-otherwise, such as a number, is not asked: nobody could follow there.
+rewritten examples, in the configuration that it has anyway. A case with an accepted answer that the rule leaves as it is, such as
+a number, an abbreviation or one in a script without capitals, is not asked: nothing there tells who follows.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def asked(benchmark: Benchmark, seed: int) -> list[Case]:
 
 
 def _can_be_followed(case: Case, kind: Kind) -> bool:
-    """Whether who is right follows, with whichever of the accepted answers."""
+    """Whether who is right follows, with whichever of the accepted answers, and none of them did before."""
+    if any(follows(answer, kind) for answer in case.accepted):
+        return False
     return all(follows(answer, kind) for answer in rewritten_case(case, kind).accepted)
 
 
@@ -89,9 +91,10 @@ def rewritten(text: str, kind: Kind) -> str:
 
 
 def follows(text: str, kind: Kind) -> bool:
-    """Whether an answer is as the rule wants it. An empty one is not, and JSON without fields or that is none is not."""
+    """Whether an answer is as the rule wants it. One without a capital letter is not, and JSON without fields or that is none is
+    not."""
     if kind != "extraction":
-        return text == text.upper() and any(letter.isalpha() for letter in text)
+        return text == text.upper() != text.lower()
     try:
         value = json.loads(text)
     except ValueError:

@@ -108,6 +108,28 @@ def test_who_obeys_follows_in_every_case_that_is_asked_and_counted() -> None:
     assert not has_a_rule(answered("30", "12"))
 
 
+@pytest.mark.parametrize("text", ["十四天", "أربعة عشر يوما", "चौदह दिन", "สิบสี่วัน", "ABC-12", "USA", '{"ID": 3}'])
+def test_where_the_rule_leaves_an_answer_as_it_is_nobody_is_said_to_follow(text: str) -> None:
+    """Every right answer looked as if it followed the rule, told or not."""
+    benchmark = answered("Thirty days", text)
+    kind: Kind = "extraction" if text.startswith("{") else "qa"
+    if kind == "extraction":
+        benchmark = replace(answered('{"name": "x"}', text), task=replace(benchmark.task, kind=kind))
+    assert [case.id for case in asked(benchmark, 0)] == ["h0"]
+    either = replace(benchmark.heldout[0], answers=(text,))
+    assert not asked(replace(benchmark, heldout=(either,)), 0), "one of the accepted answers follows before it is told"
+    rows = [
+        Row(candidate="c", purpose="altered", variant="at once", key=case.id, outcome=Prediction(text=text), score=1.0)
+        for case in benchmark.heldout[1:]
+    ]
+    assert altered_counts(benchmark, {"cases": len(rows), "takes": False, "seconds": None}, rows) is None
+
+
+def test_an_answer_without_capital_letters_does_not_follow() -> None:
+    assert follows("IPHONE 手机", "qa")
+    assert not follows("手机", "qa")
+
+
 def test_labels_and_patterns_are_what_they_are() -> None:
     assert {kind: has_a_rule(tiny.benchmark(kind)) for kind in tiny.MAKERS} == {
         "classification": False,
