@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmarks.metrics._words import words
 from strategies.contract import Case, Family, Kind, Task
 
 Change = Literal["never", "yearly", "monthly", "weekly", "daily"]
@@ -226,6 +227,6 @@ def _stands_in(case: Case, texts: Sequence[str]) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Lower case, words only, framed by spaces so that an answer is found as whole words."""
-    words = "".join(character if character.isalnum() else " " for character in text.casefold()).split()
-    return f" {' '.join(words)} " if words else ""
+    """Words only, framed by spaces so that an answer is found as whole words."""
+    found = words(text)
+    return f" {' '.join(found)} " if found else ""

@@ -11,7 +11,7 @@ import pytest
 from advisor.contract import Recommendation
 from advisor.decide import recommend
 from advisor.economics import costs
-from advisor.triage import Situation, expect
+from advisor.triage import Situation, expect, found_in_documents
 from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, Procedure, State
@@ -680,6 +680,29 @@ def test_facts_that_stand_in_documents_point_to_retrieval() -> None:
     found = expect(Situation.of(task_of(kind="qa", documents=["A refund or a login.", "To cancel, send the invoice."])))
     assert found.order[0] == "retrieval"
     assert found.why[0].startswith("100 % of the answers stand in the documents")
+
+
+@pytest.mark.parametrize(
+    ("answers", "documents"),
+    [
+        (("十四天", "三楼服务台"), ("商品的退货期限为十四天。", "退款请到三楼服务台办理。")),
+        (("十四日以内", "三階の受付"), ("商品の返品は十四日以内に行ってください。", "返金は三階の受付で行います。")),
+        (("สิบสี่วัน", "ชั้นสาม"), ("คืนสินค้าได้ภายในสิบสี่วันหลังจากซื้อ", "รับเงินคืนได้ที่ชั้นสามของอาคาร")),
+    ],
+    ids=["Chinese", "Japanese", "Thai"],
+)
+def test_answers_in_scripts_without_spaces_are_found_in_documents(
+    answers: tuple[str, ...], documents: tuple[str, ...]
+) -> None:
+    task = task_of(kind="qa", documents=documents, answers=answers)
+    assert found_in_documents(task) == 1.0
+    assert found_in_documents(task_of(kind="qa", documents=("今天没有别的事。",), answers=answers)) == 0.0
+
+
+def test_an_answer_within_a_longer_word_does_not_stand_there() -> None:
+    assert (
+        found_in_documents(task_of(kind="qa", documents=("Refunds and logins.",), answers=("refund", "login"))) == 0.0
+    )
 
 
 def test_documents_without_the_answers_do_not_decide() -> None:
