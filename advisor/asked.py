@@ -41,7 +41,8 @@ def further_of(wishes: Wishes, benchmark: Benchmark) -> Further:
     if wishes.changed and not changes:
         raise BadInput(
             "--changed asks what follows when facts in the documents change, labels are added or the format is altered. With "
-            "labels that takes three or more, a third of which stand in ten held-out cases. Leave it out."
+            "labels that takes three or more, a third of which stand in ten held-out cases; a format is altered where answers "
+            "or names of fields are not in capitals yet and can be. Leave it out."
         )
     if wishes.curve and (examples := len(benchmark.task.examples)) < LEAST:
         raise BadInput(
