@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,6 +74,8 @@ class Lineage:
     examples: Changes
     heldout: Changes
     relabelled: Relabelled | None = None
+    folder: str = ""
+    """The way from the copy to the folder of the task that it was made of; empty where no looks are written down there."""
 
     def write(self, folder: Path) -> None:
         (folder / FILE).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
@@ -103,6 +106,25 @@ def read_lineage(folder: Path) -> Lineage | None:
             f"{FILE} beside the task cannot be read. Write it anew with `advisor check --fix`, or remove it."
         )
     return found
+
+
+def way_to(source: Path, folder: Path) -> str:
+    """From the folder of a copy to that of its task, as a lineage holds it; empty on another drive, to which there is none."""
+    try:
+        return os.path.relpath(source.resolve(), folder.resolve())
+    except ValueError:
+        return ""
+
+
+def source_of(folder: Path) -> Path | None:
+    """Where the task was, seen from the copy in the folder; None where it is no copy, or nothing says it."""
+    try:
+        lineage = read_lineage(folder)
+        if lineage is None or not lineage.folder or Path(lineage.folder).anchor:
+            return None
+        return (folder.resolve() / lineage.folder).resolve()
+    except (BadInput, OSError, RuntimeError, ValueError):
+        return None
 
 
 def known_ceiling(folder: Path) -> tuple[float, float] | None:

@@ -4,7 +4,8 @@ Who labels more cases and runs again until something passes is fooled in one cas
 it. So every run of a person's task is written down beside the task when it begins, which is when its level is fixed, with
 the cases that it is measured on, and each look uses a share of the level that the ones before it have left. That somebody
 was shown answers to held-out cases is written down there too: who has seen them and then changes something measures a
-development figure.
+development figure. A reviewed copy has the held-out cases of the task that it was made of, so looks at one count for the other:
+they are read and written beside both.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import Benchmark, Look
+from benchmarks.lineage import source_of
 from strategies.contract import Case
 from strategies.permissions import as_usual
 
@@ -32,6 +34,9 @@ FILE = "looks.jsonl"
 PLACE = "task.json"
 """File in the folder of a run that says beside which task its look is written down, as a way from the run to the task."""
 _DIGITS = 12
+_TASK, _SOURCE, _LOST = "the task", "the task that this is a reviewed copy of", "it is not where it was"
+_MOST_COPIES = 20
+"""So many copies of copies are followed back."""
 _WAIT_S = 10.0
 """So long one run waits for another to write its look down, which takes a moment."""
 
@@ -42,7 +47,7 @@ def level_of(look: int, alpha: float = ALPHA, share: float = SHARE) -> float:
 
 
 def look_at(heldout: Sequence[Case], folder: Path, experiment: str = "", subject: str = "") -> Look:
-    """Which look at these cases a run would be, by what is written down in the folder of the task.
+    """Which look at these cases a run would be, by what is written down in the folder of the task and of what it is a copy of.
 
     A look counts that shared a case with this one. `experiment` names what is run: the same again is the same look.
     `subject` names what answers in it: that cases were shown with its answers and only prices were changed then makes no
@@ -50,7 +55,10 @@ def look_at(heldout: Sequence[Case], folder: Path, experiment: str = "", subject
     """
     mine = set(_names(heldout))
     others = [
-        row for row in _read(folder / FILE) if row["experiment"] != experiment and not mine.isdisjoint(row["cases"])
+        row
+        for place in _places(folder)
+        for row in _read(place)
+        if row["experiment"] != experiment and not mine.isdisjoint(row["cases"])
     ]
     looks = [row for row in others if not row.get("shown")]
     shown = [row for row in others if row.get("shown") and not (subject and row.get("subject") == subject)]
@@ -74,7 +82,10 @@ def _last_day(rows: Sequence[Mapping[str, Any]]) -> str:
 def begin_look(benchmark: Benchmark, folder: Path, experiment: str, subject: str = "") -> Look:
     """As `look_at`, for a run that begins now, and written down at once: one that begins before this one is finished, or after
     it was cut off, is a later look."""
-    with _one_at_a_time(folder):
+    with ExitStack() as held:
+        own, *sources = _places(folder)
+        for place in (own, *filter(_is_there, sources)):
+            held.enter_context(_one_at_a_time(place))
         look = look_at(benchmark.heldout, folder, experiment, subject)
         write_down(replace(benchmark, look=look), folder, experiment)
     return look
@@ -95,8 +106,8 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def write_down(benchmark: Benchmark, folder: Path, experiment: str) -> None:
-    """Adds this look to those of the task, once. Where the folder cannot be written to, a warning says so."""
-    if any(row["experiment"] == experiment and not row.get("shown") for row in _read(folder / FILE)):
+    """Adds this look to those of the task, once. Where a folder cannot be written to, a warning says so."""
+    if any(row["experiment"] == experiment and not row.get("shown") for row in _read(folder)):
         return
     row = {
         "experiment": experiment,
@@ -105,10 +116,21 @@ def write_down(benchmark: Benchmark, folder: Path, experiment: str) -> None:
         "target": benchmark.target,
         "cases": _names(benchmark.heldout),
     }
-    if problem := _added(row, folder):
+    for task, problem in _added(row, folder):
         logging.getLogger(__name__).warning(
-            "this look at the held-out cases could not be written down beside the task (%s), so the next one will count "
-            "as if it had not been",
+            "this look at the held-out cases could not be written down beside %s (%s), so the next one there will "
+            "count as if it had not been",
+            task,
+            problem,
+        )
+
+
+def take_over(source: Path, folder: Path) -> None:
+    """Adds the looks at a task to those of its copy, each once. Where they cannot be written down, a warning says so."""
+    if problem := _append(_lines(source), folder):
+        logging.getLogger(__name__).warning(
+            "looks at the task could not be written down beside its copy (%s), so they count there only while both are where "
+            "they are",
             problem,
         )
 
@@ -129,17 +151,18 @@ def write_down_shown(heldout: Sequence[Case], fingerprint: str, run: Path) -> No
     Where the task is no longer where it was, or cannot be written to, a warning says so.
     """
     folder, experiment, subject = _place(run)
-    rows = [] if folder is None else [row for row in _read(folder / FILE) if row["experiment"] == experiment]
+    rows = [] if folder is None else [row for row in _read(folder) if row["experiment"] == experiment]
     known = {name for row in rows if row.get("shown") for name in row["cases"]}
     fresh = [name for name in _names(heldout) if name not in known]
     if rows and not fresh:
         return
     about = {"experiment": experiment, "subject": subject}
     row = {**about, "day": _today(), "shown": True, "fingerprint": fingerprint, "cases": fresh}
-    if problem := _added(row, folder) if folder is not None and rows else "it is not where it was":
+    for task, problem in _added(row, folder) if folder is not None and rows else [(_TASK, _LOST)]:
         logging.getLogger(__name__).warning(
-            "that held-out cases were shown could not be written down beside the task (%s), so a later run on them will "
-            "not say it",
+            "that held-out cases were shown could not be written down beside %s (%s), so a later run there will not "
+            "say it",
+            task,
             problem,
         )
 
@@ -153,11 +176,37 @@ def _place(run: Path) -> tuple[Path | None, str, str]:
         return None, "", ""
 
 
-def _added(row: Mapping[str, Any], folder: Path) -> str:
-    """Empty, or why the line could not be added to the looks of the task."""
+def _places(folder: Path) -> list[Path]:
+    """The folder of a task, and of a copy that a review made those of the tasks that it goes back to."""
+    found = [folder.resolve()]
+    while (source := source_of(found[-1])) is not None and source not in found and len(found) < _MOST_COPIES:
+        found.append(source)
+    return found
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether a task lies in the folder. Where it was moved away from, nothing is written."""
+    return any(folder.glob("*.y*ml"))
+
+
+def _added(row: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
+    """Adds the line to the looks of the task, and of what it is a copy of all lines that are not there yet. Returns (which task,
+    why) where that could not be done."""
+    lines, problems = [*_lines(folder), json.dumps(row)], []
+    for number, place in enumerate(_places(folder)):
+        problem = _LOST if number and not _is_there(place) else _append(lines, place)
+        problems += [(_SOURCE if number else _TASK, problem)] if problem else []
+    return problems
+
+
+def _append(lines: Sequence[str], folder: Path) -> str:
+    """Adds those lines that are not among the looks of the task. Empty, or why that could not be done."""
+    known = set(_lines(folder))
+    fresh = [f"{line}\n" for line in lines if line not in known]
     try:
-        with as_usual(), (folder / FILE).open("a", encoding="utf-8") as out:
-            out.write(json.dumps(row) + "\n")
+        if fresh:
+            with as_usual(), (folder / FILE).open("a", encoding="utf-8") as out:
+                out.writelines(fresh)
     except OSError as error:
         return error.strerror or "no reason was given"
     return ""
@@ -172,13 +221,18 @@ def _names(cases: Sequence[Case]) -> list[str]:
     return [hashlib.sha256(case.input.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS] for case in cases]
 
 
-def _read(file: Path) -> list[Mapping[str, Any]]:
+def _read(folder: Path) -> list[Mapping[str, Any]]:
+    """The looks that are written down in the folder."""
+    return [row for line in _lines(folder) if (row := _row(line)) is not None]
+
+
+def _lines(folder: Path) -> list[str]:
     """Whole lines of the expected form; none where there is no file. A line that was cut off in writing is no look."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = (folder / FILE).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return []
-    return [row for line in lines if (row := _row(line)) is not None]
+    return [line for line in lines if _row(line) is not None]
 
 
 def _row(line: str) -> Mapping[str, Any] | None:

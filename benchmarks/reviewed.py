@@ -13,9 +13,9 @@ from benchmarks.assemble import Assembly, Loaded
 from benchmarks.contract import BadInput
 from benchmarks.doubts import Doubt
 from benchmarks.infer import check_objects, check_pattern
-from benchmarks.lineage import Changes, Lineage, Relabelled, hash_of, read_lineage
+from benchmarks.lineage import Changes, Lineage, Relabelled, hash_of, read_lineage, way_to
 from benchmarks.load import read_inputs
-from benchmarks.looks import FILE as LOOKS
+from benchmarks.looks import take_over
 from benchmarks.remote import is_remote
 from benchmarks.review import REVIEW, REVIEW_COLUMNS, SAMPLE, SAMPLE_COLUMNS, Material, write_sheets
 from benchmarks.sheets import NO, YES, read_sheet
@@ -37,10 +37,13 @@ class Reviewed:
     """Rows of the review sheet."""
 
 
-def review(assembly: Assembly, data: Loaded, folder: Path, doubted: Callable[[], Sequence[Doubt]]) -> Reviewed:
+def review(
+    assembly: Assembly, data: Loaded, folder: Path, doubted: Callable[[], Sequence[Doubt]], *, by_name: bool = False
+) -> Reviewed:
     """Writes the sheets that are not in the folder yet, and the copy of the task that they make as they are.
 
-    `doubted` is asked only where there are labels and no sheet yet. Raises `BadInput`.
+    `doubted` is asked only where there are labels and no sheet yet. The copy has its looks at the held-out cases in common with
+    the task, unless that is one `by_name`, of which no looks are written down. Raises `BadInput`.
     """
     material = Material.of(assembly, data)
     must_be_of(folder, hash_of(material.examples, material.heldout, material.documents))
@@ -49,6 +52,8 @@ def review(assembly: Assembly, data: Loaded, folder: Path, doubted: Callable[[],
     folder.mkdir(parents=True, exist_ok=True)
     write_sheets(material, doubts, folder, assembly.parts.seed)
     made = reviewed(assembly, material, folder)
+    if not by_name:
+        made = replace(made, lineage=replace(made.lineage, folder=way_to(assembly.folder, folder)))
     write_copy(made, assembly, material, folder)
     return made
 
@@ -212,7 +217,8 @@ def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: 
     if spec.recorded:
         named["recorded"] = "recorded.jsonl"
         shutil.copyfile(source / spec.recorded, folder / "recorded.jsonl")
-    for name in (LOOKS, *_own_code(spec)):
+    take_over(source, folder)
+    for name in _own_code(spec):
         if (source / name).is_file() and not (folder / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, folder / name)

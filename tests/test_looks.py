@@ -15,10 +15,13 @@ import pytest
 
 from advisor.comparison import Wishes, advise, execute, prepare
 from advisor.experiment import subject_of
+from advisor.found import find
 from benchmarks.contract import Look, Row
 from benchmarks.evaluate import About, evaluate
+from benchmarks.lineage import Changes, Lineage
 from benchmarks.looks import ALPHA, FILE, begin_look, level_of, look_at, write_down
 from benchmarks.metrics import load
+from benchmarks.reviewed import review
 from benchmarks.store import Finished, Store
 from strategies.contract import Case, Prediction
 from tests.conftest import Folders
@@ -224,6 +227,76 @@ def test_what_makes_other_answers_is_another_look(tmp_path: Path, model_folders:
     (own / "generation_config.json").write_text('{"max_length": 7}', encoding="utf-8")
     known.append(known_by(write_task(tmp_path, model_folders, "models: [own]")))
     assert [len(set(names)) for names in zip(*known, strict=True)] == [len(known), len(known)]
+
+
+def copied(task: Path, folder: Path) -> Path:
+    """As `advisor check --fix` makes the copy. Returns its task."""
+    found = find(task)
+    review(found.assembled(), found.data(), folder, list)
+    return folder / "task.yaml"
+
+
+@pytest.mark.parametrize("order", [("task", "copy", "other"), ("copy", "task", "other")])
+def test_looks_at_a_reviewed_copy_and_at_its_task_count_for_each_other(
+    order: Sequence[str], tmp_path: Path, model_folders: Folders
+) -> None:
+    """And at a second copy: made before anything was run, of all three."""
+    tasks = {"task": write_task(tmp_path, model_folders)}
+    for name in ("copy", "other"):
+        tasks[name] = copied(tasks["task"], tmp_path / name)
+    for number, name in enumerate(order, 1):
+        begun = prepare(tasks[name], Wishes(approaches=("majority",), probes="none", target=0.5 + number / 100))
+        assert begun.looks is not None
+        look = begin_look(begun.assembly.benchmark, begun.looks, begun.experiment)
+        assert (look.number, bool(look.seen)) == (number, number > 1)
+
+
+def test_that_cases_were_shown_is_known_to_a_copy_that_was_made_before(
+    tmp_path: Path,
+    model_folders: Folders,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    task, fix = str(write_task(tmp_path, model_folders, "target: 0.05")), ("--fix", "reviewed")
+    call(capsys, "run", task, "--out", "first", *QUICK)
+    assert call(capsys, "check", task, *fix).code == 0
+    call(capsys, "report", "first", "--cases", "wrong")
+    rows = (tmp_path / FILE).read_text(encoding="utf-8")
+    assert call(capsys, "check", task, *fix).code == 0
+    assert (tmp_path / "reviewed" / FILE).read_text(encoding="utf-8") == rows
+    shutil.move(tmp_path / "reviewed", tmp_path / "elsewhere" / "reviewed")
+    cleaned = call(capsys, "run", "elsewhere/reviewed", "--out", "cleaned", *QUICK, "--target", "0.06")
+    assert cleaned.code == 101
+    assert "This is look 2 at these cases" in told(cleaned.out)
+    assert "is a reviewed copy of (it is not where it was)" in caplog.text
+    assert (tmp_path / FILE).read_text(encoding="utf-8") == rows
+
+
+def test_a_look_that_cannot_be_written_beside_the_task_of_a_copy_is_said(
+    tmp_path: Path, model_folders: Folders, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = copied(write_task(tmp_path, model_folders), tmp_path / "copy").parent
+    (tmp_path / FILE).mkdir()
+    assert begin_look(replace(benchmark_of(), heldout=cases(0, 3)), copy, "a") == Look()
+    assert "could not be written down beside the task that this is a reviewed copy of (Is a directory)" in caplog.text
+    assert look_at(cases(0, 3), copy, "b").number == 2
+    (tmp_path / FILE).rmdir()
+    assert begin_look(replace(benchmark_of(), heldout=cases(0, 3)), copy, "b").number == 2
+    assert look_at(cases(0, 3), tmp_path, "c").number == 3, "what was missing there is added with the next look"
+
+
+@pytest.mark.parametrize("folder", ["copy", "/tmp", "nowhere\0", "../copy"])
+def test_a_way_that_leads_nowhere_or_back_is_not_followed(folder: str, tmp_path: Path) -> None:
+    nothing = Changes(rows=0, corrected=0, left_out=0)
+    lineage = Lineage(task="t", source="", data="", examples=nothing, heldout=nothing, folder=folder)
+    (tmp_path / "copy").mkdir()
+    lineage.write(tmp_path / "copy")
+    (tmp_path / "copy" / "task.yaml").touch()
+    assert look(tmp_path / "copy", cases(0, 3), "a").number == 1
+    assert look(tmp_path / "copy", cases(0, 3), "b").number == 2
+    assert [path.parent.name for path in tmp_path.rglob(FILE)] == ["copy"]
 
 
 def told(text: str) -> str:

@@ -155,7 +155,7 @@ def _fix(assembly: Assembly, found: Found, folder: Path) -> None:
             say(f"Wrong labels cannot be found by a model here: {error}")
             return []
 
-    made = review(assembly, found.data(), folder, doubted)
+    made = review(assembly, found.data(), folder, doubted, by_name=bool(found.origin))
     lineage, task = made.lineage, assembly.benchmark.task
     accept = " (x there takes what `perhaps` holds)" if task.labels else ""
     say(
