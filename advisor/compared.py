@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from advisor.differing import Run, differences
 from advisor.stored import about_run, reading
-from advisor.wording import counted, listed, percent, points, probability
-from benchmarks.contract import Answered, BadInput, Benchmark, Metric
+from advisor.wording import counted, percent, points, probability
+from benchmarks.contract import Answered, BadInput, Metric
 from benchmarks.evaluate import scored
 from benchmarks.frozen import thaw
 from benchmarks.resampling import bootstrap_figures, one_by_one
 from benchmarks.statistics import paired_difference
 from benchmarks.store import Store
 from strategies.answers import too_many_lost
-from strategies.contract import Case, Outcome, Prediction
+from strategies.contract import Case, Prediction
 
 FEWEST = 30
 """Shared held-out cases from which on two runs are compared."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A stored run: what was asked, and the answers of each candidate to the held-out cases, by input."""
-
-    benchmark: Benchmark
-    answers: Mapping[str, Mapping[str, Outcome]]
-    identity: Mapping[str, Any]
-    program: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +72,13 @@ def compare(before: Path, after: Path, allow_code: bool = False) -> Comparison:
     both = [name for name in other.answers if name in one.answers]
     changes = [_change(name, cases, (one, other)) for name in both]
     known = list(dict.fromkeys([*one.answers, *other.answers]))
+    with reading(after):
+        what = differences(one, other)
     found = tuple(change for change in changes if change is not None)
     named = {change.candidate for change in found}
     return Comparison(
         shared=len(cases),
-        what=tuple(_what(one, other)),
+        what=what,
         changes=found,
         only=tuple(name for name in known if name not in named),
     )
@@ -107,6 +100,8 @@ def opened(folder: Path, allow_code: bool = False) -> Run:
         answers={name: rows for name, rows in answers.items() if rows},
         identity=identity,
         program=program,
+        spec=about.get("spec", {}),
+        experiment=str(about.get("experiment", "")),
     )
 
 
@@ -154,53 +149,3 @@ def _over_rows(
         high=2 * drawn.upper(0.025) - 1,
         p_value=min(1.0, 2 * min(below, above) / (len(drawn.figures) + 1)),
     )
-
-
-# ---------------------------------------------------------------- what is not the same
-
-
-def _what(before: Run, after: Run) -> Iterator[str]:
-    one, other = before.benchmark, after.benchmark
-    yield from _data("examples", _outputs(one.task.examples), _outputs(other.task.examples))
-    held = {case.input: set(case.accepted) for case in one.heldout}
-    corrected = sum(case.input in held and held[case.input] != set(case.accepted) for case in other.heldout)
-    if corrected:
-        yield f"The right answer of {counted(corrected, 'held-out case')} is another; both runs are scored with the later one."
-    yield from _data(
-        "documents",
-        {document.id: document.text for document in one.task.documents},
-        {document.id: document.text for document in other.task.documents},
-    )
-    if one.task.instruction != other.task.instruction:
-        yield "The instruction is another."
-    if one.metric != other.metric:
-        yield f"The metric is another, or has other settings; both runs are scored by {other.metric.name} as it is now."
-    options, later = (run.identity.get("options", {}) for run in (before, after))
-    names = {"seed": "seed", "tuning_tokens": "tuning budget in tokens"}
-    for key, said in names.items():
-        if options.get(key) != later.get(key):
-            yield f"The {said} was {options.get(key)} and is {later.get(key)}."
-    if before.identity.get("weights") != after.identity.get("weights"):
-        yield f"The models were {_models(before)} and are {_models(after)}."
-    if before.program != after.program:
-        yield "The program that fits and answers is another version."
-
-
-def _data(what: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
-    removed, added = len(before.keys() - after.keys()), len(after.keys() - before.keys())
-    changed = sum(before[key] != after[key] for key in before.keys() & after.keys())
-    parts = [
-        f"{number:,} {verb}"
-        for number, verb in ((removed, "left out"), (added, "added"), (changed, "changed"))
-        if number
-    ]
-    if parts:
-        yield f"Of {len(before):,} {what} there are {len(after):,} now: {listed(parts)}."
-
-
-def _outputs(cases: Sequence[Case]) -> dict[str, str]:
-    return {case.input: "\x1f".join(case.accepted) for case in cases}
-
-
-def _models(run: Run) -> str:
-    return listed(sorted(run.identity.get("weights", {}))) or "none"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from advisor.compared import compare
-from benchmarks.contract import Row
+from benchmarks.contract import Benchmark, Row
 from benchmarks.frozen import freeze
 from benchmarks.metrics.accuracy import Accuracy
 from benchmarks.store import Finished, Store
@@ -102,6 +103,98 @@ def test_what_lost_its_answers_in_one_run_is_not_said_to_be_worse(tmp_path: Path
     assert (found.changes, found.only) == ((), ("prompting",))
     same = compare(tmp_path / "before", tmp_path / "before")
     assert [change.difference for change in same.changes] == [0.0]
+
+
+def stored(folder: Path, benchmark: Benchmark, identity: Mapping[str, Any], **about: object) -> Path:
+    """A run of one approach."""
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps({"benchmark": freeze(benchmark), **about}), encoding="utf-8")
+    rows = tuple(
+        Row(candidate="prompting", purpose="heldout", key=case.id, outcome=Prediction(text="refund"), score=1.0)
+        for case in benchmark.heldout
+    )
+    with closing(Store(folder / "run.sqlite")) as store:
+        store.set_meta("identity", identity)
+        store.begin("answer", "answer", "prompting")
+        store.finish(Finished(unit="answer", kind="answer", candidate="prompting", rows=rows))
+    return folder
+
+
+BENCHMARK = dataclasses.replace(benchmark_of(cases=60), metric=Accuracy())
+IDENTITY = {"weights": {"m": "1"}, "embedder": "e", "embedder_weights": "1", "options": {"seed": 0, "probes": True}}
+SPEC = {"volume": 10, "examples": "a.csv", "models": [{"name": "m"}]}
+
+
+def with_task(**values: Any) -> Benchmark:
+    return dataclasses.replace(BENCHMARK, task=dataclasses.replace(BENCHMARK.task, **values))
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "identity", "about", "says"),
+    [
+        (BENCHMARK, {"embedder": "f", "embedder_weights": "2"}, {}, "The embedder was e and is f."),
+        (BENCHMARK, {"embedder_weights": "2"}, {}, "The weights of the embedder are others."),
+        (BENCHMARK, {"teacher": "abc"}, {}, "The teacher, or what it is asked, is another."),
+        (BENCHMARK, {"reranker": "abc"}, {}, "The reranker is another."),
+        (BENCHMARK, {"quantised": ["m"]}, {}, "The list of models in four bits was none and is m."),
+        (BENCHMARK, {"weights": {"m": "2"}}, {}, "The weights of m are others."),
+        (BENCHMARK, {"weights": {"n": "1"}}, {}, "The models were m and are n."),
+        (BENCHMARK, {"options": {"seed": 1, "probes": True}}, {}, "The seed was 0 and is 1."),
+        (BENCHMARK, {"options": {"seed": 0, "probes": False}}, {}, "The checks that were asked for are others."),
+        (BENCHMARK, {"new": 3}, {}, "`new` of the run is another."),
+        (with_task(temperature=0.8), {}, {}, "The temperature was 0.0 and is 0.8."),
+        (with_task(schema={"type": "string"}), {}, {}, "The schema or pattern is another."),
+        (with_task(labels=(*BENCHMARK.task.labels, "new")), {}, {}, "Of 4 labels there are 5 now: 1 added."),
+        (
+            dataclasses.replace(BENCHMARK, sequential=True),
+            {},
+            {},
+            "Only the later run stopped asking when it was decided.",
+        ),
+        (BENCHMARK, {}, {"spec": {**SPEC, "volume": 20}}, "`volume` in the task is another."),
+        (
+            BENCHMARK,
+            {},
+            {"spec": {**SPEC, "models": [{"name": "m", "monthly": 3}]}},
+            "`models` in the task is another.",
+        ),
+        (BENCHMARK, {}, {"spec": {**SPEC, "examples": "b.csv"}}, ""),
+        (BENCHMARK, {"task_hash": "1"}, {}, "The rows are others in their order"),
+        (BENCHMARK, {}, {"experiment": "2"}, "or something else was given that is another."),
+        (BENCHMARK, {}, {}, ""),
+    ],
+)
+def test_each_thing_that_is_not_the_same_is_said(
+    benchmark: Benchmark, identity: Mapping[str, Any], about: Mapping[str, Any], says: str, tmp_path: Path
+) -> None:
+    before = stored(tmp_path / "before", BENCHMARK, IDENTITY, spec=SPEC, experiment="1")
+    known = {"spec": SPEC, "experiment": "1", **about}
+    after = stored(tmp_path / "after", benchmark, {**IDENTITY, **identity}, **known)
+    found = compare(before, after).what
+    assert len(found) == bool(says)
+    assert says in " ".join(found)
+
+
+def test_rows_that_stand_twice_are_counted_as_rows(tmp_path: Path) -> None:
+    """Eleven copies are left out, of a row that stood twice with two answers the wrong one is corrected."""
+    fold = BENCHMARK.task.folds[0]
+    copies = tuple(dataclasses.replace(case, id=f"copy {case.id}") for case in fold.train[:11])
+    one, other = (
+        Case(id=f"twice {answer}", input="the same request", output=answer) for answer in BENCHMARK.task.labels[:2]
+    )
+
+    def of(*more: Case) -> Benchmark:
+        return with_task(folds=(dataclasses.replace(fold, train=(*fold.train, *more)),))
+
+    before = stored(tmp_path / "before", of(*copies, one, other), IDENTITY)
+    after = stored(tmp_path / "after", of(one, dataclasses.replace(other, output=one.output)), IDENTITY)
+    rows = len(fold.train) + len(fold.selection)
+    assert compare(before, after).what == (
+        f"Of {rows + 13} examples there are {rows + 2} now: 11 left out and 1 changed.",
+    )
+    again = dataclasses.replace(BENCHMARK, heldout=(*BENCHMARK.heldout, *copies))
+    twice, once = stored(tmp_path / "twice", again, IDENTITY), stored(tmp_path / "once", BENCHMARK, IDENTITY)
+    assert compare(twice, once).what == ("Of 71 held-out cases there are 60 now: 11 left out.",)
 
 
 def test_only_shared_inputs_count_and_too_few_are_refused(
