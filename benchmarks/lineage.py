@@ -1,7 +1,8 @@
 """Where the data of a task comes from when a person has reviewed it, and which accuracy its held-out labels allow.
 
 The share of wrong labels is known from a random sample that a person labelled once more, and from nothing else. What that
-person found is corrected, so wrong labels are left among the other held-out cases only.
+person found is corrected, and so are labels that the review corrects beside it, so wrong labels are left among the other
+held-out cases only.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ FEWEST = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Relabelled:
-    """What a person found who labelled `cases` of `of` held-out cases, drawn at random, without seeing their labels."""
+    """What a person found who labelled `cases` of `of` held-out cases, drawn at random, without seeing their labels: how often
+    the label that stood there was wrong."""
 
     cases: int
     wrong: int
@@ -74,6 +76,11 @@ class Lineage:
     examples: Changes
     heldout: Changes
     relabelled: Relabelled | None = None
+    """By the labels that were given."""
+    left: Relabelled | None = None
+    """The same by the labels that `review.csv` leaves, of the held-out cases that it keeps. Which of the cases of the sample it
+    keeps and corrects must not hang on what the sample showed: then those that it keeps are a random sample of all that it
+    keeps."""
     folder: str = ""
     """The way from the copy to the folder of the task that it was made of; empty where no looks are written down there."""
 
@@ -87,9 +94,18 @@ class Lineage:
             f"data: a copy that was reviewed{later}: of {self.examples.says('example')}, of "
             f"{self.heldout.says('held-out case')}."
         ]
-        if self.relabelled is not None:
-            told += [sample_says(self.relabelled), *ceiling_says(self.relabelled, target)]
-        return tuple(told)
+        return (*told, *self.says_of_labels(target))
+
+    @property
+    def remaining(self) -> Relabelled | None:
+        """What the ceiling follows from; a copy of before knows the labels that were given only."""
+        return self.left or self.relabelled
+
+    def says_of_labels(self, target: float | None) -> tuple[str, ...]:
+        """How many are wrong, and what that means for the target; nothing where no sample was labelled."""
+        if self.relabelled is None or self.remaining is None:
+            return ()
+        return sample_says(self.relabelled), *ceiling_says(self.remaining, target)
 
 
 def read_lineage(folder: Path) -> Lineage | None:
@@ -101,7 +117,7 @@ def read_lineage(folder: Path) -> Lineage | None:
         found = TypeAdapter(Lineage).validate_json(path.read_bytes(), strict=True)
     except (OSError, ValueError, RecursionError):
         found = None
-    if found is None or not _possible(found.relabelled):
+    if found is None or not _possible(found.relabelled, 1) or not _possible(found.left, 0):
         raise BadInput(
             f"{FILE} beside the task cannot be read. Write it anew with `advisor check --fix`, or remove it."
         )
@@ -130,12 +146,12 @@ def source_of(folder: Path) -> Path | None:
 def known_ceiling(folder: Path) -> tuple[float, float] | None:
     """What the labels of a reviewed task allow; None where too few were labelled once more to tell. Raises `BadInput`."""
     lineage = read_lineage(folder)
-    sample = None if lineage is None else lineage.relabelled
+    sample = None if lineage is None else lineage.remaining
     return None if sample is None or sample.cases < FEWEST else sample.ceiling
 
 
-def _possible(sample: Relabelled | None) -> bool:
-    return sample is None or (0 <= sample.wrong <= sample.cases <= sample.of and sample.cases > 0)
+def _possible(sample: Relabelled | None, fewest: int) -> bool:
+    return sample is None or (0 <= sample.wrong <= sample.cases <= sample.of > 0 and sample.cases >= fewest)
 
 
 def hash_of(examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document]) -> str:
@@ -157,7 +173,7 @@ def sample_says(found: Relabelled) -> str:
     low, high = found.share
     return (
         f"Of {found.cases:,} held-out cases drawn at random a person labelled {found.wrong:,} otherwise: {low:.1%} to {high:.1%} "
-        "of the labels may be wrong (95 % interval)."
+        "of the labels that were given may be wrong (95 % interval)."
     )
 
 
@@ -168,7 +184,7 @@ def ceiling_says(found: Relabelled, target: float | None) -> tuple[str, ...]:
     low, high = found.ceiling
     if found.cases == found.of:
         return ("Every held-out case was labelled once more, so the labels set no ceiling.",)
-    said = f"An approach that is always right would score {low:.1%} to {high:.1%} by these labels."
+    said = f"By the labels after the review an approach that is always right would score {low:.1%} to {high:.1%}."
     if target is None or target <= low:
         return (said,)
     if target > high:

@@ -77,13 +77,15 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
         sides[side] = tuple(kept)
         changes[side] = Changes(rows=len(cases), corrected=corrected, left_out=len(cases) - len(kept))
     _check(assembly.spec, sides)
+    relabelled, left = _relabelled(labelled, material, decisions)
     lineage = Lineage(
         task=assembly.benchmark.task.name,
         source=hash_of(material.examples, material.heldout, material.documents),
         data=hash_of(sides["example"], sides["held-out case"], material.documents),
         examples=changes["example"],
         heldout=changes["held-out case"],
-        relabelled=_relabelled(labelled, material),
+        relabelled=relabelled,
+        left=left,
     )
     return Reviewed(examples=sides["example"], heldout=sides["held-out case"], lineage=lineage, listed=len(sheet))
 
@@ -175,12 +177,22 @@ def _with_output(case: Case, output: str) -> Case:
     return case if output == case.output else replace(case, output=output, answers=())
 
 
-def _relabelled(labelled: Mapping[str, str], material: Material) -> Relabelled | None:
+def _relabelled(
+    labelled: Mapping[str, str], material: Material, decisions: Mapping[tuple[str, str], tuple[str, bool]]
+) -> tuple[Relabelled, Relabelled] | tuple[None, None]:
+    """What the sample says of the labels that were given, and of those that the other sheet leaves."""
     if not labelled:
-        return None
-    accepted = {case.id: case.accepted for case in material.heldout}
-    wrong = sum(label not in accepted[name] for name, label in labelled.items())
-    return Relabelled(cases=len(labelled), wrong=wrong, of=len(material.heldout))
+        return None, None
+    wrong = cases = still_wrong = kept = 0
+    for case in material.heldout:
+        output, out = decisions.get(("held-out case", case.id), (case.output, False))
+        label = labelled.get(case.id)
+        kept += not out
+        wrong += label is not None and label not in case.accepted
+        cases += label is not None and not out
+        still_wrong += label is not None and not out and label not in (output, *case.answers)
+    given = Relabelled(cases=len(labelled), wrong=wrong, of=len(material.heldout))
+    return given, Relabelled(cases=cases, wrong=still_wrong, of=kept)
 
 
 def _check(spec: Spec, sides: Mapping[str, Sequence[Case]]) -> None:

@@ -120,7 +120,8 @@ def test_what_a_person_writes_is_done_and_told_by_the_next_run(desk: Desk) -> No
     filled(sheets / "sample.csv", lambda place, row: {"label": truth[row["id"]]} if place < 30 else {})
     seen = [row["id"] for row in rows_of(sheets / "sample.csv")][:30]
     wrong = len({f"m{100 + place}" for place in range(WRONG)} & set(seen))
-    assert desk.fix().lineage.relabelled == Relabelled(cases=30, wrong=wrong, of=60)
+    lineage = desk.fix().lineage
+    assert lineage.relabelled == lineage.left == Relabelled(cases=30, wrong=wrong, of=60)
     examples = {row["id"]: row["output"] for row in desk.copy("examples.jsonl")}
     assert "copy" not in examples
     assert examples["against"] == truth["m1"]
@@ -305,6 +306,58 @@ def test_what_was_labelled_wholly_sets_no_ceiling_and_nothing_lies_above_one() -
     assert "set no ceiling" in ceiling_says(Relabelled(cases=400, wrong=40, of=400), 0.9)[0]
     assert "set no ceiling" not in ceiling_says(Relabelled(cases=399, wrong=0, of=400), 0.9)[0]
     assert Relabelled(cases=100, wrong=1, of=400).ceiling[1] == 1.0
+
+
+def test_labels_that_the_review_corrects_or_leaves_out_lower_no_ceiling(desk: Desk) -> None:
+    """The sample still says how many of the given labels were wrong."""
+    planted = [f"m{100 + place}" for place in range(WRONG)]
+    rows = [json.loads(line) for line in (desk.folder / "held.jsonl").read_text(encoding="utf-8").splitlines()]
+    again = [
+        {**row, "id": f"twice {row['id']}", "output": desk.truth[row["id"]]} for row in rows if row["id"] in planted
+    ]
+    text = "".join(json.dumps(row) + "\n" for row in rows + again)
+    (desk.folder / "held.jsonl").write_text(text, encoding="utf-8")
+    truth = {**desk.truth, **{row["id"]: row["output"] for row in again}}
+    desk.fix()
+    sheets = desk.folder / "copy"
+    seen = [row["id"] for row in rows_of(sheets / "sample.csv")][:40]
+    wrong = len(set(planted) & set(seen))
+    assert wrong > 0
+    filled(sheets / "sample.csv", lambda place, row: {"label": truth[row["id"]]} if place < 40 else {})
+    before = desk.fix().lineage
+    assert before.left == before.relabelled == Relabelled(cases=40, wrong=wrong, of=65)
+
+    def decide(_: int, row: Row) -> Mapping[str, str]:
+        if row["id"] == planted[0]:
+            return {"leave out": "x"}
+        return {"corrected": truth[row["id"]]} if row["id"] in planted else {}
+
+    filled(sheets / "review.csv", decide)
+    lineage = desk.fix().lineage
+    assert lineage.relabelled == before.relabelled
+    assert lineage.left == Relabelled(cases=40 - (planted[0] in seen), wrong=0, of=64)
+    assert lineage.left is not None
+    assert lineage.left.ceiling[1] == 1.0
+    notes = find(sheets).assembled().benchmark.notes
+    assert any(f"a person labelled {wrong} otherwise" in note for note in notes)
+    assert any("By the labels after the review" in note and "to 100.0%" in note for note in notes)
+
+
+def test_the_ceiling_holds_the_truth_where_cases_are_corrected_and_left_out_before_it() -> None:
+    """A third of all cases is looked through, whichever of them are in the sample: wrong ones are corrected, others left out."""
+    of, cases, draws = 400, 120, 400
+    held = 0
+    for seed in range(draws):
+        dice = random.Random(seed)
+        wrong = set(dice.sample(range(of), 60))
+        through = set(dice.sample(range(of), of // 3))
+        out = set(dice.sample(sorted(through), 30))
+        kept = [place for place in range(of) if place not in out]
+        drawn = set(dice.sample(range(of), cases)) - out
+        still = wrong - through
+        low, high = Relabelled(cases=len(drawn), wrong=len(drawn & still), of=len(kept)).ceiling
+        held += low <= 1 - len(still - drawn) / len(kept) <= high
+    assert held >= 0.95 * draws
 
 
 def test_the_target_is_held_against_the_ceiling_and_few_labels_say_nothing() -> None:

@@ -144,7 +144,6 @@ def _doubted(assembly: Assembly, folder: Path) -> list[Doubt]:
 def _fix(assembly: Assembly, found: Found, folder: Path) -> None:
     """Sheets where there are none, and the copy that they make as they are."""
     from benchmarks.doubts import TooWeak
-    from benchmarks.lineage import ceiling_says, sample_says
     from benchmarks.review import REVIEW, SAMPLE
     from benchmarks.reviewed import review
 
@@ -163,7 +162,7 @@ def _fix(assembly: Assembly, found: Found, folder: Path) -> None:
         "it is."
     )
     if lineage.relabelled is not None:
-        say(" ".join([sample_says(lineage.relabelled), *ceiling_says(lineage.relabelled, assembly.benchmark.target)]))
+        say(" ".join(lineage.says_of_labels(assembly.benchmark.target)))
     elif task.labels:
         say(f"{folder / SAMPLE}: label the first hundred or more, from the top, to know the share of wrong labels.")
     say(
