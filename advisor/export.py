@@ -114,18 +114,17 @@ def _kept(kept: Kept, name: str) -> dict[str, Any]:
 
 
 def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
-    """What a later check compares with: metric, target, and under a hash of each held-out input the score and a hash of what
-    was right."""
+    """What a later check compares with: metric, target, the score of each held-out case under a hash of its input and what was
+    right (one input may have several), and hashes of the inputs alone, to know those whose right answer was corrected."""
     benchmark = about_run(run)["benchmark"]
     cases = {case.id: case for case in thawed_cases(benchmark["heldout"])}
     evaluation = next(each for each in verdict.evaluations if each.candidate == name)
     asked = [cases[key] for key in evaluation.keys]
-    names = [Query.of(case.input).key for case in asked]
     return {
         "metric": benchmark["metric"],
         "target": benchmark["target"],
-        "scores": dict(zip(names, evaluation.scores, strict=True)),
-        "right": dict(zip(names, map(hash_of_right, asked), strict=True)),
+        "scores": dict(zip(map(hash_of_right, asked), evaluation.scores, strict=True)),
+        "inputs": sorted({Query.of(case.input).key for case in asked}),
     }
 
 

@@ -94,6 +94,7 @@ def _measured(folder: Path) -> Mapping[str, Any]:
     try:
         measured: Mapping[str, Any] = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["measured"]
         target, _ = measured["target"], [*measured["metric"].items(), *measured.get("right", {}).items()]
+        _ = {*measured.get("inputs", ()), *measured.get("right", {}).values()}
         if not all(0 <= each <= 1 for each in (*measured["scores"].values(), *([] if target is None else [target]))):
             raise ValueError("a score or the target is no share")
     except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
@@ -102,19 +103,20 @@ def _measured(folder: Path) -> Mapping[str, Any]:
 
 
 def _known_before(measured: Mapping[str, Any], rows: Sequence[Answered]) -> tuple[list[tuple[Answered, float]], int]:
-    """Rows with their earlier score, and how many more were scored by other right answers.
+    """Rows with their earlier score, and how many more have an input that was scored by other right answers.
 
-    Exports that were written before these were kept know none, and are compared as ever.
+    Exports that were written before say under each input what was right, or nothing of it: those are compared as ever.
     """
-    scores, right = measured["scores"], measured.get("right", {})
+    right = measured.get("right", {})
+    scores = {right.get(key, key): score for key, score in measured["scores"].items()}
+    inputs = {*measured.get("inputs", ()), *right}
     both, relabelled = [], 0
     for row in rows:
         key, now = Query.of(row.case.input).key, hash_of_right(row.case)
-        if key not in scores:
-            continue
-        if right.get(key, now) == now:
-            both.append((row, scores[key]))
-        else:
+        then = scores.get(now, scores.get(key))
+        if then is not None:
+            both.append((row, then))
+        elif key in inputs:
             relabelled += 1
     return both, relabelled
 

@@ -934,11 +934,10 @@ def test_a_corrected_key_makes_nothing_worse_but_for_an_export_that_does_not_kno
     assert wrong >= 8
     cases.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     values = json.loads((out / "export.json").read_text(encoding="utf-8"))
-    assert set(values["measured"]["right"]) == set(values["measured"]["scores"])
     then = [Case(id="", input=case["input"], output=said[case["id"]]) for case in about["heldout"]]
     keys = [Query.of(case.input).key for case in then]
-    values["measured"]["scores"] = dict.fromkeys(keys, 1.0)
-    values["measured"]["right"] = dict(zip(keys, map(hash_of_right, then), strict=True))
+    assert values["measured"]["inputs"] == sorted(keys)
+    values["measured"]["scores"] = dict.fromkeys(map(hash_of_right, then), 1.0)
 
     def gate() -> dict[str, Any]:
         (out / "export.json").write_text(json.dumps(values), encoding="utf-8")
@@ -947,6 +946,10 @@ def test_a_corrected_key_makes_nothing_worse_but_for_an_export_that_does_not_kno
 
     knowing = gate()
     assert (knowing["shared"], knowing["relabelled"], knowing["worse"]) == (30 - wrong, wrong, False)
+    del values["measured"]["inputs"]
+    values["measured"]["scores"] = dict.fromkeys(keys, 1.0)
+    values["measured"]["right"] = dict(zip(keys, map(hash_of_right, then), strict=True))
+    assert gate() == knowing, "an export of before"
     del values["measured"]["right"]
     before = gate()
     assert (before["shared"], before["relabelled"], before["worse"]) == (30, 0, True)

@@ -256,6 +256,9 @@ OTHERS: Mapping[str, Damage] = {
     "a score of NaN": stated(measured__scores={"a": float("nan")}),
     "a target in words": stated(measured__target="high"),
     "right answers in a list": stated(measured__right=[1]),
+    "right answers that are lists": stated(measured__right={"a": [1]}),
+    "a number as inputs": stated(measured__inputs=1),
+    "inputs in lists": stated(measured__inputs=[[1]]),
 }
 
 
