@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +28,7 @@ from benchmarks.frozen import CODE, thawed_cases
 from benchmarks.installed import installed_embedder
 from strategies import alone
 from strategies.alone import PROMPT
-from strategies.contract import FOR_FITTING, Query
+from strategies.contract import FOR_FITTING, Case, Query
 from strategies.permissions import make_usual
 
 CARD, MERGED = "README.md", "merged"
@@ -115,8 +116,10 @@ def _kept(kept: Kept, name: str) -> dict[str, Any]:
 
 def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
     """What a later check compares with: metric, target, the score of each held-out case under a hash of its input and what was
-    right (one input may have several), and hashes of the inputs alone, to know those whose right answer was corrected."""
+    right (one input may have several), and hashes of the inputs alone, to know those whose right answer was corrected; and of the
+    inputs of all examples, which it was fitted on or chosen by, so that it is not checked on them."""
     benchmark = about_run(run)["benchmark"]
+    fold = benchmark["task"]["folds"][0]  # Each has all examples.
     cases = {case.id: case for case in thawed_cases(benchmark["heldout"])}
     evaluation = next(each for each in verdict.evaluations if each.candidate == name)
     asked = [cases[key] for key in evaluation.keys]
@@ -124,8 +127,13 @@ def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
         "metric": benchmark["metric"],
         "target": benchmark["target"],
         "scores": dict(zip(map(hash_of_right, asked), evaluation.scores, strict=True)),
-        "inputs": sorted({Query.of(case.input).key for case in asked}),
+        "inputs": _keys(asked),
+        "learnt": _keys([case for part in ("train", "selection") for case in thawed_cases(fold[part])]),
     }
+
+
+def _keys(cases: Sequence[Case]) -> list[str]:
+    return sorted({Query.of(case.input).key for case in cases})
 
 
 # ---------------------------------------------------------------- the card

@@ -32,6 +32,9 @@ class Check:
 
     name: str
     cases: int
+    """Those that were asked."""
+    learnt: int | None
+    """Cases left out since they are among the examples that it learnt from; None where the export does not say which."""
     figure: float
     target: float | None
     state: State
@@ -56,10 +59,12 @@ class Check:
 
 
 def check(folder: Path, cases: Path, task: str = "", target: float | None = None, allow_code: bool = False) -> Check:
-    """Answers the cases with what lies in the folder and scores it as in its run. Raises `BadInput`."""
+    """Answers the cases with what lies in the folder and scores it as in its run; examples that it learnt from are left out,
+    since it may know their answers by heart. Raises `BadInput`."""
     measured = _measured(folder)
     known = answerer(folder, task=task)
-    asked = grouped(_cases(folder, cases))
+    found = _cases(folder, cases)
+    asked = grouped(_new(found, measured, cases.name))
     with reading(folder):
         metric = thawed_metric(measured["metric"], folder, allow_code)
     outcomes = [outcome for _, outcome in known.answers([case.input for case in asked])]
@@ -72,6 +77,7 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     return Check(
         name=known.name,
         cases=len(rows),
+        learnt=len(found) - len(asked) if "learnt" in measured else None,
         figure=metric.summarise(rows),
         target=goal,
         state=state,
@@ -94,7 +100,7 @@ def _measured(folder: Path) -> Mapping[str, Any]:
     try:
         measured: Mapping[str, Any] = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["measured"]
         target, _ = measured["target"], [*measured["metric"].items(), *measured.get("right", {}).items()]
-        _ = {*measured.get("inputs", ()), *measured.get("right", {}).values()}
+        _ = {*measured.get("learnt", ()), *measured.get("inputs", ()), *measured.get("right", {}).values()}
         if not all(0 <= each <= 1 for each in (*measured["scores"].values(), *([] if target is None else [target]))):
             raise ValueError("a score or the target is no share")
     except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
@@ -128,6 +134,18 @@ def _cases(folder: Path, path: Path) -> tuple[Case, ...]:
     if len(found) < FEWEST:
         raise BadInput(f"{path.name} holds {len(found)} cases, and {FEWEST} are needed to say anything.")
     return found
+
+
+def _new(cases: Sequence[Case], measured: Mapping[str, Any], name: str) -> tuple[Case, ...]:
+    """Those whose input is in no example that the export learnt from. Raises `BadInput` where they are too few."""
+    learnt = {*measured.get("learnt", ())}
+    left = tuple(case for case in cases if Query.of(case.input).key not in learnt)
+    if len(left) < FEWEST:
+        raise BadInput(
+            f"{len(cases) - len(left)} of the {len(cases)} cases of {name} are examples that the export learnt from, which say "
+            f"nothing about new requests; {len(left)} are left, and {FEWEST} are needed. Name a file with other cases."
+        )
+    return left
 
 
 def _against(target: float | None, metric: Metric, rows: Sequence[Answered]) -> tuple[State, float, float]:

@@ -257,6 +257,8 @@ OTHERS: Mapping[str, Damage] = {
     "a target in words": stated(measured__target="high"),
     "right answers in a list": stated(measured__right=[1]),
     "right answers that are lists": stated(measured__right={"a": [1]}),
+    "a number as what it learnt from": stated(measured__learnt=1),
+    "what it learnt from in lists": stated(measured__learnt=[[1]]),
     "a number as inputs": stated(measured__inputs=1),
     "inputs in lists": stated(measured__inputs=[[1]]),
 }

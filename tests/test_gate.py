@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Pa
     return folder
 
 
-def gate(capsys: pytest.CaptureFixture[str], desk: Path, cases: Path, *more: str) -> Done:
-    return call(capsys, "gate", str(desk / "out"), str(cases), "--task", str(desk / "task.yaml"), *more)
+def gate(capsys: pytest.CaptureFixture[str], desk: Path, cases: Path, *more: str, out: Path | None = None) -> Done:
+    return call(capsys, "gate", str(out or desk / "out"), str(cases), "--task", str(desk / "task.yaml"), *more)
 
 
 def document(done: Done) -> dict[str, Any]:
@@ -57,3 +58,40 @@ def test_of_one_input_with_two_right_answers_neither_was_corrected(
     found = document(gate(capsys, desk, desk / "heldout.jsonl", "--json"))
     assert (found["cases"], found["shared"], found["relabelled"]) == (33, 33, 0)
     assert (found["difference"], found["worse"]) == (0.0, False)
+
+
+def test_examples_that_it_learnt_from_are_left_out(
+    desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An approach that looks its answer up once passed on the file that it was fitted on."""
+    examples, other = rows(tiny.messages(60)), rows(tiny.messages(25, 300))
+    both = written(tmp_path / "both.jsonl", [*examples, *other])
+    found, alone = (
+        document(gate(capsys, desk, path, "--json")) for path in (both, written(tmp_path / "other.jsonl", other))
+    )
+    assert (found["cases"], found["learnt"], alone["learnt"]) == (25, 60, 0)
+    assert found == {**alone, "learnt": 60}
+    told = gate(capsys, desk, both)
+    assert "Left out: 60 cases among the examples that it learnt from." in told.out
+    refused = gate(capsys, desk, written(tmp_path / "few.jsonl", [*examples, *other[:19]]))
+    assert (refused.code, refused.out) == (2, "")
+    said = " ".join(refused.err.split())
+    assert "60 of the 79 cases of few.jsonl are examples that the export learnt from" in said
+    assert "19 are left, and 20 are needed. Name a file with other cases." in said
+    assert gate(capsys, desk, desk / "rows.jsonl").code == 2
+
+
+def test_an_export_of_before_says_that_it_cannot_tell_what_it_learnt_from(
+    desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(desk / "out", tmp_path / "out")
+    values = json.loads((tmp_path / "out" / "export.json").read_text(encoding="utf-8"))
+    del values["measured"]["learnt"]
+    (tmp_path / "out" / "export.json").write_text(json.dumps(values), encoding="utf-8")
+    found = document(gate(capsys, desk, desk / "rows.jsonl", "--json", out=tmp_path / "out"))
+    assert (found["cases"], found["learnt"], found["passed"]) == (60, None, True)
+    told = gate(capsys, desk, desk / "rows.jsonl", out=tmp_path / "out").out
+    assert (
+        "Which of these cases it learnt from is unknown, since it was exported by an older version. Export again."
+        in told
+    )

@@ -32,7 +32,7 @@ def command(
     """Answer CASES (inputs with their right answers) with the export in the folder EXPORT and compare.
 
     Ends with 100 where it is shown to miss its target, or to be worse than when it was measured on the same cases, and with 0
-    otherwise. Nothing is compared on cases whose right answer was corrected since.
+    otherwise. Examples that it learnt from are left out, and nothing is compared on cases whose right answer was corrected since.
 
     Example: advisor gate ticket-router heldout.jsonl
     """
@@ -75,6 +75,12 @@ def _sentences(found: Check) -> list[str]:
     if found.relabelled:
         left_out = counted(found.relabelled, "case")
         told.append(f"Not compared: {left_out} with another right answer than when it was measured.")
+    if found.learnt is None:
+        told.append(
+            "Which of these cases it learnt from is unknown, since it was exported by an older version. Export again."
+        )
+    elif found.learnt:
+        told.append(f"Left out: {counted(found.learnt, 'case')} among the examples that it learnt from.")
     return [*told, "Failed." if found.failed else "Passed."]
 
 
@@ -84,6 +90,7 @@ def _document(found: Check) -> dict[str, Any]:
         "name": found.name,
         "passed": not found.failed,
         "cases": found.cases,
+        "learnt": found.learnt,
         "figure": found.figure,
         "target": found.target,
         "state": str(found.state),
