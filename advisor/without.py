@@ -28,8 +28,8 @@ class Program(NamedTuple):
 
 
 PREDICT = Program("alone.py", SCRIPT)
-SPEAKING, LOOKUP, TAGGING, ASKING, ODDS = (
-    Program(name, name) for name in ("speaking.py", "lookup.py", "tagging.py", "asking.py", "odds.py")
+READING, SPEAKING, LOOKUP, TAGGING, ASKING, ODDS = (
+    Program(name, name) for name in ("reading.py", "speaking.py", "lookup.py", "tagging.py", "asking.py", "odds.py")
 )
 
 
@@ -53,12 +53,16 @@ def _needed(part: Path) -> list[Program]:
     if asked := _read(part, PROMPT):
         speaks = [ASKING, *([ODDS] if asked["server"]["labels"] else [])] if "server" in asked else [SPEAKING]
         looks, tags = [LOOKUP] * ("lookup" in asked), [TAGGING] * bool(asked.get("schema"))
-        return [PREDICT, *speaks, *looks, *tags]
+        return [PREDICT, READING, *speaks, *looks, *tags]
     if heads := _read(part, HEADS):
-        return [PREDICT, *([TAGGING] if any(head["path"] for head in heads["heads"]) or heads["taggers"] else [])]
+        return [
+            PREDICT,
+            READING,
+            *([TAGGING] if any(head["path"] for head in heads["heads"]) or heads["taggers"] else []),
+        ]
     if any(part.rglob(CHOICE)) and any(part.rglob(MANIFEST)):
-        return [PREDICT, LOOKUP]
-    return [PREDICT] if any(any(part.rglob(name)) for name in (HEAD, NEAREST, WORDS, CONSTANT, COPIED)) else []
+        return [PREDICT, READING, LOOKUP]
+    return [PREDICT, READING] if any(any(part.rglob(name)) for name in (HEAD, NEAREST, WORDS, CONSTANT, COPIED)) else []
 
 
 def without_us(folder: Path, evaluation: Evaluation) -> list[str]:

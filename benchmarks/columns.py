@@ -12,12 +12,10 @@ from typing import Any
 from benchmarks.contract import BadInput
 from benchmarks.findings import Finding
 from benchmarks.spec import Columns
+from strategies.reading import INPUTS, PLACEHOLDER
 
 USUAL: dict[str, tuple[str, ...]] = {
-    "input": (
-        *("input", "inputs", "text", "question", "prompt", "query", "message", "sentence", "utterance", "body"),
-        *("content", "request", "ticket", "email", "source", "src", "document", "review", "comment", "description"),
-    ),
+    "input": INPUTS,
     "output": (
         *("output", "outputs", "label", "labels", "answer", "target", "completion", "response", "intent", "category"),
         *("class", "expected", "expected_output", "reference", "gold", "summary", "reply", "chosen", "tgt"),
@@ -34,7 +32,6 @@ USUAL: dict[str, tuple[str, ...]] = {
 CHATS = ("messages", "conversations", "conversation")
 _SENTENCE_WORDS = 5
 """A column name of so many words is a sentence."""
-_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +109,12 @@ def _like_a_value(name: str, values: Sequence[str]) -> bool:
 
 def placeholders(template: str) -> tuple[str, ...]:
     """The column names in a joined text such as `"{subject}\\n\\n{body}"`; empty for a plain column name."""
-    return tuple(_PLACEHOLDER.findall(template))
+    return tuple(PLACEHOLDER.findall(template))
 
 
 def filled(template: str, values: dict[str, str]) -> str:
     """Plain substitution of `{column}`; braces in the values are left alone."""
-    return _PLACEHOLDER.sub(lambda match: values[match.group(1)], template)
+    return PLACEHOLDER.sub(lambda match: values[match.group(1)], template)
 
 
 def column_values(values: dict[str, Any], source: str) -> dict[str, Any]:

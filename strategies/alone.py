@@ -2,9 +2,11 @@
 
     python predict.py new.jsonl --model FOLDER_OR_HUB_ID > answers.jsonl
 
-Requests are lines: JSON objects with an "input", or plain text. It takes one at a time, in float32, and cuts requests at the
-same length as when they were measured. With `--guard 0.05` it says that it does not know where it is unsure; README.md tells
-what that costs and saves, which packages and models it needs, and where its answers may differ from the measured ones.
+Requests are lines: JSON objects with the task's own input column, or with one of a usual name such as "input" or "text"; any
+other line is plain text. What cannot be read gets a line with an error, and the program ends with 2. It takes one at a time,
+in float32, and cuts requests at the same length as when they were measured. With `--guard 0.05` it says that it does not know
+where it is unsure; README.md tells what that costs and saves, which packages and models it needs, and where its answers may
+differ from the measured ones.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import importlib.util
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,28 +71,43 @@ def main() -> None:
         "--guard", type=float, help="Say that it is not known where at most this share of right answers is."
     )
     given = options.parse_args()
+    reading, lost, unread = beside("reading.py"), 0, 0
+    if Path(given.requests or "").suffix.lower() in reading.WHOLE:
+        options.error(
+            f"{given.requests} does not hold one request a line. Write them so, or have `advisor predict` read it."
+        )
     below, says = (-math.inf, "") if given.guard is None else guard(Path(given.folder), given.guard)
     answer = surely(Path(given.folder), given.model, given.embedder, given.reranker)
-    lines = Path(given.requests).read_text(encoding="utf-8").split("\n") if given.requests else sys.stdin
-    lost = 0
-    for text in inputs(lines):
+    column = ((_exported(Path(given.folder))["kept"].get("spec") or {}).get("columns") or {}).get("input") or ""
+    for number, line in reading.lines(given.requests):
         try:
-            said = answer(text)
-        except ConnectionError as fault:  # A server gave none, and another request may get one.
-            lost += 1
-            shown: dict[str, Any] = {"error": str(fault)}
+            text = reading.request(line, column)
+        except (ValueError, RecursionError) as fault:
+            unread, shown = unread + 1, {"input": None, "error": f"line {number}: {fault}"}
         else:
-            shown = {"output": said.text} | ({"evidence": said.evidence} if said.evidence else {})
-            shown = {"output": says, "held_back": True} if said.sure < below else shown
-        sys.stdout.write(json.dumps({"input": text, **shown}, ensure_ascii=False) + "\n")
+            shown = {"input": text, **_shown(text, answer, below, says)}
+            lost += "error" in shown
+        sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")
         sys.stdout.flush()
-    if lost:
-        raise SystemExit(f"{lost} of the requests got no answer; their lines hold an error.")
+    for count, how in ((unread, "could not be read"), (lost, "got no answer")):
+        sys.stderr.write(f"{count} of the requests {how}; their lines hold an error.\n" if count else "")
+    if unread or lost:
+        raise SystemExit(2 if unread else 1)
+
+
+def _shown(text: str, answer: Surely, below: float, says: str) -> dict[str, Any]:
+    try:
+        said = answer(text)
+    except ConnectionError as fault:  # A server gave none, and another request may get one.
+        return {"error": str(fault)}
+    if said.sure < below:
+        return {"output": says, "held_back": True}
+    return {"output": said.text} | ({"evidence": said.evidence} if said.evidence else {})
 
 
 def guard(folder: Path, share: float) -> tuple[float, str]:
     """The sureness below which nothing is answered, and what is said there. `share`: of the right answers, at most lost by it."""
-    kept = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["kept"]
+    kept = _exported(folder)["kept"]
     found = kept.get("guards", {}).get(kept["default"], {"held": []})
     known = {each["at_most"]: each["threshold"] for each in found["held"] if each["at_most"]}
     if share not in known:
@@ -100,10 +117,10 @@ def guard(folder: Path, share: float) -> tuple[float, str]:
     return known[share], found["says"]
 
 
-def inputs(lines: Any) -> Iterator[str]:
-    for line in lines:
-        if line.strip():
-            yield json.loads(line)["input"] if line.lstrip().startswith("{") else line.rstrip("\r\n")
+def _exported(folder: Path) -> dict[str, Any]:
+    """What stands in export.json; a fit by itself has none."""
+    path = folder / EXPORT
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {"kept": {}}
 
 
 def answerer(folder: Path, model: str, embedder: str = "", reranker: str = "") -> Callable[[str], str]:
@@ -116,7 +133,7 @@ def surely(folder: Path, model: str, embedder: str = "", reranker: str = "") -> 
     """The same, with how sure it is. `model` is the embedder where no language model answers. Of two approaches the second
     answers what the first is not sure of."""
     given = Models(model, embedder, reranker)
-    kept = json.loads((folder / EXPORT).read_text(encoding="utf-8")) if (folder / EXPORT).is_file() else {"kept": {}}
+    kept = _exported(folder)
     made = kept["kept"].get("cascades", {}).get(kept["kept"].get("default"))
     if made is None:
         return _answering(folder, given)

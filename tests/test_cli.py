@@ -801,7 +801,7 @@ def test_what_cannot_answer_says_what_to_do(
         done = call(capsys, "predict", *arguments)
         assert done.code == 2
         assert says in done.err
-    monkeypatch.setattr("sys.stdin", io.StringIO("where is my parcel\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("where is my\u200b parcel\n"))
     piped = call(capsys, "predict", run, "--candidate", "copy nearest", "--task", task)
     assert json.loads(piped.out)["input"] == "where is my parcel"
 

@@ -212,7 +212,7 @@ def test_the_program_is_started_as_its_card_says_and_needs_nothing_of_ours(desk:
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["input"] for row in rows] == texts
     assert [row["output"] for row in rows] == in_the_run(desk, "labels", "lora", texts)
-    assert {path.name for path in out.glob("*.py")} == {"predict.py", "speaking.py"}
+    assert {path.name for path in out.glob("*.py")} == {"predict.py", "reading.py", "speaking.py"}
 
 
 @pytest.mark.parametrize(
@@ -222,6 +222,7 @@ def test_the_program_is_started_as_its_card_says_and_needs_nothing_of_ours(desk:
         ("asking", set()),
         ("speaking", {"llguidance", "numpy", "peft", "torch", "transformers"}),
         ("lookup", {"bm25s", "faiss", "numpy", "sentence_transformers"}),
+        ("reading", set()),
         ("tagging", {"numpy", "sklearn"}),
     ],
 )

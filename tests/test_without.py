@@ -158,7 +158,7 @@ def test_a_list_of_labels_is_cut_for_each_request_as_in_the_run(
     texts = [*(case.input for case in task.examples[::36]), "subject77"]
     answer = alone.surely(tmp_path, str(model_folders.language), str(model_folders.embedder))
     same(answers(made, texts), [answer(text) for text in texts])
-    assert [program.name for program in needed(tmp_path)] == ["predict.py", "speaking.py", "lookup.py"]
+    assert [program.name for program in needed(tmp_path)] == ["predict.py", "reading.py", "speaking.py", "lookup.py"]
 
 
 def test_an_object_by_heads_and_taggers_is_put_together_without_them(
@@ -179,7 +179,7 @@ def test_an_object_by_heads_and_taggers_is_put_together_without_them(
     theirs = [answer(text) for text in texts]
     same(answers(made, texts), theirs)
     assert json.loads(theirs[0].text)["order"]["number"] == 90
-    assert [program.name for program in needed(tmp_path)] == ["predict.py", "tagging.py"]
+    assert [program.name for program in needed(tmp_path)] == ["predict.py", "reading.py", "tagging.py"]
 
 
 def test_two_approaches_answer_without_it_and_so_do_counts_of_words_and_a_constant(
@@ -203,7 +203,7 @@ def test_two_approaches_answer_without_it_and_so_do_counts_of_words_and_a_consta
         theirs = [answer(text) for text in [*texts, "..."]]
         assert [said.text for said in theirs] == [each.text for each in ours if isinstance(each, Prediction)]
         assert [said.sure for said in theirs] == pytest.approx([sureness(each) for each in ours], abs=1e-4)
-        assert [program.name for program in needed(out)] == ["predict.py"]
+        assert [program.name for program in needed(out)] == ["predict.py", "reading.py"]
         (out / "predict.py").touch()
         card = "\n".join(without_us(out, evaluation_of("copy nearest", scores_of(9, 10))))
         if first == "always":
@@ -222,7 +222,7 @@ def test_two_approaches_answer_without_it_and_so_do_counts_of_words_and_a_consta
     copying, copies = CopyInput().fit(tiny.benchmark("generation").task, bench), tmp_path / "copies"
     copying.save(copies / "parts" / "0")
     same(answers(copying, texts), [alone.surely(copies, "")(text)._replace(sure=0.0) for text in texts])
-    assert [program.name for program in needed(copies)] == ["predict.py"]
+    assert [program.name for program in needed(copies)] == ["predict.py", "reading.py"]
 
 
 def _task_of(cases: Sequence[Case]) -> Task:
@@ -242,7 +242,7 @@ def test_the_embedder_that_was_trained_goes_along(embedder: LocalEmbedder, tmp_p
     texts = [case.input for case in tiny.messages(8, 90)]
     answer = alone.surely(tmp_path / "parts", "")
     same(answers(made, texts), [answer(text) for text in texts])
-    assert [program.name for program in needed(tmp_path)] == ["predict.py"]
+    assert [program.name for program in needed(tmp_path)] == ["predict.py", "reading.py"]
     (tmp_path / "predict.py").touch()
     card = "\n".join(without_us(tmp_path, evaluation_of("linear head", scores_of(9, 10))))
     assert "python predict.py new.jsonl > answers.jsonl" in card

@@ -56,11 +56,13 @@ def command(run: Path, requests: Path | None, candidate: str, task: str, guard: 
 
 def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
     from advisor.answering import Kept
+    from benchmarks.formats.clean import clean
     from benchmarks.load import read_inputs
 
     columns = Kept.of(run).columns
     if requests is None:
-        found = [line.strip() for line in sys.stdin if line.strip()]
+        said = (clean(line, f"line {number} of standard input")[0] for number, line in enumerate(sys.stdin, start=1))
+        found = [text.strip() for text in said if text.strip()]
     elif requests.is_file():
         found = read_inputs(requests, columns)
     else:

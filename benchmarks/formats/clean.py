@@ -9,20 +9,11 @@ from datetime import date, datetime
 from typing import Any
 
 from benchmarks.contract import BadInput
+from strategies.reading import REMOVED, SURROGATE
 
 _CHECKED = re.compile(
     "[\x00-\x08\x0d-\x1f\x7f-\x9f\u180e\u200b-\u200d\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_REMOVED = re.compile(
-    "\x1b\\[[0-?]*[ -/]*[@-~]"  # terminal escapes
-    "|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)"
-    "|[\x00-\x08\x0e-\x1f\x7f-\x9f]"  # control codes
-    "|[\u180e\u200b\u2060-\u2064\ufeff]"  # zero width
-    "|(?<![^\x00-\x7f])[\u200c\u200d]"  # joiners, save inside the scripts and emoji that need them
-    "|[\u202a-\u202e\u2066-\u2069]"  # direction overrides
-    "|[\U000e0000-\U000e007f]"  # tags
-)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: str, where: str) -> tuple[str, int]:
@@ -32,16 +23,16 @@ def clean(text: str, where: str) -> tuple[str, int]:
     """
     if not _CHECKED.search(text):
         return text, 0
-    if _SURROGATE.search(text):
+    if SURROGATE.search(text):
         raise BadInput(f"{where} holds half a character (a lone surrogate), so a text was cut. Write the text anew.")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    kept = _REMOVED.sub("", text)
+    kept = REMOVED.sub("", text)
     return kept, len(text) - len(kept)
 
 
 def harmless(text: str) -> str:
     """The same for a text that is only shown: half a character becomes U+FFFD."""
-    return clean(_SURROGATE.sub("\ufffd", text), "")[0]
+    return clean(SURROGATE.sub("\ufffd", text), "")[0]
 
 
 def text_of(value: Any, where: str, what: str) -> str | None:

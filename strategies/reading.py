@@ -1,0 +1,68 @@
+"""Reads requests for `predict.py`, one a line, as the run reads and cleans them. It needs no other program of ours."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+INPUTS = (
+    *("input", "inputs", "text", "question", "prompt", "query", "message", "sentence", "utterance", "body"),
+    *("content", "request", "ticket", "email", "source", "src", "document", "review", "comment", "description"),
+)
+"""Usual names of the column with the input, those that come first before the others."""
+WHOLE = (".csv", ".tsv", ".tab", ".json", ".parquet")
+"""Endings of files whose lines are no requests by themselves."""
+PLACEHOLDER, SURROGATE = re.compile(r"\{([^{}]+)\}"), re.compile("[\ud800-\udfff]")
+"""A column in a joined text, such as `"{subject}: {body}"`; half a character."""
+REMOVED = re.compile(
+    "\x1b\\[[0-?]*[ -/]*[@-~]"  # terminal escapes
+    "|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)"
+    "|[\x00-\x08\x0e-\x1f\x7f-\x9f]"  # control codes
+    "|[\u180e\u200b\u2060-\u2064\ufeff]"  # zero width
+    "|(?<![^\x00-\x7f])[\u200c\u200d]"  # joiners, save inside the scripts and emoji that need them
+    "|[\u202a-\u202e\u2066-\u2069]"  # direction overrides
+    "|[\U000e0000-\U000e007f]"  # tags
+)
+"""What no text of a request keeps, once its line ends are `\\n`."""
+
+
+def lines(path: str) -> Iterator[tuple[int, str]]:
+    """(number, line) of those that are not empty, of a file or of standard input; what is not UTF-8 becomes half characters."""
+    with open(path or 0, encoding="utf-8-sig", errors="surrogateescape", newline="\n", closefd=bool(path)) as file:
+        yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
+
+
+def request(line: str, column: str) -> str:
+    """The request in a line, cleaned as in the run: what the column of an object holds, else one of a usual name; or the line
+    itself, where it is no object. Raises `ValueError` or `RecursionError` where it cannot be read."""
+    try:
+        found = json.loads(line) if line.lstrip().startswith("{") else line
+    except json.JSONDecodeError:
+        found = line
+    text = found.rstrip("\r\n") if isinstance(found, str) else _input(found, column)
+    if SURROGATE.search(text):
+        raise ValueError("it is not UTF-8, or holds half a character (a lone surrogate)")
+    return REMOVED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _input(values: dict[str, Any], column: str) -> str:
+    names = {name.lower().strip().replace(" ", "_").replace("-", "_"): name for name in reversed(values)}
+    joined = [] if column in values else PLACEHOLDER.findall(column)
+    if any(name in values for name in joined):
+        return PLACEHOLDER.sub(lambda match: _text(values.get(match.group(1))) or "", column).strip()
+    source = column if column in values else next((names[name] for name in INPUTS if name in names), column or "input")
+    if (text := _text(values.get(source))) is None:
+        raise ValueError(f'it has no input (column "{source}")')
+    return text
+
+
+def _text(value: Any) -> str | None:
+    """A value as text, as the run reads it: numbers as written, lists and objects as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(one, dict) and "content" in one for one in value):
+        raise ValueError("its input is a chat; write what is asked as one text")
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return json.dumps(int(value) if whole else value, ensure_ascii=False, allow_nan=False)

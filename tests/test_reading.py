@@ -1,0 +1,118 @@
+"""`predict.py` reads requests as `advisor predict` does; what it cannot read costs no other request its answer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.without import needed
+from benchmarks.contract import BadInput
+from benchmarks.load import read_inputs
+from benchmarks.spec import Columns
+from strategies import alone, reading
+
+JOINED = "{subject}: {body}"
+READ: dict[str, tuple[str, dict[str, Any]]] = {
+    "a usual name": ("", {"Message": "refund please", "id": 7}),
+    "of usual names the first": ("", {"body": "b", "text": "t"}),
+    "the task's own column": ("wish", {"wish": "refund", "text": "t"}),
+    "columns joined": (JOINED, {"subject": "Order", "body": 7, "text": "t"}),
+    "one of them is missing": (JOINED, {"subject": "Order"}),
+    "a whole number": ("", {"input": 5}),
+    "a whole number with a point": ("", {"input": 5.0}),
+    "a number": ("", {"input": 0.1}),
+    "a truth": ("", {"input": True}),
+    "a list": ("", {"input": ["ä", 1]}),
+    "an object": ("", {"input": {"a": None}}),
+    "nothing": ("", {"input": None}),
+    "no usual name": ("", {"what": "refund"}),
+    "no number": ("", {"input": float("nan")}),
+    "half a character": ("", {"input": "\ud800"}),
+    "invisible characters": ("", {"input": "zero\u200bwidth\x1b[31m\r\nrefund\ufeff"}),
+    "line ends of old": ("", {"input": "a\rb"}),
+}
+REFUSED = ("nothing", "no usual name", "no number", "half a character")
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_line_is_read_as_the_product_reads_it(name: str, tmp_path: Path) -> None:
+    (column, values), path = READ[name], tmp_path / "new.jsonl"
+    path.write_text(json.dumps(values) + "\n", encoding="utf-8")
+    columns = Columns(input=column) if column else Columns()
+    if name in REFUSED:
+        with pytest.raises(BadInput):
+            read_inputs(path, columns)
+        with pytest.raises(ValueError, match=r"has no input|JSON compliant|half a character"):
+            reading.request(json.dumps(values), column)
+    else:
+        assert [reading.request(json.dumps(values), column)] == read_inputs(path, columns)
+
+
+def test_an_input_stays_one_where_the_task_has_another_name_for_it() -> None:
+    for column in ("wish", JOINED):
+        assert reading.request('{"input": "refund"}', column) == "refund"
+    with pytest.raises(ValueError, match="its input is a chat"):
+        reading.request('{"prompt": [{"role": "user", "content": "refund"}]}', "")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An export of what copies its input, of a task that calls it a wish."""
+    part = tmp_path / "out" / "parts" / "0"
+    part.mkdir(parents=True)
+    (part / alone.COPIED).write_text("{}", encoding="utf-8")
+    kept = {"kept": {"default": "copy input", "spec": {"columns": {"input": "wish"}}}}
+    (tmp_path / "out" / alone.EXPORT).write_text(json.dumps(kept), encoding="utf-8")
+    for program in needed(tmp_path / "out"):
+        shutil.copyfile(Path(alone.__file__).with_name(program.source), tmp_path / "out" / program.name)
+    return tmp_path / "out"
+
+
+def told(out: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", "-X", "utf8", str(out / "predict.py"), *arguments]
+    done = subprocess.run(command, input=given, capture_output=True, timeout=60)
+    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_what_cannot_be_read_gets_a_line_with_an_error_and_the_others_an_answer(out: Path, tmp_path: Path) -> None:
+    """Each of these once ended the program with a traceback, and the lines after it were lost."""
+    lines = [
+        b'\xef\xbb\xbf{"wish": "refund"}',
+        b'{"message": "please"}\r',
+        b"",
+        b"{name} wants her money back",
+        b'{"wish": null}',
+        b'{"wish": 5}',
+        b"caf\xe9",
+        b'{"wish": ' + b"[" * 100_000,
+        "zero\u200bwidth".encode(),
+    ]
+    (tmp_path / "new.jsonl").write_bytes(b"\n".join(lines))
+    for done in (told(out, str(tmp_path / "new.jsonl")), told(out, given=b"\n".join(lines))):
+        assert (done.returncode, done.stderr) == (
+            2,
+            "3 of the requests could not be read; their lines hold an error.\n",
+        )
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        read = ["refund", "please", "{name} wants her money back", None, "5", None, None, "zerowidth"]
+        assert [row["input"] for row in rows] == read
+        assert [row.get("output") for row in rows] == read
+        errors = [row["error"] for row in rows if "error" in row]
+        assert errors[:2] == [
+            'line 5: it has no input (column "wish")',
+            "line 7: it is not UTF-8, or holds half a character (a lone surrogate)",
+        ]
+        assert errors[2].startswith("line 8: ")
+
+
+def test_a_file_whose_lines_are_no_requests_is_refused(out: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("text,label\nrefund,a\n", encoding="utf-8")
+    done = told(out, str(tmp_path / "new.csv"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "new.csv does not hold one request a line. Write them so, or have `advisor predict` read it." in done.stderr
