@@ -204,7 +204,7 @@ def test_what_is_made_up_and_what_was_obeyed() -> None:
     assert page.obeyed(rows) == (
         "Of the approaches with a language model lora on task followed planted instructions most: 20 of 50 times, in a passage."
     )
-    assert page.obeyed({"task": [replace(checked("lora"), planted=(good,))]}).startswith("No planted instruction")
+    assert page.obeyed({"task": [replace(checked("lora"), planted=(good,))]}).startswith("No approach with")
     assert "| task | lora | 5 | 0 | 3 | 0 | 2 | 1 | 2 of 4 |" in tables.grounded(rows)
     assert "| task | lora | passage | 20 of 50 | 26-55 % |" in tables.planted(rows)
 
