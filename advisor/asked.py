@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -111,12 +112,17 @@ def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: 
 
 
 def purse_of(spec: Spec, limit: float | None) -> Purse | None:
+    """What servers may be paid. Without a limit it is counted all the same, since one may be given when the run goes on; None
+    where it cannot be counted."""
     from benchmarks.prices import is_elsewhere, machine_prices
     from benchmarks.purse import Purse
 
-    if limit is None:
-        return None
     prices = machine_prices(spec)
+    if limit is None:
+        served = {name: price for name, price in prices.tokens.items() if name in prices.served}
+        return Purse.without_limit(prices.currency, served)
+    if not (math.isfinite(limit) and limit > 0):
+        raise BadInput(f"--max-cost is {limit:g}; give an amount of money above 0, such as 5.")
     rented = [model.name for model in spec.models if model.name in prices.hours and is_elsewhere(model)]
     if rented:
         raise BadInput(

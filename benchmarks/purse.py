@@ -1,11 +1,12 @@
-"""Keeps what a run pays to servers below a limit: each try is reserved at its worst before it is sent, and settled after."""
+"""Counts what a run pays to servers, and keeps it below a limit where there is one: each try is reserved at its worst before it is
+sent, and settled after."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast, overload
+from typing import Self, cast, overload
 
 from benchmarks.contract import BadInput
 from benchmarks.prices import TokenPrices
@@ -30,6 +31,7 @@ class Purse:
     """What may be spent, what was, and what requests under way may still cost; in one currency."""
 
     limit: float
+    """`math.inf`: none, and what is paid is counted for a limit that is given later."""
     currency: str
     prices: Mapping[str, TokenPrices | None]
     """Models that cost money, by name. None: their price is not known."""
@@ -39,8 +41,6 @@ class Purse:
     """Takes what may have been paid so far, before a request is sent and after it was answered."""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.limit) and self.limit > 0):
-            raise BadInput(f"--max-cost is {self.limit:g}; give an amount of money above 0, such as 5.")
         for name, price in self.prices.items():
             if price is None:
                 raise BadInput(
@@ -52,6 +52,13 @@ class Purse:
                     f"--max-cost is in {self.currency}, and the price of the model {name} in {price.currency}. State it in "
                     f"{self.currency}, or write `prices: {{currency: {price.currency}}}`."
                 )
+
+    @classmethod
+    def without_limit(cls, currency: str, prices: Mapping[str, TokenPrices | None]) -> Self | None:
+        """Counts and refuses nothing. None where there is nothing to count, or not all prices are known in one currency."""
+        if not prices or any(price is None or price.currency != currency for price in prices.values()):
+            return None
+        return cls(limit=math.inf, currency=currency, prices=prices)
 
     def open(self, spent: float | None, ledger: Iterable[Usage]) -> None:
         """Goes on from what was written down, or where nothing was, from what the ledger of the run holds."""

@@ -97,9 +97,7 @@ class Run:
         store = Store(self.folder / "run.sqlite")
         try:
             self._agree(store, earlier)
-            if self.models.purse is not None:
-                self.models.purse.open(store.meta(SPENT), store.ledger())
-                self.models.purse.write_down = partial(store.note_meta, SPENT)
+            self._open_purse(store)
             self._perform(store, earlier)
             if self.performed is None:
                 add_cascade(self.benchmark, self.candidates, store)
@@ -108,6 +106,16 @@ class Run:
             store.close()
             if earlier is not None:
                 earlier.store.close()
+
+    def _open_purse(self, store: Store) -> None:
+        """What is paid is written down from now on; where it cannot be counted, the ledger alone knows it later."""
+        purse, known = self.models.purse, store.meta(SPENT)
+        if purse is not None:
+            purse.open(known, store.ledger())
+            store.set_meta(SPENT, purse.spent)
+            purse.write_down = partial(store.note_meta, SPENT)
+        elif known is not None:
+            store.set_meta(SPENT, None)
 
     # ------------------------------------------------------------ what the run is
 

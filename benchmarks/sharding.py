@@ -65,21 +65,24 @@ def _put_together(parts: Sequence[Path], folder: Path) -> None:
     private(partial)
     shutil.copyfile(parts[0] / "run.json", partial / "run.json")
     with closing(Store(partial / "run.sqlite")) as store:
-        paid = 0.0
         for part in parts:
             store.absorb(part / "run.sqlite")
-            paid += _paid(part)
             for name in _FOLDERS:
                 if (part / name).is_dir():
                     shutil.copytree(part / name, partial / name, copy_function=shutil.copyfile, dirs_exist_ok=True)
-        if paid:
-            store.set_meta(SPENT, paid)
+        store.set_meta(SPENT, _paid(parts))
     partial.replace(folder)
 
 
-def _paid(part: Path) -> float:
-    with closing(Store(part / "run.sqlite")) as store:
-        return float(store.meta(SPENT) or 0.0)
+def _paid(parts: Sequence[Path]) -> float | None:
+    """By all of them; None, and so what the ledger holds, where one did not count it."""
+    paid = 0.0
+    for part in parts:
+        with closing(Store(part / "run.sqlite")) as store:
+            if (known := store.meta(SPENT)) is None:
+                return None
+        paid += float(known)
+    return paid
 
 
 def _agree(parts: Sequence[Path]) -> None:

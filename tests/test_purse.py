@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.comparison import Wishes, advise, prepare
+from advisor.comparison import Wishes, advise, execute_part, prepare
 from benchmarks.contract import BadInput
 from benchmarks.prices import Tier, TokenPrices
-from benchmarks.purse import LimitReached, Purse
+from benchmarks.purse import SPENT, LimitReached, Purse
+from benchmarks.sharding import merge
+from benchmarks.store import Store
 from strategies.contract import Completion, Message, Prompt, Sampling, Usage
 from strategies.models import outage, retry
 from strategies.models.endpoint import EndpointModel
@@ -290,6 +292,48 @@ def test_a_limit_given_later_knows_what_was_spent_before(
     wishes = Wishes(approaches=PROMPTED.approaches, effort="quick", max_cost=95 * CALL)
     with pytest.raises(LimitReached, match="and the next request to hosted may cost"):
         advise(task, out=tmp_path / "run", wishes=wishes)
+
+
+def test_what_is_paid_while_there_is_no_limit_counts_once_there_is_one_again(
+    service: Service,  # noqa: F811
+    tmp_path: Path,
+    model_folders: Folders,
+) -> None:
+    task = write_task(tmp_path, model_folders, *service.lines(concurrency=4))
+    wishes = Wishes(approaches=PROMPTED.approaches, effort="quick", second_seed=False, probes="none")
+    with pytest.raises(LimitReached):
+        advise(task, out=tmp_path / "run", wishes=dataclasses.replace(wishes, max_cost=0.001))
+    before = service.calls
+    advise(task, out=tmp_path / "run", wishes=wishes)
+    assert service.calls > 2 * before
+    assert paid(tmp_path / "run") == pytest.approx(service.calls * CALL)
+    asked_for = service.calls
+    with pytest.raises(LimitReached, match=f"{service.calls * CALL:.4g} were spent"):
+        advise(task, out=tmp_path / "run", wishes=dataclasses.replace(wishes, planted=True, max_cost=asked_for * CALL))
+    assert service.calls == asked_for
+
+
+def test_parts_with_and_without_a_limit_are_one_bill(
+    service: Service,  # noqa: F811
+    tmp_path: Path,
+    model_folders: Folders,
+) -> None:
+    (line,) = service.lines(concurrency=4)
+    model = line.removeprefix("models: [").removesuffix("]")
+    task = write_task(tmp_path, model_folders, f"models: [{model}, {model.replace('hosted', 'other')}]")
+    both = ("prompting @ hosted", "prompting @ other")
+    wishes = Wishes(approaches=both, effort="quick", second_seed=False, probes="none")
+    execute_part(prepare(task, dataclasses.replace(wishes, shard="1/2", max_cost=1.0)), tmp_path / "limited")
+    first = service.calls
+    execute_part(prepare(task, dataclasses.replace(wishes, shard="2/2")), tmp_path / "free")
+    merge([tmp_path / "limited", tmp_path / "free"], tmp_path / "run")
+    assert 0 < first < service.calls
+    assert paid(tmp_path / "run") == pytest.approx(service.calls * CALL)
+
+
+def paid(run: Path) -> float:
+    with closing(Store(run / "run.sqlite")) as store:
+        return float(store.meta(SPENT))
 
 
 CANNOT = {
