@@ -6,12 +6,12 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.asked import further_of, prediction_of, purse_of, wanted_candidates, with_models, with_notes
+from advisor.begun import as_it_began, is_frozen
 from advisor.cases import CaseChoice
 from advisor.contract import Verdict
 from advisor.economical import check_economical, terms_of
@@ -273,7 +273,6 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
     """
     from benchmarks.alone import alone
     from benchmarks.bom import write_bom
-    from benchmarks.frozen import as_begun
     from benchmarks.looks import remember_place, write_down
     from benchmarks.private import private
 
@@ -286,7 +285,7 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
             _log.warning("%s", prepared.allowed.told(error, folder))
         write_bom(folder, prepared.run(folder).identity()["weights"])
         about = about_run(folder)
-        benchmark = as_begun(prepared.assembly.benchmark, about["benchmark"])
+        benchmark = prepared.assembly.benchmark
         if prepared.looks is not None:  # Once more, for what was put together of parts or begun by an earlier version.
             experiment = about.get("experiment", prepared.experiment)  # What was begun, not what a resumed run is told.
             write_down(benchmark, prepared.looks, experiment)
@@ -311,7 +310,9 @@ def execute_part(prepared: Prepared, folder: Path, events: Events | None = None)
 
 def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
     prepared.allowed.check_room(folder)
-    if not (folder / "run.json").exists() or not _is_frozen(folder):
+    if is_frozen(folder):
+        prepared.assembly = as_it_began(prepared.assembly, folder)
+    else:
         _begin(prepared, folder)
     run = prepared.run(folder, events)
     with within(prepared.allowed, folder):
@@ -332,17 +333,6 @@ def _begin(prepared: Prepared, folder: Path) -> None:
         remember_place(folder, prepared.looks, experiment, subject)
     keep_code(prepared.assembly.benchmark, folder)
     _write(folder / "run.json", _about_run(prepared))
-
-
-def _is_frozen(folder: Path) -> bool:
-    """Whether the rows in the folder belong to a run already; until then another task than last time may be meant."""
-    from benchmarks.store import Store
-
-    path = folder / "run.sqlite"
-    if not path.exists():
-        return False
-    with closing(Store(path)) as store:
-        return store.meta("identity") is not None
 
 
 def _about_run(prepared: Prepared) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from benchmarks.contract import BadInput, Benchmark, Evaluation
 
 if TYPE_CHECKING:
     from advisor.afterwards import Asked
+    from benchmarks.spec import Spec
     from benchmarks.store import Store
     from strategies.contract import Case
 
@@ -184,13 +185,12 @@ def _verdict(
     from benchmarks.population import EXAMPLES, POPULATION, TIME, Apart
     from benchmarks.price_table import endings
     from benchmarks.prices import machine_prices
-    from benchmarks.spec import parse_spec
     from benchmarks.stored import handed_over, selection_answers
     from benchmarks.taken import taken
     from strategies.catalog import described
 
     found, store = measured
-    spec = parse_spec(_stated(about["spec"]))
+    spec = parsed_spec(about["spec"])
     prices = machine_prices(spec)
     answer = judged(found, Asked(benchmark=benchmark, prices=prices), _as_fixed(benchmark, about))
     benchmark, recommendation = answer.benchmark, answer.recommendation
@@ -238,14 +238,20 @@ def _as_fixed(benchmark: Benchmark, about: Mapping[str, Any]) -> Asked | None:
     """What was asked before the run, as the task had prices, volume and horizon then; None where these are as they were."""
     from advisor.afterwards import Asked
     from benchmarks.prices import machine_prices
-    from benchmarks.spec import parse_spec
 
     fixed = about.get("fixed", about["spec"])
     if fixed == about["spec"]:
         return None
-    spec = parse_spec(_stated(fixed))
+    spec = parsed_spec(fixed)
     before = replace(benchmark, volume=spec.volume, horizon_months=spec.horizon_months)
     return Asked(benchmark=before, prices=machine_prices(spec))
+
+
+def parsed_spec(spec: Mapping[str, Any]) -> Spec:
+    """As run.json has it. Raises `BadInput`."""
+    from benchmarks.spec import parse_spec
+
+    return parse_spec(_stated(spec))
 
 
 def _stated(spec: Mapping[str, Any]) -> dict[str, Any]:

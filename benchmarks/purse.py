@@ -1,5 +1,4 @@
-"""Counts what a run pays to servers, and keeps it below a limit where there is one: each try is reserved at its worst before it is
-sent, and settled after."""
+"""Counts what a run pays to servers, below a limit where there is one: each try is reserved at its worst, then settled."""
 
 from __future__ import annotations
 

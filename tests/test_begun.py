@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from advisor.comparison import Wishes, advise
-from benchmarks.contract import BadInput
+from advisor.comparison import Wishes, advise, execute, prepare
+from benchmarks.contract import BadInput, Benchmark
+from benchmarks.pending import Rules, rules_of
 from tests.conftest import Folders
-from tests.desk import write_task
+from tests.desk import call, write_task
 
 QUICK = Wishes(approaches=("majority",), effort="quick", second_seed=False, probes="none")
 
@@ -49,3 +51,45 @@ def test_a_model_that_cannot_be_opened_begins_no_run(tmp_path: Path, model_folde
         advise(task, out=tmp_path / "run", wishes=asking)
     assert not (tmp_path / "run" / "run.sqlite").exists()
     assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_what_the_task_states_otherwise_by_now_is_said_and_not_taken(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = tmp_path / "run"
+    task = write_task(tmp_path, model_folders, "prices: {machine_hour: 0.4}")
+    arguments = ("run", str(task), "--approach", "majority", "--no-second-seed", "--probes", "none", "--out", str(run))
+    call(capsys, *arguments)
+    call(capsys, *arguments, "--resume")
+    assert not caplog.messages
+    write_task(tmp_path, model_folders, "prices: {machine_hour: 7}", "volume: 77", "constraints: {p95_latency_s: 5}")
+    done = call(capsys, *arguments, "--resume")
+    assert caplog.messages == [
+        "the task states other volume, prices and constraints than the run began with, and it keeps those: `advisor report "
+        f"{run}` with --volume and --prices tells it with others; a run with other constraints is a new one, which --fork {run} "
+        "lets take over what stays valid"
+    ]
+    assert "7 an hour" not in done.err
+    assert described(run)["volume"] == 10_000
+
+
+def test_a_run_that_goes_on_is_at_its_own_look_whatever_came_in_between(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = []
+
+    def seen(benchmark: Benchmark, level: float, terms: Any) -> Rules:
+        levels.append(level)
+        return rules_of(benchmark, level, terms)
+
+    monkeypatch.setattr("benchmarks.pending.rules_of", seen)
+    task = write_task(tmp_path, model_folders)
+    advise(task, out=tmp_path / "run", wishes=QUICK)
+    first = set(levels)
+    advise(task, out=tmp_path / "between", wishes=replace(QUICK, approaches=("copy nearest",)))
+    levels.clear()
+    prepared = prepare(task, QUICK)
+    assert prepared.assembly.benchmark.look.number == 2
+    execute(prepared, tmp_path / "run")
+    assert set(levels) == first
+    assert prepared.assembly.benchmark.look.number == 1
