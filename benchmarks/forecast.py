@@ -282,7 +282,10 @@ def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) 
         f"{memory / 1e9:.1f} GB of memory {each}"
     )
     if here and workers > placement.threads and placement.device == "cpu":
-        sentence += f"; more workers than the {placement.threads} threads of this machine gain nothing where models compute on it"
+        sentence += (
+            f"; more workers than the {placement.threads} threads of this machine gain nothing where models compute on it, and "
+            "make that look dearer, since they wait for each other"
+        )
     if here and not room.fits:
         sentence = f"a run on {workers} workers, each of which loads the models, {room.sentence}; take fewer workers"
     found = replace(alone, memory=memory, minutes=minutes, fits=room.fits or not here, sentence=sentence)

@@ -22,6 +22,7 @@ from advisor.comparison import Wishes, advise, prepare
 from benchmarks.contract import BadInput, Candidate, Row, ScoreFailure
 from benchmarks.economical import Economy
 from benchmarks.executors.desk import Desk
+from benchmarks.executors.processes import Processes
 from benchmarks.executors.remote import RemoteWorker, Share, as_values, fault, fault_values, from_values
 from benchmarks.executors.waited import Waited
 from benchmarks.forecast import (
@@ -528,6 +529,18 @@ def test_a_worker_charges_its_part_of_the_machine_and_a_server_what_it_is(tmp_pa
         charged = worker._charged(done)
         for found in (charged.usage, from_json(charged.lines[0].outcome).usage):
             assert found == (dataclasses.replace(usage[0], seconds=8.0 * part), usage[1])
+
+
+@pytest.mark.parametrize(
+    ("device", "workers", "threads", "part"),
+    [("cpu", 6, 1, 1.0), ("cpu", 4, 8, 0.25), ("cpu", 3, 8, 0.25), ("cuda", 4, 1, 0.25)],
+)
+def test_a_worker_with_all_threads_of_the_machine_is_charged_as_the_run_in_one_process(
+    device: str, workers: int, threads: int, part: float
+) -> None:
+    """One of six that work on a fit while the others have nothing to do took as long as it would have alone."""
+    share = Processes(workers=workers).share(Placement(device=device, dtype="float32", threads=threads, why=""))
+    assert share == Share(threads=max(1, threads // workers), all_threads=threads, part=part)
 
 
 def test_what_a_unit_brought_crosses_as_plain_values_and_is_stored_as_it_came(tmp_path: Path) -> None:

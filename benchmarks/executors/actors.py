@@ -65,7 +65,7 @@ class UnitActor:
     """A worker: it keeps its models from unit to unit."""
 
     def __init__(self, handed: tuple[Job, str], post: Any, name: str, cpus: tuple[int, Mapping[str, int]]) -> None:
-        """`cpus`: those of this worker, and those of each machine."""
+        """`cpus`: those of this worker, and for each machine those that the run in one process would use there."""
         self._job, self._program = handed
         self._post, self._name, self._cpus = post, name, cpus
         self._unit = ""
@@ -109,7 +109,7 @@ class UnitActor:
         if models.placement.device == "cpu":  # On a graphics card of its own a worker has a server of its own.
             models = models.sharing(folder / SERVERS)
         job = replace(self._job, folder=folder, models=models)
-        share = Share(threads=threads, all_threads=all_threads, part=threads / all_threads)
+        share = Share(threads=threads, all_threads=all_threads, part=min(1.0, threads / all_threads))
         return RemoteWorker(job=job, ask=self._ask, tell=self._tell, share=share)
 
     def _ask(self, name: str, *given: Any) -> Any:

@@ -231,7 +231,8 @@ class _Crew:
 
         asked: dict[str, Any] = {"num_cpus": self.each.cpus, "num_gpus": self.each.gpus}
         make = ray.remote(**asked, max_restarts=0, max_task_retries=0)(UnitActor)
-        cpus = (int(self.each.cpus), {name: int(has.cpus) for name, has in self.total.items()})
+        here = self.job.models.placement.threads  # Of fewer than the workers a cluster of the run's own is told more.
+        cpus = (int(self.each.cpus), {name: int(has.cpus) if self.shared else here for name, has in self.total.items()})
         self.names[number] = f"{number}/{next(self._hired)}"
         self.actors[number] = make.remote(self.handed, self.post, self.names[number], cpus)
         self.changed = self.waiting[number] = time.monotonic()

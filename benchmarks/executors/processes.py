@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.pending import Pending
     from benchmarks.store import Finished
     from benchmarks.work import Job
+    from strategies.models.device import Placement
 
 # What is imported above is all that a fresh worker imports before it is told how many threads it has.
 
@@ -42,16 +43,22 @@ class Processes:
     def told(self) -> str:
         return f"{self.workers} processes"
 
+    def share(self, placement: Placement) -> Share:
+        """Of a worker: one with as many threads as the run in one process is charged as that is, whoever is idle beside it."""
+        from benchmarks.executors.remote import Share
+
+        machine = placement.threads
+        threads = max(1, machine // self.workers)
+        part = threads / machine if placement.device == "cpu" else 1 / self.workers  # Of a card all have their part.
+        return Share(threads=threads, all_threads=machine, part=part)
+
     def run(self, job: Job, units: Pending, desk: Desk) -> Iterator[Finished]:
         from dataclasses import replace
 
         from benchmarks.executors.pool import Pool
-        from benchmarks.executors.remote import Share
 
-        machine = job.models.placement.threads
-        threads = max(1, machine // self.workers)
-        share = Share(threads=threads, all_threads=machine, part=1 / self.workers)
-        handed = replace(job, models=job.models.for_worker(self.workers, threads))
+        share = self.share(job.models.placement)
+        handed = replace(job, models=job.models.for_worker(self.workers, share.threads))
         yield from Pool(crew=_crew(handed, share), workers=self.workers, units=units, desk=desk).run()
 
 
