@@ -522,13 +522,16 @@ def test_a_worker_charges_its_part_of_the_machine_and_a_server_what_it_is(tmp_pa
     )
     usage = tuple(Usage(model=name, step="answering", seconds=8.0, calls=3) for name in ("here", "hosted"))
     row = Row(candidate="majority", purpose="heldout", key="1", outcome=Prediction(text="a", usage=usage), score=1.0)
-    done = Finished(unit="u", kind="answer", candidate="majority", rows=(row,), usage=usage)
+    done = Finished(
+        unit="u", kind="answer", candidate="majority", rows=(row,), usage=usage, note={"seconds": 9.0, "cases": 5}
+    )
     for part in (0.25, 1.0):
         share = Share(threads=1, all_threads=4, part=part)
         worker = RemoteWorker(job=job, ask=lambda *_: None, tell=lambda *_: None, share=share)
         charged = worker._charged(done)
         for found in (charged.usage, from_json(charged.lines[0].outcome).usage):
             assert found == (dataclasses.replace(usage[0], seconds=8.0 * part), usage[1])
+        assert charged.note == {"seconds": 9.0 * part, "cases": 5}, "what a fit took stands beside its usage"
 
 
 @pytest.mark.parametrize(

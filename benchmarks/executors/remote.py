@@ -238,7 +238,14 @@ class RemoteWorker:
             return done
         rows = tuple(row if isinstance(row, Line) else Line.of(row, self._seconds) for row in done.rows)
         usage = tuple(replace(spent, seconds=self._seconds(spent)) for spent in done.usage)
-        return replace(done, rows=rows, usage=usage)
+        return replace(done, rows=rows, usage=usage, note=self._charged_note(done))
+
+    def _charged_note(self, done: Finished) -> Mapping[str, Any] | None:
+        """The same of what a fit took, which stands beside the seconds of models."""
+        taken = (done.note or {}).get("seconds")
+        if not isinstance(taken, float) or self.job.candidates[done.candidate].model in self._served:
+            return done.note
+        return {**(done.note or {}), "seconds": taken * self.share.part}
 
     def _seconds(self, usage: Usage) -> float:
         return usage.seconds if usage.model in self._served else usage.seconds * self.share.part
