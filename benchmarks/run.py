@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import platform
 import shutil
 import time
@@ -24,8 +25,8 @@ from benchmarks.plan import Further, Options, Unit, further_units, is_advised, i
 from benchmarks.population import Sets, apart
 from benchmarks.private import private
 from benchmarks.purse import SPENT
-from benchmarks.reuse import Earlier, program
-from benchmarks.store import Store
+from benchmarks.reuse import Earlier, bare, program
+from benchmarks.store import AGAIN, Store
 from benchmarks.work import Job, task_hash
 from strategies.approaches.recorded import Recorded
 from strategies.models.measured import machine
@@ -49,6 +50,8 @@ OPTIONAL = ("margin", "temperature", "embedder_weights", "reranker", "teacher", 
 """Parts of a run's identity that are left out where there is none: who adds or drops one has another run."""
 CODE = ("program", "torch", "transformers", "peft", "sentence-transformers")
 """Of a run's provenance: rows by other code would stand beside each other as if they were alike."""
+ALSO = "also on"
+"""Of a run's provenance: where it went on, if that was another machine or device."""
 _ADVICE = {
     "the program of the hash": "Install the version that made it",
     **dict.fromkeys(CODE[1:], "Install that version"),
@@ -211,6 +214,7 @@ class Run:
         # What does not suit the task is settled at once: a run that is cut off would say that it is still to be measured.
         ordered = sorted(mine, key=lambda candidate: not candidate.strategy.unsuitable(self.benchmark.task))
         plan = [(unit, candidate) for candidate in ordered for unit in self._units(candidate)]
+        self._note_where(store, [unit for unit, _ in plan])
         pending = Pending(
             benchmark=self.benchmark,
             models=self.models,
@@ -236,6 +240,24 @@ class Run:
         )
         for done in self.executor.run(job, pending, desk):
             pending.finish(done)
+
+    def _note_where(self, store: Store, plan: Sequence[Unit]) -> None:
+        """Where the rest is measured on another machine or device than what is finished it is said, and kept for the report."""
+        finished = {name for name, note in store.finished().items() if not note.get(AGAIN)}
+        if not finished or all(unit.name in finished for unit in plan):
+            return
+        made = store.meta("provenance") or {}
+        was, now = _where(made), _where(provenance(self.models))
+        if was == now:
+            return
+        logging.getLogger(__name__).warning(
+            "this run began on %s and goes on on %s: waiting times and costs of what each of them measured differ as the two do. "
+            "A run in another folder measures all on one",
+            was,
+            now,
+        )
+        also = [place for place in str(made.get(ALSO, "")).split("; ") if place and place != now]
+        store.set_meta("provenance", made | {ALSO: "; ".join([*also, now])})
 
     def _take_over(self, earlier: Earlier, store: Store, candidates: Sequence[Candidate]) -> None:
         earlier.hand_adapters_on(self.folder)
@@ -281,6 +303,11 @@ def provenance(models: Models) -> dict[str, str]:
         "program": program(),
         "started": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
+
+
+def _where(made: Mapping[str, Any]) -> str:
+    """Machine, device and number format of a provenance."""
+    return f"{bare(made.get('machine'))} ({bare(made.get('placement'))})"
 
 
 def _short(value: Any) -> str:

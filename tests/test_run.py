@@ -26,7 +26,7 @@ from benchmarks.gold import GoldIndex
 from benchmarks.metrics import load as load_metric
 from benchmarks.pending import Silent
 from benchmarks.plan import Options, Unit, candidates, label
-from benchmarks.reuse import Earlier
+from benchmarks.reuse import Earlier, bare
 from benchmarks.run import OPTIONAL, Run, _differences, provenance
 from benchmarks.store import Store
 from benchmarks.stored import evaluations, rescored
@@ -805,3 +805,27 @@ def test_a_run_that_goes_on_is_told_with_what_was_fixed_when_it_began() -> None:
     begun = replace(tiny.benchmark(), volume=500, procedure="holm", constraints=Constraints(cost_per_month=3.0))
     edited = replace(begun, volume=9, horizon_months=1, procedure="cheapest first", constraints=Constraints())
     assert as_begun(edited, freeze(begun)) == begun
+
+
+def test_a_run_that_goes_on_on_another_machine_says_so_and_its_report_names_both(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = killed.bakeoff(tmp_path, model)
+    mine = [each for each in run.candidates if not each.model][:2]
+    replace(run, candidates=mine, performed=mine[:1]).execute()
+    replace(run, candidates=mine, performed=mine[:1]).execute()
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        made = store.meta("provenance")
+        store.set_meta(
+            "provenance", made | {"machine": "Other (abc), 64 cores, torch 2", "placement": "cuda, bfloat16"}
+        )
+    replace(run, candidates=mine, performed=mine[:1]).execute()
+    assert not caplog.messages, "nothing was left to measure"
+    replace(run, candidates=mine, performed=mine).execute()
+    here = f"{made['machine']} ({bare(made['placement'])})"
+    assert caplog.messages == [
+        f"this run began on Other (abc), 64 cores, torch 2 (cuda, bfloat16) and goes on on {here}: waiting times and costs of "
+        "what each of them measured differ as the two do. A run in another folder measures all on one"
+    ]
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        assert store.meta("provenance")["also on"] == here
