@@ -739,6 +739,27 @@ def test_progress_begins_a_new_rate_with_new_work_and_keeps_the_screen_short() -
     assert "30 s" in text
 
 
+def test_pieces_that_several_workers_answer_at_once_are_one_count_and_one_rate() -> None:
+    now = [0.0]
+    live = LiveProgress(io.StringIO(), clock=lambda: now[0])
+    events = RunEvents(live, {})
+    first, second = (Unit(name=f"answer {part}", kind="answer", candidate="prompting", part=part) for part in (0, 1))
+    events.started(first, 1, 2)
+    now[0] = 60.0
+    events.progress(first, 60, 128, "answering")
+    events.started(second, 2, 2)
+    for second_s in range(61, 91):
+        now[0] = float(second_s)
+        events.progress(second, second_s - 60, 128, "answering")
+        events.progress(first, second_s, 128, "answering")
+    text = _progress_text(live, 100)
+    assert "120/256" in text
+    assert "2.0/s" in text
+    assert "68 s left" in text
+    events.finished(first, Finished(unit=first.name, kind="answer", candidate="prompting"))
+    assert "158/256" in _progress_text(live, 100)
+
+
 def test_a_run_told_unit_by_unit_shows_the_spend_of_fitting_and_answers() -> None:
     live = LiveProgress(io.StringIO())
     price = TokenPrices(model="m", input=10.0, cached=1.0, output=100.0, source="a table")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -73,6 +73,11 @@ class Event(Protocol):
         """Machine seconds that the candidate has spent so far."""
         ...
 
+    @property
+    def unit(self) -> str:
+        """The piece of the candidate's work that `done` and `total` are of: several may be under way at once."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progressed:
@@ -84,27 +89,52 @@ class Progressed:
     total: int
     tokens: int = 0
     seconds: float = 0.0
+    unit: str = ""
+
+
+@dataclass(kw_only=True)
+class _Piece:
+    """Counts of one unit, and when it began at which."""
+
+    since: float
+    first: int
+    now: float
+    done: int
+    total: int
+
+    @property
+    def rate(self) -> float:
+        """Cases a second; 0 before it moved."""
+        moved, passed = self.done - self.first, self.now - self.since
+        return moved / passed if moved > 0 and passed > 0 else 0.0
 
 
 @dataclass(kw_only=True)
 class _Line:
-    """What is known of one candidate: its last event, and when the present work began at which count."""
+    """What is known of one candidate: its last event, and the pieces of the present work."""
 
     event: Event
-    since: float
-    first: int
-    now: float
+    pieces: dict[str, _Piece] = field(default_factory=dict)
     over: bool = False
 
     @property
+    def done(self) -> int:
+        return sum(piece.done for piece in self.pieces.copy().values())
+
+    @property
+    def total(self) -> int:
+        return sum(piece.total for piece in self.pieces.copy().values())
+
+    @property
     def rate(self) -> float | None:
-        """Cases a second of the present work; None before it moved."""
-        moved, passed = self.event.done - self.first, self.now - self.since
-        return moved / passed if moved > 0 and passed > 0 else None
+        """Cases a second of all pieces that go on, the last one where none does; None before one moved."""
+        pieces = list(self.pieces.copy().values())
+        going = [piece for piece in pieces if piece.done < piece.total] or pieces[-1:]
+        return sum(piece.rate for piece in going) or None
 
     @property
     def left_s(self) -> float | None:
-        return None if self.rate is None else max(self.event.total - self.event.done, 0) / self.rate
+        return None if self.rate is None else max(self.total - self.done, 0) / self.rate
 
 
 class LiveProgress:
@@ -146,13 +176,15 @@ class LiveProgress:
             self._live = None
 
     def tell(self, event: Event) -> None:
-        """Takes one event. Another `what` of the same candidate, or a count that falls, begins a new rate."""
+        """Takes one event. Another `what` of the same candidate, or a count of a unit that falls, begins a new rate."""
         now = self._clock()
         line = self._lines.get(event.candidate)
-        if line is None or line.event.what != event.what or event.done < line.event.done:
-            self._lines[event.candidate] = _Line(event=event, since=now, first=event.done, now=now)
-        else:
-            line.event, line.now, line.over = event, now, False
+        if line is None or line.event.what != event.what:
+            line = self._lines[event.candidate] = _Line(event=event)
+        line.event, line.over = event, False
+        piece = line.pieces.get(event.unit)
+        since, first = (now, event.done) if piece is None or event.done < piece.done else (piece.since, piece.first)
+        line.pieces[event.unit] = _Piece(since=since, first=first, now=now, done=event.done, total=event.total)
 
     def finished(self, candidate: str) -> None:
         """Says that no more events of this candidate are to come."""
@@ -213,6 +245,8 @@ class RunEvents:
         """Candidate -> its units that go on."""
         self._tokens: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
+        self._totals: dict[str, int] = {}
+        """Unit -> of how many cases it told last."""
 
     def started(self, unit: Unit, number: int, total: int) -> None:
         for name, units in self._begun.items():
@@ -223,9 +257,11 @@ class RunEvents:
         self.progress(unit, 0, 1, "")
 
     def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
+        self._totals[unit.name] = total
         self._live.tell(
             Progressed(
                 candidate=unit.candidate,
+                unit=unit.name,
                 what=what or WORK.get(unit.kind, unit.kind),
                 done=done,
                 total=total,
@@ -247,7 +283,8 @@ class RunEvents:
         if (score := selection_score(unit, done)) is not None:
             self._live.chosen(name, score)
         self._begun.setdefault(name, set()).discard(unit.name)
-        self.progress(unit, 1, 1, "")
+        total = self._totals.get(unit.name, 1)
+        self.progress(unit, total, total, "")
 
 
 def selection_score(unit: Unit, done: Finished) -> float | None:
@@ -270,7 +307,7 @@ def _cells(line: _Line, width: int) -> tuple[str, ...]:
     what = shortened(one_line(event.what).rpartition(": ")[2], 22 if roomy else 15)
     rate = "" if line.rate is None else f"{line.rate:.1f}/s" if line.rate >= 0.95 else f"{line.rate * 60:.1f}/min"
     left = "" if line.left_s is None else f"{duration(round(line.left_s))} left"
-    return name, what, f"{event.done:,}/{event.total:,}", rate, left, ", ".join(spend)
+    return name, what, f"{line.done:,}/{line.total:,}", rate, left, ", ".join(spend)
 
 
 def _short(tokens: int) -> str:
