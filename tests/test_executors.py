@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -127,6 +129,20 @@ def test_a_fault_in_a_worker_is_told_as_if_it_had_happened_here(model: Path, tmp
     with pytest.raises(BadInput, match="this metric cannot count"):
         replace(run, executor=Processes(workers=2), benchmark=replace(run.benchmark, task=score)).execute()
     assert not multiprocessing.active_children()
+
+
+def test_a_script_that_calls_it_without_a_guard_is_told_what_to_write(tmp_path: Path, model_folders: Folders) -> None:
+    task = desk.write_task(tmp_path, model_folders)
+    wishes = "approaches=('majority',), effort='quick', second_seed=False, probes='none', on='processes', workers=1"
+    (tmp_path / "compare.py").write_text(
+        "from advisor import Wishes, advise\n"
+        f"print(advise({str(task)!r}, out={str(tmp_path / 'run')!r}, wishes=Wishes({wishes})))\n"
+    )
+    done = subprocess.run([sys.executable, "compare.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == (
+        "benchmarks.contract.BadInput: a worker ended while it read compare.py, as each does before it begins. Put what calls "
+        'the comparison there below `if __name__ == "__main__":`, so that no worker calls it again.'
+    )
 
 
 def _cannot(case: Any, outcome: Any) -> float:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LOOK_UP_S = 0.5
 """A signal that comes in the moment before a wait begins, or to another thread, does not end the wait: so none is longer."""
+_BEGUN = ["begun"]
+"""A worker's first message."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -70,6 +72,8 @@ class _Crew:
     share: Share
     processes: dict[int, Any] = field(default_factory=dict)
     pipes: dict[int, Connection] = field(default_factory=dict)
+    begun: set[int] = field(default_factory=set)
+    """Workers that came as far as their work."""
     ready: list[Any] = field(default_factory=list)
     """Pipes that hold a message."""
 
@@ -99,10 +103,26 @@ class _Crew:
         for pipe in ready:
             number = numbers[pipe]
             try:
-                heard.append((number, json.loads(self.pipes[number].recv_bytes())))
+                message = json.loads(self.pipes[number].recv_bytes())
+                self.begun.add(number)
             except (EOFError, OSError):
-                heard.append((number, ["lost", self._ended(number)]))
+                message = ["lost", self._ended(number)]
+                self._must_begin(number, message[1])
+            if message != _BEGUN:
+                heard.append((number, message))
         return heard
+
+    def _must_begin(self, number: int, ended: str) -> None:
+        """A worker imports the script that Python was started with before all else. Raises `BadInput` where that is as far as it
+        came."""
+        from benchmarks.contract import BadInput
+
+        script = str(getattr(sys.modules.get("__main__"), "__file__", None) or "")
+        if number not in self.begun and ended == _ended_with(1) and script.endswith(".py"):
+            raise BadInput(
+                f"a worker ended while it read {os.path.basename(script)}, as each does before it begins. Put what calls the "
+                'comparison there below `if __name__ == "__main__":`, so that no worker calls it again.'
+            )
 
     def _ended(self, number: int) -> str:
         process = self.processes.pop(number)
@@ -110,7 +130,7 @@ class _Crew:
         process.join(5)
         code = process.exitcode
         process.close()
-        return f"ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+        return f"ended by signal {-code}" if code is not None and code < 0 else _ended_with(code)
 
     def end(self) -> None:
         """Nothing that a worker is at is worth waiting for: what it had finished is stored."""
@@ -118,6 +138,10 @@ class _Crew:
             process.kill()
         for number in list(self.processes):
             self._ended(number)
+
+
+def _ended_with(code: int | None) -> str:
+    return f"ended with code {code}"
 
 
 @contextmanager
@@ -167,6 +191,7 @@ def _work(pipe: Connection, threads: int) -> None:
     for name in _THREADS:
         os.environ[name] = str(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    _Line(pipe).say(*_BEGUN)
     job, share = pipe.recv()
     _perform_all(_Line(pipe), job, share)
 
