@@ -54,7 +54,7 @@ class Asked:
 
 
 class Refused(Exception):
-    """The server said no, with this status, or nothing (0)."""
+    """The server said no, with this status, or nothing (0), or what is no answer (200)."""
 
     def __init__(self, said: str, status: int = 0, code: str = "", after_s: float = 0.0) -> None:
         super().__init__(" ".join(said.split())[:SAID])
@@ -181,10 +181,14 @@ class Asker:
         try:
             choice = json.loads(answer)["choices"][0]
             text = choice["message"].get("content") or choice["message"].get("refusal") or ""
+            thought = not text and choice.get("finish_reason") == "length"
             if not isinstance(text, str):
                 raise TypeError
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
             raise Refused("the answer is not valid JSON of a chat completion") from None
+        if thought:
+            most = f"{self.asked['max_tokens']:,} tokens, the limit of an answer"
+            raise Refused(f"nothing was written within {most}; thinking counts, so turn it off", 200)
         return Answer(self._clean(text), _places(choice, self._clean))
 
     def _clean(self, text: str) -> str:

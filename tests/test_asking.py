@@ -17,7 +17,7 @@ from werkzeug import Request, Response
 
 from advisor.without import needed, without_us
 from strategies import alone
-from strategies.contract import Kind
+from strategies.contract import Failure, Kind, Query, Sampling
 from strategies.models.embedding import LocalEmbedder
 from strategies.models.endpoint import EndpointModel
 from strategies.pipeline import Pipeline, Setup
@@ -174,6 +174,29 @@ def test_a_model_that_takes_no_temperature_is_asked_without_one(
     answer = alone.answerer(exported(hosted(server, "labels", model_folders, embedder), tmp_path), "")
     assert {answer("one"), answer("two")} <= set(tiny.TOPICS)
     assert ["logprobs" in request.get_json() for request, _ in server.log] == [True] * 3
+
+
+@pytest.mark.parametrize("name", ["labels", "an object", "passages"])
+def test_what_was_cut_off_before_it_wrote_anything_is_no_answer(
+    name: str, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    """A model that thinks first had used up the limit, and an empty answer stood in its line; it is not asked again for that."""
+
+    def thinking(request: Request) -> Response:
+        answer = said(request)
+        answer["choices"][0] |= {"finish_reason": "length", "message": {"role": "assistant", "content": ""}}
+        return Response(json.dumps(answer), mimetype="application/json")
+
+    server.expect_request(PATH).respond_with_handler(thinking)
+    made = hosted(server, name, model_folders, embedder, retries=2)
+    ((_, failed),) = made.answer([Query.of("one")], Sampling())
+    answer = alone.answerer(exported(made, tmp_path), "", str(model_folders.embedder))
+    with pytest.raises(ConnectionError) as lost:
+        answer("one")
+    assert isinstance(failed, Failure)
+    assert str(lost.value).endswith(failed.message)
+    assert failed.message.startswith("nothing was written within 24 tokens, the limit of an answer")
+    assert len(server.log) == 2
 
 
 @pytest.mark.parametrize("status", [401, 404, 302])
