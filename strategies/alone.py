@@ -184,8 +184,7 @@ def _by_prompt(place: Path, models: Models) -> Surely:
         return lambda text: Said(*looking.answer(text))
 
     def answer(text: str) -> Said:
-        text = speaker.cut(text, asked["input_tokens"])
-        prompt = speaker.prompt(_filled(asked["messages"], text))
+        prompt, text = _within(asked, speaker, speaker.cut(text, asked["input_tokens"]))
         if asked["labels"]:
             return likeliest(asked["labels"], speaker.shares(prompt))
         said, sure = speaker.written(prompt, text)
@@ -205,6 +204,24 @@ def _speaker(place: Path, asked: dict[str, Any], model: str) -> Any:
     if (place / "adapter").is_dir():
         check(place / "adapter", "adapter_model.safetensors")
     return beside("speaking.py").Speaker(place, asked, model)
+
+
+def _within(asked: dict[str, Any], speaker: Any, text: str) -> tuple[Any, str]:
+    """The prompt and the request in it: without its first examples, then with less of the request, where the model could not
+    read it whole."""
+    messages, sizes = list(asked["messages"]), list(asked.get("sizes", ()))
+    prompt = speaker.prompt(_filled(messages, text))
+    while len(prompt) > speaker.room:
+        if sizes:  # Examples within the last message: so many characters each.
+            messages[-1] = {**messages[-1], "content": messages[-1]["content"][sizes.pop(0) :]}
+        elif len(messages) > 2:  # Examples of two messages each, behind the instruction.
+            del messages[1:3]
+        elif (short := speaker.cut(text, max(8, len(text) // 8))) != text:
+            text = short
+        else:
+            break
+        prompt = speaker.prompt(_filled(messages, text))
+    return prompt, text
 
 
 def _filled(messages: list[dict[str, str]], text: str) -> list[dict[str, str]]:

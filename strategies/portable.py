@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +50,11 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
     prior = pipeline.prior
     taken = prior is not None and bool(setup.calibration)
     form = setup.form if pipeline.lists_all else replace(setup.form, show_labels=False)
-    turns = Renderer.of(pipeline.task, form).request(PLACE, shown)
+    renderer = Renderer.of(pipeline.task, form)
+    turns = renderer.request(PLACE, shown)
     values = {
         "messages": [{"role": turn.role, "content": turn.content} for turn in turns],
+        "sizes": _sizes(renderer, shown),
         "input_tokens": INPUT_TOKENS,
         "max_tokens": pipeline.max_tokens,
         "labels": labels,
@@ -61,6 +65,14 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
         "prior": [setup.calibration * value for value in prior.values] if prior is not None and taken else [],
     }
     return {**values, "lookup": _lookup(pipeline)} if looks else values
+
+
+def _sizes(renderer: Renderer, shown: Sequence[Shown]) -> list[int]:
+    """Characters of each example at the beginning of the last message; none where examples are messages of their own."""
+    if renderer.form.layout != "inline":
+        return []
+    lengths = [len(renderer.request(PLACE, shown[place:])[-1].content) for place in range(len(shown) + 1)]
+    return [longer - shorter for longer, shorter in pairwise(lengths)]
 
 
 def _server(pipeline: Pipeline) -> dict[str, Any] | None:

@@ -134,6 +134,37 @@ def test_what_a_pipeline_looks_up_is_looked_up_without_it(
         assert {said.text[:10] for said in theirs} == {'{"item": "'}, "held to the schema"
 
 
+LONG: dict[str, tuple[Kind, Setup]] = {
+    "turns": ("generation", Setup(shots=8, form=TURNS)),
+    "inline": ("extraction", Setup(shots=8, form=INLINE)),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_fixed_examples_that_are_too_long_give_way_as_in_the_run(
+    name: str, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    """The farthest first, then half of the request: the model was asked for more than it can read, and answered otherwise."""
+    kind, setup = LONG[name]
+    made = fitted(kind, setup, model_folders.language, embedder)
+    cases = tuple(replace(case, input=f"{case.input} {'xyzzy ' * 55}") for case in made.sources.cases)
+    made = replace(made, sources=Sources(cases, embedder, None))
+    made.save(tmp_path / "parts" / "0")
+    asked = json.loads((tmp_path / "parts" / "0" / "prompt.json").read_text(encoding="utf-8"))
+    speaker = speaking.Speaker(tmp_path, asked, str(model_folders.language))
+    texts = [*(case.input for case in tiny.MAKERS[kind][0](2, 90)), "floor " * 300, "?"]
+    for most in (made.max_tokens, 1900):
+        tight = replace(made, max_tokens=most)
+        speaker.room = tight.model.context_tokens - most
+        requests = tight.requests([Query.of(text) for text in texts])
+        assert all(request.cut for request in requests)
+        for text, request in zip(texts, requests, strict=True):
+            prompt, left = alone._within(asked, speaker, speaker.cut(text, asked["input_tokens"]))
+            assert (left, len(prompt)) == (request.prompt[-1].asked, made.model.count(request.prompt))
+    answer = alone.surely(tmp_path, str(model_folders.language))
+    same(answers(made, texts[:2]), [answer(text) for text in texts[:2]])
+
+
 LISTS = Form(show_labels=True)
 CUT: dict[str, Setup] = {
     "labels listed": Setup(shots=2, form=LISTS),
