@@ -17,6 +17,8 @@ from typing import Any
 
 TOGETHER = 32
 """Answers whose likelihoods are read in one pass."""
+ATTENDS = {"full_attention", "sliding_attention"}
+"""Layers whose states can be repeated, and gone on from at several tokens."""
 _MARK = "xqzanswerxqz"
 
 
@@ -49,7 +51,9 @@ class Speaker:
         self.network = network
         takes = inspect.signature(network.forward).parameters
         self.kept = "cache" if "cache" in takes else "past_key_values"  # As transformers calls it now, and did before.
-        reads = getattr(network.config.get_text_config(), "max_position_embeddings", 2048)
+        text = network.config.get_text_config()
+        self.attends = set(getattr(text, "layer_types", None) or ()) <= ATTENDS
+        reads = getattr(text, "max_position_embeddings", 2048)
         self.room = int(reads) - asked["max_tokens"]
         self.end = _end_of_turn(self.tokenizer)
         self.stop = sorted({self.end, int(self.tokenizer.eos_token_id)})
@@ -81,11 +85,13 @@ class Speaker:
         return [each / sum(odds) for each in odds]
 
     def scores(self, prompt: list[int], answers: list[list[int]]) -> list[float]:
-        """The log-likelihood of each answer after the prompt, which is read once."""
+        """The log-likelihood of each answer after the prompt, which is read once where the model's layers allow it."""
         import torch
 
         found: list[float] = []
         with torch.inference_mode():
+            if not self.attends:
+                return [self._alone(prompt, one) for one in answers]
             read = self.network(input_ids=torch.tensor([prompt]), use_cache=True)
             first = read.logits[0, -1].float().log_softmax(-1)
             for begin in range(0, len(answers), TOGETHER):
@@ -101,6 +107,24 @@ class Speaker:
                     found.append(sum(float(row[token]) for row, token in zip(likely, one, strict=True)))
         return found
 
+    def _alone(self, prompt: list[int], answer: list[int]) -> float:
+        """The log-likelihood of one answer, read together with the prompt."""
+        import torch
+
+        ids = torch.tensor([[*prompt, *answer]])
+        odds = self.network(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 :].float().log_softmax(-1)
+        return sum(float(row[token]) for row, token in zip(odds, answer, strict=False))
+
+    def _next(self, fresh: list[int], cache: Any) -> tuple[Any, Any]:
+        """The states after these tokens, and the logits of what comes next."""
+        import torch
+
+        together = self.attends or cache is None
+        for part in [fresh] if together else [[token] for token in fresh]:
+            read = self.network(input_ids=torch.tensor([part]), use_cache=True, **{self.kept: cache})
+            cache = read.past_key_values
+        return cache, read.logits[0, -1].float()
+
     def written(self, prompt: Read, about: str) -> tuple[str, float]:
         """The likeliest tokens one by one, of those that a schema allows where there is one; the first paragraph of them where
         neither that, nor a chat template, an adapter or the answers in the prompt say where an answer ends."""
@@ -112,8 +136,7 @@ class Speaker:
         fresh, cache, ended, most = list(prompt), None, False, int(self.asked["max_tokens"])
         with torch.inference_mode():
             while not ended and len(written) < most:
-                read = self.network(input_ids=torch.tensor([fresh]), use_cache=True, **{self.kept: cache})
-                cache, odds = read.past_key_values, read.logits[0, -1].float()
+                cache, odds = self._next(fresh, cache)
                 if follow is not None:
                     follow.forbid(odds)
                 token = int(odds.argmax())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -162,6 +164,25 @@ def test_what_is_written_says_how_likely_each_token_was(attention: str, llama: L
         assert len(written.odds) == len(path)
         assert sum(written.odds) == pytest.approx(plain.score_labels(llama.parts.model, ids[row], [path])[0], abs=1e-3)
     assert {len(written.odds) > len(written.ids) for written in found.values()} == {True, False}
+
+
+def test_a_model_that_does_not_fit_says_it_too_and_is_held_to_a_form(tmp_path: Path) -> None:
+    """It wrote freely under a schema, and nobody knew how sure it was."""
+    model, prompts = tiny.local_model(tiny.model_folder(tmp_path, "lfm")), ragged(3)
+    assert model.parts.unfit
+    ids = [model.chat.encode(prompt) for prompt in prompts]
+    drawing = Drawing(frozenset({asked(model, prompts[:1], 16)[0][3]}), 16, temperature=0.5)
+    for row, written, _ in engine.generate(model.parts, ids, drawing, 1):
+        path = [*written.ids, *drawing.stop_ids] if len(written.ids) < 16 else written.ids
+        assert len(written.odds) == len(path)
+        assert sum(written.odds) == pytest.approx(plain.score_labels(model.parts.model, ids[row], [path])[0], abs=1e-3)
+    schema = json.dumps({"type": "string", "pattern": "^(refunded|cancelled) [0-9]$"})
+    for _, done in model.generate(prompts, 40, Sampling(schema=schema)):
+        assert re.fullmatch("(refunded|cancelled) [0-9]", done.text)
+        assert done.finished
+        assert 1 <= len([odds for odds in done.odds if odds < -1e-3]) < len(done.odds)
+    ((_, cut),) = model.generate(prompts[:1], 2, Sampling(schema=schema))
+    assert (cut.finished, len(cut.odds)) == (False, 2)
 
 
 def test_drawn_tokens_have_the_odds_of_temperature_one(llama: LocalModel) -> None:

@@ -134,6 +134,19 @@ def test_what_a_pipeline_looks_up_is_looked_up_without_it(
         assert {said.text[:10] for said in theirs} == {'{"item": "'}, "held to the schema"
 
 
+@pytest.mark.parametrize("kind", ["classification", "qa", "extraction"])
+def test_a_model_with_other_layers_than_attention_answers_as_in_the_run(
+    kind: Kind, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    """Its states cannot be repeated for each label, nor gone on from at several tokens: the program ended with an error."""
+    folder = tiny.model_folder(tmp_path / "models", "lfm")
+    made = fitted(kind, Setup(shots=2, passages=1 if kind == "qa" else 0), folder, embedder)
+    made.save(tmp_path / "out" / "parts" / "0")
+    texts = [*(case.input for case in tiny.MAKERS[kind][0](3, 90)), "?"]
+    answer = alone.surely(tmp_path / "out", str(folder), str(embedder.folder))
+    same(answers(made, texts), [answer(text) for text in texts])
+
+
 LONG: dict[str, tuple[Kind, Setup]] = {
     "turns": ("generation", Setup(shots=8, form=TURNS)),
     "inline": ("extraction", Setup(shots=8, form=INLINE)),

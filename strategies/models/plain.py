@@ -27,7 +27,7 @@ def answer_likelihood(model: Any, prompt: Ids, answer: Ids) -> float:
 
 
 def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) -> Iterator[tuple[int, Written, int]]:
-    """Yields (index, what was written, without its odds, reused tokens: none); prompts of a batch are padded on the left."""
+    """Yields (index, what was written, reused tokens: none); prompts of a batch are padded on the left."""
     import torch
 
     for batch in plan_batches([len(prompt) for prompt in prompts], drawing.max_tokens, tokens):
@@ -38,7 +38,7 @@ def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) 
         for place, row in enumerate(batch):
             ids[place, width - len(prompts[row]) :] = torch.tensor(list(prompts[row]))
             mask[place, width - len(prompts[row]) :] = 1
-        warm = drawing.temperature > 0
+        warm, watching = drawing.temperature > 0, _Watching(drawing, batch)
         torch.manual_seed(drawing.seed)
         out = model.generate(
             input_ids=ids.to(model.device),
@@ -50,7 +50,53 @@ def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) 
             **({"temperature": drawing.temperature, "top_k": 0, "top_p": 1.0} if warm else {}),
             eos_token_id=stop,
             pad_token_id=stop[0],
+            logits_processor=[watching],
         )
-        for row, answer in zip(batch, out[:, width:].tolist(), strict=True):
+        watching.note(out[:, -1])
+        for row, answer, odds in zip(batch, out[:, width:].tolist(), watching.odds, strict=True):
             end = next((place for place, token in enumerate(answer) if token in drawing.stop_ids), len(answer))
-            yield row, Written(answer[:end], []), 0
+            yield row, Written(answer[:end], odds), 0
+
+
+class _Watching:
+    """Stands between the model and what is drawn: lets through what each answer's form allows, and notes how likely it was."""
+
+    def __init__(self, drawing: Drawing, rows: Sequence[int]) -> None:
+        self.stop = drawing.stop_ids
+        self.follows = [drawing.follow(row) for row in rows] if drawing.follow else []
+        self.odds: list[list[float]] = [[] for _ in rows]
+        self.forced: list[list[int]] = [[] for _ in rows]
+        """What has to follow, the next token first."""
+        self.ended = [False for _ in rows]
+        self.logits: Any = None
+
+    def __call__(self, ids: Any, logits: Any) -> Any:
+        """The logits (rows, vocabulary) behind `ids` (rows, positions), minus infinity where a token may not come next."""
+        if self.logits is not None:
+            self.note(ids[:, -1])
+        for slot, follow in enumerate(self.follows):
+            only = self.forced[slot][:1] or ([min(self.stop)] if follow.whole or self.ended[slot] else [])
+            if only:
+                kept = logits[slot, only].clone()
+                logits[slot] = float("-inf")
+                logits[slot, only] = kept
+            else:
+                follow.forbid(logits[slot])
+        self.logits = logits
+        return logits
+
+    def note(self, tokens: Any) -> None:
+        """What was drawn from the last logits, one token a row; what ends an answer that is whole was not up to the model."""
+        odds = self.logits.gather(-1, tokens[:, None])[:, 0] - self.logits.logsumexp(-1)
+        for slot, (token, likely) in enumerate(zip(tokens.tolist(), odds.tolist(), strict=True)):
+            whole = bool(self.follows) and self.follows[slot].whole and not self.forced[slot]
+            if not (self.ended[slot] or whole):
+                self.odds[slot].append(likely)
+                self._follow(slot, token)
+            self.ended[slot] = self.ended[slot] or whole or token in self.stop
+
+    def _follow(self, slot: int, token: int) -> None:
+        if self.forced[slot]:
+            del self.forced[slot][0]
+        elif self.follows and token not in self.stop:
+            self.forced[slot] = list(self.follows[slot].take(token))
