@@ -12,7 +12,7 @@ from advisor.reports.text import clean
 from advisor.wording import counted, listed
 from benchmarks.contract import Evaluation
 from benchmarks.installed import made
-from strategies.alone import CHOICE, CONSTANT, COPIED, EXPORT, HEAD, HEADS, NEAREST, PROMPT, WORDS
+from strategies.alone import CHOICE, CONSTANT, COPIED, EXPORT, HEAD, HEADS, NEAREST, PROMPT, WORDS, scored_otherwise
 from strategies.models.known import KNOWN
 from strategies.retrieval.index import MANIFEST
 
@@ -34,8 +34,12 @@ READING, SPEAKING, LOOKUP, TAGGING, ASKING, ODDS = (
 
 
 def needed(folder: Path) -> list[Program]:
-    """The programs that answer with what lies in the folder; none where nothing says how one of its parts answers."""
-    found = [_needed(part) for part in _parts(folder)]
+    """The programs that answer with what lies in the folder; none where nothing says how one of its parts answers, or where the
+    second of two is asked by how sure the first was at a server."""
+    parts = _parts(folder)
+    if len(parts) > 1 and scored_otherwise(_read(parts[0], PROMPT)):
+        return []
+    found = [_needed(part) for part in parts]
     return list(dict.fromkeys(program for programs in found for program in programs)) if all(found) else []
 
 
@@ -163,7 +167,18 @@ def _at_a_server(asked: dict[str, Any]) -> list[str]:
 
 def _differences(folder: Path, asked: dict[str, Any]) -> list[str]:
     """Where it may say something else than what was measured."""
-    places = []
+    places, prompts = [], [found for part in _parts(folder) if (found := _read(part, PROMPT))]
+    written = [
+        each for each in prompts if not ("server" in each or each["labels"] or each.get("lookup", {}).get("reading"))
+    ]
+    drawn = max((each.get("temperature", 0.0) for each in written), default=0.0)
+    if any(map(scored_otherwise, prompts)):
+        places.append(
+            "it scores every label, where the vLLM server of the run wrote one, so it may choose another, and how sure an answer "
+            "is, is on another scale: it refuses `--guard`"
+        )
+    if drawn:
+        places.append(f"it draws its words by chance, at the run's temperature of {drawn:g}, and not the same ones")
     if asked and "server" not in asked:
         places.append(
             "it reads one request at a time in float32, so where two answers are as likely but for the last digits, it may give "

@@ -107,6 +107,11 @@ def _shown(text: str, answer: Surely, below: float, says: str) -> dict[str, Any]
 
 def guard(folder: Path, share: float) -> tuple[float, str]:
     """The sureness below which nothing is answered, and what is said there. `share`: of the right answers, at most lost by it."""
+    if any(scored_otherwise(json.loads(path.read_text(encoding="utf-8"))) for path in folder.rglob(PROMPT)):
+        raise SystemExit(
+            "--guard does not go with this export: a server wrote the labels when it was measured, and here they are scored, so "
+            "that how sure an answer is, is on another scale. `advisor predict` takes --guard."
+        )
     kept = _exported(folder)["kept"]
     found = kept.get("guards", {}).get(kept["default"], {"held": []})
     known = {each["at_most"]: each["threshold"] for each in found["held"] if each["at_most"]}
@@ -121,6 +126,11 @@ def _exported(folder: Path) -> dict[str, Any]:
     """What stands in export.json; a fit by itself has none."""
     path = folder / EXPORT
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {"kept": {}}
+
+
+def scored_otherwise(asked: dict[str, Any]) -> bool:
+    """Whether labels are scored that a vLLM server wrote when this was measured; `asked` is `prompt.json`."""
+    return bool(asked.get("served") and asked["labels"])
 
 
 def answerer(folder: Path, model: str, embedder: str = "", reranker: str = "") -> Callable[[str], str]:

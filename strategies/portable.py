@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from strategies.contract import ScoresLabels
 from strategies.models.endpoint import EndpointModel
 from strategies.models.local import LocalModel
 from strategies.models.probe import probed
@@ -41,12 +42,11 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
         return None
     if setup.passages and index is not None and not isinstance(index, PassageIndex):
         return None
-    server = _server(pipeline)
-    scores = server is None
+    server, scores = _server(pipeline), isinstance(_asked(pipeline), ScoresLabels)
     asks = bool(setup.passages) or pipeline.asks_examples
     looks = bool(asks or (scores and (setup.votes or setup.reading)))
     shown = [] if looks else pipeline.demonstrations([""])[0]
-    labels = list(pipeline.task.labels) if scores else []
+    labels = list(pipeline.task.labels) if server is None else []
     prior = pipeline.prior
     taken = prior is not None and bool(setup.calibration)
     form = setup.form if pipeline.lists_all else replace(setup.form, show_labels=False)
@@ -57,6 +57,8 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
         "sizes": _sizes(renderer, shown),
         "input_tokens": INPUT_TOKENS,
         "max_tokens": pipeline.max_tokens,
+        "temperature": pipeline.task.temperature,
+        "served": isinstance(_asked(pipeline), ServedModel),
         "labels": labels,
         "words": list(pipeline.renderer.words.words) if labels else [],
         "schema": pipeline.schema,
@@ -114,7 +116,7 @@ def _lookup(pipeline: Pipeline) -> dict[str, Any]:
     before, after = MARKS[form.marks]
     marked = form.marked or form.layout == "inline"
     nearest, standing, lists_all = _nearest(pipeline), pipeline.sources.standing, pipeline.lists_all
-    scores = _server(pipeline) is None
+    scores = isinstance(_asked(pipeline), ScoresLabels)
     reading = (
         asdict(setup.reading) | {"beginnings": BEGINNINGS, "spaced": SPACED, "edge": EDGE}
         if setup.reading and scores

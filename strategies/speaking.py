@@ -125,9 +125,10 @@ class Speaker:
             cache = read.past_key_values
         return cache, read.logits[0, -1].float()
 
-    def written(self, prompt: Read, about: str) -> tuple[str, float]:
-        """The likeliest tokens one by one, of those that a schema allows where there is one; the first paragraph of them where
-        neither that, nor a chat template, an adapter or the answers in the prompt say where an answer ends."""
+    def written(self, prompt: Read, about: str) -> tuple[str, float | None]:
+        """The likeliest tokens one by one, or drawn ones, of those that a schema allows where there is one; the first paragraph
+        of them where neither that, nor a chat template, an adapter or the answers in the prompt say where an answer ends. How
+        sure it is, is None where the server of the run did not say."""
         import torch
 
         follow = self.grammar.begin(about) if self.grammar is not None else None
@@ -139,7 +140,7 @@ class Speaker:
                 cache, odds = self._next(fresh, cache)
                 if follow is not None:
                     follow.forbid(odds)
-                token = int(odds.argmax())
+                token = self._drawn(odds)
                 likely.append(float(odds.log_softmax(-1)[token]))
                 if token in self.stop:
                     break
@@ -149,9 +150,17 @@ class Speaker:
         said = str(self.tokenizer.decode(written, skip_special_tokens=True)).strip()
         ends = getattr(self.tokenizer, "chat_template", None) or follow is not None or self.adapted
         if ends or prompt.paragraphs:
-            return said, _mean(likely)
+            return said, self._sure(likely)
         paragraph = likely[: _paragraph(self.tokenizer, written, len(likely))]
-        return said.split("\n\n")[0].strip(), _mean(paragraph)
+        return said.split("\n\n")[0].strip(), self._sure(paragraph)
+
+    def _drawn(self, odds: Any) -> int:
+        """A token by its logits: the likeliest, or above a temperature of 0 one by chance."""
+        warmth = self.asked.get("temperature", 0.0)
+        return int((odds / warmth).softmax(-1).multinomial(1)) if warmth else int(odds.argmax())
+
+    def _sure(self, likely: list[float]) -> float | None:
+        return None if self.asked.get("served") else _mean(likely)
 
 
 class _Grammar:

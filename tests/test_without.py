@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import torch
 
 from advisor.answering import Answerer
 from advisor.without import needed, without_us
@@ -27,7 +29,10 @@ from strategies.approaches.word_head import WordHead
 from strategies.contract import Case, Document, Embedder, Fitted, Kind, Prediction, Query, Sampling, Task
 from strategies.heads import Head
 from strategies.models.embedding import LocalEmbedder
+from strategies.models.local import LocalModel
 from strategies.models.reranking import LocalReranker
+from strategies.models.served import ServedModel
+from strategies.models.vllm_server import VllmServer
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.prompting.rendering import Form
 from strategies.retrieval.chunking import sentences
@@ -145,6 +150,55 @@ def test_a_model_with_other_layers_than_attention_answers_as_in_the_run(
     texts = [*(case.input for case in tiny.MAKERS[kind][0](3, 90)), "?"]
     answer = alone.surely(tmp_path / "out", str(folder), str(embedder.folder))
     same(answers(made, texts), [answer(text) for text in texts])
+
+
+def test_words_are_drawn_at_the_temperature_of_the_run(
+    model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    """The likeliest were written instead, and the card did not say so."""
+    made = fitted("generation", Setup(shots=2), model_folders.language, embedder)
+    replace(made, task=replace(made.task, temperature=0.5)).save(tmp_path / "parts" / "0")
+    answer = alone.answerer(tmp_path, str(model_folders.language))
+    assert len({answer("Team 90 meets today.") for _ in range(3)}) == 3
+    asked = json.loads((tmp_path / "parts" / "0" / "prompt.json").read_text(encoding="utf-8"))
+    speaker = speaking.Speaker(tmp_path, asked, str(model_folders.language))
+    logits = torch.tensor([0.0, 1.0, -math.inf])
+    share = sum(speaker._drawn(logits) for _ in range(2000)) / 2000
+    assert share == pytest.approx(1 / (1 + math.exp(-2)), abs=0.03)
+    (tmp_path / "predict.py").touch()
+    card = "\n".join(without_us(tmp_path, evaluation_of("prompting", scores_of(9, 10))))
+    assert "it draws its words by chance, at the run's temperature of 0.5, and not the same ones" in card
+
+
+def test_labels_that_a_server_wrote_are_scored_and_nothing_is_held_back_by_that(
+    model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    """Thresholds of the run are on another scale; of texts the run knew none, and their evidence says how sure they are."""
+    for name, kind, setup in (("labels", "classification", Setup(votes=0.5)), ("texts", "qa", Setup(passages=2))):
+        made = fitted(cast(Kind, kind), setup, model_folders.language, embedder)
+        here = cast(LocalModel, made.model)
+        served = ServedModel(here=here, server=VllmServer(here.folder, here.placement, tmp_path / "server"))
+        replace(made, model=served, prior=None).save(tmp_path / name / "parts" / "0")
+        (tmp_path / name / "predict.py").touch()
+    kept = {"default": "one", "guards": {"one": {"held": [{"at_most": 0.1, "threshold": 0.5}], "says": "?"}}}
+    for name in ("labels", "texts"):
+        (tmp_path / name / "export.json").write_text(json.dumps({"kept": kept}), encoding="utf-8")
+    with pytest.raises(SystemExit, match="a server wrote the labels when it was measured, and here they are scored"):
+        alone.guard(tmp_path / "labels", 0.1)
+    assert alone.guard(tmp_path / "texts", 0.1) == (0.5, "?")
+    cards = [
+        "\n".join(without_us(tmp_path / name, evaluation_of("prompting", scores_of(9, 10))))
+        for name in ("labels", "texts")
+    ]
+    assert ["it refuses `--guard`" in card for card in cards] == [True, False]
+    assert not any("lookup" in json.loads(path.read_text()) for path in (tmp_path / "labels").rglob("prompt.json"))
+    assert alone.answerer(tmp_path / "labels", str(model_folders.language))("?") in tiny.TOPICS
+    said = alone.surely(tmp_path / "texts", str(model_folders.language), str(model_folders.embedder))("Room Curie?")
+    (found,) = cast(PassageIndex, made.sources.index).search(["Room Curie?"], 2, "hybrid")
+    assert said.sure == pytest.approx(max(each.score for each in found), abs=1e-4)
+    assert needed(tmp_path / "labels")
+    shutil.copytree(tmp_path / "texts" / "parts" / "0", tmp_path / "labels" / "parts" / "1")
+    assert needed(tmp_path / "labels") == [], "the second would be asked by how sure the first is"
 
 
 LONG: dict[str, tuple[Kind, Setup]] = {
