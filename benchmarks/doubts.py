@@ -14,9 +14,9 @@ from benchmarks.contract import BadInput
 from benchmarks.grouping import Floats, group_codes
 from benchmarks.sheets import write_sheet
 from benchmarks.statistics import clopper_pearson_lower
-from strategies.alone import COUNTED
 from strategies.approaches.word_head import Counting
 from strategies.contract import Case, Embedder
+from strategies.reading import COUNTED
 
 FOLDS = 5
 STRENGTH, SMOOTHING = 10.0, 0.1

@@ -25,16 +25,6 @@ PROMPT, HEADS, HEAD, CHOICE, PLACE = "prompt.json", "heads.json", "head.json", "
 EXAMPLES, NEAREST = "examples.json", "nearest.npy"
 """The examples, and the vectors of their inputs in the same order."""
 WORDS, CONSTANT, COPIED = "words.json", "constant.json", "copied.json"
-_UNSPACED = (
-    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f"
-    r"\U00020000-\U0003ffff"
-)
-"""Letters of scripts that put no space between words, each of which is read as a word."""
-COUNTED: dict[str, dict[str, Any]] = {
-    "words": {"ngram_range": (1, 2), "token_pattern": rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+"},
-    "letters": {"analyzer": "char_wb", "ngram_range": (2, 5)},
-}
-"""What is counted by TF-IDF: words and pairs of them, and sequences of letters within words."""
 EXPORT = "export.json"
 SAFE, PICKLED = "model.safetensors", ("pytorch_model.bin", "adapter_model.bin")
 
@@ -365,9 +355,9 @@ def _by_words(place: Path, _: Models) -> Surely:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     kept = json.loads((place / WORDS).read_text(encoding="utf-8"))
-    table, counting = np.load(place / "head.npy", allow_pickle=False), []
+    table, counting, counted = np.load(place / "head.npy", allow_pickle=False), [], beside("reading.py").COUNTED
     for unit, terms in kept["terms"].items():
-        counting.append(TfidfVectorizer(sublinear_tf=True, vocabulary=terms, **COUNTED[unit]))
+        counting.append(TfidfVectorizer(sublinear_tf=True, vocabulary=terms, **counted[unit]))
         counting[-1].idf_ = np.load(place / f"{unit}.npy", allow_pickle=False)
 
     def answer(text: str) -> Said:

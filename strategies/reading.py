@@ -1,4 +1,4 @@
-"""Reads requests for `predict.py`, one a line, as the run reads and cleans them. It needs no other program of ours."""
+"""Reads requests for `predict.py` as the run reads and cleans them, and says what words are in them. It needs no other program."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ INPUTS = (
     *("content", "request", "ticket", "email", "source", "src", "document", "review", "comment", "description"),
 )
 """Usual names of the column with the input, those that come first before the others."""
+_UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f"
+    r"\U00020000-\U0003ffff"
+)
+"""Letters of scripts that put no space between words, each of which is read as a word."""
+COUNTED: dict[str, dict[str, Any]] = {
+    "words": {"ngram_range": (1, 2), "token_pattern": rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+"},
+    "letters": {"analyzer": "char_wb", "ngram_range": (2, 5)},
+}
+"""What is counted by TF-IDF: words and pairs of them, and sequences of letters within words."""
 WHOLE = (".csv", ".tsv", ".tab", ".json", ".parquet")
 """Endings of files whose lines are no requests by themselves."""
 PLACEHOLDER, SURROGATE = re.compile(r"\{([^{}]+)\}"), re.compile("[\ud800-\udfff]")
