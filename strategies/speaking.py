@@ -257,14 +257,24 @@ def _text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
         for turn in messages:
             parts += [turn["content"].rstrip(), "\n" if turn["role"] == "user" else "\n\n"]
         return "".join(parts)
-    try:
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-    except Exception as error:
-        if messages[0]["role"] != "system" or "system" not in str(error).lower():
-            raise
+    if messages[0]["role"] == "system" and _refuses_system(tokenizer):
         told = "\n\n".join(turn["content"] for turn in messages[:2]).lstrip()
-        turns = [{"role": "user", "content": told}, *messages[2:]]
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        messages = [{"role": "user", "content": told}, *messages[2:]]
+    return _rendered(tokenizer, messages, True)
+
+
+def _rendered(tokenizer: Any, messages: list[dict[str, str]], open_answer: bool) -> str:
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=open_answer))
+
+
+def _refuses_system(tokenizer: Any) -> bool:
+    """Whether the template raises at a turn of the system, or leaves out what it says."""
+    question = {"role": "user", "content": "a"}
+    try:
+        return _MARK not in _rendered(tokenizer, [{"role": "system", "content": _MARK}, question], True)
+    except Exception:
+        _rendered(tokenizer, [question], True)  # One that refuses this too has another fault, and says which.
+        return True
 
 
 def must_render_alike(tokenizer: Any, kept: Any) -> None:
@@ -288,7 +298,7 @@ def _end_of_turn(tokenizer: Any) -> int:
     if not getattr(tokenizer, "chat_template", None):
         return end
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": _MARK}]
-    after = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(_MARK)[2]
+    after = _rendered(tokenizer, turns, False).rpartition(_MARK)[2]
     ids = list(tokenizer(after, add_special_tokens=False)["input_ids"])
     special = set(tokenizer.all_special_ids)
     return next((token for token in ids if token in special), ids[0] if ids else end)

@@ -156,18 +156,33 @@ def test_it_is_no_template_that_only_knows_no_instruction() -> None:
         Chat(tokenizer).text((Message("system", "a"), Message("user", "b")))
 
 
+ALTERNATES = (
+    "{% if (m.role == 'user') != (loop.index0 is even) %}{{ raise_exception('Roles must alternate') }}{% endif %}"
+)
+WITHOUT_SYSTEM = {
+    "refused": "{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}<{{ m.role }}>{{ m.content }}",
+    "refused as something else": ALTERNATES + "<{{ m.role }}>{{ m.content }}",
+    "left out": "{% if m.role != 'system' %}<{{ m.role }}>{{ m.content }}{% endif %}",
+}
+
+
+@pytest.mark.parametrize("turn", WITHOUT_SYSTEM.values(), ids=WITHOUT_SYSTEM)
 @pytest.mark.parametrize("turns", [TURNS[:1], TURNS, [{"role": "system", "content": ""}, *TURNS[1:]]])
 def test_what_knows_no_turn_of_the_system_is_told_in_the_first_question_here_and_in_an_export(
-    turns: Sequence[dict[str, str]],
+    turns: Sequence[dict[str, str]], turn: str
 ) -> None:
     """Also where there is no question yet: a list of labels is counted by itself."""
     tokenizer = tiny.tokenizer()
-    tokenizer.chat_template = (
-        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
-        "<{{ m.role }}>{{ m.content }}{% endfor %}"
-    )
+    tokenizer.chat_template = f"{{% for m in messages %}}{turn}{{% endfor %}}"
     prompt = tuple(Message(turn["role"], turn["content"]) for turn in turns)  # type: ignore[arg-type]
     said = Chat(tokenizer).text(prompt)
-    assert said.startswith("<user>")
+    assert said.startswith(f"<user>{turns[0]['content']}")
     assert said.count("<user>") == max(1, sum(turn["role"] == "user" for turn in turns))
     assert speaking._text(tokenizer, [dict(turn) for turn in turns]) == said
+
+
+def test_a_template_that_refuses_every_question_says_why_itself() -> None:
+    tokenizer = tiny.tokenizer()
+    tokenizer.chat_template = "{{ raise_exception('this one never works') }}"
+    with pytest.raises(TemplateError, match="this one never works"):
+        Chat(tokenizer).text((Message("system", "a"), Message("user", "b")))

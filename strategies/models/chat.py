@@ -70,18 +70,17 @@ class Chat:
 
     @cached_property
     def _refuses_system(self) -> bool:
-        """Whether the template raises at a system turn, and says so."""
+        """Whether the template raises at a system turn, or leaves out what it says."""
         if not self.templated:
             return False
+        question = Message("user", "a")
         try:
-            self._render((Message("system", "a"), Message("user", "a")), True)
+            return _MARK not in self._render((Message("system", _MARK), question), True)
         except ModelUnavailable:
             raise
-        except Exception as error:
-            if "system" not in str(error).lower():
-                raise
+        except Exception:
+            self._render((question,), True)  # One that refuses this too has another fault, and says which.
             return True
-        return False
 
     @cached_property
     def end_id(self) -> int:
@@ -129,7 +128,7 @@ def _has_system(prompt: Prompt) -> bool:
 
 
 def _without_system(prompt: Prompt) -> Prompt:
-    """For templates that refuse a system turn: the instruction moves to the head of the first question."""
+    """For templates that know no system turn: the instruction moves to the head of the first question."""
     system, *others = prompt
     if not others:
         return (replace(system, role="user"),)
