@@ -237,11 +237,16 @@ def _counted(folder: Path) -> list[str]:
     """How to see that such a server writes prompts in the form that they were trained on."""
     for path in sorted(folder.rglob(PROMPT)):
         if probe := json.loads(path.read_text(encoding="utf-8")).get("probe"):
+            closed = dict.fromkeys(probe.get("closed", ()), False)
+            asked = (
+                f", asked with `chat_template_kwargs` of `{json.dumps(closed)}` as all requests are" if closed else ""
+            )
             return [
                 f"A server that writes prompts as they were trained on states {probe['tokens']} prompt tokens for the messages "
-                f"under `probe` in `{path.relative_to(folder).as_posix()}`. Where it states another number, its chat template or "
-                "tokenizer differs, and what was measured does not hold for it. `advisor predict`, `advisor gate` and "
-                "`predict.py` compare these messages when they load the model, and answer with no other template or tokenizer.",
+                f"under `probe` in `{path.relative_to(folder).as_posix()}`{asked}. Where it states another number, its chat "
+                "template or tokenizer differs, and what was measured does not hold for it. `advisor predict`, "
+                "`advisor gate` and `predict.py` compare these messages when they load the model, and answer with no other "
+                "template or tokenizer.",
                 "",
             ]
     return []

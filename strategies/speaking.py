@@ -264,7 +264,9 @@ def _text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
 
 
 def _rendered(tokenizer: Any, messages: list[dict[str, str]], open_answer: bool) -> str:
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=open_answer))
+    """A model that can think before it answers is asked without, as it was when it was measured."""
+    closed = {"enable_thinking": False, "thinking": False}
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=open_answer, **closed))
 
 
 def _refuses_system(tokenizer: Any) -> bool:

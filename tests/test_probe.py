@@ -13,6 +13,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from advisor.export import _counted
 from strategies import speaking
 from strategies.contract import Message, Sampling
 from strategies.models import probe, templates
@@ -155,6 +156,23 @@ def test_a_server_is_asked_once_a_start_and_then_answers(
     probes = [body for body in asked if body["messages"][-1]["content"] == PROBE[-1].content]
     assert (len(probes), len(asked)) == (1, 3)
     assert probes[0]["max_tokens"] == 1
+
+
+def test_a_server_is_told_as_the_template_here_is_that_a_model_does_not_think_first(
+    httpserver: HTTPServer, model: LocalModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In each request, as the card of an export says; what a template does not ask for is not sent."""
+    thinking = other(model, lambda template: template + "{% if not enable_thinking %}<think></think>{% endif %}")
+    (tmp_path / "prompt.json").write_text(json.dumps({"probe": probed(thinking)}))
+    assert (
+        """`prompt.json`, asked with `chat_template_kwargs` of `{"enable_thinking": false}`""" in _counted(tmp_path)[0]
+    )
+    for each, sent in ((thinking, {"enable_thinking": False}), (model, None)):
+        tuned, asked = served(httpserver, each, {})
+        monkeypatch.setenv(tuned.server.key_env, "made for this test")
+        list(tuned.generate([(Message("user", "one"),)], 4, Sampling()))
+        assert [body.get("chat_template_kwargs") for body in asked] == [sent] * 2
+        httpserver.clear()
 
 
 def test_a_server_with_another_template_answers_nothing(

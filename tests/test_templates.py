@@ -186,3 +186,21 @@ def test_a_template_that_refuses_every_question_says_why_itself() -> None:
     tokenizer.chat_template = "{{ raise_exception('this one never works') }}"
     with pytest.raises(TemplateError, match="this one never works"):
         Chat(tokenizer).text((Message("system", "a"), Message("user", "b")))
+
+
+THOUGHTS = (
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>"
+    "{% if enable_thinking is defined and enable_thinking is false %}<think></think>{% endif %}{% endif %}"
+)
+
+
+@pytest.mark.parametrize("name", ["enable_thinking", "thinking"])
+def test_a_model_that_can_think_first_is_asked_without_here_and_in_an_export(name: str) -> None:
+    """Answers have a short limit. A variable that another template does not ask for is not given to it."""
+    tokenizer = tiny.tokenizer()
+    tokenizer.chat_template = THOUGHTS.replace("enable_thinking", name)
+    said = Chat(tokenizer).text(tuple(Message(turn["role"], turn["content"]) for turn in TURNS[:2]))  # type: ignore[arg-type]
+    assert said.endswith("<assistant><think></think>")
+    assert speaking._text(tokenizer, TURNS[:2]) == said
+    assert Chat(tokenizer).closed == (name,)
+    assert Chat(tiny.tokenizer()).closed == Chat(tiny.tokenizer(templated=False)).closed == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +14,8 @@ from strategies.models.templates import Exhausted, rendered
 from strategies.models.wheels import ModelUnavailable
 
 _MARK = "xqzanswerxqz"
+THINKS = ("enable_thinking", "thinking")
+"""Variables by which templates of hybrid models are told whether the model thinks before it answers."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,13 @@ class Chat:
             return plain_text(prompt, self.tokenizer.bos_token or "")
         return self._render(self.turns(prompt), True)
 
+    @cached_property
+    def closed(self) -> tuple[str, ...]:
+        """Those of `THINKS` that the template asks for. They are False here and in training: the limit of an answer leaves no
+        room for thoughts before it."""
+        written = self.tokenizer.get_chat_template() if self.templated else ""
+        return tuple(name for name in THINKS if re.search(rf"\b{name}\b", written))
+
     def turns(self, prompt: Prompt) -> Prompt:
         """The prompt as the template takes it, here or on a server that renders it by the same one."""
         return _without_system(prompt) if _has_system(prompt) and self._refuses_system else prompt
@@ -101,8 +111,9 @@ class Chat:
     def _render(self, prompt: Prompt, open_answer: bool) -> str:
         turns = [{"role": message.role, "content": message.content} for message in prompt]
         known = {name: str(token) for name, token in self.tokenizer.special_tokens_map.items()}
+        more = {**known, **dict.fromkeys(self.closed, False), "add_generation_prompt": open_answer}
         try:
-            return rendered(self.tokenizer.get_chat_template(), turns, {**known, "add_generation_prompt": open_answer})
+            return rendered(self.tokenizer.get_chat_template(), turns, more)
         except Exhausted as error:
             name = Path(str(self.tokenizer.name_or_path)).name or "the model"
             raise ModelUnavailable(

@@ -66,6 +66,8 @@ class EndpointModel:
     """What the server takes; the chat interface has no way to ask."""
     copies: bool = False
     """It takes a schema with the words of each request in it (`tagging.for_text`); others get the one for all requests."""
+    closed: tuple[str, ...] = ()
+    """Variables of its chat template that are False (`Chat.closed`)."""
 
     estimates: ClassVar[bool] = True
 
@@ -139,12 +141,9 @@ class EndpointModel:
         among those that were under way at once.
         Raises `ModelUnavailable` when a server that is not on this machine needs a key and there is none.
         """
-        request: dict[str, Any] = {"model": self.model}
-        if sampling.temperature > 0:
-            request["seed"] = sampling.seed
         caller = _Caller(
             model=self,
-            request=request,
+            request=self._asked_as | ({"seed": sampling.seed} if sampling.temperature > 0 else {}),
             temperature=sampling.temperature,
             wishes=self.learnt.left(wishes_of(sampling)),
             schema=sampling.schema if self.copies else "",
@@ -155,17 +154,20 @@ class EndpointModel:
 
     def stated_tokens(self, prompt: Prompt) -> int | None:
         """Tokens of the prompt in the server's own template, by one request; None where it states none, or does not answer."""
-        messages: Any = [{"role": message.role, "content": message.content} for message in prompt]
+        turns: Any = [{"role": message.role, "content": message.content} for message in prompt]
         try:
-            answer = self.client.chat.completions.create(
-                model=self.model, messages=messages, max_tokens=1, temperature=0
-            )
+            answer = self.client.chat.completions.create(**self._asked_as, messages=turns, max_tokens=1, temperature=0)
         except Exception as error:
             if understood(error) is None:
                 raise
             return None
         stated = getattr(getattr(answer, "usage", None), "prompt_tokens", None)
         return stated if isinstance(stated, int) else None
+
+    @property
+    def _asked_as(self) -> dict[str, Any]:
+        closed = {"extra_body": {"chat_template_kwargs": dict.fromkeys(self.closed, False)}} if self.closed else {}
+        return {"model": self.model, **closed}
 
     def key(self) -> str:
         """The key from the environment. A server on this machine may do without."""
@@ -251,13 +253,11 @@ class _Caller:
                 return
             for future in _ended(running, FIRST_COMPLETED):
                 question, completion = running.pop(future), future.result()
-                if completion is None and self._may_go_on(prompts, question):
+                metered = prompts if isinstance(prompts, Metered) else None
+                if completion is None and (metered is None or metered.again(question.index, question.billed)):
                     running[ask(question)] = question
                 else:
                     yield self._found(question, completion)
-
-    def _may_go_on(self, prompts: Sequence[Prompt], question: _Question) -> bool:
-        return not isinstance(prompts, Metered) or prompts.again(question.index, question.billed)
 
     def _question(self, index: int, prompt: Prompt) -> _Question:
         return _Question(

@@ -75,6 +75,7 @@ def _of(chat: Chat, probe: Prompt) -> dict[str, Any]:
     ids = chat.encode_label("\n".join(texts)) if dated else chat.encode(probe)
     return {
         "messages": [{"role": turn.role, "content": turn.content} for turn in probe],
+        "closed": list(chat.closed),
         "tokens": len(ids),
         "digest": hashlib.sha256(" ".join(map(str, [*ids, chat.end_id])).encode()).hexdigest(),
     }

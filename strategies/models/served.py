@@ -153,6 +153,7 @@ class ServedModel:
             context_tokens=self.context_tokens,
             timeout_s=600.0,
             copies=True,
+            closed=self.here.chat.closed,
         )
 
 
