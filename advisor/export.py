@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from advisor.answering import EXPORT, Kept, alone_from, base_folder, digests, guards, recommended
 from advisor.contract import Status, Verdict
@@ -89,15 +89,15 @@ def _merge(kept: Kept, name: str, task: str, folder: Path) -> None:
     if name not in kept.candidates or len(adapters) != 1:
         raise BadInput(f"{name} has no adapter of its own, so nothing can be merged. Leave --merged out.")
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     from strategies.finetuning.adapters import merged
+    from strategies.models import causal
     from strategies.models.quiet import quiet
 
-    base, causal = base_folder(kept, name, task), cast(Any, AutoModelForCausalLM)
+    base = base_folder(kept, name, task)
     with quiet():
-        plain = causal.from_pretrained(base, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
-        whole = merged(plain, adapters[0])
+        whole = merged(causal.load(base, torch.float32), adapters[0])
         whole.save_pretrained(folder / MERGED)
         AutoTokenizer.from_pretrained(base, trust_remote_code=False).save_pretrained(folder / MERGED)
 

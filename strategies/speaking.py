@@ -40,9 +40,15 @@ class Speaker:
         self.asked = asked
         self.tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
         must_render_alike(self.tokenizer, asked.get("probe"))
-        network: Any = causal.from_pretrained(
-            model, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-        ).eval()
+        network: Any
+        network, found = causal.from_pretrained(
+            model, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+        )
+        if missing := sorted(found["missing_keys"]):
+            raise SystemExit(
+                f"{model} lacks weights that its config.json asks for ({', '.join(missing[:3])}). They would be drawn at random; "
+                "take a whole copy of the model."
+            )
         self.adapted = (place / "adapter").is_dir()
         if self.adapted:
             from peft import PeftModel

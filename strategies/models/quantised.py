@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from strategies.models import causal
 from strategies.models.device import Placement, fits
 
 COPIES = 2
@@ -41,7 +42,7 @@ def parameters(folder: Path) -> int:
 def load(folder: Path, placement: Placement) -> Any:
     """The model on its device, linear layers but the head in four bits, everything else in the placement's number format."""
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig
 
     dtype = getattr(torch, placement.dtype)
     settings = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
@@ -50,11 +51,4 @@ def load(folder: Path, placement: Placement) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
     )
-    return AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=dtype,
-        quantization_config=settings,
-        device_map={"": placement.device},
-        use_safetensors=True,
-        trust_remote_code=False,
-    )
+    return causal.load(folder, dtype, quantization_config=settings, device_map={"": placement.device})
