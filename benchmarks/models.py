@@ -15,7 +15,7 @@ from benchmarks.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec, Re
 from strategies.contract import Embedder, LanguageModel, Reranker
 from strategies.models import quantised
 from strategies.models.device import Placement, choose
-from strategies.models.known import KNOWN, KnownModel
+from strategies.models.known import KNOWN, NOT_ASKED, KnownModel
 from strategies.models.weights import ModelUnavailable, Resolved, cached, resolve
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Models:
                 self._allowed(spec.name, licence_of(self._embedder))
                 return self._embedder
             found = self._found(spec.name, spec.folder)
-            if found.kind != "embedding":
+            if found.kind == "language":
                 raise BadInput(f"{spec.name} answers, and does not turn texts into vectors. Name an embedding model.")
             device = self.placement.device
             self._embedder = LocalEmbedder(
@@ -311,8 +311,8 @@ class Models:
         from strategies.models.local import LocalModel
 
         found = self._found(spec.name, spec.folder)
-        if found.kind != "language":
-            raise BadInput(f"{spec.name} turns texts into vectors and cannot answer. Name a language model.")
+        if found.kind in NOT_ASKED:
+            raise BadInput(f"{spec.name} {NOT_ASKED[found.kind]}")
         model = LocalModel(
             name=spec.name,
             folder=found.folder,

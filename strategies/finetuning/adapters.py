@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ MERGED, BESIDE = (
 
 
 def attach(module: Any, recipe: Recipe, seed: int) -> Any:
-    """The module with a fresh adapter on all linear layers; only the adapter can be trained."""
+    """The module with a fresh adapter on all linear layers that read texts; only the adapter can be trained."""
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -42,11 +43,21 @@ def attach(module: Any, recipe: Recipe, seed: int) -> Any:
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
         target_modules="all-linear",
+        exclude_modules=_besides_texts(module),
         bias="none",
         task_type="CAUSAL_LM",
     )
     with _former_names():
         return get_peft_model(module, config, autocast_adapter_dtype=False)
+
+
+def _besides_texts(module: Any) -> str | None:
+    """A pattern of the layers that no text goes through, such as those that read images; None where there are none."""
+    if module.config.get_text_config() is module.config:
+        return None
+    decoder = module.get_decoder()
+    name = next(name for name, each in module.named_modules() if each is decoder)
+    return rf"(?!{re.escape(name)}\.).*"
 
 
 def save(peft_model: Any, folder: Path, base: tuple[str, str], quantised: bool = False) -> None:

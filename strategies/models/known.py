@@ -11,7 +11,14 @@ from typing import Literal
 
 from strategies.models.wheels import WheelFile
 
-ModelKind = Literal["language", "embedding"]
+ModelKind = Literal["language", "embedding", "other"]
+"""What a model is good for here; `other` answers, and not as a causal language model does."""
+NOT_ASKED: Mapping[ModelKind, str] = {
+    "embedding": "turns texts into vectors and cannot answer. Name a language model.",
+    "other": "has an encoder of texts, images or sound, and of such models only Gemma 3, Gemma 4 and Qwen3.5 can be asked here. "
+    "Name one of these or a causal language model, or the address of a server that offers this one.",
+}
+"""Why a model that is to answer is refused."""
 
 CONVERSION = 1
 """Raised when the way of converting changes, so that old and new results never share a folder or a fingerprint."""

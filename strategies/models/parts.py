@@ -49,11 +49,10 @@ class Parts:
 
     @cached_property
     def bytes_a_token(self) -> int:
-        """Of key-value states."""
+        """Of key-value states, which layers of one model may have in several sizes."""
         text = self.model.config.get_text_config()
-        kinds = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-        width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        return int(2 * text.num_hidden_layers * kinds * width * self.model.dtype.itemsize)
+        layers = getattr(text, "per_layer_config", None) or [text] * text.num_hidden_layers
+        return int(2 * sum(map(_width, layers)) * self.model.dtype.itemsize)
 
     @property
     def positions(self) -> int:
@@ -114,3 +113,9 @@ class Parts:
     def _cap(self) -> float | None:
         cap: float | None = getattr(self.model.config.get_text_config(), "final_logit_softcapping", None)
         return cap
+
+
+def _width(layer: Any) -> int:
+    """Of the keys of one position, all heads together."""
+    kinds = getattr(layer, "num_key_value_heads", None) or layer.num_attention_heads
+    return int(kinds * (getattr(layer, "head_dim", None) or layer.hidden_size // layer.num_attention_heads))

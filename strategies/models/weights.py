@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
+CAUSAL = ("ForCausalLM", "LMHeadModel")
+"""How classes of causal language models end."""
+WITH_IMAGES = ("gemma3", "gemma4", "qwen3_5", "qwen3_5_moe")
+"""Models of texts with images or sound that transformers loads as causal ones too: asked and trained with texts alone."""
 DISK_RESERVE = 200_000_000
 """Bytes that stay free beside what a model needs."""
 
@@ -223,15 +227,22 @@ def _local(folder: Path, hub_id: str = "", revision: str = "") -> Resolved:
         )
     unpickled.check(folder, hub_id)
     contents = [(path.relative_to(folder).as_posix(), _remembered_hash(path)) for path in parts]
-    generates = any(entry.endswith(("ForCausalLM", "LMHeadModel")) for entry in architectures)
     return Resolved(
         folder=folder,
         name=hub_id or folder.name,
         revision=revision,
         fingerprint=_digest(contents),
-        kind="language" if generates and not (folder / "modules.json").is_file() else "embedding",
+        kind="embedding" if (folder / "modules.json").is_file() else _kind(config, architectures),
         licence=_stated_licence(folder),
     )
+
+
+def _kind(config: dict[str, Any], architectures: list[str]) -> ModelKind:
+    if any(entry.endswith(CAUSAL) for entry in architectures):
+        return "language"
+    if any(entry.endswith("ForConditionalGeneration") for entry in architectures):
+        return "language" if config.get("model_type") in WITH_IMAGES else "other"
+    return "embedding"
 
 
 def _parts(folder: Path) -> list[Path]:
