@@ -23,8 +23,8 @@ library_name: peft
 ---
 # LoRA adapter
 
-For the model `{name}`, weights `{revision}`. Rank {rank}, on all linear layers, trained on the answers only. It loads with
-`peft.PeftModel.from_pretrained(model, folder)` and was measured {measured}.
+For the model `{name}`, weights `{revision}`. Rank {rank}, on all linear layers that texts go through, trained on the answers. It
+loads with `peft.PeftModel.from_pretrained(model, folder)` and was measured {measured}.
 """
 MERGED, BESIDE = (
     "merged into the model's weights",
