@@ -1,4 +1,4 @@
-"""Reads requests for `predict.py` as the run reads and cleans them, and says what words are in them. It needs no other program."""
+"""Reads requests for `predict.py` as the run reads and cleans them, and says what its words are. It needs no other program."""
 
 from __future__ import annotations
 
