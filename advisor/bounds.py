@@ -69,7 +69,8 @@ def sharing(
 
 
 def family_statuses(family: Sequence[Evaluation], target: float, shared: Family) -> tuple[Status, ...]:
-    """Status of each candidate with usable scores on the same cases, with one error for all of them.
+    """Status of each candidate with usable scores on the same cases, with one error for all of them; none for those that are
+    ruled out (`Family.ruled_out`).
 
     Figures that are means are bounded by their scores (exact where they are right or wrong), figures over rows by
     their bootstrap figures. Raises ValueError where a figure over rows has none.
@@ -85,7 +86,7 @@ def family_statuses(family: Sequence[Evaluation], target: float, shared: Family)
         groups = max((each.groups for each in family), key=len) or None
         decided = statuses({each.candidate: each.scores for each in family}, groups, target, shared)
     gate = _Gate({each.candidate: each for each in family}, decided, shared, target)
-    return tuple(gate.status(each.candidate) for each in family)
+    return tuple(gate.status(each.candidate) for each in family if each.candidate not in shared.ruled_out)
 
 
 def level_for_every_target(benchmark: Benchmark, count: int) -> float:
@@ -169,7 +170,7 @@ class _Gate:
             reason = f"At most {ceil_percent(upper, self.target)} % with 95 % confidence, and the target is {goal}."
         elif (found := self._stopper(name)) is not None:
             stopper, alone = found
-            more = self._more(stopper) if self.decided[stopper][0] is State.UNDECIDED else None
+            more = self._more_behind(stopper, name)
             reason = self._not_reached(alone, stopper)
         elif self.shared.procedure == "finalist" and name != self.shared.order[0]:
             reason = (
@@ -219,6 +220,8 @@ class _Gate:
         start = f"Taken alone it {does} the target of {plain_percent(self.target)}, but {stopper}"
         if self.shared.procedure == "cheapest first":
             stands = "meets it" if self.decided[stopper][0] is State.MEETS else "is not decided"
+            if stopper in self.shared.ruled_out:
+                stands = "is not shown to miss it"
             return (
                 f"{start} comes before it by cost and {stands}: approaches are tested from the cheapest on, so that all that "
                 "is said of them is right together."
@@ -265,6 +268,13 @@ class _Gate:
             more = more_until_decided(evaluation.scores, groups, self.target, level, POWER)
             return more if more is not None and more <= LIMIT else None
         return more_cases(evaluation.scores, groups, self.target, level, POWER, LIMIT) or None
+
+    def _more_behind(self, stopper: str, name: str) -> int | None:
+        """Further cases that decide the one before which the walk ended. One that is ruled out is in the way for good unless
+        it is shown to miss: else as many as show it where the level is split."""
+        if stopper in self.shared.ruled_out and self.evaluations[stopper].figure >= self.target:
+            return self._more(name)
+        return self._more(stopper) if self.decided[stopper][0] is State.UNDECIDED else None
 
     def _what_decides(self, name: str, more: int | None) -> str:
         evaluation = self.evaluations[name]

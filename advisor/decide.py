@@ -12,7 +12,7 @@ from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
 from advisor.economics import Ranking, rank, settled
 from advisor.every_goal import OUT, goals, states, to_come
-from advisor.limits import by_cost_alone, ruled_out
+from advisor.limits import by_answers, by_cost_alone, ruled_out
 from advisor.outlook import next_steps, otherwise, turn_of, would_change
 from advisor.reasons import Decided, reasons, suggested
 from advisor.triage import Situation, expect
@@ -43,7 +43,8 @@ def recommend(
     With a margin in place of a target, to meet it is to lie within the margin of the best (`benchmarks.best`).
 
     `meets` is a one-sided 95 % lower bound at or above the target, right for all candidates with usable scores together
-    (`bounds.sharing`); `misses` is the same from above. Constraints rule out before anything is tested. `costs` are those at
+    (`bounds.sharing`); `misses` is the same from above. Limits on costs, time and what was forgotten rule out before anything
+    is tested; what a limit on held-out answers rules out is tested with the others and told nothing of. `costs` are those at
     the `prices`, which are asked only what would change the answer. `tested_in` is the order of cost at the prices that were
     fixed before the run, where these are others: what is shown at all stays the same then. Raises ValueError unless every
     evaluation has its costs and names are unique.
@@ -122,15 +123,20 @@ def _statuses(
     if benchmark.exploratory and benchmark.target is not None:
         # Another price may bring them in, and the bounds are those for whatever is asked later.
         open_to_test += [by_name[name] for name in settled if by_cost_alone(by_name[name], settled[name], benchmark)]
+    kept_in = {name for name in settled if by_answers(by_name[name], settled[name], benchmark)}
+    open_to_test += [by_name[name] for name in by_name if name in kept_in]
     waiting = to_come(by_name, settled, benchmark)
     shared = sharing(open_to_test, benchmark, cheapest_first, sum(each.spared for each in by_name.values()))
+    shared = replace(shared, ruled_out=frozenset(kept_in))
     if waiting:
         count = len(open_to_test) + shared.spared
         shared = _sharing_with(level_for_every_target(benchmark, count + waiting) * count, shared)
     if benchmark.target is not None:
         tested = family_statuses(open_to_test, benchmark.target, shared)
     elif benchmark.margin is not None:
-        tested = margin_statuses(open_to_test, benchmark.margin, shared.alpha)
+        left = [each for each in open_to_test if each.candidate not in kept_in]
+        others = max(1, len(left) - 1), max(1, len(open_to_test) - 1)
+        tested = margin_statuses(left, benchmark.margin, shared.alpha * others[0] / others[1])
         if waiting:
             tested = tuple(_beside_unknown(status) for status in tested)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from advisor.bounds import for_every_target
 from advisor.contract import Status
-from advisor.limits import by_cost_alone
+from advisor.limits import by_answers, by_cost_alone
 from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.contract import Benchmark, Evaluation, State
 
@@ -47,8 +47,8 @@ def proven(
 ) -> dict[str, tuple[float, float]]:
     """Lower and upper bound of each candidate in question that hold for every target at once, and never show at a harder
     target what the status does not show at the stated one."""
-    without = sum(each.spared for each in evaluations.values())
-    others = without + to_come(evaluations, statuses, benchmark)
+    others = sum(each.spared for each in evaluations.values()) + to_come(evaluations, statuses, benchmark)
+    others += sum(by_answers(each, statuses[name], benchmark) for name, each in evaluations.items())
     found = for_every_target(in_question(evaluations, statuses, benchmark), benchmark, others)
     if benchmark.target is None or benchmark.exploratory:
         return found

@@ -16,7 +16,9 @@ from benchmarks.contract import Benchmark, Evaluation, State
 def ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark, currency: str) -> Status | None:
     """Only a limit that is shown to be broken rules out; what is measured beyond it and not shown is told as a reason."""
     reason = (
-        _too_slow(evaluation, benchmark) or _too_dear(cost, benchmark, currency) or _otherwise(evaluation, benchmark)
+        _without_answers(evaluation, benchmark)
+        or _too_dear(cost, benchmark, currency)
+        or _of_answers(evaluation, benchmark)
     )
     return Status(candidate=evaluation.candidate, state=State.RULED_OUT, reason=reason) if reason else None
 
@@ -26,9 +28,27 @@ def by_cost_alone(evaluation: Evaluation, status: Status, benchmark: Benchmark) 
     return status.state is State.RULED_OUT and not breaks_another_limit(evaluation, benchmark)
 
 
+def by_answers(evaluation: Evaluation, status: Status, benchmark: Benchmark) -> bool:
+    """Whether it is ruled out by a limit on its answers to held-out cases, whatever it costs.
+
+    It is tested with the others for all that: who is left by looking at the very answers that are tested would be left by luck
+    too, and sharing the error among these alone would make false findings more frequent than is stated.
+    """
+    return (
+        status.state is State.RULED_OUT
+        and not _without_answers(evaluation, benchmark)
+        and bool(_of_answers(evaluation, benchmark))
+    )
+
+
 def breaks_another_limit(evaluation: Evaluation, benchmark: Benchmark) -> bool:
     """Whether a limit other than that on costs is shown to be broken."""
-    return bool(_too_slow(evaluation, benchmark) or _otherwise(evaluation, benchmark))
+    return bool(_without_answers(evaluation, benchmark) or _of_answers(evaluation, benchmark))
+
+
+def _without_answers(evaluation: Evaluation, benchmark: Benchmark) -> str:
+    """Which limit it breaks that nothing it answered to held-out cases is held against."""
+    return _too_slow(evaluation, benchmark) or forgot_too_much(evaluation, benchmark)
 
 
 def _too_slow(evaluation: Evaluation, benchmark: Benchmark) -> str:
@@ -48,6 +68,6 @@ def _too_dear(cost: Costs, benchmark: Benchmark, currency: str) -> str:
     )
 
 
-def _otherwise(evaluation: Evaluation, benchmark: Benchmark) -> str:
-    checks = (too_weak, forgot_too_much, too_unsteady, breaks_a_share)
+def _of_answers(evaluation: Evaluation, benchmark: Benchmark) -> str:
+    checks = (too_weak, too_unsteady, breaks_a_share)
     return next((said for check in checks if (said := check(evaluation, benchmark))), "")

@@ -49,6 +49,10 @@ class Family:
     """Candidates that were not fitted because of what others reached. They count as tested and never shown anything, so that
     the error holds however they were picked; in the walk by cost they stand last."""
 
+    ruled_out: frozenset[str] = frozenset()
+    """Candidates that break a limit on their answers to held-out cases. They are tested with the others, and nothing is told of
+    it: were they left out, who shares the error would be picked by the scores that it is spent on."""
+
     @property
     def sequential(self) -> bool:
         return self.stops_with is not None

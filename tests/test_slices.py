@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
-from advisor.contract import Recommendation
+from advisor.contract import Recommendation, Status
 from advisor.decide import recommend
 from advisor.economics import costs
 from advisor.slices import parts
 from advisor.slices_table import PARTS
-from benchmarks.contract import BadInput, Benchmark, Constraints, Evaluation, State
+from benchmarks.contract import BadInput, Benchmark, Constraints, Evaluation, Procedure, State
 from benchmarks.prices import MachinePrices
 from benchmarks.spec import parse_spec
 from benchmarks.statistics import clopper_pearson_upper, shown_interval
@@ -54,6 +55,53 @@ def test_a_part_below_the_limit_that_few_cases_do_not_show_is_told_and_decides_n
     assert found.statuses[0].state is State.MEETS
     told = [reason for reason in found.reasons if "may be too weak where persona is chatty: 55 % of 60 cases" in reason]
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("procedure", ["cheapest first", "holm"])
+def test_whom_a_weak_part_rules_out_takes_its_share_of_the_error_all_the_same(procedure: Procedure) -> None:
+    """Who is left was picked by the scores that are tested: eight approaches at the target, each with a part below the limit, and
+    with the limit nothing is shown that is not shown without it."""
+    rng, prices = np.random.default_rng(24), MachinePrices()
+    shares = np.repeat([0.9, 0.5], [CALM, CHATTY])
+    asked = [dataclasses.replace(benchmark(limit), target=0.82, procedure=procedure) for limit in (None, 0.62)]
+    left = 0
+    for _ in range(10):
+        rows = (rng.random((8, len(shares))) < shares).astype(float)
+        drawn = [
+            dataclasses.replace(
+                evaluation_of("linear head", row.tolist(), seconds=0.1 * 2**place), candidate=f"head {place}"
+            )
+            for place, row in enumerate(rows)
+        ]
+        without, with_limit = (
+            {
+                status.candidate: status.state
+                for status in recommend(drawn, [costs(each, bench, prices) for each in drawn], bench, prices).statuses
+            }
+            for bench in asked
+        )
+        told = {name: state for name, state in with_limit.items() if state is not State.RULED_OUT}
+        assert told == {name: without[name] for name in told}
+        left += len(told)
+    assert 20 < left < 60
+
+
+def test_one_that_a_weak_part_rules_out_stands_before_dearer_ones_until_it_is_shown_to_miss() -> None:
+    bench, prices = benchmark(0.6), MachinePrices()
+
+    def second(calm: int, chatty: int) -> Status:
+        cheap = evaluation_of("linear head", scores(calm, chatty), seconds=0.01)
+        dear = evaluation_of("lora", scores(205, 50), seconds=0.2)
+        bills = [costs(each, bench, prices) for each in (cheap, dear)]
+        found = {each.candidate: each for each in recommend([cheap, dear], bills, bench, prices).statuses}
+        assert found["linear head"].state is State.RULED_OUT
+        return found["lora"]
+
+    assert second(180, 20).state is State.MEETS
+    waits = second(235, 20)
+    assert waits.state is State.UNDECIDED
+    assert "linear head comes before it by cost and is not shown to miss it" in waits.reason
+    assert waits.more_cases
 
 
 def test_without_a_limit_or_above_it_nothing_is_said() -> None:
