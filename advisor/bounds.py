@@ -264,9 +264,8 @@ class _Gate:
         if evaluation.over_rows:
             return _more_by_spread(evaluation, self.target, level)
         groups = evaluation.groups or None
-        if self.shared.sequential:
-            more = more_until_decided(evaluation.scores, groups, self.target, level, POWER)
-            return more if more is not None and more <= LIMIT else None
+        if (largest := self.shared.stops_with) is not None:
+            return more_until_decided(evaluation.scores, groups, self.target, (level, POWER, LIMIT), largest)
         return more_cases(evaluation.scores, groups, self.target, level, POWER, LIMIT) or None
 
     def _more_behind(self, stopper: str, name: str) -> int | None:

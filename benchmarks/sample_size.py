@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from benchmarks.betting import p_at_most
+from benchmarks.further import Aim, further_cases
 from benchmarks.grouping import as_scores, binomial_counts, group_codes, totals
 
 LARGEST = 100_000
@@ -72,9 +73,10 @@ def more_cases(
     """How many further held-out cases would decide with probability `power` if the truth is the present estimate.
 
     `alpha` is the level at which the candidate is tested. Right-or-wrong scores: exact binomial, with the present ones
-    kept, small groups as in `grouping.binomial_counts`. Others: normal approximation with the measured variance, groups
-    included. 0 where it is decided already; None where the estimate is at the target or more than `limit` would be
-    needed. The number holds for one later test; testing again and again as labels come in would raise the error.
+    kept, small groups as in `grouping.binomial_counts`. Others: the test is asked of
+    samples like these (`further`). 0 where it is decided already; None where the estimate is at the target or more than
+    `limit` would be needed. The number holds for one later test; testing again and again as labels come in would raise
+    the error.
     """
     given = as_scores(scores)
     if given.mean() < target:
@@ -87,25 +89,27 @@ def more_cases(
     if math.isclose(truth, target, abs_tol=1e-12):
         return None
     if counts is None:
-        further = max(1, math.ceil(_by_betting(sums, sizes, target, (alpha, power)) - len(given)))
-        return further if further <= limit else None
+        return further_cases(sums, sizes, Aim(target=target, alpha=alpha, power=power, limit=limit))
     independent = _smallest(round(counts[0]), round(counts[1]), target, truth, (alpha, power, limit))
     further = math.ceil(independent * len(given) / counts[1]) if independent else limit + 1
     return further if further <= limit else None
 
 
 def more_until_decided(
-    scores: ArrayLike, groups: Sequence[Any] | None, target: float, alpha: float, power: float = 0.8
+    scores: ArrayLike, groups: Sequence[Any] | None, target: float, aim: tuple[float, float, int], stops_with: int
 ) -> int | None:
-    """As `more_cases`, where cases are asked until they decide: by the normal approximation for bets. At least a tenth of
-    those there are, since so many have not decided. None where the estimate is at the target."""
+    """As `more_cases`, where cases are asked until they decide; `aim` is (alpha, power, limit), `stops_with` is
+    `Benchmark.stops_with`. At least a tenth of those there are, since so many have not decided."""
     given = as_scores(scores)
     if given.mean() < target:
         given, target = 1 - given, 1 - target
     if math.isclose(float(given.mean()), target, abs_tol=1e-12):
         return None
     sums, sizes = totals(given, group_codes(groups, len(given)))
-    return max(math.ceil(len(given) / 10), math.ceil(_by_betting(sums, sizes, target, (alpha, power)) - len(given)))
+    alpha, power, limit = aim
+    asked = Aim(target=target, alpha=alpha, power=power, limit=limit, stops_with=stops_with)
+    further = further_cases(sums, sizes, asked)
+    return None if further is None else max(math.ceil(len(given) / 10), further)
 
 
 def smallest_difference(differences: ArrayLike, groups: Sequence[Any] | None, power: float = 0.8) -> float:
@@ -127,21 +131,6 @@ def smallest_difference(differences: ArrayLike, groups: Sequence[Any] | None, po
             len(given)
         )
     return min(1.0, found)
-
-
-def _by_betting(
-    sums: NDArray[np.float64], sizes: NDArray[np.float64], target: float, aim: tuple[float, float]
-) -> float:
-    """Cases at which a compounded bet reaches 1 / alpha with the wanted power, from the variance of the groups."""
-    alpha, power = aim
-    cases, truth = sizes.sum(), sums.sum() / sizes.sum()
-    variance = np.square(sums - truth * sizes).sum() / cases
-    reach = math.sqrt(2 * math.log(1 / alpha)) + float(special.ndtri(power))
-    by_variance = (reach / (truth - target)) ** 2 * variance
-    # However small the variance, the largest bet wins no more than this a case.
-    largest_bet = 0.95 / (target * sizes.max() * len(sizes) / cases)
-    by_largest_bet = math.log(1 / alpha) / math.log1p(largest_bet * (truth - target))
-    return float(max(by_variance, by_largest_bet))
 
 
 def _smallest(right: int, n: int, target: float, truth: float, aim: tuple[float, float, int]) -> int | None:

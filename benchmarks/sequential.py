@@ -56,7 +56,7 @@ def test_meets(scores: ArrayLike, groups: Sequence[Any] | None, target: float, *
     `largest`, here and below: how many cases the largest group has, whether it is among these or still to be asked.
     """
     given = as_scores(scores)
-    return _p_at_most(*totals(given, group_codes(groups, len(given))), target, largest)
+    return p_at_most(*totals(given, group_codes(groups, len(given))), target, largest)
 
 
 def test_misses(scores: ArrayLike, groups: Sequence[Any] | None, target: float, *, largest: int) -> float:
@@ -75,7 +75,7 @@ def lower_bound(scores: ArrayLike, groups: Sequence[Any] | None, level: float, *
     low, high = 0.0, float(given.mean())
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _p_at_most(sums, sizes, middle, largest) <= level else (low, middle)
+        low, high = (middle, high) if p_at_most(sums, sizes, middle, largest) <= level else (low, middle)
     return low
 
 
@@ -84,7 +84,7 @@ def upper_bound(scores: ArrayLike, groups: Sequence[Any] | None, level: float, *
     return 1.0 - lower_bound(1.0 - as_scores(scores), groups, level, largest=largest)
 
 
-def _p_at_most(sums: Floats, sizes: Floats, target: float, largest: int) -> float:
+def p_at_most(sums: Floats, sizes: Floats, target: float, largest: int) -> float:
     """One over the largest wealth that a mixture of bets on means above `target` ever had (Ville's inequality).
 
     A group of cases bets once. What may be lost is limited by the largest group of all, asked or not: with that of those

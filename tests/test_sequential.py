@@ -144,11 +144,25 @@ def test_how_many_more_it_takes_is_about_what_it_takes() -> None:
     ]
     scores = np.r_[np.ones(252), np.zeros(48)]
     rng.shuffle(scores)
-    more = more_until_decided(scores, None, TARGET, LEVEL)
+    more = more_until_decided(scores, None, TARGET, (LEVEL, 0.8, 20_000), 1)
     assert more is not None
     assert 0.5 < (300 + more) / np.quantile(taken, 0.8) < 2
-    assert more_until_decided(scores, None, 0.5, LEVEL) == 30, "decided by far for a fixed number, not so by bets"
-    assert more_until_decided(scores, None, float(scores.mean()), LEVEL) is None
+    assert more_until_decided(scores, None, 0.5, (LEVEL, 0.8, 20_000), 1) == 30, (
+        "decided by far for a fixed number, not so by bets"
+    )
+    assert more_until_decided(scores, None, float(scores.mean()), (LEVEL, 0.8, 20_000), 1) is None
+
+
+@pytest.mark.parametrize(("right", "cases", "target"), [(96, 100, 0.9), (58, 60, 0.85), (70, 100, 0.8)])
+def test_so_many_more_cases_decide_about_as_often_as_is_promised(right: int, cases: int, target: float) -> None:
+    """The normal approximation told 63, 6 and 220 where two of three high figures were decided in a seventh of the draws."""
+    rng, level = np.random.default_rng(4), LEVEL / 4
+    scores = np.repeat([1.0, 0.0], [right, cases - right])
+    more = more_until_decided(scores, None, target, (level, 0.8, 20_000), 1)
+    assert more is not None
+    rule = StopRule(target=target, level=level, largest=1)
+    draws = [rng.permutation(np.r_[scores, rng.choice(scores, more)]) for _ in range(150)]
+    assert 0.7 <= np.mean([rule(drawn.tolist(), [""] * len(drawn)) for drawn in draws]) <= 0.95
 
 
 def test_paired_differences_bear_stopping_too() -> None:

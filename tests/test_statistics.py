@@ -451,6 +451,20 @@ def test_more_cases_for_graded_and_grouped_scores_are_about_right() -> None:
     assert 0.6 < np.mean(decided) < 0.97
 
 
+@pytest.mark.parametrize("each", [1, 10])
+def test_more_cases_of_little_variance_decide_about_as_often_as_is_promised(each: int) -> None:
+    """By the normal approximation 20 and 130 cases were told, which decided in one of twenty draws and in none."""
+    rng = np.random.default_rng(5)
+    groups = 60 if each == 1 else 20
+    present = rng.normal(0.827, 0.1, groups).clip(0, 1) if each == 1 else np.arange(groups) > 0
+    sums, target = present.astype(float), 0.78
+    more = st.more_cases(np.repeat(sums, each), [str(place // each) for place in range(groups * each)], target, 0.009)
+    assert more is not None
+    total = [str(place // each) for place in range(groups * each + -(-more // each) * each)]
+    draws = [np.repeat(np.r_[sums, rng.choice(sums, -(-more // each))], each) for _ in range(150)]
+    assert 0.7 <= np.mean([st.test_meets(drawn, total, target) <= 0.009 for drawn in draws]) <= 0.95
+
+
 def test_more_cases_at_the_edges() -> None:
     assert st.more_cases(shares(80, 100), None, 0.8) is None
     assert st.more_cases(shares(99, 100), None, 0.8) == 0
