@@ -18,7 +18,7 @@ class Part:
     where: str
     cases: int
     figure: float
-    """Mean of the single scores."""
+    """By the task's metric."""
     upper: float
     """At 95 % confidence for all parts together."""
 
@@ -47,8 +47,9 @@ def perhaps_too_weak(evaluation: Evaluation, benchmark: Benchmark) -> Iterator[s
     if not below:
         return
     worst = min(below, key=lambda part: part.figure)
+    over = "over" if evaluation.over_rows else "of"
     yield (
-        f"{start(evaluation.candidate)} may be too weak where {worst.where}: {percent(worst.figure)} of "
+        f"{start(evaluation.candidate)} may be too weak where {worst.where}: {percent(worst.figure)} {over} "
         f"{counted(worst.cases, 'case')}, and {plain_percent(limit)} is asked of every part; so few cases do not prove that it "
         "is less."
     )
@@ -63,6 +64,12 @@ def parts(evaluation: Evaluation, benchmark: Benchmark) -> list[Part]:
         for name in benchmark.slices:
             found.setdefault(where(name, case.slices.get(name, "")), []).append(place)
     groups = evaluation.groups or ("",) * len(evaluation.scores)
+    if evaluation.over_rows:
+        return [
+            Part(where=where(name, value), cases=cases, figure=figure, upper=_upper(evaluation, name, value))
+            for name in benchmark.slices
+            for value, (figure, cases) in evaluation.by_slice.get(name, {}).items()
+        ]
     tests = which_tests(benchmark.stops_with)
     return [
         Part(
@@ -75,6 +82,11 @@ def parts(evaluation: Evaluation, benchmark: Benchmark) -> list[Part]:
         )
         for name, places in found.items()
     ]
+
+
+def _upper(evaluation: Evaluation, name: str, value: str) -> float:
+    """Of a figure over rows; 1 where nothing bounds it."""
+    return evaluation.slice_upper.get(name, {}).get(value, 1.0)
 
 
 def where(name: str, value: str) -> str:

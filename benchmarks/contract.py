@@ -256,6 +256,9 @@ class Evaluation:
     """The other metrics."""
     by_slice: Mapping[str, Mapping[str, tuple[float, int]]] = field(default_factory=dict)
     """slice name -> value -> (figure, cases)."""
+    slice_upper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Of a metric over rows, where the task has a limit on the parts: slice name -> value -> one-sided upper bound on the
+    figure, at 95 % for all parts together. Empty otherwise: then it follows from the scores."""
     failures: Mapping[str, int] = field(default_factory=dict)
     """`abstained`, `refused`, `unparsable`, `infrastructure`, `truncated`, and what `misfits` finds -> rows."""
     fitting: tuple[Usage, ...] = ()

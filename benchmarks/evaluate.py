@@ -26,7 +26,7 @@ from benchmarks.found_evidence import failing, oracle, retrieval_quality
 from benchmarks.grounding import Library, grounding
 from benchmarks.guard import guard
 from benchmarks.handover import handover
-from benchmarks.looks import level_of
+from benchmarks.looks import ALPHA, level_of
 from benchmarks.misfits import misfit
 from benchmarks.outcomes import text_of
 from benchmarks.planted import followed
@@ -171,6 +171,7 @@ def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], le
         "resampled": resampled,
         "shown": shown,
         "by_slice": by_slice(benchmark, cases, rows),
+        "slice_upper": slice_upper(benchmark, answered),
     }
 
 
@@ -290,6 +291,21 @@ def by_slice(
             for value, part in sorted(parts.items())
         }
     return found
+
+
+def slice_upper(benchmark: Benchmark, answered: Sequence[Answered]) -> dict[str, dict[str, float]]:
+    """By a bootstrap of each part, of a metric over rows with a limit on the parts; see `Evaluation.slice_upper`."""
+    if not benchmark.metric.over_rows or benchmark.constraints.slice_at_least is None:
+        return {}
+    parts: dict[tuple[str, str], list[Answered]] = defaultdict(list)
+    for row in answered:
+        for name in benchmark.slices:
+            parts[name, row.case.slices.get(name, "")].append(row)
+    level = ALPHA / max(1, len(parts))
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for (name, value), part in parts.items():
+        found[name][value] = resampled_metric(benchmark.metric, part, draws_for(level)).upper(level)
+    return dict(found)
 
 
 def count_failures(rows: Sequence[Row], task: Task) -> dict[str, int]:

@@ -10,12 +10,15 @@ import pytest
 from advisor.contract import Recommendation, Status
 from advisor.decide import recommend
 from advisor.economics import costs
-from advisor.slices import parts
+from advisor.slices import parts, perhaps_too_weak, too_weak
 from advisor.slices_table import PARTS
-from benchmarks.contract import BadInput, Benchmark, Constraints, Evaluation, Procedure, State
+from benchmarks.contract import BadInput, Benchmark, Constraints, Evaluation, Procedure, Row, State
+from benchmarks.evaluate import figures
+from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.prices import MachinePrices
 from benchmarks.spec import parse_spec
 from benchmarks.statistics import clopper_pearson_upper, shown_interval
+from strategies.contract import Case, Prediction
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of
 
 CALM, CHATTY = 240, 60
@@ -121,6 +124,34 @@ def test_parts_share_the_confidence_and_cover_the_cases() -> None:
     assert parts(evaluation_of("lora"), benchmark(0.5)) == []
 
 
+def test_a_part_is_held_against_the_limit_by_the_metric_where_that_is_over_rows() -> None:
+    """Of the urgent messages in German it finds none: right in 9 of 10, and an F1 of 0."""
+    metric, cases, rows = F1OfLabel(label="urgent"), [], []
+    for place in range(300):
+        language, truth = "de" if place < 150 else "en", "normal" if place % 10 else "urgent"
+        cases.append(Case(id=f"h{place:03}", input=f"m{place}", output=truth, slices={"language": language}))
+        text = truth if language == "en" else "normal"
+        row = Row(
+            candidate="lora", purpose="heldout", key=cases[-1].id, outcome=Prediction(text=text), score=text == truth
+        )
+        rows.append(row)
+    bench = dataclasses.replace(
+        benchmark_of(target=0.5, constraints=Constraints(slice_at_least=0.5)),
+        heldout=tuple(cases),
+        metric=metric,
+        slices=("language",),
+    )
+    evaluation = dataclasses.replace(evaluation_of("lora"), **figures(bench, cases, rows, 0.01))
+    german, english = parts(evaluation, bench)
+    assert (german.where, german.cases, german.figure, english.figure) == ("language is de", 150, 0.0, 1.0)
+    assert 0.1 < german.upper < 0.4
+    assert english.upper == 1.0
+    assert too_weak(evaluation, bench).startswith("Where language is de it reaches at most")
+    without = dataclasses.replace(evaluation, slice_upper={})
+    assert not too_weak(without, bench)
+    assert "where language is de: 0 % over 150 cases" in next(iter(perhaps_too_weak(without, bench)))
+
+
 def test_a_limit_on_parts_needs_parts() -> None:
     values = {"name": "x", "instruction": "y", "examples": "z.jsonl", "constraints": {"slice_at_least": 0.6}}
     with pytest.raises(BadInput, match="slice_at_least without slices"):
@@ -134,10 +165,10 @@ def test_the_report_has_a_table_of_the_parts_weakest_first() -> None:
     bench = benchmark(None)
 
     def evaluated(name: str, calm: int, chatty: int) -> Evaluation:
-        figures = {"calm": (calm / CALM, CALM), "chatty": (chatty / CHATTY, CHATTY)}
+        of_parts = {"calm": (calm / CALM, CALM), "chatty": (chatty / CHATTY, CHATTY)}
         kind = name if name in ("lora", "prompting") else "linear head"
         found = dataclasses.replace(evaluation_of(kind, scores(calm, chatty)), candidate=name)
-        return dataclasses.replace(found, by_slice={"persona": figures})
+        return dataclasses.replace(found, by_slice={"persona": of_parts})
 
     found = [
         evaluated("lora", 235, 33),
@@ -159,8 +190,8 @@ def test_of_very_many_parts_the_weakest_are_shown_and_the_rest_counted() -> None
     many = tuple(
         dataclasses.replace(case, slices={"persona": f"p{place % 20}"}) for place, case in enumerate(bench.heldout)
     )
-    figures = {f"p{n}": (n / 20, len(many) // 20) for n in range(20)}
-    tuned = dataclasses.replace(evaluation_of("lora", scores(150, 30)), by_slice={"persona": figures})
+    of_parts = {f"p{n}": (n / 20, len(many) // 20) for n in range(20)}
+    tuned = dataclasses.replace(evaluation_of("lora", scores(150, 30)), by_slice={"persona": of_parts})
     table = Bakeoff(evaluations=(tuned,), benchmark=dataclasses.replace(bench, heldout=many)).told().story.slices
     assert [row[0] for row in table.rows] == [f"persona is p{n}" for n in range(PARTS)]
     assert "8 further parts in report.json" in table.note
