@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import metrics
 from benchmarks.audit import Summary, audit, near_duplicates, summarise
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, Procedure
-from benchmarks.decidable import Closeness, Decidable, Sharing, closeness, decidable
+from benchmarks.decidable import Closeness, Decidable, OverRows, Sharing, closeness, decidable, over_rows
 from benchmarks.document_quality import held_out_questions
 from benchmarks.findings import Finding
 from benchmarks.fingerprint import fingerprint
@@ -89,18 +89,18 @@ class Assembly:
     findings: tuple[Finding, ...]
     summary: Summary
     parts: Parts
-    decidable: Decidable | Closeness | None = None
+    decidable: Decidable | Closeness | OverRows | None = None
     """None with neither target nor margin."""
 
     def at(self, look: Look) -> Assembly:
         """The same as that look at the held-out cases, with what it can decide; a later one has less of a level left."""
         benchmark, known = self.benchmark, self.decidable
-        asked: Decidable | Closeness | None = None
-        cases, graded = _independent(benchmark.heldout), benchmark.metric.graded
-        if benchmark.target is not None and not benchmark.sequential:  # There it depends on what comes out.
-            asked = decidable(cases, benchmark.target, graded, _sharing(self.spec, benchmark.task, look))
-        elif benchmark.margin is not None:
-            asked = closeness(cases, benchmark.margin, rivals(benchmark.task, len(self.spec.models)), look.number)
+        cases, shared = _independent(benchmark.heldout), _sharing(self.spec, benchmark.task, look)
+        asked: Decidable | Closeness | OverRows | None = over_rows(benchmark, cases, shared)
+        if asked is None and benchmark.target is not None and not benchmark.sequential:  # There what comes out tells.
+            asked = decidable(cases, benchmark.target, benchmark.metric.graded, shared)
+        elif asked is None and benchmark.margin is not None:
+            asked = closeness(cases, benchmark.margin, shared.candidates, look.number)
         notes = [note for note in benchmark.notes if known is None or note != known.says]
         notes += [asked.says] if asked else []
         return replace(self, benchmark=replace(benchmark, look=look, notes=tuple(notes)), decidable=asked)

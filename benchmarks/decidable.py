@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.contract import SPLITTING, Procedure
+from benchmarks.contract import SPLITTING, Answered, Benchmark, Procedure
 
 _ABOVE = 0.05
 _APART = 0.25
@@ -95,6 +95,49 @@ def decidable(heldout: int, target: float, graded: bool, shared: Sharing) -> Dec
         right_needed=showable(heldout, target, alpha=level) if possible else None,
         assumed_truth=truth,
         cases_needed=cases_needed(target, truth, alpha=level) if possible else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverRows:
+    """Where the figure exists over all cases only, such as an F1: no number of right answers stands for it."""
+
+    heldout: int
+    """Independent cases."""
+    metric: str
+    candidates: int
+    look: int
+    carrying: int | None
+    """Held-out cases that the figure rests on whatever is answered, such as those of one label; None where all are."""
+    enough: None = None
+    """Not known beforehand."""
+
+    @property
+    def says(self) -> str:
+        """The same as one sentence."""
+        rests = ""
+        if self.carrying is not None:
+            carry = "case carries" if self.carrying == 1 else "cases carry"
+            rests = f"; {self.carrying:,} held-out {carry} the label that it is of"
+        return (
+            f"How many held-out cases {self.metric} needs cannot be told beforehand, since it exists over all answers only and "
+            f"is no number of right ones{rests}."
+        )
+
+
+def over_rows(benchmark: Benchmark, independent: int, shared: Sharing) -> OverRows | None:
+    """None unless there is something to decide by a metric over rows."""
+    metric, cases = benchmark.metric, benchmark.heldout
+    if not metric.over_rows or not benchmark.judges:
+        return None
+    carrying = getattr(metric, "carrying", None)
+    rests = carrying([Answered(case=case, text="", score=0.0) for case in cases]) if carrying else len(cases)
+    return OverRows(
+        heldout=independent,
+        metric=metric.name,
+        candidates=shared.candidates,
+        look=shared.look,
+        carrying=rests if rests < len(cases) else None,
     )
 
 

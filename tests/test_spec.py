@@ -246,6 +246,22 @@ def test_whether_the_target_can_be_decided_is_said_before_anything_runs() -> Non
     assert any("nothing can be shown to meet 0.95" in note for note in assembly.benchmark.notes)
 
 
+@pytest.mark.parametrize("goal", [Limits(target=0.95), Limits(margin=0.05)])
+def test_no_number_of_right_answers_is_told_for_a_figure_over_rows(goal: Limits) -> None:
+    data, of_label = _data(), {"name": "f1_of_label", "label": "a"}
+    for metric, rests in ((of_label, True), ("macro_f1", False)):
+        spec = parse_spec({"name": "x", "instruction": "y", "examples": "z", "metric": metric})
+        assembly = assemble(spec, data=data, limits=goal)
+        carrying = sum(case.output == "a" for case in assembly.benchmark.heldout)
+        note = next(note for note in assembly.benchmark.notes if "cannot be told beforehand" in note)
+        assert (f"{carrying} held-out cases carry the label" in note) == rests
+        assert assembly.decidable is not None
+        assert assembly.decidable.says == note
+        assert not any(
+            "to be shown to" in note or "are shown to be within" in note for note in assembly.benchmark.notes
+        )
+
+
 def test_an_unknown_column_mapping_is_refused_by_name() -> None:
     with pytest.raises(BadInput, match='Did you mean "input"'):
         parse_spec({"name": "x", "instruction": "y", "examples": "z", "columns": {"inptu": "a"}})
