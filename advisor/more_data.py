@@ -172,7 +172,7 @@ def enough(each: Evaluation, target: float, goal: Goal, price: tuple[float, str]
             "four times as many may not be enough"
         )
     span = f"{rounded_up(few):,} to {about(many, 'example')}" if few < many else about(few, "example")
-    return f"with {span} in all{cost} {each.candidate} would probably {goal.meet_plainly}"
+    return f"with {span} in all{cost} {each.candidate} would probably {goal.meet_plainly} if its present figure holds"
 
 
 def most(each: Evaluation) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from advisor.contract import Story
+from advisor.goal import Goal
+from advisor.more_data import enough
 from benchmarks.checked import Curve, CurvePoint
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.curve import FURTHEST, bracket, examples_for
@@ -55,6 +57,12 @@ def test_with_a_curve_they_have_the_number_that_would_do() -> None:
     assert "in all lora " in line
     assert "meet the target" in line
     assert "--curve" not in line
+
+
+def test_the_number_that_would_do_takes_the_present_figure_to_hold() -> None:
+    clause = enough(learnt((10, 35, 58)), 0.72, Goal.of(benchmark_of(target=0.72)), None)
+    assert clause is not None
+    assert clause.endswith("lora would probably meet the target if its present figure holds")
 
 
 def test_their_labels_are_priced_where_the_task_says_what_one_costs() -> None:
