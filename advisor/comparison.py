@@ -207,7 +207,8 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         stop_when_decided=wishes.stop_when_decided,
     )
     found = replace(found, spec=spec)
-    assembly = with_notes(found.assembled(limits, wishes.seed, wishes.allow_code), left_out)
+    assembly, traffic = found.assembled(limits, wishes.seed, wishes.allow_code), found.traffic()
+    assembly = with_notes(assembly, (*left_out, *traffic.notes))
     models.read_together(case.input for case in assembly.benchmark.task.examples)
     if wishes.economical:
         check_economical(assembly.benchmark)
@@ -233,7 +234,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         fork=wishes.fork is not None,
         further=further_of(wishes, assembly.benchmark),
         economical=wishes.economical,
-        traffic=found.traffic(),
+        traffic=traffic.texts,
         shard=shard,
         executor=executor,
         allowed=allowed,

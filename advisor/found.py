@@ -11,6 +11,7 @@ from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
     from benchmarks.assemble import Assembly, Limits, Loaded
+    from benchmarks.load import Inputs
     from benchmarks.spec import Spec
 
 
@@ -35,13 +36,13 @@ class Found:
 
         return assemble(self.spec, data=self.data(), limits=limits, seed=seed, allow_code=allow_code)
 
-    def traffic(self) -> list[str]:
+    def traffic(self) -> Inputs:
         """Real requests without answers, where the spec names some. Raises `BadInput`."""
-        from benchmarks.load import read_inputs
+        from benchmarks.load import Inputs, read_inputs
         from benchmarks.remote import files_of
 
         if not self.spec.traffic:
-            return []
+            return Inputs()
         with files_of(self.spec.file_keys(), self.folder, self.allow_remote) as file:
             return read_inputs(file("traffic"), self.spec.columns)
 

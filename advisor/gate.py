@@ -14,7 +14,7 @@ from advisor.stored import reading
 from benchmarks.contract import Answered, BadInput, Metric, State
 from benchmarks.evaluate import scored
 from benchmarks.frozen import thawed_metric
-from benchmarks.load import read_cases
+from benchmarks.load import Cases, read_cases
 from benchmarks.resampling import resampled_metric
 from benchmarks.split import grouped
 from benchmarks.statistics import PairedDifference, paired_difference, statuses, statuses_of_figures
@@ -47,6 +47,8 @@ class Check:
     """Cases that it was measured on by other right answers: their scores then and now are not of the same thing."""
     change: PairedDifference | None
     """Now minus then on these; None where they are too few."""
+    notes: tuple[str, ...] = ()
+    """How the file was read, where that is not as the task says it."""
 
     @property
     def worse(self) -> bool:
@@ -63,8 +65,8 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     since it may know their answers by heart. Raises `BadInput`."""
     measured = _measured(folder)
     known = answerer(folder, task=task)
-    found = _cases(folder, cases)
-    asked = grouped(_new(found, measured, cases.name))
+    read = _cases(folder, cases)
+    asked = grouped(_new(read.cases, measured, cases.name))
     with reading(folder):
         metric = thawed_metric(measured["metric"], folder, allow_code)
     outcomes = [outcome for _, outcome in known.answers([case.input for case in asked])]
@@ -77,7 +79,7 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     return Check(
         name=known.name,
         cases=len(rows),
-        learnt=len(found) - len(asked) if "learnt" in measured else None,
+        learnt=len(read.cases) - len(asked) if "learnt" in measured else None,
         figure=metric.summarise(rows),
         target=goal,
         state=state,
@@ -86,6 +88,7 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
         shared=len(known_before),
         relabelled=relabelled,
         change=_change(known_before),
+        notes=read.notes,
     )
 
 
@@ -127,12 +130,12 @@ def _known_before(measured: Mapping[str, Any], rows: Sequence[Answered]) -> tupl
     return both, relabelled
 
 
-def _cases(folder: Path, path: Path) -> tuple[Case, ...]:
+def _cases(folder: Path, path: Path) -> Cases:
     if not path.is_file():
         raise BadInput(f"there is no file {path}. Name one with inputs and their right answers.")
-    found = read_cases(path, Kept.of_export(folder).columns).cases
-    if len(found) < FEWEST:
-        raise BadInput(f"{path.name} holds {len(found)} cases, and {FEWEST} are needed to say anything.")
+    found = read_cases(path, Kept.of_export(folder).columns, apart=True)
+    if len(found.cases) < FEWEST:
+        raise BadInput(f"{path.name} holds {len(found.cases)} cases, and {FEWEST} are needed to say anything.")
     return found
 
 

@@ -212,10 +212,10 @@ def load(spec: Spec, folder: Path, allow_remote: bool = False) -> Loaded:
     kept = spec.slices if spec.columns.time in (None, *spec.slices) else (*spec.slices, str(spec.columns.time))
     with files_of(spec.file_keys(), folder, allow_remote) as file:
         examples = read_cases(file("examples"), spec.columns, () if apart else kept)
-        heldout = read_cases(file("heldout"), spec.columns, kept) if apart else None
+        heldout = read_cases(file("heldout"), spec.columns, kept, apart=True) if apart else None
         documents = read_documents(file("documents")) if spec.documents else None
         taught = spec.teacher and spec.traffic
-        unlabelled = tuple(read_inputs(file("traffic"), spec.columns)) if taught else ()
+        unlabelled = read_inputs(file("traffic"), spec.columns).texts if taught else ()
     read = [part for part in (examples, heldout, documents) if part is not None]
     return Loaded(
         examples=examples.cases,

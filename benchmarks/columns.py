@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -52,7 +52,7 @@ class Layout:
 
 def find_layout(names: Sequence[str], columns: Columns, file: str) -> Layout:
     """The layout of a file with the columns `names`. Raises `BadInput` where input or output cannot be found."""
-    mapped = {key: value for key, value in columns.model_dump(exclude={"time"}).items() if value}
+    mapped = _mapped(columns)
     for key, value in mapped.items():
         _check_mapped(names, key, value, file)
     found = {key: mapped.get(key) or usual(names, key) for key in ("id", "answers", "document_ids", "group")}
@@ -72,6 +72,40 @@ def find_layout(names: Sequence[str], columns: Columns, file: str) -> Layout:
         raise BadInput(_not_found(names, "output", file))
     notes = _notes(file, mapped, source, target)
     return Layout(input=source, output=target, notes=notes, **found)
+
+
+def layout_apart(names: Sequence[str], columns: Columns, file: str) -> Layout:
+    """`find_layout` of a file beside the examples, such as one of held-out cases, which may have other columns.
+
+    Where it lacks some that `columns` names and has the usual names in their place, those are taken, and a note says so.
+    Raises `BadInput` where it has neither.
+    """
+    lost = {key: lacks for key, value in _mapped(columns).items() if (lacks := _lacking(names, value))}
+    if not lost:
+        return find_layout(names, columns, file)
+    try:
+        found = find_layout(names, columns.model_copy(update=dict.fromkeys(lost)), file)
+    except BadInput:
+        return find_layout(names, columns, file)  # Which names the column.
+    if not {"input", "output"} & lost.keys() and not all(getattr(found, key) for key in lost):
+        return find_layout(names, columns, file)
+    parts = [*lost, *(() if found.output else ("answers",))]
+    taken = {"chats": found.chat} if found.chat else {key: getattr(found, key) for key in parts}
+    return replace(found, notes=(_note_apart(file, [name for lacks in lost.values() for name in lacks], taken),))
+
+
+def input_apart(names: Sequence[str], columns: Columns, file: str) -> Layout:
+    """`layout_apart` of a file of requests, whose rows need nothing but an input; joined columns may lack some of theirs."""
+    mapped = columns.input or ""
+    lacks = _lacking(names, mapped) if mapped else ()
+    if mapped and len(lacks) < len(_parts(names, mapped)):
+        return Layout(input=mapped)
+    found = usual([name for name in names if name != columns.output], "input")
+    if not found and mapped:
+        _check_mapped(names, "input", mapped, file)
+    if not found:
+        raise BadInput(f"{file} has no column with a usual name for the input; its columns are {shown_names(names)}.")
+    return Layout(input=found, notes=(_note_apart(file, lacks, {"input": found}),) if lacks else ())
 
 
 def usual(names: Sequence[str], part: str) -> str:
@@ -126,13 +160,32 @@ def _alpaca_input(names: Sequence[str]) -> str:
     return "{instruction}\n\n{input}" if "input" in names else "instruction"
 
 
+def _mapped(columns: Columns) -> dict[str, str]:
+    """What `columns` says, part by part; a time is read as a slice."""
+    return {key: value for key, value in columns.model_dump(exclude={"time"}).items() if value}
+
+
+def _parts(names: Sequence[str], source: str) -> tuple[str, ...]:
+    """The columns that a column name or a joined text takes from a file with the columns `names`."""
+    return (source,) if source in names else placeholders(source) or (source,)
+
+
+def _lacking(names: Sequence[str], source: str) -> tuple[str, ...]:
+    return tuple(name for name in _parts(names, source) if name not in names)
+
+
 def _check_mapped(names: Sequence[str], key: str, value: str, file: str) -> None:
-    wanted = (value,) if value in names else placeholders(value) or (value,)
-    for name in wanted:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-            hint = f'Did you mean "{near[0]}"?' if near else f"Its columns are {shown_names(names)}."
-            raise BadInput(f'columns.{key} names the column "{name}", which {file} does not have. {hint}')
+    for name in _lacking(names, value):
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+        hint = f'Did you mean "{near[0]}"?' if near else f"Its columns are {shown_names(names)}."
+        raise BadInput(f'columns.{key} names the column "{name}", which {file} does not have. {hint}')
+
+
+def _note_apart(file: str, lacks: Sequence[str], taken: Mapping[str, str]) -> str:
+    """`taken`: part -> the column that it is read from; empty: the file has none."""
+    read = [f"{key.replace('_', ' ')} from {_shown_source(source)}" for key, source in taken.items() if source]
+    lacked = f"{file} lacks columns that the task names ({shown_names(lacks)})"
+    return f"{lacked}, so the usual names are taken: {', '.join(read)}."
 
 
 def _notes(file: str, mapped: dict[str, str], source: str, target: str) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from benchmarks.columns import (
     filled,
     find_layout,
     header_findings,
+    input_apart,
+    layout_apart,
     placeholders,
     shown_names,
     usual,
@@ -53,16 +55,24 @@ class Documents:
     notes: tuple[str, ...] = ()
 
 
-def read_cases(path: Path, columns: Columns, slices: Sequence[str] = ()) -> Cases:
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The inputs of one file, in its order, and a sentence where they stand in another column than the spec says."""
+
+    texts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: bool = False) -> Cases:
     """Reads examples, recorded or held-out cases alike.
 
-    `columns` says which column holds what; what it leaves open is found by the usual names. `slices` are columns that
-    results are broken down by. Raises `BadInput`, with the line, for a row without an input or an output, an id that
-    stands twice, NaN, and for a file without rows.
+    `columns` says which column holds what; what it leaves open is found by the usual names, and in a file `apart` from the
+    examples so is what it names and the file lacks. `slices` are columns that results are broken down by. Raises `BadInput`,
+    with the line, for a row without an input or an output, an id that stands twice, NaN, and for a file without rows.
     """
     first, records = _peeked(path)
     names = _column_names(first)
-    layout = find_layout(names, columns, path.name)
+    layout = (layout_apart if apart else find_layout)(names, columns, path.name)
     for name in slices:
         if name not in names:
             key = "columns.time" if name == columns.time else "slices"
@@ -88,22 +98,16 @@ def _read(reader: _CaseReader, records: Iterator[Record]) -> Iterator[Case]:
             raise BadInput(f"{found}{others}. Write the answer that is wanted, or leave the row out.") from None
 
 
-def read_inputs(path: Path, columns: Columns) -> list[str]:
+def read_inputs(path: Path, columns: Columns) -> Inputs:
     """The inputs alone, of a file whose rows need no output, or of a text file with one input a line. Raises `BadInput`."""
     if path.suffix.lower() == ".txt":
         reader = _Texts(file=path.name)
         found = (reader.text(line.rstrip("\r\n"), f"line {number}", "input") for number, line in lines(path))
-        return [text for text in found if text and text.strip()]
+        return Inputs(texts=tuple(text for text in found if text and text.strip()))
     first, records = _peeked(path)
-    names = _column_names(first)
-    source = columns.input or usual(names, "input")
-    if not source:
-        raise BadInput(
-            f"{path.name} has no column with a usual name for the input; its columns are {shown_names(names)}."
-        )
-    layout = Layout(input=source)
+    layout = input_apart(_column_names(first), columns, path.name)
     cases = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=())
-    return [cases.input(record) for record in records]
+    return Inputs(texts=tuple(cases.input(record) for record in records), notes=layout.notes)
 
 
 def _peeked(path: Path) -> tuple[list[Record], Iterator[Record]]:

@@ -223,9 +223,8 @@ def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: 
         _write_rows(folder / "documents.jsonl", map(_document_row, material.documents))
     if spec.traffic and not is_remote(spec.traffic):
         named["traffic"] = "traffic.jsonl"
-        _write_rows(
-            folder / "traffic.jsonl", ({"input": text} for text in read_inputs(source / spec.traffic, spec.columns))
-        )
+        requests = read_inputs(source / spec.traffic, spec.columns).texts
+        _write_rows(folder / "traffic.jsonl", ({"input": text} for text in requests))
     if spec.recorded:
         named["recorded"] = "recorded.jsonl"
         shutil.copyfile(source / spec.recorded, folder / "recorded.jsonl")

@@ -22,6 +22,7 @@ from advisor.found import find
 from benchmarks import bucket
 from benchmarks.assemble import load
 from benchmarks.contract import BadInput
+from benchmarks.load import Inputs
 from benchmarks.spec import read_spec
 from strategies.contract import Case, Document
 from tests import tiny
@@ -128,7 +129,7 @@ def test_all_data_of_a_task_is_read_from_a_bucket_as_from_its_folder(
     found = find(there, allow_remote=True)
     assert found.data() == known
     assert (len(known.examples), len(known.heldout or ()), len(known.documents)) == (40, 20, len(tiny.rooms()))
-    assert found.traffic() == asked == ["How many seats has Room Bern?", "Where is it?"]
+    assert found.traffic() == asked == Inputs(texts=("How many seats has Room Bern?", "Where is it?"))
 
 
 def test_a_run_on_a_bucket_keeps_neither_keys_nor_files_and_refuses_other_content(

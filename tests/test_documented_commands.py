@@ -101,17 +101,17 @@ def messages(count: int, start: int = 0) -> list[Case]:
 
 
 def prepared(folder: Path, models: Folders) -> None:
-    """What a reader has: a CSV of examples, requests to answer, cases to hold an export to, and the judge of the page."""
+    """What a reader has: a CSV with the columns of the README, requests to answer, cases to hold an export to, and a judge."""
     page = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
     (judge,) = re.findall(r"```python\n(def grade\(.*?)```", page, re.DOTALL)
     (folder / "judge.py").write_text(judge, encoding="utf-8")
     with (folder / "my.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["input", "output"])
+        rows.writerow(["message", "label"])
         rows.writerows([case.input, case.output] for case in messages(120))
     with (folder / "new.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["input"])
+        rows.writerow(["message"])
         rows.writerows([case.input] for case in messages(5, 400))
     (folder / "prices.yaml").write_text("machine_hour: 0.40\n", encoding="utf-8")
     lines = [json.dumps({"input": case.input, "output": case.output}) for case in messages(60, 200)]

@@ -218,11 +218,11 @@ def test_inputs_need_no_output_and_may_be_joined(tmp_path: Path) -> None:
     table = tmp_path / "new.csv"
     table.write_text("subject,body\nLate,where is it\nWrong,two and not three\n", encoding="utf-8")
     columns = Columns(input="{subject}: {body}")
-    assert read_inputs(table, columns) == ["Late: where is it", "Wrong: two and not three"]
-    assert read_inputs(table, Columns()) == ["where is it", "two and not three"]
+    assert read_inputs(table, columns).texts == ("Late: where is it", "Wrong: two and not three")
+    assert read_inputs(table, Columns()).texts == ("where is it", "two and not three")
     texts = tmp_path / "new.txt"
     texts.write_bytes("\ufeffone\r\n\r\n two \u200b\n".encode())
-    assert read_inputs(texts, Columns()) == ["one", " two "]
+    assert read_inputs(texts, Columns()).texts == ("one", " two ")
 
 
 def test_inputs_that_cannot_be_found_are_named(tmp_path: Path) -> None:

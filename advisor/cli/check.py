@@ -105,7 +105,8 @@ def _alike(assembly: Assembly, found: Found) -> list[str]:
     from benchmarks.population import FEWEST, apart, sets_to_compare
 
     models = Models(assembly.spec.models, embedder_spec=assembly.spec.embedder, base=found.folder)
-    compared = sets_to_compare(assembly.benchmark, found.traffic(), assembly.spec)
+    traffic = found.traffic()
+    compared = sets_to_compare(assembly.benchmark, traffic.texts, assembly.spec)
     told = {key: apart(names, texts, models.embedder, assembly.parts.seed) for key, (names, texts) in compared.items()}
     sentences = [told_apart(key, each) for key, each in told.items() if each is not None]
     if len(sentences) < len(told) or not told:
@@ -113,7 +114,7 @@ def _alike(assembly: Assembly, found: Found) -> list[str]:
             f"There is nothing more to compare: it takes {FEWEST} texts on both sides that do not say the same, of a file of "
             "held-out cases, of `traffic`, or with a time (`columns: {time: created}`)."
         )
-    return sentences
+    return [*traffic.notes, *sentences]
 
 
 def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:

@@ -41,6 +41,8 @@ def command(
 
     with quiet():
         found = check(export, cases, task, target, allow_code)
+    for note in found.notes:
+        say(f"note: {note}")
     click.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(map(shown, _sentences(found))))
     if not as_json:
         say(f"To see each answer: {line('predict', str(export), str(cases))}")

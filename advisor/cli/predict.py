@@ -60,11 +60,15 @@ def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
     from benchmarks.load import read_inputs
 
     columns = Kept.of(run).columns
+    found: Sequence[str]
     if requests is None:
         said = (clean(line, f"line {number} of standard input")[0] for number, line in enumerate(sys.stdin, start=1))
         found = [text.strip() for text in said if text.strip()]
     elif requests.is_file():
-        found = read_inputs(requests, columns)
+        read = read_inputs(requests, columns)
+        found = read.texts
+        for note in read.notes:
+            say(f"note: {note}")
     else:
         raise BadInput(f"there is no file {requests}. Name one, or send one request a line to standard input.")
     if not found:

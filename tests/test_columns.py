@@ -1,0 +1,116 @@
+"""Files beside the examples may have other columns than the task names, and the commands of the documentation go together."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.columns import find_layout, input_apart, layout_apart
+from benchmarks.contract import BadInput
+from benchmarks.spec import Columns
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import call
+
+NAMED = Columns(input="mail", output="team")
+
+
+def taken(file: str, lacks: str, read: str) -> str:
+    return f"{file} lacks columns that the task names ({lacks}), so the usual names are taken: {read}."
+
+
+@pytest.mark.parametrize(
+    ("columns", "names", "wanted", "said"),
+    [
+        (NAMED, ("mail", "team"), ("mail", "team"), ""),
+        (NAMED, ("input", "output"), ("input", "output"), ("mail", "team", "input", "output")),
+        (NAMED, ("mail", "label"), ("mail", "label"), ("team", "label")),
+        (NAMED, ("id", "text", "answers"), ("text", ""), ("mail", "team", "text", "answers")),
+        (Columns(input="{subject} {mail}", output="team"), ("input", "team"), ("input", "team"), ("subject", "input")),
+        (Columns(input="mail", output="team", group="thread"), ("input", "output"), ("input", "output"), ("thread",)),
+        (Columns(input="mail", output="text"), ("text", "question"), ("question", "text"), ("mail", "question")),
+    ],
+)
+def test_a_file_beside_the_examples_is_read_by_the_usual_names_where_it_lacks_the_named_ones(
+    columns: Columns, names: Sequence[str], wanted: tuple[str, str], said: Sequence[str]
+) -> None:
+    found = layout_apart(names, columns, "held.jsonl")
+    assert (found.input, found.output, bool(found.notes)) == (*wanted, bool(said))
+    assert all(f'"{name}"' in " ".join(found.notes) for name in said)
+    if said:
+        with pytest.raises(BadInput, match=r"columns\.\w+ names the column"):
+            find_layout(names, columns, "held.jsonl")
+
+
+def test_chats_beside_the_examples_are_read_as_chats() -> None:
+    found = layout_apart(["messages"], NAMED, "held.jsonl")
+    assert (found.chat, found.notes) == (
+        "messages",
+        (taken("held.jsonl", '"mail", "team"', 'chats from "messages"'),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [
+        (NAMED, ("mail", "place")),
+        (NAMED, ("output", "place")),
+        (Columns(input="mail", output="text"), ("text",)),
+        (Columns(group="thread"), ("input", "output")),
+    ],
+)
+def test_a_file_with_neither_the_named_columns_nor_usual_ones_is_refused(
+    columns: Columns, names: Sequence[str]
+) -> None:
+    with pytest.raises(BadInput, match=r'columns\.\w+ names the column "\w+", which held.jsonl does not have'):
+        layout_apart(names, columns, "held.jsonl")
+
+
+def test_requests_need_nothing_but_an_input() -> None:
+    assert input_apart(["mail"], NAMED, "new.csv").input == "mail"
+    found = input_apart(["input"], NAMED, "new.csv")
+    assert (found.input, found.notes) == ("input", (taken("new.csv", '"mail"', 'input from "input"'),))
+    joined = input_apart(["mail", "text"], Columns(input="{subject} {mail}"), "new.csv")
+    assert (joined.input, joined.notes) == ("{subject} {mail}", ()), "a request without a subject is one still"
+    with pytest.raises(BadInput, match=r'columns\.input names the column "mail", which new\.csv does not have'):
+        input_apart(["mial"], NAMED, "new.csv")
+    with pytest.raises(BadInput, match=r"new\.csv has no column with a usual name for the input"):
+        input_apart(["mial"], Columns(), "new.csv")
+
+
+def test_the_commands_of_the_documentation_go_together_for_columns_of_other_names(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `check --fix` writes has the usual names: a gate refused it, and a held-out file beside the examples likewise."""
+    monkeypatch.chdir(tmp_path)
+    _table(tmp_path / "my.csv", [{"message": case.input, "label": case.output} for case in tiny.messages(80)])
+    held = [{"input": case.input, "output": case.output} for case in tiny.messages(30, 200)]
+    (tmp_path / "heldout.jsonl").write_text("".join(json.dumps(row) + "\n" for row in held), encoding="utf-8")
+    _table(tmp_path / "new.csv", [{"input": row["input"]} for row in held])
+    assert call(capsys, "init", "my.csv").code == 0
+    with (tmp_path / "task.yaml").open("a", encoding="utf-8") as task:
+        task.write(f"models: [{model_folders.language}]\nembedder: {model_folders.embedder}\ntraffic: new.csv\n")
+    fixed = call(capsys, "check", "task.yaml", "--fix", "reviewed")
+    said = taken("heldout.jsonl", '"message", "label"', 'input from "input", output from "output"')
+    assert (fixed.code, said in " ".join(fixed.out.split())) == (0, True)
+    few = ("--approach", "tf-idf", "--approach", "majority", "--probes", "none", "--no-second-seed")
+    done = call(capsys, "run", "task.yaml", "--out", "first", "--target", "0.05", *few)
+    assert done.code == 0, done.err
+    notes = [f"note: {said}", "note: " + taken("new.csv", '"message"', 'input from "input"')]
+    assert all(note in done.err.splitlines() for note in notes)
+    assert call(capsys, "export", "first", "router", "--candidate", "majority").code == 0
+    passed = call(capsys, "gate", "router", "reviewed/heldout.jsonl")
+    assert (passed.code, notes[0] in passed.err, "30 cases" in passed.out) == (0, True, True)
+    answered = call(capsys, "predict", "router", "new.csv")
+    assert (answered.code, notes[1] in answered.err, len(answered.out.splitlines())) == (0, True, 30)
+
+
+def _table(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        sheet = csv.DictWriter(file, list(rows[0]))
+        sheet.writeheader()
+        sheet.writerows(rows)
