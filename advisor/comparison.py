@@ -81,9 +81,9 @@ class Wishes:
     """Gigabytes that the run folder may take; then it stops likewise."""
     shard: str = ""
     """`1/3`: perform the first of three parts of the approaches, and tell nothing yet."""
-    reuse: Path | None = None
+    reuse: str | Path | None = None
     """Folder of an earlier run whose searches and trainings are taken over where they are the same."""
-    fork: Path | None = None
+    fork: str | Path | None = None
     """The same, and whatever else of its finished work is still valid, answers to held-out cases included."""
     on: str = "here"
     """Where the work is done: `here` in this process, on `processes` of this machine, or on `ray`, `ray:HOST:PORT`."""
@@ -177,7 +177,8 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     allowed = Allowance(wishes.max_hours, wishes.max_disk)
     if wishes.reuse is not None and wishes.fork is not None:
         raise BadInput("--fork takes over all that --reuse does, and answers too: give one of them.")
-    earlier = wishes.reuse or wishes.fork
+    given = wishes.fork if wishes.reuse is None else wishes.reuse
+    earlier = None if given is None else Path(given)
     if earlier is not None:
         must_hold_a_run(earlier)
     found = find(task, wishes.allow_remote)

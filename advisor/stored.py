@@ -88,7 +88,13 @@ def reopen(
     folder = Path(folder)
     if cases not in get_args(CaseChoice):
         raise BadInput(f"cases is {cases!r}; it is one of {', '.join(get_args(CaseChoice))}.")
-    about, changes = about_run(folder), changes or Changes()
+    changes = changes or Changes()
+    if not isinstance(changes.prices, Mapping | None):
+        raise BadInput(
+            f"prices is {changes.prices!r}; it is what a prices.yaml says, such as {{'machine_hour': 0.4}}. A file is read with "
+            "benchmarks.spec_prices.read_prices(path, partly=True)."
+        )
+    about = about_run(folder)
     with reading(folder):
         benchmark, spec = changes.applied(thaw(about["benchmark"], folder, allow_code), about["spec"])
         return told(folder, {**about, "spec": spec, "fixed": about["spec"]}, benchmark, cases, rescore)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from advisor.asked import ALL_REBUILDS, further_of
@@ -43,3 +45,12 @@ def test_a_curve_takes_four_sizes_of_examples() -> None:
     with pytest.raises(BadInput, match="needs 40 examples or more to build from parts of them, and the task has 39"):
         prepare("support-intents", Wishes(approaches=CHEAP, examples=39, curve=True))
     assert prepare("support-intents", Wishes(approaches=CHEAP, examples=40, curve=True)).further.curve
+
+
+def test_an_earlier_run_may_be_named_by_its_path_as_text(tmp_path: Path) -> None:
+    (tmp_path / "run.sqlite").touch()
+    for reuse, fork in ((str(tmp_path), None), (None, str(tmp_path))):
+        prepared = prepare("support-intents", Wishes(approaches=CHEAP, reuse=reuse, fork=fork))
+        assert (prepared.reuse, prepared.fork) == (tmp_path, fork is not None)
+        with pytest.raises(BadInput, match="nowhere holds no run to take over from"):
+            prepare("support-intents", Wishes(reuse=reuse and "nowhere", fork=fork and "nowhere"))

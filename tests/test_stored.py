@@ -122,6 +122,13 @@ def test_prices_of_a_file_lie_on_top_of_those_of_the_task_key_by_key() -> None:
     assert on_top({}, {"machine_hour": 1.0}) == (1.0, "USD", {}, {})
 
 
+def test_prices_that_are_the_name_of_a_file_are_not_a_damaged_run(run: Path) -> None:
+    with pytest.raises(
+        BadInput, match=r"prices is 'prices\.yaml'; it is what a prices\.yaml says, such as \{'machine_hour"
+    ):
+        reopen(run, changes=Changes(prices="prices.yaml"))  # type: ignore[arg-type]
+
+
 def test_a_target_named_afterwards_is_exploratory_and_holds_for_every_target(run: Path) -> None:
     verdict = reopen(run, changes=Changes(target=0.65))
     assert "The target was named when the figures were known, so this is exploratory" in verdict.story.confidence
