@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from advisor.material import Material
 from advisor.reports.markdown import literal
 from advisor.wording import NONE, counted, percent, plain_percent
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import Evaluation, Metric
+from benchmarks.guard import SAYS
 
 if TYPE_CHECKING:
     from advisor.answering import Guarded
@@ -21,6 +23,11 @@ WORTH = 0.25
 def chosen(found: Guard) -> Held:
     """The one that is shown where one is: it loses the fewest right answers."""
     return found.held[1]
+
+
+def as_fact(found: Guard) -> dict[str, Any]:
+    """In plain values; what stands in place of an answer is None where it is the answer of some examples."""
+    return asdict(found) | ({} if found.says == SAYS else {"says": None})
 
 
 def guard_columns(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeGuard
 
 from advisor.wording import NONE, counted, percent, plain_percent
@@ -11,6 +11,14 @@ from strategies.retrieval.chunking import PASSAGE_WORDS
 
 WHOLE, PART = 600, 120
 """Characters of an instruction that are repeated where it was chosen, and where it was tried."""
+OF_EXAMPLES = frozenset({"answer", "otherwise", "standing"})
+"""What a fit calls answers of examples that it gives word for word (`Fitted.describe`)."""
+
+
+def shared(values: Mapping[str, Any], labels: Collection[str]) -> dict[str, Any]:
+    """A configuration as a report may hold it that somebody else reads: of answers, the labels alone."""
+    kept = values if labels else {key: value for key, value in values.items() if key not in OF_EXAMPLES}
+    return {key: shared(value, labels) if isinstance(value, Mapping) else value for key, value in kept.items()}
 
 
 def told(chosen: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from advisor import derived
+from advisor import derived, guarded
 from advisor.a_month import a_month
 from advisor.added_labels import the_day_labels_are_added
 from advisor.altered_format import altered_table, the_day_the_format_is_altered
@@ -26,7 +26,6 @@ from advisor.following import facts_of
 from advisor.forgotten import forgetting_table
 from advisor.gap import key_noise, what_closes_the_gap
 from advisor.grounded import grounding_table, planted_table
-from advisor.guarded import rather_silent
 from advisor.handed_over import coverage_table, handover_table, let_a_person_help
 from advisor.judged import judge_facts, judge_table
 from advisor.leaked import leaks_table
@@ -37,6 +36,7 @@ from advisor.no_answers import no_answers
 from advisor.payback import paid_back
 from advisor.probed import probed_table
 from advisor.risks import risks, worth_knowing
+from advisor.setups import shared
 from advisor.share_limits import measured
 from advisor.slices_table import slices_table
 from advisor.steadiness import rebuilds_table, tuned_or_prompted
@@ -105,7 +105,7 @@ def tell(
             *recommendation.next_steps,
             *what_closes_the_gap(material),
             *let_a_person_help(material),
-            *rather_silent(material),
+            *guarded.rather_silent(material),
             *worth_deciding(material),
             *checks_took_too_long(material),
         ),
@@ -210,6 +210,7 @@ def _mean_length(texts: Sequence[str]) -> float:
 
 def _candidate(status: Status, material: Material) -> dict[str, Any]:
     evaluation, cost = material.evaluations[status.candidate], material.costs[status.candidate]
+    labels = material.benchmark.task.labels
     return {
         "name": status.candidate,
         "approach": evaluation.approach,
@@ -251,7 +252,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "mistakes": as_fact(material.extras.all_mistakes.get(status.candidate)),
         "leaks": None if (leaks := evaluation.leaks) is None else vars(leaks) | {},
         "coverage": None if (known := evaluation.coverage) is None else vars(known) | {},
-        "guard": None if evaluation.guard is None else asdict(evaluation.guard),
+        "guard": None if evaluation.guard is None else guarded.as_fact(evaluation.guard),
         "handover": None if (part := evaluation.handover) is None else derived.handover(part),
         "grounding": None if (stand := evaluation.grounding) is None else derived.grounding(stand),
         "planted": [derived.counts(each, each.followed, each.cases) for each in evaluation.planted],
@@ -260,10 +261,10 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "forgetting": None if evaluation.forgetting is None else asdict(evaluation.forgetting),
         "limited": measured(evaluation, material.benchmark),
         "following": facts_of(material, status.candidate),
-        "chosen": dict(evaluation.chosen),
+        "chosen": shared(evaluation.chosen, labels),
         "selection_score": evaluation.selection_score,
         "trials": evaluation.trials,
-        "tried": as_facts(material.extras.trials.get(status.candidate, ())),
+        "tried": as_facts(material.extras.trials.get(status.candidate, ()), labels),
         "rising": evaluation.rising,
         "curve": [
             {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from advisor import setups
@@ -75,11 +75,11 @@ def ranked(trials: Sequence[Trial]) -> list[Trial]:
     return sorted(trials, key=lambda each: (-each.cases, -each.score, _loss(each)))
 
 
-def as_facts(trials: Sequence[Trial]) -> list[dict[str, Any]]:
-    """Every try in plain values; one that answered no case has no score."""
+def as_facts(trials: Sequence[Trial], labels: Collection[str]) -> list[dict[str, Any]]:
+    """Every try in plain values, without answers of examples other than labels; one that answered no case has no score."""
     return [
         {
-            "configuration": dict(each.configuration),
+            "configuration": setups.shared(each.configuration, labels),
             "score": each.score if each.cases else None,
             "cases": each.cases,
             "tokens": each.tokens,

@@ -523,7 +523,8 @@ class Fitted(Protocol):
         ...
 
     def describe(self) -> Mapping[str, Any]:
-        """The chosen configuration in plain values, for the record and the reader."""
+        """The chosen configuration in plain values, for the record and the reader. Answers of examples stand under `answer`,
+        `otherwise` or `standing`, at any depth: reports that hold no texts leave these out, unless there are labels."""
         ...
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from advisor.answering import Answerer, Kept
 from advisor.export import card
-from advisor.guarded import guard_cells, in_place_of_unsure
+from advisor.guarded import as_fact, guard_cells, in_place_of_unsure
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import BadInput, Benchmark, Row
 from benchmarks.guard import _Asked, guard, refusal, threshold
@@ -261,6 +261,7 @@ def test_the_story_says_what_it_costs_and_saves() -> None:
     facts = next(each for each in verdict.story.facts["candidates"] if each["name"] == "lora")
     assert facts["guard"]["held"][1]["threshold"] == 0.6
     assert json.loads(json.dumps(facts["guard"]))["says"] == "I do not know."
+    assert as_fact(replace(GUARD, says=NOWHERE)) == {**as_fact(GUARD), "says": None}, "an answer of examples"
     useless = replace(GUARD, held=(GUARD.held[0], replace(GUARD.held[1], stopped=0.2)))
     weak = (replace(evaluations[0], guard=useless), evaluations[1])
     told = Bakeoff(evaluations=weak, benchmark=benchmark_of(target=0.7)).told()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from advisor.export import export
+from advisor.stored import reopen
 from benchmarks.private import private
 from strategies.permissions import as_usual, owner_only
+from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
 
@@ -91,3 +94,33 @@ def test_what_is_handed_on_is_as_anything_that_is_made(desk: Path, capsys: pytes
     call(capsys, "report", str(desk / "run"), "--out", str(desk / "told"), "--answers", str(desk / "answers.csv"))
     assert mode(desk / "told") == 0o755
     assert {mode(path) for path in ((desk / "told").iterdir())} == {mode(desk / "answers.csv")} == {0o644}
+
+
+@pytest.mark.parametrize("kind", ["qa", "extraction"])
+def test_a_report_holds_no_answer_that_examples_share(
+    kind: str, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Reference approaches give such an answer word for word, and a pipeline may read one off: each says so of its fit."""
+    approaches: tuple[str, ...] = ("majority",)
+    if kind == "qa":
+        declined = [replace(case, output="Canary 7120.", document_ids=()) for case in tiny.questions(20, 300)]
+        cases, approaches = [*tiny.questions(40), *declined], ("majority", "best sentence", "retrieval")
+    else:
+        cases = [replace(case, output='{"item": "Canary 7120."}') for case in tiny.orders(60)]
+    (tmp_path / "rooms").mkdir()
+    for room in tiny.rooms():
+        (tmp_path / "rooms" / f"{room.id}.txt").write_text(room.text, encoding="utf-8")
+    lines = ("documents: rooms",) if kind == "qa" else ()
+    task, run = write_task(tmp_path, model_folders, f"kind: {kind}", *lines, cases=cases), tmp_path / "run"
+    asked = [word for name in approaches for word in ("--approach", name)]
+    more = ("--target", "0.05", "--probes", "none", "--no-second-seed", "--effort", "quick", "--yes")
+    done = call(capsys, "run", str(task), "--out", str(run), *asked, *more)
+    assert done.code in (0, 100), done.err
+    reports = [path for path in run.glob("report.*") if "7120" in path.read_text(encoding="utf-8")]
+    assert (reports, "7120" in done.out + done.err) == ([], False)
+    told = {each.candidate: each.chosen for each in reopen(run).evaluations}
+    assert all("7120" in str(told[name]) for name in approaches), "who has the run has it all"
+    assert call(capsys, "report", str(run), "--json").out.count("7120") == 0
+    assert export(run, tmp_path / "out", "majority")
+    answered = call(capsys, "predict", str(tmp_path / "out"), str(tmp_path / "rows.jsonl"), "--task", str(task))
+    assert "Canary 7120." in answered.out
