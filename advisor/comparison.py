@@ -18,9 +18,9 @@ from advisor.economical import check_economical, terms_of
 from advisor.experiment import experiment_of, subject_of
 from advisor.found import find
 from advisor.stored import about_run, told
-from benchmarks.contract import BadInput, Candidate
+from benchmarks.contract import BadInput, Candidate, Look
 from benchmarks.deadline import Allowance, UsedUp, within
-from benchmarks.plan import Further, Options, described
+from benchmarks.plan import Further, Options, described, rivals_among
 from strategies.permissions import owner_only
 
 if TYPE_CHECKING:
@@ -123,6 +123,10 @@ class Prepared:
     def performed(self) -> Sequence[Candidate]:
         """The candidates of this part of the run; all of them where it is no part."""
         return self.candidates if self.shard is None else self.shard.of_these(self.candidates)
+
+    def at(self, look: Look) -> Assembly:
+        """The assembly at that look, with what these candidates can show."""
+        return self.assembly.at(look, rivals_among(self.candidates, self.assembly.benchmark.task))
 
     def run(self, folder: Path, events: Events | None = None) -> Run:
         from benchmarks.pending import Silent, rules_of
@@ -243,7 +247,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     )
     _ = prepared.populations  # A time that cannot be read is said before anything is spent.
     look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment, subject_of(prepared))
-    return replace(prepared, assembly=assembly.at(look))
+    return replace(prepared, assembly=prepared.at(look))
 
 
 # ---------------------------------------------------------------- running and telling
@@ -331,7 +335,7 @@ def _begin(prepared: Prepared, folder: Path) -> None:
     if prepared.looks is not None:
         experiment, subject = prepared.experiment, subject_of(prepared)
         look = begin_look(prepared.assembly.benchmark, prepared.looks, experiment, subject)
-        prepared.assembly = prepared.assembly.at(look)
+        prepared.assembly = prepared.at(look)
         remember_place(folder, prepared.looks, experiment, subject)
     keep_code(prepared.assembly.benchmark, folder)
     _write(folder / "run.json", _about_run(prepared))

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import metrics
 from benchmarks.audit import Summary, audit, near_duplicates, summarise
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, Procedure
-from benchmarks.decidable import Closeness, Decidable, OverRows, Sharing, closeness, decidable, over_rows
+from benchmarks.decidable import Closeness, Decidable, OverRows, Sharing, foretold
 from benchmarks.document_quality import held_out_questions
 from benchmarks.findings import Finding
 from benchmarks.fingerprint import fingerprint
@@ -92,15 +92,11 @@ class Assembly:
     decidable: Decidable | Closeness | OverRows | None = None
     """None with neither target nor margin."""
 
-    def at(self, look: Look) -> Assembly:
-        """The same as that look at the held-out cases, with what it can decide; a later one has less of a level left."""
+    def at(self, look: Look, candidates: int = 0) -> Assembly:
+        """The same as that look at the held-out cases, with what it can decide among so many (0: all that suit the task)."""
         benchmark, known = self.benchmark, self.decidable
-        cases, shared = _independent(benchmark.heldout), _sharing(self.spec, benchmark.task, look)
-        asked: Decidable | Closeness | OverRows | None = over_rows(benchmark, cases, shared)
-        if asked is None and benchmark.target is not None and not benchmark.sequential:  # There what comes out tells.
-            asked = decidable(cases, benchmark.target, benchmark.metric.graded, shared)
-        elif asked is None and benchmark.margin is not None:
-            asked = closeness(cases, benchmark.margin, shared.candidates, look.number)
+        among = candidates or rivals(benchmark.task, len(self.spec.models))
+        asked = foretold(benchmark, _independent(benchmark.heldout), _sharing(self.spec, among, look))
         notes = [note for note in benchmark.notes if known is None or note != known.says]
         notes += [asked.says] if asked else []
         return replace(self, benchmark=replace(benchmark, look=look, notes=tuple(notes)), decidable=asked)
@@ -392,8 +388,8 @@ def _check_stopping(metric: Metric, target: float | None) -> None:
         )
 
 
-def _sharing(spec: Spec, task: Task, look: Look) -> Sharing:
+def _sharing(spec: Spec, candidates: int, look: Look) -> Sharing:
     """How candidates share the level. Recorded answers have no selection score, so Holm takes them all where one is needed."""
     needs_scores = spec.procedure in ("fixed sequence", "finalist")
     procedure: Procedure = "holm" if needs_scores and spec.recorded else spec.procedure
-    return Sharing(procedure=procedure, candidates=rivals(task, len(spec.models)), look=look.number)
+    return Sharing(procedure=procedure, candidates=candidates, look=look.number)

@@ -161,6 +161,8 @@ class Closeness:
     @property
     def says(self) -> str:
         """The same as one sentence."""
+        if self.candidates == 1:
+            return f"There is one candidate, so a margin of {self.margin:g} compares it with nothing."
         start = f"With {self.heldout:,} independent held-out cases and {self.candidates} candidates"
         if self.look > 1:
             start = f"At look {self.look} at some of these cases, with{start[4:]}"
@@ -192,3 +194,15 @@ def closeness(heldout: int, margin: float, candidates: int, look: int) -> Closen
         smallest=reach * sqrt(_APART / heldout),
         cases_needed=ceil(_APART * (reach / margin) ** 2),
     )
+
+
+def foretold(benchmark: Benchmark, independent: int, shared: Sharing) -> Decidable | Closeness | OverRows | None:
+    """What the held-out cases, so many of them independent, can show; None with neither target nor margin, and where the cases
+    are asked until it is decided."""
+    if found := over_rows(benchmark, independent, shared):
+        return found
+    if benchmark.target is not None and not benchmark.sequential:  # There it depends on what comes out.
+        return decidable(independent, benchmark.target, benchmark.metric.graded, shared)
+    if benchmark.margin is not None:
+        return closeness(independent, benchmark.margin, shared.candidates, shared.look)
+    return None

@@ -278,34 +278,35 @@ def scored(metric: Metric, cases: Sequence[Case], outcomes: Sequence[Outcome]) -
 def by_slice(
     benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]
 ) -> dict[str, dict[str, tuple[float, int]]]:
-    found: dict[str, dict[str, tuple[float, int]]] = {}
-    for name in benchmark.slices:
-        parts: dict[str, list[tuple[Case, Row]]] = defaultdict(list)
-        for case, row in zip(cases, rows, strict=True):
-            parts[case.slices.get(name, "")].append((case, row))
-        found[name] = {
-            value: (
-                benchmark.metric.summarise(answered_rows([case for case, _ in part], [row for _, row in part])),
-                len(part),
-            )
-            for value, part in sorted(parts.items())
-        }
-    return found
+    return {
+        name: {value: (benchmark.metric.summarise(part), len(part)) for value, part in parts.items()}
+        for name, parts in _parts(benchmark, answered_rows(cases, rows)).items()
+    }
 
 
 def slice_upper(benchmark: Benchmark, answered: Sequence[Answered]) -> dict[str, dict[str, float]]:
     """By a bootstrap of each part, of a metric over rows with a limit on the parts; see `Evaluation.slice_upper`."""
     if not benchmark.metric.over_rows or benchmark.constraints.slice_at_least is None:
         return {}
-    parts: dict[tuple[str, str], list[Answered]] = defaultdict(list)
-    for row in answered:
-        for name in benchmark.slices:
-            parts[name, row.case.slices.get(name, "")].append(row)
-    level = ALPHA / max(1, len(parts))
-    found: dict[str, dict[str, float]] = defaultdict(dict)
-    for (name, value), part in parts.items():
-        found[name][value] = resampled_metric(benchmark.metric, part, draws_for(level)).upper(level)
-    return dict(found)
+    found = _parts(benchmark, answered)
+    level = ALPHA / max(1, sum(map(len, found.values())))
+    return {
+        name: {
+            value: resampled_metric(benchmark.metric, part, draws_for(level)).upper(level)
+            for value, part in parts.items()
+        }
+        for name, parts in found.items()
+    }
+
+
+def _parts(benchmark: Benchmark, answered: Sequence[Answered]) -> dict[str, dict[str, list[Answered]]]:
+    found = {}
+    for name in benchmark.slices:
+        parts: dict[str, list[Answered]] = defaultdict(list)
+        for row in answered:
+            parts[row.case.slices.get(name, "")].append(row)
+        found[name] = dict(sorted(parts.items()))
+    return found
 
 
 def count_failures(rows: Sequence[Row], task: Task) -> dict[str, int]:

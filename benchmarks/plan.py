@@ -97,6 +97,12 @@ def rivals(task: Task, models: int) -> int:
     return single + bool(task.labels)
 
 
+def rivals_among(found: Sequence[Candidate], task: Task) -> int:
+    """The same where it is known who is asked; a cascade takes two."""
+    single = sum(not candidate.strategy.unsuitable(task) for candidate in found)
+    return max(1, single + (bool(task.labels) and single > 1))
+
+
 def lane_of(candidate: Candidate, model: str) -> tuple[str, str]:
     """What is fitted one after another, since it shares searches or trainings: an approach with a model, and all that train
     that model."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from advisor.asked import ALL_REBUILDS, further_of
-from advisor.comparison import Wishes, prepare
+from advisor.comparison import Wishes, execute, prepare
+from advisor.found import find
 from benchmarks.contract import BadInput
 from benchmarks.plan import Further
+from tests.conftest import Folders
+from tests.desk import write_task
 
 CHEAP = ("majority",)
 
@@ -54,3 +58,24 @@ def test_an_earlier_run_may_be_named_by_its_path_as_text(tmp_path: Path) -> None
         assert (prepared.reuse, prepared.fork) == (tmp_path, fork is not None)
         with pytest.raises(BadInput, match="nowhere holds no run to take over from"):
             prepare("support-intents", Wishes(reuse=reuse and "nowhere", fork=fork and "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("approaches", "said"),
+    [
+        (("majority", "tf-idf", "copy nearest"), "independent held-out cases and 4 candidates two approaches"),
+        (CHEAP, "There is one candidate, so a margin of 0.05 compares it with nothing."),
+    ],
+)
+def test_what_a_margin_can_show_is_said_of_the_candidates_of_the_run(
+    approaches: tuple[str, ...], said: str, tmp_path: Path, model_folders: Folders
+) -> None:
+    """Four are three and a cascade of two of them; `advisor check` knows of no choice and counts all."""
+    task = write_task(tmp_path, model_folders, "margin: 0.05", "kind: classification")
+    task.write_text(task.read_text(encoding="utf-8").replace("target: 0.6\n", ""), encoding="utf-8")
+    prepared = prepare(task, Wishes(approaches=approaches, probes="none", second_seed=False))
+    assert [said in note for note in prepared.assembly.benchmark.notes].count(True) == 1
+    execute(prepared, tmp_path / "run")
+    begun = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["benchmark"]["notes"]
+    assert [said in note for note in begun].count(True) == 1
+    assert not any(said in note for note in find(task).assembled().benchmark.notes)
