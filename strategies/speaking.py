@@ -177,6 +177,8 @@ class _Grammar:
 
         self.size = int(speaker.network.config.get_text_config().vocab_size)
         self.tokens = from_tokenizer(speaker.tokenizer, n_vocab=self.size, eos_token=speaker.stop)
+        # Where the tokenizer puts a space before every text, models have learnt answers that begin with one.
+        self.spaced = self.tokens.decode_bytes(speaker.ids("{")).startswith(b" ")
         self.schema, self.copying = schema, _copying()
 
     def begin(self, text: str) -> _Following | None:
@@ -192,12 +194,18 @@ class _Grammar:
                     if pattern is None
                     else LLMatcher.grammar_from_regex(pattern)
                 )
-                matcher = LLMatcher(self.tokens, made)
+                matcher = LLMatcher(self.tokens, _or_behind_space(made) if self.spaced else made)
             except (TypeError, ValueError, RuntimeError):
                 continue
             if not matcher.is_error():
                 return _Following(matcher, self.size)
         return None
+
+
+def _or_behind_space(grammar: str) -> str:
+    """What the grammar allows, also behind one space."""
+    (body,) = json.loads(grammar)["grammars"]
+    return json.dumps({"grammars": [{"lark_grammar": 'start: " "? @body'}, {**body, "name": "body"}]})
 
 
 def _copying() -> Any:

@@ -9,13 +9,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
 import pytest
 
+from strategies import speaking
 from strategies.contract import Case, Fold, Message, Sampling, Task
-from strategies.models.grammar import Following
+from strategies.models.chat import Chat
+from strategies.models.grammar import Following, Grammar
 from strategies.models.local import LocalModel
 from strategies.models.parts import Parts
 from strategies.schemas import answer_schema, common
@@ -24,6 +27,8 @@ from tests import tiny
 ROOT = Path(__file__).resolve().parent.parent
 
 COMPACT = (",", ":")
+SIZES = {"type": "object", "properties": {"size": {"enum": ["small", "large"]}}, "additionalProperties": False}
+COPYING = {"type": "object", "properties": {"n": {"type": "string", "x-copied": 2}}, "required": ["n"]}
 PATTERN = {"type": "string", "pattern": "^(?:[A-Z]{2}-[0-9]{1,3})$"}
 
 
@@ -159,6 +164,68 @@ def test_tokens_that_are_forced_are_those_that_would_have_been_picked(
     monkeypatch.setattr(Following, "take", one_by_one)
     assert {index: each.text for index, each in model.generate(prompts, 90, sampling)} == quick
     assert few < len(passes)
+
+
+def spacing_tokenizer() -> Any:
+    """Puts a space before every text, as those of Llama 2, Mistral 7B and Phi 3 do."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    fast: Any = PreTrainedTokenizerFast
+    letters = [f"<0x{number:02X}>" for number in range(256)]
+    known = ["<s>", "</s>", "<unk>", *letters, "▁", "{", '"', "▁{", '▁{"']
+    merges = [("▁", "{"), ("▁{", '"')]
+    ids = {token: number for number, token in enumerate(known)}
+    inner = Tokenizer(models.BPE(vocab=ids, merges=merges, unk_token="<unk>", byte_fallback=True))
+    inner.add_special_tokens([AddedToken(token, special=True) for token in known[:2]])
+    inner.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    whole = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    inner.decoder = decoders.Sequence(whole)
+    return fast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+def followed(tokenizer: Any, schema: str, size: int) -> list[Any]:
+    """The beginning of an answer, here and in an export, for a model of so many tokens."""
+    end = int(tokenizer.eos_token_id)
+    grammar = Grammar.of(schema, tokenizer, size, {end})
+    assert grammar is not None
+    told = SimpleNamespace(get_text_config=lambda: SimpleNamespace(vocab_size=size))
+    speaker: Any = SimpleNamespace(network=SimpleNamespace(config=told), tokenizer=tokenizer, stop=[end])
+    speaker.ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
+    return [grammar.follow(), grammar.follow("of 12"), speaking._Grammar(schema, speaker).begin("of 12")]
+
+
+def allowed(state: Any, size: int) -> set[int]:
+    import torch
+
+    logits = torch.zeros(size)
+    state.forbid(logits)
+    return set(torch.nonzero(logits == 0)[:, 0].tolist())
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer", "wrong"),
+    [(SIZES, '{"size": "small"}', "large"), (COPYING, '{"n": "12"}', "12"), (PATTERN, "AB-12", "ab")],
+)
+def test_the_answer_that_was_learnt_is_allowed_where_texts_get_a_space(
+    schema: dict[str, Any], answer: str, wrong: str
+) -> None:
+    chat = Chat(spacing_tokenizer())
+    learnt, other = chat.encode_answer(answer), chat.encode_label(wrong)
+    assert chat.decode(learnt) == answer
+    for state in followed(chat.tokenizer, json.dumps(schema), len(chat.tokenizer)):
+        assert other[1] not in allowed(state, len(chat.tokenizer))
+        for token in learnt:
+            assert token in allowed(state, len(chat.tokenizer))
+            state.matcher.consume_token(token)
+        assert state.whole
+
+
+def test_a_tokenizer_without_such_a_space_gets_none() -> None:
+    chat = Chat(tiny.tokenizer())
+    (space,) = chat.encode_label(" ")
+    for state in followed(chat.tokenizer, json.dumps(SIZES), len(chat.tokenizer)):
+        assert space not in allowed(state, len(chat.tokenizer))
 
 
 def test_an_answer_in_which_nothing_was_found_takes_nothing_from_the_others() -> None:

@@ -21,6 +21,8 @@ class Grammar:
     """Entries of the model's vocabulary."""
     schema: str = ""
     """The schema itself where each request has one of its own (`tagging.for_text`)."""
+    spaced: bool = False
+    """Whether the tokenizer puts a space before every text, so that models learn answers that begin with one."""
 
     @classmethod
     def of(cls, schema: str, tokenizer: Any, size: int, stop_ids: Collection[int]) -> Grammar | None:
@@ -30,7 +32,8 @@ class Grammar:
 
         try:
             tokens = from_tokenizer(tokenizer, n_vocab=size, eos_token=sorted(stop_ids))
-            text = _written(json.loads(unmarked(schema)))
+            spaced = tokens.decode_bytes(tokenizer("{", add_special_tokens=False)["input_ids"]).startswith(b" ")
+            text = _written(json.loads(unmarked(schema)), spaced)
             wrong, said = LLMatcher.validate_grammar_with_warnings(text, tokens)
         except (TypeError, ValueError, RuntimeError) as error:
             wrong, said = True, [str(error)]
@@ -38,14 +41,14 @@ class Grammar:
             reason = "".join(said).strip().splitlines()[0]
             logging.getLogger(__name__).warning("answers are not held to the schema: %s", reason)
             return None
-        return cls(tokens, text, size, schema if COPIED in schema else "")
+        return cls(tokens, text, size, schema if COPIED in schema else "", spaced)
 
     def follow(self, asked: str = "") -> Following:
         """The state at the beginning of one answer, to a request that is about this text."""
         from llguidance import LLMatcher
 
         if self.schema and asked:
-            matcher = LLMatcher(self.tokens, _written(json.loads(for_text(self.schema, asked))))
+            matcher = LLMatcher(self.tokens, _written(json.loads(for_text(self.schema, asked)), self.spaced))
             if not matcher.is_error():
                 return Following(matcher, self.size)
         return Following(LLMatcher(self.tokens, self.text), self.size)
@@ -83,10 +86,15 @@ class Following:
         return bool(self.matcher.is_stopped() and not self.matcher.is_error())
 
 
-def _written(schema: Mapping[str, Any]) -> str:
-    """The grammar of what the schema allows, as llguidance reads it."""
+def _written(schema: Mapping[str, Any], spaced: bool) -> str:
+    """The grammar of what the schema allows, as llguidance reads it; also behind one space where texts have that."""
     from llguidance import LLMatcher
 
     if schema.get("type") == "string" and "pattern" in schema:
-        return str(LLMatcher.grammar_from_regex(schema["pattern"]))
-    return str(LLMatcher.grammar_from_json_schema(dict(schema)))
+        text = str(LLMatcher.grammar_from_regex(schema["pattern"]))
+    else:
+        text = str(LLMatcher.grammar_from_json_schema(dict(schema)))
+    if not spaced:
+        return text
+    (body,) = json.loads(text)["grammars"]
+    return json.dumps({"grammars": [{"lark_grammar": 'start: " "? @body'}, {**body, "name": "body"}]})
