@@ -176,7 +176,9 @@ class _Grammar:
         from llguidance.hf import from_tokenizer
 
         self.size = int(speaker.network.config.get_text_config().vocab_size)
-        self.tokens = from_tokenizer(speaker.tokenizer, n_vocab=self.size, eos_token=speaker.stop)
+        # Some tokenizers know more tokens than the model has; `forbid` takes those away.
+        known = max(self.size, len(speaker.tokenizer))
+        self.tokens = from_tokenizer(speaker.tokenizer, n_vocab=known, eos_token=speaker.stop)
         # Where the tokenizer puts a space before every text, models have learnt answers that begin with one.
         self.spaced = self.tokens.decode_bytes(speaker.ids("{")).startswith(b" ")
         self.schema, self.copying = schema, _copying()

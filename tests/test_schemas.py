@@ -228,6 +228,16 @@ def test_a_tokenizer_without_such_a_space_gets_none() -> None:
         assert space not in allowed(state, len(chat.tokenizer))
 
 
+def test_answers_are_held_where_the_tokenizer_has_more_tokens_than_the_model() -> None:
+    """As that of Gemma 3 of 1B: its last one is for images."""
+    chat = Chat(tiny.tokenizer())
+    chat.tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    size = len(chat.tokenizer) - 1
+    for state in followed(chat.tokenizer, json.dumps(SIZES), size):
+        assert chat.encode_label("{")[0] in allowed(state, size)
+        assert chat.encode_label("a")[0] not in allowed(state, size)
+
+
 def test_an_answer_in_which_nothing_was_found_takes_nothing_from_the_others() -> None:
     found = schema_of(['{"a": "x"}', "{}", '{"a": null, "b": 1}'])
     assert found["required"] == []

@@ -31,7 +31,8 @@ class Grammar:
         from llguidance.hf import from_tokenizer
 
         try:
-            tokens = from_tokenizer(tokenizer, n_vocab=size, eos_token=sorted(stop_ids))
+            # Some tokenizers know more tokens than the model has (Gemma 3 of 1B); `forbid` takes those away.
+            tokens = from_tokenizer(tokenizer, n_vocab=max(size, len(tokenizer)), eos_token=sorted(stop_ids))
             spaced = tokens.decode_bytes(tokenizer("{", add_special_tokens=False)["input_ids"]).startswith(b" ")
             text = _written(json.loads(unmarked(schema)), spaced)
             wrong, said = LLMatcher.validate_grammar_with_warnings(text, tokens)
