@@ -29,6 +29,7 @@ from strategies.models.measured import busy
 from strategies.models.parts import STATES
 from strategies.models.quantised import COPIES
 from strategies.models.served import ServedModel
+from strategies.models.unpickled import weight_files
 from strategies.models.vllm_server import memory_of
 from strategies.traits import TrainsEmbedder
 
@@ -329,7 +330,7 @@ def _taken(free: list[float], ready: float, seconds: float) -> float:
 
 def weight_bytes(folder: Path) -> int:
     """Bytes of the safetensors files as float32, judged by their size on disk."""
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    return sum(path.stat().st_size for path in weight_files(folder))
 
 
 def matrix_rate(placement: Placement) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -173,6 +174,28 @@ def test_the_parts_of_an_address() -> None:
 
 
 # ---------------------------------------------------------------- models
+
+
+def test_of_a_model_the_weights_that_nothing_reads_are_not_fetched(
+    hub: HTTPServer, cache: Path, model_folders: Folders
+) -> None:
+    """Mistral puts the same ones there twice."""
+    files = {**files_in(model_folders.language), "consolidated.safetensors": model_folders.language / "config.json"}
+    listed = [
+        {"type": "file", "path": name, "size": path.stat().st_size, "oid": COMMIT} for name, path in files.items()
+    ]
+    about = {"id": "some-team/small", "sha": COMMIT, "siblings": []}
+    hub.expect_request("/api/models/some-team/small/revision/main").respond_with_json(about)
+    hub.expect_request(f"/api/models/some-team/small/tree/{COMMIT}").respond_with_json(listed)
+    for name, path in files.items():
+        content = path.read_bytes()
+        headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
+        hub.expect_request(f"/some-team/small/resolve/{COMMIT}/{name}").respond_with_data(content, headers=headers)
+    found = resolve("some-team/small")
+    assert {path.name for path in found.folder.iterdir()} == files.keys() - {"consolidated.safetensors"}
+    assert found.fingerprint == resolve(str(model_folders.language)).fingerprint
+    shutil.copyfile(model_folders.language / "model.safetensors", found.folder / "consolidated.safetensors")
+    assert resolve("some-team/small").fingerprint == found.fingerprint, "one that was fetched before"
 
 
 def test_models_by_id_take_part_in_a_run_out_of_the_hubs_cache(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from benchmarks.forecast import weight_bytes
 from benchmarks.models import Models
 from benchmarks.spec_models import ModelSpec
 from strategies.contract import Message, Recipe, Sampling, TrainingRow
@@ -61,6 +64,28 @@ def test_only_where_the_card_holds_no_more(folder: Path, monkeypatch: pytest.Mon
     assert not quantised.wanted(folder, dataclasses.replace(CARD, device="cpu")), "the processor has no use for it"
     monkeypatch.setattr(quantised, "find_spec", lambda name: None)
     assert not quantised.wanted(folder, CARD), "nobody is there to do it"
+
+
+def test_weights_that_lie_there_twice_count_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mistral puts `consolidated.safetensors` beside the parts that packages read."""
+    from strategies.finetuning import partner
+
+    twice = tmp_path / "twice"
+    shutil.copytree(folder, twice)
+    weights, size = quantised.parameters(folder), weight_bytes(folder)
+    for whole in ("model.safetensors", "model-00001-of-00001.safetensors"):
+        (twice / "consolidated.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+        (twice / "model.safetensors").rename(twice / whole)
+        assert (quantised.parameters(twice), weight_bytes(twice)) == (weights, size)
+        index = {"weight_map": {"lm_head.weight": "model-00001-of-00001.safetensors"}}
+        (twice / "model.safetensors.index.json").write_text(json.dumps(index))
+    model = dataclasses.replace(
+        tiny.local_model(folder), folder=twice, placement=dataclasses.replace(tiny.FLOAT32, threads=2)
+    )
+    monkeypatch.setattr(partner, "LEAST_WORK", {"cpu": 0})
+    for room, places in ((0, 0), (1, 1)):
+        monkeypatch.setattr(partner, "memory_available", lambda device, more=room: 4 * size + partner.ROOM + more)
+        assert len(partner.places(model, [encode(model.chat, ROWS[0], 100)], Recipe(learning_rate=1.0))) == places
 
 
 def test_it_is_another_model_and_that_stays_so_with_an_adapter(folder: Path) -> None:

@@ -26,6 +26,7 @@ from strategies.contract import Recipe
 from strategies.finetuning.masters import Masters, split_like
 from strategies.finetuning.packs import Encoded, Pack, losses
 from strategies.models.device import memory_available
+from strategies.models.unpickled import weight_files
 
 if TYPE_CHECKING:
     from strategies.models.device import Placement
@@ -174,7 +175,7 @@ def places(model: LocalModel, rows: Sequence[Encoded], recipe: Recipe) -> tuple[
     startable = os.name == "posix" and bool(sys.executable) and not getattr(sys, "frozen", False)
     if not startable or recipe.dropout or model.quantised:
         return ()
-    weights = sum(file.stat().st_size for file in model.folder.glob("*.safetensors"))
+    weights = sum(file.stat().st_size for file in weight_files(model.folder))
     tokens = sum(len(row.ids) for row in rows) * recipe.epochs
     if weights * tokens < LEAST_WORK.get(place.device.partition(":")[0], math.inf):
         return ()

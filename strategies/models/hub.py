@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from strategies.models.quiet import quiet, quiet_hub
+from strategies.models.unpickled import CONSOLIDATED
 from strategies.models.wheels import ModelUnavailable
 from strategies.permissions import as_usual
 
 FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model", "README.md")
-"""Weights, configuration, tokenizer and model card; never pickled weights, never code."""
+"""Weights, configuration, tokenizer and model card; never pickled weights, never code. Of these not what
+`unpickled.CONSOLIDATED` names."""
 _INSTEAD = {
     "model": "or give the path of a folder, or use smollm2-135m, which comes from a package index",
     "data set": "or put the file beside the task spec",
@@ -26,7 +28,9 @@ def snapshot(hub_id: str, revision: str | None) -> Path:
 
     try:
         with quiet(), as_usual():
-            return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(FILES)))
+            return Path(
+                snapshot_download(hub_id, revision=revision, allow_patterns=list(FILES), ignore_patterns=CONSOLIDATED)
+            )
     except (OSError, ValueError) as error:
         raise ModelUnavailable(explained(error, "model", hub_id, revision)) from error
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from strategies.models import causal
 from strategies.models.device import Placement, fits
+from strategies.models.unpickled import weight_files
 
 COPIES = 2
 """Of a model that are at hand at once: the base, and one with an adapter."""
@@ -29,11 +30,11 @@ def wanted(folder: Path, placement: Placement) -> bool:
 
 
 def parameters(folder: Path) -> int:
-    """How many weights the safetensors files of a model hold, by their headers."""
+    """How many weights a model has, by the headers of its safetensors files."""
     from safetensors import safe_open
 
     found = 0
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in weight_files(folder):
         with safe_open(file, framework="pt") as tensors:
             found += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
     return found

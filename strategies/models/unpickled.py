@@ -11,11 +11,24 @@ from strategies.models.wheels import ModelUnavailable
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 """What packages take first of all weights in a folder; the second names parts of one model."""
+CONSOLIDATED = "consolidated*"
+"""Files in which Mistral puts the same weights once more, in a form of its own that nothing here reads."""
 PICKLED = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 ADAPTER = ("adapter_config.json", "adapter_model.bin")
 LONGEST_HEADER = 100_000_000
 """Bytes, as the format has it."""
 _INSTEAD = "Pickled weights can run code when they are read and are refused"
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors that packages read of a model: one file, or the parts that an index names, and nothing that lies beside
+    them; all that there are where it has neither."""
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if (folder / INDEX).is_file():
+        parts = set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values())
+        return [path for part in sorted(parts) if (path := folder / part).is_file()]
+    return sorted(folder.glob("*.safetensors"))
 
 
 def places(folder: Path) -> list[Path]:

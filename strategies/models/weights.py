@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -246,10 +247,12 @@ def _kind(config: dict[str, Any], architectures: list[str]) -> ModelKind:
 
 
 def _parts(folder: Path) -> list[Path]:
-    """Files that decide what a model answers: at the top and in the folders that modules.json names, not its card."""
+    """Files that decide what a model answers: at the top and in the folders that modules.json names, not its card
+    and no second copy of its weights."""
     wanted = {".safetensors", ".json", ".jinja", ".model", ".txt"}
     found = (path for place in unpickled.places(folder) for path in place.iterdir())
-    return sorted(path for path in found if path.is_file() and path.suffix in wanted and path.name != MANIFEST)
+    named = (path for path in found if path.suffix in wanted and path.name != MANIFEST)
+    return sorted(path for path in named if path.is_file() and not fnmatch(path.name, unpickled.CONSOLIDATED))
 
 
 def _from_hub(hub_id: str, revision: str | None) -> Resolved:
