@@ -26,12 +26,13 @@ from benchmarks.found_evidence import failing, oracle, retrieval_quality
 from benchmarks.grounding import Library, grounding
 from benchmarks.guard import guard
 from benchmarks.handover import handover
-from benchmarks.looks import ALPHA, level_of
+from benchmarks.looks import level_of
 from benchmarks.misfits import misfit
 from benchmarks.outcomes import text_of
 from benchmarks.planted import followed
 from benchmarks.rebuilds import rebuilds
 from benchmarks.resampling import draws_for
+from benchmarks.sliced import by_slice, slice_upper
 from benchmarks.statistics import anytime, resampled_metric, shown_interval
 from benchmarks.store import Store
 from strategies.answers import FAULTS_ALLOWED, is_lost, too_many_lost
@@ -170,7 +171,7 @@ def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], le
         "over_rows": metric.over_rows,
         "resampled": resampled,
         "shown": shown,
-        "by_slice": by_slice(benchmark, cases, rows),
+        "by_slice": by_slice(benchmark, answered),
         "slice_upper": slice_upper(benchmark, answered),
     }
 
@@ -273,40 +274,6 @@ def scored(metric: Metric, cases: Sequence[Case], outcomes: Sequence[Outcome]) -
         )
         for case, outcome in zip(cases, outcomes, strict=True)
     ]
-
-
-def by_slice(
-    benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]
-) -> dict[str, dict[str, tuple[float, int]]]:
-    return {
-        name: {value: (benchmark.metric.summarise(part), len(part)) for value, part in parts.items()}
-        for name, parts in _parts(benchmark, answered_rows(cases, rows)).items()
-    }
-
-
-def slice_upper(benchmark: Benchmark, answered: Sequence[Answered]) -> dict[str, dict[str, float]]:
-    """By a bootstrap of each part, of a metric over rows with a limit on the parts; see `Evaluation.slice_upper`."""
-    if not benchmark.metric.over_rows or benchmark.constraints.slice_at_least is None:
-        return {}
-    found = _parts(benchmark, answered)
-    level = ALPHA / max(1, sum(map(len, found.values())))
-    return {
-        name: {
-            value: resampled_metric(benchmark.metric, part, draws_for(level)).upper(level)
-            for value, part in parts.items()
-        }
-        for name, parts in found.items()
-    }
-
-
-def _parts(benchmark: Benchmark, answered: Sequence[Answered]) -> dict[str, dict[str, list[Answered]]]:
-    found = {}
-    for name in benchmark.slices:
-        parts: dict[str, list[Answered]] = defaultdict(list)
-        for row in answered:
-            parts[row.case.slices.get(name, "")].append(row)
-        found[name] = dict(sorted(parts.items()))
-    return found
 
 
 def count_failures(rows: Sequence[Row], task: Task) -> dict[str, int]:

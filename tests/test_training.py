@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -329,6 +329,47 @@ def test_what_training_spent_is_counted(model: LocalModel, trained: Training) ->
 def logits_of(module: Any, model: LocalModel) -> Any:
     with torch.inference_mode():
         return module(torch.tensor([model.chat.encode(rows(1)[0].prompt)])).logits
+
+
+def _gpt_oss() -> Any:
+    """Its experts are no linear layers."""
+    from transformers import GptOssConfig
+
+    sizes = {**tiny._sizes(), "num_local_experts": 2, "num_experts_per_tok": 1, "head_dim": 8, "num_key_value_heads": 2}
+    return GptOssConfig(**sizes)
+
+
+def _falcon() -> Any:
+    """Attention beside Mamba, whose `out_proj` peft refuses."""
+    from transformers import FalconH1Config
+
+    mamba: dict[str, Any] = {
+        "mamba_d_ssm": 32,
+        "mamba_n_heads": 4,
+        "mamba_d_head": 8,
+        "mamba_n_groups": 1,
+        "mamba_d_state": 8,
+    }
+    return FalconH1Config(**tiny._sizes(), **mamba, num_key_value_heads=2)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+@pytest.mark.parametrize(
+    ("made", "adapted"),
+    [
+        (tiny._llama, "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj"),
+        (_gpt_oss, "k_proj, o_proj, q_proj, v_proj"),
+        (_falcon, "down_proj, gate_proj, in_proj, k_proj, o_proj, q_proj, up_proj, v_proj"),
+    ],
+)
+def test_the_card_says_what_is_adapted_and_peft_loads_it(tmp_path: Path, made: Callable[[], Any], adapted: str) -> None:
+    from transformers import AutoModelForCausalLM
+
+    causal: Any = AutoModelForCausalLM
+    base = causal.from_config(made())
+    adapters.save(adapters.attach(base, RECIPE, 0), tmp_path, ("tiny", "1"))
+    assert f"on the layers called {adapted}, trained" in (tmp_path / "README.md").read_text()
+    assert adapters.merged(causal.from_config(made()), tmp_path)
 
 
 def test_the_folder_is_a_plain_peft_adapter(model: LocalModel, trained: Training) -> None:

@@ -23,9 +23,11 @@ library_name: peft
 ---
 # LoRA adapter
 
-For the model `{name}`, weights `{revision}`. Rank {rank}, on all linear layers that texts go through, trained on the answers. It
-loads with `peft.PeftModel.from_pretrained(model, folder)` and was measured {measured}.
+For the model `{name}`, weights `{revision}`. Rank {rank}, on the layers called {layers}, trained on the
+answers only. It loads with `peft.PeftModel.from_pretrained(model, folder)` and was measured {measured}.
 """
+UNADAPTED = {kind: ["out_proj"] for kind in ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")}
+"""Linear layers that peft refuses, by the kind of model: those of Mamba, whose weights its kernels take past the layer."""
 MERGED, BESIDE = (
     "merged into the model's weights",
     "beside the model's weights in four bits (NF4 of bitsandbytes, in blocks of 64)",
@@ -33,7 +35,7 @@ MERGED, BESIDE = (
 
 
 def attach(module: Any, recipe: Recipe, seed: int) -> Any:
-    """The module with a fresh adapter on all linear layers that read texts; only the adapter can be trained."""
+    """The module with a fresh adapter on all linear layers that read texts and that peft takes; only the adapter can be trained."""
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -43,7 +45,7 @@ def attach(module: Any, recipe: Recipe, seed: int) -> Any:
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
         target_modules="all-linear",
-        exclude_modules=_besides_texts(module),
+        exclude_modules=_besides_texts(module) or UNADAPTED.get(module.config.model_type),
         bias="none",
         task_type="CAUSAL_LM",
     )
@@ -68,8 +70,17 @@ def save(peft_model: Any, folder: Path, base: tuple[str, str], quantised: bool =
     peft_model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     # In place of the card that peft writes, which names the folder that the base model was loaded from.
     measured = BESIDE if quantised else MERGED
-    card = CARD.format(name=base[0], revision=base[1], rank=config.r, measured=measured)
+    about = {"name": base[0], "revision": base[1], "rank": config.r, "measured": measured}
+    card = CARD.format(layers=", ".join(_adapted(peft_model)), **about)
     (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _adapted(peft_model: Any) -> list[str]:
+    """What the layers are called that have a part of the adapter: of some models not all weights lie in linear layers."""
+    from peft.tuners.lora import LoraLayer
+
+    names = [name for name, layer in peft_model.named_modules() if isinstance(layer, LoraLayer)]
+    return sorted({name.removesuffix(".base_layer").rpartition(".")[2] for name in names})
 
 
 def merged(module: Any, folder: Path) -> Any:
