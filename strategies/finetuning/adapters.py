@@ -35,7 +35,7 @@ MERGED, BESIDE = (
 
 
 def attach(module: Any, recipe: Recipe, seed: int) -> Any:
-    """The module with a fresh adapter on all linear layers that read texts and that peft takes; only the adapter can be trained."""
+    """The module with a fresh adapter on all linear layers for texts that peft takes; only the adapter can be trained."""
     import torch
     from peft import LoraConfig, get_peft_model
 
