@@ -313,6 +313,8 @@ class Models:
         found = self._found(spec.name, spec.folder)
         if found.kind in NOT_ASKED:
             raise BadInput(f"{spec.name} {NOT_ASKED[found.kind]}")
+        if spec.engine is None and (why := quantised.unreadable(found.folder)):
+            raise BadInput(f"{spec.name} {why}")
         model = LocalModel(
             name=spec.name,
             folder=found.folder,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.contract import BadInput
 from benchmarks.forecast import weight_bytes
 from benchmarks.models import Models
 from benchmarks.spec_models import ModelSpec
@@ -99,6 +100,30 @@ def test_a_run_takes_it_where_it_is_wanted(folder: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(quantised, "wanted", lambda folder, placement, so=is_wanted: so)
         model: Any = Models((ModelSpec(name="own", folder=str(folder)),)).language("own")
         assert model.quantised == is_wanted
+
+
+@pytest.mark.parametrize(
+    ("stated", "refused"),
+    [
+        ({"quant_method": "gptq", "bits": 4, "group_size": 128}, True),
+        ({"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "dynamic"}, False),
+    ],
+)
+def test_weights_that_nothing_here_reads_are_refused_before_a_run(
+    folder: Path, tmp_path: Path, stated: dict[str, Any], refused: bool
+) -> None:
+    made = tmp_path / "made"
+    shutil.copytree(folder, made)
+    config = json.loads((made / "config.json").read_text(encoding="utf-8"))
+    (made / "config.json").write_text(json.dumps({**config, "quantization_config": stated}), encoding="utf-8")
+    models = Models((ModelSpec(name="own", folder=str(made)),))
+    if refused:
+        with pytest.raises(
+            BadInput, match=r"^own is quantised and cannot be read here \(.*GPTQ.*\)\. Name the model that"
+        ):
+            models.language("own")
+    else:
+        assert models.language("own")
 
 
 @pytest.mark.usefixtures("bits")

@@ -13,6 +13,7 @@ from typing import Any
 
 from strategies.models import causal
 from strategies.models.device import Placement, fits
+from strategies.models.quiet import quiet
 from strategies.models.unpickled import weight_files
 
 COPIES = 2
@@ -27,6 +28,24 @@ def wanted(folder: Path, placement: Placement) -> bool:
         return False
     width = 4 if placement.dtype == "float32" else 2
     return not fits(round(COPIES * SPARE * width * parameters(folder)), placement.device).fits
+
+
+def unreadable(folder: Path) -> str:
+    """Behind a model's name: why transformers cannot read its weights here, which are quantised already (GPTQ, AWQ and others).
+    Empty where it can, and where they are whole."""
+    from transformers import AutoConfig
+    from transformers.quantizers import auto
+
+    quantizers: Any = auto.AutoHfQuantizer
+    stated = getattr(AutoConfig.from_pretrained(folder, trust_remote_code=False), "quantization_config", None)
+    if not stated or not quantizers.supports_quant_method(stated):
+        return ""
+    try:
+        with quiet():
+            quantizers.from_config(stated, pre_quantized=True).validate_environment(device_map=None, weights_only=True)
+    except (ImportError, RuntimeError, ValueError) as error:
+        return f"is quantised and cannot be read here ({str(error).rstrip('.')}). Name the model that it was made from."
+    return ""
 
 
 def parameters(folder: Path) -> int:
