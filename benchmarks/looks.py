@@ -201,12 +201,13 @@ def _added(row: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
 
 def _append(lines: Sequence[str], folder: Path) -> str:
     """Adds those lines that are not among the looks of the task. Empty, or why that could not be done."""
-    known = set(_lines(folder))
+    known, path = set(_lines(folder)), folder / FILE
     fresh = [f"{line}\n" for line in lines if line not in known]
     try:
         if fresh:
-            with as_usual(), (folder / FILE).open("a", encoding="utf-8") as out:
-                out.writelines(fresh)
+            cut_off = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")  # In writing, by a kill.
+            with as_usual(), path.open("a", encoding="utf-8") as out:
+                out.writelines(["\n" if cut_off else "", *fresh])
     except OSError as error:
         return error.strerror or "no reason was given"
     return ""

@@ -338,12 +338,12 @@ class Models:
 
         from strategies.models import batch_size, blockwise
 
-        config, place = AutoConfig.from_pretrained(folder, trust_remote_code=False), self.placement
         try:
+            config, place = AutoConfig.from_pretrained(folder, trust_remote_code=False), self.placement
             attention = blockwise.chosen() if place.device == "cpu" else blockwise.WAYS[1]
             return {"batch_tokens": batch_size.batch_tokens(config, place), "attention": attention}
         except ValueError as error:
-            raise BadInput(str(error)) from error
+            raise BadInput(str(error).partition("\n")[0]) from error
 
     def _endpoint(self, spec: ModelSpec) -> LanguageModel:
         from strategies.models.endpoint import EndpointModel

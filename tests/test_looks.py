@@ -85,6 +85,12 @@ def test_what_is_no_look_is_passed_over(tmp_path: Path, line: str) -> None:
     assert look_at(cases(0, 3), tmp_path, "b").number == 2
 
 
+def test_a_line_that_was_cut_off_in_writing_takes_no_later_one_with_it(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"experiment": "a", "cas', encoding="utf-8")
+    look(tmp_path, cases(0, 3), "b")
+    assert look_at(cases(0, 3), tmp_path, "c").number == 2
+
+
 def test_a_folder_that_takes_no_file_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / FILE).mkdir()
     assert look(tmp_path, cases(0, 3), "a") == Look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from strategies.models.quiet import quiet
 from strategies.models.trees import LabelTree
 from strategies.models.weights import resolve
 from tests import tiny
+from tests.conftest import Folders
 
 LIBRARY: Any = transformers
 WIDTHS = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4}
@@ -133,4 +135,13 @@ def test_a_folder_of_modules_turns_texts_into_vectors_whatever_its_class(tmp_pat
     folder = saved(_t5(), tmp_path / "vectors")
     (folder / "modules.json").write_text(json.dumps([]))
     with pytest.raises(BadInput, match="own turns texts into vectors and cannot answer"):
+        Models((ModelSpec(name="own", folder=str(folder)),)).language("own")
+
+
+def test_a_kind_of_model_that_transformers_does_not_know_is_a_sentence(tmp_path: Path, model_folders: Folders) -> None:
+    folder = tmp_path / "new"
+    shutil.copytree(model_folders.language, folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "brand_new"}), encoding="utf-8")
+    with pytest.raises(BadInput, match="model type `brand_new` but Transformers does not recognize"):
         Models((ModelSpec(name="own", folder=str(folder)),)).language("own")

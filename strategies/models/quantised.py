@@ -31,13 +31,16 @@ def wanted(folder: Path, placement: Placement) -> bool:
 
 
 def unreadable(folder: Path) -> str:
-    """Behind a model's name: why transformers cannot read its weights here, which are quantised already (GPTQ, AWQ and others).
-    Empty where it can, and where they are whole."""
+    """Behind a model's name: why transformers cannot read it here, since it knows no such models, or since its weights are
+    quantised already (GPTQ, AWQ and others). Empty where it can."""
     from transformers import AutoConfig
     from transformers.quantizers import auto
 
     quantizers: Any = auto.AutoHfQuantizer
-    stated = getattr(AutoConfig.from_pretrained(folder, trust_remote_code=False), "quantization_config", None)
+    try:
+        stated = getattr(AutoConfig.from_pretrained(folder, trust_remote_code=False), "quantization_config", None)
+    except ValueError as error:
+        return f"cannot be read here. {str(error).partition(chr(10))[0]}"
     if not stated or not quantizers.supports_quant_method(stated):
         return ""
     try:
