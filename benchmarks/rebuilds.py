@@ -106,10 +106,7 @@ class Share:
 
 def kept(found: Rebuilds, groups: Mapping[str, str]) -> Share:
     """The share of answers that are the same in two rebuilds. `groups`: case -> its group."""
-    share = over_pairs(np.array(found.same, dtype=np.float64), found.draws, _codes(found.keys, groups))
-    if share.lower is None or share.upper is None:
-        return share
-    return replace(share, lower=max(0.0, share.lower), upper=min(1.0, share.upper))
+    return _within(over_pairs(np.array(found.same, dtype=np.float64), found.draws, _codes(found.keys, groups)), 0.0)
 
 
 def turns(found: Rebuilds) -> tuple[float, float, float]:
@@ -145,7 +142,14 @@ def steadier(tuned: Sequence[Rebuilds], prompted: Sequence[Rebuilds], groups: Ma
     if len(draws) < 3 or not keys:
         return None
     one, other = (np.mean([_pairs(each, draws, keys) for each in side], axis=0) for side in (tuned, prompted))
-    return over_pairs(one - other, draws, _codes(keys, groups))
+    return _within(over_pairs(one - other, draws, _codes(keys, groups)), -1.0)
+
+
+def _within(share: Share, least: float) -> Share:
+    """With an interval that does not leave what is possible; Student's t knows of no bounds."""
+    if share.lower is None or share.upper is None:
+        return share
+    return replace(share, lower=max(least, share.lower), upper=min(1.0, share.upper))
 
 
 def _pairs(found: Rebuilds, draws: Sequence[int], keys: Sequence[str]) -> Floats:

@@ -180,6 +180,14 @@ def test_a_clear_difference_is_told_and_groups_make_it_less_sure() -> None:
     assert steadier([steady], [], {}) is None
 
 
+def test_no_difference_of_shares_is_more_than_all_of_them() -> None:
+    cases = [True] * 100
+    moving = replace(rebuilt([80] * 3, 0), same=(tuple(cases), tuple(not each for each in cases), tuple(cases)))
+    found = steadier([moving], [replace(moving, same=(tuple(cases),) * 3)], {})
+    assert found is not None
+    assert (found.lower, found.upper) == (-1.0, pytest.approx(1.0, abs=0.9))
+
+
 # ---------------------------------------------------------------- a run
 
 
