@@ -47,8 +47,7 @@ def as_it_began(assembly: Assembly, folder: Path) -> Assembly:
         then, benchmark = parsed_spec(about["spec"]), as_begun(assembly.benchmark, about["benchmark"])
     if others := [name for name in _FIXED if _differs(name, assembly.spec, then)]:
         logging.getLogger(__name__).warning("%s", _kept(others, folder))
-    fixed = replace(assembly, spec=_as_then(assembly.spec, then), benchmark=benchmark)
-    return fixed.at(benchmark.look)
+    return replace(assembly, spec=_as_then(assembly.spec, then), benchmark=benchmark)
 
 
 def _differs(name: str, now: Spec, then: Spec) -> bool:

@@ -318,6 +318,7 @@ def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
     prepared.allowed.check_room(folder)
     if is_frozen(folder):
         prepared.assembly = as_it_began(prepared.assembly, folder)
+        prepared.assembly = prepared.at(prepared.assembly.benchmark.look)
     else:
         _begin(prepared, folder)
     run = prepared.run(folder, events)

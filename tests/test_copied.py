@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies import tagging
 from strategies.contract import Message, Query, Sampling
 from strategies.copied import LEAST, MORE, SPARE, narrowed
 from strategies.models.local import LocalModel
@@ -128,7 +129,7 @@ def test_an_open_object_gets_the_fields_that_it_had_where_no_other_is_likely() -
 def test_any_run_of_words_fits_and_other_texts_do_not(text: str, most: int, dice: random.Random) -> None:
     """By the regular expressions of Python, which are stricter on some letters than those of the grammar."""
     leaf = json.loads(for_text(json.dumps({**STRING, COPIED: most}), text))
-    words = [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]
+    words = tagging.words(text)
     if not words:
         assert leaf == STRING
         return

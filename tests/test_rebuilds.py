@@ -185,7 +185,8 @@ def test_no_difference_of_shares_is_more_than_all_of_them() -> None:
     moving = replace(rebuilt([80] * 3, 0), same=(tuple(cases), tuple(not each for each in cases), tuple(cases)))
     found = steadier([moving], [replace(moving, same=(tuple(cases),) * 3)], {})
     assert found is not None
-    assert (found.lower, found.upper) == (-1.0, pytest.approx(1.0, abs=0.9))
+    assert found.lower == -1.0
+    assert (found.upper or 0.0) <= 1.0
 
 
 # ---------------------------------------------------------------- a run
