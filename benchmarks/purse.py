@@ -66,6 +66,10 @@ class Purse:
             spent if spent is not None else sum(_money(prices[use.model], use) for use in ledger if use.model in prices)
         )
 
+    def close(self) -> None:
+        """Nothing more is written down: what is still under way stands there at its worst, and settles when it is thrown away."""
+        self.write_down = _nowhere
+
     def unopened(self) -> Purse:
         """The limit alone: what another process has to know."""
         return replace(self, spent=0.0, reserved=0.0, write_down=_nowhere)

@@ -106,6 +106,8 @@ class Run:
                 add_cascade(self.benchmark, self.candidates, store)
                 self._compare_populations(store)
         finally:
+            if self.models.purse is not None:
+                self.models.purse.close()
             store.close()
             if earlier is not None:
                 earlier.store.close()

@@ -294,6 +294,19 @@ def test_a_limit_given_later_knows_what_was_spent_before(
         advise(task, out=tmp_path / "run", wishes=wishes)
 
 
+def test_what_is_thrown_away_after_the_run_has_ended_asks_for_no_store(tmp_path: Path) -> None:
+    store = Store(tmp_path / "run.sqlite")
+    purse = Purse(limit=1.0, currency="USD", prices={})
+    purse.write_down = lambda paid: store.note_meta(SPENT, paid)
+    assert purse.reserve(0.25)
+    purse.close()
+    store.close()
+    purse.settle(0.25, 0.25)
+    assert purse.spent == 0.25
+    with closing(Store(tmp_path / "run.sqlite")) as again:
+        assert again.meta(SPENT) == 0.25
+
+
 def test_what_is_paid_while_there_is_no_limit_counts_once_there_is_one_again(
     service: Service,  # noqa: F811
     tmp_path: Path,
