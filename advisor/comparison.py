@@ -128,6 +128,11 @@ class Prepared:
         """The assembly at that look, with what these candidates can show."""
         return self.assembly.at(look, rivals_among(self.candidates, self.assembly.benchmark.task))
 
+    def go_on(self, folder: Path) -> None:
+        """Put at the look, prices, volume and limits that the run in the folder began with (`advisor.begun`)."""
+        self.assembly = as_it_began(self.assembly, folder)
+        self.assembly = self.at(self.assembly.benchmark.look)
+
     def run(self, folder: Path, events: Events | None = None) -> Run:
         from benchmarks.pending import Silent, rules_of
         from benchmarks.run import Run
@@ -317,8 +322,7 @@ def execute_part(prepared: Prepared, folder: Path, events: Events | None = None)
 def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
     prepared.allowed.check_room(folder)
     if is_frozen(folder):
-        prepared.assembly = as_it_began(prepared.assembly, folder)
-        prepared.assembly = prepared.at(prepared.assembly.benchmark.look)
+        prepared.go_on(folder)
     else:
         _begin(prepared, folder)
     run = prepared.run(folder, events)

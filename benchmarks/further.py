@@ -20,6 +20,7 @@ NUMBERS = 200_000
 FAR = 4
 """How many times as many as the limit the normal approximation has to ask for before nothing is tried."""
 _WITHIN = 16
+"""A number is told to within this part of it."""
 KEPT = 256
 """So many answers are remembered: those who wait for one candidate ask for it each."""
 

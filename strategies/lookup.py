@@ -70,7 +70,8 @@ class Index:
                 raise SystemExit(f"This is not the embedder that the index was made with ({self.how['embedder']}).")
         self.near = faiss.IndexFlatIP(vectors.shape[1])
         self.near.add(vectors)
-        self.words = _by_words([passage.text for _, passage in self.passages], self.how["searched"])
+        texts = [passage.text for _, passage in self.passages]
+        self.words = _by_words(texts, self.how.get("searched", r"(?u)\b\w\w+\b"))
 
     def find(self, text: str, most: int, mode: str) -> list[Passage]:
         """The best passages, one of each document before a second one, of versions the newest."""
@@ -284,7 +285,7 @@ class Looking:
         )
 
     def _plain(self, texts: Iterable[str]) -> list[str]:
-        return [" ".join(["", *re.findall(self.how["plain"], text.casefold()), ""]) for text in texts]
+        return [" ".join(["", *re.findall(self.how.get("plain", r"[^\W_]+"), text.casefold()), ""]) for text in texts]
 
     def _nearest(self, text: str, most: int) -> list[tuple[int, float]]:
         scores, found = self.near.search(self.embed([text]), min(most, len(self.examples)))
@@ -346,11 +347,10 @@ def _joined(found: Sequence[Passage]) -> str:
 
 def _runs(found: Sequence[Passage], how: dict[str, Any]) -> dict[str, tuple[tuple[int, int, int], tuple[str, ...]]]:
     """Every run of so many words: where it stands (passage, start, end), and its first word and first two."""
+    word, edge = how.get("spaced", r"\S+"), how.get("edge", "\"'.,;:!?()[]{}<>\u2018\u2019\u201c\u201d")
     runs: dict[str, tuple[tuple[int, int, int], tuple[str, ...]]] = {}
     for place, passage in enumerate(found):
-        edges = [
-            _trimmed(passage.text, *match.span(), how["edge"]) for match in re.finditer(how["spaced"], passage.text)
-        ]
+        edges = [_trimmed(passage.text, *match.span(), edge) for match in re.finditer(word, passage.text)]
         filled = [edge for edge in edges if edge[0] < edge[1]]
         for first, (start, _) in enumerate(filled):
             ends = [end for _, end in filled[first : first + how["words"]]]

@@ -12,13 +12,13 @@ INPUTS = (
     *("content", "request", "ticket", "email", "source", "src", "document", "review", "comment", "description"),
 )
 """Usual names of the column with the input, those that come first before the others."""
-_UNSPACED = (
+UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f"
     r"\U00020000-\U0003ffff"
 )
 """Letters of scripts that put no space between words, each of which is read as a word."""
 COUNTED: dict[str, dict[str, Any]] = {
-    "words": {"ngram_range": (1, 2), "token_pattern": rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+"},
+    "words": {"ngram_range": (1, 2), "token_pattern": rf"[{UNSPACED}]|[^\W{UNSPACED}]+"},
     "letters": {"analyzer": "char_wb", "ngram_range": (2, 5)},
 }
 """What is counted by TF-IDF: words and pairs of them, and sequences of letters within words."""

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 
-UNSPACED = (
-    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f"
-    r"\U00020000-\U0003ffff"
+from strategies.reading import UNSPACED
+
+_MARKS = (
+    r"\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u1056-\u1059\u105e-\u1060"
+    r"\u1062-\u1064\u1067-\u106d\u1071-\u1074\u1082-\u108d\u108f\u109a-\u109d\u17b4-\u17d3\u17dd\u3099\u309a"
 )
-"""Letters of these scripts, for a class of characters."""
-SPACED = rf"[{UNSPACED}]|[^\s{UNSPACED}]+"
-PLAIN = rf"[{UNSPACED}]|[^\W_{UNSPACED}]+"
+"""Vowels and tones above, below and behind a letter of these scripts."""
+LETTER = rf"[{UNSPACED}][{_MARKS}]*"
+SPACED = rf"{LETTER}|[^\s{UNSPACED}]+"
+PLAIN = rf"{LETTER}|[^\W_{UNSPACED}]+"
 _RUN = r"(?:[\u0900-\u0963\u0966-\u0dff]|[^\W" + UNSPACED + "])"
 SEARCHED = rf"(?=([{UNSPACED}]{{2}}|(?<![{UNSPACED}])[{UNSPACED}](?![{UNSPACED}])|(?<!{_RUN}){_RUN}{{2,}}))"
 """What a search by words counts: runs of at least two letters or digits, vowel signs of Indian scripts among them; without spaces
 every two letters that stand together, as search engines do."""
-
-
 EDGE = (
     "\"'.,;:!?()[]{}<>\u2018\u2019\u201c\u201d"
     "\u3001\u3002\u300a\u300b\u300c\u300d\u300e\u300f\u3010\u3011\u30fb\uff01\uff08\uff09\uff0c\uff0e\uff1a\uff1b\uff1f"

@@ -93,3 +93,16 @@ def test_a_run_that_goes_on_is_at_its_own_look_whatever_came_in_between(
     execute(prepared, tmp_path / "run")
     assert set(levels) == first
     assert prepared.assembly.benchmark.look.number == 1
+
+
+def test_what_can_be_shown_is_said_of_the_look_that_the_run_began_at(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = str(write_task(tmp_path, model_folders))
+    rest = ("--no-second-seed", "--probes", "none", "--effort", "quick", "--yes")
+    own = ("run", task, "--approach", "majority", *rest, "--out", str(tmp_path / "run"))
+    call(capsys, *own)
+    assert (
+        "At look 2" in call(capsys, "run", task, "--approach", "copy nearest", *rest, "--out", str(tmp_path / "b")).err
+    )
+    assert "At look" not in call(capsys, *own, "--resume").err

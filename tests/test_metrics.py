@@ -270,6 +270,8 @@ def test_words_do_not_end_at_the_vowel_marks_of_a_script() -> None:
     six_months, thai = "\u091b\u0939 \u092e\u0939\u0940\u0928\u0947", "\u0e44\u0e21\u0e48\u0e44\u0e1b"
     assert words(f"{six_months} {thai}") == [*six_months.split(), "\u0e44", "\u0e21\u0e48", "\u0e44", "\u0e1b"]
     assert score("answer_contained", six_months, six_months, max_words=2) == 1
+    assert score("answer_contained", thai, thai, max_words=4) == 1
+    assert score("answer_contained", thai, thai, max_words=3) == 0
     assert score("rouge_l", "\u0915\u0940", "\u0915\u0947") == 0
 
 

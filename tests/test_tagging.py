@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from strategies import tagging
 from strategies.approaches.linear_head import LinearHead
 from strategies.contract import Case, Fold, Outcome, Prediction, Query, Sampling, Task
 from strategies.fields import columns, flat, is_object, nested
+from strategies.reading import UNSPACED
 from strategies.tagging import Tagger, copied, places, words
 from tests import tiny
 
@@ -32,6 +34,7 @@ def test_a_value_is_found_at_whole_words_whatever_the_case() -> None:
     assert places("Nitrile gloves, nitrile GLOVES, nitrile", "nitrile gloves") == [(0, 2), (3, 5)]
     assert places("120 boxes", "12") == []
     assert places("anything", "") == []
+    assert tagging._UNSPACED == UNSPACED, "what goes with an export imports nothing of ours"
     assert places("price (EUR)", "(EUR)") == [(1, 4)]
     assert places("\u6211\u4f4f\u5728\u5317\u4eac\u3002", "\u5317\u4eac") == [(3, 5)], (
         "letters, where no spaces part the words"

@@ -168,7 +168,6 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
 
     On several machines of one kind: the same command with --shard 1/2 and --shard 2/2, then with --merge for both folders.
     """
-    from advisor.begun import as_it_began
     from advisor.cli.expected import expected_document, missing_document
     from advisor.comparison import prepare, run_folder
     from benchmarks.prices import machine_prices
@@ -181,7 +180,7 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
         resume = resume or not dry
     _check_folder(folder, resume, dry)
     if resume:
-        prepared.assembly = as_it_began(prepared.assembly, folder)
+        prepared.go_on(folder)
     say_before(prepared)
     if dry and (missing := says_what_is_missing(prepared)):
         if as_json:

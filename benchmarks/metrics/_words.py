@@ -8,13 +8,13 @@ from collections.abc import Callable
 import regex
 
 from strategies.contract import Case
-from strategies.words import UNSPACED, count
+from strategies.reading import UNSPACED
+from strategies.words import LETTER, count, spaced
 
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "\u201e": "\u201c"}
 _ARTICLES = frozenset({"a", "an", "the"})
-_WORD = regex.compile(rf"[{UNSPACED}]\p{{M}}*|[^\W{UNSPACED}]+")
+_WORD = regex.compile(rf"{LETTER}|[^\W{UNSPACED}]+")
 """Of `regex`, to which the marks on a letter belong to its word: `re` breaks words of Hindi at each."""
-_PIECE = regex.compile(rf"[{UNSPACED}]\p{{M}}*|[^\s{UNSPACED}]+")
 
 
 def plain(text: str, case_sensitive: bool = False) -> str:
@@ -39,7 +39,8 @@ def answer_words(text: str) -> list[str]:
     """Words as reading-comprehension scores count them, without punctuation and English articles (arXiv 1606.05250)."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     kept = "".join(letter for letter in folded if not unicodedata.category(letter).startswith(("P", "S")))
-    return [word for word in _PIECE.findall(kept) if word not in _ARTICLES]
+    found = (kept[start:end] for start, end in spaced(kept))
+    return [word for word in found if word not in _ARTICLES]
 
 
 def longer_than(text: str, limit: int) -> bool:

@@ -34,14 +34,17 @@ def unreadable(folder: Path) -> str:
     """Behind a model's name: why transformers cannot read it here, since it knows no such models, or since its weights are
     quantised already (GPTQ, AWQ and others). Empty where it can."""
     from transformers import AutoConfig
-    from transformers.quantizers import auto
 
-    quantizers: Any = auto.AutoHfQuantizer
     try:
         stated = getattr(AutoConfig.from_pretrained(folder, trust_remote_code=False), "quantization_config", None)
     except ValueError as error:
         return f"cannot be read here. {str(error).partition(chr(10))[0]}"
-    if not stated or not quantizers.supports_quant_method(stated):
+    if not stated:
+        return ""
+    from transformers.quantizers import auto
+
+    quantizers: Any = auto.AutoHfQuantizer
+    if not quantizers.supports_quant_method(stated):
         return ""
     try:
         with quiet():
