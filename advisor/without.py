@@ -28,8 +28,9 @@ class Program(NamedTuple):
 
 
 PREDICT = Program("alone.py", SCRIPT)
-READING, SPEAKING, LOOKUP, TAGGING, ASKING, ODDS = (
-    Program(name, name) for name in ("reading.py", "speaking.py", "lookup.py", "tagging.py", "asking.py", "odds.py")
+READING, SPEAKING, LOOKUP, TAGGING, ASKING, THOUGHTS, ODDS = (
+    Program(f"{name}.py", f"{name}.py")
+    for name in ("reading", "speaking", "lookup", "tagging", "asking", "thoughts", "odds")
 )
 
 
@@ -55,7 +56,7 @@ def _parts(folder: Path) -> list[Path]:
 
 def _needed(part: Path) -> list[Program]:
     if asked := _read(part, PROMPT):
-        speaks = [ASKING, *([ODDS] if asked["server"]["labels"] else [])] if "server" in asked else [SPEAKING]
+        speaks = [ASKING, THOUGHTS, *([ODDS] if asked["server"]["labels"] else [])] if "server" in asked else [SPEAKING]
         looks, tags = [LOOKUP] * ("lookup" in asked), [TAGGING] * bool(asked.get("schema"))
         return [PREDICT, READING, *speaks, *looks, *tags]
     if heads := _read(part, HEADS):

@@ -20,7 +20,7 @@ from benchmarks.planted import CASES as PLANTED
 from strategies.answers import answer_limit
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
-from strategies.contract import LanguageModel, Strategy, Task, Trains
+from strategies.contract import LanguageModel, Strategy, Task, Trains, thoughts
 from strategies.models.endpoint import BYTES_A_TOKEN
 from strategies.pipeline import Setup
 from strategies.prompting import proposals
@@ -69,7 +69,7 @@ class Load:
     answering: float
     prompt_tokens: float
     limit: int
-    """Tokens that an answer may have."""
+    """Tokens that an answer may have, thoughts before it included."""
     longest_prompt: float
 
     @property
@@ -127,7 +127,7 @@ def load_of_advice(task: Task, teacher: LanguageModel, seed: int, times: int) ->
         searching=0 if asked is None else times,
         answering=0,
         prompt_tokens=times * tokens,
-        limit=proposals.ANSWER_TOKENS,
+        limit=proposals.ANSWER_TOKENS + thoughts(teacher),
         longest_prompt=tokens,
     )
 
@@ -156,7 +156,7 @@ def _load(task: Task, model: LanguageModel, setups: Sequence[Setup], search: tup
         searching=searching,
         answering=answers,
         prompt_tokens=min(everything * longest, max(first * longest, budget)) + answers * longest,
-        limit=answer_limit(model, task, task.examples),
+        limit=answer_limit(model, task, task.examples) + thoughts(model),
         longest_prompt=longest,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -348,9 +348,9 @@ class Models:
     def _endpoint(self, spec: ModelSpec) -> LanguageModel:
         from strategies.models.endpoint import EndpointModel
 
-        serving: Mapping[str, Any] = spec.serving
+        serving = {"model": spec.name, **spec.serving, "name": spec.name, "base_url": str(spec.endpoint)}
         try:
-            model = EndpointModel(**{"model": spec.name, **serving, "name": spec.name, "base_url": str(spec.endpoint)})
+            model = EndpointModel(**serving)
             if model.local or not self.data_stays_here:
                 model.key()
         except (ValueError, ModelUnavailable) as error:

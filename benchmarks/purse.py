@@ -10,7 +10,7 @@ from typing import Self, cast, overload
 from benchmarks.contract import BadInput
 from benchmarks.prices import TokenPrices
 from benchmarks.wrapped import Wrapped
-from strategies.contract import Completion, Generates, LanguageModel, Prompt, Sampling, Step, Usage
+from strategies.contract import Completion, Generates, LanguageModel, Prompt, Sampling, Step, Usage, thoughts
 
 UNCERTAIN = 2
 """A server may count so many times the tokens that were estimated for a prompt."""
@@ -137,7 +137,7 @@ class Paid(Wrapped):
 
     def _worst(self, prompt: Prompt, max_tokens: int) -> float:
         tokens = UNCERTAIN * self.inner.count(prompt)
-        return self.price.at_most(tokens, max_tokens, tokens)
+        return self.price.at_most(tokens, max_tokens + thoughts(self.inner), tokens)
 
     def _paid(self, completion: Completion, worst: float) -> float:
         if completion.error:

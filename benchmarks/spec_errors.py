@@ -28,11 +28,11 @@ SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "reranker": ("name", "folder"),
     "models": (
         *("name", "folder", "engine", "endpoint", "model", "key_env"),
-        *("concurrency", "timeout_s", "retries", "context_tokens"),
+        *("concurrency", "timeout_s", "retries", "context_tokens", "reasoning_tokens", "extra_body"),
         *("input_per_million", "output_per_million", "cached_per_million", "machine_hour", "monthly"),
     ),
 }
-_SECRET_KEYS = ("api_key", "apikey", "key", "token", "password", "secret", "authorization")
+SECRET_KEYS = ("api_key", "apikey", "key", "token", "password", "secret", "authorization")
 _SAMPLES: Mapping[str, str] = {
     "name": "name: support-intents",
     "instruction": "instruction: Answer with the one label that fits the message.",
@@ -80,6 +80,8 @@ _SAMPLES: Mapping[str, str] = {
     "data_stays_here": "data_stays_here: true",
     "machine_hour": "machine_hour: 0.40",
     "monthly": "monthly: 50",
+    "reasoning_tokens": "reasoning_tokens: 2000",
+    "extra_body": "extra_body: {reasoning_effort: low}",
     "currency": "currency: USD",
 }
 _KINDS = {
@@ -215,7 +217,7 @@ def _unknown_key(place: tuple[str | int, ...]) -> str:
     )
     if inside and len(place) == 1:
         return f"{brief(key)} is not a key {owner}. Write it under `{inside}:`."
-    if key.lower().replace("-", "_") in _SECRET_KEYS:
+    if key.lower().replace("-", "_") in SECRET_KEYS:
         advice = "A secret does not belong in a file: set OPENAI_API_KEY in the environment."
         return f"{brief(key)} is not a key {owner}. {advice}"
     near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)

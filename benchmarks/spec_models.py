@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_serializer, model_validator
+from pydantic import Field, JsonValue, field_serializer, model_validator
 
+from benchmarks.spec_errors import SECRET_KEYS
 from benchmarks.spec_values import Filled, NotNegative, Positive, Section, Whole
 
 DEFAULT_MODEL = "smollm2-135m"
@@ -31,6 +32,11 @@ TOKEN_PRICES = ("input_per_million", "output_per_million", "cached_per_million")
 MODEL_PRICES = (*TOKEN_PRICES, "machine_hour", "monthly")
 """Keys that say what a model costs."""
 BOTH_PRICES = "has a price for its tokens and one for an hour (machine_hour). Keep the one that you pay."
+OURS = (
+    *("model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed", "n", "stream"),
+    *("response_format", "logprobs", "top_logprobs"),
+)
+"""Fields of a request that this product sets or reads the answer by."""
 _WHOSE = ("name", "folder", "endpoint", "engine")
 """Keys that say which model it is; the others are for whoever asks it."""
 
@@ -77,6 +83,11 @@ class ModelSpec(Section):
     timeout_s: Positive | None = None
     retries: Annotated[Whole, Field(ge=0, le=20)] | None = None
     context_tokens: Annotated[Whole, Field(gt=0)] | None = None
+    """What the server takes in all, thoughts included."""
+    reasoning_tokens: Annotated[Whole, Field(gt=0, le=1_000_000)] | None = None
+    """What the model may think with before each answer, besides the answer."""
+    extra_body: dict[str, JsonValue] | None = None
+    """Further fields of every request to the server."""
     input_per_million: NotNegative | None = None
     output_per_million: NotNegative | None = None
     cached_per_million: NotNegative | None = None
@@ -92,8 +103,11 @@ class ModelSpec(Section):
 
     @property
     def serving(self) -> Mapping[str, Any]:
-        """The part of `options` that says how the server is asked."""
-        return {key: value for key, value in self.options.items() if key not in MODEL_PRICES}
+        """The part of `options` that says how the server is asked, its context without what may be thought."""
+        known = {key: value for key, value in self.options.items() if key not in MODEL_PRICES}
+        if self.context_tokens is not None:
+            known["context_tokens"] = self.context_tokens - (self.reasoning_tokens or 0)
+        return known
 
     @model_validator(mode="before")
     @classmethod
@@ -126,6 +140,14 @@ class ModelSpec(Section):
                 )
         elif "@" in self.endpoint or "?" in self.endpoint:
             raise ValueError("has an endpoint that holds a secret. Set OPENAI_API_KEY in the environment instead.")
+        elif own := [key for key in self.extra_body or () if key in OURS]:
+            raise ValueError(f"has {own[0]} in extra_body, which every request has of its own. Remove it there.")
+        elif any(key.lower().replace("-", "_") in SECRET_KEYS for key in self.extra_body or ()):
+            raise ValueError(
+                "has a secret in extra_body. Name the environment variable that holds it as key_env instead."
+            )
+        elif self.context_tokens is not None and self.context_tokens <= (self.reasoning_tokens or 0):
+            raise ValueError("may think with all its context_tokens. Give fewer reasoning_tokens than these.")
         elif not _is_address(self.endpoint):
             raise ValueError(f'has the endpoint "{self.endpoint}". Write an address such as http://127.0.0.1:8000/v1.')
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from strategies.contract import Estimates, LanguageModel, Prompt
+from strategies.contract import Estimates, LanguageModel, Prompt, thoughts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,10 @@ class Wrapped:
     @property
     def estimates(self) -> bool:
         return isinstance(self.inner, Estimates) and self.inner.estimates
+
+    @property
+    def reasoning_tokens(self) -> int:
+        return thoughts(self.inner)
 
     def count(self, prompt: Prompt) -> int:
         return self.inner.count(prompt)

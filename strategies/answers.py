@@ -25,6 +25,7 @@ from strategies.contract import (
     Step,
     Task,
     Usage,
+    thoughts,
 )
 from strategies.odds import label_shares, to_label
 from strategies.prompting.rendering import INPUT_TOKENS, LabelWords
@@ -125,7 +126,7 @@ def answer_freely(
             yield index, _fault(request, completion)
             continue
         if not (completion.text or completion.finished or isinstance(model, ScoresLabels)):
-            yield index, _thought(request, completion, limits[0])
+            yield index, _thought(request, completion, limits[0] + thoughts(model))
             continue
         shares = label_shares(completion, words) if words else {}
         said = to_label(completion.text, words) if words else completion.text
@@ -151,7 +152,7 @@ def _thought(request: Request, completion: Completion, most: int) -> Failure:
     """Of a server's model that was cut off before it wrote anything, as where it thinks first and that counts."""
     return Failure(
         kind="unparsable",
-        message=f"nothing was written within {most:,} tokens, the limit of an answer; thinking counts, so turn it off",
+        message=f"nothing was answered within {most:,} tokens; thinking counts, so turn it off, or give more `reasoning_tokens`",
         usage=request.spent(completion.usage),
     )
 

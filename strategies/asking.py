@@ -78,6 +78,8 @@ class Asker:
         self.room = self.server["context_tokens"] - asked["max_tokens"]
         self.words = Words(self.server["labels"], self.server["words"]) if self.server["labels"] else None
         self.odds = beside("odds.py") if self.words else None
+        self.reasoning = self.server.get("reasoning_tokens", 0)
+        self.without_thoughts = beside("thoughts.py").without_thoughts
         self.copying = beside("tagging.py") if asked.get("schema") else None
         self.limit, self.without = "max_tokens", set[str]()
         self.drawn: dict[str, float] = {"temperature": self.server["temperature"]}
@@ -146,7 +148,7 @@ class Asker:
     def _wishes(self, about: str) -> dict[str, dict[str, Any]]:
         """What not every server can do: the likeliest tokens at each place, and a schema."""
         wishes: dict[str, dict[str, Any]] = {}
-        if self.words is not None:
+        if self.words is not None and not self.reasoning:
             wishes["logprobs"] = {"logprobs": True, "top_logprobs": self.server["alternatives"]}
         if self.copying is not None:
             schema = self.asked["schema"]
@@ -160,10 +162,11 @@ class Asker:
 
     def _sent(self, prompt: Asked, wishes: Mapping[str, Mapping[str, Any]]) -> Answer:
         """One request. Raises `Refused`."""
-        body: dict[str, Any] = {"model": self.server["model"], **self.drawn}
-        body |= {"messages": prompt.messages, self.limit: self.asked["max_tokens"]}
+        body: dict[str, Any] = {"model": self.server["model"], **self.drawn, "messages": prompt.messages}
+        body[self.limit] = self.asked["max_tokens"] + self.reasoning
         for wish in wishes.values():
             body |= wish
+        body |= self.server.get("extra_body", {})
         request = urllib.request.Request(
             f"{self.server['address']}/chat/completions",
             data=json.dumps(body).encode(),
@@ -181,15 +184,17 @@ class Asker:
         try:
             choice = json.loads(answer)["choices"][0]
             text = choice["message"].get("content") or choice["message"].get("refusal") or ""
-            thought = not text and choice.get("finish_reason") == "length"
             if not isinstance(text, str):
                 raise TypeError
+            said = self.without_thoughts(text)
+            thought = not said and choice.get("finish_reason") == "length"
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
             raise Refused("the answer is not valid JSON of a chat completion") from None
         if thought:
-            most = f"{self.asked['max_tokens']:,} tokens, the limit of an answer"
-            raise Refused(f"nothing was written within {most}; thinking counts, so turn it off", 200)
-        return Answer(self._clean(text), _places(choice, self._clean))
+            most = self.asked["max_tokens"] + self.reasoning
+            advice = "thinking counts, so turn it off, or give more `reasoning_tokens`"
+            raise Refused(f"nothing was answered within {most:,} tokens; {advice}", 200)
+        return Answer(self._clean(said), _places(choice, self._clean) if said == text else ())
 
     def _clean(self, text: str) -> str:
         """Whole characters, and without the key, which a server may repeat."""

@@ -284,6 +284,21 @@ class Estimates(Protocol):
 
 
 @runtime_checkable
+class Thinks(Protocol):
+    """A model may think before it answers."""
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """Tokens that it may think with before each answer, besides those of the answer; they are paid like them."""
+        ...
+
+
+def thoughts(model: object) -> int:
+    """Tokens that it may think with before each answer."""
+    return model.reasoning_tokens if isinstance(model, Thinks) else 0
+
+
+@runtime_checkable
 class Generates(Protocol):
     def generate(
         self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"

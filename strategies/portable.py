@@ -91,6 +91,8 @@ def _server(pipeline: Pipeline) -> dict[str, Any] | None:
         "retries": model.retries,
         "context_tokens": model.context_tokens,
         "copies": model.copies,
+        "reasoning_tokens": model.reasoning_tokens,
+        "extra_body": dict(model.extra_body),
         "temperature": pipeline.task.temperature,
         "alternatives": ALTERNATIVES,
         "labels": labels,

@@ -252,6 +252,16 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
     "a model without a name": (spec("models: [{endpoint: 'http://127.0.0.1/v1'}]"), r"models \(entry 1\)\.name"),
     "a model twice": (spec("models: [a, a]"), r'models lists "a" twice\. Name one otherwise'),
     "a folder and a server": (spec(SERVER.replace("KEY", "folder: ./x")), r"has both a folder and an endpoint"),
+    "a field that each request has": (spec(SERVER.replace("KEY", "extra_body: {n: 2}")), r"has n in extra_body"),
+    "a secret in a request": (spec(SERVER.replace("KEY", "extra_body: {api-key: x}")), r"has a secret in extra_body"),
+    "nothing but thoughts": (
+        spec(SERVER.replace("KEY", "context_tokens: 500, reasoning_tokens: 500")),
+        r"may think with all its context_tokens",
+    ),
+    "thoughts without a server": (
+        spec("models: [{name: a, reasoning_tokens: 500}]"),
+        r"has reasoning_tokens without an endpoint",
+    ),
     "another protocol": (spec("models: [{name: a, endpoint: 'ftp://127.0.0.1/v1'}]"), r"has the endpoint .* Write an"),
     "a password in an address": (spec("models: [{name: a, endpoint: 'http://u:p@127.0.0.1/v1'}]"), r"holds a secret"),
     "an address without a host": (spec("models: [{name: a, endpoint: 'http:///v1'}]"), r"has the endpoint .* Write an"),

@@ -195,8 +195,33 @@ def test_what_was_cut_off_before_it_wrote_anything_is_no_answer(
         answer("one")
     assert isinstance(failed, Failure)
     assert str(lost.value).endswith(failed.message)
-    assert failed.message.startswith("nothing was written within 24 tokens, the limit of an answer")
+    assert failed.message.startswith("nothing was answered within 24 tokens; thinking counts")
     assert len(server.log) == 2
+
+
+@pytest.mark.parametrize("name", ["labels", "an object"])
+def test_a_model_that_thinks_is_asked_the_same_and_answers_the_same(
+    name: str, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    def thinking(request: Request) -> Response:
+        answer = said(request)
+        text = answer["choices"][0]["message"]["content"]
+        answer["choices"][0]["message"]["content"] = f"<think>Is it invoice? No, not invoice.</think>\n\n{text}"
+        return Response(json.dumps(answer), mimetype="application/json")
+
+    server.expect_request(PATH).respond_with_handler(thinking)
+    settings = {"reasoning_tokens": 700, "extra_body": {"reasoning_effort": "low", "top_k": 5}}
+    made = hosted(server, name, model_folders, embedder, **settings)
+    ours = answers(made, ["one", "two"])
+    asked = bodies(server)
+    answer = alone.surely(exported(made, tmp_path), "")
+    theirs = [answer(text) for text in ("one", "two")]
+    assert bodies(server) == asked
+    same(ours, [one._replace(sure=max(one.sure, 0.0)) for one in theirs])
+    assert {one.text for one in theirs} <= set(tiny.TOPICS)
+    for body in map(json.loads, asked):
+        assert (body["max_tokens"], body["reasoning_effort"], body["top_k"]) == (724, "low", 5)
+        assert "logprobs" not in body, "they would be those of the thoughts"
 
 
 @pytest.mark.parametrize("status", [401, 404, 302])

@@ -19,7 +19,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from strategies.contract import Completion, Generates, LanguageModel, Message, Place, Sampling, ScoresLabels
+from benchmarks.wrapped import Wrapped
+from strategies.contract import Completion, Generates, LanguageModel, Message, Place, Sampling, ScoresLabels, thoughts
 from strategies.models.endpoint import EndpointModel
 from strategies.models.retry import asked_wait
 from strategies.models.together import Together
@@ -136,6 +137,64 @@ def test_no_more_can_be_cached_than_was_asked(httpserver: HTTPServer, count: obj
     httpserver.expect_request(PATH).respond_with_json(body)
     usage = ask(endpoint(httpserver)).usage
     assert (usage.prompt_tokens, usage.cached_tokens) == (11, 0)
+
+
+@pytest.mark.parametrize(
+    ("stated", "paid"),
+    [
+        ({"prompt_tokens": 37, "completion_tokens": 9, "total_tokens": 383}, 346),  # Gemini's
+        ({"total_tokens": 134, "completion_tokens_details": {"reasoning_tokens": 120}}, 123),  # xAI's
+        ({"total_tokens": 14, "completion_tokens_details": {"reasoning_tokens": 2}}, 3),  # OpenAI's
+        ({"total_tokens": 900, "completion_tokens_details": {"reasoning_tokens": 0}}, 3),
+        ({"total_tokens": 10**30}, 3),
+        ({"total_tokens": -5}, 3),
+        ({"total_tokens": 900, "prompt_tokens": None}, 3),
+    ],
+)
+def test_thoughts_that_a_server_counts_apart_are_paid_like_the_answer(
+    httpserver: HTTPServer, stated: dict[str, Any], paid: int
+) -> None:
+    body = good()
+    body["usage"] |= stated
+    httpserver.expect_request(PATH).respond_with_json(body)
+    assert ask(endpoint(httpserver)).usage.answer_tokens == paid
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("<think>\nIt is no spam.\n</think>\n\nyes", "yes"),
+        ("It is no spam.</think>yes", "yes"),
+        ("<think>\n\n</think>\n\n<b>yes</b>", "<b>yes</b>"),
+        ("<think>It is no", ""),
+        (" yes <think> is a tag", " yes <think> is a tag"),
+        ("<thinking> is a word", "<thinking> is a word"),
+    ],
+)
+def test_what_was_thought_is_no_part_of_the_answer(httpserver: HTTPServer, written: str, said: str) -> None:
+    body = good(written)
+    body["choices"][0]["logprobs"] = {"content": [{"token": "<think>", "logprob": -0.1, "top_logprobs": []}]}
+    httpserver.expect_request(PATH).respond_with_json(body)
+    answer = ask(endpoint(httpserver))
+    assert (answer.text, bool(answer.places)) == (said, said == written)
+
+
+def test_a_model_that_thinks_has_room_for_it_and_is_asked_as_the_task_says(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH).respond_with_json(good())
+    plain = endpoint(httpserver)
+    thinks = endpoint(httpserver, reasoning_tokens=2000, extra_body={"reasoning_effort": "low"})
+    list(thinks.generate([PROMPT], 20, Sampling(alternatives=5)))
+    sent = httpserver.log[-1][0].get_json()
+    assert (sent["max_tokens"], sent["reasoning_effort"], "logprobs" in sent) == (2020, "low", False)
+    more = endpoint(httpserver, reasoning_tokens=3000, extra_body={"reasoning_effort": "low"})
+    assert len({plain.fingerprint, thinks.fingerprint, more.fingerprint}) == 3
+    assert pickle.loads(pickle.dumps(thinks)) == thinks
+    assert (thoughts(plain), thoughts(thinks), thoughts(Wrapped(inner=thinks)), thoughts(object())) == (
+        0,
+        2000,
+        2000,
+        0,
+    )
 
 
 def test_a_busy_server_is_asked_again_after_the_wait_that_it_names(httpserver: HTTPServer) -> None:

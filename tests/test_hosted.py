@@ -96,6 +96,20 @@ def test_more_checks_rebuilds_and_a_larger_budget_ask_more_and_several_at_once_t
     assert both.asked[0].requests == pytest.approx(asked.requests + alone, abs=1)
 
 
+def test_what_a_model_may_think_before_each_answer_is_counted(
+    service: Counting, tmp_path: Path, model_folders: Folders
+) -> None:
+    def asked(more: str) -> Asked:
+        lines = [line.replace("model: m", f"model: m{more}") for line in service.lines()]
+        (found,) = expected(
+            prepare(write_task(tmp_path, model_folders, *lines, "kind: qa"), Wishes(approaches=("prompting",)))
+        ).asked
+        return found
+
+    quick, thinking = asked(""), asked(", reasoning_tokens: 700")
+    assert thinking == replace(quick, answer_tokens=quick.answer_tokens + 700 * quick.requests)
+
+
 def test_a_prompt_is_as_long_as_what_it_shows() -> None:
     task = tiny.benchmark().task
     bare, shown, listed = (

@@ -87,6 +87,17 @@ def test_spending_never_passes_the_limit(limit: float) -> None:
     assert len(done) == 20 or kept.spent > limit - worst, "it stops only where the next one may cost too much"
 
 
+def test_what_may_be_thought_is_reserved_with_the_answer() -> None:
+    """A request whose answer alone there is money for is not sent: its thoughts are paid too."""
+
+    class Thinking(Careless):
+        reasoning_tokens = 500
+
+    model = purse(100e-6).guarding(Thinking(name="m", answer=lambda _: "yes"))
+    with pytest.raises(LimitReached):
+        list(model.generate(WORDS[:1], 10, Sampling()))  # type: ignore[attr-defined]
+
+
 def test_a_long_prompt_is_reserved_and_charged_at_the_price_of_such() -> None:
     """Its tokens are counted as twice as many before it is sent: then it may be a long one, and afterwards it was none."""
     dearer = Tier(above=12, input=10.0, cached=10.0, output=10.0)

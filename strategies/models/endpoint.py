@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import json
 import logging
 import os
 import re
@@ -11,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any, ClassVar
@@ -20,11 +21,12 @@ from urllib.parse import urlsplit
 from strategies.contract import Completion, Metered, Prompt, Sampling, Step, Usage
 from strategies.models.outage import Outage
 from strategies.models.retry import BUSY, Fault, Patience, bounded, shortened, understood
-from strategies.models.stated import counted, places
+from strategies.models.stated import places, tokens
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
 from strategies.models.wishes import HELD, TEMPERATURE, Learnt, Wish, held_to, wishes_of
 from strategies.tagging import for_text
+from strategies.thoughts import without_thoughts
 
 BYTES_A_TOKEN = 4
 LOOK_UP_S = 0.5
@@ -66,8 +68,10 @@ class EndpointModel:
     """What the server takes; the chat interface has no way to ask."""
     copies: bool = False
     """It takes a schema with the words of each request in it (`tagging.for_text`); others get the one for all requests."""
-    closed: tuple[str, ...] = ()
-    """Variables of its chat template that are False (`Chat.closed`)."""
+    reasoning_tokens: int = 0
+    """What it may think with before each answer, besides the limit of the answer and `context_tokens`."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Further fields of every request, such as `reasoning_effort`."""
 
     estimates: ClassVar[bool] = True
 
@@ -108,8 +112,10 @@ class EndpointModel:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of address and model name; what the server does behind them cannot be seen."""
-        return hashlib.sha256(f"endpoint|{self.base_url.rstrip('/')}|{self.model}".encode()).hexdigest()[:20]
+        """Hash of address, model name and how it is asked; what the server does behind them cannot be seen."""
+        asked = f"|{self.reasoning_tokens}|{json.dumps(self.extra_body, sort_keys=True)}"
+        more = asked if self.reasoning_tokens or self.extra_body else ""
+        return hashlib.sha256(f"endpoint|{self.base_url.rstrip('/')}|{self.model}{more}".encode()).hexdigest()[:20]
 
     @property
     def local(self) -> bool:
@@ -145,9 +151,11 @@ class EndpointModel:
             model=self,
             request=self._asked_as | ({"seed": sampling.seed} if sampling.temperature > 0 else {}),
             temperature=sampling.temperature,
-            wishes=self.learnt.left(wishes_of(sampling)),
+            wishes=self.learnt.left(
+                wishes_of(replace(sampling, alternatives=0) if self.reasoning_tokens else sampling)
+            ),
             schema=sampling.schema if self.copies else "",
-            max_tokens=max_tokens,
+            max_tokens=max_tokens + self.reasoning_tokens,
             step=step,
         )
         return caller.run(prompts)
@@ -166,8 +174,7 @@ class EndpointModel:
 
     @property
     def _asked_as(self) -> dict[str, Any]:
-        closed = {"extra_body": {"chat_template_kwargs": dict.fromkeys(self.closed, False)}} if self.closed else {}
-        return {"model": self.model, **closed}
+        return {"model": self.model, **({"extra_body": self.extra_body} if self.extra_body else {})}
 
     def key(self) -> str:
         """The key from the environment. A server on this machine may do without."""
@@ -348,24 +355,15 @@ class _Caller:
         if not isinstance(text, str):
             raise Fault(message="the answer's content is not text", retry=True)
         text = self._cleaned(text)
-        usage = self._usage(prompt, text, getattr(answer, "usage", None), seconds)
-        ended = getattr(choices[0], "finish_reason", None) != "length"
-        return Completion(text=text, usage=usage, finished=ended, places=places(choices[0], self._cleaned))
-
-    def _usage(self, prompt: Prompt, text: str, stated: Any, seconds: float) -> Usage:
-        """Tokens as the server states them; the model's estimate where it states none, or what cannot be."""
-        details = getattr(stated, "prompt_tokens_details", None)
-        asked, answered = counted(stated, "prompt_tokens"), counted(stated, "completion_tokens")
-        estimate = -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN)
-        asked = self.model.count(prompt) if asked is None else asked
-        return Usage(
-            model=self.model.name,
-            step=self.step,
-            prompt_tokens=asked,
-            cached_tokens=counted(details, "cached_tokens", most=asked) or 0,
-            answer_tokens=estimate if answered is None else answered,
-            seconds=seconds,
+        said, ended = without_thoughts(text), getattr(choices[0], "finish_reason", None) != "length"
+        known = tokens(
+            getattr(answer, "usage", None),
+            self.model.count(prompt),
+            -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN),
         )
+        usage = Usage(model=self.model.name, step=self.step, seconds=seconds, **known)
+        found = places(choices[0], self._cleaned) if said == text else ()
+        return Completion(text=said, usage=usage, finished=ended, places=found)
 
     def _failed(self, error: str, lasting: bool = False, *, billed: bool) -> Completion:
         usage = Usage(model=self.model.name, step=self.step)

@@ -143,6 +143,7 @@ class ServedModel:
         return self._known[start, name]
 
     def _asked_as(self, name: str) -> EndpointModel:
+        closed = self.here.chat.closed
         return EndpointModel(
             name=self.name,
             base_url=self.server.address,
@@ -153,7 +154,7 @@ class ServedModel:
             context_tokens=self.context_tokens,
             timeout_s=600.0,
             copies=True,
-            closed=self.here.chat.closed,
+            extra_body={"chat_template_kwargs": dict.fromkeys(closed, False)} if closed else {},
         )
 
 

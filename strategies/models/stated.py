@@ -17,6 +17,27 @@ def counted(stated: Any, name: str, most: int = MOST_TOKENS) -> int | None:
     return count if type(count) is int and 0 <= count <= most else None
 
 
+def tokens(stated: Any, asked: int, answered: int) -> dict[str, int]:
+    """Of prompt and answer as `Usage` has them; the estimates where the server states none, or what cannot be.
+
+    What stands in the total and in neither part was thought: not every server counts it to the answer, and all are paid for it
+    as if they did.
+    """
+    whole, prompt, written = (counted(stated, f"{name}_tokens") for name in ("total", "prompt", "completion"))
+    details = getattr(stated, "completion_tokens_details", None)
+    thought = counted(details, "reasoning_tokens")
+    if whole is not None and prompt is not None and written is not None:
+        apart = max(0, whole - prompt - written)
+        written += apart if thought is None else min(apart, thought)
+    asked = asked if prompt is None else prompt
+    cached = counted(getattr(stated, "prompt_tokens_details", None), "cached_tokens", most=asked)
+    return {
+        "prompt_tokens": asked,
+        "cached_tokens": cached or 0,
+        "answer_tokens": answered if written is None else written,
+    }
+
+
 def places(choice: Any, cleaned: Callable[[str], str]) -> tuple[Place, ...]:
     """What the server states of each token; nothing where a part of it is not what the interface says."""
     stated = getattr(getattr(choice, "logprobs", None), "content", None)
