@@ -84,7 +84,9 @@ def test_the_command_says_prices_with_their_source_and_the_requests_of_a_run(
     assert told.code == 0, told.err
     assert "list price of OpenAI" in told.out
     assert "prompting" in told.out
-    assert "Nobody was asked" in " ".join(told.out.split())
+    words = " ".join(told.out.split())
+    assert "Nobody was asked" in words
+    assert "USD 0.60 more for 1,000 requests with 1,000 tokens of thoughts each" in words
     assert "advisor report example --prices prices.yaml" in told.err
     document = json.loads(call(capsys, "price", "gpt-4o-mini", "--run", "example", "--json").out)
     (price,) = document["prices"]

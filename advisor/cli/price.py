@@ -140,6 +140,7 @@ def _print_requests(price: TokenPrices, verdict: Verdict) -> None:
     from rich.table import Table
 
     from advisor.hosted import ANSWERS, TOKENS, what_if
+    from advisor.wording import money
 
     volume = int(verdict.story.facts["volume"])
     found = what_if(verdict.evaluations, price, float(verdict.story.facts["answer_characters"]))
@@ -159,8 +160,10 @@ def _print_requests(price: TokenPrices, verdict: Verdict) -> None:
     console.print(table)
     console.print(
         f"[dim]Tokens as counted here; {TOKENS[0]:g} to {TOKENS[1]:g} times as many there, since its tokenizer is another, and "
-        f"answers up to {ANSWERS[1]:g} times as long; nothing cached. A month is {volume:,} requests. Nobody was asked: how "
-        "good the model is only its own answers tell (name it under models, with its endpoint).[/dim]"
+        f"answers up to {ANSWERS[1]:g} times as long; nothing cached. What a model thinks before it answers is paid too and not "
+        f"in here: {price.currency} {money(price.output)} more for 1,000 requests with 1,000 tokens of thoughts each. A month "
+        f"is {volume:,} requests. Nobody was asked: how good the model is only its own answers tell (name it under models, with "
+        "its endpoint).[/dim]"
     )
 
 
