@@ -35,7 +35,8 @@ NOT_HERE = {
     "advisor ask": "it asks, and tests/test_ask.py answers",
     "advisor models fetch smollm2-135m minilm-l6": "make demo does it; the tests of the models read what it fetched",
     "advisor models fetch minilm-l6": "a part of that",
-    "advisor run task.yaml --on processes --workers 4": "tests/test_executors.py, with two; as many as cores here",
+    "advisor run task.yaml --on processes": "tests/test_interrupted.py, with two workers",
+    "advisor run task.yaml --on processes --workers 4": "tests/test_executors.py, with two",
     "advisor run task.yaml --on ray:10.0.0.5:6379 --workers 16": "a cluster of one's own",
     "advisor run task.yaml --on ray --workers 4": "tests/test_ray.py",
     "advisor run task.yaml --on ray:auto --workers 16 --yes": "tests/test_ray.py",
@@ -58,9 +59,9 @@ STAND_INS = {
 """Named tasks take their minutes in `make demo` and in the studies; what is done here is done with a small one."""
 OWN = Path("runs/my")
 """Where a run of the small task goes that is given no folder."""
-TOLD = {"runs/first", "runs/support-intents"}
+TOLD = {"runs/first", "reviewed/task.yaml"}
 """Runs of every approach, which are told of and exported. Each of the others is there for an option: few approaches do."""
-FEW, QUICK = ("majority", "prompting", "lora"), ["--probes", "none", "--no-second-seed"]
+FEW, QUICK = ("majority", "prompting", "linear head"), ["--probes", "none", "--no-second-seed"]
 PLAIN = ["run", "task.yaml"]
 """What is resumed later, with more to measure."""
 ENDS = (0, 100, 101)

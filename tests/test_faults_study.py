@@ -134,7 +134,7 @@ def test_a_child_dies_where_it_is_told_to_and_what_it_told_before_is_known(tmp_p
     assert (fault, done) == ([1, True], [0, False])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_killed_runs_end_as_the_whole_one_and_no_answer_is_paid_twice(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl.gz"
     study_run = (

@@ -457,7 +457,7 @@ def test_what_does_not_fit_says_both_numbers() -> None:
     assert "needs about 1125899.9 GB of memory" in refused.sentence
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_default_language_model_is_converted_without_loss(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every tensor equals what transformers reads from the GGUF file. Uses the real index and cache of this machine."""
     import torch
