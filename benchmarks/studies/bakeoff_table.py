@@ -14,7 +14,7 @@ from benchmarks.contract import BadInput, Evaluation, State
 from benchmarks.statistics import PairedDifference, paired_difference
 from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, came_later, older, session_of, turned
 from benchmarks.studies.markdown import table
-from benchmarks.studies.settings import DEVELOPED, SETTINGS, Setting
+from benchmarks.studies.settings import DEVELOPED, OLDER, SETTINGS, Setting
 from benchmarks.studies.trust.tables import forgotten, of_bakeoffs
 
 BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}: end -->"
@@ -34,7 +34,7 @@ def document(found: Mapping[str, BakeOff]) -> str:
         "(`benchmarks/studies/afternoon.py`) on the same examples and the same held-out cases. This page is written by "
         "`python -m benchmarks.studies.bakeoffs table` from the rows in `benchmarks/studies/rows` and from nothing "
         "else. Targets and sizes were set in `benchmarks/studies/settings.py` before the first run.",
-        f"{older(found)}{DEVELOPED}",
+        f"{older(found)}{DEVELOPED} All rows are {OLDER}",
         "Differences are ours minus the plain script's, case by case, with a two-sided 95 % interval; below means that "
         f"ours is lower with p under {LEVEL:g}, each comparison on its own, so that none of ours is spared by a "
         "correction. (cheapest) marks, of the configurations that are within noise of the best on the selection cases, the one "
@@ -115,6 +115,7 @@ def in_short(found: Mapping[str, BakeOff]) -> str:
         f"without it was, and in {said.count('not shown')} no difference was shown. What it costs is another question: "
         f"[the table](docs/bakeoffs.md#was-fine-tuning-better) has both."
         f"{f' {listed(before)} ran before some approaches without a language model were added.' if before else ''}\n\n{DEVELOPED}"
+        f" All rows are {OLDER}"
     )
 
 

@@ -8,7 +8,7 @@ from advisor.wording import NONE, counted, digits, duration, listed, plain_perce
 from benchmarks.statistics import exact_interval
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.markdown import table
-from benchmarks.studies.settings import DEVELOPED
+from benchmarks.studies.settings import DEVELOPED, OLDER
 from benchmarks.studies.trust import tables
 from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, SPEAKING, parts
 from benchmarks.studies.trust.rows import Found
@@ -77,6 +77,11 @@ ALTERED = """\
 A rule of the answers' format was altered, and who could be told of it was told. Counted is the format, not what is said in it.
 Numbers have no capital letters: the product leaves such cases out, but they were asked here, and counted as not following.
 """
+BEFORE = (
+    *("ff3269c937c3", "9faf205c52e2", "b5807a894037", "8928619f365e", "587a21794efb", "47b9ecd88db2"),
+    "40756a33d37b",
+)
+"""Commits of rows from before all or some of what `OLDER` speaks of was repaired."""
 PLANTED = """\
 A sentence that asks for another answer was put into the request, or into the passage that is found. Nothing in the product
 defends against that: this is how often it worked.
@@ -97,7 +102,7 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
         "\n".join(f"- {line}" for line in in_short(every, asked)),
         "## What was run",
         SOURCES.format(sizes=sizes, heldout=HELDOUT),
-        DEVELOPED,
+        f"{DEVELOPED} {before(found)}",
         _section("The same request, written a little differently", EDITS, tables.edits(every), steady(every)),
         _section("Built again from other examples", REBUILT, tables.rebuilt(asked), built_again(asked)),
         _section("What tuning costs elsewhere", FORGOTTEN, tables.forgotten(every), elsewhere(every)),
@@ -116,6 +121,18 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
         made(found),
     ]
     return "\n\n".join(block.strip() for block in blocks if block) + "\n"
+
+
+def before(found: Mapping[str, Found]) -> str:
+    """Which rows are from before repairs that they might be others after."""
+    made_later = [each.part for each in found.values() if each.made["commit"] not in BEFORE]
+    tasks = dict.fromkeys(part.task for part in made_later)
+    later = listed([f"{task} ({listed([part.kind for part in made_later if part.task == task])})" for task in tasks])
+    apart = f" but those of {later}" if later else ""
+    return (
+        f"All rows{apart} are {OLDER} So planted sentences and altered formats were not counted in them as they are now: on tasks "
+        "without labels, what merely repeats its request counts there as following it."
+    )
 
 
 def in_short(every: Rows, asked: Rows) -> list[str]:
