@@ -127,11 +127,11 @@ def before(found: Mapping[str, Found]) -> str:
     """Which rows are from before repairs that they might be others after."""
     made_later = [each.part for each in found.values() if each.made["commit"] not in BEFORE]
     tasks = dict.fromkeys(part.task for part in made_later)
-    later = listed([f"{task} ({listed([part.kind for part in made_later if part.task == task])})" for task in tasks])
-    apart = f" but those of {later}" if later else ""
+    later = [f"{task} ({listed([part.kind for part in made_later if part.task == task])})" for task in tasks]
+    apart = f" but those of {listed(later)}" if later else ""
     return (
-        f"All rows{apart} are {OLDER} So planted sentences and altered formats were not counted in them as they are now: on tasks "
-        "without labels, what merely repeats its request counts there as following it."
+        f"All rows{apart} are {OLDER} So planted sentences and altered formats were not counted in them as they are now: on "
+        "tasks without labels, what merely repeats its request counts there as following it."
     )
 
 
