@@ -149,6 +149,57 @@ def test_a_page_is_read_as_a_reader_sees_it() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        (
+            "<html><head><title>T</title><style>p {}</style><body><h1>Fees</h1><p>5 EUR.</p></body></html>",
+            "# Fees\n\n5 EUR.",
+        ),
+        ("<head><title>T</title><meta name=a content=b><p>5 EUR.", "5 EUR."),
+        ("<h2><button>How long?</button></h2><div>14 days. <button>Close</button></div>", "## How long?\n\n14 days."),
+        (
+            "<details><summary><span><button>How long?</button></span></summary>14 days.</details>",
+            "How long?\n\n14 days.",
+        ),
+        ("<dl><dt><button>How long?</button></dt><dd>14 days.</dd></dl>", "How long?\n\n14 days."),
+    ],
+)
+def test_a_body_without_the_end_of_its_head_and_titles_that_are_buttons_are_read(
+    page: str, text: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("bs4")
+    (tmp_path / "a.html").write_text(page, encoding="utf-8")
+    assert [page.text for page in read_documents(tmp_path / "a.html").documents] == [text]
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (
+            "<tr><th><p>Plan</p></th><th><p>Fee</p></th></tr><tr><td><p>A<b>1</b></p></td><td>5<br>EUR</td></tr>",
+            "Plan | Fee\nA1 | 5 EUR",
+        ),
+        (
+            "<tr><td><ul><li>by post</li><li>in shops</li></ul></td><td><div>free</div></td></tr>",
+            "by post in shops | free",
+        ),
+        ("<tr><td>A<td>5 EUR<tr><td>B<td>6 EUR", "A | 5 EUR\n\nB | 6 EUR"),
+        ("<tr><td><p>Of one cell.</p><p>Two paragraphs.</p></td></tr>", "Of one cell.\n\nTwo paragraphs."),
+        (
+            "<tr><td><h1>Fees</h1><p>5 EUR.</p><p>By post.</p></td><td>Menu</td></tr>",
+            "# Fees\n\n5 EUR.\n\nBy post.\n\nMenu",
+        ),
+    ],
+)
+def test_cells_of_a_row_are_one_line_whatever_they_hold_and_a_page_laid_out_in_cells_keeps_its_lines(
+    rows: str, text: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("bs4")
+    (tmp_path / "a.html").write_text(f"<table>{rows}</table>", encoding="utf-8")
+    assert [page.text for page in read_documents(tmp_path / "a.html").documents] == [text]
+
+
 def test_a_pdf_is_read_page_by_page() -> None:
     pytest.importorskip("pypdf")
     (page,) = read_documents(SAMPLES / "page.pdf").documents

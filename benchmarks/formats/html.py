@@ -12,7 +12,8 @@ from benchmarks.contract import BadInput
 from benchmarks.formats.record import MAX_LINE_BYTES, Record, named_by, package
 
 SUFFIXES = (".html", ".htm", ".xhtml")
-_UNSEEN = ("script", "style", "template", "noscript", "svg", "head", "nav", "iframe", "object", "button")
+_UNSEEN = ("title", "script", "style", "template", "noscript", "svg", "nav", "iframe", "object")
+"""Of a head no more than its parts: where its end is left out, as it may be, the parser puts the body into it."""
 _GROUPS = {
     "address",
     "article",
@@ -29,9 +30,15 @@ _GROUPS = {
 }
 _LISTS = {"dd", "dl", "dt", "li", "ol", "ul"}
 _TABLES = {"table", "tbody", "tfoot", "thead", "tr"}
-_OTHERS = {"figcaption", "figure", "hr", "p", "pre"}
+_OTHERS = {"details", "figcaption", "figure", "hr", "p", "pre", "summary"}
+_CELLS = ("td", "th")
 _MARKS = {**{f"h{level}": f"{'#' * level} " for level in range(1, 7)}, "li": "- "}
 _BLOCKS = _GROUPS | _LISTS | _TABLES | _OTHERS | _MARKS.keys()
+_HEADINGS = {*_MARKS} - {"li"}
+_NAMING = _HEADINGS | {"summary", "dt"}
+"""A button in one of these opens what it is the title of; others are no text."""
+_LAYOUT = [*_HEADINGS, *_TABLES, *_CELLS]
+"""A cell with one of these lays out a page, or its end was left out: its lines are kept apart."""
 _NOT_SHOWN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 
 
@@ -77,7 +84,10 @@ def _date(page: Any) -> str:
 
 
 def _lines(soups: Any, page: Any) -> str:
-    """Blocks one below the other, an empty line between them but in lists and tables; cells of a row in one line."""
+    """Blocks one below the other, an empty line between them but in lists and tables; cells of a row in one line.
+
+    Paragraphs, lists and line breaks in a cell do not end that line, but in a row of one cell.
+    """
     blocks: list[str] = []
     last = ""
     words: list[str] = []
@@ -106,20 +116,30 @@ def _lines(soups: Any, page: Any) -> str:
 
 def _walked(soups: Any, page: Any) -> Iterator[tuple[str, str]]:
     """What stands in the page from top to bottom, without recursion, since pages nest as deep as they like."""
-    stack: list[Any] = [page]
+    stack: list[tuple[Any, bool, bool]] = [(page, False, False)]
     while stack:
-        here = stack.pop()
+        here, joined, naming = stack.pop()
         if isinstance(here, tuple):
             yield here
         elif isinstance(here, soups.Tag):
             name = here.name
+            if name == "button" and not naming:
+                continue
+            joined, naming = joined or _is_one_line(here), naming or name in _NAMING
             if name == "br":
-                yield "close", ""
-            if name in ("td", "th"):
+                yield ("text", " ") if joined else ("close", "")
+            if name in _CELLS:
                 yield "cell", ""
             if name in _BLOCKS:
-                yield "open", name
-                stack.append(("close", name))
-            stack.extend(reversed(list(here.children)))
+                yield ("text", " ") if joined else ("open", name)
+                stack.append((("text", " ") if joined else ("close", name), joined, naming))
+            stack.extend((child, joined, naming) for child in reversed(list(here.children)))
         elif isinstance(here, soups.NavigableString) and not isinstance(here, soups.element.PreformattedString):
             yield "text", str(here)
+
+
+def _is_one_line(element: Any) -> bool:
+    """Whether it is a cell beside others whose paragraphs and list items belong to the line of its row."""
+    if element.name not in _CELLS or element.find(_LAYOUT):
+        return False
+    return bool(element.find_next_sibling(_CELLS) or element.find_previous_sibling(_CELLS))
