@@ -200,6 +200,27 @@ def test_cells_of_a_row_are_one_line_whatever_they_hold_and_a_page_laid_out_in_c
     assert [page.text for page in read_documents(tmp_path / "a.html").documents] == [text]
 
 
+@pytest.mark.parametrize(
+    ("written", "date"),
+    [
+        ("Tue, 05 Mar 2024 12:45:26 GMT", "2024-03-05"),
+        ("November 15, 2024", "2024-11-15"),
+        ("2026-03-01T08:00:00+01:00", "2026-03-01"),
+        ("03/04/2026 at noon", "03/04/2026 at noon"),
+        ("5. M\u00e4rz 2024", "5. M\u00e4rz 2024"),
+        ("2024", "2024"),
+        ("", ""),
+    ],
+)
+def test_the_day_of_a_page_is_read_however_it_is_written_or_left_as_it_is(
+    written: str, date: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("bs4")
+    page = f'<head><meta name="last-modified" content="{written}"></head><p>Text.</p>'
+    (tmp_path / "a.html").write_text(page, encoding="utf-8")
+    assert [page.date for page in read_documents(tmp_path / "a.html").documents] == [date]
+
+
 def test_a_pdf_is_read_page_by_page() -> None:
     pytest.importorskip("pypdf")
     (page,) = read_documents(SAMPLES / "page.pdf").documents

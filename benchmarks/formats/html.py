@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.contract import BadInput
 from benchmarks.formats.record import MAX_LINE_BYTES, Record, named_by, package
+from strategies.retrieval.versions import day
 
 SUFFIXES = (".html", ".htm", ".xhtml")
 _UNSEEN = ("title", "script", "style", "template", "noscript", "svg", "nav", "iframe", "object")
@@ -75,11 +76,12 @@ def _first_heading(page: Any) -> str:
 
 
 def _date(page: Any) -> str:
-    """The day that the page states in its head."""
+    """The day that the page states in its head, as ISO 8601; as it is written where no whole day can be told from it."""
     for name in ("article:modified_time", "article:published_time", "date", "last-modified"):
         stated = page.find("meta", attrs={"property": name}) or page.find("meta", attrs={"name": name})
         if stated is not None:
-            return str(stated.get("content") or "")[:10]
+            written = " ".join(str(stated.get("content") or "").split())
+            return found if len(found := day(written)) == len("2026-03-01") else written
     return ""
 
 
