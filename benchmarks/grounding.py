@@ -88,15 +88,20 @@ class Library:
 
 
 def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) -> Grounding | None:
-    """Of (case, outcome, right) for each held-out case; None where no outcome is an answer."""
+    """Of (case, outcome, right) for each held-out case; None where no outcome is an answer.
+
+    Where the key of a case says that there is no answer, whatever else it accepts says so too, in other words.
+    """
     counts: Counter[str] = Counter()
     for case, outcome, right in answered:
         if not isinstance(outcome, Prediction) or not outcome.text.strip():
             continue
-        place = library.place(outcome.text, outcome.evidence)
+        unanswerable = any(library.declines(text) for text in case.accepted)
+        refuses = unanswerable and plain(outcome.text) in map(plain, case.accepted)
+        place = "declined" if refuses else library.place(outcome.text, outcome.evidence)
         counts[place] += 1
         counts[f"{place}, wrong"] += not right
-        if any(library.declines(text) for text in case.accepted):
+        if unanswerable:
             counts["unanswerable"] += 1
             counts["unanswerable, answered"] += place != "declined"
     if not counts:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from advisor.grounded import what_it_invents
+from advisor.shares import Counted, declined
 from benchmarks.checked import Grounding
 from benchmarks.grounding import Library, declining, grounding
 from strategies.contract import Abstention, Case, Document, Evidence, Fold, Outcome, Prediction, Task
@@ -99,6 +100,22 @@ def test_counts_tell_right_from_wrong_and_leave_out_what_is_no_answer(library: L
         unanswerable_answered=1,
     )
     assert grounding(library, answered[-2:]) is None
+
+
+@pytest.mark.parametrize("output", [NOTHING, "I don't know"])
+def test_a_refusal_in_another_wording_that_the_key_accepts_is_a_refusal(library: Library, output: str) -> None:
+    blank = replace(case(0, output), answers=(NOTHING, "I don't know"))
+    answered: list[tuple[Case, Outcome, bool]] = [
+        (blank, Prediction(text="I don't know."), True),
+        (blank, Prediction(text=NOTHING), True),
+        (blank, Prediction(text="30 days"), False),
+    ]
+    stands = grounding(library, answered)
+    assert stands is not None
+    assert (stands.declined, stands.declined_wrong, stands.nowhere) == (2, 0, 1)
+    assert (stands.unanswerable, stands.unanswerable_answered) == (3, 1)
+    measured = replace(evaluation_of("retrieval", scores_of(2, 3)), grounding=stands)
+    assert declined(measured) == Counted(2, 3)
 
 
 def test_there_is_a_library_only_for_questions_over_documents_whose_text_is_there() -> None:
