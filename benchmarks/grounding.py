@@ -7,7 +7,8 @@ words that fewer than one in ten documents hold. So "nowhere" means invented, or
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from benchmarks.checked import Grounding
@@ -24,17 +25,21 @@ def declining(task: Task) -> tuple[str, ...]:
     """The answers by which the examples say that there is none, such as "not in the handbook".
 
     Many share them, and no document holds them word by word: none that their cases name, or, where no case names any, none at
-    all. So a "true" that is often right is an answer.
+    all. So a "true" that is often right is an answer. What the keys of several of these accept besides, and no document at all
+    holds, says the same in other words.
     """
     named, texts = any(case.document_ids for case in task.examples), {each.id: each.text for each in task.documents}
     shelves: dict[str, set[str]] = defaultdict(set)
     for case in task.examples:
         shelves[case.output] |= {*case.document_ids} & texts.keys() if named else texts.keys()
-    return tuple(
-        text
-        for text in standing_answers(task.examples)
-        if not any(_in_words(text) in _in_words(texts[name]) for name in shelves[text])
-    )
+
+    def stands(text: str, names: Iterable[str]) -> bool:
+        return any(_in_words(text) in _in_words(texts[name]) for name in names)
+
+    found = tuple(text for text in standing_answers(task.examples) if not stands(text, shelves[text]))
+    blank = [case for case in task.examples if case.output in found]
+    others = [replace(case, output=text) for case in blank for text in case.answers if text not in found]
+    return (*found, *(text for text in standing_answers(others) if not stands(text, texts)))
 
 
 def _in_words(text: str) -> str:

@@ -77,6 +77,16 @@ def test_an_answer_that_is_often_right_is_no_refusal() -> None:
     assert declining(over(asked, told_where)) == (NOTHING,)
 
 
+def test_what_the_keys_of_such_questions_accept_besides_is_a_refusal_too_unless_a_document_holds_it() -> None:
+    asked = task_of(kind="qa", answers=("a", "b"))
+    outputs = [NOTHING] * 6 + [f"{number} days" for number in range(8)]
+    besides = ("I don't know", "six months")
+    examples = [replace(case(place, text), answers=besides) for place, text in enumerate(outputs)]
+    assert declining(over(asked, examples)) == (NOTHING, "I don't know")
+    alone = [replace(each, answers=besides if each.id == "c0" else ()) for each in examples]
+    assert declining(over(asked, alone)) == (NOTHING,)
+
+
 def test_counts_tell_right_from_wrong_and_leave_out_what_is_no_answer(library: Library) -> None:
     answered: list[tuple[Case, Outcome, bool]] = [
         (case(0, "28 days"), Prediction(text="28 days", evidence=shown("leave")), True),
