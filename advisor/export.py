@@ -21,7 +21,7 @@ from advisor.guarded import guard_card
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.stored import about_run, reopen
-from advisor.without import embeds, needed, without_us
+from advisor.without import FOUR_BITS, embeds, needed, without_us
 from advisor.wording import counted, duration, floor_percent, listed, percent, start
 from benchmarks.contract import BadInput, Evaluation
 from benchmarks.frozen import CODE, thawed_cases
@@ -210,6 +210,7 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
     adapters = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob("adapter_config.json"))
     if not adapters:
         return []
+    small = any(json.loads(path.read_text(encoding="utf-8")).get("quantised") for path in folder.rglob(PROMPT))
     rank = json.loads((folder / adapters[0] / "adapter_config.json").read_text(encoding="utf-8")).get("r", 16)
     return [
         f"`{adapters[0]}` is a plain peft adapter of {literal(evaluation.model)}. Servers take it too, with the prompts that it "
@@ -230,6 +231,11 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
         "",
         *_counted(folder),
         *_whole(folder),
+        *(
+            [f"{FOUR_BITS} None of these servers does so with these commands, so their answers were not measured.", ""]
+            if small
+            else []
+        ),
     ]
 
 

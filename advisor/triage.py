@@ -75,7 +75,7 @@ def expect(task: Situation) -> Expectation:
     why: list[str] = []
     for judge in (_classifying, _facts, _drift, _form if task.wanted is None else _wanted, _amount):
         judge(task, scores, why)
-    if task.temperature > 0:
+    if task.temperature > 0 and not task.labels:
         why.append(
             f"Answers are drawn at temperature {task.temperature:g}, so the same question may get several answers: "
             "look at the consistency as well as the accuracy."

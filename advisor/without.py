@@ -17,6 +17,7 @@ from strategies.models.known import KNOWN
 from strategies.retrieval.index import MANIFEST
 
 SCRIPT = "predict.py"
+FOUR_BITS = "The run held the model in four bits (NF4), since the card holds no more."
 _MODEL, _EMBEDDER = "the model that it was fitted with", "the embedder that it was fitted with"
 
 
@@ -169,6 +170,12 @@ def _at_a_server(asked: dict[str, Any]) -> list[str]:
 def _differences(folder: Path, asked: dict[str, Any]) -> list[str]:
     """Where it may say something else than what was measured."""
     places, prompts = [], [found for part in _parts(folder) if (found := _read(part, PROMPT))]
+    if any(each.get("quantised") for each in prompts):
+        return [
+            f"{FOUR_BITS} This program computes with the whole weights, so some of its answers are others, and what was measured "
+            "does not hold for it; `advisor predict` on a machine with such a card answers as in the run.",
+            "",
+        ]
     written = [
         each for each in prompts if not ("server" in each or each["labels"] or each.get("lookup", {}).get("reading"))
     ]

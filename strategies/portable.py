@@ -64,6 +64,7 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
         "schema": pipeline.schema,
         "probe": probed(at_hand(pipeline.model)),
         **({} if server is None else {"server": server}),
+        **({"quantised": True} if getattr(at_hand(pipeline.model), "quantised", False) else {}),
         "prior": [setup.calibration * value for value in prior.values] if prior is not None and taken else [],
     }
     return {**values, "lookup": _lookup(pipeline)} if looks else values

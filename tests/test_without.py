@@ -444,3 +444,20 @@ def test_a_template_that_reaches_out_of_its_sandbox_is_stopped(model_folders: Fo
     made.save_pretrained(tmp_path / "model")
     with pytest.raises(SecurityError, match="unsafe"):
         speaking.Speaker(tmp_path, {"words": [], "max_tokens": 4}, str(tmp_path / "model"))
+
+
+def test_what_was_measured_in_four_bits_is_not_promised_of_whole_weights(
+    model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    """The program computes with whole weights: of 30 answers 11 were those of the run, and the card said all."""
+    made = fitted("generation", Setup(shots=1), model_folders.language, embedder)
+    for name, small in (("whole", False), ("small", True)):
+        model = replace(cast(LocalModel, made.model), quantised=small)
+        replace(made, model=model).save(tmp_path / name / "parts" / "0")
+        (tmp_path / name / "predict.py").touch()
+    cards = [
+        "\n".join(without_us(tmp_path / name, evaluation_of("prompting", scores_of(9, 10))))
+        for name in ("whole", "small")
+    ]
+    assert ["Its answers are those of the run" in card for card in cards] == [True, False]
+    assert ["what was measured does not hold for it" in card for card in cards] == [False, True]
