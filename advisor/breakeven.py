@@ -16,15 +16,24 @@ _SAME = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """Cost a month of one candidate: what is due at any volume, and for each request, at least what keeping it on costs."""
+    """Cost a month of one candidate: what is due at any volume, and for each request, at least what keeping it on costs.
+
+    `beside` is what of `each` is due beside the machine that is kept on: tokens of a model elsewhere."""
 
     name: str
     fixed: float
     each: float
     at_least: float = 0.0
+    beside: float = 0.0
 
     def at(self, volume: float) -> float:
-        return self.fixed + max(self.at_least, self.each * volume)
+        return self.fixed + max(self.at_least + self.beside * volume, self.each * volume)
+
+    @property
+    def bend(self) -> float:
+        """The volume from which on the machine has more to do than keeping it on costs; 0 where there is none."""
+        here = self.each - self.beside
+        return self.at_least / here if here > 0 else 0.0
 
     @classmethod
     def of(cls, cost: Costs) -> Line | None:
@@ -34,7 +43,8 @@ class Line:
             return None
         fixed = sum(item.amount.value or 0.0 for item in cost.items if item.when == "monthly" and not item.by_request)
         least = 0.0 if cost.at_least is None else cost.at_least.value or 0.0
-        return cls(name=cost.candidate, fixed=fixed, each=each / 1000, at_least=least)
+        beside = 0.0 if cost.beside is None else cost.beside.value or 0.0
+        return cls(name=cost.candidate, fixed=fixed, each=each / 1000, at_least=least, beside=beside / 1000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +113,7 @@ def _inside(above: float, upto: float | None) -> float:
 
 def _crossings(lines: Sequence[Line]) -> list[float]:
     """Volumes at which two lines cost the same, or one leaves its least cost."""
-    pieces = [piece for line in lines for piece in ((line.fixed + line.at_least, 0.0), (line.fixed, line.each))]
-    bends = [line.at_least / line.each for line in lines if line.each > 0]
+    pieces = [piece for line in lines for piece in ((line.fixed + line.at_least, line.beside), (line.fixed, line.each))]
+    bends = [line.bend for line in lines]
     pairs = [(one, other) for place, one in enumerate(pieces) for other in pieces[place + 1 :] if one[1] != other[1]]
     return [*bends, *((other[0] - one[0]) / (one[1] - other[1]) for one, other in pairs)]

@@ -50,7 +50,9 @@ class Costs:
     ahead: Amount
     """Remaining one-off plus running cost over the horizon."""
     at_least: Amount | None = None
-    """What answering costs a month at any volume, where a machine is kept on for it."""
+    """What answering on a machine that is kept on for it costs a month at any volume."""
+    beside: Amount | None = None
+    """What of `per_thousand` comes on top of that, where the machine is kept on for the first part of a cascade only."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,34 +38,26 @@ def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -
     carries a range of +-15 %.
     """
     unit = _unit(evaluation, prices)
-    request, source = _per_request(evaluation, prices, unit)
-    beside = _beside(evaluation, prices)
+    asked = _by_request(evaluation, prices, unit)
     items = [*_spent_items(evaluation.fitting, prices)]
     elsewhere = evaluation.family == "recorded"
     spent = Amount(value=None, unit=unit) if elsewhere else total((item.amount for item in items), unit)
     once = CostItem(name="putting it to work", amount=exactly(0.0, unit), when="once", source=_NOTHING_LEFT)
     at_least = _at_least(evaluation, prices)
-    answering = times(request, benchmark.volume)
-    if at_least is not None and answering.value is not None and (at_least.value or 0.0) > answering.value:
-        answering, source = (
-            at_least,
-            f"{prices.upkeep.machine_hours:g} hours a month that the machine is kept on, {STATED}"
-            f"{_priced(prices, evaluation.model)}",
-        )
-    running = [
-        CostItem(name="answering", amount=answering, when="monthly", source=source, by_request=True),
-        *(replace(item, amount=times(item.amount, benchmark.volume)) for item in beside),
-        *upkeep(evaluation, prices, items),
-    ]
+    answering = [replace(item, amount=times(item.amount, benchmark.volume)) for item in asked]
+    if at_least is not None:
+        answering[-1] = _kept_on(answering[-1], at_least, evaluation, prices)
+    running = [*answering, *upkeep(evaluation, prices, items)]
     monthly = total((item.amount for item in running), unit)
     return Costs(
         candidate=evaluation.candidate,
         items=(*items, once, *running),
         spent=spent,
-        per_thousand=times(total([request, *(item.amount for item in beside)], unit), 1000),
+        per_thousand=_of_thousand(asked, unit),
         monthly=monthly,
         ahead=times(monthly, benchmark.horizon_months),
         at_least=at_least,
+        beside=_of_thousand(asked[:-1], unit) if at_least is not None and asked[1:] else None,
     )
 
 
@@ -184,6 +176,17 @@ def _billed(evaluation: Evaluation) -> float | None:
     return None if evaluation.answering is None else evaluation.answering.cost
 
 
+def _by_request(evaluation: Evaluation, prices: MachinePrices, unit: str) -> list[CostItem]:
+    """What one request costs; where this machine does something for it, that is the last item."""
+    request, source = _per_request(evaluation, prices, unit)
+    answering = CostItem(name="answering", amount=request, when="monthly", source=source, by_request=True)
+    return [answering, *_beside(evaluation, prices)]
+
+
+def _of_thousand(asked: Sequence[CostItem], unit: str) -> Amount:
+    return times(total([item.amount for item in asked], unit), 1000)
+
+
 def _per_request(evaluation: Evaluation, prices: MachinePrices, unit: str) -> tuple[Amount, str]:
     """The cost of one request and where it comes from."""
     unknown = Amount(value=None, unit=unit)
@@ -204,7 +207,8 @@ def _beside(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
     """What this machine does for one request of a model that is billed by its tokens; nothing where it does nothing."""
     usage = evaluation.answering
     billed_by_tokens = evaluation.model in prices.tokens and _billed(evaluation) is None
-    if usage is None or not usage.calls or not billed_by_tokens or not evaluation.beside_s:
+    idle = not evaluation.beside_s and _at_least(evaluation, prices) is None
+    if usage is None or not usage.calls or not billed_by_tokens or idle:
         return []
     amount = _by_seconds(evaluation.beside_s / usage.calls, prices)
     source = f"looking up and what else is not the model's; {_seconds_source(prices)}"
@@ -258,13 +262,22 @@ def _tokens_alone(usage: Usage, unit: str) -> Amount:
 
 
 def _at_least(evaluation: Evaluation, prices: MachinePrices) -> Amount | None:
-    """What the machine costs a month that is kept on for a local candidate, at whatever volume."""
+    """What the machine costs a month that is kept on for a local candidate, or for the first part of a cascade, at whatever
+    volume."""
     hours = prices.upkeep.machine_hours
-    elsewhere = evaluation.family == "recorded" or evaluation.model in prices.tokens
-    if hours is None or elsewhere:
+    hosted = evaluation.model in prices.tokens and not evaluation.begins_here
+    if hours is None or hosted or evaluation.family == "recorded":
         return None
     price = prices.hour(evaluation.model)
-    return exactly(hours * (3600.0 if price is None else price), _unit(evaluation, prices))
+    return exactly(hours * 3600.0, SECONDS) if price is None else exactly(hours * price, prices.currency)
+
+
+def _kept_on(item: CostItem, at_least: Amount, evaluation: Evaluation, prices: MachinePrices) -> CostItem:
+    """What this machine does in a month, or what keeping it on costs, where that is more."""
+    if item.amount.value is None or item.amount.value >= (at_least.value or 0.0):
+        return item
+    kept = f"{prices.upkeep.machine_hours:g} hours a month that the machine is kept on, {STATED}"
+    return replace(item, amount=at_least, source=f"{kept}{_priced(prices, evaluation.model)}")
 
 
 def _by_seconds(seconds: float, prices: MachinePrices, model: str = "") -> Amount:

@@ -23,7 +23,9 @@ class Terms:
     each: tuple[Part, Part]
     """A request."""
     at_least: tuple[float, float]
-    """What answering costs a month at any volume."""
+    """What answering on a machine that is kept on for it costs a month at any volume."""
+    beside: tuple[Part, Part] = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    """What of `each` comes on top of that: where the machine is kept on for the first part of a cascade only."""
     tokens: tuple[tuple[Part, Part], ...] = ()
     """What a month and a request cost more for 1 of each of the prices that can be changed."""
     over: bool = False

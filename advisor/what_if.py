@@ -93,6 +93,7 @@ def _terms(evaluation: Evaluation, bills: Sequence[Costs], letters: str) -> Term
         fixed=(_fixed(free), _fixed(priced)),
         each=(_each(free), _each(priced)),
         at_least=(_least(free), _least(priced)),
+        beside=(_beside(free), _beside(priced)),
         tokens=tuple((_less(_fixed(bill), _fixed(free)), _less(_each(bill), _each(free))) for bill in others),
     )
 
@@ -158,6 +159,11 @@ def _fixed(bill: Costs) -> Part:
 
 def _each(bill: Costs) -> Part:
     value, low, high = _part(bill.per_thousand)
+    return value / 1000, low / 1000, high / 1000
+
+
+def _beside(bill: Costs) -> Part:
+    value, low, high = (0.0, 0.0, 0.0) if bill.beside is None else _part(bill.beside)
     return value / 1000, low / 1000, high / 1000
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.consistency import probe_cases
-from benchmarks.contract import Benchmark, Candidate, Row
+from benchmarks.contract import Benchmark, Candidate, Evaluation, Row
 from benchmarks.store import Finished, Store
 from strategies.answers import sureness
 
@@ -154,6 +154,12 @@ def _options(first: Stage, second: Stage) -> Iterator[Cascade]:
                 cases=len(common),
                 handed_on=len(handed) / len(common),
             )
+
+
+def of_its_parts(cascade: Evaluation, measured: Mapping[str, Evaluation]) -> Evaluation:
+    """The same with what holds of a cascade since it holds of a part of it. `measured`: all others, by name."""
+    first = measured.get(cascade.chosen.get("first", ""))
+    return replace(cascade, begins_here=first is not None and not first.model)
 
 
 # ---------------------------------------------------------------- its rows

@@ -268,6 +268,8 @@ class Evaluation:
     """Of each request to a language model for them its prompt, cached and answer tokens; empty where only sums are known."""
     beside_s: float = 0.0
     """Those of its seconds that were not the model's: of looking up, and of a first approach that hands on to it."""
+    begins_here: bool = False
+    """A cascade whose first part has no language model, so that it answers on this machine wherever the second does."""
     latency: Latency | None = None
     agreements: tuple[Agreement, ...] = ()
     passes: tuple[float, ...] = ()

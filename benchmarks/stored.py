@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.altered import rewritten_case
-from benchmarks.cascade import DERIVED
+from benchmarks.cascade import DERIVED, of_its_parts
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.evaluate import About, evaluate
 from benchmarks.grounding import Library
@@ -37,11 +37,15 @@ NOTED = ("fit", "seed", "latency", "handed", "forgetting", "by heart", "changed"
 def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:
     """One evaluation for each candidate that the run planned, in its order, and for those made of their rows."""
     kinds = {kind: store.notes(kind) for kind in NOTED}
-    found, library = [], Library.of(benchmark.task)
-    for row in [*candidates, *(store.meta(DERIVED) or ())]:
+    library = Library.of(benchmark.task)
+
+    def evaluated(row: Mapping[str, Any]) -> Evaluation:
         notes = {kind: notes[row["name"]] for kind, notes in kinds.items() if row["name"] in notes}
-        found.append(evaluate(benchmark, About(**row), store, notes, library))
-    return found
+        return evaluate(benchmark, About(**row), store, notes, library)
+
+    found = [evaluated(row) for row in candidates]
+    measured = {each.candidate: each for each in found}
+    return [*found, *(of_its_parts(evaluated(row), measured) for row in store.meta(DERIVED) or ())]
 
 
 def selection_answers(found: Sequence[Evaluation], store: Store) -> Answers:

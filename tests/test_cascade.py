@@ -203,9 +203,15 @@ def run(folder: Path) -> Run:
     )
 
 
-def evaluated(done: Run) -> dict[str, Evaluation]:
+def evaluated(done: Run, models: Mapping[str, str] | None = None) -> dict[str, Evaluation]:
     planned = [
-        {"name": each.name, "approach": each.name, "family": "reference", "model": "", "simplicity": each.simplicity}
+        {
+            "name": each.name,
+            "approach": each.name,
+            "family": "reference",
+            "model": (models or {}).get(each.name, ""),
+            "simplicity": each.simplicity,
+        }
         for each in (QUICK, CAREFUL)
     ]
     with closing(Store(done.folder / "run.sqlite")) as store:
@@ -226,6 +232,18 @@ def test_in_a_run_it_stands_beside_its_parts(tmp_path: Path) -> None:
     assert {check.name for check in both.agreements} == {"edits", "repeats"}
     assert both.latency is not None
     assert both.latency.requests == found["quick"].latency.requests  # type: ignore[union-attr]  # both were timed
+
+
+@pytest.mark.parametrize(("model", "here"), [("", True), ("hosted", False)])
+def test_whether_its_first_part_answers_on_this_machine_is_known(tmp_path: Path, model: str, here: bool) -> None:
+    done = run(tmp_path / "run")
+    done.execute()
+    found = evaluated(done, {"quick": model, "careful": "hosted"})
+    assert {name: each.begins_here for name, each in found.items()} == {
+        "quick": False,
+        "careful": False,
+        "careful after quick": here,
+    }
 
 
 def test_where_one_part_was_decided_sooner_it_ends_there_and_has_no_holes(tmp_path: Path) -> None:

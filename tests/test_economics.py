@@ -237,6 +237,31 @@ def test_looking_up_for_a_hosted_model_costs_time_of_this_machine_beside_its_tok
     assert parts == pytest.approx({"answering": 20_000 * tokens, "this machine's part": 20_000 * here})
 
 
+def test_a_cascade_pays_for_the_machine_that_is_kept_on_for_its_first_part_beside_the_tokens_of_its_second() -> None:
+    """It was once billed by tokens and seconds alone, and so recommended over the first part's own machine."""
+    prices = MachinePrices(machine_hour=3.6, tokens={"big-one": PRICE}, upkeep=Upkeep(machine_hours=10))
+    searching = looking_up(2.0, prompt_tokens=40_000)
+    cascade = dataclasses.replace(searching, approach="cascade", begins_here=True)
+    first = evaluation_of("linear head", scores_of(90, 100), seconds=0.02)
+    tokens, here = 400 * 2.0 / 1e6, 0.02 * 0.001
+    for volume, kept in ((20_000, 36.0), (2_000_000, 40.0)):
+        bill, alone, found = (
+            costs(each, dataclasses.replace(BENCH, volume=volume), prices) for each in (cascade, first, searching)
+        )
+        assert bill.monthly.value == pytest.approx(volume * tokens + kept)
+        assert (bill.monthly.value or 0.0) >= (alone.monthly.value or 0.0)
+        assert Line.of(bill).at(volume) == pytest.approx(bill.monthly.value)  # type: ignore[union-attr]
+        parts = {item.name: item.amount.value for item in bill.items if item.by_request}
+        assert parts == pytest.approx({"answering": volume * tokens, "this machine's part": kept})
+        assert found.monthly.value == pytest.approx(volume * (tokens + here)), "an index keeps no machine on"
+        assert bill.per_thousand == found.per_thousand
+    assert "10 hours a month that the machine is kept on" in costs(cascade, BENCH, prices).items[-1].source
+    unpriced = dataclasses.replace(prices, machine_hour=None)
+    for seconds in (0.0, 2.0):
+        unknown = costs(dataclasses.replace(cascade, beside_s=seconds), BENCH, unpriced)
+        assert unknown.monthly.value is None, "seconds of a machine beside money for tokens"
+
+
 def test_looking_up_for_a_model_on_this_machine_is_part_of_its_seconds_and_not_counted_twice() -> None:
     evaluation = local(seconds=0.1)
     assert costs(dataclasses.replace(evaluation, beside_s=4.0), BENCH, MachinePrices()) == costs(

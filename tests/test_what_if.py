@@ -67,6 +67,14 @@ def elsewhere(each: Evaluation) -> Evaluation:
     return replace(each, beside_s=6.0) if each.model == HOSTED else each
 
 
+def handing_on(right: int, hosted: tuple[int, int], seconds: float) -> Evaluation:
+    """Copies on this machine where it is sure, and asks a hosted model else: (prompt, answer tokens) of a request on average."""
+    second = evaluation_of("prompting", scores_of(right, 300, 2), seconds=0.1, tokens=hosted, model=HOSTED)
+    cascade = replace(second, candidate="prompting after copy nearest", approach="cascade", simplicity=21)
+    chosen = {"first": "copy nearest", "second": "prompting", "below": 0.5}
+    return replace(cascade, chosen=chosen, beside_s=300 * seconds, begins_here=True)
+
+
 BAKEOFFS = {
     "machine time": Bakeoff(evaluations=tuple(measured()), benchmark=benchmark_of()),
     "money": Bakeoff(evaluations=tuple(measured(HOSTED)), benchmark=benchmark_of(target=0.725), prices=PRICES),
@@ -74,6 +82,11 @@ BAKEOFFS = {
         evaluations=tuple(map(elsewhere, measured(HOSTED))),
         benchmark=benchmark_of(target=0.725),
         prices=replace(PRICES, hours={"ours": 0.07}, monthly={HOSTED: 11.0, "ours": 3.0}),
+    ),
+    "a cascade": Bakeoff(
+        evaluations=(*map(elsewhere, measured(HOSTED)), handing_on(270, (100, 3), 0.011003)),
+        benchmark=benchmark_of(target=0.725),
+        prices=replace(PRICES, hours={"ours": 3.1}),
     ),
     "a limit on costs": Bakeoff(
         evaluations=tuple(measured(HOSTED)),
@@ -201,14 +214,14 @@ def test_the_terms_of_the_panel_add_up_to_the_bills(name: str) -> None:
         price = None if panel.machine_hour is None else hour
         told = {bill.candidate: bill.monthly.value for bill in decided(bakeoff, volume, price)[1].costs}
         for each in panel.candidates:
-            fixed, asked = (
+            fixed, asked, beside = (
                 free[0]
                 + (priced[0] - free[0]) * hour
                 + sum(more[part][0] * price.value for more, price in zip(each.tokens, panel.prices, strict=True))
-                for part, (free, priced) in enumerate((each.fixed, each.each))
+                for part, (free, priced) in ((0, each.fixed), (1, each.each), (1, each.beside))
             )
             least = each.at_least[0] + (each.at_least[1] - each.at_least[0]) * hour
-            assert told[each.name] == pytest.approx(fixed + max(least, asked * volume))
+            assert told[each.name] == pytest.approx(fixed + beside * volume + max(least, (asked - beside) * volume))
 
 
 def test_prices_of_tokens_can_be_changed_unless_long_prompts_have_others_and_cached_ones_only_where_some_were() -> None:

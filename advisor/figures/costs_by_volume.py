@@ -79,9 +79,8 @@ def _breaks(mine: Line | None, loud: Sequence[Line], meeting: Sequence[Line]) ->
 
 
 def _points(line: Line, low: float, high: float) -> tuple[tuple[float, float], ...]:
-    bend = line.at_least / line.each if line.each else 0.0
     steps = [low * (high / low) ** (step / _SAMPLES) for step in range(_SAMPLES + 1)]
-    volumes = sorted({*steps, *([bend] if low < bend < high else [])})
+    volumes = sorted({*steps, *([line.bend] if low < line.bend < high else [])})
     return tuple((volume, cost) for volume in volumes if (cost := line.at(volume)) > 0)
 
 

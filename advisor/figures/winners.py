@@ -132,6 +132,7 @@ def with_stated_prices(asked: WhatIf) -> WhatIf:
             each,
             fixed=_with(each.fixed, [fixed for fixed, _ in each.tokens], values),
             each=_with(each.each, [request for _, request in each.tokens], values),
+            beside=_with(each.beside, [request for _, request in each.tokens], values),
             tokens=(),
         )
         for each in asked.candidates
@@ -165,9 +166,13 @@ def _least(each: Terms, hour: float) -> float:
 
 
 def _monthly(each: Terms, volume: float, hour: float, unit: str) -> Amount:
-    fixed, request, least = _at(each.fixed, hour), _at(each.each, hour), _least(each, hour)
-    kept = least > request[0] * volume
-    value, low, high = (due + (least if kept else one * volume) for due, one in zip(fixed, request, strict=True))
+    fixed, request, beside = (_at(part, hour) for part in (each.fixed, each.each, each.beside))
+    least = _least(each, hour)
+    kept = least > (request[0] - beside[0]) * volume
+    value, low, high = (
+        due + (least + further * volume if kept else one * volume)
+        for due, one, further in zip(fixed, request, beside, strict=True)
+    )
     return Amount(value=value, unit=unit, low=low, high=high)
 
 
@@ -183,7 +188,7 @@ def _edges(breaks: Sequence[float], ends: tuple[float, float]) -> list[float]:
 def _breaks(terms: Sequence[Terms], hour: float, values_only: bool = False) -> Iterator[float]:
     """Where a cost leaves its least, where two values meet, and where the low of one meets the high of another."""
     for each in terms:
-        value = _at(each.each, hour)[0]
+        value = _at(each.each, hour)[0] - _at(each.beside, hour)[0]
         if value > 0 and not values_only:
             yield _least(each, hour) / value
     for one in terms:
@@ -202,9 +207,9 @@ def _over_the_limit(terms: Sequence[Terms], hour: float, limit: float | None) ->
 
 def _pieces(each: Terms, hour: float, place: int) -> _PIECES:
     """(at no request, for each): what is due beyond the machine that is kept on anyway, and before."""
-    fixed, request = _at(each.fixed, hour)[place], _at(each.each, hour)[place]
+    fixed, request, beside = (_at(part, hour)[place] for part in (each.fixed, each.each, each.beside))
     least = _least(each, hour)
-    return ((fixed, request), (fixed + least, 0.0)) if least else ((fixed, request),)
+    return ((fixed, request), (fixed + least, beside)) if least else ((fixed, request),)
 
 
 def _crossings(ones: _PIECES, others: _PIECES) -> Iterator[float]:

@@ -16,8 +16,10 @@
     const least = free + (priced - free) * hour;
     const tokens = (part, place) => prices.reduce((sum, price, which) => sum + price * candidate.tokens[which][part][place], 0);
     const each = (place) => term(candidate.each, hour, place) + tokens(1, place);
-    const kept = least > each(0) * volume;
-    return [0, 1, 2].map((place) => term(candidate.fixed, hour, place) + tokens(0, place) + (kept ? least : each(place) * volume));
+    const beside = (place) => term(candidate.beside, hour, place) + tokens(1, place);
+    const kept = least > (each(0) - beside(0)) * volume;
+    const answering = (place) => (kept ? least + beside(place) * volume : each(place) * volume);
+    return [0, 1, 2].map((place) => term(candidate.fixed, hour, place) + tokens(0, place) + answering(place));
   }
 
   const compare = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
