@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from advisor.drawn import Table
 from advisor.material import Material
 from advisor.wording import NONE, counted, digits, listed, percent, points, start
+from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.checked import Forgetting, GeneralAnswers
 from benchmarks.contract import Benchmark, Evaluation
 
@@ -131,10 +132,12 @@ def _of_task(found: GeneralAnswers | None, name: str) -> str:
 
 
 def _gain(evaluation: Evaluation, others: Sequence[Evaluation]) -> str:
+    """Over the same model untuned; a cascade that ends in it answers with a trained head too."""
     untuned = [
         each.figure
         for each in others
         if each.model == evaluation.model and each.family in ("prompting", "retrieval") and math.isfinite(each.figure)
+        if each.approach != CASCADE
     ]
     return points(evaluation.figure - max(untuned)) if untuned and math.isfinite(evaluation.figure) else "-"
 

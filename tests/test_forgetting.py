@@ -165,11 +165,19 @@ def test_a_change_that_is_not_shown_is_called_so() -> None:
 
 
 def test_the_price_stands_beside_the_gain() -> None:
+    """Over the same model alone: a cascade that ends in it owes its figure to a trained head too."""
+    handing_on = replace(
+        evaluation_of("prompting", scores_of(264, 300), model="small", seconds=0.9),
+        candidate="prompting after linear head",
+        approach="cascade",
+        chosen={"first": "linear head", "second": "prompting", "below": 0.5},
+    )
     told = Bakeoff(
         evaluations=(
             replace(evaluation_of("lora", scores_of(270, 300), model="small"), forgetting=lost()),
             evaluation_of("prompting", scores_of(150, 300), model="small"),
             evaluation_of("retrieval", scores_of(240, 300), model="small"),
+            handing_on,
         ),
         benchmark=benchmark_of(),
     ).told()
