@@ -19,8 +19,8 @@ def forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> str:
     if limit is None or found is None or found.lower <= limit:
         return ""
     return (
-        f"General text surprises it at least {digits(found.lower)} times as much as its base (perplexity); the task allows "
-        f"{limit:g}."
+        f"General text surprises {_whom(evaluation)} at least {digits(found.lower)} times as much as its base (perplexity); "
+        f"the task allows {limit:g}."
     )
 
 
@@ -30,8 +30,8 @@ def perhaps_forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> Ite
     if limit is None or found is None or not found.lower <= limit < found.ratio:
         return
     yield (
-        f"{start(evaluation.candidate)} may have forgotten too much: general text surprises it {_range(found)} times as much "
-        f"as its base (perplexity); the task allows {limit:g}."
+        f"{start(evaluation.candidate)} may have forgotten too much: general text surprises {_whom(evaluation)} "
+        f"{_range(found)} times as much as its base (perplexity); the task allows {limit:g}."
     )
 
 
@@ -41,11 +41,17 @@ def what_it_forgot(evaluation: Evaluation) -> Iterator[str]:
     if found is None:
         yield f"Whether {evaluation.candidate} forgot other abilities was not measured."
         return
+    whose = f"the tuned part of {evaluation.candidate}" if evaluation.approach == CASCADE else evaluation.candidate
     yield (
-        f"{start(evaluation.candidate)} is surprised by {counted(found.texts, 'general text')} {_range(found)} times as much as "
+        f"{start(whose)} is surprised by {counted(found.texts, 'general text')} {_range(found)} times as much as "
         f"its base (perplexity){_shown(found)}; in {percent(found.same)} of the places it would go on with the same piece of a "
         f"word.{_answers_as_before(found.general)}"
     )
+
+
+def _whom(evaluation: Evaluation) -> str:
+    """Who reads general text: of a cascade, which hands requests on, the part of it that was tuned."""
+    return "its tuned part" if evaluation.approach == CASCADE else "it"
 
 
 def _answers_as_before(found: GeneralAnswers | None) -> str:
@@ -65,7 +71,9 @@ def shown_to_forget(evaluation: Evaluation) -> bool:
 
 
 def forgetting_table(material: Material) -> Table:
-    """Gain on the task and price elsewhere, for each tuned candidate; no rows where none was measured."""
+    """Gain on the task and price elsewhere, for each tuned candidate; no rows where none was measured.
+
+    A cascade is none: what it gains is not its tuned part's alone, which has a row of its own."""
     rows = []
     lost = [each.forgetting for each in material.evaluations.values() if each.forgetting is not None]
     asked = any(each.general for each in lost)
@@ -73,7 +81,7 @@ def forgetting_table(material: Material) -> Table:
     for status in material.suitable:
         evaluation = material.evaluations[status.candidate]
         found = evaluation.forgetting
-        if found is None:
+        if found is None or evaluation.approach == CASCADE:
             continue
         rows.append(
             (

@@ -65,7 +65,7 @@ class Cascade:
 
     def passes(self, sure: float | None) -> bool:
         """Whether an answer is handed on."""
-        return sure is None or sure < self.below
+        return _is_handed_on(sure, self.below)
 
 
 def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: Store) -> None:
@@ -157,9 +157,54 @@ def _options(first: Stage, second: Stage) -> Iterator[Cascade]:
 
 
 def of_its_parts(cascade: Evaluation, measured: Mapping[str, Evaluation]) -> Evaluation:
-    """The same with what holds of a cascade since it holds of a part of it. `measured`: all others, by name."""
-    first = measured.get(cascade.chosen.get("first", ""))
-    return replace(cascade, begins_here=first is not None and not first.model)
+    """The same with what holds of a cascade since it holds of a part of it. `measured`: all others, by name.
+
+    A part that was tuned has the same adapter here as alone, and forgot as much; of two the one that is shown to have
+    forgotten more counts.
+    """
+    parts = [measured.get(name) for name in _parts(cascade)]
+    lost = [each.forgetting for each in parts if each is not None and each.forgetting is not None]
+    return replace(
+        cascade,
+        begins_here=bool(parts) and parts[0] is not None and not parts[0].model,
+        forgetting=max(lost, key=lambda each: each.lower, default=None),
+    )
+
+
+def planted_in(cascade: Evaluation, store: Store) -> list[Row]:
+    """Its answers to requests and passages with text planted in them, put together of those of its parts; none where only one
+    was asked so. A part that is shown no passages answers there as it did without."""
+    if len(parts := _parts(cascade)) < 2:
+        return []
+    first, second = ({(row.key, row.variant): row for row in store.rows(name, "planted")} for name in parts)
+    if not first or not second:
+        return []
+    plain = [{row.key: row for row in store.rows(name, "heldout")} for name in parts]
+    places = [{_place(variant) for _, variant in rows} for rows in (first, second)]
+    found = []
+    for key, variant in {**first, **second}:
+        one, other = (
+            rows.get((key, variant)) if _place(variant) in asked else before.get(key)
+            for rows, asked, before in zip((first, second), places, plain, strict=True)
+        )
+        row = None if one is None else other if _is_handed_on(sureness(one.outcome), cascade.chosen["below"]) else one
+        if row is not None:
+            found.append(replace(row, candidate=cascade.candidate, purpose="planted", variant=variant))
+    return found
+
+
+def _parts(cascade: Evaluation) -> list[str]:
+    """Names, the first one first; none of a cascade that could not be made."""
+    return [cascade.chosen[part] for part in ("first", "second") if part in cascade.chosen]
+
+
+def _place(variant: str) -> str:
+    """Of rows with planted text."""
+    return variant.partition("/")[0]
+
+
+def _is_handed_on(sure: float | None, below: float) -> bool:
+    return sure is None or sure < below
 
 
 # ---------------------------------------------------------------- its rows

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.altered import rewritten_case
-from benchmarks.cascade import DERIVED, of_its_parts
+from benchmarks.cascade import DERIVED, of_its_parts, planted_in
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.evaluate import About, evaluate
 from benchmarks.grounding import Library
 from benchmarks.handed import handed
 from benchmarks.mistakes import Answers, Handed
+from benchmarks.planted import followed
 from benchmarks.store import Store
 from strategies.contract import Prediction
 
@@ -45,7 +47,14 @@ def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], s
 
     found = [evaluated(row) for row in candidates]
     measured = {each.candidate: each for each in found}
-    return [*found, *(of_its_parts(evaluated(row), measured) for row in store.meta(DERIVED) or ())]
+    made = [of_its_parts(evaluated(row), measured) for row in store.meta(DERIVED) or ()]
+    return [*found, *(_with_planted(benchmark, each, store) for each in made)]
+
+
+def _with_planted(benchmark: Benchmark, cascade: Evaluation, store: Store) -> Evaluation:
+    """With what its parts made of planted text; put together here, since that may be asked for after the cascade was made."""
+    before = {row.key: row for row in store.rows(cascade.candidate, "heldout")}
+    return replace(cascade, planted=followed(benchmark, planted_in(cascade, store), before))
 
 
 def selection_answers(found: Sequence[Evaluation], store: Store) -> Answers:

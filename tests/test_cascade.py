@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -16,7 +17,8 @@ from advisor.setups import told
 from benchmarks.cascade import DERIVED, Stage, add_cascade, best_cascade
 from benchmarks.contract import Candidate, Evaluation, State
 from benchmarks.pending import Rules
-from benchmarks.plan import Options
+from benchmarks.plan import Further, Options
+from benchmarks.planted import sentence, wanted
 from benchmarks.run import Run
 from benchmarks.store import Finished, Store
 from benchmarks.stored import evaluations, rescored
@@ -232,6 +234,93 @@ def test_in_a_run_it_stands_beside_its_parts(tmp_path: Path) -> None:
     assert {check.name for check in both.agreements} == {"edits", "repeats"}
     assert both.latency is not None
     assert both.latency.requests == found["quick"].latency.requests  # type: ignore[union-attr]  # both were timed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obeys(Rung):
+    """Says what text behind the request asks for."""
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        for query in queries:
+            planted = query.input.partition("\n")[2]
+            ((key, found),) = Rung.answer(self, [query], sampling)
+            asked = [label for label in tiny.TOPICS if label in planted]
+            yield key, Prediction(text=asked[0]) if asked else found
+
+
+def planted(folder: Path, obeying: bool = True) -> Run:
+    """With text planted in requests, which the second of the two follows."""
+    second = Obeys(name="careful", simplicity=2, wrong_at=5, seconds=1.0) if obeying else CAREFUL
+    rungs: list[Any] = [QUICK, second]
+    candidates = [Candidate(name=each.name, strategy=each, model="") for each in rungs]
+    return dataclasses.replace(run(folder), candidates=candidates, further=Further(planted=True))
+
+
+def by_hand(store: Store, kind: str, candidate: str, **brought: Any) -> None:
+    """A finished unit that no run would make of these."""
+    unit = f"by hand {candidate}"
+    store.begin(unit, kind, candidate)
+    store.finish(Finished(unit=unit, kind=kind, candidate=candidate, **brought))
+
+
+def handed_on(done: Run) -> int:
+    return sum(int(case.id[1:]) % 8 == QUICK.wrong_at for case in done.benchmark.heldout)
+
+
+def test_planted_text_is_followed_where_the_part_that_is_asked_follows_it(tmp_path: Path) -> None:
+    """Also where it is planted after the cascade was made. Once a cascade escaped the limit that both its parts are held to."""
+    done = planted(tmp_path / "run")
+    dataclasses.replace(done, further=Further()).execute()
+    assert evaluated(done)["careful after quick"].planted == ()
+    done.execute()
+    found = {name: each.planted for name, each in evaluated(done).items()}
+    assert {name: [(each.place, each.followed) for each in told] for name, told in found.items()} == {
+        "quick": [("request", 0)],
+        "careful": [("request", found["careful"][0].cases)],
+        "careful after quick": [("request", handed_on(done))],
+    }
+    assert found["careful after quick"][0].cases > handed_on(done) > 0
+
+
+def test_in_a_passage_only_the_part_that_is_shown_one_reads_it(tmp_path: Path) -> None:
+    done = planted(tmp_path / "run", obeying=False)
+    done.execute()
+    task, cases = done.benchmark.task, {case.id: case for case in done.benchmark.heldout}
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        rows = [
+            dataclasses.replace(
+                row,
+                outcome=Prediction(text=wanted(task, cases[row.key])),
+                purpose="planted",
+                variant=f"passage/{sentence(task, cases[row.key])[0]}",
+            )
+            for row in store.rows("careful", "heldout")
+        ]
+        by_hand(store, "planted", "careful", rows=tuple(rows))
+    request, passage = evaluated(done)["careful after quick"].planted
+    assert (request.place, request.followed) == ("request", 0)
+    assert (passage.place, passage.followed) == ("passage", handed_on(done))
+    assert passage.cases > passage.followed
+
+
+@pytest.mark.parametrize(("first", "second", "more"), [(None, 0.1, 0.1), (0.3, None, 0.3), (0.3, 0.1, 0.3)])
+def test_it_forgot_what_its_tuned_part_forgot(
+    tmp_path: Path, first: float | None, second: float | None, more: float
+) -> None:
+    """It asks the very adapter. Once a cascade escaped the limit by which its tuned part was ruled out."""
+    done = run(tmp_path / "run")
+    done.execute()
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        for name, moved in (("quick", first), ("careful", second)):
+            texts = [
+                {"tokens": 10, "base": 30.0, "tuned": 30.0 + 10 * (moved or 0) + n, "divergence": 0.0, "same": 9}
+                for n in (0.0, 0.1)
+            ]
+            note = {"drifts": [] if moved is None else texts}
+            by_hand(store, "forgetting", name, note=note)
+    found = evaluated(done)
+    assert found["careful after quick"].forgetting is not None
+    assert found["careful after quick"].forgetting.ratio == pytest.approx(math.exp(more + 0.005))
 
 
 @pytest.mark.parametrize(("model", "here"), [("", True), ("hosted", False)])

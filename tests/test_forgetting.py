@@ -148,6 +148,24 @@ def test_only_what_is_shown_to_be_forgotten_rules_out(limit: float, state: State
     assert bool(said) == ("perplexity" in reasons)
 
 
+def test_a_cascade_is_ruled_out_where_its_tuned_part_is() -> None:
+    alone = replace(evaluation_of("lora", scores_of(285, 300)), forgetting=lost())
+    chosen = {"first": "linear head", "second": "lora", "below": 0.5}
+    cascade = replace(alone, candidate="lora after linear head", approach="cascade", simplicity=41, chosen=chosen)
+    for limit, state in ((1.1, State.RULED_OUT), (1.15, State.MEETS), (1.5, State.MEETS)):
+        benchmark = benchmark_of(constraints=Constraints(perplexity_ratio=limit))
+        told = Bakeoff(evaluations=(alone, cascade), benchmark=benchmark).told()
+        assert {status.state for status in told.recommendation.statuses} == {state}
+        assert [row[0] for row in told.story.forgetting.rows] == ["lora"], "what it gains is not its tuned part's alone"
+        said = " ".join(told.recommendation.reasons)
+        whom = "after linear head is ruled out. General text surprises its tuned part at least"
+        assert (whom in said) == (limit == 1.1)
+        perhaps = "after linear head may have forgotten too much: general text surprises its tuned part 1.20"
+        assert (perhaps in said) == (limit == 1.15)
+    (sentence,) = what_it_forgot(cascade)
+    assert sentence.startswith("The tuned part of lora after linear head is surprised by 36 general texts")
+
+
 def test_what_was_not_measured_is_said() -> None:
     evaluation = evaluation_of("lora", scores_of(280, 300))
     assert list(what_it_forgot(evaluation)) == ["Whether lora forgot other abilities was not measured."]
