@@ -111,7 +111,10 @@ def _bill(bill: Costs, months: int) -> str:
 def _follows(verdict: Verdict) -> Iterator[str]:
     told = verdict.recommendation
     order = [each.candidate for each in told.statuses if each.state is not State.SKIPPED]
-    yield f"In order of cost, overlapping ranges a tie that the simpler one wins: {listed(order)}."
+    if order:
+        yield f"In order of cost, overlapping ranges a tie that the simpler one wins: {listed(order)}."
+    else:
+        yield "Every approach was left out, so nothing was measured."
     meeting = [each.candidate for each in told.statuses if each.state is State.MEETS]
     if told.safe is not None and verdict.story.development:
         seen = counted(int(verdict.story.facts["look"]["shown"]), "held-out case")

@@ -17,9 +17,10 @@ from advisor.example import opened
 from advisor.explain import premises
 from advisor.stored import reopen
 from advisor.wording import SECONDS
+from benchmarks.contract import State
 from tests.desk import call
 from tests.situations import SITUATIONS
-from tests.verdict_cases import Bakeoff
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,13 @@ def test_every_situation_has_its_premises(build: Callable[[], Bakeoff]) -> None:
     lines = premises(build().told())
     assert all((line and line[0].isupper()) or line[0].isdigit() for line in lines)
     assert not any("None" in line or "nan" in line.split() for line in lines)
+
+
+def test_where_every_approach_was_left_out_it_says_so() -> None:
+    skipped = tuple(evaluation_of(name, state=State.SKIPPED, problem="left out") for name in ("prompting", "lora"))
+    lines = premises(Bakeoff(evaluations=skipped, benchmark=benchmark_of()).told())
+    assert "Every approach was left out, so nothing was measured." in lines
+    assert not any(line.startswith("In order of cost") for line in lines)
 
 
 def test_the_command_adds_them_and_keeps_json_clean(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
