@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from advisor.amounts import range_of
 from advisor.contract import Amount
 from advisor.economics import saving
 from advisor.material import Material
 from advisor.reasons import TUNED
-from advisor.wording import SECONDS, amount, counted, listed, percent, start
+from advisor.wording import SECONDS, TOKENS, amount, counted, listed, percent, start
 from benchmarks.contract import State
 
 
@@ -40,7 +41,8 @@ def _said(cost: Amount) -> str:
 
 def _compared(material: Material, named: str) -> Iterator[str]:
     """One sentence for all that it saves, one for all that it costs more, one for ties; each with what is got instead."""
-    less, more, same, unlike = [], [], [], []
+    less, more, unlike = [], [], []
+    same: dict[str, str] = {}
     months = material.benchmark.horizon_months
     for other, what in _others(material, named).items():
         if (saved := saving(material.ranking, other, named, months)) is not None:
@@ -48,7 +50,7 @@ def _compared(material: Material, named: str) -> Iterator[str]:
         elif (further := saving(material.ranking, named, other, months)) is not None:
             more.append(f"{amount(further)} more than {other} ({what})")
         elif material.ranking.tie(named, other):
-            same.append(f"{other} ({what})")
+            same[other] = f"{other} ({what})"
         else:
             unlike.append(f"{other} ({what})")
     if less:
@@ -56,9 +58,28 @@ def _compared(material: Material, named: str) -> Iterator[str]:
     if more:
         yield f"Each month that is {listed(more)}."
     if same:
-        yield f"It costs about as much as {listed(same)}; timings do not tell the costs apart."
+        yield from _alike(material, named, same)
     if unlike:
         yield f"It cannot be compared with the cost of {listed(unlike)}, which is not known or in another unit."
+
+
+def _alike(material: Material, named: str, same: Mapping[str, str]) -> Iterator[str]:
+    """Those that tie with it, one sentence for each reason why the two costs are not told apart."""
+    ahead, found = material.ranking.ahead, dict[str, list[str]]()
+    for other, said in same.items():
+        found.setdefault(_why_alike(ahead[named], ahead[other]), []).append(said)
+    for why, those in found.items():
+        yield f"It costs {'about ' * bool(why)}as much as {listed(those)}{why}."
+
+
+def _why_alike(one: Amount, other: Amount) -> str:
+    """Empty where the two are equal."""
+    if one.unit.startswith(TOKENS):
+        equal = (one.value, *range_of(one)) == (other.value, *range_of(other))
+        return "" if equal else "; which of the two is the lower depends on the price of the tokens, which is not known"
+    return (
+        "; timings do not tell the costs apart" if any(low < high for low, high in map(range_of, (one, other))) else ""
+    )
 
 
 def _others(material: Material, named: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from advisor.contract import Amount
 from advisor.wording import SECONDS, TOKENS
@@ -38,6 +38,34 @@ def range_of(amount: Amount) -> tuple[float, float]:
     """Low and high of a known amount; the value itself where no range is stated."""
     value = math.nan if amount.value is None else amount.value
     return (value if amount.low is None else amount.low), (value if amount.high is None else amount.high)
+
+
+def ends_of(part: tuple[float, float, float]) -> tuple[float, float, float, float]:
+    """The value, the low and the high of a sum of tokens whose price is not known, and what is left of the four ends: the
+    value is where every token costs the same, and at the last one an answer token costs the most beside a prompt token and a
+    cached one the least. At any price between, the sum lies between these in the same way for every approach."""
+    value, low, high = part
+    return value, low, high, low + high - value
+
+
+def clearly_more(one: Amount, other: Amount) -> bool:
+    """Whether the first costs more than the second beyond doubt; both known, and in one unit.
+
+    A measured range has to lie above the other. Tokens of an unknown price have one price for both, whatever it is, so the
+    first has to be the larger at every end of what that may be.
+    """
+    if not one.unit.startswith(TOKENS):
+        return range_of(one)[0] > range_of(other)[1]
+    ours, theirs = (ends_of((math.nan if each.value is None else each.value, *range_of(each))) for each in (one, other))
+    return all(mine > its for mine, its in zip(ours, theirs, strict=True))
+
+
+def among_the_least(names: Sequence[str], amounts: Mapping[str, Amount]) -> list[str]:
+    """Those of the names whose cost is not clearly more than that of another of them; all known, and in one unit."""
+    if any(amounts[name].unit.startswith(TOKENS) for name in names):
+        return [name for name in names if not any(clearly_more(amounts[name], amounts[other]) for other in names)]
+    least = min((range_of(amounts[name])[1] for name in names), default=math.nan)
+    return [name for name in names if range_of(amounts[name])[0] <= least]
 
 
 def one_unit(names: Iterable[str], amounts: Mapping[str, Amount]) -> list[str]:

@@ -22,7 +22,8 @@ class Amount:
     """`USD`, `machine s`, `tokens`."""
     low: float | None = None
     high: float | None = None
-    """Range over the measured variation, where there is one: overlapping ranges are a tie."""
+    """Range over the measured variation, or over what tokens of an unknown price may cost beside each other, where there is
+    one: what is a tie says `amounts.clearly_more`."""
 
 
 @dataclass(frozen=True, kw_only=True)

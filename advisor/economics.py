@@ -1,6 +1,7 @@
 """What each candidate cost so far and will cost at the stated volume, and which of two costs is the lower beyond noise.
 
-Two costs whose ranges overlap are a tie. Such ties are not transitive (A ties with B, and B with C, while A is clearly
+Two costs whose ranges overlap are a tie; two numbers of tokens whose price is not known are one where it depends on that price
+which costs more. Such ties are not transitive (A ties with B, and B with C, while A is clearly
 cheaper than C), so "take the simpler of any two that tie" can run in circles. One rule is used everywhere instead:
 the first of some candidates is the simplest among those than which none of them is clearly cheaper. An order is that
 rule applied again and again to those that remain.
@@ -12,7 +13,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from advisor.amounts import exactly, one_unit, range_of, times, total
+from advisor.amounts import among_the_least, clearly_more, exactly, one_unit, range_of, times, total
 from advisor.contract import Amount, CostItem, Costs
 from advisor.upkeep import CHOOSING, INDEX, TRAINING, upkeep
 from advisor.wording import SECONDS, TOKENS, listed
@@ -80,11 +81,9 @@ class Ranking:
         return a.value is not None and b.value is not None and a.unit == b.unit
 
     def tie(self, one: str, other: str) -> bool:
-        """True where the ranges of two comparable costs overlap."""
-        if not self.comparable(one, other):
-            return False
-        a, b = range_of(self.ahead[one]), range_of(self.ahead[other])
-        return a[0] <= b[1] and b[0] <= a[1]
+        """True where neither of two comparable costs is clearly the higher (`amounts.clearly_more`)."""
+        a, b = self.ahead[one], self.ahead[other]
+        return self.comparable(one, other) and not clearly_more(a, b) and not clearly_more(b, a)
 
     def first(self, names: Collection[str]) -> str:
         """The one to prefer: the simplest among those than which none is clearly cheaper.
@@ -96,8 +95,7 @@ class Ranking:
         ranked = [name for name in names if name not in self.unranked] or one_unit(names, self.ahead)
         if not ranked:
             return min(names, key=self.by_simplicity)
-        least = min(range_of(self.ahead[name])[1] for name in ranked)
-        return min((name for name in ranked if range_of(self.ahead[name])[0] <= least), key=self.by_simplicity)
+        return min(among_the_least(ranked, self.ahead), key=self.by_simplicity)
 
     def by_simplicity(self, name: str) -> tuple[int, float, str]:
         """A key for sorting: the simpler first, then the cheaper."""
@@ -252,7 +250,7 @@ def _by_mean(rows: Iterable[Usage], price: TokenPrices) -> str:
 
 
 def _tokens_alone(usage: Usage, unit: str) -> Amount:
-    """Tokens of a request, in a range that holds at whatever price they have: two that overlap may cost the same."""
+    """Tokens of a request, with what they come to where answers and cached tokens cost the least and the most beside others."""
     low, high = (
         usage.prompt_tokens - (1 - cached) * usage.cached_tokens + answer * usage.answer_tokens
         for answer, cached in zip(ANSWER_TOKEN, CACHED_TOKEN, strict=True)

@@ -112,7 +112,7 @@ def _follows(verdict: Verdict) -> Iterator[str]:
     told = verdict.recommendation
     order = [each.candidate for each in told.statuses if each.state is not State.SKIPPED]
     if order:
-        yield f"In order of cost, overlapping ranges a tie that the simpler one wins: {listed(order)}."
+        yield f"In order of cost, where the simpler one wins a tie: {listed(order)}."
     else:
         yield "Every approach was left out, so nothing was measured."
     meeting = [each.candidate for each in told.statuses if each.state is State.MEETS]

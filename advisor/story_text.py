@@ -14,7 +14,7 @@ from advisor.nobody import nobody_named, without_figures
 from advisor.reasons import TUNED
 from advisor.supposed import supposed
 from advisor.time_taken import where_time_went
-from advisor.wording import about, amount, counted, digits, listed, metric_name, percent, start
+from advisor.wording import TOKENS, about, amount, counted, digits, listed, metric_name, percent, start
 from benchmarks.contract import Look, Procedure, State
 
 _UNCONFIRMED = " But held-out cases were seen before, so this is no verdict until fresh ones confirm it."
@@ -217,6 +217,8 @@ def method(material: Material) -> tuple[str, ...]:
     """How it was measured, so that it can be judged and repeated."""
     benchmark, extras = material.benchmark, material.extras
     source = f", from {extras.heldout_from}" if extras.heldout_from else ""
+    by_tokens = any(cost.ahead.unit.startswith(TOKENS) for cost in material.costs.values())
+    tokens = " and tokens of an unknown price where that price says which costs more," if by_tokens else ""
     lines = [
         f"{counted(len(benchmark.heldout), 'held-out case')}{source}, frozen before anything ran "
         f"(fingerprint {benchmark.fingerprint[:12] or 'not taken'}). No approach saw them; nothing was chosen by them.",
@@ -225,8 +227,8 @@ def method(material: Material) -> tuple[str, ...]:
         f"Metric: {metric_name(benchmark.metric.name)}. {_how_bounded(material)}",
         "Every choice was made on examples kept for selection; what was chosen was then fitted again on all examples.",
         f"Costs are ranked by what lies ahead: {counted(benchmark.horizon_months, 'month')} at {benchmark.volume:,} "
-        "requests a month. Measured seconds are taken as exact to within 15 %; costs whose ranges overlap are a tie, and "
-        "the simpler approach wins it.",
+        "requests a month. Measured seconds are taken as exact to within 15 %; costs whose ranges overlap are a tie,"
+        f"{tokens} and the simpler approach wins it.",
         f"Random seed {extras.seed}.",
     ]
     if extras.machine:

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.amounts import range_of
+from advisor.amounts import clearly_more
 from advisor.breakeven import Line
-from advisor.contract import Amount, Costs
+from advisor.contract import Amount, Costs, Verdict
 from advisor.economics import ANSWER_TOKEN, CACHED_TOKEN, NOISE, Ranking, costs, in_money, over_limit, rank, saving
 from benchmarks.contract import BadInput, Evaluation
 from benchmarks.evaluate import requests
 from benchmarks.prices import MachinePrices, Tier, TokenPrices, Upkeep, machine_prices, token_prices
 from benchmarks.spec import parse_spec
 from strategies.contract import Usage
-from tests.verdict_cases import FAMILIES, benchmark_of, evaluation_of, scores_of
+from tests.verdict_cases import FAMILIES, Bakeoff, benchmark_of, evaluation_of, scores_of
 
 DAY = date(2026, 11, 25)
 BENCH = benchmark_of(cases=100, volume=20_000)
@@ -312,7 +312,7 @@ def test_what_takes_clearly_fewer_tokens_is_cheaper_at_whatever_price(
     """Each is (prompt tokens that are not cached, cached ones, answer tokens) of a hundred requests."""
     a_token, cached, answer = prices
     known = TokenPrices(model="m", input=a_token, cached=a_token * cached, output=a_token * answer, source="stated")
-    ranges, money = [], []
+    counted, money = [], []
     for fresh, read, written in (ours, theirs):
         asked = dataclasses.replace(
             hosted(),
@@ -325,10 +325,51 @@ def test_what_takes_clearly_fewer_tokens_is_cheaper_at_whatever_price(
                 answer_tokens=written,
             ),
         )
-        ranges.append(range_of(costs(asked, BENCH, MachinePrices(tokens={"big-one": None})).ahead))
+        counted.append(costs(asked, BENCH, MachinePrices(tokens={"big-one": None})).ahead)
         money.append(costs(asked, BENCH, MachinePrices(tokens={"big-one": known})).ahead.value or 0.0)
-    if ranges[0][1] < ranges[1][0]:
+    if clearly_more(counted[1], counted[0]):
         assert money[0] <= money[1] * (1 + 1e-9)
+    fresh, read, written = (its - mine for mine, its in zip(ours, theirs, strict=True))
+    ends = [fresh + each * read + most * written for each in CACHED_TOKEN for most in ANSWER_TOKEN]
+    assert clearly_more(counted[1], counted[0]) or min(ends) < 1e-6, "more at whatever price is no tie"
+
+
+def test_of_two_prompts_on_one_model_of_unknown_price_the_longer_costs_more_whatever_a_token_costs() -> None:
+    """Their ranges overlap, since an answer may cost as much as 160 prompt tokens, but it is the same answer."""
+    short, long = ("prompting", 150, 20), ("retrieval", 250, 20)
+    unknown = MachinePrices(tokens={"big-one": None})
+
+    def told(*given: tuple[str, int, int]) -> Verdict:
+        found = [
+            evaluation_of(name, scores_of(279, 300, place), model="big-one", tokens=(asked, written))
+            for place, (name, asked, written) in enumerate(given)
+        ]
+        return Bakeoff(evaluations=tuple(found), benchmark=benchmark_of(), prices=unknown).told()
+
+    verdict = told(short, long)
+    assert verdict.recommendation.choice == "prompting"
+    assert verdict.story.a_month[1:] == ("Each month that is 1,000,000 tokens of big-one less than retrieval (93 %).",)
+    assert told(("prompting", 250, 20), ("retrieval", 150, 20)).recommendation.choice == "retrieval", (
+        "though less simple"
+    )
+    depends = told(("prompting", 150, 40), ("retrieval", 250, 20))
+    assert depends.recommendation.choice == "prompting"
+    assert depends.story.a_month[1:] == (
+        "It costs about as much as retrieval (93 %); which of the two is the lower depends on the price of the tokens, which is "
+        "not known.",
+    )
+    assert told(short, ("retrieval", 150, 20)).story.a_month[1:] == ("It costs as much as retrieval (93 %).",)
+
+
+def test_timings_are_the_reason_only_where_there_are_some() -> None:
+    found = tuple(evaluation_of(name, scores_of(279, 300), seconds=0.1) for name in ("linear head", "prompting"))
+    for hour, said in (
+        (0.4, "It costs about as much as prompting (93 %); timings do not tell the costs apart."),
+        (0.0, "It costs as much as prompting (93 %)."),
+    ):
+        prices = MachinePrices(machine_hour=hour)
+        told = Bakeoff(evaluations=found, benchmark=benchmark_of(), prices=prices).told()
+        assert said in told.story.a_month
 
 
 def test_tokens_without_a_price_are_ranked_among_themselves_and_after_what_has_a_unit() -> None:

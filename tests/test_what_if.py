@@ -75,6 +75,22 @@ def handing_on(right: int, hosted: tuple[int, int], seconds: float) -> Evaluatio
     return replace(cascade, chosen=chosen, beside_s=300 * seconds, begins_here=True)
 
 
+def in_tokens() -> tuple[Evaluation, ...]:
+    """On one model: of a prompt, a longer one with shorter answers, and the longest, trained anew every few months."""
+    asked = {"prompting": (400, 12), "retrieval": (430, 9), "lora": (460, 12)}
+    spent = Usage(model=HOSTED, step="training", prompt_tokens=2_000_000, calls=1)
+    return tuple(
+        evaluation_of(
+            name,
+            scores_of(RIGHT[name], 300, shift),
+            tokens=tokens,
+            model=HOSTED,
+            fitting=[spent] if name == "prompting" else [],
+        )
+        for shift, (name, tokens) in enumerate(asked.items())
+    )
+
+
 BAKEOFFS = {
     "machine time": Bakeoff(evaluations=tuple(measured()), benchmark=benchmark_of()),
     "money": Bakeoff(evaluations=tuple(measured(HOSTED)), benchmark=benchmark_of(target=0.725), prices=PRICES),
@@ -92,6 +108,11 @@ BAKEOFFS = {
         evaluations=tuple(measured(HOSTED)),
         benchmark=benchmark_of(target=0.74, constraints=Constraints(cost_per_month=40.0)),
         prices=PRICES,
+    ),
+    "tokens of an unknown price": Bakeoff(
+        evaluations=in_tokens(),
+        benchmark=benchmark_of(target=0.725),
+        prices=MachinePrices(tokens={HOSTED: None}, upkeep=Upkeep(task_months=6)),
     ),
     "margin": Bakeoff(
         evaluations=tuple(measured()), benchmark=replace(benchmark_of(target=None), margin=0.04), prices=PRICES

@@ -5,19 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, permutations
 
-from advisor.amounts import range_of
+from advisor.amounts import ends_of, range_of
 from advisor.contract import Amount
 from advisor.drawn import Cell, Settled, Strip, Table, WinnerMap
 from advisor.economics import Ranking, settled
 from advisor.figures.volumes import requests, span, whole
 from advisor.material import Material
 from advisor.panel import Part, Terms, WhatIf
-from advisor.wording import NONE, amount, listed
+from advisor.wording import NONE, TOKENS, amount, listed
 
 _SAME = 1 + 1e-9
 """Volumes closer than this factor are one."""
+_VALUES = ((0, 0),)
+_RANGES = ((0, 0), (1, 2))
+_ENDS = ((0, 0), (1, 1), (2, 2), (3, 3))
+"""Which of `amounts.ends_of` meet where the order of two costs changes: their values; of measured ones the low of one and the
+high of another too; of tokens of an unknown price each end of one and the same of another."""
 _PIECES = tuple[tuple[float, float], ...]
 
 
@@ -49,10 +54,11 @@ def strips_of(asked: WhatIf, order: Sequence[int]) -> tuple[Strip, ...]:
     """The decisions at every goal, in that order, over the volumes that are shown."""
     asked = with_stated_prices(asked)
     hour = asked.machine_hour or 0.0
+    of_tokens = asked.unit.startswith(TOKENS)
     able = [each for each in asked.candidates if asked.limit is not None or set(each.states) != {"x"}]
     crossed = list(_over_the_limit(able, hour, asked.limit))
-    ends = span(asked.volume, [*_breaks(able, hour, values_only=True), *crossed])
-    edges = _edges([*_breaks(able, hour), *crossed], ends)
+    ends = span(asked.volume, [*_breaks(able, hour, _VALUES), *crossed])
+    edges = _edges([*_breaks(able, hour, _ENDS if of_tokens else _RANGES), *crossed], ends)
     columns = [(above, upto, ranking_at(asked, math.sqrt(above * upto))) for above, upto in pairwise(edges)]
     strips: list[Strip] = []
     for _, group in groupby(enumerate(order), key=lambda each: _letters(asked, each[1])):
@@ -185,18 +191,15 @@ def _edges(breaks: Sequence[float], ends: tuple[float, float]) -> list[float]:
     return [*found, ends[1]]
 
 
-def _breaks(terms: Sequence[Terms], hour: float, values_only: bool = False) -> Iterator[float]:
-    """Where a cost leaves its least, where two values meet, and where the low of one meets the high of another."""
+def _breaks(terms: Sequence[Terms], hour: float, which: Sequence[tuple[int, int]]) -> Iterator[float]:
+    """Where a cost leaves its least, unless values alone are asked for, and where an end of one meets an end of another."""
     for each in terms:
         value = _at(each.each, hour)[0] - _at(each.beside, hour)[0]
-        if value > 0 and not values_only:
+        if value > 0 and which is not _VALUES:
             yield _least(each, hour) / value
-    for one in terms:
-        for other in terms:
-            if one.name < other.name:
-                yield from _crossings(_pieces(one, hour, 0), _pieces(other, hour, 0))
-            if one is not other and not values_only:
-                yield from _crossings(_pieces(one, hour, 1), _pieces(other, hour, 2))
+    for one, other in permutations(terms, 2):
+        for mine, its in which:
+            yield from _crossings(_pieces(one, hour, mine), _pieces(other, hour, its))
 
 
 def _over_the_limit(terms: Sequence[Terms], hour: float, limit: float | None) -> Iterator[float]:
@@ -207,7 +210,7 @@ def _over_the_limit(terms: Sequence[Terms], hour: float, limit: float | None) ->
 
 def _pieces(each: Terms, hour: float, place: int) -> _PIECES:
     """(at no request, for each): what is due beyond the machine that is kept on anyway, and before."""
-    fixed, request, beside = (_at(part, hour)[place] for part in (each.fixed, each.each, each.beside))
+    fixed, request, beside = (ends_of(_at(part, hour))[place] for part in (each.fixed, each.each, each.beside))
     least = _least(each, hour)
     return ((fixed, request), (fixed + least, beside)) if least else ((fixed, request),)
 

@@ -24,9 +24,13 @@
 
   const compare = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
 
+  const ofTokens = data.unit.startsWith("tokens of ");  // Whose price is not known, but the same for all.
+  const ends = ([value, low, high]) => [value, low, high, low + high - value];
+  const clearlyMore = (one, other) => (
+    ofTokens ? ends(one).every((end, which) => end > ends(other)[which]) : one[1] > other[2]);
+
   function first(rows) {
-    const least = Math.min(...rows.map((row) => row.cost[2]));
-    return rows.filter((row) => row.cost[1] <= least).sort((one, other) =>
+    return rows.filter((row) => !rows.some((other) => clearlyMore(row.cost, other.cost))).sort((one, other) =>
       compare(one.simplicity, other.simplicity) || compare(one.cost[0], other.cost[0]) || compare(one.name, other.name))[0];
   }
 
@@ -63,7 +67,7 @@
   }
 
   function amount(value) {
-    if (data.unit.startsWith("tokens of ")) return `${digits(value)} ${data.unit}`;
+    if (ofTokens) return `${digits(value)} ${data.unit}`;
     if (data.unit !== "machine s") return `${data.unit} ${money(value)}`;
     const [size, unit] = DURATIONS.find(([seconds]) => value >= 2 * seconds) || [1, "s"];
     return `${digits(value / size)} ${unit}`;
