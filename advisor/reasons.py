@@ -155,11 +155,13 @@ def _compared(decided: Decided, named: str) -> list[str]:
     first, *others = decided.having(State.COMPARED)
     alike = [first, *(name for name in others if decided.ranking.comparable(first, name))]
     cheapest = min(alike, key=lambda name: decided.costs[name].monthly.value or 0.0)
-    monthly = decided.costs[cheapest].monthly
-    if cheapest != named and monthly.value is not None:
+    monthly, unlike = decided.costs[cheapest].monthly, len(others) + 1 - len(alike)
+    if cheapest != named and monthly.value is not None and (len(alike) > 1 or not unlike):
+        ties = [name for name in alike if name != cheapest and decided.ranking.tie(name, cheapest)]
+        beside = f"; {listed(ties)} {'cost' if len(ties) > 1 else 'costs'} about as much" if ties else ""
+        least = start(f"{'of those whose costs can be compared ' if unlike else ''}{cheapest} costs least to run")
         found.append(
-            f"{start(cheapest)} costs least to run, {amount(monthly)} a month, and reaches "
-            f"{percent(decided.evaluations[cheapest].figure)}."
+            f"{least}, {amount(monthly)} a month, and reaches {percent(decided.evaluations[cheapest].figure)}{beside}."
         )
     return found
 
@@ -219,9 +221,9 @@ def _of_cost(decided: Decided) -> list[str]:
     named = decided.named
     if named is None or decided.verdict not in ("choose", "safe but cheaper undecided"):
         return []
-    found = []
-    ties = [name for name in decided.having(State.MEETS) if name != named and decided.ranking.tie(name, named)]
-    if ties:
+    found, ranking = list[str](), decided.ranking
+    involved = [name for name in decided.having(State.MEETS) if ranking.simplicity[name] > ranking.simplicity[named]]
+    if ties := [name for name in involved if ranking.tie(name, named)]:
         meet = decided.goal.meets_plainly if len(ties) == 1 else decided.goal.meet_plainly
         found.append(
             f"{start(listed(ties))} {meet} too at about the same cost "

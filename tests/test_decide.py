@@ -612,6 +612,35 @@ def test_costs_that_tie_are_not_told_as_an_order_of_costs() -> None:
     assert any(line.startswith("At about the same cost or less, but proven to miss") for line in told.story.reasons)
 
 
+def test_what_costs_least_is_said_with_what_ties_and_of_whom_costs_are_known() -> None:
+    known = [
+        evaluation_of(name, scores_of(right, 300), seconds=seconds)
+        for name, right, seconds in (("copy nearest", 250, 0.01), ("linear head", 270, 0.0105), ("majority", 90, 0.05))
+    ]
+    hosted = evaluation_of("prompting", scores_of(279, 300), model="house-llm", tokens=(250, 20))
+    unknown = MachinePrices(tokens={"house-llm": None})
+
+    def said(*given: Evaluation) -> list[str]:
+        told = Bakeoff(evaluations=given, benchmark=benchmark_of(target=None), prices=unknown).recommended()
+        return [line for line in told.reasons if "costs least" in line]
+
+    tied = "opy nearest costs least to run, 100 s a month, and reaches 83 %; linear head costs about as much."
+    assert said(*known) == [f"C{tied}"]
+    assert said(*known, hosted) == [f"Of those whose costs can be compared c{tied}"]
+    assert said(known[0], hosted) == [], "with nothing"
+
+
+def test_what_ties_and_is_simpler_is_not_among_those_that_are_less_simple() -> None:
+    """Prompting is clearly dearer than lora, so it is not preferred, and ties with retrieval, which ties with lora."""
+    seconds = {"prompting": 0.130, "retrieval": 0.100, "lora": 0.080}
+    told = decided(
+        *(evaluation_of(name, scores_of(285, 300), seconds=each, model="m") for name, each in seconds.items())
+    )
+    assert told.choice == "retrieval"
+    (line,) = (line for line in told.reasons if "is preferred as the simpler" in line)
+    assert line.startswith("Lora meets the target too at about the same cost")
+
+
 def test_no_other_target_shows_what_the_stated_one_does_not() -> None:
     """A harder target, asked afterwards, was once met by what was undecided at the stated one: for that nothing was spent."""
     benchmark = benchmark_of(target=0.8)
