@@ -99,6 +99,8 @@ class AtTarget:
     named: str | None
     """The cheapest that is proven to meet it."""
     unsettled: tuple[str, ...]
+    unlike: tuple[str, ...] = ()
+    """Of these the ones that are proven to meet it too, and whose cost cannot be compared."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -217,5 +217,13 @@ def _at_targets(
             for each, status in statuses.items()
         }
         outcome = _outcome(by_name, judged, ranking, True)
-        found.append(AtTarget(target=goal, verdict=outcome.verdict, named=outcome.safe, unsettled=outcome.unsettled))
+        found.append(
+            AtTarget(
+                target=goal,
+                verdict=outcome.verdict,
+                named=outcome.safe,
+                unsettled=outcome.unsettled,
+                unlike=tuple(name for name in outcome.unsettled if judged[name].state is State.MEETS),
+            )
+        )
     return tuple(found)

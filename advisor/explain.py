@@ -131,8 +131,14 @@ def _follows(verdict: Verdict) -> Iterator[str]:
             "would be preferred to it: it is the choice."
         )
     else:
-        open_still = listed(told.cheaper_undecided)
-        yield (
-            f"{start(told.safe)} is to be preferred of those that meet ({listed(meeting)}); {open_still} would be preferred "
-            "to it and is not proven to miss, so there is no choice yet."
-        )
+        unlike = [name for name in told.cheaper_undecided if name in meeting]
+        known = listed([name for name in meeting if name not in unlike])
+        open_still = [name for name in told.cheaper_undecided if name not in meeting]
+        why = []
+        if open_still:
+            be = "is" if len(open_still) == 1 else "are"
+            why.append(f"{listed(open_still)} would be preferred to it and {be} not proven to miss")
+        if unlike:
+            why.append(f"what {listed(unlike)} would cost cannot be compared with that")
+        preferred = f"{start(told.safe)} is to be preferred of those that meet ({known})"
+        yield f"{preferred}; {', and '.join(why)}, so there is no choice yet."

@@ -48,9 +48,10 @@ from advisor.story_tables import (
     picture,
     targets_table,
 )
-from advisor.story_text import confidence, data, headline, method, predicted, title
+from advisor.story_text import confidence, data, headline, method, predicted
 from advisor.time_taken import as_fact as time_fact
 from advisor.time_taken import checks_took_too_long
+from advisor.titles import title
 from advisor.tries import as_facts, tries_table, tuning_table
 from advisor.value import worth_deciding
 from advisor.what_they_do import about, approaches_table

@@ -77,14 +77,17 @@ def targets_table(material: Material) -> Table:
     rows: list[tuple[float, float, tuple[str, str]]] = []
     for each in material.recommendation.at_targets:
         answer = each.named or ("nothing meets it" if each.verdict == "nothing meets" else "not decided")
-        told = answer, listed(each.unsettled) if each.unsettled else NONE
+        unsettled = [f"{name} (meets it too)" if name in each.unlike else name for name in each.unsettled]
+        told = answer, listed(unsettled) if unsettled else NONE
         if rows and rows[-1][2] == told:
             rows[-1] = (rows[-1][0], each.target, told)
         else:
             rows.append((each.target, each.target, told))
+    unlike = any(each.unlike for each in material.recommendation.at_targets)
+    rest = "undecided, or of a cost that cannot be compared" if unlike else "undecided, and would be preferred"
     return Table(
         title=f"What another {noun} would take",
-        columns=(noun, "the cheapest proven to meet it", "undecided, and would be preferred"),
+        columns=(noun, "the cheapest proven to meet it", rest),
         rows=tuple((_range(shown(low), shown(high)), *told) for low, high, told in rows),
         note=_TARGETS_NOTE[noun] if rows else "",
     )

@@ -20,33 +20,6 @@ from benchmarks.contract import Look, Procedure, State
 _UNCONFIRMED = " But held-out cases were seen before, so this is no verdict until fresh ones confirm it."
 
 
-_TITLES = {
-    "target": {
-        "choose": "Target met",
-        "safe but cheaper undecided": "Target met, a cheaper approach is undecided",
-        "undecided": "Not decided yet",
-        "nothing meets": "Target not met",
-    },
-    "margin": {
-        "choose": "Close to the best",
-        "safe but cheaper undecided": "Close to the best, a cheaper approach is undecided",
-        "undecided": "Not decided yet",
-        "nothing meets": "Nothing to choose from",
-    },
-}
-
-
-def title(material: Material) -> str:
-    """The few words above the headline."""
-    goal = Goal.of(material.benchmark)
-    told = _TITLES[goal.noun][material.recommendation.verdict] if goal.noun else "Compared without a target"
-    if (named := material.recommendation.safe) and material.recommendation.cheaper_undecided:
-        rival = material.recommendation.cheaper_undecided[0]
-        if material.ranking.tie(rival, named):
-            told = told.replace("a cheaper approach", "a simpler approach")
-    return f"{told} (development figures)" if material.benchmark.look.shown else told
-
-
 def headline(material: Material) -> str:
     """The answer in one sentence."""
     told, goal = material.recommendation, Goal.of(material.benchmark)
@@ -218,7 +191,7 @@ def method(material: Material) -> tuple[str, ...]:
     benchmark, extras = material.benchmark, material.extras
     source = f", from {extras.heldout_from}" if extras.heldout_from else ""
     by_tokens = any(cost.ahead.unit.startswith(TOKENS) for cost in material.costs.values())
-    tokens = " and tokens of an unknown price where that price says which costs more," if by_tokens else ""
+    tokens = " (of tokens without a price: where it depends on the price which costs more)" if by_tokens else ""
     lines = [
         f"{counted(len(benchmark.heldout), 'held-out case')}{source}, frozen before anything ran "
         f"(fingerprint {benchmark.fingerprint[:12] or 'not taken'}). No approach saw them; nothing was chosen by them.",
@@ -227,8 +200,8 @@ def method(material: Material) -> tuple[str, ...]:
         f"Metric: {metric_name(benchmark.metric.name)}. {_how_bounded(material)}",
         "Every choice was made on examples kept for selection; what was chosen was then fitted again on all examples.",
         f"Costs are ranked by what lies ahead: {counted(benchmark.horizon_months, 'month')} at {benchmark.volume:,} "
-        "requests a month. Measured seconds are taken as exact to within 15 %; costs whose ranges overlap are a tie,"
-        f"{tokens} and the simpler approach wins it.",
+        "requests a month. Measured seconds are taken as exact to within 15 %; costs whose ranges overlap are a tie"
+        f"{tokens}, and the simpler approach wins it.",
         f"Random seed {extras.seed}.",
     ]
     if extras.machine:

@@ -15,6 +15,7 @@ import pytest
 from advisor import setups
 from advisor.contract import Amount, Story
 from advisor.drawn import Table
+from advisor.explain import premises
 from advisor.wording import (
     NONE,
     about,
@@ -74,6 +75,16 @@ def test_golden_texts_hold_the_verdict_that_follows_from_their_numbers(
 ) -> None:
     story = SITUATIONS[name]().told().story
     assert (story.verdict, story.choice) == (verdict, choice)
+
+
+def test_one_that_meets_at_an_unknown_cost_is_not_told_as_undecided() -> None:
+    verdict = SITUATIONS["unknown_price"]().told()
+    story = verdict.story
+    assert story.title == "Target met, but not all costs can be compared"
+    assert story.targets.columns[-1] == "undecided, or of a cost that cannot be compared"
+    assert story.targets.rows[0] == ("5 to 85 %", "lora", "prompting (meets it too)")
+    last = "; what prompting would cost cannot be compared with that, so there is no choice yet."
+    assert [*premises(verdict)][-1] == f"Lora is to be preferred of those that meet (lora){last}"
 
 
 @every_situation
