@@ -71,6 +71,8 @@ class Status:
     """How many more held-out cases would decide an undecided status with 80 % power; None: not showable, or not tested."""
     hopeless: bool = False
     """It was tested, and no realistic number of further cases would decide it."""
+    too_few: bool = False
+    """It was left out because so few cases could prove nothing of it (`Evaluation.too_few`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -163,7 +163,8 @@ def _beside_unknown(status: Status) -> Status:
 def unusable(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:
     """None, or the status that measuring itself settled, or that figures from other cases get."""
     if evaluation.state is not None:
-        return Status(candidate=evaluation.candidate, state=evaluation.state, reason=evaluation.problem)
+        name, state, few = evaluation.candidate, evaluation.state, evaluation.too_few
+        return Status(candidate=name, state=state, reason=evaluation.problem, too_few=few)
     problem = ""
     if not evaluation.scores or not math.isfinite(evaluation.figure):
         problem = "It has no scores on the held-out cases."
@@ -194,7 +195,9 @@ def _outcome(
     undecided = [name for name in usable if statuses[name].state is State.UNDECIDED]
     waiting = tuple(name for name in ranking.order if statuses[name].state is State.OPEN)
     if not meeting:
-        open_still = (*undecided, *waiting)
+        # Where something without a language model meets, these would have been left out because of that.
+        untried = (name for name in ranking.order if statuses[name].too_few)
+        open_still = (*undecided, *waiting, *untried)
         return _Outcome(verdict="undecided" if open_still else "nothing meets", best=best, unsettled=open_still)
     safe, unsettled = settled(meeting, undecided, ranking)
     unsettled = (*unsettled, *waiting)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from advisor.contract import Amount, Costs, Status, Story, Verdict
+from advisor.untried import untried
 from advisor.wording import NEVER, amount, counted, listed, plain_percent, plain_points, start
 from benchmarks.contract import Evaluation, State
 from benchmarks.looks import level_of
@@ -124,7 +125,9 @@ def _follows(verdict: Verdict) -> Iterator[str]:
             f"{verdict.story.settled}."
         )
     elif told.safe is None:
-        yield f"Nothing is proven to meet, so the verdict is: {told.verdict}."
+        names = untried(told.statuses)
+        may = f", and what was not tried ({listed(names)}) may" if names else ""
+        yield f"Nothing is proven to meet{may}, so the verdict is: {told.verdict}."
     elif told.choice is not None:
         yield (
             f"{start(told.choice)} is to be preferred of those that meet ({listed(meeting)}), and none that may still meet "

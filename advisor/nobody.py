@@ -9,6 +9,10 @@ from benchmarks.contract import State
 
 _NOBODY = {
     State.OPEN: ("Not decided yet", "No approach is measured and within the limits of the task so far."),
+    State.SKIPPED: (
+        "Not decided yet",
+        "Approaches with a language model were not tried, since no score on these held-out cases would be proof.",
+    ),
     State.RULED_OUT: ("Nothing to use", "Every approach that was measured breaks a limit of the task."),
     State.INVALID: ("No answer", "No approach has figures that may be used."),
 }
@@ -26,5 +30,6 @@ def nobody_named(statuses: Iterable[Status]) -> str:
 
 
 def _why_nobody(statuses: Iterable[Status]) -> tuple[str, str]:
-    states = {status.state for status in statuses}
-    return _NOBODY[next((state for state in (State.OPEN, State.RULED_OUT) if state in states), State.INVALID)]
+    states = {status.state for status in statuses if status.state is not State.SKIPPED or status.too_few}
+    asked = (State.OPEN, State.SKIPPED, State.RULED_OUT)
+    return _NOBODY[next((state for state in asked if state in states), State.INVALID)]

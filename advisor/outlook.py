@@ -13,6 +13,7 @@ from advisor.limits import by_cost_alone
 from advisor.reasons import Decided, before
 from advisor.sensitivity import Flip, Knob, Question, flips, question_of, what_flips_it
 from advisor.turning import Turn
+from advisor.untried import as_step
 from advisor.wording import about, ceil_percent, floor_percent, listed, percent
 from benchmarks.contract import Evaluation, State
 
@@ -206,6 +207,10 @@ _FRESH = (
 
 def _label_more(decided: Decided) -> list[str]:
     needed = [(more, name) for name in decided.unsettled if (more := decided.statuses[name].more_cases) is not None]
+    if decided.verdict == "undecided" and any(decided.statuses[name].too_few for name in decided.unsettled):
+        enough, step = as_step([decided.statuses[name] for name in decided.ranking.order], decided.benchmark)
+        if not needed or (enough is not None and enough < min(needed)[0]):
+            return [step]
     if not needed:
         accept = "" if decided.verdict == "undecided" else f", or accept {decided.named}"
         priced = f"Add the missing price to the task spec and make the report again{accept}."

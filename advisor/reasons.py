@@ -17,6 +17,7 @@ from advisor.share_limits import beyond_a_share, unchecked
 from advisor.slices import perhaps_too_weak, weakest_part
 from advisor.triage import CLASSIC_MISTAKE, Expectation
 from advisor.unsteady import perhaps_too_unsteady
+from advisor.untried import as_reason
 from advisor.wording import (
     about,
     amount,
@@ -116,10 +117,12 @@ def _of_the_verdict(decided: Decided) -> list[str]:
         which = f"{cheaper}, but proven to" if status.state is State.MEETS else "Proven to"
         found.append(f"{which} {goal.miss}: {listed(_nearest(decided, missing))}.")
     waiting = [name for name in decided.unsettled if decided.statuses[name].state is State.OPEN]
+    judged = [name for name in decided.unsettled if decided.statuses[name].state in (State.UNDECIDED, State.MEETS)]
     return [
         *found,
-        *(_unsettled(decided, name) for name in decided.unsettled if name not in waiting),
+        *(_unsettled(decided, name) for name in judged),
         *_open(decided, waiting),
+        *as_reason([decided.statuses[name] for name in decided.unsettled]),
     ]
 
 
@@ -280,7 +283,10 @@ def _of_limits(decided: Decided) -> list[str]:
         f"{start(name)} is ruled out. {full(decided.statuses[name].reason)}" for name in decided.having(State.RULED_OUT)
     ]
     alike: dict[tuple[State, str], list[str]] = {}
+    told = {name for name in decided.unsettled if decided.statuses[name].too_few} if decided.named else set()
     for name in decided.having(State.INVALID, State.CANNOT_RUN, State.SKIPPED):
+        if name in told:
+            continue
         alike.setdefault((decided.statuses[name].state, decided.statuses[name].reason), []).append(name)
     skipped = []
     for (state, reason), names in alike.items():

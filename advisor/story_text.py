@@ -14,6 +14,7 @@ from advisor.nobody import nobody_named, without_figures
 from advisor.reasons import TUNED
 from advisor.supposed import supposed
 from advisor.time_taken import where_time_went
+from advisor.untried import as_headline
 from advisor.wording import TOKENS, about, amount, counted, digits, listed, metric_name, percent, start
 from benchmarks.contract import Look, Procedure, State
 
@@ -296,6 +297,8 @@ def _nearest(material: Material) -> str:
     undecided = [status for status in material.statuses if status.state is State.UNDECIDED]
     if not undecided:
         waiting = [status.candidate for status in material.statuses if status.state is State.OPEN]
+        if not waiting:
+            return as_headline(material.benchmark)
         return f"{start(listed(waiting))} {'is' if len(waiting) == 1 else 'are'} not measured yet."
     names = [f"{each.candidate} ({percent(material.evaluations[each.candidate].figure)})" for each in undecided]
     needed = [(each.more_cases, each.candidate) for each in undecided if each.more_cases is not None]

@@ -27,9 +27,9 @@ LETTERS = {State.MEETS: "m", State.MISSES: "x", State.UNDECIDED: "?", State.COMP
 def what_if(
     evaluations: Sequence[Evaluation], benchmark: Benchmark, prices: MachinePrices, told: Recommendation
 ) -> WhatIf | None:
-    """None where costs cannot all be compared, while some candidates are not measured yet, and where a limit on costs decides
-    whose best a margin is counted from."""
-    if any(status.state is State.OPEN for status in told.statuses):
+    """None where costs cannot all be compared, while some candidates are not measured yet or were not tried, and where a limit
+    on costs decides whose best a margin is counted from."""
+    if any(status.state is State.OPEN or status.too_few for status in told.statuses):
         return None
     statuses = {status.candidate: status for status in told.statuses}
     known = {each.candidate: each for each in evaluations}

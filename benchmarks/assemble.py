@@ -96,7 +96,7 @@ class Assembly:
         """The same as that look at the held-out cases, with what it can decide among so many (0: all that suit the task)."""
         benchmark, known = self.benchmark, self.decidable
         among = candidates or rivals(benchmark.task, len(self.spec.models))
-        asked = foretold(benchmark, _independent(benchmark.heldout), _sharing(self.spec, among, look))
+        asked = foretold(benchmark, benchmark.independent, _sharing(self.spec, among, look))
         notes = [note for note in benchmark.notes if known is None or note != known.says]
         notes += [asked.says] if asked else []
         return replace(self, benchmark=replace(benchmark, look=look, notes=tuple(notes)), decidable=asked)
@@ -245,11 +245,6 @@ def _inferred(spec: Spec, data: Loaded) -> tuple[Spec, tuple[str, ...]]:
 
 def _found(findings: Sequence[Finding]) -> tuple[str, ...]:
     return tuple(one.told for one in findings if one.severity != "note")
-
-
-def _independent(cases: Sequence[Case]) -> int:
-    """Cases, those of one group counted once."""
-    return len({case.group or f"\0{index}" for index, case in enumerate(cases)})
 
 
 def _schema(spec: Spec) -> dict[str, Any] | None:

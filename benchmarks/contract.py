@@ -178,6 +178,11 @@ class Benchmark:
         return max(groups.values(), default=1) if self.sequential else None
 
     @property
+    def independent(self) -> int:
+        """Held-out cases, those of one group counted once."""
+        return len({case.group or f"\0{index}" for index, case in enumerate(self.heldout)})
+
+    @property
     def judges(self) -> bool:
         """True where something is asked of the candidates, so that there is a verdict."""
         return self.target is not None or self.margin is not None
@@ -313,3 +318,5 @@ class Evaluation:
     """The sentence that goes with `state`."""
     spared: bool = False
     """It was not fitted because of what others reached: it keeps its part of the error, since scores decided that."""
+    too_few: bool = False
+    """It was not fitted because no score on so few held-out cases would be proof: whether it meets the target is open."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SPARED = "spared"
 """In the note of a fit: it was left out because of what other approaches reached."""
+TOO_FEW = "too few cases"
+"""Likewise: it was left out since so few held-out cases could prove nothing of it."""
 SHOWN = 0.05
 """Two-sided level at which one approach is shown to be better than another."""
 Price = tuple[str, tuple[float, ...]]
@@ -45,7 +47,9 @@ class Economy:
     stops_with: int | None = None
     """Cases of the largest group where asking may end before the last case (`Benchmark.stops_with`)."""
     hopeless: str = ""
-    """Why nothing can be shown to meet the target (`out_of_reach`); empty where something can."""
+    """Why nothing can be shown to meet the target (`above_the_ceiling`, `out_of_reach`); empty where something can."""
+    too_few: bool = False
+    """That is for want of cases, so whether something meets is open."""
     terms: Terms = field(default_factory=Terms)
 
     def may_spare(self, earlier: Candidate, later: Candidate) -> bool:
@@ -138,20 +142,30 @@ def prices_of(models: Models, names: Iterable[str], prices: MachinePrices) -> di
     return found
 
 
-def out_of_reach(benchmark: Benchmark, ceiling: tuple[float, float] | None = None) -> str:
+_SO = "so nothing with a language model was fitted (--economical)"
+
+
+def above_the_ceiling(benchmark: Benchmark, ceiling: tuple[float, float] | None) -> str:
+    """Why nothing meets the target that is as right as labels allow of which some are wrong (`Terms.ceiling`); empty where
+    something may, and for figures over rows."""
+    target = benchmark.target
+    if ceiling is None or target is None or benchmark.metric.over_rows or target <= ceiling[1]:
+        return ""
+    low, high = (f"{100 * share:.3g}" for share in ceiling)
+    return (
+        f"by labels of which some are wrong an approach that is always right would score {low} to {high} %, and the target "
+        f"of {100 * target:.3g} % is above that, {_SO}"
+    )
+
+
+def out_of_reach(benchmark: Benchmark) -> str:
     """Why no fit can be shown to meet the target at this look, not even a single one that is always right; empty where one
     can, and for figures over rows, of which that is not known beforehand."""
     cases, target = benchmark.heldout, benchmark.target
     if target is None or benchmark.metric.over_rows:
         return ""
-    goal, so = f"{100 * target:.3g} %", "so nothing with a language model was fitted (--economical)"
-    if ceiling is not None and target > ceiling[1]:
-        low, high = (f"{100 * share:.3g}" for share in ceiling)
-        return (
-            f"by labels of which some are wrong an approach that is always right would score {low} to {high} %, and the target "
-            f"of {goal} is above that, {so}"
-        )
     perfect = which_tests(benchmark.stops_with).meets([1.0] * len(cases), [case.group for case in cases], target)
     if perfect <= level_of(benchmark.look.number):
         return ""
-    return f"{len(cases):,} held-out cases cannot show that a target of {goal} is met, not even if all are right, {so}"
+    goal = f"{100 * target:.3g} %"
+    return f"{len(cases):,} held-out cases cannot show that a target of {goal} is met, not even if all are right, {_SO}"

@@ -19,7 +19,7 @@ from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks, Reb
 from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
 from benchmarks.coverage import coverage
 from benchmarks.curve import DRAWS, sizes
-from benchmarks.economical import SPARED
+from benchmarks.economical import SPARED, TOO_FEW
 from benchmarks.families import REST
 from benchmarks.forgetting import forgetting
 from benchmarks.found_evidence import failing, oracle, retrieval_quality
@@ -78,8 +78,8 @@ def evaluate(
         "trials": len(store.trials(candidate.name)),
     }
     if fit.get("problem"):
-        state, spared = State(fit.get("state", "invalid")), bool(fit.get(SPARED))
-        return Evaluation(**common, state=state, problem=str(fit["problem"]), spared=spared)
+        state, spared, few = State(fit.get("state", "invalid")), bool(fit.get(SPARED)), bool(fit.get(TOO_FEW))
+        return Evaluation(**common, state=state, problem=str(fit["problem"]), spared=spared, too_few=few)
     rows = {row.key: row for row in store.rows(candidate.name, "heldout")}
     asked = _asked(benchmark, rows)
     if not asked:

@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Any, Protocol
 
 from benchmarks.contract import Benchmark, Candidate, Evaluation
-from benchmarks.economical import SPARED, Economy, Terms, out_of_reach
+from benchmarks.economical import SPARED, TOO_FEW, Economy, Terms, above_the_ceiling, out_of_reach
 from benchmarks.families import REST
 from benchmarks.models import Models
 from benchmarks.plan import Unit, described, is_taught, lane_of, shards
@@ -62,11 +62,14 @@ def rules_of(benchmark: Benchmark, level: float, economical: Terms | None) -> Ru
     claim = level * (REST if walked else 1)
     if economical is None:
         return Rules(enough=stop)
+    above = above_the_ceiling(benchmark, economical.ceiling)
+    few = "" if above else out_of_reach(benchmark)
     economy = Economy(
         target=benchmark.target,
         level=claim,
         stops_with=largest,
-        hopeless=out_of_reach(benchmark, economical.ceiling),
+        hopeless=above or few,
+        too_few=bool(few),
         terms=economical,
     )
     return Rules(enough=stop, economy=economy)
@@ -268,6 +271,7 @@ class Pending:
             problem = self.rules.economy.spares(candidate, self._measured(self._may_spare(self._lines[candidate.name])))
             note[AGAIN] = True  # A run that goes on without the gate fits it.
             note[SPARED] = not self.rules.economy.hopeless
+            note[TOO_FEW] = self.rules.economy.too_few
         if not problem:
             return None
         return Finished(unit=unit.name, kind="fit", candidate=candidate.name, note={**note, "problem": problem})

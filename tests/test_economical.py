@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from advisor.cli.outcome import EXIT
+from advisor.what_if import what_if
 from benchmarks.contract import Candidate, Evaluation, Procedure, Row, State
 from benchmarks.economical import Economy, Terms, prices_of
 from benchmarks.families import REST, Family
@@ -189,7 +192,7 @@ def test_where_not_even_a_perfect_score_is_proof_no_model_is_fitted(
     assert economy.spares(PLAIN, []) == ""
     said = f"{cases} held-out cases cannot show that a target of {100 * target:.3g} % is met, not even if all are right"
     assert economy.spares(TUNED, []).startswith("" if reached else said)
-    assert bool(economy.spares(TUNED, [])) is not reached
+    assert bool(economy.spares(TUNED, [])) is economy.too_few is not reached
 
 
 def test_tuning_waits_for_the_prompt_of_its_model_and_is_left_out_once_that_is_proven(store: Store) -> None:  # noqa: F811 - a fixture
@@ -218,7 +221,39 @@ def test_what_no_score_could_prove_is_left_out_at_once_and_takes_no_part_of_the_
     waiting = pending(store, ("prompting", "lora"), Rules(economy=Economy(target=0.5, level=0.01, hopeless="no")))
     assert taken(waiting) == []
     found = evaluations(waiting.benchmark, [*map(described, waiting.candidates)], store)
-    assert [(each.problem, each.spared) for each in found] == [("no", False)] * 3
+    assert [(each.problem, each.spared, each.too_few) for each in found] == [("no", False, False)] * 3
+    assert Bakeoff(evaluations=tuple(found), benchmark=waiting.benchmark).recommended().verdict == "nothing meets"
+
+
+def test_what_was_left_out_for_want_of_cases_is_open(store: Store) -> None:  # noqa: F811
+    economy = Economy(target=0.97, level=0.01, hopeless="few cases cannot show it", too_few=True)
+    waiting = pending(store, ("prompting", "lora"), Rules(economy=economy))
+    assert taken(waiting) == []
+    found = evaluations(waiting.benchmark, [*map(described, waiting.candidates)], store)
+    assert all(each.too_few and not each.spared for each in found)
+    measured_so_far = evaluation_of("majority", scores_of(15, 60))
+    given = Bakeoff(evaluations=(measured_so_far, *found), benchmark=benchmark_of(cases=60, target=0.97))
+    verdict = given.told()
+    assert verdict.recommendation.verdict == "undecided"
+    assert EXIT[verdict.story.settled] == 101
+    story = verdict.story
+    assert story.title == "Not decided yet"
+    assert story.headline.endswith("60 held-out cases cannot show that, so nothing with a language model was tried.")
+    assert story.next_steps[0].startswith("Label about 770 more held-out cases drawn like real requests and run again")
+    assert not any("larger language model" in step for step in story.next_steps)
+    assert any(line.startswith("Not tried, and so open: ") for line in story.reasons)
+    assert not any(line.startswith("Not tried: ") for line in story.reasons)
+    alone = replace(given, evaluations=tuple(found)).told()
+    assert alone.story.headline.startswith("Not decided yet: approaches with a language model were not tried")
+    assert alone.story.next_steps[0].startswith("Label about ")
+    panel = what_if(given.evaluations, given.benchmark, given.prices, verdict.recommendation)
+    assert panel is None, "it would say of other targets that nothing meets them"
+    right = replace(given, evaluations=(evaluation_of("majority", scores_of(60, 60)), *found)).told().story
+    assert right.next_steps[0].startswith("To decide about majority, label ")
+    easier = replace(given.benchmark, target=0.1, exploratory=True)
+    assert replace(given, benchmark=easier).recommended().choice == "majority"
+    never = replace(given, benchmark=replace(given.benchmark, target=1.0)).told().story
+    assert never.next_steps[0].startswith("Write a target below 100 %")
 
 
 # ---------------------------------------------------------------- the error
@@ -292,6 +327,10 @@ def test_a_target_above_what_the_labels_allow_is_out_of_reach() -> None:
         assert economy is not None
         assert said in economy.hopeless
         assert bool(economy.hopeless) is bool(said)
+        assert not economy.too_few
+    both = rules_of(benchmark_of(cases=20, target=0.97), 0.01, economical=Terms(ceiling=(0.9, 0.96))).economy
+    assert both is not None
+    assert not both.too_few, "no number of cases would help"
 
 
 # ---------------------------------------------------------------- whole runs

@@ -81,6 +81,11 @@ def test_on_cases_that_were_seen_it_ends_undecided_as_the_exit_code_does() -> No
     assert not any("it is the choice" in line for line in premises(verdict))
 
 
+def test_what_was_not_tried_for_want_of_cases_is_a_part_of_the_argument() -> None:
+    last = premises(SITUATIONS["left_out_for_want_of_cases"]().told())[-1]
+    assert last.endswith("and what was not tried (prompting and lora) may, so the verdict is: undecided.")
+
+
 @pytest.mark.parametrize("build", SITUATIONS.values(), ids=list(SITUATIONS))
 def test_every_situation_has_its_premises(build: Callable[[], Bakeoff]) -> None:
     lines = premises(build().told())
