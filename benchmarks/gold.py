@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from strategies.answers import trimmed
 from strategies.contract import Case, Evidence, Query
 from strategies.prompting.demonstrations import Founded, Shown, founded
-from strategies.retrieval.index import Finder, Mode, PassageIndex
+from strategies.retrieval.index import Finder, Mode, PassageIndex, named_by
+from strategies.retrieval.named import Named
 from strategies.sources import Sources
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ class GoldIndex:
     passages: Mapping[str, tuple[Evidence, ...]]
     index: Finder | None = None
 
+    @property
+    def named(self) -> Named:
+        """The documents of `index`."""
+        return named_by(self.index)
+
     def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
         others = [text for text in texts if text not in self.passages]
         found = dict(zip(others, self.index.search(others, k, mode) if self.index else (), strict=False))
@@ -40,7 +46,7 @@ def gold(case: Case, index: PassageIndex, tell: Founded) -> tuple[Evidence, ...]
 
 def with_gold(fitted: Pipeline, cases: Sequence[Case], index: PassageIndex) -> Pipeline:
     """The artifact that is shown the gold passages of these cases; `index` holds them. It shows one passage at least."""
-    tell, known = founded(fitted.task), fitted.sources
+    tell, known = founded(fitted.task, index.named), fitted.sources
     passages = {trimmed(fitted.model, Query.of(case.input))[0]: gold(case, index, tell) for case in cases}
     return replace(
         fitted,

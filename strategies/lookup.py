@@ -277,12 +277,10 @@ class Looking:
 
     def _rests(self, one: dict[str, Any], found: Sequence[Passage]) -> bool:
         """Whether an answer stands by itself, or is borne out by the passages."""
-        named = any(passage.document in one["documents"] for passage in found)
-        texts, answers = self._plain(passage.text for passage in found), self._plain(one["accepted"])
-        held = any(answer in text for answer in answers if answer.strip() for text in texts)
-        return (
-            one["stands"] or (named and "names" in self.how["rests_on"]) or (held and "holds" in self.how["rests_on"])
-        )
+        own, tells = [passage for passage in found if passage.document in one["documents"]], self.how["rests_on"]
+        texts = self._plain(passage.text for passage in (own if one.get("own") else found))
+        held = any(answer in text for answer in self._plain(one["accepted"]) if answer.strip() for text in texts)
+        return one["stands"] or ("names" in tells and bool(own)) or ("holds" in tells and held)
 
     def _plain(self, texts: Iterable[str]) -> list[str]:
         return [" ".join(["", *re.findall(self.how.get("plain", r"[^\W_]+"), text.casefold()), ""]) for text in texts]

@@ -43,7 +43,6 @@ from strategies.prompting.demonstrations import (
     Shown,
     balanced,
     drawn,
-    founded,
     reordered,
     varied,
     well_founded,
@@ -162,7 +161,7 @@ class Pipeline:
             each = (time.perf_counter() - start) / max(1, len(queries))
             looked_up = Usage(model=self.sources.embedder.name, step="answering", seconds=each)
         if lessons:
-            tell = founded(self.task)
+            tell = self.sources.founded(self.task)
             found = [self.sources.taught(Shown(case, had), tell) for case, had in zip(lessons, found, strict=True)]
         parts = map(Parts, texts, shown, found, listed)
         rooms = [self._room(case) for case in lessons] if lessons else [self._room()] * len(queries)
@@ -225,7 +224,7 @@ class Pipeline:
         setup, found = self.setup, [Shown(case) for case in cases]
         if setup.grounded:
             found = self.sources.evidence_of(cases[: self.candidates], setup.passages, setup.mode)
-            found = well_founded(found, self.sources.standing, founded(self.task))
+            found = well_founded(found, self.sources.standing, self.sources.founded(self.task))
         return [one._replace(case=answers.trimmed_case(self.model, one.case)) for one in found[: setup.shots]]
 
     @cached_property

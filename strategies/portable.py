@@ -17,7 +17,7 @@ from strategies.models.served import ServedModel, at_hand
 from strategies.odds import ALTERNATIVES
 from strategies.prompting.fitting import LISTED, NEIGHBOURS, room_for_labels
 from strategies.prompting.rendering import INPUT_TOKENS, MARKS, Renderer, label_cases, passages
-from strategies.retrieval.index import PassageIndex
+from strategies.retrieval.index import PassageIndex, named_by
 from strategies.retrieval.neighbours import SHARPNESS, VOTERS
 from strategies.spans import BEGINNINGS
 from strategies.words import EDGE, PLAIN, SPACED
@@ -115,7 +115,8 @@ def _nearest(pipeline: Pipeline) -> bool:
 
 def _lookup(pipeline: Pipeline) -> dict[str, Any]:
     """What `lookup.py` reads: how a request is laid out, and what is looked up for it."""
-    setup, form, task = pipeline.setup, pipeline.setup.form, pipeline.task
+    setup, form, task, index = pipeline.setup, pipeline.setup.form, pipeline.task, pipeline.sources.index
+    named = named_by(index)
     before, after = MARKS[form.marks]
     marked = form.marked or form.layout == "inline"
     nearest, standing, lists_all = _nearest(pipeline), pipeline.sources.standing, pipeline.lists_all
@@ -141,13 +142,14 @@ def _lookup(pipeline: Pipeline) -> dict[str, Any]:
                 "output": case.output,
                 "said": pipeline.renderer.answer(case),
                 "accepted": list(case.accepted),
-                "documents": list(case.document_ids),
+                "documents": list(named.all_of(case)),
+                "own": task.kind == "qa" and named.hold(case),
                 "stands": case.output in standing,
             }
             for case in (pipeline.sources.cases if nearest or votes or not lists_all else ())
         ],
         "listing": None if lists_all else _listing(pipeline),
-        "passages": setup.passages if pipeline.sources.index is not None else 0,
+        "passages": setup.passages if index is not None else 0,
         "mode": setup.mode,
         "reading": reading,
         "votes": {"weight": votes, "voters": VOTERS, "sharpness": SHARPNESS} if votes else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from strategies.contract import (
 )
 from strategies.instructions import Instructions
 from strategies.pipeline import LabelEvidence, Pipeline, Setup, weigh
-from strategies.prompting.demonstrations import Shown, drawn, founded
+from strategies.prompting.demonstrations import Founded, Shown, drawn, founded
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
+from strategies.retrieval.named import Named
 from strategies.retrieval.timed import Watch, recorded
 from strategies.schemas import answer_schema
 from strategies.search import Contest, Finished, Look, Standing, total
@@ -59,6 +61,11 @@ class Kitchen:
     _indexes: dict[int, PassageIndex] = field(default_factory=dict, repr=False)
     _owed: list[Usage] = field(default_factory=list, repr=False)
     """What was built for looks that are not taken yet."""
+
+    @cached_property
+    def tell(self) -> Founded:
+        """How is told whether passages are those that an answer rests on."""
+        return founded(self.task, Named(self.task.documents))
 
     def index(self, words: int = PASSAGE_WORDS) -> PassageIndex | None:
         """The documents in passages of at most so many words; None without documents.
@@ -98,10 +105,9 @@ class Kitchen:
         cases = drawn(self.task.examples, self.bench.seed)[:MODE_CASES]
         texts = [case.input for case in cases]
         modes: tuple[Mode, ...] = MODES if self.bench.reranker is None else (*MODES, "reranked")
-        tell = founded(self.task)
         with recorded(self.bench, "search", modes):
             found = {mode: index.search(texts, MODE_PASSAGES, mode) for mode in modes}
-        hits = {mode: sum(map(tell, map(Shown, cases, rows))) for mode, rows in found.items()}
+        hits = {mode: sum(map(self.tell, map(Shown, cases, rows))) for mode, rows in found.items()}
         return max(modes, key=hits.__getitem__)
 
     def reading(self, setup: Setup) -> Reading | None:
@@ -172,9 +178,8 @@ class Kitchen:
         self, cases: Sequence[Case], told: Sequence[list[Any]], shown: Sequence[Sequence[Evidence]]
     ) -> list[list[Any]]:
         """Each answer with whether what its case rests on was among the passages; as they are where none were shown."""
-        tell = founded(self.task)
         return [
-            [*row, tell(Shown(case, tuple(had)))] if had else row
+            [*row, self.tell(Shown(case, tuple(had)))] if had else row
             for case, row, had in zip(cases, told, shown, strict=True)
         ]
 
@@ -190,7 +195,7 @@ class Kitchen:
 
     def _reading_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
         """Keeps what was read in the notes, so that the bonus of a standing answer can be chosen for nothing."""
-        requests, tell = pipeline.requests(queries), founded(self.task)
+        requests, tell = pipeline.requests(queries), self.tell
         found = {index: (what, spent) for index, what, spent in pipeline.read(requests, "search")}
         usage = [row for _, spent in found.values() for row in spent]
         raw = [

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from strategies.contract import Case, Embedder, Evidence
-from strategies.prompting.demonstrations import Founded, Shown
-from strategies.retrieval.index import Finder, Mode, PassageIndex
+from strategies.contract import Case, Embedder, Evidence, Task
+from strategies.prompting.demonstrations import Founded, Shown, founded
+from strategies.retrieval.index import Finder, Mode, PassageIndex, named_by
 from strategies.retrieval.neighbours import Neighbours
 from strategies.spans import standing_answers
 
@@ -38,6 +38,10 @@ class Sources:
         if not passages or self.index is None:
             return [()] * len(texts)
         return self.index.search(texts, passages, mode)
+
+    def founded(self, task: Task) -> Founded:
+        """How is told whether passages are those that an answer rests on."""
+        return founded(task, named_by(self.index))
 
     def taught(self, shown: Shown, tell: Founded) -> tuple[Evidence, ...]:
         """The evidence of a case, with a passage that its answer rests on in the place of the last one, where none was."""

@@ -18,7 +18,7 @@ from strategies.finetuning.headloss import summed_loss
 from strategies.finetuning.race import rows_of
 from strategies.models.parts import Parts
 from strategies.pipeline import Pipeline, Setup
-from strategies.prompting.demonstrations import Shown, founded
+from strategies.prompting.demonstrations import Shown
 from strategies.prompting.rendering import Form
 from strategies.selection import Kitchen
 from tests import tiny
@@ -66,7 +66,8 @@ def test_a_share_of_the_examples_is_taught_without_what_answers_them(tmp_path: P
     place = ground("qa", tmp_path)
     kitchen, cases = Kitchen(place.task, place.bench), place.task.folds[0].train
     pipeline = kitchen.build(Setup(form=Form(), passages=2), cases)
-    with_all, some, tell = rows_of(pipeline, cases), choices.rows_without(pipeline, cases, 0.5), founded(place.task)
+    with_all, some = rows_of(pipeline, cases), choices.rows_without(pipeline, cases, 0.5)
+    tell = pipeline.sources.founded(place.task)
     changed = [place for place, (one, other) in enumerate(zip(with_all, some, strict=True)) if one != other]
     assert 0 < len(changed) <= 6
     for number in changed:

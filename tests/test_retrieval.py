@@ -25,6 +25,7 @@ from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, founded, holds
 from strategies.retrieval.chunking import cut, size
 from strategies.retrieval.index import PassageIndex, fuse, word_index
+from strategies.retrieval.named import Named
 from strategies.retrieval.neighbours import SPARE, VOTERS, Neighbours
 from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index, vectors_of
 from strategies.selection import Kitchen
@@ -392,13 +393,50 @@ def test_what_an_answer_rests_on_is_told_by_its_words_or_by_its_document() -> No
         Evidence(document_id="e", text="no way", score=1.0),
     )
     cases: list[tuple[Kind, tuple[str, ...], Evidence]] = [("qa", (), wrong), ("classification", ("yes", "no"), own)]
+    known = Named([Document(id="d", text="it did"), Document(id="e", text="no way")])
     for kind, labels, right in cases:
-        tell = founded(replace(task, kind=kind, labels=labels))
+        tell = founded(replace(task, kind=kind, labels=labels), known)
         assert [tell(Shown(case, (one,))) for one in (own, wrong)] == [one is right for one in (own, wrong)]
-    either = founded(replace(task, kind="generation"))
+    either = founded(replace(task, kind="generation"), known)
     assert either(Shown(case, (own,)))
     assert either(Shown(case, (wrong,)))
     assert not either(Shown(case))
+
+
+def test_a_number_rests_on_the_document_that_the_case_names_where_that_holds_it() -> None:
+    """A "5" stands in many documents; what other ones say counts only where the named one does not hold it, or is not there."""
+    documents = [
+        Document(id="leave", title="Leave", text="It takes 5 days."),
+        Document(id="again", title="leave", text="It  takes 5 DAYS."),
+        Document(id="log", title="Log", text="Raised on day 2, 3, 5 and 7."),
+        Document(id="other", title="Other", text="It takes 5 days."),
+    ]
+    tell = founded(tiny.benchmark("qa").task, Named(documents))
+
+    def found(*names: str, gold: tuple[str, ...] = ("leave",)) -> bool:
+        case = Case(id="a", input="how many days?", output="5", document_ids=gold)
+        texts = {document.id: document.text for document in documents}
+        return tell(Shown(case, tuple(Evidence(document_id=name, text=texts[name], score=1.0) for name in names)))
+
+    assert found("leave")
+    assert found("log", "leave")
+    assert found("again"), "it is a copy of the one that is named"
+    assert not found("log")
+    assert not found("other"), "its title says that it is about something else"
+    assert found("log", gold=("leave.md",)), "there is no document of that id"
+    assert found("log", gold=())
+
+
+def test_a_document_is_known_by_its_copies_but_not_by_an_empty_text() -> None:
+    texts = {"a": "One  text.", "b": "Another.", "c": "one text.", "empty": "", "void": ""}
+    known = Named([Document(id=name, text=text) for name, text in texts.items()])
+    case = Case(id="x", input="?", output="text", document_ids=("c", "gone", "void"))
+    assert known.known(case) == ("c", "void")
+    assert known.all_of(case) == ("a", "c", "void")
+    assert [known.is_of(case, name) for name in ("a", "b", "gone", "empty")] == [True, False, True, False]
+    assert known.copies() == [("a", "c")]
+    assert known.hold(case)
+    assert not known.hold(replace(case, document_ids=("b", "gone")))
 
 
 def test_the_passages_of_a_document_come_with_the_nearest_first() -> None:

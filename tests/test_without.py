@@ -7,6 +7,7 @@ import math
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.majority import Majority
 from strategies.approaches.word_head import WordHead
-from strategies.contract import Case, Document, Embedder, Fitted, Kind, Prediction, Query, Sampling, Task
+from strategies.contract import Case, Document, Embedder, Evidence, Fitted, Kind, Prediction, Query, Sampling, Task
 from strategies.heads import Head
 from strategies.models.embedding import LocalEmbedder
 from strategies.models.local import LocalModel
@@ -34,6 +35,8 @@ from strategies.models.reranking import LocalReranker
 from strategies.models.served import ServedModel
 from strategies.models.vllm_server import VllmServer
 from strategies.pipeline import Pipeline, Setup, load_pipeline
+from strategies.portable import prompt_of
+from strategies.prompting.demonstrations import Shown
 from strategies.prompting.rendering import Form
 from strategies.retrieval.chunking import sentences
 from strategies.retrieval.index import Mode, PassageIndex
@@ -137,6 +140,25 @@ def test_what_a_pipeline_looks_up_is_looked_up_without_it(
     assert ("lookup.py" in programs, "tagging.py" in programs) == (name != "an object", bool(made.schema))
     if kind == "extraction":
         assert {said.text[:10] for said in theirs} == {'{"item": "'}, "held to the schema"
+
+
+def test_what_an_example_rests_on_is_told_without_it_too(model_folders: Folders) -> None:
+    """A number stands in the passages of many rooms, and is borne out by those of its own, or of a copy of it, alone."""
+    made = fitted("qa", replace(NEAREST, passages=1, grounded=True), model_folders.language, tiny.WordHashes())
+    copied = replace(made.task.documents[0], id="again")
+    index = PassageIndex.build([*made.task.documents, copied], tiny.WordHashes())
+    made = replace(made, sources=Sources(made.sources.cases, tiny.WordHashes(), index))
+    looking = object.__new__(lookup.Looking)
+    looking.how = (prompt_of(made) or {})["lookup"]
+    tell, told = made.sources.founded(made.task), list[bool]()
+    for case, one in zip(made.sources.cases, looking.how["examples"], strict=True):
+        for passage in index.passages:
+            ours = lookup.Passage(passage.document_id, passage.start, passage.end, passage.text)
+            shown = Evidence(document_id=passage.document_id, text=passage.text, score=1.0)
+            told.append(tell(Shown(case, (shown,))))
+            assert looking._rests(one | {"stands": False}, [ours]) == told[-1]
+    known = Counter(name for case in made.sources.cases for name in case.document_ids)
+    assert sum(told) == sum(known.values()) + known["room-Ada"]
 
 
 @pytest.mark.parametrize("kind", ["classification", "qa", "extraction"])

@@ -34,7 +34,7 @@ from strategies.finetuning import packs
 from strategies.finetuning.race import Lessons, rows_of, train
 from strategies.models.measured import machine
 from strategies.pipeline import Pipeline, Setup
-from strategies.prompting.demonstrations import Shown, drawn, founded
+from strategies.prompting.demonstrations import Shown, drawn
 from strategies.prompting.rendering import Form
 from strategies.selection import Kitchen
 
@@ -161,7 +161,7 @@ def repeated(cases: Sequence[Case]) -> list[Case]:
 
 def rows_without(pipeline: Pipeline, cases: Sequence[Case], share: float) -> list[TrainingRow]:
     """Training rows; those of a seeded share of the cases show passages of which none holds the answer."""
-    index, setup, tell = pipeline.sources.index, pipeline.setup, founded(pipeline.task)
+    index, setup, tell = pipeline.sources.index, pipeline.setup, pipeline.sources.founded(pipeline.task)
     if index is None:
         raise ValueError(f"{pipeline.task.name} has no documents")
     bare = {case.id for case in drawn(cases, pipeline.seed)[: round(share * len(cases))]}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from strategies.contract import Case, Evidence, Task
-from strategies.words import plain
+from strategies.retrieval.named import Named, in_words, stand_in
 
 SPARE = 4
 """Times as many examples are looked at as are shown, where each is to come with a passage that holds its answer."""
@@ -58,12 +59,17 @@ Founded = Callable[[Shown], bool]
 """Whether the passages of a case are those that its answer rests on."""
 
 
-def founded(task: Task) -> Founded:
+def founded(task: Task, named: Named) -> Founded:
     """How that is told. The words of a label may stand anywhere, so there it takes a document that the case names; answers to
-    questions are their own proof; for other texts either will do."""
+    questions are their own proof, in the documents that the case names where these hold them; for other texts either will do.
+
+    A copy of a document counts as the document.
+    """
     if task.labels:
-        return names
-    return holds if task.kind == "qa" else lambda shown: names(shown) or holds(shown)
+        return partial(names, named)
+    if task.kind == "qa":
+        return partial(_bears_out, named)
+    return lambda shown: names(named, shown) or holds(shown)
 
 
 def well_founded(shown: Sequence[Shown], standing: Sequence[str], tell: Founded) -> list[Shown]:
@@ -71,17 +77,19 @@ def well_founded(shown: Sequence[Shown], standing: Sequence[str], tell: Founded)
     return sorted(shown, key=lambda one: one.case.output not in standing and not tell(one))
 
 
-def names(shown: Shown) -> bool:
+def names(named: Named, shown: Shown) -> bool:
     """Whether a passage is of a document that the case names."""
-    return any(item.document_id in shown.case.document_ids for item in shown.evidence)
+    return any(named.is_of(shown.case, item.document_id) for item in shown.evidence)
 
 
 def holds(shown: Shown) -> bool:
     """Whether a passage has an accepted answer of the case among its words, whatever the punctuation."""
-    texts = [_words(item.text) for item in shown.evidence]
-    answers = [words for words in map(_words, shown.case.accepted) if words.strip()]
-    return any(answer in text for answer in answers for text in texts)
+    return stand_in(shown.case.accepted, [in_words(item.text) for item in shown.evidence])
 
 
-def _words(text: str) -> str:
-    return " ".join(["", *plain(text), ""])
+def _bears_out(named: Named, shown: Shown) -> bool:
+    """Whether a passage holds the answer; one of a document that the case names where these hold it, since many hold a "5"."""
+    if not holds(shown) or not named.hold(shown.case):
+        return holds(shown)
+    own = tuple(item for item in shown.evidence if named.is_of(shown.case, item.document_id))
+    return holds(shown._replace(evidence=own))

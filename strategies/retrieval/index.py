@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 from strategies.contract import Document, Embedder, Evidence, Reranker
 from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, heading
+from strategies.retrieval.named import Named
 from strategies.retrieval.vectors import vector_index, vectors_of
 from strategies.retrieval.versions import YEAR, Version, versions
 from strategies.words import SEARCHED
@@ -105,6 +106,11 @@ class PassageIndex:
         return list({id(passage.document): passage.document for passage in self.passages}.values())
 
     @cached_property
+    def named(self) -> Named:
+        """The documents, asked which of them a case names."""
+        return Named(self._documents)
+
+    @cached_property
     def _versions(self) -> Mapping[str, Version]:
         return versions(self._documents)
 
@@ -187,6 +193,12 @@ class PassageIndex:
         vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
         passages = (Passage(documents[place], start, end) for place, start, end in kept["passages"])
         return cls.of(tuple(passages), vectors, embedder)
+
+
+def named_by(index: Finder | None) -> Named:
+    """The documents that it searches, asked which of them a case names; none where it does not say."""
+    known = getattr(index, "named", None)
+    return known if isinstance(known, Named) else Named(())
 
 
 def _shown(passage: Passage, score: float) -> Evidence:
