@@ -386,6 +386,7 @@ def _unknown_documents(cases: Sequence[Case], documents: Sequence[Document]) -> 
             count=len(lost),
             examples=ids(lost),
             says=f"{many(len(lost), 'case names', 'cases name')} a document id that no document has.",
-            effect="Whether the right document was found cannot be measured for these cases; figures stay as they are.",
-            what_to_do="Correct the ids.",
+            effect="Whether the right document was found is measured by the ids that exist, and where a case names none of these "
+            "not at all; its score stays as it is.",
+            what_to_do='Correct the ids; several in one cell are a JSON list, such as ["a.md", "b.md"].',
         )

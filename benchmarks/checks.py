@@ -15,7 +15,7 @@ from benchmarks.by_heart import Questions
 from benchmarks.contract import Candidate, Row
 from benchmarks.curve import sampled
 from benchmarks.forgetting import general_texts
-from benchmarks.gold import with_gold
+from benchmarks.gold import naming, with_gold
 from benchmarks.plan import Unit, curve_part
 from benchmarks.planted import CASES as PLANTED_CASES
 from benchmarks.planted import PLACES, PoisonedIndex, at_the_end, sentence
@@ -270,7 +270,7 @@ def _oracle(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     from strategies.pipeline import Pipeline
 
     fitted = worker.fitted(candidate)
-    cases = [case for case in worker.probe_cases() if case.document_ids]
+    cases = naming(worker.probe_cases(), worker.benchmark.task.documents)
     if not isinstance(fitted, Pipeline) or not isinstance(fitted.sources.index, PassageIndex):
         return worker.done(unit, candidate, ())
     with NotRemembering(worker.models):  # What is asked here is no gift to those that are timed later.

@@ -109,7 +109,7 @@ def evaluate(
         passes=passes(benchmark, rows, candidate, store),
         leaks=leaks(benchmark, asked, ordered),
         retrieval=retrieval_quality(benchmark, asked, ordered, failing(benchmark.task, notes)),
-        oracle=oracle(asked, ordered, list(store.rows(candidate.name, "oracle"))),
+        oracle=oracle(benchmark.task.documents, asked, ordered, list(store.rows(candidate.name, "oracle"))),
         curve=curve(benchmark, candidate, store, rows),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
         planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),

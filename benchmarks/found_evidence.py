@@ -7,9 +7,11 @@ from typing import Any
 
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Row
+from benchmarks.gold import naming
 from benchmarks.handed import handed
 from benchmarks.mistakes import RIGHT, search_or_reading
-from strategies.contract import Case, Prediction, Task
+from strategies.contract import Case, Document, Prediction, Task
+from strategies.retrieval.named import Named
 
 RECALL_AT = (1, 3, 5)
 
@@ -23,18 +25,19 @@ def retrieval_quality(
     benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], found_wrong: tuple[int, int] | None = None
 ) -> RetrievalQuality | None:
     """Recall@k and mean reciprocal rank of the gold documents among the evidence shown, by document; None where none of it
-    is of a document, as with approaches that show examples. `found_wrong`: what is known of wrong selection answers."""
-    documents = {document.id for document in benchmark.task.documents}
+    is of a document, as with approaches that show examples. Cases that name no document that there is are left out, and a copy
+    of a gold document counts as that. `found_wrong`: what is known of wrong selection answers."""
+    documents, named = {document.id for document in benchmark.task.documents}, Named(benchmark.task.documents)
     ranks: list[int | None] = []
     wrong: list[bool] = []
     shown = 0
     for case, row in zip(cases, rows, strict=True):
         evidence = row.outcome.evidence if isinstance(row.outcome, Prediction) else ()
         found = [item.document_id for item in evidence if item.document_id in documents]
-        if not case.document_ids or not found:
+        if not named.known(case) or not found:
             continue
         shown = max(shown, len(found))
-        ranks.append(next((place + 1 for place, name in enumerate(found) if name in case.document_ids), None))
+        ranks.append(next((place + 1 for place, name in enumerate(found) if named.is_of(case, name)), None))
         wrong.append(row.score < RIGHT)
     if not ranks:
         return None
@@ -52,13 +55,14 @@ def retrieval_quality(
     )
 
 
-def oracle(cases: Sequence[Case], rows: Sequence[Row], with_gold: Sequence[Row]) -> float | None:
-    """About the score over all held-out cases if those that name a document were given it: its own, and what the gold
-    documents bring on the cases that were asked with them, for the share of cases that have some."""
-    own = {row.key: row.score for row in rows}
-    given = {row.key: row.score for row in with_gold if row.key in own}
+def oracle(
+    documents: Sequence[Document], cases: Sequence[Case], rows: Sequence[Row], with_gold: Sequence[Row]
+) -> float | None:
+    """About the score over all held-out cases if those that name a document that there is were given it: its own, and what the
+    gold documents bring on the cases that were asked with them, for the share of cases that have some."""
+    own, known = {row.key: row.score for row in rows}, {case.id for case in naming(cases, documents)}
+    given = {row.key: row.score for row in with_gold if row.key in own.keys() & known}
     if not given:
         return None
     gain = sum(score - own[key] for key, score in given.items()) / len(given)
-    share = sum(bool(case.document_ids) for case in cases) / len(cases)
-    return min(1.0, max(0.0, sum(own.values()) / len(own) + share * gain))
+    return min(1.0, max(0.0, sum(own.values()) / len(own) + len(known) / len(cases) * gain))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from strategies.answers import trimmed
-from strategies.contract import Case, Evidence, Query
+from strategies.contract import Case, Document, Evidence, Query
 from strategies.prompting.demonstrations import Founded, Shown, founded
 from strategies.retrieval.index import Finder, Mode, PassageIndex, named_by
 from strategies.retrieval.named import Named
@@ -36,6 +36,12 @@ class GoldIndex:
         others = [text for text in texts if text not in self.passages]
         found = dict(zip(others, self.index.search(others, k, mode) if self.index else (), strict=False))
         return [self.passages[asked][:k] if asked in self.passages else found.get(asked, ()) for asked in texts]
+
+
+def naming(cases: Sequence[Case], documents: Sequence[Document]) -> list[Case]:
+    """The cases that name a document that there is: only for these is anything to be found, or to be handed over."""
+    named = Named(documents)
+    return [case for case in cases if named.known(case)]
 
 
 def gold(case: Case, index: PassageIndex, tell: Founded) -> tuple[Evidence, ...]:

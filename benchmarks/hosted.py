@@ -14,6 +14,7 @@ from benchmarks.changed import CASES, asks_for_facts
 from benchmarks.consistency import PART_CASES, PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, sizes
+from benchmarks.gold import naming
 from benchmarks.handed import most
 from benchmarks.plan import Further, Options, is_prompted, planted_units, rebuild_units
 from benchmarks.planted import CASES as PLANTED
@@ -248,7 +249,7 @@ def answers_after_fit(benchmark: Benchmark, candidate: Candidate, options: Optio
     answers = len(benchmark.heldout) + (checked if options.probes else 0)
     reads = candidate.strategy.family in ("retrieval", "combined")
     if reads and task.documents:  # With the right documents handed over.
-        answers += min(probed, sum(bool(case.document_ids) for case in benchmark.heldout))
+        answers += min(probed, len(naming(benchmark.heldout, task.documents)))
     answers += asked_again(benchmark, candidate, options)
     if further.planted:
         answers += min(PLANTED, probed) * len(planted_units(benchmark, candidate, options, ""))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from benchmarks.contract import Benchmark, ScoreFailure
 from benchmarks.form_faults import FormKind, form_faults
+from benchmarks.gold import naming
 from benchmarks.grounding import declining
 from benchmarks.metrics import _json
 from benchmarks.metrics._words import plain
@@ -200,10 +201,12 @@ def search_or_reading(
     """Of the wrong selection answers of one that searches: for how many the right passage was not shown, and how many are
     wrong even with it. None where it is not known what was shown.
 
-    `answers` are rows as a fit notes them. Questions without an answer are left out: for these there is no right passage.
+    `answers` are rows as a fit notes them. Questions without an answer are left out: for these there is no right passage. So are
+    cases with labels that name no document that there is: the words of a label may stand anywhere.
     """
     standing = Standing.of(task)
-    asked = {case.id for case in task.examples if not standing.has_none(case)}
+    told = naming(task.examples, task.documents) if task.labels else task.examples
+    asked = {case.id for case in told if not standing.has_none(case)}
     known = [row for row in answers if len(row) > 4 and row[0] in asked]
     wrong = [bool(row[4]) or handed.get(row[0]) is False for row in known if row[2] < RIGHT]
     return (wrong.count(False), wrong.count(True)) if known else None

@@ -14,6 +14,7 @@ from benchmarks.changed import asks_for_facts
 from benchmarks.consistency import PROBE_CASES, repeats
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.curve import DRAWS, FEWEST, PARTS, sizes
+from benchmarks.gold import naming
 from benchmarks.handed import askable
 from benchmarks.rebuilds import size
 from strategies.catalog import approaches
@@ -229,7 +230,7 @@ def rebuild_units(benchmark: Benchmark, candidate: Candidate, options: Options, 
 
 
 def _has_gold(benchmark: Benchmark) -> bool:
-    return bool(benchmark.task.documents) and any(case.document_ids for case in benchmark.heldout)
+    return bool(naming(benchmark.heldout, benchmark.task.documents))
 
 
 def shards(benchmark: Benchmark) -> list[tuple[int, int]]:

@@ -217,8 +217,8 @@ def test_an_object_that_no_metric_reads_is_refused() -> None:
 
 def test_a_document_id_that_does_not_exist_is_found() -> None:
     cases = [Case(id="x", input="1", output="text", document_ids=("d9",))]
-    found = {finding.kind for finding in audit(cases, (), [Document(id="d1", text="text")], QA)}
-    assert "unknown documents" in found
+    found = {each.kind: each for each in audit(cases, (), [Document(id="d1", text="text")], QA)}
+    assert 'a JSON list, such as ["a.md", "b.md"].' in found["unknown documents"].what_to_do
 
 
 def test_the_same_ids_in_both_files_confuse_nothing() -> None:

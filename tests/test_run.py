@@ -36,6 +36,7 @@ from strategies.contract import (
     Case,
     DeadAdapter,
     Diverged,
+    Document,
     Evidence,
     Failure,
     Family,
@@ -571,9 +572,10 @@ def test_finding_is_measured_apart_from_answering(model: Path, tmp_path: Path) -
 
 def test_the_gold_documents_are_handed_over_as_a_diagnostic_only(model: Path, tmp_path: Path) -> None:
     retrieval = [strategy for strategy in approaches() if strategy.family == "retrieval"][:1]
-    models = tiny.models(model)
+    models, asked = tiny.models(model), tiny.benchmark("qa")
+    lost = tuple(replace(case, document_ids=(f"{case.document_ids[0]}.md",)) for case in asked.heldout[:4])
     run = Run(
-        benchmark=tiny.benchmark("qa"),
+        benchmark=replace(asked, heldout=(*lost, *asked.heldout[4:])),
         candidates=candidates(retrieval, models.names),
         models=models,
         options=Options(tuning_tokens=5_000, second_seed=False),
@@ -584,7 +586,7 @@ def test_the_gold_documents_are_handed_over_as_a_diagnostic_only(model: Path, tm
     assert found.retrieval is not None
     with opened(run.folder) as store:
         rows = list(store.rows(found.candidate, "oracle"))
-    assert len(rows) == 12
+    assert len(rows) == 8, "four cases name a document that is not there"
     known = {case.id: case for case in run.benchmark.heldout}
     for row in rows:
         assert isinstance(row.outcome, Prediction)
@@ -774,8 +776,10 @@ def test_what_gold_documents_bring_counts_for_the_cases_that_have_some() -> None
 
     own = [row(n, "heldout", float(n in (0, 1) or n >= 8)) for n in range(16)]
     handed = [row(n, "oracle", float(n < 6)) for n in range(8)]
-    assert oracle(cases, own, handed) == pytest.approx((2 + 8) / 16 + 0.5 * 4 / 8)
-    assert oracle(cases, own, []) is None
+    documents = [Document(id="d", text="a")]
+    assert oracle(documents, cases, own, handed) == pytest.approx((2 + 8) / 16 + 0.5 * 4 / 8)
+    assert oracle(documents, cases, own, []) is None
+    assert oracle((), cases, own, handed) is None, "the document that they name is not there"
 
 
 def test_a_training_that_fails_with_another_seed_is_said_and_the_run_goes_on(
