@@ -1,8 +1,8 @@
 """Facts in weights: what a tuned model answers with no document before it, by whether training told it the fact.
 
 Questions that it was trained on are asked again word for word; held-out questions for the same fact, in other words; and
-held-out questions for facts that no example told. The same fact: the same document, and the same answer. Examples that a training
-may have kept apart, to know when to end, count as neither.
+held-out questions for facts that no example told. The same fact: the same document or a copy, and the same answer. Examples that
+a training may have kept apart, to know when to end, count as neither.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from benchmarks.contract import Benchmark, Row
 from benchmarks.metrics._words import words
 from strategies.contract import Case
 from strategies.finetuning.tuned import kept_apart
+from strategies.retrieval.named import Named
 
 CASES = 50
 """Questions of each of the three kinds, at most."""
@@ -42,10 +43,11 @@ class Questions:
         apart = kept_apart(benchmark.task, seed)
         examples = [case for case in benchmark.task.examples if case not in apart]
         taught = random.Random(f"by heart {seed}").sample(examples, min(CASES, len(examples)))
-        told, perhaps = _told(examples), _told(apart)
+        named = Named(benchmark.task.documents)
+        told, perhaps = _told(examples, named), _told(apart, named)
         asked = [case for case in asked_first(benchmark, seed) if case.document_ids]
-        rephrased = [case for case in asked if _is_told(case, told)]
-        untold = [case for case in asked if not _is_told(case, told) and not _is_told(case, perhaps)]
+        rephrased = [case for case in asked if _is_told(case, told, named)]
+        untold = [case for case in asked if not any(_is_told(case, each, named) for each in (told, perhaps))]
         return cls(tuple(taught), tuple(rephrased[:CASES]), tuple(untold[:CASES]))
 
     @property
@@ -53,18 +55,18 @@ class Questions:
         return (*self.rephrased, *self.untold)
 
 
-def _told(examples: Sequence[Case]) -> Mapping[str, list[list[str]]]:
-    """Document -> the words of the answers that examples gave from it."""
+def _told(examples: Sequence[Case], named: Named) -> Mapping[str, list[list[str]]]:
+    """What a document says -> the words of the answers that examples gave from it."""
     told: dict[str, list[list[str]]] = defaultdict(list)
     for case in examples:
         for name in case.document_ids:
-            told[name] += [words(answer) for answer in case.accepted]
+            told[named.content(name)] += [words(answer) for answer in case.accepted]
     return told
 
 
-def _is_told(case: Case, told: Mapping[str, list[list[str]]]) -> bool:
+def _is_told(case: Case, told: Mapping[str, list[list[str]]], named: Named) -> bool:
     answers = [words(answer) for answer in case.accepted]
-    return any(fact in answers for name in case.document_ids for fact in told.get(name, ()))
+    return any(fact in answers for name in case.document_ids for fact in told.get(named.content(name), ()))
 
 
 def by_heart(note: Mapping[str, Any], rows: Sequence[Row]) -> ByHeart | None:

@@ -1,9 +1,9 @@
 """Changed facts: what an approach answers on the day on which facts in the documents are others, without being fitted again.
 
-A fact is changed by program, and only where that is certain: the answer stands once in the one document that the case names,
-word for word, and is a number or a name. A number gives way to another of its kind (a year to a year, else as many digits), a
-name to another that answers the same kind of question, all from the answers of the task's own examples. What is counted is who
-gives the new answer and who still gives the old one.
+A fact is changed by program, and only where that is certain: the answer stands once in the one document that the case names, of
+which there is no copy, word for word, and is a number or a name. A number gives way to another of its kind (a year to a year,
+else as many digits), a name to another that answers the same kind of question, all from the answers of the task's own examples.
+What is counted is who gives the new answer and who still gives the old one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from benchmarks.metrics._words import words
 from benchmarks.outcomes import text_of
 from strategies.contract import Case, Document, Task
 from strategies.retrieval.chunking import heading
+from strategies.retrieval.named import Named
 
 CASES = 100
 """At most so many facts are changed, all on one day."""
@@ -63,12 +64,12 @@ def asks_for_facts(benchmark: Benchmark) -> bool:
 
 def edits(benchmark: Benchmark, seed: int) -> list[Edit]:
     """The facts that are changed, the same for every approach. Two questions for one fact share its new value."""
-    task, made = benchmark.task, list[Edit]()
+    task, made, named = benchmark.task, list[Edit](), Named(benchmark.task.documents)
     documents = {document.id: document for document in task.documents}
     for case in asked_first(benchmark, seed):
         if len(made) == CASES:
             break
-        if (found := _place(case, documents)) is None:
+        if (found := _place(case, [documents[name] for name in named.all_of(case)])) is None:
             continue
         document, start, old = found
         there = [edit for edit in made if edit.document == document.id]
@@ -113,9 +114,8 @@ def asked_first(benchmark: Benchmark, seed: int) -> Iterator[Case]:
         yield from (case for case in benchmark.heldout if case.id not in known)
 
 
-def _place(case: Case, documents: Mapping[str, Document]) -> tuple[Document, int, str] | None:
+def _place(case: Case, named: Sequence[Document]) -> tuple[Document, int, str] | None:
     """Where the answer stands: (document, first character, the number or name in it); None where that is not certain."""
-    named = [documents[name] for name in case.document_ids if name in documents]
     holding = [document for document in named if any(stands(answer, document.text) for answer in case.accepted)]
     if len(holding) != 1 or any(stands(answer, case.input) for answer in case.accepted):
         return None

@@ -1,4 +1,4 @@
-"""What is wrong with documents: two that contradict each other, and questions that are held out and stand in them."""
+"""What is wrong with documents: copies, two that contradict each other, and held-out questions that stand in them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from benchmarks.findings import Finding, ids, many
 from benchmarks.metrics._words import words
 from benchmarks.similar import near_pairs, normalised, worded
 from strategies.contract import Case, Document
+from strategies.retrieval.named import Named
 from strategies.retrieval.versions import day
 
 _WORDS_OF_A_QUESTION = 5
@@ -17,6 +18,17 @@ _WORDS_OF_A_QUESTION = 5
 
 def document_findings(documents: Sequence[Document], heldout: Sequence[Case]) -> Iterator[Finding]:
     """One finding for each kind of trouble that occurs."""
+    copies = Named(documents).copies()
+    if copies:
+        yield Finding(
+            kind="copied documents",
+            count=len(copies),
+            examples=tuple(f"{one} and {other}" for one, other in copies[:3]),
+            says=f"{many(len(copies), 'document repeats', 'documents repeat')} title and text of another one under another id.",
+            effect="A search shows one text several times in place of others; a copy counts as the document that a case names.",
+            what_to_do="Keep one of each, and name that one in the cases.",
+            severity="note",
+        )
     pairs = contradictions(documents)
     if pairs:
         yield Finding(

@@ -191,6 +191,18 @@ def test_documents_that_contradict_each_other_are_paired(documents: list[Documen
     assert found["contradictory documents"].count == 1 if count else "contradictory documents" not in found
 
 
+def test_copies_among_documents_are_counted() -> None:
+    documents = [_page("28", "a"), _page("28", "b"), _page("30", "c"), _page("28", "d"), _page("28", "e", title="Sick")]
+    found = {finding.kind: finding for finding in audit(_clean(0, 20), (), documents, SPEC)}
+    copied = found["copied documents"]
+    assert (copied.count, copied.examples) == (2, ("a and b", "a and d"))
+    assert copied.told == (
+        "2 documents repeat title and text of another one under another id. A search shows one text several times in place of "
+        "others; a copy counts as the document that a case names. Keep one of each, and name that one in the cases."
+    )
+    assert "copied documents" not in {each.kind for each in audit(_clean(0, 20), (), documents[2:4], SPEC)}
+
+
 def test_held_out_questions_that_stand_in_documents_are_counted() -> None:
     heldout = [
         Case(id="there", input="Who may open the main gate?", output="a"),

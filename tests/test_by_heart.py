@@ -18,7 +18,7 @@ from benchmarks.stored import evaluations, rescored
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.prompting import Prompting
-from strategies.contract import Case, Prediction
+from strategies.contract import Case, Document, Prediction
 from strategies.finetuning.tuned import kept_apart
 from tests import killed, tiny
 from tests.situations import SITUATIONS
@@ -47,6 +47,13 @@ def test_a_fact_is_told_by_its_document_and_its_answer() -> None:
     assert {case.id for case in found.taught} == {"e1", "e2"}
     assert {case.id for case in found.rephrased} == {"other words", "one of several answers"}
     assert {case.id for case in found.untold} == {"another fact of the document", "the same answer elsewhere"}
+
+
+def test_a_fact_that_an_example_told_from_a_copy_of_the_document_is_told() -> None:
+    benchmark = about((asking("e1", "12", "d1"),), (asking("asked", "12", "d2"), asking("elsewhere", "12", "d3")))
+    documents = tuple(Document(id=name, text=text) for name, text in (("d1", "A 12"), ("d2", "a 12"), ("d3", "12 b")))
+    found = Questions.of(replace(benchmark, task=replace(benchmark.task, documents=documents)), 0)
+    assert [[case.id for case in cases] for cases in (found.rephrased, found.untold)] == [["asked"], ["elsewhere"]]
 
 
 def test_it_asks_no_more_than_it_says_and_the_same_each_time() -> None:

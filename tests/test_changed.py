@@ -69,6 +69,14 @@ def test_every_change_is_certain_in_the_rooms() -> None:
     assert made == edits(benchmark, 0)
 
 
+def test_no_fact_is_changed_of_which_a_copy_would_still_tell_the_old_one() -> None:
+    benchmark = tiny.benchmark("qa", heldout=24)
+    first, *others = benchmark.task.documents
+    copied = replace(benchmark, task=replace(benchmark.task, documents=(first, *others, replace(first, id="again"))))
+    assert first.id in {edit.document for edit in edits(benchmark, 0)}
+    assert {edit.document for edit in edits(copied, 0)}.isdisjoint({first.id, "again"})
+
+
 @pytest.mark.parametrize(
     ("text", "case"),
     [
