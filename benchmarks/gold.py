@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class GoldIndex:
     """Stands in for a passage index and finds the gold passages: only the benchmark's side can make one.
 
-    For texts without any, such as the questions of demonstrations, it is the index that it stands in for.
+    It finds one of each document at least, however few are asked for: an answer may take all that a case names. For texts
+    without any, such as the questions of demonstrations, it is the index that it stands in for.
     """
 
     passages: Mapping[str, tuple[Evidence, ...]]
@@ -35,7 +36,11 @@ class GoldIndex:
     def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
         others = [text for text in texts if text not in self.passages]
         found = dict(zip(others, self.index.search(others, k, mode) if self.index else (), strict=False))
-        return [self.passages[asked][:k] if asked in self.passages else found.get(asked, ()) for asked in texts]
+        return [self._first(asked, k) if asked in self.passages else found.get(asked, ()) for asked in texts]
+
+    def _first(self, asked: str, k: int) -> tuple[Evidence, ...]:
+        passages = self.passages[asked]
+        return passages[: max(k, len({passage.document_id for passage in passages}))]
 
 
 def naming(cases: Sequence[Case], documents: Sequence[Document]) -> list[Case]:
@@ -45,9 +50,14 @@ def naming(cases: Sequence[Case], documents: Sequence[Document]) -> list[Case]:
 
 
 def gold(case: Case, index: PassageIndex, tell: Founded) -> tuple[Evidence, ...]:
-    """Passages of the case's own documents: those that its answer rests on first, and of these the nearest to what is asked."""
+    """Passages of the case's own documents, one of each before a second one: those that its answer rests on first, and of these
+    the nearest to what is asked."""
     found = index.passages_of(case.document_ids, case.input)
-    return tuple(sorted(found, key=lambda passage: not tell(Shown(case, (passage,)))))
+    found.sort(key=lambda passage: not tell(Shown(case, (passage,))))
+    first: dict[str, Evidence] = {}
+    for passage in found:
+        first.setdefault(passage.document_id, passage)
+    return (*first.values(), *(passage for passage in found if passage is not first[passage.document_id]))
 
 
 def with_gold(fitted: Pipeline, cases: Sequence[Case], index: PassageIndex) -> Pipeline:
