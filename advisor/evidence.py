@@ -8,9 +8,12 @@ from typing import Any
 
 from advisor.contract import Quote, ShownPassage
 from benchmarks.contract import Benchmark
+from benchmarks.grounding import is_example
 from strategies.contract import Case, Document, Evidence, Failure, Outcome
+from strategies.prompting.demonstrations import Shown, names
 from strategies.prompting.rendering import label_cases
 from strategies.retrieval.chunking import heading
+from strategies.retrieval.named import Named
 
 PASSAGE = 500
 """Characters of a piece of evidence that are shown."""
@@ -33,6 +36,7 @@ class Archive:
 
     documents: Mapping[str, Document]
     examples: Mapping[str, Case]
+    named: Named
 
     @classmethod
     def of(cls, benchmark: Benchmark) -> Archive:
@@ -40,15 +44,17 @@ class Archive:
         return cls(
             documents={document.id: document for document in task.documents},
             examples={case.id: case for case in (*label_cases(task.labels), *task.examples)},
+            named=Named(task.documents),
         )
 
     def shown(self, case: Case, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
         """The fields of a `ShownCase` about evidence. At most `PASSAGES` of it: first what answers were read from, then what
         holds the answer, then in the order in which it was found."""
-        found: dict[tuple[str, str], list[Had]] = {}
+        found: dict[tuple[str, str, bool], list[Had]] = {}
         for name, outcome in outcomes.items():
             for rank, item in enumerate(_evidence(outcome)):
-                found.setdefault((item.document_id, item.text), []).append(Had(approach=name, rank=rank, item=item))
+                what = item.document_id, item.text, is_example(item, self.examples)
+                found.setdefault(what, []).append(Had(approach=name, rank=rank, item=item))
         pieces = [(min(one.rank for one in had), self._passage(had, case)) for had in found.values()]
         pieces.sort(key=lambda ranked: (not ranked[1].quotes, not ranked[1].gold, ranked[0]))
         return {
@@ -59,16 +65,20 @@ class Archive:
         }
 
     def _missed(self, case: Case, outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
-        """Those that looked things up and were not shown a document that holds the answer."""
-        gold = set(case.document_ids)
-        found = {name: {each.document_id for each in _evidence(outcome)} for name, outcome in outcomes.items()}
+        """Those that looked things up and were not shown a document that the case names, or a copy; none where there is none."""
+        if not self.named.known(case):
+            return ()
+        looked_up = {name: [*filter(self._document, _evidence(outcome))] for name, outcome in outcomes.items()}
         return tuple(
-            name for name, ids in found.items() if gold and gold.isdisjoint(ids) and not ids.isdisjoint(self.documents)
+            name for name, found in looked_up.items() if found and not names(self.named, Shown(case, (*found,)))
         )
+
+    def _document(self, item: Evidence) -> Document | None:
+        return None if is_example(item, self.examples) else self.documents.get(item.document_id)
 
     def _passage(self, had: Sequence[Had], case: Case) -> ShownPassage:
         item = had[0].item
-        document = self.documents.get(item.document_id)
+        document = self._document(item)
         example = None if document else self.examples.get(item.document_id)
         text = item.text or (document.text[item.start : item.end] if document else example.input if example else "")
         quotes = _quotes(had, document)
@@ -78,7 +88,7 @@ class Archive:
             where=_where(whole) if whole else "",
             **_shortened(*_parted(text, document, quotes)),
             answer=example.output[:PASSAGE] if example else "",
-            gold=item.document_id in case.document_ids,
+            gold=example is None and self.named.is_of(case, item.document_id),
             approaches=tuple(one.approach for one in had),
             quotes=tuple(
                 Quote(

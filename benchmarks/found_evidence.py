@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Row
 from benchmarks.gold import naming
+from benchmarks.grounding import is_example
 from benchmarks.handed import handed
 from benchmarks.mistakes import RIGHT, search_or_reading
 from strategies.contract import Case, Document, Prediction, Task
@@ -27,13 +28,15 @@ def retrieval_quality(
     """Recall@k and mean reciprocal rank of the gold documents among the evidence shown, by document; None where none of it
     is of a document, as with approaches that show examples. Cases that name no document that there is are left out, and a copy
     of a gold document counts as that. `found_wrong`: what is known of wrong selection answers."""
-    documents, named = {document.id for document in benchmark.task.documents}, Named(benchmark.task.documents)
+    task, named = benchmark.task, Named(benchmark.task.documents)
+    documents, examples = {document.id for document in task.documents}, {case.id for case in task.examples}
     ranks: list[int | None] = []
     wrong: list[bool] = []
     shown = 0
     for case, row in zip(cases, rows, strict=True):
         evidence = row.outcome.evidence if isinstance(row.outcome, Prediction) else ()
-        found = [item.document_id for item in evidence if item.document_id in documents]
+        passages = (item for item in evidence if not is_example(item, examples))
+        found = [item.document_id for item in passages if item.document_id in documents]
         if not named.known(case) or not found:
             continue
         shown = max(shown, len(found))

@@ -46,10 +46,18 @@ def _in_words(text: str) -> str:
     return f" {' '.join(words(text))} "
 
 
-class Library:
-    """The documents of a task, asked where an answer stands."""
+def is_example(item: Evidence, examples: Collection[str]) -> bool:
+    """Whether evidence is an example, of these ids: a document may have the same id, and of it a passage with an end is shown."""
+    return not item.end and item.document_id in examples
 
-    def __init__(self, documents: Sequence[Document], standing: Collection[str]) -> None:
+
+class Library:
+    """The documents of a task, asked where an answer stands. `examples`: ids of what may be shown besides."""
+
+    def __init__(
+        self, documents: Sequence[Document], standing: Collection[str], examples: Collection[str] = ()
+    ) -> None:
+        self._examples = frozenset(examples)
         self._standing = frozenset(map(plain, standing))
         self._documents = {document.id: document for document in documents}
         self._holding: dict[str, set[str]] = defaultdict(set)
@@ -63,7 +71,7 @@ class Library:
         """None where there is nothing to stand in: other kinds of task, no documents, or their text left out."""
         if task.kind != "qa" or not any(document.text for document in task.documents):
             return None
-        return cls(task.documents, declining(task))
+        return cls(task.documents, declining(task), [case.id for case in task.examples])
 
     def declines(self, answer: str) -> bool:
         """Whether the answer says that there is none, in the words that examples have for it."""
@@ -87,7 +95,7 @@ class Library:
     def _text(self, shown: Evidence) -> str:
         """What was shown, under its title; stored runs may hold its place in the document only."""
         document = self._documents.get(shown.document_id)
-        if document is None:
+        if document is None or is_example(shown, self._examples):
             return shown.text
         return f"{document.title} {shown.text or document.text[shown.start : shown.end]}"
 

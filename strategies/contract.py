@@ -90,7 +90,8 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """A passage that was shown to the model: characters `start` to `end` of the document."""
+    """A passage that was shown to the model: characters `start` to `end` of the document. Of an example `end` is 0, since ids of
+    examples and of documents may be the same."""
 
     document_id: str
     text: str

@@ -165,6 +165,32 @@ def test_who_looked_things_up_and_missed_the_document_is_said(tmp_path: Path) ->
     assert found.cases[0].passages[0].before == "Something", "a text that is not stored is cut from its document"
 
 
+def test_an_example_that_has_the_id_of_a_document_is_shown_as_an_example(tmp_path: Path) -> None:
+    """And who looked up a copy of the document did not miss it, nor did anybody where there is no such document."""
+    task = task_of(kind="qa")
+    example = task.examples[0]
+    documents = (DOCUMENT, replace(DOCUMENT, id="copy"), Document(id=example.id, text="Something else."))
+    heldout = [Case(id=f"h{n}", input="?", output="nine", document_ids=(name,)) for n, name in enumerate(("d1", "d9"))]
+    evidence = {
+        "copied": Evidence(document_id=example.id, text="", score=0.4),
+        "read": Evidence(document_id=example.id, text="", score=0.9, start=0, end=9),
+        "right": Evidence(document_id="copy", text="", score=0.9, start=0, end=9),
+    }
+    given: dict[str, list[Outcome]] = {
+        name: [Prediction(text="x", evidence=(item,))] * 2 for name, item in evidence.items()
+    }
+    found = shown(tmp_path, heldout, given, task=replace(task, documents=documents))
+    assert found is not None
+    named, unknown = found.cases
+    assert (named.gold_missed, unknown.gold_missed) == (("read",), ())
+    told = {passage.approaches: (passage.before, passage.answer, passage.gold) for passage in named.passages}
+    assert told == {
+        ("copied",): (example.input, example.output, False),
+        ("read",): ("Something", "", False),
+        ("right",): (DOCUMENT.text[:9], "", True),
+    }
+
+
 def test_a_long_passage_is_shortened_around_its_quote(tmp_path: Path) -> None:
     long = Document(id="d1", text="before " * 200 + "nine" + " after" * 200)
     start = long.text.index("nine")

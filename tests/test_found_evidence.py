@@ -7,10 +7,13 @@ from dataclasses import replace
 
 from benchmarks.contract import Benchmark, Candidate, Row
 from benchmarks.found_evidence import retrieval_quality
+from benchmarks.gold import GoldIndex, gold
 from benchmarks.mistakes import search_or_reading
 from benchmarks.plan import Options, units
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Document, Evidence, Prediction
+from strategies.prompting.demonstrations import founded
+from strategies.retrieval.index import PassageIndex
 from tests import tiny
 
 BENCHMARK = tiny.benchmark("qa", examples=24, heldout=12)
@@ -53,3 +56,44 @@ def test_labels_that_rest_on_no_document_that_there_is_are_neither_missed_nor_mi
     assert search_or_reading(task, answers, {}) == (24, 0)
     fold = replace(task.folds[0], train=(), selection=tuple(replace(c, document_ids=("gone",)) for c in task.examples))
     assert search_or_reading(replace(task, folds=(fold,)), answers, {}) is None
+
+
+def test_a_copy_of_the_document_under_another_id_is_the_document() -> None:
+    """Each question came with its own context, so that one text stands under several ids; the search seemed to fail."""
+    case = BENCHMARK.heldout[0]
+    original = next(each for each in BENCHMARK.task.documents if each.id == case.document_ids[0])
+    documents = [replace(original, id="again"), replace(original, id="other", title="Another room")]
+    other = BENCHMARK.heldout[1].document_ids[0]
+    for names, recall in (((other, "again"), {1: 0.0}), (("again", other), {1: 1.0}), (("other",), {1: 0.0})):
+        found = retrieval_quality(about(documents), [case], [row(case, *names)])
+        assert found is not None
+        assert found.recall_at == recall
+        assert found.mrr == (1.0 if names[0] == "again" else 0.5 if "again" in names else 0.0)
+
+
+def test_an_example_is_no_document_that_has_its_id() -> None:
+    """Rows of two exported tables are numbered from 1 both; an approach that shows examples seemed to search documents."""
+    case = BENCHMARK.heldout[0]
+    shared = Document(id=BENCHMARK.task.examples[0].id, text="Room Void has no seats.")
+    benchmark, asked = about([shared]), [replace(case, document_ids=(shared.id,))]
+    assert retrieval_quality(benchmark, asked, [row(case, shared.id, end=0)]) is None
+    found = retrieval_quality(benchmark, asked, [row(case, shared.id)])
+    assert found is not None
+    assert found.recall_at == {1: 1.0}
+
+
+def test_of_several_gold_documents_each_is_handed_over() -> None:
+    """The passages of a long one were handed over alone, so that what they say together could not be answered."""
+    film = " ".join(
+        f"The film Lumen was shot in {year} by Ana Ruiz in the old harbour town." for year in range(1990, 2030)
+    )
+    documents = [Document(id="film", text=film), Document(id="person", text="Ana Ruiz was born in Porto.")]
+    index = PassageIndex.build(documents, tiny.WordHashes(), 40)
+    asked = "Was the film Lumen shot by a person born in Porto?"
+    case = Case(id="q", input=asked, output="yes", document_ids=("film", "person"))
+    passages = gold(case, index, founded(BENCHMARK.task, index.named))
+    handed = {k: [one.document_id for one in GoldIndex({asked: passages}).search([asked], k)[0]] for k in (1, 3)}
+    assert {k: sorted(names[:2]) for k, names in handed.items()} == {1: ["film", "person"], 3: ["film", "person"]}
+    assert [len(names) for names in handed.values()] == [2, 3]
+    first, *_ = gold(replace(case, output="Porto"), index, founded(BENCHMARK.task, index.named))
+    assert first.document_id == "person", "which holds the answer"

@@ -57,6 +57,13 @@ def test_an_answer_stands_where_all_that_is_specific_in_it_does(
     assert library.place(answer, evidence) == place
 
 
+def test_an_example_is_not_taken_for_the_document_that_has_its_id() -> None:
+    library = Library(DOCUMENTS, [NOTHING], ["probation", "c1"])
+    example = Evidence(document_id="probation", text="How long is leave?", score=1.0)
+    assert library.place("six months", (example,)) == "documents"
+    assert library.place("six months", shown("probation")) == "evidence"
+
+
 def case(number: int, output: str) -> Case:
     return Case(id=f"c{number}", input=f"question {number}", output=output)
 
