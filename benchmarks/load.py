@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from benchmarks.columns import (
 from benchmarks.contract import BadInput
 from benchmarks.conversation import exchange_of, prompt_text
 from benchmarks.findings import Finding
-from benchmarks.formats import holds_data, is_document, read_records
+from benchmarks.formats import holds_data, is_document, named_once, read_records
 from benchmarks.formats.clean import clean, text_of
 from benchmarks.formats.folder import folder_records
 from benchmarks.formats.json_lines import DECODER
@@ -70,8 +70,7 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: 
     examples so is what it names and the file lacks. `slices` are columns that results are broken down by. Raises `BadInput`,
     with the line, for a row without an input or an output, an id that stands twice, NaN, and for a file without rows.
     """
-    first, records = _peeked(path)
-    names = _column_names(first)
+    names, first, records = _peeked(path)
     layout = (layout_apart if apart else find_layout)(names, columns, path.name)
     for name in slices:
         if name not in names:
@@ -104,19 +103,25 @@ def read_inputs(path: Path, columns: Columns) -> Inputs:
         reader = _Texts(file=path.name)
         found = (reader.text(line.rstrip("\r\n"), f"line {number}", "input") for number, line in lines(path))
         return Inputs(texts=tuple(text for text in found if text and text.strip()))
-    first, records = _peeked(path)
-    layout = input_apart(_column_names(first), columns, path.name)
+    names, _, records = _peeked(path)
+    layout = input_apart(names, columns, path.name)
     cases = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=())
     return Inputs(texts=tuple(cases.input(record) for record in records), notes=layout.notes)
 
 
-def _peeked(path: Path) -> tuple[list[Record], Iterator[Record]]:
-    """The first records, and all of them."""
+def _peeked(path: Path) -> tuple[list[str], list[Record], Iterator[Record]]:
+    """The names of all columns, the first records, and all of them.
+
+    A file without one header is read twice, since a name may first stand in its last record: all records at once would
+    take several times the memory of the file.
+    """
     records = read_records(path)
     first = list(islice(records, _LOOKED_AT))
     if not first:
         raise without_rows(path)
-    return first, (record for part in (first, records) for record in part)
+    if named_once(path):
+        return _column_names(first), first, chain(first, records)
+    return _column_names(chain(first, records)), first, read_records(path)
 
 
 def without_rows(path: Path) -> BadInput:
@@ -124,7 +129,7 @@ def without_rows(path: Path) -> BadInput:
     return BadInput(f"{path.name} has no rows. Write some into it.")
 
 
-def _column_names(records: Sequence[Record]) -> list[str]:
+def _column_names(records: Iterable[Record]) -> list[str]:
     return list(dict.fromkeys(name for record in records for name in record.values))
 
 
@@ -308,17 +313,16 @@ def read_documents(path: Path) -> Documents:
     for a folder without texts, a document without a text, and an id that stands twice.
     """
     if is_document(path) or (path.is_dir() and not holds_data(path)):
-        records, notes = folder_records(path)
-    else:
-        records, notes = read_records(path), ()
-    return _documents(path, records, notes)
+        found, notes = folder_records(path)
+        first = list(islice(found, _LOOKED_AT))
+        return _documents(path, _column_names(first), chain(first, found), notes)
+    names, _, records = _peeked(path)
+    return _documents(path, names, records, ())
 
 
-def _documents(path: Path, records: Iterator[Record], notes: tuple[str, ...]) -> Documents:
-    first = list(islice(records, _LOOKED_AT))
-    names = _column_names(first)
+def _documents(path: Path, names: Sequence[str], records: Iterable[Record], notes: tuple[str, ...]) -> Documents:
     columns = {part: usual(names, part) for part in ("id", "document_ids", "title", "text", "date")}
-    if not first:
+    if not names:
         raise BadInput(
             f"{path.name} holds no documents. Put text, Markdown, HTML or PDF files, or rows with a text, into it."
         )
@@ -330,7 +334,7 @@ def _documents(path: Path, records: Iterator[Record], notes: tuple[str, ...]) ->
     places: dict[str, str] = {}
     documents: list[Document] = []
     empty = 0
-    for number, (place, values) in enumerate((record for part in (first, records) for record in part), start=1):
+    for number, (place, values) in enumerate(records, start=1):
         got = {
             part: (reader.text(values.get(name), place, part) or "").strip() for part, name in columns.items() if name
         }

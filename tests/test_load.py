@@ -147,6 +147,25 @@ def test_alternatives_slices_and_metadata_are_kept(tmp_path: Path) -> None:
     assert case.metadata == {"keep": ["x"]}
 
 
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
+def test_a_column_that_begins_late_is_read(tmp_path: Path, name: str) -> None:
+    rows: list[dict[str, object]] = [{"input": f"q{number}", "output": "a"} for number in range(250)]
+    rows[-1].update(answers=["a", "b"], thread="t1")
+    path = _lines(tmp_path / name, *rows)
+    if name.endswith(".json"):
+        path.write_text(json.dumps(rows), encoding="utf-8")
+    read = read_cases(path, Columns(group="thread"))
+    assert [case.accepted for case in read.cases[-2:]] == [("a",), ("a", "b")]
+    assert [case.group for case in read.cases[-2:]] == ["", "t1"]
+
+
+def test_documents_have_the_dates_that_begin_late(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"id": f"d{number}", "text": "Ten days."} for number in range(250)]
+    rows[-1]["date"] = "2024"
+    documents = read_documents(_lines(tmp_path / "docs.jsonl", *rows)).documents
+    assert [one.date for one in documents[-2:]] == ["", "2024"]
+
+
 def test_ids_are_made_from_the_file_and_the_row_where_there_are_none(tmp_path: Path) -> None:
     rows = [{"input": "q", "output": "a"}] * 2
     assert [case.id for case in read_cases(_lines(tmp_path / "train.jsonl", *rows), Columns()).cases] == [

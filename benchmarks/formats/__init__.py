@@ -2,7 +2,8 @@
 
 Such a module has `SUFFIXES`, the endings of its files, and one of two functions: `records(path)` yields the rows of a file,
 `document(path, name)` gives a file as one document. A module with `holds(folder)` in place of endings reads folders of a
-kind. Another package offers a module of the same make as an entry point whose name is the ending without its dot.
+kind. One of `records` says `NAMED_ONCE = True` where all records of a file have the same names, as the rows below a header
+have. Another package offers a module of the same make as an entry point whose name is the ending without its dot.
 """
 
 from __future__ import annotations
@@ -68,6 +69,12 @@ def is_document(path: Path) -> bool:
 def holds_data(folder: Path) -> bool:
     """Whether a folder is a data set, and not one of documents."""
     return any(module.holds(folder) for module in _ours() if hasattr(module, "holds"))
+
+
+def named_once(path: Path) -> bool:
+    """Whether every record of the data file or folder has the names of the first one."""
+    found = next((module for module in _ours() if hasattr(module, "holds") and module.holds(path)), reader(path.name))
+    return bool(getattr(found, "NAMED_ONCE", False))
 
 
 def reader(name: str) -> Any:

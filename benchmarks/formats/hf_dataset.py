@@ -13,6 +13,7 @@ from benchmarks.formats.record import MAX_FILE_BYTES, Record
 from benchmarks.formats.unpacked import rows
 from benchmarks.paths import inside
 
+NAMED_ONCE = True
 _STATE, _INFO, _SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
 _LONGEST = 10_000_000
 _DICTIONARY, _BATCH = 2, 3

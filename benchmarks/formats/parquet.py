@@ -12,6 +12,7 @@ from benchmarks.formats.record import MAX_FILE_BYTES, Record
 from benchmarks.formats.unpacked import VALUE, rows, too_much
 
 SUFFIXES = (".parquet", ".pq")
+NAMED_ONCE = True
 _MOST, _FEW = 1_000, 10
 """Rows that are read at a time."""
 _AT_ONCE = 16_000_000

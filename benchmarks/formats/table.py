@@ -10,6 +10,7 @@ from benchmarks.contract import BadInput
 from benchmarks.formats.record import MAX_LINE_BYTES, Record, lines
 
 SUFFIXES = (".csv", ".tsv", ".tab")
+NAMED_ONCE = True
 
 
 def records(path: Path) -> Iterator[Record]:
