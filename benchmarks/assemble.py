@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks import metrics
-from benchmarks.audit import Summary, audit, near_duplicates, summarise
+from benchmarks.audit import Summary, audit, summarise
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, Procedure
 from benchmarks.decidable import Closeness, Decidable, OverRows, Sharing, foretold
-from benchmarks.document_quality import held_out_questions
-from benchmarks.findings import Finding
+from benchmarks.findings import Finding, gravest_first
 from benchmarks.fingerprint import fingerprint
 from benchmarks.infer import (
     DEFAULT_METRICS,
@@ -32,13 +30,13 @@ from benchmarks.plan import rivals
 from benchmarks.price_table import endings
 from benchmarks.remote import files_of
 from benchmarks.sequential import in_asking_order
+from benchmarks.side_findings import side_findings
+from benchmarks.sides import Sides, cut_sides, given_sides
 from benchmarks.spec import Spec, read_spec
 from benchmarks.spec_values import points, share
-from benchmarks.split import Parts, cut_folds, cut_heldout, grouped, overlapping, written_down
+from benchmarks.split import Parts, cut_folds, written_down
 from benchmarks.unlabelled import for_the_teacher
 from strategies.contract import Case, Document, Kind, Task
-
-_MOST_NEAR_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +123,10 @@ def assemble(
     """Reads, checks and splits a task, and freezes its held-out cases.
 
     `source` is the path of a task.yaml, or a spec; a spec without `data` names files relative to the working folder.
-    `allow_code` lets a metric of the person's own run. Examples that repeat a held-out input are left out. The same
-    seed gives the same parts. Raises `BadInput` for everything that a person can correct.
+    `allow_code` lets a metric of the person's own run. Examples that repeat a held-out input are left out, and so are those
+    of a held-out case's group where they are few (`sides.given_sides`). Where limits take samples, `side_findings` tells of the
+    samples, and `audit` of whole files. The same seed gives the same parts. Raises `BadInput` for everything that a person can
+    correct.
     """
     spec, folder = (source, Path()) if isinstance(source, Spec) else read_spec(source)
     limits = limits or Limits()
@@ -136,17 +136,17 @@ def assemble(
     spec, notes = _inferred(spec, data)
     kind: Kind = spec.kind or "generation"
     _check_outputs(spec, data, labels_given=labels_given)
-    examples, heldout, leaked = _sides(data, kind, limits, seed)
-    findings = data.findings if data.heldout else (*data.findings, *held_out_questions(data.documents, heldout))
-    findings += audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
-    findings += near_duplicates(examples, data.examples, "examples", "example")
-    findings += near_duplicates(heldout, data.heldout or data.examples, "held-out cases", "held-out case")
+    sides = _sides(data, kind, limits, seed)
+    examples, heldout = sides.examples, sides.heldout
+    labels = spec.labels if isinstance(spec.labels, tuple) else ()
+    between = side_findings(sides, data.examples, data.heldout or data.examples, data.documents, labels)
+    of_files = audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
+    findings = (*data.findings, *gravest_first((*between, *of_files)))
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
     target, margin, goal_notes = _goal(spec, limits)
     if limits.stop_when_decided:
         _check_stopping(metric, target)
         heldout = in_asking_order(heldout, seed)
-    labels = spec.labels if isinstance(spec.labels, tuple) else ()
     folds = cut_folds(examples, kind, seed)
     reviewed = _reviewed(data, target)
     unlabelled, taught = for_the_teacher(spec, data.unlabelled, (examples, heldout), seed)
@@ -168,7 +168,7 @@ def assemble(
     benchmark = Benchmark(
         task=task,
         heldout=heldout,
-        leaked=tuple(case.id for case in heldout if case.id in leaked),
+        leaked=tuple(case.id for case in heldout if case.id in sides.leaked),
         metric=metric,
         shown_metrics=shown,
         target=target,
@@ -269,43 +269,11 @@ def _check_outputs(spec: Spec, data: Loaded, labels_given: bool) -> None:
         check_pattern(data.heldout or (), spec.pattern, "Held-out case")
 
 
-def _sides(
-    data: Loaded, kind: Kind, limits: Limits, seed: int
-) -> tuple[tuple[Case, ...], tuple[Case, ...], frozenset[str]]:
-    """Examples and held-out cases, `grouped`, without overlap and within the limits, and ids of the held-out ones that
-    stood among the examples."""
-    for name, value in (("examples", limits.examples), ("heldout", limits.heldout)):
-        if value is not None and value < 1:
-            raise BadInput(f"The number of {name} is {value}; it must be at least 1. Write, for instance, 300.")
+def _sides(data: Loaded, kind: Kind, limits: Limits, seed: int) -> Sides:
+    sizes = (limits.examples, limits.heldout)
     if data.heldout is None:
-        cut = cut_heldout(grouped(data.examples), kind, seed)
-        return (
-            _sample(cut.examples, limits.examples, seed),
-            grouped(_sample(cut.heldout, limits.heldout, seed)),
-            frozenset(),
-        )
-    if not data.heldout:
-        raise BadInput(
-            "There are no held-out cases. Put at least 20 into the file, or leave `heldout:` out of the spec."
-        )
-    heldout = _sample(data.heldout, limits.heldout, seed)
-    overlap = overlapping(data.examples, heldout)
-    few = len(overlap.near) <= _MOST_NEAR_SHARE * len(data.examples)
-    dropped = overlap.same | overlap.near if few else overlap.same
-    kept = tuple(case for case in data.examples if case.id not in dropped)
-    if not kept:
-        raise BadInput(
-            "Every example has the input of a held-out case. Give examples that are not in the held-out file."
-        )
-    return grouped(_sample(kept, limits.examples, seed)), grouped(heldout), overlap.heldout
-
-
-def _sample(cases: tuple[Case, ...], size: int | None, seed: int) -> tuple[Case, ...]:
-    """A seeded sample in the first order; a smaller sample of the same seed is part of a larger one."""
-    if size is None or size >= len(cases):
-        return cases
-    order = random.Random(f"sample {seed}").sample(range(len(cases)), len(cases))
-    return tuple(cases[index] for index in sorted(order[:size]))
+        return cut_sides(data.examples, kind, sizes, seed)
+    return given_sides(data.examples, data.heldout, sizes, seed)
 
 
 def _metrics(spec: Spec, folder: Path, allow_code: bool) -> tuple[Metric, tuple[Metric, ...], tuple[str, ...]]:

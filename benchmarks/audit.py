@@ -7,21 +7,19 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.document_quality import Shelf, document_findings
-from benchmarks.findings import Finding, Severity, ids, many
+from benchmarks.findings import Finding, gravest_first, ids, listed, many
 from benchmarks.metrics._json import leaves
 from benchmarks.metrics._json import read as read_json
 from benchmarks.similar import normalised, worded
 from benchmarks.spec import Spec
-from benchmarks.split import overlapping
 from benchmarks.text_quality import private_documents, private_requests, text_findings
 from benchmarks.text_shape import shape_findings
 from strategies.contract import Case, Document
 from strategies.words import count
 
-_TINY = 4
 _FIXED_PHRASE_SHARE = 0.05
 _LONG_WORDS = 1_500
-_ALIKE = {
+ALIKE = {
     "example": "They weigh more in what is learnt, and on both sides of a split a choice would look too good.",
     "held-out case": "They are no independent cases, so bounds are wider than their number says.",
 }
@@ -84,7 +82,8 @@ def audit(
     spec: Spec,
     unlabelled: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
-    """Everything found, the gravest first. `heldout` is the separate file's, empty where there is none, and `unlabelled` what
+    """What is found in whole files, however many of their rows are compared: the gravest first. What is told of the cases that
+    are compared says `side_findings`. `heldout` is the separate file's, empty where there is none, and `unlabelled` what
     a teacher is to answer.
 
     `spec.kind` and `spec.labels` are taken as given, so hand in a spec in which both were inferred.
@@ -93,7 +92,6 @@ def audit(
     found = [
         *_empty_inputs(examples, heldout),
         *_one_output(examples),
-        *_overlap(examples, heldout),
         *_conflicts(examples, spec),
         *_duplicates(examples, "examples", "example"),
         *_duplicates(heldout, "held-out cases", "held-out case"),
@@ -105,14 +103,13 @@ def audit(
     ]
     if labels:
         found.extend(_spelt_apart([*examples, *heldout], labels))
-        found.extend(_labels(examples, heldout, labels))
+        found.extend(_unused(examples, heldout, labels))
     if documents and spec.kind == "qa" and not labels:
         found.extend(_answers_nowhere([*examples, *heldout], documents))
     if documents:
         found.extend(_unknown_documents([*examples, *heldout], documents))
-        found.extend(document_findings(documents, heldout))
-    order: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
-    return tuple(sorted(found, key=lambda one: order[one.severity]))
+        found.extend(document_findings(documents))
+    return gravest_first(found)
 
 
 def _empty_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
@@ -137,42 +134,6 @@ def _one_output(examples: Sequence[Case]) -> Iterator[Finding]:
             says=f"All {len(examples):,} examples have the same output.",
             effect="There is nothing to learn from them: what always gives this output looks as good as any approach.",
             what_to_do="Add examples with other outputs, or map the output to another column.",
-        )
-
-
-def _overlap(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
-    if not heldout:
-        return
-    found = overlapping(examples, heldout)
-    if same := found.same:
-        yield Finding(
-            kind="overlap",
-            count=len(same),
-            examples=ids(case for case in examples if case.id in same),
-            says=f"{many(len(same), 'example has', 'examples have')} the same input as a held-out case.",
-            effect="Left in, copied answers would flatter retrieval most, so that the order could turn.",
-            what_to_do="These examples are left out of the comparison; take them out of the file too.",
-        )
-    if near := found.near:
-        yield Finding(
-            kind="near overlap",
-            count=len(near),
-            examples=ids(case for case in examples if case.id in near),
-            says=f"{many(len(near), 'example has', 'examples have')} nearly the same input as a held-out case.",
-            effect="What looks examples up would find the answer there, as with the same input.",
-            what_to_do="They are left out too, unless they are more than a fifth of the examples.",
-            severity="note",
-        )
-    if reworded := found.reworded:
-        yield Finding(
-            kind="reworded overlap",
-            count=len(reworded),
-            examples=ids(case for case in examples if case.id in reworded),
-            says=f"{many(len(reworded), 'example has', 'examples have')} the words of a held-out case, in another order or with "
-            "one more, and its answer.",
-            effect="Where they were copied, figures of what looks examples up are too high.",
-            what_to_do="They stay, since two people may have written them. Take out those that were copied.",
-            severity="note",
         )
 
 
@@ -220,44 +181,10 @@ def _duplicates(cases: Sequence[Case], several: str, one: str) -> Iterator[Findi
             count=extra,
             examples=ids(group[1] for group in groups),
             says=f"{many(extra, one + ' repeats', several + ' repeat')} the input of another one.",
-            effect=_ALIKE[one],
+            effect=ALIKE[one],
             what_to_do="They stay on one side of every split and count as one group; remove copies made by accident.",
             severity="note",
         )
-
-
-def near_duplicates(cases: Sequence[Case], read: Sequence[Case], several: str, one: str) -> tuple[Finding, ...]:
-    """Cases that were put into one group since their inputs are nearly the same; equal ones are `duplicates`.
-
-    `cases` are as `split.grouped` marked them and `read` as they came: what a person grouped may be alike for other reasons.
-    """
-    by_hand = {case.id for case in read if case.group}
-    groups: defaultdict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        if case.group:
-            groups[case.group].append(case)
-    near = [case for group in groups.values() for case in _other_texts(group) if case.id not in by_hand]
-    if not near:
-        return ()
-    return (
-        Finding(
-            kind="near duplicates" if one == "example" else "held-out near duplicates",
-            count=len(near),
-            examples=ids(near),
-            says=f"{many(len(near), one + ' has', several + ' have')} nearly the input of another one.",
-            effect=_ALIKE[one],
-            what_to_do="They stay on one side of every split and count as one group. `advisor check --fix` lists them.",
-            severity="note",
-        ),
-    )
-
-
-def _other_texts(group: Sequence[Case]) -> list[Case]:
-    """Those whose input is neither the first one's nor that of one before."""
-    firsts: dict[str, Case] = {}
-    for case in group:
-        firsts.setdefault(normalised(case.input), case)
-    return list(firsts.values())[1:]
 
 
 def _long_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
@@ -274,38 +201,15 @@ def _long_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[
         )
 
 
-def _labels(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
-    ours = Counter(case.output for case in examples)
-    unseen = [case for case in heldout if not ours[case.output]]
-    if unseen:
-        names = sorted({case.output for case in unseen})
-        yield Finding(
-            kind="unseen labels",
-            count=len(unseen),
-            examples=ids(unseen),
-            says=f"{many(len(unseen), 'held-out case has', 'held-out cases have')} a label without examples: "
-            f"{_listed(names)}.",
-            effect="An approach that learns from examples cannot answer it, and is wrong there whatever it is worth elsewhere.",
-            what_to_do="Add examples of it.",
-        )
-    tiny = sorted(label for label in labels if 0 < ours[label] < _TINY)
-    if tiny:
-        yield Finding(
-            kind="tiny labels",
-            count=len(tiny),
-            examples=ids(case for case in examples if case.output in set(tiny)),
-            says=f"{many(len(tiny), 'label has', 'labels have')} fewer than {_TINY} examples: {_listed(tiny)}.",
-            effect="Hardly any approach learns it, and a macro F1 moves much with a few answers.",
-            what_to_do="Add examples, or join the label with one that it is confused with.",
-            severity="note",
-        )
-    unused = [label for label in labels if not ours[label] and label not in {case.output for case in heldout}]
+def _unused(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
+    given = {case.output for case in (*examples, *heldout)}
+    unused = [label for label in labels if label not in given]
     if unused:
         yield Finding(
             kind="unused labels",
             count=len(unused),
             examples=(),
-            says=f"{many(len(unused), 'label stands', 'labels stand')} in the list but in no row: {_listed(unused)}.",
+            says=f"{many(len(unused), 'label stands', 'labels stand')} in the list but in no row: {listed(unused)}.",
             effect="Models may answer with it, and each such answer is wrong.",
             what_to_do="Remove it from labels, or add examples.",
             severity="note",
@@ -325,15 +229,10 @@ def _spelt_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Findi
             count=len(other),
             examples=ids(case for case in cases if case.output in set(other)),
             says=f"{many(len(other), 'label differs', 'labels differ')} from another one by capitals or spaces only: "
-            f"{_listed(other)}.",
+            f"{listed(other)}.",
             effect="They are taught as labels of their own, each by a part of the examples, and no request says which is wanted.",
             what_to_do="Write each label in one way, in all rows and under `labels`.",
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f'"{name[:40]}"' for name in names[:3])
-    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> Iterator[Finding]:
@@ -362,7 +261,7 @@ def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> It
 def _not_looked_for(fixed: set[str], cases: int) -> str:
     if not fixed:
         return ""
-    return f"; {cases:,} with a frequent answer ({_listed(sorted(fixed))}) are not among them"
+    return f"; {cases:,} with a frequent answer ({listed(sorted(fixed))}) are not among them"
 
 
 def _holder(cases: Sequence[Case], documents: Sequence[Document]) -> Callable[[Case], bool]:

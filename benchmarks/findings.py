@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,3 +38,15 @@ def ids(cases: Iterable[Case]) -> tuple[str, ...]:
 def many(count: int, one: str, several: str) -> str:
     """`1 case holds`, `1,204 cases hold`."""
     return f"1 {one}" if count == 1 else f"{count:,} {several}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first three in quotes, and how many more there are."""
+    shown = ", ".join(f'"{name[:40]}"' for name in names[:3])
+    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def gravest_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Errors, then warnings, then notes; those of one severity as they come."""
+    order: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
+    return tuple(sorted(found, key=lambda one: order[one.severity]))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from benchmarks.assemble import Loaded, assemble
+from benchmarks.assemble import Limits, Loaded, assemble
 from benchmarks.audit import audit, summarise
 from benchmarks.contract import BadInput
 from benchmarks.findings import Finding
 from benchmarks.infer import check_objects
+from benchmarks.side_findings import side_findings
+from benchmarks.sides import Sides, given_sides
 from benchmarks.spec import MetricSpec, Spec, parse_spec
 from strategies.contract import Case, Document
 
@@ -27,11 +30,16 @@ def _clean(start: int, count: int) -> list[Case]:
 
 
 def _found(examples: list[Case], heldout: list[Case], spec: Spec = SPEC) -> dict[str, Finding]:
-    return {finding.kind: finding for finding in audit(examples, heldout, (), spec)}
+    sides = Sides(examples=tuple(examples), heldout=())
+    if heldout:
+        sides = given_sides(tuple(examples), tuple(heldout), (None, None), 0)
+    labels = spec.labels if isinstance(spec.labels, tuple) else ()
+    between = side_findings(sides, examples, heldout, (), labels)
+    return {finding.kind: finding for finding in (*between, *audit(examples, heldout, (), spec))}
 
 
 def test_clean_data_has_no_findings() -> None:
-    assert audit(_clean(0, 40), _clean(100, 40), (), SPEC) == ()
+    assert _found(_clean(0, 40), _clean(100, 40)) == {}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +107,30 @@ def test_what_a_person_grouped_is_not_taken_for_near_duplicates() -> None:
     assert _assembled(beside, _clean(100, 40))["near duplicates"].examples == ("beside",)
 
 
+def test_rows_of_a_held_out_group_are_left_out_where_they_are_few_and_else_told_of() -> None:
+    def rows(start: int, count: int, name: str) -> list[Case]:
+        """Threads of five."""
+        return [replace(case, group=f"{name} {number // 5}") for number, case in enumerate(_clean(start, count))]
+
+    held = rows(100, 40, "own")
+    held[0] = replace(held[0], group="asked 0")
+    data = Loaded(examples=tuple([*rows(0, 40, "other"), *rows(200, 5, "asked")]), heldout=tuple(held))
+    few = assemble(SPEC, data=data)
+    found = {finding.kind: finding for finding in few.findings}["groups on both sides"]
+    assert (found.count, found.severity) == (5, "note")
+    assert found.says == "5 examples are of the group of a held-out case."
+    assert "They are left out of the comparison" in found.told
+    assert {case.id for case in few.benchmark.task.examples} == {f"c{number}" for number in range(40)}
+    few_values = Loaded(
+        examples=tuple(replace(case, group="web") for case in _clean(0, 40)),
+        heldout=tuple(replace(case, group="web") for case in held),
+    )
+    many = assemble(SPEC, data=few_values)
+    found = {finding.kind: finding for finding in many.findings}["groups on both sides"]
+    assert (found.count, found.severity, len(many.benchmark.task.examples)) == (40, "warning", 40)
+    assert "They stay, since they are more than a fifth of the examples." in found.told
+
+
 def test_alternatives_are_no_conflict_and_several_rewritings_are_none_either() -> None:
     rows = [
         Case(id="1", input="q", output="a", answers=("b",)),
@@ -136,6 +168,29 @@ def test_the_metric_of_a_label_that_the_task_lacks_is_refused_with_the_nearest()
         BadInput, match=r'is "Spamm", which is none of the 2 labels of the task\. .* the nearest is "spam"'
     ):
         assemble(spec, data=Loaded(examples=cases))
+
+
+def test_where_limits_take_samples_the_sides_are_told_of_as_they_are_compared() -> None:
+    """Of the files nothing is to be said: every label has its examples, and the case that an example copies is not asked."""
+    labels = tuple("abcdefghij")
+    rows = [Case(id=f"c{n}", input=_text(n), output=labels[n % 10]) for n in range(160)]
+    copied = Case(id="copied", input=rows[101].input, output="b")
+    data = Loaded(examples=(*rows[:100], copied), heldout=tuple(rows[100:]))
+    spec = SPEC.model_copy(update={"labels": labels})
+    whole, small = (assemble(spec, data=data, limits=limits) for limits in (Limits(), Limits(examples=8, heldout=20)))
+    assert {finding.kind for finding in whole.findings} == {"overlap"}
+    assert "c101" not in {case.id for case in small.benchmark.heldout}
+    found = {finding.kind: finding for finding in small.findings}
+    assert set(found) == {"unseen labels", "tiny labels"}
+    shown = {case.output for case in small.benchmark.task.examples}
+    unseen = [case.id for case in small.benchmark.heldout if case.output not in shown]
+    assert (found["unseen labels"].count, found["unseen labels"].examples) == (len(unseen), tuple(unseen[:3]))
+    assert "Those that the file has are not compared" in found["unseen labels"].told
+    cut = {
+        finding.kind
+        for finding in assemble(spec, data=Loaded(examples=tuple(rows)), limits=Limits(examples=8)).findings
+    }
+    assert "unseen labels" in cut
 
 
 def test_an_unused_label_is_named() -> None:
@@ -210,7 +265,8 @@ def test_held_out_questions_that_stand_in_documents_are_counted() -> None:
         Case(id="short", input="Who may?", output="a"),
     ]
     documents = [Document(id="d", text="Questions. Who may open the main gate? The porter.")]
-    found = {finding.kind: finding for finding in audit(_clean(0, 20), heldout, documents, SPEC)}
+    data = Loaded(examples=tuple(_clean(0, 20)), heldout=tuple(heldout), documents=tuple(documents))
+    found = {finding.kind: finding for finding in assemble(SPEC, data=data).findings}
     assert found["questions in documents"].examples == ("there",)
 
 
