@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from advisor.differing import Run, differences
 from advisor.stored import about_run, reading
@@ -14,7 +13,7 @@ from advisor.wording import counted, percent, points, probability
 from benchmarks.contract import Answered, BadInput, Metric
 from benchmarks.evaluate import scored
 from benchmarks.frozen import thaw
-from benchmarks.resampling import bootstrap_figures, one_by_one
+from benchmarks.resampling import resampled_difference
 from benchmarks.statistics import paired_difference
 from benchmarks.store import Store
 from strategies.answers import too_many_lost
@@ -132,12 +131,7 @@ def _over_rows(
     name: str, metric: Metric, both: tuple[Sequence[Answered], Sequence[Answered]], groups: Sequence[str]
 ) -> Change:
     """By a bootstrap of whole groups of cases, the same for both runs."""
-
-    def halved(picked: Any) -> float:
-        before, after = (metric.summarise([rows[place] for place in picked]) for rows in both)
-        return (after - before + 1) / 2
-
-    drawn = bootstrap_figures(one_by_one(halved), groups)
+    drawn = resampled_difference(metric, both, groups)
     below = sum(figure <= 0.5 for figure in drawn.figures) + 1
     above = sum(figure >= 0.5 for figure in drawn.figures) + 1
     before, after = (metric.summarise(rows) for rows in both)

@@ -113,11 +113,36 @@ def draws_for(level: float) -> int:
 
 def resampled_metric(metric: Metric, rows: Sequence[Answered], draws: int = FEWEST, seed: int = 0) -> Resampled:
     """Bootstrap figures of a metric over rows, by the groups of their cases; through `by_counts` where it has one."""
-    by_counts = getattr(metric, "by_counts", None)
-    carrying = getattr(metric, "carrying", None)
-    figures = by_counts(rows) if by_counts else one_by_one(lambda picked: metric.summarise([rows[i] for i in picked]))
     groups = [row.case.group for row in rows]
-    return bootstrap_figures(figures, groups, draws=draws, seed=seed, carrying=carrying(rows) if carrying else None)
+    return bootstrap_figures(_figures(metric, rows), groups, draws=draws, seed=seed, carrying=_carrying(metric, rows))
+
+
+def resampled_difference(
+    metric: Metric, both: tuple[Sequence[Answered], Sequence[Answered]], groups: Sequence[Any]
+) -> Resampled:
+    """Bootstrap figures of what a metric over rows gains from the former rows to the latter: (difference + 1) / 2.
+
+    The rows of both are of the same cases in one order, `groups` has an entry for each. What cannot be seen is that of the
+    rows that carry fewer cases.
+    """
+    before, after = (_figures(metric, rows) for rows in both)
+    rests = [few for few in (_carrying(metric, rows) for rows in both) if few is not None]
+    return bootstrap_figures(
+        lambda counts: (after(counts) - before(counts) + 1) / 2, groups, carrying=min(rests, default=None)
+    )
+
+
+def _figures(metric: Metric, rows: Sequence[Answered]) -> Figures:
+    by_counts = getattr(metric, "by_counts", None)
+    if by_counts is None:
+        return one_by_one(lambda picked: metric.summarise([rows[i] for i in picked]))
+    figures: Figures = by_counts(rows)
+    return figures
+
+
+def _carrying(metric: Metric, rows: Sequence[Answered]) -> int | None:
+    carrying = getattr(metric, "carrying", None)
+    return int(carrying(rows)) if carrying else None
 
 
 def figure_above(figures: ArrayLike, level: float) -> float:

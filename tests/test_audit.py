@@ -114,7 +114,7 @@ def test_rows_of_a_held_out_group_are_left_out_where_they_are_few_and_else_told_
 
     held = rows(100, 40, "own")
     held[0] = replace(held[0], group="asked 0")
-    data = Loaded(examples=tuple([*rows(0, 40, "other"), *rows(200, 5, "asked")]), heldout=tuple(held))
+    data = Loaded(examples=(*rows(0, 40, "other"), *rows(200, 5, "asked")), heldout=tuple(held))
     few = assemble(SPEC, data=data)
     found = {finding.kind: finding for finding in few.findings}["groups on both sides"]
     assert (found.count, found.severity) == (5, "note")

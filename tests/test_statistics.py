@@ -18,7 +18,15 @@ from benchmarks.contract import Answered, State
 from benchmarks.families import Family
 from benchmarks.metrics import load
 from benchmarks.metrics.macro_f1 import MacroF1
-from benchmarks.resampling import FEWEST, Resampled, bootstrap_figures, bootstrap_means, draws_for, one_by_one
+from benchmarks.resampling import (
+    FEWEST,
+    Resampled,
+    bootstrap_figures,
+    bootstrap_means,
+    draws_for,
+    one_by_one,
+    resampled_difference,
+)
 from strategies.contract import Case
 
 Floats = NDArray[np.float64]
@@ -229,6 +237,43 @@ def test_figures_of_many_draws_at_once_are_those_of_one_after_the_other(groups: 
         scores = rng.integers(0, parts + 1, 300) / parts
         means = one_by_one(partial(_mean, scores))
         _same(bootstrap_means(scores, groups, 3), bootstrap_figures(means, groups, seed=3))
+
+
+def _of_a_rare_label(found: float, rng: np.random.Generator) -> list[Answered]:
+    """300 cases, of which the first 6 have the label; a share of these is found."""
+    cases = [Case(id=str(i), input="", output="o" if i < 6 else "x") for i in range(300)]
+    return [
+        Answered(case=case, text="o" if case.output == "o" and rng.random() < found else "x", score=0) for case in cases
+    ]
+
+
+def test_a_difference_in_f1_of_a_rare_label_is_no_surer_than_its_few_cases() -> None:
+    rng, f1 = np.random.default_rng(13), load("f1_of_label", {"label": "o"})
+    ids = [str(i) for i in range(300)]
+    none, all_six = (_of_a_rare_label(found, rng) for found in (0, 1))
+    drawn = resampled_difference(f1, (none, all_six), ids)
+    assert 0.5 < drawn.lower(0.025) < 0.6, "6 of 6 better is p = 0.03"
+    assert drawn.upper(0.025) == 1
+    same = resampled_difference(f1, (all_six, all_six), ids)
+    assert same.lower(0.025) < 0.45 < 0.55 < same.upper(0.025)
+    truth, holds = (1 + 2 * 0.9 / 1.9 - 2 * 0.1 / 1.1) / 2, 0
+    for _ in range(40):
+        drawn = resampled_difference(f1, (_of_a_rare_label(0.1, rng), _of_a_rare_label(0.9, rng)), ids)
+        holds += drawn.lower(0.025) <= truth <= drawn.upper(0.025)
+    assert holds >= 37
+
+
+def test_a_difference_in_macro_f1_is_that_of_one_draw_after_the_other() -> None:
+    rng, f1 = np.random.default_rng(14), MacroF1()
+    cases = [Case(id=str(i), input="", output="abc"[i % 3]) for i in range(60)]
+    both = [[Answered(case=case, text="abc"[rng.integers(3)], score=0) for case in cases] for _ in range(2)]
+
+    def halved(picked: NDArray[np.intp]) -> float:
+        before, after = (f1.summarise([rows[place] for place in picked]) for rows in both)
+        return (after - before + 1) / 2
+
+    ids = [str(i) for i in range(60)]
+    _same(resampled_difference(f1, (both[0], both[1]), ids), bootstrap_figures(one_by_one(halved), ids))
 
 
 def test_candidates_that_are_asked_the_same_cases_share_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
