@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -278,8 +279,15 @@ class _CaseReader(_Texts):
             raise BadInput(
                 f'{self.file}, {place}: metadata is not an object. Write {{"name": "value"}}, or rename the column.'
             )
-        clean(json.dumps(dict(value), ensure_ascii=False, default=str), f"{self.file}, {place}: metadata")
-        return dict(value)
+        text = json.dumps(dict(value), ensure_ascii=False, default=_dated)
+        clean(text, f"{self.file}, {place}: metadata")
+        plain: dict[str, Any] = json.loads(text)  # Runs and reviewed copies store it as JSON.
+        return plain
+
+
+def _dated(value: Any) -> str:
+    """What JSON lacks, as a text: dates and times as ISO 8601 has them."""
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _claim(places: dict[str, str], name: str, place: str, file: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as arrow
@@ -145,6 +146,13 @@ def test_alternatives_slices_and_metadata_are_kept(tmp_path: Path) -> None:
     assert case.accepted == ("a", "b")
     assert case.slices == {"persona": "shop"}
     assert case.metadata == {"keep": ["x"]}
+
+
+def test_metadata_with_times_is_kept_as_json_has_it(tmp_path: Path) -> None:
+    row = {"input": "q", "output": "a", "metadata": {"at": datetime(2026, 1, 2, 3, 4), "day": date(2026, 1, 2), "n": 1}}
+    parquet.write_table(arrow.Table.from_pylist([row]), tmp_path / "rows.parquet")
+    (case,) = read_cases(tmp_path / "rows.parquet", Columns()).cases
+    assert json.loads(json.dumps(case.metadata)) == {"at": "2026-01-02T03:04:00", "day": "2026-01-02", "n": 1}
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
