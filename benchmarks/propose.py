@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.columns import find_layout, placeholders, shown_names
 from benchmarks.contract import BadInput
-from benchmarks.formats import read_records, reader
+from benchmarks.formats import holds_data, read_records, reader
 from benchmarks.infer import DEFAULT_METRICS, infer_kind
 from benchmarks.load import read_cases, without_rows
 from benchmarks.spec import Columns
@@ -21,6 +21,8 @@ from strategies.words import count
 
 _LOOKED_AT = 2_000
 _MOST_SLICE_VALUES = 12
+_MOST_LABELS = 40
+"""Of longer lists there is no line."""
 _PLAIN_STEMS = ("examples", "example", "train", "training", "data", "dataset", "cases")
 _HELDOUT_STEMS = ("heldout", "held-out", "held_out", "test", "eval", "validation", "valid", "dev")
 _DOCUMENT_STEMS = ("documents", "docs", "passages", "corpus", "knowledge")
@@ -62,7 +64,7 @@ def propose(path: Path) -> Proposal:
     read = read_cases(path, columns)
     cases = read.cases
     reasons += [finding.told for finding in read.findings]
-    heldout, documents = _beside(path, _HELDOUT_STEMS), _beside(path, _DOCUMENT_STEMS)
+    heldout, documents = _beside(path, _HELDOUT_STEMS, holds_data), _beside(path, _DOCUMENT_STEMS, Path.is_dir)
     kind, why = infer_kind(cases, bool(documents), has_labels=False, has_schema=False)
     reasons += [why]
     if heldout:
@@ -71,11 +73,15 @@ def propose(path: Path) -> Proposal:
         reasons.append("heldout: none was found, so half of the examples (at most 500) will be held out.")
     if documents:
         reasons.append(f"documents: {documents}, because it lies beside the examples.")
+    labels = _labels(cases) if kind == "classification" else []
+    others = _only_held_out(path, heldout, columns, labels) if labels and heldout else []
+    if others and len(labels) + len(others) <= _MOST_LABELS:
+        reasons.append(f"labels: {shown_names(others)} from {heldout}, since no example has it.")
     slices = _slices(seen, columns)
     if slices:
         reasons.append(f"slices: {shown_names(slices)} could be used; few values each.")
     lines = [
-        *_head(path, kind, cases),
+        *_head(path, kind, sorted([*labels, *others]), len(cases)),
         *(
             [f"heldout: {_quoted(heldout)}"]
             if heldout
@@ -136,15 +142,28 @@ def _by_content(path: Path, names: Sequence[str], seen: Sequence[_Column]) -> tu
     ]
 
 
-def _beside(path: Path, stems: Sequence[str]) -> str:
-    """The name of a data file or folder beside `path` with one of the stems; empty where there is none."""
+def _beside(path: Path, stems: Sequence[str], folders: Callable[[Path], bool]) -> str:
+    """The name of a data file, or of a folder that will do, beside `path` with one of the stems; empty where there is none."""
     entries = sorted(path.parent.iterdir())
     for stem in stems:
         for entry in entries:
-            fits = entry.stem.lower() == stem and (hasattr(reader(entry.name), "records") or entry.is_dir())
+            fits = entry.stem.lower() == stem and (hasattr(reader(entry.name), "records") or folders(entry))
             if fits and entry != path and not entry.is_symlink():
                 return entry.name
     return ""
+
+
+def _labels(cases: Sequence[Case]) -> list[str]:
+    return sorted({case.output for case in cases})
+
+
+def _only_held_out(path: Path, heldout: str, columns: Columns, labels: Sequence[str]) -> list[str]:
+    """Labels of the held-out file that are not among `labels`; of one that cannot be read `advisor check` says why."""
+    try:
+        read = read_cases(path.parent / heldout, columns, apart=True)
+    except BadInput:
+        return []
+    return [label for label in _labels(read.cases) if label not in labels]
 
 
 def _slices(seen: Sequence[_Column], columns: Columns) -> list[str]:
@@ -154,18 +173,17 @@ def _slices(seen: Sequence[_Column], columns: Columns) -> list[str]:
     return [column.name for column in fit if column.name not in used | usual and column.words <= 3][:3]
 
 
-def _head(path: Path, kind: Kind, cases: Sequence[Case]) -> list[str]:
+def _head(path: Path, kind: Kind, labels: Sequence[str], rows: int) -> list[str]:
     stem = path.resolve().parent.name if path.stem.lower() in _PLAIN_STEMS else path.stem
     name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "my-task"
-    labels = sorted({case.output for case in cases}) if kind == "classification" else []
     return [
-        f"# A task spec, proposed from {_comment(path.name)} ({len(cases):,} rows). Correct what is wrong, then run:",
+        f"# A task spec, proposed from {_comment(path.name)} ({rows:,} rows). Correct what is wrong, then run:",
         "#   advisor check task.yaml",
         f"name: {_quoted(name)}",
         "# Say in your own words what the answer should be; every approach that prompts sees this text.",
         f"instruction: {_quoted(_INSTRUCTIONS[kind])}",
         f"kind: {kind}",
-        *([f"labels: [{', '.join(map(_quoted, labels))}]"] if 1 < len(labels) <= 40 else []),
+        *([f"labels: [{', '.join(map(_quoted, labels))}]"] if 1 < len(labels) <= _MOST_LABELS else []),
         f"examples: {_quoted(path.name)}",
     ]
 

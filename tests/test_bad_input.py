@@ -285,6 +285,27 @@ def test_init_says_of_a_table_with_a_header_only_that_it_has_no_rows(tmp_path: P
         propose(tmp_path / "rows.csv")
 
 
+def test_what_init_proposes_beside_code_and_a_held_out_file_with_a_label_more_is_checked(tmp_path: Path) -> None:
+    from benchmarks.propose import propose
+
+    def rows(labels: str, begin: int) -> str:
+        return "text,label\n" + "".join(f"ask {begin + n * 7919},{label}\n" for n, label in enumerate(labels))
+
+    (tmp_path / "train.csv").write_text(rows("ab" * 20, 0), encoding="utf-8")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "test_code.py").write_text("pass\n", encoding="utf-8")
+    proposal = propose(tmp_path / "train.csv")
+    (tmp_path / "task.yaml").write_text(proposal.text, encoding="utf-8")
+    assert len(assemble(tmp_path / "task.yaml").benchmark.heldout) == 20
+    (tmp_path / "eval.csv").write_text(rows("ab" * 10 + "c", 5), encoding="utf-8")
+    proposal = propose(tmp_path / "train.csv")
+    assert 'labels: "c" from eval.csv, since no example has it.' in proposal.reasons
+    (tmp_path / "task.yaml").write_text(proposal.text, encoding="utf-8")
+    made = assemble(tmp_path / "task.yaml")
+    assert made.benchmark.task.labels == ("a", "b", "c")
+    assert "unseen labels" in {finding.kind for finding in made.findings}
+
+
 def test_init_and_check_say_that_a_table_may_have_no_line_of_names(tmp_path: Path) -> None:
     from benchmarks.propose import propose
 
