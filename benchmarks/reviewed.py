@@ -15,6 +15,7 @@ from benchmarks.doubts import Doubt
 from benchmarks.infer import check_objects, check_pattern
 from benchmarks.lineage import Changes, Lineage, Relabelled, hash_of, read_lineage, way_to
 from benchmarks.load import read_inputs
+from benchmarks.looks import FILE as LOOKS
 from benchmarks.looks import take_over
 from benchmarks.remote import is_remote
 from benchmarks.review import REVIEW, REVIEW_COLUMNS, SAMPLE, SAMPLE_COLUMNS, Material, write_sheets
@@ -24,6 +25,11 @@ from strategies.contract import Case, Document
 
 ACCEPTED = "x"
 """In `corrected`: what stands in `perhaps` is right."""
+_EXAMPLES, _HELDOUT, _DOCUMENTS, _TRAFFIC = "examples.jsonl", "heldout.jsonl", "documents.jsonl", "traffic.jsonl"
+_RECORDED, _TASK = "recorded.jsonl", "task.yaml"
+WRITTEN = (_TASK, _EXAMPLES, _HELDOUT, _DOCUMENTS, _TRAFFIC, _RECORDED, LOOKS)
+"""Files of a copy. A folder that holds one of them and is no earlier copy is a person's own, and nothing is written there."""
+_ANOTHER = "Name a folder for the reviewed copy that is not there yet."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +52,7 @@ def review(
     the task, unless that is one `by_name`, of which no looks are written down. Raises `BadInput`.
     """
     material = Material.of(assembly, data)
+    must_be_apart(folder, assembly)
     must_be_of(folder, hash_of(material.examples, material.heldout, material.documents))
     fresh = material.labels and not (folder / REVIEW).exists()
     doubts = doubted() if fresh else ()
@@ -93,14 +100,25 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
 def must_be_of(folder: Path, source: str) -> None:
     """Raises `BadInput` where the folder holds something else, or sheets of other data."""
     known = read_lineage(folder)
-    if known is None and (folder / "task.yaml").exists():
-        raise BadInput(
-            f"{folder.resolve().name} holds a task already. Name a folder for the reviewed copy that is not there yet."
-        )
+    there = [name for name in WRITTEN if (folder / name).exists()]
+    if known is None and there:
+        what = "a task" if there[0] == _TASK else there[0]
+        raise BadInput(f"{folder.resolve().name} holds {what} already. {_ANOTHER}")
     if known is not None and known.source != source:
         raise BadInput(
             f"the sheets in {folder.resolve().name} belong to other data: the task was changed since. Name a new folder."
         )
+
+
+def must_be_apart(folder: Path, assembly: Assembly) -> None:
+    """Raises `BadInput` where the task or a file of it lies in the folder, also where that holds an earlier copy."""
+    name, there = folder.resolve().name, folder.resolve()
+    if there == assembly.folder.resolve():
+        raise BadInput(f"{name} holds a task already. {_ANOTHER}")
+    for named in assembly.spec.file_keys().values():
+        path = assembly.folder / named
+        if not is_remote(named) and there in (path.resolve(), path.resolve().parent, path.parent.resolve()):
+            raise BadInput(f'{name} holds "{named}", which the task is read from. {_ANOTHER}')
 
 
 def _has_rows(path: Path) -> bool:
@@ -213,21 +231,21 @@ def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: 
     import yaml
 
     spec, source = assembly.spec, assembly.folder
-    named: dict[str, Any] = {"examples": "examples.jsonl", "heldout": "heldout.jsonl"}
+    named: dict[str, Any] = {"examples": _EXAMPLES, "heldout": _HELDOUT}
     named["columns"] = {name: name for name in ("input", "output", "id")}
     named["columns"] |= {"time": spec.columns.time} if spec.columns.time else {}
-    _write_rows(folder / "examples.jsonl", map(_case_row, found.examples))
-    _write_rows(folder / "heldout.jsonl", map(_case_row, found.heldout))
+    rows = {_EXAMPLES: list(map(_case_row, found.examples)), _HELDOUT: list(map(_case_row, found.heldout))}
     if material.documents:
-        named["documents"] = "documents.jsonl"
-        _write_rows(folder / "documents.jsonl", map(_document_row, material.documents))
+        named["documents"] = _DOCUMENTS
+        rows[_DOCUMENTS] = list(map(_document_row, material.documents))
     if spec.traffic and not is_remote(spec.traffic):
-        named["traffic"] = "traffic.jsonl"
-        requests = read_inputs(source / spec.traffic, spec.columns).texts
-        _write_rows(folder / "traffic.jsonl", ({"input": text} for text in requests))
+        named["traffic"] = _TRAFFIC
+        rows[_TRAFFIC] = [{"input": text} for text in read_inputs(source / spec.traffic, spec.columns).texts]
+    for name, several in rows.items():  # Once all is read: half a copy would be taken for data of the person's own.
+        _write_rows(folder / name, several)
     if spec.recorded:
-        named["recorded"] = "recorded.jsonl"
-        shutil.copyfile(source / spec.recorded, folder / "recorded.jsonl")
+        named["recorded"] = _RECORDED
+        shutil.copyfile(source / spec.recorded, folder / _RECORDED)
     take_over(source, folder)
     for name in _own_code(spec):
         if (source / name).is_file() and not (folder / name).exists():
@@ -237,7 +255,7 @@ def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: 
     values |= _models(spec, source)
     if not {case.output for case in found.heldout} <= set(spec.labels or ()):
         values.pop("labels", None)  # They came from the examples: written down, they would refuse this held-out label.
-    (folder / "task.yaml").write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    (folder / _TASK).write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
     found.lineage.write(folder)
 
 

@@ -50,15 +50,15 @@ class Desk:
     folder: Path
     truth: Mapping[str, str]
 
-    def fix(self) -> Reviewed:
-        """As `advisor check --fix`, with another embedder."""
+    def fix(self, copy: Path | None = None) -> Reviewed:
+        """As `advisor check --fix`, with another embedder; into the folder `copy` beside the task where none is named."""
         found = find(self.folder / "task.yaml")
         assembly = found.assembled()
 
         def doubted() -> list[Doubt]:
             return doubts(assembly.benchmark.task.examples, tiny.WordHashes())
 
-        return review(assembly, load(found.spec, found.folder), self.folder / "copy", doubted)
+        return review(assembly, load(found.spec, found.folder), copy or self.folder / "copy", doubted)
 
     def refused(self) -> str:
         with pytest.raises(BadInput) as refused:
@@ -229,6 +229,41 @@ def test_a_sample_with_gaps_or_other_data_is_refused(desk: Desk) -> None:
     assert "lineage.json beside the task cannot be read" in desk.refused()
     (desk.folder / "copy" / "lineage.json").unlink()
     assert "holds a task already" in desk.refused()
+
+
+OWN = '{"id": "mine", "input": "Written by hand", "output": "login", "note": "kept"}\n'
+
+
+@pytest.mark.parametrize("name", ["examples.jsonl", "heldout.jsonl", "documents.jsonl", "traffic.jsonl", "looks.jsonl"])
+def test_a_file_of_the_persons_own_is_not_written_over(desk: Desk, name: str) -> None:
+    (desk.folder / "copy").mkdir()
+    (desk.folder / "copy" / name).write_text(OWN, encoding="utf-8")
+    assert f"copy holds {name} already. Name a folder for the reviewed copy" in desk.refused()
+    assert everything(desk.folder / "copy") == {name: OWN.encode()}
+
+
+def test_no_copy_goes_where_the_task_or_its_data_lies(desk: Desk, tmp_path: Path) -> None:
+    """Also where an earlier copy lies there."""
+    desk.fix()
+    (desk.folder / "copy" / "mine.jsonl").write_text((desk.folder / "rows.jsonl").read_text(encoding="utf-8"), "utf-8")
+    text = (desk.folder / "task.yaml").read_text(encoding="utf-8")
+    (desk.folder / "task.yaml").write_text(text.replace("rows.jsonl", "copy/mine.jsonl"), encoding="utf-8")
+    assert 'copy holds "copy/mine.jsonl", which the task is read from. Name a folder' in desk.refused()
+    before = everything(desk.folder)
+    inner = Desk(folder=desk.folder / "copy", truth={})
+    with pytest.raises(BadInput, match="copy holds a task already"):
+        inner.fix(desk.folder / "copy")
+    assert everything(desk.folder) == before
+
+
+def test_a_copy_that_cannot_be_made_leaves_nothing_in_the_way_of_the_next(desk: Desk) -> None:
+    with (desk.folder / "task.yaml").open("a", encoding="utf-8") as file:
+        file.write("traffic: requests.jsonl\n")
+    (desk.folder / "requests.jsonl").write_text('{"nothing": "here"}\n', encoding="utf-8")
+    assert "requests.jsonl has no column" in desk.refused()
+    (desk.folder / "requests.jsonl").write_text('{"input": "When do you open"}\n', encoding="utf-8")
+    desk.fix()
+    assert desk.copy("traffic.jsonl") == [{"input": "When do you open"}]
 
 
 def test_other_data_is_refused(desk: Desk) -> None:
