@@ -234,10 +234,10 @@ def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: 
     named: dict[str, Any] = {"examples": _EXAMPLES, "heldout": _HELDOUT}
     named["columns"] = {name: name for name in ("input", "output", "id")}
     named["columns"] |= {"time": spec.columns.time} if spec.columns.time else {}
-    rows = {_EXAMPLES: list(map(_case_row, found.examples)), _HELDOUT: list(map(_case_row, found.heldout))}
+    rows = {_EXAMPLES: _case_rows(found.examples), _HELDOUT: _case_rows(found.heldout)}
     if material.documents:
         named["documents"] = _DOCUMENTS
-        rows[_DOCUMENTS] = list(map(_document_row, material.documents))
+        rows[_DOCUMENTS] = _document_rows(material.documents)
     if spec.traffic and not is_remote(spec.traffic):
         named["traffic"] = _TRAFFIC
         rows[_TRAFFIC] = [{"input": text} for text in read_inputs(source / spec.traffic, spec.columns).texts]
@@ -280,19 +280,31 @@ def _models(spec: Spec, source: Path) -> dict[str, Any]:
     return found if spec.reranker is None else {**found, "reranker": placed(spec.reranker)}
 
 
-def _case_row(case: Case) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": case.id, "input": case.input, "output": case.output}
-    optional = {
-        "answers": list(case.answers),
-        "document_ids": list(case.document_ids),
-        "group": case.group,
-        "metadata": dict(case.metadata),
-    }
-    return {**case.slices, **row, **{name: value for name, value in optional.items() if value}}
+def _case_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    rows = [{**case.slices, "id": case.id, "input": case.input, "output": case.output} for case in cases]
+    more = [
+        {
+            "answers": list(case.answers),
+            "document_ids": list(case.document_ids),
+            "group": case.group,
+            "metadata": dict(case.metadata),
+        }
+        for case in cases
+    ]
+    return _with_more(rows, more)
 
 
-def _document_row(document: Document) -> dict[str, str]:
-    return {name: value for name, value in vars(document).items() if value}
+def _document_rows(documents: Sequence[Document]) -> list[dict[str, Any]]:
+    rows = [{"id": each.id, "text": each.text} for each in documents]
+    return _with_more(rows, [{"title": each.title, "date": each.date} for each in documents])
+
+
+def _with_more(rows: Sequence[dict[str, Any]], more: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with what they may have besides: in all of them where one has it, as a reader learns the columns from the first."""
+    used = {name for each in more for name, value in each.items() if value}
+    return [
+        {**row, **{name: each[name] for name in each if name in used}} for row, each in zip(rows, more, strict=True)
+    ]
 
 
 def _write_rows(path: Path, rows: Any) -> None:

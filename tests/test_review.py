@@ -292,6 +292,27 @@ def test_a_task_without_labels_has_no_sample_and_keeps_its_documents(tmp_path: P
     assert find(tmp_path / "copy").assembled().benchmark.task.documents == tiny.rooms()
 
 
+def test_what_only_late_rows_have_is_in_the_copy_too(tmp_path: Path) -> None:
+    """More rows before them than a reader looks at to learn the columns."""
+    cases = tiny.messages(160)
+    late = {"answers": ["login", "refund"], "group": "one", "metadata": {"from": "mail"}, "document_ids": ["d0"]}
+    rows = [{"id": case.id, "input": case.input, "output": case.output} for case in cases]
+    table = [{**row, **(late if place >= 120 else dict.fromkeys(late, ""))} for place, row in enumerate(rows)]
+    documents = [{"id": f"d{n}", "text": f"Rule {n}", "date": "2030-01-01" if n >= 120 else ""} for n in range(130)]
+    write_task(tmp_path, NOWHERE, "documents: rules.jsonl", "heldout: held.jsonl")
+    for name, several in (("rows.jsonl", table), ("held.jsonl", table), ("rules.jsonl", documents)):
+        text = "".join(json.dumps(row) + "\n" for row in several)
+        (tmp_path / name).write_text(text.replace("(note", "(late" if name == "held.jsonl" else "(note"), "utf-8")
+    found = find(tmp_path)
+    assembly = found.assembled()
+    review(assembly, found.data(), tmp_path / "copy", list)
+    given, copied = found.data(), find(tmp_path / "copy").data()
+    assert (copied.examples, copied.heldout, copied.documents) == (given.examples, given.heldout, given.documents)
+    assert len({case.group for case in copied.examples}) == 2
+    first = Desk(folder=tmp_path, truth={}).copy("documents.jsonl")[0]
+    assert first == {"id": "d0", "text": "Rule 0", "date": ""}
+
+
 def test_no_label_is_doubted_of_the_held_out_cases() -> None:
     cases = tiny.messages(40)
     material = Material(
