@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -34,6 +34,8 @@ class Relabelled:
     cases: int
     wrong: int
     of: int
+    since: int = 0
+    """Held-out cases that a later review corrected or left out: any of them may have been wrong, or none."""
 
     @property
     def share(self) -> tuple[float, float]:
@@ -45,11 +47,12 @@ class Relabelled:
     def ceiling(self) -> tuple[float, float]:
         """What an approach scores that is always right, once the wrong labels of the sample are corrected.
 
-        It holds the truth whenever `share` does: of the wrong labels that this allows, those found are gone.
+        It holds the truth whenever `share` does: of the wrong labels that this allows, those found are gone, and up to `since`
+        of the others.
         """
-        low, high = self.share
-        found = self.wrong / self.of
-        return min(1.0, 1 - high + found), min(1.0, 1 - low + found)
+        low, high = drawn_interval(self.wrong, self.cases, self.of)
+        few, many = max(0, low - self.wrong - self.since), high - self.wrong
+        return max(0.0, 1 - many / max(1, self.of - self.since)), 1 - few / self.of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,14 @@ class Changes:
     rows: int
     corrected: int
     left_out: int
+
+    def after(self, earlier: Changes) -> Changes:
+        """What both reviews changed, this one being of what the earlier one left."""
+        return Changes(
+            rows=self.rows + earlier.left_out,
+            corrected=self.corrected + earlier.corrected,
+            left_out=self.left_out + earlier.left_out,
+        )
 
     def says(self, side: str) -> str:
         return f"{many(self.rows, side, f'{side}s')} {self.corrected:,} corrected and {self.left_out:,} left out"
@@ -83,18 +94,37 @@ class Lineage:
     keeps."""
     folder: str = ""
     """The way from the copy to the folder of the task that it was made of; empty where no looks are written down there."""
+    changed: bool = False
+    """Whether it is a copy of a copy that had been changed without a review."""
 
     def write(self, folder: Path) -> None:
         (folder / FILE).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
 
     def notes(self, now: str, target: float | None) -> tuple[str, ...]:
         """What a run says of its data, `now` being the hash of that."""
-        later = "" if now == self.data else ", and changed again since"
+        later = "" if now == self.data and not self.changed else ", and changed again since"
         told = [
             f"data: a copy that was reviewed{later}: of {self.examples.says('example')}, of "
             f"{self.heldout.says('held-out case')}."
         ]
         return (*told, *self.says_of_labels(target))
+
+    def after(self, earlier: Lineage) -> Lineage:
+        """That of a copy of a copy, whose own is `earlier`: what both reviews changed, and the sample of the earlier one until as
+        many are labelled anew as it takes."""
+        both = replace(
+            self,
+            examples=self.examples.after(earlier.examples),
+            heldout=self.heldout.after(earlier.heldout),
+            changed=earlier.changed or earlier.data != self.source,
+        )
+        known, left = earlier.relabelled, earlier.remaining
+        if known is None or left is None:
+            return both
+        if self.relabelled is not None and self.relabelled.cases >= min(FEWEST, known.cases):
+            return both
+        since = left.since + self.heldout.corrected + self.heldout.left_out
+        return replace(both, relabelled=known, left=replace(left, since=min(left.of, since)))
 
     @property
     def remaining(self) -> Relabelled | None:
@@ -151,7 +181,10 @@ def known_ceiling(folder: Path) -> tuple[float, float] | None:
 
 
 def _possible(sample: Relabelled | None, fewest: int) -> bool:
-    return sample is None or (0 <= sample.wrong <= sample.cases <= sample.of > 0 and sample.cases >= fewest)
+    if sample is None:
+        return True
+    counted = 0 <= sample.wrong <= sample.cases <= sample.of > 0 and sample.cases >= fewest
+    return counted and 0 <= sample.since <= sample.of
 
 
 def hash_of(examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document]) -> str:

@@ -94,6 +94,8 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
         relabelled=relabelled,
         left=left,
     )
+    earlier = read_lineage(assembly.folder)
+    lineage = lineage if earlier is None else lineage.after(earlier)
     return Reviewed(examples=sides["example"], heldout=sides["held-out case"], lineage=lineage, listed=len(sheet))
 
 
@@ -113,7 +115,13 @@ def must_be_of(folder: Path, source: str) -> None:
 def must_be_apart(folder: Path, assembly: Assembly) -> None:
     """Raises `BadInput` where the task or a file of it lies in the folder, also where that holds an earlier copy."""
     name, there = folder.resolve().name, folder.resolve()
-    if there == assembly.folder.resolve():
+    itself = there == assembly.folder.resolve()
+    if itself and read_lineage(folder) is not None:
+        raise BadInput(
+            f"{name} is a reviewed copy itself. To apply its sheets, check the task that it was made of; to review it once more, "
+            "name another folder."
+        )
+    if itself:
         raise BadInput(f"{name} holds a task already. {_ANOTHER}")
     for named in assembly.spec.file_keys().values():
         path = assembly.folder / named
@@ -300,7 +308,7 @@ def _document_rows(documents: Sequence[Document]) -> list[dict[str, Any]]:
 
 
 def _with_more(rows: Sequence[dict[str, Any]], more: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with what they may have besides: in all of them where one has it, as a reader learns the columns from the first."""
+    """The rows with what they may have besides: in all where one has it, as a reader learns the columns from the first."""
     used = {name for each in more for name, value in each.items() if value}
     return [
         {**row, **{name: each[name] for name in each if name in used}} for row, each in zip(rows, more, strict=True)

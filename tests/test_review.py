@@ -30,7 +30,7 @@ Row = dict[str, str]
 
 def filled(path: Path, fill: Callable[[int, Row], Mapping[str, str]], delimiter: str = ",") -> None:
     """The sheet as a person saves it after writing something into each row."""
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         sheet = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
@@ -242,7 +242,7 @@ def test_a_file_of_the_persons_own_is_not_written_over(desk: Desk, name: str) ->
     assert everything(desk.folder / "copy") == {name: OWN.encode()}
 
 
-def test_no_copy_goes_where_the_task_or_its_data_lies(desk: Desk, tmp_path: Path) -> None:
+def test_no_copy_goes_where_the_task_or_its_data_lies(desk: Desk) -> None:
     """Also where an earlier copy lies there."""
     desk.fix()
     (desk.folder / "copy" / "mine.jsonl").write_text((desk.folder / "rows.jsonl").read_text(encoding="utf-8"), "utf-8")
@@ -251,7 +251,7 @@ def test_no_copy_goes_where_the_task_or_its_data_lies(desk: Desk, tmp_path: Path
     assert 'copy holds "copy/mine.jsonl", which the task is read from. Name a folder' in desk.refused()
     before = everything(desk.folder)
     inner = Desk(folder=desk.folder / "copy", truth={})
-    with pytest.raises(BadInput, match="copy holds a task already"):
+    with pytest.raises(BadInput, match=r"copy is a reviewed copy itself\. To apply its sheets, check the task"):
         inner.fix(desk.folder / "copy")
     assert everything(desk.folder) == before
 
@@ -413,6 +413,53 @@ def test_the_ceiling_holds_the_truth_where_cases_are_corrected_and_left_out_befo
         still = wrong - through
         low, high = Relabelled(cases=len(drawn), wrong=len(drawn & still), of=len(kept)).ceiling
         held += low <= 1 - len(still - drawn) / len(kept) <= high
+    assert held >= 0.95 * draws
+
+
+def test_a_copy_of_a_copy_knows_what_the_first_review_found(desk: Desk) -> None:
+    desk.fix()
+    first, second = desk.folder / "copy", desk.folder / "second"
+    filled(first / "sample.csv", lambda place, row: {"label": desk.truth[row["id"]]} if place < 40 else {})
+    filled(first / "review.csv", lambda _, row: {"leave out": "x"} if row["id"] == "copy" else {})
+    before = desk.fix().lineage
+    again = Desk(folder=first, truth=desk.truth)
+    lineage = again.fix(second).lineage
+    assert dataclasses.replace(lineage, source=before.source, folder=before.folder) == before
+    assert find(second).assembled().inferred[:3] == find(first).assembled().inferred[:3]
+
+    def leave_out(_: int, row: Row) -> Mapping[str, str]:
+        named = {"part": "held-out case", "id": "m150"} if row["id"] == "m0" else {}
+        return {**named, "leave out": "x"} if row["id"] in ("m0", "against") else {}
+
+    filled(second / "review.csv", leave_out)
+    filled(second / "sample.csv", lambda place, row: {"label": desk.truth[row["id"]]} if place < 5 else {})
+    lineage, left = again.fix(second).lineage, before.left
+    assert (lineage.examples.rows, lineage.examples.left_out) == (102, 2)
+    assert (lineage.heldout.rows, lineage.heldout.left_out) == (60, 1)
+    assert left is not None
+    since = lineage.heldout.corrected - before.heldout.corrected + 1
+    assert (lineage.relabelled, lineage.left) == (before.relabelled, dataclasses.replace(left, since=since))
+    filled(second / "sample.csv", lambda place, row: {"label": desk.truth[row["id"]]} if place < 30 else {})
+    anew = again.fix(second).lineage.relabelled
+    assert anew is not None
+    assert (anew.cases, anew.of) == (30, 60)
+    with (first / "heldout.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"id": "new", "input": "When do you open", "output": "login"}\n')
+    assert "changed again since" in again.fix(desk.folder / "third").lineage.notes("", None)[0]
+
+
+def test_the_ceiling_holds_the_truth_where_others_are_corrected_and_left_out_after_the_sample() -> None:
+    of, cases, draws = 400, 100, 400
+    held = 0
+    for seed in range(draws):
+        dice = random.Random(seed)
+        wrong = set(dice.sample(range(of), 50))
+        drawn = set(dice.sample(range(of), cases))
+        through = set(dice.sample(range(of), 80))
+        out = set(dice.sample(sorted(through), 20))
+        since = len(out) + len((wrong - drawn) & (through - out))
+        low, high = Relabelled(cases=cases, wrong=len(drawn & wrong), of=of, since=since).ceiling
+        held += low <= 1 - len(wrong - drawn - through) / (of - len(out)) <= high
     assert held >= 0.95 * draws
 
 
