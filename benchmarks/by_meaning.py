@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.audit import exclude_each_other
 from benchmarks.findings import Finding, ids, many
 from benchmarks.similar import normalised
 from strategies.contract import Case, Embedder
@@ -20,14 +21,15 @@ _BLOCK = 1_000
 def meaning_findings(
     examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[str], embedder: Embedder
 ) -> Iterator[Finding]:
-    """Held-out cases of which an example has the meaning, and examples of one meaning with different labels."""
+    """Held-out cases of which an example has the meaning, and examples of one meaning whose labels exclude each other."""
     ours = np.asarray(embedder.embed([case.input for case in examples]))
     theirs = np.asarray(embedder.embed([case.input for case in heldout]))
     across = [heldout[one] for one, other in _nearest(theirs, ours) if _other_words(heldout[one], examples[other])]
     if across:
         yield _overlap(across)
     alike = [(examples[one], examples[other]) for one, other in _nearest(ours, ours) if one < other] if labels else []
-    pairs = [(one, other) for one, other in alike if one.output != other.output and _other_words(one, other)]
+    differ = [pair for pair in alike if pair[0].output != pair[1].output and exclude_each_other(pair)]
+    pairs = [(one, other) for one, other in differ if _other_words(one, other)]
     if pairs:
         yield _conflicts(pairs)
 

@@ -48,9 +48,9 @@ def doubts(cases: Sequence[Case], embedder: Embedder, seed: int = 0) -> list[Dou
     """The most doubtful first: those of which another label is found the most times as likely. Needs labels as outputs.
 
     A label is doubted where another one reaches what that other usually reaches on its own examples, and the given one is
-    not the likeliest of those that do (confident learning, arXiv 1911.00068). Frequent confusions can stand in the list
-    although both labels are right. Raises `BadInput` for fewer than two labels, and `TooWeak` where the classifiers are not
-    shown to be better than the most frequent label.
+    not the likeliest of those that do (confident learning, arXiv 1911.00068), unless the case accepts that other one too.
+    Frequent confusions can stand in the list although both labels are right. Raises `BadInput` for fewer than two labels, and
+    `TooWeak` where the classifiers are not shown to be better than the most frequent label.
     """
     names, given = np.unique([case.output for case in cases], return_inverse=True)
     if len(names) < 2:
@@ -70,6 +70,7 @@ def doubts(cases: Sequence[Case], embedder: Embedder, seed: int = 0) -> list[Dou
             perhaps_share=float(shares[place, other[place]]),
         )
         for place in doubted.tolist()
+        if str(names[other[place]]) not in cases[place].accepted
     ]
     return sorted(found, key=lambda each: (each.given_share / each.perhaps_share, -each.perhaps_share))
 

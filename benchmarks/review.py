@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,8 @@ class Material:
     examples: tuple[Case, ...]
     heldout: tuple[Case, ...]
     documents: tuple[Document, ...]
+    labels_given: bool = True
+    """Whether the task names its labels; else they were taken from its examples."""
 
     @classmethod
     def of(cls, assembly: Assembly, data: Loaded) -> Material:
@@ -45,7 +48,13 @@ class Material:
             examples=tuple(case for case in data.examples if not cut or case.id not in held),
             heldout=tuple(case for case in data.examples if case.id in held) if cut else data.heldout or (),
             documents=data.documents,
+            labels_given=not any(note.startswith("labels: ") for note in assembly.inferred),
         )
+
+    @cached_property
+    def choices(self) -> frozenset[str]:
+        """What may be written as a label: those of the task and those that only held-out cases have. None without labels."""
+        return frozenset((*self.labels, *(case.output for case in self.heldout))) if self.labels else frozenset()
 
     def sides(self) -> Iterator[tuple[Side, tuple[Case, ...]]]:
         yield "example", self.examples

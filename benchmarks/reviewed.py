@@ -145,7 +145,7 @@ def _decisions(sheet: Sequence[Any], material: Material) -> dict[tuple[str, str]
         corrected, mark = _corrected(row, material, where), row["leave out"].strip().casefold()
         if mark and mark not in YES | NO:
             raise BadInput(f'{where}: "leave out" holds "{mark[:20]}". Write x to leave the row out, or nothing.')
-        if material.labels and corrected and corrected not in material.labels:
+        if material.labels and corrected and corrected not in material.choices:
             raise BadInput(f'{where}: "{corrected[:60]}" is not one of the labels. Write one as the task has it.')
         if corrected or mark in YES:
             found[key] = (corrected or known[key].output, mark in YES)
@@ -155,7 +155,7 @@ def _decisions(sheet: Sequence[Any], material: Material) -> dict[tuple[str, str]
 def _corrected(row: Mapping[str, str], material: Material, where: str) -> str:
     """What stands in `corrected`; an x there takes the label of `perhaps`, unless it is a label itself."""
     said, perhaps = row["corrected"].strip(), row["perhaps"].strip()
-    if not material.labels or said in material.labels or said.casefold() != ACCEPTED:
+    if not material.labels or said in material.choices or said.casefold() != ACCEPTED:
         return said
     if not perhaps:
         raise BadInput(f'{where}: "corrected" holds x, and "perhaps" holds no label to take. Write the label itself.')
@@ -166,7 +166,7 @@ def _labelled(path: Path, material: Material) -> dict[str, str]:
     """Id -> label, for the held-out cases that a person labelled once more: the first ones of the sheet."""
     if not material.labels or not path.is_file():
         return {}
-    known = {case.id for case in material.heldout}
+    known = {case.id: case for case in material.heldout}
     found: dict[str, str] = {}
     gap = ""
     for place, row in read_sheet(path, SAMPLE_COLUMNS):
@@ -180,7 +180,7 @@ def _labelled(path: Path, material: Material) -> dict[str, str]:
                 f"{SAMPLE}, {gap} has no label and {place} has one. Label from the top without leaving any out: only then they "
                 "are a random sample."
             )
-        elif label not in material.labels:
+        elif label not in material.choices and label not in known[name].answers:
             raise BadInput(f'{SAMPLE}, {place}: "{label[:60]}" is not one of the labels. Write one as the task has it.')
         else:
             found[name] = label
@@ -261,8 +261,8 @@ def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: 
             shutil.copyfile(source / name, folder / name)
     values = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True) | named
     values |= _models(spec, source)
-    if not {case.output for case in found.heldout} <= set(spec.labels or ()):
-        values.pop("labels", None)  # They came from the examples: written down, they would refuse this held-out label.
+    if not material.labels_given:
+        values.pop("labels", None)  # As they were before the corrections, a label spelt wrongly among them.
     (folder / _TASK).write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
     found.lineage.write(folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,8 @@ def test_examples_of_one_meaning_with_different_labels_are_a_pair_once() -> None
     (found,) = meaning_findings(examples, cases(("where is my parcel", "p")), ("cancel", "return", "other"), Meaning())
     assert (found.kind, found.count) == ("conflicts in meaning", 1)
     assert found.examples == ("cancel my order and I do not want it any more",)
+    accepting = [*examples[:1], replace(examples[1], answers=("return", "cancel")), *examples[2:]]
+    assert list(meaning_findings(accepting, cases(("where is my parcel", "p")), ("cancel", "return"), Meaning())) == []
     same = cases(("cancel my order", "cancel"), ("I do not want it any more", "cancel"))
     assert list(meaning_findings(same, cases(("hello", "o")), ("cancel", "o"), Meaning())) == []
     assert list(meaning_findings(examples, cases(("where is my parcel", "p")), (), Meaning())) == []

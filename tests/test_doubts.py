@@ -61,6 +61,17 @@ def test_copies_of_a_wrong_example_do_not_vouch_for_it() -> None:
     assert {each.case.id for each in found} >= {copy.id for copy in copies}
 
 
+def test_a_label_that_a_case_accepts_already_is_not_suggested_for_it() -> None:
+    cases, wrong = planted(tiny.messages(240), 0.1)
+    before = {each.case.id: each.perhaps for each in doubts(cases, tiny.WordHashes())}
+    both = {name: perhaps for name, perhaps in before.items() if name in wrong}
+    accepting = [
+        dataclasses.replace(case, answers=(case.output, both[case.id])) if case.id in both else case for case in cases
+    ]
+    assert len(both) > 10
+    assert {each.case.id for each in doubts(accepting, tiny.WordHashes())} == before.keys() - both.keys()
+
+
 def test_one_label_cannot_be_doubted() -> None:
     with pytest.raises(BadInput, match="one label"):
         doubts([dataclasses.replace(case, output="same") for case in tiny.messages(20)], tiny.WordHashes())

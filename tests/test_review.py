@@ -143,6 +143,36 @@ def test_a_held_out_label_without_examples_stays_a_finding_in_the_copy(desk: Des
     assert "unseen labels" in {finding.kind for finding in assemble(desk.folder / "copy" / "task.yaml").findings}
 
 
+def test_a_misspelt_label_that_is_corrected_is_none_of_the_copy(desk: Desk) -> None:
+    """Unless the task names it among its labels."""
+    text = (desk.folder / "rows.jsonl").read_text(encoding="utf-8")
+    (desk.folder / "rows.jsonl").write_text(text.replace('"output": "login"', '"output": "logins"', 1), "utf-8")
+    assert "logins" in find(desk.folder).assembled().benchmark.task.labels
+    desk.fix()
+    sheet = desk.folder / "copy" / "review.csv"
+    (name,) = (row["id"] for row in desk.copy("examples.jsonl") if row["output"] == "logins")
+    filled(sheet, lambda place, _: {"part": "example", "id": name, "corrected": "login"} if place == 0 else {})
+    desk.fix()
+    assert find(desk.folder / "copy").assembled().benchmark.task.labels == tuple(sorted(set(desk.truth.values())))
+    given = [*sorted(set(desk.truth.values())), "logins"]
+    with (desk.folder / "task.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"labels: {json.dumps(given)}\n")
+    desk.fix()
+    assert find(desk.folder / "copy").assembled().benchmark.task.labels == tuple(given)
+
+
+def test_a_label_that_only_held_out_cases_have_can_be_written_into_the_sheets(desk: Desk) -> None:
+    with (desk.folder / "held.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"id": "new", "input": "Is the sauna open on Sundays", "output": "leisure"}\n')
+    desk.fix()
+    truth = {**desk.truth, "new": "leisure"}
+    filled(desk.folder / "copy" / "sample.csv", lambda _, row: {"label": truth[row["id"]]})
+    filled(desk.folder / "copy" / "review.csv", lambda place, _: {"corrected": "leisure"} if place == 0 else {})
+    lineage = desk.fix().lineage
+    assert lineage.relabelled == Relabelled(cases=61, wrong=WRONG, of=61)
+    assert lineage.examples.corrected == 1
+
+
 def test_an_x_takes_the_suspected_label_and_any_other_is_written(desk: Desk) -> None:
     desk.fix()
     sheet = desk.folder / "copy" / "review.csv"

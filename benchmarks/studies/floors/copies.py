@@ -29,7 +29,12 @@ def write(known: Assembly, heldout: tuple[Case, ...], folder: Path) -> Path:
     """The task.yaml in the folder, with its data beside it."""
     task = known.benchmark.task
     material = Material(
-        kind=task.kind, labels=task.labels, examples=task.examples, heldout=heldout, documents=task.documents
+        kind=task.kind,
+        labels=task.labels,
+        examples=task.examples,
+        heldout=heldout,
+        documents=task.documents,
+        labels_given={case.output for case in heldout} <= set(task.labels),
     )
     nothing = Changes(rows=0, corrected=0, left_out=0)
     lineage = Lineage(task=task.name, source="", data="", examples=nothing, heldout=nothing)
