@@ -94,6 +94,10 @@ class Lineage:
     keeps."""
     folder: str = ""
     """The way from the copy to the folder of the task that it was made of; empty where no looks are written down there."""
+    seed: int | None = None
+    """With which the order of the sample was drawn; None in a copy of before."""
+    unordered: int = 0
+    """Held-out cases that were labelled once more and are not the first ones in that order: corrected, and no sample."""
     changed: bool = False
     """Whether it is a copy of a copy that had been changed without a review."""
 
@@ -132,9 +136,9 @@ class Lineage:
         return self.left or self.relabelled
 
     def says_of_labels(self, target: float | None) -> tuple[str, ...]:
-        """How many are wrong, and what that means for the target; nothing where no sample was labelled."""
+        """How many are wrong, and what that means for the target, or why that is not known; nothing where none was labelled."""
         if self.relabelled is None or self.remaining is None:
-            return ()
+            return (_unordered_says(self.unordered),) if self.unordered else ()
         return sample_says(self.relabelled), *ceiling_says(self.remaining, target)
 
 
@@ -207,6 +211,14 @@ def sample_says(found: Relabelled) -> str:
     return (
         f"Of {found.cases:,} held-out cases drawn at random a person labelled {found.wrong:,} otherwise: {low:.1%} to {high:.1%} "
         "of the labels that were given may be wrong (95 % interval)."
+    )
+
+
+def _unordered_says(cases: int) -> str:
+    return (
+        f"The share of wrong labels is not known: {many(cases, 'held-out case was', 'held-out cases were')} labelled once more, "
+        "not the first ones of the order in which the sheet was written, so they are no random sample. Label the first ones of a "
+        "sheet before it is sorted: `advisor check --fix` with a new folder writes one."
     )
 
 

@@ -134,6 +134,13 @@ def write_sheets(material: Material, doubted: Sequence[Doubt], folder: Path, see
     if not (folder / REVIEW).exists():
         write_sheet(folder / REVIEW, REVIEW_COLUMNS, (each.row() for each in concerns(material, doubted)))
     if material.labels and not (folder / SAMPLE).exists():
-        cases = list(material.heldout)
-        random.Random(f"relabel {seed}").shuffle(cases)
-        write_sheet(folder / SAMPLE, SAMPLE_COLUMNS, ((case.id, case.input, "") for case in cases))
+        write_sheet(
+            folder / SAMPLE, SAMPLE_COLUMNS, ((case.id, case.input, "") for case in drawn(material.heldout, seed))
+        )
+
+
+def drawn(heldout: Sequence[Case], seed: int) -> list[Case]:
+    """The held-out cases in the random order of the sample: the first so many are a random sample of all."""
+    cases = list(heldout)
+    random.Random(f"relabel {seed}").shuffle(cases)
+    return cases

@@ -17,8 +17,9 @@ from benchmarks.lineage import Changes, Lineage, Relabelled, hash_of, read_linea
 from benchmarks.load import read_inputs
 from benchmarks.looks import FILE as LOOKS
 from benchmarks.looks import take_over
+from benchmarks.metrics._base import is_label, label_of
 from benchmarks.remote import is_remote
-from benchmarks.review import REVIEW, REVIEW_COLUMNS, SAMPLE, SAMPLE_COLUMNS, Material, write_sheets
+from benchmarks.review import REVIEW, REVIEW_COLUMNS, SAMPLE, SAMPLE_COLUMNS, Material, drawn, write_sheets
 from benchmarks.sheets import NO, YES, read_sheet
 from benchmarks.spec import Spec
 from strategies.contract import Case, Document
@@ -57,7 +58,7 @@ def review(
     fresh = material.labels and not (folder / REVIEW).exists()
     doubts = doubted() if fresh else ()
     folder.mkdir(parents=True, exist_ok=True)
-    write_sheets(material, doubts, folder, assembly.parts.seed)
+    write_sheets(material, doubts, folder, _seed(folder, assembly))
     made = reviewed(assembly, material, folder)
     if not by_name:
         made = replace(made, lineage=replace(made.lineage, folder=way_to(assembly.folder, folder)))
@@ -69,7 +70,8 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
     """What the sheets in the folder say, applied to the data. Raises `BadInput` with file and line."""
     sheet = read_sheet(folder / REVIEW, REVIEW_COLUMNS) if _has_rows(folder / REVIEW) else []
     decisions = _decisions(sheet, material)
-    labelled = _labelled(folder / SAMPLE, material)
+    seed = _seed(folder, assembly)
+    labelled, random = _labelled(folder / SAMPLE, material, [case.id for case in drawn(material.heldout, seed)])
     sides: dict[str, tuple[Case, ...]] = {}
     changes: dict[str, Changes] = {}
     for side, cases in material.sides():
@@ -84,7 +86,7 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
         sides[side] = tuple(kept)
         changes[side] = Changes(rows=len(cases), corrected=corrected, left_out=len(cases) - len(kept))
     _check(assembly.spec, sides)
-    relabelled, left = _relabelled(labelled, material, decisions)
+    relabelled, left = _relabelled(labelled if random else {}, material, decisions)
     lineage = Lineage(
         task=assembly.benchmark.task.name,
         source=hash_of(material.examples, material.heldout, material.documents),
@@ -93,6 +95,8 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
         heldout=changes["held-out case"],
         relabelled=relabelled,
         left=left,
+        seed=seed,
+        unordered=0 if random else len(labelled),
     )
     earlier = read_lineage(assembly.folder)
     lineage = lineage if earlier is None else lineage.after(earlier)
@@ -129,6 +133,12 @@ def must_be_apart(folder: Path, assembly: Assembly) -> None:
             raise BadInput(f'{name} holds "{named}", which the task is read from. {_ANOTHER}')
 
 
+def _seed(folder: Path, assembly: Assembly) -> int:
+    """With which the sample in the folder was drawn, or will be."""
+    known = read_lineage(folder)
+    return assembly.parts.seed if known is None or known.seed is None else known.seed
+
+
 def _has_rows(path: Path) -> bool:
     """Whether there is anything below the head of the sheet."""
     return path.is_file() and path.read_text(encoding="utf-8-sig", errors="replace").count("\n") > 1
@@ -162,34 +172,38 @@ def _corrected(row: Mapping[str, str], material: Material, where: str) -> str:
     return perhaps
 
 
-def _labelled(path: Path, material: Material) -> dict[str, str]:
-    """Id -> label, for the held-out cases that a person labelled once more: the first ones of the sheet."""
+def _labelled(path: Path, material: Material, order: Sequence[str]) -> tuple[dict[str, str], bool]:
+    """Id -> label, for the held-out cases that a person labelled once more, and whether they are a random sample: the first of
+    the order that was drawn, wherever they stand by now. Raises `BadInput`, also for gaps in a sheet that has that order."""
     if not material.labels or not path.is_file():
-        return {}
+        return {}, True
     known = {case.id: case for case in material.heldout}
     found: dict[str, str] = {}
-    gap = ""
+    rows: list[str] = []
+    gap = skipped = ""
     for place, row in read_sheet(path, SAMPLE_COLUMNS):
         name, label = row["id"].strip(), row["label"].strip()
         if name not in known:
             raise BadInput(f'{SAMPLE}, {place} names the held-out case "{name[:60]}", which is not there. Put it back.')
-        if not label:
-            gap = gap or place
-        elif gap:
-            raise BadInput(
-                f"{SAMPLE}, {gap} has no label and {place} has one. Label from the top without leaving any out: only then they "
-                "are a random sample."
-            )
-        elif label not in material.choices and label not in known[name].answers:
+        if label and label not in material.choices and label not in known[name].answers:
             raise BadInput(f'{SAMPLE}, {place}: "{label[:60]}" is not one of the labels. Write one as the task has it.')
-        else:
+        rows.append(name)
+        if label:
             found[name] = label
-    return found
+            skipped = skipped or (gap and f"{gap} has no label and {place} has one")
+        else:
+            gap = gap or place
+    random = found.keys() == set(order[: len(found)])
+    if skipped and not random and rows == [name for name in order if name in set(rows)]:
+        raise BadInput(
+            f"{SAMPLE}, {skipped}. Label from the top without leaving any out: only then they are a random sample."
+        )
+    return found, random
 
 
 def _agreed(case: Case, output: str, label: str | None) -> str:
     """The output of a held-out case by both sheets. Raises `BadInput` where they contradict."""
-    if label is None or label in (output, *case.answers):
+    if label is None or is_label(replace(case, output=output), label):
         return output
     if output != case.output:
         raise BadInput(
@@ -200,7 +214,9 @@ def _agreed(case: Case, output: str, label: str | None) -> str:
 
 def _with_output(case: Case, output: str) -> Case:
     """With another right answer, which none of the old one's is an alternative to."""
-    return case if output == case.output else replace(case, output=output, answers=())
+    if label_of(output) == label_of(case.output):
+        return replace(case, output=output)  # At most spelt otherwise.
+    return replace(case, output=output, answers=())
 
 
 def _relabelled(
@@ -214,9 +230,9 @@ def _relabelled(
         output, out = decisions.get(("held-out case", case.id), (case.output, False))
         label = labelled.get(case.id)
         kept += not out
-        wrong += label is not None and label not in case.accepted
+        wrong += label is not None and not is_label(case, label)
         cases += label is not None and not out
-        still_wrong += label is not None and not out and label not in (output, *case.answers)
+        still_wrong += label is not None and not out and not is_label(replace(case, output=output), label)
     given = Relabelled(cases=len(labelled), wrong=wrong, of=len(material.heldout))
     return given, Relabelled(cases=cases, wrong=still_wrong, of=kept)
 

@@ -261,6 +261,61 @@ def test_a_sample_with_gaps_or_other_data_is_refused(desk: Desk) -> None:
     assert "holds a task already" in desk.refused()
 
 
+def test_what_was_labelled_after_sorting_is_corrected_and_no_sample(desk: Desk) -> None:
+    """What was labelled before it is one wherever it stands."""
+    desk.fix()
+    sample = desk.folder / "copy" / "sample.csv"
+    written = rows_of(sample)
+
+    def saved(rows: Sequence[Row]) -> Reviewed:
+        with sample.open("w", encoding="utf-8", newline="") as file:
+            sheet = csv.DictWriter(file, list(written[0]))
+            sheet.writeheader()
+            sheet.writerows(rows)
+        return desk.fix()
+
+    def labelled(rows: Sequence[Row]) -> list[Row]:
+        return [{**row, "label": desk.truth[row["id"]] if place < 30 else ""} for place, row in enumerate(rows)]
+
+    ordered = sorted(written, key=lambda row: row["id"])
+    lineage = saved(labelled(ordered)).lineage
+    assert (lineage.relabelled, lineage.left, lineage.unordered, lineage.heldout.corrected) == (None, None, 30, WRONG)
+    (_, said, *_) = find(desk.folder / "copy").assembled().inferred
+    assert "is not known: 30 held-out cases were labelled once more, not the first ones of the order" in said
+    later = saved(sorted(labelled(written), key=lambda row: row["id"])).lineage
+    assert (later, later.unordered) == (saved(labelled(written)).lineage, 0)
+    assert later.relabelled is not None
+
+
+def test_the_order_of_a_sample_is_that_of_the_seed_with_which_it_was_written(desk: Desk) -> None:
+    found, folder = find(desk.folder), desk.folder / "copy"
+    review(found.assembled(seed=3), found.data(), folder, list)
+    filled(folder / "sample.csv", lambda place, row: {"label": desk.truth[row["id"]]} if place < 30 else {})
+    lineage = desk.fix().lineage
+    assert (lineage.seed, lineage.unordered) == (3, 0)
+
+
+def test_a_label_that_is_spelt_in_two_ways_is_not_wrong(desk: Desk) -> None:
+    """As the metric has it; a spelling that is corrected takes no other right answer away."""
+    held = [json.loads(line) for line in (desk.folder / "held.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [{**row, "output": desk.truth[row["id"]].upper(), "answers": ["other"]} for row in held]
+    (desk.folder / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    desk.fix()
+    filled(desk.folder / "copy" / "sample.csv", lambda _, row: {"label": desk.truth[row["id"]]})
+
+    def decide(place: int, _: Row) -> Mapping[str, str]:
+        named = {"part": "held-out case", "id": "m100", "corrected": desk.truth["m100"]}
+        return named if place == 0 else {}
+
+    filled(desk.folder / "copy" / "review.csv", decide)
+    lineage = desk.fix().lineage
+    assert lineage.relabelled == lineage.left == Relabelled(cases=60, wrong=0, of=60)
+    assert lineage.heldout.corrected == 1
+    first = desk.copy("heldout.jsonl")[0]
+    assert first["output"] == desk.truth["m100"]
+    assert list(first["answers"]) == ["other"]
+
+
 OWN = '{"id": "mine", "input": "Written by hand", "output": "login", "note": "kept"}\n'
 
 

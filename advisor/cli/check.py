@@ -162,8 +162,8 @@ def _fix(assembly: Assembly, found: Found, folder: Path) -> None:
         f"{folder / REVIEW}: {made.listed:,} rows to look at. Write into `corrected`{accept} or `leave out`; else a row stays as "
         "it is."
     )
-    if lineage.relabelled is not None:
-        say(" ".join(lineage.says_of_labels(assembly.benchmark.target)))
+    if told := lineage.says_of_labels(assembly.benchmark.target):
+        say(" ".join(told))
     elif task.labels:
         say(f"{folder / SAMPLE}: label the first hundred or more, from the top, to know the share of wrong labels.")
     say(
