@@ -141,7 +141,8 @@ def _seed(folder: Path, assembly: Assembly) -> int:
 
 def _has_rows(path: Path) -> bool:
     """Whether there is anything below the head of the sheet."""
-    return path.is_file() and path.read_text(encoding="utf-8-sig", errors="replace").count("\n") > 1
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines() if path.is_file() else ()
+    return sum(bool(line.strip()) for line in lines) > 1
 
 
 def _decisions(sheet: Sequence[Any], material: Material) -> dict[tuple[str, str], tuple[str, bool]]:

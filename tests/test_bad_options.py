@@ -87,6 +87,10 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
         ("check", "task.yaml", "--fix", "."),
         r"holds a task already\. Name a folder for the reviewed copy",
     ),
+    "doubts into no folder": (
+        ("check", "task.yaml", "--doubts", "none/d.csv"),
+        r"none/d\.csv cannot be written: there is no folder none\. Make it",
+    ),
     "doubts without labels": (
         ("check", "qa.yaml", "--doubts", "d.csv"),
         r"--doubts looks at labels, and this task is qa",

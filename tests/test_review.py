@@ -316,6 +316,16 @@ def test_a_label_that_is_spelt_in_two_ways_is_not_wrong(desk: Desk) -> None:
     assert list(first["answers"]) == ["other"]
 
 
+def test_a_sheet_of_one_row_may_end_without_a_new_line(desk: Desk) -> None:
+    desk.fix()
+    sheet = desk.folder / "copy" / "review.csv"
+    head = sheet.read_text(encoding="utf-8").splitlines()[0]
+    sheet.write_text(f"{head}\nexample,copy,a copy,,,,,,x", encoding="utf-8")
+    assert desk.fix().lineage.examples.left_out == 1
+    sheet.write_text(f"{head}\n\n", encoding="utf-8")
+    assert desk.fix().lineage.examples.left_out == 0
+
+
 OWN = '{"id": "mine", "input": "Written by hand", "output": "login", "note": "kept"}\n'
 
 

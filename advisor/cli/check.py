@@ -126,6 +126,8 @@ def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:
     task = assembly.benchmark.task
     if task.kind != "classification":
         raise BadInput(f"--doubts looks at labels, and this task is {task.kind}. Leave it out.")
+    if not sheet.parent.is_dir():
+        raise BadInput(f"{sheet} cannot be written: there is no folder {sheet.parent}. Make it, or name another file.")
     found = _doubted(assembly, folder)
     write_doubts(found, sheet)
     say(
