@@ -182,12 +182,14 @@ class Asker:
 
     def _read(self, answer: bytes) -> Answer:
         try:
-            choice = json.loads(answer)["choices"][0]
+            found = json.loads(answer)
+            choice = found["choices"][0]
             text = choice["message"].get("content") or choice["message"].get("refusal") or ""
             if not isinstance(text, str):
                 raise TypeError
-            said = self.without_thoughts(text)
-            thought = not said and choice.get("finish_reason") == "length"
+            cut = choice.get("finish_reason") == "length"
+            said = self.without_thoughts(text, cut and self._thinks_on(text, found, choice["message"]))
+            thought = not said and cut
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
             raise Refused("the answer is not valid JSON of a chat completion") from None
         if thought:
@@ -195,6 +197,14 @@ class Asker:
             advice = "thinking counts, so turn it off, or give more `reasoning_tokens`"
             raise Refused(f"nothing was answered within {most:,} tokens; {advice}", 200)
         return Answer(self._clean(said), _places(choice, self._clean) if said == text else ())
+
+    def _thinks_on(self, text: str, found: Any, message: Mapping[str, Any]) -> bool:
+        """Whether a text without a mark may be thoughts alone: it is longer than an answer, and the server keeps none apart."""
+        written = -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN)
+        if not self.reasoning or written <= self.asked["max_tokens"]:
+            return False
+        counted = ((found.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens")
+        return not (counted or message.get("reasoning_content") or message.get("reasoning"))
 
     def _clean(self, text: str) -> str:
         """Whole characters, and without the key, which a server may repeat."""

@@ -181,22 +181,40 @@ def test_what_was_cut_off_before_it_wrote_anything_is_no_answer(
     name: str, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
 ) -> None:
     """A model that thinks first had used up the limit, and an empty answer stood in its line; it is not asked again for that."""
+    failed = _cut_off(server, (name, "", {}), (model_folders, embedder), tmp_path)
+    assert failed.message.startswith("nothing was answered within 24 tokens; thinking counts")
+
+
+def test_thoughts_without_a_mark_that_were_cut_off_are_no_answer(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    """Some templates open them; a label that they mention is not the answer."""
+    text = "Okay, it seems to be about billing. " * 20
+    failed = _cut_off(server, ("labels", text, {"reasoning_tokens": 100}), (model_folders, embedder), tmp_path)
+    assert failed.message.startswith("nothing was answered within 124 tokens; thinking counts")
+
+
+def _cut_off(
+    server: HTTPServer, asked: tuple[str, str, dict[str, Any]], models: tuple[Folders, LocalEmbedder], folder: Path
+) -> Failure:
+    """What is said of an answer that was cut off, here and by the export alike."""
+    (name, text, settings), (folders, embedder) = asked, models
 
     def thinking(request: Request) -> Response:
         answer = said(request)
-        answer["choices"][0] |= {"finish_reason": "length", "message": {"role": "assistant", "content": ""}}
+        answer["choices"][0] |= {"finish_reason": "length", "message": {"role": "assistant", "content": text}}
         return Response(json.dumps(answer), mimetype="application/json")
 
     server.expect_request(PATH).respond_with_handler(thinking)
-    made = hosted(server, name, model_folders, embedder, retries=2)
+    made = hosted(server, name, folders, embedder, retries=2, **settings)
     ((_, failed),) = made.answer([Query.of("one")], Sampling())
-    answer = alone.answerer(exported(made, tmp_path), "", str(model_folders.embedder))
+    answer = alone.answerer(exported(made, folder), "", str(folders.embedder))
     with pytest.raises(ConnectionError) as lost:
         answer("one")
     assert isinstance(failed, Failure)
     assert str(lost.value).endswith(failed.message)
-    assert failed.message.startswith("nothing was answered within 24 tokens; thinking counts")
     assert len(server.log) == 2
+    return failed
 
 
 @pytest.mark.parametrize("name", ["labels", "an object"])

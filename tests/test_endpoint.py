@@ -179,6 +179,47 @@ def test_what_was_thought_is_no_part_of_the_answer(httpserver: HTTPServer, writt
     assert (answer.text, bool(answer.places)) == (said, said == written)
 
 
+UNMARKED = "Okay, the user asks whether it is spam. It seems to be yes, and I have to look again. " * 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes", "said"),
+    [
+        ({"reasoning_tokens": 100}, {}, ""),
+        ({"reasoning_tokens": 100}, {"finish_reason": "stop"}, UNMARKED),
+        ({"reasoning_tokens": 100}, {"message": {"content": f"{UNMARKED}</think>yes"}}, "yes"),
+        ({"reasoning_tokens": 100}, {"message": {"content": "yes, it is"}}, "yes, it is"),
+        ({"reasoning_tokens": 100}, {"message": {"content": UNMARKED, "reasoning_content": "Spam?"}}, UNMARKED),
+        ({"reasoning_tokens": 100}, {"message": {"content": UNMARKED, "reasoning": "Spam?"}}, UNMARKED),
+        ({}, {}, UNMARKED),
+    ],
+)
+def test_thoughts_whose_beginning_the_template_wrote_and_whose_end_was_cut_off_are_no_answer(
+    httpserver: HTTPServer, settings: dict[str, Any], changes: dict[str, Any], said: str
+) -> None:
+    """The one label that they mentioned was taken for the answer."""
+    body = good(UNMARKED, finish="length")
+    body["choices"][0] |= changes
+    httpserver.expect_request(PATH).respond_with_json(body)
+    assert ask(endpoint(httpserver, **settings)).text == said
+
+
+def test_thoughts_that_a_server_counts_are_not_in_the_text(httpserver: HTTPServer) -> None:
+    body = good(UNMARKED, finish="length")
+    body["usage"]["completion_tokens_details"] = {"reasoning_tokens": 20}
+    httpserver.expect_request(PATH).respond_with_json(body)
+    assert ask(endpoint(httpserver, reasoning_tokens=100)).text == UNMARKED
+
+
+def test_a_first_token_that_begins_a_thought_still_says_what_was_likely(httpserver: HTTPServer) -> None:
+    """An adapter is proven by it (`served.prove_served`)."""
+    body = good("<think>", finish="length")
+    body["choices"][0]["logprobs"] = {"content": [{"token": "<think>", "logprob": -0.1, "top_logprobs": []}]}
+    httpserver.expect_request(PATH).respond_with_json(body)
+    answer = ask(endpoint(httpserver))
+    assert (answer.text, [place.chosen for place in answer.places]) == ("", ["<think>"])
+
+
 def test_a_model_that_thinks_has_room_for_it_and_is_asked_as_the_task_says(httpserver: HTTPServer) -> None:
     httpserver.expect_request(PATH).respond_with_json(good())
     plain = endpoint(httpserver)

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from strategies.contract import Completion, Metered, Prompt, Sampling, Step, Usage
 from strategies.models.outage import Outage
 from strategies.models.retry import BUSY, Fault, Patience, bounded, shortened, understood
-from strategies.models.stated import places, tokens
+from strategies.models.stated import places, thinks_apart, tokens
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
 from strategies.models.wishes import HELD, TEMPERATURE, Learnt, Wish, held_to, wishes_of
@@ -355,14 +355,15 @@ class _Caller:
         if not isinstance(text, str):
             raise Fault(message="the answer's content is not text", retry=True)
         text = self._cleaned(text)
-        said, ended = without_thoughts(text), getattr(choices[0], "finish_reason", None) != "length"
-        known = tokens(
-            getattr(answer, "usage", None),
-            self.model.count(prompt),
-            -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN),
+        written, stated = -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN), getattr(answer, "usage", None)
+        known, ended = (
+            tokens(stated, self.model.count(prompt), written),
+            getattr(choices[0], "finish_reason", None) != "length",
         )
+        thinks = self.model.reasoning_tokens > 0 and not thinks_apart(message, stated)
+        said = without_thoughts(text, thinks and not ended and written > self.max_tokens - self.model.reasoning_tokens)
         usage = Usage(model=self.model.name, step=self.step, seconds=seconds, **known)
-        found = places(choices[0], self._cleaned) if said == text else ()
+        found = places(choices[0], self._cleaned) if said == text or not (said or ended) else ()
         return Completion(text=said, usage=usage, finished=ended, places=found)
 
     def _failed(self, error: str, lasting: bool = False, *, billed: bool) -> Completion:

@@ -38,6 +38,12 @@ def tokens(stated: Any, asked: int, answered: int) -> dict[str, int]:
     }
 
 
+def thinks_apart(message: Any, stated: Any) -> bool:
+    """Whether the server keeps what was thought out of the answer's text: it hands it over beside that, or counts it."""
+    beside = any(getattr(message, name, None) for name in ("reasoning_content", "reasoning"))
+    return beside or bool(counted(getattr(stated, "completion_tokens_details", None), "reasoning_tokens"))
+
+
 def places(choice: Any, cleaned: Callable[[str], str]) -> tuple[Place, ...]:
     """What the server states of each token; nothing where a part of it is not what the interface says."""
     stated = getattr(getattr(choice, "logprobs", None), "content", None)
