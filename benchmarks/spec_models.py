@@ -40,6 +40,8 @@ OURS = (
 _WHOSE = ("name", "folder", "endpoint", "engine")
 """Keys that say which model it is; the others are for whoever asks it."""
 
+SLOWEST = 10
+"""Tokens of thoughts a second that are waited for where `timeout_s` is not stated."""
 
 class EmbedderSpec(Section):
     """The model that turns texts into vectors, by name. `folder` is where it lies, and is never written down."""
@@ -103,13 +105,17 @@ class ModelSpec(Section):
 
     @property
     def serving(self) -> Mapping[str, Any]:
-        """The part of `options` that says how the server is asked, its context without what may be thought."""
+        """The part of `options` that says how the server is asked, its context without what may be thought, which takes time."""
         known = {key: value for key, value in self.options.items() if key not in MODEL_PRICES}
         if self.context_tokens is not None:
             known["context_tokens"] = self.context_tokens - (self.reasoning_tokens or 0)
         return known
 
     @model_validator(mode="before")
+        if self.timeout_s is None and self.reasoning_tokens is not None:
+            from strategies.models.endpoint import EndpointModel
+
+            known["timeout_s"] = EndpointModel.timeout_s + self.reasoning_tokens / SLOWEST
     @classmethod
     def _named_by_folder(cls, values: Any) -> Any:
         """Servers, too, may know a model by its folder: then that is what they are asked for."""

@@ -178,7 +178,12 @@ class Asker:
         except urllib.error.HTTPError as error:
             raise _refused(error, self._clean) from None
         except (OSError, http.client.HTTPException) as error:
-            raise Refused(self._clean(f"no answer ({getattr(error, 'reason', error)})")) from None
+            late = (
+                f"; `timeout_s` gives it {self.server['timeout_s']:g} seconds"
+                if isinstance(error, TimeoutError)
+                else ""
+            )
+            raise Refused(self._clean(f"no answer ({getattr(error, 'reason', error)}{late})")) from None
 
     def _read(self, answer: bytes) -> Answer:
         try:

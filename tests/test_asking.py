@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -215,6 +216,19 @@ def _cut_off(
     assert str(lost.value).endswith(failed.message)
     assert len(server.log) == 2
     return failed
+
+
+def test_what_took_too_long_says_which_limit_it_had(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    def slow(request: Request) -> Response:
+        time.sleep(0.6)
+        return Response(json.dumps(said(request)), mimetype="application/json")
+
+    server.expect_request(PATH).respond_with_handler(slow)
+    made = hosted(server, "an object", model_folders, embedder, retries=0, timeout_s=0.2)
+    with pytest.raises(ConnectionError, match=r"no answer \(timed out; `timeout_s` gives it 0\.2 seconds\)"):
+        alone.answerer(exported(made, tmp_path), "")("an order")
 
 
 @pytest.mark.parametrize("name", ["labels", "an object"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from advisor.cli.expected import hosted_says
 from advisor.comparison import Prepared, Wishes, advise, prepare
 from benchmarks.forecast import FIXED_S, REQUEST_S, Forecast, forecast
 from benchmarks.hosted import Asked, fewest_tokens, most_tokens, prompt_tokens
+from benchmarks.models import Models
 from benchmarks.prices import MachinePrices, Tier, TokenPrices, token_prices
+from benchmarks.spec_models import ModelSpec
 from strategies.approaches.prompting import Prompting
+from strategies.models.endpoint import EndpointModel
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from tests import tiny
@@ -108,6 +111,29 @@ def test_what_a_model_may_think_before_each_answer_is_counted(
 
     quick, thinking = asked(""), asked(", reasoning_tokens: 700")
     assert thinking == replace(quick, answer_tokens=quick.answer_tokens + 700 * quick.requests)
+
+
+def test_what_a_model_may_think_takes_its_time(service: Counting, tmp_path: Path, model_folders: Folders) -> None:
+    def prepared(more: str) -> Prepared:
+        lines = [line.replace("model: m", f"model: m{more}") for line in service.lines()]
+        task = write_task(tmp_path, model_folders, *lines, "kind: qa")
+        return prepare(task, Wishes(approaches=("prompting",), effort="quick"))
+
+    found = expected(prepared(", reasoning_tokens: 2000"))
+    seconds = (REQUEST_S + 2000 / THOUGHTS_A_SECOND) * found.asked[0].requests
+    assert found.minutes == pytest.approx((FIXED_S + seconds) / 60, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("more", "seconds"),
+    [({}, 60), ({"reasoning_tokens": 2000}, 260), ({"reasoning_tokens": 2000, "timeout_s": 90}, 90)],
+)
+def test_who_may_think_has_the_time_for_it(more: Mapping[str, Any], seconds: float) -> None:
+    """With 60 seconds for 2,000 tokens no answer came in time, and each was paid five times."""
+    spec = ModelSpec(name="thinker", endpoint="http://127.0.0.1:9/v1", **more)
+    model = Models((spec,)).language("thinker")
+    assert isinstance(model, EndpointModel)
+    assert model.timeout_s == seconds
 
 
 def test_a_prompt_is_as_long_as_what_it_shows() -> None:

@@ -72,6 +72,19 @@ def test_one_that_does_not_come_back_is_given_up_once(server: HTTPServer, monkey
     assert len(server.log) - asked <= 2 * model.concurrency, "the next call asks whether it is back, and no more"
 
 
+def test_one_that_is_too_slow_is_not_called_gone(server: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took every request, so there is a limit to raise and no server to look for."""
+    monkeypatch.setattr(outage, "A_RETRY_S", 0.3)
+
+    def slow(request: Request) -> Response:
+        time.sleep(0.4)
+        return right()
+
+    found = ask(dataclasses.replace(model_on(server, slow), timeout_s=0.1), 12)
+    said = "`timeout_s` gives it 0.1 seconds. It was too slow for every question, and is not asked any more."
+    assert found[-1].error.endswith(said)
+
+
 def test_once_it_is_back_it_is_asked_again(server: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outage, "A_RETRY_S", 0.2)
     gone = threading.Event()

@@ -148,12 +148,11 @@ class EndpointModel:
         Raises `ModelUnavailable` when a server that is not on this machine needs a key and there is none.
         """
         caller = _Caller(
+        wanted = replace(sampling, alternatives=0) if self.reasoning_tokens else sampling
             model=self,
             request=self._asked_as | ({"seed": sampling.seed} if sampling.temperature > 0 else {}),
             temperature=sampling.temperature,
-            wishes=self.learnt.left(
-                wishes_of(replace(sampling, alternatives=0) if self.reasoning_tokens else sampling)
-            ),
+            wishes=self.learnt.left(wishes_of(wanted)),
             schema=sampling.schema if self.copies else "",
             max_tokens=max_tokens + self.reasoning_tokens,
             step=step,
@@ -267,9 +266,8 @@ class _Caller:
                     yield self._found(question, completion)
 
     def _question(self, index: int, prompt: Prompt) -> _Question:
-        return _Question(
-            index=index, prompt=prompt, patience=Patience(retries=self.model.retries, stopped=self.stopped)
-        )
+        patience = Patience(retries=self.model.retries, stopped=self.stopped)
+        return _Question(index=index, prompt=prompt, patience=patience)
 
     def _found(self, question: _Question, completion: Completion | None) -> tuple[int, Completion]:
         """None: there was to be another try, and there will not be."""
@@ -329,7 +327,7 @@ class _Caller:
             self.hopeless = sentence
         outage = self.model.outage.waited(fault, self.stopped)
         if outage == "given up":
-            state = "too busy" if fault.status == BUSY else "gone"
+            state = "too busy" if fault.status == BUSY else "too slow" if fault.late else "gone"
             self.hopeless = f"{sentence} It was {state} for every question, and is not asked any more."
         if outage != "waited" and not question.patience.wait(fault):
             said = f"{sentence} {question.patience.spent()}".strip()
@@ -382,6 +380,7 @@ class _Caller:
         advice = f" Check the key in {self.model.key_env}." if fault.status in {401, 403} else ""
         advice = advice or (f" Check base_url and the model name {self.model.model!r}." if fault.status == 404 else "")
         return f"{self.model.name} at {urlsplit(self.model.base_url).netloc}: {said.rstrip('.')}.{advice}"
+        advice = f" `timeout_s` gives it {self.model.timeout_s:g} seconds." if fault.late else advice
 
 
 def _client(model: EndpointModel) -> Any:

@@ -26,6 +26,7 @@ LARGEST_ANSWER = 20_000_000
 """Bytes, unpacked."""
 NO_CONNECTION = ("ConnectError", "ConnectTimeout", "PoolTimeout")
 """Faults of the HTTP package below the client, by name: which package that is depends on the client's version."""
+NOT_IN_TIME = "no answer in time"
 UNSUPPORTED = ("unsupported_parameter", "unsupported_value")
 """Codes of a refusal that names a parameter: as such, or with any value but its default."""
 TURNED_AWAY = (503, 529)
@@ -49,6 +50,8 @@ class Fault(Exception):
         """Nobody was there, or had time, to answer, and nobody said for how long."""
         self.billed = status is None or status == 408 or (status >= 500 and status not in TURNED_AWAY)
         """The server may have taken the request, and may send a bill for it."""
+        self.late = False
+        """The server took the request, and the time for an answer was over before there was one."""
 
     def refuses(self, parameter: str) -> bool:
         """Whether it is about that parameter of the request, by name; servers say so with several status codes."""
@@ -98,7 +101,7 @@ def bounded(response: Any, seconds: float) -> None:
         for part in parts(chunk_size):
             size += len(part)
             if time.monotonic() > end:
-                raise _absent("no answer in time")
+                raise _late()
             if size > LARGEST_ANSWER:
                 raise Fault(message=f"the answer is larger than {LARGEST_ANSWER // 10**6} MB", retry=False)
             yield part
@@ -115,7 +118,7 @@ def understood(error: Exception) -> Fault | None:
     if isinstance(error.__cause__, Fault):
         return error.__cause__
     if isinstance(error, openai.APITimeoutError):
-        return _absent("no answer in time", _sent(error))
+        return _late() if _sent(error) else _absent(NOT_IN_TIME, sent=False)
     if isinstance(error, openai.APIStatusError):
         return _status_fault(error.status_code, error.message, error.response.headers, error.body)
     if isinstance(error, openai.APIConnectionError):
@@ -140,6 +143,12 @@ def shortened(said: str) -> str:
 def _absent(message: str, sent: bool = True) -> Fault:
     fault = Fault(message=message, retry=True)
     fault.gone, fault.billed = True, sent
+    return fault
+
+
+def _late() -> Fault:
+    fault = _absent(NOT_IN_TIME)
+    fault.late = True
     return fault
 
 
