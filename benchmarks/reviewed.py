@@ -294,12 +294,11 @@ def _models(spec: Spec, source: Path) -> dict[str, Any]:
     """Models that lie in folders, by the way to them from anywhere."""
 
     def placed(given: Any) -> Any:
-        if getattr(given, "folder", None) is None:
-            named = (
-                {"model": given.model} if getattr(given, "model", None) else {}
-            )  # A server's name may look like a path.
-            return {**given.model_dump(mode="json", exclude_none=True), **named}
-        return {"name": given.name, "folder": str((source / Path(given.folder).expanduser()).resolve())}
+        kept = given.model_dump(mode="json", exclude_none=True)
+        if getattr(given, "folder", None) is not None:
+            return {**kept, "folder": str((source / Path(given.folder).expanduser()).resolve())}
+        named = {"model": given.model} if getattr(given, "model", None) else {}  # A server's name may look like a path.
+        return {**kept, **named}
 
     found = {"models": [placed(model) for model in spec.models], "embedder": placed(spec.embedder)}
     return found if spec.reranker is None else {**found, "reranker": placed(spec.reranker)}

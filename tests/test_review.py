@@ -91,6 +91,17 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(folder=tmp_path, truth={case.id: case.output for case in cases})
 
 
+def test_a_model_in_a_folder_keeps_in_the_copy_what_it_costs_and_what_answers_for_it(desk: Desk) -> None:
+    """The copy of a task named the folder alone, so the same model had another price in it."""
+    task = desk.folder / "task.yaml"
+    model = "{folder: ./model, name: mine, engine: vllm, machine_hour: 2.5, monthly: 50}"
+    task.write_text(task.read_text(encoding="utf-8").replace("models: [model]", f"models: [{model}]"), encoding="utf-8")
+    desk.fix()
+    given, copied = (find(folder / "task.yaml").spec.models[0] for folder in (desk.folder, desk.folder / "copy"))
+    assert copied == given.model_copy(update={"folder": str((desk.folder / "model").resolve())})
+    assert (copied.machine_hour, copied.monthly, copied.engine) == (2.5, 50, "vllm")
+
+
 def test_an_untouched_sheet_changes_nothing_and_is_written_once(desk: Desk) -> None:
     before = everything(desk.folder)
     desk.fix()
