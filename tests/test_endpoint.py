@@ -238,6 +238,16 @@ def test_a_model_that_thinks_has_room_for_it_and_is_asked_as_the_task_says(https
     )
 
 
+def test_what_a_prompt_may_hold_is_part_of_how_a_server_is_asked(httpserver: HTTPServer) -> None:
+    """Looks with other examples in the prompt were taken over by a run with another limit."""
+    unstated, default, short = (
+        endpoint(httpserver),
+        endpoint(httpserver, context_tokens=8192),
+        endpoint(httpserver, context_tokens=400),
+    )
+    assert unstated.fingerprint == default.fingerprint != short.fingerprint
+
+
 def test_a_busy_server_is_asked_again_after_the_wait_that_it_names(httpserver: HTTPServer) -> None:
     httpserver.expect_ordered_request(PATH).respond_with_json({}, status=429, headers={"Retry-After": "1.5"})
     httpserver.expect_ordered_request(PATH).respond_with_json(good())

@@ -115,6 +115,7 @@ class EndpointModel:
         """Hash of address, model name and how it is asked; what the server does behind them cannot be seen."""
         asked = f"|{self.reasoning_tokens}|{json.dumps(self.extra_body, sort_keys=True)}"
         more = asked if self.reasoning_tokens or self.extra_body else ""
+        more += "" if self.context_tokens == EndpointModel.context_tokens else f"|context {self.context_tokens}"
         return hashlib.sha256(f"endpoint|{self.base_url.rstrip('/')}|{self.model}{more}".encode()).hexdigest()[:20]
 
     @property
@@ -147,8 +148,8 @@ class EndpointModel:
         among those that were under way at once.
         Raises `ModelUnavailable` when a server that is not on this machine needs a key and there is none.
         """
-        caller = _Caller(
         wanted = replace(sampling, alternatives=0) if self.reasoning_tokens else sampling
+        caller = _Caller(
             model=self,
             request=self._asked_as | ({"seed": sampling.seed} if sampling.temperature > 0 else {}),
             temperature=sampling.temperature,
@@ -379,8 +380,8 @@ class _Caller:
         said = shortened(self._cleaned(fault.message, 1))
         advice = f" Check the key in {self.model.key_env}." if fault.status in {401, 403} else ""
         advice = advice or (f" Check base_url and the model name {self.model.model!r}." if fault.status == 404 else "")
-        return f"{self.model.name} at {urlsplit(self.model.base_url).netloc}: {said.rstrip('.')}.{advice}"
         advice = f" `timeout_s` gives it {self.model.timeout_s:g} seconds." if fault.late else advice
+        return f"{self.model.name} at {urlsplit(self.model.base_url).netloc}: {said.rstrip('.')}.{advice}"
 
 
 def _client(model: EndpointModel) -> Any:
