@@ -11,7 +11,7 @@ import json
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -184,7 +184,8 @@ class Contest:
             keys = [Query.of(case.input).key for case in cases]
             parts = [("look", self.approach, plain(standing.configuration), fold, keys) for standing in standings]
             configurations = [standing.configuration for standing in standings]
-            looks = journalled(self.bench, parts, partial(self._measured, measure, configurations, (fold, cases)))
+            missing = partial(self._measured, measure, configurations, (fold, cases))
+            looks = journalled(self.bench, parts, missing, self.bench.model.name)
             for place, (standing, look) in enumerate(zip(standings, looks, strict=True)):
                 for usage in look.usage:
                     self.bench.record(usage)
@@ -241,19 +242,27 @@ def _reach(running: Sequence[Standing], tokens: float, seen_of: tuple[int, int],
     return min(total, wanted, affordable)
 
 
-def journalled(bench: Workbench, parts: Sequence[Any], work: Callable[[Sequence[int]], Iterable[Look]]) -> list[Look]:
+def journalled(
+    bench: Workbench, parts: Sequence[Any], work: Callable[[Sequence[int]], Iterable[Look]], model: str = ""
+) -> list[Look]:
     """The looks named by `parts` from the journal; the work is done now for the places that are missing, and remembered as
-    each look comes."""
+    each look comes. `model` is the name of the bench's own, if it is asked."""
     keys = [content_key(each) for each in parts]
     known = [bench.journal.get(key) for key in keys]
     missing = [place for place, row in enumerate(known) if row is None]
     for place, look in zip(missing, work(missing) if missing else (), strict=True):
         usage = [asdict(row) for row in look.usage]
-        row = {"scores": list(look.scores), "usage": usage, "notes": dict(look.notes)}
+        row = {"scores": list(look.scores), "usage": usage, "notes": dict(look.notes), "model": model}
         bench.journal.put(keys[place], row)
         known[place] = bench.journal.get(keys[place]) or row  # Some journals keep nothing.
     rows = [row for row in known if row is not None]
-    return [Look(tuple(row["scores"]), tuple(Usage(**each) for each in row["usage"]), row["notes"]) for row in rows]
+    return [Look(tuple(row["scores"]), used(row, model), row["notes"]) for row in rows]
+
+
+def used(known: Mapping[str, Any], model: str) -> tuple[Usage, ...]:
+    """The usage in an entry of the journal, of which the model may have had another name: prices go by the one of now."""
+    rows = [Usage(**row) for row in known["usage"]]
+    return tuple(replace(row, model=model) if row.model == known.get("model") else row for row in rows)
 
 
 def content_key(parts: Any) -> str:

@@ -270,6 +270,15 @@ def test_usage_is_added_up_by_model_and_step() -> None:
     assert total([replace(rows[0], cost=None), rows[0]])[0].cost is None, "An unknown part makes the sum unknown."
 
 
+def test_what_a_model_used_under_another_name_is_taken_over_under_its_present_one(tmp_path: Path) -> None:
+    """A price goes by the name: tokens of the old one were told as seconds of this machine."""
+    bench = tiny.Bench(folder=tmp_path)
+    spent = [Usage(model=name, step="search", prompt_tokens=10) for name in ("old", "an embedder")]
+    for name in ("old", "new"):
+        (look,) = journalled(bench, ["a part"], lambda _: [Look((1.0,), tuple(spent))], name)
+        assert [row.model for row in look.usage] == [name, "an embedder"]
+
+
 class Forgetful(tiny.Memory):
     def get(self, key: str) -> None:
         return None

@@ -125,7 +125,7 @@ def lessons(task: Task, bench: Workbench, texts: Sequence[str]) -> tuple[tuple[C
     best = max(ways, key=lambda fitted: float(fitted.describe()["selection_score"]))
     chosen = best.describe()
     name = ("lessons", chosen["setup"], sorted(Query.of(text).key for text in texts))
-    (look,) = journalled(bench, [name], lambda _: [_taught(best, (task, bench), texts)])
+    (look,) = journalled(bench, [name], lambda _: [_taught(best, (task, bench), texts)], bench.model.name)
     for usage in look.usage:
         bench.record(usage)
     cases = tuple(_lesson(text, said) for text, said in look.notes["answers"])

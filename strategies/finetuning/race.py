@@ -26,7 +26,7 @@ from strategies.contract import (
 )
 from strategies.finetuning.checkpoints import discard
 from strategies.pipeline import Pipeline, Setup
-from strategies.search import Look, content_key, journalled, total
+from strategies.search import Look, content_key, journalled, total, used
 from strategies.selection import Kitchen, evidence_of
 
 RECIPES = (
@@ -208,7 +208,12 @@ class Race:
             [case.id for case in cases],
             [case.id for case in look_at],
         )
-        (look,) = journalled(self.bench, [parts], lambda _: [self._train_and_look(entry.tuning.setup, recipe, on)])
+        (look,) = journalled(
+            self.bench,
+            [parts],
+            lambda _: [self._train_and_look(entry.tuning.setup, recipe, on)],
+            self.bench.model.name,
+        )
         look = self.kitchen.settled(entry.tuning.setup, look)
         for usage in look.usage:
             self.bench.record(usage)
@@ -341,7 +346,7 @@ def train(bench: Workbench, data: Lessons, recipe: Recipe, keep: bool = False) -
             validation_losses=(),
             best_epoch=known["best_epoch"],
             truncated_rows=known["truncated_rows"],
-            usage=tuple(Usage(**row) for row in known["usage"]),
+            usage=used(known, bench.model.name),
         )
     shutil.rmtree(folder, ignore_errors=True)
     training = cast(Trains, bench.model).train(data.rows, data.validation, recipe, folder, bench.seed)
@@ -354,6 +359,7 @@ def train(bench: Workbench, data: Lessons, recipe: Recipe, keep: bool = False) -
                 "best_epoch": training.best_epoch,
                 "truncated_rows": training.truncated_rows,
                 "usage": [asdict(row) for row in training.usage],
+                "model": bench.model.name,
             },
         )
         discard(folder)
