@@ -133,7 +133,8 @@ def _of_instruction(setup: Mapping[str, Any], most: int) -> Iterator[str]:
 def _of_proposals(chosen: Mapping[str, Any]) -> Iterator[str]:
     told = chosen.get("proposed")
     if isinstance(told, Mapping) and {"teacher", "instructions"} <= told.keys():
-        yield f"{counted(told['instructions'], 'instruction')} proposed by {told['teacher']}"
+        why = f" ({told['silent']})" if told.get("silent") else ""
+        yield f"{counted(told['instructions'], 'instruction')} proposed by {told['teacher']}{why}"
 
 
 def _of_lessons(chosen: Mapping[str, Any]) -> Iterator[str]:

@@ -149,11 +149,13 @@ def likelihood(odds: Sequence[float]) -> float | None:
 
 
 def _thought(request: Request, completion: Completion, most: int) -> Failure:
+    return Failure(kind="unparsable", message=silent(most), usage=request.spent(completion.usage))
+
+
+def silent(most: int) -> str:
     """Of a server's model that was cut off before it wrote anything, as where it thinks first and that counts."""
-    return Failure(
-        kind="unparsable",
-        message=f"nothing was answered within {most:,} tokens; thinking counts, so turn it off, or give more `reasoning_tokens`",
-        usage=request.spent(completion.usage),
+    return (
+        f"nothing was answered within {most:,} tokens; thinking counts, so turn it off, or give more `reasoning_tokens`"
     )
 
 

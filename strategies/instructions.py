@@ -27,6 +27,8 @@ class Instructions:
     bench: Workbench
     _proposed: tuple[str, ...] | None = field(default=None, repr=False)
     """None: nobody was asked."""
+    _silent: str = field(default="", repr=False)
+    """Why the teacher said nothing."""
 
     @cached_property
     def seen(self) -> tuple[Case, ...]:
@@ -49,7 +51,7 @@ class Instructions:
         cases = tokens / max(1.0, chosen.tokens_per_case)
         teacher, known = self.bench.teacher, len(library(self.task))
         if teacher is not None and self._paid(cases, known + COUNT) >= WORTH_ASKING:
-            self._proposed = proposed(self.task, teacher, self.seen)
+            self._proposed, self._silent = proposed(self.task, teacher, self.seen)
         setup: Setup = chosen.configuration
         forms = self._forms(setup.form)
         return [replace(setup, form=form) for form in forms[: self._paid(cases, len(forms))]]
@@ -84,4 +86,5 @@ class Instructions:
         """What a reader wants to know of the teacher's part; empty where it had none."""
         if self._proposed is None or self.bench.teacher is None:
             return {}
-        return {"proposed": {"teacher": self.bench.teacher.model.name, "instructions": len(self._proposed)}}
+        why = {"silent": self._silent} if self._silent else {}
+        return {"proposed": {"teacher": self.bench.teacher.model.name, "instructions": len(self._proposed), **why}}

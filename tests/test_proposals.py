@@ -21,12 +21,13 @@ from advisor.comparison import Prepared, Wishes, execute, prepare
 from advisor.contract import Verdict
 from advisor.export import export
 from advisor.reports import render
+from advisor.setups import told
 from benchmarks.contract import BadInput, State
 from benchmarks.forecast import forecast
 from benchmarks.pending import Silent
 from benchmarks.store import Store
 from strategies.approaches.prompting import Prompting
-from strategies.contract import Case, Prompt, Task
+from strategies.contract import Case, Completion, Prompt, Task
 from strategies.instructions import Instructions
 from strategies.models import outage, retry
 from strategies.models.scripted import ScriptedModel
@@ -388,6 +389,28 @@ def test_it_is_asked_once_for_both_candidates_of_a_model(tmp_path: Path) -> None
     assert best.describe()["proposed"] == cheapest.describe()["proposed"]
 
 
+def test_one_that_was_cut_off_in_its_thoughts_is_said_to_have_proposed_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its tokens were paid for, and neither the run nor the report said why there was no instruction of it."""
+    bench = student(tmp_path)
+    assert bench.teacher is not None
+    bench.teacher.language = CutOff(name="big", answer=lambda prompt: "")
+    chosen = Prompting().fit(tiny.benchmark(examples=200).task, bench).describe()
+    why = "nothing was answered within 1,000 tokens; thinking counts, so turn it off, or give more `reasoning_tokens`"
+    assert f"big was to propose instructions: {why}" in caplog.messages
+    assert chosen["proposed"] == {"teacher": "big", "instructions": 0, "silent": why}
+    assert f"0 instructions proposed by big ({why})" in told(chosen)
+
+
+class CutOff(ScriptedModel):
+    """Thinks until its tokens are over."""
+
+    def generate(self, *asked: Any) -> Iterator[tuple[int, Completion]]:
+        for index, found in super().generate(*asked):
+            yield index, replace(found, text="", finished=False)
+
+
 # ---------------------------------------------------------------- what it is shown
 
 
@@ -437,7 +460,7 @@ def test_a_long_example_is_cut_and_as_many_are_shown_as_can_be_read() -> None:
 
 def test_a_teacher_that_cannot_read_the_question_is_not_asked(tmp_path: Path) -> None:
     bench = teacher(tmp_path, context_tokens=100)
-    assert proposed(tiny.benchmark().task, bench, ()) == ()
+    assert proposed(tiny.benchmark().task, bench, ()) == ((), "")
     assert bench.spent == []
 
 
@@ -475,7 +498,7 @@ def test_numbered_lines_are_instructions_whatever_else_is_said(text: str, wanted
 def test_what_it_said_is_kept_in_bounds(tmp_path: Path) -> None:
     """Also where a server sends more than it was asked for: a journal is no place for that."""
     bench = replace(teacher(tmp_path), language=Endless(name="big", answer=lambda prompt: LIST))
-    assert proposed(tiny.benchmark().task, bench, ())[:2] == (GOOD, "Say what it is about.")
+    assert proposed(tiny.benchmark().task, bench, ())[0][:2] == (GOOD, "Say what it is about.")
     (kept,) = bench.journal.known.values()
     assert len(kept["notes"]["said"]) == KEPT
 

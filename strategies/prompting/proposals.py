@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from typing import cast
 
+from strategies.answers import silent
 from strategies.contract import (
     Case,
     Generates,
@@ -16,6 +18,7 @@ from strategies.contract import (
     Task,
     Unanswered,
     Workbench,
+    thoughts,
 )
 from strategies.prompting.demonstrations import balanced, drawn
 from strategies.prompting.rendering import LabelWords
@@ -56,20 +59,21 @@ def question(task: Task, model: LanguageModel, cases: Sequence[Case]) -> Prompt 
     return None
 
 
-def proposed(task: Task, bench: Workbench, cases: Sequence[Case]) -> tuple[str, ...]:
-    """Its instructions, at most `COUNT`; `bench` is its own, and its journal keeps the answer.
+def proposed(task: Task, bench: Workbench, cases: Sequence[Case]) -> tuple[tuple[str, ...], str]:
+    """Its instructions, at most `COUNT`, and why there are none where it said nothing; `bench` is its own, and its journal
+    keeps the answer.
 
     Whatever it says is text: one line each, of bounded length, without what cannot be seen. Raises `Unanswered` where a fault
     took the answer: another time it would be another search.
     """
     prompt = question(task, bench.model, cases)
     if prompt is None:
-        return ()
+        return (), ""
     name = ("proposals", [[turn.role, turn.content] for turn in prompt])
-    (look,) = journalled(bench, [name], lambda _: [_asked(bench, prompt)])
+    (look,) = journalled(bench, [name], lambda _: [_asked(bench, prompt)], bench.model.name)
     for usage in look.usage:
         bench.record(usage)
-    return read(str(look.notes["said"]), task.instruction)
+    return read(str(look.notes["said"]), task.instruction), str(look.notes.get("silent", ""))
 
 
 def read(text: str, own: str) -> tuple[str, ...]:
@@ -102,7 +106,11 @@ def _asked(bench: Workbench, prompt: Prompt) -> Look:
     bench.progress(1, 1, f"{bench.model.name} proposes instructions")
     if completion.error and not completion.lasting:
         raise Unanswered(f"{bench.model.name} was to propose instructions: {completion.error.rstrip('.')}")
-    return Look((), (completion.usage,), {"said": completion.text[:KEPT]})
+    if completion.text or completion.finished:
+        return Look((), (completion.usage,), {"said": completion.text[:KEPT]})
+    why = (completion.error or silent(ANSWER_TOKENS + thoughts(bench.model))).rstrip(".")
+    logging.getLogger(__name__).warning("%s was to propose instructions: %s", bench.model.name, why)
+    return Look((), (completion.usage,), {"said": "", "silent": why})
 
 
 def _visible(text: str) -> str:
