@@ -22,7 +22,7 @@ from benchmarks.models import Models
 from benchmarks.needed import Computed, needed
 from benchmarks.plan import Further, Options, is_advised, is_taught, lane_of, rebuild_units
 from benchmarks.rebuilds import SHARE
-from strategies.contract import LanguageModel, Trains
+from strategies.contract import LanguageModel, Trains, thoughts
 from strategies.finetuning.partner import ROOM
 from strategies.models.device import Placement, fits
 from strategies.models.measured import busy
@@ -52,6 +52,8 @@ SHARED = 1.4
 products gains little from further threads (two on two cores; LOG.md)."""
 REQUEST_S = 1.0
 """Of a hosted model with a short answer: a guess, since nobody is asked beforehand."""
+THOUGHTS_A_SECOND = 50
+"""Tokens that it thinks in a second, as many as it may before each answer: another guess."""
 START_S = 15.0
 """Until a further worker has loaded what it needs: a guess that leaves room for slow disks."""
 
@@ -256,7 +258,8 @@ def _by_model(computed: Sequence[Computed]) -> tuple[Computed, ...]:
 
 def _waiting(load: Load, models: Models, lane: tuple[str, str]) -> Work:
     """For a server, which is sent several requests at once."""
-    each = REQUEST_S / models.at_once(load.model)
+    thinks = thoughts(models.language(load.model)) / THOUGHTS_A_SECOND
+    each = (REQUEST_S + thinks) / models.at_once(load.model)
     return Work(lane=lane, fit=each * load.searching, rest=each * load.answering, waits=True)
 
 

@@ -14,7 +14,7 @@ from werkzeug import Request, Response
 
 from advisor.cli.expected import hosted_says
 from advisor.comparison import Prepared, Wishes, advise, prepare
-from benchmarks.forecast import FIXED_S, REQUEST_S, Forecast, forecast
+from benchmarks.forecast import FIXED_S, REQUEST_S, THOUGHTS_A_SECOND, Forecast, forecast
 from benchmarks.hosted import Asked, fewest_tokens, most_tokens, prompt_tokens
 from benchmarks.models import Models
 from benchmarks.prices import MachinePrices, Tier, TokenPrices, token_prices
