@@ -8,7 +8,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,13 @@ from benchmarks.frozen import must_hold_its_types
 from benchmarks.models import Models
 from benchmarks.plan import candidates
 from benchmarks.spec import Columns, Spec, parse_spec
+from benchmarks.spec_models import HOW_ASKED
 from benchmarks.store import Store
 from benchmarks.workbench import bare
 from strategies.answers import sureness
 from strategies.catalog import approaches
 from strategies.contract import Failure, Fitted, LanguageModel, Outcome, Prediction, Query, Sampling
+from strategies.models.endpoint import EndpointModel
 from strategies.models.wheels import ModelUnavailable
 
 TOGETHER = 256
@@ -356,6 +358,14 @@ class _Loaded:
         except BadInput as error:
             hint = "" if self.task else " If the model lies in a folder, name the task too: --task task.yaml."
             raise BadInput(f"{error}{hint}") from None
-        if found.fingerprint != self.kept.weights.get(model):
+        known = self.kept.weights.get(model)
+        if isinstance(found, EndpointModel):
+            earlier = replace(found, context_tokens=EndpointModel.context_tokens)  # Once it was no part of it.
+            if known not in (found.fingerprint, earlier.fingerprint):
+                raise BadInput(
+                    f"the server of {model} is asked otherwise than in the run: another {HOW_ASKED}. Take that of the run, or "
+                    "run the task again."
+                )
+        elif known != found.fingerprint:
             raise BadInput(f"{model} has other weights than in the run. Take those, or run the task again.")
         return found

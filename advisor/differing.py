@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from advisor.wording import counted, listed
 from benchmarks.contract import Benchmark
+from benchmarks.spec_models import HOW_ASKED
 from strategies.contract import Case, Outcome
 
 Pairs = Sequence[tuple[str, Hashable]]
@@ -63,7 +64,7 @@ def differences(before: Run, after: Run) -> tuple[str, ...]:
     told = [
         *_of_data(before.benchmark, after.benchmark),
         *_of_task(before.benchmark, after.benchmark),
-        *_of_run(before.identity, after.identity),
+        *_of_run(before.identity, after.identity, _served(before.spec) & _served(after.spec)),
         *_of_spec(before, after),
     ]
     if before.program != after.program:
@@ -105,7 +106,12 @@ def _of_task(one: Benchmark, other: Benchmark) -> Iterator[str]:
         yield f"Only {'the earlier' if one.sequential else 'the later'} run stopped asking when it was decided."
 
 
-def _of_run(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def _served(spec: Mapping[str, Any]) -> set[str]:
+    """The models that a server answers for."""
+    return {model["name"] for model in spec.get("models") or () if isinstance(model, Mapping) and model.get("endpoint")}
+
+
+def _of_run(before: Mapping[str, Any], after: Mapping[str, Any], served: Collection[str]) -> Iterator[str]:
     options, later = before.get("options", {}), after.get("options", {})
     for key, said in _OPTIONS.items():
         yield from _values(said, options.get(key), later.get(key))
@@ -114,8 +120,10 @@ def _of_run(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str
     models, now = before.get("weights", {}), after.get("weights", {})
     if models.keys() != now.keys():
         yield f"The models were {_names(models)} and are {_names(now)}."
-    if others := [name for name in models if name in now and models[name] != now[name]]:
-        yield f"The weights of {listed(sorted(others))} are others."
+    others = sorted(name for name in models if name in now and models[name] != now[name])
+    if weights := [name for name in others if name not in served]:
+        yield f"The weights of {listed(weights)} are others."
+    yield from (f"How the server of {name} is asked ({HOW_ASKED}) is another." for name in others if name in served)
     for key in sorted({*before, *after} - {"options", "weights", *_OF_BENCHMARK}):
         was, has = before.get(key), after.get(key)
         if key in _NAMED:

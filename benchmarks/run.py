@@ -26,6 +26,7 @@ from benchmarks.population import Sets, apart
 from benchmarks.private import private
 from benchmarks.purse import SPENT
 from benchmarks.reuse import Earlier, bare, program
+from benchmarks.spec_models import HOW_ASKED
 from benchmarks.store import AGAIN, Store
 from benchmarks.work import Job, task_hash
 from strategies.approaches.recorded import Recorded
@@ -188,10 +189,20 @@ class Run:
         others = [name for name in CODE if before.get(name, made[name]) != made[name]]
         code = [(_SPOKEN.get(name, name), before[name], made[name]) for name in others]
         for name, was, now in (*_differences(known, mine), *code):
+            if name == "weights" and (asked := self._asked_otherwise(was, now)):
+                raise BadInput(
+                    f"the run in {self.folder.name} asked the server of {asked} otherwise: another {HOW_ASKED}. Change it back, "
+                    "or start without --resume into another folder."
+                )
             raise BadInput(
                 f"the run in {self.folder.name} was made with {name} {_short(was)}, and now it is {_short(now)}. "
                 f"{_ADVICE.get(name, 'Change it back')}, or start without --resume into another folder{_forked(name)}."
             )
+
+    def _asked_otherwise(self, was: Mapping[str, str], now: Mapping[str, str]) -> str:
+        """A model on a server that is not asked as it was; empty where there is none."""
+        served = [spec.name for spec in self.models.specs if spec.endpoint is not None]
+        return next((name for name in served if name in was and was[name] != now.get(name, was[name])), "")
 
     # ------------------------------------------------------------ the work
 

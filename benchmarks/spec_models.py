@@ -33,6 +33,8 @@ MODEL_PRICES = (*TOKEN_PRICES, "machine_hour", "monthly")
 """Keys that say what a model costs."""
 BOTH_PRICES = "has a price for its tokens and one for an hour (machine_hour). Keep the one that you pay."
 OURS = (
+HOW_ASKED = "address, model, context_tokens, reasoning_tokens or extra_body"
+"""What tells one way to ask a server from another (`EndpointModel.fingerprint`)."""
     *("model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed", "n", "stream"),
     *("response_format", "logprobs", "top_logprobs"),
 )

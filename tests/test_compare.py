@@ -121,8 +121,14 @@ def stored(folder: Path, benchmark: Benchmark, identity: Mapping[str, Any], **ab
 
 
 BENCHMARK = dataclasses.replace(benchmark_of(cases=60), metric=Accuracy())
-IDENTITY = {"weights": {"m": "1"}, "embedder": "e", "embedder_weights": "1", "options": {"seed": 0, "probes": True}}
-SPEC = {"volume": 10, "examples": "a.csv", "models": [{"name": "m"}]}
+IDENTITY = {
+    "weights": {"m": "1", "far": "1"},
+    "embedder": "e",
+    "embedder_weights": "1",
+    "options": {"seed": 0, "probes": True},
+}
+FAR = {"name": "far", "endpoint": "http://127.0.0.1:9/v1"}
+SPEC = {"volume": 10, "examples": "a.csv", "models": [{"name": "m"}, FAR]}
 
 
 def with_task(**values: Any) -> Benchmark:
@@ -137,8 +143,14 @@ def with_task(**values: Any) -> Benchmark:
         (BENCHMARK, {"teacher": "abc"}, {}, "The teacher, or what it is asked, is another."),
         (BENCHMARK, {"reranker": "abc"}, {}, "The reranker is another."),
         (BENCHMARK, {"quantised": ["m"]}, {}, "The list of models in four bits was none and is m."),
-        (BENCHMARK, {"weights": {"m": "2"}}, {}, "The weights of m are others."),
-        (BENCHMARK, {"weights": {"n": "1"}}, {}, "The models were m and are n."),
+        (BENCHMARK, {"weights": {"m": "2", "far": "1"}}, {}, "The weights of m are others."),
+        (
+            BENCHMARK,
+            {"weights": {"m": "1", "far": "2"}},
+            {},
+            "How the server of far is asked (address, model, context_tokens, reasoning_tokens or extra_body) is another.",
+        ),
+        (BENCHMARK, {"weights": {"n": "1"}}, {}, "The models were far and m and are n."),
         (BENCHMARK, {"options": {"seed": 1, "probes": True}}, {}, "The seed was 0 and is 1."),
         (BENCHMARK, {"options": {"seed": 0, "probes": False}}, {}, "The checks that were asked for are others."),
         (BENCHMARK, {"new": 3}, {}, "`new` of the run is another."),
@@ -155,7 +167,7 @@ def with_task(**values: Any) -> Benchmark:
         (
             BENCHMARK,
             {},
-            {"spec": {**SPEC, "models": [{"name": "m", "monthly": 3}]}},
+            {"spec": {**SPEC, "models": [{"name": "m", "monthly": 3}, FAR]}},
             "`models` in the task is another.",
         ),
         (BENCHMARK, {}, {"spec": {**SPEC, "examples": "b.csv"}}, ""),

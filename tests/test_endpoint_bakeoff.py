@@ -18,6 +18,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from advisor.answering import answerer
 from advisor.comparison import Wishes, advise, execute, prepare
 from advisor.contract import Verdict
 from benchmarks.contract import BadInput, State
@@ -107,6 +108,28 @@ def by_name(verdict: Verdict) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- one bake-off
+
+
+def test_a_server_that_is_asked_otherwise_is_not_said_to_have_other_weights(
+    service: Service, tmp_path: Path, model_folders: Folders
+) -> None:
+    wishes = Wishes(approaches=("prompting",), effort="quick", probes="none", second_seed=False)
+    out, how = tmp_path / "run", "address, model, context_tokens, reasoning_tokens or extra_body"
+
+    def task(more: str) -> Path:
+        lines = [line.replace("model: m", f"model: m{more}") for line in service.lines(concurrency=4)]
+        return write_task(tmp_path, model_folders, *lines)
+
+    advise(task(""), out=out, wishes=wishes)
+    limited = task(", context_tokens: 4000")
+    assert answerer(out, task=str(limited), candidate="prompting").parts, "runs of before did not write it down"
+    with pytest.raises(BadInput, match=f"the run in run asked the server of hosted otherwise: another {how}"):
+        advise(limited, out=out, wishes=wishes)
+    other = task(", reasoning_tokens: 50")
+    with pytest.raises(BadInput, match=f"the run in run asked the server of hosted otherwise: another {how}"):
+        advise(other, out=out, wishes=wishes)
+    with pytest.raises(BadInput, match=f"the server of hosted is asked otherwise than in the run: another {how}"):
+        answerer(out, task=str(other), candidate="prompting")
 
 
 def test_a_hosted_prompt_and_a_tuned_local_model_stand_in_one_comparison(
