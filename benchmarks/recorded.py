@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.contract import BadInput
 from benchmarks.formats.clean import clean
+from benchmarks.formats.record import lines
 from strategies.approaches.recorded import Recorded, RecordedAnswer
 from strategies.contract import Query, Strategy
 
@@ -22,7 +23,7 @@ def read_recorded(path: Path) -> list[Strategy]:
     if not path.is_file():
         raise BadInput(f"`recorded` names {path.name}, which is not there. Give a JSONL file of input and answer.")
     systems: dict[str, dict[str, RecordedAnswer]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
+    for number, line in lines(path):
         if line.strip():
             where = f"{path.name}:{number}"
             row = _row(line, where)
@@ -36,7 +37,7 @@ def read_recorded(path: Path) -> list[Strategy]:
 def _row(line: str, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise BadInput(f"{where}: not JSON ({error}). Write one JSON object a line.") from None
     if not isinstance(row, dict) or not isinstance(row.get("input"), str) or not isinstance(row.get("answer"), str):
         raise BadInput(f"{where}: a recorded answer needs the texts `input` and `answer`.")

@@ -84,12 +84,28 @@ def test_an_input_without_an_answer_is_a_failure_and_never_left_out(tmp_path: Pa
         ('{"input": "a", "answer": "b", "price": 1}', r"unknown key 'price'; allowed are input, answer"),
         ('{"input": "a", "answer": "b", "cost": -1}', r"cost is -1; write a number of at least 0"),
         ('{"input": "a", "answer": "b", "seconds": NaN}', r"seconds is nan; write a number of at least 0"),
+        ("[" * 100_000, r"answers\.jsonl:1: not JSON"),
         ("", r"holds no answers"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str, sentence: str) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=sentence):
+        read_recorded(path)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sentence"),
+    [
+        ("utf-16", r"answers\.jsonl is UTF-16\. Save it with the encoding UTF-8\."),
+        ("latin-1", r"answers\.jsonl, line 2 is not UTF-8 \(byte 15\)\. Save the file with the encoding UTF-8\."),
+    ],
+)
+def test_a_file_in_another_encoding_is_named(encoding: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    rows = ({"input": text, "answer": text} for text in ("a", "caf\u00e9"))
+    path.write_bytes("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(encoding))
     with pytest.raises(BadInput, match=sentence):
         read_recorded(path)
 
