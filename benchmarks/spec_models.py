@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -32,18 +33,18 @@ TOKEN_PRICES = ("input_per_million", "output_per_million", "cached_per_million")
 MODEL_PRICES = (*TOKEN_PRICES, "machine_hour", "monthly")
 """Keys that say what a model costs."""
 BOTH_PRICES = "has a price for its tokens and one for an hour (machine_hour). Keep the one that you pay."
-OURS = (
 HOW_ASKED = "address, model, context_tokens, reasoning_tokens or extra_body"
 """What tells one way to ask a server from another (`EndpointModel.fingerprint`)."""
+OURS = (
     *("model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed", "n", "stream"),
     *("response_format", "logprobs", "top_logprobs"),
 )
 """Fields of a request that this product sets or reads the answer by."""
+SLOWEST = 10
+"""Tokens of thoughts a second that are waited for where `timeout_s` is not stated."""
 _WHOSE = ("name", "folder", "endpoint", "engine")
 """Keys that say which model it is; the others are for whoever asks it."""
 
-SLOWEST = 10
-"""Tokens of thoughts a second that are waited for where `timeout_s` is not stated."""
 
 class EmbedderSpec(Section):
     """The model that turns texts into vectors, by name. `folder` is where it lies, and is never written down."""
@@ -111,13 +112,13 @@ class ModelSpec(Section):
         known = {key: value for key, value in self.options.items() if key not in MODEL_PRICES}
         if self.context_tokens is not None:
             known["context_tokens"] = self.context_tokens - (self.reasoning_tokens or 0)
-        return known
-
-    @model_validator(mode="before")
         if self.timeout_s is None and self.reasoning_tokens is not None:
             from strategies.models.endpoint import EndpointModel
 
             known["timeout_s"] = EndpointModel.timeout_s + self.reasoning_tokens / SLOWEST
+        return known
+
+    @model_validator(mode="before")
     @classmethod
     def _named_by_folder(cls, values: Any) -> Any:
         """Servers, too, may know a model by its folder: then that is what they are asked for."""
@@ -150,15 +151,32 @@ class ModelSpec(Section):
             raise ValueError("has an endpoint that holds a secret. Set OPENAI_API_KEY in the environment instead.")
         elif own := [key for key in self.extra_body or () if key in OURS]:
             raise ValueError(f"has {own[0]} in extra_body, which every request has of its own. Remove it there.")
-        elif any(key.lower().replace("-", "_") in SECRET_KEYS for key in self.extra_body or ()):
+        elif any(
+            key.lower().replace("-", "_") in SECRET_KEYS for key, value in _inside(self.extra_body) if _is_one(value)
+        ):
             raise ValueError(
                 "has a secret in extra_body. Name the environment variable that holds it as key_env instead."
             )
+        elif any(isinstance(value, float) and not math.isfinite(value) for _, value in _inside(self.extra_body)):
+            raise ValueError("has a number in extra_body that is not finite, which no request can hold. Correct it.")
         elif self.context_tokens is not None and self.context_tokens <= (self.reasoning_tokens or 0):
             raise ValueError("may think with all its context_tokens. Give fewer reasoning_tokens than these.")
         elif not _is_address(self.endpoint):
             raise ValueError(f'has the endpoint "{self.endpoint}". Write an address such as http://127.0.0.1:8000/v1.')
         return self
+
+
+def _inside(value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
+    """What stands at every level of it, under its key, which is empty in a list."""
+    entries = [("", each) for each in value] if isinstance(value, list) else []
+    for key, each in value.items() if isinstance(value, dict) else entries:
+        yield key, each
+        yield from _inside(each)
+
+
+def _is_one(value: JsonValue) -> bool:
+    """Whether it is a value itself: a schema may well describe a field `token`."""
+    return not isinstance(value, dict)
 
 
 def _is_address(endpoint: str) -> bool:

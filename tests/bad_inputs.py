@@ -254,6 +254,14 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
     "a folder and a server": (spec(SERVER.replace("KEY", "folder: ./x")), r"has both a folder and an endpoint"),
     "a field that each request has": (spec(SERVER.replace("KEY", "extra_body: {n: 2}")), r"has n in extra_body"),
     "a secret in a request": (spec(SERVER.replace("KEY", "extra_body: {api-key: x}")), r"has a secret in extra_body"),
+    "a secret within a field of a request": (
+        spec(SERVER.replace("KEY", "extra_body: {a: [{Authorization: x}]}")),
+        r"has a secret in extra_body",
+    ),
+    "no number in a request": (
+        spec(SERVER.replace("KEY", "extra_body: {a: {top_p: .nan}}")),
+        r"has a number in extra_body that is not finite",
+    ),
     "nothing but thoughts": (
         spec(SERVER.replace("KEY", "context_tokens: 500, reasoning_tokens: 500")),
         r"may think with all its context_tokens",
