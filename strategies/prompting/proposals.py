@@ -106,9 +106,9 @@ def _asked(bench: Workbench, prompt: Prompt) -> Look:
     bench.progress(1, 1, f"{bench.model.name} proposes instructions")
     if completion.error and not completion.lasting:
         raise Unanswered(f"{bench.model.name} was to propose instructions: {completion.error.rstrip('.')}")
-    if completion.text or completion.finished:
+    if completion.text or completion.finished or completion.error:
         return Look((), (completion.usage,), {"said": completion.text[:KEPT]})
-    why = (completion.error or silent(ANSWER_TOKENS + thoughts(bench.model))).rstrip(".")
+    why = silent(ANSWER_TOKENS + thoughts(bench.model))
     logging.getLogger(__name__).warning("%s was to propose instructions: %s", bench.model.name, why)
     return Look((), (completion.usage,), {"said": "", "silent": why})
 
