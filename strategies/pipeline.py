@@ -179,7 +179,8 @@ class Pipeline:
         room = self.model.context_tokens - self.max_tokens
         if lesson is None:
             return room
-        return min(room, Recipe.max_tokens - self.model.count((Message("assistant", self.renderer.answer(lesson)),)))
+        answered = (Message("user", ""), Message("assistant", self.renderer.answer(lesson)))
+        return min(room, Recipe.max_tokens - self.model.count(answered))
 
     def _within(self, room: int, key: str, parts: Parts, cut: bool) -> Request:
         """The request, without its farthest demonstrations and its last passages where it would be longer than there is room."""

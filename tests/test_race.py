@@ -52,6 +52,16 @@ def test_it_keeps_to_the_budget(strategy: Strategy, kind: Kind, model: LocalMode
     assert tokens([*short, *long]) <= 1.05 * bench.tuning_tokens
 
 
+@pytest.mark.parametrize("family", tiny.USER_FIRST)
+def test_it_runs_where_the_template_wants_a_question_before_an_answer(family: str, tmp_path: Path) -> None:
+    folder, written = tiny.model_folder(tmp_path), tiny.tokenizer()
+    written.chat_template = tiny.USER_FIRST[family]
+    written.save_pretrained(folder)
+    bench = tiny.Bench(folder=tmp_path, language=tiny.local_model(folder), tuning_tokens=1_000)
+    fitted = Lora().fit(tiny.benchmark("extraction", examples=12).task, bench)
+    assert fitted.describe()["examples"] == 12
+
+
 @pytest.mark.parametrize("strategy", [Lora(), LoraRetrieval()], ids=lambda strategy: strategy.name)
 def test_the_recipe_of_lowest_validation_loss_is_trained_at_length(
     strategy: Strategy, model: LocalModel, tmp_path: Path

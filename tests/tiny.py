@@ -38,6 +38,17 @@ CHAT = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+_WRITTEN = (
+    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + (told if loop.first else '') + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+USER_FIRST: Mapping[str, str] = {
+    "gemma 3": "{% set told = messages[0]['content'] + '\n\n' if messages[0]['role'] == 'system' else '' %}"
+    "{% for message in messages if message['role'] != 'system' %}" + _WRITTEN,
+    "mistral": "{% set told = '' %}{% for message in messages %}" + _WRITTEN,
+}
+"""Templates that refuse an answer without a question before it; the first puts what the system says in front of that question."""
 TEXTS = (
     "Where is my order? The parcel has not arrived yet.",
     "I would like a refund for the broken lamp.",
