@@ -273,7 +273,7 @@ def _text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
         for turn in messages:
             parts += [turn["content"].rstrip(), "\n" if turn["role"] == "user" else "\n\n"]
         return "".join(parts)
-    if messages[0]["role"] == "system" and _refuses_system(tokenizer):
+    if messages[0]["role"] == "system" and _refuses_system(tokenizer, len(messages) == 1):
         told = "\n\n".join(turn["content"] for turn in messages[:2]).lstrip()
         messages = [{"role": "user", "content": told}, *messages[2:]]
     return _rendered(tokenizer, messages, True)
@@ -285,11 +285,12 @@ def _rendered(tokenizer: Any, messages: list[dict[str, str]], open_answer: bool)
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=open_answer, **closed))
 
 
-def _refuses_system(tokenizer: Any) -> bool:
-    """Whether the template raises at a turn of the system, or leaves out what it says."""
+def _refuses_system(tokenizer: Any, alone: bool) -> bool:
+    """Whether the template raises at a turn of the system, alone or before a question, or leaves out what it says."""
     question = {"role": "user", "content": "a"}
+    told = [{"role": "system", "content": _MARK}, *([] if alone else [question])]
     try:
-        return _MARK not in _rendered(tokenizer, [{"role": "system", "content": _MARK}, question], True)
+        return _MARK not in _rendered(tokenizer, told, True)
     except Exception:
         _rendered(tokenizer, [question], True)  # One that refuses this too has another fault, and says which.
         return True

@@ -163,6 +163,10 @@ WITHOUT_SYSTEM = {
     "refused": "{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}<{{ m.role }}>{{ m.content }}",
     "refused as something else": ALTERNATES + "<{{ m.role }}>{{ m.content }}",
     "left out": "{% if m.role != 'system' %}<{{ m.role }}>{{ m.content }}{% endif %}",
+    "written in front of a question only": (
+        "{% if m.role != 'system' %}<{{ m.role }}>{{ messages[0].content ~ '\n\n' if loop.index0 == 1 and "
+        "messages[0].role == 'system' }}{{ m.content }}{% endif %}"
+    ),
 }
 
 

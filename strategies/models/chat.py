@@ -76,20 +76,30 @@ class Chat:
 
     def turns(self, prompt: Prompt) -> Prompt:
         """The prompt as the template takes it, here or on a server that renders it by the same one."""
-        return _without_system(prompt) if _has_system(prompt) and self._refuses_system else prompt
+        if not _has_system(prompt):
+            return prompt
+        refused = self._refuses_system if len(prompt) > 1 else self._refuses_system_alone
+        return _without_system(prompt) if refused else prompt
 
     @cached_property
     def _refuses_system(self) -> bool:
-        """Whether the template raises at a system turn, or leaves out what it says."""
+        return self._refuses((Message("user", "a"),))
+
+    @cached_property
+    def _refuses_system_alone(self) -> bool:
+        """Some templates write what the system says in front of the first question only."""
+        return self._refuses(())
+
+    def _refuses(self, behind: Prompt) -> bool:
+        """Whether the template raises at a system turn with these behind it, or leaves out what it says."""
         if not self.templated:
             return False
-        question = Message("user", "a")
         try:
-            return _MARK not in self._render((Message("system", _MARK), question), True)
+            return _MARK not in self._render((Message("system", _MARK), *behind), True)
         except ModelUnavailable:
             raise
         except Exception:
-            self._render((question,), True)  # One that refuses this too has another fault, and says which.
+            self._render((Message("user", "a"),), True)  # One that refuses this too has another fault, and says which.
             return True
 
     @cached_property
