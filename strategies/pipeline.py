@@ -21,7 +21,6 @@ from strategies.contract import (
     Case,
     Failure,
     LanguageModel,
-    Message,
     Outcome,
     Prediction,
     Query,
@@ -47,7 +46,7 @@ from strategies.prompting.demonstrations import (
     varied,
     well_founded,
 )
-from strategies.prompting.fitting import NEIGHBOURS, Parts, lists_all, nearest_labels, surely_fits
+from strategies.prompting.fitting import NEIGHBOURS, Parts, answer_tokens, lists_all, nearest_labels, surely_fits
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
@@ -104,9 +103,8 @@ def weigh(evidence: LabelEvidence, prior: Prior | None, setup: Setup) -> list[fl
     taken = replace(prior, strength=setup.calibration) if prior is not None and setup.calibration else None
     shares = answers.probabilities(evidence.scores, taken)
     if setup.votes and evidence.votes:
-        shares = [
-            (1 - setup.votes) * own + setup.votes * vote for own, vote in zip(shares, evidence.votes, strict=True)
-        ]
+        pairs = zip(shares, evidence.votes, strict=True)
+        shares = [(1 - setup.votes) * own + setup.votes * vote for own, vote in pairs]
     return shares
 
 
@@ -143,8 +141,8 @@ class Pipeline:
         """Prompts of the queries; those of `lessons`, the cases that the queries are of, are learnt from.
 
         In a lesson an example is never its own demonstration, nor is one of its group, and where the search missed what the
-        answer stands in, and the case names its document, the last passage gives way to that. With `votes` the nearest
-        examples are asked, too.
+        answer stands in, and the case names its document, the last passage that has room gives way to that. With `votes` the
+        nearest examples are asked, too.
         """
         trimmed = [answers.trimmed(self.model, query) for query in queries]
         texts = [text for text, _ in trimmed]
@@ -160,12 +158,9 @@ class Pipeline:
         if near or (self.setup.passages and self.sources.index is not None):
             each = (time.perf_counter() - start) / max(1, len(queries))
             looked_up = Usage(model=self.sources.embedder.name, step="answering", seconds=each)
-        if lessons:
-            tell = self.sources.founded(self.task)
-            found = [self.sources.taught(Shown(case, had), tell) for case, had in zip(lessons, found, strict=True)]
         parts = map(Parts, texts, shown, found, listed)
-        rooms = [self._room(case) for case in lessons] if lessons else [self._room()] * len(queries)
-        made = map(self._within, rooms, (query.key for query in queries), parts, (cut for _, cut in trimmed))
+        learnt: Sequence[Case | None] = lessons or [None] * len(queries)
+        made = map(self._within, learnt, queries, parts, (cut for _, cut in trimmed))
         return [replace(one, votes=given, looked_up=looked_up) for one, given in zip(made, voted, strict=True)]
 
     @property
@@ -174,24 +169,29 @@ class Pipeline:
         shows = self.setup.shots > 0 and self.setup.picks == "nearest" and bool(self.sources.cases)
         return shows or not self.lists_all
 
-    def _room(self, lesson: Case | None = None) -> int:
+    def _room(self, lesson: Case | None) -> int:
         """Tokens that a prompt may have, its answer besides; a lesson is no longer than what a training reads of it."""
         room = self.model.context_tokens - self.max_tokens
         if lesson is None:
             return room
-        answered = (Message("user", ""), Message("assistant", self.renderer.answer(lesson)))
-        return min(room, Recipe.max_tokens - self.model.count(answered))
+        return min(room, Recipe.max_tokens - answer_tokens(self.model, self.renderer.answer(lesson)))
 
-    def _within(self, room: int, key: str, parts: Parts, cut: bool) -> Request:
+    def _taught(self, lesson: Case | None, parts: Parts) -> Parts:
+        if lesson is None:
+            return parts
+        return parts._replace(evidence=self.sources.taught(Shown(lesson, parts.evidence), self.sources.founded(self.task)))
+
+    def _within(self, lesson: Case | None, query: Query, parts: Parts, cut: bool) -> Request:
         """The request, without its farthest demonstrations and its last passages where it would be longer than there is room."""
+        room, parts = self._room(lesson), self._taught(lesson, parts)
         prompt = self.renderer.request(*parts)
         while not surely_fits(prompt, room) and self.model.count(prompt) > room:
-            shorter = parts.shorter(self.model)
+            shorter = self._taught(lesson, parts.shorter(self.model))
             if shorter == parts:
                 break
             parts, cut = shorter, True
             prompt = self.renderer.request(*parts)
-        return Request(key=key, prompt=prompt, evidence=parts.evidence, cut=cut)
+        return Request(key=query.key, prompt=prompt, evidence=parts.evidence, cut=cut)
 
     def demonstrations(self, texts: Sequence[str], leave_out: Sequence[Case] | None = None) -> list[list[Shown]]:
         """Demonstrations for each input; the nearest comes last, next to the question (`leave_out`: `Neighbours.nearest`)."""

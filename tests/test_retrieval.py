@@ -384,6 +384,21 @@ def test_a_lesson_holds_what_its_answer_stands_in(index: PassageIndex) -> None:
     assert sources.taught(Shown(case, ()), holds) == ()
 
 
+def test_a_lesson_that_is_too_long_keeps_the_passage_that_its_answer_stands_in(tmp_path: Path) -> None:
+    """It comes last where the search missed it, and the last passages go first: what was left taught to make things up."""
+    wrong = (f"trains run late {place} " * 25 for place in range(3))
+    documents = tuple(Document(id=str(place), text=text) for place, text in enumerate((*wrong, "whales, 1987 " * 30)))
+    case = Case(id="a", input="Since when do trains run late?", output="1987", document_ids=("3",))
+    model = tiny.local_model(tiny.model_folder(tmp_path))
+    task = replace(tiny.benchmark("qa").task, documents=documents)
+    pipeline = Kitchen(task, tiny.Bench(folder=tmp_path, language=model)).build(Setup(passages=3), task.examples)
+    (asked,) = pipeline.requests([tiny.query(case)])
+    (lesson,) = pipeline.requests([tiny.query(case)], [case])
+    assert len(asked.evidence) == 3
+    assert "3" not in [passage.document_id for passage in asked.evidence]
+    assert [passage.document_id for passage in lesson.evidence] == [asked.evidence[0].document_id, "3"]
+
+
 def test_what_an_answer_rests_on_is_told_by_its_words_or_by_its_document() -> None:
     """The word "no" stands in most passages; what it rests on is the document that the case names."""
     task = tiny.benchmark("qa").task

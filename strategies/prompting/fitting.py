@@ -33,6 +33,11 @@ class Parts(NamedTuple):
         return self._replace(text=model.cut(self.text, max(8, len(self.text) // 8)))
 
 
+def answer_tokens(model: LanguageModel, answer: str) -> int:
+    """Tokens of an answer and its turn, at most, behind a question: some templates refuse an answer without one."""
+    return model.count((Message("user", ""), Message("assistant", answer)))
+
+
 def surely_fits(prompt: Prompt, room: int) -> bool:
     """True without counting: no token is shorter than a byte, and a turn's frame takes few tokens."""
     return sum(len(message.content.encode()) + 32 for message in prompt) <= room
