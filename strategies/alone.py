@@ -217,7 +217,7 @@ def _within(asked: dict[str, Any], speaker: Any, text: str) -> tuple[Any, str]:
         elif len(messages) > 2:  # Examples of two messages each, behind the instruction.
             del messages[1:3]
         elif (short := speaker.cut(text, max(8, len(text) // 8))) != text:
-            text = short
+            text = max(short, text[: len(text) // 2], key=len)
         else:
             break
         prompt = speaker.prompt(_filled(messages, text))

@@ -360,6 +360,8 @@ class TrainingRow:
 
     prompt: Prompt
     answer: str
+    cut: bool = False
+    """The prompt holds a part of the input only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -389,6 +391,7 @@ class Training:
     """The same for the validation rows, the first value before any training; empty without validation rows."""
     best_epoch: int
     truncated_rows: int
+    """Rows of which a part was not read, or whose input had been cut before."""
     usage: tuple[Usage, ...]
     """Of the training itself, and under `search` of reading the validation rows."""
 

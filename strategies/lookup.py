@@ -218,7 +218,7 @@ class Looking:
         found, shown, told = self._found(text), self.how["shown"] or self._shown(text), self._told(text)
         prompt = self.speaker.prompt([told, *self._turns(text, shown, found)])
         while len(prompt) > self.speaker.room:
-            short = self.speaker.cut(text, max(8, len(text) // 8))
+            short = max(self.speaker.cut(text, max(8, len(text) // 8)), text[: len(text) // 2], key=len)
             if not (shown or found or short != text):
                 break
             shown, found, text = (

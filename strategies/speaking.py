@@ -79,9 +79,8 @@ class Speaker:
 
     def cut(self, text: str, tokens: int) -> str:
         """The text within so many tokens."""
-        if len(text) <= tokens or len(ids := self.ids(text)) <= tokens:
-            return text
-        return str(self.tokenizer.decode(ids[:tokens], skip_special_tokens=True))
+        ids = self.ids(text)
+        return text if len(ids) <= tokens else str(self.tokenizer.decode(ids[:tokens], skip_special_tokens=True))
 
     def shares(self, prompt: list[int]) -> list[float]:
         """Of each label, its prior taken off."""

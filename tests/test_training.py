@@ -20,6 +20,7 @@ from strategies.finetuning.race import rows_of
 from strategies.finetuning.tuned import prove
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
+from strategies.prompting.fitting import Parts
 from strategies.selection import Kitchen
 from tests import tiny
 
@@ -189,6 +190,23 @@ def test_truncation_keeps_the_question_and_is_counted(model: LocalModel, tmp_pat
     assert list(encoded.ids[: encoded.answer_start]) == model.chat.encode(long.prompt)[-encoded.answer_start :]
     done = model.train([*rows(3), long, long], (), replace(RECIPE, max_tokens=200, epochs=1), tmp_path / "cut", 0)
     assert done.truncated_rows == 2
+
+
+@pytest.mark.parametrize("letters", ["包裹还没有到", "ሰላም፣ ዕቃ", "The parcel has not arrived. "])
+def test_an_input_is_cut_by_its_tokens_in_every_script_and_a_lesson_that_holds_a_part_of_it_is_counted(
+    model: LocalModel, tmp_path: Path, letters: str
+) -> None:
+    """Where a letter takes more than a token, an input was not cut, and then not halved but cut to a twentieth."""
+    whole = (letters * 500)[:500]
+    text = model.cut(whole, 100)
+    assert abs(len(model.chat.encode_label(text)) - 100) < 3  # A letter that is cut in two has other tokens.
+    half = Parts(whole, (), ()).shorter(model).text
+    assert len(whole) / 2 <= len(half) < len(whole)
+    task = tiny.benchmark("generation").task
+    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
+    cases = [replace(task.examples[0], input=text) for text in (letters * 400, letters)]
+    learnt = [encode(model.chat, row, 1024) for row in rows_of(kitchen.build(Setup(), task.examples), cases)]
+    assert [row.truncated for row in learnt] == [True, False]
 
 
 def test_what_does_not_fit_the_memory_is_read_in_smaller_passes_from_then_on(

@@ -241,7 +241,7 @@ def test_fixed_examples_that_are_too_long_give_way_as_in_the_run(
     made.save(tmp_path / "parts" / "0")
     asked = json.loads((tmp_path / "parts" / "0" / "prompt.json").read_text(encoding="utf-8"))
     speaker = speaking.Speaker(tmp_path, asked, str(model_folders.language))
-    texts = [*(case.input for case in tiny.MAKERS[kind][0](2, 90)), "floor " * 300, "?"]
+    texts = [*(case.input for case in tiny.MAKERS[kind][0](2, 90)), "floor " * 300, "包裹还没有到" * 60, "?"]
     for most in (made.max_tokens, 1900):
         tight = replace(made, max_tokens=most)
         speaker.room = tight.model.context_tokens - most

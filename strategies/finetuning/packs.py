@@ -39,7 +39,7 @@ def encode(chat: Chat, row: TrainingRow, limit: int, every_answer: bool = False)
     prompt, answer = chat.encode(row.prompt), chat.encode_answer(row.answer)
     earlier = _earlier_answers(chat, row.prompt, prompt) if every_answer else []
     cut = max(0, len(prompt) + min(len(answer), limit - 1) - limit)
-    truncated = len(prompt) + len(answer) > limit
+    truncated = row.cut or len(prompt) + len(answer) > limit
     answer = answer[: limit - 1]
     spans = tuple((first - cut, last - cut) for first, last in earlier if first > cut)
     return Encoded((*prompt[cut:], *answer), len(prompt) - cut, truncated, spans)

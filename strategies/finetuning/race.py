@@ -310,10 +310,11 @@ def rows_of(pipeline: Any, cases: Sequence[Case]) -> list[TrainingRow]:
 
 
 def _rows(pipeline: Any, requests: Sequence[Request], cases: Sequence[Case]) -> list[TrainingRow]:
-    return [
-        TrainingRow(prompt=request.prompt, answer=pipeline.renderer.answer(case))
-        for request, case in zip(requests, cases, strict=True)
-    ]
+    rows = []
+    for request, case in zip(requests, cases, strict=True):
+        cut = len(request.prompt[-1].asked) < len(case.input)
+        rows.append(TrainingRow(prompt=request.prompt, answer=pipeline.renderer.answer(case), cut=cut))
+    return rows
 
 
 class Lessons(NamedTuple):

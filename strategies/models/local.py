@@ -119,8 +119,6 @@ class LocalModel:
         return len(self.chat.encode(prompt))
 
     def cut(self, text: str, tokens: int) -> str:
-        if len(text) <= tokens:
-            return text
         ids = self.chat.encode_label(text)
         return text if len(ids) <= tokens else str(self.chat.tokenizer.decode(ids[:tokens], skip_special_tokens=True))
 

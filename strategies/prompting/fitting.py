@@ -25,12 +25,13 @@ class Parts(NamedTuple):
     """Labels that are listed where labels are; None: all of them."""
 
     def shorter(self, model: LanguageModel) -> Parts:
-        """Without the first demonstration, else without the last passage, else with half of the input."""
+        """Without the first demonstration, else without the last passage, else with half of the input, at least."""
         if self.demonstrations:
             return self._replace(demonstrations=self.demonstrations[1:])
         if self.evidence:
             return self._replace(evidence=self.evidence[:-1])
-        return self._replace(text=model.cut(self.text, max(8, len(self.text) // 8)))
+        short = model.cut(self.text, max(8, len(self.text) // 8))  # Little where a letter takes more than a token.
+        return self._replace(text=max(short, self.text[: len(self.text) // 2], key=len))
 
 
 def answer_tokens(model: LanguageModel, answer: str) -> int:
