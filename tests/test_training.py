@@ -129,9 +129,18 @@ def shown(count: int) -> list[TrainingRow]:
     ]
 
 
-@pytest.mark.parametrize("templated", [True, False])
-def test_with_every_answer_the_loss_falls_on_all_of_them_and_on_nothing_else(place: Path, templated: bool) -> None:
+THOUGHTS = (
+    tiny.CHAT + "{% if add_generation_prompt and enable_thinking is false %}{{ '<think>\n\n</think>\n\n' }}{% endif %}"
+)
+"""Before the last answer stands that nothing was thought, before earlier ones not, as Qwen 3 writes it."""
+
+
+@pytest.mark.parametrize("template", [tiny.CHAT, THOUGHTS, tiny.USER_FIRST["gemma 3"], ""])
+def test_with_every_answer_the_loss_falls_on_all_of_them_and_on_nothing_else(place: Path, template: str) -> None:
+    templated = bool(template)
     model = tiny.local_model(tiny.model_folder(place, templated=templated))
+    if templated:
+        model.chat.tokenizer.chat_template = template
     given = shown(5)
     encoded = [encode(model.chat, row, 1024, every_answer=True) for row in given]
     answers = [[*(turn.content for turn in row.prompt if turn.role == "assistant"), row.answer] for row in given]

@@ -67,6 +67,12 @@ class Chat:
             return plain_text(prompt, self.tokenizer.bos_token or "")
         return self._render(self.turns(prompt), True)
 
+    def text_before(self, prompt: Prompt, place: int) -> str:
+        """The text of the prompt up to where its turn at that place says something. Some templates write an earlier answer in
+        another frame than the last one; all of the prompt where the template leaves the turn out."""
+        marked = (*prompt[:place], replace(prompt[place], content=_MARK), *prompt[place + 1 :])
+        return self.text(marked).partition(_MARK)[0]
+
     @cached_property
     def closed(self) -> tuple[str, ...]:
         """Those of `THINKS` that the template asks for. They are False here and in training: the limit of an answer leaves no
