@@ -18,6 +18,7 @@ from advisor.steadiness import steadiness
 from advisor.story_text import foretold_pairs
 from advisor.turning import Turn
 from advisor.unsteady import at_most_the_same
+from advisor.untried import fresh_cases
 from advisor.value import stakes
 from benchmarks.checked import Agreement, ByHeart, Grounding, Handover, Latency
 from benchmarks.contract import Benchmark, Evaluation, State
@@ -33,6 +34,7 @@ def of_the_run(material: Material, winners: WinnerMap | None) -> dict[str, Any]:
         "suggested": _suggested(material),
         "predicted": _predicted(material),
         "keys": _keys(material),
+        "left_out": _left_out(material),
         "short_of_target": _short(material),
         "savings": list(_savings(material)),
         "paid_back": None if (back := payback(material)) is None else asdict(back),
@@ -100,6 +102,12 @@ def _keys(material: Material) -> dict[str, Any] | None:
     disputed = sum(each.cases for each in found.found if each.kind == "disputed key")
     shares = {"wrong_share": found.wrong / found.asked, "disputed_share": disputed / found.asked}
     return asdict(found) | {"disputed": disputed, **shares}
+
+
+def _left_out(material: Material) -> dict[str, Any] | None:
+    """For want of held-out cases: how many fresh ones would tell, and of what share that is really right."""
+    asked = fresh_cases(material.statuses, material.benchmark)
+    return None if asked is None else {"more_cases": asked.cases_needed, "assumed_truth": asked.assumed_truth}
 
 
 def _short(material: Material) -> dict[str, Any] | None:

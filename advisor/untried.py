@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from advisor.contract import Status
 from advisor.wording import about, counted, full, listed, plain_percent
 from benchmarks.contract import Benchmark
-from benchmarks.decidable import Sharing, decidable
+from benchmarks.decidable import Decidable, Sharing, decidable
 
 
 def untried(statuses: Iterable[Status]) -> list[str]:
@@ -29,6 +29,16 @@ def as_reason(statuses: Sequence[Status]) -> list[str]:
     return [f"Not tried, and so open: {listed(names)}. {full(reason)}"] if names else []
 
 
+def fresh_cases(statuses: Sequence[Status], benchmark: Benchmark) -> Decidable | None:
+    """What as many fresh held-out cases as it names would tell of those that were left out; None where no number is known."""
+    target = benchmark.target
+    if not untried(statuses) or target is None or target >= 1 or benchmark.exploratory or benchmark.sequential:
+        return None
+    shared = Sharing(procedure=benchmark.procedure, candidates=len(statuses), look=1)
+    asked = decidable(benchmark.independent, target, benchmark.metric.graded, shared)
+    return None if asked.cases_needed is None or asked.enough else asked
+
+
 def as_step(statuses: Sequence[Status], benchmark: Benchmark) -> tuple[int | None, str]:
     """How many fresh held-out cases would tell, and the sentence that says so; None where no number is known."""
     names, target = listed(untried(statuses)), benchmark.target
@@ -42,11 +52,9 @@ def as_step(statuses: Sequence[Status], benchmark: Benchmark) -> tuple[int | Non
             None,
             f"Go on with --resume and without --economical to try {names}, which were left out for the target of the run.",
         )
-    shared = Sharing(procedure=benchmark.procedure, candidates=len(statuses), look=1)
-    have = benchmark.independent
-    asked = decidable(have, target, benchmark.metric.graded, shared)
+    asked = fresh_cases(statuses, benchmark)
     these, then = counted(len(benchmark.heldout), "case"), f"{names} can be tried then"
-    if benchmark.sequential or asked.cases_needed is None or asked.enough:
+    if asked is None or asked.cases_needed is None:
         return (
             None,
             f"Label many more held-out cases than these {these}, drawn like real requests, and run again: {then}.",

@@ -755,7 +755,8 @@ def test_many_labels_point_to_showing_the_nearest_examples() -> None:
 
 
 def test_a_temperature_points_to_consistency() -> None:
-    assert any("temperature 0.7" in line for line in expect(Situation.of(task_of(temperature=0.7))).why)
+    told = [expect(Situation.of(task_of(temperature=0.7, labels=labels))).why for labels in (0, 3)]
+    assert [any("temperature 0.7" in line for line in why) for why in told] == [True, False], "labels are not drawn"
 
 
 @pytest.mark.parametrize("on_selection", [True, False])

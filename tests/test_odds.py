@@ -202,4 +202,4 @@ def test_what_was_cut_off_before_it_wrote_anything_is_no_answer(said: str, ended
     assert isinstance(outcome, Failure) == failed
     if isinstance(outcome, Failure):
         assert outcome.kind == "unparsable"
-        assert outcome.message.startswith("nothing was written within 8 tokens, the limit of an answer")
+        assert outcome.message.startswith("nothing was answered within 8 tokens; thinking counts, so turn it off")
