@@ -179,9 +179,8 @@ class Pipeline:
     def _taught(self, lesson: Case | None, parts: Parts) -> Parts:
         if lesson is None:
             return parts
-        return parts._replace(
-            evidence=self.sources.taught(Shown(lesson, parts.evidence), self.sources.founded(self.task))
-        )
+        held = self.sources.taught(Shown(lesson, parts.evidence), self.sources.founded(self.task))
+        return parts._replace(evidence=held)
 
     def _within(self, lesson: Case | None, query: Query, parts: Parts, cut: bool) -> Request:
         """The request, without its farthest demonstrations and its last passages where it would be longer than there is room."""
