@@ -198,7 +198,10 @@ def _outcome(
         # Where something without a language model meets, these would have been left out because of that.
         untried = (name for name in ranking.order if statuses[name].too_few)
         open_still = (*undecided, *waiting, *untried)
-        return _Outcome(verdict="undecided" if open_still else "nothing meets", best=best, unsettled=open_still)
+        found = {status.state for status in statuses.values()}
+        nobody = not usable and bool(found & {State.INVALID, State.CANNOT_RUN}) and State.RULED_OUT not in found
+        verdict: Verdict = "undecided" if open_still or nobody else "nothing meets"
+        return _Outcome(verdict=verdict, best=best, unsettled=open_still)
     safe, unsettled = settled(meeting, undecided, ranking)
     unsettled = (*unsettled, *waiting)
     return _Outcome(

@@ -66,7 +66,7 @@ def test_no_golden_text_is_left_over() -> None:
         ("tie_in_cost", "choose", "prompting"),
         ("unknown_price", "safe but cheaper undecided", None),
         ("no_target", "compared", None),
-        ("cannot_run", "nothing meets", None),
+        ("cannot_run", "undecided", None),
         ("recorded_with_a_bill", "choose", "recorded"),
     ],
 )
