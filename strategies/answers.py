@@ -126,7 +126,8 @@ def answer_freely(
             yield index, _fault(request, completion)
             continue
         if not (completion.text or completion.finished or isinstance(model, ScoresLabels)):
-            yield index, _thought(request, completion, limits[0] + thoughts(model))
+            said = silent(limits[0] + thoughts(model))
+            yield index, Failure(kind="unparsable", message=said, usage=request.spent(completion.usage))
             continue
         shares = label_shares(completion, words) if words else {}
         said = to_label(completion.text, words) if words else completion.text
@@ -146,10 +147,6 @@ def answer_freely(
 def likelihood(odds: Sequence[float]) -> float | None:
     """The geometric mean of the probabilities of an answer's tokens and of its end; None where they are not known."""
     return math.exp(sum(odds) / len(odds)) if odds else None
-
-
-def _thought(request: Request, completion: Completion, most: int) -> Failure:
-    return Failure(kind="unparsable", message=silent(most), usage=request.spent(completion.usage))
 
 
 def silent(most: int) -> str:

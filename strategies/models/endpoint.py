@@ -355,10 +355,8 @@ class _Caller:
             raise Fault(message="the answer's content is not text", retry=True)
         text = self._cleaned(text)
         written, stated = -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN), getattr(answer, "usage", None)
-        known, ended = (
-            tokens(stated, self.model.count(prompt), written),
-            getattr(choices[0], "finish_reason", None) != "length",
-        )
+        known = tokens(stated, self.model.count(prompt), written)
+        ended = getattr(choices[0], "finish_reason", None) != "length"
         thinks = self.model.reasoning_tokens > 0 and not thinks_apart(message, stated)
         said = without_thoughts(text, thinks and not ended and written > self.max_tokens - self.model.reasoning_tokens)
         usage = Usage(model=self.model.name, step=self.step, seconds=seconds, **known)
