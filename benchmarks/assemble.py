@@ -87,6 +87,8 @@ class Assembly:
     findings: tuple[Finding, ...]
     summary: Summary
     parts: Parts
+    labels_given: bool = False
+    """Whether the spec names the labels; else they were taken from the examples."""
     decidable: Decidable | Closeness | OverRows | None = None
     """None with neither target nor margin."""
 
@@ -183,6 +185,7 @@ def assemble(
         notes=(*inferred, *_found(findings)),
     )
     assembly = Assembly(
+        labels_given=labels_given,
         benchmark=benchmark,
         spec=spec,
         folder=folder,

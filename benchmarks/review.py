@@ -48,7 +48,7 @@ class Material:
             examples=tuple(case for case in data.examples if not cut or case.id not in held),
             heldout=tuple(case for case in data.examples if case.id in held) if cut else data.heldout or (),
             documents=data.documents,
-            labels_given=not any(note.startswith("labels: ") for note in assembly.inferred),
+            labels_given=assembly.labels_given,
         )
 
     @cached_property
