@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from benchmarks.contract import Benchmark, Candidate
@@ -336,8 +337,9 @@ def weight_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in weight_files(folder))
 
 
+@cache
 def matrix_rate(placement: Placement) -> float:
-    """FLOP/s of a matrix product of a small model's shape in the run's dtype, the best of half a second."""
+    """FLOP/s of a matrix product of a small model's shape in the run's dtype, at its best in half a second; once a process."""
     import torch
 
     dtype, before = getattr(torch, placement.dtype), torch.get_num_threads()

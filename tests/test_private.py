@@ -116,11 +116,11 @@ def test_a_report_holds_no_answer_that_examples_share(
     more = ("--target", "0.05", "--probes", "none", "--no-second-seed", "--effort", "quick", "--yes")
     done = call(capsys, "run", str(task), "--out", str(run), *asked, *more)
     assert done.code in (0, 100), done.err
-    reports = [path for path in run.glob("report.*") if "7120" in path.read_text(encoding="utf-8")]
-    assert (reports, "7120" in done.out + done.err) == ([], False)
+    reports = [path for path in run.glob("report.*") if "Canary 7120" in path.read_text(encoding="utf-8")]
+    assert (reports, "Canary 7120" in done.out + done.err) == ([], False)
     told = {each.candidate: each.chosen for each in reopen(run).evaluations}
     assert all("7120" in str(told[name]) for name in approaches), "who has the run has it all"
-    assert call(capsys, "report", str(run), "--json").out.count("7120") == 0
+    assert call(capsys, "report", str(run), "--json").out.count("Canary 7120") == 0
     assert export(run, tmp_path / "out", "majority")
     answered = call(capsys, "predict", str(tmp_path / "out"), str(tmp_path / "rows.jsonl"), "--task", str(task))
     assert "Canary 7120." in answered.out
