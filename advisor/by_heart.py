@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from advisor.drawn import Table
 from advisor.material import Material
@@ -25,7 +25,7 @@ def by_heart_table(material: Material) -> Table:
         rows=tuple(
             (name, _share(known.taught), _share(known.rephrased), _share(known.untold)) for name, known in found.items()
         ),
-        note=_NOTE if found else "",
+        note=_note(found.values()),
         numeric=(1, 2, 3),
     )
 
@@ -35,11 +35,21 @@ _NOTE = (
     "words: held-out questions whose document and answer an example had. Never taught: the other held-out questions; who "
     "answers these guesses, or knew it before."
 )
+_EARLIER = (
+    " A dash in the first column: this run is by an earlier version, which asked questions without an answer too; its count "
+    "is not told."
+)
 
 
-def _share(found: Counted) -> str:
+def _note(found: Collection[ByHeart]) -> str:
+    if not found:
+        return ""
+    return _NOTE + (_EARLIER if any(known.taught is None for known in found) else "")
+
+
+def _share(found: Counted | None) -> str:
     """`12 of 50 (13-38 %)`."""
-    if not found.cases:
+    if found is None or not found.cases:
         return NONE
     low, high = exact_interval(found.right, found.cases)
     return f"{found.right:,} of {found.cases:,} ({100 * low:.0f}-{100 * high:.0f} %)"
@@ -48,7 +58,7 @@ def _share(found: Counted) -> str:
 def what_it_knows(evaluation: Evaluation) -> Iterator[str]:
     """One sentence on how much of what it was taught a tuned model can say without documents."""
     known: ByHeart | None = evaluation.by_heart
-    if known is None or not known.taught.cases:
+    if known is None or known.taught is None or not known.taught.cases:
         return
     parts = [f"{known.taught.right:,} of {counted(known.taught.cases, 'question')} of its training"]
     if known.rephrased.cases:

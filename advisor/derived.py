@@ -164,7 +164,8 @@ def counts(found: Any, counted: int, cases: int) -> dict[str, Any]:
 
 
 def by_heart(known: ByHeart) -> dict[str, Any]:
-    return {name: counts(each, each.right, each.cases) for name, each in vars(known).items()}
+    counted = vars(known).items()
+    return {name: None if each is None else counts(each, each.right, each.cases) for name, each in counted}
 
 
 def handover(found: Handover) -> dict[str, Any]:

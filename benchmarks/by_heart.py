@@ -2,7 +2,7 @@
 
 Questions that it was trained on are asked again word for word; held-out questions for the same fact, in other words; and
 held-out questions for facts that no example told. The same fact: the same document or a copy, and the same answer. Examples that
-a training may have kept apart, to know when to end, count as neither.
+a training may have kept apart, to know when to end, count as neither, and that there is no answer is no fact.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 from benchmarks.changed import asked_first, asks_for_facts
 from benchmarks.checked import ByHeart, Counted
 from benchmarks.contract import Benchmark, Row
-from benchmarks.metrics._words import words
-from strategies.contract import Case
+from benchmarks.grounding import declining
+from benchmarks.metrics._words import plain, words
+from strategies.contract import Case, Task
 from strategies.finetuning.tuned import kept_apart
 from strategies.retrieval.named import Named
 
@@ -30,7 +31,7 @@ class Questions:
     """What is asked with no document at hand."""
 
     taught: tuple[Case, ...]
-    """Examples that every training was told, word for word."""
+    """Examples of facts that every training was told, word for word."""
     rephrased: tuple[Case, ...]
     """Held-out cases for a fact that an example told."""
     untold: tuple[Case, ...]
@@ -42,7 +43,8 @@ class Questions:
             return cls((), (), ())
         apart = kept_apart(benchmark.task, seed)
         examples = [case for case in benchmark.task.examples if case not in apart]
-        taught = random.Random(f"by heart {seed}").sample(examples, min(CASES, len(examples)))
+        facts = _facts(benchmark.task, examples)
+        taught = random.Random(f"by heart {seed}").sample(facts, min(CASES, len(facts)))
         named = Named(benchmark.task.documents)
         told, perhaps = _told(examples, named), _told(apart, named)
         asked = [case for case in asked_first(benchmark, seed) if case.document_ids]
@@ -53,6 +55,14 @@ class Questions:
     @property
     def heldout(self) -> tuple[Case, ...]:
         return (*self.rephrased, *self.untold)
+
+
+def _facts(task: Task, cases: Sequence[Case]) -> list[Case]:
+    """Those that name a document, where examples do; else those that are not answered by saying that there is no answer."""
+    if any(case.document_ids for case in task.examples):
+        return [case for case in cases if case.document_ids]
+    refusals = set(map(plain, declining(task)))
+    return [case for case in cases if plain(case.output) not in refusals]
 
 
 def _told(examples: Sequence[Case], named: Named) -> Mapping[str, list[list[str]]]:
@@ -69,15 +79,20 @@ def _is_told(case: Case, told: Mapping[str, list[list[str]]], named: Named) -> b
     return any(fact in answers for name in case.document_ids for fact in told.get(named.content(name), ()))
 
 
-def by_heart(note: Mapping[str, Any], rows: Sequence[Row]) -> ByHeart | None:
-    """From what the unit noted and the answers to held-out cases; None where nothing was asked."""
+def by_heart(task: Task, note: Mapping[str, Any], rows: Sequence[Row]) -> ByHeart | None:
+    """From what the unit noted and the answers to held-out cases; None where nothing was asked.
+
+    Earlier versions asked for any example and noted no `facts`: their count holds only where each example is a fact.
+    """
     if "taught" not in note:
         return None
+    holds = note.get("facts", False) or len(_facts(task, task.examples)) == len(task.examples)
 
     def of(variant: str) -> Counted:
         return _counted([row.score for row in rows if row.variant == variant])
 
-    return ByHeart(taught=_counted(note["taught"]), rephrased=of("rephrased"), untold=of("untold"))
+    taught = _counted(note["taught"]) if holds else None
+    return ByHeart(taught=taught, rephrased=of("rephrased"), untold=of("untold"))
 
 
 def _counted(scores: Sequence[float]) -> Counted:

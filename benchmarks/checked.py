@@ -258,8 +258,8 @@ class Counted:
 class ByHeart:
     """What a tuned model answered with no document before it (`benchmarks/by_heart.py`)."""
 
-    taught: Counted
-    """Questions of its training, word for word."""
+    taught: Counted | None
+    """Questions of its training, word for word. None: an earlier version asked questions without an answer among them."""
     rephrased: Counted
     """Held-out questions for a fact that its training told."""
     untold: Counted

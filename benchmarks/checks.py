@@ -344,7 +344,7 @@ def _by_heart(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
         for name, case, found in zip(named, asked.heldout, outcomes[len(taught) :], strict=True)
     ]
     spent = [usage for outcome in outcomes for usage in outcome.usage]
-    return replace(worker.done(unit, candidate, rows, {"taught": taught}), usage=total(spent))
+    return replace(worker.done(unit, candidate, rows, {"taught": taught, "facts": True}), usage=total(spent))
 
 
 CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {

@@ -118,7 +118,7 @@ def evaluate(
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
         added=added(notes.get("added", {}), rows, list(store.rows(candidate.name, "added"))),
         altered=altered_counts(benchmark, notes.get("altered", {}), list(store.rows(candidate.name, "altered"))),
-        by_heart=by_heart(notes.get("by heart", {}), list(store.rows(candidate.name, "by heart"))),
+        by_heart=by_heart(benchmark.task, notes.get("by heart", {}), list(store.rows(candidate.name, "by heart"))),
         coverage=coverage(benchmark, ordered),
         guard=guard(benchmark, fit.get("selection_answers", ()), ordered),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),

@@ -56,6 +56,17 @@ def test_a_fact_that_an_example_told_from_a_copy_of_the_document_is_told() -> No
     assert [[case.id for case in cases] for cases in (found.rephrased, found.untold)] == [["asked"], ["elsewhere"]]
 
 
+def test_that_there_is_no_answer_is_no_fact() -> None:
+    facts = tuple(asking(f"e{place}", f"{place}", "d1") for place in range(6))
+    blank = tuple(replace(asking(f"n{place}", "not in the handbook", ""), document_ids=()) for place in range(3))
+    found = Questions.of(about((*facts, *blank), facts), 0)
+    assert {case.id for case in found.taught} == {case.id for case in facts}
+
+    unnamed = tuple(replace(case, document_ids=()) for case in facts)
+    found = Questions.of(about((*unnamed, *blank), facts), 0)
+    assert {case.id for case in found.taught} == {case.id for case in facts}
+
+
 def test_it_asks_no_more_than_it_says_and_the_same_each_time() -> None:
     benchmark = tiny.benchmark("qa", examples=90, heldout=200)
     found = Questions.of(benchmark, 3)
@@ -108,14 +119,19 @@ def test_counts_follow_the_scores() -> None:
         )
 
     rows = [row("a", 1.0, "rephrased"), row("b", 0.9, "rephrased"), row("c", 0.0, "untold")]
-    found = by_heart({"taught": [1.0, 1.0, 0.0]}, rows)
+    fact, blank = asking("e", "12", "d"), replace(asking("n", "not in the handbook", ""), document_ids=())
+    task = about((fact,), ()).task
+    found = by_heart(task, {"taught": [1.0, 1.0, 0.0]}, rows)
     assert found is not None
     assert (found.taught, found.rephrased, found.untold) == (
         Counted(cases=3, right=2),
         Counted(cases=2, right=1),
         Counted(cases=1, right=0),
     )
-    assert by_heart({}, []) is None
+    assert by_heart(task, {}, []) is None
+    mixed = about((fact, blank), ()).task
+    assert by_heart(mixed, {"taught": [1.0, 1.0, 0.0], "facts": True}, rows) == found
+    assert by_heart(mixed, {"taught": [1.0, 1.0, 0.0]}, rows) == replace(found, taught=None)
 
 
 def test_a_run_asks_the_tuned_model_with_no_document_before_it(tmp_path: Path) -> None:
@@ -135,6 +151,7 @@ def test_a_run_asks_the_tuned_model_with_no_document_before_it(tmp_path: Path) -
         shown = list(store.rows("both", "heldout"))
     asked = Questions.of(run.benchmark, run.options.seed)
     assert found.by_heart is not None
+    assert found.by_heart.taught is not None
     assert found.by_heart.taught.cases == len(asked.taught)
     assert found.by_heart.rephrased.cases + found.by_heart.untold.cases == len(rows) == len(asked.heldout)
     assert all(isinstance(row.outcome, Prediction) and not row.outcome.evidence for row in rows)
@@ -148,3 +165,14 @@ def test_what_is_told_of_it() -> None:
     facts = {row["name"]: row["by_heart"] for row in story.facts["candidates"]}
     assert facts["majority"] is None
     assert {**facts["lora"]["rephrased"], "interval": None} == {"cases": 38, "right": 9, "interval": None}
+
+
+def test_a_count_by_an_earlier_version_is_a_dash() -> None:
+    bakeoff = SITUATIONS["a_tuned_model_knows_its_training_by_heart"]()
+    plain, tuned = bakeoff.evaluations
+    assert tuned.by_heart is not None
+    older = replace(tuned, by_heart=replace(tuned.by_heart, taught=None))
+    story = replace(bakeoff, evaluations=(plain, older)).told().story
+    assert [row[:3] for row in story.by_heart.rows] == [("lora", "-", "9 of 38 (11-40 %)")]
+    assert "this run is by an earlier version" in story.by_heart.note
+    assert not any("shown no documents" in line for line in story.risks)

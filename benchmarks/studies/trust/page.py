@@ -110,7 +110,7 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
             "Of the checked runs, and what they answer to everyday prompts beside their base:", tables.forgotten(asked)
         ),
         _section("Where answers stand", GROUNDED, tables.grounded({**every, **_new(asked, every)}), declines(every)),
-        _section("Facts in the weights", BY_HEART, tables.by_heart(asked)),
+        _section("Facts in the weights", BY_HEART, tables.by_heart(asked), refusals_taught(found)),
         _section("When it would better say that it does not know", GUARDED, tables.guarded(every)),
         _section("The day facts change", CHANGED, tables.changed(asked)),
         _section("The day labels are added", ADDED, tables.added(asked)),
@@ -133,6 +133,21 @@ def before(found: Mapping[str, Found]) -> str:
         f"All rows{apart} are {OLDER} So planted sentences and altered formats were not counted in them as they are now: on "
         "tasks without labels, what merely repeats its request counts there as following it."
     )
+
+
+def refusals_taught(found: Mapping[str, Found]) -> str:
+    """Which counts of facts in weights are from before a refusal was no fact."""
+    asked = [each.part.task for each in found.values() if each.made["commit"] in BEFORE and _has_facts(each)]
+    if not asked:
+        return ""
+    return (
+        f"The rows of {listed(list(dict.fromkeys(asked)))} are from before only facts were asked: in their first column are "
+        "questions without an answer too, and saying so counts there as right."
+    )
+
+
+def _has_facts(found: Found) -> bool:
+    return any(each.by_heart is not None for each in found.checked)
 
 
 def in_short(every: Rows, asked: Rows) -> list[str]:

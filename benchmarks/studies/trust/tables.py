@@ -212,7 +212,10 @@ def by_heart(rows: Rows) -> str:
         (
             task,
             each.candidate,
-            *(f"{part.right:,} of {part.cases:,}" for part in (found.taught, found.rephrased, found.untold)),
+            *(
+                NONE if part is None else f"{part.right:,} of {part.cases:,}"
+                for part in (found.taught, found.rephrased, found.untold)
+            ),
         )
         for task, each, found in each_with(rows, lambda each: each.by_heart)
     ]
