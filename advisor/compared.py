@@ -115,7 +115,7 @@ def _change(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Change |
     before, after = (scored(metric, cases, each) for each in outcomes)
     groups = [case.group or case.id for case in cases]
     if metric.over_rows:
-        return _over_rows(name, metric, (before, after), groups)
+        return change_of_figure(name, metric, (before, after), groups)
     found = paired_difference([row.score for row in after], [row.score for row in before], groups)
     return Change(
         candidate=name,
@@ -127,10 +127,10 @@ def _change(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Change |
     )
 
 
-def _over_rows(
+def change_of_figure(
     name: str, metric: Metric, both: tuple[Sequence[Answered], Sequence[Answered]], groups: Sequence[str]
 ) -> Change:
-    """By a bootstrap of whole groups of cases, the same for both runs."""
+    """Of a metric over rows, by a bootstrap of whole groups of cases, the same for both; their rows are in one order."""
     drawn = resampled_difference(metric, both, groups)
     below = sum(figure <= 0.5 for figure in drawn.figures) + 1
     above = sum(figure >= 0.5 for figure in drawn.figures) + 1

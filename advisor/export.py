@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,12 @@ from advisor.reports.text import clean
 from advisor.stored import about_run, reopen
 from advisor.without import FOUR_BITS, embeds, needed, without_us
 from advisor.wording import counted, duration, floor_percent, listed, percent, start
-from benchmarks.contract import BadInput, Evaluation
+from benchmarks.contract import BadInput, Evaluation, State
 from benchmarks.frozen import CODE, thawed_cases
 from benchmarks.installed import installed_embedder
+from benchmarks.metrics._base import label_of
+from benchmarks.outcomes import text_of
+from benchmarks.store import Store
 from strategies import alone
 from strategies.alone import PROMPT
 from strategies.contract import FOR_FITTING, Case, Query
@@ -49,6 +53,7 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
     kept, verdict = Kept.of_run(run), reopen(run, allow_code=allow_code)
     name = candidate or recommended(verdict)
     names, _ = kept.parts(name)
+    _check_measured(verdict, name)
     places = {each: kept.place(each) for each in names}
     if out.exists():
         raise BadInput(f"{out} is there already. Name a folder that is not.")
@@ -74,6 +79,13 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
     make_usual(partial)
     partial.replace(out)
     return name
+
+
+def _check_measured(verdict: Verdict, name: str) -> None:
+    """Raises `BadInput` where a fit was kept, but nothing was measured of it: it is the same as another."""
+    status = next(each for each in verdict.recommendation.statuses if each.candidate == name)
+    if status.state is State.SKIPPED:
+        raise BadInput(f"{name} was not measured: {status.reason}. Name an approach that was.")
 
 
 def _of_another_package(kept: Kept) -> bool:
@@ -116,20 +128,31 @@ def _kept(kept: Kept, name: str) -> dict[str, Any]:
 
 def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
     """What a later check compares with: metric, target, the score of each held-out case under a hash of its input and what was
-    right (one input may have several), and hashes of the inputs alone, to know those whose right answer was corrected; and of the
-    inputs of all examples, which it was fitted on or chosen by, so that it is not checked on them."""
+    right (one input may have several), of a figure over all answers the labels that were given, and hashes of the inputs alone,
+    to know those whose right answer was corrected; and of the inputs of all examples, which it was fitted on or chosen by, so
+    that it is not checked on them."""
     benchmark = about_run(run)["benchmark"]
     fold = benchmark["task"]["folds"][0]  # Each has all examples.
     cases = {case.id: case for case in thawed_cases(benchmark["heldout"])}
     evaluation = next(each for each in verdict.evaluations if each.candidate == name)
-    asked = [cases[key] for key in evaluation.keys]
+    asked, labels = [cases[key] for key in evaluation.keys], benchmark["task"]["labels"]
     return {
         "metric": benchmark["metric"],
         "target": benchmark["target"],
         "scores": dict(zip(map(hash_of_right, asked), evaluation.scores, strict=True)),
+        **({"answers": _labels_given(run, name, asked, labels)} if evaluation.over_rows and labels else {}),
         "inputs": _keys(asked),
         "learnt": _keys([case for part in ("train", "selection") for case in thawed_cases(fold[part])]),
     }
+
+
+def _labels_given(run: Path, name: str, asked: Sequence[Case], labels: Collection[str]) -> dict[str, str]:
+    """What was answered, under the hash of each case: without it a figure over all answers cannot be compared with a later one.
+    Other texts than labels stay behind."""
+    labels = {label_of(label) for label in labels}
+    with closing(Store(run / "run.sqlite")) as store:
+        said = {row.key: text_of(row.outcome) for row in store.rows(name, "heldout")}
+    return {hash_of_right(case): said[case.id] for case in asked if label_of(said[case.id]) in labels}
 
 
 def _keys(cases: Sequence[Case]) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from advisor.answering import EXPORT, Kept, answerer
+from advisor.compared import Change, change_of_figure
 from advisor.stored import reading
 from benchmarks.contract import Answered, BadInput, Metric, State
 from benchmarks.evaluate import scored
@@ -17,7 +18,7 @@ from benchmarks.frozen import thawed_metric
 from benchmarks.load import Cases, read_cases
 from benchmarks.resampling import resampled_metric
 from benchmarks.split import grouped
-from benchmarks.statistics import PairedDifference, paired_difference, statuses, statuses_of_figures
+from benchmarks.statistics import paired_difference, statuses, statuses_of_figures
 from strategies.answers import too_many_lost
 from strategies.contract import Case, Query
 
@@ -45,15 +46,17 @@ class Check:
     """Cases that the export was measured on as well, by the same right answers."""
     relabelled: int
     """Cases that it was measured on by other right answers: their scores then and now are not of the same thing."""
-    change: PairedDifference | None
-    """Now minus then on these; None where they are too few."""
+    change: Change | None
+    """From then to now on these, in the run's metric; None where they are too few, or where `figure_only`."""
+    figure_only: bool = False
+    """The metric exists over all answers only, and the export does not hold the earlier answers."""
     notes: tuple[str, ...] = ()
     """How the file was read, where that is not as the task says it."""
 
     @property
     def worse(self) -> bool:
         """Beyond noise."""
-        return self.change is not None and self.change.mean < 0 and self.change.p_value <= LEVEL
+        return self.change is not None and self.change.difference < 0 and self.change.p_value <= LEVEL
 
     @property
     def failed(self) -> bool:
@@ -75,7 +78,8 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     rows = scored(metric, asked, outcomes)
     goal = measured["target"] if target is None else target
     state, lower, upper = _against(goal, metric, rows)
-    known_before, relabelled = _known_before(measured, rows)
+    before, now, relabelled = _known_before(measured, rows)
+    figure_only = metric.over_rows and not measured.get("answers")
     return Check(
         name=known.name,
         cases=len(rows),
@@ -85,9 +89,10 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
         state=state,
         lower=lower,
         upper=upper,
-        shared=len(known_before),
+        shared=len(now),
         relabelled=relabelled,
-        change=_change(known_before),
+        change=None if figure_only or len(now) < FEWEST else _change(known.name, metric, before, now),
+        figure_only=figure_only,
         notes=read.notes,
     )
 
@@ -111,23 +116,24 @@ def _measured(folder: Path) -> Mapping[str, Any]:
     return measured
 
 
-def _known_before(measured: Mapping[str, Any], rows: Sequence[Answered]) -> tuple[list[tuple[Answered, float]], int]:
-    """Rows with their earlier score, and how many more have an input that was scored by other right answers.
+def _known_before(measured: Mapping[str, Any], rows: Sequence[Answered]) -> tuple[list[Answered], list[Answered], int]:
+    """The same cases as they were answered then and now, and how many more have an input that was scored by other right answers.
 
     Exports that were written before say under each input what was right, or nothing of it: those are compared as ever.
     """
     right = measured.get("right", {})
     scores = {right.get(key, key): score for key, score in measured["scores"].items()}
-    inputs = {*measured.get("inputs", ()), *right}
-    both, relabelled = [], 0
+    inputs, answers = {*measured.get("inputs", ()), *right}, measured.get("answers", {})
+    before, after, relabelled = [], [], 0
     for row in rows:
         key, now = Query.of(row.case.input).key, hash_of_right(row.case)
         then = scores.get(now, scores.get(key))
         if then is not None:
-            both.append((row, then))
+            before.append(replace(row, text=answers.get(now, ""), score=then))
+            after.append(row)
         elif key in inputs:
             relabelled += 1
-    return both, relabelled
+    return before, after, relabelled
 
 
 def _cases(folder: Path, path: Path) -> Cases:
@@ -161,8 +167,16 @@ def _against(target: float | None, metric: Metric, rows: Sequence[Answered]) -> 
     return (State.COMPARED if target is None else state), lower, upper
 
 
-def _change(both: Sequence[tuple[Answered, float]]) -> PairedDifference | None:
-    if len(both) < FEWEST:
-        return None
-    now, then = [row.score for row, _ in both], [score for _, score in both]
-    return paired_difference(now, then, [row.case.group for row, _ in both])
+def _change(name: str, metric: Metric, before: Sequence[Answered], now: Sequence[Answered]) -> Change:
+    groups = [row.case.group for row in now]
+    if metric.over_rows:
+        return change_of_figure(name, metric, (before, now), groups)
+    found = paired_difference([row.score for row in now], [row.score for row in before], groups)
+    return Change(
+        candidate=name,
+        before=metric.summarise(before),
+        after=metric.summarise(now),
+        low=found.lower,
+        high=found.upper,
+        p_value=found.p_value,
+    )

@@ -21,10 +21,11 @@ _HEAD = r"""# Commands
 
 Made from the program by `python -m tests.reference`; `--help` of each command says the same.
 
-A command ends with 0 when all is well, with 2 when something that you gave cannot be used, with 1 for a fault of the program or
-the disk, with 130 when it was interrupted and 143 when it was ended, and with 141 when whoever read what it writes went away, as
-`head` does: it stops there. `run` and `report` end with 0 when the target is met, 100 when nothing meets it and 101 when that
-is not decided, or when it is met on cases that somebody was shown before; `gate` ends with 100 where what was exported fails.
+A command ends with 0 when all is well, with 2 when something that you gave cannot be used, with 1 for a fault of the program,
+the disk or (`predict`) a server, with 130 when it was interrupted and 143 when it was ended, and with 141 when whoever read what
+it writes went away, as `head` does: it stops there. `run` and `report` end with 0 when the target is met, 100 when nothing meets
+it and 101 when that is not decided, or when it is met on cases that somebody was shown before; `gate` ends with 100 where what
+was exported fails.
 
 A shell completes commands and options once it was told how:
 

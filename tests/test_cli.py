@@ -32,7 +32,7 @@ from benchmarks.checked import Handover
 from benchmarks.outcomes import text_of
 from benchmarks.paths import without_folders
 from benchmarks.store import Store
-from strategies.contract import Case, Failure, Outcome, Prediction, Query, Sampling
+from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Query, Sampling
 from strategies.models.measured import quickest
 from tests import tiny
 from tests.conftest import Folders
@@ -804,6 +804,27 @@ def test_what_cannot_answer_says_what_to_do(
     monkeypatch.setattr("sys.stdin", io.StringIO("where is my\u200b parcel\n"))
     piped = call(capsys, "predict", run, "--candidate", "copy nearest", "--task", task)
     assert json.loads(piped.out)["input"] == "where is my parcel"
+
+
+def test_where_a_server_gave_no_answer_it_says_so_and_ends_with_1(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new.txt").write_text("where is my parcel\nthe invoice is wrong\nhello\n", encoding="utf-8")
+    outcomes = (
+        Prediction(text="parcel"),
+        Abstention(reason="not in the documents"),
+        Failure(kind="infrastructure", message="status 401"),
+    )
+    monkeypatch.setattr("advisor.answering.Answerer.answers", lambda self, texts: zip(texts, outcomes, strict=True))
+    arguments = (str(finished.folder), str(tmp_path / "new.txt"), "--candidate", "majority")
+    done = call(capsys, "predict", *arguments, "--task", str(finished.desk / "task.yaml"))
+    assert done.code == 1
+    assert [json.loads(line).get("problem") for line in done.out.splitlines()] == [
+        None,
+        "not in the documents",
+        "status 401",
+    ]
+    assert "1 of them got no answer from the server" in done.err
 
 
 def test_without_a_name_it_is_what_the_run_recommends(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,8 +17,9 @@ import pytest
 from advisor import Wishes, advise
 from advisor.answering import answerer
 from advisor.export import Merge, card, export
+from advisor.stored import reopen
 from benchmarks.checked import Guard, Held
-from benchmarks.contract import BadInput
+from benchmarks.contract import BadInput, State
 from strategies import alone
 from strategies.answers import sureness
 from strategies.approaches.copy_nearest import Copying, CopyNearest
@@ -249,6 +250,22 @@ def test_a_request_that_names_the_place_itself_is_no_template(desk: Desk) -> Non
     messages = [{"role": "user", "content": "Input: {{input}}\nOutput: a\n\nInput: {{input}}\nOutput:"}]
     (filled,) = alone._filled(messages, "{{input}} {x}")
     assert filled["content"] == "Input: {{input}}\nOutput: a\n\nInput: {{input}} {x}\nOutput:"
+
+
+def test_what_was_never_measured_is_not_exported(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where two approaches choose the same, one of them is asked nothing, and its card had no figure."""
+    told = reopen(desk.folder / "labels" / "run")
+    statuses = tuple(
+        replace(each, state=State.SKIPPED, reason="it chose the same configuration as lora")
+        if each.candidate == "copy nearest"
+        else each
+        for each in told.recommendation.statuses
+    )
+    told = replace(told, recommendation=replace(told.recommendation, statuses=statuses))
+    monkeypatch.setattr("advisor.export.reopen", lambda run, allow_code: told)
+    with pytest.raises(BadInput, match="copy nearest was not measured: it chose the same configuration as lora"):
+        export(desk.folder / "labels" / "run", tmp_path / "out", "copy nearest")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_was_changed_after_the_export_is_refused(desk: Desk, tmp_path: Path) -> None:

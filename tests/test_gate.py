@@ -12,6 +12,7 @@ import pytest
 
 from advisor import Wishes, advise
 from advisor.export import export
+from advisor.gate import hash_of_right
 from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders
@@ -41,6 +42,35 @@ def desk(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Pa
     advise(task, out=folder / "run", wishes=wishes)
     export(folder / "run", folder / "out", "copy nearest")
     return folder
+
+
+def test_a_figure_over_all_answers_is_compared_as_that_figure(
+    desk: Path, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The share of right answers fell where the F1 that the task asks for rose, and a build failed for it."""
+    write_task(tmp_path, model_folders, "heldout: heldout.jsonl", "metric: {name: f1_of_label, label: refund}")
+    asked = tiny.messages(60, 100)
+    written(tmp_path / "heldout.jsonl", rows(asked))
+    wishes = Wishes(effort="quick", approaches=("copy nearest",), probes="none", second_seed=False)
+    advise(tmp_path / "task.yaml", out=tmp_path / "run", wishes=wishes)
+    export(tmp_path / "run", tmp_path / "out", "copy nearest")
+    same = document(gate(capsys, tmp_path, tmp_path / "heldout.jsonl", "--json"))
+    assert (same["shared"], same["difference"], same["worse"]) == (60, 0.0, False)
+    place = tmp_path / "out" / "export.json"
+    values = json.loads(place.read_text(encoding="utf-8"))
+    refunds = {hash_of_right(case) for case in asked if case.output == "refund"}
+    answers = values["measured"]["answers"]
+    answers |= {key: "invoice" if key in refunds else said for key, said in answers.items()}
+    values["measured"]["scores"] |= dict.fromkeys(refunds, 0.0)
+    place.write_text(json.dumps(values), encoding="utf-8")
+    better = document(gate(capsys, tmp_path, tmp_path / "heldout.jsonl", "--json"))
+    assert better["difference"] == pytest.approx(better["figure"]), "no refund was found then"
+    assert better["difference_interval"][0] > 0
+    del values["measured"]["answers"]
+    place.write_text(json.dumps(values), encoding="utf-8")
+    told = gate(capsys, tmp_path, tmp_path / "heldout.jsonl")
+    assert told.code == 0
+    assert "the export does not hold the earlier ones, so nothing is compared" in " ".join(told.out.split())
 
 
 def gate(capsys: pytest.CaptureFixture[str], desk: Path, cases: Path, *more: str, out: Path | None = None) -> Done:

@@ -66,11 +66,16 @@ def _sentences(found: Check) -> list[str]:
             f"between {low} and {high} %, so the target of {goal} is neither met nor missed for certain",
         )
         told = [f"{reached}, {against}."]
-    if found.change is None:
+    if found.figure_only:
+        told.append(
+            "This metric exists over all answers only, and the export does not hold the earlier ones, so nothing is compared. "
+            "Where the task has labels, export again."
+        )
+    elif found.change is None:
         of_these = f"Only {counted(found.shared, 'case')} of these were measured before"
         told.append(f"{of_these}{' by the same right answers' if found.relabelled else ''}, so nothing is compared.")
     else:
-        now = f"{points(found.change.mean)} on {counted(found.shared, 'case')} that were measured before"
+        now = f"{points(found.change.difference)} on {counted(found.shared, 'case')} that were measured before"
         told.append(
             f"{now} (p {probability(found.change.p_value)}): {'worse than then' if found.worse else 'no worse than then'}."
         )
@@ -100,8 +105,8 @@ def _document(found: Check) -> dict[str, Any]:
         "upper": found.upper,
         "shared": found.shared,
         "relabelled": found.relabelled,
-        "difference": None if change is None else change.mean,
-        "difference_interval": None if change is None else [change.lower, change.upper],
+        "difference": None if change is None else change.difference,
+        "difference_interval": None if change is None else [change.low, change.high],
         "p_value": None if change is None else change.p_value,
         "worse": found.worse,
     }

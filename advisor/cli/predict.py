@@ -29,18 +29,30 @@ if TYPE_CHECKING:
     "0.1, 0.2 or 0.3.",
 )
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
-def command(run: Path, requests: Path | None, candidate: str, task: str, guard: float | None, allow_code: bool) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context,
+    run: Path,
+    requests: Path | None,
+    candidate: str,
+    task: str,
+    guard: float | None,
+    allow_code: bool,
+) -> None:
     """Answer REQUESTS with what was fitted in the folder RUN (a run, or an export of one), one JSON object a line.
 
     REQUESTS is a JSONL, JSON, CSV or Parquet file with an input column, or a .txt with one request a line; without it lines
-    of standard input are answered. Example: advisor predict runs/first new.csv > answers.jsonl
+    of standard input are answered. A line without an answer says why as its `problem`; where a server gave none, it ends with 1.
+
+    Example: advisor predict runs/first new.csv > answers.jsonl
     """
     from advisor.answering import answerer
     from advisor.guarded import in_place_of_unsure
     from advisor.wording import counted
+    from strategies.answers import is_lost
     from strategies.models.quiet import quiet
 
-    inputs = _inputs(run, requests)
+    inputs, unanswered = _inputs(run, requests), 0
     with quiet():
         known = answerer(run, candidate, task, allow_code)
         guarded = None if guard is None else known.guarded(guard)
@@ -49,9 +61,13 @@ def command(run: Path, requests: Path | None, candidate: str, task: str, guard: 
             say(in_place_of_unsure(guarded))
         for text, outcome in known.answers(inputs):
             row = _row(text, outcome, known.alone_from)
+            unanswered += is_lost(outcome)
             if guarded is not None and guarded.holds_back(outcome):
                 row = _held_back(row, guarded.says)
             click.echo(document(row, indent=None))
+    if unanswered:
+        say(f"{unanswered} of them got no answer from the server; each says why in its line, as its problem")
+        ctx.exit(1)
 
 
 def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
