@@ -17,9 +17,10 @@ from typing import Any
 from benchmarks.checked import Changed
 from benchmarks.consistency import probe_cases
 from benchmarks.contract import Benchmark, Row
-from benchmarks.metrics._words import words
+from benchmarks.metrics._words import KOREAN, stands, words
 from benchmarks.outcomes import text_of
 from strategies.contract import Case, Document, Task
+from strategies.reading import UNSPACED
 from strategies.retrieval.chunking import heading
 from strategies.retrieval.named import Named
 
@@ -28,7 +29,13 @@ CASES = 100
 _WRITTEN = (
     "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty ninety"
 )
-_NUMBER = re.compile(rf"\b(?:\d+(?:[.,:]\d+)*|{'|'.join(_WRITTEN.split())})\b", re.IGNORECASE)
+_BEFORE, _AFTER, _JOINED = (
+    rf"(?<![^\W{UNSPACED}])",
+    rf"(?![^\W{UNSPACED}])",
+    rf"(?![^\W{UNSPACED}{KOREAN}])",
+)
+"""Edges of what stands by itself: no letter or digit beside it but of a script without spaces; Korean particles behind it."""
+_NUMBER = re.compile(rf"{_BEFORE}(?:\d+(?:[.,:]\d+)*{_JOINED}|(?:{'|'.join(_WRITTEN.split())}){_AFTER})", re.IGNORECASE)
 _NO_NAMES = frozenset({"yes", "no", "none", "never", "always", "both", "not"})
 _SIZES = (12, 31, 59)
 """Months and hours, days, minutes: a number up to one of these gives way to such a number."""
@@ -53,7 +60,7 @@ class Edit:
 
     def within(self, answer: str) -> str:
         """An accepted answer as it reads now."""
-        return re.sub(rf"(?<!\w){re.escape(self.old)}(?!\w)", lambda _: self.new, answer, flags=re.IGNORECASE)
+        return re.sub(_alone(self.old), lambda _: self.new, answer, flags=re.IGNORECASE)
 
 
 def asks_for_facts(benchmark: Benchmark) -> bool:
@@ -96,12 +103,6 @@ def edited(task: Task, changes: Sequence[Edit]) -> list[Document]:
     return found
 
 
-def stands(value: str, text: str) -> bool:
-    """Whether the words of the value stand in the text, one after another."""
-    wanted, given = words(value), words(text)
-    return bool(wanted) and any(given[place : place + len(wanted)] == wanted for place in range(len(given)))
-
-
 # ---------------------------------------------------------------- what can be changed with certainty
 
 
@@ -121,7 +122,7 @@ def _place(case: Case, named: Sequence[Document]) -> tuple[Document, int, str] |
         return None
     document = holding[0]
     for answer in sorted(case.accepted, key=len, reverse=True):
-        found = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(answer)}(?!\w)", document.text)]
+        found = [match.start() for match in re.finditer(_alone(answer), document.text)]
         if not found:
             continue
         if len(found) > 1 or (fact := _fact(answer, document.text[: found[0]])) is None:
@@ -131,6 +132,15 @@ def _place(case: Case, named: Sequence[Document]) -> tuple[Document, int, str] |
         gone = not any(stands(answer, rest) for answer in case.accepted)
         return (document, start, fact[1]) if gone else None
     return None
+
+
+def _alone(value: str) -> str:
+    """A pattern for the value where it is no part of a longer word or number."""
+    before = "" if re.match(f"[{UNSPACED}]", value) else _BEFORE
+    if re.search(f"[{UNSPACED}]$", value):
+        return before + re.escape(value)
+    single = re.search(rf"(?<![^\W{UNSPACED}])[{KOREAN}]$", value)
+    return before + re.escape(value) + (_AFTER if single else _JOINED)
 
 
 def _fact(answer: str, before: str) -> tuple[int, str] | None:

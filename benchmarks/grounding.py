@@ -1,7 +1,8 @@
 """Where the answers to questions come from: what an approach looked up, elsewhere in the documents, or nowhere.
 
 No judge is asked. An answer counts as standing in a passage where all that is specific in it does: its numbers, and its
-words that fewer than one in ten documents hold. So "nowhere" means invented, or said in other words.
+words that fewer than one in ten documents hold. A Korean word stands where it begins one, since particles are joined to it. So
+"nowhere" means invented, or said in other words, or in another form of the word.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 from typing import Literal
 
 from benchmarks.checked import Grounding
-from benchmarks.metrics._words import plain, words
+from benchmarks.metrics._words import beginnings, plain, stands, words
 from strategies.contract import Case, Document, Evidence, Outcome, Prediction, Task
 from strategies.spans import standing_answers
 
@@ -33,17 +34,18 @@ def declining(task: Task) -> tuple[str, ...]:
     for case in task.examples:
         shelves[case.output] |= {*case.document_ids} & texts.keys() if named else texts.keys()
 
-    def stands(text: str, names: Iterable[str]) -> bool:
-        return any(_in_words(text) in _in_words(texts[name]) for name in names)
+    def held(text: str, names: Iterable[str]) -> bool:
+        return any(stands(text, texts[name]) for name in names)
 
-    found = tuple(text for text in standing_answers(task.examples) if not stands(text, shelves[text]))
+    found = tuple(text for text in standing_answers(task.examples) if not held(text, shelves[text]))
     blank = [case for case in task.examples if case.output in found]
     others = [replace(case, output=text) for case in blank for text in case.answers if text not in found]
-    return (*found, *(text for text in standing_answers(others) if not stands(text, texts)))
+    return (*found, *(text for text in standing_answers(others) if not held(text, texts)))
 
 
-def _in_words(text: str) -> str:
-    return f" {' '.join(words(text))} "
+def _held(text: str) -> set[str]:
+    """The words that stand in the text."""
+    return {held for word in words(text) for held in beginnings(word)}
 
 
 def is_example(item: Evidence, examples: Collection[str]) -> bool:
@@ -62,7 +64,7 @@ class Library:
         self._documents = {document.id: document for document in documents}
         self._holding: dict[str, set[str]] = defaultdict(set)
         for document in documents:
-            for word in words(f"{document.title} {document.text}"):
+            for word in _held(f"{document.title} {document.text}"):
                 self._holding[word].add(document.id)
         self._common = COMMON * len(documents)
 
@@ -83,7 +85,7 @@ class Library:
         wanted = {word for word in words(answer) if self._specific(word)}
         if not wanted:
             return "nothing specific"
-        if any(wanted <= set(words(self._text(shown))) for shown in evidence):
+        if any(wanted <= _held(self._text(shown)) for shown in evidence):
             return "evidence"
         found = sorted((self._holding.get(word, set()) for word in wanted), key=len)
         return "documents" if set.intersection(*found) else "nowhere"

@@ -13,9 +13,10 @@ import pytest
 
 from advisor.example import opened
 from advisor.stored import reopen
-from benchmarks.changed import Edit, asks_for_facts, changed, edited, edits, stands
+from benchmarks.changed import Edit, asks_for_facts, changed, edited, edits
 from benchmarks.checked import Changed
 from benchmarks.contract import Benchmark, Candidate, Row
+from benchmarks.metrics._words import stands
 from benchmarks.plan import Further, Options, further_units
 from benchmarks.run import Run
 from benchmarks.store import Store
@@ -103,6 +104,24 @@ def test_a_value_gives_way_to_one_of_its_kind() -> None:
     asked = [asking(*pair) for pair in (("when", "1961"), ("who", "320"), ("what", "3.50"), ("long", "28 days"))]
     made = changes(about(texts, [*asked, asking("hours", "Six hours", "six hours")], NUMBERS))
     assert made == {"1961": "1999", "320": "450", "3.50": "2.50", "28": "30", "six": "seven"}
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "old"),
+    [
+        ("员工每年有30天假期。", "30天", "30"),
+        ("员工每年有30天假期。", "30", "30"),
+        ("휴가는 매년 30일까지입니다.", "30일", "30"),
+        ("휴가는 매년 30일까지입니다.", "30", "30"),
+    ],
+)
+def test_a_number_stands_by_itself_where_words_do_not(text: str, answer: str, old: str) -> None:
+    known = [("a", "20天"), ("b", "25일")]
+    (edit,) = edits(about([text], [asking("?", answer)], known), 0)
+    assert (edit.old, edit.within(answer)) == (old, answer.replace(old, edit.new))
+    assert stands(edit.within(answer), edited(about([text], []).task, [edit])[0].text)
+    longer = text.replace(old, f"1{old}")
+    assert not edits(about([longer], [asking("?", answer)], known), 0)
 
 
 def test_a_name_gives_way_to_one_that_answers_such_a_question() -> None:

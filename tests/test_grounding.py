@@ -57,6 +57,29 @@ def test_an_answer_stands_where_all_that_is_specific_in_it_does(
     assert library.place(answer, evidence) == place
 
 
+@pytest.mark.parametrize(
+    ("answer", "place"),
+    [
+        ("김철수", "evidence"),
+        ("5100원", "evidence"),
+        ("5100", "evidence"),
+        ("6일", "evidence"),
+        ("이영희", "documents"),
+        ("철수", "nowhere"),
+        ("100원", "nowhere"),
+        ("510", "nowhere"),
+        ("박민수", "nowhere"),
+    ],
+)
+def test_a_korean_word_stands_where_particles_are_joined_to_it(answer: str, place: str) -> None:
+    texts = ("주차 업무는 김철수가 담당합니다. 신청은 6일까지, 비용은 5100원입니다.", "휴가는 이영희에게 문의합니다.")
+    documents = [Document(id=f"k{place}", text=text) for place, text in enumerate(texts)]
+    assert Library(documents, []).place(answer, shown("k0")) == place
+    asked = replace(task_of(kind="qa"), documents=tuple(documents))
+    often = tuple(replace(case(number, answer), document_ids=("k0",)) for number in range(3))
+    assert (answer in declining(replace(asked, folds=(Fold(train=often, selection=()),)))) == (place != "evidence")
+
+
 def test_an_example_is_not_taken_for_the_document_that_has_its_id() -> None:
     library = Library(DOCUMENTS, [NOTHING], ["probation", "c1"])
     example = Evidence(document_id="probation", text="How long is leave?", score=1.0)

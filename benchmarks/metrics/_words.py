@@ -16,6 +16,10 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _WORD = regex.compile(rf"{LETTER}|[^\W{UNSPACED}]+")
 """Of `regex`, to which the marks on a letter belong to its word: `re` breaks words of Hindi at each."""
 
+KOREAN = r"\uac00-\ud7a3"
+"""Letters of a script whose words have particles joined to them without a mark."""
+_KOREAN = regex.compile(rf"[{KOREAN}]+$")
+
 
 def plain(text: str, case_sensitive: bool = False) -> str:
     """NFKC, one space for any white space, without surrounding quotes and final full stop, casefolded unless told.
@@ -33,6 +37,26 @@ def plain(text: str, case_sensitive: bool = False) -> str:
 def words(text: str) -> list[str]:
     """Runs of letters and digits, NFKC and casefolded; letters of scripts without spaces one by one."""
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def beginnings(word: str) -> list[str]:
+    """The word, and of one that ends in Korean letters what its particles may be joined to: two letters or more, or whatever
+    stands before the Korean ones."""
+    korean = _KOREAN.search(word)
+    if korean is None:
+        return [word]
+    whole = range(korean.start(), len(word))
+    return [word, *(word[:end] for end in whole if end >= 2 or 0 < end == korean.start())]
+
+
+def stands(value: str, text: str) -> bool:
+    """Whether the words of the value stand in the text, one after another, a Korean particle joined to the last."""
+    wanted, given = words(value), words(text)
+    if not wanted:
+        return False
+    *first, last = wanted
+    ends = (place for place, word in enumerate(given) if place >= len(first) and word.startswith(last))
+    return any(given[place - len(first) : place] == first and last in beginnings(given[place]) for place in ends)
 
 
 def answer_words(text: str) -> list[str]:
