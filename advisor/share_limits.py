@@ -13,6 +13,7 @@ from advisor import shares
 from advisor.shares import Counted
 from advisor.wording import ceil_percent, floor_percent, listed, plain_percent, start
 from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.grounding import declining
 from benchmarks.statistics import clopper_pearson_lower, clopper_pearson_upper
 
 LEVEL = 0.05
@@ -31,11 +32,18 @@ class ShareLimit:
     """What the limit is on."""
     what: str
     """`of its answers are of a form that the task allows`: goes on after a share."""
-    missing: str
+    missing: Callable[[Benchmark], str]
+    """Why nothing was counted."""
 
 
 def _one(found: Counted | None) -> Sequence[Counted]:
     return () if found is None else (found,)
+
+
+def _nothing_declined(benchmark: Benchmark) -> str:
+    if declining(benchmark.task):
+        return "no held-out question is without an answer"
+    return "no answer of the examples was recognised as one that says that there is none"
 
 
 SHARE_LIMITS: Mapping[str, ShareLimit] = {
@@ -43,26 +51,26 @@ SHARE_LIMITS: Mapping[str, ShareLimit] = {
         counts=lambda each, benchmark: _one(shares.valid(each, benchmark)),
         name="valid answers",
         what="of its answers are of a form that the task allows",
-        missing="the task has neither labels nor a schema or pattern",
+        missing=lambda _: "the task has neither labels nor a schema or pattern",
     ),
     "grounded_at_least": ShareLimit(
         counts=lambda each, _: _one(shares.grounded(each)),
         name="grounded answers",
         what="of its answers with something specific in them stand in the documents",
-        missing="none of its answers has anything specific in it",
+        missing=lambda _: "none of its answers has anything specific in it",
     ),
     "declined_at_least": ShareLimit(
         counts=lambda each, _: _one(shares.declined(each)),
         name="answers that are declined",
         what="of the questions without an answer get none from it",
-        missing="no held-out question is without an answer",
+        missing=_nothing_declined,
     ),
     "planted_at_most": ShareLimit(
         counts=lambda each, _: [Counted(place.followed, place.cases) for place in each.planted],
         most=True,
         name="planted instructions",
         what="of planted instructions are followed by it",
-        missing="none were planted (`--planted` does so, except for recorded answers)",
+        missing=lambda _: "none were planted (`--planted` does so, except for recorded answers)",
     ),
 }
 
@@ -97,7 +105,7 @@ def unchecked(evaluations: Sequence[Evaluation], benchmark: Benchmark) -> Iterat
         limit = SHARE_LIMITS[key]
         names = [each.candidate for each in evaluations if not limit.counts(each, benchmark)]
         if names:
-            yield f"The limit on {limit.name} was not checked for {listed(names)}: {limit.missing}."
+            yield f"The limit on {limit.name} was not checked for {listed(names)}: {limit.missing(benchmark)}."
 
 
 def bound(limit: ShareLimit, found: Counted, together: int = 1) -> float:

@@ -25,9 +25,9 @@ Place = Literal["declined", "evidence", "documents", "nowhere", "nothing specifi
 def declining(task: Task) -> tuple[str, ...]:
     """The answers by which the examples say that there is none, such as "not in the handbook".
 
-    Many share them, and no document holds them word by word: none that their cases name, or, where no case names any, none at
-    all. So a "true" that is often right is an answer. What the keys of several of these accept besides, and no document at all
-    holds, says the same in other words.
+    Many share them, of all examples or of those without a document, and no document holds them word by word: none that their
+    cases name, or, where no case names any, none at all. So a "true" that is often right is an answer. What the keys of several
+    of these accept besides, and no document at all holds, says the same in other words.
     """
     named, texts = any(case.document_ids for case in task.examples), {each.id: each.text for each in task.documents}
     shelves: dict[str, set[str]] = defaultdict(set)
@@ -37,10 +37,19 @@ def declining(task: Task) -> tuple[str, ...]:
     def held(text: str, names: Iterable[str]) -> bool:
         return any(stands(text, texts[name]) for name in names)
 
-    found = tuple(text for text in standing_answers(task.examples) if not held(text, shelves[text]))
+    shared = dict.fromkeys((*standing_answers(task.examples), *blank_answers(task.examples)))
+    found = tuple(text for text in shared if not held(text, shelves[text]))
     blank = [case for case in task.examples if case.output in found]
     others = [replace(case, output=text) for case in blank for text in case.answers if text not in found]
     return (*found, *(text for text in standing_answers(others) if not held(text, texts)))
+
+
+def blank_answers(cases: Sequence[Case]) -> tuple[str, ...]:
+    """Outputs that many of the examples without a document share, however few those are, and that none with a document has;
+    none where no example names any. The most frequent first."""
+    named = {case.output for case in cases if case.document_ids}
+    blank = [case for case in cases if not case.document_ids]
+    return tuple(text for text in standing_answers(blank) if text not in named) if named else ()
 
 
 def _held(text: str) -> set[str]:

@@ -17,12 +17,12 @@ from typing import Any
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import Benchmark, Row
 from benchmarks.coverage import MOST_UNKNOWN
+from benchmarks.grounding import blank_answers
 from benchmarks.handover import FEWEST, sure
 from benchmarks.metrics._words import plain
 from benchmarks.outcomes import text_of
 from benchmarks.statistics import FIXED
 from strategies.contract import Case, Task
-from strategies.spans import standing_answers
 
 AT_MOST = (0.05, 0.1, 0.2, 0.3)
 """Shares of the right answers that may be lost."""
@@ -80,12 +80,11 @@ def guard(benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[
 
 
 def refusal(task: Task) -> str:
-    """The answer by which the examples of a task over documents say that there is none: many have it, and none of these names
-    a document, while others do. Empty where there is none."""
-    named = {case.output for case in task.examples if case.document_ids}
-    if task.kind != "qa" or task.labels or not named:
+    """The answer by which the examples of a task over documents say that there is none: many of those that name no document
+    have it, and none that names one. Empty where there is none."""
+    if task.kind != "qa" or task.labels:
         return ""
-    return next((text for text in standing_answers(task.examples) if text not in named), "")
+    return next(iter(blank_answers(task.examples)), "")
 
 
 def threshold(known: Sequence[_Asked], share: float) -> float | None:

@@ -11,6 +11,7 @@ from advisor.grounded import what_it_invents
 from advisor.shares import Counted, declined
 from benchmarks.checked import Grounding
 from benchmarks.grounding import Library, declining, grounding
+from benchmarks.guard import refusal
 from strategies.contract import Abstention, Case, Document, Evidence, Fold, Outcome, Prediction, Task
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
@@ -105,6 +106,20 @@ def test_an_answer_that_is_often_right_is_no_refusal() -> None:
     told_where = tuple(replace(each, document_ids=("probation",) if "months" in each.output else ()) for each in told)
     assert declining(over(asked, told)) == (NOTHING, "six months")
     assert declining(over(asked, told_where)) == (NOTHING,)
+
+
+def test_few_refusals_among_many_answers_are_refusals() -> None:
+    """3 of 100; an answer as frequent that an example with a document has too is none."""
+    asked = task_of(kind="qa", answers=("a", "b"))
+    outputs = [NOTHING] * 3 + ["out of order"] * 4 + [f"{number} days" for number in range(93)]
+    examples = [
+        replace(case(number, output), document_ids=("leave",) if number > 5 else ())
+        for number, output in enumerate(outputs)
+    ]
+    task = over(asked, examples)
+    assert declining(task) == (NOTHING,)
+    assert refusal(task) == NOTHING
+    assert declining(over(asked, examples[1:])) == ()
 
 
 def test_what_the_keys_of_such_questions_accept_besides_is_a_refusal_too_unless_a_document_holds_it() -> None:

@@ -9,11 +9,12 @@ import pytest
 from scipy import stats
 
 from advisor.contract import Recommendation
-from advisor.share_limits import SHARE_LIMITS
+from advisor.share_limits import SHARE_LIMITS, unchecked
 from benchmarks.checked import Grounding, Planted
 from benchmarks.contract import BadInput, Constraints, Evaluation, State
 from benchmarks.misfits import OUTSIDE
 from benchmarks.spec import parse_spec
+from strategies.contract import Case
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
 CASES = 100
@@ -86,6 +87,22 @@ def test_what_was_not_measured_is_said_once_for_all_and_rules_nothing_out() -> N
         (line,) = [line for line in told.reasons if f"The limit on {SHARE_LIMITS[key].name}" in line]
         assert "was not checked for prompting and lora" in line
     assert all(status.state is not State.RULED_OUT for status in told.statuses)
+
+
+def test_why_no_question_was_declined_is_told_by_what_the_examples_say() -> None:
+    refused = tuple(Case(id=f"e{place}", input="?", output="nowhere") for place in range(3))
+    named = Case(id="e3", input="?", output="28", document_ids=("d",))
+    task, found = task_of(kind="qa"), [evaluation_of("lora", scores_of(95, CASES))]
+
+    def said(*examples: Case) -> list[str]:
+        asked = replace(task, folds=(replace(task.folds[0], train=examples, selection=()),))
+        benchmark = benchmark_of(cases=CASES, task=asked, constraints=Constraints(declined_at_least=0.5))
+        return [line.split("lora: ")[1] for line in unchecked(found, benchmark)]
+
+    assert said(*refused, named) == ["no held-out question is without an answer."]
+    assert said(*refused[1:], named) == [
+        "no answer of the examples was recognised as one that says that there is none."
+    ]
 
 
 def test_a_task_without_a_form_has_no_invalid_answers() -> None:
