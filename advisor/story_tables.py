@@ -178,12 +178,12 @@ _SAME_NOTE = (
 
 
 def _passes(material: Material) -> list[str]:
-    """How often all draws are right, where answers are drawn at all."""
+    """How often as many draws are right as every approach has that was drawn from at all: a run may have ended before others."""
     found = {name: each.passes for name, each in material.evaluations.items() if len(each.passes) > 1}
     if not found:
         return []
-    draws = max(map(len, found.values()))
-    told = listed([f"{name} {percent(each[-1])}" for name, each in found.items()])
+    draws = min(map(len, found.values()))
+    told = listed([f"{name} {percent(each[draws - 1])}" for name, each in found.items()])
     return [f"Right in each of {draws} draws at the task's temperature (pass^{draws}): {told}."]
 
 
