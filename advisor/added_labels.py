@@ -9,7 +9,7 @@ from advisor.following import Following, any_known, following, unknown_says
 from advisor.material import Material
 from advisor.wording import NONE, counted, listed, start
 from benchmarks.checked import Added
-from benchmarks.statistics import exact_interval
+from benchmarks.counted import interval
 
 
 def added_table(material: Material) -> Table | None:
@@ -54,7 +54,7 @@ def _takes(found: Added, each: Following, known: bool) -> str:
 
 
 def _interval(found: Added) -> tuple[float, float]:
-    return exact_interval(found.at_once, found.cases)
+    return interval(found.at_once, found.cases, found.by_group)
 
 
 def the_day_labels_are_added(material: Material) -> Iterator[str]:

@@ -9,7 +9,7 @@ from advisor.following import Following, any_known, following, unknown_says
 from advisor.material import Material
 from advisor.wording import NONE, counted, listed, start
 from benchmarks.checked import Altered
-from benchmarks.statistics import exact_interval
+from benchmarks.counted import interval
 
 
 def altered_table(material: Material) -> Table:
@@ -59,7 +59,7 @@ def _row(name: str, found: Altered, needs: Following | None, known: bool) -> tup
 
 
 def _interval(found: Altered) -> tuple[float, float]:
-    return exact_interval(found.at_once, found.cases)
+    return interval(found.at_once, found.cases, found.by_group)
 
 
 def the_day_the_format_is_altered(material: Material) -> Iterator[str]:

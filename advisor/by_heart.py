@@ -9,7 +9,7 @@ from advisor.material import Material
 from advisor.wording import NONE, counted, start
 from benchmarks.checked import ByHeart, Counted
 from benchmarks.contract import Evaluation
-from benchmarks.statistics import exact_interval
+from benchmarks.counted import interval
 
 
 def by_heart_table(material: Material) -> Table:
@@ -51,7 +51,7 @@ def _share(found: Counted | None) -> str:
     """`12 of 50 (13-38 %)`."""
     if found is None or not found.cases:
         return NONE
-    low, high = exact_interval(found.right, found.cases)
+    low, high = interval(found.right, found.cases, found.by_group)
     return f"{found.right:,} of {found.cases:,} ({100 * low:.0f}-{100 * high:.0f} %)"
 
 

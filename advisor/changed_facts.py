@@ -10,7 +10,7 @@ from advisor.following import Following, any_known, following, unknown_says
 from advisor.material import Material
 from advisor.wording import NONE, counted, listed, start
 from benchmarks.checked import Changed
-from benchmarks.statistics import exact_interval
+from benchmarks.counted import interval
 
 
 def changed_table(material: Material) -> Table:
@@ -64,7 +64,7 @@ def _takes(found: Changed, each: Following | None, known: bool) -> str:
 
 
 def _interval(found: Changed) -> tuple[float, float]:
-    return exact_interval(found.new, found.known)
+    return interval(found.new, found.known, found.by_group)
 
 
 def the_day_it_changes(material: Material) -> Iterator[str]:

@@ -22,7 +22,7 @@ from advisor.untried import fresh_cases
 from advisor.value import stakes
 from benchmarks.checked import Agreement, ByHeart, Grounding, Handover, Latency
 from benchmarks.contract import Benchmark, Evaluation, State
-from benchmarks.statistics import exact_interval, wilson
+from benchmarks.counted import interval, shown
 
 
 def of_the_run(material: Material, winners: WinnerMap | None) -> dict[str, Any]:
@@ -159,8 +159,13 @@ def _chosen(winners: WinnerMap | None) -> list[dict[str, Any]]:
 
 
 def counts(found: Any, counted: int, cases: int) -> dict[str, Any]:
-    """The fields of a check with the exact 95 % interval of the share that it counts."""
-    return {**vars(found), "interval": list(exact_interval(counted, cases)) if cases else None}
+    """The fields of a check with the 95 % interval of the share that it counts."""
+    return {**_stated(found), "interval": list(interval(counted, cases, found.by_group)) if cases else None}
+
+
+def _stated(found: Any) -> dict[str, Any]:
+    """Its fields, without the counts by group, which are there for bounds."""
+    return {name: value for name, value in vars(found).items() if not name.endswith("by_group")}
 
 
 def by_heart(known: ByHeart) -> dict[str, Any]:
@@ -173,15 +178,15 @@ def handover(found: Handover) -> dict[str, Any]:
 
 
 def grounding(found: Grounding) -> dict[str, Any]:
-    return vars(found) | {"answers": found.answers, "nowhere_share": found.nowhere / max(1, found.answers)}
+    return _stated(found) | {"answers": found.answers, "nowhere_share": found.nowhere / max(1, found.answers)}
 
 
 def agreement(check: Agreement, benchmark: Benchmark) -> dict[str, Any]:
     """Share of answers that change, the interval of those that stay, and their bound where the task has a limit on it."""
-    interval = list(wilson(check.right_twice + check.wrong_twice_same, check.pairs)) if check.pairs else None
+    count = check.right_twice + check.wrong_twice_same
+    drawn = list(shown(count, check.pairs, check.by_group)) if check.pairs else None
     bound = None if benchmark.constraints.same_at_least is None or not check.pairs else at_most_the_same(check)
-    same = {"same_count": check.right_twice + check.wrong_twice_same, "changed": 1 - check.same}
-    return {**same, "interval": interval, "same_at_most": bound}
+    return {"same_count": count, "changed": 1 - check.same, "interval": drawn, "same_at_most": bound}
 
 
 def longer(latency: Latency, benchmark: Benchmark) -> int | None:

@@ -9,8 +9,8 @@ from advisor.material import Material
 from advisor.wording import NONE, counted, percent
 from benchmarks.checked import Grounding, Planted
 from benchmarks.contract import Evaluation
+from benchmarks.counted import interval
 from benchmarks.planted import SENTENCES
-from benchmarks.statistics import exact_interval
 
 LEAST_OF_A_KIND = 5
 """Cases of one kind of planted sentence from which on it is shown apart."""
@@ -114,7 +114,7 @@ def who_else_speaks(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _share(found: Planted) -> str:
-    low, high = exact_interval(found.followed, found.cases)
+    low, high = interval(found.followed, found.cases, found.by_group)
     return f"{low * 100:.0f} to {high * 100:.0f} %"
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from advisor.unsteady import EDITS
-from benchmarks.checked import Added, Altered
+from benchmarks.checked import Added, Altered, ByGroup
 from benchmarks.contract import Benchmark, Evaluation
-from benchmarks.misfits import MALFORMED, OTHER_FORM, OUTSIDE
-
-INVALID = ("refused", "unparsable", "abstained", OUTSIDE, MALFORMED, OTHER_FORM)
-"""Kinds of answers that whoever takes them up could not use, whatever is right."""
+from benchmarks.misfits import INVALID
 
 
 @dataclass(frozen=True)
@@ -19,6 +16,7 @@ class Counted:
 
     count: int
     of: int
+    by_group: ByGroup = ()
 
 
 def flipped(evaluation: Evaluation) -> Counted | None:
@@ -34,7 +32,8 @@ def valid(evaluation: Evaluation, benchmark: Benchmark) -> Counted | None:
     asked, task = len(evaluation.scores), benchmark.task
     if not asked or not (task.labels or task.schema):
         return None
-    return Counted(asked - sum(evaluation.failures.get(kind, 0) for kind in INVALID), asked)
+    invalid = sum(evaluation.failures.get(kind, 0) for kind in INVALID)
+    return Counted(asked - invalid, asked, evaluation.valid_by_group)
 
 
 def grounded(evaluation: Evaluation) -> Counted | None:
@@ -42,7 +41,7 @@ def grounded(evaluation: Evaluation) -> Counted | None:
     found = evaluation.grounding
     if found is None or not (standing := found.evidence + found.documents) + found.nowhere:
         return None
-    return Counted(standing, standing + found.nowhere)
+    return Counted(standing, standing + found.nowhere, found.grounded_by_group)
 
 
 def declined(evaluation: Evaluation) -> Counted | None:
@@ -50,7 +49,7 @@ def declined(evaluation: Evaluation) -> Counted | None:
     found = evaluation.grounding
     if found is None or not found.unanswerable:
         return None
-    return Counted(found.unanswerable - found.unanswerable_answered, found.unanswerable)
+    return Counted(found.unanswerable - found.unanswerable_answered, found.unanswerable, found.declined_by_group)
 
 
 def followed(evaluation: Evaluation) -> Counted | None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from advisor.wording import ceil_percent, counted, plain_percent, start
 from benchmarks.checked import Agreement
 from benchmarks.contract import Benchmark, Evaluation
-from benchmarks.statistics import clopper_pearson_upper
+from benchmarks.counted import upper
 
 EDITS = "edits"
-"""The check that the limit is for: one harmless edit of each case, so that the pairs are independent."""
+"""The check that the limit is for: one harmless edit of each case, so that the pairs are as independent as the cases."""
 LEVEL = 0.05
 
 
@@ -46,4 +46,4 @@ def _check(evaluation: Evaluation) -> Agreement | None:
 
 def at_most_the_same(check: Agreement) -> float:
     """The upper bound on the share of answers that stay the same, one-sided at 95 % confidence."""
-    return clopper_pearson_upper(round(check.pairs * check.same), check.pairs, LEVEL)
+    return upper(round(check.pairs * check.same), check.pairs, check.by_group, LEVEL)

@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.changed import asked_first
 from benchmarks.checked import Added
 from benchmarks.contract import Benchmark, Row
+from benchmarks.counted import by_group
 from benchmarks.split import LEAST_EXAMPLES, cut_folds
 from strategies.contract import Case, Task
 
@@ -83,7 +84,9 @@ class Asked:
 # ---------------------------------------------------------------- what came out
 
 
-def added(note: Mapping[str, Any], heldout: Mapping[str, Row], rows: Sequence[Row]) -> Added | None:
+def added(
+    benchmark: Benchmark, note: Mapping[str, Any], heldout: Mapping[str, Row], rows: Sequence[Row]
+) -> Added | None:
     """From what the unit noted, the answers of the run itself, and those before and after the labels were handed over.
 
     None where it was not asked for, or where the approach was not built without them.
@@ -94,6 +97,7 @@ def added(note: Mapping[str, Any], heldout: Mapping[str, Row], rows: Sequence[Ro
     before = {row.key: row.score for row in rows if row.variant == "before"}
     after = {row.key: row.score for row in rows if row.variant == "after"}
     at_once = [after.get(key, before.get(key, 0.0)) for key in new]
+    cases = {case.id: case for case in benchmark.heldout}
     return Added(
         labels=tuple(note["labels"]),
         examples=note["examples"],
@@ -105,6 +109,7 @@ def added(note: Mapping[str, Any], heldout: Mapping[str, Row], rows: Sequence[Ro
         before=_right([before[key] for key in others]),
         after=_right([after.get(key, before[key]) for key in others]),
         seconds=note["seconds"],
+        by_group=by_group([cases[key] for key in new], [bool(_right([score])) for score in at_once]),
     )
 
 

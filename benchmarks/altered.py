@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.changed import asked_first
 from benchmarks.checked import Altered
 from benchmarks.contract import Benchmark, Row
+from benchmarks.counted import by_group
 from benchmarks.outcomes import text_of
 from strategies.contract import Case, Fold, Kind, Task
 from strategies.fields import is_object
@@ -133,7 +134,7 @@ def altered_counts(benchmark: Benchmark, note: Mapping[str, Any], rows: Sequence
     """From what the unit noted, and the answers at once and after another fit; None where it was asked of no case."""
     if "takes" not in note:
         return None
-    kind = benchmark.task.kind
+    kind, of = benchmark.task.kind, {case.id: case for case in benchmark.heldout}
     unable = {case.id for case in benchmark.heldout if not _can_be_followed(case, kind)}
     cases = note["cases"] - len({row.key for row in rows if row.key in unable})  # Earlier versions asked these too.
     if not cases:
@@ -156,4 +157,5 @@ def altered_counts(benchmark: Benchmark, note: Mapping[str, Any], rows: Sequence
         again=followed(again) if again else None,
         right_again=right(again) if again else None,
         seconds=note["seconds"],
+        by_group=by_group([of[row.key] for row in now], [follows(text_of(row.outcome), kind) for row in now]),
     )

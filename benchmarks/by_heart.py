@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.changed import asked_first, asks_for_facts
 from benchmarks.checked import ByHeart, Counted
 from benchmarks.contract import Benchmark, Row
+from benchmarks.counted import by_group
 from benchmarks.grounding import declining
 from benchmarks.metrics._words import plain, words
 from strategies.contract import Case, Task
@@ -79,21 +80,27 @@ def _is_told(case: Case, told: Mapping[str, list[list[str]]], named: Named) -> b
     return any(fact in answers for name in case.document_ids for fact in told.get(named.content(name), ()))
 
 
-def by_heart(task: Task, note: Mapping[str, Any], rows: Sequence[Row]) -> ByHeart | None:
+def by_heart(benchmark: Benchmark, note: Mapping[str, Any], rows: Sequence[Row]) -> ByHeart | None:
     """From what the unit noted and the answers to held-out cases; None where nothing was asked.
 
     Earlier versions asked for any example and noted no `facts`: their count holds only where each example is a fact.
     """
     if "taught" not in note:
         return None
-    holds = note.get("facts", False) or len(_facts(task, task.examples)) == len(task.examples)
+    holds = note.get("facts", False) or len(_facts(benchmark.task, benchmark.task.examples)) == len(
+        benchmark.task.examples
+    )
+
+    cases = {case.id: case for case in benchmark.heldout}
 
     def of(variant: str) -> Counted:
-        return _counted([row.score for row in rows if row.variant == variant])
+        asked = [row for row in rows if row.variant == variant]
+        return _counted([row.score for row in asked], [cases[row.key] for row in asked])
 
     taught = _counted(note["taught"]) if holds else None
     return ByHeart(taught=taught, rephrased=of("rephrased"), untold=of("untold"))
 
 
-def _counted(scores: Sequence[float]) -> Counted:
-    return Counted(cases=len(scores), right=sum(score >= 0.999 for score in scores))
+def _counted(scores: Sequence[float], cases: Sequence[Case] = ()) -> Counted:
+    right = [score >= 0.999 for score in scores]
+    return Counted(cases=len(scores), right=sum(right), by_group=by_group(cases, right))

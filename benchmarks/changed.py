@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.checked import Changed
 from benchmarks.consistency import probe_cases
 from benchmarks.contract import Benchmark, Row
+from benchmarks.counted import by_group
 from benchmarks.metrics._words import KOREAN, stands, words
 from benchmarks.outcomes import text_of
 from strategies.contract import Case, Document, Task
@@ -205,16 +206,22 @@ def changed(
     cases = {case.id: case for case in benchmark.heldout}
     seconds = note["seconds"]
     later = before if seconds is None else {row.key: row for row in after}
-    counts = {"known": 0, "new": 0, "old": 0}
+    said: list[tuple[Case, str]] = []
     made = [Edit(**edit) for edit in note["edits"] if edit["key"] in before and edit["key"] in later]
     for edit in made:
         accepted = cases[edit.key].accepted
         if _given(edit, accepted, text_of(before[edit.key].outcome)) == "old":
-            counts["known"] += 1
-            if said := _given(edit, accepted, text_of(later[edit.key].outcome)):
-                counts[said] += 1
+            said.append((cases[edit.key], _given(edit, accepted, text_of(later[edit.key].outcome))))
     documents = len({edit["document"] for edit in note["edits"]})
-    return Changed(cases=len(made), documents=documents, seconds=seconds, **counts)
+    return Changed(
+        cases=len(made),
+        known=len(said),
+        new=sum(which == "new" for _, which in said),
+        old=sum(which == "old" for _, which in said),
+        documents=documents,
+        seconds=seconds,
+        by_group=by_group([case for case, _ in said], [which == "new" for _, which in said]),
+    )
 
 
 def _given(edit: Edit, accepted: Sequence[str], text: str) -> str:

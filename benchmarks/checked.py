@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+ByGroup = tuple[tuple[int, int], ...]
+"""How many cases are counted, and of how many, in each group of cases that depend on each other; empty where no two do."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
@@ -34,6 +37,8 @@ class Agreement:
     wrong_then_right: int
     alpha: float | None = None
     """Krippendorff's alpha of the two answers, right ones being one answer; None where all answers are one."""
+    by_group: ByGroup = ()
+    """The same answers."""
 
     @property
     def pairs(self) -> int:
@@ -143,6 +148,10 @@ class Grounding:
     unanswerable: int
     """Questions whose key says that there is no answer."""
     unanswerable_answered: int
+    grounded_by_group: ByGroup = ()
+    """Answers that stand in the documents, of those that stand in a passage, elsewhere in the documents or nowhere."""
+    declined_by_group: ByGroup = ()
+    """Questions without an answer that get none, of all of these."""
 
     @property
     def answers(self) -> int:
@@ -230,6 +239,8 @@ class Planted:
     followed: int
     by_kind: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Kind of sentence -> (cases, followed)."""
+    by_group: ByGroup = ()
+    """Those followed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +255,8 @@ class Changed:
     documents: int
     seconds: float | None
     """What it took to index these documents again; None: the approach reads none, so nothing changed for it."""
+    by_group: ByGroup = ()
+    """The `new` ones, of those `known`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +265,8 @@ class Counted:
 
     cases: int
     right: int
+    by_group: ByGroup = ()
+    """Those right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,6 +300,8 @@ class Added:
     after: int
     seconds: float | None
     """What building it again took, nothing being chosen anew; None: nothing in it is built from examples."""
+    by_group: ByGroup = ()
+    """Those right at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,6 +320,8 @@ class Altered:
     right_again: int | None
     seconds: float | None
     """What that fit took, nothing being chosen anew."""
+    by_group: ByGroup = ()
+    """Those that follow at once."""
 
 
 @dataclass(frozen=True, kw_only=True)

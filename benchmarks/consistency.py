@@ -10,6 +10,7 @@ from math import comb
 
 from benchmarks.checked import Agreement
 from benchmarks.contract import Benchmark
+from benchmarks.counted import by_group
 from strategies.contract import Case, Kind
 
 PROBE_CASES = 100
@@ -120,8 +121,9 @@ def passes(cases: Sequence[Sequence[bool]]) -> tuple[float, ...]:
     )
 
 
-def agreement(name: str, says: str, pairs: Sequence[tuple[Answer, Answer]]) -> Agreement:
-    """Counts pairs of (answer, right): flips are shown together with right and wrong."""
+def agreement(name: str, says: str, pairs: Sequence[tuple[Answer, Answer]], cases: Sequence[Case] = ()) -> Agreement:
+    """Counts pairs of (answer, right): flips are shown together with right and wrong. `cases`: of each pair, where their
+    groups are to count."""
     counts = {"right_twice": 0, "same": 0, "different": 0, "lost": 0, "won": 0}
     for (first, first_right), (second, second_right) in pairs:
         if first_right and second_right:
@@ -141,7 +143,13 @@ def agreement(name: str, says: str, pairs: Sequence[tuple[Answer, Answer]]) -> A
         right_then_wrong=counts["lost"],
         wrong_then_right=counts["won"],
         alpha=nominal_alpha(pairs),
+        by_group=by_group(cases, [_alike(*pair) for pair in pairs]),
     )
+
+
+def _alike(one: Answer, other: Answer) -> bool:
+    """Right twice counts as the same answer."""
+    return (one[1] and other[1]) or (one[1] == other[1] and one[0].strip() == other[0].strip())
 
 
 SAYS: Mapping[str, str] = {

@@ -12,6 +12,7 @@ from benchmarks.checked import (
     Added,
     Agreement,
     Altered,
+    ByGroup,
     ByHeart,
     Changed,
     Coverage,
@@ -259,6 +260,8 @@ class Evaluation:
     """Sorted bootstrap figures of a metric over rows; empty otherwise."""
     shown: Mapping[str, float] = field(default_factory=dict)
     """The other metrics."""
+    valid_by_group: ByGroup = ()
+    """Answers of a form that can be used, `misfits.INVALID` being the others."""
     by_slice: Mapping[str, Mapping[str, tuple[float, int]]] = field(default_factory=dict)
     """slice name -> value -> (figure, cases)."""
     slice_upper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

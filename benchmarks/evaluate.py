@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
@@ -15,8 +15,9 @@ from benchmarks.added import added
 from benchmarks.altered import altered_counts
 from benchmarks.by_heart import by_heart
 from benchmarks.changed import changed
-from benchmarks.checked import Agreement, Curve, CurvePoint, Latency, Leaks, Rebuilds
+from benchmarks.checked import Agreement, ByGroup, Curve, CurvePoint, Latency, Leaks, Rebuilds
 from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
+from benchmarks.counted import by_group
 from benchmarks.coverage import coverage
 from benchmarks.curve import DRAWS, sizes
 from benchmarks.economical import SPARED, TOO_FEW
@@ -27,7 +28,7 @@ from benchmarks.grounding import Library, grounding
 from benchmarks.guard import guard
 from benchmarks.handover import handover
 from benchmarks.looks import level_of
-from benchmarks.misfits import misfit
+from benchmarks.misfits import INVALID, misfit
 from benchmarks.outcomes import text_of
 from benchmarks.planted import followed
 from benchmarks.rebuilds import rebuilds
@@ -101,6 +102,7 @@ def evaluate(
         **common,
         **figures(benchmark, asked, ordered, _level(benchmark, store) * REST),
         failures=failures,
+        valid_by_group=_valid_by_group(asked, ordered, benchmark.task),
         answering=summed([usage for row in ordered for usage in row.outcome.usage], len(ordered)),
         requests=requests([usage for row in ordered for usage in row.outcome.usage]),
         beside_s=sum(used.seconds for row in ordered for used in row.outcome.usage if used.model != candidate.model),
@@ -116,9 +118,9 @@ def evaluate(
         rebuilds=built_again(benchmark, candidate, store),
         second_training=str(notes.get("seed", {}).get("problem", "")),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
-        added=added(notes.get("added", {}), rows, list(store.rows(candidate.name, "added"))),
+        added=added(benchmark, notes.get("added", {}), rows, list(store.rows(candidate.name, "added"))),
         altered=altered_counts(benchmark, notes.get("altered", {}), list(store.rows(candidate.name, "altered"))),
-        by_heart=by_heart(benchmark.task, notes.get("by heart", {}), list(store.rows(candidate.name, "by heart"))),
+        by_heart=by_heart(benchmark, notes.get("by heart", {}), list(store.rows(candidate.name, "by heart"))),
         coverage=coverage(benchmark, ordered),
         guard=guard(benchmark, fit.get("selection_answers", ()), ordered),
         handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
@@ -282,14 +284,24 @@ def count_failures(rows: Sequence[Row], task: Task) -> dict[str, int]:
     counts: Counter[str] = Counter()
     misfit_of = misfit(task)
     for row in rows:
-        if isinstance(row.outcome, Abstention):
-            counts["abstained"] += 1
-        elif isinstance(row.outcome, Failure):
-            counts[row.outcome.kind] += 1
-        else:
+        if isinstance(row.outcome, Prediction):
             counts["truncated"] += row.outcome.truncated
-            counts["" if right(row) else misfit_of(row.outcome.text)] += 1
+        counts[_fault(row, misfit_of)] += 1
     return {kind: count for kind, count in counts.items() if kind and count}
+
+
+def _fault(row: Row, misfit_of: Callable[[str], str]) -> str:
+    """What was wrong but for the end of an answer; empty where it may be right."""
+    if isinstance(row.outcome, Abstention):
+        return "abstained"
+    if isinstance(row.outcome, Failure):
+        return row.outcome.kind
+    return "" if right(row) else misfit_of(row.outcome.text)
+
+
+def _valid_by_group(cases: Sequence[Case], rows: Sequence[Row], task: Task) -> ByGroup:
+    misfit_of = misfit(task)
+    return by_group(cases, (_fault(row, misfit_of) not in INVALID for row in rows))
 
 
 def summed(usages: Sequence[Usage], answers: int) -> Usage:
@@ -336,9 +348,9 @@ def latency_of(note: Mapping[str, Any] | None, rows: Sequence[Row]) -> Latency |
 
 
 def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, store: Store) -> tuple[Agreement, ...]:
-    found = []
+    found, of = [], {case.id: case for case in benchmark.heldout}
     for purpose in NAMES:
-        pairs = []
+        pairs, cases = [], list[Case]()
         for row in store.rows(candidate.name, purpose):
             if purpose == "repeat" and row.variant != "1":
                 continue  # Pairs are of different cases; `passes` tells of further draws.
@@ -346,9 +358,10 @@ def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, 
             if is_lost(first.outcome) or is_lost(row.outcome):
                 continue  # What nobody answered was not answered otherwise.
             pairs.append(((text_of(first.outcome), right(first)), (text_of(row.outcome), right(row))))
+            cases.append(of[row.key])
         if pairs:
             says = "sampled" if purpose == "repeat" and benchmark.task.temperature > 0 else purpose
-            found.append(consistency.agreement(NAMES[purpose], consistency.SAYS[says], pairs))
+            found.append(consistency.agreement(NAMES[purpose], consistency.SAYS[says], pairs, cases))
     return tuple(found)
 
 

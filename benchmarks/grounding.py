@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Literal
 
 from benchmarks.checked import Grounding
+from benchmarks.counted import by_group
 from benchmarks.metrics._words import beginnings, plain, stands, words
 from strategies.contract import Case, Document, Evidence, Outcome, Prediction, Task
 from strategies.spans import standing_answers
@@ -117,6 +118,7 @@ def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) 
     Where the key of a case says that there is no answer, whatever else it accepts says so too, in other words.
     """
     counts: Counter[str] = Counter()
+    standing, declined = list[tuple[Case, bool]](), list[tuple[Case, bool]]()
     for case, outcome, right in answered:
         if not isinstance(outcome, Prediction) or not outcome.text.strip():
             continue
@@ -125,7 +127,10 @@ def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) 
         place = "declined" if refuses else library.place(outcome.text, outcome.evidence)
         counts[place] += 1
         counts[f"{place}, wrong"] += not right
+        if place in ("evidence", "documents", "nowhere"):
+            standing.append((case, place != "nowhere"))
         if unanswerable:
+            declined.append((case, place == "declined"))
             counts["unanswerable"] += 1
             counts["unanswerable, answered"] += place != "declined"
     if not counts:
@@ -140,4 +145,6 @@ def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) 
         vague=counts["nothing specific"],
         unanswerable=counts["unanswerable"],
         unanswerable_answered=counts["unanswerable, answered"],
+        grounded_by_group=by_group([case for case, _ in standing], [stands for _, stands in standing]),
+        declined_by_group=by_group([case for case, _ in declined], [declines for _, declines in declined]),
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from benchmarks.checked import Planted
 from benchmarks.contract import Benchmark, Row
+from benchmarks.counted import by_group
 from benchmarks.metrics._words import plain
 from benchmarks.outcomes import text_of
 from strategies.answers import trimmed
@@ -102,8 +103,10 @@ def followed(benchmark: Benchmark, rows: Sequence[Row], before: Mapping[str, Row
         told = [each for each in asked if not _says(before[each[0].key], *each[1:], benchmark.task)]
         if told:
             heard = [(each[0].variant.partition("/")[2], _says(*each, benchmark.task)) for each in told]
-            count = sum(was for _, was in heard)
-            found.append(Planted(place=place, cases=len(told), followed=count, by_kind=_by_kind(heard)))
+            marks = [was for _, was in heard]
+            groups = by_group([cases[each[0].key] for each in told], marks)
+            counts = {"cases": len(told), "followed": sum(marks)}
+            found.append(Planted(place=place, **counts, by_kind=_by_kind(heard), by_group=groups))
     return tuple(found)
 
 

@@ -25,7 +25,7 @@ from strategies.approaches.lora_distilled import DistilledLora
 from strategies.approaches.majority import Majority
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
-from strategies.contract import Prediction, Prompt, Task
+from strategies.contract import Case, Prediction, Prompt, Task
 from strategies.extending import extended, narrowed
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup
@@ -134,15 +134,18 @@ def test_counts_of_what_was_right() -> None:
 
     heldout = {f"n{n}": row(f"n{n}", n < 3) for n in range(4)} | {f"o{n}": row(f"o{n}", True) for n in range(2)}
     asked = [["n0", "n1", "n2", "n3"], ["o0", "o1", "o2"]]
+    cases = (Case(id=f"n{place}", input=f"{place}?", output="x", group=f"g{place // 2}") for place in range(4))
+    benchmark = replace(topics(), heldout=tuple(cases))
     note = {"labels": ["x"], "examples": 9, "asked": asked, "takes": True, "seconds": 2.0}
     rows = [row(key, True, "before") for key in ("o0", "o1")]
     rows += [row("n0", True, "after"), row("o0", False, "after"), row("o1", True, "after")]
-    found = added(note, heldout, rows)
+    found = added(benchmark, note, heldout, rows)
     assert found is not None
     assert (found.cases, found.at_once, found.refitted) == (4, 1, 3)
+    assert found.by_group == ((1, 2), (0, 2))
     assert (found.others, found.before, found.after) == (2, 2, 1), "a case that the run did not ask counts nowhere"
-    assert added({}, heldout, rows) is None
-    assert added({"problem": "diverged"}, heldout, []) is None
+    assert added(benchmark, {}, heldout, rows) is None
+    assert added(benchmark, {"problem": "diverged"}, heldout, []) is None
 
 
 # ---------------------------------------------------------------- a run

@@ -213,22 +213,25 @@ def test_of_json_the_grammar_follows_at_once_and_heads_when_they_are_fitted_agai
 
 
 def test_right_is_only_what_follows_too() -> None:
-    benchmark = tiny.benchmark("qa")
+    benchmark = tiny.benchmark("qa", heldout=3)
+    cases = tuple(replace(case, output="seven", answers=(), group="g") for case in benchmark.heldout)
+    benchmark = replace(benchmark, heldout=cases)
     said = [("SEVEN", 1.0), ("seven", 1.0), ("EIGHT", 0.0)]
     rows = [
         Row(
             candidate="c",
             purpose="altered",
             variant="at once",
-            key=str(place),
+            key=case.id,
             outcome=Prediction(text=text),
             score=score,
         )
-        for place, (text, score) in enumerate(said)
+        for case, (text, score) in zip(cases, said, strict=True)
     ]
     found = altered_counts(benchmark, {"cases": 3, "takes": True, "seconds": None}, rows)
     assert found is not None
     assert (found.at_once, found.right_at_once, found.again) == (2, 1, None)
+    assert found.by_group == ((2, 3),)
     assert altered_counts(benchmark, {}, rows) is None
     assert altered_counts(benchmark, {"problem": "diverged"}, []) is None
 

@@ -120,16 +120,16 @@ def test_counts_follow_the_scores() -> None:
 
     rows = [row("a", 1.0, "rephrased"), row("b", 0.9, "rephrased"), row("c", 0.0, "untold")]
     fact, blank = asking("e", "12", "d"), replace(asking("n", "not in the handbook", ""), document_ids=())
-    task = about((fact,), ()).task
-    found = by_heart(task, {"taught": [1.0, 1.0, 0.0]}, rows)
+    cases = tuple(replace(asking(name, "7", "d1"), group="twins" if name != "c" else "") for name in "abc")
+    found = by_heart(about((fact,), cases), {"taught": [1.0, 1.0, 0.0]}, rows)
     assert found is not None
     assert (found.taught, found.rephrased, found.untold) == (
         Counted(cases=3, right=2),
-        Counted(cases=2, right=1),
+        Counted(cases=2, right=1, by_group=((1, 2),)),
         Counted(cases=1, right=0),
     )
-    assert by_heart(task, {}, []) is None
-    mixed = about((fact, blank), ()).task
+    assert by_heart(about((fact,), cases), {}, []) is None
+    mixed = about((fact, blank), cases)
     assert by_heart(mixed, {"taught": [1.0, 1.0, 0.0], "facts": True}, rows) == found
     assert by_heart(mixed, {"taught": [1.0, 1.0, 0.0]}, rows) == replace(found, taught=None)
 

@@ -169,10 +169,15 @@ def test_who_follows_is_counted_among_those_who_had_answered() -> None:
     before = {each.key: each for each in said("28 days", "It is 28.", "28", "28", "30", "unknown")}
     after = [*said("30 days", "It is 30 now, not 28.", "28 days", "30"), *said("", "", "", "", "30", "30")[4:]]
     note: dict[str, Any] = {"edits": [asdict(edit) for edit in made], "seconds": 0.5}
-    counted = {"cases": 6, "known": 4, "documents": 1}
+    counted: dict[str, Any] = {"cases": 6, "known": 4, "documents": 1}
     assert changed(benchmark, note, before, after) == Changed(**counted, new=2, old=1, seconds=0.5)
     after[0] = row("q0", Failure(kind="refused", message="no"))
     assert changed(benchmark, note, before, after) == Changed(**counted, new=1, old=1, seconds=0.5)
+    groups = ("g", "g", "", "", "", "")
+    cases = tuple(replace(case, group=group) for case, group in zip(cases, groups, strict=True))
+    found = changed(replace(benchmark, heldout=cases), note, before, after)
+    assert found is not None
+    assert found.by_group == ((0, 2), (0, 1), (1, 1)), "of the four that were known"
     without = note | {"seconds": None}
     assert changed(benchmark, without, before, []) == Changed(**counted, new=0, old=4, seconds=None)
     assert changed(benchmark, {}, before, after) is None

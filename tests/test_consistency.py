@@ -26,6 +26,7 @@ from benchmarks.consistency import (
 )
 from benchmarks.contract import Candidate, Row
 from benchmarks.evaluate import About, evaluate
+from benchmarks.misfits import OUTSIDE
 from benchmarks.plan import Options, units
 from benchmarks.store import Finished, Store
 from strategies.approaches.majority import Majority
@@ -222,6 +223,35 @@ def test_only_the_first_draw_again_is_a_pair_and_all_count_for_passing(tmp_path:
     assert len(found.passes) == 5
     assert found.passes[0] == pytest.approx(0.8)
     assert found.passes[-1] == pytest.approx(0.6)
+    assert (check.by_group, found.valid_by_group) == ((), ())
+
+
+def test_cases_of_one_group_are_counted_by_group(tmp_path: Path) -> None:
+    """Ten cases in groups of two, one of them alone in its own; the first two are right, what is no label is not valid."""
+    benchmark = tiny.benchmark(heldout=9)
+    cases = tuple(replace(case, group=f"g{place // 2}") for place, case in enumerate(benchmark.heldout))
+    said = {"heldout": 2, "edit": 1}
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        for purpose, right in said.items():
+            rows = [
+                Row(
+                    candidate="c",
+                    purpose=purpose,
+                    key=case.id,
+                    outcome=Prediction(text=case.output if place < right else "no label"),
+                    score=float(place < right),
+                )
+                for place, case in enumerate(cases)
+            ]
+            store.begin(purpose, purpose, "c")
+            store.finish(Finished(unit=purpose, kind=purpose, candidate="c", rows=tuple(rows)))
+        about = About(name="c", approach="c", family="prompting", model="m", simplicity=1)
+        found = evaluate(replace(benchmark, heldout=cases), about, store, {})
+    assert found.failures == {OUTSIDE: 7}
+    assert found.valid_by_group == ((2, 2), (0, 2), (0, 2), (0, 2), (0, 1))
+    (check,) = found.agreements
+    assert check.by_group == ((1, 2), (2, 2), (2, 2), (2, 2), (1, 1))
+    assert sum(count for count, _ in check.by_group) == check.right_twice + check.wrong_twice_same
 
 
 def test_what_a_fault_took_is_no_changed_answer(tmp_path: Path) -> None:

@@ -155,6 +155,9 @@ def test_counts_tell_right_from_wrong_and_leave_out_what_is_no_answer(library: L
         unanswerable_answered=1,
     )
     assert grounding(library, answered[-2:]) is None
+    grouped = grounding(library, [(replace(each, group="g"), text, right) for each, text, right in answered])
+    assert grouped is not None
+    assert (grouped.grounded_by_group, grouped.declined_by_group) == (((2, 4),), ((1, 2),))
 
 
 @pytest.mark.parametrize("output", [NOTHING, "I don't know"])

@@ -67,6 +67,8 @@ def test_followed_is_what_was_not_said_before(monkeypatch: pytest.MonkeyPatch) -
         place="passage", cases=1, followed=0, by_kind={"a wish": (1, 0)}
     )
     assert followed(benchmark, [], held) == ()
+    grouped = replace(benchmark, heldout=tuple(replace(case, group="g") for case in benchmark.heldout))
+    assert followed(grouped, rows, held)[0] == replace(of_orders, by_group=((1, 3),))
 
 
 def test_words_count_wherever_they_stand() -> None:

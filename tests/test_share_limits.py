@@ -10,7 +10,7 @@ from scipy import stats
 
 from advisor.contract import Recommendation
 from advisor.share_limits import SHARE_LIMITS, unchecked
-from benchmarks.checked import Grounding, Planted
+from benchmarks.checked import ByGroup, Grounding, Planted
 from benchmarks.contract import BadInput, Constraints, Evaluation, State
 from benchmarks.misfits import OUTSIDE
 from benchmarks.spec import parse_spec
@@ -26,7 +26,7 @@ GOALS: dict[str, Any] = {
 }
 
 
-def having(key: str, count: int) -> Evaluation:
+def having(key: str, count: int, by_group: ByGroup = ()) -> Evaluation:
     """With `count` of `CASES` of what the limit counts."""
     alone = evaluation_of("prompting", scores_of(95, CASES))
     stands = Grounding(
@@ -39,11 +39,13 @@ def having(key: str, count: int) -> Evaluation:
         vague=0,
         unanswerable=CASES,
         unanswerable_answered=CASES - count,
+        grounded_by_group=by_group,
+        declined_by_group=by_group,
     )
     if key == "valid_at_least":
-        return replace(alone, failures={OUTSIDE: CASES - count})
+        return replace(alone, failures={OUTSIDE: CASES - count}, valid_by_group=by_group)
     if key == "planted_at_most":
-        return replace(alone, planted=(Planted(place="request", cases=CASES, followed=count),))
+        return replace(alone, planted=(Planted(place="request", cases=CASES, followed=count, by_group=by_group),))
     return replace(alone, grounding=stands)
 
 
@@ -69,6 +71,18 @@ def test_of_each_limit_there_are_three_states(key: str) -> None:
         assert f"{goal * 100:g} %" in said if broken else True
         seen.add((broken, beyond))
     assert seen == {(False, False), (False, True), (True, True)}
+
+
+@pytest.mark.parametrize(("key", "groups"), [*zip(SHARE_LIMITS, (17, 16, 8, 4), strict=True)])
+def test_cases_of_one_group_count_as_one(key: str, groups: int) -> None:
+    """So many groups of 5 that have it as a whole: as cases that stand alone they would be proof, as groups they are none."""
+    whole = ((5, 5),) * groups + ((0, 5),) * (20 - groups)
+    goal = {key: GOALS[key]}
+    assert decided(having(key, 5 * groups), **goal).statuses[0].state is State.RULED_OUT
+    assert decided(having(key, 5 * groups, whole), **goal).statuses[0].state is not State.RULED_OUT
+    count = 100 if SHARE_LIMITS[key].most else 0
+    broken = having(key, count, ((count // 20, 5),) * 20)
+    assert decided(broken, **goal).statuses[0].state is State.RULED_OUT
 
 
 def test_two_places_share_the_level() -> None:

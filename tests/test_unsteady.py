@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from scipy import stats
 
 from advisor.contract import Recommendation
+from benchmarks.checked import ByGroup
 from benchmarks.contract import Constraints, State
 from benchmarks.spec import parse_spec
 from tests.situations import edits
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
 
 
-def decided(flipped: int | None, limit: float | None = 0.9) -> Recommendation:
-    agreements = [] if flipped is None else [edits(100 - flipped, 0, flipped)]
+def decided(flipped: int | None, limit: float | None = 0.9, by_group: ByGroup = ()) -> Recommendation:
+    agreements = [] if flipped is None else [replace(edits(100 - flipped, 0, flipped), by_group=by_group)]
     alone = evaluation_of("prompting", scores_of(279, 300), agreements=agreements)
     return Bakeoff(
         evaluations=(alone,), benchmark=benchmark_of(constraints=Constraints(same_at_least=limit))
@@ -29,6 +32,13 @@ def test_out_is_who_is_shown_to_change_more(flipped: int) -> None:
     said = " ".join(found.reasons)
     assert ("stay the same under harmless edits; the task asks for 90 %" in said) == shown
     assert ("may be too unsteady" in said) == (not shown and flipped > 10)
+
+
+def test_cases_of_one_group_count_as_one() -> None:
+    """20 changed answers of 100 are proof where every case stands alone, and none as 4 threads of 20."""
+    assert decided(20).statuses[0].state is State.RULED_OUT
+    assert decided(20, by_group=((0, 5),) * 4 + ((5, 5),) * 16).statuses[0].state is not State.RULED_OUT
+    assert decided(60, by_group=((0, 5),) * 12 + ((5, 5),) * 8).statuses[0].state is State.RULED_OUT
 
 
 def test_what_was_not_measured_is_said_and_rules_nothing_out() -> None:

@@ -6,7 +6,7 @@ from advisor.drawn import Estimate, Forest
 from advisor.material import Material
 from advisor.wording import percent
 from benchmarks.checked import Agreement
-from benchmarks.statistics import wilson
+from benchmarks.counted import shown as interval_of
 
 _FIRST = ("edits", "edit")
 """The check that is drawn where it was made; else the first of those that were."""
@@ -49,4 +49,4 @@ def same(check: Agreement) -> str:
 
 
 def _interval(check: Agreement) -> tuple[float, float]:
-    return wilson(check.right_twice + check.wrong_twice_same, check.pairs)
+    return interval_of(check.right_twice + check.wrong_twice_same, check.pairs, check.by_group)
