@@ -248,7 +248,7 @@ def answers_after_fit(benchmark: Benchmark, candidate: Candidate, options: Optio
     checked = 2 * probed + TIMED + drawn + (part if is_prompted(candidate) else 0)
     answers = len(benchmark.heldout) + (checked if options.probes else 0)
     reads = candidate.strategy.family in ("retrieval", "combined")
-    if reads and task.documents:  # With the right documents handed over.
+    if options.probes and reads and task.documents:  # With the right documents handed over.
         answers += min(probed, len(naming(benchmark.heldout, task.documents)))
     answers += asked_again(benchmark, candidate, options)
     if further.planted:

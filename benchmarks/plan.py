@@ -63,7 +63,8 @@ class Options:
     tuning_tokens: int = 120_000
     """Budget of each approach for choosing, in model tokens; a token of training counts as two."""
     probes: bool = True
-    """Consistency, latency, the second seed, wrong answers asked again, and what tuning made worse elsewhere."""
+    """Consistency, latency, the second seed, right passages handed over, wrong answers asked again, and what tuning made worse
+    elsewhere."""
     second_seed: bool = True
 
 
@@ -160,7 +161,7 @@ def units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: st
         ]
         if options.second_seed and candidate.strategy.needs:
             kinds.append(("seed", 0))
-    if candidate.strategy.family in ("retrieval", "combined") and _has_gold(benchmark):
+    if options.probes and candidate.strategy.family in ("retrieval", "combined") and _has_gold(benchmark):
         kinds.append(("oracle", 0))
     if options.probes and is_prompted(candidate) and askable(benchmark.task):
         kinds.append(("handed", 0))

@@ -8,8 +8,9 @@ from dataclasses import replace
 from benchmarks.contract import Benchmark, Candidate, Row
 from benchmarks.found_evidence import retrieval_quality
 from benchmarks.gold import GoldIndex, gold
+from benchmarks.hosted import answers_after_fit
 from benchmarks.mistakes import search_or_reading
-from benchmarks.plan import Options, units
+from benchmarks.plan import Further, Options, units
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Document, Evidence, Prediction
 from strategies.prompting.demonstrations import founded
@@ -42,12 +43,16 @@ def test_a_case_that_names_no_document_that_there_is_says_nothing_about_the_sear
     assert (found.cases, found.recall_at, found.missed, found.misread) == (2, {1: 0.5}, 1, 1)
     assert retrieval_quality(about(), cases[1:2], rows[1:2]) is None
 
+    candidate = Candidate(name="any", strategy=Retrieval(), model="m")
+
     def planned(benchmark: Benchmark) -> bool:
-        candidate = Candidate(name="any", strategy=Retrieval(), model="m")
         return any(unit.kind == "oracle" for unit in units(benchmark, candidate, Options(), ""))
 
     assert planned(about(heldout=cases))
     assert not planned(about(heldout=cases[1:2]))
+    alone = Options(probes=False)
+    assert {unit.kind for unit in units(about(heldout=cases), candidate, alone, "")} == {"fit", "answer"}, "no checks"
+    assert answers_after_fit(about(heldout=cases), candidate, alone, Further()) == len(cases)
 
 
 def test_labels_that_rest_on_no_document_that_there_is_are_neither_missed_nor_misread() -> None:
