@@ -9,6 +9,7 @@ from advisor import shares
 from advisor.drawn import Table
 from advisor.material import Material
 from advisor.time_taken import in_short
+from advisor.unsteady import drawn_again
 from advisor.wording import NONE, listed, percent, start
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.rebuilds import kept
@@ -46,7 +47,7 @@ def probed_table(material: Material) -> Table:
         title="What else was measured",
         columns=("approach", *(PROBES[place].name for place in shown)),
         rows=rows,
-        note=_note([PROBES[place] for place in shown], rows) + in_short(material) if rows else "",
+        note=_note([PROBES[place] for place in shown], rows) + _drawn(found) + in_short(material) if rows else "",
         numeric=tuple(range(1, len(shown) + 1)),
         emphasis=tuple(index for index, row in enumerate(rows) if row[0] == named),
     )
@@ -60,6 +61,12 @@ def _note(shown: Sequence[Probe], rows: Sequence[Sequence[str]]) -> str:
             missing.setdefault(probe.lacks, []).append(probe.name)
     reasons = [f"{why} ({listed(names)})" for why, names in missing.items()]
     return " ".join([*told, *([f"A dash: {'; '.join(reasons)}."] if reasons else [])])
+
+
+def _drawn(found: Sequence[Evaluation]) -> str:
+    """For the note, with a space before it: what of the flips is no effect of an edit."""
+    drawn = any(drawn_again(each) and shares.flipped(each) for each in found)
+    return " Answers are drawn at the task's temperature, so some flip without any edit too." if drawn else ""
 
 
 _VALID = "valid"

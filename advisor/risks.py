@@ -11,6 +11,7 @@ from advisor.leaked import without_the_leaks
 from advisor.material import Material
 from advisor.reasons import TUNED
 from advisor.steadiness import next_time
+from advisor.unsteady import drawn_again
 from advisor.wording import counted, full, percent, start
 from benchmarks.contract import Evaluation
 
@@ -74,10 +75,11 @@ def worth_knowing(material: Material) -> tuple[int, ...]:
 
 
 def _asked_again(about: Evaluation) -> Iterator[str]:
-    """One sentence for each check under which many answers change."""
+    """One sentence for each check under which many answers change, with how many do that are merely drawn again."""
+    draws = drawn_again(about)
     for check in about.agreements:
         if check.pairs and check.same < STEADY:
-            changed = percent(1 - check.same)
-            yield full(
-                f"{about.candidate} changes its answer in {changed} of the cases when it is asked again: {check.says}"
-            )
+            changed, says = percent(1 - check.same), check.says.rstrip(".")
+            if draws is not None and check is not draws:
+                says = f"{says}; where the very same question is drawn again, in {percent(1 - draws.same)}"
+            yield full(f"{about.candidate} changes its answer in {changed} of the cases when it is asked again: {says}")

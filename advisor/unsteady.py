@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from advisor.wording import ceil_percent, counted, plain_percent, start
+from advisor.wording import ceil_percent, counted, percent, plain_percent, start
 from benchmarks.checked import Agreement
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.counted import upper
 
-EDITS = "edits"
+EDITS, REPEATS = "edits", "repeats"
 """The check that the limit is for: one harmless edit of each case, so that the pairs are as independent as the cases."""
 LEVEL = 0.05
 
@@ -19,8 +19,10 @@ def too_unsteady(evaluation: Evaluation, benchmark: Benchmark) -> str:
     limit, check = benchmark.constraints.same_at_least, _check(evaluation)
     if limit is None or check is None or (most := at_most_the_same(check)) >= limit:
         return ""
+    draws = drawn_again(evaluation)
+    drawn = "" if draws is None else f", and {percent(draws.same)} where the very same question is drawn again"
     return (
-        f"At most {ceil_percent(most, limit)} % of its answers stay the same under harmless edits; the task asks for "
+        f"At most {ceil_percent(most, limit)} % of its answers stay the same under harmless edits{drawn}; the task asks for "
         f"{plain_percent(limit)}."
     )
 
@@ -33,11 +35,27 @@ def perhaps_too_unsteady(evaluation: Evaluation, benchmark: Benchmark) -> Iterat
     if check is None:
         yield f"The limit on steady answers was not checked for {evaluation.candidate}: no edits were asked."
     elif check.same < limit <= at_most_the_same(check):
-        changed = counted(round(check.pairs * (1 - check.same)), "answer")
-        yield (
-            f"{start(evaluation.candidate)} may be too unsteady: {changed} of {check.pairs:,} changed under harmless edits, "
-            f"which is no proof yet; the task asks that {plain_percent(limit)} stay the same."
+        changed, draws = counted(_changed(check), "answer"), drawn_again(evaluation)
+        drawn = (
+            ""
+            if draws is None
+            else f" ({_changed(draws):,} of {draws.pairs:,} where the very same question was drawn again)"
         )
+        yield (
+            f"{start(evaluation.candidate)} may be too unsteady: {changed} of {check.pairs:,} changed under harmless edits"
+            f"{drawn}, which is no proof yet; the task asks that {plain_percent(limit)} stay the same."
+        )
+
+
+def drawn_again(evaluation: Evaluation) -> Agreement | None:
+    """The very same questions drawn again at the task's temperature: what an edit changes holds such draws too. None where
+    nothing changed, as with labels that are chosen by likelihood, and where nothing is drawn."""
+    check = next((each for each in evaluation.agreements if each.name == REPEATS and each.pairs), None)
+    return check if check is not None and evaluation.passes and _changed(check) else None
+
+
+def _changed(check: Agreement) -> int:
+    return round(check.pairs * (1 - check.same))
 
 
 def _check(evaluation: Evaluation) -> Agreement | None:

@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 
 from advisor.contract import Recommendation
+from advisor.risks import _asked_again
 from benchmarks.checked import ByGroup
-from benchmarks.contract import Constraints, State
+from benchmarks.contract import Constraints, Evaluation, State
 from benchmarks.spec import parse_spec
 from tests.situations import edits
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
@@ -39,6 +40,32 @@ def test_cases_of_one_group_count_as_one() -> None:
     assert decided(20).statuses[0].state is State.RULED_OUT
     assert decided(20, by_group=((0, 5),) * 4 + ((5, 5),) * 16).statuses[0].state is not State.RULED_OUT
     assert decided(60, by_group=((0, 5),) * 12 + ((5, 5),) * 8).statuses[0].state is State.RULED_OUT
+
+
+@pytest.mark.parametrize(("flipped", "beyond"), [(25, True), (12, False)])
+def test_what_is_merely_drawn_again_is_told_beside_what_an_edit_changes(flipped: int, beyond: bool) -> None:
+    """At a temperature an approach that pays no attention to an edit seemed to change its answers because of it."""
+    again = replace(edits(76, 0, 24), name="repeats", says="the same question drawn again")
+    checks = (edits(100 - flipped, 0, flipped), again)
+    alone = evaluation_of("prompting", scores_of(279, 300), agreements=checks)
+    limits = benchmark_of(constraints=Constraints(same_at_least=0.9))
+
+    def told(found: Evaluation) -> str:
+        bakeoff = Bakeoff(evaluations=(found,), benchmark=limits)
+        return " ".join((*bakeoff.recommended().reasons, *_asked_again(found), bakeoff.told().story.probed.note))
+
+    drawn = told(replace(alone, passes=(0.7, 0.5)))
+    ends = "where the very same question is drawn again; the task asks", "(24 of 100 where the very same question"
+    assert ends[not beyond] in drawn
+    assert (
+        f"in {flipped} % of the cases when it is asked again: letters, spaces and greetings were changed; where"
+        in drawn
+    )
+    assert drawn.count("the very same question is drawn again, in 24 %.") == 1, "not beside itself"
+    same = replace(again, right_twice=100, right_then_wrong=0)
+    still = replace(alone, agreements=(checks[0], same), passes=(0.7, 0.7))
+    assert "some flip without any edit too" in drawn
+    assert "very same" not in told(alone) + told(still), "nothing was drawn, or nothing changed"
 
 
 def test_what_was_not_measured_is_said_and_rules_nothing_out() -> None:
