@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from benchmarks.store import Store
     from strategies.contract import Case
 
+OTHER_SCORES = (
+    "The answers were scored anew after the run. What each approach chose for itself was chosen by the scores as they were, "
+    "and what was tried is told with those; all other figures are of the new ones."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
@@ -104,12 +109,15 @@ def told(
     folder: Path, about: Mapping[str, Any], benchmark: Benchmark, cases: CaseChoice, rescore: bool = False
 ) -> Verdict:
     """The verdict from the rows in the folder; `about` is what run.json says. Held-out cases that it shows are marked."""
+    from benchmarks.noted_scores import chosen_by_others
     from benchmarks.store import Store
     from benchmarks.stored import evaluations, rescored
 
     with closing(Store(folder / "run.sqlite")) as store:
         if rescore:
             rescored(benchmark, store)
+        if chosen_by_others(store):
+            benchmark = replace(benchmark, notes=(*benchmark.notes, OTHER_SCORES))
         verdict = _verdict(about, benchmark, (evaluations(benchmark, about["candidates"], store), store), cases)
     if names := {case["id"] for case in verdict.cases if case["part"] == HELDOUT}:
         mark_shown(folder, about, [case for case in benchmark.heldout if case.id in names])

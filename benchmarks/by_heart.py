@@ -97,7 +97,9 @@ def by_heart(benchmark: Benchmark, note: Mapping[str, Any], rows: Sequence[Row])
         asked = [row for row in rows if row.variant == variant]
         return _counted([row.score for row in asked], [cases[row.key] for row in asked])
 
-    taught = _counted(note["taught"]) if holds else None
+    examples = {case.id: case for case in benchmark.task.examples}
+    told = [examples[key] for key, _ in note.get("said", ())] if note["taught"] else []
+    taught = _counted(note["taught"], told) if holds else None
     return ByHeart(taught=taught, rephrased=of("rephrased"), untold=of("untold"))
 
 

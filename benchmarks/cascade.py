@@ -68,6 +68,13 @@ class Cascade:
         return _is_handed_on(sure, self.below)
 
 
+def score_of(below: float, first: Sequence[Sequence[Any]], second: Sequence[Sequence[Any]]) -> float:
+    """Mean score of a cascade on the selection cases that both answered; an answer is [case id, text, score, how sure]."""
+    later = {row[0]: row[2] for row in second}
+    common = [row for row in first if row[0] in later]
+    return float(sum(later[row[0]] if _is_handed_on(row[3], below) else row[2] for row in common) / len(common))
+
+
 def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: Store) -> None:
     """Writes the cascade that the selection cases name into the store, where one is of use (`best_cascade`).
 

@@ -344,7 +344,9 @@ def _by_heart(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
         for name, case, found in zip(named, asked.heldout, outcomes[len(taught) :], strict=True)
     ]
     spent = [usage for outcome in outcomes for usage in outcome.usage]
-    return replace(worker.done(unit, candidate, rows, {"taught": taught, "facts": True}), usage=total(spent))
+    said = [[case.id, getattr(found, "text", "")] for case, found in zip(asked.taught, outcomes, strict=False)]
+    note = {"taught": taught, "facts": True, "said": said}
+    return replace(worker.done(unit, candidate, rows, note), usage=total(spent))
 
 
 CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {

@@ -173,6 +173,15 @@ class Store:
         rows = self._db.execute("SELECT candidate, note FROM units WHERE kind = ? AND finished IS NOT NULL", (kind,))
         return {candidate: json.loads(note) for candidate, note in rows.fetchall()}
 
+    def renote(self, kind: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        """Writes the notes of finished units of that kind as `change` has them."""
+        found = self._db.execute("SELECT name, note FROM units WHERE kind = ? AND finished IS NOT NULL", (kind,))
+        notes = [(json.dumps(change(json.loads(note))), note, name) for name, note in found.fetchall()]
+        with _Transaction(self._db):
+            self._db.executemany(
+                "UPDATE units SET note = ? WHERE name = ?", [(new, name) for new, old, name in notes if new != old]
+            )
+
     def done(self, kind: str) -> dict[str, int]:
         """candidate -> how many of its units of that kind are finished, or ended with a problem."""
         found = self._db.execute("SELECT candidate, note FROM units WHERE kind = ? AND finished IS NOT NULL", (kind,))

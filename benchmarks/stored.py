@@ -13,6 +13,7 @@ from benchmarks.evaluate import About, evaluate
 from benchmarks.grounding import Library
 from benchmarks.handed import handed
 from benchmarks.mistakes import Answers, Handed
+from benchmarks.noted_scores import rescored_notes
 from benchmarks.planted import followed
 from benchmarks.store import Store
 from strategies.contract import Prediction
@@ -76,7 +77,7 @@ def handed_over(store: Store) -> Handed:
 
 
 def rescored(benchmark: Benchmark, store: Store) -> int:
-    """Scores every stored answer again; returns how many scores changed."""
+    """Scores every stored answer again, those of notes too; returns how many scores changed."""
     cases = {case.id: case for case in benchmark.heldout}
     changes = []
     for candidate in store.candidates():
@@ -89,4 +90,4 @@ def rescored(benchmark: Benchmark, store: Store) -> int:
                 if score != row.score:
                     changes.append((score, candidate, purpose, row.key, row.variant))
     store.rescore(changes)
-    return len(changes)
+    return len(changes) + rescored_notes(benchmark, store, bool(changes))

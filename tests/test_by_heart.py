@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from advisor.by_heart import what_it_knows
 from benchmarks.by_heart import CASES, Questions, by_heart
 from benchmarks.checked import Counted
 from benchmarks.contract import Benchmark, Candidate, Row
+from benchmarks.metrics import load as load_metric
 from benchmarks.plan import Options, units
 from benchmarks.run import Run
 from benchmarks.store import Store
@@ -146,10 +148,25 @@ def test_a_run_asks_the_tuned_model_with_no_document_before_it(tmp_path: Path) -
     run.execute()
     with closing(Store(run.folder / "run.sqlite")) as store:
         assert rescored(run.benchmark, store) == 0
+        other = replace(run.benchmark, metric=load_metric("chrf", {}))
+        assert rescored(other, store) > 0
+        note, examples = store.notes("by heart")["both"], {case.id: case for case in run.benchmark.task.examples}
+        anew = [other.metric.score(examples[key], text) if text else 0.0 for key, text in note["said"]]
+        assert note["taught"] == anew
+        assert any(0 < score < 1 for score in anew)
+        assert rescored(run.benchmark, store) > 0
         (found,) = evaluations(run.benchmark, killed.described(run), store)
         rows = list(store.rows("both", "by heart"))
         shown = list(store.rows("both", "heldout"))
+        store.renote("by heart", lambda note: {"taught": note["taught"]})
+        assert rescored(run.benchmark, store) == 0
+        assert len(store.notes("by heart")["both"]["taught"]) == len(anew), "earlier runs kept no texts"
+        assert rescored(other, store) > 0
+        (without,) = evaluations(other, killed.described(run), store)
     asked = Questions.of(run.benchmark, run.options.seed)
+    assert without.by_heart is not None
+    assert without.by_heart.taught.cases == 0, "nobody knows what they are worth by another metric"
+    assert list(what_it_knows(without)) == []
     assert found.by_heart is not None
     assert found.by_heart.taught is not None
     assert found.by_heart.taught.cases == len(asked.taught)

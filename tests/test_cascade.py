@@ -16,6 +16,7 @@ import pytest
 from advisor.setups import told
 from benchmarks.cascade import DERIVED, Stage, add_cascade, best_cascade
 from benchmarks.contract import Candidate, Evaluation, State
+from benchmarks.metrics import load as load_metric
 from benchmarks.pending import Rules
 from benchmarks.plan import Further, Options
 from benchmarks.planted import sentence, wanted
@@ -376,6 +377,12 @@ def test_going_on_makes_no_second_one_and_scores_anew_like_others(tmp_path: Path
         assert set(store.starts().values()) == {1}
         assert [row["name"] for row in store.meta(DERIVED)] == ["careful after quick"]
         assert rescored(done.benchmark, store) == 0
+        assert rescored(dataclasses.replace(done.benchmark, metric=load_metric("chrf", {})), store) > 0
+        notes = store.notes("fit")
+        chosen = notes["careful after quick"]["chosen"]
+        quick, careful = ({row[0]: row for row in notes[name]["selection_answers"]} for name in ("quick", "careful"))
+        scores = [(careful[key] if row[3] < chosen["below"] else row)[2] for key, row in quick.items()]
+        assert chosen["selection_score"] == pytest.approx(sum(scores) / len(scores))
 
 
 @dataclass(frozen=True, kw_only=True)

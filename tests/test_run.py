@@ -24,6 +24,7 @@ from benchmarks.found_evidence import oracle
 from benchmarks.frozen import as_begun, freeze, thaw
 from benchmarks.gold import GoldIndex
 from benchmarks.metrics import load as load_metric
+from benchmarks.noted_scores import chosen_by_others
 from benchmarks.pending import Silent
 from benchmarks.plan import Options, Unit, candidates, label
 from benchmarks.reuse import Earlier, bare
@@ -623,8 +624,18 @@ def test_scores_are_made_again_from_raw_answers_without_a_model(model: Path, tmp
         assert rescored(stored, store) == 0
         (same,) = evaluations(stored, killed.described(run), store)
         assert dataclasses.asdict(same) == dataclasses.asdict(before)
+        assert not chosen_by_others(store)
         assert rescored(graded, store) > 0
         (other,) = evaluations(graded, killed.described(run), store)
+        rows = store.notes("fit")["s"]["selection_answers"]
+        examples = {case.id: case for case in stored.task.examples}
+        assert [row[2] for row in rows] == [graded.metric.score(examples[row[0]], row[1]) for row in rows]
+        assert other.selection_score == sum(row[2] for row in rows) / len(rows) != before.selection_score
+        assert chosen_by_others(store), "what was chosen by the old scores is said"
+        assert rescored(stored, store) > 0
+        assert not chosen_by_others(store)
+        (back,) = evaluations(stored, killed.described(run), store)
+        assert dataclasses.asdict(back) == dataclasses.asdict(before)
     assert 0 < other.scores[1] < 1
     assert other.scores[2:] == before.scores[2:]
     assert other.answering == before.answering
