@@ -55,8 +55,9 @@ def _row(name: str, found: Rebuilds, groups: Mapping[str, str]) -> tuple[str, ..
 
 
 def _done(found: Rebuilds) -> str:
-    """`5`, or `4, 1 failed`."""
-    return f"{len(found.draws)}" + (f", {found.failed} failed" if found.failed else "")
+    """`5`, or `4, 1 failed`, or `4, 1 not yet`."""
+    missing = {"failed": found.failed, "not yet": found.waiting}
+    return ", ".join([f"{len(found.draws)}", *(f"{count} {what}" for what, count in missing.items() if count)])
 
 
 def _share(share: Share) -> str:
@@ -126,6 +127,12 @@ def next_time(evaluation: Evaluation) -> Iterator[str]:
         yield (
             f"Of {counted(len(found.draws) + found.failed, 'rebuild')} of {evaluation.candidate} {found.failed:,} gave nothing "
             "that could answer."
+        )
+    if found.waiting:
+        are, them = ("is", "it") if found.waiting == 1 else ("are", "them")
+        yield (
+            f"{counted(found.waiting, 'rebuild')} of {evaluation.candidate} {are} not measured yet, ended by faults outside the "
+            f"approach: resuming the run does {them} again."
         )
     if len(found.draws) < 2:
         return

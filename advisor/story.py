@@ -330,7 +330,12 @@ def _rebuilds(found: Rebuilds | None) -> dict[str, Any] | None:
     if found is None:
         return None
     figures = list(found.figures)
-    done = {"cases": len(found.keys), "rebuilds": len(figures) + found.failed, "failed": found.failed}
+    done = {
+        "cases": len(found.keys),
+        "rebuilds": len(figures) + found.failed,
+        "failed": found.failed,
+        "waiting": found.waiting,
+    }
     told: dict[str, Any] = {**done, "figures": figures}
     if len(figures) < 2:
         return told

@@ -338,6 +338,8 @@ class Rebuilds:
     same: tuple[tuple[bool, ...], ...]
     """One row for each pair of rebuilds, in the order of `itertools.combinations`: whether both gave one answer."""
     failed: int = 0
+    waiting: int = 0
+    """Not measured yet: a fault outside of them ended these, and a run that goes on does them again."""
 
     @property
     def figures(self) -> tuple[float, ...]:

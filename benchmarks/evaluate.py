@@ -214,7 +214,8 @@ def leaks(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> L
 def built_again(benchmark: Benchmark, candidate: About, store: Store) -> Rebuilds | None:
     """What moved between its rebuilds; None where there is none."""
     rows = list(store.rows(candidate.name, "rebuild"))
-    found = rebuilds(rows, store.done("rebuild").get(candidate.name, 0))
+    finished, waiting = (each.get(candidate.name, 0) for each in (store.done("rebuild"), store.waiting("rebuild")))
+    found = rebuilds(rows, finished, waiting)
     if found is None:
         return None
     of = {(row.variant, row.key): row for row in rows}

@@ -61,12 +61,13 @@ def _sampled(cases: Sequence[Case], dice: random.Random) -> list[Case]:
 # ---------------------------------------------------------------- what came out
 
 
-def rebuilds(rows: Sequence[Row], finished: int) -> Rebuilds | None:
-    """From the answers of one candidate and how many of its rebuilds are done; None where nothing was rebuilt."""
+def rebuilds(rows: Sequence[Row], finished: int, waiting: int = 0) -> Rebuilds | None:
+    """From the answers of one candidate and how many of its rebuilds are done, and how many a fault outside of them ended; None
+    where nothing was rebuilt."""
     answers: dict[int, dict[str, Row]] = defaultdict(dict)
     for row in rows:
         answers[int(row.variant)][row.key] = row
-    if not finished:
+    if not finished + waiting:
         return None
     draws = sorted(answers)
     lost = {row.key for row in rows if is_lost(row.outcome)}
@@ -80,6 +81,7 @@ def rebuilds(rows: Sequence[Row], finished: int) -> Rebuilds | None:
             for one, other in combinations(draws, 2)
         ),
         failed=finished - len(draws),
+        waiting=waiting,
     )
 
 

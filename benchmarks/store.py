@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.contract import BadInput, Row
+from benchmarks.contract import BadInput, Row, State
 from benchmarks.disk import disk_fault
 from benchmarks.mounted import on_a_network
 from benchmarks.outcomes import from_json, to_json
@@ -183,10 +183,16 @@ class Store:
             )
 
     def done(self, kind: str) -> dict[str, int]:
-        """candidate -> how many of its units of that kind are finished, or ended with a problem."""
+        """candidate -> how many of its units of that kind are finished, or ended with a problem that is their own."""
+        return self._count(kind, waiting=False)
+
+    def waiting(self, kind: str) -> dict[str, int]:
+        """candidate -> how many of its units of that kind a fault outside of them ended: a run that goes on performs them."""
+        return self._count(kind, waiting=True)
+
+    def _count(self, kind: str, *, waiting: bool) -> dict[str, int]:
         found = self._db.execute("SELECT candidate, note FROM units WHERE kind = ? AND finished IS NOT NULL", (kind,))
-        notes = [(candidate, json.loads(note)) for candidate, note in found.fetchall()]
-        return Counter(candidate for candidate, note in notes if note.get("problem") or not note.get(AGAIN))
+        return Counter(candidate for candidate, note in found.fetchall() if _is_waiting(json.loads(note)) == waiting)
 
     def lacking(self) -> set[str]:
         """Candidates with a unit that is to be performed again."""
@@ -369,6 +375,12 @@ class StoredJournal:
             "INSERT OR REPLACE INTO journal VALUES (?, ?, ?)",
             (self.namespace, key, json.dumps(dict(value))),
         )
+
+
+def _is_waiting(note: Mapping[str, Any]) -> bool:
+    """What ended with a problem of its own is tried again too, and counts as ended until then."""
+    own = note.get("problem") and note.get("state") != State.OPEN
+    return bool(note.get(AGAIN)) and not own
 
 
 class _Transaction:
