@@ -154,7 +154,7 @@ def _said(value: Any) -> str:
 
 
 def _names(models: Mapping[str, str]) -> str:
-    return listed(sorted(models)) or "none"
+    return listed(sorted(models)) if models else "none"
 
 
 def _answers(cases: Sequence[Case]) -> Pairs:

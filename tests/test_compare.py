@@ -151,6 +151,7 @@ def with_task(**values: Any) -> Benchmark:
             "How the server of far is asked (address, model, context_tokens, reasoning_tokens or extra_body) is another.",
         ),
         (BENCHMARK, {"weights": {"n": "1"}}, {}, "The models were far and m and are n."),
+        (BENCHMARK, {"weights": {}}, {}, "The models were far and m and are none."),
         (BENCHMARK, {"options": {"seed": 1, "probes": True}}, {}, "The seed was 0 and is 1."),
         (BENCHMARK, {"options": {"seed": 0, "probes": False}}, {}, "The checks that were asked for are others."),
         (BENCHMARK, {"new": 3}, {}, "`new` of the run is another."),
