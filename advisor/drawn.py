@@ -58,7 +58,7 @@ class Series:
     expected: tuple[tuple[float, float, float], ...] = ()
     """(x, low, high) beyond what was measured; the first has no width and lies on the line."""
     note: str = ""
-    """What stands behind the name at the line's end: `still rising`."""
+    """What stands behind the name at the line's end: `cut short`."""
     dots: bool = True
     """Every point was measured by itself."""
     quiet: bool = False

@@ -68,8 +68,9 @@ def would_change(decided: Decided, other: Otherwise) -> tuple[str, ...]:
         found.append(_changing_facts(decided.evaluations[decided.named]))
     risen = [name for name in decided.having(State.MISSES, State.UNDECIDED) if decided.evaluations[name].rising]
     if risen:
-        were = "were" if len(risen) > 1 else "was"
-        found.append(f"A larger tuning budget: {listed(risen)} {were} still getting better when it ended.")
+        found.append(
+            f"A larger tuning budget: it ended before {listed(risen)} had tried everything, so better may be left."
+        )
     return tuple(found)
 
 
@@ -236,8 +237,8 @@ def _what_to_try(decided: Decided, named: str) -> list[str]:
     rising = [name for name in measured if decided.evaluations[name].rising]
     if rising:
         steps.append(
-            f"Give {listed(rising)} a larger tuning budget: the selection score was still rising when it ended; how far it would "
-            "have risen is not measured."
+            f"Give {listed(rising)} a larger tuning budget: it ended before everything was tried; whether the rest is better is "
+            "not measured."
         )
     if decided.benchmark.task.documents and "retrieval" not in tried:
         steps.append("Run retrieval too: the task has documents, and how much they would bring is not measured here.")

@@ -393,8 +393,5 @@ def _of_data(decided: Decided) -> list[str]:
         found.append(f"There are only {counted(examples, 'example')} to learn from, so more could change the order.")
     rising = [name for name in decided.ranking.order if decided.evaluations[name].rising]
     if rising:
-        were = "were" if len(rising) > 1 else "was"
-        found.append(
-            f"{start(listed(rising))} {were} still getting better when the budget for tuning ended (not saturated)."
-        )
+        found.append(f"The budget for tuning ended before {listed(rising)} had tried everything (not saturated).")
     return found

@@ -27,7 +27,7 @@ def tuning_table(material: Material) -> Table:
         best = evaluation.selection_score
         if best is None:
             best = max((trial.score for trial in trials if trial.cases), default=None)
-        state = "no choice to make" if tried <= 1 else "still rising" if evaluation.rising else "saturated"
+        state = "no choice to make" if tried <= 1 else "cut short" if evaluation.rising else "saturated"
         rows.append(
             (
                 status.candidate,
@@ -44,7 +44,8 @@ def tuning_table(material: Material) -> Table:
         rows=tuple(rows),
         note=(
             "Selection scores are on examples, before what was chosen was fitted on all of them, and never on held-out cases; "
-            "the best of several may look better than it is. Still rising: a larger tuning budget might have found better."
+            "the best of several may look better than it is. Cut short: the budget ended "
+            "before everything was tried, and a larger one might have found better."
         ),
         numeric=(1, 2, 3),
     )

@@ -292,7 +292,7 @@ class Evaluation:
     selection_score: float | None = None
     trials: int = 0
     rising: bool = False
-    """The best selection score was still rising when the tuning budget ended: not saturated."""
+    """The tuning budget ended before everything was tried, or the most epochs that were tried were best: not saturated."""
     curve: Curve | None = None
     """None where it was not measured, or where examples change nothing."""
     forgetting: Forgetting | None = None

@@ -212,13 +212,13 @@ def figures() -> dict[str, Any]:
             ),
         ),
         "searched": LineChart(
-            title=f"Still rising when the budget ended: {CHOICE}; no other was",
+            title=f"Cut short by its budget: {CHOICE}; no other was",
             across="tokens spent on choosing",
             upwards="selection score",
             by_factors=False,
             series=(
                 Series(name=NAMES[3], points=((9e3, 0.7), (6e4, 0.78), (11e4, 0.8)), colour=3),
-                Series(name=CHOICE, points=((8e4, 0.81), (12e4, 0.86)), colour=4, note="still rising"),
+                Series(name=CHOICE, points=((8e4, 0.81), (12e4, 0.86)), colour=4, note="cut short"),
             ),
             table=small,
         ),
@@ -510,8 +510,8 @@ def _tuning() -> Table:
         rows=(
             (NAMES[1], "9", "76 %", "0", "saturated"),
             (NAMES[3], "14", "80 %", "118,420", "saturated"),
-            (CHOICE, "6", "86 %", "119,904", "still rising"),
-            (NAMES[5], "6", "86 %", "120,000", "still rising"),
+            (CHOICE, "6", "86 %", "119,904", "cut short"),
+            (NAMES[5], "6", "86 %", "120,000", "cut short"),
         ),
         note="Selection scores are on examples, never on held-out cases; the best of several looks better than it is.",
         numeric=(1, 2, 3),

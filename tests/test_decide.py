@@ -478,7 +478,8 @@ def test_lost_answers_small_data_and_unfinished_tuning_are_reasons() -> None:
     )
     assert "3 of 300 inputs or answers were cut" in text
     assert "only 60 examples" in text
-    assert "Lora was still getting better when the budget for tuning ended" in text
+    assert "The budget for tuning ended before lora had tried everything (not saturated)." in text
+    assert "rising" not in text + " ".join(found.would_change), "no score need have risen"
 
 
 def test_what_was_not_measured_is_given_no_larger_budget() -> None:
@@ -487,7 +488,9 @@ def test_what_was_not_measured_is_given_no_larger_budget() -> None:
         evaluation_of("prompting", state=State.SKIPPED, problem="it chose what lora chose", rising=True),
     )
     (step,) = (step for step in found.next_steps if "larger tuning budget" in step)
-    assert step.startswith("Give lora a larger")
+    assert step == (
+        "Give lora a larger tuning budget: it ended before everything was tried; whether the rest is better is not measured."
+    )
 
 
 @pytest.mark.parametrize(("longer", "out"), [(0, False), (2, False), (3, False), (4, True), (20, True)])

@@ -85,7 +85,7 @@ def line_charts(draw: Any) -> LineChart:
                 points=points,
                 colour=colour,
                 expected=ahead if draw(st.booleans()) else (),
-                note=draw(st.sampled_from(["", "still rising"])),
+                note=draw(st.sampled_from(["", "cut short"])),
                 quiet=draw(st.booleans()),
             )
         )

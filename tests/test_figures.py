@@ -197,11 +197,11 @@ def searched(rising: bool) -> Story:
     return replace(bakeoff, evaluations=evaluations, extras=replace(bakeoff.extras, trials=tried)).told().story
 
 
-def test_a_search_without_tokens_is_left_out_and_one_that_still_rose_is_named() -> None:
+def test_a_search_without_tokens_is_left_out_and_one_that_was_cut_short_is_named() -> None:
     chart = searched(rising=True).searched
     assert chart is not None
-    assert [(each.name, each.note) for each in chart.series] == [("lora", "still rising")]
-    assert chart.title == "Still rising when the budget ended: lora"
+    assert [(each.name, each.note) for each in chart.series] == [("lora", "cut short")]
+    assert chart.title == "Cut short by its budget: lora"
     calm = searched(rising=False).searched
     assert calm is not None
     assert calm.title == "No search was cut short by its budget"

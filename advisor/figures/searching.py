@@ -39,7 +39,7 @@ def searching(material: Material) -> LineChart | None:
                 name=name,
                 points=points,
                 colour=place,
-                note="still rising" if name in rising else "",
+                note="cut short" if name in rising else "",
                 dots=len(points) <= 12,
             )
             for name, place, points in found.values()
@@ -72,7 +72,7 @@ def _pick(scores: Sequence[float], taken: int) -> float:
 def _title(rising: Sequence[str], count: int) -> str:
     if not rising:
         return "No search was cut short by its budget"
-    return f"Still rising when the budget ended: {listed(rising)}" + ("" if len(rising) == count else "; no other was")
+    return f"Cut short by its budget: {listed(rising)}" + ("" if len(rising) == count else "; no other was")
 
 
 def _table(found: Sequence[tuple[str, tuple[tuple[float, float], ...]]], rising: set[str]) -> Table:
@@ -82,7 +82,7 @@ def _table(found: Sequence[tuple[str, tuple[tuple[float, float], ...]]], rising:
             f"{len(points):,}",
             *(percent(points[max(0, math.ceil(len(points) * share) - 1)][1]) for share in (0, 0.25, 0.5, 1)),
             f"{points[-1][0]:,.0f}",
-            "still rising" if name in rising else "saturated",
+            "cut short" if name in rising else "saturated",
         )
         for name, points in found
     )
@@ -93,7 +93,7 @@ def _table(found: Sequence[tuple[str, tuple[tuple[float, float], ...]]], rising:
         note=(
             "The selection score of what would have been chosen among so many of the configurations, on average over which. "
             "None counts higher than those that were preferred to it; short trainings that only rank count as spent before. "
-            "Still rising: the budget ended before the search did."
+            "Cut short: the budget ended before the search did."
         ),
         numeric=(1, 2, 3, 4, 5, 6),
     )

@@ -44,7 +44,7 @@ def document(found: Mapping[str, BakeOff]) -> str:
         "## Was fine-tuning better?",
         "With a trained language model, the one that its selection cases name; without, the highest on the held-out cases "
         "themselves, luck included. So fine-tuning has to beat everything else before it is said to be better. Whether it is "
-        "worth its cost is another question. Not saturated: its selection score still rose when its budget ended.",
+        "worth its cost is another question. Not saturated: its budget for tuning ended before everything was tried.",
         paid_off(found),
         "## What these figures show",
         "\n".join(f"- {line}" for line in claims(found)),
