@@ -18,6 +18,8 @@ LONGEST_MATCH_S = 0.2
 _LABEL_LENGTH = 100
 _MOST_LABELS = 300
 _ROWS_A_LABEL = 3
+_MOSTLY = 0.8
+"""Share of outputs that are JSON objects from which on the others are rows to correct, and not another kind of answer."""
 
 DEFAULT_METRICS: Mapping[Kind, tuple[str, ...]] = {
     "classification": ("accuracy", "macro_f1"),
@@ -34,8 +36,12 @@ def infer_kind(examples: Sequence[Case], has_documents: bool, has_labels: bool, 
         return "extraction", "kind: extraction, because there is a schema."
     if has_labels:
         return "classification", "kind: classification, because there are labels."
-    if all(_is_object(case.output) for case in examples):
+    objects = sum(_is_object(case.output) for case in examples)
+    if objects == len(examples):
         return "extraction", "kind: extraction, because every output is a JSON object."
+    if objects >= _MOSTLY * len(examples):
+        of = f"{objects:,} of {len(examples):,} outputs are JSON objects"
+        return "extraction", f"kind: extraction, because {of}; the others have to be corrected or left out."
     outputs = {case.output for case in examples}
     if len(outputs) == 1 or _few(outputs, len(examples)):
         rows, different = many(len(examples), "row has", "rows have"), many(len(outputs), "output", "different outputs")

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.assemble import Limits, Loaded, assemble, build
 from benchmarks.contract import BadInput, MetricScore
 from benchmarks.decidable import Decidable
+from benchmarks.infer import infer_kind
 from benchmarks.spec import Columns, parse_spec, read_spec
 from benchmarks.spec_models import DEFAULT_MODEL
 from benchmarks.yaml_text import read_yaml
@@ -128,6 +129,17 @@ def test_the_kind_is_inferred_from_outputs_and_documents(
     assert benchmark.task.kind == kind
     assert benchmark.metric.name == metric
     assert any(note.startswith(f"kind: {kind}") for note in benchmark.notes)
+
+
+@pytest.mark.parametrize(("broken", "refused"), [(1, True), (4, True), (5, False)])
+def test_a_few_broken_objects_are_rows_to_correct_and_no_other_kind_of_task(broken: int, refused: bool) -> None:
+    outputs = ['{"item": "pen"'] * broken + [f'{{"item": "{index}"}}' for index in range(20 - broken)]
+    cases = tuple(Case(id=str(n), input=f"text {n} {n * 7919}", output=output) for n, output in enumerate(outputs))
+    assert infer_kind(cases, False, False, False)[0] == ("extraction" if refused else "generation")
+    spec = parse_spec({"name": "x", "instruction": "y", "examples": "z", "target": 0.8})
+    if refused:
+        with pytest.raises(BadInput, match=r"^Example 0: the output is not a JSON object, which extraction needs"):
+            build(spec, data=Loaded(examples=cases))
 
 
 def test_generation_without_a_metric_compares_and_gives_no_verdict() -> None:
