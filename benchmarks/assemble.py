@@ -222,7 +222,7 @@ def load(spec: Spec, folder: Path, allow_remote: bool = False) -> Loaded:
         documents=documents.documents if documents else (),
         unlabelled=unlabelled,
         notes=tuple(note for part in read for note in part.notes),
-        findings=tuple(found for part in read if isinstance(part, Cases) for found in part.findings),
+        findings=tuple(found for part in read for found in part.findings),
         folder=folder,
     )
 

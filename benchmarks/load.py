@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain, islice
 from pathlib import Path
@@ -54,6 +54,8 @@ class Documents:
 
     documents: tuple[Document, ...]
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """Files of the folder that are documents and cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,9 +323,10 @@ def read_documents(path: Path) -> Documents:
     for a folder without texts, a document without a text, and an id that stands twice.
     """
     if is_document(path) or (path.is_dir() and not holds_data(path)):
-        found, notes = folder_records(path)
+        found, notes, unread = folder_records(path)
         first = list(islice(found, _LOOKED_AT))
-        return _documents(path, _column_names(first), chain(first, found), notes)
+        read = _documents(path, _column_names(first), chain(first, found), notes)
+        return replace(read, findings=unread)
     names, _, records = _peeked(path)
     return _documents(path, names, records, ())
 

@@ -217,7 +217,11 @@ def test_a_folder_of_texts_becomes_documents(tmp_path: Path) -> None:
     (docs / "deep" / "a_rule.txt").write_text("No dogs.", encoding="utf-8")
     (docs / "empty.md").write_text("", encoding="utf-8")
     (docs / "logo.png").write_bytes(b"\x89PNG")
-    (docs / ".hidden.md").write_text("secret", encoding="utf-8")
+    (docs / "READ").write_bytes(b"")
+    for none in (".hidden.md", "~$ave.docx", "Thumbs.db", "desktop.ini", ".DS_Store"):
+        (docs / none).write_text("secret", encoding="utf-8")
+    for word in ("Leave.docx", "deep/Pay.DOCX", "Rent.odt"):
+        (docs / word).write_bytes(b"PK")
     read = read_documents(docs)
     assert [(one.id, one.title, one.date) for one in read.documents] == [
         ("b.md", "Leave", "2024-05-01"),
@@ -225,9 +229,18 @@ def test_a_folder_of_texts_becomes_documents(tmp_path: Path) -> None:
     ]
     assert read.documents[0].text == "# Leave\nTen days."
     assert read.notes == (
-        "docs: 1 file that is no document was passed over.",
+        "docs: 2 files that are no documents were passed over (1 without an ending, 1 .png).",
         "docs: 1 without a text was left out.",
     )
+    (unread,) = read.findings
+    assert (unread.count, unread.severity) == (3, "warning")
+    assert unread.examples == ("Leave.docx", "Rent.odt", "deep/Pay.DOCX")
+    assert unread.says == "docs: 3 documents cannot be read (2 .docx, 1 .odt)."
+    for text in list(docs.rglob("*.[mt]*")):
+        text.unlink()
+    says = r"docs holds no documents that can be read: 2 \.docx, 1 \.odt\. Save them as PDF, HTML or text files\."
+    with pytest.raises(BadInput, match=says):
+        read_documents(docs)
 
 
 def test_documents_come_from_rows_with_usual_names(tmp_path: Path) -> None:
