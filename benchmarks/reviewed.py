@@ -79,7 +79,7 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
         for case in cases:
             output, out = decisions.get((side, case.id), (case.output, False))
             if side == "held-out case":
-                output = _agreed(case, output, labelled.get(case.id))
+                output = _agreed(case, output, labelled.get(case.id), material.labels)
             if not out:
                 corrected += output != case.output
                 kept.append(_with_output(case, output))
@@ -202,9 +202,14 @@ def _labelled(path: Path, material: Material, order: Sequence[str]) -> tuple[dic
     return found, random
 
 
-def _agreed(case: Case, output: str, label: str | None) -> str:
-    """The output of a held-out case by both sheets. Raises `BadInput` where they contradict."""
-    if label is None or is_label(replace(case, output=output), label):
+def _agreed(case: Case, output: str, label: str | None, labels: Sequence[str]) -> str:
+    """The output of a held-out case by both sheets, spelt as one of the labels where a sheet spells it so. Raises `BadInput`
+    where they contradict."""
+    if label is None:
+        return output
+    if label_of(label) == label_of(output):
+        return label if label in labels and (output == case.output or output not in labels) else output
+    if is_label(replace(case, output=output), label):
         return output
     if output != case.output:
         raise BadInput(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.audit import ALIKE
 from benchmarks.document_quality import held_out_questions
 from benchmarks.findings import Finding, gravest_first, ids, listed, many
+from benchmarks.metrics._base import label_of
 from benchmarks.sides import Sides
 from benchmarks.similar import normalised
 from benchmarks.split import Overlap
@@ -97,10 +98,11 @@ def _groups(sides: Sides) -> Iterator[Finding]:
 
 def _labels(sides: Sides, read: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
     ours = Counter(case.output for case in sides.examples)
-    unseen = [case for case in sides.heldout if not ours[case.output]]
+    seen = {label_of(label) for label in ours}
+    unseen = [case for case in sides.heldout if label_of(case.output) not in seen]
     if unseen:
         names = sorted({case.output for case in unseen})
-        there = not {case.output for case in read}.isdisjoint(names)
+        there = not {label_of(case.output) for case in read}.isdisjoint(map(label_of, names))
         yield Finding(
             kind="unseen labels",
             count=len(unseen),
