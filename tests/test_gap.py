@@ -123,10 +123,10 @@ def test_what_could_not_be_judged_is_no_measured_difference() -> None:
     assert "is not measured here" in starting(steps(PLAIN, broken), "Try a larger")
 
 
-def test_a_search_that_still_rose_and_documents_that_nobody_looked_up_have_no_size_either() -> None:
+def test_a_search_that_was_cut_short_and_documents_that_nobody_looked_up_have_no_size_either() -> None:
     benchmark = benchmark_of(task=task_of(kind="qa", documents=("The return window is 28 days.",)))
     found = steps(replace(PLAIN, rising=True), benchmark=benchmark)
-    assert starting(found, "Give prompting a larger").endswith("how far it would have risen is not measured.")
+    assert starting(found, "Give prompting a larger").endswith("whether the rest is better is not measured.")
     assert starting(found, "Run retrieval too").endswith("how much they would bring is not measured here.")
 
 
