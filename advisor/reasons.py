@@ -250,15 +250,17 @@ def _of_expectation(decided: Decided) -> list[str]:
     family = decided.evaluations[named].family
     if family in TUNED:
         why = [sentence for sentence in why if sentence != CLASSIC_MISTAKE]
-    measured = {evaluation.family for evaluation in decided.evaluations.values() if math.isfinite(evaluation.figure)}
-    best = suggested(decided)
-    if best is None or len(measured - {"recorded"}) < 2:
+    measured = [evaluation for evaluation in decided.evaluations.values() if math.isfinite(evaluation.figure)]
+    best, figure = suggested(decided), decided.evaluations[named].figure
+    if best is None or len({evaluation.family for evaluation in measured} - {"recorded"}) < 2:
         return why
     expected = best.family
+    if best.figure == figure and (family != expected or all(each.figure == figure for each in measured)):
+        return why
     agrees = f"The measurement agrees with what the task suggested: {FAMILY_NAMES[expected]} comes out in front."
     disagrees = (
         f"The measurement disagrees with what the task suggested: {FAMILY_NAMES[expected]} was expected in front and "
-        f"reached {percent(best.figure)}; in front is {named} with {percent(decided.evaluations[named].figure)}."
+        f"reached {percent(best.figure)}; in front is {named} with {percent(figure)}."
     )
     if family in FAMILY_NAMES:
         why.insert(1, agrees if family == expected else disagrees)

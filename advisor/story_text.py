@@ -28,8 +28,8 @@ def headline(material: Material) -> str:
     if named is None:
         return nobody_named(material.statuses)
     if not material.benchmark.judges:
-        highest = f"{start(named)} comes out highest: it {_reaches(material, named)}."
-        return f"No target was given, so nothing is recommended. {highest}"
+        highest = _nobody_right(material) or f"{named} comes out highest: it {_reaches(material, named)}"
+        return f"No target was given, so nothing is recommended. {start(highest)}."
     seen = _UNCONFIRMED if material.benchmark.look.shown else ""
     if told.verdict == "choose":
         family = material.evaluations[named].family
@@ -41,6 +41,8 @@ def headline(material: Material) -> str:
         return f"{_safe(material, named)} {goal.meets}. {_rival(material, named)}{seen}"
     if told.verdict == "undecided":
         return f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
+    if nobody := _nobody_right(material):
+        return f"Nothing {goal.meets}: {nobody}."
     return f"Nothing {goal.meets}: the best is {named}, which {_reaches(material, named)}{short_of_the_target(material, named)}."
 
 
@@ -247,6 +249,16 @@ def _reaches(material: Material, name: str) -> str:
     if metric.graded:
         return f"scores {figure} on average ({metric_name(metric.name)})"
     return f"is right in {figure} of the held-out cases"
+
+
+def _nobody_right(material: Material) -> str:
+    """A clause where all that was measured is at 0, so that none of them is the best; else empty."""
+    if any(math.isfinite(each.figure) and each.figure != 0 for each in material.evaluations.values()):
+        return ""
+    metric = material.benchmark.metric
+    if metric.over_rows or metric.graded:
+        return f"no approach that was measured has a {metric_name(metric.name)} above 0 % on the held-out cases"
+    return "no approach that was measured is right in any of the held-out cases"
 
 
 def _no_rival(material: Material) -> str:

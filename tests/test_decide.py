@@ -461,6 +461,16 @@ def test_reasons_say_whether_the_measurement_agreed_with_the_nature_of_the_task(
     assert any("The measurement disagrees" in reason and "fine-tuning" in reason for reason in surprising.reasons)
 
 
+@pytest.mark.parametrize("right", [0, 100])
+def test_what_reaches_the_same_is_in_no_order(right: int) -> None:
+    found = [evaluation_of(name, scores_of(right, 300), seconds=at) for name, at in (("prompting", 0.1), ("lora", 0.5))]
+    for kind, target in (("generation", 0.8), ("classification", 0.8), ("classification", None)):
+        told = Bakeoff(evaluations=tuple(found), benchmark=benchmark_of(target=target, task=task_of(kind=kind))).told()
+        assert "in front" not in " ".join(told.story.reasons)
+        assert ("no approach that was measured is right in any" in told.story.headline.lower()) == (right == 0)
+        assert right or not any(name in told.story.headline for name in ("prompting", "lora"))
+
+
 def test_lost_answers_small_data_and_unfinished_tuning_are_reasons() -> None:
     found = decided(
         evaluation_of(
