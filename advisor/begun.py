@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -68,12 +69,12 @@ def _as_then(now: Spec, then: Spec) -> Spec:
 def _kept(names: Sequence[str], folder: Path) -> str:
     asked = [_OPTIONS[name] for name in names if name in _OPTIONS]
     anew = [_said(name) for name in names if name not in _OPTIONS]
-    ways = []
+    named, ways = shlex.quote(str(folder)), []
     if asked:
-        ways.append(f"`advisor report {folder}` with {listed(asked)} tells it with others")
+        ways.append(f"`advisor report {named}` with {listed(asked)} tells it with others")
     if anew:
         ways.append(
-            f"a run with other {listed(anew)} is a new one, which --fork {folder} lets take over what stays valid"
+            f"a run with other {listed(anew)} is a new one, which --fork {named} lets take over what stays valid"
         )
     said = listed([_said(name) for name in names])
     return f"the task states other {said} than the run began with, and it keeps those: {'; '.join(ways)}"

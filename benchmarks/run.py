@@ -42,7 +42,7 @@ _SPOKEN = {
     "heldout": "held-out cases and metric of the hash",
     "teacher": "a teacher and requests for it of the hash",
     "quantised": "models in four bits:",
-    "task_hash": "examples, documents or instruction of the hash",
+    "task_hash": "kind of task, instruction, examples, documents, labels, schema, pattern or metric of the hash",
     "program": "the program of the hash",
     "recorded": "recorded answers of the hash",
 }

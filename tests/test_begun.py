@@ -56,7 +56,7 @@ def test_a_model_that_cannot_be_opened_begins_no_run(tmp_path: Path, model_folde
 def test_what_the_task_states_otherwise_by_now_is_said_and_not_taken(
     tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = tmp_path / "run"
+    run = tmp_path / "my run"
     task = write_task(tmp_path, model_folders, "prices: {machine_hour: 0.4}")
     arguments = ("run", str(task), "--approach", "majority", "--no-second-seed", "--probes", "none", "--out", str(run))
     call(capsys, *arguments)
@@ -66,11 +66,16 @@ def test_what_the_task_states_otherwise_by_now_is_said_and_not_taken(
     done = call(capsys, *arguments, "--resume")
     assert caplog.messages == [
         "the task states other volume, prices and constraints than the run began with, and it keeps those: `advisor report "
-        f"{run}` with --volume and --prices tells it with others; a run with other constraints is a new one, which --fork {run} "
-        "lets take over what stays valid"
+        f"'{run}'` with --volume and --prices tells it with others; a run with other constraints is a new one, which --fork "
+        f"'{run}' lets take over what stays valid"
     ]
     assert "7 an hour" not in done.err
     assert described(run)["volume"] == 10_000
+    write_task(tmp_path, model_folders, "metric: macro_f1")
+    refused = " ".join(call(capsys, *arguments, "--resume").err.split())
+    assert (
+        "made with kind of task, instruction, examples, documents, labels, schema, pattern or metric of the" in refused
+    )
 
 
 def test_a_run_that_goes_on_is_at_its_own_look_whatever_came_in_between(
