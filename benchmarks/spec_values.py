@@ -58,6 +58,15 @@ def _no_truth(wanted: str) -> Callable[[object], object]:
     return number
 
 
+def _whole(value: object) -> object:
+    """Refuses 10.0 and "10.0", which pydantic takes for 10: who writes 10.000 may mean ten thousand."""
+    value = _no_truth("a whole number")(value)
+    point = math.isfinite(value) if isinstance(value, float) else isinstance(value, str) and "." in value
+    if point:
+        raise ValueError(f"is {brief(value)}; it must be a whole number. Write digits alone, such as 10000.")
+    return value
+
+
 def _day(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         try:
@@ -72,7 +81,7 @@ def _day(value: object) -> object:
 Filled = Annotated[str, AfterValidator(_filled)]
 Share = Annotated[float, BeforeValidator(share)]
 Margin = Annotated[float, BeforeValidator(points)]
-Whole = Annotated[int, BeforeValidator(_no_truth("a whole number"))]
+Whole = Annotated[int, BeforeValidator(_whole)]
 Number = Annotated[float, BeforeValidator(_no_truth("a number")), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]

@@ -172,6 +172,12 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
     "a huge volume": (spec("volume: " + "9" * 39), r"volume is 9+; it must be at most 1e\+12"),
     "an infinite volume": (spec("volume: 1e400"), r"volume is Infinity; it must be a finite number"),
     "half a request": (spec("volume: 1.5"), r"volume is 1\.5; it must be a whole number"),
+    "ten thousand with a point": (
+        spec("volume: 10.000"),
+        r"volume is 10\.0; it must be a whole number\. Write digits alone, such as 10000\.",
+    ),
+    "a text of digits with a point": (spec('volume: "10.000"'), r'volume is "10\.000"; it must be a whole number'),
+    "a year with a point": (spec("horizon_months: 12.0"), r"horizon_months is 12\.0; it must be a whole number"),
     "volume in words": (spec("volume: many"), r'volume is "many"; it must be a whole number'),
     "volume true": (spec("volume: true"), r"volume is true; it must be a whole number\. Write digits"),
     "no volume": (spec("volume:"), r"volume has no value; a whole number is wanted\. Write, for instance"),
