@@ -326,7 +326,7 @@ def test_a_label_that_is_spelt_in_two_ways_is_not_wrong(desk: Desk) -> None:
     assert lineage.heldout.corrected == 59
     copied = desk.copy("heldout.jsonl")
     assert [row["output"] for row in copied] == [spelt[row["id"]] for row in copied]
-    assert all(row["answers"] == ["other"] for row in copied)
+    assert all(list(row["answers"]) == ["other"] for row in copied)
 
 
 def test_a_sheet_of_one_row_may_end_without_a_new_line(desk: Desk) -> None:
