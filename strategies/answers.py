@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import math
+import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -31,6 +33,9 @@ from strategies.odds import label_shares, to_label
 from strategies.prompting.rendering import INPUT_TOKENS, LabelWords
 
 LONGEST_ANSWER = 512
+LONGEST_COUNTED = 20
+"""Answers of which the tokens are counted: the longest ones by each measure."""
+_NO_LETTER = re.compile(r"[\W\d_]")
 ESTIMATED, FENCE = 2, 28
 """An answer may have so many times the tokens that are estimated, and so many more for marks around it."""
 FAULTS_ALLOWED = 0.01
@@ -86,11 +91,18 @@ def answer_limit(model: LanguageModel, task: Task, examples: Sequence[Case]) -> 
     from strategies.contract import Message
 
     frame = model.count((Message("user", ""),))
-    longest = sorted(examples, key=lambda case: len(case.output))[-20:]
-    most = max((model.count((Message("user", case.output),)) - frame for case in longest), default=64)
+    longest = _longest({case.output for case in examples})
+    most = max((model.count((Message("user", text),)) - frame for text in longest), default=64)
     limit = min(LONGEST_ANSWER, max(8, math.ceil(most * 1.25) + 2))
     roughly = isinstance(model, Estimates) and model.estimates and not task.labels
     return ESTIMATED * limit + FENCE if roughly else limit
+
+
+def _longest(texts: Set[str]) -> set[str]:
+    """The longest by letters, by bytes, and by what is no letter: of one length, texts of other scripts than Latin and numbers
+    have several times the tokens of words."""
+    measures = (len, lambda text: len(text.encode("utf-8", "replace")), lambda text: len(_NO_LETTER.findall(text)))
+    return {text for measure in measures for text in heapq.nlargest(LONGEST_COUNTED, texts, key=measure)}
 
 
 def probabilities(scores: Sequence[float], prior: Prior | None) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from benchmarks.prices import TokenPrices
 from benchmarks.purse import Purse
 from strategies.answers import answer_limit
-from strategies.contract import Case, Kind, Message
+from strategies.contract import Case, Kind, Message, Prompt
 from strategies.models.endpoint import EndpointModel
+from strategies.models.scripted import ScriptedModel
 from tests import tiny
 from tests.conftest import Folders
 
@@ -19,6 +21,7 @@ SERVER = EndpointModel(name="big", base_url="http://127.0.0.1:1/v1", model="m")
 INVOICE = json.dumps({"no": "INV-204817", "iban": "DE" + "4071" * 5, "net": 912.04})
 NEEDED = 39
 """Tokens of it in a fence and indented, by o200k_base; 18 are the estimate."""
+WORDS = "Parcels arrive in the afternoon, mostly"
 PRICE = TokenPrices(model="big", input=1.0, cached=1.0, output=1.0, source="a test")
 
 
@@ -41,3 +44,20 @@ def test_labels_and_what_is_counted_exactly_have_the_room_that_they_need(model_f
     most = max(model.count((Message("user", case.output),)) for case in written.examples)
     most -= model.count((Message("user", ""),))
     assert answer_limit(model, written, written.examples) <= most * 1.25 + 3
+
+
+class _Counting(ScriptedModel):
+    """As tokenizers of English do, a word is a token, and so is each digit and each letter of another script."""
+
+    def count(self, prompt: Prompt) -> int:
+        return sum(len(re.findall(r"[A-Za-z]+|[^\sA-Za-z]", message.content)) for message in prompt)
+
+
+@pytest.mark.parametrize("text", ["包裹将于星期一送达请查询物流信息", "4071-2048-9912-0417"])
+def test_an_answer_has_room_where_longer_ones_have_fewer_tokens(text: str) -> None:
+    model, task = _Counting(name="counting", answer=str), tiny.benchmark("generation").task
+    prose = [Case(id=f"e{place}", input="a", output=f"{WORDS}, {room}") for place, room in enumerate(tiny.ROOMS * 4)]
+    case = Case(id="o", input="a", output=text)
+    needed, mixed = model.count((Message("user", text),)), [*prose, case]
+    assert len(text) < len(WORDS)
+    assert answer_limit(model, task, mixed) > needed > answer_limit(model, task, prose)
