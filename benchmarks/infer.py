@@ -13,8 +13,8 @@ from benchmarks.contract import BadInput
 from benchmarks.findings import many
 from benchmarks.metrics._json import read as read_json
 from strategies.contract import Case, Kind
+from strategies.schemas import LONGEST_MATCH_S
 
-LONGEST_MATCH_S = 0.2
 _LABEL_LENGTH = 100
 _MOST_LABELS = 300
 _ROWS_A_LABEL = 3

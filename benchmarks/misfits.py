@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.metrics._base import label_of
 from strategies.contract import Task
+from strategies.schemas import LONGEST_MATCH_S
 
 if TYPE_CHECKING:
     import regex
@@ -38,8 +39,6 @@ def misfit(task: Task) -> Callable[[str], str]:
 
 
 def _matches(pattern: regex.Pattern[str], text: str) -> bool:
-    from benchmarks.infer import LONGEST_MATCH_S
-
     try:
         return bool(pattern.fullmatch(text, timeout=LONGEST_MATCH_S))
     except TimeoutError:

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import regex
+
 PLACE, NOTHING = "{{input}}", "-"
 SAME = 0.99
 """How near the vector of a passage has to be to the one that was kept of it."""
@@ -309,7 +311,8 @@ class Looking:
     def _read(self, prompt: list[int], found: list[Passage]) -> tuple[str, float, tuple[dict[str, Any], ...]]:
         """The run of words of the passages that is the likeliest answer, or one that stands by itself."""
         how, places = self.how["reading"], [passage.place for passage in found]
-        runs = _runs(found, how)
+        form = json.loads(self.asked.get("schema") or "{}").get("pattern", ".*")
+        runs = {text: run for text, run in _runs(found, how).items() if regex.fullmatch(form, text)}
         for size in (1, 2):
             heads = sorted({heads[size - 1] for _, heads in runs.values() if len(heads) >= size}) or [NOTHING]
             ranked = sorted(zip(self._scores(prompt, heads), heads, strict=True), reverse=True)
@@ -317,8 +320,8 @@ class Looking:
             runs = {text: run for text, run in runs.items() if len(run[1]) < size or run[1][size - 1] in best}
         texts = [*runs, *how["standing"]]
         scores = self._scores(prompt, texts, ended=True) if texts else []
-        own, others = scores[: len(runs)], [score + how["bonus"] for score in scores[len(runs) :]]
-        options, read = list(zip(others, how["standing"], strict=True)), ""
+        own, others, read = scores[: len(runs)], [score + how["bonus"] for score in scores[len(runs) :]], ""
+        options = list(zip(others, how["standing"], strict=True))
         if runs:
             options.append(max(zip(own, runs, strict=True), key=lambda pair: pair[0]))
             read = options[-1][1]
@@ -327,16 +330,15 @@ class Looking:
         top, text = max(options)
         if read and text == read:
             place, start, end = runs[text][0]
-            lead = len(found[place].text) - (found[place].end - found[place].start)
-            if start >= lead >= 0:
-                begin = found[place].start - lead
+            begin = found[place].end - len(found[place].text)
+            if begin + start >= found[place].start >= begin:
                 places[place] = {**places[place], "start": begin + start, "end": begin + end}
         whole = math.log(sum(math.exp(score - top) for score in [*own, *others]))
         return text, math.exp(min(0.0, -whole)), tuple(places)
 
     def _scores(self, prompt: list[int], texts: list[str], ended: bool = False) -> list[float]:
-        end = [self.speaker.end] if ended else []
-        return list(self.speaker.scores(prompt, [[*self.speaker.ids(text), *end] for text in texts]))
+        end = [self.speaker.end] * ended
+        return list(self.speaker.scores(prompt, [self.speaker.ids(text) + end for text in texts]))
 
 
 def _joined(found: Sequence[Passage]) -> str:

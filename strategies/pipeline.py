@@ -305,7 +305,7 @@ class Pipeline:
     def read(self, requests: Sequence[Request], step: Step) -> Iterator[tuple[int, Read | str, tuple[Usage, ...]]]:
         """(index, what was found or why nothing was, usage) of each request."""
         reading = cast(Reading, self.setup.reading)
-        for index, found, usage in spans.read(cast(ScoresLabels, self.speaker), requests, reading, step):
+        for index, found, usage in spans.read(cast(ScoresLabels, self.speaker), requests, reading, step, self.schema):
             yield index, found, requests[index].spent(*usage)
 
     def votes(self, texts: Sequence[str], own: Sequence[Case] | None = None) -> list[tuple[float, ...]]:

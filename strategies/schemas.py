@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Any
@@ -16,6 +16,9 @@ SPELLINGS = ((", ", ": "), (",", ":"))
 """(between items, after a key) as JSON is usually written on one line."""
 ALIKE = 0.9
 """Share of the examples that must be written in one spelling for answers to be held to it."""
+
+LONGEST_MATCH_S = 0.2
+"""Seconds in which a person's pattern has to be found in a text, or not."""
 
 
 def answer_schema(task: Task, cases: Sequence[Case]) -> str:
@@ -41,6 +44,24 @@ def answer_schema(task: Task, cases: Sequence[Case]) -> str:
         options = {"whitespace_flexible": False, "item_separator": spelling[0], "key_separator": spelling[1]}
         schema = {**schema, "x-guidance": options}
     return json.dumps(schema, ensure_ascii=False)
+
+
+def of_form(schema: str) -> Callable[[str], bool]:
+    """Whether a text has the pattern of a schema that `answer_schema` gave, where it has one; not where that takes too long."""
+    pattern = json.loads(schema).get("pattern") if schema else None
+    if pattern is None:
+        return lambda text: True
+    import regex
+
+    form = regex.compile(pattern)
+
+    def fits(text: str) -> bool:
+        try:
+            return form.fullmatch(text, timeout=LONGEST_MATCH_S) is not None
+        except TimeoutError:
+            return False
+
+    return fits
 
 
 def _spelling(texts: Sequence[str], values: Sequence[Any]) -> tuple[str, str] | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from strategies.answers import Request
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, ScoresLabels, Step, Usage
+from strategies.schemas import of_form
 from strategies.words import EDGE, count, spaced
 
 BEGINNINGS = 12
@@ -122,10 +123,14 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def read(
-    model: ScoresLabels, requests: Sequence[Request], reading: Reading, step: Step
+    model: ScoresLabels, requests: Sequence[Request], reading: Reading, step: Step, schema: str = ""
 ) -> Iterator[tuple[int, Read | str, tuple[Usage, ...]]]:
-    """Yields (index, what was found or why nothing could be, usage) in any order."""
-    choices = [_Choice.of(request.evidence, reading) for request in requests]
+    """Yields (index, what was found or why nothing could be, usage) in any order.
+
+    Where the schema of answers has a pattern only runs of that form are tried.
+    """
+    fits = of_form(schema)
+    choices = [_Choice.of(request.evidence, reading, fits) for request in requests]
     rounds = (lambda index, scores: choices[index].second(scores), lambda index, scores: choices[index].whole(scores))
     prompts, heads = [request.prompt for request in requests], [choice.asked for choice in choices]
     for index, scored in model.score_narrowed(prompts, heads, rounds, step):
@@ -142,8 +147,8 @@ class _Choice:
     asked: list[str]
 
     @classmethod
-    def of(cls, evidence: Sequence[Evidence], reading: Reading) -> _Choice:
-        spans = runs(evidence, reading.words)
+    def of(cls, evidence: Sequence[Evidence], reading: Reading, fits: Callable[[str], bool]) -> _Choice:
+        spans = [span for span in runs(evidence, reading.words) if fits(span.text)]
         return cls(spans, reading.standing, _beginnings(spans, 1))
 
     def second(self, scores: Sequence[float]) -> list[str]:

@@ -222,7 +222,7 @@ def test_the_program_is_started_as_its_card_says_and_needs_nothing_of_ours(desk:
         ("alone", {"numpy", "scipy", "sentence_transformers", "sklearn"}),
         ("asking", set()),
         ("speaking", {"llguidance", "numpy", "peft", "torch", "transformers"}),
-        ("lookup", {"bm25s", "faiss", "numpy", "sentence_transformers"}),
+        ("lookup", {"bm25s", "faiss", "numpy", "regex", "sentence_transformers"}),
         ("reading", set()),
         ("tagging", {"numpy", "sklearn"}),
     ],

@@ -72,6 +72,20 @@ def test_the_likeliest_run_is_read(tmp_path: Path) -> None:
         assert [(row.step, row.calls) for row in usage] == [("search", 1)]
 
 
+def test_where_answers_have_a_pattern_no_run_of_another_form_is_read(tmp_path: Path) -> None:
+    """They were, so that answers of a task with `pattern:` and documents could be of any form."""
+    task = replace(tiny.benchmark("qa").task, schema={"type": "string", "pattern": "^(?:[A-Z]{2}-[0-9]+)$"})
+    text = "The lamp lies in rack 4. Its number is AX-104, that of the shade AX-10"
+    bench = tiny.Bench(folder=tmp_path, language=tiny.local_model(tiny.model_folder(tmp_path)))
+    made = Kitchen(task, bench).build(Setup(reading=Reading(words=3)), [Case(id="a", input="a", output="AX-1")])
+    requests = [ask((found(text),)), ask((found("It lies in rack 4."),))]
+    texts = [
+        result.text(Reading(words=3)) for _, result, _ in made.read(requests, "search") if isinstance(result, Read)
+    ]
+    assert set(texts) & {"AX-104", "AX-10"}
+    assert set(texts) - {"AX-104", "AX-10"} == {""}, "nothing is read where nothing is of the form"
+
+
 def test_a_standing_answer_competes_and_its_bonus_decides() -> None:
     result = Read(Span("40 euros", 0, 0, 8), -3.0, (-4.0, -9.0))
     reading = Reading(words=3, standing=("not said", "see above"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -140,6 +141,19 @@ def test_what_a_pipeline_looks_up_is_looked_up_without_it(
     assert ("lookup.py" in programs, "tagging.py" in programs) == (name != "an object", bool(made.schema))
     if kind == "extraction":
         assert {said.text[:10] for said in theirs} == {'{"item": "'}, "held to the schema"
+
+
+def test_what_is_read_off_without_it_is_of_the_pattern_too(
+    model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    setup = replace(SETUPS["read off"][1], reading=Reading(words=3))
+    made = fitted("qa", setup, model_folders.language, embedder)
+    made = replace(made, schema=json.dumps({"type": "string", "pattern": "^(?:[A-Z][a-z]+)$"}))
+    made.save(tmp_path / "parts" / "0")
+    answer = alone.surely(tmp_path, str(model_folders.language), str(model_folders.embedder))
+    texts = [case.input for case in made.task.examples[:2]]
+    same(answers(made, texts), theirs := [answer(text) for text in texts])
+    assert all(re.fullmatch("[A-Z][a-z]+", said.text) for said in theirs)
 
 
 def test_what_an_example_rests_on_is_told_without_it_too(model_folders: Folders) -> None:
