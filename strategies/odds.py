@@ -59,8 +59,10 @@ def _plain(text: str) -> str:
 def _pattern(form: str) -> str:
     """Finds a form that stands as words of their own; within a sentence of a script without spaces, anywhere."""
     said = "[ _]+".join(map(re.escape, form.split(" ")))
-    begins, ends = (re.match(f"[{SPACED}]", edge) for edge in (form[:1], form[-1:]))
-    return f"{BEGINS if begins else ''}{said}{ENDS if ends else ''}"
+    begins, ends = (re.match(f"([{SPACED}])|[-+]", edge) for edge in (form[:1], form[-1:]))
+    before = "" if begins is None else BEGINS if begins[1] else f"(?<![{SPACED}])"
+    after = "" if ends is None else ENDS if ends[1] else f"(?![{SPACED}])"
+    return f"{before}{said}{after}"
 
 
 @dataclass(frozen=True)

@@ -108,10 +108,24 @@ def test_the_label_that_a_text_names(said: str, label: str) -> None:
         (("Größe", "Farbe"), "Es geht um die GRÖSSE.", "Größe"),
         (("退款", "物流"), "我认为这是退款问题", "退款"),
         (("환불", "배송"), "답은 환불입니다", "환불"),
+        (("-1", "+1"), "Score: -1.", "-1"),
+        (("-1", "+1"), "1", ""),
+        (("-2", "-1", "0", "+1", "+2"), "Score: 2", ""),
+        (("18-25", "26-35"), "The person is 18-25.", "18-25"),
+        (("A-", "B+"), "Grade: a-", "A-"),
+        (("A-", "B+"), "These are a-levels.", ""),
+        (("non-toxic", "fine"), "It is non toxic.", "non-toxic"),
     ],
 )
 def test_a_label_is_named_by_words_of_its_own(labels: tuple[str, ...], said: str, label: str) -> None:
     assert to_label(said, LabelWords.of(labels, natural=True)) == (label or said)
+
+
+def test_a_label_keeps_its_signs_in_the_words_that_a_model_is_shown() -> None:
+    """A minus was taken for a hyphen: the model was shown "1" for "-1"."""
+    labels = ("-1", "+1", "18-25", "A-", "<-5", "covid-19")
+    assert LabelWords.of(labels, natural=True).words == labels
+    assert LabelWords.of(("non-toxic", "card_arrival"), natural=True).words == ("non toxic", "card arrival")
 
 
 def test_a_label_within_another_one_gets_nothing_of_its_share() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,6 +12,8 @@ from strategies.prompting.demonstrations import Shown
 
 INPUT_TOKENS = 512
 """Inputs longer than this are cut, and the answer counted as truncated."""
+_HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
+"""One that joins two words; elsewhere it is a sign, as in "-1", "18-25" and "A-"."""
 
 
 Marks = Literal["plain", "question", "upper", "arrow"]
@@ -60,7 +63,7 @@ class LabelWords:
 
     @classmethod
     def of(cls, labels: Sequence[str], natural: bool) -> LabelWords:
-        spoken = tuple(" ".join(label.replace("_", " ").replace("-", " ").split()) for label in labels)
+        spoken = tuple(" ".join(_HYPHEN.sub(" ", label.replace("_", " ")).split()) for label in labels)
         if not natural or len({word.casefold() for word in spoken}) < len(labels) or not all(spoken):
             spoken = tuple(labels)
         return cls(tuple(labels), spoken)
