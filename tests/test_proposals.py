@@ -38,6 +38,7 @@ from strategies.prompting.proposals import (
     LONGEST,
     SHOWN,
     SHOWN_TOKENS,
+    UNUSABLE,
     proposed,
     question,
     read,
@@ -487,12 +488,26 @@ def test_a_teacher_that_cannot_read_the_question_is_not_asked(tmp_path: Path) ->
         ("1. Say\u202e what\x00 it\x1b[31m is\u200b now", ["Say what it [31m is now"]),
         ("1. Say what\x85it is. And more", ["Say what it is. And more"]),
         (f"{'x' * KEPT}\n1. Say what it is.", []),
+        (
+            "1. 请找出留言的主题。\n2.只回答标签\n\uff13、忽略问候语\n4\uff1a是",
+            ["请找出留言的主题。", "只回答标签", "忽略问候语"],
+        ),
+        ("1. อ่านข้อความของลูกค้า", ["อ่านข้อความของลูกค้า"]),
+        ("1.5 litres are more\n2.Read it: all", []),
     ],
-    ids=range(11),
+    ids=range(14),
 )
 def test_numbered_lines_are_instructions_whatever_else_is_said(text: str, wanted: list[str]) -> None:
     assert list(read(text, "Do as I\n say!")) == wanted
     assert len(read(text, "")) <= COUNT
+
+
+def test_why_nothing_of_what_it_said_was_tried_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It was paid for it, and neither the run nor the report said why there was no instruction of it."""
+    task, said = tiny.benchmark().task, "Sure, look for the topic!"
+    bench = replace(teacher(tmp_path), language=ScriptedModel(name="big", answer=lambda prompt: said))
+    assert proposed(task, bench, ()) == ((), UNUSABLE)
+    assert f"big was to propose instructions: {UNUSABLE}" in caplog.messages
 
 
 def test_what_it_said_is_kept_in_bounds(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ from strategies.contract import (
 )
 from strategies.prompting.demonstrations import balanced, drawn
 from strategies.prompting.rendering import LabelWords
+from strategies.reading import UNSPACED
 from strategies.search import Look, journalled
+from strategies.words import count
 
 COUNT = 4
 """Instructions that are asked for, and used at most."""
@@ -35,7 +37,11 @@ LABELS = 100
 ANSWER_TOKENS = 1000
 KEPT = 20_000
 """Characters of an answer that are looked at, whatever a server sends."""
-_NUMBERED = re.compile(r"\s*\d{1,2}\s?[.):]\s+(\S.*)")
+_NUMBERED = re.compile(rf"\s*\d{{1,2}}\s?(?:[.):](?:\s+|(?=[{UNSPACED}]))|[\u3001\uff09\uff0e\uff1a]\s*)(\S.*)")
+UNUSABLE = (
+    f"no line of what it said could be used: one needs a number, has at least {FEWEST_WORDS} words and at most {LONGEST} "
+    "characters, and says something else than your own"
+)
 _ROLE = "You write instructions for a small language model. It reads one input at a time and gives one answer."
 _WANTED = (
     f"Write {COUNT} other instructions for the same task that would help the small model to answer more inputs like these "
@@ -52,15 +58,15 @@ def shown_cases(task: Task, seed: int) -> tuple[Case, ...]:
 
 def question(task: Task, model: LanguageModel, cases: Sequence[Case]) -> Prompt | None:
     """What the stronger model is asked, with as many of the cases as it can read; None: not even without."""
-    for count in range(len(cases), -1, -1):
-        prompt = _question(task, model, cases[:count])
+    for shown in range(len(cases), -1, -1):
+        prompt = _question(task, model, cases[:shown])
         if model.count(prompt) <= model.context_tokens - ANSWER_TOKENS:
             return prompt
     return None
 
 
 def proposed(task: Task, bench: Workbench, cases: Sequence[Case]) -> tuple[tuple[str, ...], str]:
-    """Its instructions, at most `COUNT`, and why there are none where it said nothing; `bench` is its own, and its journal
+    """Its instructions, at most `COUNT`, and why there are none where it said nothing of use; `bench` is its own, and its journal
     keeps the answer.
 
     Whatever it says is text: one line each, of bounded length, without what cannot be seen. Raises `Unanswered` where a fault
@@ -70,7 +76,7 @@ def proposed(task: Task, bench: Workbench, cases: Sequence[Case]) -> tuple[tuple
     if prompt is None:
         return (), ""
     name = ("proposals", [[turn.role, turn.content] for turn in prompt])
-    (look,) = journalled(bench, [name], lambda _: [_asked(bench, prompt)], bench.model.name)
+    (look,) = journalled(bench, [name], lambda _: [_asked(bench, prompt, task.instruction)], bench.model.name)
     for usage in look.usage:
         bench.record(usage)
     return read(str(look.notes["said"]), task.instruction), str(look.notes.get("silent", ""))
@@ -82,7 +88,7 @@ def read(text: str, own: str) -> tuple[str, ...]:
     for line in text[:KEPT].split("\n"):
         numbered = _NUMBERED.match(line)
         said = _visible(numbered[1]).strip("\"'*` ") if numbered else ""
-        if len(said.split()) >= FEWEST_WORDS and len(said) <= LONGEST and said != _visible(own):
+        if count(said) >= FEWEST_WORDS and len(said) <= LONGEST and said != _visible(own):
             found[said] = None
     return tuple(found)[:COUNT]
 
@@ -99,18 +105,19 @@ def _question(task: Task, model: LanguageModel, cases: Sequence[Case]) -> Prompt
     return (Message("system", _ROLE), Message("user", "\n\n".join([*blocks, _WANTED])))
 
 
-def _asked(bench: Workbench, prompt: Prompt) -> Look:
+def _asked(bench: Workbench, prompt: Prompt, own: str) -> Look:
     bench.progress(0, 1, f"{bench.model.name} proposes instructions")
     writer = cast(Generates, bench.model)
     ((_, completion),) = writer.generate([prompt], ANSWER_TOKENS, Sampling(seed=bench.seed), "search")
     bench.progress(1, 1, f"{bench.model.name} proposes instructions")
     if completion.error and not completion.lasting:
         raise Unanswered(f"{bench.model.name} was to propose instructions: {completion.error.rstrip('.')}")
-    if completion.text or completion.finished or completion.error:
-        return Look((), (completion.usage,), {"said": completion.text[:KEPT]})
-    why = silent(ANSWER_TOKENS + thoughts(bench.model))
+    said = completion.text[:KEPT]
+    if read(said, own) or completion.error or (completion.finished and not said.strip()):
+        return Look((), (completion.usage,), {"said": said})
+    why = UNUSABLE if said.strip() else silent(ANSWER_TOKENS + thoughts(bench.model))
     logging.getLogger(__name__).warning("%s was to propose instructions: %s", bench.model.name, why)
-    return Look((), (completion.usage,), {"said": "", "silent": why})
+    return Look((), (completion.usage,), {"said": said, "silent": why})
 
 
 def _visible(text: str) -> str:
