@@ -1,4 +1,4 @@
-"""Looks passages and examples up for `predict.py`; by itself it searches an exported index. It needs no other program of ours.
+"""Looks passages and examples up for `predict.py`; by itself, without other programs of ours, it searches an exported index.
 
     python lookup.py "What is asked?" --index FOLDER --embedder FOLDER_OR_HUB_ID
 
@@ -11,11 +11,13 @@ where words count too.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -318,8 +320,7 @@ class Looking:
             ranked = sorted(zip(self._scores(prompt, heads), heads, strict=True), reverse=True)
             best = {head for _, head in ranked[: how["beginnings"]]}
             runs = {text: run for text, run in runs.items() if len(run[1]) < size or run[1][size - 1] in best}
-        texts = [*runs, *how["standing"]]
-        scores = self._scores(prompt, texts, ended=True) if texts else []
+        scores = self._scores(prompt, [*runs, *how["standing"]], ended=True)
         own, others, read = scores[: len(runs)], [score + how["bonus"] for score in scores[len(runs) :]], ""
         options = list(zip(others, how["standing"], strict=True))
         if runs:
@@ -349,24 +350,23 @@ def _runs(found: Sequence[Passage], how: dict[str, Any]) -> dict[str, tuple[tupl
     """Every run of so many words: where it stands (passage, start, end), and its first word and first two."""
     word, edge = how.get("spaced", r"\S+"), how.get("edge", "\"'.,;:!?()[]{}<>\u2018\u2019\u201c\u201d")
     runs: dict[str, tuple[tuple[int, int, int], tuple[str, ...]]] = {}
+    within = _reading().runs
     for place, passage in enumerate(found):
-        edges = [_trimmed(passage.text, *match.span(), edge) for match in re.finditer(word, passage.text)]
-        filled = [edge for edge in edges if edge[0] < edge[1]]
-        for first, (start, _) in enumerate(filled):
-            ends = [end for _, end in filled[first : first + how["words"]]]
-            heads = tuple(passage.text[start:end] for end in ends[:2])
-            for size, end in enumerate(ends, 1):
-                if "\n" not in passage.text[start:end]:
-                    runs.setdefault(passage.text[start:end], ((place, start, end), heads[:size]))
+        for start, end, heads in within(passage.text, how["words"], word, edge, how.get("kept", "")):
+            if "\n" not in passage.text[start:end]:
+                runs.setdefault(passage.text[start:end], ((place, start, end), heads))
     return runs
 
 
-def _trimmed(text: str, start: int, end: int, edge: str) -> tuple[int, int]:
-    while start < end and text[start] in edge:
-        start += 1
-    while start < end and text[end - 1] in edge:
-        end -= 1
-    return start, end
+@cache
+def _reading() -> Any:
+    """`reading.py` of the same folder: which runs of words there are."""
+    found = importlib.util.spec_from_file_location("reading", path := Path(__file__).with_name("reading.py"))
+    if found is None or found.loader is None or not path.is_file():
+        raise SystemExit(f"{path} is missing: it belongs to this program.")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
 # ---------------------------------------------------------------- a search by hand

@@ -1,4 +1,4 @@
-"""Reads requests for `predict.py` as the run reads and cleans them, and says what its words are. It needs no other program."""
+"""Reads requests for `predict.py` as the run reads and cleans them, and finds words and runs of them. It needs no other."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ UNSPACED = (
     r"\U00020000-\U0003ffff"
 )
 """Letters of scripts that put no space between words, each of which is read as a word."""
+PAIRS = ("()", "[]", "{}", "<>", "\u300a\u300b", "\u300c\u300d", "\u300e\u300f", "\u3010\u3011", "\uff08\uff09")
+"""Brackets."""
+OPENS, CLOSES = {pair[1]: pair[0] for pair in PAIRS}, {pair[0]: pair[1] for pair in PAIRS}
 COUNTED: dict[str, dict[str, Any]] = {
     "words": {"ngram_range": (1, 2), "token_pattern": rf"[{UNSPACED}]|[^\W{UNSPACED}]+"},
     "letters": {"analyzer": "char_wb", "ngram_range": (2, 5)},
@@ -55,6 +58,55 @@ def request(line: str, column: str) -> str:
     if SURROGATE.search(text):
         raise ValueError("it is not UTF-8, or holds half a character (a lone surrogate)")
     return REMOVED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def runs(text: str, words: int, word: str, edge: str, kept: str = "") -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    """(start, end, its first word and first two) of each run of at most so many words.
+
+    Punctuation at its edges (`edge`) is left out, but for a bracket whose counterpart is within; with what is `kept` of it, where
+    it stands there, it is one more run. `word` is the pattern of a word.
+    """
+    trimmed = (_trimmed(text, *match.span(), edge) for match in re.finditer(word, text))
+    filled = [found for found in trimmed if found[0] < found[1]]
+    for first, (start, _) in enumerate(filled):
+        ends = [end for _, end in filled[first : first + words]]
+        for size, end in enumerate(ends, 1):
+            for begin, finish in _with_edges(text, _balanced(text, start, end, edge), kept):
+                yield begin, finish, tuple(text[begin:head] for head in ends[: min(size, 2)])
+
+
+def _trimmed(text: str, start: int, end: int, edge: str) -> tuple[int, int]:
+    while start < end and text[start] in edge:
+        start += 1
+    while start < end and text[end - 1] in edge:
+        end -= 1
+    return start, end
+
+
+def _balanced(text: str, start: int, end: int, edge: str) -> tuple[int, int]:
+    """With the brackets beside it whose counterparts are within."""
+    last, first = end, start
+    while last < len(text) and text[last] in edge:
+        sign, last = text[last], last + 1
+        if sign in OPENS and text.count(OPENS[sign], start, end) > text.count(sign, start, end):
+            end = last
+    while first and text[first - 1] in edge:
+        sign, first = text[first - 1], first - 1
+        if sign in CLOSES and text.count(CLOSES[sign], start, end) > text.count(sign, start, end):
+            start = first
+    return start, end
+
+
+def _with_edges(text: str, run: tuple[int, int], kept: str) -> Iterator[tuple[int, int]]:
+    """The run, then with the signs behind it that are kept, and each of these within brackets that are."""
+    (start, end), last = run, run[1]
+    while last < len(text) and text[last] in kept and text[last] not in OPENS and text[last] not in CLOSES:
+        last += 1
+    for finish in sorted({end, last}):
+        yield start, finish
+        around = text[start - 1 : start] + text[finish : finish + 1]
+        if around in PAIRS and around[0] in kept:
+            yield start - 1, finish + 1
 
 
 def _input(values: dict[str, Any], column: str) -> str:

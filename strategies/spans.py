@@ -14,8 +14,10 @@ from typing import Any
 
 from strategies.answers import Request
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, ScoresLabels, Step, Usage
+from strategies.reading import PAIRS
+from strategies.reading import runs as within
 from strategies.schemas import of_form
-from strategies.words import EDGE, count, spaced
+from strategies.words import EDGE, SPACED, count
 
 BEGINNINGS = 12
 """First words, and then pairs of first words, from which runs are tried."""
@@ -25,8 +27,8 @@ STANDING_SHARE, STANDING_LEAST = 0.05, 3
 """An output of this share of the examples, and of so many, is an answer that stands by itself."""
 BONUSES = (0.0, -1.0, 1.0, -2.0, 2.0, -3.0, 3.0, -4.5, 4.5, -6.0, 6.0)
 """What may be added to the log-likelihood of a standing answer; ties go to the first, the smaller."""
-ASKED = 2
-"""Words of a beginning that is scored by itself, at most."""
+SIGNS, KEPT_SHARE = "!?\uff01\uff1f", 0.01
+"""A sign with which this share of the examples' answers end, or a bracket around them, is not left out everywhere."""
 NOTHING = "-"
 """Scored where there is nothing to choose from."""
 
@@ -38,14 +40,17 @@ class Reading:
     words: int
     standing: tuple[str, ...] = ()
     bonus: float = 0.0
+    kept: str = ""
+    """Signs and brackets that may be part of an answer at its edges."""
 
     @classmethod
     def of(cls, cases: Sequence[Case]) -> Reading:
         """As the examples answer."""
         standing = standing_answers(cases)
-        lengths = sorted(count(case.output) for case in cases if case.output not in standing)
+        texts = [case.output for case in cases if case.output not in standing]
+        lengths = sorted(map(count, texts))
         usual = lengths[min(len(lengths) - 1, int(USUAL * len(lengths)))] if lengths else 1
-        return cls(words=max(1, min(MOST_WORDS, usual)), standing=standing)
+        return cls(words=max(1, min(MOST_WORDS, usual)), standing=standing, kept=kept_edges(texts))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Reading:
@@ -56,6 +61,16 @@ def standing_answers(cases: Sequence[Case]) -> tuple[str, ...]:
     """Outputs that many examples share, the most frequent first."""
     least = max(STANDING_LEAST, STANDING_SHARE * len(cases))
     return tuple(text for text, count in Counter(case.output for case in cases).most_common() if count >= least)
+
+
+def kept_edges(texts: Sequence[str]) -> str:
+    """The signs with which many of the texts end, and the brackets that stand around many, in the order of their frequency."""
+    found: Counter[str] = Counter()
+    for text in texts:
+        bare = text.rstrip(SIGNS)
+        found.update({*text[len(bare) :]})
+        found.update([bare[:1] + bare[-1:]] if bare[:1] + bare[-1:] in PAIRS else [])
+    return "".join(edge for edge, times in found.most_common() if times >= KEPT_SHARE * len(texts))
 
 
 @dataclass(frozen=True)
@@ -98,28 +113,15 @@ class Read:
         return found if self.span is None else [*found, (self.score, self.span.text)]
 
 
-def runs(evidence: Sequence[Evidence], words: int) -> list[Span]:
-    """Every run of at most `words` words in each piece of evidence, punctuation at its edges left out; no text twice."""
+def runs(evidence: Sequence[Evidence], words: int, kept: str = "") -> list[Span]:
+    """Every run of at most `words` words in each piece of evidence (`reading.runs`); no text twice."""
     found: dict[str, Span] = {}
     for place, item in enumerate(evidence):
-        edges = [_trimmed(item.text, *span) for span in spaced(item.text)]
-        filled = [edge for edge in edges if edge[0] < edge[1]]
-        for first, (start, _) in enumerate(filled):
-            ends = [end for _, end in filled[first : first + words]]
-            heads = tuple(item.text[start:end] for end in ends[:ASKED])
-            for size, end in enumerate(ends, 1):
-                text = item.text[start:end]
-                if "\n" not in text:
-                    found.setdefault(text, Span(text, place, start, end, heads[:size]))
+        for start, end, heads in within(item.text, words, SPACED, EDGE, kept):
+            text = item.text[start:end]
+            if "\n" not in text:
+                found.setdefault(text, Span(text, place, start, end, heads))
     return list(found.values())
-
-
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start] in EDGE:
-        start += 1
-    while start < end and text[end - 1] in EDGE:
-        end -= 1
-    return start, end
 
 
 def read(
@@ -148,7 +150,7 @@ class _Choice:
 
     @classmethod
     def of(cls, evidence: Sequence[Evidence], reading: Reading, fits: Callable[[str], bool]) -> _Choice:
-        spans = [span for span in runs(evidence, reading.words) if fits(span.text)]
+        spans = [span for span in runs(evidence, reading.words, reading.kept) if fits(span.text)]
         return cls(spans, reading.standing, _beginnings(spans, 1))
 
     def second(self, scores: Sequence[float]) -> list[str]:

@@ -53,6 +53,38 @@ def test_without_spaces_a_run_is_one_of_letters() -> None:
     assert Reading.of([Case(id=str(number), input="", output="\u5317\u4eac") for number in range(2)]).words == 2
 
 
+def test_a_bracket_stays_where_its_counterpart_is_within_a_run() -> None:
+    """ "f(x)" could not be read off, only "f(x"."""
+    text = "Call (030) 555-12, then (a [b]); f(x). It is \u300c\u6771\u4eac\u300d\u306e\u753a (or so)."
+    spans = runs((found(text),), 4)
+    texts = {span.text for span in spans}
+    assert {
+        "(030) 555-12",
+        "f(x)",
+        "a [b]",
+        "\u300c\u6771\u4eac\u300d\u306e",
+        "\u753a (or so)",
+        "030",
+        "or so",
+    } <= texts
+    assert not {"030) 555-12", "f(x", "a [b", "(030)", "so)", "(a"} & texts
+    assert all(text[span.start : span.end] == span.text for span in spans)
+    assert all(span.text.startswith(span.beginnings) for span in spans)
+
+
+def test_signs_and_brackets_that_answers_of_the_examples_have_may_be_read() -> None:
+    cases = [Case(id=str(place), input="", output=text) for place, text in enumerate(("Wham!", "why?!", "(a)", "b c"))]
+    reading = Reading.of(cases)
+    assert set(reading.kept) == set("!?()")
+    evidence = (found("Oh (Wham!) said f(x)! It is (b)?"),)
+    more = {span.text for span in runs(evidence, 2, reading.kept)} - {span.text for span in runs(evidence, 2)}
+    assert more == {"Wham!", "(Wham!)", "f(x)!", "said f(x)!", "(b)", "is (b)?"} - {
+        "b?",
+        "Oh (Wham!)",
+    }
+    assert Reading.of([*cases * 40, *(Case(id="x", input="", output=f"no {n}]") for n in range(9))]).kept == ""
+
+
 def test_the_likeliest_run_is_read(tmp_path: Path) -> None:
     """Against one whole forward pass for every run, with its end."""
     model = tiny.local_model(tiny.model_folder(tmp_path))
