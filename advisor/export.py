@@ -35,7 +35,7 @@ from strategies.alone import PROMPT
 from strategies.contract import FOR_FITTING, Case, Query
 from strategies.permissions import make_usual
 
-CARD, MERGED = "README.md", "merged"
+CARD, MERGED, TEMPLATE = "README.md", "merged", "chat_template.jinja"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,8 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
     }
     if (run / CODE).is_dir():
         shutil.copytree(run / CODE, partial / CODE)
+    if template := _template(partial):
+        (partial / TEMPLATE).write_text(template, encoding="utf-8")
     (partial / EXPORT).write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
     (partial / CARD).write_text(card(verdict, name, partial), encoding="utf-8")
     make_usual(partial)
@@ -124,6 +126,14 @@ def _kept(kept: Kept, name: str) -> dict[str, Any]:
         "cascades": {name: kept.cascades[name]} if name in kept.cascades else {},
         "default": name,
     }
+
+
+def _template(folder: Path) -> str:
+    """The chat template for a server of an adapter, where the model's own does not write prompts as they were trained on."""
+    if not any(folder.rglob("adapter_config.json")):
+        return ""
+    told = [json.loads(path.read_text(encoding="utf-8")).get("probe") or {} for path in sorted(folder.rglob(PROMPT))]
+    return next((probe["template"] for probe in told if probe.get("template")), "")
 
 
 def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
@@ -235,13 +245,17 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
         return []
     small = any(json.loads(path.read_text(encoding="utf-8")).get("quantised") for path in folder.rglob(PROMPT))
     rank = json.loads((folder / adapters[0] / "adapter_config.json").read_text(encoding="utf-8")).get("r", 16)
+    vllm, llama = (
+        f" {option} THIS_FOLDER/{TEMPLATE}" if (folder / TEMPLATE).is_file() else ""
+        for option in ("--chat-template", "--jinja --chat-template-file")
+    )
     return [
         f"`{adapters[0]}` is a plain peft adapter of {literal(evaluation.model)}. Servers take it too, with the prompts that it "
         "was trained on. vLLM:",
         "",
         "```",
         f"vllm serve PATH_OF_THE_MODEL --enable-lora --max-lora-rank {max(8, int(rank))} "
-        f"--lora-modules tuned=THIS_FOLDER/{adapters[0]}",
+        f"--lora-modules tuned=THIS_FOLDER/{adapters[0]}{vllm}",
         "```",
         "",
         "llama.cpp, whose folder holds the converters:",
@@ -249,9 +263,10 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
         "```",
         "python convert_hf_to_gguf.py PATH_OF_THE_MODEL --outfile model.gguf",
         f"python convert_lora_to_gguf.py THIS_FOLDER/{adapters[0]} --base PATH_OF_THE_MODEL --outfile tuned.gguf",
-        "llama-server -m model.gguf --lora tuned.gguf",
+        f"llama-server -m model.gguf --lora tuned.gguf{llama}",
         "```",
         "",
+        *_templated(folder),
         *_counted(folder),
         *_whole(folder),
         *(
@@ -259,6 +274,16 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
             if small
             else []
         ),
+    ]
+
+
+def _templated(folder: Path) -> list[str]:
+    if not (folder / TEMPLATE).is_file():
+        return []
+    return [
+        f"`{TEMPLATE}` is the model's chat template with what its prompts ended with in training; by the model's own they would "
+        "end otherwise.",
+        "",
     ]
 
 

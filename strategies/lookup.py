@@ -339,7 +339,7 @@ class Looking:
 
     def _scores(self, prompt: list[int], texts: list[str], ended: bool = False) -> list[float]:
         end = [self.speaker.end] * ended
-        return list(self.speaker.scores(prompt, [self.speaker.ids(text) + end for text in texts]))
+        return list(self.speaker.scores(prompt, [[*self.speaker.answer(text), *end] for text in texts]))
 
 
 def _joined(found: Sequence[Passage]) -> str:

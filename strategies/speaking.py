@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import json
 import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ TOGETHER = 32
 """Answers whose likelihoods are read in one pass."""
 ATTENDS = {"full_attention", "sliding_attention"}
 """Layers whose states can be repeated, and gone on from at several tokens."""
-_MARK = "xqzanswerxqz"
+_MARK, _ANSWER = "xqzanswerxqz", "delivery"
 
 
 class Read(list[int]):
@@ -63,7 +64,7 @@ class Speaker:
         self.room = int(reads) - asked["max_tokens"]
         self.end = _end_of_turn(self.tokenizer)
         self.stop = sorted({self.end, int(self.tokenizer.eos_token_id)})
-        labels = [self.ids(word) for word in asked["words"]]
+        labels = [self.answer(word) for word in asked["words"]]
         # A label that another one begins with counts with the end of the turn behind it.
         begun = {tuple(one[:size]) for one in labels for size in range(1, len(one))}
         self.labels = [[*one, self.end] if tuple(one) in begun else one for one in labels]
@@ -71,6 +72,10 @@ class Speaker:
 
     def ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def answer(self, text: str) -> list[int]:
+        """The tokens by which an answer goes on from a prompt."""
+        return _going_on(self.tokenizer, text)
 
     def prompt(self, messages: list[dict[str, str]]) -> Read:
         read = Read(self.ids(_text(self.tokenizer, messages)))
@@ -178,8 +183,8 @@ class _Grammar:
         # Some tokenizers know more tokens than the model has; `forbid` takes those away.
         known = max(self.size, len(speaker.tokenizer))
         self.tokens = from_tokenizer(speaker.tokenizer, n_vocab=known, eos_token=speaker.stop)
-        # Where the tokenizer puts a space before every text, models have learnt answers that begin with one.
-        self.spaced = self.tokens.decode_bytes(speaker.ids("{")).startswith(b" ")
+        # By some tokenizers, and some templates, models have learnt answers that begin with a space.
+        self.spaced = self.tokens.decode_bytes(speaker.answer("{")).startswith(b" ")
         self.schema, self.copying = schema, _copying()
 
     def begin(self, text: str) -> _Following | None:
@@ -275,13 +280,42 @@ def _text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
     if messages[0]["role"] == "system" and _refuses_system(tokenizer, len(messages) == 1):
         told = "\n\n".join(turn["content"] for turn in messages[:2]).lstrip()
         messages = [{"role": "user", "content": told}, *messages[2:]]
-    return _rendered(tokenizer, messages, True)
+    return _rendered(tokenizer, messages, True) + _frame(tokenizer)[1]
 
 
 def _rendered(tokenizer: Any, messages: list[dict[str, str]], open_answer: bool) -> str:
     """A model that can think before it answers is asked without, as it was when it was measured."""
     closed = {"enable_thinking": False, "thinking": False}
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=open_answer, **closed))
+
+
+def _frame(tokenizer: Any) -> tuple[str, str, str]:
+    """What all prompts end with behind the last question, the part of it that the template writes before given answers only (a
+    line break, or the end of a thought that it opens), and the spaces before an answer, which belong to it."""
+    if not getattr(tokenizer, "chat_template", None):
+        return "\n", "", ""
+    asked = [{"role": "user", "content": _MARK}]
+    opened = _rendered(tokenizer, asked, True)
+    given = _rendered(tokenizer, [*asked, {"role": "assistant", "content": _MARK}], False).rpartition(_MARK)[0]
+    between = given[len(opened) :]
+    if not given.startswith(opened):
+        thought = re.fullmatch(r"\s*<([\w:]+)>\s*", opened.removeprefix(given.rstrip()))
+        between = f"\n</{thought[1]}>\n\n" if thought else ""
+    closing = between.rstrip(" ")
+    return opened.rpartition(_MARK)[2] + closing, closing, between[len(closing) :]
+
+
+def _going_on(tokenizer: Any, answer: str) -> list[int]:
+    """The tokens by which an answer goes on from a prompt. Where its beginning and the end of the prompt would be one token it
+    goes on from a line break, or else is a text of its own."""
+    end, _, space = _frame(tokenizer)
+    for text in (end, "\n"):
+        before, ids = (
+            list(tokenizer(each, add_special_tokens=False)["input_ids"]) for each in (text, f"{text}{space}{answer}")
+        )
+        if ids[: len(before)] == before:
+            return ids[len(before) :]
+    return list(tokenizer(f"{space}{answer}", add_special_tokens=False)["input_ids"])
 
 
 def _refuses_system(tokenizer: Any, alone: bool) -> bool:
@@ -302,8 +336,10 @@ def must_render_alike(tokenizer: Any, kept: Any) -> None:
     text, template = _text(tokenizer, kept["messages"]), str(tokenizer.chat_template)
     if "strftime_now" in template:  # It writes today's date.
         text = "\n".join([template, *(turn["content"] for turn in kept["messages"])])
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    digest = hashlib.sha256(" ".join(map(str, [*ids, _end_of_turn(tokenizer)])).encode()).hexdigest()
+    ids, alone = (list(tokenizer(each, add_special_tokens=False)["input_ids"]) for each in (text, _ANSWER))
+    answer = _going_on(tokenizer, _ANSWER)
+    said = [*ids, _end_of_turn(tokenizer), *(answer if answer != alone else ())]
+    digest = hashlib.sha256(" ".join(map(str, said)).encode()).hexdigest()
     if digest != kept["digest"]:
         raise SystemExit(
             "The chat template or the tokenizer of this model is not the one that this was fitted with: what was measured does "

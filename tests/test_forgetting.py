@@ -45,7 +45,7 @@ def plain(model: LocalModel, text: str) -> Any:
     """Log-probabilities of every next token, by the model's own forward pass."""
     import torch
 
-    ids = torch.tensor([model.chat.encode_label(text)])
+    ids = torch.tensor([model.chat.encode_text(text)])
     with torch.inference_mode():
         logits = model.parts.model(input_ids=ids, use_cache=False).logits[0, :-1].float()
     return ids[0, 1:], logits.log_softmax(-1)
@@ -53,7 +53,7 @@ def plain(model: LocalModel, text: str) -> Any:
 
 def test_sums_are_those_of_the_models_own_pass(base: LocalModel, tuned: LocalModel) -> None:
     found = list(drifts(base, tuned, TEXTS))
-    assert len(found) == sum(len(base.chat.encode_label(text)) > 1 for text in TEXTS)
+    assert len(found) == sum(len(base.chat.encode_text(text)) > 1 for text in TEXTS)
     for text, drift in zip(TEXTS, found, strict=False):
         (ids, before), (_, after) = plain(base, text), plain(tuned, text)
         assert drift.tokens == len(ids)
@@ -77,7 +77,7 @@ def test_with_the_adapter_off_the_base_is_back_to_the_last_bit(base: LocalModel,
     from strategies.finetuning.adapters import loaded
 
     assert tuned.adapter is not None
-    ids = torch.tensor([base.chat.encode_label(TEXTS[0])])
+    ids = torch.tensor([base.chat.encode_text(TEXTS[0])])
     module = loaded(base.base(), tuned.adapter)
     with torch.inference_mode():
         wanted = base.base()(input_ids=ids).logits

@@ -166,32 +166,13 @@ def test_tokens_that_are_forced_are_those_that_would_have_been_picked(
     assert few < len(passes)
 
 
-def spacing_tokenizer() -> Any:
-    """Puts a space before every text, as those of Llama 2, Mistral 7B and Phi 3 do."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
-    from transformers import PreTrainedTokenizerFast
-
-    fast: Any = PreTrainedTokenizerFast
-    letters = [f"<0x{number:02X}>" for number in range(256)]
-    known = ["<s>", "</s>", "<unk>", *letters, "▁", "{", '"', "▁{", '▁{"']
-    merges = [("▁", "{"), ("▁{", '"')]
-    ids = {token: number for number, token in enumerate(known)}
-    inner = Tokenizer(models.BPE(vocab=ids, merges=merges, unk_token="<unk>", byte_fallback=True))
-    inner.add_special_tokens([AddedToken(token, special=True) for token in known[:2]])
-    inner.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    whole = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    inner.decoder = decoders.Sequence(whole)
-    return fast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
-
-
-def followed(tokenizer: Any, schema: str, size: int) -> list[Any]:
+def followed(chat: Chat, schema: str, size: int) -> list[Any]:
     """The beginning of an answer, here and in an export, for a model of so many tokens."""
-    end = int(tokenizer.eos_token_id)
-    grammar = Grammar.of(schema, tokenizer, size, {end})
+    grammar = Grammar.of(schema, chat, size)
     assert grammar is not None
     told = SimpleNamespace(get_text_config=lambda: SimpleNamespace(vocab_size=size))
-    speaker: Any = SimpleNamespace(network=SimpleNamespace(config=told), tokenizer=tokenizer, stop=[end])
-    speaker.ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
+    speaker: Any = SimpleNamespace(network=SimpleNamespace(config=told), tokenizer=chat.tokenizer, stop=[chat.end_id])
+    speaker.answer = lambda text: speaking._going_on(chat.tokenizer, text)
     return [grammar.follow(), grammar.follow("of 12"), speaking._Grammar(schema, speaker).begin("of 12")]
 
 
@@ -207,25 +188,30 @@ def allowed(state: Any, size: int) -> set[int]:
     ("schema", "answer", "wrong"),
     [(SIZES, '{"size": "small"}', "large"), (COPYING, '{"n": "12"}', "12"), (PATTERN, "AB-12", "ab")],
 )
+@pytest.mark.parametrize("template", ["", tiny.SPACED, tiny.CHAT])
 def test_the_answer_that_was_learnt_is_allowed_where_texts_get_a_space(
-    schema: dict[str, Any], answer: str, wrong: str
+    schema: dict[str, Any], answer: str, wrong: str, template: str
 ) -> None:
-    chat = Chat(spacing_tokenizer())
+    """By the tokenizer, which puts none between a line break and an answer, or by the template."""
+    chat = Chat(tiny.spacing_tokenizer(template))
+    space = int(template == tiny.SPACED)
     learnt, other = chat.encode_answer(answer), chat.encode_label(wrong)
     assert chat.decode(learnt) == answer
-    for state in followed(chat.tokenizer, json.dumps(schema), len(chat.tokenizer)):
-        assert other[1] not in allowed(state, len(chat.tokenizer))
+    for state in followed(chat, json.dumps(schema), len(chat.tokenizer)):
+        assert other[space] not in allowed(state, len(chat.tokenizer))
         for token in learnt:
             assert token in allowed(state, len(chat.tokenizer))
             state.matcher.consume_token(token)
         assert state.whole
 
 
-def test_a_tokenizer_without_such_a_space_gets_none() -> None:
+@pytest.mark.parametrize("template", [tiny.CHAT, tiny.SPACED])
+def test_an_answer_begins_with_a_space_only_where_the_template_writes_one(template: str) -> None:
     chat = Chat(tiny.tokenizer())
-    (space,) = chat.encode_label(" ")
-    for state in followed(chat.tokenizer, json.dumps(SIZES), len(chat.tokenizer)):
-        assert space not in allowed(state, len(chat.tokenizer))
+    chat.tokenizer.chat_template = template
+    (space,) = chat.encode_text(" ")
+    for state in followed(chat, json.dumps(SIZES), len(chat.tokenizer)):
+        assert (space in allowed(state, len(chat.tokenizer))) == (template == tiny.SPACED)
 
 
 def test_answers_are_held_where_the_tokenizer_has_more_tokens_than_the_model() -> None:
@@ -233,7 +219,7 @@ def test_answers_are_held_where_the_tokenizer_has_more_tokens_than_the_model() -
     chat = Chat(tiny.tokenizer())
     chat.tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
     size = len(chat.tokenizer) - 1
-    for state in followed(chat.tokenizer, json.dumps(SIZES), size):
+    for state in followed(chat, json.dumps(SIZES), size):
         assert chat.encode_label("{")[0] in allowed(state, size)
         assert chat.encode_label("a")[0] not in allowed(state, size)
 

@@ -67,7 +67,10 @@ def open_servers() -> list[Path]:
 
 @pytest.mark.slow
 def test_who_meets_in_a_place_shares_a_server_until_the_last_has_left(told: Told, tmp_path: Path) -> None:
-    here = tiny.local_model(tiny.model_folder(tmp_path / "model"))
+    folder = tiny.model_folder(tmp_path / "model")
+    unended = tiny.CHAT.replace("assistant\n'", "assistant'")  # The server is told how prompts end here.
+    (folder / "chat_template.jinja").write_text(unended, encoding="utf-8")
+    here = tiny.local_model(folder)
     place = tmp_path / "place"
     first, second = (ServedModel(here=here, server=VllmServer(here.folder, tiny.FLOAT32, place)) for _ in range(2))
     said = dict(first.generate(ASKED, 4, Sampling()))

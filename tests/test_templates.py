@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jinja2.exceptions import TemplateError
@@ -208,3 +209,59 @@ def test_a_model_that_can_think_first_is_asked_without_here_and_in_an_export(nam
     assert speaking._text(tokenizer, TURNS[:2]) == said
     assert Chat(tokenizer).closed == (name,)
     assert Chat(tiny.tokenizer()).closed == Chat(tiny.tokenizer(templated=False)).closed == ()
+
+
+LINE = tiny.SPACED.replace("assistant:'", "assistant'").replace(
+    "': ' if message['role'] == 'assistant' else '\n'", "'\n'"
+)
+"""Ends the line of an open answer only where it is given."""
+ZEPHYR = tiny.CHAT.replace("'<|im_end|>\n'", "eos_token + '\n'")
+FRAMES = {
+    "as usual": (tiny.tokenizer, tiny.CHAT),
+    "a space": (tiny.tokenizer, tiny.SPACED),
+    "a line break": (tiny.tokenizer, LINE),
+    "a tokenizer that puts spaces before texts": (tiny.spacing_tokenizer, ZEPHYR),
+    "that and a space": (tiny.spacing_tokenizer, tiny.SPACED.replace("'<|im_end|>\n'", "eos_token + '\n'")),
+}
+
+
+def as_served(chat: Chat, turns: list[dict[str, str]]) -> str:
+    """By a server that is given the template that it needs."""
+    given = chat.served_template or None
+    return str(
+        chat.tokenizer.apply_chat_template(turns, chat_template=given, tokenize=False, add_generation_prompt=True)
+    )
+
+
+@pytest.mark.parametrize(("made", "template"), FRAMES.values(), ids=FRAMES)
+def test_prompt_and_answer_are_the_tokens_that_the_template_makes_of_both(made: Any, template: str) -> None:
+    """Labels are scored and learnt as a model knows them, here and in an export: " yes" behind "Answer:", "yes" behind a new
+    line."""
+    chat = Chat(made())
+    chat.tokenizer.chat_template = template
+    asked = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "{ }"}]
+    prompt = tuple(Message(turn["role"], turn["content"]) for turn in asked)  # type: ignore[arg-type]
+    for answer in ('{"a": 1}', "refund", " two words", ""):
+        turns = [*asked, {"role": "assistant", "content": answer}]
+        wanted = chat.tokenizer.apply_chat_template(turns, return_dict=False)
+        ids = [*chat.encode(prompt), *chat.encode_answer(answer)]
+        assert ids == wanted[: len(ids)]
+        assert speaking._text(chat.tokenizer, asked) == chat.text(prompt) == as_served(chat, asked)
+        assert speaking._going_on(chat.tokenizer, answer) == chat.encode_label(answer)
+
+
+@pytest.mark.parametrize("templated", [True, False])
+def test_behind_a_line_break_an_answer_has_the_tokens_of_a_text_of_its_own(templated: bool) -> None:
+    """So it was before the frame of answers was asked for, and stored runs rest on it."""
+    chat = Chat(tiny.tokenizer(templated))
+    for text in ("refund", " refund", "  two", "\n", "\n\nx", "é", "日本", "1.5", "", " ", "<|im_end|>"):
+        assert chat.encode_label(text) == chat.encode_text(text)
+
+
+def test_an_answer_that_would_be_one_token_with_the_end_of_the_prompt_is_put_as_all_others_are() -> None:
+    """Else labels would be compared of which some have a second space in front."""
+    chat = Chat(tiny.spacing_tokenizer(tiny.CHAT.replace("assistant\n", "assistant ")))
+    for answer in ("{", "x"):
+        ids = chat.encode_label(answer)
+        assert chat.tokenizer.convert_ids_to_tokens(ids)[0] in ("{", "<0x78>")
+        assert speaking._going_on(chat.tokenizer, answer) == ids

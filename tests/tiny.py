@@ -38,6 +38,10 @@ CHAT = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+SPACED = CHAT.replace("assistant\n'", "assistant:'").replace(
+    "message['role'] + '\n'", "message['role'] + (': ' if message['role'] == 'assistant' else '\n')"
+)
+"""Writes a space before a given answer, and none behind an open one, as that of Falcon."""
 _WRITTEN = (
     "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + (told if loop.first else '') + message['content'] + '<|im_end|>\n' }}"
@@ -85,6 +89,27 @@ def tokenizer(templated: bool = True) -> Any:
     )
     if templated:
         made.chat_template = CHAT
+    return made
+
+
+def spacing_tokenizer(template: str = "") -> Any:
+    """Puts a space before every text, as those of Llama 2, Mistral 7B and Phi 3 do."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    fast: Any = PreTrainedTokenizerFast
+    letters = [f"<0x{number:02X}>" for number in range(256)]
+    known = ["<s>", "</s>", "<unk>", *letters, "▁", "{", '"', "▁{", '▁{"']
+    merges = [("▁", "{"), ("▁{", '"')]
+    ids = {token: number for number, token in enumerate(known)}
+    inner = Tokenizer(models.BPE(vocab=ids, merges=merges, unk_token="<unk>", byte_fallback=True))
+    inner.add_special_tokens([AddedToken(token, special=True) for token in known[:2]])
+    inner.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    whole = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    inner.decoder = decoders.Sequence(whole)
+    made = fast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    if template:
+        made.chat_template = template
     return made
 
 

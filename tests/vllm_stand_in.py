@@ -28,7 +28,7 @@ class Refused(Exception):
 class Model:
     """Weights with and without adapters; one request at a time."""
 
-    def __init__(self, folder: str, name: str) -> None:
+    def __init__(self, folder: str, name: str, template: Path | None) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -36,6 +36,8 @@ class Model:
         causal: Any = AutoModelForCausalLM
         tokenizers: Any = AutoTokenizer
         self.tokenizer = tokenizers.from_pretrained(folder)
+        if template is not None:
+            self.tokenizer.chat_template = template.read_text(encoding="utf-8")
         self.plain = causal.from_pretrained(folder, dtype="float32").eval()
         self.folder, self.name, self.lock = folder, name, threading.Lock()
         self.adapted: dict[str, Any] = {}
@@ -147,9 +149,10 @@ def main() -> None:
     parser.add_argument("folder")
     for name in ("--served-model-name", "--host", "--port"):
         parser.add_argument(name, required=True)
+    parser.add_argument("--chat-template", type=Path)
     given, _ = parser.parse_known_args()
     noted("start", os.getpid())
-    serve(Model(given.folder, given.served_model_name), given.host, int(given.port))
+    serve(Model(given.folder, given.served_model_name, given.chat_template), given.host, int(given.port))
 
 
 def executable(place: Path) -> Path:

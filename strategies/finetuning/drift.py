@@ -34,7 +34,7 @@ def drifts(base: LanguageModel, tuned: LanguageModel, texts: Sequence[str]) -> I
     if first is None or second is None:
         return
     for text in texts:
-        ids = [*first.chat.beginning, *first.chat.encode_label(text)][: first.context_tokens]
+        ids = [*first.chat.beginning, *first.chat.encode_text(text)][: first.context_tokens]
         if len(ids) > 1:
             yield _drift(first, second, ids)
 

@@ -51,7 +51,7 @@ def _earlier_answers(chat: Chat, turns: Prompt, ids: Sequence[int]) -> list[tupl
     found = []
     for place, turn in enumerate(turns):
         if turn.role == "assistant":
-            before = chat.encode_label(chat.text_before(turns, place))
+            before = chat.encode_text(chat.text_before(turns, place).removesuffix(chat.frame.space))
             offered = (
                 [*before, *answer] for answer in (chat.encode_answer(turn.content), chat.encode_label(turn.content))
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,18 @@ THINKS = ("enable_thinking", "thinking")
 
 
 @dataclass(frozen=True)
+class Frame:
+    """How prompts end, and what stands between an open answer and a given one: templates write these apart."""
+
+    end: str
+    """What all prompts end with behind their last question."""
+    closing: str = ""
+    """The part of `end` that the template itself writes before given answers only: a line break, or the end of a thought."""
+    space: str = ""
+    """Spaces before an answer. They belong to it, since most tokenizers put one into the token of the word behind it."""
+
+
+@dataclass(frozen=True)
 class Chat:
     """A tokenizer with its template. Models without a template get a plain rendering with blank lines between turns."""
 
@@ -30,20 +43,32 @@ class Chat:
 
     def encode(self, prompt: Prompt) -> list[int]:
         """Token ids of the prompt up to where the answer begins."""
-        return self._ids(self.text(prompt))
+        return self.encode_text(self.text(prompt))
 
     def encode_answer(self, answer: str) -> list[int]:
         """Token ids of an answer with the end of the turn: what the loss falls on, and what is generated."""
-        return [*self._ids(answer), self.end_id]
+        return [*self.encode_label(answer), self.end_id]
+
+    def encode_label(self, label: str) -> list[int]:
+        """Token ids by which an answer, or the beginning of one, goes on from a prompt. Where its beginning and the end of the
+        prompt would be one token it goes on from a line break, or else is a text of its own."""
+        said = self.frame.space + label
+        for text, before in self._before:
+            ids = self.encode_text(text + said)
+            if ids[: len(before)] == before:
+                return ids[len(before) :]
+        return self.encode_text(said)
+
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of a text that stands by itself."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
 
     @cached_property
     def beginning(self) -> list[int]:
         """What the tokenizer puts before any text: such models read a text badly without it."""
         bos, ids = self.tokenizer.bos_token_id, self.tokenizer("a")["input_ids"]
         return [bos] if bos is not None and ids[0] == bos else []
-
-    def encode_label(self, label: str) -> list[int]:
-        return self._ids(label)
 
     def decode(self, ids: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
@@ -65,13 +90,37 @@ class Chat:
     def text(self, prompt: Prompt) -> str:
         if not self.templated:
             return plain_text(prompt, self.tokenizer.bos_token or "")
-        return self._render(self.turns(prompt), True)
+        return self._render(self.turns(prompt), True) + self.frame.closing
 
     def text_before(self, prompt: Prompt, place: int) -> str:
         """The text of the prompt up to where its turn at that place says something. Some templates write an earlier answer in
         another frame than the last one; all of the prompt where the template leaves the turn out."""
         marked = (*prompt[:place], replace(prompt[place], content=_MARK), *prompt[place + 1 :])
         return self.text(marked).partition(_MARK)[0]
+
+    @cached_property
+    def frame(self) -> Frame:
+        if not self.templated:
+            return Frame("\n")
+        asked = (Message("user", _MARK),)
+        opened = self._render(asked, True)
+        given = self._render((*asked, Message("assistant", _MARK)), False).rpartition(_MARK)[0]
+        between = _between(opened, given)
+        closing = between.rstrip(" ")
+        return Frame(opened.rpartition(_MARK)[2] + closing, closing, between[len(closing) :])
+
+    @property
+    def served_template(self) -> str:
+        """The template for a server that is to write prompts as they are written here; empty where the model's own does so."""
+        if not self.frame.closing:
+            return ""
+        behind = f"{{% if add_generation_prompt %}}{{{{ {json.dumps(self.frame.closing)} }}}}{{% endif %}}"
+        return str(self.tokenizer.get_chat_template()).removesuffix("\n") + behind
+
+    @cached_property
+    def _before(self) -> list[tuple[str, list[int]]]:
+        """What an answer may go on from, the first first, with the token ids of each."""
+        return [(text, self.encode_text(text)) for text in (self.frame.end, "\n")]
 
     @cached_property
     def closed(self) -> tuple[str, ...]:
@@ -116,7 +165,7 @@ class Chat:
             return eos
         turn = (Message("user", "a"), Message("assistant", _MARK))
         after = self._render(turn, False).rpartition(_MARK)[2]
-        ids = self._ids(after)
+        ids = self.encode_text(after)
         special = set(self.tokenizer.all_special_ids)
         return next((token for token in ids if token in special), ids[0] if ids else eos)
 
@@ -137,9 +186,14 @@ class Chat:
                 "another model, or correct the template in its folder."
             ) from None
 
-    def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+
+def _between(opened: str, given: str) -> str:
+    """What the template would have to write behind an open answer so that it stands as a given one does; where it opens a
+    thought for the open one only, the end of that thought. Empty where neither is so."""
+    if given.startswith(opened):
+        return given[len(opened) :]
+    thought = re.fullmatch(r"\s*<([\w:]+)>\s*", opened.removeprefix(given.rstrip()))
+    return f"\n</{thought[1]}>\n\n" if thought else ""
 
 
 def plain_text(prompt: Prompt, start: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from strategies.models.chat import Chat
 from strategies.tagging import COPIED, for_text, unmarked
 
 
@@ -22,18 +23,19 @@ class Grammar:
     schema: str = ""
     """The schema itself where each request has one of its own (`tagging.for_text`)."""
     spaced: bool = False
-    """Whether the tokenizer puts a space before every text, so that models learn answers that begin with one."""
+    """Whether models have learnt answers that begin with a space, by the tokenizer or by the template."""
 
     @classmethod
-    def of(cls, schema: str, tokenizer: Any, size: int, stop_ids: Collection[int]) -> Grammar | None:
+    def of(cls, schema: str, chat: Chat, size: int) -> Grammar | None:
         """None, with the reason in the log, where the schema or the tokenizer is beyond what llguidance knows."""
         from llguidance import LLMatcher
         from llguidance.hf import from_tokenizer
 
         try:
             # Some tokenizers know more tokens than the model has (Gemma 3 of 1B); `forbid` takes those away.
-            tokens = from_tokenizer(tokenizer, n_vocab=max(size, len(tokenizer)), eos_token=sorted(stop_ids))
-            spaced = tokens.decode_bytes(tokenizer("{", add_special_tokens=False)["input_ids"]).startswith(b" ")
+            known = max(size, len(chat.tokenizer))
+            tokens = from_tokenizer(chat.tokenizer, n_vocab=known, eos_token=sorted(chat.stop_ids))
+            spaced = tokens.decode_bytes(chat.encode_label("{")).startswith(b" ")
             text = _written(json.loads(unmarked(schema)), spaced)
             wrong, said = LLMatcher.validate_grammar_with_warnings(text, tokens)
         except (TypeError, ValueError, RuntimeError) as error:
@@ -88,7 +90,7 @@ class Following:
 
 
 def _written(schema: Mapping[str, Any], spaced: bool) -> str:
-    """The grammar of what the schema allows, as llguidance reads it; also behind one space where texts have that."""
+    """The grammar of what the schema allows, as llguidance reads it; also behind one space where answers have that."""
     from llguidance import LLMatcher
 
     if schema.get("type") == "string" and "pattern" in schema:

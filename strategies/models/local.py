@@ -119,7 +119,7 @@ class LocalModel:
         return len(self.chat.encode(prompt))
 
     def cut(self, text: str, tokens: int) -> str:
-        ids = self.chat.encode_label(text)
+        ids = self.chat.encode_text(text)
         return text if len(ids) <= tokens else str(self.chat.tokenizer.decode(ids[:tokens], skip_special_tokens=True))
 
     # ------------------------------------------------------------ Generates
@@ -146,7 +146,7 @@ class LocalModel:
     def _grammar(self, schema: str) -> Grammar | None:
         if schema not in self._grammars:
             size = self.parts.model.config.get_text_config().vocab_size
-            self._grammars[schema] = Grammar.of(schema, self.chat.tokenizer, size, self.chat.stop_ids)
+            self._grammars[schema] = Grammar.of(schema, self.chat, size)
         return self._grammars[schema]
 
     @cached_property

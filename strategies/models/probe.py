@@ -26,6 +26,9 @@ PROBE: Prompt = (
 """Every role, digits, signs, white space and letters of several scripts, so that most changes show."""
 
 
+ANSWER = "delivery"
+"""Other tokens behind a prompt than by itself count, too: answers were scored and learnt as those."""
+
 DATE = "strftime_now"
 """By this name a template asks for today's date."""
 
@@ -68,14 +71,18 @@ def _told(now: int, before: int) -> str:
 
 
 def _of(chat: Chat, probe: Prompt) -> dict[str, Any]:
-    """`strategies/alone.py` makes the same digest: of the tokens up to where the answer begins, and of the one that ends it; of a
-    template with a date in it those of its own text and of what is said."""
+    """`strategies/alone.py` makes the same digest: of the tokens up to where the answer begins, of the one that ends it, and of
+    an answer where it goes on from prompts in a way of its own; of a template with a date in it those of its own text and of what
+    is said."""
     dated = _dated(chat)
     texts = [str(chat.tokenizer.chat_template), *(turn.content for turn in probe)]
-    ids = chat.encode_label("\n".join(texts)) if dated else chat.encode(probe)
+    ids = chat.encode_text("\n".join(texts)) if dated else chat.encode(probe)
+    answer = chat.encode_label(ANSWER)
+    said = [chat.end_id, *(answer if answer != chat.encode_text(ANSWER) else ())]
     return {
         "messages": [{"role": turn.role, "content": turn.content} for turn in probe],
         "closed": list(chat.closed),
+        **({"template": chat.served_template} if chat.served_template else {}),
         "tokens": len(ids),
-        "digest": hashlib.sha256(" ".join(map(str, [*ids, chat.end_id])).encode()).hexdigest(),
+        "digest": hashlib.sha256(" ".join(map(str, [*ids, *said])).encode()).hexdigest(),
     }

@@ -115,6 +115,7 @@ class ServedModel:
 
     def _must_write_alike(self) -> None:
         """Once a start of the server: it writes prompts as they are written here, as far as its count of tokens tells."""
+        self.server.template = self.here.chat.served_template
         base = self._offered(BASE)
         if not self.server.compared:
             must_count_alike(self.here, base.stated_tokens(self.here.chat.turns(PROBE)))

@@ -97,6 +97,8 @@ class VllmServer:
     at_once: int = 16
     """Requests that are answered together."""
     waiting: Waiting = field(default_factory=NobodyElse, repr=False)
+    template: str = ""
+    """Chat template in place of the model's own; empty: that one."""
     compared: bool = False
     """That it writes prompts as they are written here was seen since it was started."""
     _met: Meeting | None = field(default=None, repr=False)
@@ -206,6 +208,10 @@ class VllmServer:
         command, environment = self._command(port), self._environment(key)
         met, kept_open = begun(place, self._name, {"port": port, "key": key})
         try:
+            if self.template:
+                written = met.folder / "template.jinja"
+                written.write_text(self.template, encoding="utf-8")
+                command += ["--chat-template", str(written)]
             with tempfile.TemporaryFile(prefix="vllm-") as log:
                 subprocess.run(
                     [

@@ -122,10 +122,11 @@ class Answers:
 
     @cached_property
     def _grammar(self) -> Any:
+        from strategies.models.chat import Chat
         from strategies.models.grammar import Grammar
 
         size = self.model.config.get_text_config().vocab_size
-        return Grammar.of(self.schema, self.tokenizer, size, {self.tokenizer.eos_token_id})
+        return Grammar.of(self.schema, Chat(self.tokenizer), size)
 
 
 class Held:
