@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,7 +15,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.export import _counted
+from advisor.export import _counted, _template
 from strategies import speaking
 from strategies.contract import Message, Sampling
 from strategies.models import probe, templates
@@ -173,6 +175,29 @@ def test_a_server_is_told_as_the_template_here_is_that_a_model_does_not_think_fi
         list(tuned.generate([(Message("user", "one"),)], 4, Sampling()))
         assert [body.get("chat_template_kwargs") for body in asked] == [sent] * 2
         httpserver.clear()
+
+
+def test_an_export_brings_the_template_that_a_server_needs(model: LocalModel, tmp_path: Path) -> None:
+    thinking = other(model, lambda template: template.replace("assistant\n'", "assistant\n<think>\n'"))
+    for kept, wanted in ((model, ""), (thinking, thinking.chat.served_template)):
+        (tmp_path / "prompt.json").write_text(json.dumps({"probe": probed(kept)}))
+        assert _template(tmp_path) == ""
+        (tmp_path / "adapter").mkdir(exist_ok=True)
+        (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
+        assert _template(tmp_path) == wanted
+        shutil.rmtree(tmp_path / "adapter")
+
+
+def test_what_scored_answers_as_other_tokens_is_another_form_too(model: LocalModel) -> None:
+    """The prompts are the same: the template writes a space before given answers only."""
+    spaced = other(model, lambda _: tiny.SPACED)
+    kept = probed(spaced)
+    assert kept is not None
+    must_render_alike(kept, spaced)
+    speaking.must_render_alike(spaced.chat.tokenizer, kept)
+    before = hashlib.sha256(" ".join(map(str, [*spaced.chat.encode(PROBE), spaced.chat.end_id])).encode()).hexdigest()
+    with pytest.raises(ModelUnavailable):
+        must_render_alike({**kept, "digest": before}, spaced)
 
 
 def test_a_server_with_another_template_answers_nothing(

@@ -265,3 +265,29 @@ def test_an_answer_that_would_be_one_token_with_the_end_of_the_prompt_is_put_as_
         ids = chat.encode_label(answer)
         assert chat.tokenizer.convert_ids_to_tokens(ids)[0] in ("{", "<0x78>")
         assert speaking._going_on(chat.tokenizer, answer) == ids
+
+
+OPENS = tiny.CHAT.replace("'<|im_start|>assistant\n'", "'<|im_start|>assistant\n<think>\n'")
+OPEN_THOUGHTS = {
+    "left out of given answers": (OPENS, "think"),
+    "under another name": (OPENS.replace("<think>", "<thought>"), "thought"),
+    "empty in given answers": (
+        OPENS.replace(
+            "+ message['content']",
+            "+ ('<think>\n\n</think>\n\n' if message['role'] == 'assistant' else '') + message['content']",
+        ),
+        "think",
+    ),
+}
+
+
+@pytest.mark.parametrize(("template", "name"), OPEN_THOUGHTS.values(), ids=OPEN_THOUGHTS)
+def test_a_thought_that_the_template_opens_is_ended_before_the_answer_everywhere(template: str, name: str) -> None:
+    """As that of DeepSeek-R1-Distill and Qwen3-Thinking-2507: no switch of theirs leaves it out."""
+    chat = Chat(tiny.tokenizer())
+    chat.tokenizer.chat_template = template
+    said = chat.text((Message("system", "Be kind."), Message("user", "text 0")))
+    turns = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "text 0"}]
+    assert said.endswith(f"<|im_start|>assistant\n<{name}>\n\n</{name}>\n\n")
+    assert speaking._text(chat.tokenizer, turns) == said == as_served(chat, turns)
+    assert chat.encode_label("refund") == chat.encode_text("refund")
