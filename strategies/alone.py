@@ -209,9 +209,10 @@ def _speaker(place: Path, asked: dict[str, Any], model: str) -> Any:
 def _within(asked: dict[str, Any], speaker: Any, text: str) -> tuple[Any, str]:
     """The prompt and the request in it: without its first examples, then with less of the request, where the model could not
     read it whole."""
-    messages, sizes = list(asked["messages"]), list(asked.get("sizes", ()))
+    messages, sizes, several = list(asked["messages"]), list(asked.get("sizes", ())), list(asked.get("paragraphs", ()))
     prompt = speaker.prompt(_filled(messages, text))
     while len(prompt) > speaker.room:
+        several = several[1:]  # Of the examples, of which the first goes first.
         if sizes:  # Examples within the last message: so many characters each.
             messages[-1] = {**messages[-1], "content": messages[-1]["content"][sizes.pop(0) :]}
         elif len(messages) > 2:  # Examples of two messages each, behind the instruction.
@@ -221,6 +222,8 @@ def _within(asked: dict[str, Any], speaker: Any, text: str) -> tuple[Any, str]:
         else:
             break
         prompt = speaker.prompt(_filled(messages, text))
+    if any(several):
+        prompt.paragraphs = True
     return prompt, text
 
 

@@ -189,6 +189,8 @@ class Message:
     content: str
     asked: str = field(default="", compare=False)
     """The input that the content asks about, where it is one of a request: a schema may let answers copy from it."""
+    paragraphs: bool = field(default=False, compare=False)
+    """An answer of several paragraphs stands within the content, as that of an example."""
 
 
 Prompt = tuple[Message, ...]

@@ -229,6 +229,8 @@ class Looking:
                 (shown[1:], found, text) if shown else (shown, found[:-1], text) if found else (shown, found, short)
             )
             prompt = self.speaker.prompt([told, *self._turns(text, shown, found)])
+        if any("\n\n" in one["answer"] for one in shown):
+            prompt.paragraphs = True
         return prompt, text, found
 
     def _found(self, text: str) -> list[Passage]:

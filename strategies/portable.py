@@ -55,6 +55,7 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
     values = {
         "messages": [{"role": turn.role, "content": turn.content} for turn in turns],
         "sizes": _sizes(renderer, shown),
+        "paragraphs": ["\n\n" in renderer.answer(one.case) for one in shown],
         "input_tokens": INPUT_TOKENS,
         "max_tokens": pipeline.max_tokens,
         "temperature": pipeline.task.temperature,

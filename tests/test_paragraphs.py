@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from strategies import speaking
-from strategies.contract import Message, Prompt, Recipe, Sampling
+from strategies import alone, lookup, speaking
+from strategies.contract import Case, Message, Prompt, Query, Recipe, Sampling
 from strategies.finetuning.adapters import attach, save
 from strategies.models.local import LocalModel
+from strategies.pipeline import Pipeline, Setup
+from strategies.portable import prompt_of
+from strategies.prompting.rendering import Form
+from strategies.sources import Sources
 from tests import tiny
 
 ASKED = (Message("user", "Write."),)
@@ -68,6 +74,23 @@ def test_an_answer_has_paragraphs_where_those_in_the_prompt_have(writer: LocalMo
     said = written(writer, TAUGHT)
     assert "\n\n" in said
     assert exported(writer, tmp_path, TAUGHT) == said
+
+
+def test_so_it_does_where_the_examples_stand_within_one_message(writer: LocalModel, tmp_path: Path) -> None:
+    """Here and in an export, one that finds the examples for each request among them."""
+    task = replace(tiny.benchmark("generation").task, instruction="Write.")
+    finding = tiny.WordHashes().embed, ""
+    for picks, output in (("random", "a\n\na"), ("random", "a"), ("nearest", "a\n\na"), ("nearest", "a")):
+        setup = Setup(form=Form(layout="inline"), shots=1, picks=picks)  # type: ignore[arg-type]
+        sources = Sources((Case(id="a", input="Write.", output=output),), tiny.WordHashes())
+        pipeline = Pipeline(task=task, model=writer, setup=setup, sources=sources, max_tokens=MOST)
+        (request,) = pipeline.requests([Query.of("Write.")])
+        asked = json.loads(json.dumps(prompt_of(pipeline)))
+        speaker = speaking.Speaker(tmp_path, asked, str(writer.folder))
+        looking = lookup.Looking(tmp_path, asked, speaker, finding) if "lookup" in asked else None
+        prompt: Any = looking._prompt("Write.")[0] if looking else alone._within(asked, speaker, "Write.")[0]
+        assert list(prompt) == writer.chat.encode(request.prompt)
+        assert prompt.paragraphs == (not writer.chat.ends_with_paragraph(request.prompt)) == (output != "a")
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # peft asks for it so.

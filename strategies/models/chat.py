@@ -77,7 +77,8 @@ class Chat:
     def ends_with_paragraph(self, prompt: Prompt) -> bool:
         """Whether an untrained model is taken to have answered where its first paragraph ends: without a template it goes on to
         write the next question. Not behind answers that have several paragraphs themselves."""
-        return not self.templated and not any(turn.role == "assistant" and "\n\n" in turn.content for turn in prompt)
+        own = any(turn.role == "assistant" and "\n\n" in turn.content for turn in prompt)
+        return not self.templated and not own and not any(turn.paragraphs for turn in prompt)
 
     def first_paragraph(self, ids: Sequence[int]) -> int:
         """How many of the ids it takes until the text has a paragraph's end behind its first word; all where it has none."""

@@ -130,7 +130,9 @@ class Renderer:
         """
         told = Message("system", self._instruction(listed))
         if self.form.layout == "inline":
-            return (told, Message("user", self._inline(text, demonstrations, evidence), asked=text))
+            several = any("\n\n" in self.answer(case) for case, _ in demonstrations)
+            content = self._inline(text, demonstrations, evidence)
+            return (told, Message("user", content, asked=text, paragraphs=several))
         turns = [told]
         for case, found in demonstrations:
             asked = passages(found) + self._ask(case.input)
