@@ -225,9 +225,7 @@ class Looking:
             short = max(self.speaker.cut(text, max(8, len(text) // 8)), text[: len(text) // 2], key=len)
             if not (shown or found or short != text):
                 break
-            shown, found, text = (
-                (shown[1:], found, text) if shown else (shown, found[:-1], text) if found else (shown, found, short)
-            )
+            shown, found, text = shown[1:], found if shown else found[:-1], text if shown or found else short
             prompt = self.speaker.prompt([told, *self._turns(text, shown, found)])
         if any("\n\n" in one["answer"] for one in shown):
             prompt.paragraphs = True
