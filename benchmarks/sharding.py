@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.contract import BadInput, Candidate
+from benchmarks.frozen import CODE
 from benchmarks.private import private
 from benchmarks.purse import SPENT
 from benchmarks.reuse import bare
 from benchmarks.store import Store
 from strategies.permissions import owner_only
 
-_FOLDERS = ("fits", "adapters", "code")
+_FOLDERS = ("fits", "adapters", CODE)
 _SAME = {"machine": "machines", "placement": "devices or number formats", "program": "versions of the program"}
 """Facts of a part that must be those of the others: seconds are compared, and answers are made by one program."""
 

@@ -133,9 +133,12 @@ def test_a_part_is_written_as_two_numbers(text: str) -> None:
 def test_the_command_makes_parts_and_puts_them_together(
     tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_task(tmp_path, model_folders)
+    write_task(tmp_path, model_folders, "metric: mine.py:score")
+    code = "def score(input, output, accepted, metadata):\n    return float(output in accepted)\n"
+    (tmp_path / "mine.py").write_text(code, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    run = ("run", "task.yaml", "--approach", "majority", "--approach", "copy nearest", "--probes", "none")
+    asked = ("--approach", "majority", "--approach", "copy nearest", "--probes", "none", "--allow-code")
+    run = ("run", "task.yaml", *asked)
     for number in (1, 2):
         done = call(capsys, *run, "--shard", f"{number}/2")
         assert (done.code, done.out) == (0, ""), done.err
@@ -156,6 +159,10 @@ def test_the_command_makes_parts_and_puts_them_together(
         refused = call(capsys, *run, *arguments, "--out", "runs/other")
         assert (refused.code, refused.out) == (2, "")
         assert said in refused.err
+    (tmp_path / "mine.py").unlink()
+    again = call(capsys, "report", "runs/all", "--allow-code", "--json")
+    assert again.code == done.code, again.err
+    assert json.loads(again.out)["facts"]["candidates"] == told["candidates"], "the file of the metric is there"
 
 
 def test_a_part_has_no_verdict_and_is_no_look(tmp_path: Path, model_folders: Folders) -> None:
