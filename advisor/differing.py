@@ -128,8 +128,16 @@ def _of_run(before: Mapping[str, Any], after: Mapping[str, Any], served: Collect
         was, has = before.get(key), after.get(key)
         if key in _NAMED:
             yield from _values(_NAMED[key], was, has)
+        elif key == "foreign_code":
+            yield from _codes(was or {}, has or {})
         elif was != has and not (key == "embedder_weights" and before.get("embedder") != after.get("embedder")):
             yield _HASHED.get(key, f"`{key}` of the run is another.")
+
+
+def _codes(was: Mapping[str, str], has: Mapping[str, str]) -> Iterator[str]:
+    """Approaches of other packages: of one that is in one run only, the list of approaches says so."""
+    if others := sorted(name for name in was if was[name] != has.get(name, was[name])):
+        yield f"The code of {listed(others)} is another."
 
 
 def _of_spec(before: Run, after: Run) -> Iterator[str]:

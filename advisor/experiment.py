@@ -34,6 +34,7 @@ def subject_of(prepared: Prepared) -> str:
 
 def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rented: list[object]) -> str:
     """The hash of a run, with these keys of its spec and without these of its models."""
+    from benchmarks.foreign import codes
     from benchmarks.work import task_hash
     from strategies.approaches.recorded import Recorded
 
@@ -53,6 +54,7 @@ def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rente
         *([models.reranker_spec.name] if models.reranker_spec else ()),
         vars(prepared.options),
         *(candidate.strategy.digest for candidate in prepared.candidates if isinstance(candidate.strategy, Recorded)),
+        *([{"code": code}] if (code := codes(prepared.candidates)) else ()),
         *([{"temperature": benchmark.task.temperature}] if benchmark.task.temperature else ()),
         *([{"teacher": models.teacher, "asked": benchmark.task.unlabelled}] if models.teacher else ()),
         *([{"weights": weights}] if (weights := _weights(prepared)) else ()),

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import strategies
-from benchmarks.contract import BadInput
+from benchmarks.contract import BadInput, Candidate
+from benchmarks.foreign import code_of
 from benchmarks.plan import Unit
 from benchmarks.store import AGAIN, Store
 from strategies.contract import Journal
@@ -86,11 +87,12 @@ class Earlier:
             if adapter.suffix != UNFINISHED:
                 _copied(adapter, folder / "adapters" / adapter.name)
 
-    def still_valid(self, identity: Mapping[str, Any], model: str) -> bool:
-        """Whether answers of a candidate with that model ("": without one) would be the same in a run of that identity."""
+    def still_valid(self, identity: Mapping[str, Any], candidate: Candidate) -> bool:
+        """Whether answers of the candidate would be the same in a run of that identity."""
         known = self.store.meta("identity") or {}
         same = [known.get(name) == identity.get(name) for name in _ANSWERS]
-        same += [known.get(name, {}).get(model) == identity[name].get(model) for name in _OF_MODELS]
+        same += [known.get(name, {}).get(candidate.model) == identity[name].get(candidate.model) for name in _OF_MODELS]
+        same.append(known.get("foreign_code", {}).get(candidate.name, "") == code_of(candidate.strategy))
         goal = [known.get(name) == identity.get(name) for name in ("target", "margin")]
         return all(same) and (all(goal) or not identity["stopping"])
 

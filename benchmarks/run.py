@@ -19,6 +19,7 @@ from benchmarks.cascade import add_cascade
 from benchmarks.contract import BadInput, Benchmark, Candidate
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.here import Executor, Here
+from benchmarks.foreign import codes
 from benchmarks.models import Models
 from benchmarks.pending import Events, Pending, Rules, Silent
 from benchmarks.plan import Further, Options, Unit, further_units, is_advised, is_taught, units
@@ -45,6 +46,7 @@ _SPOKEN = {
     "task_hash": "kind of task, instruction, examples, documents, labels, schema, pattern or metric of the hash",
     "program": "the program of the hash",
     "recorded": "recorded answers of the hash",
+    "foreign_code": "code of added approaches of the hash",
 }
 """Part of a run's identity -> how it is said."""
 OPTIONAL = ("margin", "temperature", "embedder_weights", "reranker", "teacher", "quantised")
@@ -152,6 +154,7 @@ class Run:
             "weights": {name: self.models.language(name).fingerprint for name in self._names()},
             **({"teacher": self._lessons} if self._lessons else {}),
             **({"recorded": answers} if (answers := self._recorded) else {}),
+            **({"foreign_code": code} if (code := codes(self.candidates)) else {}),
         }
 
     @property
@@ -276,7 +279,7 @@ class Run:
         earlier.hand_adapters_on(self.folder)
         identity = self.identity()
         for candidate in candidates if self.fork else ():
-            if earlier.still_valid(identity, candidate.model):
+            if earlier.still_valid(identity, candidate):
                 earlier.hand_units_on(self.folder, store, self._units(candidate))
 
     def _compare_populations(self, store: Store) -> None:

@@ -97,7 +97,7 @@ def _agree(parts: Sequence[Path]) -> None:
     for part, other, provenance, _ in known[1:]:
         if other != identity:
             raise BadInput(
-                f"{part.name} and {first.name} are parts of different runs: another task, other options or models."
+                f"{part.name} and {first.name} are parts of different runs: another task, other options, models or code."
             )
         for key, what in _SAME.items():
             if bare(provenance.get(key)) != bare(made.get(key)):

@@ -15,6 +15,7 @@ from benchmarks import consistency
 from benchmarks.checks import CHECKS
 from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailure, State
 from benchmarks.disk import disk_fault
+from benchmarks.foreign import code_of
 from benchmarks.models import Models
 from benchmarks.paths import without_folders
 from benchmarks.plan import Options, Unit, is_advised, is_taught, shards
@@ -144,15 +145,17 @@ class Worker:
             return {"problem": f"{said}; resuming the run tries it again", AGAIN: True}
 
     def bench(self, candidate: Candidate, seed: int) -> Bench:
-        bench = self._bench(candidate.model, seed)
+        bench = self._bench(candidate.model, seed, code_of(candidate.strategy))
         teacher = self.models.teacher
         if teacher and (is_taught(candidate) or is_advised(candidate, teacher)):
             bench.teacher = replace(self._bench(teacher, seed), spent=bench.spent)
         return bench
 
-    def _bench(self, name: str, seed: int) -> Bench:
+    def _bench(self, name: str, seed: int, code: str = "") -> Bench:
+        """`code` names that of another package, whose edited version finds nothing of what the one before it found."""
         model = self.models.language(name).fingerprint if name else ""
-        journal = self.journal(f"{self.benchmark.task.name}|{task_hash(self.benchmark)}|{model}|{seed}")
+        own = [code] if code else []
+        journal = self.journal("|".join([self.benchmark.task.name, task_hash(self.benchmark), model, str(seed), *own]))
         return Bench(
             models=self.models,
             model_name=name,

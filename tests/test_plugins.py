@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,9 +16,14 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.comparison import prepare
+from advisor.compared import opened
+from advisor.comparison import Prepared, Wishes, execute, prepare
+from advisor.differing import differences
+from advisor.experiment import subject_of
+from benchmarks import foreign
 from benchmarks.contract import BadInput
 from benchmarks.installed import made
+from benchmarks.pending import Silent
 from strategies.catalog import plugins
 from tests import tiny
 from tests.conftest import Folders
@@ -166,6 +172,51 @@ def test_an_installed_format_approach_and_metric_take_part_in_a_run(
     line = (tmp_path / "run" / "report.line.txt").read_text(encoding="utf-8")
     assert line.startswith("tiny topics: ")
     assert line.count("\n") == 1
+
+
+def test_an_edited_approach_is_another_in_looks_and_in_a_run_that_goes_on(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, info = tmp_path / "site" / "own_words", tmp_path / "site" / "own_words-1.dist-info"
+    shutil.copytree(EXAMPLE / "advisor_plugin_example", package)
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-words\nVersion: 1\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[finetune_advisor.approaches]\nown = own_words.shared_words\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    task = write_task(tmp_path, model_folders)
+
+    def prepared(*names: str, **more: Path) -> Prepared:
+        """As in a process of its own."""
+        for name in [name for name in sys.modules if name.partition(".")[0] == "own_words"]:
+            del sys.modules[name]
+        foreign._hash.cache_clear()
+        return prepare(task, Wishes(approaches=names, probes="none", second_seed=False, **more))
+
+    first = prepared("shared words", "majority")
+    named = first.experiment, subject_of(first)
+    execute(first, tmp_path / "first")
+    (package / "__pycache__").mkdir(exist_ok=True)
+    (package / "__pycache__" / "letters.cpython-399.pyc").write_bytes(b"1")
+    ours, same = prepared("majority"), prepared("shared words", "majority")
+    plain = ours.experiment
+    assert (same.experiment, subject_of(same)) == named
+    execute(same, tmp_path / "first")
+    with (package / "letters.py").open("a", encoding="utf-8") as helper:
+        helper.write("\n# Edited.\n")
+    edited = prepared("shared words", "majority", fork=tmp_path / "first")
+    assert edited.experiment != named[0]
+    assert subject_of(edited) != named[1]
+    assert edited.assembly.benchmark.look.number == 2
+    with pytest.raises(BadInput, match="was made with code of added approaches of the hash"):
+        execute(edited, tmp_path / "first")
+    begun: list[tuple[str, str]] = []
+    monkeypatch.setattr(Silent, "started", lambda _, unit, *__: begun.append((unit.candidate, unit.kind)))
+    execute(edited, tmp_path / "second")
+    assert begun == [("shared words", "fit"), ("shared words", "answer")], "what is ours is taken over"
+    runs = [opened(tmp_path / name) for name in ("first", "second")]
+    assert differences(*runs) == ("The code of shared words is another.",)
+    assert prepared("majority").experiment == plain
+    assert "foreign_code" not in ours.run(tmp_path / "ours").identity()
 
 
 def test_an_installed_model_and_embedder_are_named_in_a_task_and_have_their_price(

@@ -773,8 +773,8 @@ def test_what_another_embedder_or_reranker_found_is_not_taken_over(whole: Path, 
     assert Earlier.open(whole, other, made) is None
     found = Earlier.open(whole, run.identity(), made)
     assert found is not None
-    assert found.still_valid(run.identity(), "")
-    assert not found.still_valid(other, "")
+    assert found.still_valid(run.identity(), run.candidates[0])
+    assert not found.still_valid(other, run.candidates[0])
     found.store.close()
 
 
