@@ -185,12 +185,12 @@ def test_an_edited_approach_is_another_in_looks_and_in_a_run_that_goes_on(
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     task = write_task(tmp_path, model_folders)
 
-    def prepared(*names: str, **more: Path) -> Prepared:
+    def prepared(*names: str, fork: Path | None = None) -> Prepared:
         """As in a process of its own."""
         for name in [name for name in sys.modules if name.partition(".")[0] == "own_words"]:
             del sys.modules[name]
         foreign._hash.cache_clear()
-        return prepare(task, Wishes(approaches=names, probes="none", second_seed=False, **more))
+        return prepare(task, Wishes(approaches=names, probes="none", second_seed=False, fork=fork))
 
     first = prepared("shared words", "majority")
     named = first.experiment, subject_of(first)
