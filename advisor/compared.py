@@ -33,6 +33,8 @@ class Change:
     low: float
     high: float
     p_value: float
+    cases: int
+    """Held-out inputs that it answered in both."""
 
     @property
     def difference(self) -> float:
@@ -50,12 +52,22 @@ class Comparison:
     """What changed between two runs, and what that changed."""
 
     shared: int
-    """Held-out inputs that both runs answered; scored with the metric and the answers of the later run."""
+    """Held-out inputs that both runs answered, with any approach; scored with the metric and the answers of the later run."""
     what: tuple[str, ...]
     """One sentence for each thing that is not the same."""
     changes: tuple[Change, ...]
     only: tuple[str, ...]
-    """Approaches that only one of the runs has figures for."""
+    """Approaches that only one of the runs has figures for, or both on too few of the same inputs."""
+
+    @property
+    def alike(self) -> bool:
+        """Whether all approaches are compared on as many inputs: none was asked less than others since it was decided."""
+        return len({change.cases for change in self.changes}) <= 1
+
+    @property
+    def fewer(self) -> str:
+        """What is said behind the inputs that both answered, where not every approach was asked all of these."""
+        return "" if self.alike else ", or those of them that an approach was asked before it was decided"
 
 
 def compare(before: Path, after: Path, allow_code: bool = False) -> Comparison:
@@ -70,16 +82,16 @@ def compare(before: Path, after: Path, allow_code: bool = False) -> Comparison:
         )
     both = [name for name in other.answers if name in one.answers]
     changes = [_change(name, cases, (one, other)) for name in both]
-    known = list(dict.fromkeys([*one.answers, *other.answers]))
+    names = list(dict.fromkeys([*one.answers, *other.answers]))
     with reading(after):
         what = differences(one, other)
     found = tuple(change for change in changes if change is not None)
     named = {change.candidate for change in found}
     return Comparison(
-        shared=len(cases),
+        shared=max((len(_answered(name, cases, (one, other))) for name in named or both), default=len(cases)),
         what=what,
         changes=found,
-        only=tuple(name for name in known if name not in named),
+        only=tuple(name for name in names if name not in named),
     )
 
 
@@ -105,9 +117,14 @@ def opened(folder: Path, allow_code: bool = False) -> Run:
 
 
 def _change(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Change | None:
-    """None where one of the runs has no figure for the candidate: it was not asked all of the cases, or lost the answers."""
-    if any(case.input not in run.answers[name] for case in cases for run in runs):
+    """None where one of the runs has no figure for the candidate: it was cut off before all cases were asked, which stand in
+    no random order then, or lost the answers; or where both asked too few of the same before it was decided."""
+    if any(case.input not in run.answers[name] for case in cases for run in runs if not run.benchmark.sequential):
         return None
+    every, cases = len(cases), _answered(name, cases, runs)
+    if len(cases) < FEWEST:
+        return None
+    stops_with = max(run.benchmark.stops_with or 1 for run in runs) if len(cases) < every else None
     outcomes = [[run.answers[name][case.input] for case in cases] for run in runs]
     if any(too_many_lost(each) or not any(isinstance(said, Prediction) for said in each) for each in outcomes):
         return None
@@ -116,7 +133,8 @@ def _change(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Change |
     groups = [case.group or case.id for case in cases]
     if metric.over_rows:
         return change_of_figure(name, metric, (before, after), groups)
-    found = paired_difference([row.score for row in after], [row.score for row in before], groups)
+    scores = [row.score for row in after], [row.score for row in before]
+    found = paired_difference(*scores, groups, stops_with=stops_with)
     return Change(
         candidate=name,
         before=metric.summarise(before),
@@ -124,7 +142,20 @@ def _change(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Change |
         low=found.lower,
         high=found.upper,
         p_value=found.p_value,
+        cases=len(cases),
     )
+
+
+def _answered(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Sequence[Case]:
+    """What both were asked, of fewer than all in the order of the run that was asked least: bets hold in that order."""
+    said = [run.answers[name] for run in runs]
+    found = [case for case in cases if all(case.input in each for each in said)]
+    if len(found) == len(cases):
+        return found
+    asked = [sum(case.input in each for case in cases) for each in said]
+    least = runs[0] if asked[0] < asked[1] else runs[1]
+    place = {case.input: number for number, case in enumerate(least.benchmark.heldout)}
+    return sorted(found, key=lambda case: place[case.input])
 
 
 def change_of_figure(
@@ -142,4 +173,5 @@ def change_of_figure(
         low=2 * drawn.lower(0.025) - 1,
         high=2 * drawn.upper(0.025) - 1,
         p_value=min(1.0, 2 * min(below, above) / (len(drawn.figures) + 1)),
+        cases=len(groups),
     )

@@ -91,12 +91,13 @@ def _side_by_side(runs: Path, pair: tuple[Mapping[str, Any], Mapping[str, Any]])
         "what": [clean(sentence) for sentence in found.what],
         "changes": list(_changes(found)),
         "shared": found.shared,
+        "fewer": found.fewer,
     }
 
 
 def _changes(found: Comparison) -> Iterator[tuple[str, ...]]:
     for change in sorted(found.changes, key=lambda change: -change.difference):
-        yield (clean(change.candidate), *change.cells())
+        yield (clean(change.candidate), *change.cells(), "" if found.alike else f"{change.cases:,}")
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, Any]:

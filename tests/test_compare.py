@@ -15,6 +15,7 @@ from advisor.compared import compare
 from benchmarks.contract import Benchmark, Row
 from benchmarks.frozen import freeze
 from benchmarks.metrics.accuracy import Accuracy
+from benchmarks.statistics import paired_difference
 from benchmarks.store import Finished, Store
 from strategies.contract import Case, Failure, Prediction
 from tests import tiny
@@ -103,6 +104,49 @@ def test_what_lost_its_answers_in_one_run_is_not_said_to_be_worse(tmp_path: Path
     assert (found.changes, found.only) == ((), ("prompting",))
     same = compare(tmp_path / "before", tmp_path / "before")
     assert [change.difference for change in same.changes] == [0.0]
+
+
+def test_what_was_asked_no_more_once_decided_is_compared_on_what_both_were_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the order in which the run that asked least asked; that a run which does not stop was cut off is no decision."""
+    stops = dataclasses.replace(benchmark_of(cases=120), metric=Accuracy(), sequential=True)
+    mixed = dataclasses.replace(stops, heldout=tuple(reversed(stops.heldout)))
+    asked = {"all": (120, 120), "stopped": (60, 90), "soon": (20, 120), "first": (40, 120)}
+    runs = {"before": stops, "after": stops, "plain": dataclasses.replace(mixed, sequential=False)}
+    for name, benchmark in runs.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps({"benchmark": freeze(benchmark)}), encoding="utf-8")
+        with closing(Store(tmp_path / name / "run.sqlite")) as store:
+            for candidate, counts in asked.items():
+                cases = benchmark.heldout[: counts[name != "before"]]
+                rows = tuple(
+                    Row(
+                        candidate=candidate,
+                        purpose="heldout",
+                        key=case.id,
+                        outcome=Prediction(text=case.output if place % (3 if name == "before" else 9) else "none"),
+                        score=0.0,
+                    )
+                    for place, case in enumerate(cases)
+                )
+                store.begin(candidate, "answer", candidate)
+                store.finish(Finished(unit=candidate, kind="answer", candidate=candidate, rows=rows))
+    found = compare(tmp_path / "before", tmp_path / "after")
+    assert {change.candidate: change.cases for change in found.changes} == {"all": 120, "stopped": 60, "first": 40}
+    assert (found.shared, found.only) == (120, ("soon",))
+    every, stopped, _ = sorted(found.changes, key=lambda change: -change.cases)
+    later, earlier = ([float(place % part > 0) for place in range(60)] for part in (9, 3))
+    bets = paired_difference(later, earlier, None, stops_with=1)
+    assert (stopped.low, stopped.high, stopped.p_value) == (bets.lower, bets.upper, bets.p_value)
+    assert every.high - every.low < stopped.high - stopped.low
+    shown = " ".join(call(capsys, "compare", str(tmp_path / "before"), str(tmp_path / "after")).out.split())
+    assert "95 % interval p inputs" in shown
+    assert "120 held-out inputs that both runs answered, or those of them that an approach was asked before" in shown
+    alike = json.loads(call(capsys, "compare", str(tmp_path / "after"), str(tmp_path / "after"), "--json").out)
+    assert {change["candidate"]: change["cases"] for change in alike["changes"]}["stopped"] == 90
+    found = compare(tmp_path / "before", tmp_path / "plain")
+    assert {change.candidate for change in found.changes} == {"all", "first"}, "the plain run was cut off in one"
 
 
 def stored(folder: Path, benchmark: Benchmark, identity: Mapping[str, Any], **about: object) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from advisor.compared import Change, Comparison
 from advisor.reports import render
 from advisor.site import IN_ALL, SIDE_BY_SIDE, build
 from benchmarks.contract import BadInput
@@ -49,12 +50,20 @@ def test_the_index_names_every_run_and_leads_to_its_page(runs: Path, tmp_path: P
     assert page == (runs / "first" / "report.html").read_text(encoding="utf-8")
 
 
-def test_runs_of_one_task_stand_side_by_side(runs: Path, tmp_path: Path) -> None:
+def test_runs_of_one_task_stand_side_by_side(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build(runs, tmp_path / "site")
     page = (tmp_path / "site" / "compare-0002-second-run.html").read_text(encoding="utf-8")
     assert "Of 30 examples there are 20 now" in page
     assert "On the 30 held-out inputs that both runs answered" in page
     assert "copy nearest" in page
+    assert 'data-label="inputs"' not in page
+    figures = {"before": 0.5, "after": 0.5, "low": -0.1, "high": 0.1, "p_value": 1.0}
+    changes = tuple(Change(candidate=f"asked {cases}", cases=cases, **figures) for cases in (30, 12))
+    monkeypatch.setattr("advisor.site.compare", lambda *_: Comparison(shared=30, what=(), changes=changes, only=()))
+    build(runs, tmp_path / "site")
+    page = (tmp_path / "site" / "compare-0002-second-run.html").read_text(encoding="utf-8")
+    assert 'data-label="inputs">12</td>' in page
+    assert "that both runs answered, or those of them that an approach was asked" in page
 
 
 def test_a_site_is_built_again_in_its_place_and_nothing_else_is_overwritten(runs: Path, tmp_path: Path) -> None:

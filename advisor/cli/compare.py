@@ -31,6 +31,8 @@ def command(before: Path, after: Path, allow_code: bool, as_json: bool) -> None:
     found = compare(before, after, allow_code)
     if as_json:
         changes = [asdict(change) | {"difference": change.difference} for change in found.changes]
+        for change in changes if found.alike else ():
+            del change["cases"]  # It is what is shared.
         click.echo(document(asdict(found) | {"changes": changes}))
         return
     _print(found, (before.name, after.name))
@@ -48,14 +50,15 @@ def _print(found: Comparison, names: tuple[str, str]) -> None:
         console.print(marked(sentence))
     console.print()
     columns = ("approach", marked(names[0]), marked(names[1]), "difference", "95 % interval", "p")
-    table = Table(*columns, box=None, pad_edge=False, header_style="dim")
+    table = Table(*columns, *(() if found.alike else ("inputs",)), box=None, pad_edge=False, header_style="dim")
     for column in table.columns[1:]:
         column.justify = "right"
     for change in sorted(found.changes, key=lambda change: -change.difference):
-        table.add_row(marked(change.candidate), *change.cells())
+        table.add_row(marked(change.candidate), *change.cells(), *(() if found.alike else (f"{change.cases:,}",)))
     console.print(table)
+    these = f"On the {counted(found.shared, 'held-out input')} that both runs answered"
     note = (
-        f"On the {counted(found.shared, 'held-out input')} that both runs answered, case by case, each approach on its own: "
+        f"{these}{found.fewer}, case by case, each approach on its own: "
         "of twenty that did not change one looks as if it had (p below 0.05)."
     )
     left_out = f" Measured in one run only, or not on all of these: {listed(list(found.only))}." if found.only else ""
