@@ -117,6 +117,8 @@ def _copied(source: Path, target: Path) -> None:
     partial = target.with_name(f"{source.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(source, partial, copy_function=shutil.copyfile)
+    for folder in (partial, *(path for path in partial.rglob("*") if path.is_dir())):
+        folder.chmod(0o700)  # In an archive it may not be written to, and here it is replaced some day.
     partial.replace(target)
 
 

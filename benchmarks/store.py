@@ -16,6 +16,7 @@ from benchmarks.contract import BadInput, Row, State
 from benchmarks.disk import disk_fault
 from benchmarks.mounted import on_a_network
 from benchmarks.outcomes import from_json, to_json
+from benchmarks.unwritable import address, cannot_be_read, cannot_be_written
 from strategies.contract import Trial, Usage
 
 SCHEMA_VERSION = 1
@@ -74,11 +75,12 @@ class Finished:
 
 
 class Store:
-    """The database of one run folder. One process writes."""
+    """The database of one run folder. One process writes. Where nothing can be written there, it is only read."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._reads = cannot_be_written(path)
+        self._db = sqlite3.connect(address(path), isolation_level=None, uri=True)
         self._synced = 0.0
         self._begun: dict[str, float] = {}
         self._unsynced_s = 0.0
@@ -90,12 +92,15 @@ class Store:
 
     def _open(self, path: Path) -> None:
         try:
-            self._db.execute(f"PRAGMA journal_mode={'DELETE' if on_a_network(path.parent) else 'WAL'}")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
+            if not self._reads:
+                self._db.execute(f"PRAGMA journal_mode={'DELETE' if on_a_network(path.parent) else 'WAL'}")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.executescript(_SCHEMA)
             version = self.meta("schema_version")
         except (sqlite3.DatabaseError, ValueError) as error:
             if disk_fault(error):
+                if self._reads:
+                    raise BadInput(cannot_be_read(path, error)) from None
                 raise
             raise BadInput(
                 f"{path.name} cannot be read as a run's rows ({error}). Run again into a new folder."
@@ -126,7 +131,7 @@ class Store:
 
     def absorb(self, other: Path) -> None:
         """Takes over everything of another store: facts that are not known here yet, and all its rows."""
-        self._db.execute("ATTACH DATABASE ? AS other", (str(other),))
+        self._db.execute("ATTACH DATABASE ? AS other", (address(other),))
         try:
             with _Transaction(self._db):
                 for table in ("meta", "units", "rows", "usage", "trials", "journal", "completions"):
@@ -136,7 +141,7 @@ class Store:
 
     def take_over(self, other: Path, units: Sequence[str]) -> None:
         """Finished units of another store, with all that they brought."""
-        self._db.execute("ATTACH DATABASE ? AS other", (str(other),))
+        self._db.execute("ATTACH DATABASE ? AS other", (address(other),))
         try:
             with _Transaction(self._db):
                 for name in units:

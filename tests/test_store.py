@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.contract import BadInput, Row
+from benchmarks.disk import disk_fault
 from benchmarks.outcomes import from_json, text_of, to_json
 from benchmarks.packed import _slim_row
 from benchmarks.store import SYNC_EVERY_S, Finished, Store
 from strategies.contract import Abstention, Evidence, Failure, Outcome, Prediction, Trial, Usage
+from tests.desk import everything
 
 USAGE = Usage(model="m", step="answering", prompt_tokens=12, cached_tokens=3, answer_tokens=4, seconds=0.25)
 TRIAL = Trial(
@@ -267,3 +272,48 @@ def test_everything_in_it_is_text_and_numbers(store: Store, tmp_path: Path) -> N
     database.close()
     assert {type(value) for value in values} <= {str, int, float, type(None)}
     assert any(json.loads(value) == {"a": 1} for value in values if isinstance(value, str) and value.startswith('{"a"'))
+
+
+# ---------------------------------------------------------------- where nothing can be written
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that may only be read; what a process with all rights would write there is seen in the end."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    allowed = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: folder not in (path, path.parent) and allowed(path, mode))
+    return folder
+
+
+def test_a_run_that_may_only_be_read_is_read_and_taken_over_from(store: Store, tmp_path: Path, archive: Path) -> None:
+    finish(store, "u", rows=(row("1"),))
+    store.close()
+    shutil.copyfile(tmp_path / "run.sqlite", archive / "run.sqlite")
+    before = everything(archive)
+    with closing(Store(archive / "run.sqlite")) as reading:
+        assert [each.key for each in reading.rows("c", "heldout")] == ["1"]
+        with pytest.raises(sqlite3.OperationalError, match="readonly") as refused:
+            reading.set_meta("a", 1)
+        assert disk_fault(refused.value) == "the folder cannot be written to"
+    with closing(Store(tmp_path / "new.sqlite")) as fresh:
+        fresh.absorb(archive / "run.sqlite")
+        fresh.take_over(archive / "run.sqlite", ["u"])
+        assert [each.key for each in fresh.rows("c", "heldout")] == ["1"]
+    assert everything(archive) == before
+
+
+def test_what_stands_in_the_log_of_a_run_that_may_only_be_read_is_read_too(
+    store: Store, tmp_path: Path, archive: Path
+) -> None:
+    """The run was killed, and its files were put away as they were."""
+    finish(store, "u", rows=(row("1"),))
+    for name in ("run.sqlite", "run.sqlite-wal", "run.sqlite-shm"):
+        shutil.copyfile(tmp_path / name, archive / name)
+    with closing(Store(archive / "run.sqlite")) as reading:
+        assert [each.key for each in reading.rows("c", "heldout")] == ["1"]
+    (archive / "run.sqlite-shm").unlink()
+    (archive / "run.sqlite-shm").symlink_to("nowhere")
+    with pytest.raises(BadInput, match=r"nothing can be written in .*Copy the run's folder to where you can write"):
+        Store(archive / "run.sqlite")
