@@ -283,10 +283,13 @@ class Run:
                 earlier.hand_units_on(self.folder, store, self._units(candidate))
 
     def _compare_populations(self, store: Store) -> None:
+        """Once for each two sets: the file of real requests may be another when a run goes on."""
         for key, (names, texts) in self.compared.items():
-            if store.meta(key) is None:
+            these = hashlib.sha256(json.dumps([names, texts]).encode()).hexdigest()[:20]
+            if store.meta(f"{key}: of") != these:
                 found = apart(names, texts, self.models.embedder, self.options.seed)
                 store.set_meta(key, None if found is None else asdict(found))
+                store.set_meta(f"{key}: of", these)
 
 
 def _forked(name: str) -> str:

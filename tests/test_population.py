@@ -163,11 +163,20 @@ def test_a_run_compares_its_held_out_cases_with_traffic(
     (tmp_path / "real.jsonl").write_text(
         "".join(json.dumps({"text": text}) + "\n" for text in others), encoding="utf-8"
     )
-    done = call(capsys, "run", "task.yaml", "--out", "r", "--json", "--probes", "none", "--approach", "majority")
+    run = ("run", "task.yaml", "--out", "r", "--json", "--probes", "none", "--approach", "majority")
+    done = call(capsys, *run)
     told = json.loads(done.out)["facts"]["population"]
     assert told["share"] > 0.9, done.err
     again = call(capsys, "report", "r", "--json")
     assert json.loads(again.out)["facts"]["population"] == told
+    with monkeypatch.context() as patched:
+        patched.setattr("benchmarks.run.apart", lambda *_: pytest.fail("the same texts were told apart again"))
+        assert json.loads(call(capsys, *run, "--resume").out)["facts"]["population"] == told
+    alike = "".join(json.dumps({"text": case.input}) + "\n" for case in tiny.messages(100, 5000))
+    (tmp_path / "real.jsonl").write_text(alike, encoding="utf-8")
+    other = json.loads(call(capsys, *run, "--resume").out)["facts"]["population"]
+    assert other["share"] < 0.7, "the file is another"
+    assert other["other"].endswith("real requests")
     missing = (tmp_path / "task.yaml").read_text(encoding="utf-8").replace("real.jsonl", "none.jsonl")
     (tmp_path / "task.yaml").write_text(missing, encoding="utf-8")
     refused = call(capsys, "check", "task.yaml")
