@@ -179,4 +179,5 @@ def _change(name: str, metric: Metric, before: Sequence[Answered], now: Sequence
         low=found.lower,
         high=found.upper,
         p_value=found.p_value,
+        cases=len(now),
     )

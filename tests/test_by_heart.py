@@ -165,6 +165,7 @@ def test_a_run_asks_the_tuned_model_with_no_document_before_it(tmp_path: Path) -
         (without,) = evaluations(other, killed.described(run), store)
     asked = Questions.of(run.benchmark, run.options.seed)
     assert without.by_heart is not None
+    assert without.by_heart.taught is not None
     assert without.by_heart.taught.cases == 0, "nobody knows what they are worth by another metric"
     assert list(what_it_knows(without)) == []
     assert found.by_heart is not None
