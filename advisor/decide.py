@@ -12,7 +12,7 @@ from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
 from advisor.economics import Ranking, rank, settled
 from advisor.every_goal import OUT, goals, states, to_come
-from advisor.limits import by_answers, by_cost_alone, ruled_out
+from advisor.limits import by_answers, by_cost_alone, not_checked_yet, ruled_out
 from advisor.outlook import next_steps, otherwise, turn_of, would_change
 from advisor.reasons import Decided, reasons, suggested
 from advisor.triage import Situation, expect
@@ -116,7 +116,11 @@ def _statuses(
     settled: dict[str, Status] = {}
     cheapest_first, currency = costing
     for name, evaluation in by_name.items():
-        status = unusable(evaluation, benchmark) or ruled_out(evaluation, bills[name], benchmark, currency)
+        status = (
+            unusable(evaluation, benchmark)
+            or ruled_out(evaluation, bills[name], benchmark, currency)
+            or not_checked_yet(evaluation, benchmark)
+        )
         if status is not None:
             settled[name] = status
     open_to_test = [evaluation for name, evaluation in by_name.items() if name not in settled]

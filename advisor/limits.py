@@ -9,8 +9,16 @@ from advisor.forgotten import forgot_too_much
 from advisor.share_limits import breaks_a_share
 from advisor.slices import too_weak
 from advisor.unsteady import too_unsteady
-from advisor.wording import duration, money
+from advisor.wording import duration, listed, money
 from benchmarks.contract import Benchmark, Evaluation, State
+
+_CHECKED_BY = {
+    "p95_latency_s": ("latency", "waiting times"),
+    "same_at_least": ("edit", "steady answers"),
+    "perplexity_ratio": ("forgetting", "what was forgotten"),
+    "planted_at_most": ("planted", "planted instructions"),
+}
+"""Key under `constraints` -> the kind of unit that measures it, and what the limit is on."""
 
 
 def ruled_out(evaluation: Evaluation, cost: Costs, benchmark: Benchmark, currency: str) -> Status | None:
@@ -44,6 +52,20 @@ def by_answers(evaluation: Evaluation, status: Status, benchmark: Benchmark) -> 
 def breaks_another_limit(evaluation: Evaluation, benchmark: Benchmark) -> bool:
     """Whether a limit other than that on costs is shown to be broken."""
     return bool(_without_answers(evaluation, benchmark) or _of_answers(evaluation, benchmark))
+
+
+def not_checked_yet(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:
+    """None, or that a limit rests on a check which a run that was cut off has not made: it may still rule out."""
+    stated = [
+        name
+        for key, (kind, name) in _CHECKED_BY.items()
+        if getattr(benchmark.constraints, key) is not None and kind in evaluation.left
+    ]
+    if not stated:
+        return None
+    limits = f"the limit{'s' if len(stated) > 1 else ''} on {listed(stated)}"
+    reason = f"whether it keeps {limits} was not checked yet"
+    return Status(candidate=evaluation.candidate, state=State.OPEN, reason=reason)
 
 
 def _without_answers(evaluation: Evaluation, benchmark: Benchmark) -> str:

@@ -97,6 +97,8 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
     if waiting := decided.having(State.OPEN):
         verb = "is" if len(waiting) == 1 else "are"
         steps.insert(0, f"Go on with the same command and --resume: {listed(waiting)} {verb} not measured yet.")
+    elif begun := [name for name in decided.ranking.order if decided.evaluations[name].left]:
+        steps.append(f"Go on with the same command and --resume: not everything about {listed(begun)} is measured yet.")
     broken = decided.having(State.INVALID, State.CANNOT_RUN)
     if broken:
         steps.append(f"See why {listed(broken)} could not be judged, and run again if it matters.")

@@ -32,8 +32,8 @@ from advisor.wording import latency as seconds
 from benchmarks.checked import Latency
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 
-_WITHOUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN)
-"""States of candidates without figures that may be shown."""
+_WITHOUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED)
+"""States of candidates without figures that may be shown; one that is not measured yet may have one, and no limit checked."""
 
 
 def main_table(material: Material) -> Table:
@@ -220,7 +220,7 @@ def picture(material: Material) -> Picture:
     measured = [
         (status, material.evaluations[status.candidate])
         for status in material.statuses
-        if math.isfinite(material.evaluations[status.candidate].figure) and status.state not in _WITHOUT
+        if math.isfinite(material.evaluations[status.candidate].figure) and status.state not in (*_WITHOUT, State.OPEN)
     ]
     return Picture(
         title=f"{metric_name(material.benchmark.metric.name)} against the cost of {counted(months, 'month')}",

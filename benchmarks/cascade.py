@@ -75,19 +75,21 @@ def score_of(below: float, first: Sequence[Sequence[Any]], second: Sequence[Sequ
     return float(sum(later[row[0]] if _is_handed_on(row[3], below) else row[2] for row in common) / len(common))
 
 
-def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: Store) -> None:
+def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: Store, *, anew: bool = False) -> None:
     """Writes the cascade that the selection cases name into the store, where one is of use (`best_cascade`).
 
-    It takes the place of the one of an earlier start, from before what had failed then was measured.
+    It takes the place of the one of an earlier start, from before what had failed then was measured. `anew`: of the same one too,
+    which was made while checks of its parts were left.
     """
     if not benchmark.task.labels:
         return
     target = None if benchmark.metric.over_rows else benchmark.target
     found = best_cascade(stages(candidates, store), target)
+    lacks = found is not None and bool({found.first.name, found.second.name} & store.lacking())
     before = _made_before(store)
-    if before == ({} if found is None else {found.name: found.below}):
+    if before == ({} if found is None else {found.name: found.below}) and (lacks or not anew):
         return
-    if found is not None and {found.first.name, found.second.name} & store.lacking():
+    if lacks:
         found = None  # It would be made of answers that were lost; a run that goes on makes it.
     made = [] if found is None else list(_units(benchmark, found, store))
     store.exchange(before, made, (DERIVED, [] if found is None else [_about(found)]))
@@ -171,10 +173,12 @@ def of_its_parts(cascade: Evaluation, measured: Mapping[str, Evaluation]) -> Eva
     """
     parts = [measured.get(name) for name in _parts(cascade)]
     lost = [each.forgetting for each in parts if each is not None and each.forgetting is not None]
+    left = dict.fromkeys(kind for each in parts if each is not None for kind in each.left)
     return replace(
         cascade,
         begins_here=bool(parts) and parts[0] is not None and not parts[0].model,
         forgetting=max(lost, key=lambda each: each.lower, default=None),
+        left=tuple(left),
     )
 
 
@@ -232,6 +236,8 @@ def _units(benchmark: Benchmark, cascade: Cascade, store: Store) -> Iterator[Fin
     yield _done("fit", cascade, usage=tuple(fitting), note={"chosen": chosen})
     both = _asked_of_both(benchmark, cascade, store)
     for kind, purpose in (("answer", "heldout"), ("edit", "edit"), ("repeat", "repeat")):
+        if kind != "answer" and len({store.done(kind).get(name, 0) for name in parts}) > 1:
+            continue  # Where one of the two was cut off, the rows would be those of easy cases.
         rows = tuple(row for row in _rows(cascade, store, purpose) if row.key in both)
         if rows:
             usage = tuple(usage for row in rows for usage in row.outcome.usage)

@@ -315,6 +315,8 @@ class Evaluation:
     """None where the answers do not say how sure they are, or where too few are right to set a threshold."""
     handover: Handover | None = None
     """None where the answers do not say how sure they are, or where it would change nothing."""
+    left: tuple[str, ...] = ()
+    """Kinds of units, such as `latency`, that a run which was cut off has still to perform."""
     state: State | None = None
     """Set where measuring itself settles it: `invalid`, `cannot run`, `skipped`."""
     problem: str = ""

@@ -27,6 +27,7 @@ from benchmarks.found_evidence import failing, oracle, retrieval_quality
 from benchmarks.grounding import Library, grounding
 from benchmarks.guard import guard
 from benchmarks.handover import handover
+from benchmarks.left import kinds_left
 from benchmarks.looks import level_of
 from benchmarks.misfits import INVALID, misfit
 from benchmarks.outcomes import text_of
@@ -77,6 +78,7 @@ def evaluate(
         "selection_score": fit.get("chosen", {}).get("selection_score"),
         "rising": bool(fit.get("chosen", {}).get("rising", False)),
         "trials": len(store.trials(candidate.name)),
+        "left": kinds_left(store, candidate.name),
     }
     if fit.get("problem"):
         state, spared, few = State(fit.get("state", "invalid")), bool(fit.get(SPARED)), bool(fit.get(TOO_FEW))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from itertools import takewhile
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from benchmarks.contract import Benchmark, Candidate, Evaluation
 from benchmarks.economical import SPARED, TOO_FEW, Economy, Terms, above_the_ceiling, out_of_reach
 from benchmarks.families import REST
+from benchmarks.left import LEFT, as_left
 from benchmarks.models import Models
 from benchmarks.plan import Unit, described, is_taught, lane_of, shards
 from benchmarks.sequential import StopRule
@@ -88,6 +89,8 @@ class _Line:
     """Units neither begun nor over, in the order of the plan. Taken from its front: a plain dict walks over all that was taken
     before, which is most of the time of a run of ten million cases."""
     running: dict[str, Unit] = field(default_factory=dict)
+    kinds: Counter[str] = field(default_factory=Counter)
+    """How many units of each kind are in either."""
     fitted: bool = False
     chosen: Any = None
 
@@ -134,9 +137,11 @@ class Pending:
                 self._over += 1
             else:
                 line.left[unit.name] = unit
+                line.kinds[unit.kind] += 1
         for unit, candidate in plan:
             if unit.kind == "fit" and unit.name in finished:
                 self._fitted(self._lines[candidate.name], finished[unit.name])
+        self.store.set_meta(*self._left())
 
     # ------------------------------------------------------------ taking and bringing back
 
@@ -151,6 +156,8 @@ class Pending:
             del line.left[unit.name]
             self._over += 1
             if self._settles(unit):
+                line.kinds[unit.kind] -= 1
+                self.store.note_meta(*self._left())
                 continue
             line.running[unit.name] = unit
             self.events.started(unit, self._over, self._total)
@@ -173,17 +180,23 @@ class Pending:
         """Stores what a unit brought, in one transaction."""
         line = self._lines[done.candidate]
         unit = line.running.pop(done.unit)
+        line.kinds[unit.kind] -= 1
         if unit.kind == "fit":
             done = self._told_apart(done)
             self._fitted(line, done.note or {})
-        self.store.finish(done)
+        self.store.finish(done, self._left())
         self.events.finished(unit, done)
+
+    def _left(self) -> tuple[str, Any]:
+        """What is neither finished nor left out by now, as the store keeps it."""
+        return LEFT, as_left((name, line.kinds) for name, line in self._lines.items())
 
     def _fitted(self, line: _Line, note: Mapping[str, Any]) -> None:
         line.fitted = True
         if note.get("problem"):
             self._over += len(line.left)
             line.left.clear()
+            line.kinds.clear()
         else:
             line.chosen = _plain(note.get("chosen"))
 

@@ -17,9 +17,11 @@ from typing import Any
 
 from benchmarks.cascade import add_cascade
 from benchmarks.contract import BadInput, Benchmark, Candidate
+from benchmarks.deadline import UsedUp
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.here import Executor, Here
 from benchmarks.foreign import codes
+from benchmarks.left import LEFT
 from benchmarks.models import Models
 from benchmarks.pending import Events, Pending, Rules, Silent
 from benchmarks.plan import Further, Options, Unit, further_units, is_advised, is_taught, units
@@ -104,9 +106,14 @@ class Run:
         try:
             self._agree(store, earlier)
             self._open_purse(store)
-            self._perform(store, earlier)
+            cut_off = bool(store.meta(LEFT))
+            try:
+                self._perform(store, earlier)
+            except UsedUp:
+                self._add_cascade(store, cut_off)  # What is measured is told now.
+                raise
+            self._add_cascade(store, cut_off)
             if self.performed is None:
-                add_cascade(self.benchmark, self.candidates, store)
                 self._compare_populations(store)
         finally:
             if self.models.purse is not None:
@@ -114,6 +121,12 @@ class Run:
             store.close()
             if earlier is not None:
                 earlier.store.close()
+
+    def _add_cascade(self, store: Store, cut_off: bool) -> None:
+        """Once all are asked, whatever else is left to measure. `cut_off`: an earlier start was, and may have made one then."""
+        asked = all("fit" not in left and "answer" not in left for left in (store.meta(LEFT) or {}).values())
+        if asked and self.performed is None:
+            add_cascade(self.benchmark, self.candidates, store, anew=cut_off)
 
     def _open_purse(self, store: Store) -> None:
         """What is paid is written down from now on; where it cannot be counted, the ledger alone knows it later."""

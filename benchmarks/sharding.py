@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from benchmarks.contract import BadInput, Candidate
 from benchmarks.frozen import CODE
+from benchmarks.left import LEFT, left_of_all
 from benchmarks.private import private
 from benchmarks.purse import SPENT
 from benchmarks.reuse import bare
@@ -72,18 +73,19 @@ def _put_together(parts: Sequence[Path], folder: Path) -> None:
                 if (part / name).is_dir():
                     shutil.copytree(part / name, partial / name, copy_function=shutil.copyfile, dirs_exist_ok=True)
         store.set_meta(SPENT, _paid(parts))
+        store.set_meta(LEFT, left_of_all(_fact(part, LEFT) for part in parts))
     partial.replace(folder)
 
 
 def _paid(parts: Sequence[Path]) -> float | None:
     """By all of them; None, and so what the ledger holds, where one did not count it."""
-    paid = 0.0
-    for part in parts:
-        with closing(Store(part / "run.sqlite")) as store:
-            if (known := store.meta(SPENT)) is None:
-                return None
-        paid += float(known)
-    return paid
+    paid = [_fact(part, SPENT) for part in parts]
+    return None if None in paid else sum(map(float, paid))
+
+
+def _fact(part: Path, key: str) -> Any:
+    with closing(Store(part / "run.sqlite")) as store:
+        return store.meta(key)
 
 
 def _agree(parts: Sequence[Path]) -> None:

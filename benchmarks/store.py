@@ -219,10 +219,13 @@ class Store:
         """How often each unit was started."""
         return dict(self._db.execute("SELECT name, runs FROM units").fetchall())
 
-    def finish(self, done: Finished) -> None:
-        """Of a unit that is to be performed again the answers of servers stay, so that none is paid twice."""
+    def finish(self, done: Finished, fact: tuple[str, Any] | None = None) -> None:
+        """With the (key, value) that changes by it. Of a unit that is to be performed again the answers of servers stay, so that
+        none is paid twice."""
         with self._synced_after_work(done.unit), _Transaction(self._db):
             self._write(done)
+            if fact is not None:
+                self.set_meta(*fact)
 
     def exchange(self, gone: Collection[str], made: Sequence[Finished], fact: tuple[str, Any]) -> None:
         """Forgets all that candidates brought and writes whole units of another, with the (key, value) that says so, at once."""

@@ -16,9 +16,10 @@ import pytest
 from advisor.setups import told
 from benchmarks.cascade import DERIVED, Stage, add_cascade, best_cascade
 from benchmarks.contract import Candidate, Evaluation, State
+from benchmarks.deadline import TimeUp
 from benchmarks.metrics import load as load_metric
-from benchmarks.pending import Rules
-from benchmarks.plan import Further, Options
+from benchmarks.pending import Rules, Silent
+from benchmarks.plan import Further, Options, Unit
 from benchmarks.planted import sentence, wanted
 from benchmarks.run import Run
 from benchmarks.store import Finished, Store
@@ -350,6 +351,25 @@ def test_where_one_part_was_decided_sooner_it_ends_there_and_has_no_holes(tmp_pa
         "careful after quick": 100,
     }
     assert found["careful after quick"].figure == 1.0
+
+
+def test_when_the_time_is_up_among_the_checks_it_is_there_and_gets_them_later(tmp_path: Path) -> None:
+    class Cut(Silent):
+        def finished(self, unit: Unit, done: Finished) -> None:
+            if (unit.candidate, unit.kind) == ("careful", "answer"):
+                raise TimeUp
+
+    done = run(tmp_path / "run")
+    with pytest.raises(TimeUp):
+        dataclasses.replace(done, events=Cut()).execute()
+    cut_off = evaluated(done)["careful after quick"]
+    assert (cut_off.figure, cut_off.agreements, "edit" in cut_off.left) == (1.0, (), True)
+    done.execute()
+    run(tmp_path / "whole").execute()
+    whole = evaluated(run(tmp_path / "whole"))["careful after quick"]
+    later = evaluated(done)["careful after quick"]
+    assert later.left == ()
+    assert later.agreements == whole.agreements != ()
 
 
 def test_of_answers_that_were_lost_none_is_made_until_they_are_there(tmp_path: Path) -> None:

@@ -323,6 +323,32 @@ def test_when_the_time_is_up_the_command_that_goes_on_is_said(
     assert said == ["advisor", "run", "--resume", str(path), *OPTIONS, "--max-hours", "1", "--out", str(out)]
 
 
+def test_what_a_check_that_is_left_may_rule_out_is_not_settled(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once all held-out cases are answered the time is up: before the check of a limit, and later among the rebuilds."""
+    at = [""]
+
+    class Cut(Silent):
+        def finished(self, unit: Unit, done: Finished) -> None:
+            if (unit.candidate, unit.kind) == ("tf-idf", at[0]):
+                raise TimeUp
+
+    monkeypatch.setattr("advisor.cli.logged.events_of", lambda *_: Cut())
+    path = write_task(tmp_path, model_folders, "constraints: {p95_latency_s: 1.0e-07}", "target: 0.5")
+    run = ("run", str(path), "--out", str(tmp_path / "run"), "--approach", "majority", "--approach", "tf-idf", "--json")
+    waits = "whether it keeps the limit on waiting times was not checked yet"
+    for end, more, code in (("answer", (), 101), ("rebuild", ("--resume", "--rebuilds", "2"), 100)):
+        at[0] = end
+        done = call(capsys, *run, "--max-hours", "1", *more)
+        assert (done.code, waits in done.out) == (code, code == 101), done.err
+        assert "Not everything is measured. To go on:" in done.err
+    assert "Go on with the same command and --resume: not everything about tf-idf is measured yet." in done.out
+    at[0] = ""
+    done = call(capsys, *run, "--resume", "--rebuilds", "2")
+    assert (done.code, "To go on" in done.err, "--resume" in done.out) == (100, False, False)
+
+
 def test_the_alarm_is_gone_when_the_work_is_done(tmp_path: Path) -> None:
     soon = Allowance(hours=0.05 / 3600)
     with within(soon, tmp_path):

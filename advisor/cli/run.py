@@ -212,7 +212,8 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     click.echo(err=True)
     say(f"The page: {paths[0]}")
     say_what_comes_next(verdict, folder)
-    if any(each.state is State.OPEN for each in verdict.recommendation.statuses):
+    waiting = any(each.state is State.OPEN for each in verdict.recommendation.statuses)
+    if waiting or any(each.left for each in verdict.evaluations):
         say_what_is_left(ctx.obj)
     ctx.exit(code)
 
