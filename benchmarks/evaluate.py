@@ -84,7 +84,7 @@ def evaluate(
         state, spared, few = State(fit.get("state", "invalid")), bool(fit.get(SPARED)), bool(fit.get(TOO_FEW))
         return Evaluation(**common, state=state, problem=str(fit["problem"]), spared=spared, too_few=few)
     rows = {row.key: row for row in store.rows(candidate.name, "heldout")}
-    asked = _asked(benchmark, rows)
+    asked = _asked(benchmark, rows, "answer" not in common["left"])
     if not asked:
         missing = sum(case.id not in rows for case in benchmark.heldout)
         problem = f"{missing} held-out cases were not answered yet"
@@ -149,10 +149,11 @@ def _answered(cases: Sequence[Case], rows: Sequence[Row]) -> list[tuple[Case, Ou
     return [(case, row.outcome, right(row)) for case, row in zip(cases, rows, strict=True)]
 
 
-def _asked(benchmark: Benchmark, rows: Mapping[str, Row]) -> tuple[Case, ...]:
-    """The held-out cases with an answer: all or none, but the first ones where asking ends with a decision."""
+def _asked(benchmark: Benchmark, rows: Mapping[str, Row], over: bool) -> tuple[Case, ...]:
+    """The held-out cases with an answer: all or none, but the first ones where asking ends with a decision, and is `over`."""
     answered = sum(1 for _ in takewhile(lambda case: case.id in rows, benchmark.heldout))
-    return benchmark.heldout[:answered] if benchmark.sequential or answered == len(benchmark.heldout) else ()
+    whole = answered == len(benchmark.heldout) or (benchmark.sequential and over)
+    return benchmark.heldout[:answered] if whole else ()
 
 
 def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], level: float) -> dict[str, Any]:

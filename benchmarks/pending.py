@@ -142,6 +142,8 @@ class Pending:
             if unit.kind == "fit" and unit.name in finished:
                 self._fitted(self._lines[candidate.name], finished[unit.name])
         self.store.set_meta(*self._left())
+        for line in self._lines.values():
+            self._leave_out(line)
 
     # ------------------------------------------------------------ taking and bringing back
 
@@ -155,10 +157,6 @@ class Pending:
             line = self._lines[unit.candidate]
             del line.left[unit.name]
             self._over += 1
-            if self._settles(unit):
-                line.kinds[unit.kind] -= 1
-                self.store.note_meta(*self._left())
-                continue
             line.running[unit.name] = unit
             self.events.started(unit, self._over, self._total)
             self.store.begin(unit.name, unit.kind, unit.candidate)
@@ -185,6 +183,8 @@ class Pending:
             done = self._told_apart(done)
             self._fitted(line, done.note or {})
         self.store.finish(done, self._left())
+        if unit.kind == "answer":
+            self._leave_out(line)
         self.events.finished(unit, done)
 
     def _left(self) -> tuple[str, Any]:
@@ -245,6 +245,17 @@ class Pending:
         return [each for each in others if economy.may_spare(each.candidate, line.candidate)]
 
     # ------------------------------------------------------------ what is left out
+
+    def _leave_out(self, line: _Line) -> None:
+        """Held-out cases of a candidate that those before them have decided."""
+        further = [unit for unit in line.left.values() if unit.kind == "answer"] if self.rules.enough else []
+        if not further or not self._settles(further[0]):
+            return
+        for unit in further:
+            del line.left[unit.name]
+        self._over += len(further)
+        line.kinds["answer"] -= len(further)
+        self.store.note_meta(*self._left())
 
     def _settles(self, unit: Unit) -> bool:
         """Whether the unit asks held-out cases of a candidate that those before them have decided."""

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from benchmarks import sequential
-from benchmarks.pending import rules_of
-from benchmarks.plan import LOOK, shards
+from benchmarks.deadline import TimeUp
+from benchmarks.pending import Silent, rules_of
+from benchmarks.plan import LOOK, Unit, shards
 from benchmarks.sample_size import more_until_decided
 from benchmarks.sequential import StopRule, in_asking_order
 from benchmarks.statistics import paired_difference
-from benchmarks.store import Store
+from benchmarks.store import Finished, Store
 from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders
@@ -185,7 +186,14 @@ def test_paired_differences_bear_stopping_too() -> None:
 def test_a_run_asks_until_it_is_decided_and_goes_on_where_it_was(
     tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Three recorded systems: always wrong, right in nine of ten, and right about as often as asked."""
+    """Three recorded systems: always wrong, right in nine of ten, and right about as often as asked. Of the last one the time is
+    up after the first 100 cases."""
+
+    class Cut(Silent):
+        def finished(self, unit: Unit, done: Finished) -> None:
+            if (unit.candidate, unit.kind) == ("close", "answer"):
+                raise TimeUp
+
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(11)
     words = [" ".join(f"word{number}" for number in rng.integers(0, 500, 8)) for _ in range(600)]
@@ -202,7 +210,19 @@ def test_a_run_asks_until_it_is_decided_and_goes_on_where_it_was(
     (tmp_path / "systems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answers), encoding="utf-8")
     chosen = [word for name in shares for word in ("--approach", name)]
     run = ("run", "task.yaml", "--out", "stopped", "--json", *chosen)
-    done = call(capsys, *run, "--stop-when-decided")
+    with monkeypatch.context() as patched:
+        patched.setattr("advisor.cli.logged.events_of", lambda *_: Cut())
+        cut_off = call(capsys, *run, "--stop-when-decided", "--max-hours", "1")
+    found = json.loads(cut_off.out)["facts"]["candidates"]
+    assert {row["name"]: (row["state"], row["cases"]) for row in found} == {
+        "wrong": ("misses", 100),
+        "good": ("meets", 100),
+        "close": ("not measured yet", 0),
+    }
+    assert "500 held-out cases were not answered yet" in cut_off.out
+    assert "1,000 of 1,200 answers were not needed" in cut_off.out
+    assert "To go on" in cut_off.err
+    done = call(capsys, *run, "--stop-when-decided", "--resume")
     facts = json.loads(done.out)["facts"]
     asked = {row["name"]: row["cases"] for row in facts["candidates"]}
     assert asked == {"wrong": 100, "good": 100, "close": 600}, done.err
