@@ -21,6 +21,7 @@ from advisor.stored import about_run, told
 from benchmarks.contract import BadInput, Candidate, Look
 from benchmarks.deadline import Allowance, UsedUp, within
 from benchmarks.plan import Further, Options, described, rivals_among
+from benchmarks.purse import LimitReached
 from strategies.permissions import owner_only
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Wishes:
     """Fit nothing that comes after an approach that is proven to meet the target, or that could not be shown to be better than
     one that reaches it, and nothing with a language model where no score could prove that the target is met."""
     max_cost: float | None = None
-    """Money that servers may be paid, in the currency of the spec's prices."""
+    """Money that servers may be paid (for the part, with `shard`), in the currency of the prices; then the run stops likewise."""
     max_hours: float | None = None
     """Then the run stops and tells what is measured; the same again with the same folder goes on."""
     max_disk: float | None = None
@@ -294,6 +295,8 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
             _perform(prepared, folder, events)
         except UsedUp as error:
             _log.warning("%s", prepared.allowed.told(error, folder))
+        except LimitReached as error:
+            _log.warning("%s", error)
         write_bom(folder, prepared.run(folder).identity()["weights"])
         about = about_run(folder)
         benchmark = prepared.assembly.benchmark

@@ -27,7 +27,7 @@ from benchmarks.pending import Events, Pending, Rules, Silent
 from benchmarks.plan import Further, Options, Unit, further_units, is_advised, is_taught, units
 from benchmarks.population import Sets, apart
 from benchmarks.private import private
-from benchmarks.purse import SPENT
+from benchmarks.purse import SPENT, LimitReached
 from benchmarks.reuse import Earlier, bare, program
 from benchmarks.spec_models import HOW_ASKED
 from benchmarks.store import AGAIN, Store
@@ -109,7 +109,7 @@ class Run:
             cut_off = bool(store.meta(LEFT))
             try:
                 self._perform(store, earlier)
-            except UsedUp:
+            except (UsedUp, LimitReached):
                 self._add_cascade(store, cut_off)  # What is measured is told now.
                 raise
             self._add_cascade(store, cut_off)

@@ -425,7 +425,8 @@ def test_a_run_that_takes_more_than_it_may_tells_what_is_measured(
     done = call(capsys, "run", str(path), *options, "--max-disk", "1e-6")
     assert done.code == 101
     assert "GB, and --max-disk is 1e-06: give it more to go on" in caplog.text
-    assert done.err.splitlines()[-2] == "Not everything is measured. To go on:"
+    more = "To go on, with a higher --max-disk where that is reached:"
+    assert done.err.splitlines()[-2] == f"Not everything is measured. {more}"
     assert service.calls < whole.total()
     refused = call(capsys, "run", str(path), *options, "--max-disk", "1e-6", "--resume")
     assert refused.code == 2

@@ -17,6 +17,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from advisor.cli.before import say_before
 from advisor.comparison import Wishes, advise, execute_part, prepare
 from benchmarks.contract import BadInput
 from benchmarks.prices import Tier, TokenPrices
@@ -271,22 +272,40 @@ def test_a_run_stops_at_the_limit_and_goes_on_with_a_higher_one(
     tmp_path: Path,
     model_folders: Folders,
     capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """What is measured by then is told."""
     task = write_task(tmp_path, model_folders, *service.lines(concurrency=4))
-    arguments = ("run", str(task), "--approach", "prompting", "--effort", "quick", "--yes", "--out")
-    done = call(capsys, *arguments, str(tmp_path / "run"), "--max-cost", "0.01")
-    assert done.code == 2
-    assert "--max-cost 0.01 USD is reached" in done.err.splitlines()[-1]
+    arguments = (
+        "run",
+        str(task),
+        "--approach",
+        "tf-idf",
+        "--approach",
+        "prompting",
+        "--effort",
+        "quick",
+        "--yes",
+        "--out",
+    )
+    done = call(capsys, *arguments, str(tmp_path / "run"), "--max-cost", "0.01", "--json")
+    assert done.code in (0, 101), done.err
+    states = {row["name"]: row["state"] for row in json.loads(done.out)["facts"]["candidates"]}
+    assert states["prompting"] == "not measured yet" != states["tf-idf"]
+    assert "--max-cost 0.01 USD is reached" in caplog.text
+    more = "To go on, with a higher --max-cost where that is reached:"
+    assert done.err.splitlines()[-2] == f"Not everything is measured. {more}"
     paid = service.calls
     assert 0 < paid * CALL <= 0.01
     done = call(capsys, *arguments, str(tmp_path / "run"), "--max-cost", "0.01", "--resume")
-    assert done.code == 2
+    assert done.code in (0, 101)
     assert service.calls * CALL <= 0.01, "a run that goes on has no new purse"
     done = call(capsys, *arguments, str(tmp_path / "run"), "--max-cost", "5", "--resume")
     assert done.code in (0, 100, 101), done.err
     whole = Counter(service.asked)
     service.asked.clear()
-    advise(task, out=tmp_path / "whole", wishes=PROMPTED)
+    both = dataclasses.replace(PROMPTED, approaches=("tf-idf", "prompting"))
+    advise(task, out=tmp_path / "whole", wishes=both)
     assert whole == service.asked, "nothing was asked twice"
     assert rows(tmp_path / "run", "prompting") == rows(tmp_path / "whole", "prompting")
 
@@ -295,14 +314,15 @@ def test_a_limit_given_later_knows_what_was_spent_before(
     service: Service,  # noqa: F811
     tmp_path: Path,
     model_folders: Folders,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     task = write_task(tmp_path, model_folders, *service.lines(concurrency=4))
     service.cut_off = ("", 100)
     with pytest.raises(KeyboardInterrupt):
         advise(task, out=tmp_path / "run", wishes=PROMPTED)
     wishes = Wishes(approaches=PROMPTED.approaches, effort="quick", max_cost=95 * CALL)
-    with pytest.raises(LimitReached, match="and the next request to hosted may cost"):
-        advise(task, out=tmp_path / "run", wishes=wishes)
+    advise(task, out=tmp_path / "run", wishes=wishes)
+    assert "and the next request to hosted may cost" in caplog.text
 
 
 def test_what_is_thrown_away_after_the_run_has_ended_asks_for_no_store(tmp_path: Path) -> None:
@@ -322,18 +342,19 @@ def test_what_is_paid_while_there_is_no_limit_counts_once_there_is_one_again(
     service: Service,  # noqa: F811
     tmp_path: Path,
     model_folders: Folders,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     task = write_task(tmp_path, model_folders, *service.lines(concurrency=4))
     wishes = Wishes(approaches=PROMPTED.approaches, effort="quick", second_seed=False, probes="none")
-    with pytest.raises(LimitReached):
-        advise(task, out=tmp_path / "run", wishes=dataclasses.replace(wishes, max_cost=0.001))
+    advise(task, out=tmp_path / "run", wishes=dataclasses.replace(wishes, max_cost=0.001))
+    assert "--max-cost 0.001 USD is reached" in caplog.text
     before = service.calls
     advise(task, out=tmp_path / "run", wishes=wishes)
     assert service.calls > 2 * before
     assert paid(tmp_path / "run") == pytest.approx(service.calls * CALL)
     asked_for = service.calls
-    with pytest.raises(LimitReached, match=f"{service.calls * CALL:.4g} were spent"):
-        advise(task, out=tmp_path / "run", wishes=dataclasses.replace(wishes, planted=True, max_cost=asked_for * CALL))
+    advise(task, out=tmp_path / "run", wishes=dataclasses.replace(wishes, planted=True, max_cost=asked_for * CALL))
+    assert f"{service.calls * CALL:.4g} were spent" in caplog.text
     assert service.calls == asked_for
 
 
@@ -341,13 +362,18 @@ def test_parts_with_and_without_a_limit_are_one_bill(
     service: Service,  # noqa: F811
     tmp_path: Path,
     model_folders: Folders,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (line,) = service.lines(concurrency=4)
     model = line.removeprefix("models: [").removesuffix("]")
     task = write_task(tmp_path, model_folders, f"models: [{model}, {model.replace('hosted', 'other')}]")
     both = ("prompting @ hosted", "prompting @ other")
     wishes = Wishes(approaches=both, effort="quick", second_seed=False, probes="none")
-    execute_part(prepare(task, dataclasses.replace(wishes, shard="1/2", max_cost=1.0)), tmp_path / "limited")
+    limited = prepare(task, dataclasses.replace(wishes, shard="1/2", max_cost=1.0))
+    say_before(limited)
+    said = "--max-cost 1 USD holds for this part alone; 2 parts with it may be paid 2 USD together"
+    assert said in capsys.readouterr().err
+    execute_part(limited, tmp_path / "limited")
     first = service.calls
     execute_part(prepare(task, dataclasses.replace(wishes, shard="2/2")), tmp_path / "free")
     merge([tmp_path / "limited", tmp_path / "free"], tmp_path / "run")

@@ -51,6 +51,8 @@ def say_interrupted(error: BaseException) -> None:
 
 
 def say_what_is_left(given: Sequence[str] | None) -> None:
-    """The last words of a run whose time was up."""
-    say("Not everything is measured. To go on:")
+    """The last words of a run whose time was up, or its money, or room: with the same limit it might end where it begins."""
+    limits = [name for name in ("--max-cost", "--max-disk") if any(word.split("=")[0] == name for word in given or ())]
+    more = f", with a higher {' or '.join(limits)} where that is reached" if limits else ""
+    say(f"Not everything is measured. To go on{more}:")
     click.echo(going_on(given), err=True)

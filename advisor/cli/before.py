@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,13 @@ def say_before(prepared: Prepared) -> None:
     asked = {candidate.model for candidate in prepared.performed}
     names = [name for name in prepared.models.names if name in asked]
     say(f"models: {', '.join(names) or 'no language model'} on {prepared.models.placement}")
+    purse = prepared.models.purse
+    if prepared.shard is not None and purse is not None and math.isfinite(purse.limit):
+        parts = prepared.shard.of
+        say(
+            f"note: --max-cost {purse.limit:g} {purse.currency} holds for this part alone; {parts} parts with it may be paid "
+            f"{parts * purse.limit:g} {purse.currency} together"
+        )
     if prepared.reuse is not None:
         what = "finished work of {} is taken over where it is still valid" if prepared.fork else _REUSED
         say(what.format(prepared.reuse.name) + ", with its cost")

@@ -121,7 +121,8 @@ ASK_ABOVE_MINUTES = 60
 @click.option(
     "--max-cost",
     type=float,
-    help="Money that servers may be paid for the whole run, in the currency of the task's prices; then it stops.",
+    help="Money that servers may be paid for the whole run, or with --shard for the part, in the currency of the task's prices; "
+    "then stop, tell what is measured so far, and leave the rest to --resume with more.",
 )
 @click.option(
     "--max-hours", type=float, help="Then stop, tell what is measured so far, and leave the rest to --resume."
