@@ -168,7 +168,7 @@ def test_a_run_that_is_cut_off_is_a_look(
 ) -> None:
     """A report tells what it measured, and what it shows is written down as for any other run."""
 
-    def cut_off(*_: object) -> None:
+    def cut_off(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     task = write_task(tmp_path, model_folders)
