@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.contract import BadInput, Row, State
 from benchmarks.disk import disk_fault
+from benchmarks.journal import StoredJournal
 from benchmarks.mounted import on_a_network
 from benchmarks.outcomes import from_json, to_json
 from benchmarks.unwritable import address, cannot_be_read, cannot_be_written
@@ -363,26 +364,6 @@ class Store:
 
     def journal(self, namespace: str) -> StoredJournal:
         return StoredJournal(self._db, namespace)
-
-
-@dataclass(frozen=True)
-class StoredJournal:
-    """Finished pieces of fitting, by content, within a namespace of task, model and seed."""
-
-    db: sqlite3.Connection
-    namespace: str
-
-    def get(self, key: str) -> Mapping[str, Any] | None:
-        row = self.db.execute(
-            "SELECT value FROM journal WHERE namespace = ? AND key = ?", (self.namespace, key)
-        ).fetchone()
-        return None if row is None else json.loads(row[0])
-
-    def put(self, key: str, value: Mapping[str, Any]) -> None:
-        self.db.execute(
-            "INSERT OR REPLACE INTO journal VALUES (?, ?, ?)",
-            (self.namespace, key, json.dumps(dict(value))),
-        )
 
 
 def _is_waiting(note: Mapping[str, Any]) -> bool:
