@@ -109,7 +109,7 @@ def test_prompting_beats_guessing_on_real_messages(bench: tiny.Bench) -> None:
     """Held-out messages of 24 intents, of which guessing gets one; the prompt's own prior is what helps."""
     benchmark = intents(30)
     asked = benchmark.heldout[:16]
-    fitted = Prompting(shots=(1,)).fit(benchmark.task, replace(bench, tuning_tokens=1_000))
+    fitted = Prompting(shots=(1,)).fit(benchmark.task, replace(bench, tuning_tokens=500))
     found = dict(fitted.answer([tiny.query(case) for case in asked], Sampling()))
     outcomes = [found[tiny.query(case).key] for case in asked]
     assert all(isinstance(outcome, Prediction) and outcome.text in benchmark.task.labels for outcome in outcomes)
