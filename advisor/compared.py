@@ -130,20 +130,7 @@ def _change(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Change |
         return None
     metric = runs[1].benchmark.metric
     before, after = (scored(metric, cases, each) for each in outcomes)
-    groups = [case.group or case.id for case in cases]
-    if metric.over_rows:
-        return change_of_figure(name, metric, (before, after), groups)
-    scores = [row.score for row in after], [row.score for row in before]
-    found = paired_difference(*scores, groups, stops_with=stops_with)
-    return Change(
-        candidate=name,
-        before=metric.summarise(before),
-        after=metric.summarise(after),
-        low=found.lower,
-        high=found.upper,
-        p_value=found.p_value,
-        cases=len(cases),
-    )
+    return change_between(name, metric, (before, after), stops_with)
 
 
 def _answered(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Sequence[Case]:
@@ -158,10 +145,31 @@ def _answered(name: str, cases: Sequence[Case], runs: tuple[Run, Run]) -> Sequen
     return sorted(found, key=lambda case: place[case.input])
 
 
-def change_of_figure(
+def change_between(
+    name: str, metric: Metric, both: tuple[Sequence[Answered], Sequence[Answered]], stops_with: int | None = None
+) -> Change:
+    """From the former rows to the latter, of the same cases in one order."""
+    before, after = both
+    groups = [row.case.group or row.case.id for row in after]
+    if metric.over_rows:
+        return _of_figure(name, metric, both, groups)
+    scores = [row.score for row in after], [row.score for row in before]
+    found = paired_difference(*scores, groups, stops_with=stops_with)
+    return Change(
+        candidate=name,
+        before=metric.summarise(before),
+        after=metric.summarise(after),
+        low=found.lower,
+        high=found.upper,
+        p_value=found.p_value,
+        cases=len(after),
+    )
+
+
+def _of_figure(
     name: str, metric: Metric, both: tuple[Sequence[Answered], Sequence[Answered]], groups: Sequence[str]
 ) -> Change:
-    """Of a metric over rows, by a bootstrap of whole groups of cases, the same for both; their rows are in one order."""
+    """Of a metric over rows, by a bootstrap of whole groups of cases, the same for both."""
     drawn = resampled_difference(metric, both, groups)
     below = sum(figure <= 0.5 for figure in drawn.figures) + 1
     above = sum(figure >= 0.5 for figure in drawn.figures) + 1

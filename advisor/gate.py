@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.answering import EXPORT, Kept, answerer
-from advisor.compared import Change, change_of_figure
+from advisor.compared import Change, change_between
 from advisor.stored import reading
 from benchmarks.contract import Answered, BadInput, Metric, State
 from benchmarks.evaluate import scored
@@ -18,7 +18,7 @@ from benchmarks.frozen import thawed_metric
 from benchmarks.load import Cases, read_cases
 from benchmarks.resampling import resampled_metric
 from benchmarks.split import grouped
-from benchmarks.statistics import paired_difference, statuses, statuses_of_figures
+from benchmarks.statistics import statuses, statuses_of_figures
 from strategies.answers import too_many_lost
 from strategies.contract import Case, Query
 
@@ -91,7 +91,7 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
         upper=upper,
         shared=len(now),
         relabelled=relabelled,
-        change=None if figure_only or len(now) < FEWEST else _change(known.name, metric, before, now),
+        change=None if figure_only or len(now) < FEWEST else change_between(known.name, metric, (before, now)),
         figure_only=figure_only,
         notes=read.notes,
     )
@@ -165,19 +165,3 @@ def _against(target: float | None, metric: Metric, rows: Sequence[Answered]) -> 
     else:
         state, lower, upper = statuses({"it": scores}, groups, asked)["it"]
     return (State.COMPARED if target is None else state), lower, upper
-
-
-def _change(name: str, metric: Metric, before: Sequence[Answered], now: Sequence[Answered]) -> Change:
-    groups = [row.case.group for row in now]
-    if metric.over_rows:
-        return change_of_figure(name, metric, (before, now), groups)
-    found = paired_difference([row.score for row in now], [row.score for row in before], groups)
-    return Change(
-        candidate=name,
-        before=metric.summarise(before),
-        after=metric.summarise(now),
-        low=found.lower,
-        high=found.upper,
-        p_value=found.p_value,
-        cases=len(now),
-    )

@@ -90,7 +90,6 @@ def by_heart(benchmark: Benchmark, note: Mapping[str, Any], rows: Sequence[Row])
     holds = note.get("facts", False) or len(_facts(benchmark.task, benchmark.task.examples)) == len(
         benchmark.task.examples
     )
-
     cases = {case.id: case for case in benchmark.heldout}
 
     def of(variant: str) -> Counted:

@@ -64,6 +64,7 @@ class Speaker:
         self.room = int(reads) - asked["max_tokens"]
         self.end = _end_of_turn(self.tokenizer)
         self.stop = sorted({self.end, int(self.tokenizer.eos_token_id)})
+        self.frame = _frame(self.tokenizer)
         labels = [self.answer(word) for word in asked["words"]]
         # A label that another one begins with counts with the end of the turn behind it.
         begun = {tuple(one[:size]) for one in labels for size in range(1, len(one))}
@@ -75,7 +76,7 @@ class Speaker:
 
     def answer(self, text: str) -> list[int]:
         """The tokens by which an answer goes on from a prompt."""
-        return _going_on(self.tokenizer, text)
+        return _going_on(self.tokenizer, self.frame, text)
 
     def prompt(self, messages: list[dict[str, str]]) -> Read:
         read = Read(self.ids(_text(self.tokenizer, messages)))
@@ -305,10 +306,10 @@ def _frame(tokenizer: Any) -> tuple[str, str, str]:
     return opened.rpartition(_MARK)[2] + closing, closing, between[len(closing) :]
 
 
-def _going_on(tokenizer: Any, answer: str) -> list[int]:
+def _going_on(tokenizer: Any, frame: tuple[str, str, str], answer: str) -> list[int]:
     """The tokens by which an answer goes on from a prompt. Where its beginning and the end of the prompt would be one token it
     goes on from a line break, or else is a text of its own."""
-    end, _, space = _frame(tokenizer)
+    end, _, space = frame
     for text in (end, "\n"):
         before, ids = (
             list(tokenizer(each, add_special_tokens=False)["input_ids"]) for each in (text, f"{text}{space}{answer}")
@@ -337,7 +338,7 @@ def must_render_alike(tokenizer: Any, kept: Any) -> None:
     if "strftime_now" in template:  # It writes today's date.
         text = "\n".join([template, *(turn["content"] for turn in kept["messages"])])
     ids, alone = (list(tokenizer(each, add_special_tokens=False)["input_ids"]) for each in (text, _ANSWER))
-    answer = _going_on(tokenizer, _ANSWER)
+    answer = _going_on(tokenizer, _frame(tokenizer), _ANSWER)
     said = [*ids, _end_of_turn(tokenizer), *(answer if answer != alone else ())]
     digest = hashlib.sha256(" ".join(map(str, said)).encode()).hexdigest()
     if digest != kept["digest"]:

@@ -172,7 +172,7 @@ def followed(chat: Chat, schema: str, size: int) -> list[Any]:
     assert grammar is not None
     told = SimpleNamespace(get_text_config=lambda: SimpleNamespace(vocab_size=size))
     speaker: Any = SimpleNamespace(network=SimpleNamespace(config=told), tokenizer=chat.tokenizer, stop=[chat.end_id])
-    speaker.answer = lambda text: speaking._going_on(chat.tokenizer, text)
+    speaker.answer = lambda text: speaking._going_on(chat.tokenizer, speaking._frame(chat.tokenizer), text)
     return [grammar.follow(), grammar.follow("of 12"), speaking._Grammar(schema, speaker).begin("of 12")]
 
 

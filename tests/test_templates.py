@@ -247,7 +247,7 @@ def test_prompt_and_answer_are_the_tokens_that_the_template_makes_of_both(made: 
         ids = [*chat.encode(prompt), *chat.encode_answer(answer)]
         assert ids == wanted[: len(ids)]
         assert speaking._text(chat.tokenizer, asked) == chat.text(prompt) == as_served(chat, asked)
-        assert speaking._going_on(chat.tokenizer, answer) == chat.encode_label(answer)
+        assert speaking._going_on(chat.tokenizer, speaking._frame(chat.tokenizer), answer) == chat.encode_label(answer)
 
 
 @pytest.mark.parametrize("templated", [True, False])
@@ -264,7 +264,7 @@ def test_an_answer_that_would_be_one_token_with_the_end_of_the_prompt_is_put_as_
     for answer in ("{", "x"):
         ids = chat.encode_label(answer)
         assert chat.tokenizer.convert_ids_to_tokens(ids)[0] in ("{", "<0x78>")
-        assert speaking._going_on(chat.tokenizer, answer) == ids
+        assert speaking._going_on(chat.tokenizer, speaking._frame(chat.tokenizer), answer) == ids
 
 
 OPENS = tiny.CHAT.replace("'<|im_start|>assistant\n'", "'<|im_start|>assistant\n<think>\n'")
