@@ -95,7 +95,9 @@ def _ends(approach: str, figures: Mapping[str, float]) -> BetweenModels:
 
 def of_a_larger_model(decided: Decided, named: str) -> str:
     """A step, with the largest difference between two models of one approach where several were compared."""
-    step = f"Try a larger language model: name it under models in the task spec. {start(named)} is the one to beat."
+    step = "Try a larger language model: name it under models in the task spec."
+    if decided.evaluations[named].figure > 0:
+        step = f"{step} {start(named)} is the one to beat."
     found = between_models([decided.evaluations[name] for name in decided.having(*USABLE)])
     if found is None:
         return f"{step} How much it would bring is not measured here: a run with it as a second model tells."

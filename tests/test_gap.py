@@ -102,6 +102,11 @@ def test_with_one_model_a_larger_one_is_said_not_to_be_measured() -> None:
     )
 
 
+def test_nothing_is_to_beat_where_no_answer_was_right() -> None:
+    line = starting(steps(evaluation_of("prompting", scores_of(0, 300), seconds=0.2)), "Try a larger")
+    assert "to beat" not in line
+
+
 def test_with_several_models_it_has_the_largest_difference_between_two_on_one_approach() -> None:
     family = (
         on("small", "prompting", 120, 5),
