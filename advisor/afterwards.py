@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from advisor.bounds import without_walk
 from advisor.contract import Costs, Recommendation
 from advisor.decide import recommend, unusable
 from advisor.economics import costs, over_limit, rank
@@ -54,7 +55,9 @@ def judged(evaluations: Sequence[Evaluation], now: Asked, fixed: Asked | None = 
     ]
     moved = _over(tested, before, fixed) != _over(tested, bills, now)
     changed = Changed(goal=benchmark.exploratory, costs=_what_differs(fixed, now), limit=moved)
-    benchmark = replace(benchmark, exploratory=benchmark.judges and (benchmark.exploratory or moved))
+    exploratory = benchmark.judges and (benchmark.exploratory or moved)
+    procedure = without_walk(fixed.benchmark, benchmark.target)
+    benchmark = replace(benchmark, procedure=procedure, exploratory=exploratory)
     told = recommend(evaluations, bills, benchmark, now.prices, rank(before, evaluations).order)
     return Judged(benchmark=benchmark, costs=bills, recommendation=told, changed=changed)
 

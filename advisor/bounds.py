@@ -12,7 +12,7 @@ import numpy as np
 from advisor.contract import Difference, Status
 from advisor.wording import about, ceil_percent, counted, floor_percent, percent, plain_percent, start
 from benchmarks.checked import Latency
-from benchmarks.contract import SPLITTING, Benchmark, Evaluation, State
+from benchmarks.contract import SPLITTING, Benchmark, Evaluation, Procedure, State
 from benchmarks.families import REST, Family, gate_level
 from benchmarks.looks import SHARE, level_of
 from benchmarks.resampling import figure_above, figure_below
@@ -97,6 +97,12 @@ def level_for_every_target(benchmark: Benchmark, count: int) -> float:
     """
     walks = benchmark.procedure == "cheapest first" and not benchmark.sequential and count > 1
     return level_of(benchmark.look.number) * (REST if walks else 1.0) / max(1, count)
+
+
+def without_walk(fixed: Benchmark, target: float | None) -> Procedure:
+    """The procedure where something is asked afterwards, of a run with the goal of `fixed`: Holm where a margin is asked and
+    no target was fixed, since no walk by cost took anything of the error then."""
+    return "holm" if fixed.target is None and target is None else fixed.procedure
 
 
 def for_every_target(

@@ -14,15 +14,16 @@ from typing import Any
 from advisor.amounts import times
 from advisor.contract import Costs
 from advisor.economics import costs, over_limit, rank, settled
-from advisor.wording import digits, listed, money, start
+from advisor.turning_words import every, from_price, higher, of_their_price, rounded_beside, side
+from advisor.wording import listed, start
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
 
 FURTHEST = 7
 """Doublings, and halvings, that are looked at: about a hundred times as much or as little."""
 _HALVINGS = 12
-_LONG, _DAYS = 120.0, 30.4
-"""Months after which a change that nobody spoke of is looked for at first, and days a month."""
+_LONG = 120.0
+"""Months after which a change that nobody spoke of is looked for at first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +198,7 @@ def _cost_of_named(question: Question) -> Knob:
     return Knob(
         noun=f"what {question.named} costs",
         turned=turned,
-        says=lambda factor: f"Costs of {question.named} that are {_higher(factor)}",
+        says=lambda factor: f"Costs of {question.named} that are {higher(factor)}",
         at=lambda factor: factor * (mine.value or 0.0),
         unit=mine.unit,
         down=False,
@@ -214,7 +215,7 @@ def _volume(question: Question) -> Iterator[Knob]:
     volume = question.benchmark.volume
 
     def says(factor: float) -> str:
-        number = f"about {float(f'{volume * factor:.2g}'):,.0f}"
+        number = f"about {rounded_beside(volume * factor, volume):,.0f}"
         return f"{'More' if factor > 1 else 'Fewer'} than {number} requests a month ({volume:,} now)"
 
     yield Knob(
@@ -235,7 +236,7 @@ def _stated_prices(question: Question) -> Iterator[Knob]:
         yield Knob(
             noun="the price of a machine hour",
             turned=lambda factor: question.bills(prices=replace(prices, machine_hour=hour * factor)),
-            says=lambda factor: f"A machine hour {_side(factor)} {_price(hour, factor, prices.currency)}",
+            says=lambda factor: f"A machine hour {side(factor)} {from_price(hour, factor, prices.currency)}",
             at=lambda factor: hour * factor,
             unit=prices.currency,
         )
@@ -262,7 +263,7 @@ def _model_price(question: Question, stated: tuple[str, str], name: str) -> Knob
     return Knob(
         noun=f"the price of {what}",
         turned=turned,
-        says=lambda factor: f"{start(what)} {_side(factor)} {_price(known[name], factor, prices.currency)}",
+        says=lambda factor: f"{start(what)} {side(factor)} {from_price(known[name], factor, prices.currency)}",
         at=lambda factor: known[name] * factor,
         unit=prices.currency,
     )
@@ -278,7 +279,7 @@ def _upkeep_price(question: Question, stated: tuple[str, float, str]) -> Knob:
     return Knob(
         noun=f"the price of {spoken.lower()}",
         turned=turned,
-        says=lambda factor: f"{spoken} {_side(factor)} {_price(price, factor, prices.currency)} each",
+        says=lambda factor: f"{spoken} {side(factor)} {from_price(price, factor, prices.currency)} each",
         at=lambda factor: price * factor,
         unit=prices.currency,
     )
@@ -300,7 +301,7 @@ def _token_price(question: Question, name: str, price: TokenPrices) -> Knob:
     return Knob(
         noun=f"the price of {name}",
         turned=turned,
-        says=lambda factor: f"Tokens of {name} at {_times(factor)} their price or {'more' if factor > 1 else 'less'}",
+        says=lambda factor: f"Tokens of {name} {of_their_price(factor)}",
         at=lambda factor: price.input * factor,
         unit=f"{price.currency} a million prompt tokens",
     )
@@ -326,8 +327,11 @@ def _pace(question: Question, which: tuple[str, str], stated: float | None) -> K
         return question.bills(prices=replace(prices, upkeep=_kept(prices.upkeep, key, months / factor)))
 
     def says(factor: float) -> str:
-        now = "" if stated is None else f" (every {_months(stated)} now)"
-        return f"{what} that change every {_months(months / factor)} or {'more' if factor > 1 else 'less'} often{now}"
+        often, then = f"{'more' if factor > 1 else 'less'} often", every(months / factor)
+        if stated is not None and then == every(stated):
+            return f"{what} that change a little {often} than every {then}"
+        now = "" if stated is None else f" (every {every(stated)} now)"
+        return f"{what} that change every {then} or {often}{now}"
 
     return Knob(
         noun=f"how often {what[0].lower()}{what[1:]} change",
@@ -344,33 +348,6 @@ def _pace(question: Question, which: tuple[str, str], stated: float | None) -> K
 def _kept(upkeep: Upkeep, key: str, value: float) -> Upkeep:
     changed: dict[str, Any] = {key: value}
     return replace(upkeep, **changed)
-
-
-# ---------------------------------------------------------------- words
-
-
-def _times(factor: float) -> str:
-    return f"{digits(factor)} times"
-
-
-def _higher(factor: float) -> str:
-    return "a little higher" if digits(factor) == "1" else f"{_times(factor)} as high"
-
-
-def _side(factor: float) -> str:
-    return "above" if factor > 1 else "below"
-
-
-def _price(now: float, factor: float, currency: str) -> str:
-    return f"{currency} {money(now * factor)} ({money(now)} now)"
-
-
-def _months(months: float) -> str:
-    """`6 months`, `month`, `12 days`, `day`."""
-    if months >= 1.5:
-        return f"{digits(months)} months"
-    days = round(months * _DAYS)
-    return "month" if days >= 25 else f"{days} days" if days > 1 else "day"
 
 
 def question_of(

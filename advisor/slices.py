@@ -107,6 +107,9 @@ def weakest_part(evaluation: Evaluation | None) -> list[str]:
     if not parts:
         return []
     figure, cases, key, value = min(parts)
-    return [
-        f"{start(evaluation.candidate)} is weakest where {where(key, value)}: {percent(figure)} of {counted(cases, 'case')}."
-    ]
+    told = f"{percent(figure)} of {counted(cases, 'case')}"
+    if evaluation.over_rows:
+        told = f"{percent(figure)} over {counted(cases, 'case')}"
+    elif any(score not in (0.0, 1.0) for score in evaluation.scores):
+        told = f"{percent(figure)} on average of {counted(cases, 'case')}"
+    return [f"{start(evaluation.candidate)} is weakest where {where(key, value)}: {told}."]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from advisor.bounds import without_walk
 from advisor.cases import CaseChoice, shown_cases
 from advisor.contract import Verdict
 from advisor.full_cases import HELDOUT, full_cases
@@ -73,6 +74,7 @@ class Changes:
             benchmark,
             target=goal[0],
             margin=goal[1],
+            procedure=without_walk(benchmark, goal[0]),
             exploratory=benchmark.exploratory or goal != (benchmark.target, benchmark.margin),
             volume=asked.volume,
             horizon_months=asked.horizon_months,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from advisor.afterwards import Asked
+from advisor.bounds import without_walk
 from advisor.every_goal import states
 from advisor.example import opened
 from advisor.sensitivity import flips, question_of
@@ -208,6 +209,25 @@ def test_it_is_labelled_where_the_limit_leaves_nobody() -> None:
 def test_a_margin_is_labelled_too() -> None:
     confidence = later(before(target=None, margin=0.1), volume=2_000).told().story.confidence
     assert "the limit on costs rules out others by that: this is exploratory. Close to the best" in confidence
+
+
+def test_a_wider_margin_asked_afterwards_never_shows_less() -> None:
+    """The order of costs takes none of the error of a margin, so none is kept back from one that is asked later."""
+    near = [scores_of(240, 300), scores_of(249, 300, 5), scores_of(270, 300, 9)]
+    given = Bakeoff(
+        evaluations=tuple(
+            evaluation_of(name, each, seconds=0.1)
+            for name, each in zip(("linear head", "prompting", "lora"), near, strict=True)
+        ),
+        benchmark=replace(benchmark_of(target=None), margin=0.1),
+        prices=PRICES,
+    )
+    assert given.benchmark.procedure == "cheapest first"
+    lower = {each.candidate: each.lower for each in given.recommended().statuses}
+    wider = replace(given.benchmark, margin=0.11, exploratory=True, procedure=without_walk(given.benchmark, None))
+    then = {each.candidate: each.lower for each in replace(given, benchmark=wider).recommended().statuses}
+    assert then == lower
+    assert None not in lower.values()
 
 
 # ---------------------------------------------------------------- a stored run

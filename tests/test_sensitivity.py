@@ -9,6 +9,7 @@ import pytest
 
 from advisor.contract import Recommendation
 from advisor.sensitivity import Flip, flips, question_of
+from advisor.turning_words import of_their_price, rounded_beside
 from benchmarks.contract import Constraints, State
 from benchmarks.prices import MachinePrices, Tier, TokenPrices, Upkeep
 from strategies.contract import Usage
@@ -161,3 +162,22 @@ def test_who_is_tied_and_simpler_stays_until_it_is_clearly_dearer() -> None:
     )
     (line,) = (line for line in given.told().story.would_change if line.startswith("Costs of linear head"))
     assert line == "Costs of linear head that are 14 times as high: lora would be preferred."
+
+
+@pytest.mark.parametrize(
+    ("turns_at", "now", "shown"), [(11_040, 11_025, 11_040), (10_960, 11_025, 11_000), (29_312, 10_000, 29_000)]
+)
+def test_a_volume_at_which_it_turns_is_rounded_on_its_side_of_the_present_one(
+    turns_at: float, now: float, shown: float
+) -> None:
+    assert rounded_beside(turns_at, now) == pytest.approx(shown, rel=5e-4)
+    assert (rounded_beside(turns_at, now) > now) == (turns_at > now)
+
+
+def test_a_price_that_turns_it_close_by_is_a_little_away() -> None:
+    assert [of_their_price(factor) for factor in (1.02, 0.997, 1.3, 0.5)] == [
+        "a little above their price",
+        "a little below their price",
+        "at 1.3 times their price or more",
+        "at 0.5 times their price or less",
+    ]

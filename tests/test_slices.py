@@ -10,7 +10,7 @@ import pytest
 from advisor.contract import Recommendation, Status
 from advisor.decide import recommend
 from advisor.economics import costs
-from advisor.slices import parts, perhaps_too_weak, too_weak
+from advisor.slices import parts, perhaps_too_weak, too_weak, weakest_part
 from advisor.slices_table import PARTS
 from benchmarks.contract import BadInput, Benchmark, Constraints, Evaluation, Procedure, Row, State
 from benchmarks.evaluate import figures
@@ -195,3 +195,13 @@ def test_of_very_many_parts_the_weakest_are_shown_and_the_rest_counted() -> None
     table = Bakeoff(evaluations=(tuned,), benchmark=dataclasses.replace(bench, heldout=many)).told().story.slices
     assert [row[0] for row in table.rows] == [f"persona is p{n}" for n in range(PARTS)]
     assert "8 further parts in report.json" in table.note
+
+
+@pytest.mark.parametrize(("over_rows", "told"), [(False, "37 % of 60 cases."), (True, "37 % over 60 cases.")])
+def test_an_f1_of_the_weakest_part_is_not_told_as_a_share_of_its_cases(over_rows: bool, told: str) -> None:
+    evaluation = dataclasses.replace(
+        evaluation_of("lora", scores(235, 22)), over_rows=over_rows, by_slice={"persona": {"chatty": (22 / 60, 60)}}
+    )
+    assert weakest_part(evaluation) == [f"Lora is weakest where persona is chatty: {told}"]
+    graded = dataclasses.replace(evaluation, over_rows=False, scores=(0.5, *evaluation.scores[1:]))
+    assert weakest_part(graded)[0].endswith("37 % on average of 60 cases.")

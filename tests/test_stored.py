@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from benchmarks.repriced import repriced
 from benchmarks.spec_models import MODEL_PRICES
 from benchmarks.statistics import clopper_pearson_lower
 from tests.desk import call
+from tests.verdict_cases import benchmark_of
 
 ROOT = Path(__file__).parent.parent
 NOT_NEEDED = {
@@ -153,6 +155,13 @@ def test_a_margin_in_place_of_the_target(run: Path) -> None:
     scores = {each.candidate: each.scores for each in verdict.evaluations if each.scores}
     found = below_best(scores, None, 0.1, level_of(1))
     assert {each.candidate: each.state for each in tested} == {name: below.state for name, below in found.items()}
+    spec = {"name": "a", "instruction": "b", "examples": "c.csv", "margin": 0.1}
+    alone = replace(benchmark_of(target=None), margin=0.1)
+    asked = [
+        Changes(margin=0.2).applied(fixed, spec)[0].procedure
+        for fixed in (alone, replace(alone, target=0.6, margin=None))
+    ]
+    assert asked == ["holm", "cheapest first"], "no walk to a target took of the error of a run that has a margin"
     with pytest.raises(BadInput, match=r"^what was asked for: the task has a target and a margin"):
         reopen(run, changes=Changes(margin=0.1, target=0.6))
 
