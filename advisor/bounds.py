@@ -169,15 +169,15 @@ class _Gate:
 
     def status(self, name: str) -> Status:
         state, lower, upper = self.decided[name]
-        goal, more, hopeless = plain_percent(self.target), None, False
+        goal, more, hopeless, behind = plain_percent(self.target), None, False, ""
         if state is State.MEETS:
             reason = f"At least {floor_percent(lower, self.target)} % with 95 % confidence, and the target is {goal}."
         elif state is State.MISSES:
             reason = f"At most {ceil_percent(upper, self.target)} % with 95 % confidence, and the target is {goal}."
         elif (found := self._stopper(name)) is not None:
-            stopper, alone = found
-            more = self._more_behind(stopper, name)
-            reason = self._not_reached(alone, stopper)
+            behind, alone = found
+            more = self._more_behind(behind, name)
+            reason = self._not_reached(alone, behind)
         elif self.shared.procedure == "finalist" and name != self.shared.order[0]:
             reason = (
                 f"It is not tested for meeting the target of {goal}: that was left to {self.shared.order[0]}, named by the "
@@ -197,6 +197,7 @@ class _Gate:
             lower=lower,
             upper=upper,
             more_cases=more,
+            behind=behind,
             hopeless=hopeless,
         )
 

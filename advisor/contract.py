@@ -69,6 +69,8 @@ class Status:
     upper: float | None = None
     more_cases: int | None = None
     """How many more held-out cases would decide an undecided status with 80 % power; None: not showable, or not tested."""
+    behind: str = ""
+    """The candidate that these cases decide, where that one is tested first and taken alone this one is decided."""
     hopeless: bool = False
     """It was tested, and no realistic number of further cases would decide it."""
     too_few: bool = False
@@ -88,7 +90,7 @@ class Difference:
     only_first_right: int
     only_second_right: int
     showable: float = 0.0
-    """The difference that these cases would show 4 times in 5; 0 where the two never differ."""
+    """The difference that these cases would show 4 times in 5; 0 where the two differ in too few of them to show any."""
 
 
 @dataclass(frozen=True, kw_only=True)

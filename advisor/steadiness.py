@@ -140,9 +140,12 @@ def next_time(evaluation: Evaluation) -> Iterator[str]:
     if changed:
         deviation, low, high = (digits(100 * value) for value in spread(found))
         interval = f"95 % interval {low} to {high}" if len(found.draws) >= TOLD else "from two figures"
+        moves = f"its figure typically moves by {deviation} points up or down ({interval})"
+        if deviation == "0":  # Figures are whole cases, so this tells little of how far it would move.
+            moves = f"its figure came out the same in all {len(found.draws):,} of them"
         yield (
             f"Built again from other examples, {evaluation.candidate} answers {percent(changed)} of the cases differently, and "
-            f"its figure typically moves by {deviation} points up or down ({interval})."
+            f"{moves}."
         )
 
 

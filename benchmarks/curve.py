@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -194,9 +195,11 @@ def _line(values: Floats, at: Floats, weights: Floats) -> tuple[NDArray[np.float
 def as_many_as(points: Sequence[CurvePoint], scores: Sequence[float], *, nearly_always: bool = False) -> float | None:
     """With how many examples the curve reaches the mean of `scores` on the same cases; None outside of what was measured.
 
-    On average, or with `nearly_always` in 19 of 20 samples of so many examples, as far as samples of one size differed.
+    On average, or with `nearly_always` in 19 of 20 samples of so many examples, as far as samples of one size differed: a
+    prediction of one more by Student's t, since both its mean and how far samples differ come from `DRAWS` of each size.
     """
-    below = float(special.ndtri(0.95)) * _spread(points) if nearly_always else 0.0
+    reach = float(special.stdtrit(2 * (DRAWS - 1), 0.95)) * math.sqrt(1 + 1 / DRAWS)
+    below = reach * _spread(points) if nearly_always else 0.0
     means = np.maximum.accumulate([np.mean(point.scores) - below for point in points])
     goal = float(np.mean(scores))
     if not means[0] <= goal <= means[-1] or means[0] == means[-1]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from benchmarks.contract import SPLITTING, Answered, Benchmark, Procedure
 
 _ABOVE = 0.05
+_POWER = 0.8
 _APART = 0.25
 """Share of the cases in which two approaches that are equally good are taken to differ; 13 to 30 % in our bake-offs."""
 
@@ -150,13 +151,13 @@ class Closeness:
     candidates: int
     look: int
     smallest: float
-    """The smallest margin within which such two are shown to be, 4 times in 5."""
+    """The smallest margin within which one of such two is shown to be of the other, 4 times in 5."""
     cases_needed: int
-    """Held-out cases that do so for the margin."""
+    """Held-out cases that do so for the margin; 0 where no number that anybody has does."""
 
     @property
     def enough(self) -> bool:
-        return self.heldout >= self.cases_needed
+        return 0 < self.cases_needed <= self.heldout
 
     @property
     def says(self) -> str:
@@ -166,33 +167,27 @@ class Closeness:
         start = f"With {self.heldout:,} independent held-out cases and {self.candidates} candidates"
         if self.look > 1:
             start = f"At look {self.look} at some of these cases, with{start[4:]}"
-        needed = (
-            ""
-            if self.enough
-            else f'; a margin of {self.margin:g} takes {self.cases_needed:,}, so "undecided" is likely'
-        )
+        takes = f"{self.cases_needed:,}" if self.cases_needed else "more than anybody has"
+        needed = "" if self.enough else f'; a margin of {self.margin:g} takes {takes}, so "undecided" is likely'
         return (
-            f"{start} two approaches that are equally good, and differ in a quarter of the cases, are shown to be within "
-            f"{self.smallest:.2g} of each other in 4 of 5 runs{needed}."
+            f"{start}, of two approaches that are equally good, and differ in a quarter of the cases, one is shown to be within "
+            f"{self.smallest:.2g} of the other in 4 of 5 runs{needed}."
         )
 
 
 def closeness(heldout: int, margin: float, candidates: int, look: int) -> Closeness:
     """What `heldout` independent cases can show about a margin, at the level of that look."""
-    from math import ceil, sqrt
-    from statistics import NormalDist
-
+    from benchmarks.leads import cases_to_be_within, closest
     from benchmarks.looks import level_of
 
-    normal = NormalDist()
-    reach = normal.inv_cdf(1 - level_of(look) / max(1, candidates - 1)) + normal.inv_cdf(0.8)
+    level = level_of(look) / max(1, candidates - 1)
     return Closeness(
         heldout=heldout,
         margin=margin,
         candidates=candidates,
         look=look,
-        smallest=reach * sqrt(_APART / heldout),
-        cases_needed=ceil(_APART * (reach / margin) ** 2),
+        smallest=closest(heldout, _APART, level, _POWER),
+        cases_needed=cases_to_be_within(margin, _APART, level, _POWER),
     )
 
 

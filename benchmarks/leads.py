@@ -94,6 +94,21 @@ def _fewest(rates: _Rates, aim: tuple[float, float, float], at_hand: int) -> int
     return enough
 
 
+def closest(cases: int, apart: float, level: float, power: float) -> float:
+    """The smallest margin within which so many cases show one of two equally good candidates to be of the other, with that
+    power; `apart` is the share of cases in which they differ. By halving, to a thousandth; 1 where they show none."""
+    rates, near, far = _Rates(apart=apart, lead=0.0), 0.0, 1.0
+    while far - near > 0.001:
+        middle = (near + far) / 2
+        near, far = (near, middle) if rates.shown(cases, (-middle, level, power)) else (middle, far)
+    return far
+
+
+def cases_to_be_within(margin: float, apart: float, level: float, power: float) -> int:
+    """How many cases show that for a margin; 0 where even `_MOST` are too few."""
+    return _fewest(_Rates(apart=apart, lead=0.0), (-margin, level, power), 1)
+
+
 def _of_signs(differences: Floats, sizes: Floats) -> bool:
     return len(sizes) == len(differences) and bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
 

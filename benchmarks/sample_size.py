@@ -16,6 +16,8 @@ from benchmarks.grouping import as_scores, binomial_counts, group_codes, totals
 
 LARGEST = 100_000
 """Above this many cases a question counts as not showable."""
+FEWEST_APART = 8
+"""Cases in which two approaches have to differ before as many show any difference 4 times in 5."""
 
 
 def right_needed(n: ArrayLike, target: float, alpha: float) -> NDArray[np.int64]:
@@ -116,13 +118,14 @@ def smallest_difference(differences: ArrayLike, groups: Sequence[Any] | None, po
     """The mean difference of two candidates that as many cases show with that power, two-sided at 5 %.
 
     `differences` are those of single cases, in [-1, 1]: how often the two differ is taken from them, not how far apart
-    they are. By the normal approximation to McNemar's test (Connor, 1987), groups as wholes. Units: of the score; 1
-    where not even the largest difference would be shown.
+    they are. By the normal approximation to McNemar's test (Connor, 1987), groups as wholes. Units: of the score; 0
+    where they differ in fewer than eight, since no difference is shown so often then: even where all fall to one side, the
+    exact test needs six of them.
     """
     given = np.asarray(differences, dtype=np.float64)
     sums, sizes = totals(given, group_codes(groups, len(given)))
     spread, size = (float(np.square(part).sum()) / len(given) for part in (sums, sizes))
-    if spread <= 0:
+    if np.count_nonzero(np.abs(sums) > 1e-12) < FEWEST_APART:
         return 0.0
     reach, further = float(special.ndtri(0.975)), float(special.ndtri(power))
     found = 0.0

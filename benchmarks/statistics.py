@@ -308,7 +308,7 @@ class PairedDifference:
     """Cases in which the first scored higher."""
     only_second: int
     showable: float
-    """The difference that these cases would show 4 times in 5 (`sample_size.smallest_difference`)."""
+    """The difference that these cases would show 4 times in 5 (`sample_size.smallest_difference`); 0 where there is none."""
 
 
 def mcnemar_exact(a: ArrayLike, b: ArrayLike) -> float:

@@ -414,3 +414,10 @@ def test_a_single_rebuild_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     done = call(capsys, "run", "support-intents", "--rebuilds", "1", "--dry-run")
     assert done.code == 2
     assert "rebuilds is 1; it takes 2 or more to compare" in done.err
+
+
+def test_three_figures_that_happen_to_be_alike_have_no_interval() -> None:
+    """Figures are whole cases, so ties among few are common and prove no steadiness."""
+    found = rebuilt([12, 12, 12], 3)
+    (line,) = next_time(replace(evaluation_of("lora"), rebuilds=found))
+    assert line.endswith("and its figure came out the same in all 3 of them.")

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.chances import chance_above
 from benchmarks.prices import MachinePrices
 from tests.situations import safe_but_cheaper_undecided
-from tests.verdict_cases import Bakeoff, scores_of
+from tests.verdict_cases import Bakeoff, evaluation_of, scores_of
 
 
 def steps(bakeoff: Bakeoff) -> list[str]:
@@ -43,6 +43,19 @@ def test_the_worth_is_the_chance_to_pass_and_to_be_shown_times_the_saving_over_t
     given = priced(None)
     longer = dataclasses.replace(given, benchmark=dataclasses.replace(given.benchmark, horizon_months=24))
     assert "worth about USD 110 over 24 months" in steps(longer)[0]
+
+
+def test_nothing_is_said_of_one_below_the_target() -> None:
+    """As many cases as show that it misses would seldom show that it meets, even where it does."""
+    given = priced(None)
+    below = dataclasses.replace(
+        given,
+        evaluations=(evaluation_of("linear head", scores_of(233, 300), seconds=0.01), *given.evaluations[1:]),
+    )
+    told = below.told()
+    assert told.recommendation.cheaper_undecided == ("linear head",)
+    assert told.recommendation.statuses[0].more_cases
+    assert steps(below) == []
 
 
 def test_nothing_is_said_where_no_saving_is_known() -> None:
