@@ -29,6 +29,7 @@ from benchmarks.formats import holds_data, is_document, named_once, read_records
 from benchmarks.formats.clean import clean, text_of
 from benchmarks.formats.folder import folder_records
 from benchmarks.formats.json_lines import DECODER
+from benchmarks.formats.listed import listed
 from benchmarks.formats.record import Record, lines
 from benchmarks.formats.table import SUFFIXES as TABLES
 from benchmarks.spec import Columns
@@ -262,11 +263,11 @@ class _CaseReader(_Texts):
         return name
 
     def _list(self, value: Any, place: str, what: str) -> tuple[str, ...]:
-        """Alternatives from a list, from `{"text": [...]}`, or from a text, which may be a JSON list."""
+        """Alternatives from a list, from `{"text": [...]}`, or from a text, which may be either of these as a table has it."""
         if isinstance(value, Mapping):
             value = value.get("text")
-        if isinstance(value, str) and value.lstrip().startswith("["):
-            value = _json_list(value)
+        if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+            value = listed(value, f"{self.file}, {place}", what)
         entries = value if isinstance(value, list | tuple) else [value]
         texts = ((self.text(entry, place, what) or "").strip() for entry in entries)
         return tuple(dict.fromkeys(text for text in texts if text))
@@ -299,14 +300,6 @@ def _claim(places: dict[str, str], name: str, place: str, file: str) -> None:
             f'{file}, {place} has the id "{name[:60]}", which {places[name]} has already. Give each row its own id.'
         )
     places[name] = place
-
-
-def _json_list(text: str) -> Any:
-    try:
-        value = DECODER.decode(text.strip())
-    except (ValueError, RecursionError):
-        return text
-    return value if isinstance(value, list) else text
 
 
 def _json_object(text: str) -> Any:

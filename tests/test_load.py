@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -146,6 +148,49 @@ def test_alternatives_slices_and_metadata_are_kept(tmp_path: Path) -> None:
     assert case.accepted == ("a", "b")
     assert case.slices == {"persona": "shop"}
     assert case.metadata == {"keep": ["x"]}
+
+
+def _cells(path: Path, cell: str) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("question", "answers", "document_ids"), ("q", cell, cell)])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ('["a", "b"]', ("a", "b")),
+        ("['a', 'b']", ("a", "b")),
+        ("['a' \"it's\"\n 'c']", ("a", "it's", "c")),
+        (str(['d\'or "x"', "1\n2 \\d", "\u00e9\x85"]), ('d\'or "x"', "1\n2 \\d", "\u00e9")),
+        ('{"text": ["a"], "answer_start": [3]}', ("a",)),
+        ("{'answer_start': [3, 9], 'text': ['a', 'b']}", ("a", "b")),
+        ("{'text': array(['a', 'b'],\n dtype=object), 'answer_start': array([3, 9], dtype=int32)}", ("a", "b")),
+    ],
+)
+def test_a_cell_holds_a_list_as_json_pandas_and_numpy_write_it(
+    cell: str, wanted: tuple[str, ...], tmp_path: Path
+) -> None:
+    (case,) = read_cases(_cells(tmp_path / "rows.csv", cell), Columns()).cases
+    assert (case.accepted, case.document_ids) == (wanted, wanted)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["[1] see above", "[laughs]", "['a'] + ['b']", '["Sic"] he wrote [1]', "{'a': ['b']}", '{"text": "a"}'],
+)
+def test_an_answer_that_begins_with_a_bracket_is_no_list(cell: str, tmp_path: Path) -> None:
+    (case,) = read_cases(_cells(tmp_path / "rows.csv", cell), Columns()).cases
+    assert case.accepted == (cell,)
+
+
+@pytest.mark.parametrize(
+    "cell", ["['a', nan]", "['a' 'b' ... 'c']", "['it's', 'b']", "{'text': ['a', None]}", r"['\U00ffffff']"]
+)
+def test_a_list_that_cannot_be_read_is_refused_with_its_line(cell: str, tmp_path: Path) -> None:
+    says = f'rows.csv, line 2: the answers {cell} look like a list and cannot be read as one. Write JSON, such as ["first", '
+    with pytest.raises(BadInput, match=re.escape(says)):
+        read_cases(_cells(tmp_path / "rows.csv", cell), Columns())
 
 
 def test_metadata_with_times_is_kept_as_json_has_it(tmp_path: Path) -> None:
