@@ -4,8 +4,7 @@
 
 prints the passages that are found, the best first, as JSON lines. The index is a folder: `manifest.json` says how it is
 searched, `passages.json` holds the documents, where each passage begins and ends in its own, and which are versions of one, with
-their dates, `vectors.npy` the passages' vectors in the same order. It takes numpy, sentence-transformers and faiss, and bm25s
-where words count too.
+their dates, `vectors.npy` the vectors in the same order. It takes numpy, sentence-transformers, faiss and, for words, bm25s.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import json
 import math
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ SAME = 0.99
 """How near the vector of a passage has to be to the one that was kept of it."""
 _YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
 Embed = Callable[[list[str]], Any]
+Rerank = Callable[[str, list[str]], list[float]]
 
 
 class Passage(NamedTuple):
@@ -52,9 +53,7 @@ class Passage(NamedTuple):
 class Index:
     """Passages by their vectors, and by their words. Every vector is compared, however many there are."""
 
-    def __init__(
-        self, folder: Path, embed: Embed, rerank: Callable[[str, list[str]], list[float]] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, embed: Embed, rerank: Rerank | None = None) -> None:
         import faiss
         import numpy as np
 
@@ -74,8 +73,7 @@ class Index:
                 raise SystemExit(f"This is not the embedder that the index was made with ({self.how['embedder']}).")
         self.near = faiss.IndexFlatIP(vectors.shape[1])
         self.near.add(vectors)
-        texts = [passage.text for _, passage in self.passages]
-        self.words = _by_words(texts, self.how.get("searched", r"(?u)\b\w\w+\b"))
+        self.words = _by_words([one.text for _, one in self.passages], self.how.get("searched", r"(?u)\b\w\w+\b"))
 
     def find(self, text: str, most: int, mode: str) -> list[Passage]:
         """The best passages, one of each document before a second one, of versions the newest."""
@@ -136,18 +134,23 @@ def _by_words(texts: list[str], pattern: str) -> Callable[[str, int], list[int]]
     """BM25 over the texts; None where they hold no word that it counts: what the pattern finds."""
     import bm25s
 
-    tokens = bm25s.tokenize(texts, token_pattern=pattern, show_progress=False)
+    tokens = bm25s.tokenize([_composed(text) for text in texts], token_pattern=pattern, show_progress=False)
     if not any(tokens.ids):
         return None
     index = bm25s.BM25()
     index.index(tokens, show_progress=False)
 
     def ranked(text: str, size: int) -> list[int]:
-        asked = bm25s.tokenize([text], token_pattern=pattern, show_progress=False)
+        asked = bm25s.tokenize([_composed(text)], token_pattern=pattern, show_progress=False)
         found, scores = index.retrieve(asked, k=size, show_progress=False)
         return [int(place) for place, score in zip(found[0], scores[0], strict=True) if score > 0]
 
     return ranked
+
+
+def _composed(text: str) -> str:
+    """NFKC, in which words are compared and searched; signs that would be joined to a word are spaces."""
+    return unicodedata.normalize("NFKC", re.sub("[\u20a8\u2116\u2120-\u2122]", " ", text))
 
 
 def _heading(document: dict[str, Any]) -> str:
@@ -159,14 +162,11 @@ def _heading(document: dict[str, Any]) -> str:
 
 def refuse_pickles(model: str) -> None:
     """Pickled weights can run code when they are read, and would be taken where there are no others."""
-    pickles = [
-        path for path in Path(model).rglob("pytorch_model.bin") if not path.with_name("model.safetensors").is_file()
-    ]
-    if pickles:
+    if not all(path.with_name("model.safetensors").is_file() for path in Path(model).rglob("pytorch_model.bin")):
         raise SystemExit(f"{model} holds pickled weights. Only safetensors are read here.")
 
 
-def reranking(model: str) -> Callable[[str, list[str]], list[float]] | None:
+def reranking(model: str) -> Rerank | None:
     """How relevant each passage is to a question; None where no model is named."""
     if not model:
         return None
@@ -259,8 +259,7 @@ class Looking:
         return [*turns, {"role": "user", "content": f"{before}{first}{text}{last}"}]
 
     def _shown(self, text: str) -> list[dict[str, str]]:
-        """The nearest examples, the nearest one last; of these, where it was so chosen, one of each label first, or those whose
-        answer rests on their passages."""
+        """The nearest examples, the nearest last; where so chosen, one of each label first, or those that rest on passages."""
         if not self.how["shots"]:
             return []
         rows = [self.examples[place] for place, _ in self._nearest(text, self.how["looked_at"])]
@@ -287,7 +286,8 @@ class Looking:
         return one["stands"] or ("names" in tells and bool(own)) or ("holds" in tells and held)
 
     def _plain(self, texts: Iterable[str]) -> list[str]:
-        return [" ".join(["", *re.findall(self.how.get("plain", r"[^\W_]+"), text.casefold()), ""]) for text in texts]
+        word = self.how.get("plain", r"[^\W_]+")
+        return [" ".join(["", *re.findall(word, _composed(text).casefold()), ""]) for text in texts]
 
     def _nearest(self, text: str, most: int) -> list[tuple[int, float]]:
         scores, found = self.near.search(self.embed([text]), min(most, len(self.examples)))

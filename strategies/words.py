@@ -7,6 +7,7 @@ answers (arXiv 1910.07475).
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from strategies.reading import UNSPACED
 
@@ -27,6 +28,8 @@ EDGE = (
     "\u3001\u3002\u300a\u300b\u300c\u300d\u300e\u300f\u3010\u3011\u30fb\uff01\uff08\uff09\uff0c\uff0e\uff1a\uff1b\uff1f"
 )
 """Punctuation that may stand around a word."""
+_SIGNS = re.compile("[\u20a8\u2116\u2120-\u2122]")
+"""Signs that stand right beside a word, as in `Foo\u2122` and `\u21165`: NFKC would make letters of that word of them."""
 
 
 def spaced(text: str) -> list[tuple[int, int]]:
@@ -39,9 +42,17 @@ def count(text: str) -> int:
     return sum(1 for _ in re.finditer(SPACED, text))
 
 
+def composed(text: str) -> str:
+    """NFKC, in which words are compared and searched: a letter and its accent are one, full-width digits are digits.
+
+    Offsets of the text do not hold in it, and signs that would be joined to a word are spaces.
+    """
+    return unicodedata.normalize("NFKC", _SIGNS.sub(" ", text))
+
+
 def plain(text: str) -> list[str]:
-    """Runs of letters and digits, casefolded."""
-    return re.findall(PLAIN, text.casefold())
+    """Runs of letters and digits, NFKC and casefolded."""
+    return re.findall(PLAIN, composed(text).casefold())
 
 
 def unspaced(text: str) -> bool:

@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from strategies.retrieval.neighbours import SPARE, VOTERS, Neighbours
 from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index, vectors_of
 from strategies.selection import Kitchen
 from strategies.sources import Sources
-from strategies.words import SEARCHED
+from strategies.words import SEARCHED, plain
 from tests import tiny
 from tests.desk import ROOT
 
@@ -166,6 +167,23 @@ def test_words_without_spaces_between_them_are_found() -> None:
     ]
     index = PassageIndex.build(documents, EMBEDDER)
     assert [index._by_words([f"\u5728{name}\u5417"], 3)[0][0] for name in names] == [0, 1, 2]
+
+
+NFD = unicodedata.normalize("NFD", "L\u00ea Th\u1ecb H\u01b0\u01a1ng")
+WRITTEN = [(NFD, unicodedata.normalize("NFC", NFD)), ("\uff15\uff10\uff10\u5186", "500\u5186"), ("\ufb01ve", "five")]
+
+
+def test_words_are_the_same_however_their_letters_are_written() -> None:
+    """Decomposed by a PDF, or full-width: what was shown counted as not found, and the search by words missed it."""
+    for written, wanted in WRITTEN:
+        case = Case(id="a", input="?", output=wanted, document_ids=("d",))
+        known = Named([Document(id="d", text=f"It is {written}.")])
+        shown = Shown(case, (Evidence(document_id="d", text=f"It is {written}.", score=1.0),))
+        assert founded(tiny.benchmark("qa").task, known)(shown)
+        index = PassageIndex.build([Document(id="d", text=written), Document(id="e", text="Hue")], EMBEDDER)
+        assert [index._by_words([asked], 2) for asked in (wanted, written)] == [[[0]], [[0]]]
+        assert index.search([wanted], 1)[0][0].text == written, "what is shown stays as it is written"
+    assert plain("Foo\u2122 \u2116125") == ["foo", "125"], "a sign is no part of the word beside it"
 
 
 def test_each_document_is_shown_before_one_is_shown_twice_best_first(index: PassageIndex) -> None:

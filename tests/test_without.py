@@ -41,6 +41,7 @@ from strategies.prompting.demonstrations import Shown
 from strategies.prompting.rendering import Form
 from strategies.retrieval.chunking import sentences
 from strategies.retrieval.index import Mode, PassageIndex
+from strategies.retrieval.named import in_words
 from strategies.schemas import answer_schema
 from strategies.sources import Sources
 from strategies.spans import Reading
@@ -57,6 +58,7 @@ VERSIONS = (
     Document(id="new", title="Sick pay (2026)", text="Sick pay lasts 6 weeks.", date="2026-01-01"),
     Document(id="beijing", text="\u5317\u4eac\u7684\u529e\u516c\u5ba4\u5728\u4e03\u697c\u3002"),
     Document(id="shanghai", text="\u4e0a\u6d77\u7684\u529e\u516c\u5ba4\u5728\u4e09\u697c\u3002"),
+    Document(id="decomposed", text="Ru\u0308bezahl\u2122 pays \uff15\uff10\uff10 for \u211690."),
 )
 ASKED = (
     "How many seats has Room Curie? (9)",
@@ -65,6 +67,7 @@ ASKED = (
     "floor " * 300,
     "?",
     "\u4e0a\u6d77\u5728\u51e0\u697c\uff1f",
+    "R\u00fcbezahl 500 90",
 )
 
 
@@ -171,6 +174,8 @@ def test_what_an_example_rests_on_is_told_without_it_too(model_folders: Folders)
             shown = Evidence(document_id=passage.document_id, text=passage.text, score=1.0)
             told.append(tell(Shown(case, (shown,))))
             assert looking._rests(one | {"stands": False}, [ours]) == told[-1]
+    for text in (*ASKED, *(document.text for document in VERSIONS)):
+        assert looking._plain([text]) == [in_words(text)]
     known = Counter(name for case in made.sources.cases for name in case.document_ids)
     assert sum(told) == sum(known.values()) + known["room-Ada"]
 
@@ -442,7 +447,7 @@ def test_an_exported_index_is_described_and_searched_as_its_card_says(embedder: 
     for program in needed(tmp_path):
         shutil.copyfile(Path(alone.__file__).with_name(program.source), tmp_path / program.name)
     card = "\n".join(without_us(tmp_path, evaluation_of("copy nearest", scores_of(9, 10))))
-    assert f"{len(passages)} passages of 16 documents, searched by vectors and by words (BM25)" in card
+    assert f"{len(passages)} passages of 17 documents, searched by vectors and by words (BM25)" in card
     assert "With sentence-transformers, faiss-cpu and bm25s alone, from the embedder that it was fitted with" in card
     command = next(line for line in card.splitlines() if line.startswith("python lookup.py"))
     given = ["Sick pay weeks", "--index", "parts/0", "--embedder", str(embedder.folder)]

@@ -14,7 +14,7 @@ from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, heading
 from strategies.retrieval.named import Named
 from strategies.retrieval.vectors import vector_index, vectors_of
 from strategies.retrieval.versions import YEAR, Version, versions
-from strategies.words import SEARCHED
+from strategies.words import SEARCHED, composed
 
 Mode = Literal["dense", "hybrid", "reranked"]
 """`reranked`: what `hybrid` finds, the first of it in the order of a cross-encoder."""
@@ -92,10 +92,7 @@ class PassageIndex:
         return [[*row, *order[RERANKED:]] for row, order in zip(sorted_firsts, orders, strict=True)]
 
     def _by_words(self, texts: Sequence[str], size: int) -> list[list[int]]:
-        import bm25s
-
-        tokens = bm25s.tokenize(list(texts), token_pattern=SEARCHED, show_progress=False)
-        found, scores = self.words.retrieve(tokens, k=size, show_progress=False)
+        found, scores = self.words.retrieve(_counted(texts), k=size, show_progress=False)
         return [
             [int(place) for place, score in zip(row, marks, strict=True) if score > 0]
             for row, marks in zip(found, scores, strict=True)
@@ -211,12 +208,19 @@ def word_index(texts: Sequence[str]) -> Any:
     """BM25 over the texts; None where they hold no word that it counts."""
     import bm25s
 
-    tokens = bm25s.tokenize(list(texts), token_pattern=SEARCHED, show_progress=False)
+    tokens = _counted(texts)
     if not any(tokens.ids):
         return None
     index = bm25s.BM25()
     index.index(tokens, show_progress=False)
     return index
+
+
+def _counted(texts: Sequence[str]) -> Any:
+    """The words that a search counts, as BM25 takes them."""
+    import bm25s
+
+    return bm25s.tokenize([composed(text) for text in texts], token_pattern=SEARCHED, show_progress=False)
 
 
 def fuse(rankings: Sequence[Sequence[int]]) -> list[int]:
