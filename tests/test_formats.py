@@ -190,6 +190,11 @@ def test_a_body_without_the_end_of_its_head_and_titles_that_are_buttons_are_read
             "<tr><td><h1>Fees</h1><p>5 EUR.</p><p>By post.</p></td><td>Menu</td></tr>",
             "# Fees\n\n5 EUR.\n\nBy post.\n\nMenu",
         ),
+        (
+            "<tr><th></th><th>Basic</th><th>Pro</th></tr><tr><td>Fee</td><td> </td><td>5</td></tr><tr><td></td><td></td></tr>",
+            "| Basic | Pro\nFee | | 5",
+        ),
+        ("<tr><td></td><td><h1>Fees</h1>By post.</td><td>Menu</td></tr>", "# Fees\n\nBy post. | Menu"),
     ],
 )
 def test_cells_of_a_row_are_one_line_whatever_they_hold_and_a_page_laid_out_in_cells_keeps_its_lines(

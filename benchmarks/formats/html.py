@@ -88,17 +88,20 @@ def _date(page: Any) -> str:
 def _lines(soups: Any, page: Any) -> str:
     """Blocks one below the other, an empty line between them but in lists and tables; cells of a row in one line.
 
-    Paragraphs, lists and line breaks in a cell do not end that line, but in a row of one cell.
+    Paragraphs, lists and line breaks in a cell do not end that line, but in a row of one cell. An empty cell keeps its place, so
+    that what stands behind it is still below its heading.
     """
     blocks: list[str] = []
     last = ""
     words: list[str] = []
+    beside = False
 
     def close(block: str = "") -> None:
-        nonlocal last
+        nonlocal last, beside
         line = " ".join("".join(words).split())
         words.clear()
-        if line:
+        beside = False
+        if line.strip("| "):
             together = block in ("li", "tr") and last == block
             blocks.append(("" if not blocks else "\n" if together else "\n\n") + _MARKS.get(block, "") + line)
             last = block
@@ -107,7 +110,8 @@ def _lines(soups: Any, page: Any) -> str:
         if kind == "text":
             words.append(value)
         elif kind == "cell":
-            words.append(" | " if "".join(words).strip() else "")
+            words.append(" | " if beside or "".join(words).strip() else "")
+            beside = True
         elif kind == "open":
             close()
         else:
