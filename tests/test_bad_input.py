@@ -240,10 +240,17 @@ def test_an_empty_heldout_part_is_refused() -> None:
 
 def test_a_document_folder_does_not_follow_links_out_of_it(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("secret", encoding="utf-8")
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "a.txt").symlink_to(tmp_path / "secret.txt")
-    with pytest.raises(BadInput, match=r"docs/a\.txt is a link that leads out of the folder"):
-        read_documents(tmp_path / "docs")
+    (tmp_path / "docs" / "deep").mkdir(parents=True)
+    (tmp_path / "docs" / "deep" / "b.txt").write_text("Ten days.", encoding="utf-8")
+    (tmp_path / "docs" / "again").symlink_to("deep", target_is_directory=True)
+    assert [one.id for one in read_documents(tmp_path / "docs").documents] == ["deep/b.txt"]
+    for name, target in (("a.txt", tmp_path / "secret.txt"), ("deep/hr", tmp_path)):
+        (tmp_path / "docs" / name).symlink_to(target)
+        with pytest.raises(
+            BadInput, match=rf"docs/{re.escape(name)} is a link that leads out of the folder\. Put a copy in"
+        ):
+            read_documents(tmp_path / "docs")
+        (tmp_path / "docs" / name).unlink()
 
 
 def test_init_writes_a_spec_that_checks_and_refuses_to_overwrite_it(tmp_path: Path) -> None:

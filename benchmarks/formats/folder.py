@@ -29,12 +29,13 @@ def folder_records(path: Path) -> tuple[Iterator[Record], tuple[str, ...], tuple
     """The records (id, title, text, date) of one document or of a folder's, sorted by path, what was passed over since it is
     no document, and what is one and cannot be read.
 
-    Raises `BadInput` for a link that leads out of the folder, for a document that is damaged, and where there are only
+    Links to folders are not followed: one that stays inside leads to what is read anyway. Raises `BadInput` for a link, to a
+    file or a folder, that leads out of the folder, for a document that is damaged, and where there are only
     documents of kinds that are not read.
     """
     if path.is_file():
         return iter([read_document(path, path.name)]), (), ()
-    found = sorted(entry for entry in path.rglob("*") if not _hidden(entry.relative_to(path)) and not entry.is_dir())
+    found = _files(path)
     texts = [entry for entry in found if is_document(entry)]
     if len(texts) > _MAX_FILES:
         raise BadInput(
@@ -51,6 +52,15 @@ def folder_records(path: Path) -> tuple[Iterator[Record], tuple[str, ...], tuple
     notes = (f"{path.name}: {none} passed over ({_by_ending(others)}).",) if others else ()
     records = (read_document(_safe(entry, path), entry.relative_to(path).as_posix()) for entry in texts)
     return records, notes, _unread(written, path)
+
+
+def _files(folder: Path) -> list[Path]:
+    """All that is no folder, sorted by path. Raises `BadInput` for a link to a folder elsewhere, whose files would be missing."""
+    seen = sorted(entry for entry in folder.rglob("*") if not _hidden(entry.relative_to(folder)))
+    for entry in seen:
+        if entry.is_symlink() and entry.is_dir():
+            _stay_inside(entry, folder)
+    return [entry for entry in seen if not entry.is_dir()]
 
 
 def _unread(written: Sequence[Path], folder: Path) -> tuple[Finding, ...]:
@@ -83,11 +93,18 @@ def _hidden(relative: Path) -> bool:
 
 
 def _safe(entry: Path, folder: Path) -> Path:
+    _stay_inside(entry, folder)
+    if not entry.is_file():
+        name = entry.relative_to(folder).as_posix()
+        raise BadInput(f"{folder.name}/{name} is not a regular file. Remove it from the folder.")
+    return entry
+
+
+def _stay_inside(entry: Path, folder: Path) -> None:
     name = entry.relative_to(folder).as_posix()
     if leads_to_itself(entry):
         raise BadInput(f"{folder.name}/{name} is a link that leads to itself. Remove it from the folder.")
     if not entry.resolve().is_relative_to(folder.resolve()):
-        raise BadInput(f"{folder.name}/{name} is a link that leads out of the folder. Put a copy in its place.")
-    if not entry.is_file():
-        raise BadInput(f"{folder.name}/{name} is not a regular file. Remove it from the folder.")
-    return entry
+        raise BadInput(
+            f"{folder.name}/{name} is a link that leads out of the folder. Put a copy in its place, or remove it."
+        )
