@@ -17,6 +17,7 @@ from advisor.contract import Verdict
 from advisor.economical import check_economical, terms_of
 from advisor.experiment import experiment_of, subject_of
 from advisor.found import find
+from advisor.report_files import write_reports
 from advisor.stored import about_run, told
 from benchmarks.contract import BadInput, Candidate, Look
 from benchmarks.deadline import Allowance, UsedUp, within
@@ -264,12 +265,15 @@ def advise(
 ) -> Verdict:
     """Runs the whole comparison and returns the verdict. Without `out` the run lies in a folder of its own under `runs`.
 
-    Interrupted, the same call with the same `out` goes on where it stopped. Raises `benchmarks.contract.BadInput` for
-    everything that a person can correct.
+    Its reports lie in the folder of the run then. Interrupted, the same call with the same `out` goes on where it stopped.
+    Raises `benchmarks.contract.BadInput` for everything that a person can correct.
     """
     prepared = prepare(task, wishes)
     folder = Path(out) if out is not None else run_folder(prepared.assembly.benchmark.task.name)
-    return execute(prepared, folder, events)
+    verdict = execute(prepared, folder, events)
+    with owner_only():
+        write_reports(verdict, folder)
+    return verdict
 
 
 def run_folder(name: str, shard: Shard | None = None) -> Path:

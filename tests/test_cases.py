@@ -14,10 +14,10 @@ import pytest
 
 from advisor import reports
 from advisor.cases import INPUT, MOST, SEEN, how_many, shown_cases
-from advisor.cli.outcome import write_reports
 from advisor.comparison import Wishes, prepare
 from advisor.contract import Grade, Quote, ShownCases
 from advisor.full_cases import FILE as FULL
+from advisor.report_files import write_reports
 from advisor.reports.casebook import bound
 from advisor.reports.html import LARGEST
 from advisor.stored import reopen

@@ -17,7 +17,6 @@ import pytest
 from click.testing import CliRunner
 
 from advisor import Wishes, advise
-from advisor.cli.outcome import write_reports
 from advisor.export import export
 from tests.conftest import Folders
 from tests.desk import write_task
@@ -31,8 +30,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> P
     """A folder with a finished run of two approaches and an export of one."""
     desk = tmp_path_factory.mktemp("desk")
     task = write_task(desk, model_folders)
-    verdict = advise(task, out=desk / "run", wishes=WISHES)
-    write_reports(verdict, desk / "run")
+    advise(task, out=desk / "run", wishes=WISHES)
     export(desk / "run", desk / "out", candidate="majority")
     return desk
 
@@ -47,7 +45,7 @@ def test_a_report_is_written_whole_or_left_as_it_was(desk: Path) -> None:
     """Whoever has the old one open still reads it: it is replaced, not written over."""
     before = (desk / "run" / "report.json").read_text("utf-8")
     os.link(desk / "run" / "report.json", desk / "kept.json")
-    write_reports(advise(desk / "task.yaml", out=desk / "run", wishes=WISHES), desk / "run")
+    advise(desk / "task.yaml", out=desk / "run", wishes=WISHES)
     assert (desk / "kept.json").read_text("utf-8") == before
     assert not (desk / "run" / "report.json").samefile(desk / "kept.json")
     assert not list((desk / "run").glob("*.partial"))

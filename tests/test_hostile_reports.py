@@ -24,10 +24,10 @@ from rich.console import Console
 from werkzeug import Request, Response
 
 from advisor import Wishes, advise, reports
-from advisor.cli.outcome import write_reports
 from advisor.contract import Story
 from advisor.export import export
 from advisor.panel import Terms, WhatIf
+from advisor.report_files import write_reports
 from advisor.reports.text import clean
 from advisor.site import build
 from advisor.stored import reopen, write_answers

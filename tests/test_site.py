@@ -26,7 +26,7 @@ from tests.test_reports import HOSTILE, Elements
 def runs(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Path:
     """Two runs of one task on the same held-out cases, the later with fewer examples."""
     from advisor import Wishes, advise
-    from advisor.cli.outcome import write_reports
+    from advisor.report_files import write_reports
 
     desk = tmp_path_factory.mktemp("desk")
     task = write_task(desk, model_folders)

@@ -83,7 +83,7 @@ def test_it_takes_no_model_and_little_work(run: Path, tmp_path: Path, of: str, m
         f"    calls[0] += event == 'call' and frame.f_code.co_filename.startswith({ours!r})\n"
         "sys.setprofile(count)\n"
         "from advisor.stored import Changes, reopen\n"
-        "from advisor.cli.outcome import write_reports\n"
+        "from advisor.report_files import write_reports\n"
         "from pathlib import Path\n"
         f"verdict = reopen({str(run)!r}, changes=Changes(volume=77_000, target=0.7, machine_hour=0.5))\n"
         f"write_reports(verdict, Path({str(tmp_path)!r}), ())\n"

@@ -1,4 +1,4 @@
-"""What every command that ends in a verdict does with it: files, terminal, JSON, exit code."""
+"""What every command that ends in a verdict does with it: terminal, JSON, exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 EXIT = {"choose": 0, "safe but cheaper undecided": 0, "undecided": 101, "nothing meets": 100, "compared": 0}
 """Exit codes by verdict; a target that is met by a safe candidate counts as met, on cases that were seen as undecided."""
-FORMATS = ("html", "markdown", "json")
 CASES = ("none", "selection", "wrong", "all")
 WHICH_CASES = (
     "Cases, with their texts, that the report shows: those of the selection part, or held-out ones too, where an answer is "
@@ -36,28 +35,6 @@ def say_that_they_are_seen(cases: str) -> None:
 
     if cases in SHOW_HELDOUT:
         say(SEEN)
-
-
-def write_reports(verdict: Verdict, folder: Path, formats: Sequence[str] = ()) -> list[Path]:
-    """report.html, report.md and report.json in the folder, or the formats that are asked for; each whole, or as it was.
-
-    Beside the page stand the cases that were asked for, in full.
-    """
-    from dataclasses import replace
-
-    from advisor import full_cases, reports
-
-    written, story = [], verdict.story
-    if "html" in (formats or FORMATS):
-        file = full_cases.write(verdict.cases, folder)
-        story = replace(story, cases=replace(story.cases, file=file)) if story.cases is not None else story
-    for name in formats or FORMATS:
-        path = folder / f"report{reports.suffix(name)}"
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(reports.render(story, name), encoding="utf-8")
-        partial.replace(path)
-        written.append(path)
-    return written
 
 
 def say_what_comes_next(verdict: Verdict, folder: Path) -> None:

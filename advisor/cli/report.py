@@ -18,9 +18,9 @@ from advisor.cli.outcome import (
     say_that_they_are_seen,
     say_what_comes_next,
     tell,
-    write_reports,
 )
 from advisor.cli.shown import broken, say, shown
+from advisor.report_files import write_reports
 from benchmarks.contract import BadInput
 from strategies.permissions import owner_only
 

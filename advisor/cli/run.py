@@ -14,8 +14,9 @@ from advisor.cli import INTERRUPTED
 from advisor.cli.again import resumable, say_what_is_left
 from advisor.cli.before import expected_of, say_before, says_what_is_missing, with_less
 from advisor.cli.given import ALLOW_REMOTE, SEED, check_can_be_a_folder
-from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell, write_reports
+from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell
 from advisor.cli.shown import document, say
+from advisor.report_files import write_reports
 from benchmarks.contract import BadInput, State
 from strategies.permissions import owner_only
 
