@@ -27,25 +27,34 @@ def declining(task: Task) -> tuple[str, ...]:
     """The answers by which the examples say that there is none, such as "not in the handbook".
 
     Many share them, of all examples or of those without a document, and no document holds them word by word: none that their
-    cases name, or, where no case names any, none at all. So a "true" that is often right is an answer. What the keys of several
-    of these accept besides, and no document at all holds, says the same in other words.
+    cases name, or none at all where a case may only lack the name of its document. So a "true" that is often right is an answer.
+    What the keys of several of these accept besides, and no document at all holds, says the same in other words.
     """
-    named, texts = any(case.document_ids for case in task.examples), {each.id: each.text for each in task.documents}
-    shelves: dict[str, set[str]] = defaultdict(set)
-    for case in task.examples:
-        shelves[case.output] |= {*case.document_ids} & texts.keys() if named else texts.keys()
+    examples, texts = task.examples, {each.id: each.text for each in task.documents}
+    own: dict[str, set[str]] = defaultdict(set)
+    for case in examples:
+        own[case.output] |= {*case.document_ids} & texts.keys()
+    anywhere = _perhaps_unnamed(examples)
 
     def held(text: str, names: Iterable[str]) -> bool:
         return any(stands(text, texts[name]) for name in names)
 
-    shared = dict.fromkeys((*standing_answers(task.examples), *blank_answers(task.examples)))
-    found = tuple(text for text in shared if not held(text, shelves[text]))
-    blank = [case for case in task.examples if case.output in found]
+    shared = dict.fromkeys((*standing_answers(examples), *_blank_answers(examples)))
+    found = tuple(text for text in shared if not held(text, texts if text in anywhere else own[text]))
+    blank = [case for case in examples if case.output in found]
     others = [replace(case, output=text) for case in blank for text in case.answers if text not in found]
     return (*found, *(text for text in standing_answers(others) if not held(text, texts)))
 
 
-def blank_answers(cases: Sequence[Case]) -> tuple[str, ...]:
+def _perhaps_unnamed(cases: Sequence[Case]) -> set[str]:
+    """Outputs of examples whose document may have been left out: of all that name none, but for the output of more than half of
+    these where others do name one. What so many share is that there is nothing to name."""
+    blank = Counter(case.output for case in cases if not case.document_ids)
+    everybody = blank.total() == len(cases)
+    return {text for text, times in blank.items() if everybody or 2 * times <= blank.total()}
+
+
+def _blank_answers(cases: Sequence[Case]) -> tuple[str, ...]:
     """Outputs that many of the examples without a document share, however few those are, and that none with a document has;
     none where no example names any. The most frequent first."""
     named = {case.output for case in cases if case.document_ids}

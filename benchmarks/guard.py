@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import Benchmark, Row
 from benchmarks.coverage import MOST_UNKNOWN
-from benchmarks.grounding import blank_answers
+from benchmarks.grounding import declining
 from benchmarks.handover import FEWEST, sure
 from benchmarks.metrics._words import plain
 from benchmarks.outcomes import text_of
@@ -80,11 +80,12 @@ def guard(benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[
 
 
 def refusal(task: Task) -> str:
-    """The answer by which the examples of a task over documents say that there is none: many of those that name no document
-    have it, and none that names one. Empty where there is none."""
-    if task.kind != "qa" or task.labels:
+    """The answer by which the examples of a task over documents say that there is none (`grounding.declining`), the one that most
+    have; no example that names a document has it. Empty where there is none, or where no example names a document."""
+    named = {case.output for case in task.examples if case.document_ids}
+    if task.kind != "qa" or task.labels or not named:
         return ""
-    return next(iter(blank_answers(task.examples)), "")
+    return next((text for text in declining(task) if text not in named), "")
 
 
 def threshold(known: Sequence[_Asked], share: float) -> float | None:

@@ -104,8 +104,22 @@ def test_an_answer_that_is_often_right_is_no_refusal() -> None:
     assert declining(over(asked, examples)) == (NOTHING,)
     told = tuple(replace(each, document_ids=("leave",) if each.output[0].isdigit() else ()) for each in examples)
     told_where = tuple(replace(each, document_ids=("probation",) if "months" in each.output else ()) for each in told)
-    assert declining(over(asked, told)) == (NOTHING, "six months")
+    assert declining(over(asked, told)) == (NOTHING,), "it may only lack the name of its document"
     assert declining(over(asked, told_where)) == (NOTHING,)
+    every = tuple(replace(each, document_ids=("probation",)) if "months" in each.output else each for each in told)
+    short = tuple(replace(each, output="open") if each.output == NOTHING else each for each in every)
+    assert declining(over(asked, short)) == ("open",), "that a document has the word says nothing: none is named for it"
+
+
+def test_a_frequent_answer_is_no_refusal_where_only_some_examples_name_their_document() -> None:
+    asked = task_of(kind="qa", answers=("a", "b"))
+    outputs = ["28 days"] * 4 + ["six months"] * 4 + [f"{number} euros" for number in range(22)]
+    examples = [
+        replace(case(number, output), document_ids=("travel",) if number > 13 else ())
+        for number, output in enumerate(outputs)
+    ]
+    task = over(asked, examples)
+    assert (declining(task), refusal(task)) == ((), "")
 
 
 def test_few_refusals_among_many_answers_are_refusals() -> None:

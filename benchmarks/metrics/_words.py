@@ -36,7 +36,7 @@ def plain(text: str, case_sensitive: bool = False) -> str:
 
 def words(text: str) -> list[str]:
     """Runs of letters and digits, NFKC and casefolded; letters of scripts without spaces one by one."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return _WORD.findall(_folded(text))
 
 
 def beginnings(word: str) -> list[str]:
@@ -51,17 +51,18 @@ def beginnings(word: str) -> list[str]:
 
 def stands(value: str, text: str) -> bool:
     """Whether the words of the value stand in the text, one after another, a Korean particle joined to the last."""
-    wanted, given = words(value), words(text)
-    if not wanted:
+    wanted, folded = words(value), _folded(text)
+    if not wanted or any(word not in folded for word in wanted):
         return False
     *first, last = wanted
+    given = _WORD.findall(folded)
     ends = (place for place, word in enumerate(given) if place >= len(first) and word.startswith(last))
     return any(given[place - len(first) : place] == first and last in beginnings(given[place]) for place in ends)
 
 
 def answer_words(text: str) -> list[str]:
     """Words as reading-comprehension scores count them, without punctuation and English articles (arXiv 1606.05250)."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = _folded(text)
     kept = "".join(letter for letter in folded if not unicodedata.category(letter).startswith(("P", "S")))
     found = (kept[start:end] for start, end in spaced(kept))
     return [word for word in found if word not in _ARTICLES]
@@ -75,6 +76,10 @@ def longer_than(text: str, limit: int) -> bool:
 def best(case: Case, compare: Callable[[str], float]) -> float:
     """The best comparison over the accepted answers."""
     return max(compare(answer) for answer in case.accepted)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _without_quotes(text: str) -> str:
