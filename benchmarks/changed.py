@@ -18,7 +18,7 @@ from benchmarks.checked import Changed
 from benchmarks.consistency import probe_cases
 from benchmarks.contract import Benchmark, Row
 from benchmarks.counted import by_group
-from benchmarks.metrics._words import KOREAN, stands, words
+from benchmarks.metrics._words import CLOSED, KOREAN, stands, words
 from benchmarks.outcomes import text_of
 from strategies.contract import Case, Document, Task
 from strategies.reading import UNSPACED
@@ -37,7 +37,7 @@ _BEFORE, _AFTER, _JOINED = (
 )
 """Edges of what stands by itself: no letter or digit beside it but of a script without spaces; Korean particles behind it."""
 _NUMBER = re.compile(rf"{_BEFORE}(?:\d+(?:[.,:]\d+)*{_JOINED}|(?:{'|'.join(_WRITTEN.split())}){_AFTER})", re.IGNORECASE)
-_NO_NAMES = frozenset({"yes", "no", "none", "never", "always", "both", "not"})
+_NO_NAMES = CLOSED | {"none", "never", "always", "both", "not"}
 _SIZES = (12, 31, 59)
 """Months and hours, days, minutes: a number up to one of these gives way to such a number."""
 _WITHIN = re.compile(r"[\w,;]\s+$")

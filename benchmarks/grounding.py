@@ -1,8 +1,8 @@
 """Where the answers to questions come from: what an approach looked up, elsewhere in the documents, or nowhere.
 
 No judge is asked. An answer counts as standing in a passage where all that is specific in it does: its numbers, and its
-words that fewer than one in ten documents hold. A Korean word stands where it begins one, since particles are joined to it. So
-"nowhere" means invented, or said in other words, or in another form of the word.
+words that fewer than one in ten documents hold; yes and no are not. A Korean word stands where it begins one, since particles are
+joined to it. So "nowhere" means invented, or said in other words, or in another form of the word.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 from benchmarks.checked import Grounding
 from benchmarks.counted import by_group
-from benchmarks.metrics._words import beginnings, plain, stands, words
+from benchmarks.metrics._words import CLOSED, beginnings, plain, stands, words
 from strategies.contract import Case, Document, Evidence, Outcome, Prediction, Task
 from strategies.spans import standing_answers
 
@@ -27,8 +27,9 @@ def declining(task: Task) -> tuple[str, ...]:
     """The answers by which the examples say that there is none, such as "not in the handbook".
 
     Many share them, of all examples or of those without a document, and no document holds them word by word: none that their
-    cases name, or none at all where a case may only lack the name of its document. So a "true" that is often right is an answer.
-    What the keys of several of these accept besides, and no document at all holds, says the same in other words.
+    cases name, or none at all where a case may only lack the name of its document. So an "open" that is often right is an
+    answer; yes and no always are. What the keys of several of these accept besides, and no document at all holds, says the same
+    in other words.
     """
     examples, texts = task.examples, {each.id: each.text for each in task.documents}
     own: dict[str, set[str]] = defaultdict(set)
@@ -36,14 +37,14 @@ def declining(task: Task) -> tuple[str, ...]:
         own[case.output] |= {*case.document_ids} & texts.keys()
     anywhere = _perhaps_unnamed(examples)
 
-    def held(text: str, names: Iterable[str]) -> bool:
-        return any(stands(text, texts[name]) for name in names)
+    def answers(text: str, names: Iterable[str]) -> bool:
+        return plain(text) in CLOSED or any(stands(text, texts[name]) for name in names)
 
     shared = dict.fromkeys((*standing_answers(examples), *_blank_answers(examples)))
-    found = tuple(text for text in shared if not held(text, texts if text in anywhere else own[text]))
+    found = tuple(text for text in shared if not answers(text, texts if text in anywhere else own[text]))
     blank = [case for case in examples if case.output in found]
     others = [replace(case, output=text) for case in blank for text in case.answers if text not in found]
-    return (*found, *(text for text in standing_answers(others) if not held(text, texts)))
+    return (*found, *(text for text in standing_answers(others) if not answers(text, texts)))
 
 
 def _perhaps_unnamed(cases: Sequence[Case]) -> set[str]:
@@ -101,7 +102,7 @@ class Library:
     def place(self, answer: str, evidence: Sequence[Evidence]) -> Place:
         if self.declines(answer):
             return "declined"
-        wanted = {word for word in words(answer) if self._specific(word)}
+        wanted = set() if plain(answer) in CLOSED else {word for word in words(answer) if self._specific(word)}
         if not wanted:
             return "nothing specific"
         if any(wanted <= _held(self._text(shown)) for shown in evidence):
@@ -110,7 +111,7 @@ class Library:
         return "documents" if set.intersection(*found) else "nowhere"
 
     def _specific(self, word: str) -> bool:
-        rare = len(self._holding.get(word, ())) < max(2.0, self._common)
+        rare = word not in CLOSED and len(self._holding.get(word, ())) < max(2.0, self._common)
         return rare or any(letter.isdigit() for letter in word)
 
     def _text(self, shown: Evidence) -> str:

@@ -12,6 +12,7 @@ from advisor.shares import Counted, declined
 from benchmarks.checked import Grounding
 from benchmarks.grounding import Library, declining, grounding
 from benchmarks.guard import refusal
+from benchmarks.mistakes import Standing
 from strategies.contract import Abstention, Case, Document, Evidence, Fold, Outcome, Prediction, Task
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
@@ -48,6 +49,9 @@ def shown(name: str, start: int = 0, end: int = 500) -> tuple[Evidence, ...]:
         ("six months", shown("probation"), "evidence"),
         ("seven months", shown("probation"), "nowhere"),
         ("the office is open", shown("leave"), "nothing specific"),
+        ("Yes.", shown("leave"), "nothing specific"),
+        ("いいえ", shown("leave"), "nothing specific"),
+        ("No, 28 days", shown("leave"), "evidence"),
         ("31 March", shown("leave", 0, 30), "documents"),
         ("probation lasts six months", shown("probation", 4, 100), "evidence"),
     ],
@@ -120,6 +124,19 @@ def test_a_frequent_answer_is_no_refusal_where_only_some_examples_name_their_doc
     ]
     task = over(asked, examples)
     assert (declining(task), refusal(task)) == ((), "")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_yes_and_no_are_answers_whatever_the_documents_say(named: bool) -> None:
+    """Half of the examples each, and no document holds either word."""
+    outputs = ["Yes", "No."] * 6 + [NOTHING] * 3
+    examples = [
+        replace(case(number, output), document_ids=("leave",) if named and output != NOTHING else (), answers=("no",))
+        for number, output in enumerate(outputs)
+    ]
+    task = over(task_of(kind="qa", answers=("a", "b")), examples)
+    assert declining(task) == (NOTHING,)
+    assert all(Standing.of(task).has_none(each) == (each.output == NOTHING) for each in examples)
 
 
 def test_few_refusals_among_many_answers_are_refusals() -> None:

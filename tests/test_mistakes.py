@@ -103,11 +103,16 @@ def test_questions_without_an_answer() -> None:
 
 
 def test_an_answer_that_many_examples_share_is_one_where_a_document_holds_it() -> None:
-    yes = task_with("qa", *((f"y{place}", "yes") for place in range(10)))
-    named = tuple(dataclasses.replace(case, document_ids=("d",)) for case in yes.examples)
-    folds = (Fold(train=named, selection=named),)
-    for text, kind in (("Yes, it opens at ten.", "other answer"), ("It opens at ten.", "invented")):
-        task = dataclasses.replace(yes, folds=folds, documents=(Document(id="d", text=text),))
+    """Yes is one in any case: no document needs to hold the word."""
+    for key, text, kind in (
+        ("at ten", "It opens at ten.", "other answer"),
+        ("at ten", "It opens at noon.", "invented"),
+        ("yes", "It opens at ten.", "other answer"),
+    ):
+        shared = task_with("qa", *((f"y{place}", key) for place in range(10)))
+        named = tuple(dataclasses.replace(case, document_ids=("d",)) for case in shared.examples)
+        folds = (Fold(train=named, selection=named),)
+        task = dataclasses.replace(shared, folds=folds, documents=(Document(id="d", text=text),))
         assert kinds(found(task, {"lora": {"y1": ("perhaps", 0.0)}})) == {(kind, ()): 1}
 
 

@@ -11,6 +11,12 @@ from strategies.contract import Case
 from strategies.reading import UNSPACED
 from strategies.words import LETTER, count, spaced
 
+_YES_OR_NO = (
+    "yes no true false ja nein wahr falsch oui non vrai faux sí si verdadero falso sì vero sim não verdadeiro nee waar onwaar "
+    "да нет \u03bd\u03b1\u03b9 όχι כן לא نعم لا हाँ हां नहीं はい いいえ 是 否 예 네 아니요 아니오 ใช่ ไม่ใช่"
+)
+CLOSED = frozenset(_YES_OR_NO.split())
+"""Answers to yes-or-no questions, as `plain` has them: what they say stands in no passage word by word."""
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "\u201e": "\u201c"}
 _ARTICLES = frozenset({"a", "an", "the"})
 _WORD = regex.compile(rf"{LETTER}|[^\W{UNSPACED}]+")
