@@ -9,7 +9,7 @@ so the share that is counted may be another one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -58,7 +58,8 @@ def guard(benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[
     """
     if benchmark.sequential or benchmark.metric.over_rows:
         return None
-    says, examples = refusal(benchmark.task), {case.id: case for case in benchmark.task.examples}
+    said, examples = refusals(benchmark.task), {case.id: case for case in benchmark.task.examples}
+    says = frozenset(map(plain, said))
     known = [
         _asked(row[3], row[2], says, (row[1], examples[row[0]]))
         for row in looked
@@ -76,16 +77,16 @@ def guard(benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[
     if len(found) < 2:
         return None
     unanswerable = sum(each.silence for each in asked)
-    return Guard(says=says or SAYS, cases=len(rows), unanswerable=round(unanswerable), held=found)
+    return Guard(says=said[0] if said else SAYS, cases=len(rows), unanswerable=round(unanswerable), held=found)
 
 
-def refusal(task: Task) -> str:
-    """The answer by which the examples of a task over documents say that there is none (`grounding.declining`), the one that most
-    have; no example that names a document has it. Empty where there is none, or where no example names a document."""
+def refusals(task: Task) -> tuple[str, ...]:
+    """The answers by which the examples of a task over documents say that there is none (`grounding.declining`), the one that
+    most have first; no example that names a document has one. Empty where no example names any."""
     named = {case.output for case in task.examples if case.document_ids}
     if task.kind != "qa" or task.labels or not named:
-        return ""
-    return next((text for text in declining(task) if text not in named), "")
+        return ()
+    return tuple(text for text in declining(task) if text not in named)
 
 
 def threshold(known: Sequence[_Asked], share: float) -> float | None:
@@ -106,10 +107,12 @@ def _unknown(asked: Sequence[_Asked]) -> bool:
     return sum(each.mark is None for each in asked) > MOST_UNKNOWN * len(asked)
 
 
-def _asked(mark: float | None, score: float, says: str, answered: tuple[str, Case]) -> _Asked:
-    text, case = answered
-    silence = bool(says) and any(plain(says) == plain(known) for known in case.accepted)
-    return _Asked(mark, score, float(silence), mark is None or (bool(says) and plain(text) == plain(says)))
+def _asked(mark: float | None, score: float, says: Collection[str], answered: tuple[str, Case]) -> _Asked:
+    """`says`: how it may be said that there is no answer, each `plain`. Where the key says so, in whichever words, silence is
+    right, and whatever else it accepts is silence."""
+    given, keys = plain(answered[0]), {plain(text) for text in answered[1].accepted}
+    unanswerable = not keys.isdisjoint(says)
+    return _Asked(mark, score, float(unanswerable), mark is None or given in says or (unanswerable and given in keys))
 
 
 def _held(

@@ -11,7 +11,7 @@ from advisor.grounded import what_it_invents
 from advisor.shares import Counted, declined
 from benchmarks.checked import Grounding
 from benchmarks.grounding import Library, declining, grounding
-from benchmarks.guard import refusal
+from benchmarks.guard import refusals
 from benchmarks.mistakes import Standing
 from strategies.contract import Abstention, Case, Document, Evidence, Fold, Outcome, Prediction, Task
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
@@ -123,7 +123,7 @@ def test_a_frequent_answer_is_no_refusal_where_only_some_examples_name_their_doc
         for number, output in enumerate(outputs)
     ]
     task = over(asked, examples)
-    assert (declining(task), refusal(task)) == ((), "")
+    assert (declining(task), refusals(task)) == ((), ())
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -149,7 +149,7 @@ def test_few_refusals_among_many_answers_are_refusals() -> None:
     ]
     task = over(asked, examples)
     assert declining(task) == (NOTHING,)
-    assert refusal(task) == NOTHING
+    assert refusals(task) == (NOTHING,)
     assert declining(over(asked, examples[1:])) == ()
 
 

@@ -17,7 +17,7 @@ from advisor.export import card
 from advisor.guarded import as_fact, guard_cells, in_place_of_unsure
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import BadInput, Benchmark, Row
-from benchmarks.guard import _Asked, guard, refusal, threshold
+from benchmarks.guard import _Asked, guard, refusals, threshold
 from strategies import alone
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, Query, Sampling
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
@@ -176,13 +176,13 @@ def answered(case: Case, mark: float, right: bool, refuses: bool = False) -> Row
 
 def test_the_refusal_is_what_examples_say_that_name_no_document() -> None:
     task = with_refusals().task
-    assert refusal(task) == NOWHERE
+    assert refusals(task) == (NOWHERE,)
     fold = task.folds[0]
     named = tuple(replace(case, document_ids=("d0",)) for case in (*fold.train, *fold.selection))
-    assert refusal(replace(task, folds=(replace(fold, train=named, selection=()),))) == "", "a frequent answer"
-    assert refusal(replace(task, kind="extraction")) == ""
+    assert refusals(replace(task, folds=(replace(fold, train=named, selection=()),))) == (), "a frequent answer"
+    assert refusals(replace(task, kind="extraction")) == ()
     unnamed = tuple(replace(case, document_ids=()) for case in named)
-    assert refusal(replace(task, folds=(replace(fold, train=unnamed, selection=()),))) == "", "nobody names any"
+    assert refusals(replace(task, folds=(replace(fold, train=unnamed, selection=()),))) == (), "nobody names any"
 
 
 def test_to_hold_back_is_right_where_there_is_no_answer() -> None:
@@ -215,6 +215,34 @@ def test_to_hold_back_is_right_where_there_is_no_answer() -> None:
         f"{found.held[1].refused} of 30",
         f"{found.held[1].wrongly_refused} of 60",
     )
+
+
+def test_a_refusal_in_other_words_is_silence_and_a_key_in_other_words_says_that_there_is_no_answer() -> None:
+    """Every second key says it otherwise; of the refusals that are given, too, half are."""
+    first, wordings = with_refusals(), (NOWHERE, "it does not say")
+
+    def reworded(cases: Sequence[Case]) -> tuple[Case, ...]:
+        blank = [case.id for case in cases if not case.document_ids]
+        return tuple(
+            case if case.document_ids else replace(case, output=wordings[blank.index(case.id) % 2]) for case in cases
+        )
+
+    (fold,) = first.task.folds
+    fold = replace(fold, train=reworded(fold.train), selection=reworded(fold.selection))
+    benchmark = replace(first, task=replace(first.task, folds=(fold,)), heldout=reworded(first.heldout))
+    assert set(refusals(benchmark.task)) == set(wordings)
+    looked = [
+        [case.id, case.output, 1.0, 0.8 + place / 10_000] if case.document_ids else [case.id, "1 euro", 0.0, 0.2]
+        for place, case in enumerate(benchmark.task.examples)
+    ]
+    blank = [case for case in benchmark.heldout if not case.document_ids]
+    refused = [replace(answered(case, 0.9, right=True), score=1.0) for case in blank[:6]]
+    made_up = [answered(case, 0.2, right=False) for case in blank[6:]]
+    known = [answered(case, 0.9, right=True) for case in benchmark.heldout if case.document_ids]
+    nothing, *_, held = guarded(benchmark, looked, [*refused, *made_up, *known]).held
+    assert (nothing.answered, nothing.refused, nothing.wrongly_refused) == (84, 6, 0)
+    assert (held.answered, held.refused, held.wrongly_refused, held.overall) == (60, 30, 0, 1.0)
+    assert guarded(benchmark, looked, [*refused, *made_up, *known]).unanswerable == 30
 
 
 # ---------------------------------------------------------------- where it is told, and who obeys
