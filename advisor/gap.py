@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.goal import Goal
 from advisor.material import Material
 from advisor.more_data import enough, foretold, helped, most, untold
 from advisor.reasons import Decided
+from advisor.right_documents import would_bring
 from advisor.wording import counted, percent, plain_percent, plain_points, start
 from benchmarks.contract import Evaluation, State
 
@@ -110,17 +110,10 @@ def of_a_larger_model(decided: Decided, named: str) -> str:
 
 def _documents(material: Material) -> Iterator[str]:
     """By what is reached where the right documents are handed over."""
-    oracles = [(each.oracle, each) for each in material.evaluations.values() if each.oracle is not None]
-    best = max(oracles, key=lambda pair: pair[0], default=None)
-    if best is None or best[0] - best[1].figure < 0.01:
-        return
-    oracle, each = best
-    enough = material.benchmark.target is not None and oracle >= material.benchmark.target
-    meet = Goal.of(material.benchmark).meet_plainly
-    yield (
-        f"A search that always finds the right document would bring {each.candidate} from {percent(each.figure)} to "
-        f"{percent(oracle)}, which would {'' if enough else 'not '}be enough to {meet}."
-    )
+    handed = [each for each in material.evaluations.values() if each.oracle is not None]
+    best = max(handed, key=lambda each: each.oracle or 0.0, default=None)
+    if best is not None and (said := would_bring(best, material.benchmark)):
+        yield said
 
 
 def _keys(material: Material) -> Iterator[str]:

@@ -13,6 +13,7 @@ from advisor.forgotten import perhaps_forgot_too_much
 from advisor.goal import Goal
 from advisor.no_answers import of_answers
 from advisor.nobody import without_figures
+from advisor.right_documents import with_right_documents
 from advisor.share_limits import beyond_a_share, unchecked
 from advisor.slices import perhaps_too_weak, weakest_part
 from advisor.triage import CLASSIC_MISTAKE, Expectation
@@ -367,9 +368,7 @@ def _of_retrieval(decided: Decided) -> list[str]:
             f"{which} that {name} looked up was from the right document in {percent(quality.recall_at[deepest])} of "
             f"{counted(quality.cases, 'case')}"
         )
-        if evaluation.oracle is not None:
-            sentence += f"; with the right documents handed over, {percent(evaluation.oracle)} would be reached"
-        found.append(f"{sentence}.{_where_it_fails(quality)}")
+        found.append(f"{sentence}{with_right_documents(evaluation)}.{_where_it_fails(quality)}")
     return found
 
 

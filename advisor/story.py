@@ -352,8 +352,9 @@ def _retrieval(evaluation: Evaluation) -> dict[str, Any] | None:
     recall = {str(k): share for k, share in quality.recall_at.items()}
     wrong = {"missed": quality.missed, "misread": quality.misread, "wrong": quality.missed + quality.misread}
     wrong["on_selection"] = quality.on_selection
+    named = {} if evaluation.oracle_named is None else {"oracle_named": asdict(evaluation.oracle_named)}
     shares = {"not_found": 1 - max(quality.recall_at.items())[1] if recall else None, "oracle": evaluation.oracle}
-    return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, **wrong, **shares}
+    return {"cases": quality.cases, "recall_at": recall, "mrr": quality.mrr, **wrong, **shares, **named}
 
 
 def _finite(value: Any) -> Any:

@@ -85,6 +85,16 @@ class RetrievalQuality:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OfNamed:
+    """What the right documents bring to the held-out cases that name one, handed over; means of their scores."""
+
+    cases: int
+    own: float
+    given: float
+    """About; not all of them are asked with their documents."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class GeneralTask:
     """Right answers to questions that have nothing to do with the task, before and after tuning."""
 

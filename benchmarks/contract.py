@@ -23,6 +23,7 @@ from benchmarks.checked import (
     Handover,
     Latency,
     Leaks,
+    OfNamed,
     Planted,
     Rebuilds,
     RetrievalQuality,
@@ -287,6 +288,8 @@ class Evaluation:
     retrieval: RetrievalQuality | None = None
     oracle: float | None = None
     """Figure when the gold documents are handed over: a diagnostic, never ranked."""
+    oracle_named: OfNamed | None = None
+    """Set where cases that have an answer name no document: what theirs would bring is not in that figure."""
     chosen: Mapping[str, Any] = field(default_factory=dict)
     """The configuration that the fit chose."""
     selection_score: float | None = None

@@ -23,7 +23,7 @@ from benchmarks.curve import DRAWS, sizes
 from benchmarks.economical import SPARED, TOO_FEW
 from benchmarks.families import REST
 from benchmarks.forgetting import forgetting
-from benchmarks.found_evidence import failing, oracle, retrieval_quality
+from benchmarks.found_evidence import failing, oracle, oracle_named, retrieval_quality
 from benchmarks.grounding import Library, grounding
 from benchmarks.guard import guard
 from benchmarks.handover import handover
@@ -100,6 +100,7 @@ def evaluate(
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
     if problem := _nothing_said(ordered):
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
+    with_gold = list(store.rows(candidate.name, "oracle"))
     return Evaluation(
         **common,
         **figures(benchmark, asked, ordered, _level(benchmark, store) * REST),
@@ -113,7 +114,8 @@ def evaluate(
         passes=passes(benchmark, rows, candidate, store),
         leaks=leaks(benchmark, asked, ordered),
         retrieval=retrieval_quality(benchmark, asked, ordered, failing(benchmark.task, notes)),
-        oracle=oracle(benchmark.task.documents, asked, ordered, list(store.rows(candidate.name, "oracle"))),
+        oracle=oracle(benchmark.task.documents, asked, ordered, with_gold),
+        oracle_named=oracle_named(benchmark.task, asked, ordered, with_gold),
         curve=curve(benchmark, candidate, store, rows),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
         planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),

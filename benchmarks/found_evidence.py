@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.checked import RetrievalQuality
+from benchmarks.checked import OfNamed, RetrievalQuality
 from benchmarks.contract import Benchmark, Row
 from benchmarks.gold import naming
 from benchmarks.grounding import is_example
 from benchmarks.handed import handed
-from benchmarks.mistakes import RIGHT, search_or_reading
+from benchmarks.metrics._words import plain
+from benchmarks.mistakes import RIGHT, Standing, search_or_reading
 from strategies.contract import Case, Document, Prediction, Task
 from strategies.retrieval.named import Named
 
@@ -63,9 +64,31 @@ def oracle(
 ) -> float | None:
     """About the score over all held-out cases if those that name a document that there is were given it: its own, and what the
     gold documents bring on the cases that were asked with them, for the share of cases that have some."""
-    own, known = {row.key: row.score for row in rows}, {case.id for case in naming(cases, documents)}
-    given = {row.key: row.score for row in with_gold if row.key in own.keys() & known}
-    if not given:
+    own, known = {row.key: row.score for row in rows}, naming(cases, documents)
+    gain = _gain(own, known, with_gold)
+    return None if gain is None else _share(sum(own.values()) / len(own) + len(known) / len(cases) * gain)
+
+
+def oracle_named(task: Task, cases: Sequence[Case], rows: Sequence[Row], with_gold: Sequence[Row]) -> OfNamed | None:
+    """The same over the cases that name a document that there is; None where all others have a key that says that there is no
+    answer, so that nothing is to be found for them."""
+    own, known = {row.key: row.score for row in rows}, naming(cases, task.documents)
+    gain = _gain(own, known, with_gold)
+    if gain is None or len(known) == len(cases):
         return None
-    gain = sum(score - own[key] for key, score in given.items()) / len(given)
-    return min(1.0, max(0.0, sum(own.values()) / len(own) + len(known) / len(cases) * gain))
+    named, refusals = {case.id for case in known}, Standing.of(task).texts
+    if not any(refusals.isdisjoint(map(plain, case.accepted)) for case in cases if case.id not in named):
+        return None
+    alone = sum(own[case.id] for case in known) / len(known)
+    return OfNamed(cases=len(known), own=alone, given=_share(alone + gain))
+
+
+def _gain(own: Mapping[str, float], known: Sequence[Case], with_gold: Sequence[Row]) -> float | None:
+    """Mean rise of the score of these cases with their documents; None where none of them was asked."""
+    named = {case.id for case in known}
+    gains = [row.score - own[row.key] for row in with_gold if row.key in own.keys() & named]
+    return sum(gains) / len(gains) if gains else None
+
+
+def _share(value: float) -> float:
+    return min(1.0, max(0.0, value))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from advisor.contract import Story
 from advisor.goal import Goal
 from advisor.more_data import enough
-from benchmarks.checked import Curve, CurvePoint
+from benchmarks.checked import Curve, CurvePoint, OfNamed, RetrievalQuality
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.curve import FURTHEST, bracket, examples_for
 from benchmarks.prices import MachinePrices, Upkeep
@@ -39,6 +39,23 @@ LAST = scores_of(210, 300, 5)
 
 def learnt(right: tuple[int, int, int], last: tuple[float, ...] = LAST) -> Evaluation:
     return evaluation_of("lora", last, seconds=0.3, model="small", curve=grown(right, last))
+
+
+def test_where_others_name_no_document_a_perfect_search_is_told_for_those_that_do() -> None:
+    quality = RetrievalQuality(cases=90, recall_at={1: 0.5}, mrr=0.5)
+    looking_up = replace(evaluation_of("retrieval", scores_of(120, 300)), retrieval=quality, oracle=0.58)
+    told = story(looking_up)
+    assert starting(told.next_steps, "A search that always") == (
+        "A search that always finds the right document would bring retrieval from 40 % to 58 %, which would not be enough to "
+        "meet the target."
+    )
+    some = story(replace(looking_up, oracle_named=OfNamed(cases=90, own=0.4, given=1.0)))
+    assert starting(some.next_steps, "A search that always") == (
+        "A search that always finds the right document would bring retrieval from 40 % to 100 % in the 90 cases that name "
+        "theirs; what it would bring to the others is not known."
+    )
+    handed = "with the right documents handed over, 100 % would be reached in the 90 cases that name theirs, and 40 % without"
+    assert any(handed in line for line in some.reasons)
 
 
 def test_without_a_curve_more_examples_are_said_not_to_be_measured() -> None:

@@ -19,8 +19,9 @@ import pytest
 from advisor.found import find
 from advisor.steadiness import next_time
 from benchmarks.assemble import Limits
+from benchmarks.checked import OfNamed
 from benchmarks.contract import BadInput, Benchmark, Candidate, Constraints, Evaluation, Row, State
-from benchmarks.found_evidence import oracle
+from benchmarks.found_evidence import oracle, oracle_named
 from benchmarks.frozen import as_begun, freeze, thaw
 from benchmarks.gold import GoldIndex
 from benchmarks.metrics import load as load_metric
@@ -42,6 +43,7 @@ from strategies.contract import (
     Failure,
     Family,
     Fitted,
+    Fold,
     Generates,
     Outcome,
     Prediction,
@@ -789,6 +791,14 @@ def test_what_gold_documents_bring_counts_for_the_cases_that_have_some() -> None
     handed = [row(n, "oracle", float(n < 6)) for n in range(8)]
     documents = [Document(id="d", text="a")]
     assert oracle(documents, cases, own, handed) == pytest.approx((2 + 8) / 16 + 0.5 * 4 / 8)
+    task = replace(tiny.benchmark("qa").task, documents=tuple(documents))
+    assert oracle_named(task, cases, own, handed) == OfNamed(cases=8, own=0.25, given=0.75)
+    assert oracle_named(task, cases[:8], own, handed) is None, "all name theirs"
+    refused = tuple(Case(id=f"e{n}", input="q", output="nowhere") for n in range(4))
+    told = replace(task, folds=(Fold(train=(*cases[:8], *refused), selection=()),))
+    blank = [case if case.document_ids else replace(case, output="nowhere") for case in cases]
+    assert oracle_named(told, cases, own, handed) is not None
+    assert oracle_named(told, blank, own, handed) is None, "the others have no answer, so nothing is to be found"
     assert oracle(documents, cases, own, []) is None
     assert oracle((), cases, own, handed) is None, "the document that they name is not there"
 
