@@ -191,7 +191,7 @@ def _where_others_are_out(decided: Decided) -> Mapping[str, State]:
 
 
 def _changing_facts(evaluation: Evaluation) -> str:
-    if evaluation.family in ("retrieval", "combined"):
+    if evaluation.searches or evaluation.family in ("retrieval", "combined"):
         return f"Documents that are not kept current: {evaluation.candidate} answers from what they say."
     return f"Facts that change often: {evaluation.candidate} does not look them up, an approach with retrieval does."
 

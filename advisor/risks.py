@@ -26,6 +26,10 @@ _FAMILY_RISKS = {
     "recorded": "Recorded answers show what the other system said then; it may have changed since.",
     "reference": "An approach without a language model cannot answer outside of what its examples show.",
 }
+_SEARCHED = (
+    "An approach without a language model is as good as the documents that it searches: what is outdated there comes back as "
+    "an answer, and where an answer is missing there it gives another."
+)
 STEADY = 0.95
 """Share of the same answers below which a check is told as a risk."""
 
@@ -37,7 +41,7 @@ def risks(material: Material) -> tuple[str, ...]:
     named = material.named
     if named is not None:
         about = material.evaluations[named]
-        found.extend([_FAMILY_RISKS[about.family]] if about.family in _FAMILY_RISKS else [])
+        found.extend(_of_its_family(about))
         found.extend(what_it_forgot(about) if about.family in TUNED else [])
         found.extend(what_it_knows(about))
         found.extend(without_the_leaks(about))
@@ -52,6 +56,13 @@ def risks(material: Material) -> tuple[str, ...]:
         found.extend(_asked_again(about))
     found.append("Timings come from one machine and one load; on another machine costs and latency differ.")
     return tuple(found)
+
+
+def _of_its_family(about: Evaluation) -> Iterator[str]:
+    if about.family == "reference" and about.searches:
+        yield _SEARCHED
+    elif about.family in _FAMILY_RISKS:
+        yield _FAMILY_RISKS[about.family]
 
 
 def worth_knowing(material: Material) -> tuple[int, ...]:

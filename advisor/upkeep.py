@@ -54,6 +54,8 @@ def _fixed(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
 
 def _holds_facts(evaluation: Evaluation) -> str:
     """The step by which facts get into the approach; empty for those that hold none."""
+    if evaluation.searches:
+        return INDEX
     return {"retrieval": INDEX, "combined": INDEX, "finetuning": TRAINING}.get(evaluation.family, "")
 
 

@@ -285,6 +285,8 @@ class Evaluation:
     """pass^1, pass^2, ...: how often so many draws at the task's temperature are all right; empty at temperature 0."""
     leaks: Leaks | None = None
     """None where no held-out case stood among the examples, or all did."""
+    searches: bool = False
+    """Its answers rest on passages of documents that it looked up, whatever its family."""
     retrieval: RetrievalQuality | None = None
     oracle: float | None = None
     """Figure when the gold documents are handed over: a diagnostic, never ranked."""

@@ -23,7 +23,7 @@ from benchmarks.curve import DRAWS, sizes
 from benchmarks.economical import SPARED, TOO_FEW
 from benchmarks.families import REST
 from benchmarks.forgetting import forgetting
-from benchmarks.found_evidence import failing, oracle, oracle_named, retrieval_quality
+from benchmarks.found_evidence import failing, oracle, oracle_named, retrieval_quality, searches
 from benchmarks.grounding import Library, grounding
 from benchmarks.guard import guard
 from benchmarks.handover import handover
@@ -113,6 +113,7 @@ def evaluate(
         agreements=agreements(benchmark, rows, candidate, store),
         passes=passes(benchmark, rows, candidate, store),
         leaks=leaks(benchmark, asked, ordered),
+        searches=searches(benchmark.task, ordered),
         retrieval=retrieval_quality(benchmark, asked, ordered, failing(benchmark.task, notes)),
         oracle=oracle(benchmark.task.documents, asked, ordered, with_gold),
         oracle_named=oracle_named(benchmark.task, asked, ordered, with_gold),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.checked import OfNamed, RetrievalQuality
@@ -30,14 +30,12 @@ def retrieval_quality(
     is of a document, as with approaches that show examples. Cases that name no document that there is are left out, and a copy
     of a gold document counts as that. `found_wrong`: what is known of wrong selection answers."""
     task, named = benchmark.task, Named(benchmark.task.documents)
-    documents, examples = {document.id for document in task.documents}, {case.id for case in task.examples}
+    found_in = _documents_shown(task)
     ranks: list[int | None] = []
     wrong: list[bool] = []
     shown = 0
     for case, row in zip(cases, rows, strict=True):
-        evidence = row.outcome.evidence if isinstance(row.outcome, Prediction) else ()
-        passages = (item for item in evidence if not is_example(item, examples))
-        found = [item.document_id for item in passages if item.document_id in documents]
+        found = found_in(row)
         if not named.known(case) or not found:
             continue
         shown = max(shown, len(found))
@@ -57,6 +55,23 @@ def retrieval_quality(
         misread=misread,
         on_selection=found_wrong is not None,
     )
+
+
+def searches(task: Task, rows: Sequence[Row]) -> bool:
+    """Whether any of the evidence shown is of a document."""
+    return any(map(_documents_shown(task), rows))
+
+
+def _documents_shown(task: Task) -> Callable[[Row], list[str]]:
+    """Gives the ids of the documents of which a row shows passages, in their order."""
+    documents, examples = {document.id for document in task.documents}, {case.id for case in task.examples}
+
+    def shown(row: Row) -> list[str]:
+        evidence = row.outcome.evidence if isinstance(row.outcome, Prediction) else ()
+        passages = (item for item in evidence if not is_example(item, examples))
+        return [item.document_id for item in passages if item.document_id in documents]
+
+    return shown
 
 
 def oracle(

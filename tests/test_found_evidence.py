@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmarks.contract import Benchmark, Candidate, Row
-from benchmarks.found_evidence import retrieval_quality
+from benchmarks.found_evidence import retrieval_quality, searches
 from benchmarks.gold import GoldIndex, gold
 from benchmarks.hosted import answers_after_fit
 from benchmarks.mistakes import search_or_reading
@@ -82,6 +82,7 @@ def test_an_example_is_no_document_that_has_its_id() -> None:
     shared = Document(id=BENCHMARK.task.examples[0].id, text="Room Void has no seats.")
     benchmark, asked = about([shared]), [replace(case, document_ids=(shared.id,))]
     assert retrieval_quality(benchmark, asked, [row(case, shared.id, end=0)]) is None
+    assert [searches(benchmark.task, [row(case, shared.id, end=end)]) for end in (0, 9)] == [False, True]
     found = retrieval_quality(benchmark, asked, [row(case, shared.id)])
     assert found is not None
     assert found.recall_at == {1: 1.0}

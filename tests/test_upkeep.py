@@ -17,7 +17,7 @@ from benchmarks.prices import MachinePrices, Upkeep, machine_prices
 from benchmarks.spec import parse_spec
 from strategies.contract import Usage
 from tests.test_decide import decided
-from tests.verdict_cases import benchmark_of, evaluation_of, scores_of
+from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
 BENCH = benchmark_of(volume=10_000)
 
@@ -71,6 +71,23 @@ def test_a_changed_task_is_fitted_anew_on_new_labels() -> None:
 def test_changed_facts_are_followed_where_they_are_held(name: str, again: dict[str, float]) -> None:
     stated = Upkeep(facts_months=1, hours=1, hour_price=60)
     assert kept(bill(name, stated, search=300, index=20, training=500)) == pytest.approx(again)
+
+
+def test_what_searches_documents_without_a_language_model_is_kept_current_and_told_as_what_searches_them() -> None:
+    """`best sentence` was costed and told as one that looks nothing up; the index of `copy nearest` is of examples."""
+    scores, fitting = scores_of(290, 300), took(index=20)
+    copying = evaluation_of("copy nearest", scores, fitting=fitting)
+    prices = MachinePrices(machine_hour=3.6, upkeep=Upkeep(facts_months=1))
+    bench = benchmark_of(task=task_of(kind="qa", documents=("Pay is 40 euros.",)))
+    for searches, again in ((False, {}), (True, {"building the index anew, every month": 0.02})):
+        evaluation = dataclasses.replace(copying, searches=searches)
+        assert kept(costs(evaluation, bench, prices)) == pytest.approx(again)
+        story = Bakeoff(evaluations=(evaluation,), benchmark=bench).told().story
+        told = " ".join([*story.would_change, *story.risks])
+        assert ("Documents that are not kept current: copy nearest answers" in told) == searches
+        assert ("as good as the documents that it searches" in told) == searches
+        assert ("does not look them up" in told) != searches
+        assert ("outside of what its examples show" in told) != searches
 
 
 def test_machine_time_stays_machine_time() -> None:
