@@ -13,6 +13,7 @@ import pytest
 from strategies.approaches.best_sentence import BestSentence, Quoting, _threshold
 from strategies.approaches.contrastive_head import EPOCHS, ContrastiveHead, TunedHead
 from strategies.approaches.linear_head import LinearHead
+from strategies.approaches.word_head import WordHead
 from strategies.contract import Case, DeadAdapter, Document, Fold, Outcome, Prediction, Query, Sampling, Task
 from strategies.heads import LEAST_SHARE, Looked, best_of, looked
 from strategies.models.contrastive import Lessons
@@ -91,6 +92,31 @@ def test_without_such_an_answer_a_sentence_is_always_given(tmp_path: Path) -> No
     fitted = BestSentence().fit(tiny.benchmark("qa").task, tiny.Bench(folder=tmp_path))
     assert isinstance(fitted, Quoting)
     assert fitted.choice.otherwise == ""
+
+
+# ---------------------------------------------------------------- labels over documents
+
+
+def over_documents() -> Task:
+    """Questions with labels for answers and documents beside them."""
+    kinds = tiny.benchmark(examples=48).task
+    return dataclasses.replace(kinds, kind="qa", documents=tiny.rooms())
+
+
+def test_questions_whose_answers_are_labels_are_for_classifiers_and_for_no_sentence(tmp_path: Path) -> None:
+    task = over_documents()
+    assert BestSentence().unsuitable(task) == "answers are labels, which are no sentences of the documents"
+    assert ContrastiveHead().unsuitable(task) == ""
+    for strategy in (WordHead(), LinearHead()):
+        assert strategy.unsuitable(task) == ""
+        fitted = strategy.fit(task, tiny.Bench(folder=tmp_path))
+        (outcome,) = dict(fitted.answer([Query.of(task.examples[0].input)], Sampling())).values()
+        assert isinstance(outcome, Prediction)
+        assert set(outcome.probabilities or ()) == set(task.labels)
+    open_questions = dataclasses.replace(task, labels=())
+    for other in (ContrastiveHead(), WordHead(), LinearHead()):
+        assert other.unsuitable(open_questions) != ""
+    assert BestSentence().unsuitable(open_questions) == ""
 
 
 # ---------------------------------------------------------------- the contrastive head

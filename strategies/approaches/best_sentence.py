@@ -91,8 +91,13 @@ class BestSentence:
     simplicity: ClassVar[int] = 2
 
     def unsuitable(self, task: Task) -> str:
-        asked = task.kind == "qa" and task.documents and not task.labels
-        return "" if asked else "there are no documents whose sentences could be the answers"
+        if task.labels:
+            return "answers are labels, which are no sentences of the documents"
+        return (
+            ""
+            if task.kind == "qa" and task.documents
+            else "there are no documents whose sentences could be the answers"
+        )
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         start = time.perf_counter()

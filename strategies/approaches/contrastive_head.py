@@ -82,9 +82,7 @@ class ContrastiveHead:
     simplicity: ClassVar[int] = 3
 
     def unsuitable(self, task: Task) -> str:
-        return (
-            "" if task.kind == "classification" else "examples are pulled together by their labels, and there are none"
-        )
+        return "" if task.labels else "examples are pulled together by their labels, and there are none"
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         epochs = self._epochs(task, bench)

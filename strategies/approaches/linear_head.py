@@ -102,7 +102,7 @@ class LinearHead:
     simplicity: ClassVar[int] = 3
 
     def unsuitable(self, task: Task) -> str:
-        if task.kind == "classification":
+        if task.labels:
             return ""
         if task.kind == "extraction" and all(map(is_object, task.examples)):
             found = columns(task.examples)
@@ -127,7 +127,7 @@ class LinearHead:
         lessons = (*cases, *label_cases(task.labels))
         texts = [case.input for case in lessons]
         vectors = embedder.embed(texts)
-        if task.kind == "classification":
+        if task.labels:
             wanted = [case.output for case in lessons]
             return Heads(embedder, {LABEL: Head.fit(vectors, wanted, strength)}, record=record)
         found = columns(cases)

@@ -112,7 +112,7 @@ class WordHead:
     simplicity: ClassVar[int] = 2
 
     def unsuitable(self, task: Task) -> str:
-        return "" if task.kind == "classification" else "counting words decides among labels, and there are none"
+        return "" if task.labels else "counting words decides among labels, and there are none"
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         start = time.perf_counter()
