@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from strategies.approaches.best_sentence import BestSentence, Quoting, _threshold
 from strategies.approaches.contrastive_head import EPOCHS, ContrastiveHead, TunedHead
 from strategies.approaches.linear_head import LinearHead
+from strategies.approaches.majority import commonest
 from strategies.approaches.word_head import WordHead
 from strategies.contract import Case, DeadAdapter, Document, Fold, Outcome, Prediction, Query, Sampling, Task
 from strategies.heads import LEAST_SHARE, Looked, best_of, looked
@@ -21,6 +23,12 @@ from strategies.models.embedding import LocalEmbedder
 from strategies.retrieval.chunking import sentences
 from tests import tiny
 from tests.tiny_embedder import TrainableHashes, trainable
+
+
+def test_the_constant_answer_leaves_out_what_most_answers_lack_and_says_null_where_they_do() -> None:
+    answers = [{"item": "cup", "by": None}, {"item": "cup", "by": None, "gift": "card"}, {"item": "mug", "by": "Ada"}]
+    cases = [Case(id=str(place), input="x", output=json.dumps(each)) for place, each in enumerate(answers)]
+    assert json.loads(commonest(cases, "extraction")) == {"item": "cup", "by": None}
 
 
 def pieces(text: str) -> list[str]:

@@ -21,7 +21,7 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
-from strategies.fields import is_object, most_frequent
+from strategies.fields import ABSENT, is_object, most_frequent, nested
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,13 @@ class Constant:
 
 
 def commonest(cases: Sequence[Case], kind: str) -> str:
-    """The most frequent output; for JSON objects the most frequent value of each field."""
+    """The most frequent output; for JSON objects the most frequent value of each field, which may be that there is none."""
     if kind == "extraction" and all(map(is_object, cases)):
         objects = [json.loads(case.output) for case in cases]
         names = dict.fromkeys(name for row in objects for name in row)
-        best = {name: most_frequent([json.dumps(row.get(name)) for row in objects]) for name in names}
-        return json.dumps({name: json.loads(value) for name, value in best.items()}, ensure_ascii=False)
+        columns = {name: [json.dumps(row[name]) if name in row else ABSENT for row in objects] for name in names}
+        best = {name: most_frequent(values) for name, values in columns.items()}
+        return json.dumps(nested({(name,): value for name, value in best.items()}), ensure_ascii=False)
     return most_frequent([case.output for case in cases])
 
 
