@@ -27,6 +27,8 @@ FEWEST = 8
 """Values that must stand in their inputs at least."""
 COPIED = "x-copied"
 """In a schema: this string is a run of words of the input, of so many at most."""
+DIGITS = 15
+"""Of a whole number at most, where no example has more: words that only stand side by side are not run into one number."""
 LARGEST = 4000
 """Words of an input times words of a value up to which a pattern is written; beyond, its grammar would take too long."""
 
@@ -83,6 +85,8 @@ class Tagger:
     """The values are written in lower case whatever the input does."""
     always: bool
     """Every example has a value, so the likeliest words are taken however unlikely they are."""
+    digits: int = DIGITS
+    """Of a whole number at most."""
 
     @classmethod
     def fit(cls, texts: Sequence[str], values: Sequence[Any], strength: float) -> Tagger:
@@ -97,18 +101,21 @@ class Tagger:
             wanted += inside
         weights, offset = _weighed(_matrix(texts), wanted, strength)
         known = [value for value in values if value is not None]
+        long = [len(str(abs(value))) for value in known if isinstance(value, int)]
         return cls(
             weights=weights.astype(np.float32),
             offset=offset,
             number=all(isinstance(value, int) for value in known),
             lower=all(str(value) == str(value).casefold() for value in known),
             always=len(known) == len(values),
+            digits=max([DIGITS, *long]),
         )
 
     @property
     def manifest(self) -> dict[str, Any]:
         """Everything but the weights, in plain values."""
-        return {"offset": self.offset, "number": self.number, "lower": self.lower, "always": self.always}
+        kinds = {"number": self.number, "lower": self.lower, "always": self.always, "digits": self.digits}
+        return {"offset": self.offset, **kinds}
 
     def find(self, texts: Sequence[str]) -> list[str | int | None]:
         """The run of words with the greatest sum of log-odds in each text, as a value; None where no run is likely."""
@@ -128,7 +135,7 @@ class Tagger:
         if self.number:
             digits = re.sub(r"\D", "", value)
             sign = -1 if value.startswith("-") else 1
-            return sign * int(digits) if digits and len(digits) < 16 else None
+            return sign * int(digits) if digits and len(digits) <= self.digits else None
         return value.casefold() if self.lower else value
 
 

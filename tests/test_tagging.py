@@ -56,6 +56,19 @@ def test_a_number_below_zero_keeps_its_sign() -> None:
     assert found == [-31, 7]
 
 
+def test_a_number_may_have_as_many_digits_as_those_of_the_examples() -> None:
+    """A post's number has 19, and every one of them was found and then thrown away."""
+    posts = [10**18 + 7 * place for place in range(40)]
+    tagger = Tagger.fit([f"Please look at post {post} today" for post in posts], posts, 10.0)
+    kept = Tagger(weights=tagger.weights, **json.loads(json.dumps(tagger.manifest)))
+    asked = [f"Please look at post {number} today" for number in (-posts[3], 5, 10**19)]
+    assert kept.find(asked) == [-posts[3], 5, None]
+    earlier = {name: value for name, value in tagger.manifest.items() if name != "digits"}
+    assert Tagger(weights=tagger.weights, **earlier).find(asked) == [None, 5, None], (
+        "what was saved then answers as then"
+    )
+
+
 def test_numbers_come_back_as_numbers_and_lower_case_as_lower_case() -> None:
     texts = [text for text, _ in notes()]
     numbers = Tagger.fit(texts, [number + 3 for number in range(40)], 10.0)
