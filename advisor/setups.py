@@ -85,7 +85,13 @@ def _by_name(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_cascade(chosen: Mapping[str, Any]) -> Iterator[str]:
     if "below" in chosen:
-        yield f"{chosen['second']} where {chosen['first']} is less than {chosen['below']:.2g} sure"
+        yield f"{chosen['second']} where {chosen['first']} is less than {_threshold(chosen['below'])} sure"
+
+
+def _threshold(below: float) -> str:
+    """In two digits, or in as many as it takes to stay below 1: less than 1 sure are nearly all answers."""
+    rounded = (f"{below:.{places}g}" for places in range(2, 18))
+    return next(text for text in rounded if float(text) != 1 or below >= 1)
 
 
 def _of_head(chosen: Mapping[str, Any]) -> Iterator[str]:

@@ -138,9 +138,13 @@ def test_how_sure_an_answer_is() -> None:
     assert sureness(Failure(kind="refused", message="no")) is None
 
 
-def test_it_is_told_in_words() -> None:
-    assert told({"first": "linear head", "second": "lora", "below": 0.4219}) == (
-        "lora where linear head is less than 0.42 sure"
+@pytest.mark.parametrize(
+    ("below", "said"), [(0.4219, "0.42"), (0.00432, "0.0043"), (0.9961, "0.996"), (0.99999, "0.99999"), (1.0, "1")]
+)
+def test_it_is_told_in_words(below: float, said: str) -> None:
+    """A threshold just below 1 hands few answers on; rounded to 1 it seemed to hand on nearly all."""
+    assert told({"first": "linear head", "second": "lora", "below": below}) == (
+        f"lora where linear head is less than {said} sure"
     )
 
 
