@@ -96,7 +96,9 @@ def _threshold(below: float) -> str:
 
 def _of_head(chosen: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(chosen.get("counted"), list | tuple):
-        yield f"{' and '.join(chosen['counted'])} counted"
+        left_out = chosen.get("terms_left_out", 0)
+        of = f", the {chosen['terms']:,} most frequent of {chosen['terms'] + left_out:,}" if left_out else ""
+        yield f"{' and '.join(chosen['counted'])} counted{of}"
     if isinstance(chosen.get("C"), int | float):
         yield f"inverse regularization C {chosen['C']:g}"
 

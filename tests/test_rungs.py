@@ -15,7 +15,7 @@ from strategies.approaches.best_sentence import BestSentence, Quoting, _threshol
 from strategies.approaches.contrastive_head import EPOCHS, ContrastiveHead, TunedHead
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.majority import commonest
-from strategies.approaches.word_head import WordHead
+from strategies.approaches.word_head import Counting, WordClassifier, WordHead
 from strategies.contract import Case, DeadAdapter, Document, Fold, Outcome, Prediction, Query, Sampling, Task
 from strategies.heads import LEAST_SHARE, Looked, best_of, looked
 from strategies.models.contrastive import Lessons
@@ -191,6 +191,30 @@ def test_what_was_trained_before_a_kill_is_not_trained_again(
 def test_an_embedder_that_cannot_be_trained_is_named(tmp_path: Path) -> None:
     with pytest.raises(DeadAdapter, match="the embedder word hashes cannot be trained here"):
         ContrastiveHead().fit(tiny.benchmark().task, tiny.Bench(folder=tmp_path))
+
+
+# ---------------------------------------------------------------- counting words
+
+
+def test_with_many_labels_and_much_text_the_terms_that_most_texts_have_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table of labels and terms had no limit, and one of 150 labels and 50,000 texts took 11 GB to fit."""
+    counted = Counting.of("words", ["c a", "b a", "a"], 2)
+    assert (counted.terms, counted.left_out) == (("a", "b"), 3), "of equally many texts: b, `b a`, c and `c a`"
+    cases = tiny.benchmark(examples=48).task.examples
+    option: dict[str, Any] = {"counted": ["words", "letters"], "C": 10.0}
+    whole = WordClassifier.fit(cases, option, {"C": 10.0}).describe()
+    assert "terms_left_out" not in whole
+    monkeypatch.setattr("strategies.approaches.word_head.CELLS", 4 * 21)
+    fitted = WordClassifier.fit(cases, option, {"C": 10.0})
+    assert fitted.head.weights.shape == (4, 20), "ten words and ten sequences of letters"
+    assert fitted.describe() == {"terms": 20, "C": 10.0, "terms_left_out": whole["terms"] - 20}
+    fitted.save(tmp_path)
+    loaded = WordHead().load(tmp_path, tiny.Bench(folder=tmp_path))
+    assert loaded.describe() == fitted.describe()
+    queries = [Query.of(case.input) for case in cases[:4]]
+    assert dict(loaded.answer(queries, Sampling())).keys() == dict(fitted.answer(queries, Sampling())).keys()
 
 
 # ---------------------------------------------------------------- which option

@@ -243,6 +243,11 @@ READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", r
             "2 nearest examples; rank 16, learning rate 0.001; batches of 8, 2 epochs; "
             "answers of the examples shown are learnt too",
         ),
+        ({"counted": ["words"], "terms": 50, "C": 3.0}, "words counted; inverse regularization C 3"),
+        (
+            {"counted": ["words", "letters"], "terms": 53_332, "terms_left_out": 107_677},
+            "words and letters counted, the 53,332 most frequent of 161,009",
+        ),
     ],
 )
 def test_what_was_chosen_is_told_in_words(chosen: Mapping[str, Any], wanted: str) -> None:

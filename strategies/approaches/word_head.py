@@ -18,6 +18,9 @@ from strategies.reading import COUNTED
 SETS = (("words",), ("letters",), ("words", "letters"))
 STRENGTHS = (3.0, 10.0, 100.0)
 """Inverse regularisation; chosen together with what is counted by the selection parts."""
+CELLS = 8_000_000
+"""Labels times terms of a head at most. While it is fitted about 22 copies of as many numbers are held (measured), of eight
+bytes each: 1.4 GB. Beyond, the terms that most texts have are counted."""
 NOTHING = "."
 """In place of a text without any letter, so that there is something to count."""
 
@@ -30,15 +33,22 @@ class Counting:
     terms: tuple[str, ...]
     weights: Any
     """Inverse document frequency of each term."""
+    left_out: int = 0
+    """Terms of the texts that are not counted."""
 
     @classmethod
-    def of(cls, unit: str, texts: Sequence[str]) -> Counting:
+    def of(cls, unit: str, texts: Sequence[str], most: int | None = None) -> Counting:
+        """With at most so many terms, all by default; of those that equally many texts have the first of the alphabet."""
+        import numpy as np
+
         made = _vectorizer(unit)
         try:
             made.fit(texts)
         except ValueError:  # No text has a word.
             made = _vectorizer(unit, [NOTHING]).fit([NOTHING])
-        return cls(unit, tuple(map(str, made.get_feature_names_out())), made.idf_)
+        terms, weights = made.get_feature_names_out(), made.idf_
+        kept = np.sort(np.argsort(weights, kind="stable")[:most])
+        return cls(unit, tuple(map(str, terms[kept])), weights[kept], len(terms) - len(kept))
 
     def features(self, texts: Sequence[str]) -> Any:
         """Sparse matrix (texts, terms), rows of unit length."""
@@ -63,10 +73,12 @@ class WordClassifier:
 
     @classmethod
     def fit(cls, cases: Sequence[Case], option: Mapping[str, Any], record: Mapping[str, Any]) -> WordClassifier:
-        texts = [case.input for case in cases]
-        counting = tuple(Counting.of(unit, texts) for unit in option["counted"])
-        head = Head.fit(_features(counting, texts), [case.output for case in cases], option["C"])
-        return cls(counting, head, record)
+        texts, wanted, units = [case.input for case in cases], [case.output for case in cases], option["counted"]
+        most = max(1, CELLS // len(set(wanted)) // len(units))
+        counting = tuple(Counting.of(unit, texts, most) for unit in units)
+        left_out = sum(counted.left_out for counted in counting)
+        told = {**record, "terms_left_out": left_out} if left_out else record
+        return cls(counting, Head.fit(_features(counting, texts), wanted, option["C"]), told)
 
     def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
         for first in range(0, len(queries), BATCH):
