@@ -101,6 +101,8 @@ def _of_head(chosen: Mapping[str, Any]) -> Iterator[str]:
         yield f"{' and '.join(chosen['counted'])} counted{of}"
     if isinstance(chosen.get("C"), int | float):
         yield f"inverse regularization C {chosen['C']:g}"
+    if isinstance(chosen.get("copied_from"), int):
+        yield f"what is copied learnt from {counted(chosen['copied_from'], 'example')}"
 
 
 def _of_setup(setup: Mapping[str, Any]) -> Iterator[str]:

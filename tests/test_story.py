@@ -243,6 +243,7 @@ READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", r
             "2 nearest examples; rank 16, learning rate 0.001; batches of 8, 2 epochs; "
             "answers of the examples shown are learnt too",
         ),
+        ({"C": 3.0, "copied_from": 1_500}, "inverse regularization C 3; what is copied learnt from 1,500 examples"),
         ({"counted": ["words"], "terms": 50, "C": 3.0}, "words counted; inverse regularization C 3"),
         (
             {"counted": ["words", "letters"], "terms": 53_332, "terms_left_out": 107_677},

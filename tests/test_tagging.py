@@ -150,6 +150,30 @@ def test_what_was_saved_answers_as_what_was_fitted(tmp_path: Path) -> None:
     assert {row["n"] for row in answers} == {answers[0]["n"]}
 
 
+def test_of_much_text_a_tagger_learns_from_some_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, names = zip(*notes(), strict=True)
+    cases = tuple(
+        Case(id=str(place), input=text, output=json.dumps({"name": name})) for place, (text, name) in enumerate(notes())
+    )
+    task = Task(name="t", kind="extraction", instruction="Read it.", folds=(), score=lambda *_: 0.0)
+    on = (task, tiny.Bench(folder=tmp_path).embedder)
+    assert tagging.sampled(texts) == list(range(40))
+    assert "copied_from" not in LinearHead()._heads(cases, on, 10.0, {}).describe()
+    monkeypatch.setattr(tagging, "LESSONS", 400)
+    taken = tagging.sampled(texts)
+    assert 350 < sum(len(words(texts[place])) for place in taken) <= 400
+    assert taken == sorted(tagging.sampled(texts))
+    told = LinearHead()._heads(cases, on, 10.0, {})
+    assert told.describe()["copied_from"] == len(taken)
+    (tagger,) = told.taggers.values()
+    assert tagger.find([note(1, "Zoe Hill 99th")[0], note(2, None)[0], ""]) == ["Zoe Hill 99th", None, None]
+    assert not Tagger.fit(texts, names, 10.0).always, "what the values are like is told of all"
+    monkeypatch.setattr(tagging, "LESSONS", 0)
+    assert len(tagging.sampled(texts)) == 1
+
+
 def test_inputs_that_are_nothing_but_the_value_are_taken_whole() -> None:
     """There is nothing to tell apart then, and fitting it ended the approach with an error."""
     texts = [f"A{number}" for number in range(30)]

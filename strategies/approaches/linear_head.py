@@ -27,7 +27,7 @@ from strategies.contract import (
 from strategies.fields import ABSENT, FieldPath, columns, is_object, nested, plain
 from strategies.heads import Head, chosen
 from strategies.prompting.rendering import label_cases
-from strategies.tagging import Tagger
+from strategies.tagging import Tagger, sampled
 
 LABEL: FieldPath = ()
 """In place of a field's path: the label that is the whole answer."""
@@ -131,6 +131,7 @@ class LinearHead:
             wanted = [case.output for case in lessons]
             return Heads(embedder, {LABEL: Head.fit(vectors, wanted, strength)}, record=record)
         found = columns(cases)
+        taken = len(sampled(texts)) if found.copied else len(texts)
         return Heads(
             embedder,
             heads={path: Head.fit(vectors, values, strength) for path, values in found.decided.items()},
@@ -141,7 +142,7 @@ class LinearHead:
                 **found.filled,
                 **{path: "null" if "null" in values else ABSENT for path, values in found.copied.items()},
             },
-            record=record,
+            record={**record, "copied_from": taken} if taken < len(texts) else record,
         )
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
