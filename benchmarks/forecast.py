@@ -32,7 +32,7 @@ from strategies.models.quantised import COPIES
 from strategies.models.served import ServedModel
 from strategies.models.unpickled import weight_files
 from strategies.models.vllm_server import memory_of
-from strategies.traits import TrainsEmbedder
+from strategies.traits import Foretells, TrainsEmbedder
 
 EFFICIENCY = 0.5
 """Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
@@ -71,6 +71,8 @@ class Work:
     """Its training with a second seed, which one worker does in one piece."""
     waits: bool = False
     """For a server, and computes nothing."""
+    memory: int = 0
+    """Bytes that the fit takes at its peak where it has no language model."""
 
     @property
     def seconds(self) -> float:
@@ -220,7 +222,7 @@ class _Reckoned:
     @property
     def memory(self) -> int:
         held = COPIES * self.largest + (STATES if self.largest else 0)
-        return FIXED_BYTES + held + self.partner + sum(self.servers.values())
+        return FIXED_BYTES + held + self.partner + _largest_fit(self.works) + sum(self.servers.values())
 
     def says(self, minutes: float) -> str:
         sentence = f"expected: about {_minutes(minutes)}, {self.memory / 1e9:.1f} GB of memory at the peak"
@@ -232,16 +234,22 @@ class _Reckoned:
 def _without_model(
     benchmark: Benchmark, candidate: Candidate, models: Models, asked: tuple[Options, Further], rate: float
 ) -> Work:
-    """Of an approach that trains the embedder; the others take moments."""
-    (options, further), lane = asked, lane_of(candidate, "")
-    strategy = candidate.strategy
-    if not isinstance(strategy, TrainsEmbedder) or (folder := getattr(models.embedder, "folder", None)) is None:
-        return Work(lane=lane, fit=0.0, rest=0.0)
-    most = options.tuning_tokens * CHARACTERS_A_TOKEN
-    tokens = strategy.trained_characters(benchmark.task, most) / CHARACTERS_A_TOKEN
-    seconds = TRAINING * tokens * 2 * weight_bytes(folder) / 4 / (rate * EFFICIENCY)
-    built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
-    return Work(lane=lane, fit=seconds, rest=SHARE * built * seconds)
+    """Of an approach that trains the embedder, or says what it takes; the others take moments."""
+    (options, further), strategy, seconds, memory = asked, candidate.strategy, 0.0, 0
+    if isinstance(strategy, Foretells):
+        seconds, memory = strategy.foretold(benchmark.task)
+    elif isinstance(strategy, TrainsEmbedder) and (folder := getattr(models.embedder, "folder", None)) is not None:
+        most = options.tuning_tokens * CHARACTERS_A_TOKEN
+        tokens = strategy.trained_characters(benchmark.task, most) / CHARACTERS_A_TOKEN
+        seconds = TRAINING * tokens * 2 * weight_bytes(folder) / 4 / (rate * EFFICIENCY)
+    built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds)) if seconds else 0
+    memory = memory if models.placement.device == "cpu" else 0  # What is counted elsewhere is that of the card.
+    return Work(lane=lane_of(candidate, ""), fit=seconds, rest=SHARE * built * seconds, memory=memory)
+
+
+def _largest_fit(works: Sequence[Work]) -> int:
+    """Bytes that the fits without a language model take, one after another, in one of the workers."""
+    return max((work.memory for work in works), default=0)
 
 
 def _by_model(computed: Sequence[Computed]) -> tuple[Computed, ...]:
@@ -276,8 +284,9 @@ def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) 
     slower = _slower(workers, threads, placement) if here else 1.0
     works = [work.times(workers if work.waits else slower) for work in alone.works]
     minutes = (FIXED_S + (START_S if workers > 1 else 0.0) + makespan(works, workers)) / 60
-    each_takes = alone.memory - alone.servers - (alone.partner if threads < 2 else 0)
-    memory = each_takes * workers + alone.servers if here else alone.memory
+    held_once = alone.servers + _largest_fit(alone.works)
+    each_takes = alone.memory - held_once - (alone.partner if threads < 2 else 0)
+    memory = each_takes * workers + held_once if here else alone.memory
     room = fits(memory, placement.device)
     each = "in all" if here else "for each"
     crew = f"{workers} worker{'' if workers == 1 else 's'}"

@@ -48,6 +48,13 @@ class TrainsEmbedder(Protocol):
         ...
 
 
+@runtime_checkable
+class Foretells(Protocol):
+    def foretold(self, task: Task) -> tuple[float, int]:
+        """Seconds of one fit on one core, and bytes that it takes at its peak, about, for the forecast."""
+        ...
+
+
 def says(strategy: Strategy) -> str:
     return strategy.says if isinstance(strategy, Explained) else ""
 

@@ -39,14 +39,17 @@ from benchmarks.models import Models
 from benchmarks.needed import Computed
 from benchmarks.outcomes import from_json
 from benchmarks.pending import Pending, Rules, Silent
-from benchmarks.plan import Options, Unit, candidates, units
+from benchmarks.plan import Further, Options, Unit, candidates, units
 from benchmarks.prices import MachinePrices
 from benchmarks.purse import LimitReached, Purse
+from benchmarks.rebuilds import SHARE
 from benchmarks.spec_models import ModelSpec
 from benchmarks.store import AGAIN, Finished, Line, Store
 from benchmarks.work import Job
+from strategies.approaches.linear_head import LinearHead
+from strategies.approaches.word_head import WordHead
 from strategies.catalog import approaches
-from strategies.contract import Evidence, Failure, Prediction, Trial, Usage
+from strategies.contract import Evidence, Failure, Fold, Prediction, Trial, Usage
 from strategies.models.device import Placement
 from strategies.models.vllm_server import CACHE_GIB
 from tests import tiny
@@ -477,6 +480,29 @@ def test_a_server_that_workers_share_is_in_memory_once_and_what_it_alone_loads_i
     four = on_workers(prompting, 4, tiny.FLOAT32, here=True)
     assert four.memory == server + 4 * FIXED_BYTES
     assert on_workers(prompting, 4, tiny.FLOAT32, here=False).memory == prompting.memory
+
+
+def test_what_fits_without_a_language_model_take_is_reckoned_and_taken_by_one_worker(model_folders: Folders) -> None:
+    """They were said to take no time and no memory, and much text and many labels ended a run without a word."""
+    models, plain = tiny.models(model_folders.language), tiny.benchmark()
+    lines = dataclasses.replace(plain.task.folds[0].train[0], input="word " * 152_000)
+    fold = Fold(train=(lines,), selection=plain.task.folds[0].selection)
+    labels = tuple(f"label {number}" for number in range(150))
+    much = dataclasses.replace(plain, task=dataclasses.replace(plain.task, folds=(fold,), labels=labels))
+    counting, heads = ([Candidate(name=each.name, strategy=each, model="")] for each in (WordHead(), LinearHead()))
+    little, large = (forecast(each, counting, models, Options()) for each in (plain, much))
+    assert little.memory - FIXED_BYTES < 1e7
+    assert 1.3e9 < large.memory - FIXED_BYTES < 1.7e9, "10,000 lines of 76 characters with 150 labels took 1.5 GB"
+    assert little.minutes < large.minutes - 3
+    four = on_workers(large, 4, tiny.FLOAT32, here=True)
+    assert four.memory == large.memory + 3 * FIXED_BYTES
+    (built,) = forecast(plain, counting, models, Options(), Further(rebuilds=3)).works
+    assert built.rest == pytest.approx(3 * SHARE * built.fit)
+    orders = tiny.benchmark("extraction")
+    for benchmark in (plain, orders):
+        (head,) = forecast(benchmark, heads, models, Options()).works
+        assert 0 < head.fit < 10
+        assert 0 < head.memory < 1e7
 
 
 def test_what_is_predicted_on_workers_counts_threads_cards_and_machines_once(monkeypatch: pytest.MonkeyPatch) -> None:

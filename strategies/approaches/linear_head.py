@@ -24,15 +24,20 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
-from strategies.fields import ABSENT, FieldPath, columns, is_object, nested, plain
+from strategies.fields import ABSENT, Columns, FieldPath, columns, is_object, nested, plain
 from strategies.heads import Head, chosen
 from strategies.prompting.rendering import label_cases
-from strategies.tagging import Tagger, sampled
+from strategies.tagging import LESSONS, Tagger, sampled
 
 LABEL: FieldPath = ()
 """In place of a field's path: the label that is the whole answer."""
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverse regularisation, chosen by the selection parts."""
+CHOICE_S, WORD_S = 1e-5, 2e-5
+"""Of one fit, about, as measured on a slow core: for each row and value that is decided among, for each word and copied field."""
+CHOICE_BYTES, ROW_BYTES, WORD_BYTES = 24, 6000, 650
+"""At its peak, for each row and value, row (its vector), and word."""
+WORD_CHARACTERS = 5
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,16 @@ class LinearHead:
             },
             record={**record, "copied_from": taken} if taken < len(texts) else record,
         )
+
+    def foretold(self, task: Task) -> tuple[float, int]:
+        found = Columns({}, {}, {}) if task.labels else columns(task.examples)
+        values = [len(task.labels), *(len(set(each)) for each in found.decided.values())]
+        rows, copies = len(task.examples), len(found.copied)
+        characters = sum(len(case.input) for case in task.examples) if copies else 0
+        words = min(LESSONS, characters / WORD_CHARACTERS)
+        fits = len(STRENGTHS) * len(task.folds) + 1
+        seconds = fits * (CHOICE_S * rows * sum(values) + WORD_S * words * copies)
+        return seconds, round(rows * (CHOICE_BYTES * max(values) + ROW_BYTES) + WORD_BYTES * words)
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         import numpy as np

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +20,11 @@ SETS = (("words",), ("letters",), ("words", "letters"))
 STRENGTHS = (3.0, 10.0, 100.0)
 """Inverse regularisation; chosen together with what is counted by the selection parts."""
 CELLS = 8_000_000
-"""Labels times terms of a head at most. While it is fitted about 22 copies of as many numbers are held (measured), of eight
-bytes each: 1.4 GB. Beyond, the terms that most texts have are counted."""
+"""Labels times terms of a head at most. While it is fitted `COPIES` of as many numbers are held, of eight bytes each: 1.4 GB.
+Beyond, the terms that most texts have are counted."""
+COPIES = 22
+CELL_S, CHARACTER_S, CHARACTER_BYTES = 4e-6, 1e-5, 120
+"""Of one fit, about, as measured on a slow core: what a cell and a character of the examples take."""
 NOTHING = "."
 """In place of a text without any letter, so that there is something to count."""
 
@@ -137,6 +141,13 @@ class WordHead:
         bench.record(Usage(model="", step="search", seconds=time.perf_counter() - start))
         return fitted
 
+    def foretold(self, task: Task) -> tuple[float, int]:
+        characters = sum(len(case.input) for case in task.examples)
+        cells = min(CELLS, len(task.labels) * _terms(characters))
+        fits = len(SETS) * len(STRENGTHS) * len(task.folds) + 1
+        seconds = fits * (CELL_S * cells + CHARACTER_S * characters)
+        return seconds, round(8 * COPIES * cells + CHARACTER_BYTES * characters)
+
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         import numpy as np
 
@@ -153,6 +164,11 @@ class WordHead:
 
     def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
         return self.fit(task, bench)
+
+
+def _terms(characters: int) -> int:
+    """How many different ones so much text has, about: 15,000 in 600 short messages, 160,000 in 10,000 lines."""
+    return round(6 * math.pow(characters, 0.75))
 
 
 CANDIDATES: tuple[Strategy, ...] = (WordHead(),)
