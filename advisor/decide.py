@@ -10,11 +10,13 @@ from typing import Literal
 from advisor.bounds import family_statuses, level_for_every_target, paired, sharing
 from advisor.closeness import margin_statuses
 from advisor.contract import AtTarget, Costs, Recommendation, Status
+from advisor.decided import Decided
 from advisor.economics import Ranking, rank, settled
 from advisor.every_goal import OUT, goals, states, to_come
+from advisor.expected import suggested
 from advisor.limits import by_answers, by_cost_alone, not_checked_yet, ruled_out
 from advisor.outlook import next_steps, otherwise, turn_of, would_change
-from advisor.reasons import Decided, reasons, suggested
+from advisor.reasons import reasons
 from advisor.triage import Situation, expect
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 from benchmarks.families import Family

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from advisor.contract import Amount
+from advisor.expected import FAMILY_NAMES
 from advisor.figures.volumes import requests
-from advisor.reasons import FAMILY_NAMES
 from advisor.wording import SECONDS, TOKENS, amount, counted, digits, duration, listed, money, start
 
 Facts = Mapping[str, Any]
@@ -78,9 +78,8 @@ def _turns(facts: Facts) -> Iterator[str]:
 
 
 def _whom(turn: Facts) -> str:
-    if turn["safe"] is None:
-        return "nobody that is shown to meet"
-    return str(turn["safe"]) + (f", with {listed(turn['unsettled'])} undecided" if turn["unsettled"] else "")
+    named = "nobody that is shown to meet" if turn["safe"] is None else str(turn["safe"])
+    return named + (f", with {listed(turn['unsettled'])} undecided" if turn["unsettled"] else "")
 
 
 def _volumes(facts: Facts) -> Iterator[str]:

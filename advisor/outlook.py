@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from advisor.beyond import beyond_limits
 from advisor.closeness import how_far
+from advisor.decided import Decided
 from advisor.every_goal import proven, states
 from advisor.gap import of_a_larger_model, of_more_examples
 from advisor.limits import by_cost_alone
-from advisor.reasons import Decided, before
+from advisor.reasons import before
 from advisor.sensitivity import Flip, Knob, Question, flips, question_of, what_flips_it
 from advisor.turning import Turn
 from advisor.untried import as_step
@@ -30,7 +32,7 @@ class Otherwise:
     proven: Mapping[str, tuple[float, float]]
     """Lower and upper bound of each candidate that hold for every target at once; empty where none is asked for."""
     question: Question | None
-    """None where nothing is shown to meet, so that prices turn nothing."""
+    """None where prices turn nothing: nothing is shown to meet, and no cost alone rules out what may."""
     near: tuple[Sequence[Flip], Sequence[Knob]] = ((), ())
     """What leads to another outcome, and what does not."""
 
@@ -153,12 +155,13 @@ def _cheaper_missing(decided: Decided, named: str) -> list[str]:
 
 
 def _question(decided: Decided) -> Question | None:
-    """Who is asked about when costs are others; None where the named one is not shown to meet."""
-    named = decided.named
-    if named is None or decided.statuses[named].state is not State.MEETS:
-        return None
+    """Who is asked about when costs are others; None where nothing is shown to meet, unless its cost alone rules out what may
+    meet the target."""
     dear = [name for name in decided.having(State.RULED_OUT) if _too_dear(decided, name)]
-    asked = decided.having(State.MEETS), [*decided.having(State.UNDECIDED), *dear], [named]
+    meeting = decided.having(State.MEETS)
+    if not meeting and (not dear or decided.benchmark.target is None):
+        return None
+    asked = meeting, [*decided.having(State.UNDECIDED), *dear], [decided.named] if meeting and decided.named else []
     return question_of(decided.evaluations, decided.benchmark, decided.prices, asked, _where_others_are_out(decided))
 
 
@@ -227,6 +230,8 @@ def _label_more(decided: Decided) -> list[str]:
 
 def _what_to_try(decided: Decided, named: str) -> list[str]:
     steps = []
+    if beyond := beyond_limits(decided.evaluations, decided.statuses.values(), named):
+        steps.append(f"See first whether the limit has to be as strict as it is. {beyond.sentence}")
     tried = {evaluation.family for evaluation in decided.evaluations.values() if math.isfinite(evaluation.figure)}
     quality = decided.evaluations[named].retrieval
     if quality is not None and quality.recall_at and (found := quality.recall_at[max(quality.recall_at)]) < 0.8:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
+from advisor.beyond import beyond_limits
 from advisor.closeness import how_far
-from advisor.contract import Amount, Costs, Status
-from advisor.economics import Ranking, in_money, saving
+from advisor.contract import Status
+from advisor.decided import Decided
+from advisor.economics import in_money
+from advisor.expected import FAMILY_NAMES, suggested
 from advisor.forgotten import perhaps_forgot_too_much
 from advisor.goal import Goal
 from advisor.no_answers import of_answers
@@ -16,13 +18,14 @@ from advisor.nobody import without_figures
 from advisor.right_documents import with_right_documents
 from advisor.share_limits import beyond_a_share, unchecked
 from advisor.slices import perhaps_too_weak, weakest_part
-from advisor.triage import CLASSIC_MISTAKE, Expectation
+from advisor.triage import CLASSIC_MISTAKE
 from advisor.unsteady import perhaps_too_unsteady
 from advisor.untried import as_reason
 from advisor.wording import (
     about,
     amount,
     ceil_percent,
+    clause,
     counted,
     duration,
     floor_percent,
@@ -33,52 +36,14 @@ from advisor.wording import (
     plain_points,
     start,
 )
-from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.checked import RetrievalQuality
-from benchmarks.contract import Benchmark, Evaluation, State
-from benchmarks.prices import MachinePrices
+from benchmarks.contract import State
 
 TUNED = ("finetuning", "combined")
-FAMILY_NAMES = {
-    "reference": "an approach without a language model",
-    "prompting": "prompting",
-    "retrieval": "retrieval",
-    "finetuning": "fine-tuning",
-    "combined": "fine-tuning and retrieval together",
-    "recorded": "recorded answers",
-}
 _SMALL_DATA = 100
 MOST_NAMED = 4
 """Approaches that one sentence names, at most."""
 _FEW_WRONG = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decided:
-    """A verdict with everything that it rests on. `named` is the candidate that it is about, if any."""
-
-    verdict: str
-    named: str | None
-    unsettled: tuple[str, ...]
-    evaluations: Mapping[str, Evaluation]
-    costs: Mapping[str, Costs]
-    statuses: Mapping[str, Status]
-    ranking: Ranking
-    benchmark: Benchmark
-    prices: MachinePrices
-    expectation: Expectation
-
-    @property
-    def goal(self) -> Goal:
-        return Goal.of(self.benchmark)
-
-    def having(self, *states: State) -> list[str]:
-        """Candidates in one of the states, in order of cost."""
-        return [name for name in self.ranking.order if self.statuses[name].state in states]
-
-    def saved(self, dearer: str, cheaper: str) -> Amount | None:
-        """What the cheaper one saves a month, where it is clearly cheaper."""
-        return saving(self.ranking, dearer, cheaper, self.benchmark.horizon_months)
 
 
 def reasons(decided: Decided) -> tuple[str, ...]:
@@ -144,18 +109,27 @@ def _nearest(decided: Decided, missing: Sequence[str]) -> list[str]:
 
 def _shown(decided: Decided, status: Status) -> str:
     """What is proven of one that meets, after its figure."""
-    benchmark = decided.benchmark
+    benchmark, within = decided.benchmark, _within(decided, status.candidate)
     if benchmark.margin is None:
         shown = floor_percent(status.lower or 0.0, benchmark.target)
         return f"and at least {shown} % with 95 % confidence, which {decided.goal.meets}"
     if not status.lower:
-        return "and with 95 % confidence none is better"
-    most = how_far(status.lower, status.upper or 0.0, benchmark.margin)[1]
-    return f"and lies at most {most} points below the best with 95 % confidence; {plain_points(benchmark.margin)} are allowed"
+        return f"and with 95 % confidence none{within} is better"
+    most, allowed = how_far(status.lower, status.upper or 0.0, benchmark.margin)[1], plain_points(benchmark.margin)
+    return f"and lies at most {most} points below the best{within} with 95 % confidence; {allowed} are allowed"
+
+
+def _within(decided: Decided, name: str) -> str:
+    """What a claim of the best has to say where a limit rules out a better one; begins with a space."""
+    return " within the limits" if beyond_limits(decided.evaluations, decided.statuses.values(), name) else ""
 
 
 def _compared(decided: Decided, named: str) -> list[str]:
-    found = [f"{start(named)} has the highest figure, {percent(decided.evaluations[named].figure)}."]
+    beyond = beyond_limits(decided.evaluations, decided.statuses.values(), named)
+    highest = f"{named} has the highest figure, {percent(decided.evaluations[named].figure)}"
+    found = [f"{start(highest)}."]
+    if beyond is not None:
+        found = [f"Of those within the limits {highest}; {beyond.candidate} has {percent(beyond.figure)}."]
     first, *others = decided.having(State.COMPARED)
     alike = [first, *(name for name in others if decided.ranking.comparable(first, name))]
     cheapest = min(alike, key=lambda name: decided.costs[name].monthly.value or 0.0)
@@ -268,19 +242,6 @@ def _of_expectation(decided: Decided) -> list[str]:
     return why
 
 
-def suggested(decided: Decided) -> Evaluation | None:
-    """The best of the family that the task suggested first of those that were measured; None where none was.
-
-    A cascade ends in that family and is no sign of it alone.
-    """
-    measured = [each for each in decided.evaluations.values() if math.isfinite(each.figure)]
-    families = {each.family for each in measured}
-    expected = next((each for each in decided.expectation.order if each in families), None)
-    found = [each for each in measured if each.family == expected]
-    alone = [each for each in found if each.approach != CASCADE]
-    return max(alone or found, key=lambda each: each.figure, default=None)
-
-
 def _of_limits(decided: Decided) -> list[str]:
     found = [
         f"{start(name)} is ruled out. {full(decided.statuses[name].reason)}" for name in decided.having(State.RULED_OUT)
@@ -295,7 +256,7 @@ def _of_limits(decided: Decided) -> list[str]:
     for (state, reason), names in alike.items():
         verb = "is" if len(names) == 1 else "are"
         if state is State.SKIPPED and not decided.evaluations[names[0]].spared:
-            skipped.append(f"{listed(names)} ({_clause(reason)})")
+            skipped.append(f"{listed(names)} ({clause(reason)})")
         else:
             found.append(f"{start(listed(names))} {verb} not judged ({state}). {full(reason)}".rstrip())
     found += [f"Not tried: {'; '.join(skipped)}."] * bool(skipped)
@@ -321,12 +282,6 @@ def _of_limits(decided: Decided) -> list[str]:
             found.append(f"The limit on forgetting was not checked for {listed(unread)}: nothing was measured.")
     found += unchecked([decided.evaluations[name] for name in open_to], decided.benchmark)
     return found
-
-
-def _clause(sentence: str) -> str:
-    """A sentence as it stands in brackets; a word in capitals stays as it is."""
-    first = sentence[:1] if sentence[1:2].isupper() else sentence[:1].lower()
-    return f"{first}{sentence[1:]}".rstrip(".")
 
 
 def _beyond(decided: Decided, name: str) -> Iterator[str]:

@@ -44,7 +44,8 @@ class Question:
     prices: MachinePrices
     meeting: Sequence[str]
     may: Sequence[str]
-    named: str
+    named: str | None
+    """None where nothing is shown to meet."""
     over: frozenset[str]
     """Those that the limit on costs rules out now."""
     anew: Mapping[str, State]
@@ -119,10 +120,9 @@ def what_flips_it(question: Question, near: tuple[Sequence[Flip], Sequence[Knob]
     """One sentence for each way in which another recommendation is near, then what does not matter: what `flips` found.
     `met`: `meets the target`."""
     now = question.outcome(question.bills())
-    found, steady = near
-    told = [f"{flip.knob.says(flip.factor)}: {_then(now, flip.then, met)}" for flip in found]
-    nouns = [knob.noun for knob in steady if knob.down]
-    if nouns:
+    told = [f"{flip.knob.says(flip.factor)}: {_then(now, flip.then, met)}" for flip in near[0]]
+    nouns = [knob.noun for knob in near[1] if knob.down]
+    if nouns and question.named is not None:
         told.append(f"Not {_either(nouns)}: with a hundred times as much or as little, {question.named} stays.")
     return tuple(told)
 
@@ -150,16 +150,18 @@ def _narrowed(question: Question, knob: Knob, now: Outcome, between: tuple[float
 
 
 def _then(now: Outcome, then: Outcome, met: str) -> str:
-    if then.safe is None:
+    if then.safe is None and now.safe is not None:
         return "nothing that is shown to meet would be within the limit of cost."
     gained = [name for name in then.unsettled if name not in now.unsettled]
     if then.safe != now.safe:
         if not then.unsettled:
-            return f"{then.safe} would be preferred."
+            return f"{then.safe} would be {'preferred' if now.safe else 'recommended'}."
         return f"{then.safe} would be the safe one, and {_whether(then.unsettled, met)}."
     if gained:
         return f"{_whether(gained, met)}."
     gone = [name for name in now.unsettled if name not in then.unsettled]
+    if then.safe is None:
+        return f"{listed(gone)} would not be within the limit of cost."
     return f"{then.safe} would be preferred to {listed(gone)} in any case."
 
 
@@ -176,29 +178,30 @@ def _whether(names: Sequence[str], met: str) -> str:
 
 
 def _knobs(question: Question) -> Iterator[Knob]:
-    yield _cost_of_named(question)
+    if question.named is not None:
+        yield _cost_of_named(question, question.named)
     yield from _volume(question)
     yield from _stated_prices(question)
     yield from _tokens(question)
     yield from _change(question)
 
 
-def _cost_of_named(question: Question) -> Knob:
+def _cost_of_named(question: Question, named: str) -> Knob:
     bills = question.bills()
-    mine = next(bill.monthly for bill in bills if bill.candidate == question.named)
+    mine = next(bill.monthly for bill in bills if bill.candidate == named)
 
     def turned(factor: float) -> list[Costs]:
         return [
             replace(bill, ahead=times(bill.ahead, factor), monthly=times(bill.monthly, factor))
-            if bill.candidate == question.named
+            if bill.candidate == named
             else bill
             for bill in bills
         ]
 
     return Knob(
-        noun=f"what {question.named} costs",
+        noun=f"what {named} costs",
         turned=turned,
-        says=lambda factor: f"Costs of {question.named} that are {higher(factor)}",
+        says=lambda factor: f"Costs of {named} that are {higher(factor)}",
         at=lambda factor: factor * (mine.value or 0.0),
         unit=mine.unit,
         down=False,
@@ -357,9 +360,9 @@ def question_of(
     asked: tuple[Sequence[str], ...],
     anew: Mapping[str, State] | None = None,
 ) -> Question:
-    """`asked`: those that meet, those that may, and the one that is named. `anew`: with a limit on costs, the states of all
-    that it may let in or rule out, where it does."""
-    meeting, may, (named,) = asked
+    """`asked`: those that meet, those that may, and the one that is named, if any meets. `anew`: with a limit on costs, the
+    states of all that it may let in or rule out, where it does."""
+    meeting, may, named = asked
     names = dict.fromkeys((*meeting, *may, *(anew or {})))
     family = [evaluations[name] for name in names]
     return Question(
@@ -368,7 +371,7 @@ def question_of(
         prices=prices,
         meeting=meeting,
         may=may,
-        named=named,
+        named=named[0] if named else None,
         over=_over([costs(each, benchmark, prices) for each in family], benchmark, prices),
         anew=anew or {},
     )

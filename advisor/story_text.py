@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from advisor.alike import told_apart
+from advisor.beyond import of_the_best
 from advisor.economics import saving
 from advisor.gap import short_of_the_target
 from advisor.goal import Goal
@@ -27,10 +28,13 @@ def headline(material: Material) -> str:
     named = material.named
     if named is None:
         return nobody_named(material.statuses)
+    beyond = of_the_best(material)
     if not material.benchmark.judges:
-        highest = _nobody_right(material) or f"{named} comes out highest: it {_reaches(material, named)}"
-        return f"No target was given, so nothing is recommended. {start(highest)}."
+        which = f"of those within the limits {named}" if beyond else named
+        highest = _nobody_right(material) or f"{which} comes out highest: it {_reaches(material, named)}"
+        return f"No target was given, so nothing is recommended. {start(highest)}.{beyond}"
     seen = _UNCONFIRMED if material.benchmark.look.shown else ""
+    seen = f"{beyond}{seen}" if material.benchmark.margin is not None else seen
     if told.verdict == "choose":
         family = material.evaluations[named].family
         answer = "Fine-tuning pays off: use" if family in TUNED else "No need to fine-tune: use"
@@ -43,7 +47,9 @@ def headline(material: Material) -> str:
         return f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
     if nobody := _nobody_right(material):
         return f"Nothing {goal.meets}: {nobody}."
-    return f"Nothing {goal.meets}: the best is {named}, which {_reaches(material, named)}{short_of_the_target(material, named)}."
+    within = "within the limits " if beyond else ""
+    short = short_of_the_target(material, named)
+    return f"Nothing {within}{goal.meets}: the best is {named}, which {_reaches(material, named)}{short}.{beyond}"
 
 
 def _safe(material: Material, named: str) -> str:
@@ -81,7 +87,8 @@ def confidence(material: Material) -> str:
         sure += f" {seen_before(benchmark.look)}"
     if benchmark.margin is not None and material.recommendation.best is not None:
         best = material.recommendation.best
-        sure += f" Close to the best need not be good: the best here, {best}, {_reaches(material, best)}."
+        where = "within the limits" if of_the_best(material) else "here"
+        sure += f" Close to the best need not be good: the best {where}, {best}, {_reaches(material, best)}."
     return f"{sure} This holds for requests like these cases, and for no others.{_like_traffic(material)}"
 
 

@@ -151,6 +151,12 @@ def full(text: str) -> str:
     return start(text if text.endswith((".", "!", "?")) or not text else f"{text}.")
 
 
+def clause(sentence: str) -> str:
+    """A sentence as it stands in brackets; a word in capitals stays as it is."""
+    first = sentence[:1] if sentence[1:2].isupper() else sentence[:1].lower()
+    return f"{first}{sentence[1:]}".rstrip(".")
+
+
 def start(sentence: str) -> str:
     """The sentence with its first letter in upper case; candidates have names in lower case."""
     return sentence[:1].upper() + sentence[1:]

@@ -197,6 +197,22 @@ def test_the_volumes_that_are_said_to_change_the_answer_do_so_in_the_report() ->
         assert (then.safe, unsettled) == (flip.then.safe, flip.then.unsettled)
 
 
+def test_a_price_that_lets_in_the_only_one_that_may_meet_is_told_and_holds_in_the_report() -> None:
+    dear = evaluation_of("lora", scores_of(285, 300, 9), seconds=0.4)
+    for beside in ((evaluation_of("linear head", scores_of(180, 300), seconds=0.01),), ()):
+        bakeoff = replace(before(), evaluations=(*beside, dear))
+        told = bakeoff.recommended()
+        assert told.safe is None
+        for turn in told.turns:
+            here, key = (turn.at, "machine_hour") if turn.of != "the volume" else (round(turn.at), "volume")
+            assert (later(bakeoff, **{key: here * 1.01}).recommended().safe, turn.safe) == (None, "lora")
+            assert later(bakeoff, **{key: here * 0.99}).recommended().choice == "lora"
+        assert {turn.of for turn in told.turns} == {"the price of a machine hour", "the volume"}
+        lines = [line for line in told.would_change if line.endswith(": lora would be recommended.")]
+        assert len(lines) == 2
+        assert not any("stays" in line for line in told.would_change)
+
+
 def test_it_is_labelled_where_the_limit_leaves_nobody() -> None:
     story = later(before(), volume=10_000_000).told().story
     assert story.verdict == "nothing meets"

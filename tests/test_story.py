@@ -30,7 +30,7 @@ from advisor.wording import (
     points,
     probability,
 )
-from benchmarks.contract import Procedure, State
+from benchmarks.contract import Constraints, Procedure, State
 from strategies.contract import Recipe
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
@@ -85,6 +85,33 @@ def test_one_that_meets_at_an_unknown_cost_is_not_told_as_undecided() -> None:
     assert story.targets.rows[0] == ("5 to 85 %", "lora", "prompting (meets it too)")
     last = "; what prompting would cost cannot be compared with that, so there is no choice yet."
     assert [*premises(verdict)][-1] == f"Lora is to be preferred of those that meet (lora){last}"
+
+
+def test_what_a_limit_rules_out_is_not_spoken_of_as_if_it_were_not_there() -> None:
+    given = Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(180, 300), seconds=0.001),
+            evaluation_of("lora", scores_of(288, 300, 5), seconds=6, p95=9),
+        ),
+        benchmark=benchmark_of(constraints=Constraints(p95_latency_s=1)),
+    )
+    ruled = "Lora (96 %) is ruled out: one request in twenty takes longer than 9 s; the task allows 1 s."
+    missed, compared, close = (
+        replace(given, benchmark=replace(given.benchmark, target=target, margin=margin)).told().story
+        for target, margin in ((0.8, None), (None, None), (None, 0.05))
+    )
+    assert missed.headline == (
+        "Nothing within the limits meets the target of 80 %: the best is linear head, which is right in 60 % of the held-out "
+        f"cases, 20 points short. {ruled}"
+    )
+    assert missed.next_steps[0] == f"See first whether the limit has to be as strict as it is. {ruled}"
+    assert "Linear head is the one to beat within the limits." in missed.next_steps[1]
+    assert "Of those within the limits linear head comes out highest" in compared.headline
+    assert compared.headline.endswith(ruled)
+    assert compared.reasons[0] == "Of those within the limits linear head has the highest figure, 60 %; lora has 96 %."
+    assert close.headline.endswith("Lora (96 %) is ruled out by a limit, and so not the best that is meant.")
+    assert close.reasons[0].endswith("and with 95 % confidence none within the limits is better.")
+    assert "the best within the limits, linear head, is right in 60 %" in close.confidence
 
 
 @every_situation
