@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from advisor.beyond import beyond_limits
@@ -10,7 +9,7 @@ from advisor.closeness import how_far
 from advisor.contract import Status
 from advisor.decided import Decided
 from advisor.economics import in_money
-from advisor.expected import FAMILY_NAMES, suggested
+from advisor.expected import as_expected
 from advisor.forgotten import perhaps_forgot_too_much
 from advisor.goal import Goal
 from advisor.no_answers import of_answers
@@ -217,29 +216,13 @@ def _of_cost(decided: Decided) -> list[str]:
 
 
 def _of_expectation(decided: Decided) -> list[str]:
-    """What the nature of the task suggested, and whether the measurement agreed."""
+    """What the nature of the task suggested, and whether that came out."""
     why = list(decided.expectation.why)
-    named = decided.named
-    if named is None:
+    if decided.named is None:
         return why
-    family = decided.evaluations[named].family
-    if family in TUNED:
+    if decided.evaluations[decided.named].family in TUNED:
         why = [sentence for sentence in why if sentence != CLASSIC_MISTAKE]
-    measured = [evaluation for evaluation in decided.evaluations.values() if math.isfinite(evaluation.figure)]
-    best, figure = suggested(decided), decided.evaluations[named].figure
-    if best is None or len({evaluation.family for evaluation in measured} - {"recorded"}) < 2:
-        return why
-    expected = best.family
-    if best.figure == figure and (family != expected or all(each.figure == figure for each in measured)):
-        return why
-    agrees = f"The measurement agrees with what the task suggested: {FAMILY_NAMES[expected]} comes out in front."
-    disagrees = (
-        f"The measurement disagrees with what the task suggested: {FAMILY_NAMES[expected]} was expected in front and "
-        f"reached {percent(best.figure)}; in front is {named} with {percent(figure)}."
-    )
-    if family in FAMILY_NAMES:
-        why.insert(1, agrees if family == expected else disagrees)
-    return why
+    return [*why[:1], *as_expected(decided, decided.named), *why[1:]]
 
 
 def _of_limits(decided: Decided) -> list[str]:

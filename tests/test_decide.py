@@ -461,6 +461,36 @@ def test_reasons_say_whether_the_measurement_agreed_with_the_nature_of_the_task(
     assert any("The measurement disagrees" in reason and "fine-tuning" in reason for reason in surprising.reasons)
 
 
+def test_only_the_highest_figure_is_in_front() -> None:
+    """What is recommended need not have it: it costs less, or a limit rules the other out."""
+    head = evaluation_of("linear head", scores_of(279, 300), seconds=0.01)
+    lora = evaluation_of("lora", scores_of(285, 300, 9), seconds=0.3, p95=3.0)
+    prompt = evaluation_of("prompting", scores_of(276, 300, 5), seconds=0.1)
+
+    def said(*given: Evaluation, **changes: object) -> str:
+        told = decided(*given, benchmark=dataclasses.replace(benchmark_of(), **changes)).reasons  # type: ignore[arg-type]
+        return " ".join(line for line in told if "in front" in line)
+
+    generation, quick = task_of(kind="generation"), Constraints(p95_latency_s=1.0)
+    assert said(head, lora) == (
+        "The recommendation agrees with what the task suggested, an approach without a language model; in front is lora with "
+        "95 %."
+    )
+    otherwise = "The task suggested otherwise: fine-tuning was expected in front"
+    reached = "recommended is prompting with 92 %"
+    assert said(prompt, lora, task=generation) == f"{otherwise} and reached 95 %; {reached}, which costs less."
+    out = f"{otherwise}, reached 95 % and is ruled out"
+    assert said(prompt, lora, task=generation, constraints=quick) == f"{out}; {reached}."
+    assert said(prompt, lora, task=generation, constraints=quick, target=None) == (
+        f"{out}; in front of those within the limits is prompting with 92 %."
+    )
+    assert said(head, lora, constraints=quick, target=0.99).endswith(
+        "of those within the limits an approach without a language model comes out in front."
+    )
+    broken = dataclasses.replace(lora, state=State.INVALID, problem="Too many answers failed.")
+    assert said(head, broken) == "", "its figure is no order"
+
+
 @pytest.mark.parametrize("right", [0, 100])
 def test_what_reaches_the_same_is_in_no_order(right: int) -> None:
     found = [evaluation_of(name, scores_of(right, 300), seconds=at) for name, at in (("prompting", 0.1), ("lora", 0.5))]
