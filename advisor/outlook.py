@@ -119,7 +119,8 @@ def _other_target(decided: Decided, proven: Mapping[str, tuple[float, float]]) -
     found = list(
         _target(decided, named, proven) if benchmark.margin is None else _margin(decided, named, benchmark.margin)
     )
-    open_still = [name for name in decided.unsettled if decided.statuses[name].state is State.UNDECIDED]
+    statuses = [decided.statuses[name] for name in decided.unsettled]
+    open_still = [each.candidate for each in statuses if each.state is State.UNDECIDED and not each.hopeless]
     if open_still:
         found.append(f"Proof by more held-out cases that {' or '.join(open_still)} {decided.goal.meets_plainly}.")
     return found
@@ -220,12 +221,23 @@ def _label_more(decided: Decided) -> list[str]:
     if not needed:
         accept = "" if decided.verdict == "undecided" else f", or accept {decided.named}"
         priced = f"Add the missing price to the task spec and make the report again{accept}."
-        return [priced] if decided.named and decided.ranking.note else []
+        return [*_other_goal(decided), *([priced] if decided.named and decided.ranking.note else [])]
     more, name = min(needed)
     return [
         f"To decide about {name}, label {about(more, 'more held-out case')} drawn like real requests, add them to "
         "these, and run again only when all are there: each further run on these cases needs stronger proof."
     ]
+
+
+def _other_goal(decided: Decided) -> Iterator[str]:
+    """A step where nothing meets and all that may lie so close to the goal that no further cases decide it."""
+    statuses = [decided.statuses[name] for name in decided.unsettled]
+    if decided.verdict == "undecided" and statuses and all(each.hopeless for each in statuses):
+        noun = decided.goal.noun
+        yield (
+            f"State another {noun}, or try an approach that may be better, such as one with a larger language model: no "
+            f"realistic number of held-out cases would decide about {listed(decided.unsettled)} at this {noun}."
+        )
 
 
 def _what_to_try(decided: Decided, named: str) -> list[str]:

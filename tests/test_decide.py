@@ -853,6 +853,19 @@ def test_a_second_limit_that_is_broken_too_keeps_a_cheaper_volume_from_helping()
     assert not any("prompting" in line and "requests a month" in line for line in told.would_change)
 
 
+def test_nobody_is_sent_for_more_cases_where_none_would_decide() -> None:
+    close_by = evaluation_of("linear head", scores_of(240, 300), seconds=0.01)
+    alone = decided(evaluation_of("majority", scores_of(30, 300), seconds=0.0001), close_by)
+    assert alone.next_steps == (
+        "State another target, or try an approach that may be better, such as one with a larger language model: no realistic "
+        "number of held-out cases would decide about linear head at this target.",
+    )
+    beside = decided(close_by, evaluation_of("lora", scores_of(285, 300, 4), seconds=0.3))
+    assert beside.cheaper_undecided == ("linear head",)
+    for told in (alone, beside):
+        assert not any("more held-out cases" in line for line in (*told.would_change, *told.next_steps))
+
+
 def test_one_that_was_not_tested_is_not_said_to_lie_close_to_the_target() -> None:
     """The finalist alone is tested for meeting; of the others that is what is said."""
     rows = [
