@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from advisor.contract import Amount, Costs, Status, Story, Verdict
+from advisor.contract import Amount, Costs, Status, Verdict
+from advisor.economics import Ranking, rank
 from advisor.untried import untried
 from advisor.wording import NEVER, amount, counted, listed, plain_percent, plain_points, start
 from benchmarks.contract import Evaluation, State
@@ -22,7 +23,7 @@ _OF_RULES = {
 
 def premises(verdict: Verdict) -> tuple[str, ...]:
     """What the recommendation follows from, in the order of the argument; table and column names are those of run.sqlite."""
-    return (*_asked(verdict), *_measured(verdict), *_costs(verdict), *_volumes(verdict.story), *_follows(verdict))
+    return (*_asked(verdict), *_measured(verdict), *_costs(verdict), *_volumes(verdict), *_follows(verdict))
 
 
 def _asked(verdict: Verdict) -> Iterator[str]:
@@ -74,12 +75,17 @@ def _costs(verdict: Verdict) -> Iterator[str]:
             yield f"{start(status.candidate)} costs {bill}{_used(by_name[status.candidate], facts['volume'])}"
 
 
-def _volumes(story: Story) -> Iterator[str]:
+def _volumes(verdict: Verdict) -> Iterator[str]:
     """Who costs the least at which volume, and where two cost the same: the tables of the report, in two sentences."""
+    story, unranked = verdict.story, rank(verdict.costs, verdict.evaluations).unranked
     if story.bands.rows:
+        unlike = any(
+            each.state is State.MEETS and each.candidate in unranked for each in verdict.recommendation.statuses
+        )
+        whose = f"of those that meet{' and whose costs can be compared' if unlike else ''}"
         asked = any(story.facts[key] is not None for key in ("target", "margin"))
         told = "; ".join(f"{name} {volumes}" for name, volumes in story.bands.rows)
-        yield f"Cheapest {'of those that meet' if asked else 'of all'}, at so many requests a month: {told}."
+        yield f"Cheapest {whose if asked else 'of all'}, at so many requests a month: {told}."
     met = [f"{one} and {other} {volume}" for one, other, _, volume, *_ in story.pairs.rows if volume != NEVER]
     if met:
         rest = "; never for any other two" if len(met) < len(story.pairs.rows) else ""
@@ -109,13 +115,22 @@ def _bill(bill: Costs, months: int) -> str:
     return f"{amount(ahead)}{between} over {counted(months, 'month')}: {'; '.join(monthly)}."
 
 
-def _follows(verdict: Verdict) -> Iterator[str]:
-    told = verdict.recommendation
-    order = [each.candidate for each in told.statuses if each.state is not State.SKIPPED]
-    if order:
-        yield f"In order of cost, where the simpler one wins a tie: {listed(order)}."
-    else:
+def _in_order(verdict: Verdict, ranking: Ranking) -> Iterator[str]:
+    """By cost, and apart from these the ones whose costs are not known, or in another unit."""
+    found = [each.candidate for each in verdict.recommendation.statuses if each.state is not State.SKIPPED]
+    ranked = [name for name in found if name not in ranking.unranked]
+    unranked = [name for name in found if name in ranking.unranked]
+    if ranked:
+        yield f"In order of cost, where the simpler one wins a tie: {listed(ranked)}."
+    if unranked:
+        yield f"Of a cost that is not known or in another unit, and so in no such order: {listed(unranked)}."
+    if not found:
         yield "Every approach was left out, so nothing was measured."
+
+
+def _follows(verdict: Verdict) -> Iterator[str]:
+    told, ranking = verdict.recommendation, rank(verdict.costs, verdict.evaluations)
+    yield from _in_order(verdict, ranking)
     meeting = [each.candidate for each in told.statuses if each.state is State.MEETS]
     if told.safe is not None and verdict.story.development:
         seen = counted(int(verdict.story.facts["look"]["shown"]), "held-out case")
@@ -137,10 +152,12 @@ def _follows(verdict: Verdict) -> Iterator[str]:
         unlike = [name for name in told.cheaper_undecided if name in meeting]
         known = listed([name for name in meeting if name not in unlike])
         open_still = [name for name in told.cheaper_undecided if name not in meeting]
+        cheaper = [name for name in open_still if ranking.comparable(name, told.safe)]
+        perhaps = [name for name in open_still if name not in cheaper]
         why = []
-        if open_still:
-            be = "is" if len(open_still) == 1 else "are"
-            why.append(f"{listed(open_still)} would be preferred to it and {be} not proven to miss")
+        for names, how in ((cheaper, "would be preferred to it"), (perhaps, "may be cheaper")):
+            if names:
+                why.append(f"{listed(names)} {how} and {'is' if len(names) == 1 else 'are'} not proven to miss")
         if unlike:
             why.append(f"what {listed(unlike)} would cost cannot be compared with that")
         preferred = f"{start(told.safe)} is to be preferred of those that meet ({known})"

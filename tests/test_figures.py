@@ -12,6 +12,7 @@ import pytest
 from advisor.contract import Story
 from advisor.drawn import Cell, WinnerMap
 from advisor.economics import costs
+from advisor.explain import premises
 from advisor.figures.searching import expected
 from advisor.wording import percent
 from benchmarks.curve import bracket
@@ -120,6 +121,47 @@ def test_what_costs_nothing_is_the_cheapest_and_no_line() -> None:
     assert chart.title == "Linear head costs the least of those that meet the target, at any volume"
     assert {each.name for each in chart.series} == {"lora", "prompting"}
     assert "linear head" in {row[0] for row in chart.table.rows}
+
+
+@pytest.mark.parametrize(
+    ("right", "prompts", "wanted"),
+    [
+        (
+            (150, 276),
+            288,
+            "Of those whose costs can be compared only lora is shown to meet the target: 33 min a month at",
+        ),
+        (
+            (270, 276),
+            288,
+            "Linear head costs the least of those that meet the target and whose costs can be compared, at any",
+        ),
+        (
+            (150, 180),
+            288,
+            "What a month costs at which volume; the cost of prompting, which meets the target, cannot be",
+        ),
+        ((150, 276), 150, "Only lora is shown to meet the target: 33 min a month at 10,000 requests"),
+    ],
+)
+def test_who_meets_at_a_cost_that_cannot_be_compared_is_not_forgotten(
+    right: tuple[int, int], prompts: int, wanted: str
+) -> None:
+    prompting = evaluation_of("prompting", scores_of(prompts, 300, 3), model="house-llm", tokens=(400, 5), seconds=0.5)
+    told = Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(right[0], 300), seconds=0.01),
+            prompting,
+            evaluation_of("lora", scores_of(right[1], 300, 5), seconds=0.2, model="smollm2-135m"),
+        ),
+        benchmark=benchmark_of(),
+        prices=MachinePrices(tokens={"house-llm": None}),
+    ).told()
+    assert told.story.volumes is not None
+    assert told.story.volumes.title.startswith(wanted)
+    argument = premises(told)
+    assert "In order of cost, where the simpler one wins a tie: linear head and lora." in argument
+    assert "Of a cost that is not known or in another unit, and so in no such order: prompting." in argument
 
 
 def test_a_break_even_is_where_two_bills_are_the_same_and_never_is_said_where_there_is_none() -> None:

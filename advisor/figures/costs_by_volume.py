@@ -10,7 +10,7 @@ from advisor.drawn import LineChart, Series, Signed, Table
 from advisor.figures.volumes import broken_even, requests, span
 from advisor.goal import Goal
 from advisor.material import Material
-from advisor.wording import NONE, amount, in_cell, of_what, start
+from advisor.wording import NONE, amount, in_cell, listed, of_what, start
 from benchmarks.contract import State
 
 _DRAWN = (State.MEETS, State.UNDECIDED, State.COMPARED)
@@ -32,13 +32,15 @@ def costs_by_volume(material: Material) -> LineChart | None:
         return None
     mine = lines.get(material.named or "")
     meeting = [line for line in known if states[line.name] is State.MEETS]
+    drawn = {line.name for line in known}
+    unlike = [name for name, state in states.items() if state is State.MEETS and name not in drawn]
     breaks = _breaks(mine, loud, [line for line in meeting if line.name in lines])
     low, high = span(material.benchmark.volume, [sign.x for sign in breaks])
     places = {status.candidate: place for place, status in enumerate(material.suitable)}
     unit = material.costs[shown[0].name].monthly.unit
     volume = material.benchmark.volume
     return LineChart(
-        title=_tied(material, meeting) or _title(meeting, Goal.of(material.benchmark), (volume, unit)),
+        title=_tied(material, meeting) or _title(meeting, unlike, Goal.of(material.benchmark), (volume, unit)),
         across="requests a month",
         upwards=f"{of_what(unit)} a month",
         unit=unit,
@@ -95,18 +97,25 @@ def _tied(material: Material, meeting: Sequence[Line]) -> str:
     return f"{start(named)} and {least} cost about the same at {volume:,} requests a month"
 
 
-def _title(meeting: Sequence[Line], goal: Goal, at: tuple[int, str]) -> str:
+def _title(meeting: Sequence[Line], unlike: Sequence[str], goal: Goal, at: tuple[int, str]) -> str:
+    """`unlike`: those that meet and whose costs cannot be compared with these."""
     volume, unit = at
+    if unlike and not meeting:
+        those = f"costs of {listed(unlike)}, which {goal.meet_plainly}"
+        whose = those if len(unlike) > 1 else f"cost of {unlike[0]}, which {goal.meets_plainly}"
+        return f"What a month costs at which volume; the {whose}, cannot be compared"
     if not meeting:
         nobody = f": no approach is shown to {goal.meet_plainly}" if goal.noun else ""
         return f"What a month costs at which volume{nobody}"
     found = bands(meeting)
-    first = start(found[0].name)
+    of_these = "of those whose costs can be compared " if unlike else ""
+    first = start(f"{of_these}{found[0].name}")
     if len(meeting) == 1:
-        cost = amount(Amount(value=meeting[0].at(volume), unit=unit))
-        return f"Only {meeting[0].name} is shown to {goal.meet_plainly}: {cost} a month at {volume:,} requests"
+        cost, only = amount(Amount(value=meeting[0].at(volume), unit=unit)), start(f"{of_these}only {meeting[0].name}")
+        return f"{only} is shown to {goal.meet_plainly}: {cost} a month at {volume:,} requests"
     if len(found) == 1:
-        return f"{first} costs the least of those that {goal.meet_plainly}, at any volume"
+        whom = f"those that {goal.meet_plainly}{' and whose costs can be compared' if unlike else ''}"
+        return f"{start(found[0].name)} costs the least of {whom}, at any volume"
     later = ", ".join(f"{band.name} from {requests(band.above)} on" for band in found[1:])
     return f"{first} costs the least up to {requests(found[0].upto or 0.0)} requests a month, {later}"
 
