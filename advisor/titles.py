@@ -38,4 +38,7 @@ def _what_is_open(material: Material) -> str:
     states = {status.candidate: status.state for status in material.statuses}
     if all(states[rival] is State.MEETS for rival in rivals):
         return ", but not all costs can be compared"
-    return f", a {'simpler' if material.ranking.tie(rivals[0], named) else 'cheaper'} approach is undecided"
+    rival = next(each for each in rivals if states[each] is not State.MEETS)
+    if not material.ranking.comparable(rival, named):
+        return ", an approach that may be cheaper is undecided"
+    return f", a {'simpler' if material.ranking.tie(rival, named) else 'cheaper'} approach is undecided"

@@ -31,6 +31,7 @@ from advisor.wording import (
     probability,
 )
 from benchmarks.contract import Constraints, Procedure, State
+from benchmarks.prices import MachinePrices
 from strategies.contract import Recipe
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
@@ -85,6 +86,23 @@ def test_one_that_meets_at_an_unknown_cost_is_not_told_as_undecided() -> None:
     assert story.targets.rows[0] == ("5 to 85 %", "lora", "prompting (meets it too)")
     last = "; what prompting would cost cannot be compared with that, so there is no choice yet."
     assert [*premises(verdict)][-1] == f"Lora is to be preferred of those that meet (lora){last}"
+
+
+def test_an_undecided_one_of_unknown_cost_is_not_called_cheaper() -> None:
+    verdict = Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(249, 300, 3), model="house-llm", tokens=(400, 5), seconds=0.5),
+            evaluation_of("lora", scores_of(276, 300, 5), seconds=0.2, model="smollm2-135m"),
+        ),
+        benchmark=benchmark_of(),
+        prices=MachinePrices(tokens={"house-llm": None}),
+    ).told()
+    assert verdict.story.title == "Target met, an approach that may be cheaper is undecided"
+    last = "prompting may be cheaper and is not proven to miss, so there is no choice yet."
+    assert [*premises(verdict)][-1] == f"Lora is to be preferred of those that meet (lora); {last}"
+    assert (
+        SITUATIONS["safe_but_cheaper_undecided"]().told().story.title == "Target met, a cheaper approach is undecided"
+    )
 
 
 def test_what_a_limit_rules_out_is_not_spoken_of_as_if_it_were_not_there() -> None:
