@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from advisor.beyond import beyond_limits
 from advisor.decided import Decided
-from advisor.goal import Goal
 from advisor.material import Material
 from advisor.more_data import enough, foretold, helped, most, untold
 from advisor.right_documents import would_bring
