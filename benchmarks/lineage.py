@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -100,6 +100,8 @@ class Lineage:
     """Held-out cases that were labelled once more and are not the first ones in that order: corrected, and no sample."""
     changed: bool = False
     """Whether it is a copy of a copy that had been changed without a review."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """File of the copy -> hash of what was written into it, by which a later change of it is seen; empty in a copy of before."""
 
     def write(self, folder: Path) -> None:
         (folder / FILE).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -257,7 +258,10 @@ def _check(spec: Spec, sides: Mapping[str, Sequence[Case]]) -> None:
 
 
 def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: Path) -> None:
-    """Writes task.yaml, data and lineage into the folder, over an earlier copy; what lies beside the task comes along."""
+    """Writes task.yaml, data and lineage into the folder, over an earlier copy; what lies beside the task comes along.
+
+    Raises `BadInput`, and writes nothing, where a file of the earlier copy was changed since.
+    """
     import yaml
 
     spec, source = assembly.spec, assembly.folder
@@ -272,21 +276,51 @@ def write_copy(found: Reviewed, assembly: Assembly, material: Material, folder: 
         named["traffic"] = _TRAFFIC
         rows[_TRAFFIC] = [{"input": text} for text in read_inputs(source / spec.traffic, spec.columns).texts]
     for name, several in rows.items():  # Once all is read: half a copy would be taken for data of the person's own.
-        _write_rows(folder / name, several)
+        _write_rows(_partial(folder / name), several)
     if spec.recorded:
         named["recorded"] = _RECORDED
-        shutil.copyfile(source / spec.recorded, folder / _RECORDED)
+        shutil.copyfile(source / spec.recorded, _partial(folder / _RECORDED))
+    values = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True) | named
+    values |= _models(spec, source)
+    if not material.labels_given:
+        values.pop("labels", None)  # As they were before the corrections, a label spelt wrongly among them.
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    _partial(folder / _TASK).write_text(text, encoding="utf-8")
+    written = _put_in_place(folder, (*rows, *([_RECORDED] if spec.recorded else []), _TASK))
     take_over(source, folder)
     for name in _own_code(spec):
         if (source / name).is_file() and not (folder / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, folder / name)
-    values = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True) | named
-    values |= _models(spec, source)
-    if not material.labels_given:
-        values.pop("labels", None)  # As they were before the corrections, a label spelt wrongly among them.
-    (folder / _TASK).write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    found.lineage.write(folder)
+    replace(found.lineage, written=written).write(folder)
+
+
+def _put_in_place(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Puts each file that was written beside its place into it, whole or not at all wherever the machine stops, and returns the
+    hashes of all. Raises `BadInput`, and changes no file, where one holds neither what was written there before nor the same."""
+    known = read_lineage(folder)
+    before = {} if known is None else known.written
+    made = {name: _hash_of_file(_partial(folder / name)) for name in names}
+    for name in names if before else ():
+        if (folder / name).is_file() and _hash_of_file(folder / name) not in (before.get(name), made[name]):
+            for each in names:
+                _partial(folder / each).unlink()
+            raise BadInput(
+                f"{name} in {folder.resolve().name} was changed since the copy was made, and that would be lost. Name a new "
+                f"folder: {REVIEW} and {SAMPLE} are applied there once you have copied them into it."
+            )
+    for name in names:
+        _partial(folder / name).replace(folder / name)
+    return made
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial")
+
+
+def _hash_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
 
 
 def _own_code(spec: Spec) -> tuple[str, ...]:
@@ -337,8 +371,5 @@ def _with_more(rows: Sequence[dict[str, Any]], more: Sequence[dict[str, Any]]) -
 
 
 def _write_rows(path: Path, rows: Any) -> None:
-    """Whole or not at all, wherever the machine stops."""
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    partial.replace(path)

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import random
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -362,6 +363,30 @@ def test_no_copy_goes_where_the_task_or_its_data_lies(desk: Desk) -> None:
     with pytest.raises(BadInput, match=r"copy is a reviewed copy itself\. To apply its sheets, check the task"):
         inner.fix(desk.folder / "copy")
     assert everything(desk.folder) == before
+
+
+def test_what_was_changed_in_the_copy_is_not_written_over(desk: Desk) -> None:
+    """The same command, given to apply a sheet, took cases and a target that had been added to the copy out of it again."""
+    desk.fix()
+    copy = desk.folder / "copy"
+    for name, line in (("heldout.jsonl", OWN), ("task.yaml", "volume: 7\n")):
+        kept = (copy / name).read_text(encoding="utf-8")
+        (copy / name).write_text(kept + line, encoding="utf-8")
+        before = everything(copy)
+        assert f"{name} in copy was changed since the copy was made, and that would be lost." in desk.refused()
+        assert everything(copy) == before
+        (copy / name).write_text(kept, encoding="utf-8")
+    filled(copy / "review.csv", lambda _, row: {"leave out": "x"} if row["id"] == "copy" else {})
+    (desk.folder / "new").mkdir()
+    for sheet in ("review.csv", "sample.csv"):
+        shutil.copyfile(copy / sheet, desk.folder / "new" / sheet)
+    assert desk.fix(desk.folder / "new").lineage.examples.left_out == 1
+    begun = (copy / "lineage.json").read_bytes()
+    desk.fix()
+    done = everything(copy)
+    (copy / "lineage.json").write_bytes(begun)
+    desk.fix()
+    assert everything(copy) == done, "a copy that was cut off in making is made to the end"
 
 
 def test_a_copy_that_cannot_be_made_leaves_nothing_in_the_way_of_the_next(desk: Desk) -> None:
