@@ -30,7 +30,6 @@ def terms_of(prepared: Prepared) -> Terms:
     from advisor.economics import costs
     from advisor.limits import ruled_out
     from benchmarks.economical import Terms, prices_of
-    from benchmarks.lineage import known_ceiling
     from benchmarks.prices import machine_prices
 
     benchmark, prices = prepared.assembly.benchmark, machine_prices(prepared.assembly.spec)
@@ -43,6 +42,6 @@ def terms_of(prepared: Prepared) -> Terms:
 
     return Terms(
         models=prices_of(prepared.models, models, prices),
-        ceiling=known_ceiling(prepared.assembly.folder),
+        ceiling=prepared.assembly.ceiling,
         ruled_out=breaks_a_limit,
     )

@@ -22,7 +22,7 @@ from benchmarks.infer import (
     infer_kind,
     infer_labels,
 )
-from benchmarks.lineage import hash_of, read_lineage
+from benchmarks.lineage import Lineage, read_lineage
 from benchmarks.load import Cases, read_cases, read_documents, read_inputs
 from benchmarks.looks import look_at
 from benchmarks.metrics.f1_of_label import F1OfLabel
@@ -91,6 +91,8 @@ class Assembly:
     """Whether the spec names the labels; else they were taken from the examples."""
     decidable: Decidable | Closeness | OverRows | None = None
     """None with neither target nor margin."""
+    ceiling: tuple[float, float] | None = None
+    """What an approach would score that is always right, by labels of which some are wrong (`Lineage.ceiling`); None: unknown."""
 
     def at(self, look: Look, candidates: int = 0) -> Assembly:
         """The same as that look at the held-out cases, with what it can decide among so many (0: all that suit the task)."""
@@ -150,7 +152,8 @@ def assemble(
         _check_stopping(metric, target)
         heldout = in_asking_order(heldout, seed)
     folds = cut_folds(examples, kind, seed)
-    reviewed = _reviewed(data, target)
+    lineage = _lineage(data)
+    reviewed = lineage.notes(target) if lineage else ()
     unlabelled, taught = for_the_teacher(spec, data.unlabelled, (examples, heldout), seed)
     ends = tuple(f"models: {name} {says}." for name, says in endings(spec.models).items())
     notes = (*reviewed, *limits.unmet(len(examples), len(heldout)), *notes, *taught)
@@ -193,16 +196,15 @@ def assemble(
         findings=findings,
         summary=summarise(examples, heldout, data.documents, labels),
         parts=written_down(examples, heldout, folds, seed),
+        ceiling=lineage.ceiling if lineage else None,
     )
     return assembly.at(look_at(heldout, folder))
 
 
-def _reviewed(data: Loaded, target: float | None) -> tuple[str, ...]:
+def _lineage(data: Loaded) -> Lineage | None:
     """What a person's review of the data says, where there was one."""
-    lineage = read_lineage(data.folder)
-    if lineage is None:
-        return ()
-    return lineage.notes(hash_of(data.examples, data.heldout or (), data.documents), target)
+    found = read_lineage(data.folder)
+    return found.beside(data.examples, data.heldout or (), data.documents) if found else None
 
 
 def load(spec: Spec, folder: Path, allow_remote: bool = False) -> Loaded:

@@ -99,16 +99,26 @@ class Lineage:
     unordered: int = 0
     """Held-out cases that were labelled once more and are not the first ones in that order: corrected, and no sample."""
     changed: bool = False
-    """Whether it is a copy of a copy that had been changed without a review."""
+    """Whether it, or a copy that it was made of, was changed without a review."""
+    held: str = ""
+    """Hash of the held-out cases of the copy; empty in a copy of before."""
+    outdated: bool = False
+    """Whether the sample is of other held-out cases than there are by now, so that nothing follows from it."""
     written: Mapping[str, str] = field(default_factory=dict)
     """File of the copy -> hash of what was written into it, by which a later change of it is seen; empty in a copy of before."""
 
     def write(self, folder: Path) -> None:
         (folder / FILE).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
 
-    def notes(self, now: str, target: float | None) -> tuple[str, ...]:
-        """What a run says of its data, `now` being the hash of that."""
-        later = "" if now == self.data and not self.changed else ", and changed again since"
+    def beside(self, examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document]) -> Lineage:
+        """The same of the data that lies beside it by now, which a person may have changed since."""
+        changed = hash_of(examples, heldout, documents) != self.data
+        outdated = changed and (not self.held or hash_of((), heldout, ()) != self.held)
+        return replace(self, changed=self.changed or changed, outdated=outdated)
+
+    def notes(self, target: float | None) -> tuple[str, ...]:
+        """What a run says of its data."""
+        later = ", and changed again since" if self.changed else ""
         told = [
             f"data: a copy that was reviewed{later}: of {self.examples.says('example')}, of "
             f"{self.heldout.says('held-out case')}."
@@ -116,21 +126,27 @@ class Lineage:
         return (*told, *self.says_of_labels(target))
 
     def after(self, earlier: Lineage) -> Lineage:
-        """That of a copy of a copy, whose own is `earlier`: what both reviews changed, and the sample of the earlier one until as
-        many are labelled anew as it takes."""
+        """That of a copy of a copy, whose own is `earlier`, `beside` what this review was of: what both reviews changed, and,
+        unless that is outdated, the sample of the earlier one until as many are labelled anew as it takes."""
         both = replace(
             self,
             examples=self.examples.after(earlier.examples),
             heldout=self.heldout.after(earlier.heldout),
-            changed=earlier.changed or earlier.data != self.source,
+            changed=earlier.changed,
         )
         known, left = earlier.relabelled, earlier.remaining
-        if known is None or left is None:
+        if known is None or left is None or earlier.outdated:
             return both
         if self.relabelled is not None and self.relabelled.cases >= min(FEWEST, known.cases):
             return both
         since = left.since + self.heldout.corrected + self.heldout.left_out
         return replace(both, relabelled=known, left=replace(left, since=min(left.of, since)))
+
+    @property
+    def ceiling(self) -> tuple[float, float] | None:
+        """What an approach scores that is always right, from least to most; None where too little is known of the labels."""
+        sample = self.remaining
+        return None if sample is None or sample.cases < FEWEST or self.outdated else sample.ceiling
 
     @property
     def remaining(self) -> Relabelled | None:
@@ -141,6 +157,8 @@ class Lineage:
         """How many are wrong, and what that means for the target, or why that is not known; nothing where none was labelled."""
         if self.relabelled is None or self.remaining is None:
             return (_unordered_says(self.unordered),) if self.unordered else ()
+        if self.outdated:
+            return (_outdated_says(self.relabelled),)
         return sample_says(self.relabelled), *ceiling_says(self.remaining, target)
 
 
@@ -179,13 +197,6 @@ def source_of(folder: Path) -> Path | None:
         return None
 
 
-def known_ceiling(folder: Path) -> tuple[float, float] | None:
-    """What the labels of a reviewed task allow; None where too few were labelled once more to tell. Raises `BadInput`."""
-    lineage = read_lineage(folder)
-    sample = None if lineage is None else lineage.remaining
-    return None if sample is None or sample.cases < FEWEST else sample.ceiling
-
-
 def _possible(sample: Relabelled | None, fewest: int) -> bool:
     if sample is None:
         return True
@@ -221,6 +232,14 @@ def _unordered_says(cases: int) -> str:
         f"The share of wrong labels is not known: {many(cases, 'held-out case was', 'held-out cases were')} labelled once more, "
         "not the first ones of the order in which the sheet was written, so they are no random sample. Label the first ones of a "
         "sheet before it is sorted: `advisor check --fix` with a new folder writes one."
+    )
+
+
+def _outdated_says(found: Relabelled) -> str:
+    return (
+        "The share of wrong labels is not known: the held-out cases were changed since "
+        f"{many(found.cases, 'of them was', 'of them were')} labelled once more. `advisor check --fix` with a new folder draws a "
+        "sample of those that there are now."
     )
 
 

@@ -92,6 +92,7 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
         task=assembly.benchmark.task.name,
         source=hash_of(material.examples, material.heldout, material.documents),
         data=hash_of(sides["example"], sides["held-out case"], material.documents),
+        held=hash_of((), sides["held-out case"], ()),
         examples=changes["example"],
         heldout=changes["held-out case"],
         relabelled=relabelled,
@@ -100,7 +101,8 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
         unordered=0 if random else len(labelled),
     )
     earlier = read_lineage(assembly.folder)
-    lineage = lineage if earlier is None else lineage.after(earlier)
+    if earlier is not None:
+        lineage = lineage.after(earlier.beside(material.examples, material.heldout, material.documents))
     return Reviewed(examples=sides["example"], heldout=sides["held-out case"], lineage=lineage, listed=len(sheet))
 
 

@@ -145,7 +145,17 @@ def test_what_a_person_writes_is_done_and_told_by_the_next_run(desk: Desk) -> No
     assert f"data: a copy that was reviewed: {changed}." in notes
     assert any(f"a person labelled {wrong} otherwise" in note for note in notes)
     (sheets / "examples.jsonl").write_text((desk.folder / "rows.jsonl").read_text(encoding="utf-8"), encoding="utf-8")
-    assert any("changed again since" in note for note in find(sheets).assembled().benchmark.notes)
+    examples_changed = find(sheets).assembled()
+    assert any("changed again since" in note for note in examples_changed.benchmark.notes)
+    assert examples_changed.ceiling == lineage.ceiling is not None
+    with (sheets / "heldout.jsonl").open("a", encoding="utf-8") as file:
+        file.write(OWN)
+    cases_added = find(sheets).assembled()
+    assert cases_added.ceiling is None, "what an approach can reach by these labels is not known any more"
+    (said,) = (note for note in cases_added.benchmark.notes if "labelled once more" in note)
+    assert said.startswith(
+        "The share of wrong labels is not known: the held-out cases were changed since 30 of them were"
+    )
 
 
 def test_a_held_out_label_without_examples_stays_a_finding_in_the_copy(desk: Desk) -> None:
@@ -578,7 +588,9 @@ def test_a_copy_of_a_copy_knows_what_the_first_review_found(desk: Desk) -> None:
     assert (anew.cases, anew.of) == (30, 60)
     with (first / "heldout.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"id": "new", "input": "When do you open", "output": "login"}\n')
-    assert "changed again since" in again.fix(desk.folder / "third").lineage.notes("", None)[0]
+    third = again.fix(desk.folder / "third").lineage
+    assert "changed again since" in third.notes(None)[0]
+    assert third.relabelled is None, "the sample was of the cases before that"
 
 
 def test_the_ceiling_holds_the_truth_where_others_are_corrected_and_left_out_after_the_sample() -> None:
