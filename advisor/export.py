@@ -17,7 +17,7 @@ from typing import Any
 
 from advisor.answering import EXPORT, Kept, alone_from, base_folder, digests, guards, recommended
 from advisor.contract import Status, Verdict
-from advisor.gate import hash_of_right
+from advisor.gate import hash_of_right, keys_of
 from advisor.guarded import guard_card
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
@@ -139,10 +139,11 @@ def _template(folder: Path) -> str:
 def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
     """What a later check compares with: metric, target, the score of each held-out case under a hash of its input and what was
     right (one input may have several), of a figure over all answers the labels that were given, and hashes of the inputs alone,
-    to know those whose right answer was corrected; and of the inputs of all examples, which it was fitted on or chosen by, so
-    that it is not checked on them."""
+    to know those whose right answer was corrected; and of the inputs of all examples, which it was fitted on or chosen by, as
+    they are written and normalised, so that it is not checked on them."""
     benchmark = about_run(run)["benchmark"]
     fold = benchmark["task"]["folds"][0]  # Each has all examples.
+    learnt = [case for part in ("train", "selection") for case in thawed_cases(fold[part])]
     cases = {case.id: case for case in thawed_cases(benchmark["heldout"])}
     evaluation = next(each for each in verdict.evaluations if each.candidate == name)
     asked, labels = [cases[key] for key in evaluation.keys], benchmark["task"]["labels"]
@@ -151,8 +152,8 @@ def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
         "target": benchmark["target"],
         "scores": dict(zip(map(hash_of_right, asked), evaluation.scores, strict=True)),
         **({"answers": _labels_given(run, name, asked, labels)} if evaluation.over_rows and labels else {}),
-        "inputs": _keys(asked),
-        "learnt": _keys([case for part in ("train", "selection") for case in thawed_cases(fold[part])]),
+        "inputs": sorted({Query.of(case.input).key for case in asked}),
+        "learnt": sorted({key for case in learnt for key in keys_of(case.input)}),
     }
 
 
@@ -163,10 +164,6 @@ def _labels_given(run: Path, name: str, asked: Sequence[Case], labels: Collectio
     with closing(Store(run / "run.sqlite")) as store:
         said = {row.key: text_of(row.outcome) for row in store.rows(name, "heldout")}
     return {hash_of_right(case): said[case.id] for case in asked if label_of(said[case.id]) in labels}
-
-
-def _keys(cases: Sequence[Case]) -> list[str]:
-    return sorted({Query.of(case.input).key for case in cases})
 
 
 # ---------------------------------------------------------------- the card

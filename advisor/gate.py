@@ -17,6 +17,7 @@ from benchmarks.evaluate import scored
 from benchmarks.frozen import thawed_metric
 from benchmarks.load import Cases, read_cases
 from benchmarks.resampling import resampled_metric
+from benchmarks.similar import normalised
 from benchmarks.split import grouped
 from benchmarks.statistics import statuses, statuses_of_figures
 from strategies.answers import too_many_lost
@@ -35,7 +36,8 @@ class Check:
     cases: int
     """Those that were asked."""
     learnt: int | None
-    """Cases left out since they are among the examples that it learnt from; None where the export does not say which."""
+    """Cases left out since their input is that of an example that it learnt from, or the same when normalised; None where the
+    export does not say which. Near copies of examples cannot be seen by the hashes that it holds."""
     figure: float
     target: float | None
     state: State
@@ -104,6 +106,11 @@ def hash_of_right(case: Case) -> str:
     return hashlib.sha256(json.dumps(accepted).encode()).hexdigest()[:20]
 
 
+def keys_of(text: str) -> tuple[str, str]:
+    """Names an input as it is written, and as it is normalised: examples that are a held-out case then are left out of a run."""
+    return Query.of(text).key, Query.of(normalised(text)).key
+
+
 def _measured(folder: Path) -> Mapping[str, Any]:
     try:
         measured: Mapping[str, Any] = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["measured"]
@@ -146,9 +153,10 @@ def _cases(folder: Path, path: Path) -> Cases:
 
 
 def _new(cases: Sequence[Case], measured: Mapping[str, Any], name: str) -> tuple[Case, ...]:
-    """Those whose input is in no example that the export learnt from. Raises `BadInput` where they are too few."""
+    """Those whose input is in no example that the export learnt from, however it is spelt in case and punctuation: an export of
+    before knows it as it was written only. Raises `BadInput` where they are too few."""
     learnt = {*measured.get("learnt", ())}
-    left = tuple(case for case in cases if Query.of(case.input).key not in learnt)
+    left = tuple(case for case in cases if learnt.isdisjoint(keys_of(case.input)))
     if len(left) < FEWEST:
         raise BadInput(
             f"{len(cases) - len(left)} of the {len(cases)} cases of {name} are examples that the export learnt from, which say "

@@ -93,8 +93,9 @@ def test_of_one_input_with_two_right_answers_neither_was_corrected(
 def test_examples_that_it_learnt_from_are_left_out(
     desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An approach that looks its answer up once passed on the file that it was fitted on."""
+    """An approach that looks its answer up once passed on the file that it was fitted on, and later with a full stop more."""
     examples, other = rows(tiny.messages(60)), rows(tiny.messages(25, 300))
+    examples[30:] = [{**row, "input": f"{row['input'].upper()} ."} for row in examples[30:]]
     both = written(tmp_path / "both.jsonl", [*examples, *other])
     found, alone = (
         document(gate(capsys, desk, path, "--json")) for path in (both, written(tmp_path / "other.jsonl", other))

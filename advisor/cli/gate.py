@@ -32,7 +32,8 @@ def command(
     """Answer CASES (inputs with their right answers) with the export in the folder EXPORT and compare.
 
     Ends with 100 where it is shown to miss its target, or to be worse than when it was measured on the same cases, and with 0
-    otherwise. Examples that it learnt from are left out, and nothing is compared on cases whose right answer was corrected since.
+    otherwise. Examples that it learnt from are left out, also where they differ in case or punctuation; near copies of them
+    cannot be seen, since they are known by hashes. Nothing is compared on cases whose right answer was corrected since.
 
     Example: advisor gate ticket-router heldout.jsonl
     """
@@ -87,7 +88,10 @@ def _sentences(found: Check) -> list[str]:
             "Which of these cases it learnt from is unknown, since it was exported by an older version. Export again."
         )
     elif found.learnt:
-        told.append(f"Left out: {counted(found.learnt, 'case')} among the examples that it learnt from.")
+        told.append(
+            f"Left out: {counted(found.learnt, 'case')} among the examples that it learnt from. Near copies of these cannot be "
+            "seen."
+        )
     return [*told, "Failed." if found.failed else "Passed."]
 
 
