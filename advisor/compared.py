@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.differing import Run, differences
 from advisor.stored import about_run, reading
 from advisor.wording import counted, percent, points, probability
-from benchmarks.contract import Answered, BadInput, Metric
+from benchmarks.contract import Answered, BadInput, Benchmark, Metric
 from benchmarks.evaluate import scored
+from benchmarks.findings import many
 from benchmarks.frozen import thaw
+from benchmarks.metrics._base import label_of
 from benchmarks.resampling import resampled_difference
 from benchmarks.statistics import paired_difference
 from benchmarks.store import Store
 from strategies.answers import too_many_lost
-from strategies.contract import Case, Prediction
+from strategies.contract import Case, Outcome, Prediction
 
 FEWEST = 30
 """Shared held-out cases from which on two runs are compared."""
@@ -52,7 +55,8 @@ class Comparison:
     """What changed between two runs, and what that changed."""
 
     shared: int
-    """Held-out inputs that both runs answered, with any approach; scored with the metric and the answers of the later run."""
+    """Held-out inputs that both runs answered, with any approach; scored with the metric and the answers of the later run. Those
+    are not counted of which that says nothing of the earlier one, as it had other labels (`Relabelling`)."""
     what: tuple[str, ...]
     """One sentence for each thing that is not the same."""
     changes: tuple[Change, ...]
@@ -73,26 +77,93 @@ class Comparison:
 def compare(before: Path, after: Path, allow_code: bool = False) -> Comparison:
     """Raises `BadInput` where a folder holds no run, or too few inputs are shared."""
     one, other = opened(before, allow_code), opened(after, allow_code)
-    asked = {case.input for case in one.benchmark.heldout}
-    cases = list({case.input: case for case in other.benchmark.heldout if case.input in asked}.values())
-    if len(cases) < FEWEST:
+    asked = {case.input: case for case in one.benchmark.heldout}
+    shared = list({case.input: case for case in other.benchmark.heldout if case.input in asked}.values())
+    if len(shared) < FEWEST:
         raise BadInput(
-            f"the two runs share {counted(len(cases), 'held-out input')}, and {FEWEST} are needed. Keep the held-out file when "
+            f"the two runs share {counted(len(shared), 'held-out input')}, and {FEWEST} are needed. Keep the held-out file when "
             "the examples change, so that runs can be compared."
         )
+    relabelling = Relabelling.between(one.benchmark, other.benchmark)
+    cases = [case for case in shared if relabelling.tells(asked[case.input], case)]
+    told = tuple(relabelling.says(len(shared) - len(cases)))
+    if len(cases) < FEWEST:
+        raise BadInput(
+            f"{told[-1]} Of others the runs share {len(cases)}, and {FEWEST} are needed. Run the earlier task again."
+        )
+    with reading(after):
+        what = differences(one, other)
+    one = replace(one, answers=relabelling.read(one.answers))
     both = [name for name in other.answers if name in one.answers]
     changes = [_change(name, cases, (one, other)) for name in both]
     names = list(dict.fromkeys([*one.answers, *other.answers]))
-    with reading(after):
-        what = differences(one, other)
     found = tuple(change for change in changes if change is not None)
     named = {change.candidate for change in found}
     return Comparison(
         shared=max((len(_answered(name, cases, (one, other))) for name in named or both), default=len(cases)),
-        what=what,
+        what=(*what, *told),
         changes=found,
         only=tuple(name for name in names if name not in named),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relabelling:
+    """What became of the labels between two runs: an answer of the earlier one was never meant in labels that it did not have.
+
+    Labels are `label_of` what they are.
+    """
+
+    renamed: Mapping[str, str]
+    """Label that only the earlier run has -> as the later one spells it, where each shared case of either has the other."""
+    gone: frozenset[str]
+    """Labels that only the earlier run has."""
+    fresh: frozenset[str]
+    """Labels that only the later run has."""
+
+    @classmethod
+    def between(cls, one: Benchmark, other: Benchmark) -> Relabelling:
+        spelt = {label_of(label): label for label in other.task.labels}
+        labels = {label_of(label) for label in one.task.labels}
+        gone, fresh = frozenset(labels - spelt.keys()), frozenset(spelt.keys() - labels)
+        before, after = _labels(one), _labels(other)
+        became: dict[str, set[str]] = defaultdict(set)
+        was: dict[str, set[str]] = defaultdict(set)
+        for text in before.keys() & after.keys() if gone and fresh else ():
+            became[before[text]].add(after[text])
+            was[after[text]].add(before[text])
+        pairs = ((old, now) for old in gone for now in became[old] & fresh)
+        same = {old: spelt[now] for old, now in pairs if became[old] == {now} and was[now] == {old}}
+        return cls(renamed=same, gone=gone, fresh=fresh)
+
+    def tells(self, before: Case, after: Case) -> bool:
+        """Whether the later right answer of a case says how good an earlier one was: not where it was corrected from or to a
+        label that only one of the runs has."""
+        was, now = label_of(before.output), label_of(after.output)
+        was = label_of(self.renamed.get(was, was))
+        return was == now or not (was in self.gone or now in self.fresh)
+
+    def read(self, answers: Mapping[str, Mapping[str, Outcome]]) -> dict[str, dict[str, Outcome]]:
+        """Answers of the earlier run in the labels of the later one."""
+        return {name: {text: self._read(said) for text, said in each.items()} for name, each in answers.items()}
+
+    def _read(self, said: Outcome) -> Outcome:
+        label = self.renamed.get(label_of(said.text)) if isinstance(said, Prediction) else None
+        return replace(said, text=label) if label is not None and isinstance(said, Prediction) else said
+
+    def says(self, left_out: int) -> Iterator[str]:
+        if self.renamed:
+            old, now = min(self.renamed.items())
+            called = many(len(self.renamed), "label has another name", "labels have other names")
+            yield f'{called} now ("{old[:60]}" is "{now[:60]}"), by which earlier answers are read.'
+        if left_out:
+            cases = many(left_out, "held-out case is", "held-out cases are")
+            yield f"{cases} not compared: what is right there was or is a label that only one of the runs has."
+
+
+def _labels(benchmark: Benchmark) -> dict[str, str]:
+    """Input -> right label, of all cases."""
+    return {case.input: label_of(case.output) for case in (*benchmark.task.examples, *benchmark.heldout)}
 
 
 def opened(folder: Path, allow_code: bool = False) -> Run:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from advisor.compared import compare
-from benchmarks.contract import Benchmark, Row
+from benchmarks.contract import BadInput, Benchmark, Row
 from benchmarks.frozen import freeze
 from benchmarks.metrics.accuracy import Accuracy
 from benchmarks.statistics import paired_difference
 from benchmarks.store import Finished, Store
-from strategies.contract import Case, Failure, Prediction
+from strategies.contract import Case, Failure, Fold, Prediction
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -252,6 +252,54 @@ def test_rows_that_stand_twice_are_counted_as_rows(tmp_path: Path) -> None:
     again = dataclasses.replace(BENCHMARK, heldout=(*BENCHMARK.heldout, *copies))
     twice, once = stored(tmp_path / "twice", again, IDENTITY), stored(tmp_path / "once", BENCHMARK, IDENTITY)
     assert compare(twice, once).what == ("Of 71 held-out cases there are 60 now: 11 left out.",)
+
+
+LABELS = ("cancel", "invoice", "login", "refund")
+
+
+def relabelled(folder: Path, labels: Mapping[str, Sequence[str]]) -> Path:
+    """A run of one approach on 80 cases, right in two of three, where cases of some labels have others now, in turn."""
+
+    def cases(side: str) -> tuple[Case, ...]:
+        names = [labels.get(label, [label]) for label in LABELS]
+        outputs = [names[place % 4][place // 4 % len(names[place % 4])] for place in range(80)]
+        return tuple(Case(id=f"{side}{n}", input=f"{side} {n}", output=output) for n, output in enumerate(outputs))
+
+    fold = Fold(train=cases("a"), selection=cases("b"))
+    known = tuple(sorted({case.output for case in fold.train}))
+    benchmark = dataclasses.replace(with_task(folds=(fold,), labels=known), heldout=cases("c"))
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps({"benchmark": freeze(benchmark)}), encoding="utf-8")
+    said = [case.output if place % 3 else "refund" for place, case in enumerate(benchmark.heldout)]
+    rows = tuple(
+        Row(candidate="prompting", purpose="heldout", key=case.id, outcome=Prediction(text=text), score=0.0)
+        for case, text in zip(benchmark.heldout, said, strict=True)
+    )
+    with closing(Store(folder / "run.sqlite")) as store:
+        store.begin("answer", "answer", "prompting")
+        store.finish(Finished(unit="answer", kind="answer", candidate="prompting", rows=rows))
+    return folder
+
+
+def test_other_labels_make_no_approach_better(tmp_path: Path) -> None:
+    """That a label had another name once made an approach better by 22 points, at a p below 0.001."""
+    first = relabelled(tmp_path / "first", {})
+    name = compare(first, relabelled(tmp_path / "name", {"cancel": ["Ended"]}))
+    assert (name.shared, [change.difference for change in name.changes]) == (80, [0.0])
+    assert name.what[-1] == '1 label has another name now ("cancel" is "Ended"), by which earlier answers are read.'
+    for kind, labels, left_out in (
+        ("split", ["one half", "other half"], 20),
+        ("split in part", ["cancel", "new"], 10),
+        ("merged", ["invoice"], 20),
+    ):
+        found = compare(first, relabelled(tmp_path / kind, {"cancel": labels}))
+        assert (found.shared, [change.difference for change in found.changes]) == (80 - left_out, [0.0])
+        assert found.what[-1].startswith(f"{left_out} held-out cases are not compared: what is right there was or is")
+    every = relabelled(tmp_path / "all", {label: [f"{label} 1", f"{label} 2"] for label in LABELS})
+    with pytest.raises(
+        BadInput, match=r"^80 held-out cases are not compared: .* Of others the runs share 0, and 30 are"
+    ):
+        compare(first, every)
 
 
 def test_only_shared_inputs_count_and_too_few_are_refused(

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def command(before: Path, after: Path, allow_code: bool, as_json: bool) -> None:
     """Say what changed between the runs in the folders BEFORE and AFTER, and what that was worth for each approach.
 
-    Both are scored anew with the metric and the right answers of AFTER, without any model.
+    Both are scored anew with the metric and the right answers of AFTER, without any model. A label that only has another name
+    stays the same one; cases of labels that were split or merged are left out.
+
     Example: advisor compare runs/first runs/cleaned
     """
     from advisor.compared import compare
