@@ -9,21 +9,26 @@ from typing import Any
 
 from advisor.contract import settled
 
-NOT_TOLD = "not told yet"
+NOT_TOLD, UNREADABLE = "not told yet", "cannot be read"
 
 
 def listed_runs(folder: Path) -> list[dict[str, Any]]:
-    """One plain mapping for each run, the oldest first; of one without a report only that it is there."""
+    """One plain mapping for each run, the oldest first; of one without a report only that it is there, and of a folder that this
+    user may not read, as a run is its owner's alone, that it cannot be read."""
     return sorted(_runs(folder), key=lambda row: str(row["started"]))
 
 
 def _runs(folder: Path) -> Iterator[dict[str, Any]]:
     for place in sorted(folder.iterdir()):
-        if not (place / "run.json").is_file():
+        try:
+            (place / "run.json").stat()
+            told, silent = _told(place / "report.json"), NOT_TOLD
+        except (FileNotFoundError, NotADirectoryError):
             continue
-        told = _told(place / "report.json")
+        except OSError:
+            told, silent = {}, UNREADABLE
         facts = _mapping(told.get("facts"))
-        said, development = str(facts.get("verdict", NOT_TOLD)), told.get("development") is True
+        said, development = str(facts.get("verdict", silent)), told.get("development") is True
         verdict, named = settled(said, development), facts.get("choice") or facts.get("safe")
         measured = _of(facts, named or facts.get("best"))
         yield {
@@ -41,10 +46,10 @@ def _runs(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _told(path: Path) -> dict[str, Any]:
-    """Empty where there is no report, or one that was cut off."""
+    """Empty where there is no report, or one that was cut off. Raises `OSError` where it cannot be read."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, RecursionError, ValueError):
+    except (FileNotFoundError, RecursionError, ValueError):
         return {}
     return values if isinstance(values, dict) and isinstance(values.get("facts"), dict) else {}
 

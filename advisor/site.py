@@ -29,7 +29,7 @@ SIDE_BY_SIDE, IN_ALL = 3, 60
 def build(runs: Path, out: Path) -> int:
     """Writes the site into `out`, in place of one that was there, and returns how many runs are in it. Raises `BadInput`.
 
-    Of a run without a report only the line in the index. Pages of runs are those that lie beside them.
+    Of a run without a report, or one that cannot be read, only the line in the index. Pages of runs are those beside them.
     """
     found = [{**row, "page": _page(number, row["run"])} for number, row in enumerate(listed_runs(runs), 1)]
     if out.exists() and not _ours(out):
@@ -38,9 +38,7 @@ def build(runs: Path, out: Path) -> int:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     for row in found:
-        row["told"] = (report := runs / row["run"] / "report.html").is_file()
-        if row["told"]:
-            shutil.copyfile(report, partial / row["page"])
+        row["told"] = _copied(runs / row["run"] / "report.html", partial / row["page"])
     for row in found:
         row["compared"] = ""
     pairs, left_out = _pairs(found)
@@ -63,6 +61,16 @@ def _ours(out: Path) -> bool:
     return index.is_file() and MARK in index.read_text(encoding="utf-8", errors="replace")
 
 
+def _copied(report: Path, page: Path) -> bool:
+    """False where there is no report that this user may read."""
+    try:
+        text = report.read_bytes()
+    except OSError:
+        return False
+    page.write_bytes(text)
+    return True
+
+
 def _page(number: int, run: str) -> str:
     """A file name from the name of a folder, whatever that holds; no two are alike."""
     words = re.sub(r"[^\w-]+", "-", run)[:60]
@@ -82,10 +90,11 @@ def _pairs(found: Sequence[dict[str, Any]]) -> tuple[list[tuple[dict[str, Any], 
 
 
 def _side_by_side(runs: Path, pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> dict[str, Any] | None:
-    """None where the two cannot be compared: too few held-out inputs shared, a metric of one's own, a run cut off or broken."""
+    """None where the two cannot be compared: too few held-out inputs shared, a metric of one's own, a run cut off, broken or not
+    to be read."""
     try:
         found = compare(*(runs / row["run"] for row in pair))
-    except (BadInput, KeyError, TypeError, ValueError, sqlite3.Error):
+    except (BadInput, KeyError, OSError, TypeError, ValueError, sqlite3.Error):
         return None
     return {
         "what": [clean(sentence) for sentence in found.what],

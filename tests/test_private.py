@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from advisor.export import export
+from advisor.listing import listed_runs
+from advisor.site import _copied
 from advisor.stored import reopen
 from benchmarks.private import private
 from strategies.permissions import as_usual, owner_only
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
+from tests.test_bad_options import nobody
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +97,24 @@ def test_what_is_handed_on_is_as_anything_that_is_made(desk: Path, capsys: pytes
     call(capsys, "report", str(desk / "run"), "--out", str(desk / "told"), "--answers", str(desk / "answers.csv"))
     assert mode(desk / "told") == 0o755
     assert {mode(path) for path in ((desk / "told").iterdir())} == {mode(desk / "answers.csv")} == {0o644}
+
+
+def test_a_run_that_one_may_not_look_into_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a folder of runs is shared, one of somebody else's ended the list of all."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o755)
+    for name in ("files", "folder", "mine"):
+        Path("runs", name).mkdir(parents=True)
+        for file in ("run.json", "report.json", "report.html"):
+            Path("runs", name, file).write_text("{}", encoding="utf-8")
+            Path("runs", name, file).chmod(0 if name == "files" else 0o644)
+    Path("runs", "folder").chmod(0)
+    with nobody():
+        listed = {row["run"]: row["verdict"] for row in listed_runs(Path("runs"))}
+        copied = [_copied(Path("runs", name, "report.html"), Path("page.html")) for name in ("files", "folder")]
+    assert listed == {"files": "cannot be read", "folder": "cannot be read", "mine": "not told yet"}
+    assert copied == [False, False]
+    Path("runs", "folder").chmod(0o755)
 
 
 @pytest.mark.parametrize("kind", ["qa", "extraction"])

@@ -51,4 +51,5 @@ def _print(found: list[dict[str, Any]], folder: Path) -> None:
         cells = (row["run"], row["task"], row["verdict"], row["recommended"], row["heldout_cases"], row["started"])
         table.add_row(*(marked(str(cell)) if cell is not None else "-" for cell in cells))
     console.print(table)
-    console.print(f"[dim]See one again: {marked(line('report', str(folder / found[-1]['run'])))}[/dim]")
+    newest = next((row for row in reversed(found) if row["started"]), found[-1])
+    console.print(f"[dim]See one again: {marked(line('report', str(folder / newest['run'])))}[/dim]")
