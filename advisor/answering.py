@@ -8,10 +8,11 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from advisor.as_fitted import must_speak_alike, told_where
 from advisor.contract import Verdict
 from advisor.found import find
 from advisor.stored import about_run, reading, reopen
@@ -23,13 +24,11 @@ from benchmarks.frozen import must_hold_its_types
 from benchmarks.models import Models
 from benchmarks.plan import candidates
 from benchmarks.spec import Columns, Spec, parse_spec
-from benchmarks.spec_models import HOW_ASKED
 from benchmarks.store import Store
 from benchmarks.workbench import bare
 from strategies.answers import sureness
 from strategies.catalog import approaches
 from strategies.contract import Failure, Fitted, LanguageModel, Outcome, Prediction, Query, Sampling
-from strategies.models.endpoint import EndpointModel
 from strategies.models.wheels import ModelUnavailable
 
 TOGETHER = 256
@@ -188,6 +187,8 @@ class Kept:
     weights: Mapping[str, str]
     dtype: str | None
     sampling: Mapping[str, Any]
+    batches: Mapping[str, int] = field(default_factory=dict)
+    """Local model -> tokens of a batch in the run, which its fingerprint under `weights` holds; empty of an export of before."""
     alone_from: Mapping[str, float] = field(default_factory=dict)
     """candidate -> sureness from which on its answers need no person (`benchmarks.handover`); only of an export."""
     guards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -219,6 +220,7 @@ class Kept:
             cascades={name: notes[name]["chosen"] for name in made},
             weights=identity.get("weights", {}),
             dtype=identity.get("dtype"),
+            batches=identity.get("batches", {}),
             sampling={
                 "temperature": about["benchmark"]["task"]["temperature"],
                 "seed": identity.get("options", {}).get("seed", 0),
@@ -248,7 +250,7 @@ class Kept:
         texts = [self.default, *self.weights.values(), *([] if self.dtype is None else [self.dtype])]
         texts += [row[key] for row in rows for key in ("family", "model")]
         texts += [row[key] for row in made for key in ("first", "second")]
-        numbers = [*self.alone_from.values(), *(row["below"] for row in made)]
+        numbers = [*self.batches.values(), *self.alone_from.values(), *(row["below"] for row in made)]
         if not all(isinstance(text, str) for text in texts) or not all(
             isinstance(each, int | float) for each in numbers
         ):
@@ -353,19 +355,7 @@ class _Loaded:
 
     def checked(self, model: str) -> LanguageModel:
         """The model, whose weights are those of the run. Raises `BadInput`."""
-        try:
+        with told_where(self.task):
             found = self.models.language(model)
-        except BadInput as error:
-            hint = "" if self.task else " If the model lies in a folder, name the task too: --task task.yaml."
-            raise BadInput(f"{error}{hint}") from None
-        known = self.kept.weights.get(model)
-        if isinstance(found, EndpointModel):
-            earlier = replace(found, context_tokens=EndpointModel.context_tokens)  # Once it was no part of it.
-            if known not in (found.fingerprint, earlier.fingerprint):
-                raise BadInput(
-                    f"the server of {model} is asked otherwise than in the run: another {HOW_ASKED}. Take that of the run, or "
-                    "run the task again."
-                )
-        elif known != found.fingerprint:
-            raise BadInput(f"{model} has other weights than in the run. Take those, or run the task again.")
+        must_speak_alike(self.kept, found)
         return found

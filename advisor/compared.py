@@ -12,6 +12,7 @@ from advisor.differing import Run, differences
 from advisor.stored import about_run, reading
 from advisor.wording import counted, percent, points, probability
 from benchmarks.contract import Answered, BadInput, Benchmark, Metric
+from benchmarks.elsewhere import device_of
 from benchmarks.evaluate import scored
 from benchmarks.findings import many
 from benchmarks.frozen import thaw
@@ -176,13 +177,14 @@ def opened(folder: Path, allow_code: bool = False) -> Run:
             name: {inputs[row.key]: row.outcome for row in store.rows(name, "heldout")} for name in store.candidates()
         }
         identity, provenance = store.meta("identity") or {}, store.meta("provenance") or {}
-        program = str(provenance.get("program", ""))
+        program, device = str(provenance.get("program", "")), device_of(provenance)
     return Run(
         benchmark=benchmark,
         answers={name: rows for name, rows in answers.items() if rows},
         identity=identity,
         program=program,
         spec=about.get("spec", {}),
+        device=device,
         experiment=str(about.get("experiment", "")),
     )
 

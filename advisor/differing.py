@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,8 @@ class Run:
     program: str
     spec: Mapping[str, Any]
     """The task as a person described it; empty where the run does not say it."""
+    device: str
+    """Where it began; empty where the run does not say it."""
     experiment: str
     """Names all that was given; empty where the run does not say it."""
 
@@ -64,7 +66,7 @@ def differences(before: Run, after: Run) -> tuple[str, ...]:
     told = [
         *_of_data(before.benchmark, after.benchmark),
         *_of_task(before.benchmark, after.benchmark),
-        *_of_run(before.identity, after.identity, _served(before.spec) & _served(after.spec)),
+        *_of_run(before, after),
         *_of_spec(before, after),
     ]
     if before.program != after.program:
@@ -111,7 +113,8 @@ def _served(spec: Mapping[str, Any]) -> set[str]:
     return {model["name"] for model in spec.get("models") or () if isinstance(model, Mapping) and model.get("endpoint")}
 
 
-def _of_run(before: Mapping[str, Any], after: Mapping[str, Any], served: Collection[str]) -> Iterator[str]:
+def _of_run(one: Run, other: Run) -> Iterator[str]:
+    before, after, served = one.identity, other.identity, _served(one.spec) & _served(other.spec)
     options, later = before.get("options", {}), after.get("options", {})
     for key, said in _OPTIONS.items():
         yield from _values(said, options.get(key), later.get(key))
@@ -121,8 +124,11 @@ def _of_run(before: Mapping[str, Any], after: Mapping[str, Any], served: Collect
     if models.keys() != now.keys():
         yield f"The models were {_names(models)} and are {_names(now)}."
     others = sorted(name for name in models if name in now and models[name] != now[name])
-    if weights := [name for name in others if name not in served]:
+    local = [name for name in others if name not in served]
+    if weights := [name for name in local if _computed(one, name) == _computed(other, name)]:
         yield f"The weights of {listed(weights)} are others."
+    if unsure := [name for name in local if name not in weights]:
+        yield f"The weights of {listed(unsure)} are others, or only their device, number format or size of batches is."
     yield from (f"How the server of {name} is asked ({HOW_ASKED}) is another." for name in others if name in served)
     for key in sorted({*before, *after} - {"options", "weights", *_OF_BENCHMARK}):
         was, has = before.get(key), after.get(key)
@@ -132,6 +138,12 @@ def _of_run(before: Mapping[str, Any], after: Mapping[str, Any], served: Collect
             yield from _codes(was or {}, has or {})
         elif was != has and not (key == "embedder_weights" and before.get("embedder") != after.get("embedder")):
             yield _HASHED.get(key, f"`{key}` of the run is another.")
+
+
+def _computed(run: Run, name: str) -> Hashable:
+    """What stands in the fingerprint of a local model besides its weights."""
+    size, small = run.identity.get("batches", {}).get(name), name in run.identity.get("quantised", ())
+    return run.device, run.identity.get("dtype"), size, small
 
 
 def _codes(was: Mapping[str, str], has: Mapping[str, str]) -> Iterator[str]:

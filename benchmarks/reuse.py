@@ -77,6 +77,11 @@ class Earlier:
         logging.getLogger(__name__).warning("nothing is taken over from %s: its %s was another", folder.name, other)
         return None
 
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """How and where it was made."""
+        return self.store.meta("provenance") or {}
+
     def layered(self, own: Callable[[str], Journal]) -> Callable[[str], Journal]:
         """The run's own journals, with this run's behind them."""
         return lambda namespace: Layered(own(namespace), self.store.journal(namespace))

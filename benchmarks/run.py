@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.cascade import add_cascade
 from benchmarks.contract import BadInput, Benchmark, Candidate
 from benchmarks.deadline import UsedUp
+from benchmarks.elsewhere import ALSO, also_on, device_of, fingerprint_on
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.here import Executor, Here
 from benchmarks.foreign import codes
@@ -55,8 +56,6 @@ OPTIONAL = ("margin", "temperature", "embedder_weights", "reranker", "teacher", 
 """Parts of a run's identity that are left out where there is none: who adds or drops one has another run."""
 CODE = ("program", "torch", "transformers", "peft", "sentence-transformers")
 """Of a run's provenance: rows by other code would stand beside each other as if they were alike."""
-ALSO = "also on"
-"""Of a run's provenance: where it went on, if that was another machine or device."""
 _ADVICE = {
     "the program of the hash": "Install the version that made it",
     **dict.fromkeys(CODE[1:], "Install that version"),
@@ -67,7 +66,8 @@ _ADVICE = {
     "temperature": "Write that temperature into the task",
     "--stop-when-decided": "Give it as before",
     "batches (in tokens) of": "Set ADVISOR_BATCH_TOKENS to that",
-    "the attention": "Set ADVISOR_ATTENTION to that",
+    "the attention": "Set ADVISOR_ATTENTION to that (blockwise goes with ADVISOR_DEVICE=cpu alone)",
+    "dtype": "Set ADVISOR_DTYPE to that",
     "models in four bits:": "Free as much graphics memory as there was",
 }
 
@@ -95,6 +95,8 @@ class Run:
     """Folder of an earlier run from which looks and trainings are taken over."""
     fork: bool = False
     """Its answers too, where they are still valid."""
+    _began_on: str = field(default="", init=False, repr=False)
+    """The device; empty where it begins now."""
 
     def execute(self) -> None:
         """Performs every unit that is not finished yet."""
@@ -104,6 +106,7 @@ class Run:
         private(self.folder)
         store = Store(self.folder / "run.sqlite")
         try:
+            self._began_on = device_of(store.meta("provenance") or {})
             self._agree(store, earlier)
             self._open_purse(store)
             cut_off = bool(store.meta(LEFT))
@@ -164,7 +167,7 @@ class Run:
                 if (small := [name for name, is_so in self._of_models("quantised").items() if is_so])
                 else {}
             ),
-            "weights": {name: self.models.language(name).fingerprint for name in self._names()},
+            "weights": {name: self._fingerprint(name) for name in self._names()},
             **({"teacher": self._lessons} if self._lessons else {}),
             **({"recorded": answers} if (answers := self._recorded) else {}),
             **({"foreign_code": code} if (code := codes(self.candidates)) else {}),
@@ -181,8 +184,12 @@ class Run:
         """A hash of the teacher and of what it is asked; empty without one."""
         if not self.models.teacher:
             return ""
-        asked = [self.models.language(self.models.teacher).fingerprint, *self.benchmark.task.unlabelled]
+        asked = [self._fingerprint(self.models.teacher), *self.benchmark.task.unlabelled]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:20]
+
+    def _fingerprint(self, name: str) -> str:
+        """Of a model as the run began with it: on another device its finished units have the same names."""
+        return fingerprint_on(self.models.language(name), self._began_on)
 
     def _of_models(self, choice: str) -> dict[str, Any]:
         """What was chosen for each local model: what shares a batch, and which attention reads it, may change a last digit."""
@@ -198,7 +205,7 @@ class Run:
         if known is None:
             store.set_meta("identity", mine)
             said = "taken over from an earlier run where equal"
-            taken = {} if earlier is None else {"searches and trainings": said}
+            taken = {} if earlier is None else {"searches and trainings": said, **also_on([earlier.provenance])}
             store.set_meta("provenance", made | {"performed by": self.executor.told} | taken)
             return
         before = store.meta("provenance") or {}
@@ -223,14 +230,14 @@ class Run:
     # ------------------------------------------------------------ the work
 
     def _units(self, candidate: Candidate) -> list[Unit]:
-        model = self.models.language(candidate.model).fingerprint if candidate.model else ""
+        model = self._fingerprint(candidate.model) if candidate.model else ""
         salt = f"{task_hash(self.benchmark)}|{self.benchmark.fingerprint}|{model}"
         if self.benchmark.task.temperature:
             salt += f"|temperature {self.benchmark.task.temperature}"
         if is_taught(candidate):
             salt += f"|{self._lessons}"
         if is_advised(candidate, self.models.teacher):
-            salt += f"|{self.models.language(self.models.teacher).fingerprint}"
+            salt += f"|{self._fingerprint(self.models.teacher)}"
         further = further_units(self.benchmark, candidate, self.options, salt, self.further)
         return [*units(self.benchmark, candidate, self.options, salt), *further]
 

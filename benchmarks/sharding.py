@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.contract import BadInput, Candidate
+from benchmarks.elsewhere import also_on
 from benchmarks.frozen import CODE
 from benchmarks.left import LEFT, left_of_all
 from benchmarks.private import private
@@ -74,6 +75,8 @@ def _put_together(parts: Sequence[Path], folder: Path) -> None:
                     shutil.copytree(part / name, partial / name, copy_function=shutil.copyfile, dirs_exist_ok=True)
         store.set_meta(SPENT, _paid(parts))
         store.set_meta(LEFT, left_of_all(_fact(part, LEFT) for part in parts))
+        made = [_fact(part, "provenance") or {} for part in parts]
+        store.set_meta("provenance", made[0] | also_on(made))
     partial.replace(folder)
 
 

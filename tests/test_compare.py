@@ -232,6 +232,18 @@ def test_each_thing_that_is_not_the_same_is_said(
     assert says in " ".join(found)
 
 
+def test_another_device_or_size_of_batches_is_not_called_other_weights_for_sure(tmp_path: Path) -> None:
+    more = {"dtype": "float32", "batches": {"m": 4096}}
+    runs = [stored(tmp_path / name, BENCHMARK, {**IDENTITY, **more}, spec=SPEC) for name in ("before", "after")]
+    with closing(Store(runs[1] / "run.sqlite")) as store:
+        store.set_meta("identity", {**IDENTITY, **more, "weights": {"m": "2", "far": "1"}})
+    assert compare(runs[0], runs[1]).what == ("The weights of m are others.",)
+    with closing(Store(runs[1] / "run.sqlite")) as store:
+        store.set_meta("provenance", {"placement": "cuda:0, float32 (as asked)"})
+    unsure = "The weights of m are others, or only their device, number format or size of batches is."
+    assert compare(runs[0], runs[1]).what == (unsure,)
+
+
 def test_rows_that_stand_twice_are_counted_as_rows(tmp_path: Path) -> None:
     """Eleven copies are left out, of a row that stood twice with two answers the wrong one is corrected."""
     fold = BENCHMARK.task.folds[0]

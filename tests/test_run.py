@@ -832,6 +832,31 @@ def test_a_run_that_goes_on_is_told_with_what_was_fixed_when_it_began() -> None:
     assert as_begun(edited, freeze(begun)) == begun
 
 
+def test_on_another_device_a_run_with_a_model_goes_on_and_does_nothing_twice(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("ADVISOR_ATTENTION", "own")
+    run = small(tmp_path / "run", model)
+    few = [replace(each, model="tiny") for each in run.candidates if each.name in ("majority", "copy nearest")]
+    run = replace(run, candidates=few, models=tiny.models(model), performed=few[:1])
+    run.execute()
+    elsewhere = replace(tiny.models(model), _placement=replace(tiny.FLOAT32, device="mps"))
+    replace(run, models=elsewhere, performed=None).execute()
+    assert "this run began on" in caplog.text
+    with opened(run.folder) as store:
+        assert set(store.starts().values()) == {1}
+        assert store.meta("identity") == run.identity()
+        assert ", float32" in store.meta("provenance")["also on"]
+        assert set(store.candidates()) == {"majority", "copy nearest"}
+    other = replace(tiny.models(tiny.model_folder(tmp_path, seed=5)), _placement=elsewhere.placement)
+    with pytest.raises(BadInput, match="the run in run was made with weights"):
+        replace(run, models=other).execute()
+    forked = replace(run, folder=tmp_path / "forked", performed=None, reuse=run.folder, fork=True)
+    forked.execute()
+    with opened(forked.folder) as store, opened(run.folder) as before:
+        assert store.meta("provenance")["also on"] == before.meta("provenance")["also on"]
+
+
 def test_a_run_that_goes_on_on_another_machine_says_so_and_its_report_names_both(
     model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
