@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from advisor.as_fitted import must_speak_alike, told_where
+from advisor.as_fitted import must_look_up_alike, must_speak_alike, told_where
 from advisor.contract import Verdict
 from advisor.found import find
 from advisor.stored import about_run, reading, reopen
@@ -23,6 +23,7 @@ from benchmarks.contract import BadInput, Candidate
 from benchmarks.frozen import must_hold_its_types
 from benchmarks.models import Models
 from benchmarks.plan import candidates
+from benchmarks.reuse import SEARCHES
 from benchmarks.spec import Columns, Spec, parse_spec
 from benchmarks.store import Store
 from benchmarks.workbench import bare
@@ -189,6 +190,8 @@ class Kept:
     sampling: Mapping[str, Any]
     batches: Mapping[str, int] = field(default_factory=dict)
     """Local model -> tokens of a batch in the run, which its fingerprint under `weights` holds; empty of an export of before."""
+    searches: Mapping[str, str] = field(default_factory=dict)
+    """What tells embedder and reranker of the run from others, as its identity has it; empty of an export of before."""
     alone_from: Mapping[str, float] = field(default_factory=dict)
     """candidate -> sureness from which on its answers need no person (`benchmarks.handover`); only of an export."""
     guards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -221,6 +224,7 @@ class Kept:
             weights=identity.get("weights", {}),
             dtype=identity.get("dtype"),
             batches=identity.get("batches", {}),
+            searches={key: identity[key] for key in SEARCHES if key in identity},
             sampling={
                 "temperature": about["benchmark"]["task"]["temperature"],
                 "seed": identity.get("options", {}).get("seed", 0),
@@ -250,6 +254,7 @@ class Kept:
         texts = [self.default, *self.weights.values(), *([] if self.dtype is None else [self.dtype])]
         texts += [row[key] for row in rows for key in ("family", "model")]
         texts += [row[key] for row in made for key in ("first", "second")]
+        texts += self.searches.values()
         numbers = [*self.batches.values(), *self.alone_from.values(), *(row["below"] for row in made)]
         if not all(isinstance(text, str) for text in texts) or not all(
             isinstance(each, int | float) for each in numbers
@@ -343,6 +348,8 @@ class _Loaded:
             self.checked(candidate.model)
         try:
             with reading(place.parent.parent):
+                with told_where(self.task):
+                    must_look_up_alike(self.kept, place, self.models)
                 return candidate.strategy.load(place, bare(self.models, candidate.model, place.parent))
         except ModelUnavailable as error:
             raise BadInput(str(error)) from None

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import BadInput
 from benchmarks.elsewhere import has_weights
+from benchmarks.models import Models
 from benchmarks.spec_models import HOW_ASKED
+from strategies.alone import CONSTANT, COPIED, HEAD, PROMPT, WORDS
 from strategies.contract import LanguageModel
 from strategies.models.endpoint import EndpointModel
 from strategies.models.served import at_hand
 
 if TYPE_CHECKING:
     from advisor.answering import Kept
+
+WITHOUT = (CONSTANT, COPIED, HEAD, WORDS)
+"""Files of fits that need no embedder but one of their own."""
 
 
 def must_speak_alike(kept: Kept, found: LanguageModel) -> None:
@@ -40,6 +47,51 @@ def must_speak_alike(kept: Kept, found: LanguageModel) -> None:
             "much graphics memory, or run the task again."
         )
     raise BadInput(f"{name} has other weights than in the run. Take those, or run the task again.")
+
+
+def must_look_up_alike(kept: Kept, fit: Path, models: Models) -> None:
+    """Raises `BadInput` where the fit in the folder needs an embedder or a reranker, and that is not the one of the run.
+
+    An export that was written before does not say which these were.
+    """
+    if kept.searches and _embeds(fit):
+        _must_be_the_embedder(kept.searches, models)
+    if not _reranks(fit):
+        return
+    found = models.reranker
+    if found is None:
+        raise BadInput(
+            "the passages of the run were sorted by a reranker, and the task names none. Name that one, or run the task again."
+        )
+    if kept.searches and found.fingerprint != kept.searches.get("reranker"):
+        raise BadInput(f"the reranker {found.name} is not the one of the run. Take that one, or run the task again.")
+
+
+def _must_be_the_embedder(then: Mapping[str, str], models: Models) -> None:
+    """By its weights, or by its name where that alone says which it is."""
+    name, was = models.embedder_spec.name, then.get("embedder")
+    weights = then.get("embedder_weights") or then.get("embedder_files")
+    if models.embedder.fingerprint == weights if weights else name == was:
+        return
+    if name == was:
+        raise BadInput(f"the embedder {name} has other weights than in the run. Take those, or run the task again.")
+    raise BadInput(f"the embedder is {name}, and in the run it was {was}. Take that one, or run the task again.")
+
+
+def _embeds(fit: Path) -> bool:
+    """Whether it answers with vectors; also where its files do not say so, as of an approach of another package."""
+    asked = _read(fit / PROMPT)
+    return "lookup" in asked if asked else not any((fit / name).is_file() for name in WITHOUT)
+
+
+def _reranks(fit: Path) -> bool:
+    setup = _read(fit / "pipeline.json").get("setup") or {}
+    return setup.get("mode") == "reranked" and (fit / "index").is_dir()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return values if isinstance(values, dict) else {}
 
 
 @contextmanager

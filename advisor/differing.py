@@ -36,6 +36,7 @@ _NAMED = {"embedder": "embedder", "dtype": "number format", "quantised": "list o
 _HASHED = {
     "candidates": "The approaches that were asked for are others.",
     "embedder_weights": "The weights of the embedder are others.",
+    "embedder_files": "The weights of the embedder are others.",
     "reranker": "The reranker is another.",
     "teacher": "The teacher, or what it is asked, is another.",
     "recorded": "The recorded answers are others.",
@@ -136,7 +137,7 @@ def _of_run(one: Run, other: Run) -> Iterator[str]:
             yield from _values(_NAMED[key], was, has)
         elif key == "foreign_code":
             yield from _codes(was or {}, has or {})
-        elif was != has and not (key == "embedder_weights" and before.get("embedder") != after.get("embedder")):
+        elif was != has and not (key.startswith("embedder_") and before.get("embedder") != after.get("embedder")):
             yield _HASHED.get(key, f"`{key}` of the run is another.")
 
 

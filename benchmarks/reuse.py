@@ -23,8 +23,9 @@ from benchmarks.store import AGAIN, Store
 from strategies.contract import Journal
 from strategies.finetuning.checkpoints import UNFINISHED
 
-_SEARCHES = ("embedder", "embedder_weights", "reranker")
-_ANSWERS = ("task_hash", "heldout", "stopping", "temperature", "options", "dtype", *_SEARCHES)
+SEARCHES = ("embedder", "embedder_weights", "embedder_files", "reranker")
+"""Parts of a run's identity that say what texts are looked up with."""
+_ANSWERS = ("task_hash", "heldout", "stopping", "temperature", "options", "dtype", *SEARCHES)
 _OF_MODELS = ("batches", "attention", "weights")
 """Parts of a run's identity that answers depend on."""
 SAME = ("program", "machine", "torch", "transformers", "peft", "sentence-transformers", "placement")
@@ -62,7 +63,7 @@ class Earlier:
         store = Store(folder / "run.sqlite")
         known, made = store.meta("identity") or {}, store.meta("provenance") or {}
         other = next((name for name in SAME if bare(made.get(name)) != bare(provenance.get(name))), None)
-        other = other or next((name for name in _SEARCHES if known.get(name) != identity.get(name)), None)
+        other = other or next((name for name in SEARCHES if known.get(name) != identity.get(name)), None)
         if known.get("task_hash") != identity["task_hash"]:
             wrong = "other examples, documents or another metric"
         else:

@@ -160,7 +160,7 @@ class Run:
             "batches": self._of_models("batch_tokens"),
             "attention": self._of_models("attention"),
             "embedder": self.models.embedder_spec.name,
-            **({"embedder_weights": self.models.embedder.fingerprint} if self.models.may_change else {}),
+            **self._embedder_weights,
             **({} if self.models.reranker is None else {"reranker": self.models.reranker.fingerprint}),
             **(
                 {"quantised": small}
@@ -172,6 +172,14 @@ class Run:
             **({"recorded": answers} if (answers := self._recorded) else {}),
             **({"foreign_code": code} if (code := codes(self.candidates)) else {}),
         }
+
+    @property
+    def _embedder_weights(self) -> dict[str, str]:
+        """Empty where its name alone says which they are. Earlier runs lack those of a folder named like a model of a hub."""
+        if self.models.may_change:
+            return {"embedder_weights": self.models.embedder.fingerprint}
+        files = self.models.weights_in_folder(self.models.embedder_spec)
+        return {"embedder_files": files} if files else {}
 
     @property
     def _recorded(self) -> dict[str, str]:

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from advisor.answering import Kept
-from advisor.as_fitted import must_speak_alike
+from advisor.as_fitted import must_look_up_alike, must_speak_alike
 from benchmarks.contract import BadInput
+from benchmarks.models import Models
+from benchmarks.spec_models import EmbedderSpec
 from strategies.models.local import LocalModel
+from strategies.models.reranking import LocalReranker
 from strategies.models.served import ServedModel
 from strategies.models.vllm_server import VllmServer
 from tests import tiny
@@ -59,3 +62,44 @@ def test_other_weights_and_weights_in_four_bits_are_refused() -> None:
         must_speak_alike(kept(weights={"tiny": small.fingerprint}), HERE)
     with pytest.raises(BadInput, match="tiny was held whole in the run and is held in four bits here"):
         must_speak_alike(kept(weights={"tiny": HERE.fingerprint}), small)
+
+
+@pytest.mark.parametrize(
+    ("searches", "said"),
+    [
+        ({}, ""),
+        ({"embedder": "words"}, ""),
+        ({"embedder": "moved", "embedder_weights": "word-hashes-64"}, ""),
+        ({"embedder": "words", "embedder_files": "v"}, "the embedder words has other weights than in the run"),
+        ({"embedder": "others", "embedder_weights": "v"}, "the embedder is words, and in the run it was others"),
+        ({"embedder": "others"}, "the embedder is words, and in the run it was others"),
+    ],
+)
+def test_what_answers_with_vectors_needs_the_embedder_of_the_run(
+    searches: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    models = Models((), embedder_spec=EmbedderSpec(name="words"), _embedder=tiny.WordHashes())
+    (tmp_path / "heads.json").write_text("{}", encoding="utf-8")
+    if said:
+        with pytest.raises(BadInput, match=said):
+            must_look_up_alike(kept(searches=searches), tmp_path, models)
+    else:
+        must_look_up_alike(kept(searches=searches), tmp_path, models)
+    (tmp_path / "heads.json").rename(tmp_path / "words.json")
+    must_look_up_alike(kept(searches=searches), tmp_path, models)
+    (tmp_path / "prompt.json").write_text('{"messages": []}', encoding="utf-8")
+    must_look_up_alike(kept(searches=searches), tmp_path, models)
+
+
+def test_passages_that_were_reranked_need_the_reranker_of_the_run(tmp_path: Path) -> None:
+    (tmp_path / "index").mkdir()
+    (tmp_path / "pipeline.json").write_text('{"setup": {"mode": "reranked"}}', encoding="utf-8")
+    then = kept(searches={"embedder": "words", "reranker": "r"})
+    models = Models((), embedder_spec=EmbedderSpec(name="words"), _embedder=tiny.WordHashes())
+    with pytest.raises(BadInput, match="were sorted by a reranker, and the task names none"):
+        must_look_up_alike(then, tmp_path, models)
+    models._reranker = LocalReranker(name="crossing", folder=tmp_path, fingerprint="r")
+    must_look_up_alike(then, tmp_path, models)
+    models._reranker = LocalReranker(name="crossing", folder=tmp_path, fingerprint="q")
+    with pytest.raises(BadInput, match="the reranker crossing is not the one of the run"):
+        must_look_up_alike(then, tmp_path, models)

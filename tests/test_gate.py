@@ -90,6 +90,23 @@ def test_of_one_input_with_two_right_answers_neither_was_corrected(
     assert (found["difference"], found["worse"]) == (0.0, False)
 
 
+def test_another_embedder_is_refused_and_the_export_is_not_blamed(
+    desk: Path, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It answered with full sureness, and the gate failed for it."""
+    other = shutil.copytree(model_folders.embedder, tmp_path / "tuned")
+    renamed = write_task(tmp_path / "same", model_folders, f"embedder: {other}")
+    assert call(capsys, "gate", str(desk / "out"), str(desk / "heldout.jsonl"), "--task", str(renamed)).code == 0
+    config = other / "config.json"
+    config.write_text(config.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    was = model_folders.embedder.name
+    for command, place, more in (("gate", "out", ()), ("predict", "run", ("--candidate", "copy nearest"))):
+        given = (str(desk / place), str(desk / "heldout.jsonl"), "--task", str(renamed), *more)
+        refused = call(capsys, command, *given)
+        assert (refused.code, refused.out) == (2, "")
+        assert f"the embedder is tuned, and in the run it was {was}. Take that one" in " ".join(refused.err.split())
+
+
 def test_examples_that_it_learnt_from_are_left_out(
     desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
