@@ -145,6 +145,14 @@ class Pending:
         for line in self._lines.values():
             self._leave_out(line)
 
+    def begun(self) -> list[str]:
+        """Candidates that were fitted before and have units left which load that fit; a rebuild fits anew."""
+        return [
+            name
+            for name, line in self._lines.items()
+            if line.fitted and any(unit.kind != "rebuild" for unit in line.left.values())
+        ]
+
     # ------------------------------------------------------------ taking and bringing back
 
     def take(self, near: str | None = None) -> Unit | None:

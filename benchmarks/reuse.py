@@ -104,12 +104,16 @@ class Earlier:
 
     def hand_units_on(self, folder: Path, store: Store, units: Sequence[Unit]) -> None:
         """Copies what one candidate's finished units brought, its fit first, into the new run; nothing of a fit with a
-        problem, which may have been one of that run alone, nor of a unit that lost too many answers."""
+        problem, which may have been one of that run alone, or that is gone, nor of a unit that lost too many answers."""
         notes = {name: note for name, note in self.store.finished().items() if not note.get(AGAIN)}
         mine = store.finished()
         wanted = [unit for unit in units if unit.name in notes and unit.name not in mine]
         fits = [unit.name for unit in wanted if unit.kind == "fit"]
         if not fits or any(notes[name].get("problem") for name in fits):
+            return
+        if not all((self.folder / "fits" / name / "complete.json").is_file() for name in fits):
+            said = "nothing of %s is taken over from %s, which does not hold what was fitted any more"
+            logging.getLogger(__name__).warning(said, wanted[0].candidate, self.folder.name)
             return
         for name in fits:
             _copied(self.folder / "fits" / name, folder / "fits" / name)

@@ -276,6 +276,7 @@ class Run:
             candidates={candidate.name: candidate for candidate in mine},
             fits={unit.candidate: unit.name for unit, _ in plan if unit.kind == "fit"},
         )
+        self._must_hold_fits(job, pending.begun())
         desk = Desk(
             store=store,
             journal=store.journal if earlier is None else earlier.layered(store.journal),
@@ -284,6 +285,16 @@ class Run:
         )
         for done in self.executor.run(job, pending, desk):
             pending.finish(done)
+
+    def _must_hold_fits(self, job: Job, names: Sequence[str]) -> None:
+        """Raises `BadInput` where what was fitted for these candidates is gone: fitted again it might be something else than what
+        was measured."""
+        gone = [name for name in names if not (self.folder / "fits" / job.fits[name] / "complete.json").is_file()]
+        if gone:
+            raise BadInput(
+                f"{self.folder.name} holds the rows of {', '.join(gone)} and not what was fitted, which is needed to go on. Put "
+                "its folder fits back, or start without --resume into another folder."
+            )
 
     def _note_where(self, store: Store, plan: Sequence[Unit]) -> None:
         """Where the rest is measured on another machine or device than what is finished it is said, and kept for the report."""

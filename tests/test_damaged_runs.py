@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from click.testing import CliRunner
 
 from advisor import Wishes, advise
 from advisor.export import export
+from benchmarks.contract import BadInput
+from benchmarks.store import Store
 from tests.conftest import Folders
 from tests.desk import write_task
 
@@ -169,6 +172,28 @@ def said_of(arguments: tuple[str, ...], folder: Path) -> tuple[int, str]:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise AssertionError(f"{arguments}: {result.exception!r}") from result.exception
     return result.exit_code, " ".join(result.stderr.split())
+
+
+def test_without_what_was_fitted_a_run_is_told_and_what_needs_it_is_refused(
+    desk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.rmtree(desk / "run" / "fits" / fits(desk / "run")["majority"])
+    advise(desk / "task.yaml", out=desk / "run", wishes=WISHES)
+    with pytest.raises(BadInput) as refusal:
+        advise(desk / "task.yaml", out=desk / "run", wishes=replace(WISHES, planted=True))
+    assert str(refusal.value) == (
+        "run holds the rows of majority and not what was fitted, which is needed to go on. Put its folder fits back, or start "
+        "without --resume into another folder."
+    )
+    advise(desk / "task.yaml", out=desk / "forked", wishes=replace(WISHES, fork=desk / "run"))
+    assert "nothing of majority is taken over from run, which does not hold what was fitted any more" in caplog.text
+    assert "nothing of copy nearest" not in caplog.text
+    assert all((desk / "forked" / "fits" / name / "complete.json").is_file() for name in fits(desk / "forked").values())
+
+
+def fits(run: Path) -> dict[str, str]:
+    with closing(Store(run / "run.sqlite")) as store:
+        return store.fits()
 
 
 @pytest.mark.parametrize("kind", RUNS)
