@@ -28,7 +28,7 @@ _ELSEWHERE = {
 }
 _ELSEWHERE |= {"instruction", "metric", "target", "margin", "temperature", "teacher", "embedder", "reranker"}
 """Keys of a task that are compared by what came of them: the rows of a file and not its name."""
-_OF_BENCHMARK = {"task", "task_hash", "heldout", "cases", "target", "margin", "temperature", "stopping"}
+_OF_BENCHMARK = {"task", "task_hash", "heldout", "cases", "target", "margin", "temperature", "stopping", "metric_code"}
 """The same of a run's identity."""
 _OPTIONS = {"seed": "seed", "tuning_tokens": "tuning budget in tokens"}
 _NAMED = {"embedder": "embedder", "dtype": "number format", "quantised": "list of models in four bits"}
@@ -67,6 +67,7 @@ def differences(before: Run, after: Run) -> tuple[str, ...]:
     told = [
         *_of_data(before.benchmark, after.benchmark),
         *_of_task(before.benchmark, after.benchmark),
+        *_of_metric(before, after),
         *_of_run(before, after),
         *_of_spec(before, after),
     ]
@@ -100,13 +101,22 @@ def _of_task(one: Benchmark, other: Benchmark) -> Iterator[str]:
     for what, of in (("kind of task", "kind"), ("instruction", "instruction"), ("schema or pattern", "schema")):
         if getattr(one.task, of) != getattr(other.task, of):
             yield f"The {what} is another."
-    if one.metric != other.metric:
-        yield f"The metric is another, or has other settings; both runs are scored by {other.metric.name} as it is now."
     yield from _values("temperature", one.task.temperature, other.task.temperature)
     yield from _values("target", one.target, other.target)
     yield from _values("margin", one.margin, other.margin)
     if one.sequential != other.sequential:
         yield f"Only {'the earlier' if one.sequential else 'the later'} run stopped asking when it was decided."
+
+
+def _of_metric(before: Run, after: Run) -> Iterator[str]:
+    metric = after.benchmark.metric
+    codes = {
+        code for run in (before, after) if (code := run.identity.get("metric_code"))
+    }  # Earlier versions kept none.
+    if before.benchmark.metric != metric:
+        yield f"The metric is another, or has other settings; both runs are scored by {metric.name} as it is now."
+    elif len(codes) > 1:
+        yield f"The code of the metric is another; both runs are scored by {metric.name} as it is now."
 
 
 def _served(spec: Mapping[str, Any]) -> set[str]:

@@ -34,7 +34,7 @@ def subject_of(prepared: Prepared) -> str:
 
 def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rented: list[object]) -> str:
     """The hash of a run, with these keys of its spec and without these of its models."""
-    from benchmarks.foreign import codes
+    from benchmarks.foreign import codes, foreign_metric_code
     from benchmarks.work import task_hash
     from strategies.approaches.recorded import Recorded
 
@@ -55,6 +55,7 @@ def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rente
         vars(prepared.options),
         *(candidate.strategy.digest for candidate in prepared.candidates if isinstance(candidate.strategy, Recorded)),
         *([{"code": code}] if (code := codes(prepared.candidates)) else ()),
+        *([{"metric": metric}] if (metric := foreign_metric_code(benchmark.metric)) else ()),
         *([{"temperature": benchmark.task.temperature}] if benchmark.task.temperature else ()),
         *([{"teacher": models.teacher, "asked": benchmark.task.unlabelled}] if models.teacher else ()),
         *([{"weights": weights}] if (weights := _weights(prepared)) else ()),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.contract import BadInput, Benchmark, Metric
+from benchmarks.foreign import foreign_metric_code
 from benchmarks.sheets import NO, YES, read_sheet, write_sheet
 from benchmarks.store import Store
 from strategies.contract import Case, Prediction
@@ -126,8 +127,10 @@ class Grading:
 
     @property
     def identity(self) -> str:
-        """Another file, function or parameter is another judge."""
-        return _hash([self.shown_name, getattr(self.judge, "source_sha256", "") or repr(self.judge)])
+        """Another file, function or parameter is another judge, and so is an edited version of an installed one."""
+        code = foreign_metric_code(self.judge)
+        own = getattr(self.judge, "source_sha256", "") or repr(self.judge)
+        return _hash([self.shown_name, own, *([code] if code else [])])
 
     def keep(self, grades: Mapping[str, float]) -> None:
         self.store.set_meta(GRADES, {"name": self.shown_name, "grades": dict(grades)})

@@ -57,13 +57,16 @@ class Earlier:
 
     @classmethod
     def open(cls, folder: Path, identity: Mapping[str, Any], provenance: Mapping[str, str]) -> Earlier | None:
-        """None, with a warning, where another program, machine, embedder or reranker made it. Raises `BadInput` where it is no
-        run, or one of other examples or another seed."""
+        """None, with a warning, where another program, machine, embedder, reranker or code of the metric made it. Raises
+        `BadInput` where it is no run, or one of other examples or another seed."""
         must_hold_a_run(folder)
         store = Store(folder / "run.sqlite")
         known, made = store.meta("identity") or {}, store.meta("provenance") or {}
         other = next((name for name in SAME if bare(made.get(name)) != bare(provenance.get(name))), None)
         other = other or next((name for name in SEARCHES if known.get(name) != identity.get(name)), None)
+        code = identity["metric_code"]
+        if known.get("metric_code", code) != code:  # Runs of earlier versions have none.
+            other = other or "metric's code"
         if known.get("task_hash") != identity["task_hash"]:
             wrong = "other examples, documents or another metric"
         else:

@@ -21,7 +21,7 @@ from benchmarks.deadline import UsedUp
 from benchmarks.elsewhere import ALSO, also_on, device_of, fingerprint_on
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.here import Executor, Here
-from benchmarks.foreign import codes
+from benchmarks.foreign import codes, metric_code
 from benchmarks.left import LEFT
 from benchmarks.models import Models
 from benchmarks.pending import Events, Pending, Rules, Silent
@@ -50,6 +50,7 @@ _SPOKEN = {
     "program": "the program of the hash",
     "recorded": "recorded answers of the hash",
     "foreign_code": "code of added approaches of the hash",
+    "metric_code": "a metric whose code has the hash",
 }
 """Part of a run's identity -> how it is said."""
 OPTIONAL = ("margin", "temperature", "embedder_weights", "reranker", "teacher", "quantised")
@@ -171,6 +172,7 @@ class Run:
             **({"teacher": self._lessons} if self._lessons else {}),
             **({"recorded": answers} if (answers := self._recorded) else {}),
             **({"foreign_code": code} if (code := codes(self.candidates)) else {}),
+            "metric_code": metric_code(self.benchmark.metric),
         }
 
     @property

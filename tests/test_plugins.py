@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib import import_module
+from contextlib import closing
+from dataclasses import replace
+from importlib import import_module, reload
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,12 @@ from advisor.compared import opened
 from advisor.comparison import Prepared, Wishes, execute, prepare
 from advisor.differing import differences
 from advisor.experiment import subject_of
-from benchmarks import foreign
+from benchmarks import metrics
 from benchmarks.contract import BadInput
 from benchmarks.installed import made
+from benchmarks.judging import Grading
 from benchmarks.pending import Silent
+from benchmarks.store import Store
 from strategies.catalog import plugins
 from tests import tiny
 from tests.conftest import Folders
@@ -93,6 +97,14 @@ def test_what_cannot_be_loaded_is_named_and_stops_only_what_needs_it(
     run = call(capsys, "run", "support-intents", "--dry-run")
     assert run.code == 2
     assert run.err.startswith(f"The approach missing of the package broken 3.1 cannot be loaded ({why}). Correct")
+
+
+def write_package(folder: Path, name: str, points: str) -> None:
+    """What an installed package of version 1 leaves in a folder beside its modules."""
+    info = folder / f"{name.replace('-', '_')}-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(points, encoding="utf-8")
 
 
 ODD = """
@@ -189,7 +201,6 @@ def test_an_edited_approach_is_another_in_looks_and_in_a_run_that_goes_on(
         """As in a process of its own."""
         for name in [name for name in sys.modules if name.partition(".")[0] == "own_words"]:
             del sys.modules[name]
-        foreign._hash.cache_clear()
         return prepare(task, Wishes(approaches=names, probes="none", second_seed=False, fork=fork))
 
     first = prepared("shared words", "majority")
@@ -217,6 +228,73 @@ def test_an_edited_approach_is_another_in_looks_and_in_a_run_that_goes_on(
     assert differences(*runs) == ("The code of shared words is another.",)
     assert prepared("majority").experiment == plain
     assert "foreign_code" not in ours.run(tmp_path / "ours").identity()
+
+
+EXACT = """
+from dataclasses import dataclass
+from typing import ClassVar
+from benchmarks.metrics._base import EVERY_KIND, OfCases
+
+@dataclass(frozen=True, kw_only=True)
+class Exact(OfCases):
+    name: ClassVar[str] = "own_score"
+    kinds: ClassVar[frozenset[str]] = EVERY_KIND
+    graded: ClassVar[bool] = False
+    def score(self, case, text): return float(text == case.output)
+
+def share(input, output, accepted, metadata): return float(output in accepted)
+
+METRIC = Exact
+"""
+
+
+@pytest.mark.parametrize("offers", ["own_score:Exact", "own_score:share", ""])
+def test_an_edited_metric_gives_no_scores_beside_those_of_the_one_before_it(
+    offers: str,
+    tmp_path: Path,
+    model_folders: Folders,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A class, a function and a file among our own, edited and loaded again as in a notebook."""
+    write_package(tmp_path / "site", "own-score", f"[finetune_advisor.metrics]\nown_score = {offers}\n" * bool(offers))
+    source, module = tmp_path / "site" / "own_score.py", "own_score" if offers else "benchmarks.metrics.own_score"
+    source.write_text(EXACT, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(source.parent))
+    monkeypatch.setattr(metrics, "__path__", [*metrics.__path__, *([] if offers else [str(source.parent)])])
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    task = write_task(tmp_path, model_folders, "metric: own_score", "kind: classification")
+
+    def prepared(fork: Path | None = None) -> Prepared:
+        return prepare(task, Wishes(approaches=("majority",), probes="none", second_seed=False, fork=fork))
+
+    first = prepared()
+    experiment = first.experiment
+    execute(first, tmp_path / "first")
+    with closing(Store(tmp_path / "first" / "run.sqlite")) as store:
+        known = store.meta("identity")
+        store.set_meta("identity", {key: known[key] for key in known if key != "metric_code"})
+    execute(prepared(), tmp_path / "first")  # As an earlier version stored it.
+    with closing(Store(tmp_path / "first" / "run.sqlite")) as store:
+        store.set_meta("identity", known)
+        grading = Grading(judge=first.assembly.benchmark.metric, name="own_score", answers=(), store=store)
+    judge = grading.identity
+    source.write_text(EXACT + "\n# Edited.\n", encoding="utf-8")
+    unloaded = prepared().run(tmp_path / "unloaded").identity()["metric_code"]
+    reload(import_module(module))
+    edited = prepared(fork=tmp_path / "first")
+    if offers:
+        assert judge != replace(grading, judge=edited.assembly.benchmark.metric).identity
+    assert len({known["metric_code"], unloaded, edited.run(tmp_path / "x").identity()["metric_code"]}) == 3
+    assert (edited.experiment != experiment) == bool(offers)
+    assert edited.assembly.benchmark.look.number == (2 if offers else 1)
+    with pytest.raises(BadInput, match="was made with a metric whose code has the hash"):
+        execute(edited, tmp_path / "first")
+    execute(edited, tmp_path / "second")
+    assert "nothing is taken over from first: its metric's code was another" in caplog.text
+    named = "person" if offers.endswith("share") else "own_score"
+    told = f"The code of the metric is another; both runs are scored by {named} as it is now."
+    assert differences(*(opened(tmp_path / name, allow_code=True) for name in ("first", "second"))) == (told,)
 
 
 def test_an_installed_model_and_embedder_are_named_in_a_task_and_have_their_price(

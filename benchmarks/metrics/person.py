@@ -35,7 +35,8 @@ class Person(OfCases):
     allow_code: bool = field(default=False, compare=False, repr=False)
     folder: str = field(default="", compare=False, repr=False)
     source_sha256: str = field(init=False, default="")
-    """Hash of the file, so that two versions of a function are two metrics; empty for an installed module."""
+    """Hash of the file, so that two versions of a function are two metrics; empty for an installed module, of which
+    `benchmarks.foreign` takes one."""
 
     def __post_init__(self) -> None:
         if self.allow_code is not True:
@@ -95,7 +96,6 @@ def _from_file(path: str, name: str, source_sha256: str) -> Callable[..., Any]:
     return _checked(module, name, Path(path).name)
 
 
-@lru_cache(maxsize=16)
 def _from_module(module: str, name: str) -> Callable[..., Any]:
     try:
         return _checked(importlib.import_module(module), name, module)
