@@ -11,7 +11,7 @@ from pathlib import Path
 from advisor.differing import Run, differences
 from advisor.stored import about_run, reading
 from advisor.wording import counted, percent, points, probability
-from benchmarks.contract import Answered, BadInput, Benchmark, Metric
+from benchmarks.contract import Answered, BadInput, Benchmark, Metric, figure_over
 from benchmarks.elsewhere import device_of
 from benchmarks.evaluate import scored
 from benchmarks.findings import many
@@ -230,8 +230,8 @@ def change_between(
     found = paired_difference(*scores, groups, stops_with=stops_with)
     return Change(
         candidate=name,
-        before=metric.summarise(before),
-        after=metric.summarise(after),
+        before=figure_over(metric, before),
+        after=figure_over(metric, after),
         low=found.lower,
         high=found.upper,
         p_value=found.p_value,
@@ -246,7 +246,7 @@ def _of_figure(
     drawn = resampled_difference(metric, both, groups)
     below = sum(figure <= 0.5 for figure in drawn.figures) + 1
     above = sum(figure >= 0.5 for figure in drawn.figures) + 1
-    before, after = (metric.summarise(rows) for rows in both)
+    before, after = (figure_over(metric, rows) for rows in both)
     return Change(
         candidate=name,
         before=before,

@@ -12,7 +12,7 @@ from typing import Any
 from advisor.answering import EXPORT, Kept, answerer
 from advisor.compared import Change, change_between
 from advisor.stored import reading
-from benchmarks.contract import Answered, BadInput, Metric, State
+from benchmarks.contract import Answered, BadInput, Metric, State, figure_over
 from benchmarks.evaluate import scored
 from benchmarks.frozen import thawed_metric
 from benchmarks.load import Cases, read_cases
@@ -86,7 +86,7 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
         name=known.name,
         cases=len(rows),
         learnt=len(read.cases) - len(asked) if "learnt" in measured else None,
-        figure=metric.summarise(rows),
+        figure=figure_over(metric, rows),
         target=goal,
         state=state,
         lower=lower,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from numbers import Real
 from typing import Any, Literal, Protocol
 
 from benchmarks.checked import (
@@ -28,6 +29,7 @@ from benchmarks.checked import (
     Rebuilds,
     RetrievalQuality,
 )
+from strategies.catalog import package_behind
 from strategies.contract import Case, Kind, Outcome, Prediction, Strategy, Task, Usage
 
 
@@ -83,12 +85,42 @@ class Metric(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricScore:
-    """The score of an outcome by one metric: abstentions and failures are not right."""
+    """The score of an outcome by one metric: abstentions and failures are not right. Raises `ScoreFailure`."""
 
     metric: Metric
 
     def __call__(self, case: Case, outcome: Outcome) -> float:
-        return self.metric.score(case, outcome.text) if isinstance(outcome, Prediction) else 0.0
+        return text_score(self.metric, case, outcome.text) if isinstance(outcome, Prediction) else 0.0
+
+
+def text_score(metric: Metric, case: Case, text: str) -> float:
+    """The metric's score of an answer's text, in [0, 1]. Raises `ScoreFailure` where it raises, or gives anything else."""
+    try:
+        score = metric.score(case, text)
+    except ScoreFailure:
+        raise
+    except Exception as error:
+        raise ScoreFailure(f"{_named(metric)} raised {type(error).__name__} on case {case.id}: {error}") from error
+    if not isinstance(score, Real) or not 0 <= float(score) <= 1:
+        raise ScoreFailure(f"{_named(metric)} gave {score!r} for case {case.id}, and a score is a number in [0, 1]")
+    return float(score)
+
+
+def figure_over(metric: Metric, rows: Sequence[Answered]) -> float:
+    """The metric's figure over rows. Raises `ScoreFailure` where the metric raises, or gives no number."""
+    try:
+        return float(metric.summarise(rows))
+    except (BadInput, ScoreFailure):
+        raise
+    except Exception as error:
+        raise ScoreFailure(
+            f"{_named(metric)} raised {type(error).__name__} over {len(rows)} answers: {error}"
+        ) from error
+
+
+def _named(metric: Metric) -> str:
+    package = package_behind(type(metric).__module__)
+    return f"The metric {metric.name}{f' of the package {package}' if package else ''}"
 
 
 # ---------------------------------------------------------------- what is run

@@ -16,7 +16,7 @@ from benchmarks.altered import altered_counts
 from benchmarks.by_heart import by_heart
 from benchmarks.changed import changed
 from benchmarks.checked import Agreement, ByGroup, Curve, CurvePoint, Latency, Leaks, Rebuilds
-from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State
+from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State, figure_over, text_score
 from benchmarks.counted import by_group
 from benchmarks.coverage import coverage
 from benchmarks.curve import DRAWS, sizes
@@ -166,7 +166,7 @@ def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], le
     answered = answered_rows(cases, rows)
     scores = [row.score for row in rows]
     groups = [case.group or case.id for case in cases]
-    figure = metric.summarise(answered)
+    figure = figure_over(metric, answered)
     resampled, lower, upper = _interval(benchmark, answered, level)
     shown = {other.name: figure_of(other, cases, rows) for other in benchmark.shown_metrics}
     return {
@@ -209,9 +209,9 @@ def leaks(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> L
     _, lower, upper = _interval(benchmark, outside)
     return Leaks(
         cases=len(inside),
-        figure=benchmark.metric.summarise(inside),
+        figure=figure_over(benchmark.metric, inside),
         others=len(outside),
-        without=benchmark.metric.summarise(outside),
+        without=figure_over(benchmark.metric, outside),
         lower=lower,
         upper=upper,
     )
@@ -258,7 +258,7 @@ def _of_rows(benchmark: Benchmark, samples: Iterable[Sequence[Row]]) -> tuple[fl
         return ()
     cases = {case.id: case for case in benchmark.heldout}
     return tuple(
-        benchmark.metric.summarise(answered_rows([cases[row.key] for row in rows], rows)) for rows in samples if rows
+        figure_over(benchmark.metric, answered_rows([cases[row.key] for row in rows], rows)) for rows in samples if rows
     )
 
 
@@ -270,7 +270,7 @@ def answered_rows(cases: Sequence[Case], rows: Sequence[Row]) -> list[Answered]:
 
 def figure_of(metric: Metric, cases: Sequence[Case], rows: Sequence[Row]) -> float:
     """Another metric over the same stored answers."""
-    return metric.summarise(scored(metric, cases, [row.outcome for row in rows]))
+    return figure_over(metric, scored(metric, cases, [row.outcome for row in rows]))
 
 
 def scored(metric: Metric, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> list[Answered]:
@@ -279,7 +279,7 @@ def scored(metric: Metric, cases: Sequence[Case], outcomes: Sequence[Outcome]) -
         Answered(
             case=case,
             text=text_of(outcome),
-            score=metric.score(case, outcome.text) if isinstance(outcome, Prediction) else 0.0,
+            score=text_score(metric, case, outcome.text) if isinstance(outcome, Prediction) else 0.0,
         )
         for case, outcome in zip(cases, outcomes, strict=True)
     ]

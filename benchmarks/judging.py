@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.contract import BadInput, Benchmark, Metric
+from benchmarks.contract import BadInput, Benchmark, Metric, text_score
 from benchmarks.foreign import foreign_metric_code
 from benchmarks.sheets import NO, YES, read_sheet, write_sheet
 from benchmarks.store import Store
@@ -115,7 +115,7 @@ class Grading:
             key = f"{self.identity}|{_hash([answer.case.input, *answer.case.accepted, answer.text])}"
             known = journal.get(key)
             if known is None:
-                known = {"grade": self.judge.score(answer.case, answer.text)}
+                known = {"grade": text_score(self.judge, answer.case, answer.text)}
                 journal.put(key, known)
             yield answer.key, float(known["grade"])
 

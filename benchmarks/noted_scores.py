@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.cascade import DERIVED, score_of
-from benchmarks.contract import Benchmark
+from benchmarks.contract import Benchmark, text_score
 from benchmarks.store import Store
 
 CHOSEN_BY = "chosen_by"
@@ -20,7 +20,7 @@ def rescored_notes(benchmark: Benchmark, store: Store, otherwise: bool) -> int:
     cases, changed = {case.id: case for case in benchmark.task.examples}, list[str]()
 
     def score(key: str, text: str, before: float) -> float:
-        after = benchmark.metric.score(cases[key], text) if text and key in cases else before
+        after = text_score(benchmark.metric, cases[key], text) if text and key in cases else before
         changed.extend([key] if after != before else [])
         return after
 

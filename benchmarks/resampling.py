@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from benchmarks.contract import Answered, Metric
+from benchmarks.contract import Answered, Metric, figure_over
 from benchmarks.grouping import Floats, group_codes, totals
 
 Figures = Callable[[Floats], Floats]
@@ -135,7 +135,7 @@ def resampled_difference(
 def _figures(metric: Metric, rows: Sequence[Answered]) -> Figures:
     by_counts = getattr(metric, "by_counts", None)
     if by_counts is None:
-        return one_by_one(lambda picked: metric.summarise([rows[i] for i in picked]))
+        return one_by_one(lambda picked: figure_over(metric, [rows[i] for i in picked]))
     figures: Figures = by_counts(rows)
     return figures
 

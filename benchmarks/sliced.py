@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from benchmarks.contract import Answered, Benchmark
+from benchmarks.contract import Answered, Benchmark, figure_over
 from benchmarks.looks import ALPHA
 from benchmarks.resampling import draws_for
 from benchmarks.statistics import resampled_metric
@@ -14,7 +14,7 @@ from benchmarks.statistics import resampled_metric
 def by_slice(benchmark: Benchmark, answered: Sequence[Answered]) -> dict[str, dict[str, tuple[float, int]]]:
     """Slice -> value -> (figure of the metric, cases)."""
     return {
-        name: {value: (benchmark.metric.summarise(part), len(part)) for value, part in parts.items()}
+        name: {value: (figure_over(benchmark.metric, part), len(part)) for value, part in parts.items()}
         for name, parts in _parts(benchmark, answered).items()
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.altered import rewritten_case
 from benchmarks.cascade import DERIVED, of_its_parts, planted_in
-from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.contract import Benchmark, Evaluation, MetricScore
 from benchmarks.evaluate import About, evaluate
 from benchmarks.grounding import Library
 from benchmarks.handed import handed
@@ -16,7 +16,6 @@ from benchmarks.mistakes import Answers, Handed
 from benchmarks.noted_scores import rescored_notes
 from benchmarks.planted import followed
 from benchmarks.store import Store
-from strategies.contract import Prediction
 
 PURPOSES = (
     "heldout",
@@ -79,14 +78,14 @@ def handed_over(store: Store) -> Handed:
 def rescored(benchmark: Benchmark, store: Store) -> int:
     """Scores every stored answer again, those of notes too; returns how many scores changed."""
     cases = {case.id: case for case in benchmark.heldout}
-    changes = []
+    changes, score_by = [], MetricScore(metric=benchmark.metric)
     for candidate in store.candidates():
         for purpose in PURPOSES:
             for row in store.rows(candidate, purpose):
                 case = cases[row.key]
                 if purpose == "altered":
                     case = rewritten_case(case, benchmark.task.kind)
-                score = benchmark.metric.score(case, row.outcome.text) if isinstance(row.outcome, Prediction) else 0.0
+                score = score_by(case, row.outcome)
                 if score != row.score:
                     changes.append((score, candidate, purpose, row.key, row.variant))
     store.rescore(changes)

@@ -77,6 +77,13 @@ def package_of(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
+def package_behind(module: str) -> str:
+    """The package, with its version, that offers something of the outermost package of `module`; empty where none does."""
+    outermost = module.partition(".")[0]
+    points = (point for group in GROUPS for point in entry_points(group=group))
+    return next((package_of(point) for point in points if point.module.partition(".")[0] == outermost), "")
+
+
 def discover(group: str, package: str) -> Mapping[str, Loader]:
     """Loaders by name: every module of `package` whose name begins with a letter, and every entry point of `group`.
 

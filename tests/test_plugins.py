@@ -23,7 +23,7 @@ from advisor.comparison import Prepared, Wishes, execute, prepare
 from advisor.differing import differences
 from advisor.experiment import subject_of
 from benchmarks import metrics
-from benchmarks.contract import BadInput
+from benchmarks.contract import BadInput, ScoreFailure
 from benchmarks.installed import made
 from benchmarks.judging import Grading
 from benchmarks.pending import Silent
@@ -295,6 +295,32 @@ def test_an_edited_metric_gives_no_scores_beside_those_of_the_one_before_it(
     named = "person" if offers.endswith("share") else "own_score"
     told = f"The code of the metric is another; both runs are scored by {named} as it is now."
     assert differences(*(opened(tmp_path / name, allow_code=True) for name in ("first", "second"))) == (told,)
+
+
+@pytest.mark.parametrize(
+    ("scores", "says"),
+    [
+        ("1 / 0", r"raised ZeroDivisionError on case m\d+: division by zero"),
+        ("100.0 * (text == case.output)", r"gave 100\.0 for case m\d+, and a score is a number in \[0, 1\]"),
+        ("float('nan')", r"gave nan for case m\d+, and a score is a number in \[0, 1\]"),
+        ("None", r"gave None for case m\d+, and a score is a number in \[0, 1\]"),
+    ],
+)
+def test_a_fault_of_a_metric_is_not_put_down_to_an_approach(
+    scores: str, says: str, tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ends with one sentence that names it, and nothing of the unit is stored."""
+    write_package(tmp_path / "site", "own-score", "[finetune_advisor.metrics]\nown_score = own_score:Exact\n")
+    source = EXACT.replace("return float(text == case.output)", f"return {scores}")
+    (tmp_path / "site" / "own_score.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.delitem(sys.modules, "own_score", raising=False)
+    task = write_task(tmp_path, model_folders, "metric: own_score", "kind: classification")
+    prepared = prepare(task, Wishes(approaches=("majority",), probes="none", second_seed=False))
+    with pytest.raises(ScoreFailure, match=f"^The metric own_score of the package own-score 1 {says}$"):
+        execute(prepared, tmp_path / "run")
+    with closing(Store(tmp_path / "run" / "run.sqlite")) as store:
+        assert store.finished() == {}
 
 
 def test_an_installed_model_and_embedder_are_named_in_a_task_and_have_their_price(

@@ -86,7 +86,7 @@ class Commands(click.Group):
             further = (
                 "what was finished is kept, and --resume goes on" if resumes else "then give the same command again"
             )
-            raise Given(f"{error}. Correct the metric; {further}.") from None
+            raise Given(f"{str(error).rstrip('.')}. Correct the metric; {further}.") from None
 
 
 class Given(click.ClickException):
