@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.models import Models
     from benchmarks.purse import Purse
     from benchmarks.spec import Spec
+    from strategies.contract import Strategy
 
 PROBES = ("none", "core", "all")
 ALL_REBUILDS = 3
@@ -92,6 +93,7 @@ def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: 
     from strategies.catalog import approaches
 
     strategies = list(approaches())
+    _must_differ(strategies)
     if assembly.spec.recorded:
         strategies += read_recorded(folder / assembly.spec.recorded)
     found = candidates(strategies, models.names)
@@ -109,6 +111,21 @@ def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: 
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise BadInput(f"there is no approach {name!r}; there are {', '.join(names)}.{hint}")
     return [candidate for candidate in found if candidate.name in wanted]
+
+
+def _must_differ(strategies: Sequence[Strategy]) -> None:
+    """Raises `BadInput` where two approaches are called alike, one of which another package brings."""
+    from advisor.wording import listed
+    from benchmarks.plan import label
+    from strategies.catalog import bringing
+
+    for name, count in Counter(label(each) for each in strategies).items():
+        if count > 1:
+            alike = next(each.name for each in strategies if label(each) == name)
+            raise BadInput(
+                f"An approach {name!r} comes with {listed(bringing(alike))}, and there is another one of that name. Give it "
+                "another name in that package, or remove the package."
+            )
 
 
 def purse_of(spec: Spec, limit: float | None) -> Purse | None:

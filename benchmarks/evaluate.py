@@ -64,7 +64,8 @@ def evaluate(
     notes: Mapping[str, Mapping[str, Any]],
     library: Library | None = None,
 ) -> Evaluation:
-    """One candidate's evaluation. `notes` holds what its finished fit, latency and forgetting units noted, by kind."""
+    """One candidate's evaluation. `notes` holds what its finished fit, latency and forgetting units noted, by kind, and under
+    `answer` why it stopped answering."""
     fit = notes.get("fit", {})
     common: dict[str, Any] = {
         "candidate": candidate.name,
@@ -80,9 +81,10 @@ def evaluate(
         "trials": len(store.trials(candidate.name)),
         "left": kinds_left(store, candidate.name),
     }
-    if fit.get("problem"):
-        state, spared, few = State(fit.get("state", "invalid")), bool(fit.get(SPARED)), bool(fit.get(TOO_FEW))
-        return Evaluation(**common, state=state, problem=str(fit["problem"]), spared=spared, too_few=few)
+    ended = fit if fit.get("problem") else notes.get("answer", {})
+    if ended.get("problem"):
+        state, spared, few = State(ended.get("state", "invalid")), bool(ended.get(SPARED)), bool(ended.get(TOO_FEW))
+        return Evaluation(**common, state=state, problem=str(ended["problem"]), spared=spared, too_few=few)
     rows = {row.key: row for row in store.rows(candidate.name, "heldout")}
     asked = _asked(benchmark, rows, "answer" not in common["left"])
     if not asked:

@@ -190,6 +190,8 @@ class Pending:
         if unit.kind == "fit":
             done = self._told_apart(done)
             self._fitted(line, done.note or {})
+        elif unit.kind == "answer" and (done.note or {}).get("problem"):
+            self._give_up(line)
         self.store.finish(done, self._left())
         if unit.kind == "answer":
             self._leave_out(line)
@@ -202,11 +204,15 @@ class Pending:
     def _fitted(self, line: _Line, note: Mapping[str, Any]) -> None:
         line.fitted = True
         if note.get("problem"):
-            self._over += len(line.left)
-            line.left.clear()
-            line.kinds.clear()
+            self._give_up(line)
         else:
             line.chosen = _plain(note.get("chosen"))
+
+    def _give_up(self, line: _Line) -> None:
+        """Nothing more is begun of a candidate with a problem; what is running of it comes back."""
+        self._over += len(line.left)
+        line.kinds.subtract(unit.kind for unit in line.left.values())
+        line.left.clear()
 
     # ------------------------------------------------------------ what may begin
 

@@ -179,6 +179,12 @@ class Store:
         rows = self._db.execute("SELECT candidate, note FROM units WHERE kind = ? AND finished IS NOT NULL", (kind,))
         return {candidate: json.loads(note) for candidate, note in rows.fetchall()}
 
+    def problems(self, kind: str) -> dict[str, Mapping[str, Any]]:
+        """candidate -> what one of its finished units of that kind noted that ended with a problem."""
+        query = "SELECT candidate, note FROM units WHERE kind = ? AND finished IS NOT NULL"
+        notes = ((candidate, json.loads(note)) for candidate, note in self._db.execute(query, (kind,)).fetchall())
+        return {candidate: note for candidate, note in notes if note.get("problem")}
+
     def renote(self, kind: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
         """Writes the notes of finished units of that kind as `change` has them."""
         found = self._db.execute("SELECT name, note FROM units WHERE kind = ? AND finished IS NOT NULL", (kind,))

@@ -38,7 +38,7 @@ NOTED = ("fit", "seed", "latency", "handed", "forgetting", "by heart", "changed"
 
 def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:
     """One evaluation for each candidate that the run planned, in its order, and for those made of their rows."""
-    kinds = {kind: store.notes(kind) for kind in NOTED}
+    kinds = {kind: store.notes(kind) for kind in NOTED} | {"answer": store.problems("answer")}
     library = Library.of(benchmark.task)
 
     def evaluated(row: Mapping[str, Any]) -> Evaluation:

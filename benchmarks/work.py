@@ -23,6 +23,7 @@ from benchmarks.remembering import Memory, Settling
 from benchmarks.store import AGAIN, Finished
 from benchmarks.workbench import Bench, NotRemembering, Progress
 from strategies.answers import sureness, too_many_lost
+from strategies.catalog import package_behind
 from strategies.contract import (
     Case,
     DeadAdapter,
@@ -96,6 +97,12 @@ class Worker:
             return self._fit(unit, candidate) if unit.kind == "fit" else self._answer(unit, candidate)
         except ModelUnavailable as error:
             raise BadInput(str(error)) from error
+        except (BadInput, ScoreFailure):
+            raise
+        except Exception as error:
+            if disk_fault(error) or not code_of(candidate.strategy):
+                raise
+            return _given_up(unit, candidate, error)
 
     # ------------------------------------------------------------ fitting
 
@@ -253,6 +260,17 @@ class Worker:
     def probe_cases(self) -> list[Case]:
         """Held-out cases that the checks look at."""
         return consistency.probe_cases(self.benchmark, self.options.seed)
+
+
+def _given_up(unit: Unit, candidate: Candidate, error: Exception) -> Finished:
+    """What a unit brought in which an approach of another package raised: a problem of that approach alone, or where it is a
+    check no rows. A run that goes on tries it again."""
+    package = package_behind(type(candidate.strategy).__module__)
+    doing = {"fit": "fitting", "answer": "answering"}.get(unit.kind, f"the check {unit.kind!r}")
+    said = without_folders(f"{doing} failed in the package {package} with {type(error).__name__}: {error}")
+    logging.getLogger(__name__).warning("%s: %s", candidate.name, said)
+    problem = {"problem": f"{said}; resuming the run tries it again"} if unit.kind in ("fit", "answer") else {}
+    return Finished(unit=unit.name, kind=unit.kind, candidate=candidate.name, note={**problem, AGAIN: True})
 
 
 def untuned(strategy: Strategy, task: Task, bench: Bench) -> Mapping[str, Any]:

@@ -14,8 +14,9 @@ from strategies.contract import Strategy
 from strategies.traits import says
 
 Loader = Callable[[], Any]
+_APPROACHES = "finetune_advisor.approaches"
 GROUPS: Mapping[str, str] = {
-    "finetune_advisor.approaches": "approach",
+    _APPROACHES: "approach",
     "finetune_advisor.models": "model",
     "finetune_advisor.embedders": "embedder",
     "finetune_advisor.metrics": "metric",
@@ -24,10 +25,17 @@ GROUPS: Mapping[str, str] = {
     "finetune_advisor.reports": "report format",
 }
 """Entry-point groups in which other packages offer something, and what it is."""
+HOLDS: Mapping[str, tuple[str, ...]] = {
+    _APPROACHES: ("CANDIDATES",),
+    "finetune_advisor.datasets": ("DATASET",),
+    "finetune_advisor.reports": ("SUFFIX", "render"),
+}
+"""What the modules of a group have to hold."""
 
 
 class CannotLoad(Exception):
-    """Something that another package offers cannot be imported; the message is a sentence for people."""
+    """Something that another package offers cannot be imported, or lacks what it has to hold. The message is a sentence for
+    people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +57,7 @@ def plugins() -> tuple[Plugin, ...]:
         for point in sorted(entry_points(group=group), key=lambda each: each.name):
             fault = ""
             try:
-                point.load()
+                _opened(point)
             except Exception as error:
                 fault = _fault(error)
             found.append(Plugin(kind=kind, name=point.name, package=package_of(point), fault=fault))
@@ -59,13 +67,24 @@ def plugins() -> tuple[Plugin, ...]:
 def loaded(point: EntryPoint) -> Any:
     """What the entry point names. Raises `CannotLoad`."""
     try:
-        return point.load()
+        return _opened(point)
     except Exception as error:
         kind = GROUPS.get(point.group, "plug-in")
         raise CannotLoad(
             f"The {kind} {point.name} of the package {package_of(point)} cannot be loaded ({_fault(error)}). Correct that "
             "package, or remove it. `advisor doctor` lists all that is installed."
         ) from None
+
+
+def _opened(point: EntryPoint) -> Any:
+    """What it names, looked at for all that is read of it later."""
+    found = point.load()
+    for name in HOLDS.get(point.group, ()):
+        getattr(found, name)
+    for each in found.CANDIDATES if point.group == _APPROACHES else ():
+        if isinstance(each, type) or not isinstance(each.name, str) or not isinstance(each.simplicity, int):
+            raise TypeError(f"CANDIDATES has to hold approaches, and holds {each!r}")
+    return found
 
 
 def _fault(error: Exception) -> str:
@@ -107,9 +126,16 @@ def described() -> Mapping[str, str]:
     return {each.name: clause for each in approaches() if (clause := says(each))}
 
 
+def bringing(name: str) -> tuple[str, ...]:
+    """The packages, with their versions, that bring an approach of that name."""
+    points = entry_points(group=_APPROACHES)
+    found = [package_of(point) for point in points if any(each.name == name for each in loaded(point).CANDIDATES)]
+    return tuple(dict.fromkeys(found))
+
+
 def approaches() -> tuple[Strategy, ...]:
     """Every candidate that the approaches bring, simplest first. An approach is a module with `CANDIDATES`."""
     brought: list[Strategy] = []
-    for load in discover("finetune_advisor.approaches", "strategies.approaches").values():
+    for load in discover(_APPROACHES, "strategies.approaches").values():
         brought += cast(tuple[Strategy, ...], load().CANDIDATES)
     return tuple(sorted(brought, key=lambda strategy: (strategy.simplicity, strategy.name)))

@@ -22,13 +22,14 @@ from advisor.compared import opened
 from advisor.comparison import Prepared, Wishes, execute, prepare
 from advisor.differing import differences
 from advisor.experiment import subject_of
+from advisor.reports import suffix
 from benchmarks import metrics
-from benchmarks.contract import BadInput, ScoreFailure
+from benchmarks.contract import BadInput, ScoreFailure, State
 from benchmarks.installed import made
 from benchmarks.judging import Grading
 from benchmarks.pending import Silent
 from benchmarks.store import Store
-from strategies.catalog import plugins
+from strategies.catalog import CannotLoad, plugins
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import ROOT, Done, call, finish, start, write_task
@@ -97,6 +98,71 @@ def test_what_cannot_be_loaded_is_named_and_stops_only_what_needs_it(
     run = call(capsys, "run", "support-intents", "--dry-run")
     assert run.code == 2
     assert run.err.startswith(f"The approach missing of the package broken 3.1 cannot be loaded ({why}). Correct")
+
+
+def test_what_a_plug_in_lacks_or_calls_as_another_does_is_said_with_its_package(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = "[finetune_advisor.approaches]\nown = {}\n[finetune_advisor.reports]\nhalf = odd_half\n"
+    site = tmp_path / "site"
+    write_package(site, "odd", points.format("odd_words:SharedWords"))
+    (site / "odd_half.py").write_text("def render(story): return ''\n", encoding="utf-8")
+    (site / "odd_twin.py").write_text((ROOT / "strategies" / "approaches" / "majority.py").read_text(encoding="utf-8"))
+    shared = (EXAMPLE / "advisor_plugin_example" / "shared_words.py").read_text(encoding="utf-8")
+    (site / "odd_words.py").write_text(shared.replace("(SharedWords(),)", "(SharedWords,)"), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(site))
+    for name in ("odd_half", "odd_twin", "odd_words"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    task = write_task(tmp_path, model_folders)
+
+    def faults() -> dict[str, str]:
+        return {each.name: each.fault for each in plugins() if each.package == "odd 1"}
+
+    assert faults() == {
+        "own": "AttributeError: type object 'SharedWords' has no attribute 'CANDIDATES'",
+        "half": "AttributeError: module 'odd_half' has no attribute 'SUFFIX'",
+    }
+    run = call(capsys, "run", str(task), "--dry-run")
+    assert (run.code, run.err.startswith("The approach own of the package odd 1 cannot be loaded (Attr")) == (2, True)
+    with pytest.raises(CannotLoad, match="The report format half of the package odd 1 cannot be loaded"):
+        suffix("half")
+    (site / "odd-1.dist-info" / "entry_points.txt").write_text(points.format("odd_words"), encoding="utf-8")
+    assert faults()["own"].startswith("TypeError: CANDIDATES has to hold approaches, and holds <class 'odd_words.")
+    (site / "odd-1.dist-info" / "entry_points.txt").write_text(points.format("odd_twin"), encoding="utf-8")
+    with pytest.raises(
+        BadInput, match=r"^An approach 'majority' comes with odd 1, and there is another one of that name"
+    ):
+        prepare(task, Wishes(probes="none"))
+
+
+def test_an_installed_approach_that_raises_ends_alone(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a held-out request, which no fit sees: nothing more of it is begun, and the others get their verdicts."""
+    site, broken = tmp_path / "site", 'assert "thunder" not in query.input, "no thunder"'
+    write_package(site, "fragile", "[finetune_advisor.approaches]\nown = fragile_words\n")
+    shared = (EXAMPLE / "advisor_plugin_example" / "shared_words.py").read_text(encoding="utf-8")
+    line = "            words = set("
+    (site / "fragile_words.py").write_text(shared.replace(line, f"            {broken}\n{line}"), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delitem(sys.modules, "fragile_words", raising=False)
+    task = write_task(tmp_path, model_folders, "heldout: heldout.jsonl")
+    rows = [{"input": f"{case.input}, thunder", "output": case.output} for case in tiny.messages(40, start=60)]
+    (tmp_path / "heldout.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    begun: list[tuple[str, str]] = []
+    monkeypatch.setattr(Silent, "started", lambda _, unit, *__: begun.append((unit.candidate, unit.kind)))
+    for _ in range(2):  # The second time as a run that goes on.
+        prepared = prepare(task, Wishes(approaches=("majority", "shared words"), second_seed=False))
+        verdict = execute(prepared, tmp_path / "run")
+        found = {each.candidate: each for each in verdict.evaluations}
+        assert found["shared words"].state is State.INVALID
+        said = (
+            "answering failed in the package fragile 1 with AssertionError: no thunder; resuming the run tries it again"
+        )
+        assert found["shared words"].problem == said
+        assert found["majority"].figure == 0.25
+        assert found["majority"].left == found["shared words"].left == ()
+    assert [kind for name, kind in begun if name == "shared words"] == ["fit", "answer", "answer"]
 
 
 def write_package(folder: Path, name: str, points: str) -> None:
