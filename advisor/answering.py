@@ -28,7 +28,7 @@ from benchmarks.spec import Columns, Spec, parse_spec
 from benchmarks.store import Store
 from benchmarks.workbench import bare
 from strategies.answers import sureness
-from strategies.catalog import approaches
+from strategies.catalog import approaches, usable
 from strategies.contract import Failure, Fitted, LanguageModel, Outcome, Prediction, Query, Sampling
 from strategies.models.wheels import ModelUnavailable
 
@@ -355,8 +355,9 @@ class _Loaded:
             raise BadInput(str(error)) from None
 
     def _candidate(self, name: str) -> Candidate:
-        found = {each.name: each for each in candidates(approaches(), self.models.names)}
+        found = {each.name: each for each in candidates(usable(), self.models.names)}
         if name not in found:
+            approaches()  # Raises where one that cannot be loaded may be it.
             raise BadInput(f"{name} is not among the approaches of this program and task. Give the task as it was run.")
         return found[name]
 

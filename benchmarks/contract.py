@@ -30,14 +30,11 @@ from benchmarks.checked import (
     RetrievalQuality,
 )
 from strategies.catalog import package_behind
+from strategies.contract import BadInput as BadInput
 from strategies.contract import Case, Kind, Outcome, Prediction, Strategy, Task, Usage
 
 
-class BadInput(Exception):
-    """Something a person gave cannot be used. The message is one clear sentence: what was given, what is allowed, what to do."""
-
-
-class ScoreFailure(Exception):
+class ScoreFailure(BadInput):
     """A metric could not score an answer. The fault lies with the metric, not with the answer: it is never a score of 0."""
 
 
@@ -110,7 +107,7 @@ def figure_over(metric: Metric, rows: Sequence[Answered]) -> float:
     """The metric's figure over rows. Raises `ScoreFailure` where the metric raises, or gives no number."""
     try:
         return float(metric.summarise(rows))
-    except (BadInput, ScoreFailure):
+    except BadInput:
         raise
     except Exception as error:
         raise ScoreFailure(

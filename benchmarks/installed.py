@@ -40,8 +40,8 @@ def made(kind: Literal["models", "embedders"], name: str) -> Any:
     shown = f"the {kind.removesuffix('s')} {name} of the package {package_of(found[0])}"
     try:
         thing = _called(loaded(found[0]))
-    except CannotLoad as error:
-        raise BadInput(str(error)) from None
+    except CannotLoad:
+        raise
     except Exception as error:
         raise BadInput(f"{shown} could not be made ({type(error).__name__}: {error}). Correct that package.") from None
     if getattr(thing, "name", None) != name:

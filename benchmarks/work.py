@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import consistency
 from benchmarks.checks import CHECKS
-from benchmarks.contract import BadInput, Benchmark, Candidate, Row, ScoreFailure, State
+from benchmarks.contract import BadInput, Benchmark, Candidate, Row, State
 from benchmarks.disk import disk_fault
 from benchmarks.foreign import code_of
 from benchmarks.models import Models
@@ -97,7 +97,7 @@ class Worker:
             return self._fit(unit, candidate) if unit.kind == "fit" else self._answer(unit, candidate)
         except ModelUnavailable as error:
             raise BadInput(str(error)) from error
-        except (BadInput, ScoreFailure):
+        except BadInput:
             raise
         except Exception as error:
             if disk_fault(error) or not code_of(candidate.strategy):
@@ -142,7 +142,7 @@ class Worker:
         except Unanswered as error:
             said = f"{without_folders(str(error))}; resuming the run asks for them again"
             return {"problem": said, "state": str(State.OPEN), AGAIN: True}
-        except (BadInput, ModelUnavailable, ScoreFailure):
+        except (BadInput, ModelUnavailable):
             raise
         except Exception as error:
             if disk_fault(error):

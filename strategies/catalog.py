@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
-from strategies.contract import Strategy
+from strategies.contract import BadInput, Strategy
 from strategies.traits import says
 
 Loader = Callable[[], Any]
@@ -33,7 +34,7 @@ HOLDS: Mapping[str, tuple[str, ...]] = {
 """What the modules of a group have to hold."""
 
 
-class CannotLoad(Exception):
+class CannotLoad(BadInput):
     """Something that another package offers cannot be imported, or lacks what it has to hold. The message is a sentence for
     people."""
 
@@ -122,8 +123,8 @@ def _importer(name: str) -> Loader:
 
 
 def described() -> Mapping[str, str]:
-    """What each approach does, as a clause, by its name; without those that do not say it (`says`)."""
-    return {each.name: clause for each in approaches() if (clause := says(each))}
+    """What each approach does, as a clause, by its name; without those that do not say it (`says`), or cannot be loaded."""
+    return {each.name: clause for each in usable() if (clause := says(each))}
 
 
 def bringing(name: str) -> tuple[str, ...]:
@@ -134,8 +135,22 @@ def bringing(name: str) -> tuple[str, ...]:
 
 
 def approaches() -> tuple[Strategy, ...]:
-    """Every candidate that the approaches bring, simplest first. An approach is a module with `CANDIDATES`."""
-    brought: list[Strategy] = []
-    for load in discover(_APPROACHES, "strategies.approaches").values():
-        brought += cast(tuple[Strategy, ...], load().CANDIDATES)
+    """Every candidate that the approaches bring, simplest first. An approach is a module with `CANDIDATES`. Raises
+    `CannotLoad`."""
+    return _simplest_first(load() for load in discover(_APPROACHES, "strategies.approaches").values())
+
+
+def usable() -> tuple[Strategy, ...]:
+    """The same without those that cannot be loaded."""
+
+    def found() -> Iterator[Any]:
+        for load in discover(_APPROACHES, "strategies.approaches").values():
+            with suppress(CannotLoad):
+                yield load()
+
+    return _simplest_first(found())
+
+
+def _simplest_first(modules: Iterable[Any]) -> tuple[Strategy, ...]:
+    brought = [each for module in modules for each in cast(tuple[Strategy, ...], module.CANDIDATES)]
     return tuple(sorted(brought, key=lambda strategy: (strategy.simplicity, strategy.name)))

@@ -414,6 +414,10 @@ class Trains(Protocol):
         ...
 
 
+class BadInput(Exception):
+    """Something a person gave cannot be used. The message is one clear sentence: what was given, what is allowed, what to do."""
+
+
 class Diverged(RuntimeError):
     """Training produced a loss that is not a finite number."""
 

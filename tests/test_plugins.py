@@ -23,6 +23,7 @@ from advisor.comparison import Prepared, Wishes, execute, prepare
 from advisor.differing import differences
 from advisor.experiment import subject_of
 from advisor.reports import suffix
+from advisor.stored import reopen
 from benchmarks import metrics
 from benchmarks.contract import BadInput, ScoreFailure, State
 from benchmarks.installed import made
@@ -81,7 +82,7 @@ def test_the_doctor_names_what_is_installed(place: Path, tmp_path: Path) -> None
 
 
 def test_what_cannot_be_loaded_is_named_and_stops_only_what_needs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     info = tmp_path / "broken-3.1.dist-info"
     info.mkdir()
@@ -98,6 +99,15 @@ def test_what_cannot_be_loaded_is_named_and_stops_only_what_needs_it(
     run = call(capsys, "run", "support-intents", "--dry-run")
     assert run.code == 2
     assert run.err.startswith(f"The approach missing of the package broken 3.1 cannot be loaded ({why}). Correct")
+    (info / "entry_points.txt").rename(tmp_path / "aside")
+    task = write_task(tmp_path, model_folders)
+    headline = execute(prepare(task, Wishes(approaches=("majority",), probes="none")), tmp_path / "run").story.headline
+    (tmp_path / "aside").rename(info / "entry_points.txt")
+    assert reopen(tmp_path / "run").story.headline == headline
+    asked = (str(tmp_path / "run"), str(tmp_path / "rows.jsonl"), "--candidate", "majority")
+    assert call(capsys, "predict", *asked).code == 0
+    with pytest.raises(BadInput, match="The approach missing of the package broken 3"):
+        prepare(task)
 
 
 def test_what_a_plug_in_lacks_or_calls_as_another_does_is_said_with_its_package(

@@ -48,7 +48,7 @@ from benchmarks.store import AGAIN, Finished, Line, Store
 from benchmarks.work import Job
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.word_head import WordHead
-from strategies.catalog import approaches
+from strategies.catalog import CannotLoad, approaches
 from strategies.contract import Evidence, Failure, Fold, Prediction, Trial, Usage
 from strategies.models.device import Placement
 from strategies.models.vllm_server import CACHE_GIB
@@ -601,7 +601,14 @@ def test_what_a_unit_brought_crosses_as_plain_values_and_is_stored_as_it_came(tm
 
 @pytest.mark.parametrize(
     "error",
-    [BadInput("b"), LimitReached("l"), ScoreFailure("s"), OSError(28, "No space left on device"), KeyError("k")],
+    [
+        BadInput("b"),
+        LimitReached("l"),
+        ScoreFailure("s"),
+        CannotLoad("c"),
+        OSError(28, "No space left on device"),
+        KeyError("k"),
+    ],
 )
 def test_a_fault_is_the_same_fault_on_the_other_side(error: Exception) -> None:
     found = fault(fault_values(error))
@@ -611,7 +618,8 @@ def test_a_fault_is_the_same_fault_on_the_other_side(error: Exception) -> None:
         assert isinstance(found, OSError)
         assert found.errno == error.errno
     else:
-        assert (type(found), str(found)) == (type(error), str(error))
+        kind = BadInput if isinstance(error, CannotLoad) else type(error)
+        assert (type(found), str(found)) == (kind, str(error))
 
 
 def test_a_candidate_survives_the_way_to_another_process() -> None:

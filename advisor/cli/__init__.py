@@ -17,7 +17,6 @@ import click
 
 from benchmarks.contract import BadInput, ScoreFailure
 from benchmarks.disk import disk_fault
-from strategies.catalog import CannotLoad
 from strategies.models.wheels import ModelUnavailable
 
 COMMANDS = {
@@ -72,8 +71,6 @@ class Commands(click.Group):
         """A mistake in what was given becomes one sentence and exit code 2."""
         try:
             return super().invoke(ctx)
-        except (BadInput, CannotLoad, ModelUnavailable) as error:
-            raise Given(str(error)) from None
         except OSError as error:
             if error.errno not in UNUSABLE or error.filename is None:
                 raise
@@ -87,6 +84,8 @@ class Commands(click.Group):
                 "what was finished is kept, and --resume goes on" if resumes else "then give the same command again"
             )
             raise Given(f"{str(error).rstrip('.')}. Correct the metric; {further}.") from None
+        except (BadInput, ModelUnavailable) as error:
+            raise Given(str(error)) from None
 
 
 class Given(click.ClickException):

@@ -64,7 +64,7 @@ def from_values(values: Mapping[str, Any]) -> Finished:
 
 def fault_values(error: Exception) -> dict[str, Any]:
     """An error as plain values, so that the writer can raise it as if it had happened there."""
-    known = next((name for name in (type(error).__name__,) if name in _FAULTS), "")
+    known = next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _FAULTS), "")
     number = error.errno if isinstance(error, OSError) else None
     said = str(error) if known or number is not None else f"{type(error).__name__}: {error}"
     return {"kind": known, "errno": number, "said": said}
