@@ -112,6 +112,13 @@ def grouped(rng: np.random.Generator, accuracy: list[float], sizes: list[int], c
     return np.repeat(right, repeats).astype(float), [str(i) for i in np.repeat(np.arange(count), repeats)]
 
 
+def few_larger(rng: np.random.Generator, singles: float, larger: float) -> tuple[Floats, list[str]]:
+    """200 single cases, and five groups of eight that are all right or all wrong, each with an accuracy of its own."""
+    sizes = np.repeat([1, 8], [200, 5])
+    right = rng.random(205) < np.repeat([singles, larger], [200, 5])
+    return np.repeat(right, sizes).astype(float), [str(i) for i in np.repeat(np.arange(205), sizes)]
+
+
 def alone(scores: Floats) -> tuple[Floats, None]:
     return scores, None
 
@@ -123,6 +130,8 @@ DRAWS: dict[str, tuple[float, Callable[[np.random.Generator], tuple[Floats, list
     "pairs and threes": (0.8, lambda rng: grouped(rng, [0.8, 0.8, 0.8], [1, 2, 3], 100)),
     "larger are harder": ((0.9 + 1.6 + 2.1) / 6, lambda rng: grouped(rng, [0.9, 0.8, 0.7], [1, 2, 3], 100)),
     "large groups": (0.8, lambda rng: grouped(rng, [0.8, 0.8], [5, 10], 60)),
+    "few are large and hard": ((0.98 * 200 + 0.7 * 40) / 240, lambda rng: few_larger(rng, 0.98, 0.7)),
+    "few are large and easy": ((0.8 * 200 + 0.95 * 40) / 240, lambda rng: few_larger(rng, 0.8, 0.95)),
 }
 
 
