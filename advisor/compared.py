@@ -244,8 +244,6 @@ def _of_figure(
 ) -> Change:
     """Of a metric over rows, by a bootstrap of whole groups of cases, the same for both."""
     drawn = resampled_difference(metric, both, groups)
-    below = sum(figure <= 0.5 for figure in drawn.figures) + 1
-    above = sum(figure >= 0.5 for figure in drawn.figures) + 1
     before, after = (figure_over(metric, rows) for rows in both)
     return Change(
         candidate=name,
@@ -253,6 +251,6 @@ def _of_figure(
         after=after,
         low=2 * drawn.lower(0.025) - 1,
         high=2 * drawn.upper(0.025) - 1,
-        p_value=min(1.0, 2 * min(below, above) / (len(drawn.figures) + 1)),
+        p_value=drawn.p_value(0.5),
         cases=len(groups),
     )

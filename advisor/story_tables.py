@@ -191,7 +191,7 @@ def differences_table(material: Material) -> Table:
     """Paired comparisons on the same held-out cases."""
     rows = tuple(_difference(each) for each in material.recommendation.differences)
     exact = material.right_or_wrong
-    how = "exact McNemar test" if exact else "flipping the signs of whole groups at random"
+    how = "exact McNemar test" if exact else "a bootstrap of whole groups"
     if material.benchmark.sequential:
         how = "bets on the differences of the cases that both were asked"
     better = ("only 1st right", "only 2nd right") if exact else ("1st better", "2nd better")

@@ -46,6 +46,12 @@ class Resampled:
     def upper(self, level: float) -> float:
         return figure_below(self.figures, level)
 
+    def p_value(self, at: float) -> float:
+        """Two-sided, of the hypothesis that the figure is `at`: at most 0.05 where the 95 % interval does not hold it."""
+        drawn = np.asarray(self.figures)
+        beyond = 1 + min(int(np.sum(drawn <= at)), int(np.sum(drawn >= at)))
+        return min(1.0, 2 * beyond / (len(drawn) + 1))
+
 
 def bootstrap_figures(
     figures: Figures,

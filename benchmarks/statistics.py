@@ -23,7 +23,6 @@ from benchmarks.families import Family, Rejection, cheapest_first, finalist, fix
 from benchmarks.grouping import Floats, as_scores, binomial_counts, group_codes, totals
 from benchmarks.resampling import (
     Resampled,
-    at_once,
     bootstrap_means,
     figure_above,
     figure_below,
@@ -60,7 +59,6 @@ __all__ = [
     "wilson",
 ]
 
-FLIPS = 5_000
 Decided = tuple[State, float, float]
 """State, lower bound and upper bound, each bound at the level that was used for the candidate."""
 
@@ -324,8 +322,9 @@ def paired_difference(
     """Difference of two candidates on the same cases, in the units of the score.
 
     Right-or-wrong scores of cases that stand alone: exact McNemar, and the adjusted interval of Bonett and Price
-    (2012). Others: the signs of whole groups flipped at random, and a bootstrap over groups, corrected as in
-    `resampling`. With `stops_with` (`which_tests`) bets on the differences, which hold wherever one stopped.
+    (2012). Others: a bootstrap over groups, corrected as in `resampling`, for interval and p-value both, since flipping
+    signs would test whether differences are symmetric. With `stops_with` (`which_tests`) bets on the differences, which
+    hold wherever one stopped.
     Errors: ValueError where the two are not of one length.
     """
     first, second = as_scores(a), as_scores(b)
@@ -334,7 +333,7 @@ def paired_difference(
     codes = group_codes(groups, len(first))
     differences = first - second
     wins, losses = int(np.sum(differences > 0)), int(np.sum(differences < 0))
-    sums, sizes = totals(differences, codes)
+    _, sizes = totals(differences, codes)
     halves = (differences + 1) / 2  # Differences lie in [-1, 1]; half of them, shifted, is a figure in [0, 1].
     if stops_with is not None:
         tests = anytime(stops_with)
@@ -346,7 +345,7 @@ def paired_difference(
     else:
         resampled = bootstrap_means(halves, codes.tolist(), seed)
         lower, upper = 2 * resampled.lower(0.025) - 1, 2 * resampled.upper(0.025) - 1
-        p_value = _sign_flips(sums, seed)
+        p_value = resampled.p_value(0.5)
     return PairedDifference(
         mean=float(differences.mean()),
         lower=lower,
@@ -362,19 +361,6 @@ def _bonett_price(wins: int, losses: int, n: int) -> tuple[float, float]:
     first, second = (wins + 1) / (n + 2), (losses + 1) / (n + 2)
     half = float(special.ndtri(0.975)) * math.sqrt((first + second - (first - second) ** 2) / (n + 2))
     return max(-1.0, first - second - half), min(1.0, first - second + half)
-
-
-def _sign_flips(sums: Floats, seed: int) -> float:
-    moved = sums[np.abs(sums) > 1e-12]
-    seen = abs(float(moved.sum())) - 1e-9
-    if len(moved) <= 12:
-        signs = 1 - 2 * (np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved)) & 1)
-        return float(np.mean(np.abs(signs @ moved) >= seen))
-    rng = np.random.default_rng(seed)
-    flipped = np.concatenate(
-        [rng.choice((-1.0, 1.0), (lines, len(moved))) @ moved for lines in at_once(FLIPS, len(moved))]
-    )
-    return float((1 + np.sum(np.abs(flipped) >= seen)) / (1 + FLIPS))
 
 
 def _right_or_wrong(scores: Floats, sizes: Floats) -> bool:

@@ -387,18 +387,31 @@ def test_paired_difference_of_equal_candidates_is_open() -> None:
         assert pair.upper > 0.02
 
 
-def test_sign_flips_equal_enumeration_and_respect_groups() -> None:
-    first = np.array([0.9, 0.8, 0.7, 0.95, 0.6, 0.85])
-    pair = st.paired_difference(first, first - 0.1, None)
-    assert pair.p_value == pytest.approx(2 / 2**6)
-    grouped_pair = st.paired_difference(first, first - 0.1, ["a", "a", "b", "b", "c", "c"])
-    assert grouped_pair.p_value == pytest.approx(2 / 2**3)
+def test_a_difference_is_shown_where_its_interval_says_so() -> None:
+    """Flipping signs called a mean worse that had not fallen: most answers lose a little, and few gain much."""
+    lost = st.paired_difference(np.full(20, 0.95), np.ones(20), None)
+    assert lost.mean == pytest.approx(-0.05)
+    assert lost.p_value > 0.05, "one in twenty that gains all would make up for it, and may well be missing"
     rng = np.random.default_rng(7)
-    difference = rng.normal(0.02, 0.1, 200)
-    many = st.paired_difference(0.5 + difference / 2, 0.5 - difference / 2, None)
-    assert many.p_value == pytest.approx(stats.ttest_1samp(difference, 0).pvalue, abs=0.02)
+    worse = 0
+    for attempt in range(60):
+        rare = paired(np.where(rng.random(50) < 0.05, 0.95, -0.05), None, attempt)
+        worse += rare.p_value <= 0.05
+        even = paired(rng.normal(-0.05, 0.15, 100), [str(i // 2) for i in range(100)] if attempt % 2 else None, attempt)
+        for pair in (rare, even):
+            assert (pair.p_value <= 0.05) == (not pair.lower <= 0 <= pair.upper)
+    assert worse <= stats.binom.ppf(0.999, 60, 0.025)
+    difference = rng.normal(0.04, 0.1, 200)
+    alone = paired(difference, None, 0)
+    assert stats.ttest_1samp(difference, 0).pvalue < alone.p_value < 0.02
+    twice = paired(np.repeat(difference, 2), [str(i // 2) for i in range(400)], 0)
+    assert twice.p_value == pytest.approx(alone.p_value, abs=0.01), "every case twice is no more evidence than once"
     with pytest.raises(ValueError, match="6 and 5 scores"):
-        st.paired_difference(first, first[:5], None)
+        st.paired_difference(difference[:6] + 0.5, difference[:5] + 0.5, None)
+
+
+def paired(differences: Floats, groups: list[str] | None, seed: int) -> st.PairedDifference:
+    return st.paired_difference(0.5 + differences / 2, 0.5 - differences / 2, groups, seed)
 
 
 def test_paired_intervals_cover() -> None:
