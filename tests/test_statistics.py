@@ -149,6 +149,18 @@ def test_false_alarms_at_the_target_stay_below_the_level(name: str) -> None:
     assert max(meets, misses) <= allowed, (meets / tries, misses / tries)
 
 
+def test_the_shown_interval_counts_with_low_scores_that_the_sample_lacks() -> None:
+    rng, tries = np.random.default_rng(12), 300
+    graded = {0.9 * 0.97: lambda: alone(np.where(rng.random(50) < 0.03, 0.0, rng.beta(21.6, 2.4, 50)))}
+    mixed = {(0.98 * 200 + 0.7 * 40) / 240: lambda: few_larger(rng, 0.98, 0.7)}
+    for truth, draw in (graded | mixed).items():
+        found = np.array([st.shown_interval(*draw()) for _ in range(tries)])
+        missed = np.sum(found[:, 0] > truth), np.sum(found[:, 1] < truth)
+        assert max(missed) <= stats.binom.ppf(0.999, tries, 0.025), missed
+    many = st.shown_interval(rng.beta(21.6, 2.4, 300))
+    assert many[1] - many[0] < 0.025, "which is a third of what as many right-or-wrong cases tell"
+
+
 def test_a_sample_below_the_target_never_meets_it() -> None:
     lucky_first = np.random.default_rng(0).permutation(200)
     scores = np.empty(200)
