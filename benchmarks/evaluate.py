@@ -193,7 +193,7 @@ def _interval(
     scores = [row.score for row in answered]
     groups = [row.case.group or row.case.id for row in answered]
     if benchmark.metric.over_rows:
-        drawn = resampled_metric(benchmark.metric, answered, draws_for(level))
+        drawn = resampled_metric(benchmark.metric, answered, draws_for(level), labels=benchmark.task.labels)
         return drawn.figures, drawn.lower(SHOWN), drawn.upper(SHOWN)
     if (largest := benchmark.stops_with) is not None:
         bounds = anytime(largest)

@@ -53,13 +53,45 @@ class Resampled:
         return min(1.0, 2 * beyond / (len(drawn) + 1))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a figure is the mean of, such as the F1 of each label; (parts,) each."""
+
+    cases: Floats
+    """None of a part: nothing is known of it, and its figure may be anything from 0 to 1."""
+    figures: Floats
+
+    def with_unseen(
+        self, corrected: Floats, unseen: Floats, counted: float, rng: np.random.Generator
+    ) -> tuple[Floats, Floats]:
+        """(lowered, raised) figures of the draws. What is unseen falls where it changes the mean most for each case: in the
+        rarest parts. Of parts with few cases each, a mean such as F1 is too low by what each lacks, so all are raised at
+        once where that is more. `counted`: how many independent cases one case is worth."""
+        known = self.cases > 0
+        cases, figures, share = self.cases[known], self.figures[known], float(np.mean(known))
+        each = np.zeros_like(corrected)
+        for some, figure in zip(cases, figures, strict=True):
+            each += (1 - figure) * rng.beta(1, some * counted, len(corrected)) / len(cases)
+        lowered = corrected - _moved(unseen, figures, cases)
+        raised = corrected + np.maximum(each, _moved(unseen, 1 - figures, cases))
+        return np.clip(lowered, 0, 1) * share, np.clip(raised, 0, 1) * share + 1 - share
+
+
+def _moved(unseen: Floats, most: Floats, cases: Floats) -> Floats:
+    """By how much the mean of parts moves where a share of all cases is another, at worst; each part moves by `most` at most."""
+    order = np.argsort(-most / cases, kind="stable")
+    reached = np.concatenate([[0.0], np.cumsum(cases[order])]) / cases.sum()
+    moved: Floats = np.interp(unseen, reached, np.concatenate([[0.0], np.cumsum(most[order])]) / len(cases))
+    return moved
+
+
 def bootstrap_figures(
     figures: Figures,
     groups: Sequence[Any],
     *,
     draws: int = FEWEST,
     seed: int = 0,
-    carrying: int | None = None,
+    carrying: int | Parts | None = None,
 ) -> Resampled:
     """Figures of `draws` resamples of whole groups, corrected for bias and skew (BCa; Efron, 1987) and for the unseen.
 
@@ -67,7 +99,7 @@ def bootstrap_figures(
     lacks: a perfect score would have no doubt. So each figure in the lower half loses the share of unseen errors that
     `carrying` cases leave possible, drawn as the exact binomial bound has it, and each in the upper half gains
     likewise. `carrying` is the number of rows that the figure rests on (None: all): with a rare label, far fewer than
-    all.
+    all; or the parts that it is the mean of.
     """
     codes = group_codes(groups, len(groups))
     count = int(codes.max()) + 1
@@ -75,11 +107,13 @@ def bootstrap_figures(
     def weighed(times: Floats) -> Floats:
         return figures(np.take(times, codes, axis=1))
 
-    resting = count * (1.0 if carrying is None else carrying / len(codes))
+    parts = carrying if isinstance(carrying, Parts) else None
+    resting = count * (carrying / len(codes) if isinstance(carrying, int) else 1.0)
     counted, rng = _counted(codes, draws, seed)
     drawn = np.concatenate([figures(counts) for counts in counted])
     figure = float(figures(np.ones((1, len(codes))))[0])
-    return _resampled(_Drawn(count=count, figure=figure, figures=drawn, weighed=weighed), max(1.0, resting), rng)
+    done = _Drawn(count=count, figure=figure, figures=drawn, weighed=weighed, parts=parts, worth=count / len(codes))
+    return _resampled(done, max(1.0, resting), rng)
 
 
 def bootstrap_means(scores: Floats, groups: Sequence[Any], seed: int = 0) -> Resampled:
@@ -117,10 +151,14 @@ def draws_for(level: float) -> int:
     return min(MOST, max(FEWEST, math.ceil(BEYOND / level)))
 
 
-def resampled_metric(metric: Metric, rows: Sequence[Answered], draws: int = FEWEST, seed: int = 0) -> Resampled:
-    """Bootstrap figures of a metric over rows, by the groups of their cases; through `by_counts` where it has one."""
+def resampled_metric(
+    metric: Metric, rows: Sequence[Answered], draws: int = FEWEST, seed: int = 0, labels: Sequence[str] = ()
+) -> Resampled:
+    """Bootstrap figures of a metric over rows, by the groups of their cases; through `by_counts` where it has one.
+    `labels`: those of the task, of which the rows may hold no case; macro-F1 of such a label is not known."""
     groups = [row.case.group for row in rows]
-    return bootstrap_figures(_figures(metric, rows), groups, draws=draws, seed=seed, carrying=_carrying(metric, rows))
+    rests = _parts(metric, rows, labels) or _carrying(metric, rows)
+    return bootstrap_figures(_figures(metric, rows), groups, draws=draws, seed=seed, carrying=rests)
 
 
 def resampled_difference(
@@ -129,13 +167,24 @@ def resampled_difference(
     """Bootstrap figures of what a metric over rows gains from the former rows to the latter: (difference + 1) / 2.
 
     The rows of both are of the same cases in one order, `groups` has an entry for each. What cannot be seen is that of the
-    rows that carry fewer cases.
+    rows that carry fewer cases, or of the labels.
     """
     before, after = (_figures(metric, rows) for rows in both)
     rests = [few for few in (_carrying(metric, rows) for rows in both) if few is not None]
+    then, now = (_parts(metric, rows) for rows in both)
+    parts = then and now and Parts(cases=then.cases, figures=(now.figures - then.figures + 1) / 2)
     return bootstrap_figures(
-        lambda counts: (after(counts) - before(counts) + 1) / 2, groups, carrying=min(rests, default=None)
+        lambda counts: (after(counts) - before(counts) + 1) / 2, groups, carrying=parts or min(rests, default=None)
     )
+
+
+def _parts(metric: Metric, rows: Sequence[Answered], labels: Sequence[str] = ()) -> Parts | None:
+    """Of a metric that is a mean over labels."""
+    by_label = getattr(metric, "by_label", None)
+    if by_label is None:
+        return None
+    cases, figures = np.array(by_label(rows, labels), dtype=np.float64).T
+    return Parts(cases=cases, figures=figures)
 
 
 def _figures(metric: Metric, rows: Sequence[Answered]) -> Figures:
@@ -172,11 +221,21 @@ class _Drawn:
     figures: Floats
     weighed: Figures
     """From how often each group counts."""
+    parts: Parts | None = None
+    worth: float = 1.0
+    """How many groups there are for each row."""
 
 
 def _resampled(drawn: _Drawn, resting: float, rng: np.random.Generator) -> Resampled:
     corrected = _corrected(drawn.figures, drawn.figure, _acceleration(drawn, rng))
-    return Resampled(figure=drawn.figure, figures=tuple(_with_unseen(corrected, resting, rng).tolist()))
+    unseen = rng.beta(1, resting, len(corrected))
+    if drawn.parts is None:
+        lowered, raised = corrected * (1 - unseen), corrected + (1 - corrected) * unseen
+    else:
+        lowered, raised = drawn.parts.with_unseen(corrected, unseen, drawn.worth, rng)
+    half = len(corrected) // 2
+    figures = np.concatenate([np.sort(lowered)[:half], np.sort(raised)[half:]])
+    return Resampled(figure=drawn.figure, figures=tuple(figures.tolist()))
 
 
 def _counted(codes: NDArray[np.intp], draws: int, seed: int) -> tuple[Iterable[Floats], np.random.Generator]:
@@ -237,10 +296,3 @@ def _quantiles(ordered: Floats, shares: Floats) -> Floats:
     low, high, part = ordered[below], ordered[np.minimum(below + 1, len(ordered) - 1)], at - below
     found: Floats = np.where(part >= 0.5, high - (high - low) * (1 - part), low + (high - low) * part)
     return found
-
-
-def _with_unseen(corrected: Floats, resting: float, rng: np.random.Generator) -> Floats:
-    unseen = rng.beta(1, resting, len(corrected))
-    lower, upper = np.sort(corrected * (1 - unseen)), np.sort(corrected + (1 - corrected) * unseen)
-    half = len(corrected) // 2
-    return np.concatenate([lower[:half], upper[half:]])

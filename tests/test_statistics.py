@@ -20,6 +20,7 @@ from benchmarks.metrics import load
 from benchmarks.metrics.macro_f1 import MacroF1
 from benchmarks.resampling import (
     FEWEST,
+    Parts,
     Resampled,
     bootstrap_figures,
     bootstrap_means,
@@ -294,7 +295,55 @@ def test_a_difference_in_macro_f1_is_that_of_one_draw_after_the_other() -> None:
         return (after - before + 1) / 2
 
     ids = [str(i) for i in range(60)]
-    _same(resampled_difference(f1, (both[0], both[1]), ids), bootstrap_figures(one_by_one(halved), ids))
+    (cases, then), (_, now) = (np.array(f1.by_label(rows)).T for rows in both)
+    parts = Parts(cases=cases, figures=(now - then + 1) / 2)
+    found = resampled_difference(f1, (both[0], both[1]), ids)
+    _same(found, bootstrap_figures(one_by_one(halved), ids, carrying=parts))
+
+
+def labelled(rng: np.random.Generator, n: int, shares: Floats, found: Floats) -> list[Answered]:
+    """Cases of labels that make up such shares, each found with its own chance; any other label is said elsewhere."""
+    right = rng.choice(len(shares), n, p=shares)
+    other = (right + rng.integers(1, len(shares), n)) % len(shares)
+    given = np.where(rng.random(n) < found[right], right, other)
+    return [
+        Answered(case=Case(id=str(i), input="", output=f"l{label}"), text=f"l{said}", score=0)
+        for i, (label, said) in enumerate(zip(right, given, strict=True))
+    ]
+
+
+def macro_f1(shares: Floats, found: Floats) -> float:
+    said = shares * found + (shares * (1 - found)).sum() / (len(shares) - 1) - shares * (1 - found) / (len(shares) - 1)
+    return float(np.mean(2 * shares * found / (shares + said)))
+
+
+@pytest.mark.parametrize(
+    ("n", "shares", "found"),
+    [
+        (100, np.full(10, 0.1), np.full(10, 0.9)),
+        (100, np.array([0.196] * 5 + [0.02]), np.array([0.97] * 5 + [0.6])),
+        (200, np.full(50, 0.02), np.full(50, 0.6)),
+    ],
+    ids=["alike", "one is rare", "many with few cases each"],
+)
+def test_bounds_of_macro_f1_hold_whatever_the_labels(n: int, shares: Floats, found: Floats) -> None:
+    rng, tries, truth = np.random.default_rng(3), 40, macro_f1(shares, found)
+    above = below = 0
+    for _ in range(tries):
+        rows = labelled(rng, n, shares, found)
+        drawn = st.resampled_metric(MacroF1(), rows, 400, labels=[f"L{i} " for i in range(len(shares))])
+        above += drawn.lower(0.05) > truth
+        below += drawn.upper(0.05) < truth
+    assert max(above, below) <= stats.binom.ppf(0.999, tries, 0.05), (above, below)
+    assert drawn.upper(0.05) - drawn.lower(0.05) < 0.35
+
+
+def test_macro_f1_of_a_label_without_cases_is_not_known() -> None:
+    rows = labelled(np.random.default_rng(4), 400, np.full(4, 0.25), np.full(4, 1.0))
+    known, open_ = (st.resampled_metric(MacroF1(), rows, 400, labels=["l0", *more]) for more in ((), ("unheard",)))
+    assert known.figure == open_.figure == 1
+    assert known.lower(0.05) > 0.95
+    assert open_.lower(0.05) == pytest.approx(0.8 * known.lower(0.05), abs=0.01)
 
 
 def test_candidates_that_are_asked_the_same_cases_share_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.contract import Answered
 from benchmarks.grouping import Floats
-from benchmarks.metrics._base import Example, OverLabels, labels_of
+from benchmarks.metrics._base import Example, OverLabels, label_of, labels_of
 from strategies.contract import Case
 
 
@@ -49,6 +50,14 @@ class MacroF1(OverLabels):
 
     def carrying(self, rows: Sequence[Answered]) -> int:
         return len(rows)
+
+    def by_label(self, rows: Sequence[Answered], labels: Sequence[str] = ()) -> list[tuple[int, float]]:
+        """(rows, F1) of each label that is the right one for a row, then (0, 0.0) for each other one of `labels`."""
+        pairs = [labels_of(row) for row in rows]
+        cases, given = (Counter(side) for side in zip(*pairs, strict=True))
+        hits = Counter(right for right, said in pairs if right == said)
+        known = dict.fromkeys([*sorted(cases), *map(label_of, labels)])
+        return [(cases[each], 2 * hits[each] / (cases[each] + given[each]) if cases[each] else 0.0) for each in known]
 
 
 def _rows_of(codes: NDArray[np.intp], labels: int) -> list[NDArray[np.intp]]:
