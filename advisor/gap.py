@@ -43,7 +43,8 @@ def of_more_examples(decided: Decided) -> str:
     price = (upkeep.label_price, currency) if upkeep.label_price else None
     have = f"the {len(decided.benchmark.task.examples):,} there are"
     step = f"Collect more examples than {have}, above all of the kinds that go wrong"
-    known = [decided.evaluations[name] for name in decided.having(*USABLE)]
+    within = [state for state in USABLE if state is not State.RULED_OUT]
+    known = [decided.evaluations[name] for name in decided.having(*within)]
     learnt = sorted((each for each in known if each.curve is not None), key=lambda each: -each.figure)
     if not learnt:
         return f"{step}. How much they would bring is not measured: run with --curve."

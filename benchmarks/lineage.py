@@ -108,7 +108,10 @@ class Lineage:
     """File of the copy -> hash of what was written into it, by which a later change of it is seen; empty in a copy of before."""
 
     def write(self, folder: Path) -> None:
-        (folder / FILE).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        """Whole, or as it was."""
+        partial = folder / f"{FILE}.partial"
+        partial.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        partial.replace(folder / FILE)
 
     def beside(self, examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document]) -> Lineage:
         """The same of the data that lies beside it by now, which a person may have changed since."""

@@ -8,7 +8,7 @@ from advisor.contract import Story
 from advisor.goal import Goal
 from advisor.more_data import enough
 from benchmarks.checked import Curve, CurvePoint, OfNamed, RetrievalQuality
-from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.contract import Benchmark, Constraints, Evaluation, State
 from benchmarks.curve import FURTHEST, bracket, examples_for
 from benchmarks.prices import MachinePrices, Upkeep
 from tests.situations import SITUATIONS, grown
@@ -106,6 +106,14 @@ def test_where_they_bring_nothing_nobody_is_sent_to_collect_them() -> None:
     line = starting(steps(PLAIN, found, benchmark=benchmark_of(target=0.97)), "More examples like the 300 there are")
     assert "would hardly help: with four times as many lora would probably reach 70 % at the most." in line
     assert not any(step.startswith("Collect more") for step in steps(PLAIN, found, benchmark=benchmark_of(target=0.97)))
+
+
+def test_nothing_is_hoped_of_more_examples_for_one_that_a_limit_rules_out() -> None:
+    """However many there are, it stays as slow as it is."""
+    limited = benchmark_of(constraints=Constraints(p95_latency_s=1.0))
+    slow = replace(learnt((30, 45, 58)), latency=evaluation_of("lora", LAST, seconds=3.0, p95=9.0).latency)
+    line = starting(steps(PLAIN, slow, benchmark=limited), "Collect more examples")
+    assert line.endswith("How much they would bring is not measured: run with --curve.")
 
 
 def on(model: str, name: str, right: int, shift: int) -> Evaluation:
