@@ -12,10 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from advisor import Wishes, advise, reopen
 from benchmarks.contract import Answered, BadInput, Metric, ScoreFailure
 from benchmarks.metrics import load, names
 from benchmarks.metrics._words import words
 from strategies.contract import Case
+from tests import tiny
+from tests.conftest import Folders
+from tests.desk import call, write_task
 
 INSTRUCTION = "Answer the question with as few words as possible, and say that you do not know where you do not."
 
@@ -485,6 +489,40 @@ def test_own_function_that_fails_is_no_score(own: Path) -> None:
 def test_own_function_that_is_not_there(own: Path, function: str, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         load(function, {"allow_code": True, "folder": str(own.parent)})
+
+
+@pytest.mark.parametrize("takes", ["case, text", "input, output, accepted, metadata, more", "*, input, output"])
+def test_own_function_that_takes_something_else_is_named_before_anything_runs(takes: str, own: Path) -> None:
+    own.write_text(f"def share({takes}):\n    return 1.0\n")
+    with pytest.raises(BadInput) as caught:
+        load("mine.py:share", {"allow_code": True, "folder": str(own.parent)})
+    four = "a function that scores takes (input, output, accepted, metadata), in this order."
+    assert str(caught.value) == f"`mine.py:share` takes ({takes}); {four}"
+
+
+def test_an_installed_function_is_a_metric_by_its_name_in_all_that_is_stored(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    info = tmp_path / "site" / "own_share-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-share\nVersion: 1\n", encoding="utf-8")
+    points = "[finetune_advisor.metrics]\nfair_share = own_share:score\n"
+    (info / "entry_points.txt").write_text(points, encoding="utf-8")
+    source = "def score(input, output, accepted, metadata): return float(output in accepted)\n"
+    (tmp_path / "site" / "own_share.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    task, run = write_task(tmp_path, model_folders, "metric: fair_share", "kind: classification"), tmp_path / "run"
+    verdict = advise(task, out=run, wishes=Wishes(approaches=("majority",), probes="none", second_seed=False))
+    assert verdict.story.facts["metric"] == "fair_share"
+    assert "Metric: fair share." in (run / "report.md").read_text(encoding="utf-8")
+    assert reopen(run).story.headline == verdict.story.headline
+    assert call(capsys, "export", str(run), str(tmp_path / "out"), "--candidate", "majority").code == 0
+    rows = [{"input": case.input, "output": case.output} for case in tiny.messages(40, start=60)]
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    checked = call(capsys, "gate", str(tmp_path / "out"), str(tmp_path / "new.jsonl"), "--json")
+    assert json.loads(checked.out)["figure"] == 0.25, checked.err
+    with pytest.raises(BadInput, match=r"`weight` is not a parameter of the metric fair_share\. It takes none"):
+        load("fair_share", {"weight": 2})
 
 
 def test_two_versions_of_a_function_are_two_metrics(own: Path) -> None:

@@ -40,8 +40,10 @@ def load(name: str, parameters: Mapping[str, Any] | None = None) -> Metric:
     offered = loaded(entry)
     if isinstance(offered, type):
         return _build(name, offered, given)
-    person = importlib.import_module(f"{__name__}.person").METRIC
-    return _build("person", person, {**given, "function": entry.value, "allow_code": True})
+    for key in given:
+        raise BadInput(_unknown(f"parameter of the metric {name}", key, ()))
+    built: Metric = importlib.import_module(f"{__name__}.person").Offered(function=entry.value, entry=name)
+    return built
 
 
 def _own() -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +17,8 @@ from benchmarks.contract import BadInput, ScoreFailure
 from benchmarks.metrics._base import EVERY_KIND, OfCases
 from strategies.contract import Case, Kind
 
+PERSON = "person"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Person(OfCases):
@@ -24,10 +27,10 @@ class Person(OfCases):
     The function takes (input: str, output: str, accepted: list[str], metadata: dict), where `output` is the answer to
     score, and returns a number in [0, 1]. It runs with all rights of the person who starts it, so `allow_code` must be
     true. A path is relative to `folder` and stays inside it; without one it is relative to the working directory.
-    Errors: BadInput where the function cannot be used; ScoreFailure where it raises or returns something else.
+    Errors: BadInput where the function cannot be used, or takes other arguments; ScoreFailure where it raises or returns
+    something else.
     """
 
-    name: ClassVar[str] = "person"
     kinds: ClassVar[frozenset[Kind]] = EVERY_KIND
     graded: ClassVar[bool] = True
 
@@ -37,6 +40,10 @@ class Person(OfCases):
     source_sha256: str = field(init=False, default="")
     """Hash of the file, so that two versions of a function are two metrics; empty for an installed module, of which
     `benchmarks.foreign` takes one."""
+
+    @property
+    def name(self) -> str:
+        return PERSON
 
     def __post_init__(self) -> None:
         if self.allow_code is not True:
@@ -49,7 +56,7 @@ class Person(OfCases):
         where, _, _ = self.function.rpartition(":")
         if where.endswith(".py"):
             object.__setattr__(self, "source_sha256", _hash(self._path(where)))
-        self._callable()
+        _must_take_four(self.function, self._callable())
 
     def score(self, case: Case, text: str) -> float:
         try:
@@ -75,6 +82,19 @@ class Person(OfCases):
         if not path.is_file():
             raise BadInput(f"There is no file `{where}`. Write a Python file, a colon and the function.")
         return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offered(Person):
+    """A function that an installed package offers as a metric: it is called as its entry point, takes no parameters, and runs
+    as the package's other code does."""
+
+    entry: str = field(compare=False)
+    allow_code: bool = field(default=True, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.entry
 
 
 def _hash(path: Path) -> str:
@@ -111,6 +131,20 @@ def _checked(module: Any, name: str, where: str) -> Callable[..., Any]:
         raise BadInput(f"`{where}` has no function `{name}`. It has: {', '.join(offered) or 'none'}.")
     checked: Callable[..., Any] = found
     return checked
+
+
+def _must_take_four(function: str, found: Callable[..., Any]) -> None:
+    """Raises `BadInput` for a function that cannot be called as it will be. One that does not say what it takes may be."""
+    try:
+        takes = inspect.signature(found)
+    except (TypeError, ValueError):
+        return
+    try:
+        takes.bind("input", "output", ["accepted"], {})
+    except TypeError:
+        raise BadInput(
+            f"`{function}` takes {takes}; a function that scores takes (input, output, accepted, metadata), in this order."
+        ) from None
 
 
 METRIC = Person
