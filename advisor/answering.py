@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.as_fitted import must_look_up_alike, must_speak_alike, told_where
+from advisor.brought import Package, must_be_here, warn_of_other_code
 from advisor.contract import Verdict
 from advisor.found import find
 from advisor.stored import about_run, reading, reopen
@@ -196,6 +197,8 @@ class Kept:
     """candidate -> sureness from which on its answers need no person (`benchmarks.handover`); only of an export."""
     guards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """candidate -> what holding back its unsure answers does (`benchmarks.guard`); only of an export."""
+    packages: Mapping[str, Package] = field(default_factory=dict)
+    """candidate -> the package that brings its approach; without those that are ours."""
     default: str = ""
     """Who answers where nobody is named; empty: what the run recommends."""
 
@@ -229,6 +232,7 @@ class Kept:
                 "temperature": about["benchmark"]["task"]["temperature"],
                 "seed": identity.get("options", {}).get("seed", 0),
             },
+            packages=dict(about.get("packages", {})),
         )
 
     @classmethod
@@ -255,6 +259,7 @@ class Kept:
         texts += [row[key] for row in rows for key in ("family", "model")]
         texts += [row[key] for row in made for key in ("first", "second")]
         texts += self.searches.values()
+        texts += [row[key] for row in self.packages.values() for key in ("package", "version", "code")]
         numbers = [*self.batches.values(), *self.alone_from.values(), *(row["below"] for row in made)]
         if not all(isinstance(text, str) for text in texts) or not all(
             isinstance(each, int | float) for each in numbers
@@ -342,8 +347,11 @@ class _Loaded:
         return parse_spec(stated), Path()
 
     def fitted(self, name: str) -> Fitted:
-        place = self.kept.place(name)
+        place, package = self.kept.place(name), self.kept.packages.get(name)
+        if approach := self.kept.candidates[name].get("approach"):
+            must_be_here(name, approach, package)
         candidate = self._candidate(name)
+        warn_of_other_code(candidate, package)
         if candidate.model:
             self.checked(candidate.model)
         try:

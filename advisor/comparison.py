@@ -355,6 +355,7 @@ def _begin(prepared: Prepared, folder: Path) -> None:
 
 def _about_run(prepared: Prepared) -> dict[str, Any]:
     """What run.json holds: all that telling and scoring again needs, and no path of this machine."""
+    from advisor.brought import packages_of
     from benchmarks.frozen import freeze
 
     spec = prepared.assembly.spec
@@ -363,6 +364,7 @@ def _about_run(prepared: Prepared) -> dict[str, Any]:
         "spec": spec.model_dump(mode="json", by_alias=True),
         "parts": dict(prepared.assembly.parts.to_dict()),
         "candidates": [described(candidate) for candidate in prepared.candidates],
+        **({"packages": brought} if (brought := packages_of(prepared.candidates)) else {}),
         "options": vars(prepared.options) | {},
         "experiment": prepared.experiment,
         "subject": subject_of(prepared),

@@ -22,7 +22,7 @@ from advisor.guarded import guard_card
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.stored import about_run, reopen
-from advisor.without import FOUR_BITS, embeds, needed, without_us
+from advisor.without import FOUR_BITS, embeds, needed, needs, without_us
 from advisor.wording import counted, duration, floor_percent, listed, percent, start
 from benchmarks.contract import BadInput, Evaluation, State
 from benchmarks.frozen import CODE, thawed_cases
@@ -124,6 +124,7 @@ def _kept(kept: Kept, name: str) -> dict[str, Any]:
         **values,
         "candidates": {each: kept.candidates[each] for each in names},
         "cascades": {name: kept.cascades[name]} if name in kept.cascades else {},
+        "packages": {each: kept.packages[each] for each in names if each in kept.packages},
         "default": name,
     }
 
@@ -186,7 +187,7 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
         *(guard_card(evaluation.guard) if evaluation.guard is not None else ()),
         "## Use it",
         "",
-        "With finetune-advisor installed:",
+        f"With {listed(needs(folder))} installed:",
         "",
         "```",
         "advisor predict THIS_FOLDER new.csv > answers.jsonl",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from advisor.brought import named
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.wording import counted, listed
@@ -76,7 +77,7 @@ def without_us(folder: Path, evaluation: Evaluation) -> list[str]:
     if not (folder / SCRIPT).is_file():
         return [
             f"Without finetune-advisor nothing here answers, since {_why_not(folder, evaluation)}: export another approach "
-            "(`--candidate`), or have `advisor predict` answer on a machine that has it.",
+            f"(`--candidate`), or have `advisor predict` answer on a machine that has {'both' if needs(folder)[1:] else 'it'}.",
             "",
         ]
     asked, uses = _read(folder / "parts", PROMPT), _Uses.of(folder)
@@ -143,10 +144,21 @@ class _Uses(NamedTuple):
         return cls(packages, models, "".join(f" {option} FOLDER_OR_HUB_ID" for option in options))
 
 
+def needs(folder: Path) -> list[str]:
+    """What `advisor predict` takes: this product, and the packages that bring the approaches of the export."""
+    brought = dict.fromkeys(named(package) for package in _kept(folder).get("packages", {}).values())
+    return ["finetune-advisor", *(literal(each) for each in brought)]
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    about = json.loads((folder / EXPORT).read_text(encoding="utf-8")) if (folder / EXPORT).is_file() else {}
+    kept: dict[str, Any] = about.get("kept", {})
+    return kept
+
+
 def _where(folder: Path, evaluation: Evaluation, models: Sequence[str]) -> list[str]:
     """Which of our own models it takes, and the command that says in which folders they lie; nothing for a person's own."""
-    about = json.loads((folder / EXPORT).read_text(encoding="utf-8")) if (folder / EXPORT).is_file() else {}
-    embedder = about.get("kept", {}).get("spec", {}).get("embedder") or {}
+    embedder = _kept(folder).get("spec", {}).get("embedder") or {}
     of_embedder = embedder.get("name", "") if isinstance(embedder, dict) else embedder
     names = {_MODEL: evaluation.model, _EMBEDDER: of_embedder}
     known = [name for what, name in names.items() if what in models and name in KNOWN]
@@ -248,4 +260,5 @@ def _why_not(folder: Path, evaluation: Evaluation) -> str:
         return "one of the two approaches that answer runs only within this product"
     if setup or any(folder.rglob(CHOICE)):
         return "it was fitted by a version that wrote less down than these programs need"
-    return f"{literal(evaluation.approach)} runs only within this product"
+    comes = f" comes with {listed(brought)} and" if (brought := needs(folder)[1:]) else ""
+    return f"{literal(evaluation.approach)}{comes} runs only within this product"

@@ -18,19 +18,22 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from advisor.answering import answerer
 from advisor.compared import opened
 from advisor.comparison import Prepared, Wishes, execute, prepare
 from advisor.differing import differences
 from advisor.experiment import subject_of
+from advisor.export import export
 from advisor.reports import suffix
 from advisor.stored import reopen
-from benchmarks import metrics
+from benchmarks import foreign, metrics
 from benchmarks.contract import BadInput, ScoreFailure, State
 from benchmarks.installed import made
 from benchmarks.judging import Grading
 from benchmarks.pending import Silent
 from benchmarks.store import Store
 from strategies.catalog import CannotLoad, plugins
+from strategies.contract import Prediction
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import ROOT, Done, call, finish, start, write_task
@@ -469,6 +472,39 @@ def test_the_format_that_the_documentation_walks_through_reads_what_the_installe
     (points,) = blocks(page, "toml")
     own = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
     assert tomllib.loads(points)["project"]["entry-points"].items() <= own.items()
+
+
+def test_an_export_names_the_package_that_it_needs(
+    offered: pytest.MonkeyPatch, tmp_path: Path, model_folders: Folders, caplog: pytest.LogCaptureFixture
+) -> None:
+    wishes = Wishes(approaches=("shared words", "majority"), probes="none", second_seed=False)
+    execute(prepare(write_task(tmp_path, model_folders), wishes), tmp_path / "run")
+    out, package = tmp_path / "out", "advisor-plugin-example 0.1.0"
+    export(tmp_path / "run", out, "shared words")
+    export(tmp_path / "run", tmp_path / "ours", "majority")
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert f"With finetune-advisor and {package} installed:" in card
+    assert f"since shared words comes with {package} and runs only within this product: export another" in card
+    assert "on a machine that has both." in card
+    assert "With finetune-advisor installed:" in (tmp_path / "ours" / "README.md").read_text(encoding="utf-8")
+    text = tiny.messages(1)[0].input
+    ((_, outcome),) = answerer(out).answers([text])
+    assert isinstance(outcome, Prediction)
+    assert outcome.text in tiny.TOPICS
+    assert "another" not in caplog.text
+    values = json.loads((out / "export.json").read_text(encoding="utf-8"))
+    values["kept"]["packages"]["shared words"]["code"] = "0"
+    (out / "export.json").write_text(json.dumps(values), encoding="utf-8")
+    answerer(out)
+    assert f"shared words was measured with {package}, and the code that is installed here is another" in caplog.text
+    del values["kept"]["packages"]  # As exports were written before.
+    shutil.copytree(out, tmp_path / "before")
+    (tmp_path / "before" / "export.json").write_text(json.dumps(values), encoding="utf-8")
+    answerer(tmp_path / "before")
+    offered.undo()
+    for folder, comes in ((out, package), (tmp_path / "run", package), (tmp_path / "before", "another package, or")):
+        with pytest.raises(BadInput, match=f"^shared words comes with {comes}.* brings it. Install that, then"):
+            answerer(folder, "shared words")
 
 
 # ---------------------------------------------------------------- completion
