@@ -758,6 +758,24 @@ def test_a_fork_takes_over_no_answer_that_would_be_another(
     assert {"fit", "answer", "edit", "repeat"} <= set(begun)
 
 
+def test_what_events_raise_ends_the_run_and_is_no_fault_of_what_is_fitted(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cancelled(Exception): ...
+
+    def cancel(*_: object) -> None:
+        raise Cancelled from KeyError("the button")
+
+    run = killed.bakeoff(tmp_path, model)
+    run = replace(run, candidates=[each for each in run.candidates if each.name == "prompting"], events=Silent())
+    monkeypatch.setattr(Silent, "progress", cancel)
+    with pytest.raises(Cancelled) as caught:
+        run.execute()
+    assert isinstance(caught.value.__cause__, KeyError), "it comes out as it was raised"
+    with opened(tmp_path) as store:
+        assert store.finished() == {}
+
+
 def test_a_reason_that_was_measured_a_little_differently_is_no_other_placement(whole: Path, model: Path) -> None:
     run = killed.bakeoff(whole, model)
     made = provenance(run.models)

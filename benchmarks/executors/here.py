@@ -38,6 +38,13 @@ class Executor(Protocol):
         ...
 
 
+class _OfEvents(BaseException):
+    """Carries what a person's own events raised out of a unit, past everything that takes an `Exception` for the approach's."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
 @dataclass(frozen=True)
 class Here:
     """This process."""
@@ -59,8 +66,15 @@ class Here:
 
         def tell(done: int, total: int, what: str) -> None:
             if begun is not None:
-                desk.events.progress(begun, done, total, what)
+                try:
+                    desk.events.progress(begun, done, total, what)
+                except Exception as error:
+                    raise _OfEvents(error) from error
 
         worker = job.worker(desk.journal, Memory(kept=desk.store), tell)
         while (begun := units.take()) is not None:
-            yield worker.perform(begun, job.candidates[begun.candidate])
+            try:
+                done = worker.perform(begun, job.candidates[begun.candidate])
+            except _OfEvents as carried:
+                raise carried.error from carried.error.__cause__
+            yield done
