@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from advisor.listing import listed_runs
 from advisor.site import _copied
 from advisor.stored import reopen
 from benchmarks.private import private
-from strategies.permissions import as_usual, owner_only
+from strategies.permissions import as_usual, make_usual, owner_only
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -62,6 +63,28 @@ def test_the_mask_holds_inside_and_a_cache_is_made_as_usual(tmp_path: Path) -> N
         (tmp_path / "usual").touch()
     found = {path.name: mode(path) for path in tmp_path.iterdir()}
     assert found == {"mine": 0o600, "mine too": 0o600, "cache": 0o644, "after": 0o644, "usual": 0o644}
+
+
+def test_of_runs_that_overlap_each_is_the_owners_alone_and_the_last_puts_the_mask_back(tmp_path: Path) -> None:
+    """As of two threads, which share the mask of the process and do not end in the order in which they begin."""
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(owner_only())
+    first.enter_context(as_usual())
+    second.enter_context(owner_only())
+    second.enter_context(as_usual())
+    first.close()
+    (tmp_path / "cache").touch()
+    second.pop_all().close()
+    (tmp_path / "after").touch()
+    first.enter_context(owner_only())
+    second.enter_context(owner_only())
+    first.close()
+    (tmp_path / "mine").touch()
+    make_usual(tmp_path / "mine")
+    (tmp_path / "mine too").touch()
+    second.close()
+    found = {path.name: mode(path) for path in tmp_path.iterdir()}
+    assert found == {"cache": 0o644, "after": 0o644, "mine": 0o644, "mine too": 0o600}
 
 
 @pytest.fixture(scope="module")
