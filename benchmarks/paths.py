@@ -82,9 +82,17 @@ _BARE = re.compile(rf"(?<![\w:/\\.~-]){_START}[^\s'\"`<>|:,;()\[\]]+")
 
 def without_folders(text: str) -> str:
     """The text with every absolute path cut down to its last part: a report names no machine and no user."""
-    home = str(Path.home())
+    home = _home()
     text = text.replace(home, "~") if len(home) > 1 else text
     return _BARE.sub(_last_part, _QUOTED.sub(_last_part, text))
+
+
+def _home() -> str:
+    """Of the person; empty where nothing says which it is."""
+    try:
+        return str(Path.home())
+    except RuntimeError:
+        return ""
 
 
 def _last_part(path: re.Match[str]) -> str:

@@ -233,6 +233,13 @@ def test_the_doctor_says_what_models_run_with_and_measures_again_when_asked(
     wrong = call(capsys, "doctor")
     assert wrong.code == 2
     assert "ADVISOR_THREADS is 'none'; it is a whole number from 1 on." in wrong.err
+    for name in ("ADVISOR_THREADS", "ADVISOR_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # A user of no name and no home, as in many containers.
+    homeless = call(capsys, "doctor")
+    assert homeless.code == 2
+    assert "in which the cache would lie. Set ADVISOR_CACHE to the path of a folder" in " ".join(homeless.err.split())
+    assert without_folders("of /srv/data/rows.csv") == "of rows.csv"
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals on this system")

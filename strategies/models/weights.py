@@ -96,11 +96,18 @@ def _unknown(name: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Where converted models lie: `ADVISOR_CACHE`, else the platform's cache folder of this program."""
+    """Where converted models lie: `ADVISOR_CACHE`, else the platform's cache folder of this program. Raises `ModelUnavailable`
+    where that lies in the home of somebody who has none."""
     import platformdirs
 
     chosen = os.environ.get("ADVISOR_CACHE")
-    return Path(chosen).expanduser().resolve() if chosen else platformdirs.user_cache_path("finetune-advisor")
+    try:
+        return Path(chosen).expanduser().resolve() if chosen else platformdirs.user_cache_path("finetune-advisor")
+    except RuntimeError:
+        raise ModelUnavailable(
+            "Nothing says where your home folder is, in which the cache would lie. Set ADVISOR_CACHE to the path of a folder "
+            "that may be written to, or set HOME."
+        ) from None
 
 
 def cached(models: Iterable[KnownModel] | None = None) -> list[Cached]:
