@@ -26,7 +26,7 @@ from advisor.experiment import subject_of
 from advisor.export import export
 from advisor.reports import suffix
 from advisor.stored import reopen
-from benchmarks import foreign, metrics
+from benchmarks import metrics
 from benchmarks.contract import BadInput, ScoreFailure, State
 from benchmarks.installed import made
 from benchmarks.judging import Grading
