@@ -371,9 +371,8 @@ def test_an_edited_metric_gives_no_scores_beside_those_of_the_one_before_it(
         execute(edited, tmp_path / "first")
     execute(edited, tmp_path / "second")
     assert "nothing is taken over from first: its metric's code was another" in caplog.text
-    named = "person" if offers.endswith("share") else "own_score"
-    told = f"The code of the metric is another; both runs are scored by {named} as it is now."
-    assert differences(*(opened(tmp_path / name, allow_code=True) for name in ("first", "second"))) == (told,)
+    told = "The code of the metric is another; both runs are scored by own_score as it is now."
+    assert differences(*(opened(tmp_path / name) for name in ("first", "second"))) == (told,)
 
 
 @pytest.mark.parametrize(
@@ -478,7 +477,8 @@ def test_an_export_names_the_package_that_it_needs(
     offered: pytest.MonkeyPatch, tmp_path: Path, model_folders: Folders, caplog: pytest.LogCaptureFixture
 ) -> None:
     wishes = Wishes(approaches=("shared words", "majority"), probes="none", second_seed=False)
-    execute(prepare(write_task(tmp_path, model_folders), wishes), tmp_path / "run")
+    task = str(write_task(tmp_path, model_folders))
+    execute(prepare(task, wishes), tmp_path / "run")
     out, package = tmp_path / "out", "advisor-plugin-example 0.1.0"
     export(tmp_path / "run", out, "shared words")
     export(tmp_path / "run", tmp_path / "ours", "majority")
@@ -488,23 +488,23 @@ def test_an_export_names_the_package_that_it_needs(
     assert "on a machine that has both." in card
     assert "With finetune-advisor installed:" in (tmp_path / "ours" / "README.md").read_text(encoding="utf-8")
     text = tiny.messages(1)[0].input
-    ((_, outcome),) = answerer(out).answers([text])
+    ((_, outcome),) = answerer(out, task=task).answers([text])
     assert isinstance(outcome, Prediction)
     assert outcome.text in tiny.TOPICS
     assert "another" not in caplog.text
     values = json.loads((out / "export.json").read_text(encoding="utf-8"))
     values["kept"]["packages"]["shared words"]["code"] = "0"
     (out / "export.json").write_text(json.dumps(values), encoding="utf-8")
-    answerer(out)
+    answerer(out, task=task)
     assert f"shared words was measured with {package}, and the code that is installed here is another" in caplog.text
     del values["kept"]["packages"]  # As exports were written before.
     shutil.copytree(out, tmp_path / "before")
     (tmp_path / "before" / "export.json").write_text(json.dumps(values), encoding="utf-8")
-    answerer(tmp_path / "before")
+    answerer(tmp_path / "before", task=task)
     offered.undo()
     for folder, comes in ((out, package), (tmp_path / "run", package), (tmp_path / "before", "another package, or")):
         with pytest.raises(BadInput, match=f"^shared words comes with {comes}.* brings it. Install that, then"):
-            answerer(folder, "shared words")
+            answerer(folder, "shared words", task)
 
 
 # ---------------------------------------------------------------- completion
