@@ -266,7 +266,7 @@ def advise(
     """Runs the whole comparison and returns the verdict. Without `out` the run lies in a folder of its own under `runs`.
 
     Its reports lie in the folder of the run then. Interrupted, the same call with the same `out` goes on where it stopped.
-    Raises `benchmarks.contract.BadInput` for everything that a person can correct.
+    Raises `BadInput` for everything that a person can correct.
     """
     prepared = prepare(task, wishes)
     folder = Path(out) if out is not None else run_folder(prepared.assembly.benchmark.task.name)

@@ -140,7 +140,7 @@ def test_a_script_that_calls_it_without_a_guard_is_told_what_to_write(tmp_path: 
     )
     done = subprocess.run([sys.executable, "compare.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1] == (
-        "benchmarks.contract.BadInput: a worker ended while it read compare.py, as each does before it begins. Put what calls "
+        "strategies.contract.BadInput: a worker ended while it read compare.py, as each does before it begins. Put what calls "
         'the comparison there below `if __name__ == "__main__":`, so that no worker calls it again.'
     )
 
