@@ -11,7 +11,7 @@ import pytest
 
 from advisor.contract import Excerpt, Grade, ShownAnswer, ShownCase, ShownCases, ShownPassage, Story
 from tests.stories import rich_story
-from tests.test_report_browser import Opened, browser, opened  # noqa: F401
+from tests.test_report_browser import LOOKS, Opened, browser, opened  # noqa: F401
 from tests.test_reports import HOSTILE, STEERING
 
 APPROACHES = ("linear head", "LoRA", "retrieval")
@@ -202,8 +202,7 @@ def test_hostile_texts_of_cases_make_no_element_and_do_nothing(opened: Any) -> N
     assert "<script>window.hit=1</script>" in page.locator(".case .asked-for").first.inner_text()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_axe_finds_nothing_in_open_cases(opened: Any, width: int, scheme: str) -> None:  # noqa: F811
     from axe_playwright_python.sync_playwright import Axe
 

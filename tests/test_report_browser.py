@@ -32,6 +32,14 @@ ARGUMENTS = (
 )
 
 
+LOOKS = [
+    (400, "light"),
+    (1280, "dark"),
+    *(pytest.param(*look, marks=pytest.mark.nightly) for look in ((400, "dark"), (1280, "light"))),
+]
+"""Widths and colours of a page: each of them, and by night all pairs."""
+
+
 def browser_program() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -267,8 +275,7 @@ def stops(page: Any) -> set[str | None]:
     return found
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_axe_finds_nothing_that_keeps_people_out(opened: Any, width: int, scheme: str) -> None:
     """Names, contrast, order of headings, landmarks, keyboard: the rules of axe-core, its best practices included."""
     from axe_playwright_python.sync_playwright import Axe
