@@ -41,6 +41,12 @@ def beyond_limits(
     return max(found, key=lambda each: each.figure, default=None)
 
 
+def stands_in_the_way(beyond: Beyond | None, target: float | None) -> bool:
+    """Whether the limit keeps something from the goal: what it rules out has a figure at the target; with a margin the best is
+    what is left, so any that is better counts."""
+    return beyond is not None and (target is None or beyond.figure >= target)
+
+
 def of_the_best(material: Material) -> str:
     """Of one that is better than the best within the limits, as a sentence with a space before it; else empty."""
     found = beyond_limits(material.evaluations, material.statuses, material.recommendation.best)

@@ -175,9 +175,9 @@ class _Gate:
         elif state is State.MISSES:
             reason = f"At most {ceil_percent(upper, self.target)} % with 95 % confidence, and the target is {goal}."
         elif (found := self._stopper(name)) is not None:
-            behind, alone = found
-            more = self._more_behind(behind, name)
-            reason = self._not_reached(alone, behind)
+            stopper, alone = found
+            behind, more = self._more_behind(stopper, name)
+            reason = self._not_reached(alone, stopper)
         elif self.shared.procedure == "finalist" and name != self.shared.order[0]:
             reason = (
                 f"It is not tested for meeting the target of {goal}: that was left to {self.shared.order[0]}, named by the "
@@ -275,12 +275,18 @@ class _Gate:
             return more_until_decided(evaluation.scores, groups, self.target, (level, POWER, LIMIT), largest)
         return more_cases(evaluation.scores, groups, self.target, level, POWER, LIMIT) or None
 
-    def _more_behind(self, stopper: str, name: str) -> int | None:
-        """Further cases that decide the one before which the walk ended. One that is ruled out is in the way for good unless
-        it is shown to miss: else as many as show it where the level is split."""
+    def _more_behind(self, stopper: str, name: str) -> tuple[str, int | None]:
+        """Whom further cases decide before which the walk ended, and how many. One that is ruled out is in the way for good
+        unless it is shown to miss, and one that no realistic number decides is too: else as many as show it where the level is
+        split, and nobody."""
         if stopper in self.shared.ruled_out and self.evaluations[stopper].figure >= self.target:
-            return self._more(name)
-        return self._more(stopper) if self.decided[stopper][0] is State.UNDECIDED else None
+            return "", self._more(name)
+        if self.decided[stopper][0] is not State.UNDECIDED:
+            return stopper, None
+        more = self._more(stopper)
+        if more is None and self.shared.procedure == "cheapest first":
+            return "", self._more(name)
+        return stopper, more
 
     def _what_decides(self, name: str, more: int | None) -> str:
         evaluation = self.evaluations[name]
@@ -311,7 +317,10 @@ def _more_by_spread(evaluation: Evaluation, target: float, level: float) -> int 
     if away < 1e-9:
         return None
     normal = NormalDist()
-    reach = (normal.inv_cdf(1 - level) + normal.inv_cdf(POWER)) * float(np.std(evaluation.resampled, ddof=1))
+    below = evaluation.resampled[: len(evaluation.resampled) // 2]
+    # Of the lower half, since between the halves lies what is unseen, which shrinks faster; half a normal has .603 of its spread.
+    spread = float(np.std(below, ddof=1)) / 0.603
+    reach = (normal.inv_cdf(1 - level) + normal.inv_cdf(POWER)) * spread
     now = len(evaluation.scores)
     further = max(1, math.ceil(now * (reach / away) ** 2) - now)
     return further if further <= LIMIT else None

@@ -139,9 +139,9 @@ def _template(folder: Path) -> str:
 
 def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
     """What a later check compares with: metric, target, the score of each held-out case under a hash of its input and what was
-    right (one input may have several), of a figure over all answers the labels that were given, and hashes of the inputs alone,
-    to know those whose right answer was corrected; and of the inputs of all examples, which it was fitted on or chosen by, as
-    they are written and normalised, so that it is not checked on them."""
+    right (one input may have several), of a figure over all answers the labels of the task and those that were given, and hashes
+    of the inputs alone, to know those whose right answer was corrected; and of the inputs of all examples, which it was fitted
+    on or chosen by, as they are written and normalised, so that it is not checked on them."""
     benchmark = about_run(run)["benchmark"]
     fold = benchmark["task"]["folds"][0]  # Each has all examples.
     learnt = [case for part in ("train", "selection") for case in thawed_cases(fold[part])]
@@ -152,7 +152,11 @@ def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
         "metric": benchmark["metric"],
         "target": benchmark["target"],
         "scores": dict(zip(map(hash_of_right, asked), evaluation.scores, strict=True)),
-        **({"answers": _labels_given(run, name, asked, labels)} if evaluation.over_rows and labels else {}),
+        **(
+            {"labels": labels, "answers": _labels_given(run, name, asked, labels)}
+            if evaluation.over_rows and labels
+            else {}
+        ),
         "inputs": sorted({Query.of(case.input).key for case in asked}),
         "learnt": sorted({key for case in learnt for key in keys_of(case.input)}),
     }

@@ -79,7 +79,7 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
         raise BadInput(f"{said}. That says nothing of what was exported: check again when what it needs answers.")
     rows = scored(metric, asked, outcomes)
     goal = measured["target"] if target is None else target
-    state, lower, upper = _against(goal, metric, rows)
+    state, lower, upper = _against(goal, metric, rows, measured.get("labels", ()))
     before, now, relabelled = _known_before(measured, rows)
     figure_only = metric.over_rows and not measured.get("answers")
     return Check(
@@ -165,11 +165,15 @@ def _new(cases: Sequence[Case], measured: Mapping[str, Any], name: str) -> tuple
     return left
 
 
-def _against(target: float | None, metric: Metric, rows: Sequence[Answered]) -> tuple[State, float, float]:
+def _against(
+    target: float | None, metric: Metric, rows: Sequence[Answered], labels: Sequence[str]
+) -> tuple[State, float, float]:
     scores, groups = [row.score for row in rows], [row.case.group for row in rows]
     asked = 0.5 if target is None else target
     if metric.over_rows:
-        state, lower, upper = statuses_of_figures({"it": resampled_metric(metric, rows).figures}, asked)["it"]
+        state, lower, upper = statuses_of_figures({"it": resampled_metric(metric, rows, labels=labels).figures}, asked)[
+            "it"
+        ]
     else:
         state, lower, upper = statuses({"it": scores}, groups, asked)["it"]
     return (State.COMPARED if target is None else state), lower, upper

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from advisor.alike import told_apart
-from advisor.beyond import of_the_best
+from advisor.beyond import beyond_limits, of_the_best, stands_in_the_way
 from advisor.economics import saving
 from advisor.gap import short_of_the_target
 from advisor.goal import Goal
@@ -47,7 +47,8 @@ def headline(material: Material) -> str:
         return f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
     if nobody := _nobody_right(material):
         return f"Nothing {goal.meets}: {nobody}."
-    within = "within the limits " if beyond else ""
+    best = beyond_limits(material.evaluations, material.statuses, named)
+    within = "within the limits " if stands_in_the_way(best, material.benchmark.target) else ""
     short = short_of_the_target(material, named)
     return f"Nothing {within}{goal.meets}: the best is {named}, which {_reaches(material, named)}{short}.{beyond}"
 

@@ -54,7 +54,7 @@ def _fixed(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
 
 def _holds_facts(evaluation: Evaluation) -> str:
     """The step by which facts get into the approach; empty for those that hold none."""
-    if evaluation.searches:
+    if evaluation.searches and evaluation.family == "reference":
         return INDEX
     return {"retrieval": INDEX, "combined": INDEX, "finetuning": TRAINING}.get(evaluation.family, "")
 

@@ -103,12 +103,13 @@ def _made_before(store: Store) -> dict[str, float]:
 
 def stages(candidates: Sequence[Candidate], store: Store) -> list[Stage]:
     """The candidates that were measured and whose selection answers are known, the simplest first."""
-    notes = store.notes("fit")
+    notes, ended = store.notes("fit"), store.problems("answer")
     found = []
     for candidate in candidates:
         note = notes.get(candidate.name, {})
         answers = {row[0]: (row[2], row[3]) for row in note.get("selection_answers", ()) if len(row) > 3}
-        if answers and not note.get("problem") and candidate.strategy.family != "recorded":
+        gone = note.get("problem") or candidate.name in ended
+        if answers and not gone and candidate.strategy.family != "recorded":
             found.append(Stage(candidate=candidate, answers=answers))
     return sorted(found, key=lambda stage: stage.candidate.strategy.simplicity)
 

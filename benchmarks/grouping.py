@@ -48,7 +48,7 @@ def totals(scores: Floats, codes: NDArray[np.intp]) -> tuple[Floats, Floats]:
     return np.bincount(codes, weights=scores).astype(np.float64), np.bincount(codes).astype(np.float64)
 
 
-def binomial_counts(scores: Floats, codes: NDArray[np.intp]) -> tuple[float, float] | None:
+def binomial_counts(scores: Floats, codes: NDArray[np.intp], times: float = 1.0) -> tuple[float, float] | None:
     """(right, cases) for an exact binomial bound on the mean over cases, or None where only betting is sound.
 
     Right-or-wrong scores of cases that all stand alone count as they are. With small groups (sum of squared sizes at
@@ -59,7 +59,7 @@ def binomial_counts(scores: Floats, codes: NDArray[np.intp]) -> tuple[float, flo
     besides those that are, in groups of that size. This is no longer exact: computed for 1,416 mixtures of single cases
     with groups of one size that are all right or all wrong, false alarms stay below 5 and 3.75 %, also where the groups
     are far harder; of rarer levels they reach 1.55 % for 1.5 and .32 for .25, and twice the level at 1 in 5,000. Graded
-    scores, large groups and few groups give None.
+    scores, large groups and few groups give None. `times`: as if there were so many times the cases like these.
     """
     if not np.all((scores == 0) | (scores == 1)):
         return None
@@ -74,7 +74,7 @@ def binomial_counts(scores: Floats, codes: NDArray[np.intp]) -> tuple[float, flo
     measured = float(np.square(sums - mean * sizes).sum()) * groups / (groups - 1)
     if measured > 1e-12:
         inflation = max(inflation, measured / (mean * (1 - mean) * cases))
-    largest, rarer = float(sizes.max()), min(mean, 1 - mean) * cases
+    largest, rarer = float(sizes.max()), min(mean, 1 - mean) * cases * times
     unseen = max(UNSEEN, largest)
     doubted = (rarer * inflation + unseen * largest) / (rarer + unseen)
     worth = cases / max(doubted, squares / cases)

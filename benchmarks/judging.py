@@ -110,9 +110,9 @@ class Grading:
         """Raises `BadInput` for a judge of whole tables, and `ScoreFailure` where it gives no grade."""
         if self.judge.over_rows:
             raise BadInput(f"{self.judge.name} scores a whole table of answers, and a judge is asked for each.")
-        journal = self.store.journal(GRADES)
+        journal, identity = self.store.journal(GRADES), self.identity  # Once: it reads the code of the judge's package.
         for answer in self.answers:
-            key = f"{self.identity}|{_hash([answer.case.input, *answer.case.accepted, answer.text])}"
+            key = f"{identity}|{_hash([answer.case.input, *answer.case.accepted, answer.text])}"
             known = journal.get(key)
             if known is None:
                 known = {"grade": text_score(self.judge, answer.case, answer.text)}

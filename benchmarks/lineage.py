@@ -161,7 +161,7 @@ class Lineage:
         if self.relabelled is None or self.remaining is None:
             return (_unordered_says(self.unordered),) if self.unordered else ()
         if self.outdated:
-            return (_outdated_says(self.relabelled),)
+            return (_outdated_says(self.relabelled, bool(self.held)),)
         return sample_says(self.relabelled), *ceiling_says(self.remaining, target)
 
 
@@ -238,9 +238,12 @@ def _unordered_says(cases: int) -> str:
     )
 
 
-def _outdated_says(found: Relabelled) -> str:
+def _outdated_says(found: Relabelled, knows_which: bool) -> str:
+    changed = (
+        "the held-out cases were changed" if knows_which else "the data was changed, perhaps the held-out cases too,"
+    )
     return (
-        "The share of wrong labels is not known: the held-out cases were changed since "
+        f"The share of wrong labels is not known: {changed} since "
         f"{many(found.cases, 'of them was', 'of them were')} labelled once more. `advisor check --fix` with a new folder draws a "
         "sample of those that there are now."
     )

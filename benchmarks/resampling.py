@@ -60,6 +60,8 @@ class Parts:
     cases: Floats
     """None of a part: nothing is known of it, and its figure may be anything from 0 to 1."""
     figures: Floats
+    of_difference: bool = False
+    """Of two figures by the same cases, both too low by as much."""
 
     def with_unseen(
         self, corrected: Floats, unseen: Floats, counted: float, rng: np.random.Generator
@@ -70,7 +72,7 @@ class Parts:
         known = self.cases > 0
         cases, figures, share = self.cases[known], self.figures[known], float(np.mean(known))
         each = np.zeros_like(corrected)
-        for some, figure in zip(cases, figures, strict=True):
+        for some, figure in () if self.of_difference else zip(cases, figures, strict=True):
             each += (1 - figure) * rng.beta(1, some * counted, len(corrected)) / len(cases)
         lowered = corrected - _moved(unseen, figures, cases)
         raised = corrected + np.maximum(each, _moved(unseen, 1 - figures, cases))
@@ -172,7 +174,7 @@ def resampled_difference(
     before, after = (_figures(metric, rows) for rows in both)
     rests = [few for few in (_carrying(metric, rows) for rows in both) if few is not None]
     then, now = (_parts(metric, rows) for rows in both)
-    parts = then and now and Parts(cases=then.cases, figures=(now.figures - then.figures + 1) / 2)
+    parts = then and now and Parts(cases=then.cases, figures=(now.figures - then.figures + 1) / 2, of_difference=True)
     return bootstrap_figures(
         lambda counts: (after(counts) - before(counts) + 1) / 2, groups, carrying=parts or min(rests, default=None)
     )

@@ -16,6 +16,7 @@ from benchmarks.grouping import as_scores, binomial_counts, group_codes, totals
 
 LARGEST = 100_000
 """Above this many cases a question counts as not showable."""
+_ROUNDS = 6
 FEWEST_APART = 8
 """Cases in which two approaches have to differ before as many show any difference 4 times in 5."""
 
@@ -92,8 +93,12 @@ def more_cases(
         return None
     if counts is None:
         return further_cases(sums, sizes, Aim(target=target, alpha=alpha, power=power, limit=limit))
-    independent = _smallest(round(counts[0]), round(counts[1]), target, truth, (alpha, power, limit))
-    further = math.ceil(independent * len(given) / counts[1]) if independent else limit + 1
+    further, times = limit + 1, 1.0
+    for _ in range(1 if len(sizes) == len(given) else _ROUNDS):
+        right, worth = binomial_counts(given, codes, times) or counts
+        independent = _smallest(round(right), round(worth), target, truth, (alpha, power, limit))
+        further = math.ceil(independent * len(given) / worth) if independent else limit + 1
+        times = 1 + further / len(given)  # The more cases there are, the less weighs what the sample may lack.
     return further if further <= limit else None
 
 

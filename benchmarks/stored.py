@@ -10,6 +10,7 @@ from benchmarks.altered import rewritten_case
 from benchmarks.cascade import DERIVED, of_its_parts, planted_in
 from benchmarks.contract import Benchmark, Evaluation, MetricScore
 from benchmarks.evaluate import About, evaluate
+from benchmarks.foreign import metric_code
 from benchmarks.grounding import Library
 from benchmarks.handed import handed
 from benchmarks.mistakes import Answers, Handed
@@ -89,4 +90,6 @@ def rescored(benchmark: Benchmark, store: Store) -> int:
                 if score != row.score:
                     changes.append((score, candidate, purpose, row.key, row.variant))
     store.rescore(changes)
+    if known := store.meta("identity"):  # What goes on from here has to score by the same code.
+        store.set_meta("identity", {**known, "metric_code": metric_code(benchmark.metric)})
     return len(changes) + rescored_notes(benchmark, store, bool(changes))

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 
 from advisor.setups import told
-from benchmarks.cascade import DERIVED, Stage, add_cascade, best_cascade
+from benchmarks.cascade import DERIVED, Stage, add_cascade, best_cascade, stages
 from benchmarks.contract import Candidate, Evaluation, State
 from benchmarks.deadline import TimeUp
 from benchmarks.metrics import load as load_metric
@@ -267,6 +267,16 @@ def by_hand(store: Store, kind: str, candidate: str, **brought: Any) -> None:
     unit = f"by hand {candidate}"
     store.begin(unit, kind, candidate)
     store.finish(Finished(unit=unit, kind=kind, candidate=candidate, **brought))
+
+
+def test_one_that_ended_with_a_fault_on_a_request_is_no_part(tmp_path: Path) -> None:
+    """It answers nothing more, and a pair with it would stand in the way of one that works."""
+    done = planted(tmp_path / "run")
+    dataclasses.replace(done, further=Further()).execute()
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        assert [each.name for each in stages(done.candidates, store)] == ["quick", "careful"]
+        by_hand(store, "answer", "careful", note={"problem": "it raised ValueError"})
+        assert [each.name for each in stages(done.candidates, store)] == ["quick"]
 
 
 def handed_on(done: Run) -> int:

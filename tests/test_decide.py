@@ -866,6 +866,16 @@ def test_nobody_is_sent_for_more_cases_where_none_would_decide() -> None:
         assert not any("more held-out cases" in line for line in (*told.would_change, *told.next_steps))
 
 
+def test_behind_one_that_nothing_decides_the_cases_are_those_that_show_the_next_one() -> None:
+    close_by = evaluation_of("linear head", scores_of(238, 300), seconds=0.01)
+    told = decided(close_by, evaluation_of("lora", scores_of(255, 300, 5), seconds=0.3))
+    first, second = told.statuses
+    assert (first.hopeless, first.more_cases) == (True, None)
+    assert (second.state, second.behind) == (State.UNDECIDED, "")
+    assert second.more_cases
+    assert told.next_steps[0].startswith("To decide about lora, label about ")
+
+
 def test_one_that_was_not_tested_is_not_said_to_lie_close_to_the_target() -> None:
     """The finalist alone is tested for meeting; of the others that is what is said."""
     rows = [

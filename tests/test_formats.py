@@ -205,6 +205,12 @@ def test_cells_of_a_row_are_one_line_whatever_they_hold_and_a_page_laid_out_in_c
     assert [page.text for page in read_documents(tmp_path / "a.html").documents] == [text]
 
 
+def test_a_bar_outside_of_a_table_is_text(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<p>or is written</p><pre>||</pre><table><tr><td></td><td></td></tr></table>")
+    (read,) = read_documents(tmp_path / "page.html").documents
+    assert read.text == "or is written\n\n||"
+
+
 @pytest.mark.parametrize(
     ("written", "date"),
     [

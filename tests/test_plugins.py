@@ -369,6 +369,11 @@ def test_an_edited_metric_gives_no_scores_beside_those_of_the_one_before_it(
     assert edited.assembly.benchmark.look.number == (2 if offers else 1)
     with pytest.raises(BadInput, match="was made with a metric whose code has the hash"):
         execute(edited, tmp_path / "first")
+    reopen(tmp_path / "first", rescore=True)
+    with closing(Store(tmp_path / "first" / "run.sqlite")) as store:
+        now = store.meta("identity")["metric_code"]
+        store.set_meta("identity", known)
+    assert now == edited.run(tmp_path / "x").identity()["metric_code"], "what is scored anew goes on by that code"
     execute(edited, tmp_path / "second")
     assert "nothing is taken over from first: its metric's code was another" in caplog.text
     told = "The code of the metric is another; both runs are scored by own_score as it is now."

@@ -296,9 +296,27 @@ def test_a_difference_in_macro_f1_is_that_of_one_draw_after_the_other() -> None:
 
     ids = [str(i) for i in range(60)]
     (cases, then), (_, now) = (np.array(f1.by_label(rows)).T for rows in both)
-    parts = Parts(cases=cases, figures=(now - then + 1) / 2)
+    parts = Parts(cases=cases, figures=(now - then + 1) / 2, of_difference=True)
     found = resampled_difference(f1, (both[0], both[1]), ids)
     _same(found, bootstrap_figures(one_by_one(halved), ids, carrying=parts))
+
+
+def test_a_fall_in_macro_f1_is_shown_as_readily_as_a_rise() -> None:
+    """Both figures are too low by what few cases of a label do, so that nothing of it is added to their difference."""
+    rng, right = np.random.default_rng(3), np.arange(200) % 10
+    before = np.where(rng.random(200) < 0.9, right, (right + 1) % 10)
+    after = np.where(rng.random(200) < 0.1, (right + 2) % 10, before)
+    one, other = (
+        [
+            Answered(case=Case(id=str(place), input="", output=f"l{label}"), text=f"l{said}", score=0)
+            for place, (label, said) in enumerate(zip(right, given, strict=True))
+        ]
+        for given in (before, after)
+    )
+    ids = [str(place) for place in range(200)]
+    fall, rise = (resampled_difference(MacroF1(), both, ids) for both in ((one, other), (other, one)))
+    assert fall.upper(0.025) < 0.5 < rise.lower(0.025)
+    assert fall.upper(0.025) == pytest.approx(1 - rise.lower(0.025), abs=0.01)
 
 
 def labelled(rng: np.random.Generator, n: int, shares: Floats, found: Floats) -> list[Answered]:

@@ -130,6 +130,10 @@ def test_what_a_limit_rules_out_is_not_spoken_of_as_if_it_were_not_there() -> No
     assert close.headline.endswith("Lora (96 %) is ruled out by a limit, and so not the best that is meant.")
     assert close.reasons[0].endswith("and with 95 % confidence none within the limits is better.")
     assert "the best within the limits, linear head, is right in 60 %" in close.confidence
+    harder = replace(given, benchmark=replace(given.benchmark, target=0.98)).told().story
+    assert harder.headline.startswith("Nothing meets the target of 98 %"), "without the limit nothing meets it either"
+    assert harder.headline.endswith(ruled)
+    assert not any("as strict as it is" in step for step in harder.next_steps)
 
 
 @every_situation

@@ -100,11 +100,11 @@ def _lines(soups: Any, page: Any) -> str:
         nonlocal last, beside
         line = " ".join("".join(words).split())
         words.clear()
-        beside = False
-        if line.strip("| "):
+        if line.strip("| ") if beside else line:
             together = block in ("li", "tr") and last == block
             blocks.append(("" if not blocks else "\n" if together else "\n\n") + _MARKS.get(block, "") + line)
             last = block
+        beside = False
 
     for kind, value in _walked(soups, page):
         if kind == "text":

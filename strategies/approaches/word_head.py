@@ -23,7 +23,7 @@ CELLS = 8_000_000
 """Labels times terms of a head at most. While it is fitted `COPIES` of as many numbers are held, of eight bytes each: 1.4 GB.
 Beyond, the terms that most texts have are counted."""
 COPIES = 22
-CELL_S, CHARACTER_S, CHARACTER_BYTES = 4e-6, 1e-5, 120
+CELL_S, CHARACTER_S, CHARACTER_BYTES = 1e-6, 2.5e-6, 120
 """Of one fit, about, as measured on a slow core: what a cell and a character of the examples take."""
 NOTHING = "."
 """In place of a text without any letter, so that there is something to count."""
