@@ -117,13 +117,14 @@ def _must_differ(strategies: Sequence[Strategy]) -> None:
     """Raises `BadInput` where two approaches are called alike, one of which another package brings."""
     from advisor.wording import listed
     from benchmarks.plan import label
-    from strategies.catalog import bringing
+    from strategies.catalog import bringing, package_of
 
     for name, count in Counter(label(each) for each in strategies).items():
         if count > 1:
             alike = next(each.name for each in strategies if label(each) == name)
+            packages = list(dict.fromkeys(map(package_of, bringing(alike))))
             raise BadInput(
-                f"An approach {name!r} comes with {listed(bringing(alike))}, and there is another one of that name. Give it "
+                f"An approach {name!r} comes with {listed(packages)}, and there is another one of that name. Give it "
                 "another name in that package, or remove the package."
             )
 

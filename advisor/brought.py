@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
 
 from benchmarks.contract import BadInput, Candidate
 from benchmarks.foreign import code_of
-from strategies.catalog import CannotLoad, discover, loaded
+from strategies.catalog import CannotLoad, approaches, bringing
 
-_GROUP = "finetune_advisor.approaches"
 _log = logging.getLogger(__name__)
 
 Package = Mapping[str, str]
@@ -22,15 +20,10 @@ def packages_of(candidates: Iterable[Candidate]) -> dict[str, Package]:
     found: dict[str, Package] = {}
     for candidate in candidates:
         code = code_of(candidate.strategy)
-        point = _entry_point(candidate.strategy.name) if code else None
+        point = next(iter(bringing(candidate.strategy.name)), None) if code else None
         if point is not None and point.dist is not None:
             found[candidate.name] = {"package": point.dist.name, "version": point.dist.version, "code": code}
     return found
-
-
-def _entry_point(approach: str) -> EntryPoint | None:
-    points = entry_points(group=_GROUP)
-    return next((point for point in points if any(each.name == approach for each in loaded(point).CANDIDATES)), None)
 
 
 def named(package: Package) -> str:
@@ -50,13 +43,10 @@ def must_be_here(name: str, approach: str, package: Package | None) -> None:
 
 def _is_here(approach: str) -> bool:
     """One that cannot be loaded may be it: whoever loads it says so."""
-    for load in discover(_GROUP, "strategies.approaches").values():
-        try:
-            if any(each.name == approach for each in load().CANDIDATES):
-                return True
-        except CannotLoad:
-            return True
-    return False
+    try:
+        return any(each.name == approach for each in approaches())
+    except CannotLoad:
+        return True
 
 
 def warn_of_other_code(candidate: Candidate, package: Package | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from advisor.beyond import Beyond, beyond_limits
 from advisor.contract import Amount, Costs, Status
 from advisor.economics import Ranking, saving
 from advisor.goal import Goal
@@ -35,6 +36,10 @@ class Decided:
     def having(self, *states: State) -> list[str]:
         """Candidates in one of the states, in order of cost."""
         return [name for name in self.ranking.order if self.statuses[name].state in states]
+
+    def beyond(self, name: str) -> Beyond | None:
+        """The best that a limit rules out, where it is better than that one."""
+        return beyond_limits(self.evaluations, self.statuses.values(), name)
 
     def saved(self, dearer: str, cheaper: str) -> Amount | None:
         """What the cheaper one saves a month, where it is clearly cheaper."""

@@ -18,8 +18,6 @@ FAMILY_NAMES = {
     "combined": "fine-tuning and retrieval together",
     "recorded": "recorded answers",
 }
-
-
 _RECOMMENDED = {"choose": "The recommendation", "safe but cheaper undecided": "What is safe now"}
 _IS = {"choose": "recommended is", "safe but cheaper undecided": "safe now is"}
 _UNUSED = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN)

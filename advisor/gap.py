@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.beyond import beyond_limits
 from advisor.decided import Decided
 from advisor.material import Material
 from advisor.more_data import enough, foretold, helped, most, untold
@@ -99,8 +98,8 @@ def of_a_larger_model(decided: Decided, named: str) -> str:
     """A step, with the largest difference between two models of one approach where several were compared."""
     step = "Try a larger language model: name it under models in the task spec."
     if decided.evaluations[named].figure > 0:
-        within = beyond_limits(decided.evaluations, decided.statuses.values(), named) is not None
-        step = f"{step} {start(named)} is the one to beat{' within the limits' if within else ''}."
+        within = " within the limits" if decided.beyond(named) else ""
+        step = f"{step} {start(named)} is the one to beat{within}."
     found = between_models([decided.evaluations[name] for name in decided.having(*USABLE)])
     if found is None:
         return f"{step} How much it would bring is not measured here: a run with it as a second model tells."

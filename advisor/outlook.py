@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.beyond import beyond_limits, stands_in_the_way
+from advisor.beyond import stands_in_the_way
 from advisor.closeness import how_far
 from advisor.decided import Decided
 from advisor.every_goal import proven, states
@@ -242,7 +242,7 @@ def _other_goal(decided: Decided) -> Iterator[str]:
 
 def _what_to_try(decided: Decided, named: str) -> list[str]:
     steps = []
-    beyond = beyond_limits(decided.evaluations, decided.statuses.values(), named)
+    beyond = decided.beyond(named)
     if beyond is not None and stands_in_the_way(beyond, decided.benchmark.target):
         steps.append(f"See first whether the limit has to be as strict as it is. {beyond.sentence}")
     tried = {evaluation.family for evaluation in decided.evaluations.values() if math.isfinite(evaluation.figure)}

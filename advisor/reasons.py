@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from advisor.beyond import beyond_limits
 from advisor.closeness import how_far
 from advisor.contract import Status
 from advisor.decided import Decided
@@ -120,11 +119,11 @@ def _shown(decided: Decided, status: Status) -> str:
 
 def _within(decided: Decided, name: str) -> str:
     """What a claim of the best has to say where a limit rules out a better one; begins with a space."""
-    return " within the limits" if beyond_limits(decided.evaluations, decided.statuses.values(), name) else ""
+    return " within the limits" if decided.beyond(name) else ""
 
 
 def _compared(decided: Decided, named: str) -> list[str]:
-    beyond = beyond_limits(decided.evaluations, decided.statuses.values(), named)
+    beyond = decided.beyond(named)
     highest = f"{named} has the highest figure, {percent(decided.evaluations[named].figure)}"
     found = [f"{start(highest)}."]
     if beyond is not None:

@@ -15,9 +15,9 @@ from strategies.contract import BadInput, Strategy
 from strategies.traits import says
 
 Loader = Callable[[], Any]
-_APPROACHES = "finetune_advisor.approaches"
+APPROACHES = "finetune_advisor.approaches"
 GROUPS: Mapping[str, str] = {
-    _APPROACHES: "approach",
+    APPROACHES: "approach",
     "finetune_advisor.models": "model",
     "finetune_advisor.embedders": "embedder",
     "finetune_advisor.metrics": "metric",
@@ -27,7 +27,7 @@ GROUPS: Mapping[str, str] = {
 }
 """Entry-point groups in which other packages offer something, and what it is."""
 HOLDS: Mapping[str, tuple[str, ...]] = {
-    _APPROACHES: ("CANDIDATES",),
+    APPROACHES: ("CANDIDATES",),
     "finetune_advisor.datasets": ("DATASET",),
     "finetune_advisor.reports": ("SUFFIX", "render"),
 }
@@ -82,7 +82,7 @@ def _opened(point: EntryPoint) -> Any:
     found = point.load()
     for name in HOLDS.get(point.group, ()):
         getattr(found, name)
-    for each in found.CANDIDATES if point.group == _APPROACHES else ():
+    for each in found.CANDIDATES if point.group == APPROACHES else ():
         if isinstance(each, type) or not isinstance(each.name, str) or not isinstance(each.simplicity, int):
             raise TypeError(f"CANDIDATES has to hold approaches, and holds {each!r}")
     return found
@@ -127,24 +127,23 @@ def described() -> Mapping[str, str]:
     return {each.name: clause for each in usable() if (clause := says(each))}
 
 
-def bringing(name: str) -> tuple[str, ...]:
-    """The packages, with their versions, that bring an approach of that name."""
-    points = entry_points(group=_APPROACHES)
-    found = [package_of(point) for point in points if any(each.name == name for each in loaded(point).CANDIDATES)]
-    return tuple(dict.fromkeys(found))
+def bringing(name: str) -> tuple[EntryPoint, ...]:
+    """Where other packages offer an approach of that name. Raises `CannotLoad`."""
+    points = entry_points(group=APPROACHES)
+    return tuple(point for point in points if any(each.name == name for each in loaded(point).CANDIDATES))
 
 
 def approaches() -> tuple[Strategy, ...]:
     """Every candidate that the approaches bring, simplest first. An approach is a module with `CANDIDATES`. Raises
     `CannotLoad`."""
-    return _simplest_first(load() for load in discover(_APPROACHES, "strategies.approaches").values())
+    return _simplest_first(load() for load in discover(APPROACHES, "strategies.approaches").values())
 
 
 def usable() -> tuple[Strategy, ...]:
     """The same without those that cannot be loaded."""
 
     def found() -> Iterator[Any]:
-        for load in discover(_APPROACHES, "strategies.approaches").values():
+        for load in discover(APPROACHES, "strategies.approaches").values():
             with suppress(CannotLoad):
                 yield load()
 
