@@ -11,19 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from advisor.comparison import Wishes, advise
     from advisor.contract import Verdict
-    from advisor.stored import Changes, reopen
+    from advisor.experiments.comparison import Wishes, advise
+    from advisor.experiments.stored import Changes, reopen
     from benchmarks.contract import BadInput
 
 __version__ = "0.1.0"
 __all__ = ["BadInput", "Changes", "Verdict", "Wishes", "__version__", "advise", "reopen"]
 
 _HOME = {
-    "advise": "advisor.comparison",
-    "reopen": "advisor.stored",
-    "Changes": "advisor.stored",
-    "Wishes": "advisor.comparison",
+    "advise": "advisor.experiments.comparison",
+    "reopen": "advisor.experiments.stored",
+    "Changes": "advisor.experiments.stored",
+    "Wishes": "advisor.experiments.comparison",
     "Verdict": "advisor.contract",
     "BadInput": "benchmarks.contract",
 }

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+from advisor.costs.turning import Turn
 from advisor.drawn import Forest, LineChart, Picture, Table, WinnerMap
 from advisor.panel import WhatIf
-from advisor.turning import Turn
 from benchmarks.contract import Evaluation, Procedure, State
 
 

@@ -109,7 +109,7 @@ class GeneralTask:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneralAnswers:
-    """What a tuned model answers to everyday prompts beside its base (`benchmarks/general.py`)."""
+    """What a tuned model answers to everyday prompts beside its base (`benchmarks/probes/general.py`)."""
 
     prompts: int
     same: int
@@ -140,7 +140,7 @@ class Forgetting:
 
 @dataclass(frozen=True, kw_only=True)
 class Grounding:
-    """Counts of held-out answers by where all that is specific in them stands (`benchmarks/grounding.py`)."""
+    """Counts of held-out answers by where all that is specific in them stands (`benchmarks/evaluation/grounding.py`)."""
 
     declined: int
     """They say that there is no answer, as examples do."""
@@ -170,7 +170,7 @@ class Grounding:
 
 @dataclass(frozen=True, kw_only=True)
 class Handover:
-    """What an approach reaches alone where its least sure answers go to a person (`benchmarks/handover.py`)."""
+    """What an approach reaches alone where its least sure answers go to a person (`benchmarks/evaluation/handover.py`)."""
 
     threshold: float
     """Of sureness, comparable within one approach only."""
@@ -216,7 +216,7 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """What an approach is worth where it says that it does not know in place of unsure answers (`benchmarks/guard.py`)."""
+    """What an approach is worth where it says that it does not know in place of unsure answers (`evaluation/guard.py`)."""
 
     says: str
     """In place of an answer."""
@@ -229,7 +229,7 @@ class Guard:
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """How right the surest answers are (`benchmarks/coverage.py`)."""
+    """How right the surest answers are (`benchmarks/evaluation/coverage.py`)."""
 
     shares: tuple[float, ...]
     """Of the held-out answers, the surest first: from all to few."""
@@ -241,7 +241,7 @@ class Coverage:
 
 @dataclass(frozen=True, kw_only=True)
 class Planted:
-    """How often text that was planted in one place made the approach say what it wanted (`benchmarks/planted.py`)."""
+    """How often text that was planted in one place made the approach say what it wanted (`benchmarks/probes/planted.py`)."""
 
     place: str
     """`request` or `passage`."""
@@ -255,7 +255,7 @@ class Planted:
 
 @dataclass(frozen=True, kw_only=True)
 class Changed:
-    """Counts of what was answered once facts in the documents were others (`benchmarks/changed.py`)."""
+    """Counts of what was answered once facts in the documents were others (`benchmarks/probes/changed.py`)."""
 
     cases: int
     known: int
@@ -281,7 +281,7 @@ class Counted:
 
 @dataclass(frozen=True, kw_only=True)
 class ByHeart:
-    """What a tuned model answered with no document before it (`benchmarks/by_heart.py`)."""
+    """What a tuned model answered with no document before it (`benchmarks/probes/by_heart.py`)."""
 
     taught: Counted | None
     """Questions of its training, word for word. None: an earlier version asked questions without an answer among them."""
@@ -293,7 +293,7 @@ class ByHeart:
 
 @dataclass(frozen=True, kw_only=True)
 class Added:
-    """Counts of what was right once there were labels that the approach was built without (`benchmarks/added.py`)."""
+    """Counts of what was right once there were labels that the approach was built without (`benchmarks/probes/added.py`)."""
 
     labels: tuple[str, ...]
     examples: int
@@ -316,7 +316,7 @@ class Added:
 
 @dataclass(frozen=True, kw_only=True)
 class Altered:
-    """Counts of answers that follow a rule of the format that was altered (`benchmarks/altered.py`)."""
+    """Counts of answers that follow a rule of the format that was altered (`benchmarks/probes/altered.py`)."""
 
     rule: str
     cases: int
@@ -336,7 +336,7 @@ class Altered:
 
 @dataclass(frozen=True, kw_only=True)
 class Rebuilds:
-    """Answers of an approach that was fitted several times, on other examples and seeds (`benchmarks/rebuilds.py`)."""
+    """Answers of an approach that was fitted several times, on other examples and seeds (`benchmarks/probes/rebuilds.py`)."""
 
     keys: tuple[str, ...]
     draws: tuple[int, ...]

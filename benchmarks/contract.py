@@ -124,7 +124,7 @@ def _named(metric: Metric) -> str:
 
 
 Procedure = Literal["cheapest first", "holm", "fixed sequence", "max-t", "finalist"]
-"""How several candidates share one error (`benchmarks/families.py`)."""
+"""How several candidates share one error (`benchmarks/statistics/families.py`)."""
 SPLITTING: tuple[Procedure, ...] = ("holm", "max-t")
 """Those that split it over the candidates; the others test one after the other."""
 
@@ -156,7 +156,7 @@ class Constraints:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """Which look at these held-out cases a run is: each later one has to be surer (`benchmarks/looks.py`)."""
+    """Which look at these held-out cases a run is: each later one has to be surer (`benchmarks/statistics/looks.py`)."""
 
     number: int = 1
     seen: int = 0
@@ -192,7 +192,7 @@ class Benchmark:
     """The target or margin is not the one that was fixed before the run."""
     sequential: bool = False
     """The held-out cases stand in the random order in which they are asked, and a candidate is asked no more once it is
-    decided (`benchmarks.sequential`)."""
+    decided (`benchmarks.statistics.sequential`)."""
     slices: tuple[str, ...] = ()
     leaked: tuple[str, ...] = ()
     """Ids of held-out cases whose input stood among the examples too, the same or nearly."""

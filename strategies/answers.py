@@ -29,8 +29,8 @@ from strategies.contract import (
     Usage,
     thoughts,
 )
-from strategies.odds import label_shares, to_label
 from strategies.prompting.rendering import INPUT_TOKENS, LabelWords
+from strategies.standalone.odds import label_shares, to_label
 
 LONGEST_ANSWER = 512
 LONGEST_COUNTED = 20

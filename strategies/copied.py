@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from strategies.tagging import COPIED, places, words
+from strategies.standalone.tagging import COPIED, places, words
 
 LEAST, MISSED, SPARE = 3, 0.02, 4
 """Values that a field must have had, the share of them that may be none of the input's, and words beyond the longest."""

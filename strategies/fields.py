@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strategies.contract import Case
-from strategies.tagging import copied
+from strategies.standalone.tagging import copied
 
 FieldPath = tuple[str, ...]
 """Names of nested objects, the outermost first."""

@@ -35,7 +35,6 @@ from strategies.contract import (
 )
 from strategies.models.probe import must_render_alike, probed
 from strategies.models.served import at_hand
-from strategies.odds import ALTERNATIVES
 from strategies.prompting.demonstrations import (
     ALIKE,
     SPARE,
@@ -52,6 +51,7 @@ from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
 from strategies.sources import Sources
 from strategies.spans import Read, Reading
+from strategies.standalone.odds import ALTERNATIVES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a fitted pipeline asks as plain values, for programs that know nothing of this product (`strategies/alone.py`)."""
+"""What a fitted pipeline asks as plain values, for programs that know nothing of this product (`standalone/alone.py`)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from strategies.models.endpoint import EndpointModel
 from strategies.models.local import LocalModel
 from strategies.models.probe import probed
 from strategies.models.served import ServedModel, at_hand
-from strategies.odds import ALTERNATIVES
 from strategies.prompting.fitting import LISTED, NEIGHBOURS, room_for_labels
 from strategies.prompting.rendering import INPUT_TOKENS, MARKS, Renderer, label_cases, passages
 from strategies.retrieval.index import PassageIndex, named_by
 from strategies.retrieval.neighbours import SHARPNESS, VOTERS
 from strategies.spans import BEGINNINGS
+from strategies.standalone.odds import ALTERNATIVES
 from strategies.words import EDGE, PLAIN, SPACED
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import Any
 
 from strategies.answers import Request
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, ScoresLabels, Step, Usage
-from strategies.reading import PAIRS
-from strategies.reading import runs as within
 from strategies.schemas import of_form
+from strategies.standalone.reading import PAIRS
+from strategies.standalone.reading import runs as within
 from strategies.words import EDGE, SPACED, count
 
 BEGINNINGS = 12

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from strategies.reading import UNSPACED
+from strategies.standalone.reading import UNSPACED
 
 _MARKS = (
     r"\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u1056-\u1059\u105e-\u1060"

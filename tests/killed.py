@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plan
 from benchmarks.contract import Evaluation
-from benchmarks.plan import Options, Unit, candidates
-from benchmarks.run import Run
-from benchmarks.store import Finished, Store
-from benchmarks.stored import evaluations, rescored
+from benchmarks.evaluation.stored import evaluations, rescored
+from benchmarks.running import plan
+from benchmarks.running.plan import Options, Unit, candidates
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Finished, Store
 from strategies.catalog import approaches
 from tests import tiny
 
@@ -31,7 +31,7 @@ OPTIONS = Options(tuning_tokens=20_000)
 
 @dataclass
 class Dying:
-    """Events of a run that count down to SIGKILL (`benchmarks.run.Events`)."""
+    """Events of a run that count down to SIGKILL (`benchmarks.running.run.Events`)."""
 
     where: str = ""
     left: int = 0
@@ -89,7 +89,7 @@ def dying_at_points(events: Dying) -> None:
     import numpy as np
     from peft import peft_model
 
-    from benchmarks import store
+    from benchmarks.storage import store
     from strategies.models import endpoint
 
     def first(what: str, method: Any) -> Any:

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store import SCHEMA_VERSION
+from benchmarks.storage.store import SCHEMA_VERSION
 
 PLACE = Path(__file__).parent / "stored_runs"
 
@@ -49,7 +49,7 @@ def said(verdict: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    from advisor.comparison import Wishes, advise
+    from advisor.experiments.comparison import Wishes, advise
     from tests import tiny
     from tests.conftest import Folders
     from tests.desk import write_task

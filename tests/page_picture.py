@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from advisor import reports
-from advisor.example import opened
-from advisor.stored import reopen
+from advisor.experiments.example import opened
+from advisor.experiments.stored import reopen
 from tests.test_report_browser import ARGUMENTS, browser_program
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "page.png"

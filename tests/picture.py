@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from advisor.example import opened
-from advisor.stored import reopen
-from advisor.terminal import main_table, verdict_panel
+from advisor.cli.terminal import main_table, verdict_panel
+from advisor.experiments.example import opened
+from advisor.experiments.stored import reopen
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "verdict.svg"
 _COLUMNS = 88

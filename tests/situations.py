@@ -12,7 +12,7 @@ import numpy as np
 
 from advisor.contract import Story, Verdict
 from advisor.drawn import Forest, LineChart, Table, WinnerMap
-from advisor.story import Extras
+from advisor.story.tell import Extras
 from benchmarks.checked import (
     Added,
     Agreement,
@@ -34,9 +34,9 @@ from benchmarks.checked import (
     RetrievalQuality,
 )
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
-from benchmarks.mistakes import Mistake, Mistakes
-from benchmarks.population import EXAMPLES, Apart
-from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
+from benchmarks.costs.prices import MachinePrices, TokenPrices, Upkeep
+from benchmarks.data.population import EXAMPLES, Apart
+from benchmarks.evaluation.mistakes import Mistake, Mistakes
 from strategies.contract import Recipe, Step, Trial, Usage
 from strategies.finetuning.race import Tuning
 from strategies.pipeline import Setup

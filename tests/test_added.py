@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from advisor.asked import further_of
-from advisor.comparison import Wishes
-from benchmarks.added import ASKED, Asked, added, adds_labels, new_labels, without
+from advisor.experiments.asked import further_of
+from advisor.experiments.comparison import Wishes
 from benchmarks.contract import BadInput, Benchmark, Candidate, Row
-from benchmarks.plan import Further, Options, further_units
-from benchmarks.run import Run
-from benchmarks.store import Store
+from benchmarks.probes.added import ASKED, Asked, added, adds_labels, new_labels, without
+from benchmarks.running.plan import Further, Options, further_units
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Store
 from strategies.answers import Prior
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead

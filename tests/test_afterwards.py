@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from advisor.afterwards import Asked
-from advisor.bounds import without_walk
-from advisor.every_goal import states
-from advisor.example import opened
-from advisor.sensitivity import flips, question_of
-from advisor.stored import Changes, reopen
+from advisor.costs.sensitivity import flips, question_of
+from advisor.decision.bounds import without_walk
+from advisor.decision.every_goal import states
+from advisor.experiments.afterwards import Asked
+from advisor.experiments.example import opened
+from advisor.experiments.stored import Changes, reopen
 from benchmarks.contract import Constraints, State
-from benchmarks.families import REST
-from benchmarks.looks import level_of
-from benchmarks.prices import MachinePrices
-from benchmarks.statistics import clopper_pearson_lower
+from benchmarks.costs.prices import MachinePrices
+from benchmarks.statistics.confidence import clopper_pearson_lower
+from benchmarks.statistics.families import REST
+from benchmarks.statistics.looks import level_of
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
 
 PRICES = MachinePrices(machine_hour=3.6)

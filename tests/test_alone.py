@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from advisor.comparison import Wishes, advise
-from benchmarks.alone import alone
+from advisor.experiments.comparison import Wishes, advise
 from benchmarks.contract import BadInput
+from benchmarks.running.alone import alone
 
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from benchmarks.alone import alone
+from benchmarks.running.alone import alone
 with alone(Path(sys.argv[1])):
     print("here", flush=True)
     time.sleep(600)

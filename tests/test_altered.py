@@ -10,13 +10,22 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from advisor.asked import further_of
-from advisor.comparison import Wishes
-from benchmarks.altered import RULES, altered, altered_counts, asked, follows, has_a_rule, rewritten, rewritten_case
+from advisor.experiments.asked import further_of
+from advisor.experiments.comparison import Wishes
 from benchmarks.contract import Benchmark, Candidate, Row
-from benchmarks.plan import Further, Options
-from benchmarks.run import Run
-from benchmarks.store import Store
+from benchmarks.probes.altered import (
+    RULES,
+    altered,
+    altered_counts,
+    asked,
+    follows,
+    has_a_rule,
+    rewritten,
+    rewritten_case,
+)
+from benchmarks.running.plan import Further, Options
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Store
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.lora import Lora

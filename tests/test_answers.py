@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.prices import TokenPrices
-from benchmarks.purse import Purse
+from benchmarks.costs.prices import TokenPrices
+from benchmarks.costs.purse import Purse
 from strategies.answers import answer_limit
 from strategies.contract import Case, Kind, Message, Prompt
 from strategies.models.endpoint import EndpointModel

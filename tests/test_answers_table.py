@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from advisor.stored import write_answers
-from benchmarks.answers_table import COLUMNS
+from advisor.experiments.stored import write_answers
 from benchmarks.contract import BadInput, Row
-from benchmarks.store import Finished, Store
+from benchmarks.evaluation.answers_table import COLUMNS
+from benchmarks.storage.store import Finished, Store
 from strategies.contract import Abstention, Evidence, Failure, Outcome, Prediction, Usage
 from tests.conftest import Folders
 from tests.desk import call, write_task

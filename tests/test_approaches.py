@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import pytest
 
 from benchmarks.contract import Benchmark, Candidate
-from benchmarks.curve import sampled
-from benchmarks.plan import Options
-from benchmarks.run import Run
+from benchmarks.probes.curve import sampled
+from benchmarks.running.plan import Options
+from benchmarks.running.run import Run
 from strategies.approaches.recorded import Recorded, RecordedAnswer
 from strategies.approaches.retrieval import looks_up_examples
 from strategies.catalog import approaches

@@ -211,6 +211,16 @@ def test_no_file_is_longer_than_a_person_reads_at_once() -> None:
     assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES and name not in LONGER} == {}
 
 
+def test_the_page_of_the_architecture_names_every_folder() -> None:
+    """Whoever opens a package finds there what each folder in it is for."""
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for package in PACKAGES:
+        table = page.partition(f"| {package}/ |")[2].partition("\n\n")[0]
+        folders = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")} - {"studies"}
+        assert folders
+        assert {folder for folder in folders if f"`{folder}/`" not in table} == set()
+
+
 def test_every_imported_package_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
@@ -278,10 +288,10 @@ def test_no_module_loads_anything_heavy_when_it_is_imported(tmp_path: Path) -> N
     [
         ("strategies.prompting.approach", "import benchmarks.contract"),
         ("strategies.catalog", "from advisor import story"),
-        ("benchmarks.run", "from advisor.contract import Story"),
-        ("benchmarks.run", "def later():\n    import advisor.decide"),
-        ("benchmarks.run", "from benchmarks import studies"),
-        ("advisor.story", "from benchmarks.studies.speed import main"),
+        ("benchmarks.running.run", "from advisor.contract import Story"),
+        ("benchmarks.running.run", "def later():\n    import advisor.decision.decide"),
+        ("benchmarks.running.run", "from benchmarks import studies"),
+        ("advisor.story.tell", "from benchmarks.studies.speed import main"),
     ],
 )
 def test_an_import_in_the_wrong_direction_is_found(module: str, line: str) -> None:
@@ -291,9 +301,9 @@ def test_an_import_in_the_wrong_direction_is_found(module: str, line: str) -> No
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("advisor.decide", "from benchmarks.contract import State\nfrom strategies.contract import Case"),
-        ("benchmarks.run", "from strategies.contract import Case\nfrom benchmarks.store import Store"),
-        ("benchmarks.studies.peers", "from advisor.story import tell"),
+        ("advisor.decision.decide", "from benchmarks.contract import State\nfrom strategies.contract import Case"),
+        ("benchmarks.running.run", "from strategies.contract import Case\nfrom benchmarks.storage.store import Store"),
+        ("benchmarks.studies.peers", "from advisor.story.tell import tell"),
     ],
 )
 def test_an_import_to_the_left_is_allowed(module: str, line: str) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from advisor.answering import Kept
-from advisor.as_fitted import must_look_up_alike, must_speak_alike
+from advisor.deploy.answering import Kept
+from advisor.deploy.as_fitted import must_look_up_alike, must_speak_alike
 from benchmarks.contract import BadInput
-from benchmarks.models import Models
-from benchmarks.spec_models import EmbedderSpec
+from benchmarks.running.models import Models
+from benchmarks.specs.spec_models import EmbedderSpec
 from strategies.models.local import LocalModel
 from strategies.models.reranking import LocalReranker
 from strategies.models.served import ServedModel

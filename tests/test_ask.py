@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 
-from advisor.asking import USUAL, USUAL_MINUTES, Asked, advise_before
+from advisor.ask.asking import USUAL, USUAL_MINUTES, Asked, advise_before
+from advisor.ask.description import read
+from advisor.ask.triage import Situation, Wanted
 from advisor.cli.finding_out import LENGTHS, between, imagined, of_situation
-from advisor.comparison import EFFORTS
-from advisor.description import read
-from advisor.triage import Situation, Wanted
+from advisor.experiments.comparison import EFFORTS
 from advisor.wording import money
-from benchmarks.families import gate_level
-from benchmarks.forecast import forecast
-from benchmarks.looks import level_of
-from benchmarks.models import Models
-from benchmarks.plan import Options, candidates
-from benchmarks.sample_size import cases_needed
-from benchmarks.spec_models import ModelSpec
+from benchmarks.costs.forecast import forecast
+from benchmarks.running.models import Models
+from benchmarks.running.plan import Options, candidates
+from benchmarks.specs.spec_models import ModelSpec
+from benchmarks.statistics.families import gate_level
+from benchmarks.statistics.looks import level_of
+from benchmarks.statistics.sample_size import cases_needed
 from strategies.catalog import approaches
 from tests.conftest import Folders
 from tests.desk import call, finish, start, write_task
@@ -241,8 +241,8 @@ def test_what_contradicts_itself_is_not_taken() -> None:
 @pytest.fixture
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is always as quick."""
-    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e11)
-    monkeypatch.setattr("benchmarks.forecast.busy", lambda: False)
+    monkeypatch.setattr("benchmarks.costs.forecast.matrix_rate", lambda placement: 1e11)
+    monkeypatch.setattr("benchmarks.costs.forecast.busy", lambda: False)
     monkeypatch.setattr("strategies.models.measured.busy", lambda: False)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from advisor.asked import ALL_REBUILDS, further_of
-from advisor.comparison import Wishes, execute, prepare
-from advisor.found import find
+from advisor.experiments.asked import ALL_REBUILDS, further_of
+from advisor.experiments.comparison import Wishes, execute, prepare
+from advisor.experiments.found import find
 from benchmarks.contract import BadInput
-from benchmarks.plan import Further
+from benchmarks.running.plan import Further
 from tests.conftest import Folders
 from tests.desk import write_task
 

@@ -16,14 +16,14 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.without import needed, without_us
-from strategies import alone
+from advisor.deploy.without import needed, without_us
 from strategies.contract import Failure, Kind, Query, Sampling
 from strategies.models.embedding import LocalEmbedder
 from strategies.models.endpoint import EndpointModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.rendering import Form
 from strategies.sources import Sources
+from strategies.standalone import alone
 from tests import tiny
 from tests.conftest import Folders
 from tests.test_listing import many

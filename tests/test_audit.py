@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.assemble import Limits, Loaded, assemble
-from benchmarks.audit import audit, summarise
+from benchmarks.audit.file_findings import audit, summarise
+from benchmarks.audit.findings import Finding
+from benchmarks.audit.side_findings import side_findings
 from benchmarks.contract import BadInput
-from benchmarks.findings import Finding
-from benchmarks.infer import check_objects
-from benchmarks.side_findings import side_findings
-from benchmarks.sides import Sides, given_sides
-from benchmarks.spec import MetricSpec, Spec, parse_spec
+from benchmarks.data.assemble import Limits, Loaded, assemble
+from benchmarks.data.sides import Sides, given_sides
+from benchmarks.specs.infer import check_objects
+from benchmarks.specs.spec import MetricSpec, Spec, parse_spec
 from strategies.contract import Case, Document
 
 SPEC = parse_spec({"name": "x", "instruction": "y", "examples": "z", "kind": "classification", "labels": ["a", "b"]})

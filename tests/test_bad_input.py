@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.assemble import Limits, Loaded, assemble
 from benchmarks.contract import BadInput
-from benchmarks.load import read_documents
-from benchmarks.spec import parse_spec
+from benchmarks.data.assemble import Limits, Loaded, assemble
+from benchmarks.data.load import read_documents
+from benchmarks.specs.spec import parse_spec
 from strategies.contract import Case
 from tests.bad_inputs import DATA, DOCUMENTS, GOOD, HEAD, SPECS, Setup, both, data, rows, spec, whole
 
@@ -275,7 +275,7 @@ def test_init_writes_a_spec_that_checks_and_refuses_to_overwrite_it(tmp_path: Pa
 
 @pytest.mark.parametrize(("rows", "says"), [(200, "200 rows have only 1 output"), (1, "1 row has only 1 output")])
 def test_init_says_that_all_outputs_are_the_same(rows: int, says: str, tmp_path: Path) -> None:
-    from benchmarks.propose import propose
+    from benchmarks.specs.propose import propose
 
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(f'{{"input": "text {n * 7919}", "output": "a"}}\n' for n in range(rows)), encoding="utf-8")
@@ -285,7 +285,7 @@ def test_init_says_that_all_outputs_are_the_same(rows: int, says: str, tmp_path:
 
 
 def test_init_says_of_a_table_with_a_header_only_that_it_has_no_rows(tmp_path: Path) -> None:
-    from benchmarks.propose import propose
+    from benchmarks.specs.propose import propose
 
     (tmp_path / "rows.csv").write_text("message,team\n", encoding="utf-8")
     with pytest.raises(BadInput, match=r"rows\.csv has no rows\. Write some into it\."):
@@ -293,7 +293,7 @@ def test_init_says_of_a_table_with_a_header_only_that_it_has_no_rows(tmp_path: P
 
 
 def test_what_init_proposes_beside_code_and_a_held_out_file_with_a_label_more_is_checked(tmp_path: Path) -> None:
-    from benchmarks.propose import propose
+    from benchmarks.specs.propose import propose
 
     def rows(labels: str, begin: int) -> str:
         return "text,label\n" + "".join(f"ask {begin + n * 7919},{label}\n" for n, label in enumerate(labels))
@@ -314,7 +314,7 @@ def test_what_init_proposes_beside_code_and_a_held_out_file_with_a_label_more_is
 
 
 def test_init_and_check_say_that_a_table_may_have_no_line_of_names(tmp_path: Path) -> None:
-    from benchmarks.propose import propose
+    from benchmarks.specs.propose import propose
 
     path = tmp_path / "rows.csv"
     path.write_text("".join(f"Where is parcel {n * 7919}?,{'ab'[n % 2]}\n" for n in range(40)), encoding="utf-8")

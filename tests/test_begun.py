@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from advisor.comparison import Wishes, advise, execute, prepare
+from advisor.experiments.comparison import Wishes, advise, execute, prepare
 from benchmarks.contract import BadInput, Benchmark
-from benchmarks.pending import Rules, rules_of
+from benchmarks.running.pending import Rules, rules_of
 from tests.conftest import Folders
 from tests.desk import call, write_task
 
@@ -34,7 +34,7 @@ def test_a_first_start_that_was_cut_off_says_nothing_about_a_task_that_was_corre
 
     mistaken = write_task(tmp_path, model_folders, "target: 0.99")
     with monkeypatch.context() as patched:
-        patched.setattr("benchmarks.run.provenance", interrupted)
+        patched.setattr("benchmarks.running.run.provenance", interrupted)
         with pytest.raises(KeyboardInterrupt):
             advise(mistaken, out=tmp_path / "run", wishes=QUICK)
     assert (tmp_path / "run" / "run.sqlite").exists()
@@ -87,7 +87,7 @@ def test_a_run_that_goes_on_is_at_its_own_look_whatever_came_in_between(
         levels.append(level)
         return rules_of(benchmark, level, terms)
 
-    monkeypatch.setattr("benchmarks.pending.rules_of", seen)
+    monkeypatch.setattr("benchmarks.running.pending.rules_of", seen)
     task = write_task(tmp_path, model_folders)
     advise(task, out=tmp_path / "run", wishes=QUICK)
     first = set(levels)

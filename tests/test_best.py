@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.best import Below, below_best, figures_below_best
 from benchmarks.contract import State
-from benchmarks.grouping import Floats
-from benchmarks.leads import cases_to_show, lead_at_least
-from benchmarks.resampling import bootstrap_means
+from benchmarks.statistics.best import Below, below_best, figures_below_best
+from benchmarks.statistics.grouping import Floats
+from benchmarks.statistics.leads import cases_to_show, lead_at_least
+from benchmarks.statistics.resampling import bootstrap_means
 
 MANY = 60
 

@@ -18,12 +18,12 @@ from pyarrow import parquet
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from advisor.found import find
-from benchmarks import bucket
-from benchmarks.assemble import load
+from advisor.experiments.found import find
 from benchmarks.contract import BadInput
-from benchmarks.load import Inputs
-from benchmarks.spec import read_spec
+from benchmarks.data import bucket
+from benchmarks.data.assemble import load
+from benchmarks.data.load import Inputs
+from benchmarks.specs.spec import read_spec
 from strategies.contract import Case, Document
 from tests import tiny
 from tests.conftest import Folders

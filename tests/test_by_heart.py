@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from advisor.by_heart import what_it_knows
-from benchmarks.by_heart import CASES, Questions, by_heart
+from advisor.probes.by_heart import what_it_knows
 from benchmarks.checked import Counted
 from benchmarks.contract import Benchmark, Candidate, Row
+from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics import load as load_metric
-from benchmarks.plan import Options, units
-from benchmarks.run import Run
-from benchmarks.store import Store
-from benchmarks.stored import evaluations, rescored
+from benchmarks.probes.by_heart import CASES, Questions, by_heart
+from benchmarks.running.plan import Options, units
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Store
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.prompting import Prompting

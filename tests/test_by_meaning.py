@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.by_meaning import meaning_findings
+from benchmarks.audit.by_meaning import meaning_findings
 from strategies.contract import Case
 
 MEANT = {

@@ -13,17 +13,17 @@ from typing import Any, ClassVar
 
 import pytest
 
-from advisor.setups import told
-from benchmarks.cascade import DERIVED, Stage, add_cascade, best_cascade, stages
+from advisor.story.setups import told
 from benchmarks.contract import Candidate, Evaluation, State
-from benchmarks.deadline import TimeUp
+from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_cascade, stages
+from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics import load as load_metric
-from benchmarks.pending import Rules, Silent
-from benchmarks.plan import Further, Options, Unit
-from benchmarks.planted import sentence, wanted
-from benchmarks.run import Run
-from benchmarks.store import Finished, Store
-from benchmarks.stored import evaluations, rescored
+from benchmarks.probes.planted import sentence, wanted
+from benchmarks.running.deadline import TimeUp
+from benchmarks.running.pending import Rules, Silent
+from benchmarks.running.plan import Further, Options, Unit
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Finished, Store
 from strategies.answers import sureness
 from strategies.contract import (
     Evidence,

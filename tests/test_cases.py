@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from advisor import reports
-from advisor.cases import INPUT, MOST, SEEN, how_many, shown_cases
-from advisor.comparison import Wishes, prepare
 from advisor.contract import Grade, Quote, ShownCases
-from advisor.full_cases import FILE as FULL
-from advisor.report_files import write_reports
+from advisor.experiments.comparison import Wishes, prepare
+from advisor.experiments.report_files import write_reports
+from advisor.experiments.stored import reopen
 from advisor.reports.casebook import bound
 from advisor.reports.html import LARGEST
-from advisor.stored import reopen
+from advisor.story.cases import INPUT, MOST, SEEN, how_many, shown_cases
+from advisor.story.full_cases import FILE as FULL
 from benchmarks.contract import Benchmark, Evaluation, Look, Row, State
 from benchmarks.formats.clean import harmless
-from benchmarks.looks import FILE, PLACE
-from benchmarks.packed import unpack
-from benchmarks.store import Finished, Store
+from benchmarks.statistics.looks import FILE, PLACE
+from benchmarks.storage.packed import unpack
+from benchmarks.storage.store import Finished, Store
 from strategies.approaches.recorded import Recorded, RecordedAnswer
 from strategies.contract import Abstention, Case, Document, Evidence, Failure, Outcome, Prediction
 from tests.conftest import Folders

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from advisor.example import opened
-from advisor.stored import reopen
-from benchmarks.changed import Edit, asks_for_facts, changed, edited, edits
+from advisor.experiments.example import opened
+from advisor.experiments.stored import reopen
 from benchmarks.checked import Changed
 from benchmarks.contract import Benchmark, Candidate, Row
 from benchmarks.metrics._words import stands
-from benchmarks.plan import Further, Options, further_units
-from benchmarks.run import Run
-from benchmarks.store import Store
+from benchmarks.probes.changed import Edit, asks_for_facts, changed, edited, edits
+from benchmarks.running.plan import Further, Options, further_units
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Store
 from strategies.approaches.best_sentence import BestSentence
 from strategies.approaches.majority import Majority
 from strategies.approaches.prompting import Prompting

@@ -9,14 +9,14 @@ from itertools import combinations
 
 import pytest
 
-from advisor.breakeven import Line
 from advisor.contract import Costs, Story
-from advisor.economics import costs
-from advisor.explain import premises
+from advisor.costs.breakeven import Line
+from advisor.costs.economics import costs
 from advisor.figures.volumes import broken_even
 from advisor.reports import render
+from advisor.story.explain import premises
 from benchmarks.contract import State
-from benchmarks.prices import MachinePrices, Upkeep
+from benchmarks.costs.prices import MachinePrices, Upkeep
 from tests.situations import SITUATIONS
 from tests.stories import empty_story, rich_story
 from tests.test_what_if import BAKEOFFS

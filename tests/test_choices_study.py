@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.packed import write_lines
+from benchmarks.storage.packed import write_lines
 from benchmarks.studies import choices
 from benchmarks.studies.choices import PLAIN, WAYS, Ground, Row
 from strategies.approaches.prompting import Prompting

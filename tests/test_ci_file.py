@@ -27,7 +27,7 @@ def steps() -> list[dict[str, Any]]:
 def checkout(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Path:
     """A repository with an export of the commonest answer, and cases that it was measured on."""
     from advisor import Wishes, advise
-    from advisor.export import export
+    from advisor.deploy.export import export
 
     folder = tmp_path_factory.mktemp("checkout")
     task = write_task(folder / "desk", model_folders, "target: 0.2")

@@ -24,14 +24,14 @@ from unittest.mock import Mock
 import pytest
 from rich.cells import cell_len
 
-from advisor.answering import Answerer
 from advisor.cli import again
-from advisor.gate import hash_of_right
+from advisor.deploy.answering import Answerer
+from advisor.deploy.gate import hash_of_right
 from advisor.reports.text import one_line
 from benchmarks.checked import Handover
-from benchmarks.outcomes import text_of
-from benchmarks.paths import without_folders
-from benchmarks.store import Store
+from benchmarks.specs.paths import without_folders
+from benchmarks.storage.outcomes import text_of
+from benchmarks.storage.store import Store
 from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Query, Sampling
 from strategies.models.measured import quickest
 from tests import tiny
@@ -415,7 +415,7 @@ def test_a_fault_of_ours_is_told_as_one_and_shown_on_request(
     def broken(*_: object) -> None:
         raise KeyError("ours")
 
-    monkeypatch.setattr("advisor.terminal.show", broken)
+    monkeypatch.setattr("advisor.cli.terminal.show", broken)
     done = call(capsys, "report", "example")
     assert (done.code, done.out) == (1, "")
     assert re.search(r"This is a fault of the program \(KeyError: .*ADVISOR_TRACEBACK=1", done.err)
@@ -429,7 +429,7 @@ def test_a_fault_of_ours_is_told_as_one_and_shown_on_request(
 def test_the_example_is_scored_again_where_that_is_asked(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from benchmarks import stored
+    from benchmarks.evaluation import stored
 
     changed, rescored = [], stored.rescored
     monkeypatch.setattr(stored, "rescored", lambda *of: changed.append(rescored(*of)))
@@ -549,7 +549,7 @@ def test_a_dry_run_writes_nothing(desk: Path, capsys: pytest.CaptureFixture[str]
 def test_a_dry_run_says_what_the_machine_costs_for_its_minutes(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e8)
+    monkeypatch.setattr("benchmarks.costs.forecast.matrix_rate", lambda placement: 1e8)
     with (desk / "task.yaml").open("a", encoding="utf-8") as file:
         file.write("prices: {machine_hour: 60}\n")
     done = call(capsys, "run", "task.yaml", "--dry-run", "--json")
@@ -576,7 +576,7 @@ def test_a_long_run_is_told_how_long_the_cores_of_the_machine_take_together(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("strategies.models.measured.busy", lambda: False)
-    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 5e5 * placement.threads)
+    monkeypatch.setattr("benchmarks.costs.forecast.matrix_rate", lambda placement: 5e5 * placement.threads)
     monkeypatch.setenv("ADVISOR_THREADS", "2")
     done = call(capsys, "run", "task.yaml", "--dry-run")
     asked, shared = (int(number) for number in re.findall(r"about (\d+) minutes", done.err))
@@ -585,14 +585,14 @@ def test_a_long_run_is_told_how_long_the_cores_of_the_machine_take_together(
     shared_out = call(capsys, "run", "task.yaml", "--dry-run", "--on", "processes", "--workers", "2")
     assert f"expected on 2 workers: about {shared} minutes (one process: {asked})" in shared_out.err
     assert "with --on processes" not in shared_out.err
-    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e12 * placement.threads)
+    monkeypatch.setattr("benchmarks.costs.forecast.matrix_rate", lambda placement: 1e12 * placement.threads)
     assert "with --on processes" not in call(capsys, "run", "task.yaml", "--dry-run").err
 
 
 def test_a_long_run_is_asked_for_and_what_less_takes_is_said(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e6)
+    monkeypatch.setattr("benchmarks.costs.forecast.matrix_rate", lambda placement: 1e6)
     monkeypatch.setenv("ADVISOR_THREADS", "1")
     done = call(capsys, "run", "task.yaml")
     assert done.code == 2
@@ -692,7 +692,7 @@ def test_a_persons_own_metric_is_found_beside_the_spec_and_kept_with_the_run(
 
 
 def test_check_takes_the_same_tasks_as_run(capsys: pytest.CaptureFixture[str]) -> None:
-    from advisor.comparison import prepare
+    from advisor.experiments.comparison import prepare
 
     done = call(capsys, "check", "support-intents", "--json")
     assert done.code == 0, done.err
@@ -822,7 +822,9 @@ def test_where_a_server_gave_no_answer_it_says_so_and_ends_with_1(
         Abstention(reason="not in the documents"),
         Failure(kind="infrastructure", message="status 401"),
     )
-    monkeypatch.setattr("advisor.answering.Answerer.answers", lambda self, texts: zip(texts, outcomes, strict=True))
+    monkeypatch.setattr(
+        "advisor.deploy.answering.Answerer.answers", lambda self, texts: zip(texts, outcomes, strict=True)
+    )
     arguments = (str(finished.folder), str(tmp_path / "new.txt"), "--candidate", "majority")
     done = call(capsys, "predict", *arguments, "--task", str(finished.desk / "task.yaml"))
     assert done.code == 1
@@ -878,8 +880,8 @@ def test_what_is_exported_answers_alike_and_holds_no_held_out_case(
 def test_an_export_says_which_answers_may_stand_alone(
     finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from advisor.export import card
-    from advisor.stored import reopen
+    from advisor.deploy.export import card
+    from advisor.experiments.stored import reopen
 
     out, task = tmp_path / "out", str(finished.desk / "task.yaml")
     assert call(capsys, "export", str(finished.folder), str(out), "--candidate", "lora").code == 0

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.columns import find_layout, input_apart, layout_apart
 from benchmarks.contract import BadInput
-from benchmarks.spec import Columns
+from benchmarks.data.columns import find_layout, input_apart, layout_apart
+from benchmarks.specs.spec import Columns
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call

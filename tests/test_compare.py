@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from advisor.compared import compare
+from advisor.experiments.compared import compare
 from benchmarks.contract import BadInput, Benchmark, Row
-from benchmarks.frozen import freeze
+from benchmarks.data.frozen import freeze
 from benchmarks.metrics.accuracy import Accuracy
-from benchmarks.statistics import paired_difference
-from benchmarks.store import Finished, Store
+from benchmarks.statistics.confidence import paired_difference
+from benchmarks.storage.store import Finished, Store
 from strategies.contract import Case, Failure, Fold, Prediction
 from tests import tiny
 from tests.conftest import Folders

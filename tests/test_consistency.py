@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.consistency import (
+from benchmarks.contract import Candidate, Row
+from benchmarks.evaluation.evaluate import About, evaluate
+from benchmarks.evaluation.misfits import OUTSIDE
+from benchmarks.probes.consistency import (
     EDITS,
     PROBE_CASES,
     REPEATS,
@@ -24,11 +27,8 @@ from benchmarks.consistency import (
     passes,
     probe_cases,
 )
-from benchmarks.contract import Candidate, Row
-from benchmarks.evaluate import About, evaluate
-from benchmarks.misfits import OUTSIDE
-from benchmarks.plan import Options, units
-from benchmarks.store import Finished, Store
+from benchmarks.running.plan import Options, units
+from benchmarks.storage.store import Finished, Store
 from strategies.approaches.majority import Majority
 from strategies.contract import Case, Failure, Kind, Prediction
 from tests import tiny

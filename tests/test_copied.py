@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies import tagging
 from strategies.contract import Message, Query, Sampling
 from strategies.copied import LEAST, MORE, SPARE, narrowed
 from strategies.models.local import LocalModel
@@ -22,7 +21,8 @@ from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from strategies.schemas import answer_schema
 from strategies.selection import Kitchen
-from strategies.tagging import COPIED, LARGEST, for_text, unmarked
+from strategies.standalone import tagging
+from strategies.standalone.tagging import COPIED, LARGEST, for_text, unmarked
 from tests import tiny
 
 STRING: dict[str, Any] = {"type": "string"}

@@ -10,7 +10,7 @@ from itertools import combinations
 import pytest
 
 from benchmarks.contract import Row
-from benchmarks.coverage import coverage
+from benchmarks.evaluation.coverage import coverage
 from strategies.contract import Abstention, Outcome, Prediction
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of
 

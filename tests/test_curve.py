@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from advisor.material import Extras
-from benchmarks import consistency
+from advisor.story.material import Extras
 from benchmarks.checked import Curve, CurvePoint
 from benchmarks.contract import Evaluation, Row
-from benchmarks.curve import DRAWS, FURTHEST, as_many_as, bracket, examples_for, gains, sampled, sizes
-from benchmarks.evaluate import About, curve
+from benchmarks.evaluation.evaluate import About, curve
+from benchmarks.evaluation.stored import evaluations
 from benchmarks.metrics.f1_of_label import F1OfLabel
-from benchmarks.plan import Further
-from benchmarks.run import Run
-from benchmarks.store import Finished, Store
-from benchmarks.stored import evaluations
+from benchmarks.probes import consistency
+from benchmarks.probes.curve import DRAWS, FURTHEST, as_many_as, bracket, examples_for, gains, sampled, sizes
+from benchmarks.running.plan import Further
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Finished, Store
 from strategies.approaches.lora import Lora
 from strategies.contract import Case, Diverged, Fold, Prediction, Task
 from tests import killed, tiny

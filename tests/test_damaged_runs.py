@@ -18,9 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 from advisor import Wishes, advise
-from advisor.export import export
+from advisor.deploy.export import export
 from benchmarks.contract import BadInput
-from benchmarks.store import Store
+from benchmarks.storage.store import Store
 from tests.conftest import Folders
 from tests.desk import write_task
 

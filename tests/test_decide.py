@@ -8,18 +8,18 @@ import math
 import numpy as np
 import pytest
 
+from advisor.ask.triage import Situation, expect, found_in_documents
 from advisor.contract import Recommendation
-from advisor.decide import recommend
-from advisor.economics import costs
-from advisor.triage import Situation, expect, found_in_documents
-from benchmarks.cascade import APPROACH as CASCADE
+from advisor.costs.economics import costs
+from advisor.decision.decide import recommend
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, Procedure, State
-from benchmarks.families import REST, gate_level
-from benchmarks.looks import level_of
-from benchmarks.misfits import OUTSIDE
-from benchmarks.prices import MachinePrices, TokenPrices
-from benchmarks.statistics import clopper_pearson_lower
+from benchmarks.costs.prices import MachinePrices, TokenPrices
+from benchmarks.evaluation.cascade import APPROACH as CASCADE
+from benchmarks.evaluation.misfits import OUTSIDE
+from benchmarks.statistics.confidence import clopper_pearson_lower
+from benchmarks.statistics.families import REST, gate_level
+from benchmarks.statistics.looks import level_of
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
 
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.contract import Amount, Recommendation
-from advisor.economics import costs, rank
+from advisor.costs.economics import costs, rank
 from benchmarks.contract import Constraints, Evaluation, Procedure, State
-from benchmarks.prices import MachinePrices, TokenPrices, Upkeep
+from benchmarks.costs.prices import MachinePrices, TokenPrices, Upkeep
 from strategies.contract import Usage
 from tests.verdict_cases import FAMILIES, Bakeoff, PlainMetric, benchmark_of, evaluation_of
 

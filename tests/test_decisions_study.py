@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from scipy import stats
 
-from benchmarks import sequential, statistics
-from benchmarks.grouping import Floats
+from benchmarks.statistics import confidence, sequential
+from benchmarks.statistics.grouping import Floats
 from benchmarks.studies.decisions import __main__ as study
 from benchmarks.studies.decisions import curves, draws, light, looks, stopping
 from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
@@ -79,8 +79,8 @@ def test_p_values_of_a_draw_are_those_of_the_product() -> None:
     found = draws.draw(POOLS["3 candidates"], 60, 0.8, 5, seed=1)
     for row, cases in enumerate(found.cases):
         for place, scores in enumerate(found.pool.scores[:, cases]):
-            assert found.meets[row, place] == pytest.approx(statistics.test_meets(scores, None, 0.8))
-            assert found.misses[row, place] == pytest.approx(statistics.test_misses(scores, None, 0.8))
+            assert found.meets[row, place] == pytest.approx(confidence.test_meets(scores, None, 0.8))
+            assert found.misses[row, place] == pytest.approx(confidence.test_misses(scores, None, 0.8))
     again = draws.draw(POOLS["3 candidates"], 60, 0.8, 5, seed=1)
     assert np.array_equal(again.meets, found.meets)
     assert np.array_equal(again.selection, found.selection)

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from benchmarks import tasks
-from benchmarks.assemble import Limits, build
 from benchmarks.contract import Benchmark
-from benchmarks.models import DEFAULT_EMBEDDER
+from benchmarks.data.assemble import Limits, build
+from benchmarks.running.models import DEFAULT_EMBEDDER
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Message, Prediction, Prompt, Recipe, Sampling
 from strategies.finetuning.packs import encode

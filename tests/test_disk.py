@@ -15,8 +15,8 @@ import pytest
 from safetensors import SafetensorError
 
 from advisor.cli import has_resume
-from benchmarks.disk import disk_fault
-from benchmarks.store import Store
+from benchmarks.storage.disk import disk_fault
+from benchmarks.storage.store import Store
 from tests.conftest import Folders
 from tests.desk import finish, start, write_task
 

@@ -14,14 +14,14 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.comparison import Wishes, execute, prepare
-from advisor.export import export
+from advisor.deploy.export import export
+from advisor.experiments.comparison import Wishes, execute, prepare
 from benchmarks.contract import BadInput
-from benchmarks.pending import Silent
-from benchmarks.plan import Unit
-from benchmarks.store import Store
-from benchmarks.unlabelled import MOST, to_answer
-from benchmarks.workbench import bare
+from benchmarks.data.unlabelled import MOST, to_answer
+from benchmarks.running.pending import Silent
+from benchmarks.running.plan import Unit
+from benchmarks.running.workbench import bare
+from benchmarks.storage.store import Store
 from strategies.approaches.lora_distilled import LESSONS, DistilledLora, _taught, _teaches
 from strategies.contract import (
     Case,

@@ -14,9 +14,9 @@ import click
 import pytest
 import yaml
 
-from advisor.comparison import EFFORTS
-from benchmarks.spec import parse_spec
-from benchmarks.spec_errors import SECTION_KEYS, SPEC_KEYS
+from advisor.experiments.comparison import EFFORTS
+from benchmarks.specs.spec import parse_spec
+from benchmarks.specs.spec_errors import SECTION_KEYS, SPEC_KEYS
 from strategies.prompting.rendering import INPUT_TOKENS
 from tests import page_picture, picture, reference
 from tests.conftest import Folders
@@ -133,7 +133,7 @@ def test_the_table_of_wishes_names_every_field_and_no_other() -> None:
 
 def test_the_public_names_are_the_same_whatever_was_imported_before() -> None:
     import advisor
-    from advisor import comparison, stored
+    from advisor.experiments import comparison, stored
 
     for name in advisor.__all__:
         assert getattr(advisor, name) is not None

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.audit.doubts import COLUMNS, Doubt, doubts, write_doubts
 from benchmarks.contract import BadInput
-from benchmarks.doubts import COLUMNS, Doubt, doubts, write_doubts
-from benchmarks.split import grouped
+from benchmarks.data.split import grouped
 from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders

@@ -13,19 +13,19 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from advisor.cli.outcome import EXIT
-from advisor.what_if import what_if
+from advisor.costs.what_if import what_if
 from benchmarks.contract import Candidate, Evaluation, Procedure, Row, State
-from benchmarks.economical import Economy, Terms, prices_of
-from benchmarks.families import REST, Family
-from benchmarks.looks import level_of
-from benchmarks.models import Models
-from benchmarks.pending import Rules, rules_of
-from benchmarks.plan import described
-from benchmarks.prices import MachinePrices, TokenPrices
-from benchmarks.spec_models import ModelSpec
-from benchmarks.statistics import statuses_of_figures
-from benchmarks.store import Store
-from benchmarks.stored import evaluations
+from benchmarks.costs.prices import MachinePrices, TokenPrices
+from benchmarks.evaluation.stored import evaluations
+from benchmarks.running.economical import Economy, Terms, prices_of
+from benchmarks.running.models import Models
+from benchmarks.running.pending import Rules, rules_of
+from benchmarks.running.plan import described
+from benchmarks.specs.spec_models import ModelSpec
+from benchmarks.statistics.confidence import statuses_of_figures
+from benchmarks.statistics.families import REST, Family
+from benchmarks.statistics.looks import level_of
+from benchmarks.storage.store import Store
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.lora import Lora
 from strategies.approaches.prompting import Prompting

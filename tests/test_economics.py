@@ -10,14 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.amounts import clearly_more
-from advisor.breakeven import Line
 from advisor.contract import Amount, Costs, Verdict
-from advisor.economics import ANSWER_TOKEN, CACHED_TOKEN, NOISE, Ranking, costs, in_money, over_limit, rank, saving
+from advisor.costs.amounts import clearly_more
+from advisor.costs.breakeven import Line
+from advisor.costs.economics import (
+    ANSWER_TOKEN,
+    CACHED_TOKEN,
+    NOISE,
+    Ranking,
+    costs,
+    in_money,
+    over_limit,
+    rank,
+    saving,
+)
 from benchmarks.contract import BadInput, Evaluation
-from benchmarks.evaluate import requests
-from benchmarks.prices import MachinePrices, Tier, TokenPrices, Upkeep, machine_prices, token_prices
-from benchmarks.spec import parse_spec
+from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, Upkeep, machine_prices, token_prices
+from benchmarks.evaluation.evaluate import requests
+from benchmarks.specs.spec import parse_spec
 from strategies.contract import Usage
 from tests.verdict_cases import FAMILIES, Bakeoff, benchmark_of, evaluation_of, scores_of
 

@@ -19,13 +19,13 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from benchmarks.wrapped import Wrapped
+from benchmarks.running.wrapped import Wrapped
 from strategies.contract import Completion, Generates, LanguageModel, Message, Place, Sampling, ScoresLabels, thoughts
 from strategies.models.endpoint import EndpointModel
 from strategies.models.retry import asked_wait
 from strategies.models.together import Together
 from strategies.models.weights import ModelUnavailable, resolve
-from strategies.tagging import COPIED
+from strategies.standalone.tagging import COPIED
 
 CANARY = "sk-canary-3f9a1c"
 PROMPT = (Message("user", "Is it spam?"),)

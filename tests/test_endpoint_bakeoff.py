@@ -18,14 +18,14 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.answering import answerer
-from advisor.comparison import Wishes, advise, execute, prepare
 from advisor.contract import Verdict
+from advisor.deploy.answering import answerer
+from advisor.experiments.comparison import Wishes, advise, execute, prepare
 from benchmarks.contract import BadInput, State
-from benchmarks.pending import Silent
-from benchmarks.plan import Unit
-from benchmarks.remembering import Memory, Remembering
-from benchmarks.store import Store
+from benchmarks.running.pending import Silent
+from benchmarks.running.plan import Unit
+from benchmarks.running.remembering import Memory, Remembering
+from benchmarks.storage.store import Store
 from strategies.contract import Completion, Generates, Message, Sampling, ScoresLabels, Trains
 from strategies.models.endpoint import EndpointModel
 from tests import tiny

@@ -21,10 +21,10 @@ import pytest
 from benchmarks.contract import BadInput
 from benchmarks.executors.chosen import chosen
 from benchmarks.executors.processes import Processes
-from benchmarks.pending import Silent
-from benchmarks.plan import Options, Unit, candidates
-from benchmarks.run import Run
-from benchmarks.store import Store
+from benchmarks.running.pending import Silent
+from benchmarks.running.plan import Options, Unit, candidates
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Store
 from strategies.catalog import approaches
 from tests import desk, tiny
 from tests.conftest import Folders

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from advisor.cli.outcome import EXIT
-from advisor.example import opened
-from advisor.explain import premises
-from advisor.stored import reopen
+from advisor.experiments.example import opened
+from advisor.experiments.stored import reopen
+from advisor.story.explain import premises
 from advisor.wording import SECONDS
 from benchmarks.contract import State
 from tests.desk import call

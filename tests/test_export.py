@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 
 from advisor import Wishes, advise
-from advisor.answering import answerer
-from advisor.export import Merge, card, export
-from advisor.stored import reopen
+from advisor.deploy.answering import answerer
+from advisor.deploy.export import Merge, card, export
+from advisor.experiments.stored import reopen
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import BadInput, State
-from strategies import alone
 from strategies.answers import sureness
 from strategies.approaches.copy_nearest import Copying, CopyNearest
 from strategies.contract import Case, Prediction, Query, Sampling
 from strategies.models.embedding import LocalEmbedder
 from strategies.pipeline import Setup
 from strategies.retrieval.neighbours import Neighbours
+from strategies.standalone import alone
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, everything, write_task
@@ -262,7 +262,7 @@ def test_what_was_never_measured_is_not_exported(desk: Desk, tmp_path: Path, mon
         for each in told.recommendation.statuses
     )
     told = replace(told, recommendation=replace(told.recommendation, statuses=statuses))
-    monkeypatch.setattr("advisor.export.reopen", lambda run, allow_code: told)
+    monkeypatch.setattr("advisor.deploy.export.reopen", lambda run, allow_code: told)
     with pytest.raises(BadInput, match="copy nearest was not measured: it chose the same configuration as lora"):
         export(desk.folder / "labels" / "run", tmp_path / "out", "copy nearest")
     assert not (tmp_path / "out").exists()

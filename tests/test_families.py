@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks import families
-from benchmarks import statistics as st
 from benchmarks.contract import Procedure, State
-from benchmarks.families import Family, cheapest_first, finalist, fixed_sequence, holm, max_t, opposed
-from benchmarks.grouping import Floats
+from benchmarks.statistics import confidence as st
+from benchmarks.statistics import families
+from benchmarks.statistics.families import Family, cheapest_first, finalist, fixed_sequence, holm, max_t, opposed
+from benchmarks.statistics.grouping import Floats
 
 NAMES = tuple("abcdefgh")
 

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.contract import Row
-from benchmarks.store import Finished, Store
+from benchmarks.storage.store import Finished, Store
 from benchmarks.studies.faults_injected import __main__ as study
 from benchmarks.studies.faults_injected import hostile_inputs, misbehaving, price, report
 from benchmarks.studies.faults_injected.stored import Stored, compared

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.assemble import Assembly, Loaded, assemble
-from benchmarks.models import Models
-from benchmarks.similar import normalised
-from benchmarks.spec import parse_spec
+from benchmarks.data.assemble import Assembly, Loaded, assemble
+from benchmarks.data.similar import normalised
+from benchmarks.running.models import Models
+from benchmarks.running.workbench import bare
+from benchmarks.specs.spec import parse_spec
 from benchmarks.studies.faults import __main__ as study
 from benchmarks.studies.faults import detecting, grid, report, report_grid
 from benchmarks.studies.faults.planting import NEAR, SAME, contradicting, copies, flipped
-from benchmarks.workbench import bare
 from strategies.contract import Case, Document
 from tests import tiny
 

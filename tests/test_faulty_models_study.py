@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.assemble import Assembly, Loaded, assemble
-from benchmarks.models import Models
-from benchmarks.spec import parse_spec
-from benchmarks.spec_models import ModelSpec
+from benchmarks.data.assemble import Assembly, Loaded, assemble
+from benchmarks.running.models import Models
+from benchmarks.running.workbench import bare
+from benchmarks.specs.spec import parse_spec
+from benchmarks.specs.spec_models import ModelSpec
 from benchmarks.studies.faults import report_models, templates, tuning, verdicts
-from benchmarks.workbench import bare
 from strategies.contract import Case, Document, Recipe
 from strategies.selection import Kitchen
 from tests import tiny

@@ -10,14 +10,14 @@ from itertools import combinations, pairwise
 import pytest
 
 from advisor.contract import Story
+from advisor.costs.economics import costs
 from advisor.drawn import Cell, WinnerMap
-from advisor.economics import costs
-from advisor.explain import premises
 from advisor.figures.searching import expected
+from advisor.story.explain import premises
 from advisor.wording import percent
-from benchmarks.curve import bracket
-from benchmarks.prices import MachinePrices
-from benchmarks.statistics import wilson
+from benchmarks.costs.prices import MachinePrices
+from benchmarks.probes.curve import bracket
+from benchmarks.statistics.confidence import wilson
 from strategies.contract import Trial
 from tests.situations import SITUATIONS, edits, figures
 from tests.test_what_if import BAKEOFFS, decided, shipped, wanted

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.comparison import Wishes, prepare
+from advisor.experiments.comparison import Wishes, prepare
 from benchmarks.checked import Leaks
 from benchmarks.studies import afternoon
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record

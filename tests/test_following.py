@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from advisor.contract import Story
-from advisor.story import Extras
-from benchmarks.prices import MachinePrices, TokenPrices
+from advisor.story.tell import Extras
+from benchmarks.costs.prices import MachinePrices, TokenPrices
 from strategies.contract import Usage
 from tests.situations import SITUATIONS
 from tests.verdict_cases import Bakeoff

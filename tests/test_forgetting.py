@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor.forgotten import forgot_too_much, what_it_forgot
+from advisor.probes.forgotten import forgot_too_much, what_it_forgot
 from benchmarks.checked import Forgetting
 from benchmarks.contract import Constraints, State
-from benchmarks.forgetting import forgetting, general_texts
-from benchmarks.general import asked, general_answers, prompts, tasks
+from benchmarks.probes.forgetting import forgetting, general_texts
+from benchmarks.probes.general import asked, general_answers, prompts, tasks
 from strategies.contract import Message, Recipe, TrainingRow, Trains
 from strategies.finetuning.drift import drifts
 from strategies.models.local import LocalModel

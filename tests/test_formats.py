@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.contract import BadInput
-from benchmarks.load import read_cases, read_documents
-from benchmarks.spec import Columns
+from benchmarks.data.load import read_cases, read_documents
+from benchmarks.specs.spec import Columns
 
 SAMPLES = Path(__file__).parent / "samples"
 """`saved` and `hub.parquet` were written by datasets 5.2.0, `page.pdf` by Chromium 156 from `page.html`."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmarks.contract import Benchmark, Candidate, Row
-from benchmarks.found_evidence import retrieval_quality, searches
-from benchmarks.gold import GoldIndex, gold
-from benchmarks.hosted import answers_after_fit
-from benchmarks.mistakes import search_or_reading
-from benchmarks.plan import Further, Options, units
+from benchmarks.costs.hosted import answers_after_fit
+from benchmarks.evaluation.found_evidence import retrieval_quality, searches
+from benchmarks.evaluation.mistakes import search_or_reading
+from benchmarks.probes.gold import GoldIndex, gold
+from benchmarks.running.plan import Further, Options, units
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Document, Evidence, Prediction
 from strategies.prompting.demonstrations import founded

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from advisor.comparison import Wishes, advise
+from advisor.experiments.comparison import Wishes, advise
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import write_task

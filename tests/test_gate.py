@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from advisor import Wishes, advise
-from advisor.export import export
-from advisor.gate import hash_of_right
+from advisor.deploy.export import export
+from advisor.deploy.gate import hash_of_right
 from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.grounded import what_it_invents
-from advisor.shares import Counted, declined
+from advisor.decision.shares import Counted, declined
+from advisor.probes.grounded import what_it_invents
 from benchmarks.checked import Grounding
-from benchmarks.grounding import Library, declining, grounding
-from benchmarks.guard import refusals
-from benchmarks.mistakes import Standing
+from benchmarks.evaluation.grounding import Library, declining, grounding
+from benchmarks.evaluation.guard import refusals
+from benchmarks.evaluation.mistakes import Standing
 from strategies.contract import Abstention, Case, Document, Evidence, Fold, Outcome, Prediction, Task
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor.answering import Answerer, Kept
-from advisor.export import card
-from advisor.guarded import as_fact, guard_cells, in_place_of_unsure
+from advisor.deploy.answering import Answerer, Kept
+from advisor.deploy.export import card
+from advisor.probes.guarded import as_fact, guard_cells, in_place_of_unsure
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import BadInput, Benchmark, Row
-from benchmarks.guard import _Asked, guard, refusals, threshold
-from strategies import alone
+from benchmarks.evaluation.guard import _Asked, guard, refusals, threshold
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, Query, Sampling
+from strategies.standalone import alone
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
 
 NOWHERE = "not in the handbook"

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks import handed
 from benchmarks.contract import Benchmark, Candidate, Evaluation
-from benchmarks.handed import askable, askers, most, wrong_without
-from benchmarks.hosted import answers_after_fit
-from benchmarks.mistakes import mistakes
-from benchmarks.plan import Further, Options, units
-from benchmarks.run import Run
-from benchmarks.store import Store
-from benchmarks.stored import evaluations, handed_over, selection_answers
+from benchmarks.costs.hosted import answers_after_fit
+from benchmarks.evaluation.mistakes import mistakes
+from benchmarks.evaluation.stored import evaluations, handed_over, selection_answers
+from benchmarks.probes import handed
+from benchmarks.probes.handed import askable, askers, most, wrong_without
+from benchmarks.running.plan import Further, Options, units
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Store
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.checked import Handover
 from benchmarks.contract import Row
-from benchmarks.handover import _threshold, handover
+from benchmarks.evaluation.handover import _threshold, handover
 from strategies.contract import Prediction
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of
 

@@ -13,12 +13,12 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from advisor.cli.expected import hosted_says
-from advisor.comparison import Prepared, Wishes, advise, prepare
-from benchmarks.forecast import FIXED_S, REQUEST_S, THOUGHTS_A_SECOND, Forecast, forecast
-from benchmarks.hosted import Asked, fewest_tokens, most_tokens, prompt_tokens
-from benchmarks.models import Models
-from benchmarks.prices import MachinePrices, Tier, TokenPrices, token_prices
-from benchmarks.spec_models import ModelSpec
+from advisor.experiments.comparison import Prepared, Wishes, advise, prepare
+from benchmarks.costs.forecast import FIXED_S, REQUEST_S, THOUGHTS_A_SECOND, Forecast, forecast
+from benchmarks.costs.hosted import Asked, fewest_tokens, most_tokens, prompt_tokens
+from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, token_prices
+from benchmarks.running.models import Models
+from benchmarks.specs.spec_models import ModelSpec
 from strategies.approaches.prompting import Prompting
 from strategies.models.endpoint import EndpointModel
 from strategies.pipeline import Setup

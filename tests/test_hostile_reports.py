@@ -24,15 +24,15 @@ from rich.console import Console
 from werkzeug import Request, Response
 
 from advisor import Wishes, advise, reports
+from advisor.cli.terminal import show
 from advisor.contract import Story
-from advisor.export import export
+from advisor.deploy.export import export
+from advisor.experiments.report_files import write_reports
+from advisor.experiments.site import build
+from advisor.experiments.stored import reopen, write_answers
 from advisor.panel import Terms, WhatIf
-from advisor.report_files import write_reports
 from advisor.reports.text import clean
-from advisor.site import build
-from advisor.stored import reopen, write_answers
-from advisor.terminal import show
-from benchmarks.sheets import as_cell
+from benchmarks.review.sheets import as_cell
 from tests.conftest import Folders
 from tests.desk import call
 from tests.hostile import GROUPS, PAYLOADS

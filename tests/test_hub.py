@@ -12,10 +12,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.found import find
-from benchmarks import hub_data
+from advisor.experiments.found import find
 from benchmarks.contract import BadInput
-from benchmarks.spec import read_spec
+from benchmarks.data import hub_data
+from benchmarks.specs.spec import read_spec
 from strategies.models.weights import resolve
 from tests import tiny
 from tests.conftest import Folders

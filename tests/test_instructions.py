@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
-from benchmarks.altered import altered
+from benchmarks.probes.altered import altered
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Fold, Kind, Prompt, Task
 from strategies.extending import extended

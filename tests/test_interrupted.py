@@ -27,16 +27,16 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.comparison import Wishes, advise
-from benchmarks import deadline
+from advisor.experiments.comparison import Wishes, advise
 from benchmarks.contract import BadInput, Candidate, State
-from benchmarks.deadline import Allowance, DiskUp, TimeUp, within
 from benchmarks.executors.held import Held
 from benchmarks.executors.processes import _Crew
-from benchmarks.pending import Silent
-from benchmarks.plan import Options, Unit
-from benchmarks.run import Run
-from benchmarks.store import Finished, Store
+from benchmarks.running import deadline
+from benchmarks.running.deadline import Allowance, DiskUp, TimeUp, within
+from benchmarks.running.pending import Silent
+from benchmarks.running.plan import Options, Unit
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Finished, Store
 from strategies.catalog import approaches
 from strategies.models.endpoint import _ended
 from tests import killed, tiny

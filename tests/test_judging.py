@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from advisor.judged import judge_note
+from advisor.probes.judged import judge_note
 from benchmarks.contract import Row
-from benchmarks.judging import COLUMNS, SHEET, Grading, Judge, OfOne, answers_of, judged
-from benchmarks.looks import FILE
+from benchmarks.evaluation.judging import COLUMNS, SHEET, Grading, Judge, OfOne, answers_of, judged
 from benchmarks.metrics.accuracy import Accuracy
-from benchmarks.store import Finished, Store
+from benchmarks.statistics.looks import FILE
+from benchmarks.storage.store import Finished, Store
 from strategies.contract import Abstention, Prediction
 from tests.conftest import Folders
 from tests.desk import call, everything, write_task
@@ -37,7 +37,7 @@ def grade(input, answer, accepted, metadata):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Path:
-    from advisor.comparison import Wishes, advise
+    from advisor.experiments.comparison import Wishes, advise
 
     desk = tmp_path_factory.mktemp("judged")
     task = write_task(desk, model_folders)

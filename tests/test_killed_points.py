@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from advisor.comparison import Wishes, advise
+from advisor.experiments.comparison import Wishes, advise
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import ROOT, write_task

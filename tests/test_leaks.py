@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from advisor.leaked import without_the_leaks
-from benchmarks.assemble import Loaded, assemble
+from advisor.probes.leaked import without_the_leaks
 from benchmarks.contract import Row
-from benchmarks.evaluate import leaks
-from benchmarks.frozen import freeze, thaw
-from benchmarks.spec import parse_spec
+from benchmarks.data.assemble import Loaded, assemble
+from benchmarks.data.frozen import freeze, thaw
+from benchmarks.evaluation.evaluate import leaks
+from benchmarks.specs.spec import parse_spec
 from strategies.contract import Case, Prediction
 from tests import tiny
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of

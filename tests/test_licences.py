@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.contract import BadInput, Constraints
-from benchmarks.frozen import freeze
-from benchmarks.models import Models
-from benchmarks.spec import parse_spec
-from benchmarks.spec_models import EmbedderSpec, ModelSpec
+from benchmarks.data.frozen import freeze
+from benchmarks.running.models import Models
+from benchmarks.specs.spec import parse_spec
+from benchmarks.specs.spec_models import EmbedderSpec, ModelSpec
 from strategies.models.weights import cache_folder
 from tests.conftest import Folders
 from tests.verdict_cases import benchmark_of

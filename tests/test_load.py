@@ -14,9 +14,9 @@ import pytest
 from pyarrow import parquet
 
 from benchmarks.contract import BadInput
+from benchmarks.data.load import read_cases, read_documents, read_inputs
 from benchmarks.formats.clean import clean
-from benchmarks.load import read_cases, read_documents, read_inputs
-from benchmarks.spec import Columns
+from benchmarks.specs.spec import Columns
 
 ROWS = [
     {"id": "a", "input": 'Two lines,\nand a "quote"', "output": "first"},

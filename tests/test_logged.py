@@ -11,8 +11,8 @@ import pytest
 
 from advisor.cli.logged import OURS, events_of
 from advisor.cli.progress import LiveProgress
-from benchmarks.plan import Unit
-from benchmarks.store import Finished
+from benchmarks.running.plan import Unit
+from benchmarks.storage.store import Finished
 from strategies.contract import Usage
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from advisor.economics import costs
+from advisor.costs.economics import costs
 from benchmarks.contract import Row
-from benchmarks.evaluate import latency_of
-from benchmarks.prices import MachinePrices, Upkeep
+from benchmarks.costs.prices import MachinePrices, Upkeep
+from benchmarks.evaluation.evaluate import latency_of
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Embedder, Prediction, Query, Sampling, Usage

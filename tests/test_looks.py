@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from advisor.comparison import Wishes, advise, execute, prepare
-from advisor.experiment import subject_of
-from advisor.found import find
+from advisor.experiments.comparison import Wishes, advise, execute, prepare
+from advisor.experiments.experiment import subject_of
+from advisor.experiments.found import find
 from benchmarks.contract import Look, Row
-from benchmarks.evaluate import About, evaluate
-from benchmarks.lineage import Changes, Lineage
-from benchmarks.looks import ALPHA, FILE, begin_look, level_of, look_at, write_down
+from benchmarks.evaluation.evaluate import About, evaluate
 from benchmarks.metrics import load
-from benchmarks.reviewed import review
-from benchmarks.store import Finished, Store
+from benchmarks.review.lineage import Changes, Lineage
+from benchmarks.review.reviewed import review
+from benchmarks.statistics.looks import ALPHA, FILE, begin_look, level_of, look_at, write_down
+from benchmarks.storage.store import Finished, Store
 from strategies.contract import Case, Prediction
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -173,7 +173,7 @@ def test_a_run_that_is_cut_off_is_a_look(
 
     task = write_task(tmp_path, model_folders)
     with monkeypatch.context() as patched:
-        patched.setattr("benchmarks.run.add_cascade", cut_off)
+        patched.setattr("benchmarks.running.run.add_cascade", cut_off)
         with pytest.raises(KeyboardInterrupt):
             advise(task, out=tmp_path / "cut", wishes=MAJORITY)
     assert prepare(task, NEAREST).assembly.benchmark.look.number == 2

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from benchmarks.contract import Row
-from benchmarks.evaluate import count_failures
-from benchmarks.misfits import MALFORMED, OTHER_FORM, OUTSIDE, misfit
+from benchmarks.evaluation.evaluate import count_failures
+from benchmarks.evaluation.misfits import MALFORMED, OTHER_FORM, OUTSIDE, misfit
 from strategies.contract import Abstention, Failure, Prediction, Task
 from tests import tiny
 

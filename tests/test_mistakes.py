@@ -10,16 +10,16 @@ from typing import get_args
 import pytest
 from rich.console import Console
 
-from advisor.example import opened
-from advisor.mistakes_table import _HELPS, _SHORT, _TOLD
+from advisor.cli.terminal import show
+from advisor.experiments.example import opened
+from advisor.experiments.stored import reopen
+from advisor.probes.mistakes_table import _HELPS, _SHORT, _TOLD
 from advisor.reports import render
-from advisor.stored import reopen
-from advisor.terminal import show
 from benchmarks.contract import Benchmark
+from benchmarks.evaluation.misfits import MALFORMED, OUTSIDE
+from benchmarks.evaluation.mistakes import Answers, Mistakes, mistakes, search_or_reading
+from benchmarks.evaluation.mistakes import Kind as MistakeKind
 from benchmarks.metrics import load
-from benchmarks.misfits import MALFORMED, OUTSIDE
-from benchmarks.mistakes import Answers, Mistakes, mistakes, search_or_reading
-from benchmarks.mistakes import Kind as MistakeKind
 from strategies.contract import Case, Document, Fold, Kind, Task
 from tests.situations import SITUATIONS
 from tests.verdict_cases import benchmark_of, task_of

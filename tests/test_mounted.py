@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import store as stores
-from benchmarks.mounted import on_a_network
-from benchmarks.store import Finished, Store
+from benchmarks.storage import store as stores
+from benchmarks.storage.mounted import on_a_network
+from benchmarks.storage.store import Finished, Store
 
 MOUNTS = r"""proc /proc proc rw,relatime 0 0
 /dev/sda1 / ext4 rw,relatime 0 0

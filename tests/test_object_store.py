@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.contract import BadInput, Candidate
 from benchmarks.executors.chosen import chosen
-from benchmarks.run import Run
+from benchmarks.running.run import Run
 from tests.heavy import Heavy
 from tests.test_executors import bakeoff, starts
 from tests.test_ray import cluster_of

@@ -18,8 +18,8 @@ from strategies.answers import Request as Asked
 from strategies.answers import answer_freely
 from strategies.contract import Completion, Failure, Message, Place, Prediction, Sampling, Usage
 from strategies.models.endpoint import EndpointModel
-from strategies.odds import ALTERNATIVES, label_shares, to_label
 from strategies.prompting.rendering import LabelWords
+from strategies.standalone.odds import ALTERNATIVES, label_shares, to_label
 from tests import tiny
 
 CARDS = LabelWords.of(("card_arrival", "card_lost", "refund", "card"), natural=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from advisor import reports
+from advisor.experiments.stored import Changes, reopen
 from advisor.reports import render
-from advisor.stored import Changes, reopen
-from benchmarks.store import SCHEMA_VERSION
+from benchmarks.storage.store import SCHEMA_VERSION
 from tests import old_runs, tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task

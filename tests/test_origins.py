@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor.origins import origins
-from benchmarks.statistics import exact_interval
+from advisor.story.origins import origins
+from benchmarks.statistics.confidence import exact_interval
 from tests.situations import SITUATIONS
 from tests.verdict_cases import Bakeoff
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from strategies import alone, lookup, speaking
 from strategies.contract import Case, Message, Prompt, Query, Recipe, Sampling
 from strategies.finetuning.adapters import attach, save
 from strategies.models.local import LocalModel
@@ -17,6 +16,7 @@ from strategies.pipeline import Pipeline, Setup
 from strategies.portable import prompt_of
 from strategies.prompting.rendering import Form
 from strategies.sources import Sources
+from strategies.standalone import alone, lookup, speaking
 from tests import tiny
 
 ASKED = (Message("user", "Write."),)

@@ -13,13 +13,13 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from advisor.answering import Kept
-from advisor.stored import about_run
+from advisor.deploy.answering import Kept
+from advisor.experiments.stored import about_run
 from benchmarks.contract import BadInput
-from benchmarks.load import read_cases, read_documents, read_inputs
-from benchmarks.spec import Columns, Spec, parse_spec, read_spec
-from benchmarks.spec_errors import SPEC_KEYS
-from benchmarks.yaml_text import read_yaml
+from benchmarks.data.load import read_cases, read_documents, read_inputs
+from benchmarks.specs.spec import Columns, Spec, parse_spec, read_spec
+from benchmarks.specs.spec_errors import SPEC_KEYS
+from benchmarks.specs.yaml_text import read_yaml
 from tests.hostile import PAYLOADS
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

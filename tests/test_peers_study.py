@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor.comparison import Wishes, prepare
+from advisor.experiments.comparison import Wishes, prepare
 from benchmarks.contract import BadInput, Benchmark
 from benchmarks.studies.peers import __main__ as program
 from benchmarks.studies.peers import performed as performing

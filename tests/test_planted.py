@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from advisor.grounded import who_else_speaks
+from advisor.probes.grounded import who_else_speaks
 from benchmarks.checked import Planted
 from benchmarks.contract import Candidate, Row
-from benchmarks.plan import Further, Options, planted_units
-from benchmarks.planted import PLACES, SENTENCES, WORDS, PoisonedIndex, at_the_end, followed, sentence, wanted
-from benchmarks.run import Run
-from benchmarks.store import Store
+from benchmarks.probes.planted import PLACES, SENTENCES, WORDS, PoisonedIndex, at_the_end, followed, sentence, wanted
+from benchmarks.running.plan import Further, Options, planted_units
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Store
 from strategies.answers import trimmed
 from strategies.approaches.retrieval import Retrieval
 from strategies.catalog import approaches

@@ -18,20 +18,20 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.answering import answerer
-from advisor.compared import opened
-from advisor.comparison import Prepared, Wishes, execute, prepare
-from advisor.differing import differences
-from advisor.experiment import subject_of
-from advisor.export import export
+from advisor.deploy.answering import answerer
+from advisor.deploy.export import export
+from advisor.experiments.compared import opened
+from advisor.experiments.comparison import Prepared, Wishes, execute, prepare
+from advisor.experiments.differing import differences
+from advisor.experiments.experiment import subject_of
+from advisor.experiments.stored import reopen
 from advisor.reports import suffix
-from advisor.stored import reopen
 from benchmarks import metrics
 from benchmarks.contract import BadInput, ScoreFailure, State
-from benchmarks.installed import made
-from benchmarks.judging import Grading
-from benchmarks.pending import Silent
-from benchmarks.store import Store
+from benchmarks.evaluation.judging import Grading
+from benchmarks.running.installed import made
+from benchmarks.running.pending import Silent
+from benchmarks.storage.store import Store
 from strategies.catalog import CannotLoad, plugins
 from strategies.contract import Prediction
 from tests import tiny

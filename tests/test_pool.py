@@ -18,14 +18,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from advisor.cli.expected import cluster_says, computed_says, machine_money
-from advisor.comparison import Wishes, advise, prepare
+from advisor.experiments.comparison import Wishes, advise, prepare
 from benchmarks.contract import BadInput, Candidate, Row, ScoreFailure
-from benchmarks.economical import Economy
-from benchmarks.executors.desk import Desk
-from benchmarks.executors.processes import Processes
-from benchmarks.executors.remote import RemoteWorker, Share, as_values, fault, fault_values, from_values
-from benchmarks.executors.waited import Waited
-from benchmarks.forecast import (
+from benchmarks.costs.forecast import (
     FIXED_BYTES,
     FIXED_S,
     Forecast,
@@ -35,17 +30,22 @@ from benchmarks.forecast import (
     on_workers,
     weight_bytes,
 )
-from benchmarks.models import Models
-from benchmarks.needed import Computed
-from benchmarks.outcomes import from_json
-from benchmarks.pending import Pending, Rules, Silent
-from benchmarks.plan import Further, Options, Unit, candidates, units
-from benchmarks.prices import MachinePrices
-from benchmarks.purse import LimitReached, Purse
-from benchmarks.rebuilds import SHARE
-from benchmarks.spec_models import ModelSpec
-from benchmarks.store import AGAIN, Finished, Line, Store
-from benchmarks.work import Job
+from benchmarks.costs.needed import Computed
+from benchmarks.costs.prices import MachinePrices
+from benchmarks.costs.purse import LimitReached, Purse
+from benchmarks.executors.desk import Desk
+from benchmarks.executors.processes import Processes
+from benchmarks.executors.remote import RemoteWorker, Share, as_values, fault, fault_values, from_values
+from benchmarks.executors.waited import Waited
+from benchmarks.probes.rebuilds import SHARE
+from benchmarks.running.economical import Economy
+from benchmarks.running.models import Models
+from benchmarks.running.pending import Pending, Rules, Silent
+from benchmarks.running.plan import Further, Options, Unit, candidates, units
+from benchmarks.running.work import Job
+from benchmarks.specs.spec_models import ModelSpec
+from benchmarks.storage.outcomes import from_json
+from benchmarks.storage.store import AGAIN, Finished, Line, Store
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.word_head import WordHead
 from strategies.catalog import CannotLoad, approaches
@@ -506,7 +506,7 @@ def test_what_fits_without_a_language_model_take_is_reckoned_and_taken_by_one_wo
 
 
 def test_what_is_predicted_on_workers_counts_threads_cards_and_machines_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e9 * placement.threads)
+    monkeypatch.setattr("benchmarks.costs.forecast.matrix_rate", lambda placement: 1e9 * placement.threads)
     works = tuple(Work(lane=(f"{number}", "m"), fit=600.0, rest=800.0) for number in range(8))
     alone = Forecast(memory=1, minutes=(FIXED_S + 8 * 1400) / 60, fits=True, sentence="", works=works)
     place = Placement(device="cpu", dtype="float32", threads=2, why="")

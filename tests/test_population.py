@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from advisor.story import Extras
+from advisor.story.tell import Extras
 from benchmarks.contract import BadInput
-from benchmarks.population import EXAMPLES, FEWEST, POPULATION, TIME, Apart, apart, in_time, sets_to_compare
-from benchmarks.spec import parse_spec
+from benchmarks.data.population import EXAMPLES, FEWEST, POPULATION, TIME, Apart, apart, in_time, sets_to_compare
+from benchmarks.specs.spec import parse_spec
 from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders
@@ -170,7 +170,7 @@ def test_a_run_compares_its_held_out_cases_with_traffic(
     again = call(capsys, "report", "r", "--json")
     assert json.loads(again.out)["facts"]["population"] == told
     with monkeypatch.context() as patched:
-        patched.setattr("benchmarks.run.apart", lambda *_: pytest.fail("the same texts were told apart again"))
+        patched.setattr("benchmarks.running.run.apart", lambda *_: pytest.fail("the same texts were told apart again"))
         assert json.loads(call(capsys, *run, "--resume").out)["facts"]["population"] == told
     alike = "".join(json.dumps({"text": case.input}) + "\n" for case in tiny.messages(100, 5000))
     (tmp_path / "real.jsonl").write_text(alike, encoding="utf-8")

@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 import yaml
 
-from advisor.comparison import prepare
-from advisor.hosted import ANSWERS, TOKENS, what_if
-from advisor.stored import Changes
+from advisor.costs.hosted import ANSWERS, TOKENS, what_if
+from advisor.experiments.comparison import prepare
+from advisor.experiments.stored import Changes
 from benchmarks.contract import BadInput
-from benchmarks.hosted import CHARACTERS_A_TOKEN
-from benchmarks.price_table import FILE, endings, last_day, quotes
-from benchmarks.prices import MachinePrices, Tier, TokenPrices, machine_prices, token_prices
-from benchmarks.repriced import repriced
-from benchmarks.spec import parse_spec, read_spec
-from benchmarks.spec_prices import read_prices
+from benchmarks.costs.hosted import CHARACTERS_A_TOKEN
+from benchmarks.costs.price_table import FILE, endings, last_day, quotes
+from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, machine_prices, token_prices
+from benchmarks.specs.repriced import repriced
+from benchmarks.specs.spec import parse_spec, read_spec
+from benchmarks.specs.spec_prices import read_prices
 from tests.conftest import Folders
 from tests.desk import call, finish, start, write_task
 from tests.verdict_cases import evaluation_of, scores_of

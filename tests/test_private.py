@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from advisor.export import export
-from advisor.listing import listed_runs
-from advisor.site import _copied
-from advisor.stored import reopen
-from benchmarks.private import private
+from advisor.deploy.export import export
+from advisor.experiments.listing import listed_runs
+from advisor.experiments.site import _copied
+from advisor.experiments.stored import reopen
+from benchmarks.storage.private import private
 from strategies.permissions import as_usual, make_usual, owner_only
 from tests import tiny
 from tests.conftest import Folders

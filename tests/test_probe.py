@@ -15,8 +15,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.export import _counted, _template
-from strategies import speaking
+from advisor.deploy.export import _counted, _template
 from strategies.contract import Message, Sampling
 from strategies.models import probe, templates
 from strategies.models.local import LocalModel
@@ -24,6 +23,7 @@ from strategies.models.probe import PROBE, must_count_alike, must_render_alike, 
 from strategies.models.served import ServedModel
 from strategies.models.vllm_server import VllmServer
 from strategies.models.wheels import ModelUnavailable
+from strategies.standalone import speaking
 from tests import tiny
 
 
@@ -224,11 +224,11 @@ def test_a_server_that_does_not_answer_states_nothing(model: LocalModel, httpser
 
 def test_a_run_and_an_export_refuse_it(tmp_path: Path, model: LocalModel) -> None:
     """Also where the weights are named by what was published, so that no hash of the files tells."""
-    from advisor.answering import Kept, _Loaded
+    from advisor.deploy.answering import Kept, _Loaded
     from benchmarks.contract import BadInput
-    from benchmarks.models import Models
-    from benchmarks.spec_models import ModelSpec
-    from benchmarks.workbench import bare
+    from benchmarks.running.models import Models
+    from benchmarks.running.workbench import bare
+    from benchmarks.specs.spec_models import ModelSpec
     from strategies.pipeline import Setup, load_pipeline
     from strategies.selection import Kitchen
 

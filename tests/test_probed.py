@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from advisor import reports
+from advisor.cli.terminal import show
 from advisor.contract import Story
-from advisor.terminal import show
 from benchmarks.checked import Altered, ByHeart, Changed, Counted, Forgetting, Grounding, Planted, Rebuilds
 from tests.situations import edits
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of

@@ -17,15 +17,15 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.comparison import Prepared, Wishes, execute, prepare
 from advisor.contract import Verdict
-from advisor.export import export
+from advisor.deploy.export import export
+from advisor.experiments.comparison import Prepared, Wishes, execute, prepare
 from advisor.reports import render
-from advisor.setups import told
+from advisor.story.setups import told
 from benchmarks.contract import BadInput, State
-from benchmarks.forecast import forecast
-from benchmarks.pending import Silent
-from benchmarks.store import Store
+from benchmarks.costs.forecast import forecast
+from benchmarks.running.pending import Silent
+from benchmarks.storage.store import Store
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Completion, Prompt, Task
 from strategies.instructions import Instructions

@@ -18,12 +18,12 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from advisor.cli.before import say_before
-from advisor.comparison import Wishes, advise, execute_part, prepare
+from advisor.experiments.comparison import Wishes, advise, execute_part, prepare
 from benchmarks.contract import BadInput
-from benchmarks.prices import Tier, TokenPrices
-from benchmarks.purse import SPENT, LimitReached, Purse
-from benchmarks.sharding import merge
-from benchmarks.store import Store
+from benchmarks.costs.prices import Tier, TokenPrices
+from benchmarks.costs.purse import SPENT, LimitReached, Purse
+from benchmarks.running.sharding import merge
+from benchmarks.storage.store import Store
 from strategies.contract import Completion, Message, Prompt, Sampling, Usage
 from strategies.models import outage, retry
 from strategies.models.endpoint import EndpointModel

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from benchmarks.contract import BadInput
-from benchmarks.forecast import weight_bytes
-from benchmarks.models import Models
-from benchmarks.spec_models import ModelSpec
+from benchmarks.costs.forecast import weight_bytes
+from benchmarks.running.models import Models
+from benchmarks.specs.spec_models import ModelSpec
 from strategies.contract import Message, Recipe, Sampling, TrainingRow
 from strategies.finetuning.adapters import loaded, prove_effect
 from strategies.finetuning.packs import answer_loss, encode

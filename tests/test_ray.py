@@ -20,9 +20,9 @@ from benchmarks.contract import BadInput
 from benchmarks.executors import on_ray
 from benchmarks.executors.chosen import chosen
 from benchmarks.executors.room import Has, held_by_others, machines
-from benchmarks.pending import Silent
-from benchmarks.plan import Unit
-from benchmarks.run import Run
+from benchmarks.running.pending import Silent
+from benchmarks.running.plan import Unit
+from benchmarks.running.run import Run
 from tests.test_executors import alone, bakeoff, starts, waited_for  # noqa: F401 - a fixture
 from tests.test_run import contents, model  # noqa: F401 - a fixture
 

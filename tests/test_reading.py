@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from advisor.without import needed
+from advisor.deploy.without import needed
 from benchmarks.contract import BadInput
-from benchmarks.load import read_inputs
-from benchmarks.spec import Columns
-from strategies import alone, reading
+from benchmarks.data.load import read_inputs
+from benchmarks.specs.spec import Columns
+from strategies.standalone import alone, reading
 
 JOINED = "{subject}: {body}"
 READ: dict[str, tuple[str, dict[str, Any]]] = {

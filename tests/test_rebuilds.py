@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor.example import opened
-from advisor.steadiness import next_time
-from advisor.stored import reopen
+from advisor.experiments.example import opened
+from advisor.experiments.stored import reopen
+from advisor.probes.steadiness import next_time
 from benchmarks.checked import Rebuilds
 from benchmarks.contract import Candidate, Row
-from benchmarks.evaluate import About, built_again
-from benchmarks.forecast import forecast
+from benchmarks.costs.forecast import forecast
+from benchmarks.evaluation.evaluate import About, built_again
+from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics.f1_of_label import F1OfLabel
-from benchmarks.plan import Further, Options, rebuild_units
-from benchmarks.rebuilds import SHARE, kept, over_pairs, rebuilds, resampled, size, spread, steadier, turns
-from benchmarks.run import Run
-from benchmarks.store import Finished, Store
-from benchmarks.stored import evaluations, rescored
+from benchmarks.probes.rebuilds import SHARE, kept, over_pairs, rebuilds, resampled, size, spread, steadier, turns
+from benchmarks.running.plan import Further, Options, rebuild_units
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Finished, Store
 from strategies.approaches.contrastive_head import ContrastiveHead
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
@@ -352,7 +352,7 @@ def test_a_rebuild_that_cannot_be_trained_is_counted_and_ends_nothing(
 
 
 def test_what_is_planned_and_what_it_takes(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setattr("benchmarks.forecast.matrix_rate", lambda placement: 1e9)
+    monkeypatch.setattr("benchmarks.costs.forecast.matrix_rate", lambda placement: 1e9)
     benchmark, options, models = tiny.benchmark(), Options(), tiny.models(model)
     answers = Candidate(name="team", strategy=Recorded(name="team", answers={}), model="")
     tuned = [Candidate(name="lora", strategy=Lora(), model=models.names[0])]
@@ -368,7 +368,7 @@ def test_what_is_planned_and_what_it_takes(model: Path, monkeypatch: pytest.Monk
         [Candidate(name=each.name, strategy=each, model="")] for each in (ContrastiveHead(), CopyNearest())
     )
     asked = Further(rebuilds=3)
-    monkeypatch.setattr("benchmarks.forecast.weight_bytes", lambda folder: 4_000_000)
+    monkeypatch.setattr("benchmarks.costs.forecast.weight_bytes", lambda folder: 4_000_000)
     alone, again = (forecast(benchmark, head, models, options, each).works[0] for each in (Further(), asked))
     assert alone.fit > 0
     assert alone.rest == 0

@@ -10,8 +10,8 @@ import pytest
 
 from advisor import Wishes, advise
 from benchmarks.contract import BadInput, State
-from benchmarks.recorded import read_recorded
-from benchmarks.store import Store
+from benchmarks.data.recorded import read_recorded
+from benchmarks.storage.store import Store
 from strategies.approaches.recorded import Recorded
 from strategies.contract import Failure, Prediction, Query, Sampling
 

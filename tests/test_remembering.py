@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.contract import Benchmark, Candidate
-from benchmarks.models import Models
-from benchmarks.plan import Options
-from benchmarks.remembering import Memory, Remembering
-from benchmarks.run import Run
-from benchmarks.spec_models import ModelSpec
+from benchmarks.running.models import Models
+from benchmarks.running.plan import Options
+from benchmarks.running.remembering import Memory, Remembering
+from benchmarks.running.run import Run
+from benchmarks.specs.spec_models import ModelSpec
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Completion, Message, Place, Prompt, Sampling, Step, Usage

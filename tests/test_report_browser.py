@@ -209,8 +209,8 @@ SIDES, ENDS = 2 * 14, 2 * 13
 
 @pytest.mark.parametrize("sheet", SHEETS)
 def test_what_decides_fits_the_first_sheet_of_paper(opened: Any, sheet: str) -> None:
-    from advisor.example import opened as example
-    from advisor.stored import reopen
+    from advisor.experiments.example import opened as example
+    from advisor.experiments.stored import reopen
 
     wide, high = ((side - margin) / 25.4 * 96 for side, margin in zip(SHEETS[sheet], (SIDES, ENDS), strict=True))
     with example() as run:

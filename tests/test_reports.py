@@ -25,16 +25,16 @@ from rich.console import Console
 
 from advisor import reports
 from advisor.cli.progress import LiveProgress, Progressed, RunEvents
+from advisor.cli.terminal import main_table, show
 from advisor.contract import ShownCases, Story, Verdict
 from advisor.drawn import Picture, Point
 from advisor.reports.drawing import draw
 from advisor.reports.scales import cost_axis, cost_label
 from advisor.reports.text import RECORDED, clean, cleaned
-from advisor.terminal import main_table, show
 from benchmarks.contract import BadInput, Row, State
-from benchmarks.plan import Unit
-from benchmarks.prices import TokenPrices
-from benchmarks.store import Finished
+from benchmarks.costs.prices import TokenPrices
+from benchmarks.running.plan import Unit
+from benchmarks.storage.store import Finished
 from strategies.contract import Prediction, Usage
 from tests.stories import CHOICE, NAMES, empty_story, rich_story, shown_case, with_texts
 
@@ -460,9 +460,9 @@ def test_json_follows_its_published_schema(story: Story) -> None:
 def test_the_stored_example_follows_the_published_schema() -> None:
     import jsonschema
 
-    from advisor.example import opened
+    from advisor.experiments.example import opened
+    from advisor.experiments.stored import reopen
     from advisor.reports.json import schema
-    from advisor.stored import reopen
 
     with opened() as folder:
         document = json.loads(reports.render(reopen(folder).story, "json"))

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from benchmarks.contract import BadInput
-from benchmarks.models import Models
-from benchmarks.spec import parse_spec
-from benchmarks.spec_models import ModelSpec, RerankerSpec
+from benchmarks.running.models import Models
+from benchmarks.specs.spec import parse_spec
+from benchmarks.specs.spec_models import ModelSpec, RerankerSpec
 from strategies.contract import Case, Document, Fold
 from strategies.models.quiet import quiet
 from strategies.models.reranking import LocalReranker

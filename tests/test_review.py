@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from advisor.found import find
-from benchmarks.assemble import assemble, load
+from advisor.experiments.found import find
+from benchmarks.audit.doubts import Doubt, doubts
 from benchmarks.contract import BadInput
-from benchmarks.doubts import Doubt, doubts
-from benchmarks.lineage import Relabelled, ceiling_says, sample_says
-from benchmarks.review import Material, concerns, write_sheets
-from benchmarks.reviewed import Reviewed, _decisions, review
+from benchmarks.data.assemble import assemble, load
+from benchmarks.review.lineage import Relabelled, ceiling_says, sample_says
+from benchmarks.review.review_sheets import Material, concerns, write_sheets
+from benchmarks.review.reviewed import Reviewed, _decisions, review
 from strategies.contract import Case, Kind
 from tests import tiny
 from tests.conftest import Folders

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from advisor.cli.terminal import show
 from advisor.contract import Story
-from advisor.terminal import show
 from benchmarks.checked import Grounding, Leaks, Planted
 from benchmarks.contract import Evaluation
 from tests.situations import SITUATIONS, edits, forgot, rebuilt

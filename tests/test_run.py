@@ -16,22 +16,22 @@ from typing import Any, ClassVar
 
 import pytest
 
-from advisor.found import find
-from advisor.steadiness import next_time
-from benchmarks.assemble import Limits
+from advisor.experiments.found import find
+from advisor.probes.steadiness import next_time
 from benchmarks.checked import OfNamed
 from benchmarks.contract import BadInput, Benchmark, Candidate, Constraints, Evaluation, Row, State
-from benchmarks.found_evidence import oracle, oracle_named
-from benchmarks.frozen import as_begun, freeze, thaw
-from benchmarks.gold import GoldIndex
+from benchmarks.data.assemble import Limits
+from benchmarks.data.frozen import as_begun, freeze, thaw
+from benchmarks.evaluation.found_evidence import oracle, oracle_named
+from benchmarks.evaluation.noted_scores import chosen_by_others
+from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics import load as load_metric
-from benchmarks.noted_scores import chosen_by_others
-from benchmarks.pending import Silent
-from benchmarks.plan import Options, Unit, candidates, label
-from benchmarks.reuse import Earlier, bare
-from benchmarks.run import OPTIONAL, Run, _differences, provenance
-from benchmarks.store import Store
-from benchmarks.stored import evaluations, rescored
+from benchmarks.probes.gold import GoldIndex
+from benchmarks.running.pending import Silent
+from benchmarks.running.plan import Options, Unit, candidates, label
+from benchmarks.running.reuse import Earlier, bare
+from benchmarks.running.run import OPTIONAL, Run, _differences, provenance
+from benchmarks.storage.store import Store
 from strategies.catalog import approaches
 from strategies.contract import (
     Abstention,
@@ -698,7 +698,7 @@ def test_of_another_program_nothing_is_taken_over(
     whole: Path, model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = killed.bakeoff(whole, model)
-    monkeypatch.setattr("benchmarks.run.program", lambda: "changed")
+    monkeypatch.setattr("benchmarks.running.run.program", lambda: "changed")
     assert Earlier.open(whole, run.identity(), provenance(run.models)) is None
     assert "its program was another" in caplog.text
     fresh = replace(run, folder=whole.with_name("fresh"), reuse=whole, candidates=run.candidates[:1])
@@ -714,7 +714,7 @@ def test_a_fork_does_no_finished_work_again_that_is_still_valid(
     run = killed.bakeoff(tmp_path / "forked", model)
     chosen = [each for each in run.candidates if each.name in ("majority", "prompting", "lora")]
     run = replace(run, candidates=chosen[:2], benchmark=replace(run.benchmark, target=0.1), reuse=whole, fork=True)
-    monkeypatch.setattr("benchmarks.work.Worker.perform", lambda *_: pytest.fail("done again"))
+    monkeypatch.setattr("benchmarks.running.work.Worker.perform", lambda *_: pytest.fail("done again"))
     run.execute()
     with opened(run.folder) as store, opened(whole) as before:
         assert set(store.finished()) == {name for each in chosen[:2] for name in _units(before, each.name)}

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from benchmarks.contract import BadInput, Benchmark, Candidate
 from benchmarks.executors.here import Here
-from benchmarks.plan import Options, candidates, units
+from benchmarks.running.plan import Options, candidates, units
 from benchmarks.studies.scale import __main__ as study
 from benchmarks.studies.scale import goals, real, report, shared, shared_runs, waiting
 from benchmarks.studies.scale.imagined import Cluster, Many, Outcome, Times, simulated, with_cases

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from advisor.setups import told
+from advisor.story.setups import told
 from strategies.contract import Prompt, Recipe, Task
 from strategies.finetuning.adapters import loaded
 from strategies.finetuning.race import rows_of

@@ -15,13 +15,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from strategies import speaking
 from strategies.contract import Case, Fold, Message, Sampling, Task
 from strategies.models.chat import Chat
 from strategies.models.grammar import Following, Grammar
 from strategies.models.local import LocalModel
 from strategies.models.parts import Parts
 from strategies.schemas import answer_schema, common
+from strategies.standalone import speaking
 from tests import tiny
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from advisor.contract import Recommendation
-from advisor.sensitivity import Flip, flips, question_of
-from advisor.turning_words import of_their_price, rounded_beside
+from advisor.costs.sensitivity import Flip, flips, question_of
+from advisor.costs.turning_words import of_their_price, rounded_beside
 from benchmarks.contract import Constraints, State
-from benchmarks.prices import MachinePrices, Tier, TokenPrices, Upkeep
+from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, Upkeep
 from strategies.contract import Usage
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import sequential
-from benchmarks.deadline import TimeUp
-from benchmarks.pending import Silent, rules_of
-from benchmarks.plan import LOOK, Unit, shards
-from benchmarks.sample_size import more_until_decided
-from benchmarks.sequential import StopRule, in_asking_order
-from benchmarks.statistics import paired_difference
-from benchmarks.store import Finished, Store
+from benchmarks.running.deadline import TimeUp
+from benchmarks.running.pending import Silent, rules_of
+from benchmarks.running.plan import LOOK, Unit, shards
+from benchmarks.statistics import sequential
+from benchmarks.statistics.confidence import paired_difference
+from benchmarks.statistics.sample_size import more_until_decided
+from benchmarks.statistics.sequential import StopRule, in_asking_order
+from benchmarks.storage.store import Finished, Store
 from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders

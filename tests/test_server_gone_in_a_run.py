@@ -13,10 +13,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from advisor.comparison import execute, prepare
 from advisor.contract import Verdict
+from advisor.experiments.comparison import execute, prepare
 from benchmarks.contract import State
-from benchmarks.store import Store
+from benchmarks.storage.store import Store
 from strategies.models import outage, retry
 from tests import tiny
 from tests.conftest import Folders

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from benchmarks.contract import BadInput
-from benchmarks.run import Run
-from benchmarks.sharding import Shard, merge
-from benchmarks.store import Store
+from benchmarks.running.run import Run
+from benchmarks.running.sharding import Shard, merge
+from benchmarks.storage.store import Store
 from tests import killed
 from tests.conftest import Folders
 from tests.desk import call, write_task

@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 
 from advisor.contract import Recommendation
-from advisor.share_limits import SHARE_LIMITS, unchecked
+from advisor.decision.share_limits import SHARE_LIMITS, unchecked
 from benchmarks.checked import ByGroup, Grounding, Planted
 from benchmarks.contract import BadInput, Constraints, Evaluation, State
-from benchmarks.misfits import OUTSIDE
-from benchmarks.spec import parse_spec
+from benchmarks.evaluation.misfits import OUTSIDE
+from benchmarks.specs.spec import parse_spec
 from strategies.contract import Case
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 

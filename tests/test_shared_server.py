@@ -25,11 +25,11 @@ from benchmarks.executors.here import Executor
 from benchmarks.executors.processes import Processes
 from benchmarks.executors.remote import AskedWaiting
 from benchmarks.executors.waited import Waited
-from benchmarks.pending import Silent
-from benchmarks.plan import Unit
-from benchmarks.run import Run
-from benchmarks.spec_models import ModelSpec
-from benchmarks.store import Store
+from benchmarks.running.pending import Silent
+from benchmarks.running.plan import Unit
+from benchmarks.running.run import Run
+from benchmarks.specs.spec_models import ModelSpec
+from benchmarks.storage.store import Store
 from strategies.contract import Message, Recipe, Sampling, TrainingRow
 from strategies.models import meeting
 from strategies.models.served import ServedModel

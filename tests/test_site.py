@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from advisor.compared import Change, Comparison
+from advisor.experiments.compared import Change, Comparison
+from advisor.experiments.site import IN_ALL, SIDE_BY_SIDE, build
 from advisor.reports import render
-from advisor.site import IN_ALL, SIDE_BY_SIDE, build
 from benchmarks.contract import BadInput
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -26,7 +26,7 @@ from tests.test_reports import HOSTILE, Elements
 def runs(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Path:
     """Two runs of one task on the same held-out cases, the later with fewer examples."""
     from advisor import Wishes, advise
-    from advisor.report_files import write_reports
+    from advisor.experiments.report_files import write_reports
 
     desk = tmp_path_factory.mktemp("desk")
     task = write_task(desk, model_folders)
@@ -59,7 +59,9 @@ def test_runs_of_one_task_stand_side_by_side(runs: Path, tmp_path: Path, monkeyp
     assert 'data-label="inputs"' not in page
     figures = {"before": 0.5, "after": 0.5, "low": -0.1, "high": 0.1, "p_value": 1.0}
     changes = tuple(Change(candidate=f"asked {cases}", cases=cases, **figures) for cases in (30, 12))
-    monkeypatch.setattr("advisor.site.compare", lambda *_: Comparison(shared=30, what=(), changes=changes, only=()))
+    monkeypatch.setattr(
+        "advisor.experiments.site.compare", lambda *_: Comparison(shared=30, what=(), changes=changes, only=())
+    )
     build(runs, tmp_path / "site")
     page = (tmp_path / "site" / "compare-0002-second-run.html").read_text(encoding="utf-8")
     assert 'data-label="inputs">12</td>' in page
@@ -146,7 +148,7 @@ def test_of_many_pairs_the_newest_are_laid_side_by_side_and_the_others_counted(
     def side_by_side(_: Path, pair: Any) -> None:
         compared.append(pair[1]["run"])
 
-    monkeypatch.setattr("advisor.site._side_by_side", side_by_side)
+    monkeypatch.setattr("advisor.experiments.site._side_by_side", side_by_side)
     for number in range(120):
         told = {"headline": "", "facts": {"task": f"task {number % 24}", "provenance": {"started": f"{number:04}"}}}
         folder = tmp_path / "runs" / f"run {number}"

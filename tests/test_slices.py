@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from advisor.contract import Recommendation, Status
-from advisor.decide import recommend
-from advisor.economics import costs
-from advisor.slices import parts, perhaps_too_weak, too_weak, weakest_part
-from advisor.slices_table import PARTS
+from advisor.costs.economics import costs
+from advisor.decision.decide import recommend
+from advisor.decision.slices import parts, perhaps_too_weak, too_weak, weakest_part
+from advisor.probes.slices_table import PARTS
 from benchmarks.contract import BadInput, Benchmark, Constraints, Evaluation, Procedure, Row, State
-from benchmarks.evaluate import figures
+from benchmarks.costs.prices import MachinePrices
+from benchmarks.evaluation.evaluate import figures
 from benchmarks.metrics.f1_of_label import F1OfLabel
-from benchmarks.prices import MachinePrices
-from benchmarks.spec import parse_spec
-from benchmarks.statistics import clopper_pearson_upper, shown_interval
+from benchmarks.specs.spec import parse_spec
+from benchmarks.statistics.confidence import clopper_pearson_upper, shown_interval
 from strategies.contract import Case, Prediction
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of
 

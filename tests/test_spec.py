@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.assemble import Limits, Loaded, assemble, build
 from benchmarks.contract import BadInput, MetricScore
-from benchmarks.decidable import Decidable
-from benchmarks.infer import infer_kind
-from benchmarks.spec import Columns, parse_spec, read_spec
-from benchmarks.spec_models import DEFAULT_MODEL
-from benchmarks.yaml_text import read_yaml
+from benchmarks.data.assemble import Limits, Loaded, assemble, build
+from benchmarks.specs.infer import infer_kind
+from benchmarks.specs.spec import Columns, parse_spec, read_spec
+from benchmarks.specs.spec_models import DEFAULT_MODEL
+from benchmarks.specs.yaml_text import read_yaml
+from benchmarks.statistics.decidable import Decidable
 from strategies.contract import Abstention, Case, Document, Failure, Prediction
 
 SMALLEST = "name: tickets\ninstruction: Answer with the label.\nexamples: rows.jsonl\ntarget: 0.8\n"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.mistyped import LEAST, MOST, mistyped_pairs, one_letter_apart
-from benchmarks.similar import clusters, near_pairs, normalised
-from benchmarks.split import alike, cut_folds, cut_heldout, grouped, overlapping, written_down
+from benchmarks.data.mistyped import LEAST, MOST, mistyped_pairs, one_letter_apart
+from benchmarks.data.similar import clusters, near_pairs, normalised
+from benchmarks.data.split import alike, cut_folds, cut_heldout, grouped, overlapping, written_down
 from strategies.contract import Case, Fold
 
 WORDS = [

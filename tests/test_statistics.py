@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks import resampling
-from benchmarks import statistics as st
 from benchmarks.contract import Answered, State
-from benchmarks.families import Family
 from benchmarks.metrics import load
 from benchmarks.metrics.macro_f1 import MacroF1
-from benchmarks.resampling import (
+from benchmarks.statistics import confidence as st
+from benchmarks.statistics import resampling
+from benchmarks.statistics.families import Family
+from benchmarks.statistics.resampling import (
     FEWEST,
     Parts,
     Resampled,

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.contract import BadInput, Row
-from benchmarks.disk import disk_fault
-from benchmarks.outcomes import from_json, text_of, to_json
-from benchmarks.packed import _slim_row
-from benchmarks.store import SYNC_EVERY_S, Finished, Store
+from benchmarks.storage.disk import disk_fault
+from benchmarks.storage.outcomes import from_json, text_of, to_json
+from benchmarks.storage.packed import _slim_row
+from benchmarks.storage.store import SYNC_EVERY_S, Finished, Store
 from strategies.contract import Abstention, Evidence, Failure, Outcome, Prediction, Trial, Usage
 from tests.desk import everything
 
@@ -171,7 +171,7 @@ def test_quick_units_reach_the_disk_together_and_long_ones_at_once(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("benchmarks.store.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("benchmarks.storage.store.time.monotonic", lambda: now[0])
     said: list[str] = []
     store._db.set_trace_callback(said.append)
 

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from advisor.contract import Verdict
-from advisor.example import opened
-from advisor.stored import Changes, reopen
-from benchmarks.best import below_best
+from advisor.experiments.example import opened
+from advisor.experiments.stored import Changes, reopen
 from benchmarks.contract import BadInput, State
-from benchmarks.looks import level_of
-from benchmarks.packed import unpack
-from benchmarks.repriced import repriced
-from benchmarks.spec_models import MODEL_PRICES
-from benchmarks.statistics import clopper_pearson_lower
+from benchmarks.specs.repriced import repriced
+from benchmarks.specs.spec_models import MODEL_PRICES
+from benchmarks.statistics.best import below_best
+from benchmarks.statistics.confidence import clopper_pearson_lower
+from benchmarks.statistics.looks import level_of
+from benchmarks.storage.packed import unpack
 from tests.desk import call
 from tests.verdict_cases import benchmark_of
 
@@ -38,7 +38,13 @@ NOT_NEEDED = {
         "openai",
         "genai_prices",
     ),
-    *("benchmarks.assemble", "benchmarks.audit", "benchmarks.load", "benchmarks.models", "advisor.answering"),
+    *(
+        "benchmarks.data.assemble",
+        "benchmarks.audit.file_findings",
+        "benchmarks.data.load",
+        "benchmarks.running.models",
+        "advisor.deploy.answering",
+    ),
 }
 """What takes long to load, and what only the making of a run needs."""
 
@@ -82,8 +88,8 @@ def test_it_takes_no_model_and_little_work(run: Path, tmp_path: Path, of: str, m
         "def count(frame, event, argument):\n"
         f"    calls[0] += event == 'call' and frame.f_code.co_filename.startswith({ours!r})\n"
         "sys.setprofile(count)\n"
-        "from advisor.stored import Changes, reopen\n"
-        "from advisor.report_files import write_reports\n"
+        "from advisor.experiments.stored import Changes, reopen\n"
+        "from advisor.experiments.report_files import write_reports\n"
         "from pathlib import Path\n"
         f"verdict = reopen({str(run)!r}, changes=Changes(volume=77_000, target=0.7, machine_hour=0.5))\n"
         f"write_reports(verdict, Path({str(tmp_path)!r}), ())\n"

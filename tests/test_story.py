@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor import setups
 from advisor.contract import Amount, Story
 from advisor.drawn import Table
-from advisor.explain import premises
+from advisor.story import setups
+from advisor.story.explain import premises
 from advisor.wording import (
     NONE,
     about,
@@ -31,7 +31,7 @@ from advisor.wording import (
     probability,
 )
 from benchmarks.contract import Constraints, Procedure, State
-from benchmarks.prices import MachinePrices
+from benchmarks.costs.prices import MachinePrices
 from strategies.contract import Recipe
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from advisor.comparison import Wishes, execute, prepare
-from advisor.example import opened as example
-from advisor.stored import reopen
+from advisor.experiments.comparison import Wishes, execute, prepare
+from advisor.experiments.example import opened as example
+from advisor.experiments.stored import reopen
 from benchmarks.contract import BadInput
-from benchmarks.packed import pack, read_lines, unpack, write_lines
+from benchmarks.storage.packed import pack, read_lines, unpack, write_lines
 from benchmarks.studies import others
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
@@ -91,7 +91,7 @@ def test_a_file_that_is_no_packed_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_example_is_a_real_recorded_run() -> None:
-    assert (ROOT / "advisor" / "example_run.jsonl.gz").stat().st_size < 300_000
+    assert (ROOT / "advisor" / "experiments" / "example_run.jsonl.gz").stat().st_size < 300_000
     with example() as folder:
         verdict = reopen(folder)
     assert not folder.exists()

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from strategies import tagging
 from strategies.approaches.linear_head import LinearHead
 from strategies.contract import Case, Fold, Outcome, Prediction, Query, Sampling, Task
 from strategies.fields import columns, flat, is_object, nested
-from strategies.reading import UNSPACED
-from strategies.tagging import Tagger, copied, places, words
+from strategies.standalone import tagging
+from strategies.standalone.reading import UNSPACED
+from strategies.standalone.tagging import Tagger, copied, places, words
 from tests import tiny
 
 NAMES = ("Ada Park", "Bo Lund", "Café Tram", "Dee", "El Sur", "Fay Moss", "Gil", "Hu Wei", "Ivo Bay", "Jo Ash")

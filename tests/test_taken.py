@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from advisor.story import Extras
-from benchmarks.cascade import DERIVED
-from benchmarks.store import Finished, Store
-from benchmarks.taken import MOST, Taken, taken
+from advisor.story.tell import Extras
+from benchmarks.evaluation.cascade import DERIVED
+from benchmarks.evaluation.taken import MOST, Taken, taken
+from benchmarks.storage.store import Finished, Store
 from strategies.contract import Usage
 from tests.situations import edits
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of

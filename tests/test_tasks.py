@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from benchmarks.assemble import Limits, assemble, load
 from benchmarks.contract import BadInput
+from benchmarks.data.assemble import Limits, assemble, load
 from benchmarks.tasks import BundledTask, find, names
 from benchmarks.tasks.dataset import PublicDataset
 from benchmarks.tasks.source import Source, content_hash, cut_by_hash, download, get

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from jinja2.exceptions import TemplateError
 
-from strategies import speaking
 from strategies.contract import Message
 from strategies.models import templates
 from strategies.models.chat import Chat
 from strategies.models.templates import Exhausted, rendered
 from strategies.models.wheels import ModelUnavailable
+from strategies.standalone import speaking
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from benchmarks.findings import Finding
-from benchmarks.text_quality import private_documents, private_requests, text_findings
+from benchmarks.audit.findings import Finding
+from benchmarks.audit.text_quality import private_documents, private_requests, text_findings
 from strategies.contract import Case, Document, Kind
 
 
@@ -109,7 +109,7 @@ def test_a_title_counts_and_a_secret_makes_a_warning_of_an_address() -> None:
 
 def test_no_pattern_reaches_over_a_line() -> None:
     """Which is why long texts may be gone through line by line."""
-    from benchmarks import text_quality
+    from benchmarks.audit import text_quality
 
     for kind, texts in PRIVATE.items():
         for text in texts:
@@ -125,7 +125,7 @@ def test_no_pattern_reaches_over_a_line() -> None:
 
 def test_ten_thousand_clean_texts_are_looked_through_at_once() -> None:
     """The quick look before the patterns is what makes it cheap: none of these texts gets past it."""
-    from benchmarks import text_quality
+    from benchmarks.audit import text_quality
 
     texts = [f"where is my parcel number {place}, it should have come on day {place % 30}" for place in range(10_000)]
     assert not any(text_quality._ANY.search(text) for text in texts)

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from benchmarks.languages import in_another, language
-from benchmarks.text_shape import cut_off, shape_findings
+from benchmarks.audit.languages import in_another, language
+from benchmarks.audit.text_shape import cut_off, shape_findings
 from strategies.contract import Case
 
 SENTENCES = {

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from advisor.contract import Verdict
-from advisor.example import opened
-from advisor.stored import reopen
+from advisor.experiments.example import opened
+from advisor.experiments.stored import reopen
 from tests.situations import SITUATIONS
 from tests.traced import EXEMPT, Number, Written, sentences
 from tests.verdict_cases import Bakeoff

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from advisor.example import opened
-from advisor.stored import reopen
-from advisor.tracking import EXPERIMENT, track
+from advisor.experiments.example import opened
+from advisor.experiments.stored import reopen
+from advisor.experiments.tracking import EXPERIMENT, track
 from benchmarks.contract import BadInput
 from tests.desk import call
 from tests.situations import SITUATIONS

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from advisor import reports, setups
-from advisor.tries import MOST, ranked
+from advisor import reports
+from advisor.story import setups
+from advisor.story.tries import MOST, ranked
 from advisor.wording import NONE
 from strategies.contract import Recipe
 from strategies.finetuning.race import Tuning

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from advisor.comparison import Wishes, execute, prepare
-from advisor.stored import reopen
+from advisor.experiments.comparison import Wishes, execute, prepare
+from advisor.experiments.stored import reopen
 from benchmarks.checked import Agreement, Forgetting, Grounding, Planted, Rebuilds
 from benchmarks.metrics import load
 from benchmarks.studies.bakeoff_rows import opened

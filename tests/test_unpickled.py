@@ -13,7 +13,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from strategies import alone
 from strategies.contract import Recipe
 from strategies.finetuning import adapters
 from strategies.models import unpickled
@@ -21,6 +20,7 @@ from strategies.models.embedding import LocalEmbedder
 from strategies.models.local import LocalModel
 from strategies.models.reranking import LocalReranker
 from strategies.models.weights import ModelUnavailable, resolve
+from strategies.standalone import alone
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task

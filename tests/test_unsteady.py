@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from advisor.contract import Recommendation
-from advisor.risks import _asked_again
+from advisor.story.risks import _asked_again
 from benchmarks.checked import ByGroup
 from benchmarks.contract import Constraints, Evaluation, State
-from benchmarks.spec import parse_spec
+from benchmarks.specs.spec import parse_spec
 from tests.situations import edits
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.breakeven import Line, bands
 from advisor.contract import Costs
-from advisor.economics import costs
+from advisor.costs.breakeven import Line, bands
+from advisor.costs.economics import costs
 from advisor.wording import SECONDS
 from benchmarks.contract import BadInput
-from benchmarks.prices import MachinePrices, Upkeep, machine_prices
-from benchmarks.spec import parse_spec
+from benchmarks.costs.prices import MachinePrices, Upkeep, machine_prices
+from benchmarks.specs.spec import parse_spec
 from strategies.contract import Usage
 from tests.test_decide import decided
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmarks.chances import chance_above
-from benchmarks.prices import MachinePrices
+from benchmarks.costs.prices import MachinePrices
+from benchmarks.statistics.chances import chance_above
 from tests.situations import safe_but_cheaper_undecided
 from tests.verdict_cases import Bakeoff, evaluation_of, scores_of
 

@@ -11,12 +11,12 @@ from typing import get_args
 import pytest
 
 from benchmarks.contract import Candidate
-from benchmarks.models import Models
-from benchmarks.plan import Options, units
-from benchmarks.run import Run
-from benchmarks.spec_models import ModelSpec
-from benchmarks.store import Store
-from benchmarks.stored import evaluations
+from benchmarks.evaluation.stored import evaluations
+from benchmarks.running.models import Models
+from benchmarks.running.plan import Options, units
+from benchmarks.running.run import Run
+from benchmarks.specs.spec_models import ModelSpec
+from benchmarks.storage.store import Store
 from strategies.approaches.lora import Lora
 from strategies.approaches.majority import Majority
 from strategies.approaches.prompting import Prompting

@@ -21,11 +21,11 @@ import psutil
 import pytest
 import yaml
 
-from advisor.export import card
+from advisor.deploy.export import card
 from benchmarks.contract import BadInput
-from benchmarks.models import Models
-from benchmarks.spec import parse_spec
-from benchmarks.spec_models import ModelSpec
+from benchmarks.running.models import Models
+from benchmarks.specs.spec import parse_spec
+from benchmarks.specs.spec_models import ModelSpec
 from strategies.contract import Completion, DeadAdapter, Message, Query, Recipe, Sampling, TrainingRow, Usage
 from strategies.models import vllm_server
 from strategies.models.endpoint import EndpointModel
@@ -36,7 +36,7 @@ from strategies.models.vllm_server import VllmServer
 from strategies.models.weights import ModelUnavailable
 from strategies.pipeline import Pipeline, Setup
 from strategies.sources import Sources
-from strategies.tagging import COPIED
+from strategies.standalone.tagging import COPIED
 from tests import tiny
 from tests.desk import ROOT
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of

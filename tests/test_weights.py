@@ -19,12 +19,12 @@ import pytest
 from click.testing import CliRunner
 
 from advisor.cli.models import command
-from strategies import speaking
 from strategies.models import measured, wheels
 from strategies.models.device import choose, fits
 from strategies.models.known import GGUF, KNOWN, KnownModel
 from strategies.models.weights import MANIFEST, ModelUnavailable, cached, fetch, resolve
 from strategies.models.wheels import WheelFile
+from strategies.standalone import speaking
 from tests.tiny import local_model, model_folder
 
 REPOSITORY = Path(__file__).parents[1]

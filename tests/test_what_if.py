@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from advisor.afterwards import Asked
 from advisor.contract import Verdict
-from advisor.decide import recommend
-from advisor.economics import costs
-from advisor.what_if import what_if
+from advisor.costs.economics import costs
+from advisor.costs.what_if import what_if
+from advisor.decision.decide import recommend
+from advisor.experiments.afterwards import Asked
 from advisor.wording import amount, plain_percent, plain_points
 from benchmarks.contract import Benchmark, Constraints, Evaluation, State
-from benchmarks.prices import MachinePrices, Tier, TokenPrices, Upkeep
+from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, Upkeep
 from strategies.contract import Usage
 from tests.stories import rich_story
 from tests.test_report_browser import Opened, browser, opened  # noqa: F401 - fixtures

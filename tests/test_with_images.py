@@ -14,8 +14,8 @@ import transformers
 from safetensors.torch import load_file
 
 from benchmarks.contract import BadInput
-from benchmarks.models import Models
-from benchmarks.spec_models import ModelSpec
+from benchmarks.running.models import Models
+from benchmarks.specs.spec_models import ModelSpec
 from strategies.contract import Message, Recipe, TrainingRow
 from strategies.finetuning.adapters import loaded
 from strategies.models import plain

@@ -17,9 +17,8 @@ from typing import Any, cast
 import pytest
 import torch
 
-from advisor.answering import Answerer
-from advisor.without import needed, without_us
-from strategies import alone, lookup, speaking
+from advisor.deploy.answering import Answerer
+from advisor.deploy.without import needed, without_us
 from strategies.answers import Prior, sureness
 from strategies.approaches.best_sentence import Choice, Quoting
 from strategies.approaches.contrastive_head import TunedHead
@@ -45,6 +44,7 @@ from strategies.retrieval.named import in_words
 from strategies.schemas import answer_schema
 from strategies.sources import Sources
 from strategies.spans import Reading
+from strategies.standalone import alone, lookup, speaking
 from tests import tiny
 from tests.conftest import Folders
 from tests.test_listing import many
@@ -395,7 +395,7 @@ def test_two_approaches_answer_without_it_and_so_do_counts_of_words_and_a_consta
 
 
 def _task_of(cases: Sequence[Case]) -> Task:
-    from benchmarks.split import cut_folds, grouped
+    from benchmarks.data.split import cut_folds, grouped
 
     task = tiny.benchmark("extraction").task
     return replace(task, folds=cut_folds(grouped(tuple(cases)), "extraction", 0))

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import Benchmark, MetricScore
-from benchmarks.fingerprint import fingerprint
+from benchmarks.data.fingerprint import fingerprint
+from benchmarks.data.split import cut_folds, grouped
 from benchmarks.metrics import load as load_metric
-from benchmarks.models import Models
-from benchmarks.spec_models import ModelSpec
-from benchmarks.split import cut_folds, grouped
+from benchmarks.running.models import Models
+from benchmarks.specs.spec_models import ModelSpec
 from strategies.contract import (
     Case,
     Document,

@@ -9,9 +9,9 @@ from typing import Any
 
 from advisor.contract import Story, Verdict
 from advisor.drawn import Forest, LineChart, Table, WinnerMap
-from advisor.explain import premises
 from advisor.figures.volumes import whole
-from advisor.origins import origins
+from advisor.story.explain import premises
+from advisor.story.origins import origins
 from advisor.wording import (
     SECONDS,
     TOKENS,

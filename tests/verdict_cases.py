@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from advisor.afterwards import Asked, Judged, judged
 from advisor.contract import Recommendation, Verdict
-from advisor.story import Extras, tell
+from advisor.experiments.afterwards import Asked, Judged, judged
+from advisor.story.tell import Extras, tell
 from benchmarks.checked import Agreement, Curve, Latency
 from benchmarks.contract import Answered, Benchmark, Constraints, Evaluation, State
-from benchmarks.prices import MachinePrices
-from benchmarks.statistics import shown_interval
+from benchmarks.costs.prices import MachinePrices
+from benchmarks.statistics.confidence import shown_interval
 from strategies.contract import Case, Document, Fold, Kind, Outcome, Task, Usage
 
 FINGERPRINT = "0123456789abcdef" * 4

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from benchmarks.contract import BadInput, ScoreFailure
-from benchmarks.disk import disk_fault
+from benchmarks.storage.disk import disk_fault
 from strategies.models.wheels import ModelUnavailable
 
 COMMANDS = {

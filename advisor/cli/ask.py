@@ -15,10 +15,10 @@ from advisor.cli.shown import broken, document, say, shown
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
-    from advisor.asking import Advice, Asked
-    from advisor.comparison import Prepared
-    from advisor.description import Reading
-    from benchmarks.assemble import Assembly
+    from advisor.ask.asking import Advice, Asked
+    from advisor.ask.description import Reading
+    from advisor.experiments.comparison import Prepared
+    from benchmarks.data.assemble import Assembly
 
 KINDS = ("classification", "extraction", "qa", "generation")
 WANTED = ("behaviour", "format", "facts", "labels")
@@ -81,7 +81,7 @@ def command(task: str | None, about: str | None, as_json: bool, **given: Any) ->
 
     A description is read for words such as "change every week"; the answer says which words it took for what, and options win.
     """
-    from advisor.asking import advise_before
+    from advisor.ask.asking import advise_before
 
     if about is None and task is None and _somebody_there():
         about = str(click.prompt(ABOUT, default="", show_default=False, err=True))
@@ -123,7 +123,7 @@ class _Readings:
 
 def _read(about: str, known: dict[str, Any]) -> _Readings:
     """What the description says of questions that neither an option nor the data answers."""
-    from advisor.description import read
+    from advisor.ask.description import read
 
     taken, open_still = ([each for each in part if known[each.question] is None] for part in read(about))
     kind = known["kind"] or next((each.value for each in taken if each.question == "kind"), None)
@@ -160,15 +160,15 @@ class _Found:
 
     @property
     def takes(self) -> tuple[str, ...]:
-        from advisor.asking import USUAL
+        from advisor.ask.asking import USUAL
         from advisor.cli.finding_out import of_task
 
         return (self.problem, USUAL) if self.prepared is None else of_task(self.prepared)
 
 
 def _found(task: str, given: dict[str, Any]) -> _Found:
-    from advisor.comparison import Wishes, prepare
-    from advisor.found import find
+    from advisor.experiments.comparison import Wishes, prepare
+    from advisor.experiments.found import find
 
     for name in DATA_SAYS:
         if given[name] is not None:
@@ -201,8 +201,8 @@ def _known(given: dict[str, Any], assembly: Assembly) -> dict[str, Any]:
 
 def _of_task(known: dict[str, Any], readings: _Readings, found: _Found) -> Asked:
     """The data says what kind of task it is and how much there is of it; the person says the rest."""
-    from advisor.asking import Asked
-    from advisor.triage import Situation
+    from advisor.ask.asking import Asked
+    from advisor.ask.triage import Situation
 
     assembly, benchmark = found.assembly, found.assembly.benchmark
     upkeep, currency = assembly.spec.upkeep, assembly.spec.prices.currency
@@ -224,9 +224,9 @@ def _of_task(known: dict[str, Any], readings: _Readings, found: _Found) -> Asked
 
 
 def _of_answers(given: dict[str, Any], readings: _Readings) -> Asked:
-    from advisor.asking import Asked
+    from advisor.ask.asking import Asked
+    from advisor.ask.triage import Situation
     from advisor.cli.finding_out import of_situation
-    from advisor.triage import Situation
 
     answers = _completed(given, [name for name in QUESTIONS if name != "labels"], readings.answers)
     labels = answers["labels"]

@@ -11,8 +11,8 @@ from advisor.cli.shown import goal_of, say
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
-    from advisor.comparison import Prepared
-    from benchmarks.forecast import Forecast
+    from advisor.experiments.comparison import Prepared
+    from benchmarks.costs.forecast import Forecast
     from strategies.models.known import KnownModel
 
 WORTH_SHARING_MINUTES = 10
@@ -34,7 +34,7 @@ def say_before(prepared: Prepared) -> None:
     for note in benchmark.notes:
         say(f"note: {note}")
     if benchmark.look.shown:
-        from advisor.story_text import seen_before
+        from advisor.story.story_text import seen_before
 
         say(f"note: {seen_before(benchmark.look)}")
     asked = {candidate.model for candidate in prepared.performed}
@@ -65,7 +65,7 @@ def says_what_is_missing(prepared: Prepared) -> list[KnownModel]:
 
 def with_less(prepared: Prepared) -> str:
     """What may be left out of a long run, and how long it then takes."""
-    from advisor.comparison import EFFORTS
+    from advisor.experiments.comparison import EFFORTS
 
     budget, asked = min(EFFORTS.values()), prepared.options
     least = replace(prepared, options=replace(asked, tuning_tokens=budget, second_seed=False))
@@ -77,7 +77,7 @@ def with_less(prepared: Prepared) -> str:
 
 
 def _expected(prepared: Prepared) -> Forecast:
-    from benchmarks.forecast import forecast, on_workers
+    from benchmarks.costs.forecast import forecast, on_workers
 
     expected = forecast(
         prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.further
@@ -91,7 +91,7 @@ def _expected(prepared: Prepared) -> Forecast:
 def expected_of(prepared: Prepared, resume: bool) -> Forecast:
     """Says how long it takes and what it needs. Raises `BadInput` where it does not fit into the memory."""
     from advisor.cli.expected import cluster_says, computed_says, hosted_says
-    from benchmarks.prices import machine_prices
+    from benchmarks.costs.prices import machine_prices
 
     expected = _expected(prepared)
     if not expected.fits:
@@ -105,7 +105,7 @@ def expected_of(prepared: Prepared, resume: bool) -> Forecast:
     if shared := _shared_out(prepared, expected):
         say(shared)
     if prepared.executor.workers is None:
-        from benchmarks.forecast import on_workers
+        from benchmarks.costs.forecast import on_workers
 
         say(cluster_says([on_workers(expected, each, prepared.models.placement, here=False) for each in MACHINES]))
     prices = machine_prices(prepared.assembly.spec)
@@ -116,7 +116,7 @@ def expected_of(prepared: Prepared, resume: bool) -> Forecast:
 
 def _shared_out(prepared: Prepared, expected: Forecast) -> str:
     """How long a long run takes where the cores of this machine share it, if that is clearly less and fits."""
-    from benchmarks.forecast import on_workers
+    from benchmarks.costs.forecast import on_workers
     from strategies.models.measured import busy
 
     place = prepared.models.placement

@@ -16,11 +16,11 @@ from advisor.cli.shown import document, goal_of, marked, say, shown
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from advisor.found import Found
-    from benchmarks.assemble import Assembly
-    from benchmarks.audit import Lengths
-    from benchmarks.doubts import Doubt
-    from benchmarks.findings import Finding
+    from advisor.experiments.found import Found
+    from benchmarks.audit.doubts import Doubt
+    from benchmarks.audit.file_findings import Lengths
+    from benchmarks.audit.findings import Finding
+    from benchmarks.data.assemble import Assembly
 
 _LABELS_SHOWN = 12
 
@@ -59,7 +59,7 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     held-out cases in random order. Label the first hundred of these and the share of wrong labels is known. An x in `corrected`
     takes the label that stands in `perhaps`.
     """
-    from advisor.found import find
+    from advisor.experiments.found import find
 
     found = find(task, more["allow_remote"])
     assembly = found.assembled(seed=seed, allow_code=allow_code)
@@ -89,8 +89,8 @@ def _by_meaning(assembly: Assembly, folder: Path) -> Assembly:
     """With what an embedding model finds besides."""
     from dataclasses import replace
 
-    from benchmarks.by_meaning import meaning_findings
-    from benchmarks.models import Models
+    from benchmarks.audit.by_meaning import meaning_findings
+    from benchmarks.running.models import Models
 
     models = Models(assembly.spec.models, embedder_spec=assembly.spec.embedder, base=folder)
     benchmark = assembly.benchmark
@@ -100,9 +100,9 @@ def _by_meaning(assembly: Assembly, folder: Path) -> Assembly:
 
 
 def _alike(assembly: Assembly, found: Found) -> list[str]:
-    from advisor.alike import told_apart
-    from benchmarks.models import Models
-    from benchmarks.population import FEWEST, apart, sets_to_compare
+    from advisor.story.alike import told_apart
+    from benchmarks.data.population import FEWEST, apart, sets_to_compare
+    from benchmarks.running.models import Models
 
     models = Models(assembly.spec.models, embedder_spec=assembly.spec.embedder, base=found.folder)
     traffic = found.traffic()
@@ -120,8 +120,8 @@ def _alike(assembly: Assembly, found: Found) -> list[str]:
 def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:
     """Only for labels: what else there is to doubt takes a person to read."""
     from advisor.wording import counted
+    from benchmarks.audit.doubts import write_doubts
     from benchmarks.contract import BadInput
-    from benchmarks.doubts import write_doubts
 
     task = assembly.benchmark.task
     if task.kind != "classification":
@@ -137,8 +137,8 @@ def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:
 
 
 def _doubted(assembly: Assembly, folder: Path) -> list[Doubt]:
-    from benchmarks.doubts import doubts
-    from benchmarks.models import Models
+    from benchmarks.audit.doubts import doubts
+    from benchmarks.running.models import Models
 
     models = Models(assembly.spec.models, embedder_spec=assembly.spec.embedder, base=folder)
     return doubts(assembly.benchmark.task.examples, models.embedder, assembly.parts.seed)
@@ -146,9 +146,9 @@ def _doubted(assembly: Assembly, folder: Path) -> list[Doubt]:
 
 def _fix(assembly: Assembly, found: Found, folder: Path) -> None:
     """Sheets where there are none, and the copy that they make as they are."""
-    from benchmarks.doubts import TooWeak
-    from benchmarks.review import REVIEW, SAMPLE
-    from benchmarks.reviewed import review
+    from benchmarks.audit.doubts import TooWeak
+    from benchmarks.review.review_sheets import REVIEW, SAMPLE
+    from benchmarks.review.reviewed import review
 
     def doubted() -> list[Doubt]:
         try:

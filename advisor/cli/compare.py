@@ -12,7 +12,7 @@ from advisor.cli.program import line
 from advisor.cli.shown import document, marked, say
 
 if TYPE_CHECKING:
-    from advisor.compared import Comparison
+    from advisor.experiments.compared import Comparison
 
 
 @click.command(name="compare", short_help="Say what changed between two runs.")
@@ -28,7 +28,7 @@ def command(before: Path, after: Path, allow_code: bool, as_json: bool) -> None:
 
     Example: advisor compare runs/first runs/cleaned
     """
-    from advisor.compared import compare
+    from advisor.experiments.compared import compare
 
     found = compare(before, after, allow_code)
     if as_json:

@@ -62,7 +62,7 @@ def _found() -> dict[str, Any]:
 
 def _of_default_model(placement: Placement) -> None:
     """Measures the batches of the default model where that is on this disk; others at their first use."""
-    from benchmarks.spec_models import DEFAULT_MODEL
+    from benchmarks.specs.spec_models import DEFAULT_MODEL
     from strategies.models.batch_size import batch_tokens
     from strategies.models.weights import KNOWN, cached, resolve
 

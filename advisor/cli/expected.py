@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.forecast import Forecast
-    from benchmarks.hosted import Asked
-    from benchmarks.needed import Computed
-    from benchmarks.prices import MachinePrices, TokenPrices
+    from benchmarks.costs.forecast import Forecast
+    from benchmarks.costs.hosted import Asked
+    from benchmarks.costs.needed import Computed
+    from benchmarks.costs.prices import MachinePrices, TokenPrices
     from strategies.models.known import KnownModel
 
 

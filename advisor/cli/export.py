@@ -31,7 +31,7 @@ def command(run: Path, out: Path, as_json: bool, **given: Any) -> None:
     With it comes a predict.py that needs no other program of this product, where one can do. The base model is not part of
     it. Example: advisor export runs/first ticket-router
     """
-    from advisor.export import Merge, export
+    from advisor.deploy.export import Merge, export
     from advisor.wording import start
 
     merge = Merge(task=given["task"]) if given["merged"] else None

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
-    from advisor.comparison import Prepared
-    from advisor.triage import Situation
+    from advisor.ask.triage import Situation
+    from advisor.experiments.comparison import Prepared
     from benchmarks.contract import Benchmark
-    from benchmarks.forecast import Forecast
-    from benchmarks.models import Models
+    from benchmarks.costs.forecast import Forecast
+    from benchmarks.running.models import Models
     from strategies.contract import Kind
 
 LENGTHS = (20, 200)
@@ -28,11 +28,11 @@ WORD = "letters "
 
 def of_task(prepared: Prepared) -> tuple[str, ...]:
     """What a run of the task takes as it stands, or why that cannot be said. Loads no weights and fetches nothing."""
-    from advisor.asking import USUAL
+    from advisor.ask.asking import USUAL
     from advisor.cli.expected import hosted_says
     from advisor.wording import money
-    from benchmarks.forecast import forecast
-    from benchmarks.prices import machine_prices
+    from benchmarks.costs.forecast import forecast
+    from benchmarks.costs.prices import machine_prices
 
     models, prices = prepared.models, machine_prices(prepared.assembly.spec)
     if reason := _not_here(models, [each.model for each in prepared.candidates]):
@@ -54,9 +54,9 @@ def of_task(prepared: Prepared) -> tuple[str, ...]:
 def of_situation(situation: Situation) -> tuple[str, ...]:
     """What a run of such a task takes here with the default model: a range, since no text is known yet. Empty where that model
     is not on this disk, or where there are too few examples for a run."""
-    from benchmarks.models import Models
-    from benchmarks.spec_models import DEFAULT_MODEL, ModelSpec
-    from benchmarks.split import LEAST_TO_CUT
+    from benchmarks.data.split import LEAST_TO_CUT
+    from benchmarks.running.models import Models
+    from benchmarks.specs.spec_models import DEFAULT_MODEL, ModelSpec
 
     models = Models(specs=(ModelSpec(name=DEFAULT_MODEL),))
     if situation.examples < LEAST_TO_CUT or _not_here(models, models.names):
@@ -66,9 +66,9 @@ def of_situation(situation: Situation) -> tuple[str, ...]:
 
 def between(situation: Situation, models: Models) -> str:
     """The range of a run with these models, as a sentence that says what it rests on."""
-    from advisor.comparison import EFFORTS
-    from benchmarks.forecast import forecast
-    from benchmarks.plan import Options, candidates
+    from advisor.experiments.comparison import EFFORTS
+    from benchmarks.costs.forecast import forecast
+    from benchmarks.running.plan import Options, candidates
     from strategies.catalog import approaches
     from strategies.models.measured import busy
 
@@ -96,8 +96,8 @@ def imagined(situation: Situation, words: int) -> Benchmark:
     """A task of that kind and size, half of it held out, with texts that only have a length."""
     from benchmarks import metrics
     from benchmarks.contract import Benchmark, MetricScore
-    from benchmarks.infer import DEFAULT_METRICS
-    from benchmarks.split import MOST_HELDOUT, cut_folds
+    from benchmarks.data.split import MOST_HELDOUT, cut_folds
+    from benchmarks.specs.infer import DEFAULT_METRICS
     from strategies.contract import Case, Document, Task
 
     many = min(situation.examples, MOST_EXAMPLES)
@@ -125,7 +125,7 @@ def _sentence(expected: Forecast) -> str:
 
 def _not_here(models: Models, names: Sequence[str]) -> str:
     """Which weights would have to be fetched before anything can be reckoned; empty where none."""
-    from benchmarks.installed import made
+    from benchmarks.running.installed import made
     from strategies.models.known import KNOWN
 
     wanted = [

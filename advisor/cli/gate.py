@@ -13,7 +13,7 @@ from advisor.cli.program import line
 from advisor.cli.shown import say, shown
 
 if TYPE_CHECKING:
-    from advisor.gate import Check
+    from advisor.deploy.gate import Check
 
 FAILED = 100
 
@@ -37,7 +37,7 @@ def command(
 
     Example: advisor gate ticket-router heldout.jsonl
     """
-    from advisor.gate import check
+    from advisor.deploy.gate import check
     from strategies.models.quiet import quiet
 
     with quiet():

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from benchmarks.contract import BadInput
-from benchmarks.spec_values import share
+from benchmarks.specs.spec_values import share
 
 SEED = click.IntRange(0, 2**32 - 1)
 """What every generator of random numbers takes."""

@@ -19,7 +19,7 @@ def command(file: Path, force: bool) -> None:
 
     The spec is written as task.yaml into the folder of FILE. Example: advisor init my.csv
     """
-    from benchmarks.propose import propose
+    from benchmarks.specs.propose import propose
 
     proposal = propose(file)
     target = file.parent / "task.yaml"

@@ -33,9 +33,9 @@ def command(run: Path, by: str, allow_code: bool, as_json: bool) -> None:
     """
     from rich.console import Console
 
-    from advisor.judging import ask
-    from advisor.stored import reopen
-    from advisor.terminal import main_table
+    from advisor.cli.terminal import main_table
+    from advisor.experiments.judging import ask
+    from advisor.experiments.stored import reopen
 
     with _graded() as progress:
         sheet = ask(run, by, allow_code, progress)

@@ -13,9 +13,9 @@ from advisor.reports.text import one_line
 from advisor.wording import counted, duration, percent
 
 if TYPE_CHECKING:
-    from benchmarks.plan import Unit
-    from benchmarks.prices import TokenPrices
-    from benchmarks.store import Finished
+    from benchmarks.costs.prices import TokenPrices
+    from benchmarks.running.plan import Unit
+    from benchmarks.storage.store import Finished
 
 OURS = ("advisor", "benchmarks", "strategies")
 _LOG = logging.getLogger(__name__)

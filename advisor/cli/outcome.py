@@ -30,8 +30,8 @@ def check_formats(formats: Sequence[str]) -> None:
 
 def say_that_they_are_seen(cases: str) -> None:
     """What showing held-out cases means, before they are shown."""
-    from advisor.cases import SEEN, SHOW_HELDOUT
     from advisor.cli.shown import say
+    from advisor.story.cases import SEEN, SHOW_HELDOUT
 
     if cases in SHOW_HELDOUT:
         say(SEEN)
@@ -61,7 +61,7 @@ def tell(verdict: Verdict, as_json: bool) -> int:
 
         from rich.console import Console
 
-        from advisor.terminal import show
+        from advisor.cli.terminal import show
 
         wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 100
         show(verdict.story, Console(highlight=False, width=wide))

@@ -46,8 +46,8 @@ def command(
 
     Example: advisor predict runs/first new.csv > answers.jsonl
     """
-    from advisor.answering import answerer
-    from advisor.guarded import in_place_of_unsure
+    from advisor.deploy.answering import answerer
+    from advisor.probes.guarded import in_place_of_unsure
     from advisor.wording import counted
     from strategies.answers import is_lost
     from strategies.models.quiet import quiet
@@ -71,9 +71,9 @@ def command(
 
 
 def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
-    from advisor.answering import Kept
+    from advisor.deploy.answering import Kept
+    from benchmarks.data.load import read_inputs
     from benchmarks.formats.clean import clean
-    from benchmarks.load import read_inputs
 
     columns = Kept.of(run).columns
     found: Sequence[str]

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
     from advisor.contract import Verdict
-    from advisor.hosted import WhatIf
-    from benchmarks.price_table import LastDay, Quote
-    from benchmarks.prices import Tier, TokenPrices
+    from advisor.costs.hosted import WhatIf
+    from benchmarks.costs.price_table import LastDay, Quote
+    from benchmarks.costs.prices import Tier, TokenPrices
 
 
 @click.command(name="price", short_help="Say what hosted models and GPUs cost.")
@@ -68,8 +68,8 @@ class _Named:
 
 
 def _named(name: str) -> _Named:
-    from benchmarks.price_table import last_day, quotes
-    from benchmarks.prices import token_prices
+    from benchmarks.costs.price_table import last_day, quotes
+    from benchmarks.costs.prices import token_prices
 
     found = _Named(name=name, price=token_prices(name), quotes=quotes(name), last=last_day(name))
     if found.price is None and not found.quotes and found.last is None:
@@ -81,10 +81,10 @@ def _named(name: str) -> _Named:
 
 
 def _opened(run: str) -> Verdict:
-    from advisor.stored import reopen
+    from advisor.experiments.stored import reopen
 
     if run == EXAMPLE and not Path(run).exists():
-        from advisor.example import opened
+        from advisor.experiments.example import opened
 
         with opened() as folder:
             return reopen(folder)
@@ -139,7 +139,7 @@ def _print_requests(price: TokenPrices, verdict: Verdict) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from advisor.hosted import ANSWERS, TOKENS, what_if
+    from advisor.costs.hosted import ANSWERS, TOKENS, what_if
     from advisor.wording import money
 
     volume = int(verdict.story.facts["volume"])
@@ -176,7 +176,7 @@ def _range(each: WhatIf, thousands: float) -> str:
 
 def _document(named: Sequence[_Named], verdict: Verdict | None) -> dict[str, Any]:
     """What `--json` prints: prices for a million tokens, quotes, last days, and money for 1,000 requests."""
-    from advisor.hosted import what_if
+    from advisor.costs.hosted import what_if
 
     prices = [each.price for each in named if each.price is not None]
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-    from benchmarks.plan import Unit
-    from benchmarks.prices import TokenPrices
-    from benchmarks.store import Finished
+    from benchmarks.costs.prices import TokenPrices
+    from benchmarks.running.plan import Unit
+    from benchmarks.storage.store import Finished
 
 _SHOWN = 12
 """Candidates on screen at most; the finished ones that came first give way."""
@@ -236,7 +236,7 @@ class LiveProgress:
 
 
 class RunEvents:
-    """Turns what a run tells (`benchmarks.pending.Events`) into events of `LiveProgress`."""
+    """Turns what a run tells (`benchmarks.running.pending.Events`) into events of `LiveProgress`."""
 
     def __init__(self, live: LiveProgress, prices: Mapping[str, TokenPrices | None]) -> None:
         """`prices`: of the models that are paid by their tokens; None where one is not known."""

@@ -20,7 +20,7 @@ from advisor.cli.outcome import (
     tell,
 )
 from advisor.cli.shown import broken, say, shown
-from advisor.report_files import write_reports
+from advisor.experiments.report_files import write_reports
 from benchmarks.contract import BadInput
 from strategies.permissions import owner_only
 
@@ -94,7 +94,7 @@ def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: b
 
     With --site: an index, the page of each run, and runs of one task side by side, as plain files.
     """
-    from advisor.stored import Changes, reopen
+    from advisor.experiments.stored import Changes, reopen
 
     if (site := given.pop("site")) is not None:
         _write_site(ctx, Path(run or "runs"), site)
@@ -113,7 +113,7 @@ def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: b
     if recorded or out is not None:
         check_can_be_a_folder(out or inside)
     if recorded:
-        from advisor.example import opened
+        from advisor.experiments.example import opened
 
         with opened() as folder:
             verdict = reopen(folder, changes=changes, **given)
@@ -133,7 +133,7 @@ def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: b
     if changes == Changes() and (Path(run) / "fits").is_dir():
         say_what_comes_next(verdict, Path(run))
     if mlflow:
-        from advisor.tracking import track
+        from advisor.experiments.tracking import track
 
         say(f"In MLflow it is run {track(verdict.story, paths)}.")
     ctx.exit(code)
@@ -143,7 +143,7 @@ def _write_site(ctx: click.Context, folder: Path, site: Path) -> None:
     from click.core import ParameterSource
 
     from advisor.cli.runs import check_holds_runs
-    from advisor.site import build
+    from advisor.experiments.site import build
     from advisor.wording import counted
 
     for one in ctx.command.params:
@@ -156,7 +156,7 @@ def _write_site(ctx: click.Context, folder: Path, site: Path) -> None:
 
 def _prices(given: dict[str, Any]) -> Mapping[str, Any] | None:
     from benchmarks.contract import BadInput
-    from benchmarks.spec_prices import read_prices
+    from benchmarks.specs.spec_prices import read_prices
 
     path = given.pop("prices")
     if path is None:
@@ -169,15 +169,15 @@ def _prices(given: dict[str, Any]) -> Mapping[str, Any] | None:
 def _write_answers(folder: Path, path: Path | None) -> None:
     if path is None:
         return
-    from advisor.stored import write_answers
+    from advisor.experiments.stored import write_answers
 
     say(f"{write_answers(folder, path):,} answers: {path}")
 
 
 def _explain(verdict: Verdict, as_json: bool) -> None:
     """On stderr where stdout is one JSON document."""
-    from advisor.explain import premises
-    from advisor.origins import origins
+    from advisor.story.explain import premises
+    from advisor.story.origins import origins
 
     click.echo("\nWhat it follows from", err=as_json)
     for number, line in enumerate(premises(verdict), 1):

@@ -16,14 +16,14 @@ from advisor.cli.before import expected_of, say_before, says_what_is_missing, wi
 from advisor.cli.given import ALLOW_REMOTE, SEED, check_can_be_a_folder
 from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell
 from advisor.cli.shown import document, say
-from advisor.report_files import write_reports
+from advisor.experiments.report_files import write_reports
 from benchmarks.contract import BadInput, State
 from strategies.permissions import owner_only
 
 if TYPE_CHECKING:
-    from advisor.comparison import Prepared, Wishes
     from advisor.contract import Verdict
-    from benchmarks.prices import TokenPrices
+    from advisor.experiments.comparison import Prepared, Wishes
+    from benchmarks.costs.prices import TokenPrices
 
 ASK_ABOVE_MINUTES = 60
 
@@ -171,8 +171,8 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     On several machines of one kind: the same command with --shard 1/2 and --shard 2/2, then with --merge for both folders.
     """
     from advisor.cli.expected import expected_document, missing_document
-    from advisor.comparison import prepare, run_folder
-    from benchmarks.prices import machine_prices
+    from advisor.experiments.comparison import prepare, run_folder
+    from benchmarks.costs.prices import machine_prices
 
     prepared = prepare(task, _wishes(given))
     folder = out or run_folder(prepared.assembly.benchmark.task.name, prepared.shard)
@@ -221,7 +221,7 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
 
 
 def _wishes(given: dict[str, object]) -> Wishes:
-    from advisor.comparison import Wishes
+    from advisor.experiments.comparison import Wishes
 
     target = given["target"]
     if isinstance(target, float) and not 0 < target <= 1:
@@ -274,7 +274,7 @@ def _check_folder(folder: Path, resume: bool, dry: bool) -> None:
 
 
 def _merge(parts: Sequence[Path], folder: Path, part: bool, dry: bool) -> None:
-    from benchmarks.sharding import check_parts, merge
+    from benchmarks.running.sharding import check_parts, merge
 
     if part:
         raise BadInput("--merge puts parts together and --shard makes one: give one of them.")
@@ -288,7 +288,7 @@ def _merge(parts: Sequence[Path], folder: Path, part: bool, dry: bool) -> None:
 def _execute_part(prepared: Prepared, folder: Path, verbose: bool) -> None:
     from advisor.cli.logged import events_of
     from advisor.cli.progress import LiveProgress
-    from advisor.comparison import execute_part
+    from advisor.experiments.comparison import execute_part
     from advisor.wording import listed
 
     shard, names = prepared.shard, [each.name for each in prepared.performed]
@@ -301,7 +301,7 @@ def _execute_part(prepared: Prepared, folder: Path, verbose: bool) -> None:
 
 
 def _token_prices(prepared: Prepared) -> Mapping[str, TokenPrices | None]:
-    from benchmarks.prices import machine_prices
+    from benchmarks.costs.prices import machine_prices
 
     return machine_prices(prepared.assembly.spec).tokens
 
@@ -309,7 +309,7 @@ def _token_prices(prepared: Prepared) -> Mapping[str, TokenPrices | None]:
 def _execute(prepared: Prepared, folder: Path, given: Mapping[str, Any]) -> Verdict:
     from advisor.cli.logged import events_of
     from advisor.cli.progress import LiveProgress
-    from advisor.comparison import execute
+    from advisor.experiments.comparison import execute
 
     with LiveProgress() as live:
         return execute(

@@ -20,7 +20,7 @@ def command(folder: Path, as_json: bool) -> None:
 
     Example: advisor runs
     """
-    from advisor.listing import listed_runs
+    from advisor.experiments.listing import listed_runs
 
     check_holds_runs(folder)
     found = listed_runs(folder)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from advisor.drawn import Estimate, Forest
-from advisor.material import Material
+from advisor.story.material import Material
 from advisor.wording import percent
 from benchmarks.checked import Agreement
-from benchmarks.counted import shown as interval_of
+from benchmarks.statistics.counted import shown as interval_of
 
 _FIRST = ("edits", "edit")
 """The check that is drawn where it was made; else the first of those that were."""

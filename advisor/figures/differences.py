@@ -6,7 +6,7 @@ from typing import Literal
 
 from advisor.contract import Difference
 from advisor.drawn import Estimate, Forest
-from advisor.material import Material
+from advisor.story.material import Material
 from advisor.wording import listed, points
 
 

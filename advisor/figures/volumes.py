@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from advisor.breakeven import MOST, Line, alike_up_to, break_evens
+from advisor.costs.breakeven import MOST, Line, alike_up_to, break_evens
 from advisor.wording import NEVER
 
 _AROUND, _FURTHEST = 30.0, 300.0

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise, permutations
 
-from advisor.amounts import ends_of, range_of
 from advisor.contract import Amount
+from advisor.costs.amounts import ends_of, range_of
+from advisor.costs.economics import Ranking, settled
 from advisor.drawn import Cell, Settled, Strip, Table, WinnerMap
-from advisor.economics import Ranking, settled
 from advisor.figures.volumes import requests, span, whole
-from advisor.material import Material
 from advisor.panel import Part, Terms, WhatIf
+from advisor.story.material import Material
 from advisor.wording import NONE, TOKENS, amount, listed
 
 _SAME = 1 + 1e-9

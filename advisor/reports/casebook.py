@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from advisor.cases import how_many, in_full
 from advisor.contract import Grade, ShownAnswer, ShownCase, ShownCases
 from advisor.reports.text import one_line, shortened
+from advisor.story.cases import how_many, in_full
 
 if TYPE_CHECKING:
     from markupsafe import Markup

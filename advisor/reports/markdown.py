@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from advisor.cases import how_many
 from advisor.contract import ShownCases, Story
 from advisor.drawn import Table
 from advisor.reports.text import RECORDED, cleaned, one_line, shortened
+from advisor.story.cases import how_many
 
 SUFFIX = ".md"
 LONGEST = 60_000

@@ -14,9 +14,9 @@ from uuid import uuid4
 
 from benchmarks.contract import BadInput
 from benchmarks.executors.remote import RemoteWorker, Share, fault_values
-from benchmarks.plan import Unit
-from benchmarks.reuse import program
-from benchmarks.work import Job
+from benchmarks.running.plan import Unit
+from benchmarks.running.reuse import program
+from benchmarks.running.work import Job
 from strategies.models.meeting import over
 
 SERVERS = "servers"

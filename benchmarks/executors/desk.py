@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.costs.purse import Purse
 from benchmarks.executors.waited import Waited
-from benchmarks.pending import Events
-from benchmarks.plan import Unit
-from benchmarks.purse import Purse
-from benchmarks.store import Store
+from benchmarks.running.pending import Events
+from benchmarks.running.plan import Unit
+from benchmarks.storage.store import Store
 from strategies.contract import Journal
 
 

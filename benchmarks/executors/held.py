@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 _SIGNALS = [number for name in ("SIGINT", "SIGTERM", "SIGALRM") if (number := getattr(signal, name, None)) is not None]
-"""Ctrl-C, the wish that the process ends, and the alarm of `benchmarks.deadline`."""
+"""Ctrl-C, the wish that the process ends, and the alarm of `benchmarks.running.deadline`."""
 
 
 @dataclass

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from benchmarks.executors.desk import Desk
-from benchmarks.pending import Pending
-from benchmarks.plan import Unit
-from benchmarks.remembering import Memory
-from benchmarks.store import Finished
-from benchmarks.work import Job
+from benchmarks.running.pending import Pending
+from benchmarks.running.plan import Unit
+from benchmarks.running.remembering import Memory
+from benchmarks.running.work import Job
+from benchmarks.storage.store import Finished
 
 
 class Executor(Protocol):

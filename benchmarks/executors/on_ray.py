@@ -32,10 +32,10 @@ from benchmarks.executors.desk import Desk
 from benchmarks.executors.pool import Pool
 from benchmarks.executors.remote import fault_values
 from benchmarks.executors.room import NOTHING, Has, Machines, free, held_by_others, machines, places, shared_out
-from benchmarks.pending import Pending
-from benchmarks.reuse import program
-from benchmarks.store import Finished
-from benchmarks.work import Job
+from benchmarks.running.pending import Pending
+from benchmarks.running.reuse import program
+from benchmarks.running.work import Job
+from benchmarks.storage.store import Finished
 
 _LOOPBACK = "127.0.0.1"
 _ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}

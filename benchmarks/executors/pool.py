@@ -13,9 +13,9 @@ from benchmarks.contract import BadInput
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.held import Held
 from benchmarks.executors.remote import fault, from_values
-from benchmarks.pending import Pending
-from benchmarks.plan import Unit
-from benchmarks.store import Finished
+from benchmarks.running.pending import Pending
+from benchmarks.running.plan import Unit
+from benchmarks.storage.store import Finished
 
 LOSSES = 3
 """So many workers may be lost over one unit before the run stops."""

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchmarks.executors.desk import Desk
     from benchmarks.executors.remote import Share
-    from benchmarks.pending import Pending
-    from benchmarks.store import Finished
-    from benchmarks.work import Job
+    from benchmarks.running.pending import Pending
+    from benchmarks.running.work import Job
+    from benchmarks.storage.store import Finished
     from strategies.models.device import Placement
 
 # What is imported above is all that a fresh worker imports before it is told how many threads it has.
@@ -228,7 +228,7 @@ class _Line:
 
 def _perform_all(line: _Line, job: Job, share: Share) -> None:
     from benchmarks.executors.remote import RemoteWorker, fault_values
-    from benchmarks.plan import Unit
+    from benchmarks.running.plan import Unit
 
     worker = RemoteWorker(job=job, ask=line.ask, tell=line.tell, share=share)
     while True:

@@ -11,13 +11,13 @@ from functools import cached_property
 from typing import Any, Self
 
 from benchmarks.contract import BadInput, ScoreFailure
-from benchmarks.models import Models
-from benchmarks.plan import Unit
-from benchmarks.prices import TokenPrices
-from benchmarks.purse import LimitReached, Purse
-from benchmarks.remembering import Memory
-from benchmarks.store import Finished, Line
-from benchmarks.work import Job, Worker
+from benchmarks.costs.prices import TokenPrices
+from benchmarks.costs.purse import LimitReached, Purse
+from benchmarks.running.models import Models
+from benchmarks.running.plan import Unit
+from benchmarks.running.remembering import Memory
+from benchmarks.running.work import Job, Worker
+from benchmarks.storage.store import Finished, Line
 from strategies.contract import LanguageModel, Trial, Usage
 from strategies.models.weights import ModelUnavailable
 

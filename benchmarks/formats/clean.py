@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from benchmarks.contract import BadInput
-from strategies.reading import REMOVED, SURROGATE
+from strategies.standalone.reading import REMOVED, SURROGATE
 
 _CHECKED = re.compile(
     "[\x00-\x08\x0d-\x1f\x7f-\x9f\u180e\u200b-\u200d\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.audit.findings import Finding, many
 from benchmarks.contract import BadInput
-from benchmarks.findings import Finding, many
 from benchmarks.formats import is_document, read_document
 from benchmarks.formats.record import Record
-from benchmarks.paths import leads_to_itself
+from benchmarks.specs.paths import leads_to_itself
 
 _MAX_FILES = 100_000
 _WRITTEN = {

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.contract import BadInput
 from benchmarks.formats.record import MAX_FILE_BYTES, Record
 from benchmarks.formats.unpacked import rows
-from benchmarks.paths import inside
+from benchmarks.specs.paths import inside
 
 NAMED_ONCE = True
 _STATE, _INFO, _SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.contract import BadInput
 from benchmarks.formats.record import Record
-from benchmarks.paths import inside
+from benchmarks.specs.paths import inside
 
 SUFFIXES = (".yaml", ".yml")
 _FILE, _EXPECTED = "file://", "__expected"
@@ -23,7 +23,7 @@ def records(path: Path) -> Iterator[Record]:
     A single variable is the input. Nothing of the file is run: of its assertions only those count that state an answer.
     Raises `BadInput` for a test without one, and for tests that a program makes.
     """
-    from benchmarks.yaml_text import read_yaml
+    from benchmarks.specs.yaml_text import read_yaml
 
     values = read_yaml(path).values
     if "tests" not in values:

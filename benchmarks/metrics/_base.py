@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks.contract import Answered, BadInput
-from benchmarks.grouping import Floats
+from benchmarks.statistics.grouping import Floats
 from strategies.contract import Case, Kind
 
 Example = tuple[Mapping[str, Any], Case]

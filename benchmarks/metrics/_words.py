@@ -8,7 +8,7 @@ from collections.abc import Callable
 import regex
 
 from strategies.contract import Case
-from strategies.reading import UNSPACED
+from strategies.standalone.reading import UNSPACED
 from strategies.words import LETTER, count, spaced
 
 _YES_OR_NO = (

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contract import Answered, BadInput
-from benchmarks.grouping import Floats
 from benchmarks.metrics._base import Example, OverLabels, label_of, labels_of
+from benchmarks.statistics.grouping import Floats
 from strategies.contract import Case
 
 

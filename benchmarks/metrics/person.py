@@ -39,7 +39,7 @@ class Person(OfCases):
     folder: str = field(default="", compare=False, repr=False)
     source_sha256: str = field(init=False, default="")
     """Hash of the file, so that two versions of a function are two metrics; empty for an installed module, of which
-    `benchmarks.foreign` takes one."""
+    `benchmarks.running.foreign` takes one."""
 
     @property
     def name(self) -> str:

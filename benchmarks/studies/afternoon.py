@@ -322,7 +322,7 @@ def scored(name: str, answers: Answers, benchmark: Benchmark) -> list[Row]:
 @click.option("--rows", type=click.Path(path_type=Path), default=ROWS, help="Folder of the rows; a trial has its own.")
 def main(tasks: Sequence[str], arms: Sequence[str], examples: int | None, heldout: int | None, rows: Path) -> None:
     """Run the plain script on the cases of each of TASKS."""
-    from advisor.comparison import Wishes, prepare
+    from advisor.experiments.comparison import Wishes, prepare
 
     for task in tasks:
         known = setting(task)

@@ -13,7 +13,7 @@ from typing import Any
 
 from advisor.wording import listed
 from benchmarks.contract import BadInput, Benchmark
-from benchmarks.packed import read_lines, write_lines
+from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.others import NOTICED
 from benchmarks.studies.settings import commit
 from strategies.models.measured import cores

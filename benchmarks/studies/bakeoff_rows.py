@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from advisor.contract import Verdict
-from advisor.stored import reopen
+from advisor.experiments.stored import reopen
 from advisor.wording import listed
-from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.contract import Answered, BadInput, Benchmark, Evaluation
-from benchmarks.frozen import thaw
-from benchmarks.packed import unpack
-from benchmarks.statistics import PairedDifference, paired_difference, shown_interval
+from benchmarks.data.frozen import thaw
+from benchmarks.evaluation.cascade import APPROACH as CASCADE
+from benchmarks.statistics.confidence import PairedDifference, paired_difference, shown_interval
+from benchmarks.storage.packed import unpack
 from benchmarks.studies.afternoon_rows import FILE, Record, examples_hash
 from benchmarks.studies.settings import PACKED, SETTINGS, Setting
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from advisor.drawn import Table
-from advisor.reasons import TUNED
+from advisor.story.reasons import TUNED
 from advisor.wording import counted, digits, duration, listed, metric_name, percent, plain_percent, points, probability
-from benchmarks.cascade import APPROACH as CASCADE
 from benchmarks.contract import BadInput, Evaluation, State
-from benchmarks.statistics import PairedDifference, paired_difference
+from benchmarks.evaluation.cascade import APPROACH as CASCADE
+from benchmarks.statistics.confidence import PairedDifference, paired_difference
 from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, came_later, older, session_of, turned
 from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import DEVELOPED, OLDER, SETTINGS, Setting

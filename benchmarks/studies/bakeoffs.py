@@ -18,8 +18,8 @@ from typing import Any
 import click
 
 from benchmarks.contract import BadInput
-from benchmarks.forecast import matrix_rate
-from benchmarks.packed import pack
+from benchmarks.costs.forecast import matrix_rate
+from benchmarks.storage.packed import pack
 from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting, commit, setting
 from strategies.models.device import choose
 from strategies.models.measured import cores
@@ -122,9 +122,9 @@ def export(folder: Path, file: Path, recorded: bool = False) -> int:
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
 def example_command(folder: Path) -> None:
     """Make the run that `advisor report example` tells from the finished run in FOLDER."""
-    from advisor import example
+    from advisor.experiments import example
 
-    size = export(folder, ROOT / "advisor" / example.FILE, recorded=True)
+    size = export(folder, ROOT / "advisor" / "experiments" / example.FILE, recorded=True)
     click.echo(f"advisor/{example.FILE}: {size / 1000:.0f} KB", err=True)
 
 

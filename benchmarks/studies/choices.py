@@ -23,11 +23,11 @@ import click
 import numpy as np
 
 from benchmarks.contract import BadInput
-from benchmarks.packed import read_lines, write_lines
-from benchmarks.statistics import paired_difference
+from benchmarks.running.workbench import Bench, NoJournal
+from benchmarks.statistics.confidence import paired_difference
+from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.markdown import table as markdown
 from benchmarks.studies.settings import ROWS, commit
-from benchmarks.workbench import Bench, NoJournal
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Evidence, Fold, Query, Recipe, Task, TrainingRow, Workbench
 from strategies.finetuning import packs
@@ -237,7 +237,7 @@ def run(names: Sequence[str], rows: Path) -> None:
 
 def missing(name: str, file: Path) -> Iterator[Row]:
     """Trains what is not in the file yet, one after the other, and writes each there as it ends."""
-    from advisor.comparison import Wishes, prepare
+    from advisor.experiments.comparison import Wishes, prepare
 
     prepared = prepare(name, Wishes(examples=EXAMPLES + CASES))
     cases = drawn(prepared.assembly.benchmark.task.examples, 0)

@@ -18,8 +18,8 @@ from typing import Any
 import click
 
 from benchmarks.contract import BadInput
-from benchmarks.packed import read_lines, write_lines
-from benchmarks.statistics import paired_difference
+from benchmarks.statistics.confidence import paired_difference
+from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies import rounding
 from benchmarks.studies.markdown import table as markdown
 from benchmarks.studies.settings import ROWS, commit
@@ -128,7 +128,7 @@ class Engine:
 
 def compare(name: str) -> Iterator[Row]:
     """The rows of one dataset. Raises `BadInput` where it is not there."""
-    from advisor.comparison import Wishes, prepare
+    from advisor.experiments.comparison import Wishes, prepare
     from strategies.models.weights import resolve
 
     benchmark = prepare(name, Wishes(examples=EXAMPLES, heldout=CASES)).assembly.benchmark

@@ -18,8 +18,8 @@ import click
 import numpy as np
 
 from benchmarks.contract import BadInput
-from benchmarks.packed import read_lines, write_lines
-from benchmarks.statistics import paired_difference
+from benchmarks.statistics.confidence import paired_difference
+from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.markdown import table as markdown
 from benchmarks.studies.settings import ROWS, commit
 from benchmarks.studies.speed.work import MODEL
@@ -71,7 +71,7 @@ def read(file: Path = FILE) -> list[Row]:
 @click.command(help=__doc__)
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the rows go.")
 def main(rows: Path) -> None:
-    from advisor.comparison import Wishes, prepare
+    from advisor.experiments.comparison import Wishes, prepare
     from strategies.models.quiet import quiet
     from strategies.models.weights import resolve
 

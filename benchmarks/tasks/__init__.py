@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.spec import Spec, read_spec
+from benchmarks.specs.spec import Spec, read_spec
 from strategies.catalog import discover
 
 __all__ = ["BundledTask", "NamedTask", "find", "names"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.spec import Spec, parse_spec
+from benchmarks.specs.spec import Spec, parse_spec
 from benchmarks.tasks.source import Source, download, get
 from strategies.contract import Kind
 from strategies.models.weights import cache_folder

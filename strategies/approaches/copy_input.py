@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from strategies.alone import COPIED
 from strategies.contract import Family, Fitted, Outcome, Prediction, Query, Sampling, Strategy, Task, Usage, Workbench
+from strategies.standalone.alone import COPIED
 
 
 @dataclass(frozen=True)

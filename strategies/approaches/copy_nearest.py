@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from strategies.alone import EXAMPLES, NEAREST
 from strategies.contract import (
     Embedder,
     Evidence,
@@ -27,6 +26,7 @@ from strategies.contract import (
 from strategies.pipeline import case_from
 from strategies.prompting.rendering import is_label, label_cases
 from strategies.retrieval.neighbours import Neighbours
+from strategies.standalone.alone import EXAMPLES, NEAREST
 
 BATCH = 64
 """Queries that are embedded together."""

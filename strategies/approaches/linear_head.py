@@ -27,7 +27,7 @@ from strategies.contract import (
 from strategies.fields import ABSENT, Columns, FieldPath, columns, is_object, nested, plain
 from strategies.heads import Head, chosen
 from strategies.prompting.rendering import label_cases
-from strategies.tagging import LESSONS, Tagger, sampled
+from strategies.standalone.tagging import LESSONS, Tagger, sampled
 
 LABEL: FieldPath = ()
 """In place of a field's path: the label that is the whole answer."""

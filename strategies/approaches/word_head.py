@@ -14,7 +14,7 @@ from strategies.approaches.copy_nearest import BATCH
 from strategies.contract import Case, Family, Fitted, Outcome, Query, Sampling, Strategy, Task, Usage, Workbench
 from strategies.heads import Head, chosen
 from strategies.prompting.rendering import label_cases
-from strategies.reading import COUNTED
+from strategies.standalone.reading import COUNTED
 
 SETS = (("words",), ("letters",), ("words", "letters"))
 STRENGTHS = (3.0, 10.0, 100.0)

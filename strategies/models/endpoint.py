@@ -25,8 +25,8 @@ from strategies.models.stated import places, thinks_apart, tokens
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
 from strategies.models.wishes import HELD, TEMPERATURE, Learnt, Wish, held_to, wishes_of
-from strategies.tagging import for_text
-from strategies.thoughts import without_thoughts
+from strategies.standalone.tagging import for_text
+from strategies.standalone.thoughts import without_thoughts
 
 BYTES_A_TOKEN = 4
 LOOK_UP_S = 0.5
@@ -49,7 +49,7 @@ class EndpointModel:
     """A model behind an OpenAI-compatible address, such as one of `vllm serve` or `transformers serve`.
 
     It generates. It does not score labels: the chat interface gives at most the likeliest tokens along the answer, which
-    is not the likelihood of every label. They are asked for where labels are chosen (`strategies/odds.py`), and so is
+    is not the likelihood of every label. They are asked for where labels are chosen (`strategies/standalone/odds.py`), and so is
     the schema where there is one; a server that refuses either answers without, and one that takes no temperature draws
     at its own.
     """

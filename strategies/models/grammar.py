@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strategies.models.chat import Chat
-from strategies.tagging import COPIED, for_text, unmarked
+from strategies.standalone.tagging import COPIED, for_text, unmarked
 
 
 @dataclass(frozen=True)

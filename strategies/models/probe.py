@@ -71,9 +71,9 @@ def _told(now: int, before: int) -> str:
 
 
 def _of(chat: Chat, probe: Prompt) -> dict[str, Any]:
-    """`strategies/alone.py` makes the same digest: of the tokens up to where the answer begins, of the one that ends it, and of
-    an answer where it goes on from prompts in a way of its own; of a template with a date in it those of its own text and of what
-    is said."""
+    """`strategies/standalone/alone.py` makes the same digest: of the tokens up to where the answer begins, of the one that ends
+    it, and of an answer where it goes on from prompts in a way of its own; of a template with a date in it those of its own
+    text and of what is said."""
     dated = _dated(chat)
     texts = [str(chat.tokenizer.chat_template), *(turn.content for turn in probe)]
     ids = chat.encode_text("\n".join(texts)) if dated else chat.encode(probe)

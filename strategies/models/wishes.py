@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from strategies.contract import Sampling
-from strategies.tagging import unmarked
+from strategies.standalone.tagging import unmarked
 
 HELD = "response_format"
 TEMPERATURE = "temperature"

@@ -22,8 +22,8 @@ from strategies.contract import (
 )
 from strategies.prompting.demonstrations import balanced, drawn
 from strategies.prompting.rendering import LabelWords
-from strategies.reading import UNSPACED
 from strategies.search import Look, journalled
+from strategies.standalone.reading import UNSPACED
 from strategies.words import count
 
 COUNT = 4

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strategies.contract import Document
-from strategies.reading import UNSPACED
+from strategies.standalone.reading import UNSPACED
 
 PASSAGE_WORDS = 130
 _TOKENS = 256

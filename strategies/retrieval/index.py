@@ -25,7 +25,7 @@ POOL = 50
 RERANKED = 20
 """Passages that the cross-encoder reads for each text."""
 MANIFEST = "manifest.json"
-"""What programs without this product need to know of an index (`strategies/lookup.py`)."""
+"""What programs without this product need to know of an index (`strategies/standalone/lookup.py`)."""
 
 
 class Finder(Protocol):

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from advisor.comparison import Prepared, Wishes, prepare
+from advisor.experiments.comparison import Prepared, Wishes, prepare
 from benchmarks.checked import CurvePoint
-from benchmarks.curve import DRAWS, bracket, sampled, sizes
+from benchmarks.probes.curve import DRAWS, bracket, sampled, sizes
 from benchmarks.studies.decisions.light import read as scores
 from benchmarks.studies.decisions.light import scores_of, written
 from strategies.approaches.copy_nearest import CopyNearest

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from benchmarks import statistics
-from benchmarks.families import cheapest_first, finalist, fixed_sequence, holm, max_t
-from benchmarks.grouping import Floats
-from benchmarks.looks import level_of
-from benchmarks.sample_size import at_least
+from benchmarks.statistics import confidence
+from benchmarks.statistics.families import cheapest_first, finalist, fixed_sequence, holm, max_t
+from benchmarks.statistics.grouping import Floats
+from benchmarks.statistics.looks import level_of
+from benchmarks.statistics.sample_size import at_least
 from benchmarks.studies.decisions.pools import Pool
 
 ALPHA = 0.05
@@ -66,8 +66,8 @@ def draw(pool: Pool, size: int, target: float, draws: int, seed: int) -> Drawn:
         both = [
             [
                 (
-                    statistics.mean_above_target(row, groups, target),
-                    statistics.mean_above_target(1.0 - row, groups, 1.0 - target),
+                    confidence.mean_above_target(row, groups, target),
+                    confidence.mean_above_target(1.0 - row, groups, 1.0 - target),
                 )
                 for row in pool.scores[:, each]
             ]
@@ -107,7 +107,7 @@ def _cases(pool: Pool, size: int, rng: np.random.Generator) -> tuple[NDArray[np.
 
 
 def exact(right: Floats, size: float, target: float) -> Floats:
-    """Binomial p-values of the hypothesis that the share is at most `target`, as `statistics.test_meets` gives them."""
+    """Binomial p-values of the hypothesis that the share is at most `target`, as `confidence.test_meets` gives them."""
     return np.where(right <= 0, 1.0, at_least(np.maximum(right, 1), size, target))
 
 

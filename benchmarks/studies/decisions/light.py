@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from advisor.found import find
-from benchmarks.assemble import Limits, Loaded, assemble
+from advisor.experiments.found import find
 from benchmarks.contract import Benchmark
-from benchmarks.grouping import Floats, group_codes
-from benchmarks.models import Models
-from benchmarks.spec import MetricSpec
+from benchmarks.data.assemble import Limits, Loaded, assemble
+from benchmarks.running.models import Models
+from benchmarks.running.workbench import bare
+from benchmarks.specs.spec import MetricSpec
+from benchmarks.statistics.grouping import Floats, group_codes
 from benchmarks.studies.decisions.pools import Pool, members
 from benchmarks.studies.floors.goals import TASKS as PUBLIC
 from benchmarks.studies.settings import SETTINGS
-from benchmarks.workbench import bare
 from strategies.catalog import approaches
 from strategies.contract import Case, Query, Sampling, Strategy, Task
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.grouping import Floats
-from benchmarks.looks import level_of
+from benchmarks.statistics.grouping import Floats
+from benchmarks.statistics.looks import level_of
 from benchmarks.studies.decisions.draws import ALPHA, UNDECIDED, Bools, exact, in_full, verdicts
 from benchmarks.studies.decisions.pools import Pool
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from advisor.contract import Verdict
-from advisor.stored import reopen
+from advisor.experiments.stored import reopen
 from benchmarks.contract import State
-from benchmarks.grouping import Floats, group_codes
-from benchmarks.packed import unpack
+from benchmarks.statistics.grouping import Floats, group_codes
+from benchmarks.storage.packed import unpack
 from benchmarks.studies.floors.goals import TASKS
 from benchmarks.studies.settings import FLOORS, PACKED, SETTINGS
 

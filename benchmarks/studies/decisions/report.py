@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.consistency import PROBE_CASES
-from benchmarks.looks import level_of
+from benchmarks.probes.consistency import PROBE_CASES
+from benchmarks.statistics.looks import level_of
 from benchmarks.studies.decisions import light
 from benchmarks.studies.decisions.curves import HELDOUT, JUDGED, TRIED, foretold
 from benchmarks.studies.decisions.draws import SLOW

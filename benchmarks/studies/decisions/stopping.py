@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.consistency import PROBE_CASES
-from benchmarks.grouping import Floats
-from benchmarks.looks import level_of
-from benchmarks.plan import LOOK
-from benchmarks.sample_size import cases_needed
-from benchmarks.sequential import SHARES, StopRule
+from benchmarks.probes.consistency import PROBE_CASES
+from benchmarks.running.plan import LOOK
+from benchmarks.statistics.grouping import Floats
+from benchmarks.statistics.looks import level_of
+from benchmarks.statistics.sample_size import cases_needed
+from benchmarks.statistics.sequential import SHARES, StopRule
 from benchmarks.studies.decisions.draws import ALPHA, Bools
 from benchmarks.studies.decisions.pools import Pool
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import click
 
-from advisor.found import find
-from benchmarks.assemble import Limits
-from benchmarks.models import Models
+from advisor.experiments.found import find
+from benchmarks.data.assemble import Limits
+from benchmarks.running.models import Models
+from benchmarks.running.workbench import bare
 from benchmarks.studies.faults import detecting, grid, report, templates, tuning, verdicts
 from benchmarks.studies.faults.detecting import COPIED, DRAWS, FLIPS, LABELLED, READ, SHARES, Remembering, Row
 from benchmarks.studies.settings import ROWS
-from benchmarks.workbench import bare
 from strategies.contract import Strategy
 from strategies.selection import Kitchen
 

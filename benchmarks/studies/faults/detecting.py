@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from advisor.found import find
-from benchmarks.assemble import Assembly, Limits
-from benchmarks.document_quality import contradictions
-from benchmarks.doubts import TooWeak, doubts
-from benchmarks.lineage import Relabelled
-from benchmarks.split import alike, cut_folds, grouped, overlapping
+from advisor.experiments.found import find
+from benchmarks.audit.document_quality import contradictions
+from benchmarks.audit.doubts import TooWeak, doubts
+from benchmarks.data.assemble import Assembly, Limits
+from benchmarks.data.split import alike, cut_folds, grouped, overlapping
+from benchmarks.review.lineage import Relabelled
 from benchmarks.studies.faults.planting import NEAR, SAME, contradicting, copies, flipped
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead

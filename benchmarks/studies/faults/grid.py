@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from advisor.found import find
-from benchmarks.assemble import Assembly, Limits
-from benchmarks.split import cut_folds, grouped
+from advisor.experiments.found import find
+from benchmarks.data.assemble import Assembly, Limits
+from benchmarks.data.split import cut_folds, grouped
 from benchmarks.studies.faults.planting import flipped
 from strategies.catalog import approaches
 from strategies.contract import Case, Embedder, Outcome, Query, Sampling, Strategy, Task, Workbench

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.assemble import Assembly
-from benchmarks.changed import Edit, edited, edits
 from benchmarks.contract import Benchmark
+from benchmarks.data.assemble import Assembly
+from benchmarks.probes.changed import Edit, edited, edits
 from strategies.contract import Case, Document
 
 Dice = random.Random

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from advisor.wording import percent
-from benchmarks.statistics import clopper_pearson_lower
+from benchmarks.statistics.confidence import clopper_pearson_lower
 from benchmarks.studies.faults import report_grid, report_models
 from benchmarks.studies.faults.planting import NEAR, SAME
 from benchmarks.studies.markdown import table
@@ -193,8 +193,8 @@ def _documents(rows: Rows) -> list[str]:
         lines.append([key[0], percent(key[1]), *cells])
     return [
         "## Documents that contradict each other",
-        "Copies of documents under the same title in which one fact, a number or a name, is another (`benchmarks/changed.py`), "
-        "as far as facts can be changed with certainty.",
+        "Copies of documents under the same title in which one fact, a number or a name, is another "
+        "(`benchmarks/probes/changed.py`), as far as facts can be changed with certainty.",
         table(("data", "asked for", "planted", "found", "false", "there before"), lines, numeric=range(1, 6)),
         "Of the pairs of nq_open_oracle that were there before five were read: two are versions of an article that state other "
         "facts (who produces a series, who comes next in a succession), three say the same in other words.",

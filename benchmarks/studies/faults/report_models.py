@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from advisor.wording import percent
-from benchmarks.statistics import exact_interval
+from benchmarks.statistics.confidence import exact_interval
 from benchmarks.studies.faults import templates, tuning, verdicts
 from benchmarks.studies.markdown import table
 

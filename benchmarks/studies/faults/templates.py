@@ -16,7 +16,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from strategies import speaking
 from strategies.contract import Message, Workbench
 from strategies.models.endpoint import EndpointModel
 from strategies.models.local import LocalModel
@@ -26,6 +25,7 @@ from strategies.models.wheels import ModelUnavailable
 from strategies.pipeline import Setup, load_pipeline
 from strategies.portable import FILE
 from strategies.selection import Kitchen
+from strategies.standalone import speaking
 
 AS_IT_WAS = "nothing"
 

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.comparison import Prepared, execute
-from benchmarks.assemble import Assembly
+from advisor.experiments.comparison import Prepared, execute
 from benchmarks.contract import Benchmark, Candidate, Row
+from benchmarks.data.assemble import Assembly
 from benchmarks.executors.here import Here
-from benchmarks.forgetting import forgetting, general_texts
-from benchmarks.models import Models
-from benchmarks.plan import Options
-from benchmarks.planted import PoisonedIndex, followed, sentence
-from benchmarks.workbench import bare
+from benchmarks.probes.forgetting import forgetting, general_texts
+from benchmarks.probes.planted import PoisonedIndex, followed, sentence
+from benchmarks.running.models import Models
+from benchmarks.running.plan import Options
+from benchmarks.running.workbench import bare
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.lora import Lora
 from strategies.contract import Case, Query, Recipe, Sampling, Training, TrainingRow

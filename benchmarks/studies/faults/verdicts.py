@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from advisor.found import find
-from benchmarks.assemble import Assembly, Limits, Loaded, assemble
+from advisor.experiments.found import find
+from benchmarks.audit.document_quality import contradictions, questions_in
+from benchmarks.audit.doubts import TooWeak, doubts
 from benchmarks.contract import Benchmark, State
-from benchmarks.document_quality import contradictions, questions_in
-from benchmarks.doubts import TooWeak, doubts
-from benchmarks.spec import MetricSpec
-from benchmarks.split import cut_folds, grouped, overlapping
-from benchmarks.statistics import shown_interval, statuses
+from benchmarks.data.assemble import Assembly, Limits, Loaded, assemble
+from benchmarks.data.split import cut_folds, grouped, overlapping
+from benchmarks.specs.spec import MetricSpec
+from benchmarks.statistics.confidence import shown_interval, statuses
 from benchmarks.studies.faults.planting import NEAR, SAME, contradicting, copies, flipped, misleading
 from strategies.approaches.best_sentence import BestSentence
 from strategies.approaches.copy_nearest import CopyNearest

@@ -65,7 +65,7 @@ def _desk(folder: Path) -> None:
 
 
 def _spec(folder: Path) -> Read:
-    from benchmarks.spec import Spec, read_spec
+    from benchmarks.specs.spec import Spec, read_spec
 
     path = folder / "task.yaml"
 
@@ -81,9 +81,9 @@ def _spec(folder: Path) -> Read:
 
 def _task(folder: Path) -> Read:
     """A spec and all that is made of it before a run: data read, checked and split, metric and prices settled."""
-    from advisor.found import find
-    from benchmarks.frozen import freeze
-    from benchmarks.prices import machine_prices
+    from advisor.experiments.found import find
+    from benchmarks.costs.prices import machine_prices
+    from benchmarks.data.frozen import freeze
 
     path = folder / "task.yaml"
 
@@ -99,7 +99,7 @@ def _task(folder: Path) -> Read:
 
 def _schema(folder: Path) -> Read:
     """The schema of objects that a task names."""
-    from advisor.found import find
+    from advisor.experiments.found import find
 
     path = folder / "task.yaml"
     path.write_text(
@@ -116,11 +116,11 @@ def _schema(folder: Path) -> Read:
 
 
 def _prices(folder: Path) -> Read:
-    from benchmarks.prices import machine_prices
-    from benchmarks.repriced import repriced
-    from benchmarks.spec import parse_spec
-    from benchmarks.spec_prices import read_prices
-    from benchmarks.yaml_text import read_yaml
+    from benchmarks.costs.prices import machine_prices
+    from benchmarks.specs.repriced import repriced
+    from benchmarks.specs.spec import parse_spec
+    from benchmarks.specs.spec_prices import read_prices
+    from benchmarks.specs.yaml_text import read_yaml
 
     (folder / "task.yaml").write_bytes(inputs.SPEC)
     spec, path = read_yaml(folder / "task.yaml").values, folder / "prices.yaml"
@@ -141,9 +141,9 @@ def _data(name: str) -> Callable[[Path], Read]:
     """Cases, inputs and documents of a file of that name; the cases can be stored."""
 
     def opened(folder: Path) -> Read:
-        from benchmarks.frozen import thawed_cases
-        from benchmarks.load import read_cases, read_documents, read_inputs
-        from benchmarks.spec import Columns
+        from benchmarks.data.frozen import thawed_cases
+        from benchmarks.data.load import read_cases, read_documents, read_inputs
+        from benchmarks.specs.spec import Columns
 
         path = folder / name
 
@@ -165,7 +165,7 @@ def _data(name: str) -> Callable[[Path], Read]:
 
 def _document(name: str) -> Callable[[Path], Read]:
     def opened(folder: Path) -> Read:
-        from benchmarks.load import read_documents
+        from benchmarks.data.load import read_documents
 
         path = folder / name
 
@@ -197,9 +197,9 @@ def _put_run(folder: Path) -> None:
 
 def _run(folder: Path) -> Read:
     """A run as it is told again, with another target too, and read for new answers."""
-    from advisor.answering import Kept
+    from advisor.deploy.answering import Kept
+    from advisor.experiments.stored import Changes, reopen
     from advisor.reports import render
-    from advisor.stored import Changes, reopen
 
     _put_run(folder)
 
@@ -214,8 +214,8 @@ def _run(folder: Path) -> Read:
 
 def _exported(folder: Path) -> Path:
     """An export of the commonest answer of the stored run."""
-    from advisor.export import export
-    from benchmarks.store import Store
+    from advisor.deploy.export import export
+    from benchmarks.storage.store import Store
 
     run, out = folder / "run", folder / "out"
     run.mkdir()
@@ -231,8 +231,8 @@ def _exported(folder: Path) -> Path:
 
 
 def _export(folder: Path) -> Read:
-    from advisor.answering import Kept, answerer
-    from advisor.gate import check
+    from advisor.deploy.answering import Kept, answerer
+    from advisor.deploy.gate import check
 
     out = _exported(folder)
     _desk(folder)

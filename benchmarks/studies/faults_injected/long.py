@@ -16,8 +16,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks.plan import Unit
-from benchmarks.store import Finished, Store
+from benchmarks.running.plan import Unit
+from benchmarks.storage.store import Finished, Store
 from benchmarks.studies.faults_injected import misbehaving
 from benchmarks.studies.faults_injected.children import DONE, Tell, child
 from benchmarks.studies.faults_injected.price import clocked
@@ -144,10 +144,10 @@ def asked(place: Path, cases: int, pause_s: float) -> dict[str, Any]:
 
 
 def _run(folder: Path, address: str, cases: int, tell: Tell) -> int:
-    from benchmarks.models import Models
-    from benchmarks.plan import Options, candidates
-    from benchmarks.run import Run
-    from benchmarks.spec_models import ModelSpec
+    from benchmarks.running.models import Models
+    from benchmarks.running.plan import Options, candidates
+    from benchmarks.running.run import Run
+    from benchmarks.specs.spec_models import ModelSpec
     from strategies.catalog import approaches
     from tests import tiny
 

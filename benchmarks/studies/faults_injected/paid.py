@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.plan import Unit
+from benchmarks.running.plan import Unit
 from benchmarks.studies.faults_injected import kills, server
 from benchmarks.studies.faults_injected.children import Tell
 from benchmarks.studies.faults_injected.tiny_runs import Telling
@@ -21,7 +21,7 @@ def prompting(task: Path, address: str) -> kills.Work:
 
     def work(folder: Path) -> Callable[[Tell], int]:
         def perform(tell: Tell) -> int:
-            from advisor.comparison import Wishes, execute, prepare
+            from advisor.experiments.comparison import Wishes, execute, prepare
 
             def begun(unit: Unit) -> None:
                 server.get(f"{address}/unit/{unit.kind}")

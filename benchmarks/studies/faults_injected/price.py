@@ -13,8 +13,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from benchmarks.journal import StoredJournal
-from benchmarks.store import Store
+from benchmarks.storage.journal import StoredJournal
+from benchmarks.storage.store import Store
 from strategies.finetuning.checkpoints import Checkpoints
 
 WRITES = (

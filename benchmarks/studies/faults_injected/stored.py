@@ -33,7 +33,7 @@ class Stored:
     @classmethod
     def of(cls, folder: Path) -> Stored:
         """Opens the database as the product does, so that what a killed process left is rolled back."""
-        from benchmarks.store import Store
+        from benchmarks.storage.store import Store
 
         path = folder / "run.sqlite"
         if not path.exists():

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.plan import Unit
-from benchmarks.store import Finished
+from benchmarks.running.plan import Unit
+from benchmarks.storage.store import Finished
 from benchmarks.studies.faults_injected.children import REFUSED, Tell
 
 APPROACHES = ("majority", "copy nearest", "prompting", "lora")
@@ -45,7 +45,9 @@ def load() -> None:
     import torch
     import transformers  # noqa: F401
 
-    from benchmarks import cascade, checks, run, work  # noqa: F401
+    from benchmarks.running import (
+        work,  # noqa: F401
+    )
     from strategies.catalog import approaches
     from strategies.finetuning import training  # noqa: F401
     from strategies.models import engine, local  # noqa: F401
@@ -69,9 +71,9 @@ def bakeoff(
     """
 
     def work(tell: Tell) -> int:
-        from benchmarks.disk import disk_fault
-        from benchmarks.plan import Options, candidates
-        from benchmarks.run import Run
+        from benchmarks.running.plan import Options, candidates
+        from benchmarks.running.run import Run
+        from benchmarks.storage.disk import disk_fault
         from strategies.catalog import approaches
         from tests import tiny
 

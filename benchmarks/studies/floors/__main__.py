@@ -14,8 +14,8 @@ from pathlib import Path
 
 import click
 
-from advisor.comparison import Wishes, prepare
-from benchmarks.packed import pack
+from advisor.experiments.comparison import Wishes, prepare
+from benchmarks.storage.packed import pack
 from benchmarks.studies import afternoon
 from benchmarks.studies.afternoon import Afternoon
 from benchmarks.studies.afternoon_rows import FILE, Record

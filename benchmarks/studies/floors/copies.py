@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from advisor.comparison import Wishes, prepare
-from benchmarks.assemble import Assembly
-from benchmarks.lineage import FILE as LINEAGE
-from benchmarks.lineage import Changes, Lineage
-from benchmarks.review import Material
-from benchmarks.reviewed import Reviewed, write_copy
+from advisor.experiments.comparison import Wishes, prepare
+from benchmarks.data.assemble import Assembly
+from benchmarks.review.lineage import FILE as LINEAGE
+from benchmarks.review.lineage import Changes, Lineage
+from benchmarks.review.review_sheets import Material
+from benchmarks.review.reviewed import Reviewed, write_copy
 from benchmarks.studies.floors.goals import EXAMPLES, MOST, SEEN
 from strategies.contract import Case
 

@@ -7,11 +7,11 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from advisor.comparison import Prepared, Wishes, prepare
-from benchmarks.packed import read_lines, write_lines
+from advisor.experiments.comparison import Prepared, Wishes, prepare
+from benchmarks.running.workbench import bare
+from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.floors.goals import Search
 from benchmarks.studies.settings import commit
-from benchmarks.workbench import bare
 from strategies.contract import Document
 from strategies.selection import Kitchen
 

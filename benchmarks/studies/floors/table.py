@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from advisor.contract import Verdict
-from advisor.stored import reopen
+from advisor.experiments.stored import reopen
 from benchmarks.contract import Evaluation
-from benchmarks.packed import unpack
-from benchmarks.statistics import paired_difference, shown_interval
+from benchmarks.statistics.confidence import paired_difference, shown_interval
+from benchmarks.storage.packed import unpack
 from benchmarks.studies.afternoon_rows import FILE, Record
 from benchmarks.studies.floors import searching
 from benchmarks.studies.floors.goals import AHEAD, GOALS, SEARCHES, TASKS, Ahead, Goal, Search

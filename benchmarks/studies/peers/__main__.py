@@ -54,7 +54,7 @@ def _run(part: Part, sizes: tuple[int, int], rows: Path) -> str:
     """What was measured, in a few words."""
     from platformdirs import user_cache_path
 
-    from advisor.comparison import Wishes, prepare
+    from advisor.experiments.comparison import Wishes, prepare
 
     prepared = prepare(part.task, Wishes(examples=sizes[0], heldout=sizes[1], seed=part.seed))
     place = Place(prepared=prepared, environments=user_cache_path("finetune-advisor") / "peers")

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.comparison import EFFORTS, Prepared
+from advisor.experiments.comparison import EFFORTS, Prepared
 from benchmarks.contract import BadInput, Benchmark
+from benchmarks.running.work import untuned
+from benchmarks.running.workbench import Bench, NoJournal
 from benchmarks.studies.peers.arms import Part
 from benchmarks.studies.peers.serving import served
 from benchmarks.studies.settings import ROOT
 from benchmarks.studies.speed.environments import python_of
-from benchmarks.work import untuned
-from benchmarks.workbench import Bench, NoJournal
 from strategies.catalog import approaches
 from strategies.contract import Fitted, Outcome, Prediction, Prompt, Query, Sampling
 from strategies.finetuning.race import rows_of

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput, Benchmark
-from benchmarks.packed import read_lines, write_lines
+from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.afternoon_rows import examples_hash
 from benchmarks.studies.peers.arms import Part
 from benchmarks.studies.peers.performed import Found

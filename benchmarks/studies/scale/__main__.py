@@ -15,10 +15,10 @@ from typing import Any
 
 import click
 
-from benchmarks.consistency import PROBE_CASES
 from benchmarks.contract import Candidate, Evaluation
-from benchmarks.packed import read_lines, write_lines
-from benchmarks.plan import SHARD
+from benchmarks.probes.consistency import PROBE_CASES
+from benchmarks.running.plan import SHARD
+from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.scale import engine, passages, report, shared
 from benchmarks.studies.scale.imagined import Cluster, Times, simulated, with_cases
 from benchmarks.studies.settings import ROWS, commit
@@ -105,7 +105,7 @@ def _curve(known: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _bakeoff() -> tuple[Any, list[Candidate], dict[str, Times]]:
     """Benchmark, candidates and times of units of the committed bake-off, as far as its approaches still exist."""
-    from benchmarks.plan import candidates
+    from benchmarks.running.plan import candidates
     from benchmarks.studies.bakeoff_rows import opened
     from strategies.catalog import approaches
 

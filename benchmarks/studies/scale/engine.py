@@ -36,11 +36,11 @@ Body = dict[str, Any]
 
 def measured(folder: Path) -> dict[str, Any]:
     """The run, and the bare client behind it on the same server, twice. Tokens are those of answers."""
-    from benchmarks.assemble import Limits, build
-    from benchmarks.models import Models
-    from benchmarks.plan import Options
-    from benchmarks.run import Run
-    from benchmarks.spec_models import ModelSpec
+    from benchmarks.data.assemble import Limits, build
+    from benchmarks.running.models import Models
+    from benchmarks.running.plan import Options
+    from benchmarks.running.run import Run
+    from benchmarks.specs.spec_models import ModelSpec
     from benchmarks.studies.scale.waiting import Timed
     from benchmarks.tasks import find
     from strategies.approaches.prompting import Prompting
@@ -119,7 +119,7 @@ def bare(served: ServedModel, bodies: Sequence[Body], mark: str) -> tuple[float,
 
 
 def _tokens(folder: Path) -> int:
-    from benchmarks.store import Store
+    from benchmarks.storage.store import Store
 
     with closing(Store(folder / "run.sqlite")) as store:
         return sum(usage.answer_tokens for row in store.rows("prompting", "heldout") for usage in row.outcome.usage)

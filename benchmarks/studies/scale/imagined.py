@@ -13,9 +13,9 @@ from benchmarks.contract import Benchmark, Candidate
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.pool import Pool
 from benchmarks.executors.remote import as_values
-from benchmarks.pending import Pending, Rules, Silent
-from benchmarks.plan import Options, units
-from benchmarks.store import Finished
+from benchmarks.running.pending import Pending, Rules, Silent
+from benchmarks.running.plan import Options, units
+from benchmarks.storage.store import Finished
 from strategies.contract import Case
 
 HOUR = 3600.0

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import Benchmark, Candidate
-from benchmarks.models import Models
-from benchmarks.plan import SHARD, Unit
-from benchmarks.store import Finished
+from benchmarks.running.models import Models
+from benchmarks.running.plan import SHARD, Unit
+from benchmarks.storage.store import Finished
 from benchmarks.studies.settings import ROOT
 
 APPROACHES = {
@@ -151,8 +151,8 @@ def tell(what: str, **more: Any) -> None:
 def perform(asked: Asked) -> None:
     """The run alone, without checks: what is measured is who shares out the work and writes it down."""
     from benchmarks.executors.chosen import chosen
-    from benchmarks.plan import Options, candidates
-    from benchmarks.run import Run
+    from benchmarks.running.plan import Options, candidates
+    from benchmarks.running.run import Run
     from strategies.approaches.prompting import Prompting
     from strategies.catalog import approaches
 
@@ -189,8 +189,8 @@ def _light(asked: Asked) -> tuple[Benchmark, Models]:
 
 
 def _default(asked: Asked) -> tuple[Benchmark, Models]:
-    from benchmarks.assemble import build
-    from benchmarks.spec_models import ModelSpec
+    from benchmarks.data.assemble import build
+    from benchmarks.specs.spec_models import ModelSpec
 
     return build(written(asked)), Models(specs=(ModelSpec(name=MODEL),), dtype="float32")
 

@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.outcomes import text_of
-from benchmarks.store import Store
+from benchmarks.storage.outcomes import text_of
+from benchmarks.storage.store import Store
 from benchmarks.studies.faults_injected.stored import Stored, compared
 from benchmarks.studies.scale.real import Asked, Disturbance, Life, lived, lived_together
 

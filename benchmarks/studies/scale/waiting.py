@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.executors.here import Executor
-from benchmarks.models import Models
-from benchmarks.pending import Silent
-from benchmarks.plan import Options, Unit
-from benchmarks.run import Run
-from benchmarks.store import Finished
+from benchmarks.running.models import Models
+from benchmarks.running.pending import Silent
+from benchmarks.running.plan import Options, Unit
+from benchmarks.running.run import Run
+from benchmarks.storage.store import Finished
 from benchmarks.studies.faults_injected.price import clocked
 from benchmarks.studies.scale.imagined import Cluster, Times
 from strategies.contract import Outcome, Prediction, Query, Sampling, Task, Usage, Workbench

@@ -113,7 +113,7 @@ def _prompt_tokens() -> Iterator[Timed]:
 
 def _chunks() -> Iterator[Timed]:
     """Building an index over short texts and asking it a hundred times. Each time texts of its own: an embedder remembers."""
-    from advisor.comparison import prepare
+    from advisor.experiments.comparison import prepare
     from strategies.retrieval.index import PassageIndex
 
     embedder, words, dice = prepare("banking77").models.embedder, _words(), random.Random(0)

@@ -60,7 +60,7 @@ def limit(model: LocalModel, work: Mapping[str, Any]) -> Mapping[str, Any]:
     """Matrix products at the model's shape; the tokens a second that 4 FLOPs a weight of the linear layers allow."""
     import torch
 
-    from benchmarks.forecast import matrix_rate
+    from benchmarks.costs.forecast import matrix_rate
 
     weights = sum(part.weight.numel() for part in model.parts.decoder.modules() if isinstance(part, torch.nn.Linear))
     rate = matrix_rate(model.placement)

@@ -152,21 +152,21 @@ def by_kind(calls: Sequence[Call]) -> dict[str, dict[str, float]]:
 
 
 def _wishes() -> Any:
-    from advisor.comparison import Wishes
+    from advisor.experiments.comparison import Wishes
 
     return Wishes(examples=EXAMPLES, heldout=HELDOUT, target=0.7, effort="quick", second_seed=False)
 
 
 def asking() -> tuple[str, ...]:
     """The arms that ask a language model."""
-    from advisor.comparison import prepare
+    from advisor.experiments.comparison import prepare
 
     return tuple(candidate.name for candidate in prepare(TASK, _wishes()).candidates if candidate.model)
 
 
 def ours(arms: tuple[str, ...], calls: list[Call], say: Callable[[str], None]) -> float:
     """Seconds of a quick bake-off, from the spec to the report, without those of the plain tools in between; notes the calls."""
-    from advisor.comparison import execute, prepare
+    from advisor.experiments.comparison import execute, prepare
     from strategies.models.quiet import quiet
 
     plain: list[Plain] = []

@@ -30,7 +30,7 @@ class Work:
     @classmethod
     def on(cls, task: str) -> Work:
         """With the sizes of the bake-off. Raises `BadInput`."""
-        from advisor.comparison import Wishes, prepare
+        from advisor.experiments.comparison import Wishes, prepare
 
         known = setting(task)
         prepared = prepare(task, Wishes(examples=known.examples, heldout=known.heldout, target=known.target))
@@ -61,7 +61,7 @@ class Work:
     def schema(self, cases: int) -> dict[str, Any]:
         from strategies.answers import answer_limit
         from strategies.schemas import answer_schema
-        from strategies.tagging import unmarked
+        from strategies.standalone.tagging import unmarked
 
         examples = self.benchmark.task.examples
         more = {

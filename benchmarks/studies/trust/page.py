@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from advisor.wording import NONE, counted, digits, duration, listed, plain_percent, points
-from benchmarks.statistics import exact_interval
+from benchmarks.statistics.confidence import exact_interval
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import DEVELOPED, OLDER

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from advisor.stored import reopen
+from advisor.experiments.stored import reopen
 from benchmarks.checked import (
     Added,
     Agreement,
@@ -25,7 +25,7 @@ from benchmarks.checked import (
     Rebuilds,
 )
 from benchmarks.contract import Evaluation
-from benchmarks.packed import read_lines, write_lines
+from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.settings import ROWS
 from benchmarks.studies.trust.parts import Part, parts
 

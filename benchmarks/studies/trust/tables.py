@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from advisor.wording import NONE, digits, percent, points
 from benchmarks.checked import Agreement, Forgetting, Rebuilds
-from benchmarks.guard import AT_MOST
-from benchmarks.rebuilds import Share, kept, spread, steadier, turns
-from benchmarks.statistics import exact_interval, wilson
+from benchmarks.evaluation.guard import AT_MOST
+from benchmarks.probes.rebuilds import Share, kept, spread, steadier, turns
+from benchmarks.statistics.confidence import exact_interval, wilson
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.markdown import table
 from benchmarks.studies.trust.parts import EXAMPLES, LEAKY, OVER_ROWS, RUNGS, SPEAKING

@@ -1,0 +1,1 @@
+"""Advice from a description alone, before anything has run."""

@@ -1,0 +1,170 @@
+"""What to try first, what cannot help, and what finding out takes: advice from a few answers, before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advisor.ask.triage import ENOUGH_TO_TUNE, Situation, expect
+from advisor.wording import counted, listed, money, plain_percent
+from benchmarks.contract import Procedure
+from benchmarks.data.split import LEAST_TO_CUT
+from benchmarks.statistics.decidable import Sharing, closeness, decidable
+from benchmarks.statistics.sample_size import LARGEST
+from strategies.contract import Family
+
+SPOKEN: dict[Family, str] = {
+    "reference": "a rung without a language model (nearest example, linear head on embeddings)",
+    "prompting": "a prompt with well-chosen examples",
+    "retrieval": "looking up: documents, or the nearest examples, in the prompt",
+    "finetuning": "a LoRA fine-tune",
+    "combined": "a LoRA fine-tune on what is looked up",
+}
+
+
+USUAL_MINUTES = (20, 60)
+USUAL = (
+    f"One comparison of all approaches with the default model takes {USUAL_MINUTES[0]} to {USUAL_MINUTES[1]} minutes on two "
+    "processor cores for some hundred examples: that is what the eight tasks of docs/bakeoffs.md took. `advisor run task.yaml "
+    "--dry-run` says it for yours, on your machine, before anything is spent."
+)
+"""Where nothing could be reckoned for the machine at hand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The situation of a task, and what its owner wants."""
+
+    situation: Situation
+    target: float | None = None
+    margin: float | None = None
+    heldout: int | None = None
+    """Held-out cases at hand; None: not said."""
+    approaches: int = 8
+    """How many will stand side by side and share the chance of being wrong."""
+    procedure: Procedure = "cheapest first"
+    """How they share it."""
+    look: int = 1
+    """Which look at the held-out cases a run would be."""
+    data_stays_here: bool | None = None
+    """None: not said."""
+    volume: int | None = None
+    takes: tuple[str, ...] = ()
+    """What one comparison takes in time and money, as sentences; empty where that could not be reckoned."""
+    label_price: tuple[float, str] | None = None
+    """Money for a labelled example, and its currency."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """Sentences for people, each list with the most important first."""
+
+    first: tuple[str, ...]
+    why: tuple[str, ...]
+    cannot: tuple[str, ...]
+    finding_out: tuple[str, ...]
+
+
+def advise_before(asked: Asked) -> Advice:
+    """Reasons from what is known, not scores; a run may well disagree, and is the only thing that decides."""
+    expected = expect(asked.situation)
+    order = [SPOKEN[family] for family in expected.order if family in SPOKEN]
+    return Advice(
+        first=(
+            *_to_label(asked),
+            f"Try first: {order[0]}.",
+            f"Then, each only if the one before does not suffice: {listed(order[1:3])}.",
+        ),
+        why=expected.why,
+        cannot=tuple(_cannot(asked)),
+        finding_out=tuple(_finding_out(asked)),
+    )
+
+
+def _to_label(asked: Asked) -> list[str]:
+    """What comes before any approach, where there are too few examples for a comparison and no held-out cases beside them."""
+    examples = asked.situation.examples
+    if asked.heldout is not None or examples >= LEAST_TO_CUT:
+        return []
+    there = f"{counted(examples, 'example')} are" if examples > 1 else "one example is" if examples else "none is"
+    return [
+        f"Label some first: {there} there, and a comparison takes {LEAST_TO_CUT} or more, half of them held out. What follows "
+        "is for when they are there."
+    ]
+
+
+def _cannot(asked: Asked) -> list[str]:
+    task, found = asked.situation, []
+    if task.facts_move:
+        found.append(
+            f"Fine-tuning alone: facts change {task.facts_change}, and weights keep those of the day they were trained on."
+        )
+    if task.wanted == "facts" and not task.facts_move:
+        found.append(
+            "Fine-tuning to teach facts: a tuned model repeats some and makes up others in the same tone, and nobody can look up "
+            "where an answer is from."
+        )
+    if task.wanted in ("behaviour", "format") and task.documents:
+        found.append("Looking up documents alone: they hold what is true, and not how to answer.")
+    if task.kind == "qa" and not task.documents:
+        found.append(
+            "Looking up facts: there are no documents. What the model does not know it will invent, tuned or not."
+        )
+    if task.kind not in ("classification", "extraction"):
+        found.append("A linear head: it picks among labels, and here answers are written.")
+    if task.examples < ENOUGH_TO_TUNE:
+        found.append(
+            f"A fine-tune worth trusting: {counted(task.examples, 'example')} are too few to tell what it learnt from "
+            "what it happened to see."
+        )
+    if asked.data_stays_here:
+        found.append(
+            "A hosted model, however good: the data stays here. `data_stays_here: true` under `constraints` makes sure of it."
+        )
+    return found
+
+
+def _finding_out(asked: Asked) -> list[str]:
+    found = [*_cases(asked)]
+    found += asked.takes or [USUAL]
+    if asked.volume is not None:
+        found.append(
+            f"At {asked.volume:,} requests a month a tenth of a second each is {_hours(asked.volume * 0.1)} of a machine; "
+            "the run measures what each approach takes."
+        )
+    return found
+
+
+def _cases(asked: Asked) -> list[str]:
+    target = asked.target
+    if target is None and asked.margin is not None:
+        return [closeness(asked.heldout or 1, asked.margin, asked.approaches, asked.look).says]
+    if target is None:
+        return [
+            "Name a target first (0.9 for 90 %), or in a task file a margin: without one of them approaches are compared and "
+            "nothing is decided."
+        ]
+    shared = Sharing(procedure=asked.procedure, candidates=asked.approaches, look=asked.look)
+    found_out = decidable(asked.heldout or 1, target, graded=False, shared=shared)
+    needed, right = found_out.cases_needed, found_out.right_needed
+    goal, reach = plain_percent(target), plain_percent(found_out.assumed_truth)
+    many = f"more than {LARGEST:,}" if needed is None else f"{needed:,}"
+    found = [
+        f"An approach that is truly at {reach} takes {many} held-out cases to be shown to meet {goal} in 4 of 5 runs, with "
+        f"{counted(asked.approaches, 'approach', 'approaches')} side by side."
+    ]
+    if asked.heldout is not None:
+        shown = f"{right:,} right answers would" if right is not None else "not even a perfect score would"
+        found.append(f"With the {counted(asked.heldout, 'held-out case')} at hand, {shown} show it.")
+    if asked.label_price is not None and needed is not None and needed > (asked.heldout or 0):
+        price, currency = asked.label_price
+        lacking = needed - (asked.heldout or 0)
+        found.append(
+            f"The {counted(lacking, 'held-out case')} that are lacking cost {money(lacking * price)} {currency} to label, at "
+            f"{price:g} each."
+        )
+    return found
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:,.0f} hours" if hours >= 2 else f"{seconds / 60:,.0f} minutes"

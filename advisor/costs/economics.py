@@ -1,0 +1,373 @@
+"""What each candidate cost so far and will cost at the stated volume, and which of two costs is the lower beyond noise.
+
+Two costs whose ranges overlap are a tie; two numbers of tokens whose price is not known are one where it depends on that price
+which costs more. Such ties are not transitive (A ties with B, and B with C, while A is clearly
+cheaper than C), so "take the simpler of any two that tie" can run in circles. One rule is used everywhere instead:
+the first of some candidates is the simplest among those than which none of them is clearly cheaper. An order is that
+rule applied again and again to those that remain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from advisor.contract import Amount, CostItem, Costs
+from advisor.costs.amounts import among_the_least, clearly_more, exactly, one_unit, range_of, times, total
+from advisor.costs.upkeep import CHOOSING, INDEX, TRAINING, upkeep
+from advisor.wording import SECONDS, TOKENS, listed
+from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.costs.prices import MachinePrices, TokenPrices
+from benchmarks.specs.spec_prices import STATED
+from strategies.contract import Usage
+
+ANSWER_TOKEN, CACHED_TOKEN = (1.0, 8.0), (0.1, 1.0)
+"""Of an unknown price: what an answer token and a cached prompt token cost beside a prompt token, from least to most."""
+NOISE = 0.15
+"""Half the range laid around measured seconds, as a share: timings repeated on a shared machine vary that much."""
+_STEPS = {"search": CHOOSING, "index": INDEX, "training": TRAINING}
+_NOTHING_LEFT = "what was fitted here is what would be put to work"
+
+
+def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -> Costs:
+    """The bill of one candidate, in money where a price is known, else in machine seconds or in tokens of one model.
+
+    A candidate on a hosted model is billed by its tokens, and by the seconds in which this machine looks things up for it;
+    any other by the seconds of the machine alone. A model that is to answer on another machine has the price of that for the
+    seconds that it took here; what was fitted was fitted here, unless a server was asked for it. What was measured in seconds
+    carries a range of +-15 %.
+    """
+    unit = _unit(evaluation, prices)
+    asked = _by_request(evaluation, prices, unit)
+    items = [*_spent_items(evaluation.fitting, prices)]
+    elsewhere = evaluation.family == "recorded"
+    spent = Amount(value=None, unit=unit) if elsewhere else total((item.amount for item in items), unit)
+    once = CostItem(name="putting it to work", amount=exactly(0.0, unit), when="once", source=_NOTHING_LEFT)
+    at_least = _at_least(evaluation, prices)
+    answering = [replace(item, amount=times(item.amount, benchmark.volume)) for item in asked]
+    if at_least is not None:
+        answering[-1] = _kept_on(answering[-1], at_least, evaluation, prices)
+    running = [*answering, *upkeep(evaluation, prices, items)]
+    monthly = total((item.amount for item in running), unit)
+    return Costs(
+        candidate=evaluation.candidate,
+        items=(*items, once, *running),
+        spent=spent,
+        per_thousand=_of_thousand(asked, unit),
+        monthly=monthly,
+        ahead=times(monthly, benchmark.horizon_months),
+        at_least=at_least,
+        beside=_of_thousand(asked[:-1], unit) if at_least is not None and asked[1:] else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Which candidate comes before which by cost ahead, ties included."""
+
+    order: tuple[str, ...]
+    """Comparable candidates by the rule of this module, then the others, simplest first."""
+    unranked: tuple[str, ...]
+    """Candidates whose cost is unknown, or in another unit than that of most."""
+    note: str
+    """Empty, or which price to give so that everything can be ranked."""
+    ahead: Mapping[str, Amount]
+    simplicity: Mapping[str, int]
+
+    def comparable(self, one: str, other: str) -> bool:
+        """True where both costs are known and in the same unit."""
+        a, b = self.ahead[one], self.ahead[other]
+        return a.value is not None and b.value is not None and a.unit == b.unit
+
+    def tie(self, one: str, other: str) -> bool:
+        """True where neither of two comparable costs is clearly the higher (`amounts.clearly_more`)."""
+        a, b = self.ahead[one], self.ahead[other]
+        return self.comparable(one, other) and not clearly_more(a, b) and not clearly_more(b, a)
+
+    def first(self, names: Collection[str]) -> str:
+        """The one to prefer: the simplest among those than which none is clearly cheaper.
+
+        Candidates that cannot be ranked count only where there are no others. Raises ValueError for no names.
+        """
+        if not names:
+            raise ValueError("There is no candidate to choose from.")
+        ranked = [name for name in names if name not in self.unranked] or one_unit(names, self.ahead)
+        if not ranked:
+            return min(names, key=self.by_simplicity)
+        return min(among_the_least(ranked, self.ahead), key=self.by_simplicity)
+
+    def by_simplicity(self, name: str) -> tuple[int, float, str]:
+        """A key for sorting: the simpler first, then the cheaper."""
+        value = self.ahead[name].value
+        return self.simplicity[name], math.inf if value is None else value, name
+
+
+def rank(all_costs: Sequence[Costs], evaluations: Sequence[Evaluation]) -> Ranking:
+    """Puts candidates in order of what lies ahead; amounts in different units are never compared."""
+    ahead = {cost.candidate: cost.ahead for cost in all_costs}
+    simplicity = {each.candidate: each.simplicity for each in evaluations if each.candidate in ahead}
+    comparable = one_unit(ahead, ahead)
+    unranked = tuple(name for name in ahead if name not in comparable)
+    measured = {each.candidate for each in evaluations if each.scores and each.state is None}
+    wanted = {cost.candidate: cost for cost in all_costs if cost.candidate in measured}
+    recorded = {each.candidate for each in evaluations if each.family == "recorded"}
+    note = _price_wanted(wanted, [name for name in unranked if name in measured], recorded)
+    loose = Ranking(order=(), unranked=unranked, note=note, ahead=ahead, simplicity=simplicity)
+    left = list(comparable)
+    order: list[str] = []
+    while left:
+        order.append(loose.first(left))
+        left.remove(order[-1])
+    order.extend(sorted(unranked, key=loose.by_simplicity))
+    return Ranking(order=tuple(order), unranked=unranked, note=note, ahead=ahead, simplicity=simplicity)
+
+
+def saving(ranking: Ranking, dearer: str, cheaper: str, months: int) -> Amount | None:
+    """What the cheaper of two candidates saves a month; None where they tie or cannot be compared."""
+    if not ranking.comparable(dearer, cheaper) or ranking.tie(dearer, cheaper):
+        return None
+    a, b = ranking.ahead[dearer], ranking.ahead[cheaper]
+    if a.value is None or b.value is None or a.value <= b.value:
+        return None
+    return Amount(value=(a.value - b.value) / months, unit=a.unit)
+
+
+def settled(meeting: Sequence[str], undecided: Sequence[str], ranking: Ranking) -> tuple[str, tuple[str, ...]]:
+    """Of those that meet the one to prefer, and who might replace it: the undecided that would be preferred if they met,
+    and those of which that cannot be told; in the order of the ranking. Raises ValueError where nothing meets.
+
+    Asking of one at a time is enough: those that leave the safe one in place alone also do so together, since more
+    candidates only lower the bar of what is clearly dearer, and each of them left the safe one below it.
+    """
+    safe = ranking.first(meeting)
+    others = [name for name in ranking.order if name in (*undecided, *meeting) and name != safe]
+    return safe, tuple(
+        name for name in others if not ranking.comparable(name, safe) or ranking.first([*meeting, name]) != safe
+    )
+
+
+def in_money(cost: Costs, currency: str) -> bool:
+    """True where the cost a month is known in that currency; nothing is converted."""
+    return cost.monthly.value is not None and cost.monthly.unit == currency
+
+
+def over_limit(cost: Costs, limit: float | None, currency: str) -> bool:
+    """Whether a month costs more than the limit beyond doubt; what is not known in its currency cannot be told."""
+    return limit is not None and in_money(cost, currency) and range_of(cost.monthly)[0] > limit
+
+
+# ---------------------------------------------------------------- one candidate
+
+
+def _unit(evaluation: Evaluation, prices: MachinePrices) -> str:
+    if _billed(evaluation) is not None:
+        return prices.currency
+    if evaluation.model in prices.tokens:
+        stated = prices.tokens[evaluation.model]
+        return stated.currency if stated else f"{TOKENS}{evaluation.model}"
+    return SECONDS if prices.hour(evaluation.model) is None else prices.currency
+
+
+def _billed(evaluation: Evaluation) -> float | None:
+    """Money that the answers are known to have cost, in the currency of the spec."""
+    return None if evaluation.answering is None else evaluation.answering.cost
+
+
+def _by_request(evaluation: Evaluation, prices: MachinePrices, unit: str) -> list[CostItem]:
+    """What one request costs; where this machine does something for it, that is the last item."""
+    request, source = _per_request(evaluation, prices, unit)
+    answering = CostItem(name="answering", amount=request, when="monthly", source=source, by_request=True)
+    return [answering, *_beside(evaluation, prices)]
+
+
+def _of_thousand(asked: Sequence[CostItem], unit: str) -> Amount:
+    return times(total([item.amount for item in asked], unit), 1000)
+
+
+def _per_request(evaluation: Evaluation, prices: MachinePrices, unit: str) -> tuple[Amount, str]:
+    """The cost of one request and where it comes from."""
+    unknown = Amount(value=None, unit=unit)
+    usage, bill = evaluation.answering, _billed(evaluation)
+    if usage is None or usage.calls == 0:
+        return unknown, "no answer was measured"
+    if bill is not None:
+        money = bill / usage.calls
+        return Amount(value=money, unit=unit, low=money, high=money), "stated in the file of recorded answers"
+    if evaluation.model in prices.tokens:
+        return _by_tokens(evaluation, usage, prices.tokens[evaluation.model])
+    if evaluation.family == "recorded":
+        return unknown, "the answers were recorded elsewhere, and their file states no cost"
+    return _by_seconds(usage.seconds / usage.calls, prices, evaluation.model), _seconds_source(prices, evaluation.model)
+
+
+def _beside(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
+    """What this machine does for one request of a model that is billed by its tokens; nothing where it does nothing."""
+    usage = evaluation.answering
+    billed_by_tokens = evaluation.model in prices.tokens and _billed(evaluation) is None
+    idle = not evaluation.beside_s and _at_least(evaluation, prices) is None
+    if usage is None or not usage.calls or not billed_by_tokens or idle:
+        return []
+    amount = _by_seconds(evaluation.beside_s / usage.calls, prices)
+    source = f"looking up and what else is not the model's; {_seconds_source(prices)}"
+    return [CostItem(name="this machine's part", amount=amount, when="monthly", source=source, by_request=True)]
+
+
+def _by_tokens(evaluation: Evaluation, usage: Usage, price: TokenPrices | None) -> tuple[Amount, str]:
+    """Each request at the price that its own prompt has, where each is known."""
+    counted = (
+        f"{_count(usage.prompt_tokens / usage.calls)} prompt tokens "
+        f"({_count(usage.cached_tokens / usage.calls)} of them cached) and "
+        f"{_count(usage.answer_tokens / usage.calls)} answer tokens a request, measured here"
+    )
+    if price is None:
+        return _tokens_alone(usage, f"{TOKENS}{evaluation.model}"), f"{counted}; the price of its tokens is not known"
+    if evaluation.requests:
+        paid, said = sum(price.money(*each) for each in evaluation.requests), _long_ones(evaluation.requests, price)
+    else:
+        paid, said = _of_sum(usage, price), _by_mean([usage], price)
+    money = paid / usage.calls
+    return Amount(value=money, unit=price.currency, low=money, high=money), f"{counted}; {price.source}{said}"
+
+
+def _of_sum(usage: Usage, price: TokenPrices) -> float:
+    return price.money(usage.prompt_tokens, usage.cached_tokens, usage.answer_tokens, usage.calls)
+
+
+def _long_ones(requests: Sequence[tuple[int, int, int]], price: TokenPrices) -> str:
+    """How many requests have another price since their prompts are long; empty where none has."""
+    long = sum(prompt > tier.above for prompt, _, _ in requests for tier in price.tiers[:1])
+    if not long:
+        return ""
+    which = f"{long:,} of {len(requests):,} requests have a prompt"
+    return f"; {which} above {price.tiers[0].above:,} tokens and are charged the price of such"
+
+
+def _by_mean(rows: Iterable[Usage], price: TokenPrices) -> str:
+    """That requests were charged by their mean length, where some of them may have another price."""
+    may_be_long = any(row.calls > 1 and row.prompt_tokens > tier.above for row in rows for tier in price.tiers[:1])
+    return "; charged by the mean length of the prompts, since that of each was not kept" if may_be_long else ""
+
+
+def _tokens_alone(usage: Usage, unit: str) -> Amount:
+    """Tokens of a request, with what they come to where answers and cached tokens cost the least and the most beside others."""
+    low, high = (
+        usage.prompt_tokens - (1 - cached) * usage.cached_tokens + answer * usage.answer_tokens
+        for answer, cached in zip(ANSWER_TOKEN, CACHED_TOKEN, strict=True)
+    )
+    tokens = usage.prompt_tokens + usage.answer_tokens
+    return Amount(value=tokens / usage.calls, unit=unit, low=low / usage.calls, high=high / usage.calls)
+
+
+def _at_least(evaluation: Evaluation, prices: MachinePrices) -> Amount | None:
+    """What the machine costs a month that is kept on for a local candidate, or for the first part of a cascade, at whatever
+    volume."""
+    hours = prices.upkeep.machine_hours
+    hosted = evaluation.model in prices.tokens and not evaluation.begins_here
+    if hours is None or hosted or evaluation.family == "recorded":
+        return None
+    price = prices.hour(evaluation.model)
+    return exactly(hours * 3600.0, SECONDS) if price is None else exactly(hours * price, prices.currency)
+
+
+def _kept_on(item: CostItem, at_least: Amount, evaluation: Evaluation, prices: MachinePrices) -> CostItem:
+    """What this machine does in a month, or what keeping it on costs, where that is more."""
+    if item.amount.value is None or item.amount.value >= (at_least.value or 0.0):
+        return item
+    kept = f"{prices.upkeep.machine_hours:g} hours a month that the machine is kept on, {STATED}"
+    return replace(item, amount=at_least, source=f"{kept}{_priced(prices, evaluation.model)}")
+
+
+def _by_seconds(seconds: float, prices: MachinePrices, model: str = "") -> Amount:
+    hour = prices.hour(model)
+    value = seconds if hour is None else seconds / 3600 * hour
+    unit = SECONDS if hour is None else prices.currency
+    return Amount(value=value, unit=unit, low=value * (1 - NOISE), high=value * (1 + NOISE))
+
+
+def _seconds_source(prices: MachinePrices, model: str = "") -> str:
+    measured = f"machine seconds measured here, to within {NOISE:.0%} since timings vary".replace("%", " %")
+    return f"{measured}{_priced(prices, model)}"
+
+
+def _priced(prices: MachinePrices, model: str) -> str:
+    """The price of an hour and where it is from, as what follows in a source."""
+    hour, elsewhere = prices.hour(model), model in prices.hours
+    if hour is None:
+        return ""
+    where = f" of the machine of {model}" if elsewhere else ""
+    return f"; {hour:g} {prices.currency} an hour{where}, {prices.source(model if elsewhere else '')}"
+
+
+# ---------------------------------------------------------------- what was spent
+
+
+def _spent_items(fitting: Iterable[Usage], prices: MachinePrices) -> Iterable[CostItem]:
+    """One line for each step and kind of bill, in the order of the work."""
+    for step, name in {**_STEPS, "answering": "answering while fitting"}.items():
+        rows = [row for row in fitting if row.step == step]
+        local = [row for row in rows if row.model not in prices.tokens]
+        for machine in dict.fromkeys(prices.fitted_on(row.model) for row in local):
+            seconds = sum(row.seconds for row in local if prices.fitted_on(row.model) == machine)
+            source = _seconds_source(prices, machine)
+            yield CostItem(name=name, amount=_by_seconds(seconds, prices, machine), when="spent", source=source)
+        for model in dict.fromkeys(row.model for row in rows if row.model in prices.tokens):
+            yield _hosted_item(name, [row for row in rows if row.model == model], prices)
+
+
+def _hosted_item(name: str, rows: Sequence[Usage], prices: MachinePrices) -> CostItem:
+    model = rows[0].model
+    price = prices.tokens[model]
+    tokens = sum(row.prompt_tokens + row.answer_tokens for row in rows)
+    if price is None:
+        unpriced = f"{tokens:,} tokens; their price is not known"
+        return CostItem(name=name, amount=exactly(tokens, f"{TOKENS}{model}"), when="spent", source=unpriced)
+    spent = sum(_of_sum(row, price) for row in rows)
+    source = f"{tokens:,} tokens; {price.source}{_by_mean(rows, price)}"
+    return CostItem(name=name, amount=exactly(spent, price.currency), when="spent", source=source)
+
+
+def _price_wanted(bills: Mapping[str, Costs], unranked: Collection[str], recorded: Collection[str]) -> str:
+    if not unranked:
+        return ""
+    unknown = [name for name in unranked if _unpriced(bills[name])]
+    silent = [name for name in unknown if name in recorded]
+    unknown = [name for name in unknown if name not in recorded]
+    known = {bill.ahead.unit for bill in bills.values() if bill.ahead.value is not None}
+    known |= {amount.unit for name in unranked for amount in _running(bills[name]) if amount.value is not None}
+    units = sorted(unit for unit in known if not unit.startswith(TOKENS))
+    sentences = []
+    if unknown:
+        sentences.append(
+            f"The cost of {listed(unknown)} is not known: give the price of the model's tokens "
+            "(input_per_million and output_per_million in the task spec)."
+        )
+    if silent:
+        sentences.append(
+            f"The cost of {listed(silent)} is not known: state `cost` with each answer in the file of recorded answers."
+        )
+    if len(units) > 1 and SECONDS in units:
+        money = " and ".join(unit for unit in units if unit != SECONDS)
+        sentences.append(
+            f"Some costs are in machine seconds and some in {money}, which cannot be compared: give the price of an "
+            "hour of this machine (machine_hour under prices in the task spec)."
+        )
+    elif len(units) > 1:
+        sentences.append(
+            f"Costs are in {' and '.join(units)}, which are not converted: state every price in one currency."
+        )
+    return " ".join(sentences)
+
+
+def _unpriced(bill: Costs) -> bool:
+    """Whether a part of it is unknown or in tokens; not where its parts are known and only their units have no sum."""
+    amounts = [bill.ahead] if bill.ahead.value is not None else _running(bill) or [bill.ahead]
+    return any(amount.value is None or amount.unit.startswith(TOKENS) for amount in amounts)
+
+
+def _running(bill: Costs) -> list[Amount]:
+    return [item.amount for item in bill.items if item.when == "monthly"]
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}"

@@ -1,0 +1,98 @@
+"""What keeps an approach right over the months: fitting it anew when facts or the task change, with labels and hours."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from advisor.contract import CostItem
+from advisor.costs.amounts import exactly, times
+from benchmarks.contract import Evaluation
+from benchmarks.costs.prices import MachinePrices
+from benchmarks.specs.spec_prices import STATED
+
+INDEX, TRAINING, CHOOSING = "building the index", "training", "choosing the configuration"
+FIXED = "having the model"
+_STATED = f"how often is {STATED}"
+
+
+def upkeep(evaluation: Evaluation, prices: MachinePrices, spent: Sequence[CostItem]) -> list[CostItem]:
+    """Items a month, each a share of what fitting took here; none where the spec says nothing of change.
+
+    When the task changes (labels, style, format), everything that was fitted is fitted anew, on new labels. When facts
+    change, what looks them up gets a new index, and what was trained without looking up is trained anew, since its weights
+    hold them. A fixed amount for the model is due in any case. Answers from a file are kept up elsewhere.
+    """
+    if evaluation.family == "recorded":
+        return []
+    stated, items = prices.upkeep, _fixed(evaluation, prices)
+    if stated.task_months is not None:
+        items += [_again(item, stated.task_months) for item in spent]
+        items += _labels(prices, stated.task_months)
+        items += _hours(prices, stated.task_months) if _worked_on(spent) else []
+    if stated.facts_months is not None:
+        held = [item for item in spent if item.name == _holds_facts(evaluation)]
+        items += [_again(item, stated.facts_months) for item in held]
+        items += _hours(prices, stated.facts_months) if _worked_on(held) else []
+    return items
+
+
+def upkeep_note(kinds: Collection[str]) -> str:
+    """What the items of these names are, in a sentence."""
+    parts = ["what following changed facts and tasks takes"] if set(kinds) - {FIXED} else []
+    parts += ["what a model costs whether it answers or not"] if FIXED in kinds else []
+    return f" Upkeep is {' and '.join(parts)}, as the task spec states."
+
+
+def _fixed(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
+    amount = prices.monthly.get(evaluation.model)
+    if amount is None:
+        return []
+    source = f"a fixed amount for {evaluation.model}, {prices.source(evaluation.model)}"
+    return [CostItem(name=FIXED, amount=exactly(amount, prices.currency), when="monthly", source=source)]
+
+
+def _holds_facts(evaluation: Evaluation) -> str:
+    """The step by which facts get into the approach; empty for those that hold none."""
+    if evaluation.searches and evaluation.family == "reference":
+        return INDEX
+    return {"retrieval": INDEX, "combined": INDEX, "finetuning": TRAINING}.get(evaluation.family, "")
+
+
+def _worked_on(items: Sequence[CostItem]) -> bool:
+    """Whether a person has to sit down to it: an index is built by itself."""
+    return any(item.name in (CHOOSING, TRAINING) for item in items)
+
+
+def _again(item: CostItem, months: float) -> CostItem:
+    return replace(
+        item,
+        name=f"{item.name} anew, {_every(months)}",
+        amount=times(item.amount, 1 / months),
+        when="monthly",
+        source=f"{item.source}; {_STATED}",
+    )
+
+
+def _labels(prices: MachinePrices, months: float) -> list[CostItem]:
+    return _priced("new labels", "labels", (prices.upkeep.labels, prices.upkeep.label_price, prices.currency), months)
+
+
+def _hours(prices: MachinePrices, months: float) -> list[CostItem]:
+    return _priced(
+        "a person's hours", "hours", (prices.upkeep.hours, prices.upkeep.hour_price, prices.currency), months
+    )
+
+
+def _priced(name: str, unit: str, stated: tuple[float, float, str], months: float) -> list[CostItem]:
+    """So many of them at that price each time; none where there are none."""
+    number, price, currency = stated
+    if not number:
+        return []
+    money = exactly(number * price / months, currency)
+    source = f"{number:,g} {unit} at {price:g} {currency}, {STATED}"
+    return [CostItem(name=f"{name}, {_every(months)}", amount=money, when="monthly", source=source)]
+
+
+def _every(months: float) -> str:
+    return "every month" if months == 1 else f"every {months:g} months"

@@ -1,0 +1,1 @@
+"""From evaluations to a recommendation: goals, bounds, limits, and who is named."""

@@ -1,0 +1,241 @@
+"""From evaluations and costs to a recommendation: who meets the target, who is the cheapest, and what that rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from advisor.ask.triage import Situation, expect
+from advisor.contract import AtTarget, Costs, Recommendation, Status
+from advisor.costs.economics import Ranking, rank, settled
+from advisor.decision.bounds import family_statuses, level_for_every_target, paired, sharing
+from advisor.decision.closeness import margin_statuses
+from advisor.decision.decided import Decided
+from advisor.decision.every_goal import OUT, goals, states, to_come
+from advisor.decision.expected import suggested
+from advisor.decision.limits import by_answers, by_cost_alone, not_checked_yet, ruled_out
+from advisor.story.outlook import next_steps, otherwise, turn_of, would_change
+from advisor.story.reasons import reasons
+from benchmarks.contract import Benchmark, Evaluation, Procedure, State
+from benchmarks.costs.prices import MachinePrices
+from benchmarks.statistics.families import Family
+
+Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    verdict: Verdict
+    safe: str | None = None
+    unsettled: tuple[str, ...] = ()
+    best: str | None = None
+
+
+def recommend(
+    evaluations: Sequence[Evaluation],
+    costs: Sequence[Costs],
+    benchmark: Benchmark,
+    prices: MachinePrices,
+    tested_in: Sequence[str] = (),
+) -> Recommendation:
+    """The cheapest candidate that meets the target, when nothing that would be preferred to it may still meet it too.
+
+    With a margin in place of a target, to meet it is to lie within the margin of the best (`benchmarks.statistics.best`).
+
+    `meets` is a one-sided 95 % lower bound at or above the target, right for all candidates with usable scores together
+    (`bounds.sharing`); `misses` is the same from above. Limits on costs, time and what was forgotten rule out before anything
+    is tested; what a limit on held-out answers rules out is tested with the others and told nothing of. `costs` are those at
+    the `prices`, which are asked only what would change the answer. `tested_in` is the order of cost at the prices that were
+    fixed before the run, where these are others: what is shown at all stays the same then. Raises ValueError unless every
+    evaluation has its costs and names are unique.
+    """
+    by_name = {evaluation.candidate: evaluation for evaluation in evaluations}
+    bills = {cost.candidate: cost for cost in costs}
+    if len(by_name) != len(evaluations) or set(bills) != set(by_name):
+        raise ValueError("Every candidate needs one evaluation and one bill, under one name.")
+    ranking = rank(costs, evaluations)
+    statuses, procedure = _statuses(by_name, bills, benchmark, (tested_in or ranking.order, prices.currency))
+    outcome = _outcome(by_name, statuses, ranking, benchmark.judges)
+    choice = outcome.safe if outcome.verdict == "choose" else None
+    told = choice or outcome.safe or outcome.best
+    decided = Decided(
+        verdict=outcome.verdict,
+        named=told,
+        unsettled=outcome.unsettled,
+        evaluations=by_name,
+        costs=bills,
+        statuses=statuses,
+        ranking=ranking,
+        benchmark=benchmark,
+        prices=prices,
+        expectation=expect(Situation.of(benchmark.task)),
+    )
+    other, expected = otherwise(decided), suggested(decided)
+    return Recommendation(
+        verdict=outcome.verdict,
+        procedure=procedure,
+        choice=choice,
+        safe=outcome.safe,
+        cheaper_undecided=outcome.unsettled if outcome.safe else (),
+        best=outcome.best,
+        statuses=tuple(statuses[name] for name in ranking.order),
+        differences=paired(
+            told,
+            [by_name[name] for name in ranking.order if has_scores(statuses[name])],
+            stops_with=benchmark.stops_with,
+        ),
+        reasons=reasons(decided),
+        would_change=would_change(decided, other),
+        next_steps=next_steps(decided),
+        at_targets=_at_targets(by_name, statuses, ranking, benchmark),
+        turns=tuple(turn_of(flip) for flip in other.near[0]),
+        every_target=other.proven,
+        in_documents=decided.expectation.in_documents,
+        suggested=None if expected is None else expected.candidate,
+    )
+
+
+def has_scores(status: Status) -> bool:
+    """True where the figures of the candidate may be used."""
+    return status.state not in (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN)
+
+
+# ---------------------------------------------------------------- statuses
+
+
+def _statuses(
+    by_name: Mapping[str, Evaluation],
+    bills: Mapping[str, Costs],
+    benchmark: Benchmark,
+    costing: tuple[Sequence[str], str],
+) -> tuple[Mapping[str, Status], Procedure]:
+    """And the procedure by which they share one error, which need not be the one that was asked for.
+
+    `costing`: the candidates in the order of their costs, and the currency of a limit on costs.
+    """
+    settled: dict[str, Status] = {}
+    cheapest_first, currency = costing
+    for name, evaluation in by_name.items():
+        status = (
+            unusable(evaluation, benchmark)
+            or ruled_out(evaluation, bills[name], benchmark, currency)
+            or not_checked_yet(evaluation, benchmark)
+        )
+        if status is not None:
+            settled[name] = status
+    open_to_test = [evaluation for name, evaluation in by_name.items() if name not in settled]
+    if benchmark.exploratory and benchmark.target is not None:
+        # Another price may bring them in, and the bounds are those for whatever is asked later.
+        open_to_test += [by_name[name] for name in settled if by_cost_alone(by_name[name], settled[name], benchmark)]
+    kept_in = {name for name in settled if by_answers(by_name[name], settled[name], benchmark)}
+    open_to_test += [by_name[name] for name in by_name if name in kept_in]
+    waiting = to_come(by_name, settled, benchmark)
+    shared = sharing(open_to_test, benchmark, cheapest_first, sum(each.spared for each in by_name.values()))
+    shared = replace(shared, ruled_out=frozenset(kept_in))
+    if waiting:
+        count = len(open_to_test) + shared.spared
+        shared = _sharing_with(level_for_every_target(benchmark, count + waiting) * count, shared)
+    if benchmark.target is not None:
+        tested = family_statuses(open_to_test, benchmark.target, shared)
+    elif benchmark.margin is not None:
+        left = [each for each in open_to_test if each.candidate not in kept_in]
+        others = max(1, len(left) - 1), max(1, len(open_to_test) - 1)
+        tested = margin_statuses(left, benchmark.margin, shared.alpha * others[0] / others[1])
+        if waiting:
+            tested = tuple(_beside_unknown(status) for status in tested)
+    else:
+        why = "There is no target, so it is compared and not judged."
+        tested = tuple(Status(candidate=each.candidate, state=State.COMPARED, reason=why) for each in open_to_test)
+    found = {status.candidate: status for status in tested if status.candidate not in settled}
+    return settled | found, shared.procedure
+
+
+def _sharing_with(alpha: float, shared: Family) -> Family:
+    """`alpha` of the error, so that those that are not measured yet keep their part: what is shown now stays shown when
+    they are, and one of them may be the first by cost."""
+    return replace(shared, procedure="holm", order=(), alpha=alpha, any_target=True)
+
+
+def _beside_unknown(status: Status) -> Status:
+    """With a margin: the best may be among those that are not measured yet."""
+    if status.state is not State.MEETS:
+        return status
+    why = "Whether it lies within the margin of the best is not known before all approaches are measured."
+    return replace(status, state=State.UNDECIDED, reason=why, more_cases=None, hopeless=False)
+
+
+def unusable(evaluation: Evaluation, benchmark: Benchmark) -> Status | None:
+    """None, or the status that measuring itself settled, or that figures from other cases get."""
+    if evaluation.state is not None:
+        name, state, few = evaluation.candidate, evaluation.state, evaluation.too_few
+        return Status(candidate=name, state=state, reason=evaluation.problem, too_few=few)
+    problem = ""
+    if not evaluation.scores or not math.isfinite(evaluation.figure):
+        problem = "It has no scores on the held-out cases."
+    elif not _of_these_cases(evaluation, benchmark):
+        problem = (
+            "It was measured on other held-out cases or with another metric, so it cannot be compared. Run it again."
+        )
+    return Status(candidate=evaluation.candidate, state=State.INVALID, reason=problem) if problem else None
+
+
+def _of_these_cases(evaluation: Evaluation, benchmark: Benchmark) -> bool:
+    """Measured on the held-out cases: all of them, unless asking ends with a decision."""
+    enough = benchmark.sequential or len(evaluation.scores) == len(benchmark.heldout)
+    return enough and evaluation.fingerprint == benchmark.fingerprint
+
+
+# ---------------------------------------------------------------- the verdict
+
+
+def _outcome(
+    by_name: Mapping[str, Evaluation], statuses: Mapping[str, Status], ranking: Ranking, judged: bool
+) -> _Outcome:
+    usable = [name for name in ranking.order if statuses[name].state not in OUT]
+    best = max(usable, key=lambda name: by_name[name].figure) if usable else None
+    if not judged:
+        return _Outcome(verdict="compared", best=best)
+    meeting = [name for name in usable if statuses[name].state is State.MEETS]
+    undecided = [name for name in usable if statuses[name].state is State.UNDECIDED]
+    waiting = tuple(name for name in ranking.order if statuses[name].state is State.OPEN)
+    if not meeting:
+        # Where something without a language model meets, these would have been left out because of that.
+        untried = (name for name in ranking.order if statuses[name].too_few)
+        open_still = (*undecided, *waiting, *untried)
+        found = {status.state for status in statuses.values()}
+        nobody = not usable and bool(found & {State.INVALID, State.CANNOT_RUN}) and State.RULED_OUT not in found
+        verdict: Verdict = "undecided" if open_still or nobody else "nothing meets"
+        return _Outcome(verdict=verdict, best=best, unsettled=open_still)
+    safe, unsettled = settled(meeting, undecided, ranking)
+    unsettled = (*unsettled, *waiting)
+    return _Outcome(
+        verdict="safe but cheaper undecided" if unsettled else "choose", safe=safe, best=best, unsettled=unsettled
+    )
+
+
+def _at_targets(
+    by_name: Mapping[str, Evaluation], statuses: Mapping[str, Status], ranking: Ranking, benchmark: Benchmark
+) -> tuple[AtTarget, ...]:
+    """The outcome at every twentieth, or at every margin that people ask for."""
+    asked = goals(benchmark, 20)
+    found: list[AtTarget] = []
+    if all(status.state in OUT for status in statuses.values()):
+        return ()
+    for goal, there in zip(asked, states(by_name, statuses, benchmark, asked), strict=True):
+        judged = {
+            each: status if status.state in OUT else replace(status, state=there.get(each, status.state))
+            for each, status in statuses.items()
+        }
+        outcome = _outcome(by_name, judged, ranking, True)
+        found.append(
+            AtTarget(
+                target=goal,
+                verdict=outcome.verdict,
+                named=outcome.safe,
+                unsettled=outcome.unsettled,
+                unlike=tuple(name for name in outcome.unsettled if judged[name].state is State.MEETS),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,46 @@
+"""A verdict with everything that it rests on, from which its reasons and what would change it are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from advisor.ask.triage import Expectation
+from advisor.contract import Amount, Costs, Status
+from advisor.costs.economics import Ranking, saving
+from advisor.decision.beyond import Beyond, beyond_limits
+from advisor.goal import Goal
+from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.costs.prices import MachinePrices
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A verdict with everything that it rests on. `named` is the candidate that it is about, if any."""
+
+    verdict: str
+    named: str | None
+    unsettled: tuple[str, ...]
+    evaluations: Mapping[str, Evaluation]
+    costs: Mapping[str, Costs]
+    statuses: Mapping[str, Status]
+    ranking: Ranking
+    benchmark: Benchmark
+    prices: MachinePrices
+    expectation: Expectation
+
+    @property
+    def goal(self) -> Goal:
+        return Goal.of(self.benchmark)
+
+    def having(self, *states: State) -> list[str]:
+        """Candidates in one of the states, in order of cost."""
+        return [name for name in self.ranking.order if self.statuses[name].state in states]
+
+    def beyond(self, name: str) -> Beyond | None:
+        """The best that a limit rules out, where it is better than that one."""
+        return beyond_limits(self.evaluations, self.statuses.values(), name)
+
+    def saved(self, dearer: str, cheaper: str) -> Amount | None:
+        """What the cheaper one saves a month, where it is clearly cheaper."""
+        return saving(self.ranking, dearer, cheaper, self.benchmark.horizon_months)

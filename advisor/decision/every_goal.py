@@ -1,0 +1,86 @@
+"""What the same held-out scores say of every other target, or margin: bounds that hold for all of them at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from advisor.contract import Status
+from advisor.decision.bounds import for_every_target
+from advisor.decision.limits import by_answers, by_cost_alone
+from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.evaluation.cascade import APPROACH as CASCADE
+
+MARGINS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
+OUT = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN, State.RULED_OUT)
+"""Statuses that no goal changes."""
+
+
+def goals(benchmark: Benchmark, steps: int) -> tuple[float, ...]:
+    """Targets in that many equal steps up to 100 %, or the margins that people ask for."""
+    return tuple(step / steps for step in range(1, steps + 1)) if benchmark.margin is None else MARGINS
+
+
+def in_question(
+    evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark
+) -> list[Evaluation]:
+    """The candidates with usable scores that some target, volume or price may bring in: with a target those too that only
+    their cost rules out. With a margin they are no part of those whose best counts."""
+    return [
+        each
+        for name, each in evaluations.items()
+        if statuses[name].state not in OUT
+        or (benchmark.margin is None and by_cost_alone(each, statuses[name], benchmark))
+    ]
+
+
+def to_come(evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark) -> int:
+    """How many will take part in the error that have no figures yet: those that are not measured, and the cascade that may be
+    made of labels then."""
+    waiting = sum(status.state is State.OPEN for status in statuses.values())
+    made = any(each.approach == CASCADE for each in evaluations.values())
+    return waiting + int(waiting > 0 and bool(benchmark.task.labels) and not made)
+
+
+def proven(
+    evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark
+) -> dict[str, tuple[float, float]]:
+    """Lower and upper bound of each candidate in question that hold for every target at once, and never show at a harder
+    target what the status does not show at the stated one."""
+    others = sum(each.spared for each in evaluations.values()) + to_come(evaluations, statuses, benchmark)
+    others += sum(by_answers(each, statuses[name], benchmark) for name, each in evaluations.items())
+    found = for_every_target(in_question(evaluations, statuses, benchmark), benchmark, others)
+    if benchmark.target is None or benchmark.exploratory:
+        return found
+    return {name: _within(bounds, statuses[name].state, benchmark.target) for name, bounds in found.items()}
+
+
+def _within(bounds: tuple[float, float], state: State, target: float) -> tuple[float, float]:
+    lower, upper = bounds
+    if state in (State.UNDECIDED, State.MISSES):
+        lower = min(lower, math.nextafter(target, 0.0))
+    if state in (State.UNDECIDED, State.MEETS):
+        upper = max(upper, target)
+    return lower, upper
+
+
+def states(
+    evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark, asked: Sequence[float]
+) -> list[dict[str, State]]:
+    """For each goal that is asked, the state of each candidate in question."""
+    if benchmark.margin is None:
+        bounds, sign = proven(evaluations, statuses, benchmark), 1
+    else:
+        tested = in_question(evaluations, statuses, benchmark)
+        bounds, sign = {each.candidate: _below(statuses[each.candidate]) for each in tested}, -1
+    return [{name: _state(*bounds[name], sign * goal) for name in bounds} for goal in asked]
+
+
+def _below(status: Status) -> tuple[float, float]:
+    """How far below the best, from -1 to 0."""
+    lower, upper = status.lower, status.upper
+    return -1.0 if lower is None else lower, 0.0 if upper is None else upper
+
+
+def _state(lower: float, upper: float, goal: float) -> State:
+    return State.MEETS if lower >= goal else State.MISSES if upper < goal else State.UNDECIDED

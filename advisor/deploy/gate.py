@@ -1,0 +1,179 @@
+"""Whether what was exported still does what it did: its target, and its own earlier scores, on cases with right answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from advisor.deploy.answering import EXPORT, Kept, answerer
+from advisor.experiments.compared import Change, change_between
+from advisor.experiments.stored import reading
+from benchmarks.contract import Answered, BadInput, Metric, State, figure_over
+from benchmarks.data.frozen import thawed_metric
+from benchmarks.data.load import Cases, read_cases
+from benchmarks.data.similar import normalised
+from benchmarks.data.split import grouped
+from benchmarks.evaluation.evaluate import scored
+from benchmarks.statistics.confidence import statuses, statuses_of_figures
+from benchmarks.statistics.resampling import resampled_metric
+from strategies.answers import too_many_lost
+from strategies.contract import Case, Query
+
+FEWEST = 20
+"""Cases that a check takes, and shared ones from which on the scores are compared with the earlier ones."""
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What came out. The bounds are one-sided, each at 95 %."""
+
+    name: str
+    cases: int
+    """Those that were asked."""
+    learnt: int | None
+    """Cases left out since their input is that of an example that it learnt from, or the same when normalised; None where the
+    export does not say which. Near copies of examples cannot be seen by the hashes that it holds."""
+    figure: float
+    target: float | None
+    state: State
+    """Against the target; `compared` where there is none."""
+    lower: float
+    upper: float
+    shared: int
+    """Cases that the export was measured on as well, by the same right answers."""
+    relabelled: int
+    """Cases that it was measured on by other right answers: their scores then and now are not of the same thing."""
+    change: Change | None
+    """From then to now on these, in the run's metric; None where they are too few, or where `figure_only`."""
+    figure_only: bool = False
+    """The metric exists over all answers only, and the export does not hold the earlier answers."""
+    notes: tuple[str, ...] = ()
+    """How the file was read, where that is not as the task says it."""
+
+    @property
+    def worse(self) -> bool:
+        """Beyond noise."""
+        return self.change is not None and self.change.difference < 0 and self.change.p_value <= LEVEL
+
+    @property
+    def failed(self) -> bool:
+        return self.worse or self.state is State.MISSES
+
+
+def check(folder: Path, cases: Path, task: str = "", target: float | None = None, allow_code: bool = False) -> Check:
+    """Answers the cases with what lies in the folder and scores it as in its run; examples that it learnt from are left out,
+    since it may know their answers by heart. Raises `BadInput`."""
+    measured = _measured(folder)
+    known = answerer(folder, task=task)
+    read = _cases(folder, cases)
+    asked = grouped(_new(read.cases, measured, cases.name))
+    with reading(folder):
+        metric = thawed_metric(measured["metric"], folder, allow_code)
+    outcomes = [outcome for _, outcome in known.answers([case.input for case in asked])]
+    if said := too_many_lost(outcomes):
+        raise BadInput(f"{said}. That says nothing of what was exported: check again when what it needs answers.")
+    rows = scored(metric, asked, outcomes)
+    goal = measured["target"] if target is None else target
+    state, lower, upper = _against(goal, metric, rows, measured.get("labels", ()))
+    before, now, relabelled = _known_before(measured, rows)
+    figure_only = metric.over_rows and not measured.get("answers")
+    return Check(
+        name=known.name,
+        cases=len(rows),
+        learnt=len(read.cases) - len(asked) if "learnt" in measured else None,
+        figure=figure_over(metric, rows),
+        target=goal,
+        state=state,
+        lower=lower,
+        upper=upper,
+        shared=len(now),
+        relabelled=relabelled,
+        change=None if figure_only or len(now) < FEWEST else change_between(known.name, metric, (before, now)),
+        figure_only=figure_only,
+        notes=read.notes,
+    )
+
+
+def hash_of_right(case: Case) -> str:
+    """Names what counts as right of a case; hashed with its input, since of a few labels each could be tried. The order of
+    alternatives makes no difference."""
+    accepted = [case.input, case.output, *sorted({*case.answers} - {case.output})]
+    return hashlib.sha256(json.dumps(accepted).encode()).hexdigest()[:20]
+
+
+def keys_of(text: str) -> tuple[str, str]:
+    """Names an input as it is written, and as it is normalised: examples that are a held-out case then are left out of a run."""
+    return Query.of(text).key, Query.of(normalised(text)).key
+
+
+def _measured(folder: Path) -> Mapping[str, Any]:
+    try:
+        measured: Mapping[str, Any] = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["measured"]
+        target, _ = measured["target"], [*measured["metric"].items(), *measured.get("right", {}).items()]
+        _ = {*measured.get("learnt", ()), *measured.get("inputs", ()), *measured.get("right", {}).values()}
+        if not all(0 <= each <= 1 for each in (*measured["scores"].values(), *([] if target is None else [target]))):
+            raise ValueError("a score or the target is no share")
+    except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        raise BadInput(f"{folder} is no export. Give the folder that `advisor export` wrote.") from None
+    return measured
+
+
+def _known_before(measured: Mapping[str, Any], rows: Sequence[Answered]) -> tuple[list[Answered], list[Answered], int]:
+    """The same cases as they were answered then and now, and how many more have an input that was scored by other right answers.
+
+    Exports that were written before say under each input what was right, or nothing of it: those are compared as ever.
+    """
+    right = measured.get("right", {})
+    scores = {right.get(key, key): score for key, score in measured["scores"].items()}
+    inputs, answers = {*measured.get("inputs", ()), *right}, measured.get("answers", {})
+    before, after, relabelled = [], [], 0
+    for row in rows:
+        key, now = Query.of(row.case.input).key, hash_of_right(row.case)
+        then = scores.get(now, scores.get(key))
+        if then is not None:
+            before.append(replace(row, text=answers.get(now, ""), score=then))
+            after.append(row)
+        elif key in inputs:
+            relabelled += 1
+    return before, after, relabelled
+
+
+def _cases(folder: Path, path: Path) -> Cases:
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}. Name one with inputs and their right answers.")
+    found = read_cases(path, Kept.of_export(folder).columns, apart=True)
+    if len(found.cases) < FEWEST:
+        raise BadInput(f"{path.name} holds {len(found.cases)} cases, and {FEWEST} are needed to say anything.")
+    return found
+
+
+def _new(cases: Sequence[Case], measured: Mapping[str, Any], name: str) -> tuple[Case, ...]:
+    """Those whose input is in no example that the export learnt from, however it is spelt in case and punctuation: an export of
+    before knows it as it was written only. Raises `BadInput` where they are too few."""
+    learnt = {*measured.get("learnt", ())}
+    left = tuple(case for case in cases if learnt.isdisjoint(keys_of(case.input)))
+    if len(left) < FEWEST:
+        raise BadInput(
+            f"{len(cases) - len(left)} of the {len(cases)} cases of {name} are examples that the export learnt from, which say "
+            f"nothing about new requests; {len(left)} are left, and {FEWEST} are needed. Name a file with other cases."
+        )
+    return left
+
+
+def _against(
+    target: float | None, metric: Metric, rows: Sequence[Answered], labels: Sequence[str]
+) -> tuple[State, float, float]:
+    scores, groups = [row.score for row in rows], [row.case.group for row in rows]
+    asked = 0.5 if target is None else target
+    if metric.over_rows:
+        state, lower, upper = statuses_of_figures({"it": resampled_metric(metric, rows, labels=labels).figures}, asked)[
+            "it"
+        ]
+    else:
+        state, lower, upper = statuses({"it": scores}, groups, asked)["it"]
+    return (State.COMPARED if target is None else state), lower, upper

@@ -1,0 +1,275 @@
+"""What of an export answers without this product: which programs go along, what they need, where their answers may differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from advisor.deploy.brought import named
+from advisor.reports.markdown import literal
+from advisor.reports.text import clean
+from advisor.wording import counted, listed
+from benchmarks.contract import Evaluation
+from benchmarks.running.installed import made
+from strategies.models.known import KNOWN
+from strategies.retrieval.index import MANIFEST
+from strategies.standalone.alone import (
+    CHOICE,
+    CONSTANT,
+    COPIED,
+    EXPORT,
+    HEAD,
+    HEADS,
+    NEAREST,
+    PROMPT,
+    WORDS,
+    scored_otherwise,
+)
+
+SCRIPT = "predict.py"
+FOUR_BITS = "The run held the model in four bits (NF4), since the card holds no more."
+_MODEL, _EMBEDDER = "the model that it was fitted with", "the embedder that it was fitted with"
+
+
+class Program(NamedTuple):
+    """A file of ours that needs nothing else of ours, and what it is called beside the model card."""
+
+    source: str
+    name: str
+
+
+PREDICT = Program("alone.py", SCRIPT)
+READING, SPEAKING, LOOKUP, TAGGING, ASKING, THOUGHTS, ODDS = (
+    Program(f"{name}.py", f"{name}.py")
+    for name in ("reading", "speaking", "lookup", "tagging", "asking", "thoughts", "odds")
+)
+
+
+def needed(folder: Path) -> list[Program]:
+    """The programs that answer with what lies in the folder; none where nothing says how one of its parts answers, or where the
+    second of two is asked by how sure the first was at a server."""
+    parts = _parts(folder)
+    if len(parts) > 1 and scored_otherwise(_read(parts[0], PROMPT)):
+        return []
+    found = [_needed(part) for part in parts]
+    return list(dict.fromkeys(program for programs in found for program in programs)) if all(found) else []
+
+
+def embeds(folder: Path) -> bool:
+    """Whether what lies in the folder answers with vectors of an embedder that does not lie there too."""
+    looked_up = any("lookup" in _read(part, PROMPT) for part in _parts(folder))
+    return looked_up or any(any(part.rglob(name)) for part in _parts(folder) for name in (HEADS, NEAREST, CHOICE))
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted((folder / "parts").iterdir())
+
+
+def _needed(part: Path) -> list[Program]:
+    if asked := _read(part, PROMPT):
+        speaks = [ASKING, THOUGHTS, *([ODDS] if asked["server"]["labels"] else [])] if "server" in asked else [SPEAKING]
+        looks, tags = [LOOKUP] * ("lookup" in asked), [TAGGING] * bool(asked.get("schema"))
+        return [PREDICT, READING, *speaks, *looks, *tags]
+    if heads := _read(part, HEADS):
+        return [
+            PREDICT,
+            READING,
+            *([TAGGING] if any(head["path"] for head in heads["heads"]) or heads["taggers"] else []),
+        ]
+    if any(part.rglob(CHOICE)) and any(part.rglob(MANIFEST)):
+        return [PREDICT, READING, LOOKUP]
+    return [PREDICT, READING] if any(any(part.rglob(name)) for name in (HEAD, NEAREST, WORDS, CONSTANT, COPIED)) else []
+
+
+def without_us(folder: Path, evaluation: Evaluation) -> list[str]:
+    """How it is used with public packages alone, as Markdown lines; or why it cannot be."""
+    if not (folder / SCRIPT).is_file():
+        return [
+            f"Without finetune-advisor nothing here answers, since {_why_not(folder, evaluation)}: export another approach "
+            f"(`--candidate`), or have `advisor predict` answer on a machine that has {'both' if needs(folder)[1:] else 'it'}.",
+            "",
+        ]
+    asked, uses = _read(folder / "parts", PROMPT), _Uses.of(folder)
+    packages = listed(uses.packages) if uses.packages else "Python"
+    rests = f", from {listed(uses.models)}" if uses.models else ""
+    return [
+        f"With {packages} alone{rests}:",
+        "",
+        "```",
+        f"python {SCRIPT} new.jsonl{uses.options} > answers.jsonl",
+        "```",
+        "",
+        *_where(folder, evaluation, uses.models),
+        *_at_a_server(asked),
+        *_differences(folder, asked),
+        *_prompt(folder, asked),
+        *_index(folder, asked),
+    ]
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    """The first file of that name below the folder; empty where there is none, or it is not one of ours."""
+    for path in sorted(folder.rglob(name)):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return values if isinstance(values, dict) else {}
+    return {}
+
+
+class _Uses(NamedTuple):
+    """What the program of an export needs beside Python."""
+
+    packages: list[str]
+    models: list[str]
+    options: str
+
+    @classmethod
+    def of(cls, folder: Path) -> _Uses:
+        prompts = [asked for part in _parts(folder) if (asked := _read(part, PROMPT))]
+        heads = [part for part in _parts(folder) if not _read(part, PROMPT)]
+        own, looks = any(any(part.rglob(HEAD)) for part in heads), (folder / LOOKUP.name).is_file()
+        embeds = looks or any(any(part.rglob(name)) for part in heads for name in (HEADS, NEAREST))
+        local = [asked for asked in prompts if "server" not in asked]
+        words = any(any(part.rglob(WORDS)) or _read(part, HEADS).get("taggers") for part in heads)
+        packages = [
+            *(["torch", "transformers", "peft"] if local else []),
+            *(["llguidance"] if any(asked.get("schema") for asked in local) else []),
+            *(["sentence-transformers"] if embeds or own else []),
+            *(["faiss-cpu", "bm25s"] if looks else []),
+            *(["scikit-learn"] if words else []),
+        ]
+        models = [
+            *([_MODEL] if local else []),
+            *(["the server that it was measured with"] if len(local) < len(prompts) else []),
+            *([_EMBEDDER] if embeds else []),
+            *(["the embedder that was trained for it, which lies here"] if own else []),
+        ]
+        found = [asked["lookup"] for asked in prompts if "lookup" in asked]
+        reranks = any(each["passages"] and each["mode"] == "reranked" for each in found)
+        options = [
+            *(["--model"] if local or (embeds and not prompts) else []),
+            *(["--embedder"] if embeds and prompts else []),
+            *(["--reranker"] if reranks else []),
+        ]
+        return cls(packages, models, "".join(f" {option} FOLDER_OR_HUB_ID" for option in options))
+
+
+def needs(folder: Path) -> list[str]:
+    """What `advisor predict` takes: this product, and the packages that bring the approaches of the export."""
+    brought = dict.fromkeys(named(package) for package in _kept(folder).get("packages", {}).values())
+    return ["finetune-advisor", *(literal(each) for each in brought)]
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    about = json.loads((folder / EXPORT).read_text(encoding="utf-8")) if (folder / EXPORT).is_file() else {}
+    kept: dict[str, Any] = about.get("kept", {})
+    return kept
+
+
+def _where(folder: Path, evaluation: Evaluation, models: Sequence[str]) -> list[str]:
+    """Which of our own models it takes, and the command that says in which folders they lie; nothing for a person's own."""
+    embedder = _kept(folder).get("spec", {}).get("embedder") or {}
+    of_embedder = embedder.get("name", "") if isinstance(embedder, dict) else embedder
+    names = {_MODEL: evaluation.model, _EMBEDDER: of_embedder}
+    known = [name for what, name in names.items() if what in models and name in KNOWN]
+    if not known:
+        return []
+    return [f"Here that was {listed(known)}; `advisor models fetch {' '.join(known)}` says in which folder.", ""]
+
+
+def _at_a_server(asked: dict[str, Any]) -> list[str]:
+    if "server" not in asked:
+        return []
+    server = asked["server"]
+    return [
+        f"It asks {literal(server['model'])} at `{clean(server['address'])}`, one request at a time, with the key that the "
+        f"environment variable `{server['key_env']}` holds; what is busy or gone is asked up to {server['retries']} times more. "
+        "A request without an answer gets a line with an error, and the program ends with 1.",
+        "",
+    ]
+
+
+def _differences(folder: Path, asked: dict[str, Any]) -> list[str]:
+    """Where it may say something else than what was measured."""
+    places, prompts = [], [found for part in _parts(folder) if (found := _read(part, PROMPT))]
+    if any(each.get("quantised") for each in prompts):
+        return [
+            f"{FOUR_BITS} This program computes with the whole weights, so some of its answers are others, and what was measured "
+            "does not hold for it; `advisor predict` on a machine with such a card answers as in the run.",
+            "",
+        ]
+    written = [
+        each for each in prompts if not ("server" in each or each["labels"] or each.get("lookup", {}).get("reading"))
+    ]
+    drawn = max((each.get("temperature", 0.0) for each in written), default=0.0)
+    if any(map(scored_otherwise, prompts)):
+        places.append(
+            "it scores every label, where the vLLM server of the run wrote one, so it may choose another, and how sure an answer "
+            "is, is on another scale: it refuses `--guard`"
+        )
+    if drawn:
+        places.append(f"it draws its words by chance, at the run's temperature of {drawn:g}, and not the same ones")
+    if asked and "server" not in asked:
+        places.append(
+            "it reads one request at a time in float32, so where two answers are as likely but for the last digits, it may give "
+            "the other, above all where the run computed in another number format"
+        )
+    if "server" in asked:
+        places.append("a server may answer otherwise the next time")
+    elif asked.get("schema"):
+        places.append("another version of llguidance may allow other tokens")
+    if (folder / LOOKUP.name).is_file():
+        places.append("it compares every vector, where the run read only the nearest lists of more than 200,000")
+    return [f"Its answers are those of the run, with these limits: {'; '.join(places)}.", ""] if places else []
+
+
+def _prompt(folder: Path, asked: dict[str, Any]) -> list[str]:
+    if not asked:
+        return []
+    (path, *_) = sorted((folder / "parts").rglob(PROMPT))
+    found = asked.get("lookup")
+    behind = (
+        "" if found is None else "; what is put into them for each request, and how it is found, under `lookup` there"
+    )
+    return [f"The prompt stands as chat messages in `{path.relative_to(folder).as_posix()}`{behind}.", ""]
+
+
+def _index(folder: Path, asked: dict[str, Any]) -> list[str]:
+    """What the files of an index are, and how it is searched by hand."""
+    found = sorted((folder / "parts").rglob(MANIFEST))
+    if not found or not (folder / LOOKUP.name).is_file():
+        return []
+    about = json.loads(found[0].read_text(encoding="utf-8"))
+    place = found[0].parent.relative_to(folder).as_posix()
+    mode = asked["lookup"]["mode"] if "lookup" in asked else _read(folder / "parts", CHOICE)["mode"]
+    how = {"dense": "by vectors", "hybrid": "by vectors and by words (BM25)"}
+    searched = how.get(mode, "by vectors and by words (BM25), the first of them read by a cross-encoder")
+    return [
+        f"The index lies in `{place}`: {counted(about['passages'], 'passage')} of {counted(about['documents'], 'document')}, "
+        f"searched {searched}. `passages.json` holds the documents with their texts, and for each passage the number of its "
+        "document and the characters where it begins and ends, and under `versions` which documents are versions of one, with "
+        f"their dates; `vectors.npy` a float32 vector of {about['dimension']} numbers "
+        f"and unit length for each, in the same order, made by {literal(about['embedder'])}; `manifest.json` these numbers and "
+        "how many passages each ranking brings. Without this product:",
+        "",
+        "```",
+        f'python {LOOKUP.name} "What is asked?" --index {place} --embedder FOLDER_OR_HUB_ID',
+        "```",
+        "",
+    ]
+
+
+def _why_not(folder: Path, evaluation: Evaluation) -> str:
+    """Why no program of its own can answer with what lies in the folder, as a clause."""
+    setup = evaluation.chosen.get("setup") or {}
+    if evaluation.model and made("models", evaluation.model) is not None:
+        return f"it asks {literal(evaluation.model)}, which comes with another package"
+    if needed(folder):
+        return "its vectors are those of an embedder that comes with another package"
+    if len(_parts(folder)) > 1:
+        return "one of the two approaches that answer runs only within this product"
+    if setup or any(folder.rglob(CHOICE)):
+        return "it was fitted by a version that wrote less down than these programs need"
+    comes = f" comes with {listed(brought)} and" if (brought := needs(folder)[1:]) else ""
+    return f"{literal(evaluation.approach)}{comes} runs only within this product"

@@ -1,0 +1,84 @@
+"""A run that goes on is told with what was fixed when it began, and says what its task states otherwise by now."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from advisor.experiments.stored import about_run, parsed_spec, reading
+from advisor.wording import listed
+from benchmarks.specs.spec_models import MODEL_PRICES
+
+if TYPE_CHECKING:
+    from benchmarks.data.assemble import Assembly
+    from benchmarks.specs.spec import Spec
+
+_OPTIONS = {"volume": "--volume", "horizon_months": "--horizon-months", "prices": "--prices"}
+"""Key of a spec that is fixed -> the option of `advisor report` that asks with another one."""
+_FIXED = (*_OPTIONS, "upkeep", "constraints", "procedure")
+
+
+def is_frozen(folder: Path) -> bool:
+    """Whether the rows in the folder belong to a run already; until then another task than last time may be meant."""
+    from benchmarks.storage.store import Store
+
+    path = folder / "run.sqlite"
+    if not path.exists() or not (folder / "run.json").exists():
+        return False
+    with closing(Store(path)) as store:
+        return store.meta("identity") is not None
+
+
+def as_it_began(assembly: Assembly, folder: Path) -> Assembly:
+    """With the look, prices, volume and limits that the run in the folder began with; as it is where none has begun.
+
+    A warning names what the task states otherwise by now, and what asks with that. Raises `BadInput` for a damaged run.
+    """
+    from benchmarks.data.frozen import as_begun
+
+    if not is_frozen(folder):
+        return assembly
+    about = about_run(folder)
+    with reading(folder):
+        then, benchmark = parsed_spec(about["spec"]), as_begun(assembly.benchmark, about["benchmark"])
+    if others := [name for name in _FIXED if _differs(name, assembly.spec, then)]:
+        logging.getLogger(__name__).warning("%s", _kept(others, folder))
+    return replace(assembly, spec=_as_then(assembly.spec, then), benchmark=benchmark)
+
+
+def _differs(name: str, now: Spec, then: Spec) -> bool:
+    if name == "prices" and _as_then(now, then).models != now.models:
+        return True
+    return bool(getattr(now, name) != getattr(then, name))
+
+
+def _as_then(now: Spec, then: Spec) -> Spec:
+    before = {model.name: model for model in then.models}
+    models = [
+        model.model_copy(update={key: getattr(before.get(model.name, model), key) for key in MODEL_PRICES})
+        for model in now.models
+    ]
+    return now.model_copy(update={**{name: getattr(then, name) for name in _FIXED}, "models": tuple(models)})
+
+
+def _kept(names: Sequence[str], folder: Path) -> str:
+    asked = [_OPTIONS[name] for name in names if name in _OPTIONS]
+    anew = [_said(name) for name in names if name not in _OPTIONS]
+    named, ways = shlex.quote(str(folder)), []
+    if asked:
+        ways.append(f"`advisor report {named}` with {listed(asked)} tells it with others")
+    if anew:
+        ways.append(
+            f"a run with other {listed(anew)} is a new one, which --fork {named} lets take over what stays valid"
+        )
+    said = listed([_said(name) for name in names])
+    return f"the task states other {said} than the run began with, and it keeps those: {'; '.join(ways)}"
+
+
+def _said(name: str) -> str:
+    return name.replace("_", " ")

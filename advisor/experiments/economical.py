@@ -1,0 +1,47 @@
+"""What the gate before each fit goes by: what models cost beside each other, which limits rule out, what the labels allow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.contract import BadInput, Benchmark, Evaluation
+
+if TYPE_CHECKING:
+    from advisor.experiments.comparison import Prepared
+    from benchmarks.running.economical import Terms
+
+PROCEDURES = ("cheapest first", "holm")
+"""Those in which an approach that is not fitted can count as tested and not shown anything."""
+
+
+def check_economical(benchmark: Benchmark) -> None:
+    """Raises `BadInput` where a gate before each fit has nothing to go by."""
+    if benchmark.target is None:
+        raise BadInput("--economical asks whether a target is met, and there is none. Give --target, or leave it out.")
+    if benchmark.procedure not in PROCEDURES:
+        raise BadInput(
+            f"--economical leaves approaches out while the run goes on, and `procedure: {benchmark.procedure}` needs the scores "
+            f"of all. Write {' or '.join(PROCEDURES)}, or leave out --economical."
+        )
+
+
+def terms_of(prepared: Prepared) -> Terms:
+    """What is fixed before the run, of what it fits."""
+    from advisor.costs.economics import costs
+    from advisor.decision.limits import ruled_out
+    from benchmarks.costs.prices import machine_prices
+    from benchmarks.running.economical import Terms, prices_of
+
+    benchmark, prices = prepared.assembly.benchmark, machine_prices(prepared.assembly.spec)
+
+    models = dict.fromkeys(candidate.model for candidate in prepared.candidates if candidate.model)
+
+    def breaks_a_limit(measured: Evaluation) -> bool:
+        bill = costs(measured, benchmark, prices)
+        return ruled_out(measured, bill, benchmark, prices.currency) is not None
+
+    return Terms(
+        models=prices_of(prepared.models, models, prices),
+        ceiling=prepared.assembly.ceiling,
+        ruled_out=breaks_a_limit,
+    )

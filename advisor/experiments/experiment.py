@@ -1,0 +1,81 @@
+"""What a run is known by: whether it is the same again, and whether what answers in it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from benchmarks.specs.spec_models import TOKEN_PRICES
+
+if TYPE_CHECKING:
+    from advisor.experiments.comparison import Prepared
+
+COSTS = {"prices", "upkeep", "volume", "horizon_months"}
+"""Keys of a spec that say what an approach costs, and nothing of what it answers."""
+RANKING = {*COSTS, "constraints", "slices"}
+"""Keys of a spec on which it depends who is tested first, and who not at all."""
+RENTED = {"machine_hour", "monthly"}
+"""The same of a model."""
+
+
+def experiment_of(prepared: Prepared) -> str:
+    """Names what is run: task, cases, approaches, models, options and what ranks. The same again is no other look."""
+    rented = [spec.model_dump(mode="json", include=RENTED, exclude_none=True) for spec in prepared.models.specs]
+    return _named(prepared, RANKING, RENTED, [rented] if any(rented) else [])
+
+
+def subject_of(prepared: Prepared) -> str:
+    """Names what answers, which is the experiment without what things cost: whoever was shown its wrong answers and runs it
+    again at other prices has changed no approach. All else counts, since answers or candidates may follow from it."""
+    return _named(prepared, RANKING - COSTS, {*RENTED, *TOKEN_PRICES}, [])
+
+
+def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rented: list[object]) -> str:
+    """The hash of a run, with these keys of its spec and without these of its models."""
+    from benchmarks.running.foreign import codes, foreign_metric_code
+    from benchmarks.running.work import task_hash
+    from strategies.approaches.recorded import Recorded
+
+    benchmark, models = prepared.assembly.benchmark, prepared.models
+    told = {"prices": {"source", "sources", "date"}}  # Of prices only where they are from.
+    ranks = prepared.assembly.spec.model_dump(mode="json", include=ranking, exclude=told, exclude_defaults=True)
+    parts = [
+        task_hash(benchmark),
+        benchmark.fingerprint,
+        benchmark.target if benchmark.margin is None else ["margin", benchmark.margin],
+        *([] if benchmark.procedure == "cheapest first" else [benchmark.procedure]),
+        *([ranks] if ranks else []),
+        [candidate.name for candidate in prepared.candidates],
+        [spec.model_dump(mode="json", exclude=set(prices)) for spec in models.specs],
+        *rented,
+        [models.embedder_spec.model_dump(mode="json"), models.dtype],
+        *([models.reranker_spec.name] if models.reranker_spec else ()),
+        vars(prepared.options),
+        *(candidate.strategy.digest for candidate in prepared.candidates if isinstance(candidate.strategy, Recorded)),
+        *([{"code": code}] if (code := codes(prepared.candidates)) else ()),
+        *([{"metric": metric}] if (metric := foreign_metric_code(benchmark.metric)) else ()),
+        *([{"temperature": benchmark.task.temperature}] if benchmark.task.temperature else ()),
+        *([{"teacher": models.teacher, "asked": benchmark.task.unlabelled}] if models.teacher else ()),
+        *([{"weights": weights}] if (weights := _weights(prepared)) else ()),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _weights(prepared: Prepared) -> dict[str, str]:
+    """Model -> hash of its weights, for those in folders: training goes on, and the same path then holds another model."""
+    from benchmarks.running.installed import installed_embedder, installed_model
+
+    models = prepared.models
+    used = {models.teacher, *(candidate.model for candidate in prepared.candidates)}
+    found = {
+        spec.name: models.weights_in_folder(spec)
+        for spec in models.specs
+        if spec.name in used and spec.endpoint is None and installed_model(spec) is None
+    }
+    if installed_embedder(models.embedder_spec.name, models.embedder_spec.folder) is None:
+        found["embedder"] = models.weights_in_folder(models.embedder_spec)
+    if models.reranker_spec is not None:
+        found["reranker"] = models.weights_in_folder(models.reranker_spec)
+    return {name: weights for name, weights in found.items() if weights}

@@ -1,0 +1,96 @@
+"""What each approach answers on the day on which facts in the documents change: a table and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from advisor.drawn import Table
+from advisor.probes.added_labels import added_table
+from advisor.probes.following import Following, any_known, following, unknown_says
+from advisor.story.material import Material
+from advisor.wording import NONE, counted, listed, start
+from benchmarks.checked import Changed
+from benchmarks.statistics.counted import interval
+
+
+def changed_table(material: Material) -> Table:
+    """No rows where it was not asked for, and only a note where no fact could be changed; of labels that were added where
+    the task has labels."""
+    if of_labels := added_table(material):
+        return of_labels
+    found = _found(material)
+    takes = {name: following(material, name).get("changed") for name in found}
+    known = any_known([each for each in takes.values() if each])
+    rows = tuple(_row(name, each, _takes(each, takes[name], known)) for name, each in found.items() if each.cases)
+    columns = ("approach", "questions", "answered before", "new answer", "95 % interval", "old answer", "neither")
+    return Table(
+        title="The day facts in the documents change",
+        columns=(*columns, "what following takes"),
+        rows=rows,
+        note=_NOTE + unknown_says(material, [each for each in takes.values() if each])
+        if rows
+        else _NOTHING
+        if found
+        else "",
+        numeric=tuple(range(1, 7)),
+    )
+
+
+_NOTE = (
+    "By program numbers and names in the documents were replaced by others of their kind from the task's examples, only where "
+    "the answer stands once in the document that the question names. Nothing was fitted again: what reads documents was given "
+    "the changed ones, what reads none answers as before. New, old and neither: of the questions whose old answer it had "
+    "given. New examples: one for each question, which somebody has to write. A fact that another document states too may still "
+    "be found there."
+)
+_NOTHING = (
+    "No fact could be changed with certainty: no answer is a number or a name that stands once in the document that its "
+    "question names, with another of its kind among the examples."
+)
+
+
+def _row(name: str, found: Changed, takes: str) -> tuple[str, ...]:
+    counts = (found.new, found.old, found.known - found.new - found.old)
+    new, old, neither = (f"{count:,}" if found.known else NONE for count in counts)
+    share = " to ".join(f"{100 * bound:.0f}" for bound in _interval(found)) + " %" if found.known else NONE
+    return (name, f"{found.cases:,}", f"{found.known:,}", new, share, old, neither, takes)
+
+
+def _takes(found: Changed, each: Following | None, known: bool) -> str:
+    if each is None:
+        return NONE
+    new = f"{counted(each.examples, 'new example')}, and fitting again"
+    return each.told(new if found.seconds is None else f"{counted(found.documents, 'document')} indexed again", known)
+
+
+def _interval(found: Changed) -> tuple[float, float]:
+    return interval(found.new, found.known, found.by_group)
+
+
+def the_day_it_changes(material: Material) -> Iterator[str]:
+    """One sentence on who gives the new answers at once, and who gives the old ones until it is fitted again."""
+    found = {name: each for name, each in _found(material).items() if each.known}
+    readers = {name: each for name, each in found.items() if each.seconds is not None}
+    others = [name for name, each in found.items() if each.seconds is None]
+    told = []
+    if readers:
+        best = max(readers, key=lambda name: _interval(readers[name])[0])
+        each = readers[best]
+        low, high = _interval(each)
+        told.append(
+            f"{best} gives the new answer to {each.new:,} of the {counted(each.known, 'question')} that it had answered "
+            f"({100 * low:.0f} to {100 * high:.0f} %), with no new example and no training"
+        )
+    if others:
+        gives, it = ("gives", "it is") if len(others) == 1 else ("give", "they are")
+        told.append(f"{listed(others)} {gives} the old ones until {it} fitted again with new examples")
+    if told:
+        yield start(f"on the day on which facts in the documents change, {'; '.join(told)}.")
+
+
+def _found(material: Material) -> dict[str, Changed]:
+    return {
+        status.candidate: found
+        for status in material.suitable
+        if (found := material.evaluations[status.candidate].changed) is not None
+    }

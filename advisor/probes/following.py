@@ -1,0 +1,101 @@
+"""What it takes an approach to follow a change: time, examples that somebody has to write, and what both cost in money."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from advisor.contract import Amount
+from advisor.story.material import Material
+from advisor.wording import amount, duration
+from benchmarks.contract import Evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Following:
+    """What following one change takes."""
+
+    seconds: float
+    examples: int
+    """That somebody has to write or label; those that a program rewrites are none."""
+    cost: Amount
+    """Value None: a price that it takes is not stated."""
+
+    def told(self, what: str, known: bool) -> str:
+        """`12 new examples, and fitting again, 41 s, USD 6.20`: `what` comes first; `known`: somebody's cost is."""
+        money = f", {amount(self.cost)}".replace(", unknown", ", cost unknown") if known else ""
+        return f"{what}, {duration(self.seconds)}{money}"
+
+
+def following(material: Material, name: str) -> dict[str, Following]:
+    """By the change: facts (`changed`), labels (`added`), a rule of the format (`altered`)."""
+    evaluation, found = material.evaluations[name], {}
+    if (facts := evaluation.changed) is not None and facts.cases:
+        if facts.seconds is not None:  # Only indexing, which this machine does whoever answers.
+            found["changed"] = Following(seconds=facts.seconds, examples=0, cost=_money(material, facts.seconds, 0))
+        else:
+            spent = sum(usage.seconds for usage in evaluation.fitting)
+            cost = _with_labels(material, material.costs[name].spent, facts.cases)
+            found["changed"] = Following(seconds=spent, examples=facts.cases, cost=cost)
+    if (labels := evaluation.added) is not None and labels.cases:
+        built = labels.seconds or 0.0
+        cost = _built(material, evaluation, built, labels.examples)
+        found["added"] = Following(seconds=built, examples=labels.examples, cost=cost)
+    if (rule := evaluation.altered) is not None and rule.seconds is not None:
+        cost = _built(material, evaluation, rule.seconds, 0)
+        found["altered"] = Following(seconds=rule.seconds, examples=0, cost=cost)
+    return found
+
+
+def facts_of(material: Material, name: str) -> dict[str, Any]:
+    """The same as plain values."""
+    return {change: asdict(each) for change, each in following(material, name).items()}
+
+
+def any_known(found: Collection[Following]) -> bool:
+    return any(each.cost.value is not None for each in found)
+
+
+def unknown_says(material: Material, found: Collection[Following]) -> str:
+    """Which price is missing, with a space before it; empty where none is, or nothing takes one."""
+    lacking = [each for each in found if each.cost.value is None]
+    if not lacking:
+        return ""
+    prices, wanted = material.extras.prices, []
+    if prices is None or prices.machine_hour is None:
+        wanted.append("an hour of the machine (`prices: {machine_hour: 0.40}`)")
+    if material.extras.label_price is None and any(each.examples for each in lacking):
+        wanted.append("a label (`upkeep: {label_price: 0.5}`)")
+    what = " and of ".join(wanted) or "the tokens of a server"
+    return (
+        f" What this costs in money is not known{' of some' if any_known(found) else ''}: it takes the price of {what}."
+    )
+
+
+def _built(material: Material, evaluation: Evaluation, seconds: float, examples: int) -> Amount:
+    """A server's seconds are not what it is paid for, so building with one has no price here."""
+    prices = material.extras.prices
+    if seconds and prices is not None and evaluation.model in prices.tokens:
+        return Amount(value=None, unit=prices.currency)
+    return _money(material, seconds, examples, evaluation.model)
+
+
+def _money(material: Material, seconds: float, examples: int, model: str = "") -> Amount:
+    """Of so many seconds of the machine on which the model is fitted, and of so many labels."""
+    prices = material.extras.prices
+    hour = None if prices is None else prices.hour(prices.fitted_on(model))
+    unit = "USD" if prices is None else prices.currency
+    if hour is None and seconds:
+        return Amount(value=None, unit=unit)
+    return _with_labels(material, Amount(value=seconds / 3600 * (hour or 0.0), unit=unit), examples)
+
+
+def _with_labels(material: Material, cost: Amount, examples: int) -> Amount:
+    """In the currency of the labels; a cost in time or tokens is no money."""
+    price, prices = material.extras.label_price, material.extras.prices
+    unit = "USD" if prices is None else prices.currency
+    known = cost.value is not None and cost.unit == unit and (price is not None or not examples)
+    if cost.value is None or not known:
+        return Amount(value=None, unit=unit)
+    return Amount(value=cost.value + examples * (price[0] if price else 0.0), unit=unit)

@@ -1,0 +1,114 @@
+"""What it costs, and what it saves, that an approach says that it does not know where it is unsure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from advisor.reports.markdown import literal
+from advisor.story.material import Material
+from advisor.wording import NONE, counted, percent, plain_percent
+from benchmarks.checked import Guard, Held
+from benchmarks.contract import Evaluation, Metric
+from benchmarks.evaluation.guard import SAYS
+
+if TYPE_CHECKING:
+    from advisor.deploy.answering import Guarded
+
+WORTH = 0.25
+"""Share of the wrong answers from which on it is proposed to hold them back."""
+
+
+def chosen(found: Guard) -> Held:
+    """The one that is shown where one is: it loses the fewest right answers."""
+    return found.held[1]
+
+
+def as_fact(found: Guard) -> dict[str, Any]:
+    """In plain values; what stands in place of an answer is None where it is the answer of some examples."""
+    return asdict(found) | ({} if found.says == SAYS else {"says": None})
+
+
+def guard_columns(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
+    """Beside how right the surest answers are; none where there is no threshold."""
+    guards = [each.guard for each in evaluations if each.guard is not None]
+    asked = (
+        ("says that there is no answer, rightly", "and wrongly") if any(each.unanswerable for each in guards) else ()
+    )
+    return ("wrong ones held back", "right ones lost", *asked) if guards else ()
+
+
+def guard_cells(found: Guard | None, columns: Sequence[str]) -> tuple[str, ...]:
+    """As many as there are columns."""
+    if found is None:
+        return (NONE,) * len(columns)
+    return (percent(chosen(found).stopped), percent(chosen(found).lost), *refusals(found, chosen(found)))[
+        : len(columns)
+    ]
+
+
+def refusals(found: Guard, held: Held) -> tuple[str, ...]:
+    """Of the questions without an answer and of the others how many get none."""
+    others = found.cases - found.unanswerable
+    return f"{held.refused:,} of {found.unanswerable:,}", f"{held.wrongly_refused:,} of {others:,}"
+
+
+def rather_silent(material: Material) -> Iterator[str]:
+    """One next step for the approach that the story is about, where holding back is worth it."""
+    found = material.evaluations[material.named].guard if material.named is not None else None
+    if found is None or chosen(found).stopped < WORTH:
+        return
+    held = chosen(found)
+    yield (
+        f"Where no answer is better than a wrong one, let {material.named} say that it does not know when it is unsure "
+        f"(`advisor predict RUN new.csv --guard {held.at_most:g}`): of {counted(found.cases, 'held-out case')} it then answers "
+        f"{held.answered:,}, {right(held, material.benchmark.metric)}; {percent(held.stopped)} of the wrong answers are held "
+        f"back, and {percent(held.lost)} of the right ones."
+    )
+
+
+def in_place_of_unsure(guarded: Guarded) -> str:
+    """What is said below the threshold, and what that did where it was measured."""
+    found, held = guarded.guard, guarded.held
+    return (
+        f'below a sureness of {held.threshold:.4g} the answer is "{found.says}": of {counted(found.cases, "held-out case")} it '
+        f"then answered {held.answered:,}, {percent(held.stopped)} of the wrong answers were held back and {percent(held.lost)} "
+        "of the right ones"
+    )
+
+
+def right(held: Held, metric: Metric) -> str:
+    """How right what is still answered is, as a clause."""
+    good = "scoring {} on average" if metric.graded else "{} of them right"
+    return f"{good.format(percent(held.figure))} ({held.lower * 100:.0f} to {held.upper * 100:.0f} %)"
+
+
+def guard_card(found: Guard) -> list[str]:
+    """For the card of an export: all thresholds, as Markdown."""
+    asked = ("says that there is no answer, rightly", "and wrongly") if found.unanswerable else ()
+    columns = ("--guard", "answers", "figure of these", "95 % interval", "wrong held back", "right lost", *asked)
+    rows = [
+        (
+            f"{held.at_most:g}" if held.at_most else "without",
+            f"{held.answered:,} of {found.cases:,}",
+            percent(held.figure),
+            f"{held.lower * 100:.0f} to {held.upper * 100:.0f} %",
+            percent(held.stopped),
+            percent(held.lost),
+            *(refusals(found, held) if found.unanswerable else ()),
+        )
+        for held in found.held
+    ]
+    *most, last = [plain_percent(held.at_most) for held in found.held[1:]]
+    shares = f"{', '.join(most)} or {last}" if most else last
+    return [
+        "## Where it would rather not answer",
+        "",
+        f'With `--guard`, `advisor predict` and `predict.py` say "{literal(found.says)}" in place of an answer of which it is '
+        f"unsure. The thresholds were set on the selection cases, so that at most {shares} of the right answers are "
+        "lost; this is what they did on the held-out cases:",
+        "",
+        *(f"| {' | '.join(row)} |" for row in (columns, ("---",) * len(columns), *rows)),
+        "",
+    ]

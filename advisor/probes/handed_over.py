@@ -1,0 +1,94 @@
+"""How right approaches are where they are sure, and what one that misses the target could answer with a person for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from advisor.drawn import Table
+from advisor.probes.guarded import guard_cells, guard_columns
+from advisor.story.material import Material
+from advisor.wording import NONE, counted, floor_percent, percent
+from benchmarks.checked import Handover
+from benchmarks.contract import State
+
+_HELD_BACK = (
+    " Held back and lost: below a threshold that was set on the selection cases to lose few right answers, 5 % where these are "
+    "enough. It and others are in the JSON and on the card of an export."
+)
+_OPEN = (State.MISSES, State.UNDECIDED)
+
+
+def handover_table(material: Material) -> Table:
+    """Approaches that are not proven to meet the target; no rows where none of them knows what it is unsure of."""
+    target, rows = material.benchmark.target, []
+    for status in material.suitable:
+        found = material.evaluations[status.candidate].handover
+        if found is None or status.state not in _OPEN:
+            continue
+        proven = "meets" if target is not None and found.lower >= target else "undecided"
+        rows.append((status.candidate, *_cells(found, target), proven))
+    return Table(
+        title="With a person for what it is unsure of",
+        columns=("approach", "answers alone", "figure of these", "at least", "status of these"),
+        rows=tuple(rows),
+        note="From which sureness on an approach answers was set on the selection cases, and counted on the held-out ones. At "
+        "least: at 95 % confidence for all approaches together."
+        if rows
+        else "",
+        numeric=(1, 2, 3),
+    )
+
+
+def coverage_table(material: Material) -> Table:
+    """How right the surest answers of each approach are; no rows where none says how sure it is."""
+    evaluations = [material.evaluations[status.candidate] for status in material.suitable]
+    found = [(each, known) for each in evaluations if (known := each.coverage) is not None]
+    shares = found[0][1].shares if found else ()
+    more = guard_columns([each for each, _ in found])
+    rows = tuple(
+        (
+            each.candidate,
+            *map(percent, known.figures),
+            NONE if known.order is None else percent(known.order),
+            *guard_cells(each.guard, more),
+        )
+        for each, known in found
+    )
+    named = [f"the surest {percent(share)}" for share in shares[1:]]
+    return Table(
+        title="How sure, and how right",
+        columns=("approach", "all answers", *named, "surer of the better one", *more),
+        rows=rows,
+        note="Figures of the held-out answers of which an approach is surest. Where they rise, it knows what it does not know, "
+        "and a person can take the rest. Surer of the better one: of two answers that differ in score; 50 % is chance."
+        + (_HELD_BACK if more else "")
+        if rows
+        else "",
+        numeric=tuple(range(1, len(shares) + 2 + len(more))),
+    )
+
+
+def let_a_person_help(material: Material) -> Iterator[str]:
+    """One next step where nothing is proven to meet the target: the approach that answers most of the cases alone."""
+    target = material.benchmark.target
+    if target is None or material.recommendation.safe is not None:
+        return
+    able = [
+        (found.alone, status.candidate, found)
+        for status in material.statuses
+        if (found := material.evaluations[status.candidate].handover) is not None
+        and found.lower >= target
+        and status.state in _OPEN
+    ]
+    if able:
+        alone, name, found = max(able, key=lambda each: (each[0], each[1]))
+        good = "scoring {} on average" if material.benchmark.metric.graded else "{} of them right"
+        yield (
+            f"Let {name} answer {percent(alone / found.of)} of the requests alone, {good.format(percent(found.figure))} "
+            f"(at least {floor_percent(found.lower, target)}), and hand those that it is unsure of to a person: of "
+            f"{counted(found.of, 'case')} that were {found.of - alone:,}."
+        )
+
+
+def _cells(found: Handover, target: float | None) -> tuple[str, str, str]:
+    return percent(found.alone / found.of), percent(found.figure), f"{floor_percent(found.lower, target)} %"

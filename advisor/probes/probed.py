@@ -1,0 +1,159 @@
+"""What was measured of each approach besides right and wrong, side by side in one small table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from advisor.decision import shares
+from advisor.decision.unsteady import drawn_again
+from advisor.drawn import Table
+from advisor.probes.time_taken import in_short
+from advisor.story.material import Material
+from advisor.wording import NONE, listed, percent, start
+from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.probes.rebuilds import kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One column: what it counts, and why an approach may have nothing there."""
+
+    name: str
+    says: str
+    lacks: str
+    cell: Callable[[Evaluation, Benchmark], str]
+    """Empty where there is nothing."""
+
+
+def probed_table(material: Material) -> Table:
+    """Only columns in which there is something, and only approaches of which there is; the cells are short, for 80 columns.
+
+    That all answers are of an allowed form is nothing where nothing else was looked at.
+    """
+    found = [material.evaluations[status.candidate] for status in material.suitable]
+    found = [each for each in found if each.state is None and each.scores]
+    cells = [[probe.cell(each, material.benchmark) for probe in PROBES] for each in found]
+    shown = [place for place in range(len(PROBES)) if any(row[place] for row in cells)]
+    if [PROBES[place].name for place in shown] == [_VALID] and {row[shown[0]] for row in cells} == {percent(1.0)}:
+        shown, cells = [], [[""] * len(PROBES) for _ in found]
+    rows = tuple(
+        (each.candidate, *(row[place] or NONE for place in shown))
+        for each, row in zip(found, cells, strict=True)
+        if any(row)
+    )
+    named = material.named
+    return Table(
+        title="What else was measured",
+        columns=("approach", *(PROBES[place].name for place in shown)),
+        rows=rows,
+        note=_note([PROBES[place] for place in shown], rows) + _drawn(found) + in_short(material) if rows else "",
+        numeric=tuple(range(1, len(shown) + 1)),
+        emphasis=tuple(index for index, row in enumerate(rows) if row[0] == named),
+    )
+
+
+def _note(shown: Sequence[Probe], rows: Sequence[Sequence[str]]) -> str:
+    told = [f"{start(probe.name)}: {probe.says}." for probe in shown]
+    missing: dict[str, list[str]] = {}
+    for place, probe in enumerate(shown, start=1):
+        if any(row[place] == NONE for row in rows):
+            missing.setdefault(probe.lacks, []).append(probe.name)
+    reasons = [f"{why} ({listed(names)})" for why, names in missing.items()]
+    return " ".join([*told, *([f"A dash: {'; '.join(reasons)}."] if reasons else [])])
+
+
+def _drawn(found: Sequence[Evaluation]) -> str:
+    """For the note, with a space before it: what of the flips is no effect of an edit."""
+    drawn = any(drawn_again(each) and shares.flipped(each) for each in found)
+    return " Answers are drawn at the task's temperature, so some flip without any edit too." if drawn else ""
+
+
+_VALID = "valid"
+
+
+def _of(found: shares.Counted | None) -> str:
+    return f"{found.count:,}/{found.of:,}" if found is not None and found.of else ""
+
+
+def _part(found: shares.Counted | None) -> str:
+    return "" if found is None else percent(found.count / found.of)
+
+
+def _rebuilt(evaluation: Evaluation) -> str:
+    found = evaluation.rebuilds
+    return "" if found is None or len(found.draws) < 2 else percent(kept(found, {}).mean)
+
+
+def _drift(evaluation: Evaluation) -> str:
+    return "" if evaluation.forgetting is None else f"{evaluation.forgetting.ratio:.2f}"
+
+
+PROBES: tuple[Probe, ...] = (
+    Probe(
+        name="flips",
+        says="turn from right to wrong or back when a request is edited harmlessly",
+        lacks="no edits were asked",
+        cell=lambda each, _: _part(shares.flipped(each)),
+    ),
+    Probe(
+        name="built",
+        says="answers that stay when it is built again from other examples",
+        lacks="nothing was built again",
+        cell=lambda each, _: _rebuilt(each),
+    ),
+    Probe(
+        name=_VALID,
+        says="answers of a form that the task allows",
+        lacks="no form is asked for",
+        cell=lambda each, benchmark: _part(shares.valid(each, benchmark)),
+    ),
+    Probe(
+        name="docs",
+        says="of the answers with something specific in them, those that stand in the documents",
+        lacks="nothing specific was answered",
+        cell=lambda each, _: _part(shares.grounded(each)),
+    ),
+    Probe(
+        name="refuse",
+        says="questions without an answer that get none",
+        lacks="there are no such questions",
+        cell=lambda each, _: _of(shares.declined(each)),
+    ),
+    Probe(
+        name="obeys",
+        says="planted instructions that were followed",
+        lacks="none were planted",
+        cell=lambda each, _: _of(shares.followed(each)),
+    ),
+    Probe(
+        name="drift",
+        says="how many times as perplexing general text became",
+        lacks="nothing is tuned",
+        cell=lambda each, _: _drift(each),
+    ),
+    Probe(
+        name="facts",
+        says="follow at once when facts in the documents change",
+        lacks="it had answered none of the questions, or could not be asked",
+        cell=lambda each, _: _of(shares.facts_followed(each)),
+    ),
+    Probe(
+        name="labels",
+        says="right at once when labels are added",
+        lacks="it could not be built without them",
+        cell=lambda each, _: _of(shares.at_once(each.added)),
+    ),
+    Probe(
+        name="format",
+        says="follow at once when the format is altered",
+        lacks="no other format could be asked of it",
+        cell=lambda each, _: _of(shares.at_once(each.altered)),
+    ),
+    Probe(
+        name="heart",
+        says="questions of its training that it answers without documents",
+        lacks="nothing is tuned",
+        cell=lambda each, _: _of(shares.by_heart(each)),
+    ),
+)

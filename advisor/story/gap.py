@@ -1,0 +1,155 @@
+"""How far the best is from a target that nothing meets, and how much of that documents, keys, examples and a larger model would
+close: what was measured of it, or that it was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from advisor.decision.decided import Decided
+from advisor.story.material import Material
+from advisor.story.more_data import enough, foretold, helped, most, untold
+from advisor.story.right_documents import would_bring
+from advisor.wording import counted, percent, plain_percent, plain_points, start
+from benchmarks.contract import Evaluation, State
+
+USABLE = (State.MEETS, State.MISSES, State.UNDECIDED, State.RULED_OUT, State.COMPARED)
+"""States of candidates whose figures may be used."""
+_FEWEST = 3
+"""Disputed keys from which on they are more than a slip."""
+
+
+def short_of_the_target(material: Material, name: str) -> str:
+    """`18 points short`; empty where the figure does not lie below the target."""
+    target = material.benchmark.target
+    if target is None:
+        return ""
+    missing = round(100 * (target - material.evaluations[name].figure))
+    return f", {plain_points(missing / 100)} short" if missing >= 1 else ""
+
+
+def what_closes_the_gap(material: Material) -> tuple[str, ...]:
+    """For a verdict that nothing meets: each thing that was measured, with the points that it may bring at most."""
+    if material.recommendation.verdict != "nothing meets" or material.named is None:
+        return ()
+    return (*_documents(material), *_keys(material))
+
+
+def of_more_examples(decided: Decided) -> str:
+    """A step, with what the learning curve says of it where there is one."""
+    target, goal = decided.benchmark.target, decided.goal
+    upkeep, currency = decided.prices.upkeep, decided.prices.currency
+    price = (upkeep.label_price, currency) if upkeep.label_price else None
+    have = f"the {len(decided.benchmark.task.examples):,} there are"
+    step = f"Collect more examples than {have}, above all of the kinds that go wrong"
+    within = [state for state in USABLE if state is not State.RULED_OUT]
+    known = [decided.evaluations[name] for name in decided.having(*within)]
+    learnt = sorted((each for each in known if each.curve is not None), key=lambda each: -each.figure)
+    if not learnt:
+        return f"{step}. How much they would bring is not measured: run with --curve."
+    if not foretold(learnt[0]):
+        return f"{step}. How much they would bring is not foretold: {untold(decided.benchmark)}."
+    found = [
+        clause for each in learnt if target is not None and (clause := enough(each, target, goal, price)) is not None
+    ]
+    if found:
+        return f"{step}: {found[0]}."
+    best = next((each for each in learnt if helped(each)), learnt[0])
+    reach = f"with four times as many {best.candidate} would probably reach {percent(most(best))} at the most"
+    if not helped(best):
+        return f"More examples like {have} would hardly help: {reach}."
+    return f"{step}: {reach}{'' if target is None else ', so they alone are not enough'}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class BetweenModels:
+    """The approach whose figure differs most between the models that were compared, with the best and the worst of them."""
+
+    approach: str
+    best: str
+    worst: str
+    best_figure: float
+    worst_figure: float
+
+    @property
+    def apart(self) -> float:
+        return self.best_figure - self.worst_figure
+
+
+def between_models(known: Sequence[Evaluation]) -> BetweenModels | None:
+    """None where no approach was measured with two models."""
+    figures: dict[str, dict[str, float]] = {}
+    for each in known:
+        if each.model and each.family != "recorded":
+            of_approach = figures.setdefault(each.approach, {})
+            of_approach[each.model] = max(each.figure, of_approach.get(each.model, 0.0))
+    found = [_ends(approach, models) for approach, models in figures.items() if len(models) > 1]
+    return max(found, key=lambda each: each.apart, default=None)
+
+
+def _ends(approach: str, figures: Mapping[str, float]) -> BetweenModels:
+    best, *_, worst = sorted(figures, key=lambda model: -figures[model])
+    return BetweenModels(
+        approach=approach, best=best, worst=worst, best_figure=figures[best], worst_figure=figures[worst]
+    )
+
+
+def of_a_larger_model(decided: Decided, named: str) -> str:
+    """A step, with the largest difference between two models of one approach where several were compared."""
+    step = "Try a larger language model: name it under models in the task spec."
+    if decided.evaluations[named].figure > 0:
+        within = " within the limits" if decided.beyond(named) else ""
+        step = f"{step} {start(named)} is the one to beat{within}."
+    found = between_models([decided.evaluations[name] for name in decided.having(*USABLE)])
+    if found is None:
+        return f"{step} How much it would bring is not measured here: a run with it as a second model tells."
+    return (
+        f"{step} Between the models that were compared here it makes {plain_points(round(found.apart, 2))} at the most: "
+        f"{found.approach} reaches {percent(found.best_figure)} with {found.best} and {percent(found.worst_figure)} with "
+        f"{found.worst}."
+    )
+
+
+def _documents(material: Material) -> Iterator[str]:
+    """By what is reached where the right documents are handed over."""
+    handed = [each for each in material.evaluations.values() if each.oracle is not None]
+    best = max(handed, key=lambda each: each.oracle or 0.0, default=None)
+    if best is not None and (said := would_bring(best, material.benchmark)):
+        yield said
+
+
+def _keys(material: Material) -> Iterator[str]:
+    disputed, asked = _disputed(material)
+    if disputed >= _FEWEST:
+        share = plain_points(round(disputed / asked, 2))
+        yield (
+            f"Look through the keys: in {disputed:,} of {counted(asked, 'selection case')} approaches of different kinds agree "
+            f"on another answer. Where these are right, up to {share} are the fault of the keys and not of the approaches."
+        )
+
+
+def key_noise(material: Material) -> tuple[str, ...]:
+    """That keys may stand in the way of the target, where so many of them are disputed; how many only a sample can tell."""
+    disputed, asked = _disputed(material)
+    target = material.benchmark.target
+    if target is None or disputed < _FEWEST or target <= 1 - disputed / asked:
+        return ()
+    judged = [each for each in material.statuses if each.state in (State.MISSES, State.UNDECIDED)]
+    if not judged:
+        return ()
+    told = "labels a random sample of the held-out cases anew (`advisor check --fix`)"
+    if not material.benchmark.task.labels:
+        told = "answers a random sample of the held-out cases anew"
+    return (
+        f"Wrong keys may stand in the way of the target of {plain_percent(target)}: in {disputed:,} of "
+        f"{counted(asked, 'selection case')} approaches of different kinds agree on another answer than the key. How many keys "
+        f"are wrong, and what they leave to be reached, is known once a person {told}.",
+    )
+
+
+def _disputed(material: Material) -> tuple[int, int]:
+    """How many selection cases have a disputed key, and how many were asked."""
+    found = material.extras.mistakes
+    if found is None or not found.asked:
+        return 0, 1
+    return sum(each.cases for each in found.found if each.kind == "disputed key"), found.asked

@@ -1,0 +1,118 @@
+"""Everything that a story is made from: the decision with what it rests on, and what the run says of itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from advisor.contract import Costs, Recommendation, ShownCases, Status
+from advisor.costs.economics import Ranking
+from advisor.panel import WhatIf
+from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.costs.prices import MachinePrices
+from benchmarks.data.population import Apart
+from benchmarks.evaluation.judging import Judge
+from benchmarks.evaluation.mistakes import Mistakes
+from benchmarks.evaluation.taken import Taken
+from strategies.contract import Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """What was changed when the figures were known."""
+
+    goal: bool = False
+    """The target or margin."""
+    costs: tuple[str, ...] = ()
+    """What costs are reckoned by, in words: `the volume`, `the prices`."""
+    limit: bool = False
+    """By these the limit on costs rules out others than before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extras:
+    """What a story tells besides measurements: where and how they were made, and cases to look at."""
+
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Versions, hashes, dtype and the like, one value a key, shown as they are."""
+    machine: str = ""
+    """What it ran on, as a clause: `2 cores, bfloat16`."""
+    heldout_from: str = ""
+    """Where the held-out cases come from, as a clause: `a file of their own`."""
+    seed: int = 0
+    described: Mapping[str, str] = field(default_factory=dict)
+    """What each approach does, by its name (`strategies.catalog.described`)."""
+    trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict)
+    """candidate -> every configuration that its fit tried."""
+    cases: ShownCases | None = None
+    predicted_order: tuple[str, ...] = ()
+    """Candidates, best first, as predicted and written down before the first run."""
+    predicted_outcome: str = ""
+    population: Apart | None = None
+    """How well real requests are told from the held-out cases, where there is a sample of them."""
+    alike: Mapping[str, Apart] = field(default_factory=dict)
+    """The same of examples and held-out cases, and of older and newer ones, by the keys of `benchmarks.data.population`."""
+    mistakes: Mistakes | None = None
+    """Of the candidate that the story is about, on the selection cases."""
+    all_mistakes: Mapping[str, Mistakes] = field(default_factory=dict)
+    """The same of every candidate with selection answers."""
+    what_if: WhatIf | None = None
+    taken: Taken = field(default_factory=Taken)
+    """What the seconds of the run went into."""
+    prices: MachinePrices | None = None
+    """What the run's machine and models cost, as far as it is known."""
+    label_price: tuple[float, str] | None = None
+    """What the label of one example costs, and the currency, where the task says so."""
+    endings: Mapping[str, str] = field(default_factory=dict)
+    """Models on servers that stop to answer on a day that was announced, with a clause on when."""
+    changed: Changed = Changed()
+    judge: Judge | None = None
+    """What a judge of the person's own said of the answers; None where none was asked."""
+    recorded: bool = False
+    """The story of a stored example run."""
+    by_name: bool = False
+    """Of a bundled task or public dataset: nobody writes down who looked at its held-out cases."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Everything a story is made from, looked up by candidate; `order` is that of the statuses, cheapest first."""
+
+    recommendation: Recommendation
+    evaluations: Mapping[str, Evaluation]
+    costs: Mapping[str, Costs]
+    benchmark: Benchmark
+    extras: Extras
+    ranking: Ranking
+
+    @property
+    def statuses(self) -> Sequence[Status]:
+        return self.recommendation.statuses
+
+    @property
+    def suitable(self) -> Sequence[Status]:
+        """Statuses of the approaches that have something to offer for the task."""
+        return [status for status in self.statuses if status.state != State.SKIPPED]
+
+    @property
+    def named(self) -> str | None:
+        """The candidate that the story is about: the choice, else the safe one, else the best."""
+        told = self.recommendation
+        return told.choice or told.safe or told.best
+
+    def meets(self, name: str) -> bool:
+        return any(each.candidate == name and each.state is State.MEETS for each in self.statuses)
+
+    @property
+    def groups(self) -> tuple[int, int]:
+        """How many groups hold more than one held-out case, and how many cases they hold."""
+        sizes = Counter(case.group for case in self.benchmark.heldout if case.group)
+        several = [size for size in sizes.values() if size > 1]
+        return len(several), sum(several)
+
+    @property
+    def right_or_wrong(self) -> bool:
+        """True where every score is 0 or 1 and every case stands alone, so that exact methods apply."""
+        scores = {score for evaluation in self.evaluations.values() for score in evaluation.scores}
+        return scores <= {0.0, 1.0} and self.groups == (0, 0)

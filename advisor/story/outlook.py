@@ -1,0 +1,265 @@
+"""What would change a recommendation, and what to do next: concrete sentences for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from advisor.costs.sensitivity import Flip, Knob, Question, flips, question_of, what_flips_it
+from advisor.costs.turning import Turn
+from advisor.decision.beyond import stands_in_the_way
+from advisor.decision.closeness import how_far
+from advisor.decision.decided import Decided
+from advisor.decision.every_goal import proven, states
+from advisor.decision.limits import by_cost_alone
+from advisor.decision.untried import as_step
+from advisor.story.gap import of_a_larger_model, of_more_examples
+from advisor.story.reasons import before
+from advisor.wording import about, ceil_percent, floor_percent, listed, percent
+from benchmarks.contract import Evaluation, State
+
+_LOWEST = 0.5
+"""A target below this share of the stated one is another question."""
+_WIDEST = 0.3
+"""A margin beyond which nobody asks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Otherwise:
+    """What the sentences about other targets, volumes and prices rest on."""
+
+    proven: Mapping[str, tuple[float, float]]
+    """Lower and upper bound of each candidate that hold for every target at once; empty where none is asked for."""
+    question: Question | None
+    """None where prices turn nothing: nothing is shown to meet, and no cost alone rules out what may."""
+    near: tuple[Sequence[Flip], Sequence[Knob]] = ((), ())
+    """What leads to another outcome, and what does not."""
+
+
+def otherwise(decided: Decided) -> Otherwise:
+    """By the rule of the decision, with one thing turned at a time."""
+    bounds, benchmark = {}, decided.benchmark
+    if decided.named is not None and benchmark.judges and benchmark.margin is None:
+        bounds = proven(decided.evaluations, decided.statuses, benchmark)
+    question = _question(decided)
+    return Otherwise(proven=bounds, question=question, near=((), ()) if question is None else flips(question))
+
+
+def turn_of(flip: Flip) -> Turn:
+    """The same as values, with the bills there."""
+    knob = flip.knob
+    return Turn(
+        of=knob.noun,
+        times=flip.factor,
+        now=knob.at(1.0) if knob.stated else None,
+        at=knob.at(flip.factor),
+        unit=knob.unit,
+        safe=flip.then.safe,
+        unsettled=flip.then.unsettled,
+        bills={bill.candidate: bill.monthly for bill in knob.turned(flip.factor)},
+    )
+
+
+def would_change(decided: Decided, other: Otherwise) -> tuple[str, ...]:
+    """Which other target, volume, price, data or world would lead to another recommendation."""
+    found = [*_other_target(decided, other.proven), *_other_cost(decided, other)]
+    if decided.ranking.note:
+        found.append(decided.ranking.note)
+    if decided.benchmark.task.documents and decided.named is not None:
+        found.append(_changing_facts(decided.evaluations[decided.named]))
+    risen = [name for name in decided.having(State.MISSES, State.UNDECIDED) if decided.evaluations[name].rising]
+    if risen:
+        found.append(
+            f"A larger tuning budget: it ended before {listed(risen)} had tried everything, so better may be left."
+        )
+    return tuple(found)
+
+
+def next_steps(decided: Decided) -> tuple[str, ...]:
+    """What to do now."""
+    named = decided.named
+    steps: list[str] = []
+    if decided.benchmark.look.shown and decided.verdict in ("choose", "safe but cheaper undecided", "undecided"):
+        steps.append(_FRESH)
+    elif named is not None and decided.verdict in ("choose", "safe but cheaper undecided"):
+        steps.append(
+            f"Put {named} to work on a part of the requests first, and keep labelling some of them: "
+            f"{percent(decided.evaluations[named].figure)} was measured on the held-out cases, not on live traffic."
+        )
+    if decided.verdict in ("safe but cheaper undecided", "undecided") and not decided.benchmark.look.shown:
+        steps.extend(_label_more(decided))
+    if decided.verdict == "nothing meets" and named is not None:
+        steps.extend(_what_to_try(decided, named))
+    if decided.verdict == "compared":
+        steps.append(
+            "Set a target in the task spec (0.9 for 90 %) to get a verdict from the same measurements, or a margin (0.05) "
+            "if coming within 5 points of the best is enough."
+        )
+    if waiting := decided.having(State.OPEN):
+        verb = "is" if len(waiting) == 1 else "are"
+        steps.insert(0, f"Go on with the same command and --resume: {listed(waiting)} {verb} not measured yet.")
+    elif begun := [name for name in decided.ranking.order if decided.evaluations[name].left]:
+        steps.append(f"Go on with the same command and --resume: not everything about {listed(begun)} is measured yet.")
+    broken = decided.having(State.INVALID, State.CANNOT_RUN)
+    if broken:
+        steps.append(f"See why {listed(broken)} could not be judged, and run again if it matters.")
+    return tuple(steps)
+
+
+# ---------------------------------------------------------------- what would change it
+
+
+def _other_target(decided: Decided, proven: Mapping[str, tuple[float, float]]) -> list[str]:
+    benchmark, named = decided.benchmark, decided.named
+    if named is None:
+        return []
+    if not benchmark.judges:
+        return ["A target: the cheapest approach that meets it would be recommended."]
+    found = list(
+        _target(decided, named, proven) if benchmark.margin is None else _margin(decided, named, benchmark.margin)
+    )
+    statuses = [decided.statuses[name] for name in decided.unsettled]
+    open_still = [each.candidate for each in statuses if each.state is State.UNDECIDED and not each.hopeless]
+    if open_still:
+        found.append(f"Proof by more held-out cases that {' or '.join(open_still)} {decided.goal.meets_plainly}.")
+    return found
+
+
+def _target(decided: Decided, named: str, proven: Mapping[str, tuple[float, float]]) -> Iterator[str]:
+    """By bounds that hold for every target at once, as those are that another target is told with."""
+    target = decided.benchmark.target or 0.0
+    if decided.statuses[named].state is State.MEETS:
+        most = max(target, proven[named][0])
+        yield f"A target above {floor_percent(most, target)} %: {named} is proven up to there."
+    bounds = [(proven[name][0], name) for name in _cheaper_missing(decided, named)]
+    bound, name = max(bounds, default=(0.0, ""))
+    if bound >= _LOWEST * target and bound > 0:
+        yield f"A target of {floor_percent(bound)} % or lower: {name} would be enough."
+
+
+def _margin(decided: Decided, named: str, margin: float) -> Iterator[str]:
+    status = decided.statuses[named]
+    if status.state is State.MEETS and status.lower:
+        most = how_far(status.lower, 0.0, margin)[1]
+        yield f"A margin below {most} points: {named} is not proven to be closer to the best."
+    bounds = [(decided.statuses[name].lower or 0.0, name) for name in _cheaper_missing(decided, named)]
+    lower, name = max(bounds, default=(-1.0, ""))
+    if -lower <= _WIDEST:
+        yield f"A margin of {ceil_percent(-lower)} points or more: {name} would be enough."
+
+
+def _cheaper_missing(decided: Decided, named: str) -> list[str]:
+    """Those that miss and would be preferred if they did not; all that miss where the named one meets nothing."""
+    meets = decided.statuses[named].state is State.MEETS
+    return [name for name in decided.having(State.MISSES) if not meets or before(decided, name)]
+
+
+def _question(decided: Decided) -> Question | None:
+    """Who is asked about when costs are others; None where nothing is shown to meet, unless its cost alone rules out what may
+    meet the target."""
+    dear = [name for name in decided.having(State.RULED_OUT) if _too_dear(decided, name)]
+    meeting = decided.having(State.MEETS)
+    if not meeting and (not dear or decided.benchmark.target is None):
+        return None
+    asked = meeting, [*decided.having(State.UNDECIDED), *dear], [decided.named] if meeting and decided.named else []
+    return question_of(decided.evaluations, decided.benchmark, decided.prices, asked, _where_others_are_out(decided))
+
+
+def _other_cost(decided: Decided, other: Otherwise) -> list[str]:
+    """What would have to be paid, asked or changed otherwise before another one is recommended."""
+    if other.question is None:
+        return []
+    limit = decided.benchmark.constraints.cost_per_month
+    found = list(what_flips_it(other.question, other.near, decided.goal.meets_plainly))
+    running = [item for bill in decided.costs.values() for item in bill.items if item.when == "monthly"]
+    if (
+        limit is None
+        and all(item.by_request for item in running)
+        and not any(bill.at_least for bill in decided.costs.values())
+    ):
+        found.append(
+            f"Not the volume: at more or fewer than {decided.benchmark.volume:,} requests a month all costs ahead change "
+            "alike, since what was fitted is already paid for."
+        )
+    return found
+
+
+def _where_others_are_out(decided: Decided) -> Mapping[str, State]:
+    """What is shown of all that a limit on costs may let in or rule out, where it rules out others than now; empty without
+    a limit, or a target."""
+    target = decided.benchmark.target
+    if decided.benchmark.constraints.cost_per_month is None or target is None:
+        return {}
+    return states(decided.evaluations, decided.statuses, decided.benchmark, [target])[0]
+
+
+def _changing_facts(evaluation: Evaluation) -> str:
+    if evaluation.searches or evaluation.family in ("retrieval", "combined"):
+        return f"Documents that are not kept current: {evaluation.candidate} answers from what they say."
+    return f"Facts that change often: {evaluation.candidate} does not look them up, an approach with retrieval does."
+
+
+def _too_dear(decided: Decided, name: str) -> bool:
+    return by_cost_alone(decided.evaluations[name], decided.statuses[name], decided.benchmark)
+
+
+# ---------------------------------------------------------------- next steps
+
+_FRESH = (
+    "Draw fresh held-out cases like real requests in place of these, of which somebody was shown some, and run again: on these "
+    "nothing more can be settled, however many are added."
+)
+
+
+def _label_more(decided: Decided) -> list[str]:
+    needed = [(more, name) for name in decided.unsettled if (more := decided.statuses[name].more_cases) is not None]
+    if decided.verdict == "undecided" and any(decided.statuses[name].too_few for name in decided.unsettled):
+        enough, step = as_step([decided.statuses[name] for name in decided.ranking.order], decided.benchmark)
+        if not needed or (enough is not None and enough < min(needed)[0]):
+            return [step]
+    if not needed:
+        accept = "" if decided.verdict == "undecided" else f", or accept {decided.named}"
+        priced = f"Add the missing price to the task spec and make the report again{accept}."
+        return [*_other_goal(decided), *([priced] if decided.named and decided.ranking.note else [])]
+    more, name = min(needed)
+    return [
+        f"To decide about {name}, label {about(more, 'more held-out case')} drawn like real requests, add them to "
+        "these, and run again only when all are there: each further run on these cases needs stronger proof."
+    ]
+
+
+def _other_goal(decided: Decided) -> Iterator[str]:
+    """A step where nothing meets and all that may lie so close to the goal that no further cases decide it."""
+    statuses = [decided.statuses[name] for name in decided.unsettled]
+    if decided.verdict == "undecided" and statuses and all(each.hopeless for each in statuses):
+        noun = decided.goal.noun
+        yield (
+            f"State another {noun}, or try an approach that may be better, such as one with a larger language model: no "
+            f"realistic number of held-out cases would decide about {listed(decided.unsettled)} at this {noun}."
+        )
+
+
+def _what_to_try(decided: Decided, named: str) -> list[str]:
+    steps = []
+    beyond = decided.beyond(named)
+    if beyond is not None and stands_in_the_way(beyond, decided.benchmark.target):
+        steps.append(f"See first whether the limit has to be as strict as it is. {beyond.sentence}")
+    tried = {evaluation.family for evaluation in decided.evaluations.values() if math.isfinite(evaluation.figure)}
+    quality = decided.evaluations[named].retrieval
+    if quality is not None and quality.recall_at and (found := quality.recall_at[max(quality.recall_at)]) < 0.8:
+        steps.append(
+            f"Improve what is looked up first: in {percent(1 - found)} of the cases nothing from the right document is "
+            f"among the passages of {named}."
+        )
+    steps.append(of_a_larger_model(decided, named))
+    measured = [name for name in decided.ranking.order if math.isfinite(decided.evaluations[name].figure)]
+    rising = [name for name in measured if decided.evaluations[name].rising]
+    if rising:
+        steps.append(
+            f"Give {listed(rising)} a larger tuning budget: it ended before everything was tried; whether the rest is better is "
+            "not measured."
+        )
+    if decided.benchmark.task.documents and "retrieval" not in tried:
+        steps.append("Run retrieval too: the task has documents, and how much they would bring is not measured here.")
+    return [*steps, of_more_examples(decided)]

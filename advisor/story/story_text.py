@@ -1,0 +1,394 @@
+"""The sentences of a story that stand outside its tables: the headline, how sure it is, data and method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from advisor.costs.economics import saving
+from advisor.decision.beyond import beyond_limits, of_the_best, stands_in_the_way
+from advisor.decision.untried import as_headline
+from advisor.goal import Goal
+from advisor.probes.time_taken import where_time_went
+from advisor.story.alike import told_apart
+from advisor.story.gap import short_of_the_target
+from advisor.story.material import Material
+from advisor.story.nobody import nobody_named, without_figures
+from advisor.story.reasons import TUNED
+from advisor.story.supposed import supposed
+from advisor.wording import TOKENS, about, amount, counted, digits, listed, metric_name, percent, start
+from benchmarks.contract import Look, Procedure, State
+
+_UNCONFIRMED = " But held-out cases were seen before, so this is no verdict until fresh ones confirm it."
+
+
+def headline(material: Material) -> str:
+    """The answer in one sentence."""
+    told, goal = material.recommendation, Goal.of(material.benchmark)
+    named = material.named
+    if named is None:
+        return nobody_named(material.statuses)
+    beyond = of_the_best(material)
+    if not material.benchmark.judges:
+        which = f"of those within the limits {named}" if beyond else named
+        highest = _nobody_right(material) or f"{which} comes out highest: it {_reaches(material, named)}"
+        return f"No target was given, so nothing is recommended. {start(highest)}.{beyond}"
+    seen = _UNCONFIRMED if material.benchmark.look.shown else ""
+    seen = f"{beyond}{seen}" if material.benchmark.margin is not None else seen
+    if told.verdict == "choose":
+        family = material.evaluations[named].family
+        answer = "Fine-tuning pays off: use" if family in TUNED else "No need to fine-tune: use"
+        answer = "Use" if family == "recorded" else answer
+        met = f"It {_reaches(material, named)}, {goal.meets}, and {_no_rival(material)}."
+        return f"{answer} {named}. {met}{seen}"
+    if told.verdict == "safe but cheaper undecided":
+        return f"{_safe(material, named)} {goal.meets}. {_rival(material, named)}{seen}"
+    if told.verdict == "undecided":
+        return f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
+    if nobody := _nobody_right(material):
+        return f"Nothing {goal.meets}: {nobody}."
+    best = beyond_limits(material.evaluations, material.statuses, named)
+    within = "within the limits " if stands_in_the_way(best, material.benchmark.target) else ""
+    short = short_of_the_target(material, named)
+    return f"Nothing {within}{goal.meets}: the best is {named}, which {_reaches(material, named)}{short}.{beyond}"
+
+
+def _safe(material: Material, named: str) -> str:
+    """What meets, and whether that takes fine-tuning, up to the verb of the goal."""
+    family = material.evaluations[named].family
+    if family == "recorded":
+        return f"{start(named)} is safe now: it {_reaches(material, named)} and"
+    how = "with" if family in TUNED else "without"
+    return f"Safe now, {how} fine-tuning: {named} {_reaches(material, named)} and"
+
+
+def confidence(material: Material) -> str:
+    """How sure the answer is, and for which requests."""
+    benchmark = material.benchmark
+    cases = counted(len(benchmark.heldout), "held-out case")
+    cases = f"up to {cases}" if benchmark.sequential else cases
+    tested = sum(status.state in (State.MEETS, State.MISSES, State.UNDECIDED) for status in material.statuses)
+    goal = Goal.of(benchmark)
+    if not benchmark.judges:
+        sure = f"Figures are from {cases}, each with its own 95 % interval; no claim is tested."
+    elif tested == 0:
+        nothing = f"{without_figures(material.statuses).rstrip('.')}, so nothing was tested on the {cases}."
+        return f"{nothing}{_changed(material, goal)}"
+    else:
+        anything = (
+            "the approach" if tested == 1 else "either approach" if tested == 2 else f"any of the {tested} approaches"
+        )
+        sure = (
+            f"Measured on {cases}: requests with known answers that no approach saw. At most 5 % of such measurements "
+            f"wrongly say of {anything} that it {goal.meets_plainly}, and at most 5 % that it {goal.misses_it}{_looks(material)}"
+            f"{supposed(material)}"
+        )
+    sure += _changed(material, goal)
+    if benchmark.look.shown:
+        sure += f" {seen_before(benchmark.look)}"
+    if benchmark.margin is not None and material.recommendation.best is not None:
+        best = material.recommendation.best
+        where = "within the limits" if of_the_best(material) else "here"
+        sure += f" Close to the best need not be good: the best {where}, {best}, {_reaches(material, best)}."
+    return f"{sure} This holds for requests like these cases, and for no others.{_like_traffic(material)}"
+
+
+def _changed(material: Material, goal: Goal) -> str:
+    """What is exploratory, since it was asked when the figures were known; with a space before it."""
+    benchmark, changed = material.benchmark, material.extras.changed
+    told = ""
+    if benchmark.exploratory and (changed.goal or not changed.limit):
+        told = (
+            f" The {goal.noun} was named when the figures were known, so this is exploratory; the bounds hold for every "
+            f"{goal.noun} at once."
+        )
+    if not changed.costs:
+        return told
+    was = "were" if len(changed.costs) > 1 or changed.costs[0].endswith("prices") else "was"
+    were = f" {start(listed(changed.costs))} {was} changed when the figures were known"
+    if changed.limit and goal.noun:
+        every = f"; the bounds hold for every {goal.noun} at once" if benchmark.target is not None else ""
+        return f"{told}{were}, and the limit on costs rules out others by that: this is exploratory{every}."
+    stays = f"; what is shown to {goal.meet_plainly} does not depend on that" if goal.noun and not told else ""
+    return f"{told}{were}, so which approach is the cheapest is exploratory{stays}."
+
+
+def seen_before(look: Look) -> str:
+    """That answers to held-out cases were shown to somebody before something was changed, and what follows from it."""
+    were = "was" if look.shown == 1 else "were"
+    return (
+        f"{start(counted(look.shown, 'held-out case'))} {were} shown with the answers of an earlier run, the last time on "
+        f"{look.shown_on}, so figures of this run are development figures and no verdict until fresh cases come."
+    )
+
+
+def _like_traffic(material: Material) -> str:
+    """Whether real requests are like the cases, where there is a sample of them."""
+    found = material.extras.population
+    if found is None:
+        return ""
+    told = f"is right in {percent(found.share)} of the texts that it was not shown, and guessing in 50 %"
+    if found.differ:
+        return (
+            f" The sample of {found.other} is not like them: a classifier that was trained to tell the two apart {told}. Label "
+            "some of those requests before you rely on the figures."
+        )
+    return f" The sample of {found.other} looks like them: a classifier that was trained to tell the two apart {told}."
+
+
+def _looks(material: Material) -> str:
+    """The end of the sentence about errors, and what an earlier look at the same cases means for this one."""
+    look = material.benchmark.look
+    if look.number == 1 and material.extras.by_name:
+        return "."
+    if look.number == 1:
+        return ", however often these cases are looked at again."
+    return (
+        f", over all looks together. This is look {look.number} at these cases: {look.seen:,} of them were measured on "
+        f"before, the last time on {look.last}, so more is asked of the evidence than at the first. Fresh "
+        "held-out cases would start anew."
+    )
+
+
+def foretold_pairs(material: Material) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Pairs of approaches whose order was predicted, the one first that was to be better, and those that came otherwise."""
+    figures = {name: each.figure for name, each in material.evaluations.items() if math.isfinite(each.figure)}
+    foretold = [name for name in material.extras.predicted_order if name in figures]
+    pairs = [(one, other) for index, one in enumerate(foretold) for other in foretold[index + 1 :]]
+    return pairs, [(one, other) for one, other in pairs if figures[one] < figures[other]]
+
+
+def predicted(material: Material) -> tuple[str, ...]:
+    """Whether the order that was written down before the first run came true."""
+    extras, (pairs, wrong) = material.extras, foretold_pairs(material)
+    if not pairs:
+        return ()
+    figures = {name: each.figure for name, each in material.evaluations.items()}
+    foretold = dict.fromkeys(name for pair in pairs for name in pair)
+    outcome = f" and the outcome to be: {extras.predicted_outcome}" if extras.predicted_outcome else ""
+    said = f"Before the first run {pairs[0][0]} was predicted to come first{outcome}"
+    if not wrong:
+        return (f"{said}. The whole predicted order of {len(foretold)} approaches came true.",)
+    one, other = max(wrong, key=lambda pair: figures[pair[1]] - figures[pair[0]])
+    return (
+        f"{said}. Of {len(pairs)} predicted pairs {len(pairs) - len(wrong)} came true. The largest surprise: {other} "
+        f"({percent(figures[other])}) is above {one} ({percent(figures[one])}).",
+    )
+
+
+def data(material: Material) -> tuple[str, ...]:
+    """What the cases are, what was found in them, the other metrics, and answers that were none."""
+    benchmark = material.benchmark
+    task = benchmark.task
+    parts = [counted(len(task.examples), "example"), counted(len(benchmark.heldout), "held-out case")]
+    if task.labels:
+        parts.append(counted(len(task.labels), "label"))
+    if task.documents:
+        parts.append(counted(len(task.documents), "document"))
+    sentences = [f"{listed(parts)}.", *benchmark.notes]
+    groups, grouped = material.groups
+    if groups:
+        sentences.append(
+            f"{counted(grouped, 'held-out case')} belong to {counted(groups, 'group')} of cases that are alike or have the same "
+            "source, and so prove less than as many separate ones: every case counts alike in the figure, and the bounds are "
+            "wider for it."
+        )
+    alike = (told_apart(key, found) for key, found in material.extras.alike.items())
+    return (*sentences, *alike, *_other_metrics(material), *_no_answers(material))
+
+
+def method(material: Material) -> tuple[str, ...]:
+    """How it was measured, so that it can be judged and repeated."""
+    benchmark, extras = material.benchmark, material.extras
+    source = f", from {extras.heldout_from}" if extras.heldout_from else ""
+    by_tokens = any(cost.ahead.unit.startswith(TOKENS) for cost in material.costs.values())
+    tokens = " (of tokens without a price: where it depends on the price which costs more)" if by_tokens else ""
+    lines = [
+        f"{counted(len(benchmark.heldout), 'held-out case')}{source}, frozen before anything ran "
+        f"(fingerprint {benchmark.fingerprint[:12] or 'not taken'}). No approach saw them; nothing was chosen by them.",
+        *(["Each run of a task by name is counted as the first look at these cases."] if extras.by_name else []),
+        *_asked(material),
+        f"Metric: {metric_name(benchmark.metric.name)}. {_how_bounded(material)}",
+        "Every choice was made on examples kept for selection; what was chosen was then fitted again on all examples.",
+        f"Costs are ranked by what lies ahead: {counted(benchmark.horizon_months, 'month')} at {benchmark.volume:,} "
+        "requests a month. Measured seconds are taken as exact to within 15 %; costs whose ranges overlap are a tie"
+        f"{tokens}, and the simpler approach wins it.",
+        f"Random seed {extras.seed}.",
+    ]
+    if extras.machine:
+        lines.append(f"Machine: {extras.machine}.")
+    throughput = [
+        f"{name} {digits(each.latency.throughput_per_s)}"
+        for name, each in material.evaluations.items()
+        if each.latency is not None and math.isfinite(each.latency.throughput_per_s)
+    ]
+    if throughput:
+        latency = next(each.latency for each in material.evaluations.values() if each.latency is not None)
+        lines.append(
+            f"Latency is that of single warm requests, one at a time. Answers a second with "
+            f"{latency.concurrency} at once: {listed(throughput)}."
+        )
+    return (*lines, *where_time_went(material))
+
+
+def _asked(material: Material) -> list[str]:
+    """How many cases each approach was asked, where asking ends with a decision, and how many answers that saved."""
+    benchmark = material.benchmark
+    asked = {each.candidate: len(each.scores) for each in material.evaluations.values() if each.scores}
+    if not benchmark.sequential or not asked:
+        return []
+    total = len(asked) * len(benchmark.heldout)
+    saved = total - sum(asked.values())
+    each = listed([f"{name} {cases:,}" for name, cases in asked.items()])
+    return [
+        "The cases were asked in a random order that was fixed beforehand, and each approach until it was decided: "
+        f"{each}. So {saved:,} of {counted(total, 'answer')} were not needed. The bounds hold wherever one stops."
+    ]
+
+
+# ---------------------------------------------------------------- parts of sentences
+
+
+def _reaches(material: Material, name: str) -> str:
+    evaluation, metric = material.evaluations[name], material.benchmark.metric
+    figure = percent(evaluation.figure)
+    if metric.over_rows:
+        return f"reaches a {metric_name(metric.name)} of {figure} on the held-out cases"
+    if metric.graded:
+        return f"scores {figure} on average ({metric_name(metric.name)})"
+    return f"is right in {figure} of the held-out cases"
+
+
+def _nobody_right(material: Material) -> str:
+    """A clause where all that was measured is at 0, so that none of them is the best; else empty."""
+    if any(math.isfinite(each.figure) and each.figure != 0 for each in material.evaluations.values()):
+        return ""
+    metric = material.benchmark.metric
+    if metric.over_rows or metric.graded:
+        return f"no approach that was measured has a {metric_name(metric.name)} above 0 % on the held-out cases"
+    return "no approach that was measured is right in any of the held-out cases"
+
+
+def _no_rival(material: Material) -> str:
+    goal = Goal.of(material.benchmark)
+    others = [status for status in material.statuses if status.candidate != material.recommendation.choice]
+    before = [each.candidate for each in material.statuses].index(material.recommendation.choice or "")
+    if not others:
+        return "is the only approach that was tried"
+    fitted = " that was fitted" if any(each.spared for each in material.evaluations.values()) else ""
+    if before == 0:
+        return f"no other approach{fitted} is clearly cheaper to run"
+    states = {each.state for each in material.statuses[:before]}
+    cheaper = _cheaper(material, before) + fitted
+    if states <= {State.MISSES}:
+        return f"every {cheaper} {goal.misses_it}"
+    if states <= {State.MISSES, State.RULED_OUT}:
+        return f"every {cheaper} {goal.misses_it} or breaks a limit"
+    return f"no {cheaper} that could be judged {goal.meets_it}"
+
+
+def _cheaper(material: Material, before: int) -> str:
+    """What the first ones are, which the choice comes after: of costs that tie the simpler comes first."""
+    choice, ranking = material.recommendation.choice or "", material.ranking
+    if not all(ranking.comparable(each.candidate, choice) for each in material.statuses[:before]):
+        return "approach that may be cheaper"
+    tied = any(ranking.tie(each.candidate, choice) for each in material.statuses[:before])
+    return "approach that is cheaper or costs about the same" if tied else "cheaper approach"
+
+
+def _rival(material: Material, named: str) -> str:
+    name = material.recommendation.cheaper_undecided[0]
+    status = next(each for each in material.statuses if each.candidate == name)
+    if status.state is State.MEETS:
+        also = f"{start(name)} {Goal.of(material.benchmark).meets_it} too"
+        return f"{also}, but the costs of the two cannot be compared without another price."
+    if status.state is State.OPEN:
+        return f"{start(name)} is not measured yet, and may be cheaper."
+    more = f"; {about(status.more_cases, 'more held-out case')} would probably decide" if status.more_cases else ""
+    saved = saving(material.ranking, named, name, material.benchmark.horizon_months)
+    if saved is not None:
+        return f"{start(name)} is undecided and would save {amount(saved)} a month{more}."
+    if material.ranking.tie(name, named):
+        return f"{start(name)} is undecided, costs about the same and is simpler{more}."
+    return f"{start(name)} is undecided and may be cheaper{more}."
+
+
+def _nearest(material: Material) -> str:
+    undecided = [status for status in material.statuses if status.state is State.UNDECIDED]
+    if not undecided:
+        waiting = [status.candidate for status in material.statuses if status.state is State.OPEN]
+        if not waiting:
+            return as_headline(material.benchmark)
+        return f"{start(listed(waiting))} {'is' if len(waiting) == 1 else 'are'} not measured yet."
+    names = [f"{each.candidate} ({percent(material.evaluations[each.candidate].figure)})" for each in undecided]
+    needed = [(each.more_cases, each.candidate) for each in undecided if each.more_cases is not None]
+    sentence = f"{start(listed(names))} may {Goal.of(material.benchmark).meet_it}."
+    if not needed:
+        hopeless = all(each.hopeless for each in undecided)
+        return f"{sentence} No realistic number of held-out cases would decide it." if hopeless else sentence
+    more, name = min(needed)
+    return f"{sentence} {start(about(more, 'more held-out case'))} would probably decide about {name}."
+
+
+def _other_metrics(material: Material) -> list[str]:
+    names = dict.fromkeys(metric for each in material.evaluations.values() for metric in each.shown)
+    found = []
+    for metric in names:
+        figures = [
+            f"{status.candidate} {percent(evaluation.shown[metric])}"
+            for status in material.statuses
+            if metric in (evaluation := material.evaluations[status.candidate]).shown
+        ]
+        found.append(f"Also measured, without deciding: {metric_name(metric)}: {listed(figures)}.")
+    return found
+
+
+def _no_answers(material: Material) -> list[str]:
+    found = []
+    for status in material.statuses:
+        lost = {kind: rows for kind, rows in material.evaluations[status.candidate].failures.items() if rows}
+        if lost:
+            found.append(f"{status.candidate} ({listed([f'{rows:,} {kind}' for kind, rows in lost.items()])})")
+    return [f"Answers with something to note: {listed(found)}."] if found else []
+
+
+_SHARED: Mapping[Procedure, str] = {
+    "cheapest first": ": tested from the cheapest on, the next as soon as one is shown to miss, with a fifth of the error "
+    "left for the others",
+    "fixed sequence": ": tested from strong to weak as the selection cases have them, each at the full level, up to the "
+    "first that fails (from weak to strong for missing the target)",
+    "holm": " (Holm's correction)",
+    "max-t": " (step-down over the largest paired statistic, max-T)",
+    "finalist": ": only the cheapest that reached the target on the selection cases is tested for meeting it",
+}
+
+
+def _how_bounded(material: Material) -> str:
+    metric = material.benchmark.metric
+    if not material.benchmark.judges:
+        return "Intervals are two-sided at 95 %."
+    if material.benchmark.margin is not None:
+        return _how_compared(material)
+    if material.benchmark.sequential:
+        how = "One-sided bounds come from bets on the scores in the order of asking, valid wherever one stops"
+    elif metric.over_rows:
+        how = "One-sided bounds come from a bootstrap of whole groups of cases"
+    elif not material.right_or_wrong:
+        how = "One-sided bounds come from betting on whole groups of cases, valid at any sample size"
+    else:
+        how = "One-sided bounds are exact (Clopper-Pearson)"
+    shared = " and every target" if material.benchmark.exploratory else _SHARED[material.recommendation.procedure]
+    return f"{how}, at 95 % over all approaches and looks{shared}."
+
+
+def _how_compared(material: Material) -> str:
+    if material.benchmark.metric.over_rows:
+        how = "by a bootstrap of whole groups of cases"
+    elif material.right_or_wrong:
+        how = "case by case, by an exact test (Berger and Boos)"
+    else:
+        how = "case by case, by betting on whole groups of cases"
+    return (
+        f"Each approach is compared with all that may be the best, {how}, at 95 % over all approaches, margins and looks "
+        "(multiple comparisons with the best, Hsu)."
+    )

@@ -1,0 +1,102 @@
+"""What is wrong with documents: copies, two that contradict each other, and held-out questions that stand in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from benchmarks.audit.findings import Finding, ids, many
+from benchmarks.data.similar import near_pairs, normalised, worded
+from benchmarks.metrics._words import words
+from strategies.contract import Case, Document
+from strategies.retrieval.named import Named
+from strategies.retrieval.versions import day
+
+_WORDS_OF_A_QUESTION = 5
+"""Shorter ones stand in a text by chance."""
+
+
+def document_findings(documents: Sequence[Document]) -> Iterator[Finding]:
+    """One finding for each kind of trouble that occurs."""
+    copies = Named(documents).copies()
+    if copies:
+        yield Finding(
+            kind="copied documents",
+            count=len(copies),
+            examples=tuple(f"{one} and {other}" for one, other in copies[:3]),
+            says=f"{many(len(copies), 'document repeats', 'documents repeat')} title and text of another one under another id.",
+            effect="A search shows one text several times in place of others; a copy counts as the document that a case names.",
+            what_to_do="Keep one of each, and name that one in the cases.",
+            severity="note",
+        )
+    pairs = contradictions(documents)
+    if pairs:
+        yield Finding(
+            kind="contradictory documents",
+            count=len(pairs),
+            examples=tuple(f"{one.id} and {other.id}" for one, other in pairs[:3]),
+            says=f"{many(len(pairs), 'pair', 'pairs')} of documents with one title say nearly the same and differ in some words.",
+            effect="An approach that looks things up may find either, and is right or wrong by chance.",
+            what_to_do="Keep the one that holds, or give both a date, such as 2026-03-01: then the newer one is shown.",
+        )
+
+
+def held_out_questions(documents: Sequence[Document], heldout: Sequence[Case]) -> Iterator[Finding]:
+    """One where some of them stand in the documents."""
+    standing = questions_in(documents, heldout)
+    if standing:
+        cases = many(len(standing), "held-out case stands", "held-out cases stand")
+        yield Finding(
+            kind="questions in documents",
+            count=len(standing),
+            examples=ids(standing),
+            says=f"The input of {cases} word by word in a document.",
+            effect="What looks things up finds these more easily than others, so its figures may be too high.",
+            what_to_do="Take the questions out of the documents, unless real requests stand there too.",
+        )
+
+
+def contradictions(documents: Sequence[Document]) -> list[tuple[Document, Document]]:
+    """Pairs of near-duplicates with one title where each has words that the other lacks, and no date says which is newer."""
+    plain = [normalised(document.text) for document in documents]
+    found = []
+    for first, second in near_pairs(plain):
+        one, other = documents[first], documents[second]
+        titled_alike = normalised(one.title) == normalised(other.title)
+        days = day(one.date), day(other.date)
+        versions = all(days) and not days[0].startswith(days[1]) and not days[1].startswith(days[0])
+        here, there = Counter(words(one.text)), Counter(words(other.text))
+        if titled_alike and not versions and here - there and there - here:
+            found.append((one, other))
+    return found
+
+
+def questions_in(documents: Sequence[Document], cases: Sequence[Case]) -> list[Case]:
+    """Cases whose input stands in a document."""
+    asked = {case.id: worded(case.input) for case in cases}
+    long = [case for case in cases if len(asked[case.id].split()) >= _WORDS_OF_A_QUESTION]
+    shelf = Shelf(documents, (word for case in long for word in asked[case.id].split()))
+    return [case for case in long if shelf.holds(asked[case.id])]
+
+
+class Shelf:
+    """Documents in which texts made of certain words are looked for."""
+
+    def __init__(self, documents: Sequence[Document], among: Iterable[str]) -> None:
+        self._texts = [f" {worded(document.title)} {worded(document.text)} " for document in documents]
+        self._places: dict[str, set[int]] = {word: set() for word in among}
+        for number, text in enumerate(self._texts):
+            for word in self._places.keys() & text.split():
+                self._places[word].add(number)
+
+    def holds(self, text: str, own: Sequence[int] = ()) -> bool:
+        """Whether the text, as of `worded`, stands in one of the documents of these numbers, or in any where there are none."""
+        if _unspaced(text):
+            return any(text in self._texts[number] for number in own or range(len(self._texts)))
+        among = own or sorted(set.intersection(*(self._places[word] for word in text.split())))
+        return any(f" {text} " in self._texts[number] for number in among)
+
+
+def _unspaced(text: str) -> bool:
+    """True for scripts that put no spaces between words."""
+    return any("\u0e00" <= character <= "\u0eff" or character >= "\u2e80" for character in text)

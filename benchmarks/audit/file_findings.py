@@ -1,0 +1,291 @@
+"""Says what is wrong with the data of a task, in sentences, before anything is spent on it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks.audit.document_quality import Shelf, document_findings
+from benchmarks.audit.findings import Finding, gravest_first, ids, listed, many
+from benchmarks.audit.text_quality import private_documents, private_requests, text_findings
+from benchmarks.audit.text_shape import shape_findings
+from benchmarks.data.similar import normalised, worded
+from benchmarks.metrics._json import leaves
+from benchmarks.metrics._json import read as read_json
+from benchmarks.specs.spec import Spec
+from strategies.contract import Case, Document
+from strategies.words import count
+
+_FIXED_PHRASE_SHARE = 0.05
+_LONG_WORDS = 1_500
+ALIKE = {
+    "example": "They weigh more in what is learnt, and on both sides of a split a choice would look too good.",
+    "held-out case": "They are no independent cases, so bounds are wider than their number says.",
+}
+"""What cases that are alike do to the comparison."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lengths:
+    """Words of the texts: the middle, the 95th percentile and the longest."""
+
+    median: int
+    p95: int
+    longest: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Counts and lengths of a task's data."""
+
+    examples: int
+    heldout: int
+    documents: int
+    input_words: Lengths
+    output_words: Lengths
+    document_words: Lengths | None
+    labels: tuple[tuple[str, int, int], ...]
+    """(label, examples, held-out cases), most frequent first; empty without labels."""
+
+
+def summarise(
+    examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document], labels: Sequence[str]
+) -> Summary:
+    """Counts cases, words and labels."""
+    cases = [*examples, *heldout]
+    ours, held = (Counter(case.output for case in part) for part in (examples, heldout))
+    counted = ((label, ours[label], held[label]) for label in labels)
+    return Summary(
+        examples=len(examples),
+        heldout=len(heldout),
+        documents=len(documents),
+        input_words=_lengths(case.input for case in cases),
+        output_words=_lengths(case.output for case in cases),
+        document_words=_lengths(document.text for document in documents) if documents else None,
+        labels=tuple(sorted(counted, key=lambda one: (-one[1] - one[2], one[0]))),
+    )
+
+
+def _lengths(texts: Iterable[str]) -> Lengths:
+    counts = sorted(count(text) for text in texts)
+    if not counts:
+        return Lengths(median=0, p95=0, longest=0)
+    last = len(counts) - 1
+    return Lengths(median=counts[last // 2], p95=counts[round(0.95 * last)], longest=counts[last])
+
+
+def audit(
+    examples: Sequence[Case],
+    heldout: Sequence[Case],
+    documents: Sequence[Document],
+    spec: Spec,
+    unlabelled: Sequence[str] = (),
+) -> tuple[Finding, ...]:
+    """What is found in whole files, however many of their rows are compared: the gravest first. What is told of the cases that
+    are compared says `side_findings`. `heldout` is the separate file's, empty where there is none, and `unlabelled` what
+    a teacher is to answer.
+
+    `spec.kind` and `spec.labels` are taken as given, so hand in a spec in which both were inferred.
+    """
+    labels = spec.labels if isinstance(spec.labels, tuple) else ()
+    found = [
+        *_empty_inputs(examples, heldout),
+        *_one_output(examples),
+        *_conflicts(examples, spec),
+        *_duplicates(examples, "examples", "example"),
+        *_duplicates(heldout, "held-out cases", "held-out case"),
+        *_long_inputs(examples, heldout),
+        *text_findings([*examples, *heldout], spec.kind or "generation"),
+        *shape_findings([*examples, *heldout], spec.kind or "generation"),
+        *private_documents(documents),
+        *private_requests(unlabelled),
+    ]
+    if labels:
+        found.extend(_spelt_apart([*examples, *heldout], labels))
+        found.extend(_unused(examples, heldout, labels))
+    if documents and spec.kind == "qa" and not labels:
+        found.extend(_answers_nowhere([*examples, *heldout], documents))
+    if documents:
+        found.extend(_unknown_documents([*examples, *heldout], documents))
+        found.extend(document_findings(documents))
+    return gravest_first(found)
+
+
+def _empty_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
+    empty = [case for case in (*examples, *heldout) if not case.input.strip()]
+    if empty:
+        yield Finding(
+            kind="empty inputs",
+            count=len(empty),
+            examples=ids(empty),
+            says=f"{many(len(empty), 'case has', 'cases have')} an empty input.",
+            effect="Every approach is asked nothing there and learns nothing: they only blur all figures.",
+            what_to_do="Leave these rows out, or map the input to another column.",
+        )
+
+
+def _one_output(examples: Sequence[Case]) -> Iterator[Finding]:
+    if len(examples) > 1 and len({case.accepted for case in examples}) == 1:
+        yield Finding(
+            kind="one output",
+            count=len(examples),
+            examples=ids(examples),
+            says=f"All {len(examples):,} examples have the same output.",
+            effect="There is nothing to learn from them: what always gives this output looks as good as any approach.",
+            what_to_do="Add examples with other outputs, or map the output to another column.",
+        )
+
+
+def _by_input(cases: Sequence[Case]) -> list[list[Case]]:
+    groups: defaultdict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        groups[normalised(case.input)].append(case)
+    return [group for group in groups.values() if len(group) > 1 and group[0].input.strip()]
+
+
+def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
+    """Same input, answers that exclude each other; of several rewritings each can be right."""
+    if spec.kind == "generation":
+        return
+    groups = [group for group in _by_input(examples) if exclude_each_other(group)]
+    if groups:
+        yield Finding(
+            kind="conflicts",
+            count=len(groups),
+            examples=ids(group[0] for group in groups),
+            says=f"{many(len(groups), 'input has', 'inputs have')} different outputs in different rows.",
+            effect="What is right is not settled there: every approach is taught both, and choosing by them is by chance.",
+            what_to_do="Decide which output is right and correct the other rows, or list the alternatives as answers.",
+        )
+
+
+def exclude_each_other(group: Sequence[Case]) -> bool:
+    """Whether one of them accepts no answer that the first accepts."""
+    accepted = [{_compared(answer) for answer in case.accepted} for case in group]
+    return any(not (first & other) for first in accepted[:1] for other in accepted[1:])
+
+
+def _compared(answer: str) -> Hashable:
+    """JSON by its values, as metrics compare it: the order of keys and the layout are nobody's disagreement."""
+    parsed = read_json(answer, fenced=False)
+    return answer.strip().casefold() if parsed is None else frozenset(leaves(parsed.value))
+
+
+def _duplicates(cases: Sequence[Case], several: str, one: str) -> Iterator[Finding]:
+    groups = _by_input(cases)
+    extra = sum(len(group) - 1 for group in groups)
+    if extra:
+        yield Finding(
+            kind="duplicates" if one == "example" else "held-out duplicates",
+            count=extra,
+            examples=ids(group[1] for group in groups),
+            says=f"{many(extra, one + ' repeats', several + ' repeat')} the input of another one.",
+            effect=ALIKE[one],
+            what_to_do="They stay on one side of every split and count as one group; remove copies made by accident.",
+            severity="note",
+        )
+
+
+def _long_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
+    long = [case for case in (*examples, *heldout) if len(case.input) > _LONG_WORDS and count(case.input) > _LONG_WORDS]
+    if long:
+        yield Finding(
+            kind="long inputs",
+            count=len(long),
+            examples=ids(long),
+            says=f"{many(len(long), 'input has', 'inputs have')} more than {_LONG_WORDS:,} words.",
+            effect="Small models cut such inputs and answer from a part, so they may lose for that reason alone.",
+            what_to_do="Cut them yourself where the rest does not matter.",
+            severity="note",
+        )
+
+
+def _unused(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
+    given = {case.output for case in (*examples, *heldout)}
+    unused = [label for label in labels if label not in given]
+    if unused:
+        yield Finding(
+            kind="unused labels",
+            count=len(unused),
+            examples=(),
+            says=f"{many(len(unused), 'label stands', 'labels stand')} in the list but in no row: {listed(unused)}.",
+            effect="Models may answer with it, and each such answer is wrong.",
+            what_to_do="Remove it from labels, or add examples.",
+            severity="note",
+        )
+
+
+def _spelt_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
+    """Labels that a person takes for one; the spelling with the most cases is the one that the others differ from."""
+    count = Counter(case.output for case in cases)
+    spellings: defaultdict[str, list[str]] = defaultdict(list)
+    for label in sorted({*labels, *count}):
+        spellings[" ".join(label.casefold().split())].append(label)
+    other = [label for group in spellings.values() for label in group if label != max(group, key=count.__getitem__)]
+    if other:
+        yield Finding(
+            kind="labels spelt apart",
+            count=len(other),
+            examples=ids(case for case in cases if case.output in set(other)),
+            says=f"{many(len(other), 'label differs', 'labels differ')} from another one by capitals or spaces only: "
+            f"{listed(other)}.",
+            effect="They are taught as labels of their own, each by a part of the examples, and no request says which is wanted.",
+            what_to_do="Write each label in one way, in all rows and under `labels`.",
+        )
+
+
+def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> Iterator[Finding]:
+    """Answers that no document holds word by word; a fixed phrase such as "not in the handbook" is not looked for."""
+    frequent = Counter(case.output for case in cases)
+    fixed = {text for text, count in frequent.items() if count >= max(5, _FIXED_PHRASE_SHARE * len(cases))}
+    asked = [case for case in cases if case.output not in fixed]
+    holds = _holder(asked, documents)
+    missing = [case for case in asked if not holds(case)]
+    if missing:
+        where = "no document" + (
+            ", or in none that the case names" if any(case.document_ids for case in missing) else ""
+        )
+        yield Finding(
+            kind="answers nowhere",
+            count=len(missing),
+            examples=ids(missing),
+            says=f"The answers of {len(missing):,} of {len(asked):,} cases stand word by word in {where}"
+            f"{_not_looked_for(fixed, len(cases) - len(asked))}.",
+            effect="Answers that stand nowhere, or in other words, cannot be quoted: what reads documents is wrong there.",
+            what_to_do="Check that the documents are complete, and that the named ones are the right ones.",
+            severity="warning" if len(missing) > len(asked) / 2 else "note",
+        )
+
+
+def _not_looked_for(fixed: set[str], cases: int) -> str:
+    if not fixed:
+        return ""
+    return f"; {cases:,} with a frequent answer ({listed(sorted(fixed))}) are not among them"
+
+
+def _holder(cases: Sequence[Case], documents: Sequence[Document]) -> Callable[[Case], bool]:
+    """Says of a case whether one of its answers stands in its own documents, or else in any."""
+    numbers = {document.id: number for number, document in enumerate(documents)}
+    shelf = Shelf(documents, (word for case in cases for answer in case.accepted for word in worded(answer).split()))
+
+    def holds(case: Case) -> bool:
+        own = [numbers[name] for name in case.document_ids if name in numbers]
+        return any(shelf.holds(answer, own) for answer in map(worded, case.accepted) if answer)
+
+    return holds
+
+
+def _unknown_documents(cases: Sequence[Case], documents: Sequence[Document]) -> Iterator[Finding]:
+    known = {document.id for document in documents}
+    lost = [case for case in cases if any(name not in known for name in case.document_ids)]
+    if lost:
+        yield Finding(
+            kind="unknown documents",
+            count=len(lost),
+            examples=ids(lost),
+            says=f"{many(len(lost), 'case names', 'cases name')} a document id that no document has.",
+            effect="Whether the right document was found is measured by the ids that exist, and where a case names none of these "
+            "not at all; its score stays as it is.",
+            what_to_do='Correct the ids; several in one cell are a JSON list, such as ["a.md", "b.md"].',
+        )

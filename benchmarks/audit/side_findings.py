@@ -1,0 +1,156 @@
+"""Says what is wrong between the examples and the held-out cases that are compared, in sentences."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from benchmarks.audit.document_quality import held_out_questions
+from benchmarks.audit.file_findings import ALIKE
+from benchmarks.audit.findings import Finding, gravest_first, ids, listed, many
+from benchmarks.data.sides import Sides
+from benchmarks.data.similar import normalised
+from benchmarks.data.split import Overlap
+from benchmarks.metrics._base import label_of
+from strategies.contract import Case, Document
+
+_TINY = 4
+_IN_THE_FILE = " Those that the file has are not compared, since a sample was taken or they belong to held-out cases."
+
+
+def side_findings(
+    sides: Sides,
+    examples: Sequence[Case],
+    heldout: Sequence[Case],
+    documents: Sequence[Document],
+    labels: Sequence[str],
+) -> tuple[Finding, ...]:
+    """What is found of the cases that are compared, the gravest first: where limits take a sample, of that sample.
+
+    These are overlap, groups on both sides, labels without or with few examples, near duplicates, and questions that stand in
+    documents. Everything else is told of whole files, by `audit`. `examples` and `heldout` are as they were read; the latter
+    are the examples where no file of held-out cases was.
+    """
+    found = [
+        *(_overlap(sides.overlap, examples) if sides.overlap else ()),
+        *_groups(sides),
+        *(_labels(sides, examples, labels) if labels else ()),
+        *held_out_questions(documents, sides.heldout),
+        *_near_duplicates(sides.examples, examples, "examples", "example"),
+        *_near_duplicates(sides.heldout, heldout, "held-out cases", "held-out case"),
+    ]
+    return gravest_first(found)
+
+
+def _overlap(found: Overlap, examples: Sequence[Case]) -> Iterator[Finding]:
+    if same := found.same:
+        yield Finding(
+            kind="overlap",
+            count=len(same),
+            examples=ids(case for case in examples if case.id in same),
+            says=f"{many(len(same), 'example has', 'examples have')} the same input as a held-out case.",
+            effect="Left in, copied answers would flatter retrieval most, so that the order could turn.",
+            what_to_do="These examples are left out of the comparison; take them out of the file too.",
+        )
+    if near := found.near:
+        yield Finding(
+            kind="near overlap",
+            count=len(near),
+            examples=ids(case for case in examples if case.id in near),
+            says=f"{many(len(near), 'example has', 'examples have')} nearly the same input as a held-out case.",
+            effect="What looks examples up would find the answer there, as with the same input.",
+            what_to_do="They are left out too, unless they are more than a fifth of the examples.",
+            severity="note",
+        )
+    if reworded := found.reworded:
+        yield Finding(
+            kind="reworded overlap",
+            count=len(reworded),
+            examples=ids(case for case in examples if case.id in reworded),
+            says=f"{many(len(reworded), 'example has', 'examples have')} the words of a held-out case, in another order or with "
+            "one more, and its answer.",
+            effect="Where they were copied, figures of what looks examples up are too high.",
+            what_to_do="They stay, since two people may have written them. Take out those that were copied.",
+            severity="note",
+        )
+
+
+def _groups(sides: Sides) -> Iterator[Finding]:
+    if not sides.same_group:
+        return
+    stay = (
+        "They stay, since they are more than a fifth of the examples. Where rows of a group do tell of each other, put all rows "
+        "into one file and leave `heldout:` out: then whole groups are held out. Where they do not, as with a channel or a "
+        "language, give the rows no group."
+    )
+    yield Finding(
+        kind="groups on both sides",
+        count=len(sides.same_group),
+        examples=ids(sides.same_group),
+        says=f"{many(len(sides.same_group), 'example is', 'examples are')} of the group of a held-out case.",
+        effect="What looks examples up may find the answer in another row of the group, and looks better than it is.",
+        what_to_do="They are left out of the comparison, as a cut by group would have it."
+        if sides.groups_left_out
+        else stay,
+        severity="note" if sides.groups_left_out else "warning",
+    )
+
+
+def _labels(sides: Sides, read: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
+    ours = Counter(case.output for case in sides.examples)
+    seen = {label_of(label) for label in ours}
+    unseen = [case for case in sides.heldout if label_of(case.output) not in seen]
+    if unseen:
+        names = sorted({case.output for case in unseen})
+        there = not {label_of(case.output) for case in read}.isdisjoint(map(label_of, names))
+        yield Finding(
+            kind="unseen labels",
+            count=len(unseen),
+            examples=ids(unseen),
+            says=f"{many(len(unseen), 'held-out case has', 'held-out cases have')} a label without examples: "
+            f"{listed(names)}.",
+            effect="An approach that learns from examples cannot answer it, and is wrong there whatever it is worth elsewhere.",
+            what_to_do=f"Add examples of it.{_IN_THE_FILE if there else ''}",
+        )
+    tiny = sorted(label for label in labels if 0 < ours[label] < _TINY)
+    if tiny:
+        yield Finding(
+            kind="tiny labels",
+            count=len(tiny),
+            examples=ids(case for case in sides.examples if case.output in set(tiny)),
+            says=f"{many(len(tiny), 'label has', 'labels have')} fewer than {_TINY} examples: {listed(tiny)}.",
+            effect="Hardly any approach learns it, and a macro F1 moves much with a few answers.",
+            what_to_do="Add examples, or join the label with one that it is confused with.",
+            severity="note",
+        )
+
+
+def _near_duplicates(cases: Sequence[Case], read: Sequence[Case], several: str, one: str) -> Iterator[Finding]:
+    """Cases that were put into one group since their inputs are nearly the same; equal ones are `duplicates`.
+
+    `cases` are as `split.grouped` marked them and `read` as they came: what a person grouped may be alike for other reasons.
+    """
+    by_hand = {case.id for case in read if case.group}
+    groups: defaultdict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        if case.group:
+            groups[case.group].append(case)
+    near = [case for group in groups.values() for case in _other_texts(group) if case.id not in by_hand]
+    if near:
+        yield Finding(
+            kind="near duplicates" if one == "example" else "held-out near duplicates",
+            count=len(near),
+            examples=ids(near),
+            says=f"{many(len(near), one + ' has', several + ' have')} nearly the input of another one.",
+            effect=ALIKE[one],
+            what_to_do="They stay on one side of every split and count as one group. `advisor check --fix` lists them.",
+            severity="note",
+        )
+
+
+def _other_texts(group: Sequence[Case]) -> list[Case]:
+    """Those whose input is neither the first one's nor that of one before."""
+    firsts: dict[str, Case] = {}
+    for case in group:
+        firsts.setdefault(normalised(case.input), case)
+    return list(firsts.values())[1:]

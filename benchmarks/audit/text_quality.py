@@ -1,0 +1,185 @@
+"""What is wrong with single texts: broken encoding, placeholders for answers, personal data and secrets.
+
+Patterns only, so names and postal addresses are not found, and nothing that is found is ever shown: findings name cases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from benchmarks.audit.findings import Finding, Severity, ids, many
+from strategies.contract import Case, Document, Kind
+
+T = TypeVar("T")
+
+_BROKEN = re.compile("\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac|\u00c2[\u00a0-\u00bf]")
+"""The replacement character, and UTF-8 that was read as Latin-1 or Windows-1252."""
+_PLACEHOLDERS = frozenset(
+    {"todo", "tbd", "fixme", "xxx", "asdf", "n/a", "lorem ipsum", "?", "??", "???", "...", "-", "--"}
+)
+_DELIBERATE = 0.05
+"""An output of this share of the cases is an answer that stands by itself."""
+_ANY = re.compile(r"@|\d(?:[ ./()-]{0,3}\d){8}|[A-Z]{2}\d{2}|BEGIN|AKIA|\b(?:sk|ghp|hf|xox[abprs])[-_]")
+"""Whatever any of the patterns below holds: most texts hold none of it."""
+_PATTERNS: Mapping[str, re.Pattern[str]] = {
+    "an e-mail address": re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"),
+    "a card number": re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)"),
+    "a bank account (IBAN)": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"),
+    "a phone number": re.compile(r"(?<![\w.])(?:\+|00)[1-9]\d{0,2}(?: ?\(0\))?(?:[ ./()-]{0,3}\d{2,4}){2,5}(?!\d)"),
+    "a secret key": re.compile(
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bsk-[\w-]{20,}|\bghp_\w{36}\b|\bhf_\w{30,}"
+        r"|\bxox[abprs]-[\w-]{10,}"
+    ),
+}
+
+
+_MEANT_TO_BE_READ = frozenset({"an e-mail address", "a phone number"})
+"""What a document may hold on purpose: where to write to and whom to call."""
+_ONLY_PATTERNS = "Only patterns are looked for: names and addresses are not found."
+
+
+def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
+    """One finding for each kind of trouble that occurs."""
+    if broken := broken_encoding(cases):
+        yield Finding(
+            kind="broken encoding",
+            count=len(broken),
+            examples=ids(broken),
+            says=f"{many(len(broken), 'case holds', 'cases hold')} characters that a wrong encoding makes.",
+            effect="A model learns these characters as if they were meant, and a right answer without them may count as wrong.",
+            what_to_do="Export the data anew as UTF-8.",
+        )
+    if found := placeholders(cases, kind):
+        yield Finding(
+            kind="placeholders",
+            count=len(found),
+            examples=ids(found),
+            says=f"{many(len(found), 'output looks', 'outputs look')} like a placeholder, not like an answer.",
+            effect="The model learns exactly what it is shown, and a real answer counts as wrong there.",
+            what_to_do="Write the answers, or leave these rows out.",
+        )
+    yield from _private(cases)
+
+
+def broken_encoding(cases: Sequence[Case]) -> list[Case]:
+    """Cases with characters that a wrong encoding makes."""
+    return [case for case in cases if _BROKEN.search(case.input) or _BROKEN.search(case.output)]
+
+
+def placeholders(cases: Sequence[Case], kind: Kind) -> list[Case]:
+    """Cases whose output stands for an answer that nobody wrote; none where labels or objects are asked for."""
+    counts = Counter(case.output for case in cases) if kind in ("qa", "generation") else Counter[str]()
+    return [
+        case
+        for case in cases
+        if case.output.strip().casefold() in _PLACEHOLDERS
+        and 0 < counts[case.output] < max(5, _DELIBERATE * len(cases))
+    ]
+
+
+def _private(cases: Sequence[Case]) -> Iterator[Finding]:
+    holding, kinds = _holding((case, f"{case.input}\n{case.output}") for case in cases)
+    if holding:
+        yield Finding(
+            kind="personal data",
+            count=len(holding),
+            examples=ids(holding),
+            says=_seem_to_hold(many(len(holding), "case seems", "cases seem"), kinds),
+            effect="Figures stay as they are, but what a model has learnt it may say to anybody.",
+            what_to_do=f"Replace them before a model learns them or a server sees them. {_ONLY_PATTERNS}",
+        )
+
+
+def private_documents(documents: Sequence[Document]) -> Iterator[Finding]:
+    """Where documents hold such data; a note where it is of a kind that stands in documents on purpose."""
+    holding, kinds = _holding((document, f"{document.title}\n{document.text}") for document in documents)
+    if holding:
+        severity: Severity = "note" if kinds.keys() <= _MEANT_TO_BE_READ else "warning"
+        yield Finding(
+            kind="personal data in documents",
+            count=len(holding),
+            examples=tuple(document.id for document in holding[:3]),
+            says=_seem_to_hold(many(len(holding), "document seems", "documents seem"), kinds),
+            effect="Figures stay as they are, but passages become part of prompts, on servers too.",
+            what_to_do=f"Replace what nobody may see. {_ONLY_PATTERNS}",
+            severity=severity,
+        )
+
+
+def private_requests(requests: Sequence[str]) -> Iterator[Finding]:
+    """The same of requests that a teacher is to answer. They have no ids, so it is said which of them, counted from the top."""
+    holding, kinds = _holding(enumerate(requests, start=1))
+    if holding:
+        yield Finding(
+            kind="personal data in requests",
+            count=len(holding),
+            examples=tuple(f"request {place}" for place in holding[:3]),
+            says=_seem_to_hold(
+                many(len(holding), "request for the teacher seems", "requests for the teacher seem"), kinds
+            ),
+            effect="Figures stay as they are, but a server may read them, and a model may say them again.",
+            what_to_do=f"Replace them before the teacher reads them and a model learns from them. {_ONLY_PATTERNS}",
+        )
+
+
+def _seem_to_hold(those: str, kinds: Counter[str]) -> str:
+    parts = ", ".join(f"{name} in {count:,}" for name, count in kinds.most_common())
+    return f"{those} to hold personal data or secrets: {parts}."
+
+
+def _holding(texts: Iterable[tuple[T, str]]) -> tuple[list[T], Counter[str]]:
+    """What has such data in its text, and how many have which kind."""
+    counts: Counter[str] = Counter()
+    holding = []
+    for owner, text in texts:
+        if kinds := _kinds(text):
+            counts.update(kinds)
+            holding.append(owner)
+    return holding, counts
+
+
+def _kinds(text: str) -> set[str]:
+    """No pattern reaches over the end of a line, so of a long text only lines that may hold something are gone through."""
+    if not _ANY.search(text):
+        return set()
+    suspicious = [line for line in text.splitlines() if _ANY.search(line)]
+    return {name for name in _PATTERNS if any(_holds(name, line) for line in suspicious)}
+
+
+def _holds(name: str, text: str) -> bool:
+    check = _CHECKS.get(name)
+    return any(check is None or check(found.group()) for found in _PATTERNS[name].finditer(text))
+
+
+def _of_somebody(address: str) -> bool:
+    """Not one of the names that are kept for examples and tests (RFC 2606)."""
+    domain = address.rpartition("@")[2].casefold()
+    return not re.search(r"(?:^|\.)(?:example(?:\.(?:com|net|org))?|test|invalid|localhost)$", domain)
+
+
+def _luhn(number: str) -> bool:
+    """The check digit of card numbers (ISO/IEC 7812-1)."""
+    digits = [int(letter) for letter in reversed(number) if letter.isdigit()]
+    doubled = (digit if place % 2 == 0 else sum(divmod(2 * digit, 10)) for place, digit in enumerate(digits))
+    return len(set(digits)) > 1 and sum(doubled) % 10 == 0
+
+
+def _iban(number: str) -> bool:
+    """The check digits of bank accounts (ISO 13616). Words in capitals behind it, as BIC, look like parts of it."""
+    before, _, last = number.rpartition(" ")
+    return _checked_iban(number.replace(" ", "")) or (not last.isdigit() and before != "" and _iban(before))
+
+
+def _checked_iban(plain: str) -> bool:
+    turned = "".join(str(int(letter, 36)) for letter in plain[4:] + plain[:4])
+    return len(plain) >= 15 and int(turned) % 97 == 1
+
+
+_CHECKS: Mapping[str, Callable[[str], bool]] = {
+    "an e-mail address": _of_somebody,
+    "a card number": _luhn,
+    "a bank account (IBAN)": _iban,
+}

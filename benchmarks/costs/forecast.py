@@ -1,0 +1,367 @@
+"""What a run will need, before any weights are loaded: memory and minutes, from sizes and a short measurement."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from benchmarks.contract import Benchmark, Candidate
+from benchmarks.costs.hosted import (
+    CHARACTERS_A_TOKEN,
+    Asked,
+    Load,
+    in_all,
+    load_of,
+    load_of_advice,
+    load_of_teacher,
+    with_proposals,
+)
+from benchmarks.costs.needed import Computed, needed
+from benchmarks.probes.rebuilds import SHARE
+from benchmarks.running.models import Models
+from benchmarks.running.plan import Further, Options, is_advised, is_taught, lane_of, rebuild_units
+from strategies.contract import LanguageModel, Trains, thoughts
+from strategies.finetuning.partner import ROOM
+from strategies.models.device import Placement, fits
+from strategies.models.measured import busy
+from strategies.models.parts import STATES
+from strategies.models.quantised import COPIES
+from strategies.models.served import ServedModel
+from strategies.models.unpickled import weight_files
+from strategies.models.vllm_server import memory_of
+from strategies.traits import Foretells, TrainsEmbedder
+
+EFFICIENCY = 0.5
+"""Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
+TRAINING = 3
+"""Passes over a token that is trained on, where all weights learn."""
+FIXED_BYTES = 900_000_000
+"""Python, torch and the libraries, and the embedder."""
+FOUR_BITS = 0.2
+"""Bytes of a model in four bits (`quantised.py`) to those in float32, embeddings in sixteen bits included, about."""
+IN_SIXTEEN_BITS = 1.5
+"""Bytes of a model to those in float32 where it computes in sixteen bits: both formats are at hand."""
+FIXED_S = 60.0
+"""Reading, loading and telling, whatever runs."""
+PIECES = 8
+"""In which what follows a fit is shared out: parts of the held-out cases, and checks."""
+SHARED = 1.4
+"""Times as much as one process with all threads get done several with their shares of them: what lies between matrix
+products gains little from further threads (two on two cores; LOG.md)."""
+REQUEST_S = 1.0
+"""Of a hosted model with a short answer: a guess, since nobody is asked beforehand."""
+THOUGHTS_A_SECOND = 50
+"""Tokens that it thinks in a second, as many as it may before each answer: another guess."""
+START_S = 15.0
+"""Until a further worker has loaded what it needs: a guess that leaves room for slow disks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Seconds that one candidate takes: its fit, and after that what workers may share."""
+
+    lane: tuple[str, str]
+    """Fits of one lane come one after another."""
+    fit: float
+    rest: float
+    again: float = 0.0
+    """Its training with a second seed, which one worker does in one piece."""
+    waits: bool = False
+    """For a server, and computes nothing."""
+    memory: int = 0
+    """Bytes that the fit takes at its peak where it has no language model."""
+
+    @property
+    def seconds(self) -> float:
+        return self.fit + self.rest + self.again
+
+    def times(self, factor: float) -> Work:
+        return replace(self, fit=factor * self.fit, rest=factor * self.rest, again=factor * self.again)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """Peak memory in bytes and minutes of a whole run; both are estimates and say so."""
+
+    memory: int
+    minutes: float
+    fits: bool
+    sentence: str
+    works: tuple[Work, ...] = ()
+    partner: int = 0
+    """Bytes of the memory that a second process takes which trains along, where a process has several threads."""
+    servers: int = 0
+    """Bytes of the memory that servers take which the run starts: one for each model, whatever the number of workers here."""
+    asked: tuple[Asked, ...] = ()
+    """What models that answer at a server are asked at most, each of them."""
+    computed: tuple[Computed, ...] = ()
+    """What models in this process compute, each of them."""
+    machines: int | None = None
+    """Of a cluster, at most one for each worker and like this one, all paid for as long as the run takes; None: this machine."""
+
+    @property
+    def minutes_without_fits(self) -> float:
+        """In one process, where every search and training can be taken over from an earlier run."""
+        return (FIXED_S + sum(work.rest + work.again for work in self.works)) / 60
+
+
+def forecast(
+    benchmark: Benchmark,
+    candidates: Sequence[Candidate],
+    models: Models,
+    options: Options,
+    further: Further | None = None,
+) -> Forecast:
+    """Estimates tokens from text lengths, and seconds from a matrix product measured now. Loads no weights."""
+    found = _Reckoned(
+        benchmark=benchmark,
+        models=models,
+        options=options,
+        further=further or Further(),
+        rate=matrix_rate(models.placement),
+    )
+    for candidate in candidates:
+        if not candidate.strategy.unsuitable(benchmark.task):
+            found.add(candidate)
+    minutes, memory = (FIXED_S + sum(work.seconds for work in found.works)) / 60, found.memory
+    room = fits(memory, models.placement.device)
+    return Forecast(
+        memory=memory,
+        minutes=minutes,
+        fits=room.fits,
+        sentence=found.says(minutes) if room.fits else f"the run {room.sentence}; name a smaller model or free memory",
+        works=tuple(found.works),
+        partner=found.partner,
+        servers=sum(found.servers.values()),
+        asked=in_all(found.loads),
+        computed=_by_model(found.computed),
+    )
+
+
+@dataclass(kw_only=True)
+class _Reckoned:
+    """What the candidates of a run take, one after another."""
+
+    benchmark: Benchmark
+    models: Models
+    options: Options
+    further: Further
+    rate: float
+    """FLOP/s of a matrix product."""
+    works: list[Work] = field(default_factory=list)
+    loads: list[Load] = field(default_factory=list)
+    computed: list[Computed] = field(default_factory=list)
+    servers: dict[str, int] = field(default_factory=dict)
+    """Bytes of the memory that each server takes which the run starts."""
+    in_four_bits: list[str] = field(default_factory=list)
+    largest: int = 0
+    """Bytes of the largest model that this process holds."""
+    trained: bool = False
+
+    def add(self, candidate: Candidate) -> None:
+        if not candidate.model:
+            asked = (self.options, self.further)
+            self.works.append(_without_model(self.benchmark, candidate, self.models, asked, self.rate))
+            return
+        model = self.models.language(candidate.model)
+        folder = getattr(model, "folder", None)
+        advised = is_advised(candidate, self.models.teacher)
+        if advised and self.models.served(self.models.teacher):
+            self._ask_for_advice(candidate)
+        if folder is not None:
+            if is_taught(candidate) and self.models.served(self.models.teacher):
+                teacher = self.models.language(self.models.teacher)
+                self._wait_for(load_of_teacher(self.benchmark.task, teacher, self.options), candidate)
+            size = weight_bytes(folder)
+            self._hold(model, size, trains=Trains in candidate.strategy.needs)
+            self._compute(candidate, model.name, size)
+        elif all(isinstance(model, need) for need in candidate.strategy.needs):
+            asked_of = with_proposals(self.benchmark) if advised else self.benchmark
+            self._wait_for(load_of(asked_of, candidate, model, self.options, self.further), candidate)
+
+    def _ask_for_advice(self, candidate: Candidate) -> None:
+        """Of the teacher, in each fit; that is no more than a moment of waiting."""
+        fits_made = 1 + len(rebuild_units(self.benchmark, candidate, self.options, "", self.further.rebuilds))
+        teacher = self.models.language(self.models.teacher)
+        self.loads.append(load_of_advice(self.benchmark.task, teacher, self.options.seed, fits_made))
+
+    def _wait_for(self, load: Load, candidate: Candidate) -> None:
+        self.loads.append(load)
+        self.works.append(_waiting(load, self.models, lane_of(candidate, candidate.model)))
+
+    def _hold(self, model: LanguageModel, size: int, trains: bool) -> None:
+        """The memory of a model whose weights are so many bytes as float32: in this process, or at a server for it."""
+        placement, small = self.models.placement, bool(getattr(model, "quantised", False))
+        if small and model.name not in self.in_four_bits:
+            self.in_four_bits.append(model.name)
+        if isinstance(model, ServedModel):
+            self.servers[model.name] = memory_of(size // (1 if placement.dtype == "float32" else 2), placement.device)
+        if trains or model.name not in self.servers:
+            times = FOUR_BITS if small else IN_SIXTEEN_BITS if placement.dtype != "float32" else 1.0
+            self.largest = max(self.largest, round(size * times))
+        self.trained = self.trained or trains
+
+    def _compute(self, candidate: Candidate, model: str, size: int) -> None:
+        """Two operations for each weight, which float32 writes in four bytes, and token."""
+        flops = 2 * size / 4
+        tokens = needed(self.benchmark, candidate, self.options, self.further)
+        self.computed.append(tokens.computed(model))
+        fit, later, again = (passes * flops / (self.rate * EFFICIENCY) for passes in tokens.passes)
+        self.works.append(Work(lane=lane_of(candidate, candidate.model), fit=fit, rest=later, again=again))
+
+    @property
+    def partner(self) -> int:
+        """Bytes that a second process takes which trains along."""
+        placement = self.models.placement
+        paired = self.trained and placement.device == "cpu" and placement.threads > 1
+        return ROOM + self.largest if paired else 0
+
+    @property
+    def memory(self) -> int:
+        held = COPIES * self.largest + (STATES if self.largest else 0)
+        return FIXED_BYTES + held + self.partner + _largest_fit(self.works) + sum(self.servers.values())
+
+    def says(self, minutes: float) -> str:
+        sentence = f"expected: about {_minutes(minutes)}, {self.memory / 1e9:.1f} GB of memory at the peak"
+        if self.in_four_bits:
+            sentence += f"; {', '.join(self.in_four_bits)} in four bits, since the graphics card holds no more"
+        return f"{sentence} (something else is running now; less if that ends)" if busy() else sentence
+
+
+def _without_model(
+    benchmark: Benchmark, candidate: Candidate, models: Models, asked: tuple[Options, Further], rate: float
+) -> Work:
+    """Of an approach that trains the embedder, or says what it takes; the others take moments."""
+    (options, further), strategy, seconds, memory = asked, candidate.strategy, 0.0, 0
+    if isinstance(strategy, Foretells):
+        seconds, memory = strategy.foretold(benchmark.task)
+    elif isinstance(strategy, TrainsEmbedder) and (folder := getattr(models.embedder, "folder", None)) is not None:
+        most = options.tuning_tokens * CHARACTERS_A_TOKEN
+        tokens = strategy.trained_characters(benchmark.task, most) / CHARACTERS_A_TOKEN
+        seconds = TRAINING * tokens * 2 * weight_bytes(folder) / 4 / (rate * EFFICIENCY)
+    built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds)) if seconds else 0
+    memory = memory if models.placement.device == "cpu" else 0  # What is counted elsewhere is that of the card.
+    return Work(lane=lane_of(candidate, ""), fit=seconds, rest=SHARE * built * seconds, memory=memory)
+
+
+def _largest_fit(works: Sequence[Work]) -> int:
+    """Bytes that the fits without a language model take, one after another, in one of the workers."""
+    return max((work.memory for work in works), default=0)
+
+
+def _by_model(computed: Sequence[Computed]) -> tuple[Computed, ...]:
+    sums: dict[str, Computed] = {}
+    for each in computed:
+        known = sums.get(each.model, Computed(model=each.model, prompt_tokens=0, answer_tokens=0, trained_tokens=0))
+        sums[each.model] = Computed(
+            model=each.model,
+            prompt_tokens=known.prompt_tokens + each.prompt_tokens,
+            answer_tokens=known.answer_tokens + each.answer_tokens,
+            trained_tokens=known.trained_tokens + each.trained_tokens,
+        )
+    return tuple(sums.values())
+
+
+def _waiting(load: Load, models: Models, lane: tuple[str, str]) -> Work:
+    """For a server, which is sent several requests at once."""
+    thinks = thoughts(models.language(load.model)) / THOUGHTS_A_SECOND
+    each = (REQUEST_S + thinks) / models.at_once(load.model)
+    return Work(lane=lane, fit=each * load.searching, rest=each * load.answering, waits=True)
+
+
+def _minutes(minutes: float) -> str:
+    whole = max(1, round(minutes))
+    return f"{whole} minute{'s' * (whole != 1)}"
+
+
+def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) -> Forecast:
+    """The same on several workers: `here` each with its share of the threads, else each with a machine like this one; with
+    models of its own, and its share of the requests that a server takes at once."""
+    threads = max(1, placement.threads // workers) if here else placement.threads
+    slower = _slower(workers, threads, placement) if here else 1.0
+    works = [work.times(workers if work.waits else slower) for work in alone.works]
+    minutes = (FIXED_S + (START_S if workers > 1 else 0.0) + makespan(works, workers)) / 60
+    held_once = alone.servers + _largest_fit(alone.works)
+    each_takes = alone.memory - held_once - (alone.partner if threads < 2 else 0)
+    memory = each_takes * workers + held_once if here else alone.memory
+    room = fits(memory, placement.device)
+    each = "in all" if here else "for each"
+    crew = f"{workers} worker{'' if workers == 1 else 's'}"
+    where = "" if here else f",{' each' * (workers > 1)} on a machine like this one"
+    sentence = (
+        f"expected on {crew}{where}: about {_minutes(minutes)} (one process: {max(1, round(alone.minutes))}), "
+        f"{memory / 1e9:.1f} GB of memory {each}"
+    )
+    if here and workers > placement.threads and placement.device == "cpu":
+        sentence += (
+            f"; more workers than the {placement.threads} threads of this machine gain nothing where models compute on it, and "
+            "make that look dearer, since they wait for each other"
+        )
+    if here and not room.fits:
+        sentence = f"a run on {workers} workers, each of which loads the models, {room.sentence}; take fewer workers"
+    found = replace(alone, memory=memory, minutes=minutes, fits=room.fits or not here, sentence=sentence)
+    return found if here else replace(found, machines=workers)
+
+
+def _slower(workers: int, threads: int, placement: Placement) -> float:
+    """How many times as long a piece of work takes with so many threads of this machine, while the others work too."""
+    if placement.device != "cpu":
+        return float(workers)  # They share one card.
+    slower = matrix_rate(placement) / matrix_rate(replace(placement, threads=threads))
+    shared = SHARED if workers > 1 else 1.0
+    return slower / shared * max(1.0, workers * threads / placement.threads)
+
+
+def makespan(works: Sequence[Work], workers: int) -> float:
+    """Seconds until the last worker is done, handed out as a run does it: the longest fits first, those of a lane one after
+    another, and then what is left of each candidate in pieces that anybody may take."""
+    free = [0.0] * workers
+    lanes: dict[tuple[str, str], list[Work]] = {}
+    for work in works:
+        lanes.setdefault(work.lane, []).append(work)
+    pieces: list[tuple[float, float]] = []
+    """(when it may begin, seconds)."""
+    for lane in sorted(lanes.values(), key=lambda lane: -sum(work.fit for work in lane)):
+        ready = 0.0
+        for work in lane:
+            ready = _taken(free, ready, work.fit)
+            pieces += [(ready, work.rest / PIECES)] * PIECES + [(ready, work.again)]
+    for ready, seconds in sorted(pieces, key=lambda piece: (piece[0], -piece[1])):
+        _taken(free, ready, seconds)
+    return max(free)
+
+
+def _taken(free: list[float], ready: float, seconds: float) -> float:
+    """Gives the work to the worker that can begin it first; when it is done."""
+    number = min(range(len(free)), key=lambda each: max(free[each], ready))
+    free[number] = max(free[number], ready) + seconds
+    return free[number]
+
+
+def weight_bytes(folder: Path) -> int:
+    """Bytes of the safetensors files as float32, judged by their size on disk."""
+    return sum(path.stat().st_size for path in weight_files(folder))
+
+
+@cache
+def matrix_rate(placement: Placement) -> float:
+    """FLOP/s of a matrix product of a small model's shape in the run's dtype, at its best in half a second; once a process."""
+    import torch
+
+    dtype, before = getattr(torch, placement.dtype), torch.get_num_threads()
+    left = torch.randn(1024, 576, device=placement.device).to(dtype)
+    right = torch.randn(576, 1536, device=placement.device).to(dtype)
+    torch.set_num_threads(placement.threads)
+    best, until = 0.0, time.perf_counter() + 0.6
+    while time.perf_counter() < until:
+        start = time.perf_counter()
+        for _ in range(4):
+            left @ right
+        if placement.device.startswith("cuda"):
+            torch.cuda.synchronize()
+        best = max(best, 4 * 2 * 1024 * 576 * 1536 / (time.perf_counter() - start))
+    torch.set_num_threads(before)
+    return best

@@ -1,0 +1,123 @@
+"""How many tokens a model in this process reads, writes and is trained on for one candidate, about: from lengths of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.contract import Benchmark, Candidate
+from benchmarks.costs.hosted import CHARACTERS_A_TOKEN, answers_after_fit
+from benchmarks.probes.added import adds_labels
+from benchmarks.probes.altered import has_a_rule
+from benchmarks.probes.consistency import PROBE_CASES
+from benchmarks.probes.curve import DRAWS, sizes
+from benchmarks.probes.rebuilds import SHARE
+from benchmarks.running.plan import Further, Options, is_taught, rebuild_units
+from strategies.contract import Task, Trains
+from strategies.finetuning.tuned import LEAST_APART, LONGER, REFIT
+from strategies.selection import FORMS_SHARE
+from strategies.traits import prefers_cheapest
+
+EPOCHS, EPOCHS_WITH_EXAMPLES = 4, 2
+"""Passes over the examples when the winner is trained again; fewer where prompts show examples, whose answers count too."""
+TEMPLATE_TOKENS = 20
+"""Of a prompt, around its texts: a guess."""
+PASSAGES_TOKENS = 160
+"""Of what a prompt shows of documents: a guess."""
+_LOOKED_AT = 200
+"""Examples whose lengths are measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computed:
+    """Tokens that one model computes in this process, about: reckoned from characters and from the budget of choosing."""
+
+    model: str
+    prompt_tokens: float
+    answer_tokens: float
+    """Written, or scored where answers are labels."""
+    trained_tokens: float
+    """Each as often as it is read while training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needed:
+    """Model tokens of one candidate: read while it is fitted, and after; trained on while it is fitted, after that, and once
+    more with a second seed."""
+
+    read: tuple[float, float]
+    trained: tuple[float, float, float]
+    answered: float
+    """Share of what is read that is answers."""
+
+    @property
+    def passes(self) -> tuple[float, float, float]:
+        """In passes over a token, of its fit, of what follows, and of the second seed; a trained token takes two."""
+        fit, later, again = (2 * each for each in self.trained)
+        return self.read[0] + fit, self.read[1] + later, again
+
+    def computed(self, model: str) -> Computed:
+        read = sum(self.read)
+        return Computed(
+            model=model,
+            prompt_tokens=read * (1 - self.answered),
+            answer_tokens=read * self.answered,
+            trained_tokens=sum(self.trained),
+        )
+
+
+def needed(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> Needed:
+    """Choosing, refitting and answering, and all of it again where it is rebuilt."""
+    row, answer = _row(benchmark.task, candidate)
+    answers = answers_after_fit(benchmark, candidate, options, further)
+    choosing = float(options.tuning_tokens)
+    if prefers_cheapest(candidate.strategy):
+        choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.
+    refit = refits = 0.0
+    if Trains in candidate.strategy.needs:
+        refit, refits = _refit(benchmark.task, candidate, options, row), _refits(benchmark, candidate, options, further)
+    built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
+    return Needed(
+        read=(choosing, answers * row + built * (choosing + PROBE_CASES * row)),
+        trained=(
+            refit,
+            refits * refit + built * SHARE * refit,
+            refit if options.probes and options.second_seed else 0.0,
+        ),
+        answered=answer / row,
+    )
+
+
+def _row(task: Task, candidate: Candidate) -> tuple[float, float]:
+    """Tokens of a prompt with its answer, and of the answer."""
+    asked, answer = (_mean_tokens([getattr(case, part) for case in task.examples]) for part in ("input", "output"))
+    row = len(task.instruction) / CHARACTERS_A_TOKEN + asked + answer + TEMPLATE_TOKENS
+    if candidate.strategy.family in ("retrieval", "combined"):
+        row += PASSAGES_TOKENS if task.documents else 2 * (asked + answer)
+    return row, answer
+
+
+def _mean_tokens(texts: Sequence[str]) -> float:
+    first = texts[:_LOOKED_AT]
+    return sum(map(len, first)) / len(first) / CHARACTERS_A_TOKEN
+
+
+def _refit(task: Task, candidate: Candidate, options: Options, row: float) -> float:
+    """Tokens that the winner of a search is trained on again, each as often as it is read."""
+    epochs = EPOCHS_WITH_EXAMPLES if candidate.strategy.family == "combined" and not task.documents else EPOCHS
+    rows = len(task.examples) + (len(task.unlabelled) if is_taught(candidate) else 0)
+    once = rows * row
+    longer = min(LONGER * epochs * once, options.tuning_tokens) if rows >= 12 * LEAST_APART else 0.0
+    return min(max(epochs * once, longer), max(REFIT * options.tuning_tokens, once))
+
+
+def _refits(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> float:
+    """How many times as much is trained again for what was asked for besides."""
+    refits = 0.0
+    if further.changed and (adds_labels(benchmark, options.seed) or has_a_rule(benchmark)):
+        refits += 1.0
+    if further.curve and candidate.strategy.family != "prompting":
+        examples = len(benchmark.task.examples)
+        shares = [size / examples for size in sizes(examples)]
+        refits += DRAWS * sum(min(2.0 * share, share**0.5) for share in shares)
+    return refits

@@ -1,0 +1,363 @@
+"""The way from a spec to a benchmark: load, infer, audit, split, freeze."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks import metrics
+from benchmarks.audit.file_findings import Summary, audit, summarise
+from benchmarks.audit.findings import Finding, gravest_first
+from benchmarks.audit.side_findings import side_findings
+from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, Procedure
+from benchmarks.costs.price_table import endings
+from benchmarks.data.fingerprint import fingerprint
+from benchmarks.data.load import Cases, read_cases, read_documents, read_inputs
+from benchmarks.data.remote import files_of
+from benchmarks.data.sides import Sides, cut_sides, given_sides
+from benchmarks.data.split import Parts, cut_folds, written_down
+from benchmarks.data.unlabelled import for_the_teacher
+from benchmarks.metrics.f1_of_label import F1OfLabel
+from benchmarks.review.lineage import Lineage, read_lineage
+from benchmarks.running.plan import rivals
+from benchmarks.specs.infer import (
+    DEFAULT_METRICS,
+    check_labels,
+    check_objects,
+    check_pattern,
+    imbalance_note,
+    infer_kind,
+    infer_labels,
+)
+from benchmarks.specs.spec import Spec, read_spec
+from benchmarks.specs.spec_values import points, share
+from benchmarks.statistics.decidable import Closeness, Decidable, OverRows, Sharing, foretold
+from benchmarks.statistics.looks import look_at
+from benchmarks.statistics.sequential import in_asking_order
+from strategies.contract import Case, Document, Kind, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The data of a task as read. `heldout` None: it is cut from the examples."""
+
+    examples: tuple[Case, ...]
+    heldout: tuple[Case, ...] | None = None
+    documents: tuple[Document, ...] = ()
+    unlabelled: tuple[str, ...] = ()
+    """Inputs for the teacher, where the spec names one."""
+    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What is odd about the files themselves."""
+    folder: Path = Path()
+    """Where it was read from; a person's own metric lies there too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a person sets beside the spec: seeded samples of that many cases, another target or margin. None: as it is."""
+
+    examples: int | None = None
+    heldout: int | None = None
+    target: float | None = None
+    margin: float | None = None
+    stop_when_decided: bool = False
+    """The held-out cases are put into a random order, in which they are asked until a candidate is decided."""
+
+    def unmet(self, examples: int, heldout: int) -> tuple[str, ...]:
+        """A sentence for each part with fewer cases than were asked for."""
+        parts = (("examples", self.examples, examples), ("held-out cases", self.heldout, heldout))
+        return tuple(
+            f"{name}: {n:,} were asked for, and there are only {has:,}." for name, n, has in parts if n and n > has
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembly:
+    """A benchmark with what was found on the way to it."""
+
+    benchmark: Benchmark
+    spec: Spec
+    """With kind and labels filled in."""
+    folder: Path
+    inferred: tuple[str, ...]
+    """One sentence for each thing that the spec or the files left open."""
+    findings: tuple[Finding, ...]
+    summary: Summary
+    parts: Parts
+    labels_given: bool = False
+    """Whether the spec names the labels; else they were taken from the examples."""
+    decidable: Decidable | Closeness | OverRows | None = None
+    """None with neither target nor margin."""
+    ceiling: tuple[float, float] | None = None
+    """What an approach would score that is always right, by labels of which some are wrong (`Lineage.ceiling`); None: unknown."""
+
+    def at(self, look: Look, candidates: int = 0) -> Assembly:
+        """The same as that look at the held-out cases, with what it can decide among so many (0: all that suit the task)."""
+        benchmark, known = self.benchmark, self.decidable
+        among = candidates or rivals(benchmark.task, len(self.spec.models))
+        asked = foretold(benchmark, benchmark.independent, _sharing(self.spec, among, look))
+        notes = [note for note in benchmark.notes if known is None or note != known.says]
+        notes += [asked.says] if asked else []
+        return replace(self, benchmark=replace(benchmark, look=look, notes=tuple(notes)), decidable=asked)
+
+
+def build(
+    source: Path | str | Spec,
+    *,
+    data: Loaded | None = None,
+    limits: Limits | None = None,
+    seed: int = 0,
+    allow_code: bool = False,
+) -> Benchmark:
+    """The benchmark of a task spec; see `assemble`, which also gives the findings and the split."""
+    return assemble(source, data=data, limits=limits, seed=seed, allow_code=allow_code).benchmark
+
+
+def assemble(
+    source: Path | str | Spec,
+    *,
+    data: Loaded | None = None,
+    limits: Limits | None = None,
+    seed: int = 0,
+    allow_code: bool = False,
+) -> Assembly:
+    """Reads, checks and splits a task, and freezes its held-out cases.
+
+    `source` is the path of a task.yaml, or a spec; a spec without `data` names files relative to the working folder.
+    `allow_code` lets a metric of the person's own run. Examples that repeat a held-out input are left out, and so are those
+    of a held-out case's group where they are few (`sides.given_sides`). Where limits take samples, `side_findings` tells of the
+    samples, and `audit` of whole files. The same seed gives the same parts. Raises `BadInput` for everything that a person can
+    correct.
+    """
+    spec, folder = (source, Path()) if isinstance(source, Spec) else read_spec(source)
+    limits = limits or Limits()
+    data = data or load(spec, folder)
+    folder = data.folder
+    labels_given = bool(spec.labels)
+    spec, notes = _inferred(spec, data)
+    kind: Kind = spec.kind or "generation"
+    _check_outputs(spec, data, labels_given=labels_given)
+    sides = _sides(data, kind, limits, seed)
+    examples, heldout = sides.examples, sides.heldout
+    labels = spec.labels if isinstance(spec.labels, tuple) else ()
+    between = side_findings(sides, data.examples, data.heldout or data.examples, data.documents, labels)
+    of_files = audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
+    findings = (*data.findings, *gravest_first((*between, *of_files)))
+    metric, shown, metric_notes = _metrics(spec, folder, allow_code)
+    target, margin, goal_notes = _goal(spec, limits)
+    if limits.stop_when_decided:
+        _check_stopping(metric, target)
+        heldout = in_asking_order(heldout, seed)
+    folds = cut_folds(examples, kind, seed)
+    lineage = _lineage(data)
+    reviewed = lineage.notes(target) if lineage else ()
+    unlabelled, taught = for_the_teacher(spec, data.unlabelled, (examples, heldout), seed)
+    ends = tuple(f"models: {name} {says}." for name, says in endings(spec.models).items())
+    notes = (*reviewed, *limits.unmet(len(examples), len(heldout)), *notes, *taught)
+    inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *imbalance_note(heldout, labels, metric.name), *ends)
+    task = Task(
+        name=spec.name,
+        kind=kind,
+        instruction=spec.instruction,
+        folds=folds,
+        score=MetricScore(metric=metric),
+        labels=labels,
+        schema=_schema(spec),
+        documents=data.documents,
+        temperature=spec.temperature,
+        unlabelled=unlabelled,
+    )
+    benchmark = Benchmark(
+        task=task,
+        heldout=heldout,
+        leaked=tuple(case.id for case in heldout if case.id in sides.leaked),
+        metric=metric,
+        shown_metrics=shown,
+        target=target,
+        margin=margin,
+        constraints=spec.limits,
+        volume=spec.volume,
+        horizon_months=spec.horizon_months,
+        procedure=spec.procedure,
+        sequential=limits.stop_when_decided,
+        slices=spec.slices,
+        fingerprint=fingerprint(heldout, metric),
+        notes=(*inferred, *_found(findings)),
+    )
+    assembly = Assembly(
+        labels_given=labels_given,
+        benchmark=benchmark,
+        spec=spec,
+        folder=folder,
+        inferred=inferred,
+        findings=findings,
+        summary=summarise(examples, heldout, data.documents, labels),
+        parts=written_down(examples, heldout, folds, seed),
+        ceiling=lineage.ceiling if lineage else None,
+    )
+    return assembly.at(look_at(heldout, folder))
+
+
+def _lineage(data: Loaded) -> Lineage | None:
+    """What a person's review of the data says, where there was one."""
+    found = read_lineage(data.folder)
+    return found.beside(data.examples, data.heldout or (), data.documents) if found else None
+
+
+def load(spec: Spec, folder: Path, allow_remote: bool = False) -> Loaded:
+    """Reads the files that a spec names, in `folder` or, where that is allowed, elsewhere. Raises `BadInput`."""
+    apart = spec.heldout is not None
+    kept = spec.slices if spec.columns.time in (None, *spec.slices) else (*spec.slices, str(spec.columns.time))
+    with files_of(spec.file_keys(), folder, allow_remote) as file:
+        examples = read_cases(file("examples"), spec.columns, () if apart else kept)
+        heldout = read_cases(file("heldout"), spec.columns, kept, apart=True) if apart else None
+        documents = read_documents(file("documents")) if spec.documents else None
+        taught = spec.teacher and spec.traffic
+        unlabelled = read_inputs(file("traffic"), spec.columns).texts if taught else ()
+    read = [part for part in (examples, heldout, documents) if part is not None]
+    return Loaded(
+        examples=examples.cases,
+        heldout=heldout.cases if isinstance(heldout, Cases) else None,
+        documents=documents.documents if documents else (),
+        unlabelled=unlabelled,
+        notes=tuple(note for part in read for note in part.notes),
+        findings=tuple(found for part in read for found in part.findings),
+        folder=folder,
+    )
+
+
+def _inferred(spec: Spec, data: Loaded) -> tuple[Spec, tuple[str, ...]]:
+    notes: list[str] = []
+    update: dict[str, Any] = {}
+    kind = spec.kind
+    if kind is None:
+        kind, says = infer_kind(data.examples, bool(data.documents), bool(spec.labels), bool(spec.answer_schema))
+        if spec.pattern and kind == "classification" and not spec.labels:
+            kind, says = "qa", "kind: qa, because there is a pattern that every answer has."
+        update["kind"] = kind
+        notes.append(says)
+    if spec.pattern and kind in ("classification", "extraction"):
+        other = "`labels:`" if kind == "classification" else "`schema:`"
+        raise BadInput(f"`pattern:` is for answers in plain text, and the kind is {kind}. Use {other} instead of it.")
+    if kind == "classification" and not spec.labels:
+        update["labels"], says = infer_labels(data.examples)
+        notes.append(says)
+    return spec.model_copy(update=update), tuple(notes)
+
+
+def _found(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(one.told for one in findings if one.severity != "note")
+
+
+def _schema(spec: Spec) -> dict[str, Any] | None:
+    if spec.pattern is not None:
+        return {"type": "string", "pattern": f"^(?:{spec.pattern})$"}
+    if not isinstance(spec.answer_schema, dict):
+        return None
+    metrics.load("json_valid", {"schema": spec.answer_schema})  # Says what is wrong with it.
+    return spec.answer_schema
+
+
+def _check_outputs(spec: Spec, data: Loaded, labels_given: bool) -> None:
+    """Where the labels come from the examples, a held-out label without one is a finding."""
+    if labels_given and isinstance(spec.labels, tuple):
+        check_labels(data.examples, spec.labels, "Example")
+        check_labels(data.heldout or (), spec.labels, "Held-out case")
+    if spec.kind == "extraction":
+        check_objects(data.examples, "Example")
+        check_objects(data.heldout or (), "Held-out case")
+    if spec.pattern is not None:
+        check_pattern(data.examples, spec.pattern, "Example")
+        check_pattern(data.heldout or (), spec.pattern, "Held-out case")
+
+
+def _sides(data: Loaded, kind: Kind, limits: Limits, seed: int) -> Sides:
+    sizes = (limits.examples, limits.heldout)
+    if data.heldout is None:
+        return cut_sides(data.examples, kind, sizes, seed)
+    return given_sides(data.examples, data.heldout, sizes, seed)
+
+
+def _metrics(spec: Spec, folder: Path, allow_code: bool) -> tuple[Metric, tuple[Metric, ...], tuple[str, ...]]:
+    kind: Kind = spec.kind or "generation"
+    defaults = DEFAULT_METRICS[kind]
+    notes: tuple[str, ...] = ()
+    if spec.metric is None:
+        metric = metrics.load(defaults[0], {})
+        if kind != "generation":
+            notes = (f"metric: {metric.name}, the usual one for {kind}.",)
+    else:
+        metric = metrics.load(spec.metric.name, _parameters(spec, folder, allow_code))
+    if kind not in metric.kinds:
+        raise BadInput(
+            f"metric: {metric.name} is made for {', '.join(sorted(metric.kinds))}, and this task is {kind}. "
+            f"Write, for instance, `metric: {defaults[0]}`."
+        )
+    if isinstance(metric, F1OfLabel) and isinstance(spec.labels, tuple):
+        metric.must_be_among(spec.labels)
+    shown = tuple(metrics.load(name, {}) for name in defaults if name != metric.name)
+    return metric, shown, notes
+
+
+def _parameters(spec: Spec, folder: Path, allow_code: bool) -> Mapping[str, Any]:
+    """The parameters of the spec; a metric in a file of the person's own is told where it may lie."""
+    assert spec.metric is not None
+    given = dict(spec.metric.parameters)
+    if spec.metric.name == "person" or ".py:" in spec.metric.name:
+        for key in ("allow_code", "folder"):
+            if key in given:
+                raise BadInput(f"metric: {key} is not set in the spec. Start with --allow-code after reading the code.")
+        given.update(allow_code=allow_code, folder=str(folder.resolve()))
+    return given
+
+
+def _goal(spec: Spec, limits: Limits) -> tuple[float | None, float | None, tuple[str, ...]]:
+    """Target, margin (at most one of them), and what there is to say of that."""
+    target, margin = limits.target, limits.margin
+    if target is None and margin is None:
+        target, margin = spec.target, spec.margin
+    if target is not None and margin is not None:
+        raise BadInput("There is a target and a margin. Give one of them.")
+    for name, value, checked in (("target", target, share), ("margin", margin, points)):
+        try:
+            checked(0.5 if value is None else value)
+        except ValueError as error:
+            raise BadInput(f"{name} {error}") from None
+    if spec.kind == "generation" and spec.metric is None:
+        given = "target" if target is not None else "margin"
+        ignored = f" The {given} is left aside." if target is not None or margin is not None else ""
+        return (
+            None,
+            None,
+            (
+                "metric: none is usual for generation, so the approaches are compared by chrF and no verdict is given."
+                f"{ignored} Name a metric, such as style_rules, for a verdict.",
+            ),
+        )
+    if target is None and margin is None:
+        none = "target: none, so the approaches are compared and no verdict is given."
+        return None, None, (f"{none} Add `target: 0.9`, or `margin: 0.05` if within 5 points of the best is enough.",)
+    return target, margin, ()
+
+
+def _check_stopping(metric: Metric, target: float | None) -> None:
+    """Raises `BadInput` where nothing could be decided case by case."""
+    if target is None:
+        raise BadInput(
+            "--stop-when-decided stops at a target, and there is none. Give --target, or leave --stop-when-decided out."
+        )
+    if metric.over_rows:
+        raise BadInput(
+            f"--stop-when-decided needs a metric that scores case by case, and {metric.name} exists over all cases only. "
+            "Leave it out, or choose a metric such as accuracy."
+        )
+
+
+def _sharing(spec: Spec, candidates: int, look: Look) -> Sharing:
+    """How candidates share the level. Recorded answers have no selection score, so Holm takes them all where one is needed."""
+    needs_scores = spec.procedure in ("fixed sequence", "finalist")
+    procedure: Procedure = "holm" if needs_scores and spec.recorded else spec.procedure
+    return Sharing(procedure=procedure, candidates=candidates, look=look.number)

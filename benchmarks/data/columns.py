@@ -1,0 +1,215 @@
+"""Finds out which column of a data file holds what: by the spec, else by the usual names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from benchmarks.audit.findings import Finding
+from benchmarks.contract import BadInput
+from benchmarks.specs.spec import Columns
+from strategies.standalone.reading import INPUTS, PLACEHOLDER
+
+USUAL: dict[str, tuple[str, ...]] = {
+    "input": INPUTS,
+    "output": (
+        *("output", "outputs", "label", "labels", "answer", "target", "completion", "response", "intent", "category"),
+        *("class", "expected", "expected_output", "reference", "gold", "summary", "reply", "chosen", "tgt"),
+    ),
+    "id": ("id", "case_id", "example_id", "uid", "uuid", "key"),
+    "answers": ("answers", "references", "accepted", "aliases", "targets"),
+    "document_ids": ("document_ids", "doc_ids", "document_id", "doc_id", "context_ids", "passage_ids"),
+    "group": ("group", "group_id", "cluster"),
+    "metadata": ("metadata", "meta"),
+    "title": ("title", "heading", "name", "subject"),
+    "text": ("text", "content", "contents", "body", "passage", "document", "page_content", "context"),
+    "date": ("date", "valid_from", "updated", "updated_at", "modified"),
+}
+CHATS = ("messages", "conversations", "conversation")
+_SENTENCE_WORDS = 5
+"""A column name of so many words is a sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where the parts of an example stand. Each is a column, or a text with `{column}` in it; empty: not there."""
+
+    input: str = ""
+    output: str = ""
+    id: str = ""
+    answers: str = ""
+    document_ids: str = ""
+    group: str = ""
+    metadata: str = ""
+    chat: str = ""
+    """The column with a list of chat messages; `input` and `output` are then empty."""
+    notes: tuple[str, ...] = ()
+
+
+def find_layout(names: Sequence[str], columns: Columns, file: str) -> Layout:
+    """The layout of a file with the columns `names`. Raises `BadInput` where input or output cannot be found."""
+    mapped = _mapped(columns)
+    for key, value in mapped.items():
+        _check_mapped(names, key, value, file)
+    found = {key: mapped.get(key) or usual(names, key) for key in ("id", "answers", "document_ids", "group")}
+    found["metadata"] = usual(names, "metadata")
+    chat = next((name for name in CHATS if name in names), "")
+    if chat and not ({"input", "output"} & mapped.keys()):
+        return Layout(chat=chat, notes=(f'{file}: examples are chats, read from "{chat}".',), **found)
+    taken = set(found.values()) | {mapped.get("output", ""), mapped.get("input", "")}
+    free = [name for name in names if name not in taken]
+    alpaca = {"instruction", "output"} <= set(names) and not ({"input", "output"} & mapped.keys())
+    guessed_input = _alpaca_input(names) if alpaca else usual(free, "input")
+    source = mapped.get("input") or guessed_input
+    target = mapped.get("output") or usual([name for name in free if name != source], "output")
+    if not source:
+        raise BadInput(_not_found(names, "input", file))
+    if not target and not found["answers"]:
+        raise BadInput(_not_found(names, "output", file))
+    notes = _notes(file, mapped, source, target)
+    return Layout(input=source, output=target, notes=notes, **found)
+
+
+def layout_apart(names: Sequence[str], columns: Columns, file: str) -> Layout:
+    """`find_layout` of a file beside the examples, such as one of held-out cases, which may have other columns.
+
+    Where it lacks some that `columns` names and has the usual names in their place, those are taken, and a note says so.
+    Raises `BadInput` where it has neither.
+    """
+    lost = {key: lacks for key, value in _mapped(columns).items() if (lacks := _lacking(names, value))}
+    if not lost:
+        return find_layout(names, columns, file)
+    try:
+        found = find_layout(names, columns.model_copy(update=dict.fromkeys(lost)), file)
+    except BadInput:
+        return find_layout(names, columns, file)  # Which names the column.
+    if not {"input", "output"} & lost.keys() and not all(getattr(found, key) for key in lost):
+        return find_layout(names, columns, file)
+    parts = [*lost, *(() if found.output else ("answers",))]
+    taken = {"chats": found.chat} if found.chat else {key: getattr(found, key) for key in parts}
+    return replace(found, notes=(_note_apart(file, [name for lacks in lost.values() for name in lacks], taken),))
+
+
+def input_apart(names: Sequence[str], columns: Columns, file: str) -> Layout:
+    """`layout_apart` of a file of requests, whose rows need nothing but an input; joined columns may lack some of theirs."""
+    mapped = columns.input or ""
+    lacks = _lacking(names, mapped) if mapped else ()
+    if mapped and len(lacks) < len(_parts(names, mapped)):
+        return Layout(input=mapped)
+    found = usual([name for name in names if name != columns.output], "input")
+    if not found and mapped:
+        _check_mapped(names, "input", mapped, file)
+    if not found:
+        raise BadInput(f"{file} has no column with a usual name for the input; its columns are {shown_names(names)}.")
+    return Layout(input=found, notes=(_note_apart(file, lacks, {"input": found}),) if lacks else ())
+
+
+def usual(names: Sequence[str], part: str) -> str:
+    """The first column with a usual name for the part, whatever its case; empty where there is none."""
+    lowered = {name.lower().strip().replace(" ", "_").replace("-", "_"): name for name in reversed(names)}
+    return next((lowered[name] for name in USUAL[part] if name in lowered), "")
+
+
+def header_findings(file: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    """Whether the line of names of a table looks like one of its rows: no name is a usual one, and one looks like a value."""
+    if any(usual(names, part) for part in USUAL):
+        return ()
+    odd = [name for name in names if _like_a_value(name, [str(row.get(name) or "").strip() for row in rows])]
+    if not odd:
+        return ()
+    return (
+        Finding(
+            kind="no header",
+            count=1,
+            examples=(),
+            says=f"The first line of {file} gives its columns their names, and {shown_names(odd[:1])} looks like a value.",
+            effect="If that line is a row, it is lost as an example.",
+            what_to_do="Then write a line of names above it, such as input,output, and those names under `columns`.",
+        ),
+    )
+
+
+def _like_a_value(name: str, values: Sequence[str]) -> bool:
+    """Whether the name stands among the values, is a number, or is a sentence as they mostly are."""
+    number = re.fullmatch(r"[-+]?[0-9]+([.,][0-9]+)?", name) is not None
+    lengths = [len(value.split()) for value in values]
+    sentence = min(len(name.split()), median(lengths or [0])) >= _SENTENCE_WORDS
+    return number or sentence or name in values
+
+
+def placeholders(template: str) -> tuple[str, ...]:
+    """The column names in a joined text such as `"{subject}\\n\\n{body}"`; empty for a plain column name."""
+    return tuple(PLACEHOLDER.findall(template))
+
+
+def filled(template: str, values: dict[str, str]) -> str:
+    """Plain substitution of `{column}`; braces in the values are left alone."""
+    return PLACEHOLDER.sub(lambda match: values[match.group(1)], template)
+
+
+def column_values(values: dict[str, Any], source: str) -> dict[str, Any]:
+    """The values of the columns that `source`, a column name or a joined text, needs."""
+    return {name: values.get(name) for name in (placeholders(source) or (source,))}
+
+
+def _alpaca_input(names: Sequence[str]) -> str:
+    return "{instruction}\n\n{input}" if "input" in names else "instruction"
+
+
+def _mapped(columns: Columns) -> dict[str, str]:
+    """What `columns` says, part by part; a time is read as a slice."""
+    return {key: value for key, value in columns.model_dump(exclude={"time"}).items() if value}
+
+
+def _parts(names: Sequence[str], source: str) -> tuple[str, ...]:
+    """The columns that a column name or a joined text takes from a file with the columns `names`."""
+    return (source,) if source in names else placeholders(source) or (source,)
+
+
+def _lacking(names: Sequence[str], source: str) -> tuple[str, ...]:
+    return tuple(name for name in _parts(names, source) if name not in names)
+
+
+def _check_mapped(names: Sequence[str], key: str, value: str, file: str) -> None:
+    for name in _lacking(names, value):
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+        hint = f'Did you mean "{near[0]}"?' if near else f"Its columns are {shown_names(names)}."
+        raise BadInput(f'columns.{key} names the column "{name}", which {file} does not have. {hint}')
+
+
+def _note_apart(file: str, lacks: Sequence[str], taken: Mapping[str, str]) -> str:
+    """`taken`: part -> the column that it is read from; empty: the file has none."""
+    read = [f"{key.replace('_', ' ')} from {_shown_source(source)}" for key, source in taken.items() if source]
+    lacked = f"{file} lacks columns that the task names ({shown_names(lacks)})"
+    return f"{lacked}, so the usual names are taken: {', '.join(read)}."
+
+
+def _notes(file: str, mapped: dict[str, str], source: str, target: str) -> tuple[str, ...]:
+    guessed = []
+    if "input" not in mapped and source != "input":
+        guessed.append(f"the input is taken from {_shown_source(source)}")
+    if "output" not in mapped and target not in ("output", ""):
+        guessed.append(f'the output is taken from "{target}"')
+    return (f"{file}: {' and '.join(guessed)}; map other columns under `columns:`.",) if guessed else ()
+
+
+def _shown_source(source: str) -> str:
+    names = placeholders(source)
+    return " and ".join(f'"{name}"' for name in names) if names else f'"{source}"'
+
+
+def _not_found(names: Sequence[str], part: str, file: str) -> str:
+    return (
+        f"{file} has no column with a usual name for the {part}; its columns are {shown_names(names)}. "
+        f"Write `columns: {{{part}: NAME}}` into the task spec."
+    )
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """At most eight column names in quotes, each at most 40 characters long."""
+    rest = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(f'"{name[:40]}"' for name in names[:8]) + rest

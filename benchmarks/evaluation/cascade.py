@@ -1,0 +1,294 @@
+"""A cascade of two: a simpler approach answers, and where it is not sure the next one does; made of stored rows.
+
+Which two, and from which sureness on, is chosen on the selection cases that both answered there; the held-out rows are
+only put together. So it costs nothing to have, and is often the cheapest that meets a target: so where some pair reaches it
+there, as few cases are handed on as it takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from benchmarks.contract import Benchmark, Candidate, Evaluation, Row
+from benchmarks.probes.consistency import probe_cases
+from benchmarks.storage.store import Finished, Store
+from strategies.answers import sureness
+
+DERIVED = "derived"
+"""Key of the store under which candidates that are made of others' rows are described."""
+APPROACH = "cascade"
+FEWEST = 30
+"""Selection cases that both must have answered."""
+SHARES = tuple(step / 20 for step in range(1, 20))
+"""Shares of the selection cases that may be handed on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One candidate as part of a cascade, with its selection answers: case id -> (score, how sure or None)."""
+
+    candidate: Candidate
+    answers: Mapping[str, tuple[float, float | None]]
+
+    @property
+    def name(self) -> str:
+        return self.candidate.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cascade:
+    """The second answers where the first is less sure than `below`."""
+
+    first: Stage
+    second: Stage
+    below: float
+    score: float
+    """On the selection cases that both answered."""
+    alone: tuple[float, float]
+    """Of the first and of the second, on the same cases."""
+    cases: int
+    handed_on: float
+    """Share of these cases."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.second.name} after {self.first.name}"
+
+    @property
+    def least(self) -> float:
+        """One standard error below the score."""
+        return self.score - math.sqrt(max(0.0, self.score * (1 - self.score)) / self.cases)
+
+    def passes(self, sure: float | None) -> bool:
+        """Whether an answer is handed on."""
+        return _is_handed_on(sure, self.below)
+
+
+def score_of(below: float, first: Sequence[Sequence[Any]], second: Sequence[Sequence[Any]]) -> float:
+    """Mean score of a cascade on the selection cases that both answered; an answer is [case id, text, score, how sure]."""
+    later = {row[0]: row[2] for row in second}
+    common = [row for row in first if row[0] in later]
+    return float(sum(later[row[0]] if _is_handed_on(row[3], below) else row[2] for row in common) / len(common))
+
+
+def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: Store, *, anew: bool = False) -> None:
+    """Writes the cascade that the selection cases name into the store, where one is of use (`best_cascade`).
+
+    It takes the place of the one of an earlier start, from before what had failed then was measured. `anew`: of the same one too,
+    which was made while checks of its parts were left.
+    """
+    if not benchmark.task.labels:
+        return
+    target = None if benchmark.metric.over_rows else benchmark.target
+    found = best_cascade(stages(candidates, store), target)
+    lacks = found is not None and bool({found.first.name, found.second.name} & store.lacking())
+    before = _made_before(store)
+    if before == ({} if found is None else {found.name: found.below}) and (lacks or not anew):
+        return
+    if lacks:
+        found = None  # It would be made of answers that were lost; a run that goes on makes it.
+    made = [] if found is None else list(_units(benchmark, found, store))
+    store.exchange(before, made, (DERIVED, [] if found is None else [_about(found)]))
+
+
+def _made_before(store: Store) -> dict[str, float]:
+    """Name -> from which sureness on the first part of it answers."""
+    notes = store.notes("fit")
+    return {row["name"]: notes[row["name"]]["chosen"]["below"] for row in store.meta(DERIVED) or ()}
+
+
+def stages(candidates: Sequence[Candidate], store: Store) -> list[Stage]:
+    """The candidates that were measured and whose selection answers are known, the simplest first."""
+    notes, ended = store.notes("fit"), store.problems("answer")
+    found = []
+    for candidate in candidates:
+        note = notes.get(candidate.name, {})
+        answers = {row[0]: (row[2], row[3]) for row in note.get("selection_answers", ()) if len(row) > 3}
+        gone = note.get("problem") or candidate.name in ended
+        if answers and not gone and candidate.strategy.family != "recorded":
+            found.append(Stage(candidate=candidate, answers=answers))
+    return sorted(found, key=lambda stage: stage.candidate.strategy.simplicity)
+
+
+def best_cascade(found: Sequence[Stage], target: float | None = None) -> Cascade | None:
+    """The fewest cases handed on among those that reach the target with a standard error to spare, where nothing simpler than
+    the second part does alone; else the highest score of those that do better than both parts. None where there is neither.
+
+    The first part is always the simpler approach, with the model of the second or with none, so that one bill holds both.
+    """
+    pairs = [
+        (first, second)
+        for first in found
+        for second in found
+        if first.candidate.strategy.simplicity < second.candidate.strategy.simplicity
+        and first.candidate.model in ("", second.candidate.model)
+    ]
+    options = [option for first, second in pairs for option in _options(first, second)]
+    enough = [option for option in options if target is not None and target <= option.least]
+    enough = [option for option in enough if not any(_reaches(each, option.second, target) for each in found)]
+    if enough:
+        return min(enough, key=lambda option: (option.handed_on, option.second.candidate.strategy.simplicity))
+    better = [option for option in options if option.score >= option.alone[1] - 1e-9]
+    return max(better, key=lambda option: (option.score, -option.handed_on), default=None)
+
+
+def _reaches(stage: Stage, second: Stage, target: float | None) -> bool:
+    """Whether it reaches the target on its selection cases and is simpler than the second: then it needs no cascade."""
+    scores = [score for score, _ in stage.answers.values()]
+    simpler = stage.candidate.strategy.simplicity < second.candidate.strategy.simplicity
+    return simpler and target is not None and sum(scores) >= target * len(scores)
+
+
+def _options(first: Stage, second: Stage) -> Iterator[Cascade]:
+    """One for each share that may be handed on, where it beats the first."""
+    common = sorted(first.answers.keys() & second.answers.keys())
+    sure = sorted(mark for case in common if (mark := first.answers[case][1]) is not None)
+    if len(common) < FEWEST or len(sure) < len(common):
+        return
+    alone = tuple(sum(stage.answers[case][0] for case in common) / len(common) for stage in (first, second))
+    for share in SHARES:
+        below = sure[int(share * len(sure))]
+        handed = [case for case in common if first.answers[case][1] < below]  # type: ignore[operator]  # all are known
+        gained = sum(second.answers[case][0] - first.answers[case][0] for case in handed)
+        if gained > 1e-9:
+            yield Cascade(
+                first=first,
+                second=second,
+                below=below,
+                score=alone[0] + gained / len(common),
+                alone=(alone[0], alone[1]),
+                cases=len(common),
+                handed_on=len(handed) / len(common),
+            )
+
+
+def of_its_parts(cascade: Evaluation, measured: Mapping[str, Evaluation]) -> Evaluation:
+    """The same with what holds of a cascade since it holds of a part of it. `measured`: all others, by name.
+
+    A part that was tuned has the same adapter here as alone, and forgot as much; of two the one that is shown to have
+    forgotten more counts.
+    """
+    parts = [measured.get(name) for name in _parts(cascade)]
+    lost = [each.forgetting for each in parts if each is not None and each.forgetting is not None]
+    left = dict.fromkeys(kind for each in parts if each is not None for kind in each.left)
+    return replace(
+        cascade,
+        begins_here=bool(parts) and parts[0] is not None and not parts[0].model,
+        forgetting=max(lost, key=lambda each: each.lower, default=None),
+        left=tuple(left),
+    )
+
+
+def planted_in(cascade: Evaluation, store: Store) -> list[Row]:
+    """Its answers to requests and passages with text planted in them, put together of those of its parts; none where only one
+    was asked so. A part that is shown no passages answers there as it did without."""
+    if len(parts := _parts(cascade)) < 2:
+        return []
+    first, second = ({(row.key, row.variant): row for row in store.rows(name, "planted")} for name in parts)
+    if not first or not second:
+        return []
+    plain = [{row.key: row for row in store.rows(name, "heldout")} for name in parts]
+    places = [{_place(variant) for _, variant in rows} for rows in (first, second)]
+    found = []
+    for key, variant in {**first, **second}:
+        one, other = (
+            rows.get((key, variant)) if _place(variant) in asked else before.get(key)
+            for rows, asked, before in zip((first, second), places, plain, strict=True)
+        )
+        row = None if one is None else other if _is_handed_on(sureness(one.outcome), cascade.chosen["below"]) else one
+        if row is not None:
+            found.append(replace(row, candidate=cascade.candidate, purpose="planted", variant=variant))
+    return found
+
+
+def _parts(cascade: Evaluation) -> list[str]:
+    """Names, the first one first; none of a cascade that could not be made."""
+    return [cascade.chosen[part] for part in ("first", "second") if part in cascade.chosen]
+
+
+def _place(variant: str) -> str:
+    """Of rows with planted text."""
+    return variant.partition("/")[0]
+
+
+def _is_handed_on(sure: float | None, below: float) -> bool:
+    return sure is None or sure < below
+
+
+# ---------------------------------------------------------------- its rows
+
+
+def _units(benchmark: Benchmark, cascade: Cascade, store: Store) -> Iterator[Finished]:
+    """A fit without any work, and the rows of both parts put together."""
+    parts = (cascade.first.name, cascade.second.name)
+    fitting = [usage for name in parts for usage in store.usage(name, "fit")]
+    chosen = {
+        "first": parts[0],
+        "second": parts[1],
+        "below": cascade.below,
+        "handed_on": cascade.handed_on,
+        "selection_score": cascade.score,
+        "selection_cases": cascade.cases,
+    }
+    yield _done("fit", cascade, usage=tuple(fitting), note={"chosen": chosen})
+    both = _asked_of_both(benchmark, cascade, store)
+    for kind, purpose in (("answer", "heldout"), ("edit", "edit"), ("repeat", "repeat")):
+        if kind != "answer" and len({store.done(kind).get(name, 0) for name in parts}) > 1:
+            continue  # Where one of the two was cut off, the rows would be those of easy cases.
+        rows = tuple(row for row in _rows(cascade, store, purpose) if row.key in both)
+        if rows:
+            usage = tuple(usage for row in rows for usage in row.outcome.usage)
+            yield _done(kind, cascade, rows=rows, usage=usage)
+    seconds = _seconds(benchmark, cascade, store)
+    if seconds:
+        yield _done("latency", cascade, note={"seconds": seconds})
+
+
+def _asked_of_both(benchmark: Benchmark, cascade: Cascade, store: Store) -> set[str]:
+    """Ids of the first held-out cases, up to where the first of the parts was decided; all where nobody stopped."""
+    asked = min(len(list(store.rows(stage.name, "heldout"))) for stage in (cascade.first, cascade.second))
+    return {case.id for case in benchmark.heldout[:asked]}
+
+
+def _rows(cascade: Cascade, store: Store, purpose: str) -> Iterator[Row]:
+    seconds = {(row.key, row.variant): row for row in store.rows(cascade.second.name, purpose)}
+    for row in store.rows(cascade.first.name, purpose):
+        if not cascade.passes(sureness(row.outcome)):
+            yield replace(row, candidate=cascade.name)
+        elif (later := seconds.get((row.key, row.variant))) is not None:
+            outcome = replace(later.outcome, usage=(*row.outcome.usage, *later.outcome.usage))
+            yield replace(later, candidate=cascade.name, outcome=outcome)
+
+
+def _seconds(benchmark: Benchmark, cascade: Cascade, store: Store) -> list[float]:
+    """Of the single requests that both parts were timed on: both together where the first hands on."""
+    noted = store.notes("latency")
+    first, second = (noted.get(stage.name, {}).get("seconds", []) for stage in (cascade.first, cascade.second))
+    rows = {row.key: row for row in store.rows(cascade.first.name, "heldout")}
+    timed = probe_cases(benchmark, int((store.meta("identity") or {}).get("options", {}).get("seed", 0)))
+    timed = timed[2 : 2 + len(first)] if len(timed) > 2 else timed
+    if len(first) != len(second) or len(timed) != len(first):
+        return []
+    handed = [cascade.passes(sureness(rows[case.id].outcome)) for case in timed]
+    return [one + (two if on else 0.0) for one, two, on in zip(first, second, handed, strict=True)]
+
+
+def _done(kind: str, cascade: Cascade, **more: Any) -> Finished:
+    name = hashlib.sha256(f"{APPROACH}|{cascade.name}|{kind}".encode()).hexdigest()[:24]
+    return Finished(unit=name, kind=kind, candidate=cascade.name, **more)
+
+
+def _about(cascade: Cascade) -> dict[str, Any]:
+    """As `evaluate.About`. What it is, and who runs it, is what its second part is."""
+    strategy = cascade.second.candidate.strategy
+    return {
+        "name": cascade.name,
+        "approach": APPROACH,
+        "family": strategy.family,
+        "model": cascade.second.candidate.model,
+        "simplicity": strategy.simplicity + 1,
+    }

@@ -1,0 +1,55 @@
+"""Whether an approach knows what it does not know: how right its surest answers are, and those of which it is less sure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+
+from benchmarks.checked import Coverage
+from benchmarks.contract import Benchmark, Row
+from benchmarks.evaluation.handover import sure
+
+SHARES = (1.0, 0.9, 0.75, 0.5, 0.25)
+MOST_UNKNOWN = 0.05
+"""Share of answers of which it may not say how sure it is; they count as the least sure."""
+
+
+def coverage(benchmark: Benchmark, rows: Sequence[Row]) -> Coverage | None:
+    """From held-out rows; None where the answers do not say how sure they are, or where one figure exists for all rows only."""
+    marks = [sure(benchmark, row) for row in rows]
+    unknown = sum(mark is None for mark in marks)
+    if not rows or benchmark.metric.over_rows or unknown > MOST_UNKNOWN * len(rows):
+        return None
+    known = [(float("-inf") if mark is None else mark, row.score) for mark, row in zip(marks, rows, strict=True)]
+    known.sort(key=lambda each: -each[0])
+    return Coverage(
+        shares=SHARES,
+        figures=tuple(_surest(known, max(1, round(share * len(known)))) for share in SHARES),
+        order=_order(known),
+    )
+
+
+def _surest(known: Sequence[tuple[float, float]], wanted: int) -> float:
+    """Mean score of the surest `wanted`; of answers that it is equally sure of, on average over which of them are taken."""
+    total, taken = 0.0, 0
+    for _, tied in groupby(known, key=lambda each: each[0]):
+        scores = [score for _, score in tied]
+        here = min(len(scores), wanted - taken)
+        total += here * sum(scores) / len(scores)
+        taken += here
+        if taken == wanted:
+            break
+    return total / wanted
+
+
+def _order(known: Sequence[tuple[float, float]]) -> float | None:
+    """The chance that it is surer of the better one of two answers that differ in score; equally sure counts as half."""
+    marks, scores = (np.array(column) for column in zip(*known, strict=True))
+    better = pairs = 0.0
+    for mark, score in known:
+        lower = marks[scores < score]
+        pairs += len(lower)
+        better += np.count_nonzero(lower < mark) + 0.5 * np.count_nonzero(lower == mark)
+    return float(better / pairs) if pairs else None

@@ -1,0 +1,391 @@
+"""From stored rows to evaluations: scores, failures, costs, consistency, without running any model."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+
+from benchmarks.checked import Agreement, ByGroup, Curve, CurvePoint, Latency, Leaks, Rebuilds
+from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State, figure_over, text_score
+from benchmarks.evaluation.coverage import coverage
+from benchmarks.evaluation.found_evidence import failing, oracle, oracle_named, retrieval_quality, searches
+from benchmarks.evaluation.grounding import Library, grounding
+from benchmarks.evaluation.guard import guard
+from benchmarks.evaluation.handover import handover
+from benchmarks.evaluation.misfits import INVALID, misfit
+from benchmarks.evaluation.sliced import by_slice, slice_upper
+from benchmarks.probes import consistency
+from benchmarks.probes.added import added
+from benchmarks.probes.altered import altered_counts
+from benchmarks.probes.by_heart import by_heart
+from benchmarks.probes.changed import changed
+from benchmarks.probes.curve import DRAWS, sizes
+from benchmarks.probes.forgetting import forgetting
+from benchmarks.probes.planted import followed
+from benchmarks.probes.rebuilds import rebuilds
+from benchmarks.running.economical import SPARED, TOO_FEW
+from benchmarks.running.left import kinds_left
+from benchmarks.statistics.confidence import anytime, resampled_metric, shown_interval
+from benchmarks.statistics.counted import by_group
+from benchmarks.statistics.families import REST
+from benchmarks.statistics.looks import level_of
+from benchmarks.statistics.resampling import draws_for
+from benchmarks.storage.outcomes import text_of
+from benchmarks.storage.store import Store
+from strategies.answers import FAULTS_ALLOWED, is_lost, too_many_lost
+from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Task, Usage
+from strategies.search import add
+
+SHOWN = 0.025
+"""Level of each side of an interval that is shown."""
+NAMES = {"edit": "edits", "repeat": "repeats", "format": "prompt forms", "seed": "seed"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a stored run says of a candidate: its name and what kind of approach it is."""
+
+    name: str
+    approach: str
+    family: str
+    model: str
+    simplicity: int
+
+
+def evaluate(
+    benchmark: Benchmark,
+    candidate: About,
+    store: Store,
+    notes: Mapping[str, Mapping[str, Any]],
+    library: Library | None = None,
+) -> Evaluation:
+    """One candidate's evaluation. `notes` holds what its finished fit, latency and forgetting units noted, by kind, and under
+    `answer` why it stopped answering."""
+    fit = notes.get("fit", {})
+    common: dict[str, Any] = {
+        "candidate": candidate.name,
+        "approach": candidate.approach,
+        "family": candidate.family,
+        "model": candidate.model,
+        "simplicity": candidate.simplicity,
+        "fingerprint": benchmark.fingerprint,
+        "fitting": tuple(store.usage(candidate.name, "fit")),
+        "chosen": fit.get("chosen", {}),
+        "selection_score": fit.get("chosen", {}).get("selection_score"),
+        "rising": bool(fit.get("chosen", {}).get("rising", False)),
+        "trials": len(store.trials(candidate.name)),
+        "left": kinds_left(store, candidate.name),
+    }
+    ended = fit if fit.get("problem") else notes.get("answer", {})
+    if ended.get("problem"):
+        state, spared, few = State(ended.get("state", "invalid")), bool(ended.get(SPARED)), bool(ended.get(TOO_FEW))
+        return Evaluation(**common, state=state, problem=str(ended["problem"]), spared=spared, too_few=few)
+    rows = {row.key: row for row in store.rows(candidate.name, "heldout")}
+    asked = _asked(benchmark, rows, "answer" not in common["left"])
+    if not asked:
+        missing = sum(case.id not in rows for case in benchmark.heldout)
+        problem = f"{missing} held-out cases were not answered yet"
+        return Evaluation(**common, state=State.OPEN, problem=problem)
+    ordered = [rows[case.id] for case in asked]
+    failures = count_failures(ordered, benchmark.task)
+    if failures.get("infrastructure", 0) > FAULTS_ALLOWED * len(ordered):
+        if said := too_many_lost([row.outcome for row in ordered]):
+            problem = f"{said}; resuming the run asks for them again"
+            return Evaluation(**common, failures=failures, state=State.OPEN, problem=problem)
+        faults = failures["infrastructure"]
+        problem = f"{faults} of {len(ordered)} answers were lost to faults outside the approach"
+        return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
+    if problem := _nothing_said(ordered):
+        return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
+    with_gold = list(store.rows(candidate.name, "oracle"))
+    return Evaluation(
+        **common,
+        **figures(benchmark, asked, ordered, _level(benchmark, store) * REST),
+        failures=failures,
+        valid_by_group=_valid_by_group(asked, ordered, benchmark.task),
+        answering=summed([usage for row in ordered for usage in row.outcome.usage], len(ordered)),
+        requests=requests([usage for row in ordered for usage in row.outcome.usage]),
+        beside_s=sum(used.seconds for row in ordered for used in row.outcome.usage if used.model != candidate.model),
+        latency=latency_of(notes.get("latency"), ordered),
+        agreements=agreements(benchmark, rows, candidate, store),
+        passes=passes(benchmark, rows, candidate, store),
+        leaks=leaks(benchmark, asked, ordered),
+        searches=searches(benchmark.task, ordered),
+        retrieval=retrieval_quality(benchmark, asked, ordered, failing(benchmark.task, notes)),
+        oracle=oracle(benchmark.task.documents, asked, ordered, with_gold),
+        oracle_named=oracle_named(benchmark.task, asked, ordered, with_gold),
+        curve=curve(benchmark, candidate, store, rows),
+        grounding=None if library is None else grounding(library, _answered(asked, ordered)),
+        planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
+        rebuilds=built_again(benchmark, candidate, store),
+        second_training=str(notes.get("seed", {}).get("problem", "")),
+        changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
+        added=added(benchmark, notes.get("added", {}), rows, list(store.rows(candidate.name, "added"))),
+        altered=altered_counts(benchmark, notes.get("altered", {}), list(store.rows(candidate.name, "altered"))),
+        by_heart=by_heart(benchmark, notes.get("by heart", {}), list(store.rows(candidate.name, "by heart"))),
+        coverage=coverage(benchmark, ordered),
+        guard=guard(benchmark, fit.get("selection_answers", ()), ordered),
+        handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
+        forgetting=forgetting(
+            notes.get("forgetting", {}).get("drifts", ()), notes.get("forgetting", {}).get("general")
+        ),
+    )
+
+
+def _nothing_said(rows: Sequence[Row]) -> str:
+    """Why there is no figure where every single answer failed: 0 % would say that it tried."""
+    messages = [row.outcome.message for row in rows if isinstance(row.outcome, Failure)]
+    return (
+        f"none of the {len(rows):,} held-out cases was answered ({messages[0]})" if len(messages) == len(rows) else ""
+    )
+
+
+def _level(benchmark: Benchmark, store: Store) -> float:
+    """Of one claim about one candidate."""
+    return level_of(benchmark.look.number) / max(1, len(store.candidates()))
+
+
+def _answered(cases: Sequence[Case], rows: Sequence[Row]) -> list[tuple[Case, Outcome, bool]]:
+    return [(case, row.outcome, right(row)) for case, row in zip(cases, rows, strict=True)]
+
+
+def _asked(benchmark: Benchmark, rows: Mapping[str, Row], over: bool) -> tuple[Case, ...]:
+    """The held-out cases with an answer: all or none, but the first ones where asking ends with a decision, and is `over`."""
+    answered = sum(1 for _ in takewhile(lambda case: case.id in rows, benchmark.heldout))
+    whole = answered == len(benchmark.heldout) or (benchmark.sequential and over)
+    return benchmark.heldout[:answered] if whole else ()
+
+
+def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], level: float) -> dict[str, Any]:
+    """Primary figure with an interval for showing, the other metrics, and the figure by slice. `level`: the smallest at
+    which the figure is tested."""
+    metric = benchmark.metric
+    answered = answered_rows(cases, rows)
+    scores = [row.score for row in rows]
+    groups = [case.group or case.id for case in cases]
+    figure = figure_over(metric, answered)
+    resampled, lower, upper = _interval(benchmark, answered, level)
+    shown = {other.name: figure_of(other, cases, rows) for other in benchmark.shown_metrics}
+    return {
+        "keys": tuple(case.id for case in cases),
+        "scores": tuple(scores),
+        "groups": tuple(groups),
+        "figure": figure,
+        "lower": lower,
+        "upper": upper,
+        "over_rows": metric.over_rows,
+        "resampled": resampled,
+        "shown": shown,
+        "by_slice": by_slice(benchmark, answered),
+        "slice_upper": slice_upper(benchmark, answered),
+    }
+
+
+def _interval(
+    benchmark: Benchmark, answered: Sequence[Answered], level: float = SHOWN
+) -> tuple[tuple[float, ...], float, float]:
+    """Bootstrap figures of a metric over rows (else none), and the two-sided 95 % interval."""
+    scores = [row.score for row in answered]
+    groups = [row.case.group or row.case.id for row in answered]
+    if benchmark.metric.over_rows:
+        drawn = resampled_metric(benchmark.metric, answered, draws_for(level), labels=benchmark.task.labels)
+        return drawn.figures, drawn.lower(SHOWN), drawn.upper(SHOWN)
+    if (largest := benchmark.stops_with) is not None:
+        bounds = anytime(largest)
+        return (), bounds.lower(scores, groups, SHOWN), bounds.upper(scores, groups, SHOWN)
+    return (), *shown_interval(scores, groups)
+
+
+def leaks(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> Leaks | None:
+    """What the figure would be without the held-out cases that stood among the examples."""
+    leaked, answered = set(benchmark.leaked), answered_rows(cases, rows)
+    inside = [row for row in answered if row.case.id in leaked]
+    outside = [row for row in answered if row.case.id not in leaked]
+    if not inside or not outside:
+        return None
+    _, lower, upper = _interval(benchmark, outside)
+    return Leaks(
+        cases=len(inside),
+        figure=figure_over(benchmark.metric, inside),
+        others=len(outside),
+        without=figure_over(benchmark.metric, outside),
+        lower=lower,
+        upper=upper,
+    )
+
+
+def built_again(benchmark: Benchmark, candidate: About, store: Store) -> Rebuilds | None:
+    """What moved between its rebuilds; None where there is none."""
+    rows = list(store.rows(candidate.name, "rebuild"))
+    finished, waiting = (each.get(candidate.name, 0) for each in (store.done("rebuild"), store.waiting("rebuild")))
+    found = rebuilds(rows, finished, waiting)
+    if found is None:
+        return None
+    of = {(row.variant, row.key): row for row in rows}
+    samples = [[of[str(draw), key] for key in found.keys] for draw in found.draws]
+    return replace(found, of_rows=_of_rows(benchmark, samples))
+
+
+def curve(benchmark: Benchmark, candidate: About, store: Store, heldout: Mapping[str, Row]) -> Curve | None:
+    """Scores with fewer examples, and those of the same cases with all; None where a sample is still missing."""
+    examples = len(benchmark.task.examples)
+    samples: dict[int, dict[str, dict[str, Row]]] = {size: defaultdict(dict) for size in sizes(examples)}
+    for row in store.rows(candidate.name, "curve"):
+        size = int(row.variant.partition("/")[0])
+        if size in samples:  # Of few examples other sizes were taken once.
+            samples[size][row.variant][row.key] = row
+    keys = next((list(rows) for variants in samples.values() for rows in variants.values()), [])
+    if any(len(variants) < DRAWS for variants in samples.values()) or not keys:
+        return None
+    points = [_point(benchmark, size, keys, list(samples[size].values())) for size in sorted(samples)]
+    return Curve(keys=tuple(keys), points=(*points, _point(benchmark, examples, keys, [heldout])))
+
+
+def _point(
+    benchmark: Benchmark, examples: int, keys: Sequence[str], samples: Sequence[Mapping[str, Row]]
+) -> CurvePoint:
+    rows = [[sample[key] for key in keys] for sample in samples]
+    scores = tuple(tuple(row.score for row in sample) for sample in rows)
+    return CurvePoint(examples=examples, scores=scores, of_rows=_of_rows(benchmark, rows))
+
+
+def _of_rows(benchmark: Benchmark, samples: Iterable[Sequence[Row]]) -> tuple[float, ...]:
+    """Figure of each sample of rows by a metric over rows; empty where the figure is the mean of the scores."""
+    if not benchmark.metric.over_rows:
+        return ()
+    cases = {case.id: case for case in benchmark.heldout}
+    return tuple(
+        figure_over(benchmark.metric, answered_rows([cases[row.key] for row in rows], rows)) for rows in samples if rows
+    )
+
+
+def answered_rows(cases: Sequence[Case], rows: Sequence[Row]) -> list[Answered]:
+    return [
+        Answered(case=case, text=text_of(row.outcome), score=row.score) for case, row in zip(cases, rows, strict=True)
+    ]
+
+
+def figure_of(metric: Metric, cases: Sequence[Case], rows: Sequence[Row]) -> float:
+    """Another metric over the same stored answers."""
+    return figure_over(metric, scored(metric, cases, [row.outcome for row in rows]))
+
+
+def scored(metric: Metric, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> list[Answered]:
+    """Each case with its answer and score; what is no answer scores 0."""
+    return [
+        Answered(
+            case=case,
+            text=text_of(outcome),
+            score=text_score(metric, case, outcome.text) if isinstance(outcome, Prediction) else 0.0,
+        )
+        for case, outcome in zip(cases, outcomes, strict=True)
+    ]
+
+
+def count_failures(rows: Sequence[Row], task: Task) -> dict[str, int]:
+    """What went wrong, by kind; only kinds that occurred. Some metrics forgive a form: what is right by them is no misfit, and
+    what was cut may be one too."""
+    counts: Counter[str] = Counter()
+    misfit_of = misfit(task)
+    for row in rows:
+        if isinstance(row.outcome, Prediction):
+            counts["truncated"] += row.outcome.truncated
+        counts[_fault(row, misfit_of)] += 1
+    return {kind: count for kind, count in counts.items() if kind and count}
+
+
+def _fault(row: Row, misfit_of: Callable[[str], str]) -> str:
+    """What was wrong but for the end of an answer; empty where it may be right."""
+    if isinstance(row.outcome, Abstention):
+        return "abstained"
+    if isinstance(row.outcome, Failure):
+        return row.outcome.kind
+    return "" if right(row) else misfit_of(row.outcome.text)
+
+
+def _valid_by_group(cases: Sequence[Case], rows: Sequence[Row], task: Task) -> ByGroup:
+    misfit_of = misfit(task)
+    return by_group(cases, (_fault(row, misfit_of) not in INVALID for row in rows))
+
+
+def summed(usages: Sequence[Usage], answers: int) -> Usage:
+    """One usage row with `calls` = answers; models are named together."""
+    if not usages:
+        return Usage(model="", step="answering", calls=answers)
+    result = usages[0]
+    for usage in usages[1:]:
+        result = add(result, usage)
+    return Usage(
+        model=result.model,
+        step="answering",
+        prompt_tokens=result.prompt_tokens,
+        cached_tokens=result.cached_tokens,
+        answer_tokens=result.answer_tokens,
+        seconds=result.seconds,
+        calls=answers,
+        cost=result.cost,
+    )
+
+
+def requests(usages: Sequence[Usage]) -> tuple[tuple[int, int, int], ...]:
+    """Prompt, cached and answer tokens of each request; nothing where some are told together."""
+    told = [usage for usage in usages if usage.prompt_tokens or usage.answer_tokens]
+    if any(usage.calls != 1 for usage in told):
+        return ()
+    return tuple((usage.prompt_tokens, usage.cached_tokens, usage.answer_tokens) for usage in told)
+
+
+def latency_of(note: Mapping[str, Any] | None, rows: Sequence[Row]) -> Latency | None:
+    """Percentiles of single requests; throughput from the held-out answers, which ran in batches."""
+    seconds = sorted(note["seconds"]) if note and note.get("seconds") else []
+    if not seconds:
+        return None
+    spent = sum(usage.seconds for row in rows for usage in row.outcome.usage)
+    return Latency(
+        p50_s=float(np.percentile(seconds, 50)),
+        p95_s=float(np.percentile(seconds, 95)),
+        requests=len(seconds),
+        throughput_per_s=len(rows) / spent if spent > 0 else float("inf"),
+        concurrency=len(rows),
+        seconds=tuple(seconds),
+    )
+
+
+def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, store: Store) -> tuple[Agreement, ...]:
+    found, of = [], {case.id: case for case in benchmark.heldout}
+    for purpose in NAMES:
+        pairs, cases = [], list[Case]()
+        for row in store.rows(candidate.name, purpose):
+            if purpose == "repeat" and row.variant != "1":
+                continue  # Pairs are of different cases; `passes` tells of further draws.
+            first = rows[row.key]
+            if is_lost(first.outcome) or is_lost(row.outcome):
+                continue  # What nobody answered was not answered otherwise.
+            pairs.append(((text_of(first.outcome), right(first)), (text_of(row.outcome), right(row))))
+            cases.append(of[row.key])
+        if pairs:
+            says = "sampled" if purpose == "repeat" and benchmark.task.temperature > 0 else purpose
+            found.append(consistency.agreement(NAMES[purpose], consistency.SAYS[says], pairs, cases))
+    return tuple(found)
+
+
+def passes(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, store: Store) -> tuple[float, ...]:
+    """Of the cases that were drawn again, the first answer counted as a draw; nothing where draws are no draws."""
+    if not benchmark.task.temperature:
+        return ()
+    draws: dict[str, list[Row]] = defaultdict(list)
+    for row in store.rows(candidate.name, "repeat"):
+        draws[row.key].append(row)
+    drawn = [[rows[key], *again] for key, again in draws.items()]
+    whole = [each for each in drawn if not any(is_lost(row.outcome) for row in each)]
+    return consistency.passes([[*map(right, each)] for each in whole])
+
+
+def right(row: Row) -> bool:
+    """A graded score counts as right from 0.999 on."""
+    return row.score >= 0.999

@@ -1,0 +1,66 @@
+"""Which share of the requests an approach answers well enough by itself, when those that it is unsure of go to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.checked import Handover
+from benchmarks.contract import Benchmark, Row
+from benchmarks.statistics.confidence import FIXED
+from strategies.answers import sureness
+from strategies.contract import Prediction
+
+FEWEST = 20
+"""Selection cases above the threshold, and held-out ones, below which nothing is said."""
+
+
+def handover(
+    benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[Row], level: float
+) -> Handover | None:
+    """The threshold is set on the selection cases, as low as the answers above it still reach the target there; what
+    it does is counted on the held-out ones, so the bound at `level` is right for it.
+
+    `looked` are the selection answers: (case, text, score, how sure). None without a target, where the answers do not say how
+    sure they are, where no threshold reaches the target or none is needed, and where asking stopped early.
+    """
+    target = benchmark.target
+    if target is None or benchmark.sequential or benchmark.metric.over_rows:
+        return None
+    marks = [sure(benchmark, row) for row in rows]
+    threshold = _threshold([(row[3], row[2]) for row in looked if len(row) > 3], target)
+    if threshold is None or any(mark is None for mark in marks):
+        return None
+    kept = [row for row, mark in zip(rows, marks, strict=True) if mark is not None and mark >= threshold]
+    if not FEWEST <= len(kept) < len(rows):
+        return None
+    groups = {case.id: case.group or case.id for case in benchmark.heldout}
+    scores = [row.score for row in kept]
+    return Handover(
+        threshold=threshold,
+        alone=len(kept),
+        of=len(rows),
+        figure=sum(scores) / len(scores),
+        lower=FIXED.lower(scores, [groups[row.key] for row in kept], level),
+    )
+
+
+def sure(benchmark: Benchmark, row: Row) -> float | None:
+    """How sure the approach is of its answer; None: it does not say. Of a label only by its probability, which stored runs
+    may have left out."""
+    by_label = isinstance(row.outcome, Prediction) and row.outcome.probabilities
+    return sureness(row.outcome) if by_label or not benchmark.task.labels else None
+
+
+def _threshold(looked: Sequence[tuple[float | None, float]], target: float) -> float | None:
+    """The least sureness above which the answers reach the target on average; None where there is none, or all do."""
+    known = sorted(((mark, score) for mark, score in looked if mark is not None), reverse=True)
+    if len(known) < len(looked) or len(known) <= FEWEST:
+        return None
+    total, found = 0.0, None
+    for place, (mark, score) in enumerate(known, 1):
+        total += score
+        last_of_its_kind = place == len(known) or known[place][0] < mark
+        if place >= FEWEST and last_of_its_kind and total / place >= target:
+            found = mark if place < len(known) else None
+    return found

@@ -1,0 +1,95 @@
+"""Evaluations of a stored run, and new scores for its raw answers: no model, no strategy, only what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.contract import Benchmark, Evaluation, MetricScore
+from benchmarks.evaluation.cascade import DERIVED, of_its_parts, planted_in
+from benchmarks.evaluation.evaluate import About, evaluate
+from benchmarks.evaluation.grounding import Library
+from benchmarks.evaluation.mistakes import Answers, Handed
+from benchmarks.evaluation.noted_scores import rescored_notes
+from benchmarks.probes.altered import rewritten_case
+from benchmarks.probes.handed import handed
+from benchmarks.probes.planted import followed
+from benchmarks.running.foreign import metric_code
+from benchmarks.storage.store import Store
+
+PURPOSES = (
+    "heldout",
+    "edit",
+    "repeat",
+    "format",
+    "seed",
+    "oracle",
+    "curve",
+    "planted",
+    "rebuild",
+    "changed",
+    "added",
+    "by heart",
+    "altered",
+)
+NOTED = ("fit", "seed", "latency", "handed", "forgetting", "by heart", "changed", "added", "altered")
+"""Kinds of units whose notes tell what their rows do not."""
+
+
+def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:
+    """One evaluation for each candidate that the run planned, in its order, and for those made of their rows."""
+    kinds = {kind: store.notes(kind) for kind in NOTED} | {"answer": store.problems("answer")}
+    library = Library.of(benchmark.task)
+
+    def evaluated(row: Mapping[str, Any]) -> Evaluation:
+        notes = {kind: notes[row["name"]] for kind, notes in kinds.items() if row["name"] in notes}
+        return evaluate(benchmark, About(**row), store, notes, library)
+
+    found = [evaluated(row) for row in candidates]
+    measured = {each.candidate: each for each in found}
+    made = [of_its_parts(evaluated(row), measured) for row in store.meta(DERIVED) or ()]
+    return [*found, *(_with_planted(benchmark, each, store) for each in made)]
+
+
+def _with_planted(benchmark: Benchmark, cascade: Evaluation, store: Store) -> Evaluation:
+    """With what its parts made of planted text; put together here, since that may be asked for after the cascade was made."""
+    before = {row.key: row for row in store.rows(cascade.candidate, "heldout")}
+    return replace(cascade, planted=followed(benchmark, planted_in(cascade, store), before))
+
+
+def selection_answers(found: Sequence[Evaluation], store: Store) -> Answers:
+    """What the candidates with usable figures answered on the selection cases while they were chosen."""
+    notes = store.notes("fit")
+    return {
+        each.candidate: {
+            row[0]: (row[1], row[2], row[4] if len(row) > 4 else None)
+            for row in notes.get(each.candidate, {}).get("selection_answers", ())
+        }
+        for each in found
+        if each.state is None
+    }
+
+
+def handed_over(store: Store) -> Handed:
+    """What became of wrong selection answers that were asked again with the right passage."""
+    return {name: handed(note) for name, note in store.notes("handed").items()}
+
+
+def rescored(benchmark: Benchmark, store: Store) -> int:
+    """Scores every stored answer again, those of notes too; returns how many scores changed."""
+    cases = {case.id: case for case in benchmark.heldout}
+    changes, score_by = [], MetricScore(metric=benchmark.metric)
+    for candidate in store.candidates():
+        for purpose in PURPOSES:
+            for row in store.rows(candidate, purpose):
+                case = cases[row.key]
+                if purpose == "altered":
+                    case = rewritten_case(case, benchmark.task.kind)
+                score = score_by(case, row.outcome)
+                if score != row.score:
+                    changes.append((score, candidate, purpose, row.key, row.variant))
+    store.rescore(changes)
+    if known := store.meta("identity"):  # What goes on from here has to score by the same code.
+        store.set_meta("identity", {**known, "metric_code": metric_code(benchmark.metric)})
+    return len(changes) + rescored_notes(benchmark, store, bool(changes))

@@ -1,0 +1,62 @@
+"""What the seconds of a run went into: fitting and answering, the checks of what was fitted, and what was asked for besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.evaluation.cascade import DERIVED
+from benchmarks.storage.store import Store
+
+MOST = 0.4
+"""Share of a run's time that the checks are to take at most."""
+WORK = ("fit", "answer")
+ON_REQUEST = ("curve", "planted", "rebuild", "changed", "added", "altered")
+"""Kinds of units that are part of a run only where a person asks (`benchmarks.running.plan.Further`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Seconds of models and of looking up, as the stored rows have them."""
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """By the kind of unit."""
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Kinds of the checks that are part of any run."""
+        return tuple(kind for kind in self.seconds if kind not in (*WORK, *ON_REQUEST))
+
+    @property
+    def asked_for(self) -> tuple[str, ...]:
+        return tuple(kind for kind in self.seconds if kind in ON_REQUEST)
+
+    @property
+    def checks(self) -> float:
+        return sum(self.seconds[kind] for kind in self.own)
+
+    @property
+    def on_request(self) -> float:
+        return sum(self.seconds[kind] for kind in self.asked_for)
+
+    @property
+    def without_request(self) -> float:
+        """Everything but what was asked for besides: what the share of the checks is of."""
+        return sum(self.seconds.values()) - self.on_request
+
+    @property
+    def share(self) -> float | None:
+        """Of the checks; None where no check took any time."""
+        return self.checks / self.without_request if self.checks else None
+
+
+def taken(store: Store) -> Taken:
+    """Of all that is stored so far. What is put together from the rows of others took no time of its own.
+
+    A fit is taken as long as its unit took: of a search or training that it shares with another one, the usage rows of both
+    have the seconds.
+    """
+    derived = {row["name"] for row in store.meta(DERIVED) or ()}
+    fits = [note.get("seconds", 0.0) for name, note in store.notes("fit").items() if name not in derived]
+    spent = {kind: seconds for kind, seconds in store.seconds(but=derived).items() if kind != "fit"}
+    return Taken(seconds={"fit": sum(fits), **spent})

@@ -1,0 +1,1 @@
+"""What is asked of a fitted candidate besides its held-out cases, one unit of work each."""

@@ -1,0 +1,161 @@
+"""Consistency: the same artifact asked again, under harmless edits, with other batch neighbours, after another training."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import comb
+
+from benchmarks.checked import Agreement
+from benchmarks.contract import Benchmark
+from benchmarks.statistics.counted import by_group
+from strategies.contract import Case, Kind
+
+PROBE_CASES = 100
+"""Held-out cases that each check looks at; all where there are fewer."""
+PART_CASES = 50
+"""Of these, asked among other batch neighbours and in other forms of the prompt: what they show is either rare or plain."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of the input that must not change the answer."""
+
+    name: str
+    apply: Callable[[str], str]
+    kinds: frozenset[Kind]
+
+
+_ALL: frozenset[Kind] = frozenset({"classification", "qa", "extraction", "generation"})
+_COPYING: frozenset[Kind] = frozenset({"extraction", "generation"})
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].swapcase() + text[1:]
+
+
+def _no_end(text: str) -> str:
+    return text.rstrip(" .?!") or text
+
+
+EDITS = (
+    Edit("lower case", str.lower, _ALL - _COPYING),
+    Edit("first letter's case", _lower_first, _ALL - _COPYING),
+    Edit("final punctuation dropped", _no_end, _ALL - _COPYING),
+    Edit("spaces doubled", lambda text: text.replace(" ", "  "), _ALL - _COPYING),
+    Edit("blank lines around", lambda text: f"\n{text}\n", _ALL),
+    Edit("a greeting in front", lambda text: f"Hello, {text}", _ALL - _COPYING),
+    Edit("a space at the end", lambda text: f"{text} ", _COPYING),
+    Edit("a space in front", lambda text: f" {text}", _COPYING),
+)
+"""In extraction and rewriting the input itself stays as it is: any part of it, spaces and full stops too, may be copied."""
+
+
+def edits_for(kind: Kind) -> tuple[Edit, ...]:
+    return tuple(edit for edit in EDITS if kind in edit.kinds)
+
+
+def probe_cases(benchmark: Benchmark, seed: int) -> list[Case]:
+    """The same seeded subsample for every candidate; of cases in random order the first ones, which all are asked."""
+    order = list(benchmark.heldout)
+    if not benchmark.sequential:
+        random.Random(seed).shuffle(order)
+    return order[:PROBE_CASES]
+
+
+def edited(cases: Sequence[Case], kind: Kind) -> list[tuple[Case, Edit, str]]:
+    """One edit a case, in rotation: (case, edit, edited input). An edit that changes nothing gives way to the next."""
+    edits = edits_for(kind)
+    chosen = []
+    for place, case in enumerate(cases):
+        for shift in range(len(edits)):
+            edit = edits[(place + shift) % len(edits)]
+            text = edit.apply(case.input)
+            if text != case.input:
+                chosen.append((case, edit, text))
+                break
+    return chosen
+
+
+REPEATS = 4
+"""How often the same question is drawn again where the task has a temperature; without one once, among other neighbours."""
+
+
+def repeats(temperature: float) -> int:
+    return REPEATS if temperature > 0 else 1
+
+
+Answer = tuple[str, bool]
+"""Its text, and whether it is right."""
+
+
+def nominal_alpha(cases: Sequence[Sequence[Answer]]) -> float | None:
+    """Krippendorff's alpha of the answers to each case, right ones being one answer; None where all answers are one.
+
+    1: always the same; 0: no more alike than answers drawn from all of them. It collapses where one answer is frequent.
+    """
+    values = [["" if right else f"x{text.strip()}" for text, right in answers] for answers in cases if len(answers) > 1]
+    counts = Counter(value for answers in values for value in answers)
+    total = counts.total()
+    if len(counts) < 2:
+        return None
+    apart = sum(_unlike(Counter(answers)) / (len(answers) - 1) for answers in values)
+    return 1 - (total - 1) * apart / _unlike(counts)
+
+
+def _unlike(counts: Counter[str]) -> int:
+    """Ordered pairs of different values."""
+    return counts.total() ** 2 - sum(count**2 for count in counts.values())
+
+
+def passes(cases: Sequence[Sequence[bool]]) -> tuple[float, ...]:
+    """pass^1, pass^2, ...: the chance that so many draws of one case are all right, on average over cases.
+
+    Without bias from the draws at hand: C(right, k) / C(draws, k) (tau-bench, arXiv 2406.12045).
+    """
+    draws = min((len(marks) for marks in cases), default=0)
+    return tuple(
+        sum(comb(sum(marks), k) / comb(len(marks), k) for marks in cases) / len(cases) for k in range(1, draws + 1)
+    )
+
+
+def agreement(name: str, says: str, pairs: Sequence[tuple[Answer, Answer]], cases: Sequence[Case] = ()) -> Agreement:
+    """Counts pairs of (answer, right): flips are shown together with right and wrong. `cases`: of each pair, where their
+    groups are to count."""
+    counts = {"right_twice": 0, "same": 0, "different": 0, "lost": 0, "won": 0}
+    for (first, first_right), (second, second_right) in pairs:
+        if first_right and second_right:
+            counts["right_twice"] += 1
+        elif first_right:
+            counts["lost"] += 1
+        elif second_right:
+            counts["won"] += 1
+        else:
+            counts["same" if first.strip() == second.strip() else "different"] += 1
+    return Agreement(
+        name=name,
+        says=says,
+        right_twice=counts["right_twice"],
+        wrong_twice_same=counts["same"],
+        wrong_twice_different=counts["different"],
+        right_then_wrong=counts["lost"],
+        wrong_then_right=counts["won"],
+        alpha=nominal_alpha(pairs),
+        by_group=by_group(cases, [_alike(*pair) for pair in pairs]),
+    )
+
+
+def _alike(one: Answer, other: Answer) -> bool:
+    """Right twice counts as the same answer."""
+    return (one[1] and other[1]) or (one[1] == other[1] and one[0].strip() == other[0].strip())
+
+
+SAYS: Mapping[str, str] = {
+    "edit": "the same question with harmless edits of case, spacing, punctuation or a greeting",
+    "repeat": "the same question asked again among other batch neighbours",
+    "sampled": "the same question drawn again at the task's temperature",
+    "format": "the same question in another form of the prompt, or with its examples in another order",
+    "seed": "the same configuration built once more with another seed",
+}

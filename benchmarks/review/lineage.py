@@ -1,0 +1,264 @@
+"""Where the data of a task comes from when a person has reviewed it, and which accuracy its held-out labels allow.
+
+The share of wrong labels is known from a random sample that a person labelled once more, and from nothing else. What that
+person found is corrected, and so are labels that the review corrects beside it, so wrong labels are left among the other
+held-out cases only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from benchmarks.audit.findings import many
+from benchmarks.contract import BadInput
+from benchmarks.statistics.confidence import drawn_interval
+from strategies.contract import Case, Document
+
+FILE = "lineage.json"
+FEWEST = 20
+"""Labelled cases from which on a share is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relabelled:
+    """What a person found who labelled `cases` of `of` held-out cases, drawn at random, without seeing their labels: how often
+    the label that stood there was wrong."""
+
+    cases: int
+    wrong: int
+    of: int
+    since: int = 0
+    """Held-out cases that a later review corrected or left out: any of them may have been wrong, or none."""
+
+    @property
+    def share(self) -> tuple[float, float]:
+        """Two-sided 95 % interval of the share of wrong labels among all `of` (by the hypergeometric distribution)."""
+        low, high = drawn_interval(self.wrong, self.cases, self.of)
+        return low / self.of, high / self.of
+
+    @property
+    def ceiling(self) -> tuple[float, float]:
+        """What an approach scores that is always right, once the wrong labels of the sample are corrected.
+
+        It holds the truth whenever `share` does: of the wrong labels that this allows, those found are gone, and up to `since`
+        of the others.
+        """
+        low, high = drawn_interval(self.wrong, self.cases, self.of)
+        few, many = max(0, low - self.wrong - self.since), high - self.wrong
+        return max(0.0, 1 - many / max(1, self.of - self.since)), 1 - few / self.of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What a review changed on one side of the data."""
+
+    rows: int
+    corrected: int
+    left_out: int
+
+    def after(self, earlier: Changes) -> Changes:
+        """What both reviews changed, this one being of what the earlier one left."""
+        return Changes(
+            rows=self.rows + earlier.left_out,
+            corrected=self.corrected + earlier.corrected,
+            left_out=self.left_out + earlier.left_out,
+        )
+
+    def says(self, side: str) -> str:
+        return f"{many(self.rows, side, f'{side}s')} {self.corrected:,} corrected and {self.left_out:,} left out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """What lies beside a reviewed copy."""
+
+    task: str
+    source: str
+    """Hash of the data that was reviewed."""
+    data: str
+    """Hash of the copy."""
+    examples: Changes
+    heldout: Changes
+    relabelled: Relabelled | None = None
+    """By the labels that were given."""
+    left: Relabelled | None = None
+    """The same by the labels that `review.csv` leaves, of the held-out cases that it keeps. Which of the cases of the sample it
+    keeps and corrects must not hang on what the sample showed: then those that it keeps are a random sample of all that it
+    keeps."""
+    folder: str = ""
+    """The way from the copy to the folder of the task that it was made of; empty where no looks are written down there."""
+    seed: int | None = None
+    """With which the order of the sample was drawn; None in a copy of before."""
+    unordered: int = 0
+    """Held-out cases that were labelled once more and are not the first ones in that order: corrected, and no sample."""
+    changed: bool = False
+    """Whether it, or a copy that it was made of, was changed without a review."""
+    held: str = ""
+    """Hash of the held-out cases of the copy; empty in a copy of before."""
+    outdated: bool = False
+    """Whether the sample is of other held-out cases than there are by now, so that nothing follows from it."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """File of the copy -> hash of what was written into it, by which a later change of it is seen; empty in a copy of before."""
+
+    def write(self, folder: Path) -> None:
+        """Whole, or as it was."""
+        partial = folder / f"{FILE}.partial"
+        partial.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        partial.replace(folder / FILE)
+
+    def beside(self, examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document]) -> Lineage:
+        """The same of the data that lies beside it by now, which a person may have changed since."""
+        changed = hash_of(examples, heldout, documents) != self.data
+        outdated = changed and (not self.held or hash_of((), heldout, ()) != self.held)
+        return replace(self, changed=self.changed or changed, outdated=outdated)
+
+    def notes(self, target: float | None) -> tuple[str, ...]:
+        """What a run says of its data."""
+        later = ", and changed again since" if self.changed else ""
+        told = [
+            f"data: a copy that was reviewed{later}: of {self.examples.says('example')}, of "
+            f"{self.heldout.says('held-out case')}."
+        ]
+        return (*told, *self.says_of_labels(target))
+
+    def after(self, earlier: Lineage) -> Lineage:
+        """That of a copy of a copy, whose own is `earlier`, `beside` what this review was of: what both reviews changed, and,
+        unless that is outdated, the sample of the earlier one until as many are labelled anew as it takes."""
+        both = replace(
+            self,
+            examples=self.examples.after(earlier.examples),
+            heldout=self.heldout.after(earlier.heldout),
+            changed=earlier.changed,
+        )
+        known, left = earlier.relabelled, earlier.remaining
+        if known is None or left is None or earlier.outdated:
+            return both
+        if self.relabelled is not None and self.relabelled.cases >= min(FEWEST, known.cases):
+            return both
+        since = left.since + self.heldout.corrected + self.heldout.left_out
+        return replace(both, relabelled=known, left=replace(left, since=min(left.of, since)))
+
+    @property
+    def ceiling(self) -> tuple[float, float] | None:
+        """What an approach scores that is always right, from least to most; None where too little is known of the labels."""
+        sample = self.remaining
+        return None if sample is None or sample.cases < FEWEST or self.outdated else sample.ceiling
+
+    @property
+    def remaining(self) -> Relabelled | None:
+        """What the ceiling follows from; a copy of before knows the labels that were given only."""
+        return self.left or self.relabelled
+
+    def says_of_labels(self, target: float | None) -> tuple[str, ...]:
+        """How many are wrong, and what that means for the target, or why that is not known; nothing where none was labelled."""
+        if self.relabelled is None or self.remaining is None:
+            return (_unordered_says(self.unordered),) if self.unordered else ()
+        if self.outdated:
+            return (_outdated_says(self.relabelled, bool(self.held)),)
+        return sample_says(self.relabelled), *ceiling_says(self.remaining, target)
+
+
+def read_lineage(folder: Path) -> Lineage | None:
+    """That of the data in the folder of a task; None where nobody reviewed it. Raises `BadInput`."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        found = TypeAdapter(Lineage).validate_json(path.read_bytes(), strict=True)
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if found is None or not _possible(found.relabelled, 1) or not _possible(found.left, 0):
+        raise BadInput(
+            f"{FILE} beside the task cannot be read. Write it anew with `advisor check --fix`, or remove it."
+        )
+    return found
+
+
+def way_to(source: Path, folder: Path) -> str:
+    """From the folder of a copy to that of its task, as a lineage holds it; empty on another drive, to which there is none."""
+    try:
+        return os.path.relpath(source.resolve(), folder.resolve())
+    except ValueError:
+        return ""
+
+
+def source_of(folder: Path) -> Path | None:
+    """Where the task was, seen from the copy in the folder; None where it is no copy, or nothing says it."""
+    try:
+        lineage = read_lineage(folder)
+        if lineage is None or not lineage.folder or Path(lineage.folder).anchor:
+            return None
+        return (folder.resolve() / lineage.folder).resolve()
+    except (BadInput, OSError, RuntimeError, ValueError):
+        return None
+
+
+def _possible(sample: Relabelled | None, fewest: int) -> bool:
+    if sample is None:
+        return True
+    counted = 0 <= sample.wrong <= sample.cases <= sample.of > 0 and sample.cases >= fewest
+    return counted and 0 <= sample.since <= sample.of
+
+
+def hash_of(examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document]) -> str:
+    """Of what can be learnt or asked, whatever files it came from."""
+    digest = hashlib.sha256()
+    sides = ([[case.id, case.input, *case.accepted] for case in side] for side in (examples, heldout))
+    for part in (*sides, [[each.id, each.title, each.text] for each in documents]):
+        digest.update(json.dumps(part, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()[:20]
+
+
+def sample_says(found: Relabelled) -> str:
+    """The share of wrong labels, or that it cannot be estimated yet."""
+    if found.cases < FEWEST:
+        return (
+            f"The share of wrong labels cannot be estimated: {many(found.cases, 'held-out case was', 'held-out cases were')} "
+            f"labelled once more, and it takes {FEWEST}."
+        )
+    low, high = found.share
+    return (
+        f"Of {found.cases:,} held-out cases drawn at random a person labelled {found.wrong:,} otherwise: {low:.1%} to {high:.1%} "
+        "of the labels that were given may be wrong (95 % interval)."
+    )
+
+
+def _unordered_says(cases: int) -> str:
+    return (
+        f"The share of wrong labels is not known: {many(cases, 'held-out case was', 'held-out cases were')} labelled once more, "
+        "not the first ones of the order in which the sheet was written, so they are no random sample. Label the first ones of a "
+        "sheet before it is sorted: `advisor check --fix` with a new folder writes one."
+    )
+
+
+def _outdated_says(found: Relabelled, knows_which: bool) -> str:
+    changed = (
+        "the held-out cases were changed" if knows_which else "the data was changed, perhaps the held-out cases too,"
+    )
+    return (
+        f"The share of wrong labels is not known: {changed} since "
+        f"{many(found.cases, 'of them was', 'of them were')} labelled once more. `advisor check --fix` with a new folder draws a "
+        "sample of those that there are now."
+    )
+
+
+def ceiling_says(found: Relabelled, target: float | None) -> tuple[str, ...]:
+    """What the labels allow, and what that means for the target; nothing where nothing can be said."""
+    if found.cases < FEWEST:
+        return ()
+    low, high = found.ceiling
+    if found.cases == found.of:
+        return ("Every held-out case was labelled once more, so the labels set no ceiling.",)
+    said = f"By the labels after the review an approach that is always right would score {low:.1%} to {high:.1%}."
+    if target is None or target <= low:
+        return (said,)
+    if target > high:
+        return (f"{said} The target of {target:.0%} is above that: correct more held-out labels, or lower it.",)
+    return (f"{said} The target of {target:.0%} may be out of reach for that reason alone.",)

@@ -1,0 +1,146 @@
+"""Sheets for a person to go through before a run: rows that may be wrong, and held-out cases to label once more."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.audit.doubts import Doubt
+from benchmarks.audit.file_findings import exclude_each_other
+from benchmarks.audit.text_quality import broken_encoding, placeholders
+from benchmarks.data.assemble import Assembly, Loaded
+from benchmarks.data.similar import normalised
+from benchmarks.data.split import alike, overlapping
+from benchmarks.review.sheets import write_sheet
+from strategies.contract import Case, Document, Kind
+
+REVIEW, SAMPLE = "review.csv", "sample.csv"
+REVIEW_COLUMNS = ("part", "id", "why", "like", "input", "output", "perhaps", "corrected", "leave out")
+SAMPLE_COLUMNS = ("id", "input", "label")
+Side = Literal["example", "held-out case"]
+_SHOWN_IDS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """The data as it was read, each case on the side that it has in a run."""
+
+    kind: Kind
+    labels: tuple[str, ...]
+    examples: tuple[Case, ...]
+    heldout: tuple[Case, ...]
+    documents: tuple[Document, ...]
+    labels_given: bool = True
+    """Whether the task names its labels; else they were taken from its examples."""
+
+    @classmethod
+    def of(cls, assembly: Assembly, data: Loaded) -> Material:
+        held = set(assembly.parts.heldout)
+        cut = data.heldout is None
+        task = assembly.benchmark.task
+        return cls(
+            kind=task.kind,
+            labels=task.labels,
+            examples=tuple(case for case in data.examples if not cut or case.id not in held),
+            heldout=tuple(case for case in data.examples if case.id in held) if cut else data.heldout or (),
+            documents=data.documents,
+            labels_given=assembly.labels_given,
+        )
+
+    @cached_property
+    def choices(self) -> frozenset[str]:
+        """What may be written as a label: those of the task and those that only held-out cases have. None without labels."""
+        return frozenset((*self.labels, *(case.output for case in self.heldout))) if self.labels else frozenset()
+
+    def sides(self) -> Iterator[tuple[Side, tuple[Case, ...]]]:
+        yield "example", self.examples
+        yield "held-out case", self.heldout
+
+
+@dataclass(kw_only=True)
+class Concern:
+    """One row to look at, and all that speaks against it."""
+
+    side: Side
+    case: Case
+    why: list[str] = field(default_factory=list)
+    like: list[str] = field(default_factory=list)
+    """Ids of the rows that it resembles."""
+    perhaps: str = ""
+
+    def row(self) -> tuple[str, ...]:
+        like = " ".join(self.like[:_SHOWN_IDS]) + (" ..." if len(self.like) > _SHOWN_IDS else "")
+        why = "; ".join(self.why)
+        return (self.side, self.case.id, why, like, self.case.input, self.case.output, self.perhaps, "", "")
+
+
+def concerns(material: Material, doubted: Sequence[Doubt]) -> list[Concern]:
+    """One for each row with something to look at: what contradicts first, then doubted labels, texts, leaks and copies.
+
+    Held-out labels are not doubted by a model: correcting those alone with which one approach disagrees would favour it.
+    """
+    groups = {side: _alike(cases) for side, cases in material.sides()}
+    found: dict[tuple[str, str], Concern] = {}
+
+    def of(side: Side, case: Case) -> Concern:
+        return found.setdefault((side, case.id), Concern(side=side, case=case))
+
+    for side, group in ((side, group) for side, several in groups.items() for group in several):
+        if material.kind != "generation" and exclude_each_other(group):
+            for case in group:
+                of(side, case).why.append("rows like it have another output")
+    for doubt in doubted:
+        concern = of("example", doubt.case)
+        concern.why.append("the label is doubted")
+        concern.perhaps = doubt.perhaps
+    for side, cases in material.sides():
+        for why, several in (
+            ("characters that a wrong encoding makes", broken_encoding(cases)),
+            ("looks like a placeholder", placeholders(cases, material.kind)),
+        ):
+            for case in several:
+                of(side, case).why.append(why)
+    leaks = overlapping(material.examples, material.heldout)
+    for case in material.examples:
+        if case.id in leaks.same:
+            of("example", case).why.append("the input of a held-out case: left out of every run")
+        elif case.id in leaks.near:
+            of("example", case).why.append("nearly the input of a held-out case")
+        elif case.id in leaks.reworded:
+            of("example", case).why.append("the words and the answer of a held-out case: stays unless you take it out")
+    for side, group in ((side, group) for side, several in groups.items() for group in several):
+        inputs = [normalised(case.input) for case in group]
+        for case, text in zip(group, inputs, strict=True):
+            concern = of(side, case)
+            concern.why.append("a copy" if inputs.count(text) > 1 else "nearly a copy")
+            concern.like = [other.id for other in group if other is not case]
+    return list(found.values())
+
+
+def _alike(cases: Sequence[Case]) -> list[list[Case]]:
+    return [[cases[place] for place in members] for members in alike(cases) if len(members) > 1]
+
+
+def write_sheets(material: Material, doubted: Sequence[Doubt], folder: Path, seed: int) -> None:
+    """Writes the sheets that are not there yet: what a person has filled in stays.
+
+    The held-out cases of the sample stand in random order and without their labels, so that whoever labels the first so many
+    labels a random sample, and is not led by what stands there.
+    """
+    if not (folder / REVIEW).exists():
+        write_sheet(folder / REVIEW, REVIEW_COLUMNS, (each.row() for each in concerns(material, doubted)))
+    if material.labels and not (folder / SAMPLE).exists():
+        write_sheet(
+            folder / SAMPLE, SAMPLE_COLUMNS, ((case.id, case.input, "") for case in drawn(material.heldout, seed))
+        )
+
+
+def drawn(heldout: Sequence[Case], seed: int) -> list[Case]:
+    """The held-out cases in the random order of the sample: the first so many are a random sample of all."""
+    cases = list(heldout)
+    random.Random(f"relabel {seed}").shuffle(cases)
+    return cases

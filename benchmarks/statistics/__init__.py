@@ -1,0 +1,1 @@
+"""What so many cases prove: bounds, tests, families of candidates, stopping, looks, and how many cases it takes."""

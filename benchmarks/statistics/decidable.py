@@ -1,0 +1,203 @@
+"""Says before anything runs whether this many held-out cases can decide about target or margin, and how many would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.contract import SPLITTING, Answered, Benchmark, Procedure
+
+_ABOVE = 0.05
+_POWER = 0.8
+_APART = 0.25
+"""Share of the cases in which two approaches that are equally good are taken to differ; 13 to 30 % in our bake-offs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """How candidates share the level of a look."""
+
+    procedure: Procedure
+    candidates: int
+    look: int
+    """The first, second, ... look at these cases (`benchmarks/statistics/looks.py`)."""
+
+    @property
+    def level(self) -> float:
+        """At which the first of the candidates that meets is shown to."""
+        from benchmarks.statistics.families import gate_level
+        from benchmarks.statistics.looks import level_of
+
+        level = level_of(self.look)
+        if self.procedure in SPLITTING:
+            return level / self.candidates
+        return gate_level(level) if self.procedure == "cheapest first" and self.candidates > 1 else level
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decidable:
+    """What a number of held-out cases can show about a target, with `candidates` that share the chance of being wrong."""
+
+    heldout: int
+    """Independent cases: near-duplicates and cases of one group count once."""
+    target: float
+    candidates: int
+    procedure: Procedure
+    look: int
+    graded: bool
+    """The metric gives parts of a point; the numbers, exact for right-or-wrong scores, are then a guide."""
+    right_needed: int | None
+    """Right answers with which an approach meets the target; None where not even all of them suffice."""
+    assumed_truth: float
+    cases_needed: int | None
+    """Held-out cases that show it with 80 % power for an approach that is truly right in `assumed_truth` of cases."""
+
+    @property
+    def enough(self) -> bool:
+        return self.cases_needed is not None and self.heldout >= self.cases_needed
+
+    @property
+    def says(self) -> str:
+        """The same as one sentence."""
+        from benchmarks.statistics.sample_size import LARGEST
+
+        if self.target >= 1:
+            return "No number of cases can show a target of 1. Write, for instance, `target: 0.98`."
+        guide = "Counted as if each answer were right or wrong: with" if self.graded else "With"
+        if self.look > 1:
+            guide = f"{guide[:-4]}{'at' if self.graded else 'At'} look {self.look} at some of these cases, with"
+        more = f"more than {LARGEST:,}" if self.cases_needed is None else f"{self.cases_needed:,}"
+        start = f"{guide} {self.heldout:,} independent held-out cases"
+        if self.candidates > 1 and self.procedure in SPLITTING:
+            start += f" and {self.candidates} candidates"
+        truth = f"{100 * self.assumed_truth:.3g} %"
+        then = f"An approach that is really right in {truth} of all cases needs {more} to be shown to meet it in 4 of 5 runs"
+        if self.right_needed is None:
+            return f"{start}, nothing can be shown to meet {self.target:g}, even if all are right. {then}."
+        ending = "" if self.enough else ', so expect "undecided" unless one is clearly better'
+        who = "the cheapest approach that is not shown to miss" if self.procedure == "cheapest first" else "an approach"
+        shown = f"{self.right_needed:,} of them to be shown to meet {self.target:g}"
+        return f"{start}, {who} has to be right in {shown}. {then}{ending}."
+
+
+def decidable(heldout: int, target: float, graded: bool, shared: Sharing) -> Decidable:
+    """What `heldout` independent cases can show at the level that a candidate is tested at."""
+    from benchmarks.statistics.sample_size import cases_needed, showable
+
+    level = shared.level
+    possible = target < 1
+    truth = round(min(target + _ABOVE, (1 + target) / 2), 4)
+    return Decidable(
+        heldout=heldout,
+        target=target,
+        candidates=shared.candidates,
+        procedure=shared.procedure,
+        look=shared.look,
+        graded=graded,
+        right_needed=showable(heldout, target, alpha=level) if possible else None,
+        assumed_truth=truth,
+        cases_needed=cases_needed(target, truth, alpha=level) if possible else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverRows:
+    """Where the figure exists over all cases only, such as an F1: no number of right answers stands for it."""
+
+    heldout: int
+    """Independent cases."""
+    metric: str
+    candidates: int
+    look: int
+    carrying: int | None
+    """Held-out cases that the figure rests on whatever is answered, such as those of one label; None where all are."""
+    enough: None = None
+    """Not known beforehand."""
+
+    @property
+    def says(self) -> str:
+        """The same as one sentence."""
+        rests = ""
+        if self.carrying is not None:
+            carry = "case carries" if self.carrying == 1 else "cases carry"
+            rests = f"; {self.carrying:,} held-out {carry} the label that it is of"
+        return (
+            f"How many held-out cases {self.metric} needs cannot be told beforehand, since it exists over all answers only and "
+            f"is no number of right ones{rests}."
+        )
+
+
+def over_rows(benchmark: Benchmark, independent: int, shared: Sharing) -> OverRows | None:
+    """None unless there is something to decide by a metric over rows."""
+    metric, cases = benchmark.metric, benchmark.heldout
+    if not metric.over_rows or not benchmark.judges:
+        return None
+    carrying = getattr(metric, "carrying", None)
+    rests = carrying([Answered(case=case, text="", score=0.0) for case in cases]) if carrying else len(cases)
+    return OverRows(
+        heldout=independent,
+        metric=metric.name,
+        candidates=shared.candidates,
+        look=shared.look,
+        carrying=rests if rests < len(cases) else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closeness:
+    """What a number of held-out cases can show about a margin, for two equally good approaches among several."""
+
+    heldout: int
+    margin: float
+    candidates: int
+    look: int
+    smallest: float
+    """The smallest margin within which one of such two is shown to be of the other, 4 times in 5."""
+    cases_needed: int
+    """Held-out cases that do so for the margin; 0 where no number that anybody has does."""
+
+    @property
+    def enough(self) -> bool:
+        return 0 < self.cases_needed <= self.heldout
+
+    @property
+    def says(self) -> str:
+        """The same as one sentence."""
+        if self.candidates == 1:
+            return f"There is one candidate, so a margin of {self.margin:g} compares it with nothing."
+        start = f"With {self.heldout:,} independent held-out cases and {self.candidates} candidates"
+        if self.look > 1:
+            start = f"At look {self.look} at some of these cases, with{start[4:]}"
+        takes = f"{self.cases_needed:,}" if self.cases_needed else "more than anybody has"
+        needed = "" if self.enough else f'; a margin of {self.margin:g} takes {takes}, so "undecided" is likely'
+        return (
+            f"{start}, of two approaches that are equally good, and differ in a quarter of the cases, one is shown to be within "
+            f"{self.smallest:.2g} of the other in 4 of 5 runs{needed}."
+        )
+
+
+def closeness(heldout: int, margin: float, candidates: int, look: int) -> Closeness:
+    """What `heldout` independent cases can show about a margin, at the level of that look."""
+    from benchmarks.statistics.leads import cases_to_be_within, closest
+    from benchmarks.statistics.looks import level_of
+
+    level = level_of(look) / max(1, candidates - 1)
+    return Closeness(
+        heldout=heldout,
+        margin=margin,
+        candidates=candidates,
+        look=look,
+        smallest=closest(heldout, _APART, level, _POWER),
+        cases_needed=cases_to_be_within(margin, _APART, level, _POWER),
+    )
+
+
+def foretold(benchmark: Benchmark, independent: int, shared: Sharing) -> Decidable | Closeness | OverRows | None:
+    """What the held-out cases, so many of them independent, can show; None with neither target nor margin, and where the cases
+    are asked until it is decided."""
+    if found := over_rows(benchmark, independent, shared):
+        return found
+    if benchmark.target is not None and not benchmark.sequential:  # There it depends on what comes out.
+        return decidable(independent, benchmark.target, benchmark.metric.graded, shared)
+    if benchmark.margin is not None:
+        return closeness(independent, benchmark.margin, shared.candidates, shared.look)
+    return None

@@ -1,0 +1,1 @@
+"""Programs that an export takes along: each runs without this product."""
