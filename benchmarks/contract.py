@@ -167,6 +167,16 @@ class Look:
     """How many of the cases a person was shown with the answers of another run, before this one was set up."""
     shown_on: str = ""
     """The last day on which that was."""
+    missing: tuple[str, ...] = ()
+    """Approaches that earlier looks at some of these cases tested and that this run leaves out. They keep their part of the
+    error: whoever left them out may have known what they reached."""
+    other_costs: bool = False
+    """Prices, volume, upkeep or limits were others at an earlier look, so who comes first may follow from what was seen."""
+
+    @property
+    def as_before(self) -> bool:
+        """Whether an order that was fixed before the first look is still the order now."""
+        return not self.missing and not self.other_costs
 
 
 @dataclass(frozen=True, kw_only=True)

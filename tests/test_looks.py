@@ -13,20 +13,21 @@ from typing import Any
 
 import pytest
 
+from advisor.decision.bounds import family_statuses, level_for_every_target, sharing
 from advisor.experiments.comparison import Wishes, advise, execute, prepare
 from advisor.experiments.experiment import subject_of
 from advisor.experiments.found import find
-from benchmarks.contract import Look, Row
+from benchmarks.contract import Look, Row, State
 from benchmarks.evaluation.evaluate import About, evaluate
 from benchmarks.metrics import load
 from benchmarks.review.lineage import Changes, Lineage
 from benchmarks.review.reviewed import review
-from benchmarks.statistics.looks import ALPHA, FILE, begin_look, level_of, look_at, write_down
+from benchmarks.statistics.looks import ALPHA, FILE, Rivals, begin_look, level_of, look_at, write_down
 from benchmarks.storage.store import Finished, Store
 from strategies.contract import Case, Prediction
 from tests.conftest import Folders
 from tests.desk import call, write_task
-from tests.verdict_cases import benchmark_of
+from tests.verdict_cases import benchmark_of, evaluation_of
 
 QUICK = ("--approach", "majority", "--probes", "none", "--effort", "quick", "--yes")
 
@@ -114,6 +115,47 @@ def test_for_a_figure_over_rows_a_later_look_draws_more_often(tmp_path: Path) ->
 
 
 # ---------------------------------------------------------------- as a person meets it
+
+
+def test_who_is_left_out_at_a_later_look_keeps_a_part_of_the_error(tmp_path: Path) -> None:
+    """The best of nine that are just below the target would pass too often, asked alone a second time on the same cases."""
+    names = (*(f"c{number}" for number in range(8)), "lora")
+    benchmark = replace(benchmark_of(cases=40), target=0.8)
+    begin_look(benchmark, tmp_path, "a", rivals=Rivals(candidates=names, costs={"": "x"}))
+    alone = begin_look(benchmark, tmp_path, "b", rivals=Rivals(candidates=("lora",), costs={"": "x"}))
+    assert alone.missing == names[:8]
+    family = [evaluation_of("lora", scores=[1.0] * 39 + [0.0])]
+    shared = sharing(family, replace(benchmark, look=alone), ["lora"])
+    assert (shared.procedure, shared.spared) == ("holm", 8)
+    assert level_for_every_target(replace(benchmark, look=alone), 9) == pytest.approx(level_of(2) / 9)
+    (status,) = family_statuses(family, 0.8, shared)
+    assert status.state is State.UNDECIDED
+    (first,) = family_statuses(family, 0.8, sharing(family, benchmark, ["lora"]))
+    assert first.state is State.MEETS
+    assert look_at(benchmark.heldout, tmp_path, "c", rivals=Rivals(candidates=(*names, "more"))).as_before
+
+
+def test_at_other_costs_no_order_is_fixed_at_a_later_look(tmp_path: Path) -> None:
+    benchmark = replace(benchmark_of(cases=40), target=0.8)
+    begin_look(benchmark, tmp_path, "a", rivals=Rivals(candidates=("a", "b"), costs={"": "x", "m": "1"}))
+    same = Rivals(candidates=("a", "b"), costs={"": "x", "m": "1", "another": "2"})
+    assert begin_look(benchmark, tmp_path, "b", rivals=same).as_before, (
+        "a further model changes no order among the others"
+    )
+    dearer = begin_look(benchmark, tmp_path, "c", rivals=replace(same, costs={"": "x", "m": "2"}))
+    assert (dearer.missing, dearer.other_costs) == ((), True)
+    family = [evaluation_of(name, scores=[1.0] * 38 + [0.0] * 2) for name in ("lora", "prompting")]
+    cheapest_first = ["prompting", "lora"]
+    orders = [sharing(family, replace(benchmark, look=look), cheapest_first).order for look in (dearer, Look(number=3))]
+    assert orders == [(), ("prompting", "lora")]
+
+
+def test_the_same_run_that_a_server_answers_anew_is_a_later_look(tmp_path: Path, model_folders: Folders) -> None:
+    task = write_task(tmp_path, model_folders, "models: [{name: hosted, endpoint: 'http://127.0.0.1:9/v1'}]")
+    first, again = (prepare(task, Wishes(approaches=("majority",))) for _ in range(2))
+    assert first.experiment != again.experiment
+    assert first.experiment == first.experiment, "of one run it is the same whenever it is asked"
+    assert subject_of(first) == subject_of(again)
 
 
 def test_a_second_run_with_more_cases_is_a_second_look(

@@ -37,18 +37,19 @@ def sharing(
     family: Sequence[Evaluation], benchmark: Benchmark, cheapest_first: Sequence[str], spared: int = 0
 ) -> Family:
     """How the candidates share one error, in the order of cost or in that of the selection scores. `spared`: how many more
-    were not fitted because of what these reached.
+    were not fitted because of what these reached; those count too that earlier looks tested and this one leaves out.
 
     Of equal scores the less simple comes first. The finalist is the cheapest whose selection score reaches the target.
     Where a candidate has no selection score there is no order by them, and Holm is taken; likewise where max-T would need
-    the scores of the same single cases and there are none, as with a metric over rows, and where each candidate was asked
-    until it was decided.
+    the scores of the same single cases and there are none, as with a metric over rows, where each candidate was asked until it
+    was decided, and at a later look to which other approaches or prices came than to those before: no order is fixed then.
     """
+    spared += len(benchmark.look.missing)
     plain = Family(alpha=level_of(benchmark.look.number), stops_with=benchmark.stops_with, spared=spared)
     if benchmark.exploratory:
         count = len(family) + spared
         return replace(plain, any_target=True, alpha=level_for_every_target(benchmark, count) * max(1, count))
-    if benchmark.target is None:
+    if benchmark.target is None or not benchmark.look.as_before:
         return plain
     if benchmark.procedure in SPLITTING:
         without = benchmark.sequential or spared > 0 or any(each.over_rows for each in family)
@@ -96,13 +97,15 @@ def level_for_every_target(benchmark: Benchmark, count: int) -> float:
     the stated one does not.
     """
     walks = benchmark.procedure == "cheapest first" and not benchmark.sequential and count > 1
+    walks = walks and benchmark.target is not None and benchmark.look.as_before
     return level_of(benchmark.look.number) * (REST if walks else 1.0) / max(1, count)
 
 
 def without_walk(fixed: Benchmark, target: float | None) -> Procedure:
     """The procedure where something is asked afterwards, of a run with the goal of `fixed`: Holm where a margin is asked and
-    no target was fixed, since no walk by cost took anything of the error then."""
-    return "holm" if fixed.target is None and target is None else fixed.procedure
+    no target was fixed, or anything where neither was, since no walk by cost took anything of the error then."""
+    took_nothing = fixed.target is None and (target is None or fixed.margin is None)
+    return "holm" if took_nothing else fixed.procedure
 
 
 def for_every_target(

@@ -141,7 +141,7 @@ def _statuses(
         tested = family_statuses(open_to_test, benchmark.target, shared)
     elif benchmark.margin is not None:
         left = [each for each in open_to_test if each.candidate not in kept_in]
-        others = max(1, len(left) - 1), max(1, len(open_to_test) - 1)
+        others = max(1, len(left) - 1), max(1, len(open_to_test) + len(benchmark.look.missing) - 1)
         tested = margin_statuses(left, benchmark.margin, shared.alpha * others[0] / others[1])
         if waiting:
             tested = tuple(_beside_unknown(status) for status in tested)

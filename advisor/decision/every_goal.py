@@ -48,6 +48,7 @@ def proven(
     """Lower and upper bound of each candidate in question that hold for every target at once, and never show at a harder
     target what the status does not show at the stated one."""
     others = sum(each.spared for each in evaluations.values()) + to_come(evaluations, statuses, benchmark)
+    others += len(benchmark.look.missing)
     others += sum(by_answers(each, statuses[name], benchmark) for name, each in evaluations.items())
     found = for_every_target(in_question(evaluations, statuses, benchmark), benchmark, others)
     if benchmark.target is None or benchmark.exploratory:

@@ -8,13 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from advisor.contract import Verdict
 from advisor.experiments.asked import further_of, prediction_of, purse_of, wanted_candidates, with_models, with_notes
 from advisor.experiments.begun import as_it_began, is_frozen
 from advisor.experiments.economical import check_economical, terms_of
-from advisor.experiments.experiment import experiment_of, subject_of
+from advisor.experiments.experiment import experiment_of, rivals_in, subject_of
 from advisor.experiments.found import find
 from advisor.experiments.report_files import write_reports
 from advisor.experiments.stored import about_run, told
@@ -115,11 +116,13 @@ class Prepared:
     looks: Path | None = None
     """The folder beside whose task this look at the held-out cases is written down; None for a task by name, which people
     try things out on."""
+    anew: str = ""
+    """Of a run that a server answers anew: what tells it from the same one begun before, whose answers were others."""
 
     @property
     def experiment(self) -> str:
         """Names what is run (`advisor.experiments.experiment`)."""
-        return experiment_of(self)
+        return experiment_of(self) + self.anew
 
     @property
     def performed(self) -> Sequence[Candidate]:
@@ -168,7 +171,8 @@ class Prepared:
         from benchmarks.statistics.looks import level_of
 
         benchmark = self.assembly.benchmark
-        return level_of(benchmark.look.number) / (len(self.candidates) + bool(benchmark.task.labels))
+        others = len(benchmark.look.missing) + bool(benchmark.task.labels)
+        return level_of(benchmark.look.number) / (len(self.candidates) + others)
 
 
 def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
@@ -251,9 +255,11 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         executor=executor,
         allowed=allowed,
         looks=None if found.origin else found.folder,
+        anew="" if shard or earlier or all(each.endpoint is None for each in models.specs) else f".{token_hex(4)}",
     )
     _ = prepared.populations  # A time that cannot be read is said before anything is spent.
-    look = look_at(assembly.benchmark.heldout, found.folder, prepared.experiment, subject_of(prepared))
+    known = (prepared.experiment, subject_of(prepared), rivals_in(prepared))
+    look = look_at(assembly.benchmark.heldout, found.folder, *known)
     return replace(prepared, assembly=prepared.at(look))
 
 
@@ -306,7 +312,7 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
         benchmark = prepared.assembly.benchmark
         if prepared.looks is not None:  # Once more, for what was put together of parts or begun by an earlier version.
             experiment = about.get("experiment", prepared.experiment)  # What was begun, not what a resumed run is told.
-            write_down(benchmark, prepared.looks, experiment)
+            write_down(benchmark, prepared.looks, experiment, rivals_in(prepared))
             remember_place(folder, prepared.looks, experiment, about.get("subject", ""))
         return told(folder, about, benchmark, cases)
 
@@ -346,7 +352,7 @@ def _begin(prepared: Prepared, folder: Path) -> None:
     prepared.run(folder).identity()  # Refuses a model that cannot be opened, before anything says that there is a run.
     if prepared.looks is not None:
         experiment, subject = prepared.experiment, subject_of(prepared)
-        look = begin_look(prepared.assembly.benchmark, prepared.looks, experiment, subject)
+        look = begin_look(prepared.assembly.benchmark, prepared.looks, experiment, subject, rivals_in(prepared))
         prepared.assembly = prepared.at(look)
         remember_place(folder, prepared.looks, experiment, subject)
     keep_code(prepared.assembly.benchmark, folder)

@@ -73,7 +73,10 @@ def differences(before: Run, after: Run) -> tuple[str, ...]:
     ]
     if before.program != after.program:
         told.append("The program that fits and answers is another version.")
-    known = [(run.experiment, run.identity.get("task_hash"), run.benchmark.fingerprint) for run in (before, after)]
+    known = [
+        (run.experiment.partition(".")[0], run.identity.get("task_hash"), run.benchmark.fingerprint)
+        for run in (before, after)
+    ]
     if not told and known[0] != known[1]:
         told.append(
             "The rows are others in their order, in ids or in further columns, or something else was given that is another."

@@ -7,7 +7,9 @@ import json
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.specs.spec_models import TOKEN_PRICES
+from benchmarks.statistics.looks import Rivals
 
 if TYPE_CHECKING:
     from advisor.experiments.comparison import Prepared
@@ -30,6 +32,25 @@ def subject_of(prepared: Prepared) -> str:
     """Names what answers, which is the experiment without what things cost: whoever was shown its wrong answers and runs it
     again at other prices has changed no approach. All else counts, since answers or candidates may follow from it."""
     return _named(prepared, RANKING - COSTS, {*RENTED, *TOKEN_PRICES}, [])
+
+
+def rivals_in(prepared: Prepared) -> Rivals:
+    """Who shares the error of this look, a cascade that may be made of them included, and by what one comes before another."""
+    spec, cascade = prepared.assembly.spec, (CASCADE,) if prepared.assembly.benchmark.task.labels else ()
+    told = {"prices": {"source", "sources", "date"}}
+    costs = {"": spec.model_dump(mode="json", include={*COSTS, "constraints"}, exclude=told, exclude_defaults=True)}
+    costs |= {
+        each.name: each.model_dump(mode="json", include={*RENTED, *TOKEN_PRICES}, exclude_none=True)
+        for each in prepared.models.specs
+    }
+    return Rivals(
+        candidates=(*(candidate.name for candidate in prepared.candidates), *cascade),
+        costs={name: _short(json.dumps(given, sort_keys=True)) for name, given in costs.items()},
+    )
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rented: list[object]) -> str:
@@ -60,7 +81,7 @@ def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rente
         *([{"teacher": models.teacher, "asked": benchmark.task.unlabelled}] if models.teacher else ()),
         *([{"weights": weights}] if (weights := _weights(prepared)) else ()),
     ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+    return _short(json.dumps(parts, sort_keys=True))
 
 
 def _weights(prepared: Prepared) -> dict[str, str]:

@@ -145,9 +145,18 @@ def _looks(material: Material) -> str:
         return ", however often these cases are looked at again."
     return (
         f", over all looks together. This is look {look.number} at these cases: {look.seen:,} of them were measured on "
-        f"before, the last time on {look.last}, so more is asked of the evidence than at the first. Fresh "
+        f"before, the last time on {look.last}, so more is asked of the evidence than at the first{_left_out(look)}. Fresh "
         "held-out cases would start anew."
     )
+
+
+def _left_out(look: Look) -> str:
+    """Why the order by cost does not count at a later look that leaves approaches out, or with other costs or limits."""
+    if look.missing:
+        keep = "keeps its part" if len(look.missing) == 1 else "keep their part"
+        left_out = counted(len(look.missing), "approach", "approaches")
+        return f"; {left_out} of an earlier look that this run leaves out {keep} of the error"
+    return "; costs or limits are not what they were then, so no order by cost is fixed" if look.other_costs else ""
 
 
 def foretold_pairs(material: Material) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -357,7 +357,8 @@ def _check_stopping(metric: Metric, target: float | None) -> None:
 
 
 def _sharing(spec: Spec, candidates: int, look: Look) -> Sharing:
-    """How candidates share the level. Recorded answers have no selection score, so Holm takes them all where one is needed."""
+    """How candidates share the level. Recorded answers have no selection score, so Holm takes them all where one is needed, and
+    at a look that is not as the ones before."""
     needs_scores = spec.procedure in ("fixed sequence", "finalist")
-    procedure: Procedure = "holm" if needs_scores and spec.recorded else spec.procedure
-    return Sharing(procedure=procedure, candidates=candidates, look=look.number)
+    procedure: Procedure = "holm" if (needs_scores and spec.recorded) or not look.as_before else spec.procedure
+    return Sharing(procedure=procedure, candidates=candidates + len(look.missing), look=look.number)

@@ -98,13 +98,18 @@ def _thawed(values: Mapping[str, Any], folder: Path, allow_code: bool) -> Benchm
         volume=values["volume"],
         horizon_months=values["horizon_months"],
         procedure=values.get("procedure", "holm"),  # Runs from before there was a choice.
-        look=Look(**values.get("look", {})),
+        look=_look(values),
         sequential=values.get("sequential", False),
         slices=tuple(values["slices"]),
         leaked=tuple(values.get("leaked", ())),
         fingerprint=values["fingerprint"],
         notes=tuple(values["notes"]),
     )
+
+
+def _look(values: Mapping[str, Any]) -> Look:
+    found = dict(values.get("look", {}))
+    return Look(**{**found, "missing": tuple(found.get("missing", ()))})
 
 
 def _constraints(values: Mapping[str, Any]) -> Constraints:
@@ -116,7 +121,7 @@ def as_begun(benchmark: Benchmark, values: Mapping[str, Any]) -> Benchmark:
     """The benchmark with what was fixed when its run began and `freeze` wrote: look, volume, horizon, procedure and limits."""
     return dataclasses.replace(
         benchmark,
-        look=Look(**values.get("look", {})),
+        look=_look(values),
         volume=values["volume"],
         horizon_months=values["horizon_months"],
         procedure=values.get("procedure", "holm"),

@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +41,28 @@ _WAIT_S = 10.0
 """So long one run waits for another to write its look down, which takes a moment."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rivals:
+    """What shares the error of a look, as it is written down before anything runs."""
+
+    candidates: tuple[str, ...] = ()
+    costs: Mapping[str, str] = field(default_factory=dict)
+    """Model -> what stands for its prices, and "" -> the same of all that a task says of costs and limits: who comes first."""
+
+
 def level_of(look: int, alpha: float = ALPHA, share: float = SHARE) -> float:
     """The level of the first, second, ... look; all of them together spend less than `alpha`, however many there are."""
     return alpha * share * (1 - share) ** (look - 1)
 
 
-def look_at(heldout: Sequence[Case], folder: Path, experiment: str = "", subject: str = "") -> Look:
+def look_at(
+    heldout: Sequence[Case], folder: Path, experiment: str = "", subject: str = "", rivals: Rivals | None = None
+) -> Look:
     """Which look at these cases a run would be, by what is written down in the folder of the task and of what it is a copy of.
 
     A look counts that shared a case with this one. `experiment` names what is run: the same again is the same look.
     `subject` names what answers in it: that cases were shown with its answers and only prices were changed then makes no
-    development figure.
+    development figure. `rivals` is held against what earlier looks tested, as far as they say it.
     """
     mine = set(_names(heldout))
     others = [
@@ -68,7 +79,21 @@ def look_at(heldout: Sequence[Case], folder: Path, experiment: str = "", subject
         last=_last_day(looks),
         shown=_touched(mine, shown),
         shown_on=_last_day(shown),
+        missing=() if rivals is None else tuple(sorted(_candidates(looks).difference(rivals.candidates))),
+        other_costs=rivals is not None and any(_costs_more_or_less(row, rivals) for row in looks),
     )
+
+
+def _candidates(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """All that these looks tested; those of earlier versions do not say it."""
+    named = [row["candidates"] for row in rows if isinstance(row.get("candidates"), list)]
+    return {name for names in named for name in names if isinstance(name, str)}
+
+
+def _costs_more_or_less(row: Mapping[str, Any], rivals: Rivals) -> bool:
+    costs = row.get("costs")
+    known = costs if isinstance(costs, dict) else {}
+    return any(known[name] != costs for name, costs in rivals.costs.items() if name in known)
 
 
 def _touched(mine: set[str], rows: Sequence[Mapping[str, Any]]) -> int:
@@ -79,15 +104,17 @@ def _last_day(rows: Sequence[Mapping[str, Any]]) -> str:
     return max((row["day"] for row in rows), default="")
 
 
-def begin_look(benchmark: Benchmark, folder: Path, experiment: str, subject: str = "") -> Look:
+def begin_look(
+    benchmark: Benchmark, folder: Path, experiment: str, subject: str = "", rivals: Rivals | None = None
+) -> Look:
     """As `look_at`, for a run that begins now, and written down at once: one that begins before this one is finished, or after
     it was cut off, is a later look."""
     with ExitStack() as held:
         own, *sources = _places(folder)
         for place in (own, *filter(_is_there, sources)):
             held.enter_context(_one_at_a_time(place))
-        look = look_at(benchmark.heldout, folder, experiment, subject)
-        write_down(replace(benchmark, look=look), folder, experiment)
+        look = look_at(benchmark.heldout, folder, experiment, subject, rivals)
+        write_down(replace(benchmark, look=look), folder, experiment, rivals)
     return look
 
 
@@ -105,7 +132,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def write_down(benchmark: Benchmark, folder: Path, experiment: str) -> None:
+def write_down(benchmark: Benchmark, folder: Path, experiment: str, rivals: Rivals | None = None) -> None:
     """Adds this look to those of the task, once. Where a folder cannot be written to, a warning says so."""
     if any(row["experiment"] == experiment and not row.get("shown") for row in _read(folder)):
         return
@@ -115,6 +142,7 @@ def write_down(benchmark: Benchmark, folder: Path, experiment: str) -> None:
         "look": benchmark.look.number,
         "target": benchmark.target,
         "cases": _names(benchmark.heldout),
+        **({} if rivals is None else {"candidates": list(rivals.candidates), "costs": dict(rivals.costs)}),
     }
     for task, problem in _added(row, folder):
         logging.getLogger(__name__).warning(
