@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from advisor.costs.sensitivity import flips, question_of
-from advisor.decision.bounds import without_walk
+from advisor.decision.bounds import level_for_every_target, without_walk
 from advisor.decision.every_goal import states
 from advisor.experiments.afterwards import Asked
 from advisor.experiments.example import opened
@@ -244,6 +244,17 @@ def test_a_wider_margin_asked_afterwards_never_shows_less() -> None:
     then = {each.candidate: each.lower for each in replace(given, benchmark=wider).recommended().statuses}
     assert then == lower
     assert None not in lower.values()
+
+
+def test_a_target_asked_of_a_run_that_had_no_goal_has_the_whole_error_of_the_look() -> None:
+    """No walk by cost took anything of it, so nothing is kept back from targets that are asked later."""
+    benchmark = replace(benchmark_of(target=0.8), exploratory=True)
+    none, stated = (without_walk(replace(benchmark, target=target), 0.8) for target in (None, 0.7))
+    assert (none, stated) == ("holm", "cheapest first")
+    whole, part = (level_for_every_target(replace(benchmark, procedure=each), 7) for each in (none, stated))
+    assert whole == pytest.approx(level_of(1) / 7)
+    assert part == pytest.approx(REST * whole)
+    assert level_for_every_target(benchmark_of(target=None), 7) == whole, "the page's panel asks no less"
 
 
 # ---------------------------------------------------------------- a stored run
