@@ -15,7 +15,7 @@ import pytest
 
 from advisor.decision.bounds import family_statuses, level_for_every_target, sharing
 from advisor.experiments.comparison import Wishes, advise, execute, prepare
-from advisor.experiments.experiment import subject_of
+from advisor.experiments.experiment import rivals_in, subject_of
 from advisor.experiments.found import find
 from benchmarks.contract import Look, Row, State
 from benchmarks.evaluation.evaluate import About, evaluate
@@ -148,6 +148,15 @@ def test_at_other_costs_no_order_is_fixed_at_a_later_look(tmp_path: Path) -> Non
     cheapest_first = ["prompting", "lora"]
     orders = [sharing(family, replace(benchmark, look=look), cheapest_first).order for look in (dearer, Look(number=3))]
     assert orders == [(), ("prompting", "lora")]
+
+
+def test_an_approach_is_not_left_out_because_a_second_model_is_compared(tmp_path: Path, model_folders: Folders) -> None:
+    task = write_task(tmp_path / "one", model_folders)
+    alone = rivals_in(prepare(task))
+    shutil.copytree(model_folders.language, tmp_path / "other")
+    both = rivals_in(prepare(write_task(tmp_path, model_folders, f"models: [{model_folders.language}, ./other]")))
+    assert set(alone.candidates) < set(both.candidates)
+    assert alone.costs.items() <= both.costs.items()
 
 
 def test_the_same_run_that_a_server_answers_anew_is_a_later_look(tmp_path: Path, model_folders: Folders) -> None:

@@ -13,6 +13,7 @@ from benchmarks.statistics.looks import Rivals
 
 if TYPE_CHECKING:
     from advisor.experiments.comparison import Prepared
+    from benchmarks.contract import Candidate
 
 COSTS = {"prices", "upkeep", "volume", "horizon_months"}
 """Keys of a spec that say what an approach costs, and nothing of what it answers."""
@@ -44,8 +45,15 @@ def rivals_in(prepared: Prepared) -> Rivals:
         for each in prepared.models.specs
     }
     return Rivals(
-        candidates=(*(candidate.name for candidate in prepared.candidates), *cascade),
+        candidates=(*map(_with_model, prepared.candidates), *cascade),
         costs={name: _short(json.dumps(given, sort_keys=True)) for name, given in costs.items()},
+    )
+
+
+def _with_model(candidate: Candidate) -> str:
+    """Its name with its model, which stands in the name itself only beside other models."""
+    return (
+        candidate.name if not candidate.model else f"{candidate.name.removesuffix(at := f' @ {candidate.model}')}{at}"
     )
 
 
