@@ -89,6 +89,15 @@ BAD: dict[str, tuple[Setup, str]] = {
     "an answer without the pattern": (spec("pattern: 'a'"), r'Example r1: the output "b" is not of the form `a`'),
     "an unknown metric": (spec("metric: acuracy"), r"`acuracy` is not a metric\. The nearest is `accuracy`"),
     "a metric for another kind": (spec("kind: classification", "metric: field_f1"), r"field_f1 is made for extraction"),
+    "decimal commas": (
+        data(
+            "input,output\n" + "".join(f'{n * 7919},"0,40"\n' for n in range(12)),
+            "rows.csv",
+            "kind: qa",
+            "metric: numeric_tolerance",
+        ),
+        r'12 of 12 .* decimal comma only, such as "0,40", .* read as 0\. Write `metric: {name: \w+, decimal: ","}`',
+    ),
     # paths
     "a missing file": (
         spec("heldout: row.jsonl"),

@@ -16,6 +16,7 @@ from advisor import Wishes, advise, reopen
 from benchmarks.contract import Answered, BadInput, Metric, ScoreFailure
 from benchmarks.metrics import load, names
 from benchmarks.metrics._words import words
+from benchmarks.metrics.numeric_tolerance import NumericTolerance
 from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders
@@ -359,6 +360,13 @@ def test_numeric_tolerance_by_parameters() -> None:
     assert score("numeric_tolerance", "0.1", "0.101") == 1
     assert score("numeric_tolerance", "19.99", "20.00", absolute=0.01, relative=0.0) == 1, "exactly at the tolerance"
     assert score("numeric_tolerance", "19.99", "20.001", absolute=0.01, relative=0.0) == 0
+    for wanted in ("1,234", "12.03.2024", "3, 4", "1,23,456", "unknown"):
+        NumericTolerance().must_read([Case(id="1", input="q", output=wanted)])
+    for wanted in ("0,405", "1.234,50", "901,17 EUR"):
+        with pytest.raises(
+            BadInput, match="1 of 1 accepted answers with a number make sense with a decimal comma only"
+        ):
+            NumericTolerance().must_read([Case(id="1", input="q", output=wanted)])
     with pytest.raises(BadInput, match="`relative` of the metric numeric_tolerance is 90"):
         load("numeric_tolerance", {"relative": 90})
 

@@ -20,6 +20,7 @@ from benchmarks.data.sides import Sides, cut_sides, given_sides
 from benchmarks.data.split import Parts, cut_folds, written_down
 from benchmarks.data.unlabelled import for_the_teacher
 from benchmarks.metrics.f1_of_label import F1OfLabel
+from benchmarks.metrics.numeric_tolerance import NumericTolerance
 from benchmarks.review.lineage import Lineage, read_lineage
 from benchmarks.running.plan import rivals
 from benchmarks.specs.infer import (
@@ -147,6 +148,8 @@ def assemble(
     of_files = audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
     findings = (*data.findings, *gravest_first((*between, *of_files)))
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
+    if isinstance(metric, NumericTolerance) and spec.metric and "decimal" not in spec.metric.parameters:
+        metric.must_read((*data.examples, *(data.heldout or ())))
     target, margin, goal_notes = _goal(spec, limits)
     if limits.stop_when_decided:
         _check_stopping(metric, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
@@ -21,6 +22,12 @@ _NUMBERS = {
     )
     for point, grouping in _GROUPING.items()
 }
+_RUN = re.compile(r"\d(?:[\d.,]*\d)?")
+_ONLY = {
+    point: re.compile(rf"0[{point}]\d+|\d+[{point}](?:\d{{1,2}}|\d{{4,}})|\d{{1,3}}(?:[{other}]\d{{3}})+[{point}]\d+")
+    for point, other in (".,", ",.")
+}
+"""Numbers that make sense with this decimal point alone; 1,234 does with either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,20 @@ class NumericTolerance(OfCases):
         check_count(self.name, "max_words", self.max_words)
         if self.decimal not in _NUMBERS:
             raise BadInput(f'`decimal` of the metric numeric_tolerance is {self.decimal!r}; write "." or ",".')
+
+    def must_read(self, cases: Sequence[Case]) -> None:
+        """Raises `BadInput` where more accepted answers make sense only with the other decimal point than with this one."""
+        found = (_RUN.search(answer) for case in cases for answer in case.accepted)
+        numbers = [match.group() for match in found if match]
+        other = "," if self.decimal == "." else "."
+        ours, theirs = ([each for each in numbers if _ONLY[point].fullmatch(each)] for point in (self.decimal, other))
+        if len(theirs) > len(ours):
+            mark = "comma" if other == "," else "point"
+            raise BadInput(
+                f"{len(theirs):,} of {len(numbers):,} accepted answers with a number make sense with a decimal {mark} only, such "
+                f'as "{theirs[0][:20]}", which the metric would read as {self._first(theirs[0])}. Write `metric: '
+                f'{{name: {self.name}, decimal: "{other}"}}`, or `decimal: "{self.decimal}"` there if that is meant.'
+            )
 
     def score(self, case: Case, text: str) -> float:
         if longer_than(text, self.max_words):
