@@ -124,11 +124,15 @@ def test_rows_of_a_held_out_group_are_left_out_where_they_are_few_and_else_told_
     few_values = Loaded(
         examples=tuple(replace(case, group="web") for case in _clean(0, 40)),
         heldout=tuple(replace(case, group="web") for case in held),
+        group="channel",
     )
     many = assemble(SPEC, data=few_values)
     found = {finding.kind: finding for finding in many.findings}["groups on both sides"]
     assert (found.count, found.severity, len(many.benchmark.task.examples)) == (40, "warning", 40)
     assert "They stay, since they are more than a fifth of the examples." in found.told
+    (found,) = (finding for finding in many.findings if finding.kind == "few groups")
+    assert found.says == 'By the column "channel" the 40 held-out cases are 1 group.'
+    assert "as with a channel or a language, give the column another name. `slices` may name it." in found.told
 
 
 def test_alternatives_are_no_conflict_and_several_rewritings_are_none_either() -> None:

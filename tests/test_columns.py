@@ -70,6 +70,35 @@ def test_a_file_with_neither_the_named_columns_nor_usual_ones_is_refused(
         layout_apart(names, columns, "held.jsonl")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("accepted", "true", ""),
+        ("references", "https://x.example/1", ""),
+        ("targets", 3, ""),
+        ("references", ["a", "b"], "further right answers are"),
+        ("accepted", "['a', 'b']", "further right answers are"),
+        ("Answers", "b", "further right answers are"),
+        ("cluster", "north", ""),
+        ("group", "north", "groups of rows are"),
+        ("doc_ids", "d1", "the documents of an answer are"),
+        ("key", "k1", "ids are"),
+        ("id", "k1", ""),
+    ],
+)
+def test_a_column_that_is_taken_by_its_name_is_told_and_only_lists_are_answers(
+    name: str, value: object, said: str
+) -> None:
+    names, row = ["input", "output", name], {"input": "q", "output": "a", name: value}
+    found = find_layout(names, Columns(), "rows.csv", [row])
+    wanted = f'rows.csv: {said} taken from "{name}"; map other columns under `columns:`.'
+    assert found.notes == ((wanted,) if said else ())
+    assert bool(found.answers) == ("answers" in said)
+    apart = layout_apart(["text", "label", name], NAMED, "held.csv", [row])
+    assert apart.notes[1:] == ((wanted.replace("rows.csv", "held.csv"),) if said else ())
+    assert find_layout(names, Columns(answers=name), "rows.csv", [row]).answers == name
+
+
 def test_requests_need_nothing_but_an_input() -> None:
     assert input_apart(["mail"], NAMED, "new.csv").input == "mail"
     found = input_apart(["input"], NAMED, "new.csv")

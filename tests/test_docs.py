@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from advisor.experiments.comparison import EFFORTS
+from benchmarks.data.columns import CHATS, USUAL
 from benchmarks.specs.spec import parse_spec
 from benchmarks.specs.spec_errors import SECTION_KEYS, SPEC_KEYS
 from strategies.prompting.rendering import INPUT_TOKENS
@@ -241,3 +242,9 @@ def test_the_budgets_that_the_help_names_are_those_of_a_run() -> None:
 def test_the_limits_say_how_much_of_an_input_is_read() -> None:
     page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
     assert f"read the first {INPUT_TOKENS} tokens of an input" in " ".join(page.split())
+
+
+def test_every_name_by_which_a_column_is_taken_is_told() -> None:
+    told = (ROOT / "docs" / "task.md").read_text("utf-8")
+    names = {*CHATS, *(name for several in USUAL.values() for name in several)}
+    assert [name for name in sorted(names) if f"`{name}`" not in told] == []

@@ -15,6 +15,7 @@ from benchmarks.metrics._base import label_of
 from strategies.contract import Case, Document
 
 _TINY = 4
+_FEW_INDEPENDENT = 20
 _IN_THE_FILE = " Those that the file has are not compared, since a sample was taken or they belong to held-out cases."
 
 
@@ -40,6 +41,26 @@ def side_findings(
         *_near_duplicates(sides.heldout, heldout, "held-out cases", "held-out case"),
     ]
     return gravest_first(found)
+
+
+def few_groups(heldout: Sequence[Case], read: Sequence[Case], column: str, mapped: bool) -> tuple[Finding, ...]:
+    """Whether the values of a column make few independent cases of many held-out ones. `read` as in `side_findings`; `mapped`:
+    the spec names the column, which else was found by its name; empty: there is none."""
+    by_hand = {case.id: case.group for case in read if case.group}
+    groups = {by_hand.get(case.id) or f"\0{case.id}" for case in heldout}
+    if not column or len(groups) >= _FEW_INDEPENDENT or 2 * len(groups) > len(heldout):
+        return ()
+    off = "leave `group` out of `columns`" if mapped else "give the column another name"
+    return (
+        Finding(
+            kind="few groups",
+            count=len(heldout),
+            examples=(),
+            says=f'By the column "{column[:40]}" the {len(heldout):,} held-out cases are {many(len(groups), "group", "groups")}.',
+            effect="Rows of a group stay on one side and count as one, so hardly anything can be shown.",
+            what_to_do=f"Where they do not tell of each other, as with a channel or a language, {off}. `slices` may name it.",
+        ),
+    )
 
 
 def _overlap(found: Overlap, examples: Sequence[Case]) -> Iterator[Finding]:

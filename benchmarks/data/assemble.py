@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks import metrics
 from benchmarks.audit.file_findings import Summary, audit, summarise
 from benchmarks.audit.findings import Finding, gravest_first
-from benchmarks.audit.side_findings import side_findings
+from benchmarks.audit.side_findings import few_groups, side_findings
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, Procedure
 from benchmarks.costs.price_table import endings
 from benchmarks.data.fingerprint import fingerprint
@@ -52,6 +52,8 @@ class Loaded:
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     """What is odd about the files themselves."""
+    group: str = ""
+    """The column whose values group the rows that are, or become, held-out cases; empty where there is none."""
     folder: Path = Path()
     """Where it was read from; a person's own metric lies there too."""
 
@@ -146,7 +148,8 @@ def assemble(
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
     between = side_findings(sides, data.examples, data.heldout or data.examples, data.documents, labels)
     of_files = audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
-    findings = (*data.findings, *gravest_first((*between, *of_files)))
+    few = few_groups(sides.heldout, data.heldout or data.examples, data.group, mapped=spec.columns.group is not None)
+    findings = (*data.findings, *gravest_first((*few, *between, *of_files)))
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
     if isinstance(metric, NumericTolerance) and spec.metric and "decimal" not in spec.metric.parameters:
         metric.must_read((*data.examples, *(data.heldout or ())))
@@ -228,6 +231,7 @@ def load(spec: Spec, folder: Path, allow_remote: bool = False) -> Loaded:
         unlabelled=unlabelled,
         notes=tuple(note for part in read for note in part.notes),
         findings=tuple(found for part in read for found in part.findings),
+        group=(heldout or examples).group,
         folder=folder,
     )
 

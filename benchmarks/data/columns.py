@@ -23,12 +23,21 @@ USUAL: dict[str, tuple[str, ...]] = {
     "id": ("id", "case_id", "example_id", "uid", "uuid", "key"),
     "answers": ("answers", "references", "accepted", "aliases", "targets"),
     "document_ids": ("document_ids", "doc_ids", "document_id", "doc_id", "context_ids", "passage_ids"),
-    "group": ("group", "group_id", "cluster"),
+    "group": ("group", "group_id"),
     "metadata": ("metadata", "meta"),
     "title": ("title", "heading", "name", "subject"),
     "text": ("text", "content", "contents", "body", "passage", "document", "page_content", "context"),
     "date": ("date", "valid_from", "updated", "updated_at", "modified"),
 }
+TOLD: dict[str, str] = {
+    "answers": "further right answers are",
+    "group": "groups of rows are",
+    "id": "ids are",
+    "document_ids": "the documents of an answer are",
+    "metadata": "metadata is",
+}
+"""How a column that was found by its name is told; an id, documents and metadata only where it is not simply called that."""
+Rows = Sequence[Mapping[str, Any]]
 CHATS = ("messages", "conversations", "conversation")
 _SENTENCE_WORDS = 5
 """A column name of so many words is a sentence."""
@@ -50,16 +59,20 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def find_layout(names: Sequence[str], columns: Columns, file: str) -> Layout:
-    """The layout of a file with the columns `names`. Raises `BadInput` where input or output cannot be found."""
+def find_layout(names: Sequence[str], columns: Columns, file: str, first: Rows = ()) -> Layout:
+    """The layout of a file with the columns `names`. Raises `BadInput` where input or output cannot be found.
+
+    `first` are its first rows: further right answers are found by another name than `answers` only where each is a list.
+    """
     mapped = _mapped(columns)
     for key, value in mapped.items():
         _check_mapped(names, key, value, file)
-    found = {key: mapped.get(key) or usual(names, key) for key in ("id", "answers", "document_ids", "group")}
-    found["metadata"] = usual(names, "metadata")
+    found = {key: mapped.get(key) or usual(names, key) for key in ("id", "document_ids", "group", "metadata")}
+    found["answers"] = mapped.get("answers") or usual([name for name in names if _of_answers(name, first)], "answers")
     chat = next((name for name in CHATS if name in names), "")
     if chat and not ({"input", "output"} & mapped.keys()):
-        return Layout(chat=chat, notes=(f'{file}: examples are chats, read from "{chat}".',), **found)
+        notes = (f'{file}: examples are chats, read from "{chat}".', *_notes(file, mapped, found))
+        return Layout(chat=chat, notes=notes, **found)
     taken = set(found.values()) | {mapped.get("output", ""), mapped.get("input", "")}
     free = [name for name in names if name not in taken]
     alpaca = {"instruction", "output"} <= set(names) and not ({"input", "output"} & mapped.keys())
@@ -70,11 +83,11 @@ def find_layout(names: Sequence[str], columns: Columns, file: str) -> Layout:
         raise BadInput(_not_found(names, "input", file))
     if not target and not found["answers"]:
         raise BadInput(_not_found(names, "output", file))
-    notes = _notes(file, mapped, source, target)
-    return Layout(input=source, output=target, notes=notes, **found)
+    found |= {"input": source, "output": target}
+    return Layout(notes=_notes(file, mapped, found), **found)
 
 
-def layout_apart(names: Sequence[str], columns: Columns, file: str) -> Layout:
+def layout_apart(names: Sequence[str], columns: Columns, file: str, first: Rows = ()) -> Layout:
     """`find_layout` of a file beside the examples, such as one of held-out cases, which may have other columns.
 
     Where it lacks some that `columns` names and has the usual names in their place, those are taken, and a note says so.
@@ -82,16 +95,18 @@ def layout_apart(names: Sequence[str], columns: Columns, file: str) -> Layout:
     """
     lost = {key: lacks for key, value in _mapped(columns).items() if (lacks := _lacking(names, value))}
     if not lost:
-        return find_layout(names, columns, file)
+        return find_layout(names, columns, file, first)
     try:
-        found = find_layout(names, columns.model_copy(update=dict.fromkeys(lost)), file)
+        found = find_layout(names, columns.model_copy(update=dict.fromkeys(lost)), file, first)
     except BadInput:
         return find_layout(names, columns, file)  # Which names the column.
     if not {"input", "output"} & lost.keys() and not all(getattr(found, key) for key in lost):
         return find_layout(names, columns, file)
     parts = [*lost, *(() if found.output else ("answers",))]
     taken = {"chats": found.chat} if found.chat else {key: getattr(found, key) for key in parts}
-    return replace(found, notes=(_note_apart(file, [name for lacks in lost.values() for name in lacks], taken),))
+    others = {key: getattr(found, key) for key in TOLD if key not in taken}
+    note = _note_apart(file, [name for lacks in lost.values() for name in lacks], taken)
+    return replace(found, notes=(note, *_notes(file, _mapped(columns), others)))
 
 
 def input_apart(names: Sequence[str], columns: Columns, file: str) -> Layout:
@@ -110,11 +125,32 @@ def input_apart(names: Sequence[str], columns: Columns, file: str) -> Layout:
 
 def usual(names: Sequence[str], part: str) -> str:
     """The first column with a usual name for the part, whatever its case; empty where there is none."""
-    lowered = {name.lower().strip().replace(" ", "_").replace("-", "_"): name for name in reversed(names)}
+    lowered = {_plain(name): name for name in reversed(names)}
     return next((lowered[name] for name in USUAL[part] if name in lowered), "")
 
 
-def header_findings(file: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
+def _plain(name: str) -> str:
+    return name.lower().strip().replace(" ", "_").replace("-", "_")
+
+
+def _of_answers(name: str, first: Rows) -> bool:
+    """Whether a column may hold right answers; of another name than `answers` it may also say whether or why one is right."""
+    values = [row[name] for row in first if row.get(name) not in (None, "")]
+    return usual([name], "answers") == name and (
+        _plain(name) == "answers" or (bool(values) and all(map(_several, values)))
+    )
+
+
+def _several(value: Any) -> bool:
+    """Whether a value is a list of texts or numbers, also as a table has it, or holds one as SQuAD does."""
+    if isinstance(value, Mapping):
+        value = value.get("text")
+    if isinstance(value, str):
+        return value.lstrip().startswith(("[", "{"))
+    return isinstance(value, list | tuple) and all(isinstance(entry, str | int | float) for entry in value)
+
+
+def header_findings(file: str, names: Sequence[str], rows: Rows) -> tuple[Finding, ...]:
     """Whether the line of names of a table looks like one of its rows: no name is a usual one, and one looks like a value."""
     if any(usual(names, part) for part in USUAL):
         return ()
@@ -188,13 +224,22 @@ def _note_apart(file: str, lacks: Sequence[str], taken: Mapping[str, str]) -> st
     return f"{lacked}, so the usual names are taken: {', '.join(read)}."
 
 
-def _notes(file: str, mapped: dict[str, str], source: str, target: str) -> tuple[str, ...]:
-    guessed = []
-    if "input" not in mapped and source != "input":
-        guessed.append(f"the input is taken from {_shown_source(source)}")
-    if "output" not in mapped and target not in ("output", ""):
-        guessed.append(f'the output is taken from "{target}"')
-    return (f"{file}: {' and '.join(guessed)}; map other columns under `columns:`.",) if guessed else ()
+def _notes(file: str, mapped: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
+    """What was found by its name; `found`: part -> column."""
+    told = {"input": "the input is", "output": "the output is"} | TOLD
+    if not found.get("output") and "input" in found:
+        told["answers"] = "the right answers are"
+    guessed = [key for key in told if found.get(key) and key not in mapped]
+    says = [
+        f"{told[key]} taken from {_shown_source(found[key])}"
+        for key in guessed
+        if key in ("answers", "group") or found[key] != key
+    ]
+    if not says:
+        return ()
+    return (
+        f"{file}: {', '.join(says[:-1])}{' and ' if says[1:] else ''}{says[-1]}; map other columns under `columns:`.",
+    )
 
 
 def _shown_source(source: str) -> str:

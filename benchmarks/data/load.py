@@ -47,6 +47,8 @@ class Cases:
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     """What is odd about the file itself."""
+    group: str = ""
+    """The column whose values group its rows; empty where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,8 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: 
     with the line, for a row without an input or an output, an id that stands twice, NaN, and for a file without rows.
     """
     names, first, records = _peeked(path)
-    layout = (layout_apart if apart else find_layout)(names, columns, path.name)
+    rows = [values for _, values in first]
+    layout = (layout_apart if apart else find_layout)(names, columns, path.name, rows)
     for name in slices:
         if name not in names:
             key = "columns.time" if name == columns.time else "slices"
@@ -86,8 +89,8 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: 
     reader = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=tuple(slices))
     cases = tuple(_read(reader, records))
     table = path.suffix.lower() in TABLES
-    findings = header_findings(path.name, names, [values for _, values in first]) if table else ()
-    return Cases(cases=cases, notes=(*layout.notes, *reader.notes()), findings=findings)
+    findings = header_findings(path.name, names, rows) if table else ()
+    return Cases(cases=cases, notes=(*layout.notes, *reader.notes()), findings=findings, group=layout.group)
 
 
 def _read(reader: _CaseReader, records: Iterator[Record]) -> Iterator[Case]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.data.columns import find_layout, placeholders, shown_names
+from benchmarks.data.columns import Rows, find_layout, placeholders, shown_names
 from benchmarks.data.load import read_cases, without_rows
 from benchmarks.formats import holds_data, read_records, reader
 from benchmarks.specs.infer import DEFAULT_METRICS, infer_kind
@@ -60,7 +60,7 @@ def propose(path: Path) -> Proposal:
         raise without_rows(path)
     names = list(dict.fromkeys(name for record in records for name in record.values))
     seen = [_looked_at(name, [record.values.get(name) for record in records]) for name in names]
-    columns, reasons = _columns(path, names, seen)
+    columns, reasons = _columns(path, [record.values for record in records], seen)
     read = read_cases(path, columns)
     cases = read.cases
     reasons += [finding.told for finding in read.findings]
@@ -109,9 +109,10 @@ def _looked_at(name: str, values: Sequence[Any]) -> _Column:
     return _Column(name=name, filled=len(texts), distinct=len(set(texts)), words=words)
 
 
-def _columns(path: Path, names: Sequence[str], seen: Sequence[_Column]) -> tuple[Columns, list[str]]:
+def _columns(path: Path, rows: Rows, seen: Sequence[_Column]) -> tuple[Columns, list[str]]:
+    names = [column.name for column in seen]
     try:
-        layout = find_layout(names, Columns(), path.name)
+        layout = find_layout(names, Columns(), path.name, rows)
     except BadInput:
         return _by_content(path, names, seen)
     if layout.chat:
