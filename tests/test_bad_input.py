@@ -133,6 +133,10 @@ BAD: dict[str, tuple[Setup, str]] = {
         data("input,output\na,b\nx,\ny,c\nz,\n", "rows.csv"),
         r'line 3 has no output \(column "output"\); so it is with 1 of the rows after it\. Write the answer',
     ),
+    "an empty output before 0 and false": (
+        data("".join(f'{{"input": "x", "output": {value}}}\n' for value in ("null", "0", "false", '" "'))),
+        r"line 1 has no output .*; so it is with 1 of the rows after it",
+    ),
     "a missing input": (data(GOOD + '{"output": "a"}\n'), r'line 2 has no input \(column "input"\)'),
     "ids twice": (
         data('{"id": "7", "input": "x", "output": "a"}\n{"id": 7, "input": "y", "output": "b"}\n'),

@@ -99,8 +99,8 @@ def _read(reader: _CaseReader, records: Iterator[Record]) -> Iterator[Case]:
         try:
             yield reader.case(number, record)
         except _NoOutput as found:
-            more = sum(not str(values.get(reader.layout.output) or "").strip() for _, values in records)
-            others = f"; so it is with {more:,} of the rows after it" if more and reader.layout.output else ""
+            more = sum(map(reader.lacks_output, records))
+            others = f"; so it is with {more:,} of the rows after it" if more else ""
             raise BadInput(f"{found}{others}. Write the answer that is wanted, or leave the row out.") from None
 
 
@@ -184,7 +184,7 @@ class _CaseReader(_Texts):
     def case(self, number: int, record: Record) -> Case:
         place, values = record
         layout = self.layout
-        answers = self._list(values.get(layout.answers), place, "answers") if layout.answers else ()
+        answers = self._answers(record)
         if layout.chat:
             source, output = self._chat(values.get(layout.chat), place)
         else:
@@ -202,6 +202,13 @@ class _CaseReader(_Texts):
             slices={name: self.text(values.get(name), place, name) or "" for name in self.slices},
             metadata=self._metadata(values, place),
         )
+
+    def lacks_output(self, record: Record) -> bool:
+        try:
+            self._output(record.values, record.place, self._answers(record))
+        except BadInput as found:
+            return isinstance(found, _NoOutput)
+        return False
 
     def input(self, record: Record) -> str:
         """Of a record that need not hold anything else."""
@@ -255,6 +262,10 @@ class _CaseReader(_Texts):
                 f"{where}: the assistant's message is empty. Write the answer that is wanted, or leave the row out."
             )
         return self.text(exchange.input, place, "input") or "", output
+
+    def _answers(self, record: Record) -> tuple[str, ...]:
+        name = self.layout.answers
+        return self._list(record.values.get(name), record.place, "answers") if name else ()
 
     def _id(self, values: Mapping[str, Any], number: int, place: str) -> str:
         if not self.layout.id:
