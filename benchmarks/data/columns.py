@@ -68,7 +68,7 @@ def find_layout(names: Sequence[str], columns: Columns, file: str, first: Rows =
     for key, value in mapped.items():
         _check_mapped(names, key, value, file)
     found = {key: mapped.get(key) or usual(names, key) for key in ("id", "document_ids", "group", "metadata")}
-    found["answers"] = mapped.get("answers") or usual([name for name in names if _of_answers(name, first)], "answers")
+    found["answers"] = mapped.get("answers") or usual_answers(names, first)
     chat = next((name for name in CHATS if name in names), "")
     if chat and not ({"input", "output"} & mapped.keys()):
         notes = (f'{file}: examples are chats, read from "{chat}".', *_notes(file, mapped, found))
@@ -131,6 +131,11 @@ def usual(names: Sequence[str], part: str) -> str:
 
 def _plain(name: str) -> str:
     return name.lower().strip().replace(" ", "_").replace("-", "_")
+
+
+def usual_answers(names: Sequence[str], first: Rows) -> str:
+    """The column with a usual name for further right answers that holds such in the first rows; empty where there is none."""
+    return usual([name for name in names if _of_answers(name, first)], "answers")
 
 
 def _of_answers(name: str, first: Rows) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.data.columns import Rows, find_layout, placeholders, shown_names
+from benchmarks.data.columns import Rows, find_layout, layout_apart, placeholders, shown_names, usual, usual_answers
 from benchmarks.data.load import read_cases, without_rows
 from benchmarks.formats import holds_data, read_records, reader
 from benchmarks.specs.infer import DEFAULT_METRICS, infer_kind
@@ -23,6 +23,18 @@ _LOOKED_AT = 2_000
 _MOST_SLICE_VALUES = 12
 _MOST_LABELS = 40
 """Of longer lists there is no line."""
+_ROWS_A_VALUE = 3
+"""From so many rows a value on a column has few values."""
+_NEARLY = 0.9
+_MOST_JOINED = 6
+_WORSE = "rejected"
+"""Of preference data the answer that is not wanted."""
+_OF_ROWS = re.compile(
+    r"(?:^|[^a-z])(?:ids?|uuid|guid|nr|no|number|index|idx|dates?|datum|time|timestamp|zeit|created|updated)(?:$|[^a-z])"
+)
+"""Names of columns with ids or times, in lower case."""
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?|[0-9]{1,2}([./-])[0-9]{1,2}\2[0-9]{2,4}([T ].*)?")
+_CODE, _WORD = re.compile(r"[^\s.,]*[0-9][^\s.,]*"), re.compile(r"[^\W\d_]{2}")
 _PLAIN_STEMS = ("examples", "example", "train", "training", "data", "dataset", "cases")
 _HELDOUT_STEMS = ("heldout", "held-out", "held_out", "test", "eval", "validation", "valid", "dev")
 _DOCUMENT_STEMS = ("documents", "docs", "passages", "corpus", "knowledge")
@@ -51,6 +63,10 @@ class _Column:
     distinct: int
     words: float
     """Mean number of words."""
+    names_rows: bool
+    """By its name or its values it holds ids or times, which are hardly what is asked for."""
+    free: bool
+    """Else nearly every row has a text of its own there."""
 
 
 def propose(path: Path) -> Proposal:
@@ -63,14 +79,17 @@ def propose(path: Path) -> Proposal:
     columns, reasons = _columns(path, [record.values for record in records], seen)
     read = read_cases(path, columns)
     cases = read.cases
+    reasons += _unused([record.values for record in records], seen, columns)
     reasons += [finding.told for finding in read.findings]
     heldout, documents = _beside(path, _HELDOUT_STEMS, holds_data), _beside(path, _DOCUMENT_STEMS, Path.is_dir)
+    unfit = _without_answers(path.parent / heldout, columns) if heldout else ""
+    heldout = "" if unfit else heldout
     kind, why = infer_kind(cases, bool(documents), has_labels=False, has_schema=False)
     reasons += [why]
     if heldout:
         reasons.append(f"heldout: {heldout}, because it lies beside the examples and has the name of a held-out file.")
     else:
-        reasons.append("heldout: none was found, so half of the examples (at most 500) will be held out.")
+        reasons.append(unfit or "heldout: none was found, so half of the examples (at most 500) will be held out.")
     if documents:
         reasons.append(f"documents: {documents}, because it lies beside the examples.")
     labels = _labels(cases) if kind == "classification" else []
@@ -106,7 +125,19 @@ def _looked_at(name: str, values: Sequence[Any]) -> _Column:
     ]
     texts = [text for text in texts if text.strip()]
     words = sum(count(text) for text in texts) / max(len(texts), 1)
-    return _Column(name=name, filled=len(texts), distinct=len(set(texts)), words=words)
+    spelt = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    distinct, plain = len(set(texts)), [text.strip('"') for text in texts]
+    codes = distinct == len(texts) and all(map(_CODE.fullmatch, plain))
+    names_rows = bool(_OF_ROWS.search(spelt)) or codes or all(map(_TIME.fullmatch, plain))
+    own = distinct > max(1, len(texts) / _ROWS_A_VALUE) and any(map(_WORD.search, texts))
+    return _Column(
+        name=name,
+        filled=len(texts),
+        distinct=distinct,
+        words=words,
+        names_rows=names_rows,
+        free=own and not names_rows,
+    )
 
 
 def _columns(path: Path, rows: Rows, seen: Sequence[_Column]) -> tuple[Columns, list[str]]:
@@ -114,32 +145,76 @@ def _columns(path: Path, rows: Rows, seen: Sequence[_Column]) -> tuple[Columns, 
     try:
         layout = find_layout(names, Columns(), path.name, rows)
     except BadInput:
-        return _by_content(path, names, seen)
+        return _by_content(path, rows, seen)
     if layout.chat:
         return Columns(), [f'input and output: from the chats in the column "{layout.chat}".']
     sources = placeholders(layout.input) or (layout.input,)
     target = layout.output or layout.answers
     reasons = [f"input: from {shown_names(sources)}, output: from {shown_names([target])}, because of their names."]
-    usual = layout.input == "input" and layout.output in ("output", "")
-    return Columns() if usual else Columns(input=layout.input, output=layout.output or None), reasons
+    plain = layout.input == "input" and layout.output in ("output", "")
+    return Columns() if plain else Columns(input=layout.input, output=layout.output or None), reasons
 
 
-def _by_content(path: Path, names: Sequence[str], seen: Sequence[_Column]) -> tuple[Columns, list[str]]:
-    """The longest texts are the input; among the rest a column with few values, else the next longest, the output."""
-    full = [column for column in seen if column.filled and column.distinct > 1]
+def _by_content(path: Path, rows: Rows, seen: Sequence[_Column]) -> tuple[Columns, list[str]]:
+    """Of the sides those that have no usual name: the longest texts are the input; among the rest a column with few values, else
+    the next longest, the output."""
+    full = [column for column in seen if column.filled and column.distinct > 1 and column.name.lower() != _WORSE]
     if len(full) < 2:
         raise BadInput(
-            f"{path.name} has no two columns with texts; its columns are {shown_names(names)}. "
+            f"{path.name} has no two columns with texts; its columns are {shown_names([column.name for column in seen])}. "
             "Give a file with an input and the answer that is wanted in each row."
         )
-    source = max(full, key=lambda column: (column.words, column.distinct))
-    rest = [column for column in full if column is not source]
-    few = [column for column in rest if column.filled >= 0.9 * source.filled and column.distinct <= source.filled / 3]
-    target = min(few, key=lambda column: column.words) if few else max(rest, key=lambda column: column.words)
-    why = f"it has {target.distinct:,} different values" if few else "its texts are the next longest"
-    return Columns(input=source.name, output=target.name), [
-        f"input: from {shown_names([source.name])}, because its texts are the longest.",
-        f"output: from {shown_names([target.name])}, because {why}; correct it if another column holds the answer.",
+    names = [column.name for column in seen]
+    source, target = usual(names, "input"), usual(names, "output")
+    answers = "" if target else usual_answers(names, rows)
+    reasons = [
+        f"{side}: from {shown_names([name])}, because of its name."
+        for side, name in (("input", source), ("output", target or answers))
+        if name
+    ]
+    if not source:
+        column = _longest([column for column in full if column.name not in (target, answers)])
+        source = column.name
+        reasons.append(f"input: from {shown_names([source])}, because its texts are the longest.")
+    if not target and not answers:
+        target, why = _answer([column for column in full if column.name != source])
+        says = f"output: from {shown_names([target])}, because {why}; correct it if another column holds the answer."
+        reasons.append(says)
+    return Columns(input=source, output=target or None), sorted(reasons)
+
+
+def _longest(columns: Sequence[_Column]) -> _Column:
+    """Of those with a value in nearly every row; ids and times only where there is nothing else."""
+    most = max(column.filled for column in columns)
+    full = [column for column in columns if column.filled >= _NEARLY * most]
+    return max(full, key=lambda column: (not column.names_rows, column.words, column.distinct))
+
+
+def _answer(columns: Sequence[_Column]) -> tuple[str, str]:
+    """The column that most likely holds the answer, and why."""
+    likely = [column for column in columns if not column.names_rows] or columns
+    most = max(column.filled for column in likely)
+    full = [column for column in likely if column.filled >= _NEARLY * most]
+    few = [column for column in full if column.distinct <= column.filled / _ROWS_A_VALUE]
+    if few:
+        found = min(few, key=lambda column: column.words)
+        return found.name, f"it has {found.distinct:,} different values"
+    return _longest(likely).name, "its texts are the next longest"
+
+
+def _unused(rows: Rows, seen: Sequence[_Column], columns: Columns) -> list[str]:
+    """A reason where further columns hold texts that may belong to the request."""
+    names = [column.name for column in seen]
+    layout = find_layout(names, columns, "", rows)
+    sources = (layout.input,) if layout.input in names else placeholders(layout.input)
+    taken = {getattr(layout, part) for part in ("output", "answers", "id", "document_ids", "group", "metadata")}
+    more = [column.name for column in seen if column.free and column.name not in {*taken, *sources, _WORSE}]
+    joined = [name for name in names if name in {*sources, *more}]
+    if layout.chat or not more or any({"{", "}"} & set(name) for name in joined):
+        return []
+    template = r"\n\n".join(f"{{{name}}}" for name in joined[:_MOST_JOINED])
+    return [
+        f'unused: {shown_names(more)}. What belongs to the request is joined under `columns`, as in input: "{template}".'
     ]
 
 
@@ -151,6 +226,22 @@ def _beside(path: Path, stems: Sequence[str], folders: Callable[[Path], bool]) -
             fits = entry.stem.lower() == stem and (hasattr(reader(entry.name), "records") or folders(entry))
             if fits and entry != path and not entry.is_symlink():
                 return entry.name
+    return ""
+
+
+def _without_answers(heldout: Path, columns: Columns) -> str:
+    """A reason against a held-out file without a column for the answers; of one that cannot be read `advisor check` says why."""
+    try:
+        rows = [record.values for record in islice(read_records(heldout), _LOOKED_AT)]
+    except BadInput:
+        return ""
+    try:
+        layout_apart(list(dict.fromkeys(name for row in rows for name in row)), columns, heldout.name, rows)
+    except BadInput:
+        return (
+            f"heldout: not {heldout.name}, which lies beside the examples and has no column with the answers, so half of the "
+            "examples (at most 500) will be held out."
+        )
     return ""
 
 
