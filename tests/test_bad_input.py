@@ -12,7 +12,7 @@ import pytest
 from benchmarks.contract import BadInput
 from benchmarks.data.assemble import Limits, Loaded, assemble
 from benchmarks.data.load import read_documents
-from benchmarks.specs.spec import parse_spec
+from benchmarks.specs.spec import parse_spec, read_spec
 from strategies.contract import Case
 from tests.bad_inputs import DATA, DOCUMENTS, GOOD, HEAD, SPECS, Setup, both, data, rows, spec, whole
 
@@ -305,6 +305,45 @@ def test_init_says_of_a_table_with_a_header_only_that_it_has_no_rows(tmp_path: P
         propose(tmp_path / "rows.csv")
 
 
+@pytest.mark.parametrize(
+    ("row", "columns", "unused"),
+    [
+        ({"ticket_text": "my parcel {} is late", "language": "de", "label": "x"}, ("ticket_text", "label"), ""),
+        ({"body": "a {} b c", "customerId": "K", "Datum": "01.02.2024", "queue": "x"}, ("body", "queue"), ""),
+        (
+            {"genre": "fiction", "premise": "a {} man eats a lot", "hypothesis": "he {} eats", "label": "x"},
+            ("premise", "label"),
+            r'"hypothesis"\. .* input: "{premise}\\n\\n{hypothesis}"',
+        ),
+        (
+            {"context": "in {} it was so", "question": "when {}?", "answer": "x", "weight": "0.{}"},
+            ("question", "answer"),
+            r'"context"\. .* input: "{context}\\n\\n{question}"',
+        ),
+        ({"Text \U0001f4dd": "a {} b c", "tag": "\U0001f469\u200d\U0001f4bb"}, ("Text \U0001f4dd", "tag"), ""),
+    ],
+)
+def test_init_keeps_the_side_with_a_usual_name_and_names_what_may_belong_to_the_request(
+    row: dict[str, str], columns: tuple[str, str], unused: str, tmp_path: Path
+) -> None:
+    from benchmarks.specs.propose import propose
+
+    def values(number: int) -> dict[str, str]:
+        few = {name: value + "ab"[number % 2] for name, value in row.items() if name not in ("Datum", "created_at")}
+        return {**row, **few} | {name: value.format(number) for name, value in row.items() if "{" in value}
+
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(values(number)) + "\n" for number in range(20)), encoding="utf-8")
+    proposal = propose(path)
+    (tmp_path / "task.yaml").write_text(proposal.text, encoding="utf-8")
+    spec, _ = read_spec(tmp_path / "task.yaml")
+    assert (spec.columns.input, spec.columns.output) == columns
+    assert spec.labels == tuple(sorted({values(number)[columns[1]] for number in range(2)}))
+    said = [reason for reason in proposal.reasons if reason.startswith("unused")]
+    assert bool(said) == bool(unused)
+    assert all(re.search(unused, reason) for reason in said), said
+
+
 def test_what_init_proposes_beside_code_and_a_held_out_file_with_a_label_more_is_checked(tmp_path: Path) -> None:
     from benchmarks.specs.propose import propose
 
@@ -314,7 +353,10 @@ def test_what_init_proposes_beside_code_and_a_held_out_file_with_a_label_more_is
     (tmp_path / "train.csv").write_text(rows("ab" * 20, 0), encoding="utf-8")
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "test_code.py").write_text("pass\n", encoding="utf-8")
+    (tmp_path / "test.csv").write_text("text\nask\n", encoding="utf-8")
     proposal = propose(tmp_path / "train.csv")
+    assert any("not test.csv, which lies beside the examples and has no column" in why for why in proposal.reasons)
+    (tmp_path / "test.csv").unlink()
     (tmp_path / "task.yaml").write_text(proposal.text, encoding="utf-8")
     assert len(assemble(tmp_path / "task.yaml").benchmark.heldout) == 20
     (tmp_path / "eval.csv").write_text(rows("ab" * 10 + "c", 5), encoding="utf-8")

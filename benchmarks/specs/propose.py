@@ -300,10 +300,19 @@ def _column_lines(columns: Columns) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """A text as YAML: bare where it is a plain word, else in double quotes as JSON writes it."""
+    """A text as YAML: bare where it is a plain word, else in double quotes."""
     plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*", text) and len(text) < 200
     words = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
-    return text if plain and text.lower() not in words else json.dumps(text, ensure_ascii=True)
+    if plain and text.lower() not in words:
+        return text
+    return "".join(map(_escaped, json.dumps(text, ensure_ascii=False)))
+
+
+def _escaped(character: str) -> str:
+    """As YAML reads it in double quotes: what cannot be seen by its number, in eight digits above 0xffff."""
+    if character.isprintable():
+        return character
+    return f"\\u{ord(character):04x}" if ord(character) <= 0xFFFF else f"\\U{ord(character):08x}"
 
 
 def _comment(text: str) -> str:
