@@ -70,7 +70,7 @@ def test_what_finding_out_takes_is_counted_as_a_run_would() -> None:
     needed = cases_needed(0.8, 0.85, alpha=gate_level(level_of(1)))
     said = advice(FACTS, target=0.8, heldout=30, volume=36_000)
     assert f"{needed:,} held-out cases to be shown to meet 80 %" in said
-    assert "With the 30 held-out cases at hand, 29 right answers would show it." in said
+    assert "With the 30 independent held-out cases at hand, 29 right answers would show it." in said
     assert "a tenth of a second each is 60 minutes of a machine" in said
     assert "not even a perfect score would show it" in advice(FACTS, target=0.9, heldout=30)
     assert "Name a target first" in advice(FACTS)
@@ -332,7 +332,16 @@ def test_of_a_task_the_data_answers(tmp_path: Path, model_folders: Folders, caps
     task = write_task(tmp_path, model_folders)
     done = call(capsys, "ask", str(task))
     assert done.code == 0
-    assert "With the 30 held-out cases at hand" in done.out
+    assert "With the 30 independent held-out cases at hand" in done.out
+    rows = task.with_name("rows.jsonl")
+    threads = [
+        {**json.loads(line), "group": f"t{n // 8}"} for n, line in enumerate(rows.read_text("utf-8").splitlines())
+    ]
+    rows.write_text("".join(json.dumps(row) + "\n" for row in threads), encoding="utf-8")
+    grouped, checked = (
+        call(capsys, *words, str(task), "--json") for words in (("ask", "--wanted", "labels"), ("check",))
+    )
+    assert json.loads(grouped.out)["asked"]["heldout"] == json.loads(checked.out)["decidable"]["heldout"] < 5
     refused = call(capsys, "ask", str(task), "--examples", "5")
     assert refused.code == 2
     assert "--examples is what the data" in refused.err

@@ -38,7 +38,7 @@ class Asked:
     target: float | None = None
     margin: float | None = None
     heldout: int | None = None
-    """Held-out cases at hand; None: not said."""
+    """Held-out cases at hand, those of one group counted once; None: not said."""
     approaches: int = 8
     """How many will stand side by side and share the chance of being wrong."""
     procedure: Procedure = "cheapest first"
@@ -154,7 +154,7 @@ def _cases(asked: Asked) -> list[str]:
     ]
     if asked.heldout is not None:
         shown = f"{right:,} right answers would" if right is not None else "not even a perfect score would"
-        found.append(f"With the {counted(asked.heldout, 'held-out case')} at hand, {shown} show it.")
+        found.append(f"With the {counted(asked.heldout, 'independent held-out case')} at hand, {shown} show it.")
     if asked.label_price is not None and needed is not None and needed > (asked.heldout or 0):
         price, currency = asked.label_price
         lacking = needed - (asked.heldout or 0)

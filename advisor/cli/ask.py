@@ -212,7 +212,7 @@ def _of_task(known: dict[str, Any], readings: _Readings, found: _Found) -> Asked
     situation = Situation.of(benchmark.task)
     return Asked(
         situation=replace(situation, facts_change=answers["facts_change"], wanted=answers["wanted"]),
-        heldout=assembly.summary.heldout,
+        heldout=benchmark.independent,
         look=benchmark.look.number,
         margin=benchmark.margin,
         approaches=assembly.decidable.candidates if assembly.decidable else 8,
