@@ -137,6 +137,10 @@ BAD: dict[str, tuple[Setup, str]] = {
         data("".join(f'{{"input": "x", "output": {value}}}\n' for value in ("null", "0", "false", '" "'))),
         r"line 1 has no output .*; so it is with 1 of the rows after it",
     ),
+    "messages without an answer": (
+        data('{"prompt": "x", "chosen": [{"role": "user", "content": "x"}]}\n'),
+        r"line 1: the output is a list of messages, and none is the assistant's\. Write the answer\.",
+    ),
     "a missing input": (data(GOOD + '{"output": "a"}\n'), r'line 2 has no input \(column "input"\)'),
     "ids twice": (
         data('{"id": "7", "input": "x", "output": "a"}\n{"id": 7, "input": "y", "output": "b"}\n'),

@@ -91,6 +91,13 @@ def _lines(path: Path, *rows: object) -> Path:
             {"prompt": [{"role": "user", "content": "q"}], "completion": [{"role": "assistant", "content": "a"}]},
             ("q", "a"),
         ),
+        (
+            {
+                "prompt": [{"role": "user", "content": "q"}],
+                "chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}],
+            },
+            ("q", "a"),
+        ),
         ({"instruction": "do", "input": "q", "output": "a"}, ("do\n\nq", "a")),
         ({"instruction": "do", "input": "", "output": "a"}, ("do", "a")),
         ({"input": "q", "output": {"b": [1, True]}}, ("q", '{"b": [1, true]}')),

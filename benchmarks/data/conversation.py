@@ -39,10 +39,23 @@ def exchange_of(messages: Any, where: str) -> Exchange:
 
 
 def prompt_text(value: Any, where: str) -> Any:
-    """A prompt or completion that may be a list of messages, as text; anything else as it is."""
+    """A prompt that may be a list of messages, as text; anything else as it is."""
     if not _is_messages(value):
         return value
     return _joined([turn for turn in _turns(value, where) if turn[0] != "system"], where)
+
+
+def answer_text(value: Any, where: str) -> Any:
+    """An output that may be a list of messages, as in preference data: what the assistant says last; anything else as it is.
+
+    Raises `BadInput`, naming `where`, for messages of which none is the assistant's.
+    """
+    if not _is_messages(value):
+        return value
+    said = [text for role, text in _turns(value, where) if role == "assistant"]
+    if not said:
+        raise BadInput(f"{where}: the output is a list of messages, and none is the assistant's. Write the answer.")
+    return said[-1]
 
 
 def _is_messages(value: Any) -> bool:

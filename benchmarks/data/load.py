@@ -24,7 +24,7 @@ from benchmarks.data.columns import (
     shown_names,
     usual,
 )
-from benchmarks.data.conversation import exchange_of, prompt_text
+from benchmarks.data.conversation import answer_text, exchange_of, prompt_text
 from benchmarks.formats import holds_data, is_document, named_once, read_records
 from benchmarks.formats.clean import clean, text_of
 from benchmarks.formats.folder import folder_records
@@ -228,7 +228,8 @@ class _CaseReader(_Texts):
     def _joined(self, values: Mapping[str, Any], source: str, place: str, what: str) -> str:
         where = f"{self.file}, {place}"
         if source in values or not placeholders(source):
-            text = self.text(prompt_text(values.get(source), where), place, what)
+            plain = answer_text if what == "output" else prompt_text
+            text = self.text(plain(values.get(source), where), place, what)
             if text is None:
                 raise BadInput(f'{where} has no {what} (column "{source}"). Write one, or leave the row out.')
             return text
