@@ -164,6 +164,21 @@ def test_labels_that_differ_by_capitals_or_spaces_are_named_with_the_rarer_spell
     assert "labels spelt apart" not in _found(_clean(0, 40), [Case(id="x", input=_text(99), output="c")])
 
 
+@pytest.mark.parametrize(
+    ("often", "rare", "alone"),
+    [('["a", "b"]', '["b", "a"]', '["a"]'), ("Vip, a", "a, vip", "a"), ("a;b;c", "c; a; b", "a;b"), ("a", "b", "A b")],
+)
+def test_lists_of_the_same_labels_in_another_order_are_named(often: str, rare: str, alone: str) -> None:
+    cases = [Case(id=f"{n}", input=_text(n), output=each) for n, each in enumerate((often, rare, often, alone))]
+    found = _found(cases, [], SPEC.model_copy(update={"labels": tuple({often, rare, alone})}))
+    assert ("labels ordered apart" in found) == (often != "a")
+    if often != "a":
+        assert (
+            found["labels ordered apart"].says == f'1 label lists the same as another one in another order: "{rare}".'
+        )
+        assert found["labels ordered apart"].examples == ("1",)
+
+
 def test_the_metric_of_a_label_that_the_task_lacks_is_refused_with_the_nearest() -> None:
     metric = MetricSpec.model_validate({"name": "f1_of_label", "label": "Spamm"})
     spec = SPEC.model_copy(update={"labels": ("spam", "ham"), "metric": metric})

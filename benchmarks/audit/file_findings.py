@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from strategies.words import count
 
 _FIXED_PHRASE_SHARE = 0.05
 _LONG_WORDS = 1_500
+_SEPARATOR, _AROUND = re.compile("[,;|]"), "[]{}()'\" "
+"""Between the parts of a list that is one label, and around each of them."""
 ALIKE = {
     "example": "They weigh more in what is learnt, and on both sides of a split a choice would look too good.",
     "held-out case": "They are no independent cases, so bounds are wider than their number says.",
@@ -103,6 +106,7 @@ def audit(
     ]
     if labels:
         found.extend(_spelt_apart([*examples, *heldout], labels))
+        found.extend(_ordered_apart([*examples, *heldout], labels))
         found.extend(_unused(examples, heldout, labels))
     if documents and spec.kind == "qa" and not labels:
         found.extend(_answers_nowhere([*examples, *heldout], documents))
@@ -217,12 +221,8 @@ def _unused(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[
 
 
 def _spelt_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
-    """Labels that a person takes for one; the spelling with the most cases is the one that the others differ from."""
-    count = Counter(case.output for case in cases)
-    spellings: defaultdict[str, list[str]] = defaultdict(list)
-    for label in sorted({*labels, *count}):
-        spellings[" ".join(label.casefold().split())].append(label)
-    other = [label for group in spellings.values() for label in group if label != max(group, key=count.__getitem__)]
+    """Labels that a person takes for one."""
+    other = _beside_another(cases, labels, _spelt)
     if other:
         yield Finding(
             kind="labels spelt apart",
@@ -233,6 +233,41 @@ def _spelt_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Findi
             effect="They are taught as labels of their own, each by a part of the examples, and no request says which is wanted.",
             what_to_do="Write each label in one way, in all rows and under `labels`.",
         )
+
+
+def _ordered_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
+    """Lists of the same labels, such as `["a", "b"]` and `["b", "a"]`, or `a, b` and `b, a`."""
+    spelt_apart = {*_beside_another(cases, labels, _spelt)}
+    other = [label for label in _beside_another(cases, labels, _parts) if label not in spelt_apart]
+    if other:
+        yield Finding(
+            kind="labels ordered apart",
+            count=len(other),
+            examples=ids(case for case in cases if case.output in set(other)),
+            says=f"{many(len(other), 'label lists', 'labels list')} the same as another one in another order: {listed(other)}.",
+            effect="A list is compared as it is written, so an answer that names the right ones in the other order is wrong.",
+            what_to_do="Write the parts of each in one order, such as that of the alphabet, in all rows and under `labels`.",
+        )
+
+
+def _beside_another(cases: Sequence[Case], labels: Sequence[str], read: Callable[[str], Hashable | None]) -> list[str]:
+    """Labels that read as another one does, save the one with the most cases of those that read alike."""
+    count = Counter(case.output for case in cases)
+    alike: defaultdict[Hashable, list[str]] = defaultdict(list)
+    for label in sorted({*labels, *count}):
+        if (key := read(label)) is not None:
+            alike[key].append(label)
+    return [label for group in alike.values() for label in group if label != max(group, key=count.__getitem__)]
+
+
+def _spelt(label: str) -> str:
+    return " ".join(label.casefold().split())
+
+
+def _parts(label: str) -> tuple[str, ...] | None:
+    """What a list holds, whatever its order; None of a label that is no list of several."""
+    parts = sorted(part for each in _SEPARATOR.split(_spelt(label)) if (part := each.strip(_AROUND)))
+    return tuple(parts) if len(parts) > 1 else None
 
 
 def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> Iterator[Finding]:
