@@ -26,7 +26,7 @@ _ANY = re.compile(r"@|\d(?:[ ./()-]{0,3}\d){8}|[A-Z]{2}\d{2}|BEGIN|AKIA|\b(?:sk|
 """Whatever any of the patterns below holds: most texts hold none of it."""
 _PATTERNS: Mapping[str, re.Pattern[str]] = {
     "an e-mail address": re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"),
-    "a card number": re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)"),
+    "a card number": re.compile(r"(?<!\d)(?<!\d[.,])(?:\d[ -]?){12,18}\d(?!\d)"),
     "a bank account (IBAN)": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"),
     "a phone number": re.compile(r"(?<![\w.])(?:\+|00)[1-9]\d{0,2}(?: ?\(0\))?(?:[ ./()-]{0,3}\d{2,4}){2,5}(?!\d)"),
     "a secret key": re.compile(
