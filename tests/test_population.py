@@ -134,9 +134,10 @@ def test_examples_and_older_cases_are_compared_before_a_run(
     assert newer in json.loads(run.out)["data"], run.err
     rows[3]["created"] = "yesterday"
     (tmp_path / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    refused = call(capsys, "run", "task.yaml", "--out", "r2", "--approach", "majority", "--yes")
-    assert refused.code == 2
-    assert 'holds "yesterday"' in refused.err
+    for words in (("check", "task.yaml"), ("run", "task.yaml", "--out", "r2", "--approach", "majority", "--yes")):
+        refused = call(capsys, *words)
+        assert refused.code == 2
+        assert 'holds "yesterday"' in refused.err
 
 
 @pytest.mark.parametrize(

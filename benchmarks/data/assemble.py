@@ -15,6 +15,7 @@ from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, 
 from benchmarks.costs.price_table import endings
 from benchmarks.data.fingerprint import fingerprint
 from benchmarks.data.load import Cases, read_cases, read_documents, read_inputs
+from benchmarks.data.population import in_time
 from benchmarks.data.remote import files_of
 from benchmarks.data.sides import Sides, cut_sides, given_sides
 from benchmarks.data.split import Parts, cut_folds, written_down
@@ -157,6 +158,8 @@ def assemble(
     if limits.stop_when_decided:
         _check_stopping(metric, target)
         heldout = in_asking_order(heldout, seed)
+    if spec.columns.time is not None:
+        in_time(heldout, spec.columns.time)  # Says which time cannot be read.
     folds = cut_folds(examples, kind, seed)
     lineage = _lineage(data)
     reviewed = lineage.notes(target) if lineage else ()
