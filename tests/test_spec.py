@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.contract import BadInput, MetricScore
 from benchmarks.data.assemble import Limits, Loaded, assemble, build
-from benchmarks.specs.infer import infer_kind
+from benchmarks.specs.infer import imbalance_note, infer_kind
 from benchmarks.specs.spec import Columns, parse_spec, read_spec
 from benchmarks.specs.spec_models import DEFAULT_MODEL
 from benchmarks.specs.yaml_text import read_yaml
@@ -140,6 +140,12 @@ def test_a_few_broken_objects_are_rows_to_correct_and_no_other_kind_of_task(brok
     if refused:
         with pytest.raises(BadInput, match=r"^Example 0: the output is not a JSON object, which extraction needs"):
             build(spec, data=Loaded(examples=cases))
+
+
+def test_a_label_of_nearly_all_cases_is_told_by_their_number() -> None:
+    cases = [Case(id=str(n), input=str(n), output="ok" if n else "fraud") for n in range(200)]
+    (said,) = imbalance_note(cases, ("fraud", "ok"), "accuracy")
+    assert said.startswith('199 of 200 held-out cases are "ok", so accuracy is high')
 
 
 def test_generation_without_a_metric_compares_and_gives_no_verdict() -> None:

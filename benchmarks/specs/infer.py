@@ -139,6 +139,6 @@ def imbalance_note(heldout: Sequence[Case], labels: Sequence[str], metric: str) 
     if count < 0.8 * len(heldout):
         return ()
     return (
-        f'{count / len(heldout):.0%} of the held-out cases are "{label[:40]}", so accuracy is high for an approach '
+        f'{count:,} of {len(heldout):,} held-out cases are "{label[:40]}", so accuracy is high for an approach '
         "that always says so; consider `metric: {name: f1_of_label, label: ...}`.",
     )
