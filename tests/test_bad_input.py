@@ -186,7 +186,10 @@ BAD: dict[str, tuple[Setup, str]] = {
         data(GOOD * 3 + GOOD.replace('"a"', '"b"')),
         r"There are 4 examples, too few to hold out half",
     ),
-    "no held-out left": (both(spec(), _one_group), r"No case is left to hold out"),
+    "no held-out left": (
+        both(spec(), _one_group),
+        r'No case is left .* group column\. That is "group"; rows .* another name',
+    ),
     "examples that are all held out": (
         both(spec("heldout: same.jsonl"), lambda folder: rows(folder, "same.jsonl")),
         r"Every example has the input of a held-out case",

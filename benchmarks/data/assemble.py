@@ -18,7 +18,7 @@ from benchmarks.data.load import Cases, read_cases, read_documents, read_inputs
 from benchmarks.data.population import in_time
 from benchmarks.data.remote import files_of
 from benchmarks.data.sides import Sides, cut_sides, given_sides
-from benchmarks.data.split import Parts, cut_folds, written_down
+from benchmarks.data.split import NothingToHoldOut, Parts, cut_folds, written_down
 from benchmarks.data.unlabelled import for_the_teacher
 from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.metrics.numeric_tolerance import NumericTolerance
@@ -287,7 +287,13 @@ def _check_outputs(spec: Spec, data: Loaded, labels_given: bool) -> None:
 def _sides(data: Loaded, kind: Kind, limits: Limits, seed: int) -> Sides:
     sizes = (limits.examples, limits.heldout)
     if data.heldout is None:
-        return cut_sides(data.examples, kind, sizes, seed)
+        try:
+            return cut_sides(data.examples, kind, sizes, seed)
+        except NothingToHoldOut as found:
+            if not data.group:
+                raise
+            other = "rows that do not tell of each other, as of one channel or language, are no group: give it another name."
+            raise BadInput(f'{found} That is "{data.group[:40]}"; {other}') from None
     return given_sides(data.examples, data.heldout, sizes, seed)
 
 

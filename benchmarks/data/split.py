@@ -22,6 +22,10 @@ LEAST_TO_CUT = 10
 LEAST_EXAMPLES = 3
 
 
+class NothingToHoldOut(BadInput):
+    """All cases belong together."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cut:
     """Examples and held-out cases, each in their first order."""
@@ -87,7 +91,7 @@ def cut_heldout(cases: Sequence[Case], kind: Kind, seed: int) -> Cut:
     size = min(MOST_HELDOUT, len(cases) // 2)
     chosen = _part(_by_group(cases), _strata(cases, kind), size, random.Random(f"heldout {seed}"))
     if not chosen:
-        raise BadInput(
+        raise NothingToHoldOut(
             "No case is left to hold out: all examples are of one group or say nearly the same. Give a file with "
             "held-out cases as `heldout:`, or correct the group column."
         )
