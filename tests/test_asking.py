@@ -277,3 +277,19 @@ def test_a_server_elsewhere_needs_a_key(
     monkeypatch.delenv("THEIR_KEY", raising=False)
     with pytest.raises(SystemExit, match="put it into the environment variable THEIR_KEY"):
         alone.answerer(exported(far, tmp_path), "")
+
+
+def test_a_key_with_a_line_break_is_sent_without_and_one_that_no_header_holds_is_refused(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.expect_request(PATH).respond_with_handler(
+        lambda request: Response(json.dumps(said(request)), mimetype="application/json")
+    )
+    out = exported(hosted(server, "an object", model_folders, embedder), tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\n")
+    assert alone.answerer(out, "")("an order") in tiny.TOPICS
+    assert server.log[0][0].headers["Authorization"] == f"Bearer {KEY}"
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\u201d")
+    with pytest.raises(SystemExit, match="the environment variable OPENAI_API_KEY holds a character") as caught:
+        alone.answerer(out, "")
+    assert KEY not in str(caught.value)

@@ -353,6 +353,40 @@ def test_a_key_that_might_be_any_word_stays_in_answers(httpserver: HTTPServer, m
     assert ask(endpoint(httpserver)).text == "yes"
 
 
+@pytest.mark.parametrize("around", ["{}\n", " {}\r\n", "\n{}"])
+def test_a_key_that_was_read_with_its_line_break_is_sent_without(
+    around: str, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The HTTP library refuses such a header, and repeats it in its fault."""
+    monkeypatch.setenv("OPENAI_API_KEY", around.format(CANARY))
+    httpserver.expect_request(PATH).respond_with_json(good(text=f"Bearer {CANARY}!"))
+    answer = ask(endpoint(httpserver))
+    assert (answer.text, answer.error) == ("Bearer [key]!", "")
+    assert httpserver.log[0][0].headers["Authorization"] == f"Bearer {CANARY}"
+
+
+@pytest.mark.parametrize("odd", ["\u201c", "\n", "\x7f"])
+def test_a_key_that_no_header_holds_is_refused_and_not_repeated(
+    odd: str, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"{CANARY}{odd}more")
+    with pytest.raises(
+        ModelUnavailable, match="in the environment variable OPENAI_API_KEY holds a character"
+    ) as caught:
+        ask(endpoint(httpserver))
+    assert CANARY[:5] not in str(caught.value)
+    assert not httpserver.log
+
+
+def test_a_key_is_taken_out_as_python_quotes_it_too(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = f"{CANARY}\\n'\"x"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    said = {"error": {"message": f"illegal: {key!r} and {key}"}}
+    httpserver.expect_request(PATH).respond_with_json(said, status=400)
+    answer = ask(endpoint(httpserver))
+    assert "illegal: '[key]' and [key]" in answer.error
+
+
 def test_the_key_is_nowhere_but_in_the_request(httpserver: HTTPServer) -> None:
     model = endpoint(httpserver)
     assert CANARY not in repr(model)

@@ -6,7 +6,6 @@ import hashlib
 import ipaddress
 import json
 import logging
-import os
 import re
 import threading
 import weakref
@@ -19,6 +18,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from strategies.contract import Completion, Metered, Prompt, Sampling, Step, Usage
+from strategies.models import keys
 from strategies.models.outage import Outage
 from strategies.models.retry import BUSY, Fault, Patience, bounded, shortened, understood
 from strategies.models.stated import places, thinks_apart, tokens
@@ -146,7 +146,7 @@ class EndpointModel:
         What still fails after the retries comes as a completion with `error`. A refused key or an unknown model ends
         the rest without asking again. `seconds` is the time of the request that was answered, waiting left out, and shared
         among those that were under way at once.
-        Raises `ModelUnavailable` when a server that is not on this machine needs a key and there is none.
+        Raises `ModelUnavailable` when a server that is not on this machine has no key, and where no header can hold the key.
         """
         wanted = replace(sampling, alternatives=0) if self.reasoning_tokens else sampling
         caller = _Caller(
@@ -177,8 +177,8 @@ class EndpointModel:
         return {"model": self.model, **({"extra_body": self.extra_body} if self.extra_body else {})}
 
     def key(self) -> str:
-        """The key from the environment. A server on this machine may do without."""
-        found = os.environ.get(self.key_env, "")
+        """The key from the environment. A server on this machine may do without. Raises `ModelUnavailable`."""
+        found = keys.sendable(self.name, self.key_env)
         if not found and not self.local:
             raise ModelUnavailable(f"{self.name} needs a key: put it into the environment variable {self.key_env}.")
         return found or "none"
@@ -370,8 +370,8 @@ class _Caller:
     def _cleaned(self, text: str, least: int = KEY_LENGTH) -> str:
         """As it is kept: of whole characters, without the key, which a server may repeat; one that is shorter than `least` might
         be any word."""
-        key, whole = os.environ.get(self.model.key_env, ""), _HALF_CHARACTERS.sub("\ufffd", text)
-        return whole.replace(key, "[key]") if len(key) >= least else whole
+        key, whole = keys.held(self.model.key_env), _HALF_CHARACTERS.sub("\ufffd", text)
+        return keys.without(key, whole) if len(key) >= least else whole
 
     def _sentence(self, fault: Fault) -> str:
         """What went wrong, without the key, which some servers repeat in their refusal."""

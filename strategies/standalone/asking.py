@@ -84,7 +84,7 @@ class Asker:
         self.limit, self.without = "max_tokens", set[str]()
         self.drawn: dict[str, float] = {"temperature": self.server["temperature"]}
         local = _is_here(self.server["address"])
-        self.key = os.environ.get(self.server["key_env"], "")
+        self.key = _key(self.server["key_env"])
         if not self.key and not local:
             raise SystemExit(f"The server needs a key: put it into the environment variable {self.server['key_env']}.")
         handlers = [_StaysThere(), *([urllib.request.ProxyHandler({})] if local else [])]
@@ -214,10 +214,25 @@ class Asker:
     def _clean(self, text: str) -> str:
         """Whole characters, and without the key, which a server may repeat."""
         whole = "".join("\ufffd" if "\ud800" <= one <= "\udfff" else one for one in text)
-        return whole.replace(self.key, "[key]") if len(self.key) >= KEY_LENGTH else whole
+        if len(self.key) < KEY_LENGTH:
+            return whole
+        for form in (repr(self.key)[1:-1], self.key):  # As Python quotes it, and as it stands.
+            whole = whole.replace(form, "[key]")
+        return whole
 
     def _where(self) -> str:
         return f"{self.server['model']} at {urlsplit(self.server['address']).netloc}"
+
+
+def _key(variable: str) -> str:
+    """The key without white space around it. Ends the program where no header can hold it: whatever tries would repeat it."""
+    found = os.environ.get(variable, "").strip()
+    if not (found.isascii() and found.isprintable()):
+        raise SystemExit(
+            f"The key in the environment variable {variable} holds a character that no HTTP header may: a line break, a control "
+            "character, or a letter or quote outside ASCII. Copy the key again, without what stands around it."
+        )
+    return found
 
 
 def _is_here(address: str) -> bool:
