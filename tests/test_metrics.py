@@ -300,6 +300,17 @@ def test_json_valid_reads_what_a_program_would() -> None:
     assert score("json_valid", "{}", '{"n": 3}', schema=schema) == 1
     assert score("json_valid", "{}", '{"n": "3"}', schema=schema) == 0
     assert score("json_valid", "{}", '```json\n{"n": 3}\n```') == 0
+    named = {
+        "patternProperties": {"^n": {"type": "integer"}, "n$": True, "^a|z$": False},
+        "additionalProperties": False,
+    }
+    closed = {"allOf": [{"patternProperties": named["patternProperties"]}], "unevaluatedProperties": False}
+    for each in (named, closed, {"properties": {"patternProperties": {"const": named}}}):
+        told = [
+            score("json_valid", "{}", text, schema=each)
+            for text in ('{"n": 3, "in": ""}', '{"n": ""}', '{"b": 1}', '{"z": 1}')
+        ]
+        assert told == ([1, 1, 1, 1] if "properties" in each else [1, 0, 0, 0])
     assert score("json_valid", "{}", '{"n": NaN}') == 0
     assert score("json_valid", "{}", '{"n": 1e999}') == 0
     with pytest.raises(BadInput, match="at type"):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from benchmarks.contract import Row
+from benchmarks.contract import Row, ScoreFailure
 from benchmarks.evaluation.evaluate import count_failures
 from benchmarks.evaluation.misfits import MALFORMED, OTHER_FORM, OUTSIDE, misfit
+from benchmarks.metrics.json_valid import JsonValid
 from strategies.contract import Abstention, Failure, Prediction, Task
 from tests import tiny
 
@@ -65,6 +67,23 @@ def test_a_schema_that_says_nothing_faults_nothing(schema: dict[str, Any]) -> No
 def test_a_pattern_that_takes_too_long_faults_nothing() -> None:
     task = of_schema({"type": "string", "pattern": "^(?:(a|aa)+$)$"}, "qa")
     assert misfit(task)("a" * 60 + "!") == ""
+
+
+@pytest.mark.parametrize("pattern", [r"^([A-Za-z]+\s?)+$", "^(a|aa)+$"])
+@pytest.mark.parametrize("where", ["a text", "a field", "no other field"])
+def test_a_pattern_within_a_schema_has_a_limit_on_time_too(pattern: str, where: str) -> None:
+    """One engine searches the first without end, the other one the second."""
+    slow = "a" * 60 + " 24"
+    schema: dict[str, Any] = {"properties": {"item": {"pattern": pattern}}}
+    if where != "a text":
+        rest = "unevaluatedProperties" if where == "no other field" else "additionalProperties"
+        schema = {rest: False, "properties": {"item": True}, "patternProperties": {pattern: True, "^b": False}}
+    said = {"item": "b"} | ({"item": slow} if where == "a text" else {slow: 1})
+    unknown = "|" in pattern
+    assert misfit(of_schema(schema))(json.dumps(said)) == ("" if unknown else MALFORMED)
+    if unknown:
+        with pytest.raises(ScoreFailure, match=r"The pattern `\^\(a\|aa\)\+\$` of the schema took more than 1 s"):
+            JsonValid(schema=schema).reads(json.dumps(said))
 
 
 def test_tasks_with_free_answers_have_no_misfits() -> None:

@@ -36,7 +36,7 @@ class Rule:
         if self.check == "max_sentences":
             return _sentences(text) <= int(self.value)
         try:
-            found = _compiled(str(self.value)).search(text, timeout=SECONDS) is not None
+            found = compiled(str(self.value)).search(text, timeout=SECONDS) is not None
         except TimeoutError:
             raise ScoreFailure(
                 f"The pattern of the rule `{self.name}` took more than {SECONDS:g} s on an answer of {len(text)} "
@@ -89,14 +89,15 @@ def _read_value(where: str, check: str, value: Any) -> str | int:
     if len(value) > MAX_PATTERN:
         raise BadInput(f"{where}: the pattern has {len(value)} characters; allowed are {MAX_PATTERN}. Split the rule.")
     try:
-        _compiled(value)
+        compiled(value)
     except regex.error as error:
         raise BadInput(f"{where}: `{value}` is not a regular expression: {error}. Correct the pattern.") from None
     return value
 
 
 @lru_cache(maxsize=512)
-def _compiled(pattern: str) -> regex.Pattern[str]:
+def compiled(pattern: str) -> regex.Pattern[str]:
+    """A person's pattern, to be searched with a limit on time. Errors: `regex.error`."""
     return regex.compile(pattern)
 
 

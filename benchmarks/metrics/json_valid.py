@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import jsonschema
 
 from benchmarks.contract import BadInput
-from benchmarks.metrics import _json
+from benchmarks.metrics import _json, _schema
 from benchmarks.metrics._base import Example, OfCases
 from strategies.contract import Case, Kind
 
@@ -23,6 +23,7 @@ class JsonValid(OfCases):
     """1 where the whole answer is a JSON object or array, and valid by `schema` if one is given, else 0.
 
     It says nothing about whether the values are right, and a code fence around the JSON is not tolerated.
+    Errors: ScoreFailure where a pattern of the schema takes too long.
     """
 
     name: ClassVar[str] = "json_valid"
@@ -48,7 +49,7 @@ class JsonValid(OfCases):
         try:
             with warnings.catch_warnings():  # Of patterns that a later Python may read in another way.
                 warnings.simplefilter("ignore", FutureWarning)
-                _validator(self.schema).check_schema(self.schema)
+                _schema.validator(self.schema).check_schema(self.schema)
         except ValueError:
             raise BadInput(
                 "`$schema` of the schema is no address. Write that of its dialect, or leave it out."
@@ -62,20 +63,16 @@ class JsonValid(OfCases):
         return float(self.reads(text))
 
     def reads(self, text: str) -> bool:
-        """Whether a program could read the text, whatever was asked."""
+        """Whether a program could read the text, whatever was asked. Errors: as `score`."""
         parsed = _json.read(text, fenced=False)
         if parsed is None:
             return False
-        return self.schema is None or bool(_validator(self.schema)(self.schema).is_valid(parsed.value))
+        return self.schema is None or _schema.is_valid(self.schema, parsed.value)
 
 
 def _shortened(text: str) -> str:
     """At most 200 characters: what is quoted of a schema may be all of it."""
     return text if len(text) <= SHOWN else f"{text[: SHOWN // 2]} ... {text[-SHOWN // 2 :]}"
-
-
-def _validator(schema: Mapping[str, Any]) -> Any:
-    return jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
 
 
 def _references(value: Any) -> Iterator[str]:
