@@ -152,6 +152,10 @@ def only_safetensors(keywords: Mapping[str | None, ast.expr]) -> bool:
     return is_constant(keywords.get("use_safetensors"), True)
 
 
+def is_console(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] == "Console"
+
+
 def dotted(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         left = dotted(node.value)
@@ -198,6 +202,12 @@ def test_nothing_turns_data_into_code() -> None:
         return lines
 
     assert each(found) == {}
+
+
+def test_text_of_others_becomes_no_emoji_in_a_terminal() -> None:
+    """A console of rich reads `:name:` as one unless it is told not to: `shown.console` tells it, and nobody else makes one."""
+    made = each(lambda path: [ast.unparse(node) for node in ast.walk(parsed(path)) if is_console(node)])
+    assert list(made) == ["advisor/cli/shown.py"]
 
 
 def test_a_module_says_what_it_is_for() -> None:

@@ -25,6 +25,7 @@ from rich.console import Console
 
 from advisor import reports
 from advisor.cli.progress import LiveProgress, Progressed, RunEvents
+from advisor.cli.shown import console, marked
 from advisor.cli.terminal import main_table, show
 from advisor.contract import ShownCases, Story, Verdict
 from advisor.drawn import Picture, Point
@@ -392,12 +393,16 @@ def test_markdown_shows_inputs_and_answers_of_a_few_cases() -> None:
 
 
 def test_markdown_shows_literal_text_letter_by_letter() -> None:
-    told = dataclasses.replace(empty_story(), headline="1. use *this* <b>, a_b | c @x #5 https://x.test & more")
+    told = dataclasses.replace(
+        empty_story(),
+        headline="1. use *this* <b>, a_b | c @x #5 https://x.test :cry: :+1: :white_check_mark: 10:30:00 & more",
+    )
     inline = [token for token in _tokens(reports.render(told, "markdown")) if token.type == "inline"]
     texts = ["".join(child.content for child in token.children if child.type != "html_inline") for token in inline]
     assert told.headline in texts
     source = reports.render(told, "markdown")
-    assert not re.search(r"@x|#5|https://", source)
+    assert not re.search(r"@x|#5|https://|:cry:|:\+1:|:white", source)
+    assert "10:30:00" in source
 
 
 def test_markdown_of_a_huge_story_still_fits_a_comment() -> None:
@@ -643,6 +648,16 @@ def test_the_terminal_shows_verdict_and_whole_cells_within_its_width(width: int)
     assert text.index("Target met") < text.index("8 approaches on the same 300")
     for word in ("undecided", "ruled out", "USD 41.50", "96 %", "> LoRA"):
         assert word in text
+
+
+def test_a_terminal_shows_what_looks_like_an_emoji_as_it_stands() -> None:
+    story, stream = rich_story(), io.StringIO()
+    row = (":thumbsup:", *story.main.rows[0][1:])
+    to = console(stream, 100)
+    to.print(f"[bold]advisor run {marked(':cry: [a]')}[/bold]")
+    to.print(main_table(dataclasses.replace(story.main, rows=(row,)), 100))
+    assert "advisor run :cry: [a]" in stream.getvalue()
+    assert ":thumbsup:" in stream.getvalue()
 
 
 @pytest.mark.parametrize("width", [24, 40, 50, 60, 72])

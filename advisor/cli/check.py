@@ -11,7 +11,7 @@ import click
 
 from advisor.cli.given import ALLOW_REMOTE, SEED
 from advisor.cli.program import line
-from advisor.cli.shown import document, goal_of, marked, say, shown
+from advisor.cli.shown import console, document, goal_of, marked, say, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,9 +73,7 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     if as_json:
         click.echo(document(described(assembly) | ({"alike": sentences} if more["alike"] else {})))
         return
-    from rich.console import Console
-
-    _print(assembly, Console(highlight=False))
+    _print(assembly, console())
     for sentence in sentences:
         click.echo(f"\n{sentence}")
     if fix is None:  # The copy that --fix makes has sheets to fill in first.
@@ -208,31 +206,31 @@ def _parts(folds: Sequence[tuple[int, int]]) -> str:
     return ", ".join(each if count == 1 else f"{count} times {each}" for each, count in times.items())
 
 
-def _print(assembly: Assembly, console: Console) -> None:
+def _print(assembly: Assembly, to: Console) -> None:
     benchmark, summary = assembly.benchmark, assembly.summary
     measured = f"{benchmark.task.kind}, {benchmark.metric.name}, {goal_of(benchmark)}"
-    console.print(f"[bold]{marked(benchmark.task.name)}[/bold]: {measured}")
+    to.print(f"[bold]{marked(benchmark.task.name)}[/bold]: {measured}")
     parts = [
         f"{summary.examples:,} examples ({_parts([(len(train), len(chosen)) for train, chosen in assembly.parts.folds])})",
         f"{summary.heldout:,} held-out cases",
     ]
     if summary.documents:
         parts.append(f"{summary.documents:,} documents")
-    console.print(", ".join(parts))
+    to.print(", ".join(parts))
     for note in assembly.inferred:
-        console.print(f"[dim]{marked(note)}[/dim]")
-    console.print()
-    _print_lengths(assembly, console)
-    _print_labels(assembly, console)
+        to.print(f"[dim]{marked(note)}[/dim]")
+    to.print()
+    _print_lengths(assembly, to)
+    _print_labels(assembly, to)
     for finding in assembly.findings:
-        _print_finding(finding, console)
+        _print_finding(finding, to)
     if not assembly.findings:
-        console.print("Nothing wrong was found in the data.")
+        to.print("Nothing wrong was found in the data.")
     if assembly.decidable:
-        console.print(f"\n[bold]Can it decide?[/bold] {marked(assembly.decidable.says)}")
+        to.print(f"\n[bold]Can it decide?[/bold] {marked(assembly.decidable.says)}")
 
 
-def _print_lengths(assembly: Assembly, console: Console) -> None:
+def _print_lengths(assembly: Assembly, to: Console) -> None:
     from rich.table import Table
 
     table = Table("words in", "median", "95 %", "longest", box=None, pad_edge=False, header_style="dim")
@@ -247,11 +245,11 @@ def _print_lengths(assembly: Assembly, console: Console) -> None:
     for name, lengths in rows:
         if lengths:
             table.add_row(name, f"{lengths.median:,}", f"{lengths.p95:,}", f"{lengths.longest:,}")
-    console.print(table)
-    console.print()
+    to.print(table)
+    to.print()
 
 
-def _print_labels(assembly: Assembly, console: Console) -> None:
+def _print_labels(assembly: Assembly, to: Console) -> None:
     from rich.table import Table
 
     labels = assembly.summary.labels
@@ -266,12 +264,12 @@ def _print_labels(assembly: Assembly, console: Console) -> None:
         rest = labels[_LABELS_SHOWN:]
         several = f"{len(rest)} more labels" if len(rest) > 1 else "1 more label"
         table.add_row(several, f"{sum(one[1] for one in rest):,}", f"{sum(one[2] for one in rest):,}", style="dim")
-    console.print(table)
-    console.print()
+    to.print(table)
+    to.print()
 
 
-def _print_finding(finding: Finding, console: Console) -> None:
+def _print_finding(finding: Finding, to: Console) -> None:
     style = {"error": "bold red", "warning": "yellow", "note": "dim"}[finding.severity]
     ids = ", ".join(shown(name, 40) for name in finding.examples)
     example = f" For instance: {ids}." if ids else ""
-    console.print(f"[{style}]{finding.severity}[/{style}]  {marked(f'{finding.told}{example}')}")
+    to.print(f"[{style}]{finding.severity}[/{style}]  {marked(f'{finding.told}{example}')}")

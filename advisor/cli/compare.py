@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from advisor.cli.program import line
-from advisor.cli.shown import document, marked, say
+from advisor.cli.shown import console, document, marked, say
 
 if TYPE_CHECKING:
     from advisor.experiments.compared import Comparison
@@ -42,26 +42,25 @@ def command(before: Path, after: Path, allow_code: bool, as_json: bool) -> None:
 
 
 def _print(found: Comparison, names: tuple[str, str]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from advisor.wording import counted, listed
 
-    console = Console(highlight=False)
+    to = console()
     for sentence in found.what or ("Nothing that was given is another.",):
-        console.print(marked(sentence))
-    console.print()
+        to.print(marked(sentence))
+    to.print()
     columns = ("approach", marked(names[0]), marked(names[1]), "difference", "95 % interval", "p")
     table = Table(*columns, *(() if found.alike else ("inputs",)), box=None, pad_edge=False, header_style="dim")
     for column in table.columns[1:]:
         column.justify = "right"
     for change in sorted(found.changes, key=lambda change: -change.difference):
         table.add_row(marked(change.candidate), *change.cells(), *(() if found.alike else (f"{change.cases:,}",)))
-    console.print(table)
+    to.print(table)
     these = f"On the {counted(found.shared, 'held-out input')} that both runs answered"
     note = (
         f"{these}{found.fewer}, case by case, each approach on its own: "
         "of twenty that did not change one looks as if it had (p below 0.05)."
     )
     left_out = f" Measured in one run only, or not on all of these: {listed(list(found.only))}." if found.only else ""
-    console.print(f"[dim]{marked(note + left_out)}[/dim]")
+    to.print(f"[dim]{marked(note + left_out)}[/dim]")

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from advisor.cli.program import line
-from advisor.cli.shown import document, say
+from advisor.cli.shown import console, document, say
 
 
 @click.command(name="judge", short_help="Let a judge of yours grade stored answers.")
@@ -31,8 +31,6 @@ def command(run: Path, by: str, allow_code: bool, as_json: bool) -> None:
     The first time a sheet of 100 answers is written, to-judge.csv in the folder: write yes or no into its last column and give
     the command again. The verdict of the run stays as it is. Example: advisor judge runs/first --by judge.py:grade --allow-code
     """
-    from rich.console import Console
-
     from advisor.cli.terminal import main_table
     from advisor.experiments.judging import ask
     from advisor.experiments.stored import reopen
@@ -43,9 +41,9 @@ def command(run: Path, by: str, allow_code: bool, as_json: bool) -> None:
     if as_json:
         click.echo(document(story.facts["judge"]))
     else:
-        console = Console(highlight=False)
-        console.print(main_table(story.judge, console.width))
-        console.print(story.judge.note, style="dim", markup=False)
+        to = console()
+        to.print(main_table(story.judge, to.width))
+        to.print(story.judge.note, style="dim", markup=False)
     if sheet is not None:
         say(
             f"To see how far the judge is right, write yes or no into the column right of {sheet}, and give this command again. "
@@ -60,10 +58,9 @@ def _graded() -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("answers graded"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with Progress(*columns, console=console(sys.stderr), transient=True) as shown:
         task = shown.add_task("", total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)

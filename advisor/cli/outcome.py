@@ -59,10 +59,9 @@ def tell(verdict: Verdict, as_json: bool) -> int:
         import os
         import sys
 
-        from rich.console import Console
-
+        from advisor.cli.shown import console
         from advisor.cli.terminal import show
 
         wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 100
-        show(verdict.story, Console(highlight=False, width=wide))
+        show(verdict.story, console(width=wide))
     return EXIT[verdict.story.settled]

@@ -11,7 +11,7 @@ import click
 
 from advisor.cli.program import line
 from advisor.cli.report import EXAMPLE
-from advisor.cli.shown import document, marked, say, shown
+from advisor.cli.shown import console, document, marked, say, shown
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
@@ -92,7 +92,6 @@ def _opened(run: str) -> Verdict:
 
 
 def _print_prices(prices: Sequence[TokenPrices]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("a million tokens", "input", "cached input", "output", "from", box=None, header_style="dim")
@@ -103,7 +102,7 @@ def _print_prices(prices: Sequence[TokenPrices]) -> None:
         table.add_row(marked(price.model), *_a_million(price, price.currency), marked(price.source))
         for tier in price.tiers:
             table.add_row("", *_a_million(tier, price.currency), f"the same, prompts above {tier.above:,} tokens")
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 def _a_million(price: TokenPrices | Tier, currency: str) -> tuple[str, ...]:
@@ -111,7 +110,6 @@ def _a_million(price: TokenPrices | Tier, currency: str) -> tuple[str, ...]:
 
 
 def _print_quotes(quotes: Sequence[Quote]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     for unit in dict.fromkeys(each.unit for each in quotes):
@@ -124,7 +122,7 @@ def _print_quotes(quotes: Sequence[Quote]) -> None:
             note = f" ({each.note})" if each.note else ""
             number = sources.index(f"{each.source}, read on {each.read}") + 1
             table.add_row(marked(each.what), f"{each.price:,.2f}", marked(each.seller + note), f"({number})")
-        Console(highlight=False).print(table)
+        console().print(table)
         for number, source in enumerate(sources, 1):
             click.echo(f" ({number}) {shown(source)}")  # As long as it is: an address in two lines cannot be followed.
 
@@ -136,7 +134,6 @@ def _keep_whole(table: RichTable) -> None:
 
 
 def _print_requests(price: TokenPrices, verdict: Verdict) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from advisor.costs.hosted import ANSWERS, TOKENS, what_if
@@ -155,10 +152,10 @@ def _print_requests(price: TokenPrices, verdict: Verdict) -> None:
     for each in found:
         tokens = f"{each.prompt_tokens:,.0f}", f"{each.answer_tokens:,.0f}"
         table.add_row(marked(each.candidate), *tokens, _range(each, 1.0), _range(each, volume / 1000))
-    console = Console(highlight=False)
-    console.print()
-    console.print(table)
-    console.print(
+    to = console()
+    to.print()
+    to.print(table)
+    to.print(
         f"[dim]Tokens as counted here; {TOKENS[0]:g} to {TOKENS[1]:g} times as many there, since its tokenizer is another, and "
         f"answers up to {ANSWERS[1]:g} times as long; nothing cached. What a model thinks before it answers is paid too and not "
         f"in here: {price.currency} {money(price.output)} more for 1,000 requests with 1,000 tokens of thoughts each. A month "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from advisor.cli.shown import console
 from advisor.reports.text import one_line, shortened
 from advisor.wording import counted, duration, money, percent
 
@@ -154,14 +155,13 @@ class LiveProgress:
 
     def __enter__(self) -> LiveProgress:
         if self._stream.isatty():
-            from rich.console import Console
             from rich.live import Live
 
-            console = Console(file=self._stream)
-            if not console.is_dumb_terminal:
+            to = console(self._stream)
+            if not to.is_dumb_terminal:
                 self._live = Live(
-                    get_renderable=lambda: self.shown(console.width),
-                    console=console,
+                    get_renderable=lambda: self.shown(to.width),
+                    console=to,
                     refresh_per_second=4,
                     transient=True,
                 )

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from advisor.cli.program import line
-from advisor.cli.shown import document, marked
+from advisor.cli.shown import console, document, marked
 from benchmarks.contract import BadInput
 
 
@@ -37,12 +37,11 @@ def check_holds_runs(folder: Path) -> None:
 
 
 def _print(found: list[dict[str, Any]], folder: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    to = console()
     if not found:
-        console.print(f"There are no runs in {marked(str(folder))}. Start one: {marked(line('run', 'task.yaml'))}")
+        to.print(f"There are no runs in {marked(str(folder))}. Start one: {marked(line('run', 'task.yaml'))}")
         return
     table = Table(
         "run", "task", "verdict", "recommended", "cases", "started", box=None, pad_edge=False, header_style="dim"
@@ -50,6 +49,6 @@ def _print(found: list[dict[str, Any]], folder: Path) -> None:
     for row in found:
         cells = (row["run"], row["task"], row["verdict"], row["recommended"], row["heldout_cases"], row["started"])
         table.add_row(*(marked(str(cell)) if cell is not None else "-" for cell in cells))
-    console.print(table)
+    to.print(table)
     newest = next((row for row in reversed(found) if row["started"]), found[-1])
-    console.print(f"[dim]See one again: {marked(line('report', str(folder / newest['run'])))}[/dim]")
+    to.print(f"[dim]See one again: {marked(line('report', str(folder / newest['run'])))}[/dim]")

@@ -8,11 +8,13 @@ import re
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from benchmarks.contract import Benchmark
 
 _ESCAPES = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)")
@@ -64,3 +66,11 @@ def marked(text: str, longest: int = 2_000) -> str:
     from rich.markup import escape
 
     return escape(shown(text, longest))
+
+
+def console(file: TextIO | None = None, width: int | None = None) -> Console:
+    """Where tables go: stdout, or the file, as wide as the terminal or as told. No number in it gets a colour, and no `:name:`
+    becomes an emoji."""
+    from rich.console import Console
+
+    return Console(file=file, width=width, highlight=False, emoji=False)

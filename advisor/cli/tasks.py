@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from advisor.cli.program import line
-from advisor.cli.shown import document, marked, say
+from advisor.cli.shown import console, document, marked, say
 from benchmarks.contract import BadInput
 
 
@@ -43,15 +43,14 @@ def _row(name: str) -> dict[str, Any]:
 
 
 def _print(found: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("task", "kind", "here", "from", box=None, pad_edge=False, header_style="dim")
     for row in found:
         table.add_row(row["name"], row["kind"], "yes" if row["here"] else "no", marked(row["from"]))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(
+    to = console()
+    to.print(table)
+    to.print(
         "[dim]Here: the data is on this disk (the folder that ADVISOR_DATA names, or downloaded before); a run downloads the "
         "others where it can.[/dim]"
     )

@@ -17,14 +17,14 @@ _ANSWER, _INPUT, _CASES = 160, 400, 12
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$]")
 _LINE_START = re.compile(r"^(?:[#+=-]|\d+(?=[.)]))")
-_LINKING = re.compile(r"@|#(?=\d)|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
-"""Where a host would make a mention, an issue reference or a link of plain text."""
+_LINKING = re.compile(r"@|#(?=\d)|:(?=//|(?!\d\d?:)[\w+\\-]+:)|\bwww(?=\.)", re.IGNORECASE)
+"""Where a host would make a mention, an issue reference, a link or an emoji of plain text; `10:30:00` is a time."""
 
 
 def render(story: Story) -> str:
     """Markdown with the verdict and main table open and the rest folded, at most `LONGEST` characters.
 
-    Text of the story is shown literally: it makes no markup, no HTML, no link, no mention. What does not fit is left
+    Text of the story is shown literally: it makes no markup, no HTML, no link, no mention, no emoji. What does not fit is left
     out from the end, and said.
     """
     safe = cleaned(story)
