@@ -396,6 +396,11 @@ def test_the_key_is_nowhere_but_in_the_request(httpserver: HTTPServer) -> None:
     assert CANARY not in str(caught.value)
 
 
+def test_a_password_in_an_address_that_cannot_be_is_not_repeated() -> None:
+    with pytest.raises(ValueError, match=r"base_url is 'htps://example\.org/v1'; write it as"):
+        EndpointModel(name="x", base_url=f"htps://me:{CANARY}@example.org/v1", model="m")
+
+
 def test_a_server_elsewhere_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MY_KEY", raising=False)
     model = EndpointModel(name="far", base_url="https://example.invalid/v1", model="m", key_env="MY_KEY")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -117,16 +118,18 @@ def test_the_command_says_which_run_it_is(client: Any, capsys: pytest.CaptureFix
     }
 
 
-def test_a_server_that_does_not_take_it_is_said_in_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("login", ["", "me:pass-word-9@", "me:pass/wo@rd#9@"])
+def test_a_server_that_does_not_take_it_is_said_in_a_sentence_without_the_password(
+    login: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{login}127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     done = call(capsys, "report", "example", "--mlflow")
     assert done.code == 2
     assert "MLflow did not take the run" in done.err
     assert "Traceback" not in done.err
+    assert not re.search("me:|pass|wo@?rd", done.err)
     assert (tmp_path / "example-report" / "report.html").is_file()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.reports.markdown import literal
 from benchmarks.contract import BadInput
+from strategies.models.keys import without_logins
 
 if TYPE_CHECKING:
     from advisor.contract import Story
@@ -52,8 +53,14 @@ def track(story: Story, files: Sequence[Path]) -> str:
     try:
         return _written(MlflowClient(), story, files)
     except (MlflowException, OSError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = _unsigned(str(error)).partition("\n")[0] or type(error).__name__
         raise BadInput(f"MLflow did not take the run: {said} The report is written all the same.") from None
+
+
+def _unsigned(said: str) -> str:
+    """Without the user and the password of an address, also where that of the environment holds signs that no address may."""
+    login, at, _ = os.environ.get("MLFLOW_TRACKING_URI", "").partition("://")[2].rpartition("@")
+    return without_logins(said.replace(login + at, "") if at else said)
 
 
 def _written(client: Any, story: Story, files: Sequence[Path]) -> str:

@@ -102,7 +102,9 @@ class EndpointModel:
     def __post_init__(self) -> None:
         address = urlsplit(self.base_url)
         if address.scheme not in {"http", "https"} or not address.hostname:
-            raise ValueError(f"base_url is {self.base_url!r}; write it as http://host:port/v1 or https://host/v1.")
+            raise ValueError(
+                f"base_url is {keys.without_logins(self.base_url)!r}; write it as http://host:port/v1 or https://host/v1."
+            )
         if address.username or address.password or address.query:
             raise ValueError(
                 f"base_url of {self.name} holds a secret; put the key into the environment ({self.key_env})."

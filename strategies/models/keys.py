@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 
 from strategies.models.wheels import ModelUnavailable
+
+_LOGIN = re.compile(r"(?<=//)[^\s/]*@")
 
 
 def held(variable: str) -> str:
@@ -31,3 +34,8 @@ def without(key: str, text: str) -> str:
     for form in sorted({key, repr(key)[1:-1]}, key=len, reverse=True) if key else ():
         text = text.replace(form, "[key]")
     return text
+
+
+def without_logins(text: str) -> str:
+    """The text without `user:password@` in any address."""
+    return _LOGIN.sub("", text)
