@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from advisor.deploy.export import export
 from advisor.experiments.compared import Change, Comparison
 from advisor.experiments.site import IN_ALL, SIDE_BY_SIDE, build
 from advisor.reports import render
@@ -91,6 +93,53 @@ def test_a_run_that_was_cut_off_or_broken_stands_in_the_index_only(runs: Path, t
     index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "not told yet" in index
     assert "compare-" not in index
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("task", ["x"]),
+        ("verdict", {"a": 1}),
+        ("choice", {"a": 1}),
+        ("heldout_cases", "many"),
+        ("figure", math.nan),
+        ("figure", 10**400),
+        ("monthly", {"value": "many", "unit": "USD"}),
+    ],
+)
+def test_a_report_of_a_stranger_with_other_types_cannot_be_read_and_the_others_are_shown(
+    place: str, value: Any, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("first", "second run"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        for file in ("run.json", "report.json"):
+            shutil.copyfile(runs / name / file, tmp_path / "runs" / name / file)
+    path = tmp_path / "runs" / "first" / "report.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    measured = {"figure", "monthly"} & {place}
+    for changed in told["facts"]["candidates"] if measured else (told["facts"],):
+        changed[place] = value
+    path.write_text(json.dumps(told), encoding="utf-8")
+    assert build(tmp_path / "runs", tmp_path / "site") == 2
+    index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert index.count("cannot be read") == 1
+    assert call(capsys, "runs", str(tmp_path / "runs")).code == 0
+
+
+def test_a_link_in_a_run_is_neither_published_nor_exported(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    run = tmp_path / "runs" / "first"
+    secret = tmp_path / "secret.txt"
+    secret.write_text("a key of mine", encoding="utf-8")
+    (run / "report.html").unlink()
+    (run / "report.html").symlink_to(secret)
+    build(tmp_path / "runs", tmp_path / "site")
+    assert not [path for path in (tmp_path / "site").iterdir() if "a key of mine" in path.read_text(encoding="utf-8")]
+    for fit in (path.parent for path in (run / "fits").glob("*/complete.json")):
+        (fit / "notes.txt").symlink_to(secret)
+    with pytest.raises(BadInput, match=r"notes\.txt is a link, and an export holds what the run itself holds"):
+        export(run, tmp_path / "out", "majority")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "secret.txt", "site"]
 
 
 def test_hostile_names_and_texts_make_no_element_and_no_path(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,7 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
     places = {each: kept.place(each) for each in names}
     if out.exists():
         raise BadInput(f"{out} is there already. Name a folder that is not.")
+    _check_own([*places.values(), run / CODE])
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     for number, each in enumerate(names):
@@ -81,6 +84,16 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
     make_usual(partial)
     partial.replace(out)
     return name
+
+
+def _check_own(folders: Sequence[Path]) -> None:
+    """Raises `BadInput` where a folder holds a link: a run of somebody else may lead to any file of this user."""
+    for folder in folders:
+        inside = (Path(place) / name for place, *names in os.walk(folder) for name in chain(*names))
+        if found := next((path for path in (folder, *inside) if path.is_symlink()), None):
+            raise BadInput(
+                f"{found} is a link, and an export holds what the run itself holds. Put the file in its place if it is yours."
+            )
 
 
 def _check_measured(verdict: Verdict, name: str) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 from advisor.contract import settled
 
 NOT_TOLD, UNREADABLE = "not told yet", "cannot be read"
+LARGEST = 1e15
+"""No figure, cost or count of a report reaches it; JSON of others may hold more, or what is no number."""
 
 
 def listed_runs(folder: Path) -> list[dict[str, Any]]:
     """One plain mapping for each run, the oldest first; of one without a report only that it is there, and of a folder that this
-    user may not read, as a run is its owner's alone, that it cannot be read."""
+    user may not read, as a run is its owner's alone, or whose report is none of ours, that it cannot be read."""
     return sorted(_runs(folder), key=lambda row: str(row["started"]))
 
 
@@ -27,22 +29,42 @@ def _runs(folder: Path) -> Iterator[dict[str, Any]]:
             continue
         except OSError:
             told, silent = {}, UNREADABLE
-        facts = _mapping(told.get("facts"))
-        said, development = str(facts.get("verdict", silent)), told.get("development") is True
-        verdict, named = settled(said, development), facts.get("choice") or facts.get("safe")
-        measured = _of(facts, named or facts.get("best"))
-        yield {
-            "run": place.name,
-            "task": facts.get("task"),
-            "verdict": verdict,
-            "recommended": named if verdict == said else None,
-            "title": told.get("title"),
-            "headline": told.get("headline"),
-            "figure": figure if isinstance(figure := measured.get("figure"), int | float) else None,
-            "monthly": _mapping(measured.get("monthly")) or None,
-            "heldout_cases": facts.get("heldout_cases"),
-            "started": _mapping(facts.get("provenance")).get("started"),
-        }
+        row = {"run": place.name, **_row(told, silent)}
+        yield row if _as_written(row) else {"run": place.name, **_row({}, UNREADABLE)}
+
+
+def _row(told: Mapping[str, Any], silent: str) -> dict[str, Any]:
+    facts = _mapping(told.get("facts"))
+    said, development = facts.get("verdict", silent), told.get("development") is True
+    verdict, named = settled(said, development), facts.get("choice") or facts.get("safe")
+    measured = _of(facts, named or facts.get("best"))
+    return {
+        "task": facts.get("task"),
+        "verdict": verdict,
+        "recommended": named if verdict == said else None,
+        "title": told.get("title"),
+        "headline": told.get("headline"),
+        "figure": measured.get("figure"),
+        "monthly": measured.get("monthly"),
+        "heldout_cases": facts.get("heldout_cases"),
+        "started": _mapping(facts.get("provenance")).get("started"),
+    }
+
+
+def _as_written(row: Mapping[str, Any]) -> bool:
+    """Whether each value is of the type that a report has: this one may be a stranger's."""
+    monthly = row["monthly"] if row["monthly"] is not None else {}
+    if not isinstance(monthly, Mapping):
+        return False
+    numbers = (row["figure"], row["heldout_cases"], monthly.get("value"))
+    texts = (row[name] for name in ("task", "recommended", "title", "headline", "started"))
+    always = (row["verdict"], monthly.get("unit", ""))
+    known = (*always, *(text for text in texts if text is not None))
+    return all(isinstance(text, str) for text in known) and all(number is None or _number(number) for number in numbers)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
 def _told(path: Path) -> dict[str, Any]:
