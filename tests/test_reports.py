@@ -7,6 +7,7 @@ import io
 import json
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
@@ -142,7 +143,7 @@ def test_another_package_brings_a_format_and_gets_a_cleaned_story(tmp_path: Path
         assert "plain" in reports.names()
         assert reports.suffix("plain") == ".txt"
         told = dataclasses.replace(rich_story(), headline=f"safe{STEERING} now")
-        assert reports.render(told, "plain") == "safe now"
+        assert reports.render(told, "plain") == "safe2J now"
     finally:
         sys.path.remove(str(tmp_path))
         sys.modules.pop("plain_report", None)
@@ -158,7 +159,12 @@ def test_another_package_brings_a_format_and_gets_a_cleaned_story(tmp_path: Path
         ("a\x1b]8;;http://x.test\x1b\\b\x1b]8;;\x07c", "abc"),
         ("a\x1bPq#0\x1b\\b", "ab"),
         ("\x1b\u200b[31mred", "[31mred"),
-        ("\x9b31mred", "red"),
+        ("\x9b31mred", "31mred"),
+        (
+            "say \u00e2\x80\x9cyes\u00e2\x80\x9d: NOT \u00e2\x80\x98now\u00e2\x80\x99",
+            "say \u00e2yes\u00e2: NOT \u00e2now\u00e2",
+        ),
+        ("\x1b]0;" + "words " * 500 + "\x07", "0;" + "words " * 500),
         ("pay\u202elrac\u202c\u2067x\u2069", "paylracx"),
         ("zero\u200bwidth\u200d\ufeff\u2060", "zerowidth"),
         ("tag\U000e0068\U000e0069\U000e007f", "tag"),
@@ -172,6 +178,13 @@ def test_another_package_brings_a_format_and_gets_a_cleaned_story(tmp_path: Path
 )
 def test_cleaning_takes_what_steers_and_leaves_words(dirty: str, wanted: str) -> None:
     assert clean(dirty) == wanted
+
+
+@pytest.mark.parametrize("begun", ["\x90", "\x9b", "\x1b]", "\x1b[0", "\x1b"])
+def test_cleaning_takes_no_longer_than_a_text_is_long(begun: str) -> None:
+    started = time.process_time()
+    assert len(clean(begun * 100_000)) <= 100_000
+    assert time.process_time() - started < 5
 
 
 @settings(max_examples=300, deadline=None)

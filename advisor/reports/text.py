@@ -14,8 +14,8 @@ RECORDED = "Recorded run: these results were stored earlier and are shown again.
 """What every format says of a story that is `recorded`."""
 
 _STEERING = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # terminal control sequences: colours, cursor
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"  # titles, links, device strings
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # terminal control sequences: colours, cursor
+    r"|\x1b[\]PX^_][^\x07\x1b\x9c\n]{0,2000}(?:\x07|\x1b\\|\x9c)"  # titles, links, device strings
     r"|\x1b[ -/]*[0-~]"  # the other escapes
     r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"  # control codes, line feed and tab excepted
     r"|[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2060-\u2064\u3164\ufeff\uffa0]"
@@ -23,6 +23,8 @@ _STEERING = re.compile(
     r"|[\ufdd0-\ufdef\ufffe\uffff]"  # no characters, and no XML may hold the last two
     r"|[\U000e0000-\U000e0fff]"  # tags and the variation selectors that can carry hidden text
 )
+"""Sequences that begin with ESC go as a whole. The same in one code (C1) are more often UTF-8 that was read as Latin-1, with
+words between them, so only the code goes."""
 _JOINERS = re.compile("([^\x00-\x7f\u200c\u200d]?)([\u200c\u200d])[\u200c\u200d]*")
 """Joiners with what stands before them: one is kept inside the scripts and emoji that need it, none elsewhere."""
 _LINE_ENDS = re.compile("\r\n?|[\x85\u2028\u2029]")
