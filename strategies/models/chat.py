@@ -13,6 +13,7 @@ from typing import Any
 from strategies.contract import Message, Prompt
 from strategies.models.templates import Exhausted, rendered
 from strategies.models.wheels import ModelUnavailable
+from strategies.standalone.speaking import as_text, controls_of, ids_of
 
 _MARK = "xqzanswerxqz"
 THINKS = ("enable_thinking", "thinking")
@@ -52,7 +53,7 @@ class Chat:
     def encode_label(self, label: str) -> list[int]:
         """Token ids by which an answer, or the beginning of one, goes on from a prompt. Where its beginning and the end of the
         prompt would be one token it goes on from a line break, or else is a text of its own."""
-        said = self.frame.space + label
+        said = self.frame.space + self.as_text(label)
         for text, before in self._before:
             ids = self.encode_text(text + said)
             if ids[: len(before)] == before:
@@ -60,9 +61,16 @@ class Chat:
         return self.encode_text(said)
 
     def encode_text(self, text: str) -> list[int]:
-        """Token ids of a text that stands by itself."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+        """Token ids of a text that stands by itself, in which control tokens are such, unless `as_text` took them apart."""
+        return ids_of(self.tokenizer, text)
+
+    def as_text(self, text: str) -> str:
+        """A text from outside: what it spells of the model's control tokens becomes none, so it ends no turn and begins none."""
+        return as_text(self._controls, text)
+
+    @cached_property
+    def _controls(self) -> re.Pattern[str]:
+        return controls_of(self.tokenizer)
 
     @cached_property
     def beginning(self) -> list[int]:
@@ -89,6 +97,8 @@ class Chat:
         return next((size for size, whole in enumerate(ended) if whole), len(ids))
 
     def text(self, prompt: Prompt) -> str:
+        """What the template makes of the prompt, each turn `as_text`."""
+        prompt = tuple(replace(turn, content=self.as_text(turn.content)) for turn in prompt)
         if not self.templated:
             return plain_text(prompt, self.tokenizer.bos_token or "")
         return self._render(self.turns(prompt), True) + self.frame.closing

@@ -119,7 +119,7 @@ class LocalModel:
         return len(self.chat.encode(prompt))
 
     def cut(self, text: str, tokens: int) -> str:
-        ids = self.chat.encode_text(text)
+        ids = self.chat.encode_text(self.chat.as_text(text))
         return text if len(ids) <= tokens else str(self.chat.tokenizer.decode(ids[:tokens], skip_special_tokens=True))
 
     # ------------------------------------------------------------ Generates

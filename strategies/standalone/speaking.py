@@ -20,6 +20,9 @@ TOGETHER = 32
 """Answers whose likelihoods are read in one pass."""
 ATTENDS = {"full_attention", "sliding_attention"}
 """Layers whose states can be repeated, and gone on from at several tokens."""
+APART = "\ufdd0"
+"""Stands within what only looks like a control token of the model: the parts become tokens each by itself. Unicode keeps it for
+such uses, so no text holds it."""
 _MARK, _ANSWER = "xqzanswerxqz", "delivery"
 
 
@@ -62,6 +65,7 @@ class Speaker:
         self.attends = set(getattr(text, "layer_types", None) or ()) <= ATTENDS
         reads = getattr(text, "max_position_embeddings", 2048)
         self.room = int(reads) - asked["max_tokens"]
+        self.controls = controls_of(self.tokenizer)
         self.end = _end_of_turn(self.tokenizer)
         self.stop = sorted({self.end, int(self.tokenizer.eos_token_id)})
         self.frame = _frame(self.tokenizer)
@@ -72,14 +76,15 @@ class Speaker:
         self.grammar = _Grammar(asked["schema"], self) if asked.get("schema") else None
 
     def ids(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return ids_of(self.tokenizer, as_text(self.controls, text))
 
     def answer(self, text: str) -> list[int]:
         """The tokens by which an answer goes on from a prompt."""
-        return _going_on(self.tokenizer, self.frame, text)
+        return _going_on(self.tokenizer, self.frame, as_text(self.controls, text))
 
     def prompt(self, messages: list[dict[str, str]]) -> Read:
-        read = Read(self.ids(_text(self.tokenizer, messages)))
+        told = [{**turn, "content": as_text(self.controls, turn["content"])} for turn in messages]
+        read = Read(ids_of(self.tokenizer, _text(self.tokenizer, told)))
         read.paragraphs = any(turn["role"] == "assistant" and "\n\n" in turn["content"] for turn in messages)
         return read
 
@@ -271,6 +276,30 @@ def _paragraph(tokenizer: Any, written: list[int], whole: int) -> int:
     return next((size for size, found in enumerate(ended) if found), whole)
 
 
+def controls_of(tokenizer: Any) -> re.Pattern[str]:
+    """Finds the first sign of whatever a text spells that would become a control token, such as `</s>` or the end of a turn."""
+    added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    spelled = {text for text in (*added, *tokenizer.all_special_tokens) if len(text.strip()) > 1}
+    return re.compile(f"(?=(?:{'|'.join(map(re.escape, sorted(spelled))) or '(?!)'})).", re.DOTALL)
+
+
+def as_text(controls: re.Pattern[str], text: str) -> str:
+    """A text from outside, which stays text: whoever writes the end of a turn into it ends none."""
+    return controls.sub(f"\\g<0>{APART}", text.replace(APART, ""))
+
+
+def ids_of(tokenizer: Any, text: str) -> list[int]:
+    """The tokens of a text; behind `APART` of a part alone, without the space that some tokenizers put before every text."""
+    first, *others = text.split(APART)
+    ids = list(tokenizer(first, add_special_tokens=False)["input_ids"])
+    line = tokenizer("\n", add_special_tokens=False)["input_ids"] if others else []
+    for part in others:
+        behind = tokenizer(f"\n{part}", add_special_tokens=False)["input_ids"]
+        whole = behind[: len(line)] == line
+        ids += behind[len(line) :] if whole else tokenizer(part, add_special_tokens=False)["input_ids"]
+    return ids
+
+
 def _text(tokenizer: Any, messages: list[dict[str, str]]) -> str:
     """The prompt by the model's own template; without one as paragraphs, an answer on the line after its question."""
     if not getattr(tokenizer, "chat_template", None):
@@ -311,12 +340,10 @@ def _going_on(tokenizer: Any, frame: tuple[str, str, str], answer: str) -> list[
     goes on from a line break, or else is a text of its own."""
     end, _, space = frame
     for text in (end, "\n"):
-        before, ids = (
-            list(tokenizer(each, add_special_tokens=False)["input_ids"]) for each in (text, f"{text}{space}{answer}")
-        )
+        before, ids = (ids_of(tokenizer, each) for each in (text, f"{text}{space}{answer}"))
         if ids[: len(before)] == before:
             return ids[len(before) :]
-    return list(tokenizer(f"{space}{answer}", add_special_tokens=False)["input_ids"])
+    return ids_of(tokenizer, f"{space}{answer}")
 
 
 def _refuses_system(tokenizer: Any, alone: bool) -> bool:
