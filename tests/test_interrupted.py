@@ -392,7 +392,7 @@ def test_a_folder_that_takes_more_than_it_may_ends_the_work(tmp_path: Path, monk
 LATE = """
 import signal, sys, time
 from pathlib import Path
-from benchmarks import deadline
+from benchmarks.running import deadline
 deadline.LOOK_EVERY_S, ring = 0.01, signal.pthread_kill
 def late(*given):
     time.sleep(0.3)

@@ -209,7 +209,7 @@ def test_two_processes_at_once_fetch_once(index: Path, tmp_path: Path) -> None:
     program = f"""
 import sys
 sys.path[:0] = [{str(REPOSITORY)!r}, {str(REPOSITORY / "tests")!r}]
-from strategies import speaking
+from strategies.standalone import speaking
 from strategies.models import measured, wheels
 from test_weights import tiny
 from strategies.models.weights import fetch
