@@ -30,15 +30,11 @@ from benchmarks.statistics.families import (
     single_step,
 )
 from benchmarks.statistics.grouping import Floats, as_scores, binomial_counts, group_codes, totals
-from benchmarks.statistics.resampling import (
-    Resampled,
-    bootstrap_means,
-    figure_above,
-    figure_below,
-    resampled_metric,
-)
+from benchmarks.statistics.over_groups import over_groups
+from benchmarks.statistics.resampling import Resampled, bootstrap_means, figure_above, figure_below, resampled_metric
 from benchmarks.statistics.sample_size import (
     cases_needed,
+    difference_beyond,
     more_cases,
     right_needed,
     share_above,
@@ -333,7 +329,7 @@ class PairedDifference:
     """Cases in which the first scored higher."""
     only_second: int
     showable: float
-    """The difference that these cases would show 4 times in 5 (`sample_size.smallest_difference`); 0 where there is none."""
+    """The difference that these cases would show 4 times in 5, by the same test; 0 where there is none, or it is not known."""
 
 
 def mcnemar_exact(a: ArrayLike, b: ArrayLike) -> float:
@@ -349,9 +345,9 @@ def paired_difference(
     """Difference of two candidates on the same cases, in the units of the score.
 
     Right-or-wrong scores of cases that stand alone: exact McNemar, and the adjusted interval of Bonett and Price
-    (2012). Others: a bootstrap over groups, corrected as in `resampling`, for interval and p-value both, since flipping
-    signs would test whether differences are symmetric. With `stops_with` (`which_tests`) bets on the differences, which
-    hold wherever one stopped.
+    (2012). Cases in groups: Student's t over the totals of the groups (`over_groups`). Others: a bootstrap, corrected as in
+    `resampling`, for interval and p-value both, since flipping signs would test whether differences are symmetric. With
+    `stops_with` (`which_tests`) bets on the differences, which hold wherever one stopped.
     Errors: ValueError where the two are not of one length.
     """
     first, second = as_scores(a), as_scores(b)
@@ -361,18 +357,22 @@ def paired_difference(
     differences = first - second
     wins, losses = int(np.sum(differences > 0)), int(np.sum(differences < 0))
     _, sizes = totals(differences, codes)
-    halves = (differences + 1) / 2  # Differences lie in [-1, 1]; half of them, shifted, is a figure in [0, 1].
+    halves, would_show = (differences + 1) / 2, 0.0  # Half of a difference in [-1, 1], shifted, is a figure in [0, 1].
     if stops_with is not None:
         tests = anytime(stops_with)
         lower, upper = (2 * bound(halves, groups, 0.025) - 1 for bound in (tests.lower, tests.upper))
         p_value = min(1.0, 2 * min(test(halves, groups, 0.5) for test in (tests.meets, tests.misses)))
+    elif len(sizes) < len(first):
+        found = over_groups(differences, codes)
+        (lower, upper), p_value, would_show = found.interval, found.p_value, found.showable()
     elif _right_or_wrong(first, sizes) and _right_or_wrong(second, sizes):
         lower, upper = _bonett_price(wins, losses, len(first))
-        p_value = mcnemar_exact(first, second)
+        p_value, would_show = mcnemar_exact(first, second), smallest_difference(differences)
     else:
         resampled = bootstrap_means(halves, codes.tolist(), seed)
         lower, upper = 2 * resampled.lower(0.025) - 1, 2 * resampled.upper(0.025) - 1
         p_value = resampled.p_value(0.5)
+        would_show = difference_beyond(differences, (lower, upper))
     return PairedDifference(
         mean=float(differences.mean()),
         lower=lower,
@@ -380,7 +380,7 @@ def paired_difference(
         p_value=p_value,
         only_first=wins,
         only_second=losses,
-        showable=smallest_difference(differences, groups),
+        showable=would_show,
     )
 
 

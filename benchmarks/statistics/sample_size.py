@@ -119,26 +119,34 @@ def more_until_decided(
     return None if further is None else max(math.ceil(len(given) / 10), further)
 
 
-def smallest_difference(differences: ArrayLike, groups: Sequence[Any] | None, power: float = 0.8) -> float:
-    """The mean difference of two candidates that as many cases show with that power, two-sided at 5 %.
+def smallest_difference(differences: ArrayLike, power: float = 0.8) -> float:
+    """The mean difference of two candidates that as many cases, which stand alone, show with that power, two-sided at 5 %.
 
-    `differences` are those of single cases, in [-1, 1]: how often the two differ is taken from them, not how far apart
-    they are. By the normal approximation to McNemar's test (Connor, 1987), groups as wholes. Units: of the score; 0
-    where they differ in fewer than eight, since no difference is shown so often then: even where all fall to one side, the
-    exact test needs six of them.
+    `differences` are those of right-or-wrong scores, in [-1, 1]: how often the two differ is taken from them, not how far
+    apart they are. By the normal approximation to McNemar's test (Connor, 1987). Units: of the score; 0 where they differ in
+    fewer than eight, since no difference is shown so often then: even where all fall to one side, the exact test needs six
+    of them.
     """
     given = np.asarray(differences, dtype=np.float64)
-    sums, sizes = totals(given, group_codes(groups, len(given)))
-    spread, size = (float(np.square(part).sum()) / len(given) for part in (sums, sizes))
-    if np.count_nonzero(np.abs(sums) > 1e-12) < FEWEST_APART:
+    spread = float(np.square(given).mean())
+    if np.count_nonzero(given) < FEWEST_APART:
         return 0.0
     reach, further = float(special.ndtri(0.975)), float(special.ndtri(power))
     found = 0.0
     for _ in range(50):
-        found = (reach * math.sqrt(spread) + further * math.sqrt(max(0.0, spread - size * found**2))) / math.sqrt(
-            len(given)
-        )
+        found = (reach * math.sqrt(spread) + further * math.sqrt(max(0.0, spread - found**2))) / math.sqrt(len(given))
     return min(1.0, found)
+
+
+def difference_beyond(differences: ArrayLike, interval: tuple[float, float], power: float = 0.8) -> float:
+    """As `smallest_difference`, for other scores of cases that stand alone: the mean difference whose interval, as wide as
+    the given one, leaves out 0 even where the mean falls short by luck. Units: of the score."""
+    given = np.asarray(differences, dtype=np.float64)
+    if np.count_nonzero(given) < FEWEST_APART:
+        return 0.0
+    mean, error = float(given.mean()), float(given.std()) / math.sqrt(len(given))
+    width = mean - interval[0] if mean >= 0 else interval[1] - mean
+    return min(1.0, width + float(special.ndtri(power)) * error)
 
 
 def _smallest(right: int, n: int, target: float, truth: float, aim: tuple[float, float, int]) -> int | None:

@@ -1,0 +1,91 @@
+"""What is shown of a mean difference whose cases come in groups: Student's t over the totals of the groups."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from benchmarks.statistics.grouping import Floats, totals
+
+UNSEEN = 2
+FEWEST_GROUPS = 8
+"""With fewer groups nothing is concluded from how far they differ: those that are missing may differ wholly."""
+_ROUNDS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverGroups:
+    """The sums of the differences of each group, and its cases; (groups,) each.
+
+    The variance of the total is that of the sums around their common mean, and of groups that the sample may lack by luck:
+    two of the largest size that differ in all of their cases, by as much as the groups that are there agree, and one that
+    differs as far as any of these, by as much as they do not. A group counts as differing where its sum is one case or
+    more. The degrees of freedom are those of sums whose variances grow with the squared sizes (Satterthwaite, 1946). In
+    simulation false alarms stay below 5 % in equal and unequal groups, rare and graded differences, and a few larger groups
+    among single cases; they reach 7 to 9 % with 12 or 20 groups of which each has a chance of 1 or 2 in 10 to lose nearly
+    all of its cases while all others gain.
+    """
+
+    sums: Floats
+    sizes: Floats
+
+    @property
+    def mean(self) -> float:
+        return float(self.sums.sum() / self.sizes.sum())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Two-sided, at 95 %."""
+        half = self._reach * self._error(self.sums)
+        return max(-1.0, self.mean - half), min(1.0, self.mean + half)
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of no difference: at most 0.05 where the interval does not hold 0."""
+        return min(1.0, 2 * float(special.stdtr(self._freedom, -abs(self.mean) / self._error(self.sums))))
+
+    def showable(self, power: float = 0.8) -> float:
+        """The mean difference that as many groups, which vary like these, show with that power; 0 where there is none.
+
+        Found with this very test on the sums, moved until it shows them although the mean falls short by luck.
+        """
+        short = float(special.ndtri(power)) * math.sqrt(self._spread) / float(self.sizes.sum())
+        towards = self.sums if self.mean >= 0 else -self.sums
+        found = 0.0
+        for _ in range(_ROUNDS):
+            moved = towards + self.sizes * (found - abs(self.mean))
+            found = short + self._reach * self._error(moved)
+            if found >= 1:
+                return 0.0
+        return found
+
+    @property
+    def _freedom(self) -> float:
+        squares = np.square(self.sizes)
+        return max(1.0, float(squares.sum() ** 2 / np.square(squares).sum()) - 1)
+
+    @property
+    def _reach(self) -> float:
+        return float(special.stdtrit(self._freedom, 0.975))
+
+    @property
+    def _spread(self) -> float:
+        groups = len(self.sums)
+        return float(np.square(self.sums - self.mean * self.sizes).sum()) * groups / max(1, groups - 1)
+
+    def _error(self, sums: Floats) -> float:
+        """Standard error of the mean, were the sums those."""
+        differ = float(np.minimum(1, np.abs(self.sums)).mean()) if len(self.sums) >= FEWEST_GROUPS else 0.0
+        wholly, seen = float(self.sizes.max()) ** 2, float(np.square(sums).max())
+        unseen = (1 - differ) * UNSEEN * wholly + differ * seen
+        return math.sqrt(self._spread + unseen) / float(self.sizes.sum())
+
+
+def over_groups(differences: Floats, codes: NDArray[np.intp]) -> OverGroups:
+    """`differences` of single cases, in [-1, 1], and the numbers of their groups (`grouping.group_codes`)."""
+    sums, sizes = totals(differences, codes)
+    return OverGroups(sums=sums, sizes=sizes)
