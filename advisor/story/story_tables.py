@@ -191,14 +191,17 @@ def differences_table(material: Material) -> Table:
     """Paired comparisons on the same held-out cases."""
     rows = tuple(_difference(each) for each in material.recommendation.differences)
     exact = material.right_or_wrong
-    how = "exact McNemar test" if exact else "a bootstrap of whole groups"
-    if material.benchmark.sequential:
-        how = "bets on the differences of the cases that both were asked"
-    better = ("only 1st right", "only 2nd right") if exact else ("1st better", "2nd better")
-    note = (
-        f"p by {how}, each comparison on its own; nothing is chosen by these. Would show: the difference that as many "
-        "cases show 4 times in 5 where two approaches differ as often."
+    how = "exact McNemar test" if exact else "a bootstrap"
+    if material.groups != (0, 0):
+        how = "Student's t over the totals of groups"
+    would = (
+        " Would show: the difference that as many cases show 4 times in 5 where two approaches differ as "
+        f"{'often' if exact else 'widely'}."
     )
+    if material.benchmark.sequential:
+        how, would = "bets on the differences of the cases that both were asked", ""
+    better = ("only 1st right", "only 2nd right") if exact else ("1st better", "2nd better")
+    note = f"p by {how}, each comparison on its own; nothing is chosen by these.{would}"
     if material.benchmark.metric.over_rows:
         note += f" Single answers are compared, not the {metric_name(material.benchmark.metric.name)} over all."
     return Table(

@@ -79,7 +79,8 @@ class OverGroups:
 
     def _error(self, sums: Floats) -> float:
         """Standard error of the mean, were the sums those."""
-        differ = float(np.minimum(1, np.abs(self.sums)).mean()) if len(self.sums) >= FEWEST_GROUPS else 0.0
+        few = len(sums) < FEWEST_GROUPS
+        differ = 0.0 if few else min(float(np.minimum(1, np.abs(each)).mean()) for each in (sums, self.sums))
         wholly, seen = float(self.sizes.max()) ** 2, float(np.square(sums).max())
         unseen = (1 - differ) * UNSEEN * wholly + differ * seen
         return math.sqrt(self._spread + unseen) / float(self.sizes.sum())
