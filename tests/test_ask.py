@@ -22,7 +22,7 @@ from benchmarks.costs.forecast import forecast
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Options, candidates
 from benchmarks.specs.spec_models import ModelSpec
-from benchmarks.statistics.families import gate_level
+from benchmarks.statistics.families import REST, gate_level
 from benchmarks.statistics.looks import level_of
 from benchmarks.statistics.sample_size import cases_needed
 from strategies.catalog import approaches
@@ -141,11 +141,14 @@ def test_what_makes_an_answer_right_is_asked_and_not_taken_from_the_kind(
 
 
 def test_labels_that_are_lacking_have_a_price_where_one_is_stated() -> None:
-    needed = cases_needed(0.8, 0.85, alpha=gate_level(level_of(1)))
+    needed = cases_needed(0.8, 0.85, alpha=level_of(1) * REST / Asked(situation=FACTS).approaches)
     assert needed is not None
     said = advice(FACTS, target=0.8, heldout=30, label_price=(0.5, "EUR"))
     lacking = needed - 30
-    assert f"The {lacking} held-out cases that are lacking cost {0.5 * lacking:,.0f} EUR to label, at 0.5 each." in said
+    assert (
+        f"The {lacking} held-out cases that are lacking at most cost {0.5 * lacking:,.0f} EUR to label, at 0.5 each."
+        in said
+    )
     assert "lacking" not in advice(FACTS, target=0.8, heldout=needed, label_price=(0.5, "EUR"))
 
 

@@ -12,8 +12,10 @@ from scipy import stats
 from benchmarks.contract import Procedure, State
 from benchmarks.statistics import confidence as st
 from benchmarks.statistics import families
+from benchmarks.statistics.decidable import Sharing, decidable
 from benchmarks.statistics.families import Family, cheapest_first, finalist, fixed_sequence, holm, max_t, opposed
 from benchmarks.statistics.grouping import Floats
+from benchmarks.statistics.looks import level_of
 
 NAMES = tuple("abcdefgh")
 
@@ -136,3 +138,29 @@ def test_candidates_behind_the_one_that_failed_are_undecided_with_bounds_on_both
     assert found["second"][1] == 0.8, "what was not tested is not shown above the target"
     other_way = st.statuses(scores, None, 0.8, Family(procedure="fixed sequence", order=("second", "first")))
     assert other_way["second"][0] is State.MEETS
+
+
+def test_as_many_cases_as_are_foretold_show_it_where_every_cheaper_one_misses_and_where_not() -> None:
+    """The number for the first that may be chosen was told of every approach, of which it held in 25 to 49 % of runs."""
+    shared, rng = Sharing(procedure="cheapest first", candidates=4, look=1), np.random.default_rng(5)
+    told = decidable(300, 0.8, False, shared)
+    assert told.cases_needed is not None
+    assert told.cases_behind is not None
+    assert f"needs {told.cases_needed} to be shown to meet it in 4 of 5 runs where every cheaper one" in told.says
+    assert f"and {told.cases_behind} where not" in told.says
+
+    def shown(cases: int, cheaper: list[float]) -> float:
+        right = rng.binomial(cases, [*cheaper, told.assumed_truth], (2_000, 4))
+        passing, failing = stats.binom.sf(right - 1, cases, 0.8), stats.binom.cdf(right, cases, 0.8)
+        (meets, _), _ = cheapest_first(passing, failing, range(4), level_of(1))
+        return float(meets[:, -1].mean())
+
+    assert shown(told.cases_needed, [0.3, 0.4, 0.5]) > 0.77
+    assert shown(told.cases_needed, [0.3, 0.4, 0.79]) < 0.6
+    for behind in (0.78, 0.8, 0.81):
+        assert shown(told.cases_behind, [0.3, 0.5, behind]) > 0.77
+    between = (told.cases_needed + told.cases_behind) // 2
+    assert not decidable(between, 0.8, False, shared).enough
+    assert decidable(told.cases_behind, 0.8, False, shared).enough
+    alone = decidable(300, 0.8, False, Sharing(procedure="cheapest first", candidates=1, look=1))
+    assert (alone.cases_behind, "where not" in alone.says) == (alone.cases_needed, False)

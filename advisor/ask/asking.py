@@ -8,8 +8,7 @@ from advisor.ask.triage import ENOUGH_TO_TUNE, Situation, expect
 from advisor.wording import counted, listed, money, plain_percent
 from benchmarks.contract import Procedure
 from benchmarks.data.split import LEAST_TO_CUT
-from benchmarks.statistics.decidable import Sharing, closeness, decidable
-from benchmarks.statistics.sample_size import LARGEST
+from benchmarks.statistics.decidable import Sharing, closeness, decidable, how_many
 from strategies.contract import Family
 
 SPOKEN: dict[Family, str] = {
@@ -145,22 +144,22 @@ def _cases(asked: Asked) -> list[str]:
         ]
     shared = Sharing(procedure=asked.procedure, candidates=asked.approaches, look=asked.look)
     found_out = decidable(asked.heldout or 1, target, graded=False, shared=shared)
-    needed, right = found_out.cases_needed, found_out.right_needed
+    needed, right = found_out.cases_behind, found_out.right_needed
     goal, reach = plain_percent(target), plain_percent(found_out.assumed_truth)
-    many = f"more than {LARGEST:,}" if needed is None else f"{needed:,}"
+    takes = f"{how_many(found_out.cases_needed)} held-out cases"
     found = [
-        f"An approach that is truly at {reach} takes {many} held-out cases to be shown to meet {goal} in 4 of 5 runs, with "
-        f"{counted(asked.approaches, 'approach', 'approaches')} side by side."
+        f"An approach that is truly at {reach} takes {takes} to be shown to meet {goal} in 4 of 5 runs, with "
+        f"{counted(asked.approaches, 'approach', 'approaches')} side by side{found_out.behind}."
     ]
     if asked.heldout is not None:
         shown = f"{right:,} right answers would" if right is not None else "not even a perfect score would"
         found.append(f"With the {counted(asked.heldout, 'independent held-out case')} at hand, {shown} show it.")
     if asked.label_price is not None and needed is not None and needed > (asked.heldout or 0):
         price, currency = asked.label_price
-        lacking = needed - (asked.heldout or 0)
+        lacking, most = needed - (asked.heldout or 0), " at most" if found_out.behind else ""
         found.append(
-            f"The {counted(lacking, 'held-out case')} that are lacking cost {money(lacking * price)} {currency} to label, at "
-            f"{price:g} each."
+            f"The {counted(lacking, 'held-out case')} that are lacking{most} cost {money(lacking * price)} {currency} to label, "
+            f"at {price:g} each."
         )
     return found
 

@@ -105,9 +105,16 @@ def _keys(material: Material) -> dict[str, Any] | None:
 
 
 def _left_out(material: Material) -> dict[str, Any] | None:
-    """For want of held-out cases: how many fresh ones would tell, and of what share that is really right."""
+    """For want of held-out cases: how many fresh ones would tell, how many where every cheaper approach is shown to miss, and of
+    what share that is really right."""
     asked = fresh_cases(material.statuses, material.benchmark)
-    return None if asked is None else {"more_cases": asked.cases_needed, "assumed_truth": asked.assumed_truth}
+    if asked is None:
+        return None
+    return {
+        "more_cases": asked.cases_behind,
+        "behind_misses": asked.cases_needed,
+        "assumed_truth": asked.assumed_truth,
+    }
 
 
 def _short(material: Material) -> dict[str, Any] | None:

@@ -32,6 +32,15 @@ class Sharing:
             return level / self.candidates
         return gate_level(level) if self.procedure == "cheapest first" and self.candidates > 1 else level
 
+    @property
+    def level_behind(self) -> float:
+        """At which a candidate is tested behind one that is not shown to miss, by the walk by cost; else as the first."""
+        from benchmarks.statistics.families import REST
+        from benchmarks.statistics.looks import level_of
+
+        walks = self.procedure == "cheapest first" and self.candidates > 1
+        return level_of(self.look) * REST / self.candidates if walks else self.level
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decidable:
@@ -49,34 +58,51 @@ class Decidable:
     """Right answers with which an approach meets the target; None where not even all of them suffice."""
     assumed_truth: float
     cases_needed: int | None
-    """Held-out cases that show it with 80 % power for an approach that is truly right in `assumed_truth` of cases."""
+    """Held-out cases that show it with 80 % power for an approach that is truly right in `assumed_truth` of cases, where every
+    cheaper one is shown to miss."""
+    cases_behind: int | None
+    """The same where one is not; no fewer, and as many where the procedure does not go by that."""
 
     @property
     def enough(self) -> bool:
-        return self.cases_needed is not None and self.heldout >= self.cases_needed
+        """Whatever the cheaper ones do."""
+        return self.cases_behind is not None and self.heldout >= self.cases_behind
+
+    @property
+    def behind(self) -> str:
+        """What follows on `cases_needed` in a sentence: where they are enough, and how many it takes where not."""
+        if self.cases_needed == self.cases_behind:
+            return ""
+        return f" where every cheaper one is shown to miss it, and {how_many(self.cases_behind)} where not"
 
     @property
     def says(self) -> str:
         """The same as one sentence."""
-        from benchmarks.statistics.sample_size import LARGEST
-
         if self.target >= 1:
             return "No number of cases can show a target of 1. Write, for instance, `target: 0.98`."
         guide = "Counted as if each answer were right or wrong: with" if self.graded else "With"
         if self.look > 1:
             guide = f"{guide[:-4]}{'at' if self.graded else 'At'} look {self.look} at some of these cases, with"
-        more = f"more than {LARGEST:,}" if self.cases_needed is None else f"{self.cases_needed:,}"
         start = f"{guide} {self.heldout:,} independent held-out cases"
         if self.candidates > 1 and self.procedure in SPLITTING:
             start += f" and {self.candidates} candidates"
         truth = f"{100 * self.assumed_truth:.3g} %"
-        then = f"An approach that is really right in {truth} of all cases needs {more} to be shown to meet it in 4 of 5 runs"
+        needs = f"needs {how_many(self.cases_needed)} to be shown to meet it in 4 of 5 runs{self.behind}"
+        then = f"An approach that is really right in {truth} of all cases {needs}"
         if self.right_needed is None:
             return f"{start}, nothing can be shown to meet {self.target:g}, even if all are right. {then}."
-        ending = "" if self.enough else ', so expect "undecided" unless one is clearly better'
+        few = self.cases_needed is None or self.heldout < self.cases_needed
+        ending = "" if not few else ', so expect "undecided" unless one is clearly better'
         who = "the cheapest approach that is not shown to miss" if self.procedure == "cheapest first" else "an approach"
         shown = f"{self.right_needed:,} of them to be shown to meet {self.target:g}"
         return f"{start}, {who} has to be right in {shown}. {then}{ending}."
+
+
+def how_many(cases: int | None) -> str:
+    """A number of cases as it stands in a sentence; None is more than anybody is told of."""
+    from benchmarks.statistics.sample_size import LARGEST
+
+    return f"more than {LARGEST:,}" if cases is None else f"{cases:,}"
 
 
 def decidable(heldout: int, target: float, graded: bool, shared: Sharing) -> Decidable:
@@ -96,6 +122,7 @@ def decidable(heldout: int, target: float, graded: bool, shared: Sharing) -> Dec
         right_needed=showable(heldout, target, alpha=level) if possible else None,
         assumed_truth=truth,
         cases_needed=cases_needed(target, truth, alpha=level) if possible else None,
+        cases_behind=cases_needed(target, truth, alpha=shared.level_behind) if possible else None,
     )
 
 
