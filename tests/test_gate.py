@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from advisor import Wishes, advise
+from advisor.cli.gate import _sentences
+from advisor.deploy.answering import Kept, _Loaded
 from advisor.deploy.export import export
-from advisor.deploy.gate import hash_of_right
+from advisor.deploy.gate import Check, hash_of_right
+from advisor.experiments.compared import Change
+from benchmarks.contract import State
 from strategies.contract import Case
+from strategies.models.endpoint import EndpointModel
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import Done, call, write_task
@@ -143,3 +152,50 @@ def test_an_export_of_before_says_that_it_cannot_tell_what_it_learnt_from(
         "Which of these cases it learnt from is unknown, since it was exported by an older version. Export again."
         in told
     )
+
+
+def test_answers_vary_where_a_server_gives_them_or_they_are_drawn(desk: Path) -> None:
+    kept = Kept.of_export(desk / "out")
+    server = EndpointModel(name="big", base_url="http://127.0.0.1:1/v1", model="m")
+    here, hosted = SimpleNamespace(local=True), SimpleNamespace(local=False)
+    for model, found, temperature, varies in (
+        ("", None, 0.7, False),
+        ("big", here, 0.0, False),
+        ("big", here, 0.7, True),
+        ("big", server, 0.0, True),
+        ("big", hosted, 0.0, True),
+    ):
+        row = {**kept.candidates["copy nearest"], "model": model}
+        drawn = replace(kept, candidates={"it": row}, sampling={**kept.sampling, "temperature": temperature})
+        models: Any = SimpleNamespace(language=lambda name, found=found: found)
+        assert _Loaded(kept=drawn, task="", _models=models).may_vary("it") == varies
+
+
+def test_what_was_chosen_for_lucky_answers_fails_no_more_unchanged_builds_than_are_meant() -> None:
+    """300 cases, 80 % of which are right 96 times in 100, the others 26: of exports that met 80 % by this, 7 % got "worse"."""
+    check = Check(
+        name="it",
+        cases=300,
+        learnt=0,
+        figure=0.8,
+        target=None,
+        state=State.COMPARED,
+        lower=0.7,
+        upper=0.9,
+        shared=300,
+        relabelled=0,
+        change=Change(candidate="it", before=0.86, after=0.8, low=-0.1, high=-0.01, p_value=0.03, cases=300),
+        may_vary=True,
+    )
+    steady = replace(check, may_vary=False)
+    assert (check.worse, steady.worse) == (False, True)
+    assert "it counts as worse from p 0.01 down" in " ".join(_sentences(check))
+    assert "lucky" not in " ".join(_sentences(steady))
+    rng = np.random.default_rng(6)
+    shares, right = np.array([0.8, 0.2]), np.array([0.96, 0.26])
+    once, twice = float(shares @ (right * (1 - right))), float(shares @ right**2)
+    lost, won, kept, _ = rng.multinomial(300, [once, once, twice, 1 - 2 * once - twice], 40_000).T
+    chosen = stats.binom.sf(lost + kept - 1, 300, 0.8) <= 0.0384
+    p_value = np.minimum(1, 2 * stats.binom.cdf(np.minimum(lost, won), lost + won, 0.5))
+    worse = [float(((lost > won) & (p_value <= each.level))[chosen].mean()) for each in (check, steady)]
+    assert worse[0] <= 0.025 < 0.05 < worse[1]

@@ -35,6 +35,10 @@ def command(
     otherwise. Examples that it learnt from are left out, also where they differ in case or punctuation; near copies of them
     cannot be seen, since they are known by hashes. Nothing is compared on cases whose right answer was corrected since.
 
+    Each build is a test of its own. An export that answers as ever never gets worse; where answers may vary (a model on a server,
+    a temperature above 0) up to 1 in 40 builds that changed nothing fails as worse by chance, and of exports that lie just at
+    their target 1 in 20 as missing it on other cases.
+
     Example: advisor gate ticket-router heldout.jsonl
     """
     from advisor.deploy.gate import check
@@ -80,6 +84,11 @@ def _sentences(found: Check) -> list[str]:
         told.append(
             f"{now} (p {probability(found.change.p_value)}): {'worse than then' if found.worse else 'no worse than then'}."
         )
+        if found.may_vary:
+            told.append(
+                "It may answer otherwise each time, and was chosen for the answers of then, which may have been lucky ones: it "
+                f"counts as worse from p {found.level:g} down."
+            )
     if found.relabelled:
         left_out = counted(found.relabelled, "case")
         told.append(f"Not compared: {left_out} with another right answer than when it was measured.")
@@ -112,5 +121,6 @@ def _document(found: Check) -> dict[str, Any]:
         "difference": None if change is None else change.difference,
         "difference_interval": None if change is None else [change.low, change.high],
         "p_value": None if change is None else change.p_value,
+        "level": found.level,
         "worse": found.worse,
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.contract import Verdict
-from advisor.deploy.as_fitted import must_look_up_alike, must_speak_alike, told_where
+from advisor.deploy.as_fitted import asks_a_server, must_look_up_alike, must_speak_alike, told_where
 from advisor.deploy.brought import Package, must_be_here, warn_of_other_code
 from advisor.experiments.found import find
 from advisor.experiments.stored import about_run, reading, reopen
@@ -70,6 +70,8 @@ class Answerer:
     """From which sureness on an answer needs no person, as it was measured; None: nothing was."""
     guard: Guard | None = None
     """What holding back unsure answers does, as it was measured; None: nothing was."""
+    may_vary: bool = False
+    """Whether one request may be answered otherwise each time: by a server's model, or drawn at a temperature."""
 
     def guarded(self, share: float) -> Guarded:
         """The threshold at which at most this share of the right answers is to be lost. Raises `BadInput`."""
@@ -121,6 +123,7 @@ def answerer(folder: Path, candidate: str = "", task: str = "", allow_code: bool
         below=below,
         alone_from=(alone_from(verdict) if verdict else kept.alone_from).get(name),
         guard=_guard((guards(verdict) if verdict else kept.guards).get(name)),
+        may_vary=any(map(loaded.may_vary, names)),
     )
 
 
@@ -361,6 +364,12 @@ class _Loaded:
                 return candidate.strategy.load(place, bare(self.models, candidate.model, place.parent))
         except ModelUnavailable as error:
             raise BadInput(str(error)) from None
+
+    def may_vary(self, name: str) -> bool:
+        """Of the answers to one request, where a language model gives them."""
+        model = self.kept.candidates[name]["model"]
+        drawn = Sampling(**self.kept.sampling).temperature > 0
+        return bool(model) and (drawn or asks_a_server(self.models.language(model)))
 
     def _candidate(self, name: str) -> Candidate:
         found = {each.name: each for each in candidates(usable(), self.models.names)}

@@ -49,6 +49,11 @@ def must_speak_alike(kept: Kept, found: LanguageModel) -> None:
     raise BadInput(f"{name} has other weights than in the run. Take those, or run the task again.")
 
 
+def asks_a_server(model: LanguageModel) -> bool:
+    """Whether others answer for the model, who may answer one request otherwise each time."""
+    return isinstance(model, EndpointModel) or not model.local
+
+
 def must_look_up_alike(kept: Kept, fit: Path, models: Models) -> None:
     """Raises `BadInput` where the fit in the folder needs an embedder or a reranker, and that is not the one of the run.
 
