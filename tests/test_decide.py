@@ -805,7 +805,13 @@ def test_a_temperature_points_to_consistency() -> None:
 @pytest.mark.parametrize("on_selection", [True, False])
 @pytest.mark.parametrize(
     ("missed", "misread", "said"),
-    [(40, 15, "so mostly the search fails"), (12, 43, "so mostly the reading fails"), (4, 5, "")],
+    [
+        (40, 15, "so mostly the search fails"),
+        (12, 43, "so mostly the reading fails"),
+        (5, 5, "so both search and reading play a part"),
+        (20, 10, "so both search and reading play a part"),
+        (4, 5, ""),
+    ],
 )
 def test_it_is_told_whether_the_search_or_the_reading_fails(
     missed: int, misread: int, said: str, on_selection: bool

@@ -36,12 +36,14 @@ from advisor.wording import (
 )
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import State
+from benchmarks.statistics.confidence import sign_test
 
 TUNED = ("finetuning", "combined")
 _SMALL_DATA = 100
 MOST_NAMED = 4
 """Approaches that one sentence names, at most."""
 _FEW_WRONG = 10
+_LEVEL = 0.05
 
 
 def reasons(decided: Decided) -> tuple[str, ...]:
@@ -314,13 +316,15 @@ def _where_it_fails(quality: RetrievalQuality) -> str:
     wrong = quality.missed + quality.misread
     if wrong < _FEW_WRONG:
         return ""
-    mostly = "the search" if quality.missed > quality.misread else "the reading"
+    mostly = f"mostly {'the search' if quality.missed > quality.misread else 'the reading'} fails"
+    if sign_test(quality.missed, quality.misread) > _LEVEL:
+        mostly = "both search and reading play a part"
     which, passage = "there", "a passage of the right document"
     if quality.on_selection:
         which, passage = "on the selection cases", "the right passage"
     return (
         f" Of {wrong:,} wrong answers {which}, {quality.missed:,} lacked {passage} and {quality.misread:,} were wrong even "
-        f"with it, so mostly {mostly} fails."
+        f"with it, so {mostly}."
     )
 
 

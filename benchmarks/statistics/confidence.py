@@ -335,7 +335,11 @@ class PairedDifference:
 def mcnemar_exact(a: ArrayLike, b: ArrayLike) -> float:
     """Two-sided exact p-value that two candidates are right equally often, from 0/1 scores of the same cases."""
     first, second = as_scores(a), as_scores(b)
-    wins, losses = int(np.sum(first > second)), int(np.sum(first < second))
+    return sign_test(int(np.sum(first > second)), int(np.sum(first < second)))
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Two-sided exact p-value that either is equally likely."""
     return min(1.0, 2 * float(special.bdtr(min(wins, losses), wins + losses, 0.5))) if wins + losses else 1.0
 
 
