@@ -12,7 +12,7 @@ from scipy import special
 from benchmarks.statistics.grouping import Floats, totals
 
 UNSEEN = 2
-FEWEST_GROUPS = 8
+FEWEST_GROUPS = 10
 """With fewer groups nothing is concluded from how far they differ: those that are missing may differ wholly."""
 _ROUNDS = 30
 
