@@ -15,12 +15,12 @@ from strategies.contract import BadInput, Strategy
 from strategies.traits import says
 
 Loader = Callable[[], Any]
-APPROACHES = "finetune_advisor.approaches"
+APPROACHES, METRICS = "finetune_advisor.approaches", "finetune_advisor.metrics"
 GROUPS: Mapping[str, str] = {
     APPROACHES: "approach",
     "finetune_advisor.models": "model",
     "finetune_advisor.embedders": "embedder",
-    "finetune_advisor.metrics": "metric",
+    METRICS: "metric",
     "finetune_advisor.formats": "data format",
     "finetune_advisor.datasets": "dataset",
     "finetune_advisor.reports": "report format",
@@ -85,6 +85,8 @@ def _opened(point: EntryPoint) -> Any:
     for each in found.CANDIDATES if point.group == APPROACHES else ():
         if isinstance(each, type) or not isinstance(each.name, str) or not isinstance(each.simplicity, int):
             raise TypeError(f"CANDIDATES has to hold approaches, and holds {each!r}")
+    if point.group == METRICS and not callable(getattr(found, "score", None) if isinstance(found, type) else found):
+        raise TypeError(f"a metric is a class with score(case, text), or a function, and this is {found!r}")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from importlib import import_module, reload
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from advisor.experiments.experiment import subject_of
 from advisor.experiments.stored import reopen
 from advisor.reports import suffix
 from benchmarks import metrics
-from benchmarks.contract import BadInput, ScoreFailure, State
+from benchmarks.contract import Answered, BadInput, ScoreFailure, State
 from benchmarks.evaluation.judging import Grading
 from benchmarks.running.installed import made
 from benchmarks.running.pending import Silent
@@ -113,13 +115,17 @@ def test_what_cannot_be_loaded_is_named_and_stops_only_what_needs_it(
         prepare(task)
 
 
+BLIND = "a metric is a class with score(case, text), or a function, and this is <class 'odd_half.Blind'>"
+
+
 def test_what_a_plug_in_lacks_or_calls_as_another_does_is_said_with_its_package(
     tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     points = "[finetune_advisor.approaches]\nown = {}\n[finetune_advisor.reports]\nhalf = odd_half\n"
+    points += "[finetune_advisor.metrics]\nblind = odd_half:Blind\n"
     site = tmp_path / "site"
     write_package(site, "odd", points.format("odd_words:SharedWords"))
-    (site / "odd_half.py").write_text("def render(story): return ''\n", encoding="utf-8")
+    (site / "odd_half.py").write_text("def render(story): return ''\nclass Blind: ...\n", encoding="utf-8")
     (site / "odd_twin.py").write_text((ROOT / "strategies" / "approaches" / "majority.py").read_text(encoding="utf-8"))
     shared = (EXAMPLE / "advisor_plugin_example" / "shared_words.py").read_text(encoding="utf-8")
     (site / "odd_words.py").write_text(shared.replace("(SharedWords(),)", "(SharedWords,)"), encoding="utf-8")
@@ -134,7 +140,12 @@ def test_what_a_plug_in_lacks_or_calls_as_another_does_is_said_with_its_package(
     assert faults() == {
         "own": "AttributeError: type object 'SharedWords' has no attribute 'CANDIDATES'",
         "half": "AttributeError: module 'odd_half' has no attribute 'SUFFIX'",
+        "blind": f"TypeError: {BLIND}",
     }
+    with pytest.raises(
+        CannotLoad, match=re.escape(f"The metric blind of the package odd 1 cannot be loaded (TypeError: {BLIND}")
+    ):
+        metrics.load("blind")
     run = call(capsys, "run", str(task), "--dry-run")
     assert (run.code, run.err.startswith("The approach own of the package odd 1 cannot be loaded (Attr")) == (2, True)
     with pytest.raises(CannotLoad, match="The report format half of the package odd 1 cannot be loaded"):
@@ -321,13 +332,16 @@ class Exact(OfCases):
     graded: ClassVar[bool] = False
     def score(self, case, text): return float(text == case.output)
 
+class Bare:
+    def score(self, case, text): return Exact().score(case, text)
+
 def share(input, output, accepted, metadata): return float(output in accepted)
 
 METRIC = Exact
 """
 
 
-@pytest.mark.parametrize("offers", ["own_score:Exact", "own_score:share", ""])
+@pytest.mark.parametrize("offers", ["own_score:Bare", "own_score:share", ""])
 def test_an_edited_metric_gives_no_scores_beside_those_of_the_one_before_it(
     offers: str,
     tmp_path: Path,
@@ -335,7 +349,7 @@ def test_an_edited_metric_gives_no_scores_beside_those_of_the_one_before_it(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A class, a function and a file among our own, edited and loaded again as in a notebook."""
+    """A class with nothing but `score`, a function and a file among our own, edited and loaded again as in a notebook."""
     write_package(tmp_path / "site", "own-score", f"[finetune_advisor.metrics]\nown_score = {offers}\n" * bool(offers))
     source, module = tmp_path / "site" / "own_score.py", "own_score" if offers else "benchmarks.metrics.own_score"
     source.write_text(EXACT, encoding="utf-8")
@@ -357,7 +371,8 @@ def test_an_edited_metric_gives_no_scores_beside_those_of_the_one_before_it(
     with closing(Store(tmp_path / "first" / "run.sqlite")) as store:
         store.set_meta("identity", known)
         grading = Grading(judge=first.assembly.benchmark.metric, name="own_score", answers=(), store=store)
-    judge = grading.identity
+    judge, same = grading.identity, prepared().assembly.benchmark.metric
+    assert (replace(grading, judge=same).identity, same) == (judge, grading.judge)
     source.write_text(EXACT + "\n# Edited.\n", encoding="utf-8")
     unloaded = prepared().run(tmp_path / "unloaded").identity()["metric_code"]
     reload(import_module(module))
@@ -404,6 +419,53 @@ def test_a_fault_of_a_metric_is_not_put_down_to_an_approach(
         execute(prepared, tmp_path / "run")
     with closing(Store(tmp_path / "run" / "run.sqlite")) as store:
         assert store.finished() == {}
+
+
+HALF = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Within:
+    characters: int
+    def score(self, case, text): return float(len(text) <= self.characters)
+
+class Other:
+    name = "another"
+    def score(self, case, text): return 1.0
+
+class Key:
+    def __init__(self): raise KeyError("who")
+    def score(self, case, text): return 1.0
+"""
+
+
+def test_a_metric_with_only_a_score_has_what_is_usual_and_comes_whole_to_a_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = "[finetune_advisor.metrics]\nwithin = half_score:Within\nother = half_score:Other\nkey = half_score:Key\n"
+    write_package(tmp_path, "half-score", points)
+    (tmp_path / "half_score.py").write_text(HALF, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "half_score", raising=False)
+    within = metrics.load("within", {"characters": 3})
+    assert (within.name, sorted(within.kinds), within.graded, within.over_rows) == (
+        "within",
+        ["classification", "extraction", "generation", "qa"],
+        True,
+        False,
+    )
+    case = tiny.messages(1)[0]
+    rows = [Answered(case=case, text=text, score=within.score(case, text)) for text in ("a", "ab", "abcd", "abcde")]
+    assert within.summarise(rows) == 0.5
+    assert ForkingPickler.loads(ForkingPickler.dumps(within)) == within != metrics.load("within", {"characters": 4})
+    with pytest.raises(BadInput, match="The metric within needs the parameter `characters`"):
+        metrics.load("within")
+    with pytest.raises(BadInput, match="the metric other of the package half-score 1 calls itself 'another'"):
+        metrics.load("other")
+    with pytest.raises(
+        BadInput, match=r"the metric key of the package half-score 1 could not be made \(KeyError: 'who'\)"
+    ):
+        metrics.load("key")
 
 
 def test_an_installed_model_and_embedder_are_named_in_a_task_and_have_their_price(

@@ -7,11 +7,12 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from benchmarks.contract import BadInput, Metric
-from strategies.catalog import loaded
+from strategies.catalog import loaded, package_of
 
 __all__ = ["load", "names"]
 
@@ -27,7 +28,8 @@ def names() -> tuple[str, ...]:
 def load(name: str, parameters: Mapping[str, Any] | None = None) -> Metric:
     """The metric `name` with its parameters; `file.py:function` is short for `person` with that function.
 
-    Errors: BadInput for an unknown name, an unknown or missing parameter, or a value that the metric refuses.
+    Errors: BadInput for an unknown name, an unknown or missing parameter, a value that the metric refuses, or what another
+    package offers and cannot be used.
     """
     given = dict(parameters or {})
     if ".py:" in name:
@@ -39,7 +41,7 @@ def load(name: str, parameters: Mapping[str, Any] | None = None) -> Metric:
     entry = _installed()[name]
     offered = loaded(entry)
     if isinstance(offered, type):
-        return _build(name, offered, given)
+        return _made(entry, offered, given)
     for key in given:
         raise BadInput(_unknown(f"parameter of the metric {name}", key, ()))
     built: Metric = importlib.import_module(f"{__name__}.person").Offered(function=entry.value, entry=name)
@@ -52,6 +54,49 @@ def _own() -> frozenset[str]:
 
 def _installed() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _made(entry: EntryPoint, offered: type, given: dict[str, Any]) -> Metric:
+    """A metric of the class that a package offers. Raises `BadInput`."""
+    shown = f"the metric {entry.name} of the package {package_of(entry)}"
+    try:
+        built = _build(entry.name, _whole(entry.name, offered), given)
+    except BadInput:
+        raise
+    except Exception as error:
+        raise BadInput(f"{shown} could not be made ({type(error).__name__}: {error}). Correct that package.") from None
+    if built.name != entry.name:
+        raise BadInput(f"{shown} calls itself {built.name!r}. Give both the same name.")
+    return built
+
+
+@cache
+def _whole(name: str, offered: type) -> type:
+    """The class, with what is usual for what it leaves open beside `score`: called as its entry point, for every kind of task,
+    graded, and summed up by the mean."""
+    from benchmarks.metrics._base import EVERY_KIND, OfCases
+
+    usual = {
+        "name": name,
+        "kinds": EVERY_KIND,
+        "graded": True,
+        "over_rows": OfCases.over_rows,
+        "summarise": OfCases.summarise,
+    }
+    lacks = {key: value for key, value in usual.items() if not hasattr(offered, key)}
+    if not lacks and dataclasses.is_dataclass(offered):
+        return offered
+    told = {key: getattr(offered, key) for key in ("__module__", "__qualname__", "__doc__")}
+    whole = type(offered.__name__, (offered,), {**told, **lacks, "__reduce__": _by_name})
+    return whole if dataclasses.is_dataclass(offered) else dataclasses.dataclass(init=False)(whole)
+
+
+def _by_name(metric: Any) -> tuple[Any, ...]:
+    """How a worker makes a metric whose class was completed here."""
+    return load, (
+        metric.name,
+        {each.name: getattr(metric, each.name) for each in dataclasses.fields(metric) if each.init},
+    )
 
 
 def _build(name: str, metric: Any, given: dict[str, Any]) -> Metric:
