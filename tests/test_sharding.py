@@ -139,12 +139,13 @@ def test_the_command_makes_parts_and_puts_them_together(
     monkeypatch.chdir(tmp_path)
     asked = ("--approach", "majority", "--approach", "copy nearest", "--probes", "none", "--allow-code")
     run = ("run", "task.yaml", *asked)
-    for number in (1, 2):
-        done = call(capsys, *run, "--shard", f"{number}/2")
-        assert (done.code, done.out) == (0, ""), done.err
+    for number, as_json in ((1, ()), (2, ("--json",))):
+        done = call(capsys, *run, "--shard", f"{number}/2", *as_json)
+        assert (done.code, bool(done.out)) == (0, bool(as_json)), done.err
         assert f"Part {number} of 2 is finished" in done.err
     assert len((tmp_path / "looks.jsonl").read_text().splitlines()) == 1, "parts of one run are one look"
     folders = ("runs/tiny-topics-1-of-2", "runs/tiny-topics-2-of-2")
+    assert json.loads(done.out) == {"part": 2, "of": 2, "folder": folders[1], "approaches": ["copy nearest"]}
     done = call(capsys, *run, "--merge", folders[0], "--merge", folders[1], "--out", "runs/all", "--json")
     assert done.code in (0, 100, 101), done.err
     told = json.loads(done.out)["facts"]

@@ -159,7 +159,13 @@ ASK_ABOVE_MINUTES = 60
     help="Log each piece of work on stderr when it begins and ends, also without a terminal.",
 )
 @click.option("--yes", is_flag=True, help=f"Do not ask before a run of more than {ASK_ABOVE_MINUTES} minutes.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON document on stdout, everything else on stderr: the report; of a --dry-run what the run would need; of a "
+    "--shard which part it was, its folder and its approaches.",
+)
 @click.pass_context
 def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **given: Any) -> None:
     """Run the comparison for TASK, the path of a task.yaml or the name of a bundled or public task.
@@ -203,7 +209,9 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
             ctx.exit(INTERRUPTED)
     if prepared.shard is not None:
         with resumable(ctx.obj, folder):
-            _execute_part(prepared, folder, bool(given["verbose"]))
+            part = _execute_part(prepared, folder, bool(given["verbose"]))
+        if as_json:
+            click.echo(document(part))
         return
     say_that_they_are_seen(str(given["cases"]))
     with resumable(ctx.obj, folder):
@@ -285,7 +293,8 @@ def _merge(parts: Sequence[Path], folder: Path, part: bool, dry: bool) -> None:
     say(f"{len(parts)} parts were put together in {folder}")
 
 
-def _execute_part(prepared: Prepared, folder: Path, verbose: bool) -> None:
+def _execute_part(prepared: Prepared, folder: Path, verbose: bool) -> dict[str, Any]:
+    """What `--json` prints of the part."""
     from advisor.cli.logged import events_of
     from advisor.cli.progress import LiveProgress
     from advisor.experiments.comparison import execute_part
@@ -298,6 +307,7 @@ def _execute_part(prepared: Prepared, folder: Path, verbose: bool) -> None:
         execute_part(prepared, folder, events_of(live, _token_prices(prepared), verbose))
     say(f"Part {shard.number} of {shard.of} is finished ({listed(names)}): {folder}")
     say("When all are: the same command with --merge FOLDER for each part in place of --shard.")
+    return {"part": shard.number, "of": shard.of, "folder": str(folder), "approaches": names}
 
 
 def _token_prices(prepared: Prepared) -> Mapping[str, TokenPrices | None]:
