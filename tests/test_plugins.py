@@ -30,10 +30,12 @@ from advisor.experiments.stored import reopen
 from advisor.reports import suffix
 from benchmarks import metrics
 from benchmarks.contract import Answered, BadInput, ScoreFailure, State
+from benchmarks.data.assemble import load
 from benchmarks.evaluation.judging import Grading
 from benchmarks.running.installed import made
 from benchmarks.running.pending import Silent
 from benchmarks.storage.store import Store
+from benchmarks.tasks import find
 from strategies.catalog import CannotLoad, plugins
 from strategies.contract import Prediction
 from tests import tiny
@@ -47,6 +49,7 @@ ADDED = {
     ("approach", "shared_words"),
     ("metric", "first_line"),
     ("data format", "sharegpt.json"),
+    ("dataset", "clinc150"),
     ("model", "our-gateway"),
     ("embedder", "letters"),
     ("report format", "one_line"),
@@ -506,6 +509,36 @@ def test_an_installed_model_and_embedder_are_named_in_a_task_and_have_their_pric
         assert f"nothing here answers, since {why}" in card
         done = call(capsys, "predict", name, "rows.jsonl")
         assert {json.loads(line)["answer"] for line in done.out.splitlines()} <= set(tiny.TOPICS), done.err
+
+
+def test_an_installed_dataset_is_downloaded_once_and_run_by_its_name(
+    offered: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offered.setenv("ADVISOR_CACHE", str(tmp_path))
+    offered.delenv("ADVISOR_DATA", raising=False)
+    rows = {
+        part: [[f"{part} {number}", f"intent {number % 150}"] for number in range(count)]
+        for part, count in (("train", 7_500), ("test", 4_500))
+    }
+    asked: list[str] = []
+
+    def get(address: str) -> bytes:
+        asked.append(address)
+        return json.dumps(rows | {"oos_test": [["anything", "oos"]]}).encode()
+
+    offered.setattr("benchmarks.tasks.dataset.get", get)
+    shown = {"name": "clinc150", "kind": "classification", "from": "clinc/oos-eval at 48a0e1cff8f4 (CC BY 3.0)"}
+    assert shown | {"here": False} in json.loads(call(capsys, "tasks", "--json").out)
+    for _ in range(2):
+        found = find("clinc150")
+        assert found is not None
+        spec, folder = found.open()
+    assert [address.partition("48a0e1cff8")[2] for address in asked] == [
+        "f43dd4d0836ecb4ed5df08733e3d2e/data/data_small.json"
+    ]
+    data = load(spec, folder)
+    assert (len(data.examples), len(data.heldout or ())) == (7_500, 4_500)
+    assert shown | {"here": True} in json.loads(call(capsys, "tasks", "--json").out)
 
 
 def test_a_model_that_answers_elsewhere_has_to_state_its_price_and_may_be_forbidden(
