@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ CHEAP = ("majority",)
 
 
 def test_all_probes_are_those_that_the_task_has() -> None:
-    plain = prepare("support-intents", Wishes(probes="all", approaches=CHEAP, heldout=9))
+    plain = prepare("support-intents", Wishes(probes="all", approaches=CHEAP, heldout=10))
     assert plain.further == Further(planted=True, rebuilds=ALL_REBUILDS), "so few cases leave no label to add"
     facts = prepare("handbook-qa", Wishes(probes="all", approaches=CHEAP))
     assert facts.further == Further(planted=True, rebuilds=ALL_REBUILDS, changed=True)
@@ -43,6 +44,29 @@ def test_the_core_is_the_default_and_none_leaves_it_out() -> None:
 def test_an_unknown_word_is_told_what_there_is() -> None:
     with pytest.raises(BadInput, match="it is one of none, core, all"):
         prepare("support-intents", Wishes(approaches=CHEAP, probes="some"))
+
+
+@pytest.mark.parametrize(
+    ("wished", "says"),
+    [
+        ({"heldout": "many"}, 'heldout is "many"; it must be a whole number of at least 10.'),
+        ({"examples": 9}, "examples is 9; it must be a whole number of at least 10."),
+        ({"seed": -1}, "seed is -1; it must be a whole number from 0 to 4294967295."),
+        ({"rebuilds": 2.5}, "rebuilds is 2.5; it must be a whole number."),
+        ({"workers": True}, "workers is true; it must be a whole number."),
+        ({"approaches": "majority"}, 'approaches is "majority"; it must be a tuple of names.'),
+        ({"models": (1,)}, "models is [1]; it must be a tuple of names."),
+        ({"max_hours": "2"}, 'max_hours is "2"; it must be a number.'),
+        ({"curve": "no"}, 'curve is "no"; it must be True or False.'),
+        ({"on": None}, "on is null; it must be a text."),
+        ({"reuse": 3}, "reuse is 3; it must be the path of a folder."),
+        ({"target": "90%"}, "is 90%; a share of cases is between 0 and 1. Write 0.9."),
+    ],
+)
+def test_a_wish_from_python_that_cannot_be_is_refused_as_an_option_is(wished: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        prepare("support-intents", Wishes(**wished))
+    assert str(caught.value).endswith(says)
 
 
 def test_a_curve_takes_four_sizes_of_examples() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
+from advisor.experiments.wished import LARGEST_SEED
 from benchmarks.contract import BadInput
 from benchmarks.specs.spec_values import share
 
-SEED = click.IntRange(0, 2**32 - 1)
-"""What every generator of random numbers takes."""
+SEED = click.IntRange(0, LARGEST_SEED)
 
 
 class Share(click.ParamType[float]):

@@ -17,6 +17,7 @@ from advisor.cli.given import ALLOW_REMOTE, SEED, check_can_be_a_folder
 from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell
 from advisor.cli.shown import document, say
 from advisor.experiments.report_files import write_reports
+from advisor.experiments.wished import FEWEST
 from benchmarks.contract import BadInput, State
 from strategies.permissions import owner_only
 
@@ -64,8 +65,8 @@ ASK_ABOVE_MINUTES = 60
 @click.option(
     "--margin", type=float, help="In place of a target: how far below the best is good enough (0.05: 5 points)."
 )
-@click.option("--examples", type=click.IntRange(min=10), help="Use a seeded sample of that many examples.")
-@click.option("--heldout", type=click.IntRange(min=10), help="Use a seeded sample of that many held-out cases.")
+@click.option("--examples", type=click.IntRange(min=FEWEST), help="Use a seeded sample of that many examples.")
+@click.option("--heldout", type=click.IntRange(min=FEWEST), help="Use a seeded sample of that many held-out cases.")
 @click.option(
     "--effort",
     type=click.Choice(["quick", "standard", "thorough"]),

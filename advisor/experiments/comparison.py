@@ -19,6 +19,7 @@ from advisor.experiments.experiment import experiment_of, rivals_in, subject_of
 from advisor.experiments.found import find
 from advisor.experiments.report_files import write_reports
 from advisor.experiments.stored import about_run, told
+from advisor.experiments.wished import check_wishes
 from advisor.story.cases import CaseChoice
 from benchmarks.contract import BadInput, Candidate, Look
 from benchmarks.costs.purse import LimitReached
@@ -186,6 +187,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     from benchmarks.statistics.looks import look_at
 
     wishes = wishes or Wishes()
+    check_wishes(wishes)
     if wishes.effort not in EFFORTS:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
     executor = chosen(wishes.on, wishes.workers)
