@@ -27,6 +27,9 @@ it writes went away, as `head` does: it stops there. `run` and `report` end with
 it and 101 when that is not decided, or when it is met on cases that somebody was shown before; `gate` ends with 100 where what
 was exported fails.
 
+With `--json` a command that ends with 0, 100 or 101 has written one JSON document to standard output, and nothing else: what it
+says besides, and what code of yours prints, goes to standard error. Of a mistake, a fault or an interruption there is only that.
+
 A shell completes commands and options once it was told how:
 
 | shell | line for its start-up file |

@@ -133,6 +133,10 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "no requests": ((*ASK, "--volume", "0"), r"0 is not in the range x>=1"),
     "what the data says": (("ask", "task.yaml", "--kind", "qa"), r"--kind is what the data of task\.yaml says"),
     "an unknown model": (("models", "fetch", "nope"), r"There is no model 'nope'\. Write one of"),
+    "a list where a model is fetched": (
+        ("models", "--json", "fetch", "nope"),
+        r"--json is for the list of models\. Leave it out",
+    ),
     "an unknown list": (("models", "x"), r"No such command 'x'"),
     "a word too many": (("tasks", "x"), r"Got unexpected extra argument"),
 }

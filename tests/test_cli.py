@@ -677,9 +677,11 @@ def test_a_persons_own_metric_is_found_beside_the_spec_and_kept_with_the_run(
 ) -> None:
     write_task(desk / "inner", model_folders, "metric: mine.py:score")
     code = "def score(input, output, accepted, metadata):\n    return 0.25 + 0.5 * (output in accepted)\n"
+    code = f"print('What is printed here')\n{code.replace('return', 'print(1); return')}"
     (desk / "inner" / "mine.py").write_text(code, encoding="utf-8")
     run = call(capsys, "run", "inner/task.yaml", "--out", "mine", "--allow-code", "--json", *NO_MODEL)
     assert run.code in VERDICTS, run.err
+    assert "What is printed here" in run.err
     shutil.rmtree(desk / "inner")
     assert call(capsys, "report", "mine").code == 2
     again = call(capsys, "report", "mine", "--rescore", "--allow-code", "--json")

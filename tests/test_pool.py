@@ -350,18 +350,33 @@ def test_the_seconds_of_one_server_are_divided_among_those_who_wait_for_it() -> 
     assert server.part(1) == 1.0, "what a lost worker waited for falls to nobody else"
 
 
+SCORE = """
+import multiprocessing
+
+def score(input, output, accepted, metadata):
+    if multiprocessing.parent_process():
+        print("A worker scores.")
+    return float(output in accepted)
+"""
+
+
 def test_two_workers_at_one_server_are_paid_for_its_hours_once(
-    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model_folders: Folders, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """And what a metric prints there does not come between results."""
+    (tmp_path / "mine.py").write_text(SCORE, encoding="utf-8")
     with HTTPServer(threaded=True) as started:
         busy = Busy(started)
         first = busy.lines(concurrency=4)[0].removeprefix("models: [").removesuffix("]")
         first = re.sub(r", input_per_million.*?(?=})", "", first)
         other = first.replace("name: hosted, model: m", "name: other, model: n")
-        task = write_task(tmp_path, model_folders, f"models: [{first}, {other}]", cases=tiny.messages(40))
+        lines = f"models: [{first}, {other}]", "metric: mine.py:score"
+        task = write_task(tmp_path, model_folders, *lines, cases=tiny.messages(40))
         both = ("prompting @ hosted", "prompting @ other")
         wishes = Wishes(approaches=both, effort="quick", on="processes", workers=2, probes="none", second_seed=False)
-        advise(task, out=tmp_path / "run", wishes=wishes)
+        advise(task, out=tmp_path / "run", wishes=dataclasses.replace(wishes, allow_code=True))
+        printed = capfd.readouterr()
+        assert ("A worker scores." in printed.out, "A worker scores." in printed.err) == (False, True)
         assert busy.most > 2, "both asked at once"
     with closing(Store(tmp_path / "run" / "run.sqlite")) as kept:
         seconds = sum(usage.seconds for usage in kept.ledger() if usage.model in ("hosted", "other"))

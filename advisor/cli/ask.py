@@ -12,6 +12,7 @@ import click
 from advisor.cli.given import ALLOW_REMOTE, SHARE
 from advisor.cli.program import line
 from advisor.cli.shown import broken, document, say, shown
+from advisor.cli.streams import one_document, put
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ SPOKEN = {True: "the data stays here", False: "the data may leave"}
 @click.option("--target", type=QUESTIONS["target"][1], help="Share of answers that must be right.")
 @ALLOW_REMOTE
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@one_document
 def command(task: str | None, about: str | None, as_json: bool, **given: Any) -> None:
     """Say what to try first, what cannot help and why, and what finding out takes. Nothing runs and nothing is sent.
 
@@ -94,7 +96,7 @@ def command(task: str | None, about: str | None, as_json: bool, **given: Any) ->
     advice = advise_before(asked)
     if as_json:
         read = [asdict(each) for each in readings.taken]
-        click.echo(document({"asked": asdict(asked), "read": read, "advice": asdict(advice)}, 1))
+        put(document({"asked": asdict(asked), "read": read, "advice": asdict(advice)}, 1))
         return
     click.echo(_text(advice, readings.says))
 

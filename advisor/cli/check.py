@@ -12,6 +12,7 @@ import click
 from advisor.cli.given import ALLOW_REMOTE, SEED
 from advisor.cli.program import line
 from advisor.cli.shown import console, document, goal_of, marked, say, shown
+from advisor.cli.streams import one_document, put
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,6 +50,7 @@ _LABELS_SHOWN = 12
     is_flag=True,
     help="Say whether examples, held-out cases, older and newer ones and real requests are alike; needs the embedding model.",
 )
+@one_document
 def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) -> None:
     """Check the data of TASK: counts, lengths, labels, mistakes, and whether the target can be decided.
 
@@ -71,7 +73,7 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
         _fix(assembly, found, fix)
     sentences = _alike(assembly, found) if more["alike"] else []
     if as_json:
-        click.echo(document(described(assembly) | ({"alike": sentences} if more["alike"] else {})))
+        put(document(described(assembly) | ({"alike": sentences} if more["alike"] else {})))
         return
     _print(assembly, console())
     for sentence in sentences:

@@ -10,6 +10,7 @@ import click
 
 from advisor.cli.program import line
 from advisor.cli.shown import console, document, marked, say
+from advisor.cli.streams import one_document, put
 
 if TYPE_CHECKING:
     from advisor.experiments.compared import Comparison
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.argument("after", type=click.Path(path_type=Path))
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+@one_document
 def command(before: Path, after: Path, allow_code: bool, as_json: bool) -> None:
     """Say what changed between the runs in the folders BEFORE and AFTER, and what that was worth for each approach.
 
@@ -35,7 +37,7 @@ def command(before: Path, after: Path, allow_code: bool, as_json: bool) -> None:
         changes = [asdict(change) | {"difference": change.difference} for change in found.changes]
         for change in changes if found.alike else ():
             del change["cases"]  # It is what is shared.
-        click.echo(document(asdict(found) | {"changes": changes}))
+        put(document(asdict(found) | {"changes": changes}))
         return
     _print(found, (before.name, after.name))
     say(f"To see the later one again: {line('report', str(after))}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.shown import broken, document
+from advisor.cli.streams import one_document, put
 from benchmarks.contract import BadInput
 from strategies.catalog import plugins
 from strategies.models import measured
@@ -30,6 +31,7 @@ PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu
 @click.command(name="doctor", short_help="Show what models run with, and why.")
 @click.option("--again", is_flag=True, help="Measure anew: something else was running the first time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@one_document
 def command(again: bool, as_json: bool) -> None:
     """Show the device, number format, threads and batches that models run with here, and why; and plug-ins.
 
@@ -39,7 +41,7 @@ def command(again: bool, as_json: bool) -> None:
     if again:
         measured.forget()
     found = _found()
-    click.echo(document(found, 1) if as_json else _text(found))
+    put(document(found, 1) if as_json else _text(found))
 
 
 def _found() -> dict[str, Any]:

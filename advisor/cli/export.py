@@ -9,6 +9,7 @@ import click
 
 from advisor.cli.program import line
 from advisor.cli.shown import document, say
+from advisor.cli.streams import one_document, put
 
 
 @click.command(name="export", short_help="Write what was fitted into a folder.")
@@ -25,6 +26,7 @@ from advisor.cli.shown import document, say
 @click.option(
     "--json", "as_json", is_flag=True, help="Say as one JSON document what was exported, and which files it has."
 )
+@one_document
 def command(run: Path, out: Path, as_json: bool, **given: Any) -> None:
     """Write the approach that the run in the folder RUN recommends into the folder OUT, with a card of what was measured.
 
@@ -38,5 +40,5 @@ def command(run: Path, out: Path, as_json: bool, **given: Any) -> None:
     name = export(run, out, given["candidate"], given["allow_code"], merge)
     if as_json:
         files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
-        click.echo(document({"name": name, "folder": str(out), "files": files}))
+        put(document({"name": name, "folder": str(out), "files": files}))
     say(f"{start(name)} lies in {out}. Answer requests with it: {line('predict', str(out), 'new.csv')}")

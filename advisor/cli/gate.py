@@ -11,6 +11,7 @@ import click
 from advisor.cli.given import SHARE
 from advisor.cli.program import line
 from advisor.cli.shown import say, shown
+from advisor.cli.streams import one_document, put
 
 if TYPE_CHECKING:
     from advisor.deploy.gate import Check
@@ -26,6 +27,7 @@ FAILED = 100
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of sentences.")
 @click.pass_context
+@one_document
 def command(
     ctx: click.Context, export: Path, cases: Path, target: float | None, task: str, allow_code: bool, as_json: bool
 ) -> None:
@@ -48,7 +50,7 @@ def command(
         found = check(export, cases, task, target, allow_code)
     for note in found.notes:
         say(f"note: {note}")
-    click.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(map(shown, _sentences(found))))
+    put(json.dumps(_document(found), indent=2) if as_json else "\n".join(map(shown, _sentences(found))))
     if not as_json:
         say(f"To see each answer: {line('predict', str(export), str(cases))}")
     ctx.exit(FAILED if found.failed else 0)

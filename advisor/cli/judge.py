@@ -11,6 +11,7 @@ import click
 
 from advisor.cli.program import line
 from advisor.cli.shown import console, document, say
+from advisor.cli.streams import one_document, put
 
 
 @click.command(name="judge", short_help="Let a judge of yours grade stored answers.")
@@ -22,6 +23,7 @@ from advisor.cli.shown import console, document, say
 )
 @click.option("--allow-code", is_flag=True, help="Let the judge, or a metric of your own, run its code.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+@one_document
 def command(run: Path, by: str, allow_code: bool, as_json: bool) -> None:
     """Have a judge grade every answer of the run in the folder RUN, and show how far people agree with it.
 
@@ -39,7 +41,7 @@ def command(run: Path, by: str, allow_code: bool, as_json: bool) -> None:
         sheet = ask(run, by, allow_code, progress)
     story = reopen(run, allow_code=allow_code).story
     if as_json:
-        click.echo(document(story.facts["judge"]))
+        put(document(story.facts["judge"]))
     else:
         to = console()
         to.print(main_table(story.judge, to.width))

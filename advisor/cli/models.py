@@ -9,21 +9,26 @@ import click
 
 from advisor.cli.program import line
 from advisor.cli.shown import broken
+from advisor.cli.streams import one_document, put
+from benchmarks.contract import BadInput
 from strategies.models.weights import KNOWN, Cached, ModelUnavailable, cache_folder, cached, resolve
 
 
 @click.group(name="models", short_help="List models, and fetch them.", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
 @click.pass_context
+@one_document
 def command(context: click.Context, as_json: bool) -> None:
     """List the models that come with the product: kind, size, licence, and whether they are on this disk.
 
     Any hub id (owner/name or owner/name@revision) and any local folder works in their place. Example: advisor models
     """
     if context.invoked_subcommand is not None:
+        if as_json:
+            raise BadInput("--json is for the list of models. Leave it out where something is fetched.")
         return
     on_disk = {entry.name: entry for entry in cached()}
-    click.echo(_document(on_disk) if as_json else _table(on_disk))
+    put(_document(on_disk) if as_json else _table(on_disk))
 
 
 @command.command()

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 if TYPE_CHECKING:
     from advisor.contract import Verdict
 
@@ -53,8 +51,9 @@ def tell(verdict: Verdict, as_json: bool) -> int:
     """Shows the verdict: one JSON document or the terminal's panel and table on stdout. Returns the exit code."""
     if as_json:
         from advisor import reports
+        from advisor.cli.streams import put
 
-        click.echo(reports.render(verdict.story, "json"))
+        put(reports.render(verdict.story, "json"))
     else:
         import os
         import sys

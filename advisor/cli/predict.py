@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.shown import document, say
+from advisor.cli.streams import put, results_alone
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def command(
     from strategies.models.quiet import quiet
 
     inputs, unanswered = _inputs(run, requests), 0
-    with quiet():
+    with quiet(), results_alone():
         known = answerer(run, candidate, task, allow_code)
         guarded = None if guard is None else known.guarded(guard)
         say(f"{counted(len(inputs), 'request')}, answered by {known.name}")
@@ -64,7 +65,7 @@ def command(
             unanswered += is_lost(outcome)
             if guarded is not None and guarded.holds_back(outcome):
                 row = _held_back(row, guarded.says)
-            click.echo(document(row, indent=None))
+            put(document(row, indent=None))
     if unanswered:
         say(f"{unanswered} of them got no answer from the server; each says why in its line, as its problem")
         ctx.exit(1)

@@ -12,6 +12,7 @@ import click
 from advisor.cli.program import line
 from advisor.cli.report import EXAMPLE
 from advisor.cli.shown import console, document, marked, say, shown
+from advisor.cli.streams import one_document, put
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.argument("models", nargs=-1, required=True, metavar="NAME...")
 @click.option("--run", "run", help="Folder of a run, or example: what its requests would cost on each model.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
+@one_document
 def command(models: tuple[str, ...], run: str | None, as_json: bool) -> None:
     """Say what a million tokens of a hosted model cost, or an hour of a GPU, and where that is from. Nobody is asked.
 
@@ -40,7 +42,7 @@ def command(models: tuple[str, ...], run: str | None, as_json: bool) -> None:
     named = [_named(name) for name in models]
     verdict = None if run is None else _opened(run)
     if as_json:
-        click.echo(document(_document(named, verdict)))
+        put(document(_document(named, verdict)))
         return
     if prices := [each.price for each in named if each.price is not None]:
         _print_prices(prices)

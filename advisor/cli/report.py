@@ -20,6 +20,7 @@ from advisor.cli.outcome import (
     tell,
 )
 from advisor.cli.shown import broken, say, shown
+from advisor.cli.streams import one_document
 from advisor.experiments.report_files import write_reports
 from benchmarks.contract import BadInput
 from strategies.permissions import owner_only
@@ -86,6 +87,7 @@ EXAMPLE = "example"
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 @click.pass_context
+@one_document
 def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: bool, **given: Any) -> None:
     """Show the stored run in the folder RUN again: verdict, table and report files.
 

@@ -16,6 +16,7 @@ from advisor.cli.before import expected_of, say_before, says_what_is_missing, wi
 from advisor.cli.given import ALLOW_REMOTE, SEED, check_can_be_a_folder
 from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell
 from advisor.cli.shown import document, say
+from advisor.cli.streams import one_document, put
 from advisor.experiments.report_files import write_reports
 from advisor.experiments.wished import FEWEST
 from benchmarks.contract import BadInput, State
@@ -168,6 +169,7 @@ ASK_ABOVE_MINUTES = 60
     "--shard which part it was, its folder and its approaches.",
 )
 @click.pass_context
+@one_document
 def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **given: Any) -> None:
     """Run the comparison for TASK, the path of a task.yaml or the name of a bundled or public task.
 
@@ -193,12 +195,12 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     say_before(prepared)
     if dry and (missing := says_what_is_missing(prepared)):
         if as_json:
-            click.echo(document(missing_document(missing)))
+            put(document(missing_document(missing)))
         return
     expected = expected_of(prepared, resume or bool(parts))
     if dry:
         if as_json:
-            click.echo(document(expected_document(expected, machine_prices(prepared.assembly.spec))))
+            put(document(expected_document(expected, machine_prices(prepared.assembly.spec))))
         return
     minutes, stops = expected.minutes, 60 * (given["max_hours"] or math.inf)
     if min(minutes, stops) > ASK_ABOVE_MINUTES and not given["yes"] and not resume:
@@ -212,7 +214,7 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
         with resumable(ctx.obj, folder):
             part = _execute_part(prepared, folder, bool(given["verbose"]))
         if as_json:
-            click.echo(document(part))
+            put(document(part))
         return
     say_that_they_are_seen(str(given["cases"]))
     with resumable(ctx.obj, folder):

@@ -9,12 +9,14 @@ import click
 
 from advisor.cli.program import line
 from advisor.cli.shown import console, document, marked
+from advisor.cli.streams import one_document, put
 from benchmarks.contract import BadInput
 
 
 @click.command(name="runs", short_help="List runs and what they said.")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+@one_document
 def command(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER (by default runs): task, verdict, what was recommended, when.
 
@@ -25,7 +27,7 @@ def command(folder: Path, as_json: bool) -> None:
     check_holds_runs(folder)
     found = listed_runs(folder)
     if as_json:
-        click.echo(document(found))
+        put(document(found))
         return
     _print(found, folder)
 

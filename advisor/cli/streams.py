@@ -6,7 +6,16 @@ import codecs
 import io
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextvars import ContextVar
+from functools import wraps
+from typing import ParamSpec, TextIO, TypeVar
 
+import click
+
+P = ParamSpec("P")
+R = TypeVar("R")
 ESCAPED = "advisor-escaped"
 """The name of the way in which signs that a terminal has not are written."""
 
@@ -31,6 +40,36 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
             stream.reconfigure(errors=ESCAPED)
+
+
+_RESULTS: ContextVar[TextIO | None] = ContextVar("results", default=None)
+
+
+def put(text: str) -> None:
+    """Writes a result to stdout, also within `results_alone`."""
+    click.echo(text, file=_RESULTS.get())
+
+
+@contextmanager
+def results_alone() -> Iterator[None]:
+    """Within it stdout gets what is `put` and nothing else: what other code prints, such as a person's metric, goes to stderr."""
+    before = _RESULTS.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _RESULTS.reset(before)
+
+
+def one_document(command: Callable[P, R]) -> Callable[P, R]:
+    """Of a command with --json: with it stdout gets the document alone."""
+
+    @wraps(command)
+    def called(*given: P.args, **options: P.kwargs) -> R:
+        with results_alone() if options.get("as_json") else nullcontext():
+            return command(*given, **options)
+
+    return called
 
 
 def leave_unread() -> None:

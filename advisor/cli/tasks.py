@@ -8,11 +8,13 @@ import click
 
 from advisor.cli.program import line
 from advisor.cli.shown import console, document, marked, say
+from advisor.cli.streams import one_document, put
 from benchmarks.contract import BadInput
 
 
 @click.command(name="tasks", short_help="List the tasks that have a name.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+@one_document
 def command(as_json: bool) -> None:
     """List the tasks that `advisor run` knows by name: those that come with the product, and public datasets.
 
@@ -22,7 +24,7 @@ def command(as_json: bool) -> None:
 
     found = [_row(name) for name in tasks.names()]
     if as_json:
-        click.echo(document(found))
+        put(document(found))
         return
     _print(found)
 

@@ -190,6 +190,7 @@ def _work(pipe: Connection, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal; the one that writes ends the rest.
     for name in _THREADS:
         os.environ[name] = str(threads)
+    sys.stdout = sys.stderr  # Results go to stdout, and code of a person's own may print.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _Line(pipe).say(*_BEGUN)
     job, share = pipe.recv()
