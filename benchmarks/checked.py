@@ -67,6 +67,8 @@ class Leaks:
     lower: float
     """Two-sided 95 % interval of `without`."""
     upper: float
+    stayed: int = 0
+    """Of the cases those of which nearly the same examples were not left out, being too many; 0 where that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)

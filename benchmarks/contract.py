@@ -206,6 +206,8 @@ class Benchmark:
     slices: tuple[str, ...] = ()
     leaked: tuple[str, ...] = ()
     """Ids of held-out cases whose input stood among the examples too, the same or nearly."""
+    stayed: tuple[str, ...] | None = None
+    """Those of `leaked` of which nearly the same examples were not left out, being too many. None: not known of older runs."""
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""
     notes: tuple[str, ...] = ()

@@ -30,8 +30,62 @@ def test_they_are_named_once_and_what_repeats_them_is_left_out(tmp_path: Path) -
     assert made.leaked == (heldout[2].id, heldout[5].id)
     assert not {"same", "near"} & {case.id for case in made.task.examples}
     assert thaw(json.loads(json.dumps(freeze(made)))) == made
+    assert made.stayed == (), "and it is known that the near one is left out"
     clean = assemble(SPEC, data=Loaded(examples=examples, heldout=heldout)).benchmark
     assert clean.leaked == ()
+
+
+def test_near_ones_that_stay_since_they_are_many_are_not_said_to_be_left_out() -> None:
+    examples, heldout = tiny.messages(20), tiny.messages(20, start=60)
+    same = Case(id="same", input=heldout[2].input.upper() + "!", output=heldout[2].output)
+    near = [
+        Case(id=f"near {one.id}", input=one.input.replace("note", "notes"), output=one.output) for one in heldout[5:12]
+    ]
+    assembly = assemble(SPEC, data=Loaded(examples=(*examples, same, *near), heldout=heldout))
+    made = assembly.benchmark
+    assert {one.id for one in near} <= {case.id for case in made.task.examples}
+    assert made.stayed == tuple(case.id for case in heldout[5:12])
+    assert thaw(json.loads(json.dumps(freeze(made)))) == made
+    stayed = (
+        "7 held-out cases have nearly the same example; these stay, since they are more than a fifth of the examples."
+    )
+    assert next(one for one in assembly.findings if one.kind == "near overlap").what_to_do == stayed
+    before = {key: value for key, value in freeze(made).items() if key != "stayed"}
+    assert thaw(before).stayed is None, "of a run of before it is not known"
+
+
+@pytest.mark.parametrize(
+    ("stayed", "said", "noted"),
+    [
+        (
+            None,
+            "10 held-out cases stood among the examples too, which were left out; without",
+            "those that are only nearly",
+        ),
+        (
+            0,
+            "10 held-out cases stood among the examples too, which were left out; without",
+            "were left out for every approach",
+        ),
+        (
+            4,
+            "the same or nearly. 4 held-out cases have nearly the same example; these stayed, since",
+            "4 held-out cases have",
+        ),
+        (10, "10 held-out cases have nearly the same example; these stayed, since", "10 held-out cases have nearly"),
+    ],
+)
+def test_the_report_says_which_near_ones_were_trained_on(stayed: int | None, said: str, noted: str) -> None:
+    ids = tuple(f"h{place:03}" for place in range(10))
+    benchmark = replace(benchmark_of(cases=100), leaked=ids, stayed=None if stayed is None else ids[:stayed])
+    scores = scores_of(90, 100)
+    found = leaks(benchmark, benchmark.heldout, rows_of("".join("01"[int(score)] for score in scores)))
+    evaluation = replace(evaluation_of("linear head", scores), leaks=found)
+    story = Bakeoff(evaluations=(evaluation,), benchmark=benchmark).told().story
+    assert said in next(without_the_leaks(evaluation))
+    assert ("stayed, since they are more than a fifth of the examples" in story.leaks.note) is bool(stayed)
+    assert noted in story.leaks.note
+    assert ("left out" in next(without_the_leaks(evaluation))) is not bool(stayed)
 
 
 def rows_of(right: str) -> list[Row]:

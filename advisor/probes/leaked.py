@@ -30,21 +30,40 @@ def leaks_table(material: Material) -> Table:
 
 
 def _note(material: Material) -> str:
-    cases = counted(len(material.benchmark.leaked), "held-out case")
+    benchmark = material.benchmark
+    cases = counted(len(benchmark.leaked), "held-out case")
+    if benchmark.stayed:
+        return (
+            f"{cases}, the same or nearly. {_stayed(len(benchmark.stayed))} Those that are the same were left out for every "
+            "approach before anything was fitted. What looks examples up can copy the answers of those that stayed."
+        )
+    unknown = " (those that are only nearly the same stayed where they are more than a fifth of all)"
     return (
-        f"{cases}, the same or nearly. Such examples were left out for every approach before anything was fitted (those that are "
-        "only nearly the same stayed where they are more than a fifth of all). Left in, they would be answers to copy. What the "
-        "cases add all the same: they are often the easy ones."
+        f"{cases}, the same or nearly. Such examples were left out for every approach before anything was fitted"
+        f"{unknown if benchmark.stayed is None else ''}. Left in, they would be answers to copy. What the cases add all the "
+        "same: they are often the easy ones."
+    )
+
+
+def _stayed(cases: int) -> str:
+    return (
+        f"{counted(cases, 'held-out case')} {'has' if cases == 1 else 'have'} nearly the same example; these stayed, since they "
+        "are more than a fifth of the examples."
     )
 
 
 def without_the_leaks(evaluation: Evaluation) -> Iterator[str]:
-    """One sentence on the figure without them."""
+    """What is said of the figure without them."""
     found = evaluation.leaks
     if found is None:
         return
     without, all_cases = percent(found.without), percent(evaluation.figure)
-    yield (
-        f"{counted(found.cases, 'held-out case')} stood among the examples too, which were left out; without them "
-        f"{evaluation.candidate} reaches {f'the same {without}' if without == all_cases else f'{without}, not {all_cases}'}."
-    )
+    figure = f"the same {without}" if without == all_cases else f"{without}, not {all_cases}"
+    reaches = f"{evaluation.candidate} reaches {figure}."
+    there = f"{counted(found.cases, 'held-out case')} stood among the examples too"
+    if not found.stayed:
+        yield f"{there}, which were left out; without them {reaches}"
+    elif found.stayed == found.cases:
+        yield f"{_stayed(found.stayed)} Without these cases {reaches}"
+    else:
+        yield f"{there}, the same or nearly. {_stayed(found.stayed)} Without all of these cases {reaches}"

@@ -33,7 +33,7 @@ def side_findings(
     are the examples where no file of held-out cases was.
     """
     found = [
-        *(_overlap(sides.overlap, examples) if sides.overlap else ()),
+        *(_overlap(sides.overlap, examples, sides.near_left_out) if sides.overlap else ()),
         *_groups(sides),
         *(_labels(sides, examples, labels) if labels else ()),
         *held_out_questions(documents, sides.heldout),
@@ -63,7 +63,7 @@ def few_groups(heldout: Sequence[Case], read: Sequence[Case], column: str, mappe
     )
 
 
-def _overlap(found: Overlap, examples: Sequence[Case]) -> Iterator[Finding]:
+def _overlap(found: Overlap, examples: Sequence[Case], near_left_out: bool) -> Iterator[Finding]:
     if same := found.same:
         yield Finding(
             kind="overlap",
@@ -80,7 +80,7 @@ def _overlap(found: Overlap, examples: Sequence[Case]) -> Iterator[Finding]:
             examples=ids(case for case in examples if case.id in near),
             says=f"{many(len(near), 'example has', 'examples have')} nearly the same input as a held-out case.",
             effect="What looks examples up would find the answer there, as with the same input.",
-            what_to_do="They are left out too, unless they are more than a fifth of the examples.",
+            what_to_do="They are left out too." if near_left_out else _stay(found),
             severity="note",
         )
     if reworded := found.reworded:
@@ -94,6 +94,11 @@ def _overlap(found: Overlap, examples: Sequence[Case]) -> Iterator[Finding]:
             what_to_do="They stay, since two people may have written them. Take out those that were copied.",
             severity="note",
         )
+
+
+def _stay(found: Overlap) -> str:
+    cases = many(len(found.beside_near), "held-out case has", "held-out cases have")
+    return f"{cases} nearly the same example; these stay, since they are more than a fifth of the examples."
 
 
 def _groups(sides: Sides) -> Iterator[Finding]:

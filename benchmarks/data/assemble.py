@@ -183,6 +183,7 @@ def assemble(
         task=task,
         heldout=heldout,
         leaked=tuple(case.id for case in heldout if case.id in sides.leaked),
+        stayed=tuple(case.id for case in heldout if case.id in sides.stayed),
         metric=metric,
         shown_metrics=shown,
         target=target,

@@ -46,6 +46,7 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
         "sequential": benchmark.sequential,
         "slices": list(benchmark.slices),
         "leaked": list(benchmark.leaked),
+        "stayed": None if benchmark.stayed is None else list(benchmark.stayed),
         "fingerprint": benchmark.fingerprint,
         "notes": list(benchmark.notes),
     }
@@ -102,6 +103,7 @@ def _thawed(values: Mapping[str, Any], folder: Path, allow_code: bool) -> Benchm
         sequential=values.get("sequential", False),
         slices=tuple(values["slices"]),
         leaked=tuple(values.get("leaked", ())),
+        stayed=None if (stayed := values.get("stayed")) is None else tuple(stayed),
         fingerprint=values["fingerprint"],
         notes=tuple(values["notes"]),
     )

@@ -23,6 +23,8 @@ class Sides:
     heldout: tuple[Case, ...]
     overlap: Overlap | None = None
     """Between all examples and these held-out cases; None where they were cut from the examples."""
+    near_left_out: bool = True
+    """Whether the examples that nearly have the input of a held-out case are left out."""
     same_group: tuple[Case, ...] = ()
     """Examples of a group that one of these held-out cases has too, copies aside."""
     groups_left_out: bool = False
@@ -32,6 +34,11 @@ class Sides:
     def leaked(self) -> frozenset[str]:
         """Ids of the held-out cases that stood among the examples."""
         return self.overlap.heldout if self.overlap else frozenset()
+
+    @property
+    def stayed(self) -> frozenset[str]:
+        """Ids of those of `leaked` of which nearly the same examples are not left out."""
+        return self.overlap.beside_near if self.overlap and not self.near_left_out else frozenset()
 
 
 def cut_sides(cases: tuple[Case, ...], kind: Kind, sizes: tuple[int | None, int | None], seed: int) -> Sides:
@@ -62,7 +69,8 @@ def given_sides(
     most_examples, most_heldout = sizes
     heldout = _sample(heldout, most_heldout, seed)
     overlap = overlapping(examples, heldout)
-    dropped = overlap.same | overlap.near if _few(overlap.near, examples) else overlap.same
+    near_left_out = _few(overlap.near, examples)
+    dropped = overlap.same | overlap.near if near_left_out else overlap.same
     kept = tuple(case for case in examples if case.id not in dropped)
     if not kept:
         raise BadInput(
@@ -77,6 +85,7 @@ def given_sides(
         examples=grouped(_sample(kept, most_examples, seed)),
         heldout=grouped(heldout),
         overlap=overlap,
+        near_left_out=near_left_out,
         same_group=same_group,
         groups_left_out=left_out,
     )

@@ -252,6 +252,8 @@ class Overlap:
     """Examples with the words of a held-out case and an answer of it. Two people may have written them: a sign, no proof."""
     heldout: frozenset[str]
     """Held-out cases of the first two kinds."""
+    beside_near: frozenset[str]
+    """Those of `heldout` that an example of `near` stands beside, whatever else does."""
 
     @property
     def all(self) -> frozenset[str]:
@@ -263,16 +265,22 @@ def overlapping(examples: Sequence[Case], heldout: Sequence[Case]) -> Overlap:
     cases = [*heldout, *examples]
     held = {normalised(case.input) for case in heldout}
     near_ones = _near(cases, [normalised(case.input) for case in cases])
-    copied, leaked = _shared(cases, len(heldout), _grouped_by(cases, lambda _: near_ones))
+    alike_ones = _grouped_by(cases, lambda _: near_ones)
+    copied, leaked = _shared(cases, len(heldout), alike_ones)
     likely = _grouped_by(cases, lambda plain: [*near_ones, *_reworded(cases, plain)])
     reworded, _ = _shared(cases, len(heldout), likely)
     same = frozenset(case.id for case in copied if normalised(case.input) in held)
     near = frozenset(case.id for case in copied) - same
+    with_near = [
+        group for group in alike_ones if any(cases[place].id in near for place in group if place >= len(heldout))
+    ]
+    _, beside = _shared(cases, len(heldout), with_near)
     return Overlap(
         same=same,
         near=near,
         reworded=frozenset(case.id for case in reworded) - same - near,
         heldout=frozenset(case.id for case in leaked),
+        beside_near=frozenset(case.id for case in beside),
     )
 
 

@@ -216,6 +216,7 @@ def leaks(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> L
         without=figure_over(benchmark.metric, outside),
         lower=lower,
         upper=upper,
+        stayed=len({row.case.id for row in inside}.intersection(benchmark.stayed or ())),
     )
 
 
