@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.contract import State
-from benchmarks.statistics.best import Below, below_best, figures_below_best
+from benchmarks.statistics.best import Below, below_best, cases_to_decide, figures_below_best
 from benchmarks.statistics.grouping import Floats
 from benchmarks.statistics.leads import cases_to_show, lead_at_least
 from benchmarks.statistics.resampling import bootstrap_means
@@ -132,7 +132,7 @@ def test_what_is_clear_is_shown() -> None:
     found = below_best(family(np.random.default_rng(1), (0.8, 0.79, 0.5, 0.3), 600), None, 0.1)
     assert states(found) == {"a": State.MEETS, "b": State.MEETS, "c": State.MISSES, "d": State.MISSES}
     assert all(-1 <= below.lower <= below.upper <= 0 for below in found.values())
-    assert found["c"].rival in ("a", "b")
+    assert set(found["c"].rivals) <= {"a", "b"}
 
 
 def test_a_wider_margin_takes_nothing_back() -> None:
@@ -142,6 +142,25 @@ def test_a_wider_margin_takes_nothing_back() -> None:
         (below.lower, below.upper) for below in wide.values()
     ]
     assert all(wide[name].state is State.MEETS for name in narrow if narrow[name].state is State.MEETS)
+
+
+def test_further_cases_are_counted_against_everyone_who_may_be_the_best() -> None:
+    """Against the front runner alone 9 more cases would do: the runner-up may be the best too, and is nearer."""
+    rng = np.random.default_rng(8)
+    scores = family(rng, (0.73, 0.69, 0.56), 300)
+    found = below_best(scores, None, 0.05, 0.0375)["c"]
+    assert (found.state, found.rivals) == (State.UNDECIDED, ("a", "b"))
+    alone, all_of_them = (
+        cases_to_decide(scores, None, "c", rivals, (0.05, 0.005, 0.8)) for rivals in (("a",), ("a", "b"))
+    )
+    decided = {}
+    for needed in (alone, all_of_them):
+        draws = [np.append(np.arange(300), rng.integers(0, 300, needed - 300)) for _ in range(6)]
+        told = [
+            below_best({name: row[drawn] for name, row in scores.items()}, None, 0.05, 0.01)["c"] for drawn in draws
+        ]
+        decided[needed] = sum(below.state is not State.UNDECIDED for below in told)
+    assert decided[alone] <= 2 < 5 <= decided[all_of_them]
 
 
 def test_one_alone_is_the_best_and_none_is_none() -> None:

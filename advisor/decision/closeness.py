@@ -8,8 +8,7 @@ from advisor.contract import Status
 from advisor.decision.bounds import LIMIT, POWER
 from advisor.wording import about, ceil_percent, floor_percent, plain_points, start
 from benchmarks.contract import Evaluation, State
-from benchmarks.statistics.best import Below, below_best, figures_below_best
-from benchmarks.statistics.leads import cases_to_show
+from benchmarks.statistics.best import Below, below_best, cases_to_decide, figures_below_best
 from benchmarks.statistics.looks import SHARE
 
 
@@ -42,7 +41,7 @@ def _status(name: str, below: Below, evaluations: Mapping[str, Evaluation], aske
     elif below.state is State.MISSES:
         reason = f"At least {least} points below the best with 95 % confidence, and the margin is {goal}."
     else:
-        more = _more(evaluations[name], evaluations[below.rival], margin, level)
+        more = _more(name, below.rivals, evaluations, (margin, level))
         reason = (
             f"It lies {least} to {most} points below the best, and the margin of {goal} is in between. {_told(more)}"
         )
@@ -57,9 +56,12 @@ def _status(name: str, below: Below, evaluations: Mapping[str, Evaluation], aske
     )
 
 
-def _more(one: Evaluation, rival: Evaluation, margin: float, level: float) -> int | None:
-    """Further cases that show on which side of the margin the comparison lies that leaves most open."""
-    needed = cases_to_show(one.scores, rival.scores, one.groups or None, (-margin, level, POWER))
+def _more(
+    name: str, rivals: Sequence[str], evaluations: Mapping[str, Evaluation], asked: tuple[float, float]
+) -> int | None:
+    """Further cases that show on which side of the margin it lies, whichever of its rivals is the best."""
+    one, scores = evaluations[name], {each: evaluations[each].scores for each in (name, *rivals)}
+    needed = cases_to_decide(scores, one.groups or None, name, rivals, (*asked, POWER))
     further = max(1, needed - len(one.scores))
     return further if needed and further <= LIMIT else None
 

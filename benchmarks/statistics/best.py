@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from benchmarks.contract import State
 from benchmarks.statistics.confidence import decide
 from benchmarks.statistics.grouping import as_scores
-from benchmarks.statistics.leads import lead_at_least
+from benchmarks.statistics.leads import cases_to_show, lead_at_least
 from benchmarks.statistics.resampling import figure_above, figure_below
 
 _Lead = Callable[[int, int, float], float]
@@ -28,8 +28,9 @@ class Below:
     """Whether it is shown to lie within the margin."""
     lower: float
     upper: float
-    rival: str
-    """The candidate whose comparison with this one leaves most open; its own name where there is no other."""
+    rivals: tuple[str, ...]
+    """The other candidates that may be the best, in order of their means: each leaves open on which side of the margin this
+    one lies, until it is compared with it or shown not to be the best."""
 
 
 def below_best(
@@ -63,6 +64,37 @@ def figures_below_best(
     return _bounded(names, lead, [float(np.median(drawn)) for drawn in figures], (margin, alpha))
 
 
+def cases_to_decide(
+    scores_by_candidate: Mapping[str, ArrayLike],
+    groups: Sequence[Any] | None,
+    one: str,
+    rivals: Sequence[str],
+    aim: tuple[float, float, float],
+) -> int:
+    """About how many cases, those at hand included, show on which side of the margin `one` lies; 0 for never.
+
+    As many as it takes for that of the `rivals` that asks for most: each has to be shown not to be the best, or to be so
+    far ahead of `one`, or no further. `aim` is (margin, level of one bound, power), and the scores are taken as they were
+    seen.
+    """
+    margin, level, power = aim
+    scores = {name: as_scores(scores_by_candidate[name]) for name in (one, *rivals)}
+    means = {name: float(given.mean()) for name, given in scores.items()}
+    best = max(means, key=lambda name: means[name])
+    within = means[one] >= means[best] - margin
+    level = level if within else level / 2
+    most = 0
+    for rival in sorted(rivals, key=lambda name: -means[name]):
+        least = cases_to_show(scores[best], scores[rival], groups, (0.0, level, power)) if rival != best else 0
+        if not 0 < least <= most and (means[one] >= means[rival] - margin) is within:
+            gap = cases_to_show(scores[one], scores[rival], groups, (-margin, level, power))
+            least = min(least or gap, gap or least)
+        if not least:
+            return 0
+        most = max(most, least)
+    return most
+
+
 def _bounded(names: list[str], lead: _Lead, means: list[float], asked: tuple[float, float]) -> dict[str, Below]:
     """Hsu's multiple comparisons with the best (Annals of Statistics 12, 1984), with any bounds of pairs.
 
@@ -78,12 +110,12 @@ def _bounded(names: list[str], lead: _Lead, means: list[float], asked: tuple[flo
     found = {}
     for place, name in enumerate(names):
         behind = {other: known(place, other, level) for other in near if other != place}
-        hardest = min(behind, key=lambda other: behind[other], default=place)
-        lower = min(0.0, behind.get(hardest, 0.0))
+        lower = min(0.0, *behind.values()) if behind else 0.0
         upper = 0.0 if place in far else min(0.0, -min(known(other, place, level / 2) for other in far))
         state = decide(lower >= -margin, upper < -margin)
-        rival = hardest if means[place] >= means[front[0]] - margin else front[0]
-        found[name] = Below(state=state, lower=lower, upper=upper, rival=names[rival])
+        best = near if means[place] >= means[front[0]] - margin else far
+        rivals = tuple(names[other] for other in best if other != place)
+        found[name] = Below(state=state, lower=lower, upper=upper, rivals=rivals)
     return found
 
 
