@@ -313,7 +313,7 @@ class Evaluation:
     """`abstained`, `refused`, `unparsable`, `infrastructure`, `truncated`, and what `misfits` finds -> rows."""
     fitting: tuple[Usage, ...] = ()
     answering: Usage | None = None
-    """Sum over the held-out answers: seconds, tokens, calls (= answers)."""
+    """Sum over the held-out answers: seconds, tokens, calls (= answers; of recorded ones those that are in the file)."""
     requests: tuple[tuple[int, int, int], ...] = ()
     """Of each request to a language model for them its prompt, cached and answer tokens; empty where only sums are known."""
     beside_s: float = 0.0

@@ -48,7 +48,9 @@ def test_two_systems_stand_beside_the_rungs_with_what_they_cost(tmp_path: Path) 
     for text in held_out_inputs():
         answers.append({"input": text, "answer": text.split()[-1], "system": "hosted", "cost": 0.002, "seconds": 0.5})
         answers.append({"input": text, "answer": "red", "system": "intern", "seconds": 30})
-    wishes = Wishes(approaches=("majority", "hosted", "intern"), probes="none")
+    for text in held_out_inputs()[:15]:
+        answers.append({"input": text, "answer": text.split()[-1], "system": "partly", "cost": 0.002})
+    wishes = Wishes(approaches=("majority", "hosted", "intern", "partly"), probes="none")
     verdict = advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
     found = {evaluation.candidate: evaluation for evaluation in verdict.evaluations}
     assert found["hosted"].figure == 1.0
@@ -62,6 +64,10 @@ def test_two_systems_stand_beside_the_rungs_with_what_they_cost(tmp_path: Path) 
     assert unbilled.cost is None, "an unknown cost is not 0"
     states = {status.candidate: status.state for status in verdict.recommendation.statuses}
     assert states["hosted"] == State.MEETS
+    bills = {bill.candidate: bill for bill in verdict.costs}
+    assert bills["partly"].per_thousand.value == bills["hosted"].per_thousand.value == pytest.approx(2.0)
+    missing = "stated in the file of recorded answers; 9 of 24 held-out cases have no answer there"
+    assert [item.source for item in bills["partly"].items if item.by_request] == [missing], "and they are not free"
 
 
 def test_an_input_without_an_answer_is_a_failure_and_never_left_out(tmp_path: Path) -> None:

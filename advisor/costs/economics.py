@@ -193,12 +193,19 @@ def _per_request(evaluation: Evaluation, prices: MachinePrices, unit: str) -> tu
         return unknown, "no answer was measured"
     if bill is not None:
         money = bill / usage.calls
-        return Amount(value=money, unit=unit, low=money, high=money), "stated in the file of recorded answers"
+        said = f"stated in the file of recorded answers{_not_there(evaluation, usage)}"
+        return Amount(value=money, unit=unit, low=money, high=money), said
     if evaluation.model in prices.tokens:
         return _by_tokens(evaluation, usage, prices.tokens[evaluation.model])
     if evaluation.family == "recorded":
         return unknown, "the answers were recorded elsewhere, and their file states no cost"
     return _by_seconds(usage.seconds / usage.calls, prices, evaluation.model), _seconds_source(prices, evaluation.model)
+
+
+def _not_there(evaluation: Evaluation, usage: Usage) -> str:
+    """How many held-out cases the mean of recorded answers leaves out."""
+    missing = len(evaluation.scores) - usage.calls
+    return f"; {missing:,} of {len(evaluation.scores):,} held-out cases have no answer there" if missing > 0 else ""
 
 
 def _beside(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
@@ -218,8 +225,10 @@ def _by_tokens(evaluation: Evaluation, usage: Usage, price: TokenPrices | None) 
     counted = (
         f"{_count(usage.prompt_tokens / usage.calls)} prompt tokens "
         f"({_count(usage.cached_tokens / usage.calls)} of them cached) and "
-        f"{_count(usage.answer_tokens / usage.calls)} answer tokens a request, measured here"
+        f"{_count(usage.answer_tokens / usage.calls)} answer tokens a request, "
     )
+    recorded = evaluation.family == "recorded"
+    counted += f"stated in the file of recorded answers{_not_there(evaluation, usage)}" if recorded else "measured here"
     if price is None:
         return _tokens_alone(usage, f"{TOKENS}{evaluation.model}"), f"{counted}; the price of its tokens is not known"
     if evaluation.requests:

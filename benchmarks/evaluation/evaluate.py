@@ -108,7 +108,7 @@ def evaluate(
         **figures(benchmark, asked, ordered, _level(benchmark, store) * REST),
         failures=failures,
         valid_by_group=_valid_by_group(asked, ordered, benchmark.task),
-        answering=summed([usage for row in ordered for usage in row.outcome.usage], len(ordered)),
+        answering=summed([usage for row in ordered for usage in row.outcome.usage], _told_of(candidate, ordered)),
         requests=requests([usage for row in ordered for usage in row.outcome.usage]),
         beside_s=sum(used.seconds for row in ordered for used in row.outcome.usage if used.model != candidate.model),
         latency=latency_of(notes.get("latency"), ordered),
@@ -143,6 +143,11 @@ def _nothing_said(rows: Sequence[Row]) -> str:
     return (
         f"none of the {len(rows):,} held-out cases was answered ({messages[0]})" if len(messages) == len(rows) else ""
     )
+
+
+def _told_of(candidate: About, rows: Sequence[Row]) -> int:
+    """Answers of which it is known what they took: those that a recorded file lacks are not among them."""
+    return sum(bool(row.outcome.usage) for row in rows) if candidate.family == "recorded" else len(rows)
 
 
 def _level(benchmark: Benchmark, store: Store) -> float:
