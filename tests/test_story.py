@@ -37,7 +37,7 @@ from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from strategies.spans import Reading
 from tests.situations import GOLDEN, SITUATIONS, as_text
-from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
+from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of
 
 every_situation = pytest.mark.parametrize("build", SITUATIONS.values(), ids=SITUATIONS.keys())
 
@@ -352,3 +352,26 @@ def test_what_the_stated_error_supposes_is_told_where_the_cases_speak_against_it
     assert "suppose" not in told("cheapest first", *alike)
     assert "suppose" not in told("holm", *opposed)
     assert "that holds for 400 cases and more" in told("max-t", *alike)
+
+
+@pytest.mark.parametrize(
+    ("size", "graded", "said"),
+    [
+        (1, False, "One-sided bounds are exact (Clopper-Pearson), at 95 %"),
+        (
+            2,
+            False,
+            "One-sided bounds are binomial, for as many independent cases as the groups are worth, and close to exact, at",
+        ),
+        (60, False, "One-sided bounds come from betting on whole groups of cases, valid at any sample size, at 95 %"),
+        (2, True, "One-sided bounds come from betting on whole groups of cases, valid at any sample size, at 95 %"),
+    ],
+)
+def test_the_method_says_how_the_scores_of_groups_are_bounded(size: int, graded: bool, said: str) -> None:
+    groups = [f"g{place // size}" for place in range(300)] if size > 1 else [""] * 300
+    scores = [0.9 * score if graded else score for score in scores_of(250, 300)]
+    bakeoff = Bakeoff(
+        evaluations=(evaluation_of("prompting", scores, groups=groups),),
+        benchmark=benchmark_of(metric=PlainMetric(graded=graded), groups=groups),
+    )
+    assert any(said in line for line in bakeoff.told().story.method)

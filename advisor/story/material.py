@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from advisor.contract import Costs, Recommendation, ShownCases, Status
 from advisor.costs.economics import Ranking
 from advisor.panel import WhatIf
@@ -15,6 +17,7 @@ from benchmarks.data.population import Apart
 from benchmarks.evaluation.judging import Judge
 from benchmarks.evaluation.mistakes import Mistakes
 from benchmarks.evaluation.taken import Taken
+from benchmarks.statistics.grouping import binomial_counts, group_codes
 from strategies.contract import Trial
 
 
@@ -116,3 +119,11 @@ class Material:
         """True where every score is 0 or 1 and every case stands alone, so that exact methods apply."""
         scores = {score for evaluation in self.evaluations.values() for score in evaluation.scores}
         return scores <= {0.0, 1.0} and self.groups == (0, 0)
+
+    @property
+    def effective(self) -> bool:
+        """True where right-or-wrong scores of cases in groups are bounded as so many independent cases as they are worth."""
+        groups = [case.group for case in self.benchmark.heldout]
+        measured = [np.array(each.scores) for each in self.evaluations.values() if len(each.scores) == len(groups)]
+        codes = group_codes(groups, len(groups))
+        return self.groups != (0, 0) and all(binomial_counts(scores, codes) is not None for scores in measured)

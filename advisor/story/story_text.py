@@ -382,6 +382,8 @@ def _how_bounded(material: Material) -> str:
         how = "One-sided bounds come from bets on the scores in the order of asking, valid wherever one stops"
     elif metric.over_rows:
         how = "One-sided bounds come from a bootstrap of whole groups of cases"
+    elif material.effective:
+        how = "One-sided bounds are binomial, for as many independent cases as the groups are worth, and close to exact"
     elif not material.right_or_wrong:
         how = "One-sided bounds come from betting on whole groups of cases, valid at any sample size"
     else:
