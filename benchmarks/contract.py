@@ -336,6 +336,9 @@ class Evaluation:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     """The configuration that the fit chose."""
     selection_score: float | None = None
+    """Mean score of single answers, whatever the metric is over rows."""
+    selection_figure: float | None = None
+    """A metric over rows on the same answers; None of any other, and where they were not kept."""
     trials: int = 0
     rising: bool = False
     """The tuning budget ended before everything was tried, or the most epochs that were tried were best: not saturated."""

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import pytest
 
 from advisor.story.setups import told
-from benchmarks.contract import Candidate, Evaluation, State
+from benchmarks.contract import Answered, Candidate, Evaluation, State
 from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_cascade, stages
+from benchmarks.evaluation.noted_scores import selection_figure
 from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics import load as load_metric
 from benchmarks.probes.planted import sentence, wanted
@@ -411,12 +412,25 @@ def test_going_on_makes_no_second_one_and_scores_anew_like_others(tmp_path: Path
         assert set(store.starts().values()) == {1}
         assert [row["name"] for row in store.meta(DERIVED)] == ["careful after quick"]
         assert rescored(done.benchmark, store) == 0
+        by_rows, cases = load_metric("macro_f1", {}), {case.id: case for case in done.benchmark.task.examples}
+        for name, rows in answered_by_all(store.notes("fit")).items():
+            told = [Answered(case=cases[key], text=text, score=score) for key, text, score, *_ in rows]
+            over_rows = dataclasses.replace(done.benchmark, metric=by_rows)
+            assert selection_figure(over_rows, name, store) == pytest.approx(by_rows.summarise(told))
+            assert selection_figure(done.benchmark, name, store) is None
         assert rescored(dataclasses.replace(done.benchmark, metric=load_metric("chrf", {})), store) > 0
         notes = store.notes("fit")
         chosen = notes["careful after quick"]["chosen"]
-        quick, careful = ({row[0]: row for row in notes[name]["selection_answers"]} for name in ("quick", "careful"))
-        scores = [(careful[key] if row[3] < chosen["below"] else row)[2] for key, row in quick.items()]
+        scores = [row[2] for row in answered_by_all(notes)["careful after quick"]]
         assert chosen["selection_score"] == pytest.approx(sum(scores) / len(scores))
+
+
+def answered_by_all(notes: Mapping[str, Mapping[str, Any]]) -> dict[str, list[list[Any]]]:
+    """The selection answers of the two, and of what is made of them."""
+    quick, careful = ({row[0]: row for row in notes[name]["selection_answers"]} for name in ("quick", "careful"))
+    below = notes["careful after quick"]["chosen"]["below"]
+    both = [careful[key] if row[3] < below else row for key, row in quick.items()]
+    return {"quick": list(quick.values()), "careful": list(careful.values()), "careful after quick": both}
 
 
 @dataclass(frozen=True, kw_only=True)

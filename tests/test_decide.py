@@ -316,6 +316,27 @@ def test_a_metric_over_rows_is_bounded_by_its_bootstrap_figures() -> None:
     assert more > 0
 
 
+def test_a_finalist_is_named_by_the_metric_and_not_by_the_share_of_right_answers() -> None:
+    """The cheaper one has 90 % of the selection cases right, and a macro F1 of 60 % on them."""
+    draws = np.linspace(-0.02, 0.02, 2001)
+    metric = PlainMetric(name="macro_f1", over_rows=True)
+    bench = dataclasses.replace(benchmark_of(metric=metric), procedure="finalist")
+
+    def given(*figures: float | None) -> list[Evaluation]:
+        return [
+            dataclasses.replace(
+                evaluation_of(name, scores_of(270, 300), seconds=seconds, over_rows=(0.88, (0.88 + draws).tolist())),
+                selection_score=0.9,
+                selection_figure=figure,
+            )
+            for (name, seconds), figure in zip((("prompting", 0.1), ("lora", 0.5)), figures, strict=True)
+        ]
+
+    assert states(decided(*given(0.6, 0.85), benchmark=bench))["lora"] is State.MEETS
+    assert states(decided(*given(0.85, 0.9), benchmark=bench))["prompting"] is State.MEETS
+    assert decided(*given(None, 0.85), benchmark=bench).procedure == "holm"
+
+
 def test_a_look_too_late_for_so_many_resamples_is_said_instead_of_called_close() -> None:
     far = evaluation_of("lora", scores_of(290, 300), over_rows=(0.97, np.linspace(0.95, 0.99, 2_000).tolist()))
     metric = PlainMetric(name="macro_f1", over_rows=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -22,7 +23,7 @@ from benchmarks.evaluation.mistakes import Kind as MistakeKind
 from benchmarks.metrics import load
 from strategies.contract import Case, Document, Fold, Kind, Task
 from tests.situations import SITUATIONS
-from tests.verdict_cases import benchmark_of, task_of
+from tests.verdict_cases import PlainMetric, benchmark_of, task_of
 
 FAMILIES = {"head": "reference", "nearest": "reference", "prompting": "prompting", "lora": "finetuning"}
 SEARCHING = {"retrieval": "retrieval", "prompting": "prompting"}
@@ -289,6 +290,14 @@ def test_each_approach_has_a_row_and_the_named_one_stands_first() -> None:
     stream = io.StringIO()
     show(story, Console(file=stream, width=80))
     assert "right answers in doubt 5, labels confused 4" in stream.getvalue()
+
+
+def test_the_share_that_is_wrong_is_not_held_against_a_figure_over_rows_as_if_it_were_one() -> None:
+    shares = SITUATIONS["target_above_what_the_keys_allow"]()
+    metric = PlainMetric(name="macro_f1", over_rows=True)
+    over_rows = replace(shares, benchmark=replace(shares.benchmark, metric=metric))
+    assert "; held-out cases, where it reaches 88 %, " in shares.told().story.mistakes.note
+    assert "; held-out cases, where it reaches a macro F1 of 88 %, " in over_rows.told().story.mistakes.note
 
 
 def test_every_kind_has_words_and_names_what_may_help() -> None:

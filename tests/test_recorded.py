@@ -48,8 +48,8 @@ def test_two_systems_stand_beside_the_rungs_with_what_they_cost(tmp_path: Path) 
     for text in held_out_inputs():
         answers.append({"input": text, "answer": text.split()[-1], "system": "hosted", "cost": 0.002, "seconds": 0.5})
         answers.append({"input": text, "answer": "red", "system": "intern", "seconds": 30})
-    for text in held_out_inputs()[:15]:
-        answers.append({"input": text, "answer": text.split()[-1], "system": "partly", "cost": 0.002})
+    some = held_out_inputs()[:15]
+    answers.extend({"input": text, "answer": text.split()[-1], "system": "partly", "cost": 0.002} for text in some)
     wishes = Wishes(approaches=("majority", "hosted", "intern", "partly"), probes="none")
     verdict = advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
     found = {evaluation.candidate: evaluation for evaluation in verdict.evaluations}

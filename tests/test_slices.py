@@ -195,6 +195,13 @@ def test_of_very_many_parts_the_weakest_are_shown_and_the_rest_counted() -> None
     table = Bakeoff(evaluations=(tuned,), benchmark=dataclasses.replace(bench, heldout=many)).told().story.slices
     assert [row[0] for row in table.rows] == [f"persona is p{n}" for n in range(PARTS)]
     assert "8 further parts in report.json" in table.note
+    assert "In brackets 95 % intervals" in table.note
+    over_rows = dataclasses.replace(tuned, over_rows=True, resampled=tuple(np.linspace(0.5, 0.6, 2_000)))
+    table = Bakeoff(evaluations=(over_rows,), benchmark=dataclasses.replace(bench, heldout=many)).told().story.slices
+    assert not any("(" in row[2] for row in table.rows)
+    assert table.note.startswith("The weakest parts of the first approach stand first. 8 further parts"), (
+        "no bracket is told of"
+    )
 
 
 @pytest.mark.parametrize(("over_rows", "told"), [(False, "37 % of 60 cases."), (True, "37 % over 60 cases.")])

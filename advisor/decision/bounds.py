@@ -39,7 +39,8 @@ def sharing(
     """How the candidates share one error, in the order of cost or in that of the selection scores. `spared`: how many more
     were not fitted because of what these reached; those count too that earlier looks tested and this one leaves out.
 
-    Of equal scores the less simple comes first. The finalist is the cheapest whose selection score reaches the target.
+    Of equal scores the less simple comes first. The finalist is the cheapest that reaches the target on the selection
+    cases, by the metric itself where that exists over rows only.
     Where a candidate has no selection score there is no order by them, and Holm is taken; likewise where max-T would need
     the scores of the same single cases and there are none, as with a metric over rows, where each candidate was asked until it
     was decided, and at a later look to which other approaches or prices came than to those before: no order is fixed then.
@@ -64,7 +65,13 @@ def sharing(
         return plain
     order = [each.candidate for each in sorted(family, key=lambda each: (-known[each.candidate], -each.simplicity))]
     if benchmark.procedure == "finalist":
-        enough = [name for name in cheapest_first if known.get(name, 0.0) >= (benchmark.target or 0.0)]
+        reached = {
+            each.candidate: each.selection_figure if each.over_rows else known[each.candidate] for each in family
+        }
+        figures = {name: figure for name, figure in reached.items() if figure is not None}
+        if len(figures) < len(family):
+            return plain
+        enough = [name for name in cheapest_first if figures.get(name, 0.0) >= (benchmark.target or 0.0)]
         order.sort(key=lambda name: name not in enough[:1])
     return replace(plain, procedure=benchmark.procedure, order=tuple(order))
 

@@ -32,7 +32,7 @@ def searching(material: Material) -> LineChart | None:
     return LineChart(
         title=_title([name for name, _, _ in found.values() if name in rising], len(found)),
         across="tokens spent on choosing",
-        upwards="selection score",
+        upwards=material.selection_score,
         by_factors=False,
         series=tuple(
             Series(

@@ -10,7 +10,7 @@ from typing import Any
 
 from advisor.drawn import Table
 from advisor.story.material import Material
-from advisor.wording import NONE, counted, percent, start
+from advisor.wording import NONE, counted, metric_name, percent, start
 from benchmarks.evaluation.mistakes import Kind, Mistake, Mistakes
 
 _MOST = 8
@@ -149,7 +149,9 @@ def _mostly(found: Mistakes) -> str:
 def _heldout(material: Material, name: str) -> str:
     """Why the share may be another than on the first sheet: it is of examples, from before all of them were fitted."""
     figure = material.evaluations[name].figure
-    reached = f", where it reaches {percent(figure)}," if math.isfinite(figure) else ""
+    metric = material.benchmark.metric
+    share = percent(figure) if not metric.over_rows else f"a {metric_name(metric.name)} of {percent(figure)}"
+    reached = f", where it reaches {share}," if math.isfinite(figure) else ""
     return f", before it was fitted on all examples; held-out cases{reached} are not looked at."
 
 

@@ -29,15 +29,15 @@ def slices_table(material: Material) -> Table:
         title="In each part of the cases",
         columns=("part", "cases", *names),
         rows=tuple(_row(part, shown, material.benchmark) for part in parts[:PARTS]),
-        note=f"{_NOTE}{further}" if parts else "",
+        note=f"{_note(_has_brackets(shown[0], material.benchmark))}{further}" if parts else "",
         numeric=tuple(range(1, 2 + len(names))),
     )
 
 
-_NOTE = (
-    "The weakest parts of the first approach stand first. In brackets 95 % intervals, each on its own: one in twenty misses "
-    "the truth by chance, and nothing is decided by them."
-)
+def _note(brackets: bool) -> str:
+    order = "The weakest parts of the first approach stand first."
+    each = "In brackets 95 % intervals, each on its own: one in twenty misses the truth by chance, and nothing is decided by"
+    return f"{order} {each} them." if brackets else order
 
 
 def _compared(material: Material) -> list[Evaluation]:
@@ -56,8 +56,8 @@ def _row(part: tuple[str, str], shown: Sequence[Evaluation], benchmark: Benchmar
 
 
 def _interval(part: tuple[str, str], evaluation: Evaluation, benchmark: Benchmark) -> str:
-    """` (61-83)`; nothing for a figure over rows, nor where asking may have ended because of what was answered."""
-    if evaluation.over_rows or benchmark.sequential:
+    """` (61-83)`, or nothing."""
+    if not _has_brackets(evaluation, benchmark):
         return ""
     key, value = part
     asked = benchmark.heldout[: len(evaluation.scores)]
@@ -65,3 +65,8 @@ def _interval(part: tuple[str, str], evaluation: Evaluation, benchmark: Benchmar
     groups = [evaluation.groups[place] for place in places] if evaluation.groups else None
     low, high = shown_interval([evaluation.scores[place] for place in places], groups)
     return f" ({100 * low:.0f}-{100 * high:.0f})"
+
+
+def _has_brackets(evaluation: Evaluation, benchmark: Benchmark) -> bool:
+    """Not of a figure over rows, nor where asking may have ended because of what was answered."""
+    return not (evaluation.over_rows or benchmark.sequential)

@@ -115,6 +115,12 @@ class Material:
         return len(several), sum(several)
 
     @property
+    def selection_score(self) -> str:
+        """What a selection score is called: of right-or-wrong answers it is no figure of a metric over rows."""
+        metric = self.benchmark.metric
+        return "right on selection cases" if metric.over_rows and not metric.graded else "selection score"
+
+    @property
     def right_or_wrong(self) -> bool:
         """True where every score is 0 or 1 and every case stands alone, so that exact methods apply."""
         scores = {score for evaluation in self.evaluations.values() for score in evaluation.scores}

@@ -40,7 +40,7 @@ def tuning_table(material: Material) -> Table:
         )
     return Table(
         title="How each approach was tuned",
-        columns=("approach", "configurations", "best selection score", "tokens spent", "state", "chosen"),
+        columns=("approach", "configurations", _of_the_best(material), "tokens spent", "state", "chosen"),
         rows=tuple(rows),
         note=(
             "Selection scores are on examples, before what was chosen was fitted on all of them, and never on held-out cases; "
@@ -51,12 +51,16 @@ def tuning_table(material: Material) -> Table:
     )
 
 
+def _of_the_best(material: Material) -> str:
+    return material.selection_score.replace("selection score", "best selection score")
+
+
 def tries_table(material: Material) -> Table:
     """One row a configuration, as the search ranked them; approaches that share one search share its rows."""
     rows = tuple(row for name, trials in _searches(material) for row in _rows(name, ranked(trials)))
     return Table(
         title="What was tried",
-        columns=("approach", "configuration", "selection score", "cases", "tokens"),
+        columns=("approach", "configuration", material.selection_score, "cases", "tokens"),
         rows=rows,
         note=_NOTE if rows else "",
         numeric=(2, 3, 4),

@@ -70,9 +70,14 @@ class Cascade:
 
 def score_of(below: float, first: Sequence[Sequence[Any]], second: Sequence[Sequence[Any]]) -> float:
     """Mean score of a cascade on the selection cases that both answered; an answer is [case id, text, score, how sure]."""
-    later = {row[0]: row[2] for row in second}
-    common = [row for row in first if row[0] in later]
-    return float(sum(later[row[0]] if _is_handed_on(row[3], below) else row[2] for row in common) / len(common))
+    answers = put_together(below, first, second)
+    return float(sum(row[2] for row in answers) / len(answers))
+
+
+def put_together(below: float, first: Sequence[Sequence[Any]], second: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+    """Its answers to these cases."""
+    later = {row[0]: row for row in second}
+    return [later[row[0]] if _is_handed_on(row[3], below) else row for row in first if row[0] in later]
 
 
 def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: Store, *, anew: bool = False) -> None:

@@ -18,6 +18,7 @@ from benchmarks.evaluation.grounding import Library, grounding
 from benchmarks.evaluation.guard import guard
 from benchmarks.evaluation.handover import handover
 from benchmarks.evaluation.misfits import INVALID, misfit
+from benchmarks.evaluation.noted_scores import selection_figure
 from benchmarks.evaluation.sliced import by_slice, slice_upper
 from benchmarks.probes import consistency
 from benchmarks.probes.added import added
@@ -77,6 +78,7 @@ def evaluate(
         "fitting": tuple(store.usage(candidate.name, "fit")),
         "chosen": fit.get("chosen", {}),
         "selection_score": fit.get("chosen", {}).get("selection_score"),
+        "selection_figure": selection_figure(benchmark, candidate.name, store),
         "rising": bool(fit.get("chosen", {}).get("rising", False)),
         "trials": len(store.trials(candidate.name)),
         "left": kinds_left(store, candidate.name),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.contract import Benchmark, text_score
-from benchmarks.evaluation.cascade import DERIVED, score_of
+from benchmarks.contract import Answered, Benchmark, figure_over, text_score
+from benchmarks.evaluation.cascade import DERIVED, put_together, score_of
 from benchmarks.storage.store import Store
 
 CHOSEN_BY = "chosen_by"
@@ -33,6 +33,18 @@ def rescored_notes(benchmark: Benchmark, store: Store, otherwise: bool) -> int:
         notes = store.notes("fit")
         store.renote("fit", lambda note: _cascade(note, notes))
     return len(changed)
+
+
+def selection_figure(benchmark: Benchmark, candidate: str, store: Store) -> float | None:
+    """The figure of a metric over rows on the selection answers; None of any other metric, and where they were not kept."""
+    if not benchmark.metric.over_rows:
+        return None
+    notes, cases = store.notes("fit"), {case.id: case for case in benchmark.task.examples}
+    note = notes.get(candidate, {})
+    parts = _parts(note.get("chosen", {}), notes)
+    rows = put_together(note["chosen"]["below"], *parts) if parts else note.get("selection_answers", ())
+    answered = [Answered(case=cases[key], text=text, score=score) for key, text, score, *_ in rows if key in cases]
+    return figure_over(benchmark.metric, answered) if answered else None
 
 
 def chosen_by_others(store: Store) -> bool:
@@ -74,7 +86,13 @@ def _by_heart(note: Mapping[str, Any], score: Score, otherwise: bool) -> Mapping
 def _cascade(note: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
     """One that is made of two others has their answers."""
     chosen = note.get("chosen", {})
-    parts = [notes.get(chosen.get(part, ""), {}).get("selection_answers", ()) for part in ("first", "second")]
-    if not all(parts) or "below" not in chosen:
+    parts = _parts(chosen, notes)
+    if not parts:
         return note
     return {**note, "chosen": {**chosen, "selection_score": score_of(chosen["below"], *parts)}}
+
+
+def _parts(chosen: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]]) -> list[Sequence[Sequence[Any]]]:
+    """The selection answers of the two that a cascade is made of; none of anything else, and where they were not kept."""
+    parts = [notes.get(chosen.get(part, ""), {}).get("selection_answers", ()) for part in ("first", "second")]
+    return parts if all(parts) and "below" in chosen else []
