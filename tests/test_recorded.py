@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import closing
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_two_systems_stand_beside_the_rungs_with_what_they_cost(tmp_path: Path) 
         answers.append({"input": text, "answer": "red", "system": "intern", "seconds": 30})
     some = held_out_inputs()[:15]
     answers.extend({"input": text, "answer": text.split()[-1], "system": "partly", "cost": 0.002} for text in some)
-    wishes = Wishes(approaches=("majority", "hosted", "intern", "partly"), probes="none")
+    wishes = Wishes(approaches=("majority", "hosted", "intern", "partly"))
     verdict = advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
     found = {evaluation.candidate: evaluation for evaluation in verdict.evaluations}
     assert found["hosted"].figure == 1.0
@@ -68,6 +69,13 @@ def test_two_systems_stand_beside_the_rungs_with_what_they_cost(tmp_path: Path) 
     assert [bills[name].per_thousand.value for name in ("hosted", "partly")] == [pytest.approx(2.0)] * 2
     missing = "stated in the file of recorded answers; 9 of 24 held-out cases have no answer there"
     assert [item.source for item in bills["partly"].items if item.by_request] == [missing], "and they are not free"
+    waits = {name: each.latency for name, each in found.items()}
+    assert waits["hosted"] is not None
+    assert (waits["hosted"].p50_s, waits["hosted"].throughput_per_s, waits["partly"]) == (0.5, math.inf, None)
+    story = verdict.story
+    assert story.main.note.endswith("The wait of hosted and intern is as the file of recorded answers states.")
+    assert not any("Answers a second" in line for line in story.method), "their seconds were not spent here"
+    assert story.facts["checks_took"] is None or story.facts["checks_took"]["of_seconds"] < 12
 
 
 def test_an_input_without_an_answer_is_a_failure_and_never_left_out(tmp_path: Path) -> None:

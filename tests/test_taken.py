@@ -34,6 +34,8 @@ def test_seconds_are_added_up_by_what_they_were_for(tmp_path: Path) -> None:
         spent(store, "cascade", "fit", 70.0)
         store.set_meta(DERIVED, [{"name": "cascade"}])
         found = taken(store)
+        spent(store, "hosted", "answer", 900.0)
+        assert taken(store, ["hosted"]) == found, "the seconds that a file states were not spent here"
     assert found == Taken(seconds={"fit": 50.0, "answer": 10.0, "edit": 8.0, "seed": 12.0, "rebuild": 200.0})
     assert (found.checks, found.on_request, found.without_request, found.share) == (20.0, 200.0, 80.0, 0.25)
     assert Taken(seconds={"fit": 50.0}).share is None

@@ -236,7 +236,7 @@ def _verdict(
         endings=endings(spec.models),
         changed=answer.changed,
         judge=judged_by(benchmark, [each.candidate for each in found], store),
-        taken=taken(store),
+        taken=taken(store, [each.candidate for each in found if each.family == "recorded"]),
         prices=prices,
         label_price=(prices.upkeep.label_price, prices.currency) if prices.upkeep.label_price else None,
     )

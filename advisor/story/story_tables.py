@@ -371,8 +371,15 @@ def _main_note(material: Material) -> str:
     return (
         f"{bounds} Same: share of answers that stay the same under harmless edits.{counted_in}{month} "
         "Spent: what choosing and training took. Wait: half of the requests took no longer than the first number, 95 % no longer "
-        "than the second, one at a time."
+        f"than the second, one at a time.{_stated_waits(material)}"
     )
+
+
+def _stated_waits(material: Material) -> str:
+    """Whose wait was not measured here; with a space before it."""
+    found = [material.evaluations[status.candidate] for status in material.suitable]
+    names = [each.candidate for each in found if each.family == "recorded" and each.latency is not None]
+    return f" The wait of {listed(names)} is as the file of recorded answers states." if names else ""
 
 
 def _picture_unit(material: Material) -> str | None:

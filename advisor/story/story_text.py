@@ -226,16 +226,13 @@ def method(material: Material) -> tuple[str, ...]:
     ]
     if extras.machine:
         lines.append(f"Machine: {extras.machine}.")
-    throughput = [
-        f"{name} {digits(each.latency.throughput_per_s)}"
-        for name, each in material.evaluations.items()
-        if each.latency is not None and math.isfinite(each.latency.throughput_per_s)
-    ]
-    if throughput:
-        latency = next(each.latency for each in material.evaluations.values() if each.latency is not None)
+    timed = {name: each.latency for name, each in material.evaluations.items() if each.latency is not None}
+    timed = {name: each for name, each in timed.items() if math.isfinite(each.throughput_per_s)}
+    if timed:
         lines.append(
             f"Latency is that of single warm requests, one at a time. Answers a second with "
-            f"{latency.concurrency} at once: {listed(throughput)}."
+            f"{next(iter(timed.values())).concurrency} at once: "
+            f"{listed([f'{name} {digits(each.throughput_per_s)}' for name, each in timed.items()])}."
         )
     return (*lines, *where_time_went(material))
 

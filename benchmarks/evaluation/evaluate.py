@@ -113,7 +113,7 @@ def evaluate(
         answering=summed([usage for row in ordered for usage in row.outcome.usage], _told_of(candidate, ordered)),
         requests=requests([usage for row in ordered for usage in row.outcome.usage]),
         beside_s=sum(used.seconds for row in ordered for used in row.outcome.usage if used.model != candidate.model),
-        latency=latency_of(notes.get("latency"), ordered),
+        latency=latency_of(notes.get("latency"), ordered, timed=candidate.family != "recorded"),
         agreements=agreements(benchmark, rows, candidate, store),
         passes=passes(benchmark, rows, candidate, store),
         leaks=leaks(benchmark, asked, ordered),
@@ -348,17 +348,17 @@ def requests(usages: Sequence[Usage]) -> tuple[tuple[int, int, int], ...]:
     return tuple((usage.prompt_tokens, usage.cached_tokens, usage.answer_tokens) for usage in told)
 
 
-def latency_of(note: Mapping[str, Any] | None, rows: Sequence[Row]) -> Latency | None:
-    """Percentiles of single requests; throughput from the held-out answers, which ran in batches."""
+def latency_of(note: Mapping[str, Any] | None, rows: Sequence[Row], timed: bool = True) -> Latency | None:
+    """Percentiles of single requests; throughput from the held-out answers, which ran in batches, if they were `timed` here."""
     seconds = sorted(note["seconds"]) if note and note.get("seconds") else []
-    if not seconds:
+    if not any(seconds):
         return None
     spent = sum(usage.seconds for row in rows for usage in row.outcome.usage)
     return Latency(
         p50_s=float(np.percentile(seconds, 50)),
         p95_s=float(np.percentile(seconds, 95)),
         requests=len(seconds),
-        throughput_per_s=len(rows) / spent if spent > 0 else float("inf"),
+        throughput_per_s=len(rows) / spent if timed and spent > 0 else float("inf"),
         concurrency=len(rows),
         seconds=tuple(seconds),
     )

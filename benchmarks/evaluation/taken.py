@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.evaluation.cascade import DERIVED
@@ -50,13 +50,14 @@ class Taken:
         return self.checks / self.without_request if self.checks else None
 
 
-def taken(store: Store) -> Taken:
-    """Of all that is stored so far. What is put together from the rows of others took no time of its own.
+def taken(store: Store, recorded: Collection[str] = ()) -> Taken:
+    """Of all that is stored so far. What is put together from the rows of others took no time of its own, and the seconds of
+    `recorded` candidates are those that their file states.
 
     A fit is taken as long as its unit took: of a search or training that it shares with another one, the usage rows of both
     have the seconds.
     """
     derived = {row["name"] for row in store.meta(DERIVED) or ()}
     fits = [note.get("seconds", 0.0) for name, note in store.notes("fit").items() if name not in derived]
-    spent = {kind: seconds for kind, seconds in store.seconds(but=derived).items() if kind != "fit"}
+    spent = {kind: seconds for kind, seconds in store.seconds(but={*derived, *recorded}).items() if kind != "fit"}
     return Taken(seconds={"fit": sum(fits), **spent})
