@@ -88,6 +88,8 @@ def test_what_searches_documents_without_a_language_model_is_kept_current_and_to
         assert ("as good as the documents that it searches" in told) == searches
         assert ("does not look them up" in told) != searches
         assert ("outside of what its examples show" in told) != searches
+    other = Bakeoff(evaluations=(evaluation_of("recorded", scores),), benchmark=bench).told().story
+    assert not any("look them up" in line for line in other.would_change), "nobody knows that of another system"
 
 
 def test_machine_time_stays_machine_time() -> None:

@@ -67,7 +67,7 @@ def would_change(decided: Decided, other: Otherwise) -> tuple[str, ...]:
     if decided.ranking.note:
         found.append(decided.ranking.note)
     if decided.benchmark.task.documents and decided.named is not None:
-        found.append(_changing_facts(decided.evaluations[decided.named]))
+        found.extend(_changing_facts(decided.evaluations[decided.named]))
     risen = [name for name in decided.having(State.MISSES, State.UNDECIDED) if decided.evaluations[name].rising]
     if risen:
         found.append(
@@ -194,10 +194,12 @@ def _where_others_are_out(decided: Decided) -> Mapping[str, State]:
     return states(decided.evaluations, decided.statuses, decided.benchmark, [target])[0]
 
 
-def _changing_facts(evaluation: Evaluation) -> str:
+def _changing_facts(evaluation: Evaluation) -> Iterator[str]:
+    """Nothing of recorded answers: whether another system looks things up is not known."""
     if evaluation.searches or evaluation.family in ("retrieval", "combined"):
-        return f"Documents that are not kept current: {evaluation.candidate} answers from what they say."
-    return f"Facts that change often: {evaluation.candidate} does not look them up, an approach with retrieval does."
+        yield f"Documents that are not kept current: {evaluation.candidate} answers from what they say."
+    elif evaluation.family != "recorded":
+        yield f"Facts that change often: {evaluation.candidate} does not look them up, an approach with retrieval does."
 
 
 def _too_dear(decided: Decided, name: str) -> bool:
