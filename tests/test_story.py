@@ -88,6 +88,33 @@ def test_one_that_meets_at_an_unknown_cost_is_not_told_as_undecided() -> None:
     assert [*premises(verdict)][-1] == f"Lora is to be preferred of those that meet (lora){last}"
 
 
+PRICE = "Add the missing price to the task spec and make the report again, or accept lora."
+COST = "State `cost` with each answer in the file of recorded answers and run again, or accept lora."
+
+
+@pytest.mark.parametrize(
+    ("other", "right", "steps"),
+    [("recorded", 279, [COST]), ("recorded", 120, []), ("prompting", 279, [PRICE]), ("prompting", 120, [])],
+)
+def test_the_cost_to_state_is_that_which_is_missing_of_what_is_not_settled(
+    other: str, right: int, steps: list[str]
+) -> None:
+    """Beside an undecided one that no realistic number of cases decides; `other` has no known cost, and meets or misses."""
+    model = {"recorded": "", "prompting": "house-llm"}[other]
+    bakeoff = Bakeoff(
+        evaluations=(
+            evaluation_of(other, scores_of(right, 300), model=model, tokens=(400, 5)),
+            evaluation_of("linear head", scores_of(240, 300, 2), seconds=0.01),
+            evaluation_of("lora", scores_of(279, 300, 5), seconds=0.2, model="smollm2-135m"),
+        ),
+        benchmark=benchmark_of(),
+        prices=MachinePrices(tokens={"house-llm": None}),
+    )
+    story = bakeoff.told().story
+    assert story.verdict == "safe but cheaper undecided"
+    assert [line for line in story.next_steps if "cost`" in line or "price" in line] == steps
+
+
 def test_an_undecided_one_of_unknown_cost_is_not_called_cheaper() -> None:
     verdict = Bakeoff(
         evaluations=(

@@ -221,14 +221,30 @@ def _label_more(decided: Decided) -> list[str]:
         if not needed or (enough is not None and enough < min(needed)[0]):
             return [step]
     if not needed:
-        accept = "" if decided.verdict == "undecided" else f", or accept {decided.named}"
-        priced = f"Add the missing price to the task spec and make the report again{accept}."
-        return [*_other_goal(decided), *([priced] if decided.named and decided.ranking.note else [])]
+        return [*_other_goal(decided), *_state_costs(decided)]
     more, name = min(needed)
     return [
         f"To decide about {name}, label {about(more, 'more held-out case')} drawn like real requests, add them to "
         "these, and run again only when all are there: each further run on these cases needs stronger proof."
     ]
+
+
+def _state_costs(decided: Decided) -> Iterator[str]:
+    """A step where something unsettled cannot be compared with the named one by cost, by what is missing."""
+    named, ranking = decided.named, decided.ranking
+    unlike = [] if named is None else [each for each in decided.unsettled if not ranking.comparable(each, named)]
+    if named is None or not unlike:
+        return
+    accept = "" if decided.verdict == "undecided" else f", or accept {named}"
+    silent = {
+        name
+        for name in (named, *unlike)
+        if decided.evaluations[name].family == "recorded" and ranking.ahead[name].value is None
+    }
+    if silent:
+        yield f"State `cost` with each answer in the file of recorded answers and run again{accept}."
+    if named not in silent and not silent.issuperset(unlike):
+        yield f"Add the missing price to the task spec and make the report again{accept}."
 
 
 def _other_goal(decided: Decided) -> Iterator[str]:
