@@ -34,7 +34,7 @@ def say_before(prepared: Prepared) -> None:
     for note in benchmark.notes:
         say(f"note: {note}")
     if benchmark.look.shown:
-        from advisor.story.story_text import seen_before
+        from advisor.story.looked import seen_before
 
         say(f"note: {seen_before(benchmark.look)}")
     asked = {candidate.model for candidate in prepared.performed}

@@ -12,12 +12,13 @@ from advisor.goal import Goal
 from advisor.probes.time_taken import where_time_went
 from advisor.story.alike import told_apart
 from advisor.story.gap import short_of_the_target
+from advisor.story.looked import looks, seen_before
 from advisor.story.material import Material
 from advisor.story.nobody import nobody_named, without_figures
 from advisor.story.reasons import TUNED
 from advisor.story.supposed import supposed
 from advisor.wording import TOKENS, about, amount, counted, digits, listed, metric_name, percent, start
-from benchmarks.contract import Look, Procedure, State
+from benchmarks.contract import Procedure, State
 
 _UNCONFIRMED = " But held-out cases were seen before, so this is no verdict until fresh ones confirm it."
 
@@ -80,7 +81,7 @@ def confidence(material: Material) -> str:
         )
         sure = (
             f"Measured on {cases}: requests with known answers that no approach saw. At most 5 % of such measurements "
-            f"wrongly say of {anything} that it {goal.meets_plainly}, and at most 5 % that it {goal.misses_it}{_looks(material)}"
+            f"wrongly say of {anything} that it {goal.meets_plainly}, and at most 5 % that it {goal.misses_it}{looks(material)}"
             f"{supposed(material)}"
         )
     sure += _changed(material, goal)
@@ -113,15 +114,6 @@ def _changed(material: Material, goal: Goal) -> str:
     return f"{told}{were}, so which approach is the cheapest is exploratory{stays}."
 
 
-def seen_before(look: Look) -> str:
-    """That answers to held-out cases were shown to somebody before something was changed, and what follows from it."""
-    were = "was" if look.shown == 1 else "were"
-    return (
-        f"{start(counted(look.shown, 'held-out case'))} {were} shown with the answers of an earlier run, the last time on "
-        f"{look.shown_on}, so figures of this run are development figures and no verdict until fresh cases come."
-    )
-
-
 def _like_traffic(material: Material) -> str:
     """Whether real requests are like the cases, where there is a sample of them."""
     found = material.extras.population
@@ -134,29 +126,6 @@ def _like_traffic(material: Material) -> str:
             "some of those requests before you rely on the figures."
         )
     return f" The sample of {found.other} looks like them: a classifier that was trained to tell the two apart {told}."
-
-
-def _looks(material: Material) -> str:
-    """The end of the sentence about errors, and what an earlier look at the same cases means for this one."""
-    look = material.benchmark.look
-    if look.number == 1 and material.extras.by_name:
-        return "."
-    if look.number == 1:
-        return ", however often these cases are looked at again."
-    return (
-        f", over all looks together. This is look {look.number} at these cases: {look.seen:,} of them were measured on "
-        f"before, the last time on {look.last}, so more is asked of the evidence than at the first{_left_out(look)}. Fresh "
-        "held-out cases would start anew."
-    )
-
-
-def _left_out(look: Look) -> str:
-    """Why the order by cost does not count at a later look that leaves approaches out, or with other costs or limits."""
-    if look.missing:
-        keep = "keeps its part" if len(look.missing) == 1 else "keep their part"
-        left_out = counted(len(look.missing), "approach", "approaches")
-        return f"; {left_out} of an earlier look that this run leaves out {keep} of the error"
-    return "; costs or limits are not what they were then, so no order by cost is fixed" if look.other_costs else ""
 
 
 def foretold_pairs(material: Material) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
