@@ -13,9 +13,10 @@ from typing import Any, cast
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GPTNeoConfig
 
 from strategies.contract import Ends, Message, Prompt, Sampling
+from strategies.finetuning.packs import packs_agree
 from strategies.models import engine, plain, trees
 from strategies.models import parts as parts_module
 from strategies.models.agreement import AGREES, unfit
@@ -24,6 +25,7 @@ from strategies.models.batching import Drawing, Held, common_prefix, plan_batche
 from strategies.models.beginnings import widen
 from strategies.models.blockwise import WAYS, is_blockwise
 from strategies.models.local import LocalModel
+from strategies.models.parts import Parts
 from strategies.models.trees import LabelTree, Rounds, score_rounds
 from tests import tiny
 
@@ -354,6 +356,35 @@ def test_only_what_the_engine_does_not_know_is_asked_the_slow_way(
     else:
         assert reason == ""
         assert caplog.text == ""
+
+
+def made(config: Any) -> Any:
+    """A random model of that configuration whose logits are large, with its own attention."""
+    torch.manual_seed(0)
+    causal: Any = AutoModelForCausalLM
+    return causal.from_config(config).eval()
+
+
+def worst(module: Any) -> float:
+    """Largest difference of a label's likelihood to one that a forward pass of its own gives it, over the prompts of a batch."""
+    dice = torch.Generator().manual_seed(1)
+    prompts, labels = (
+        [torch.randint(3, 300, (size,), generator=dice).tolist() for size in sizes] for sizes in ((31, 4, 17), (2, 3, 1))
+    )
+    tree = LabelTree.build(labels, end_id=2)
+    found = score_rounds(Parts(module, unfit(module)), prompts, Rounds([tree] * len(prompts)), 4096)
+    apart = {row: plain.score_labels(module, prompts[row], tree.paths) for row in range(len(prompts))}
+    return max(abs(ours - own) for row, scores, *_ in found for ours, own in zip(scores, apart[row], strict=True))
+
+
+def test_local_layers_that_a_configuration_names_otherwise_are_no_full_attention() -> None:
+    """Those of GPT-Neo see a window: beyond it every label had another likelihood, and a pack another loss."""
+    for kinds, known in (["global", "local"], False), (["global"], True):
+        layers = [[kinds, 2 // len(kinds)]]
+        module = made(GPTNeoConfig(attention_types=layers, window_size=8, **tiny._sizes()))
+        assert Parts(module).attention.known is packs_agree(Parts(module)) is known
+        assert ("local" in unfit(module)) is not known
+        assert worst(module) < 1e-3
 
 
 def test_a_head_of_another_kind_is_noticed(llama: LocalModel) -> None:

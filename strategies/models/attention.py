@@ -20,9 +20,9 @@ class Attention:
         """Read from a transformers configuration."""
         text = config.get_text_config()
         width = getattr(text, "sliding_window", None)
-        named = getattr(text, "layer_types", None)
+        named = getattr(text, "layer_types", None) or getattr(text, "attention_layers", None)  # The latter in GPT-Neo.
         if named:
-            kinds = frozenset(named)
+            kinds = frozenset(FULL if kind == "global" else kind for kind in named)
         elif getattr(text, "attention_chunk_size", None):
             kinds = frozenset({"chunked_attention"})
         else:
