@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPTNeoConfig
+from transformers import AutoModelForCausalLM, GPTNeoConfig, Phi3Config
 
-from strategies.contract import Ends, Message, Prompt, Sampling
+from strategies.contract import Ends, Message, Prompt, Query, Sampling
 from strategies.finetuning.packs import packs_agree
 from strategies.models import engine, plain, trees
 from strategies.models import parts as parts_module
@@ -27,6 +27,9 @@ from strategies.models.blockwise import WAYS, is_blockwise
 from strategies.models.local import LocalModel
 from strategies.models.parts import Parts
 from strategies.models.trees import LabelTree, Rounds, score_rounds
+from strategies.pipeline import Pipeline, Setup
+from strategies.sources import Sources
+from strategies.standalone import speaking
 from tests import tiny
 
 LABELS = ("refund", "refund of the deposit", "cancel", "cancel my order", "order", "x")
@@ -385,6 +388,25 @@ def test_local_layers_that_a_configuration_names_otherwise_are_no_full_attention
         assert Parts(module).attention.known is packs_agree(Parts(module)) is known
         assert ("local" in unfit(module)) is not known
         assert worst(module) < 1e-3
+
+
+def test_prompts_stay_where_longrope_has_one_set_of_factors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One longer prompt changed the scores of all that stood beside it in a batch. It is said once, and holds in an export."""
+    factors = {"short_factor": [1.0, 1.1, 1.2, 1.3], "long_factor": [2.0, 8.0, 16.0, 32.0]}
+    turned = {"rope_type": "longrope", "rope_theta": 10000.0, "original_max_position_embeddings": 256, **factors}
+    sizes = {"num_key_value_heads": 2, "original_max_position_embeddings": 256, **tiny._sizes()}
+    monkeypatch.setitem(cast(Any, tiny.ARCHITECTURES), "phi", lambda: Phi3Config(rope_parameters=turned, **sizes))
+    model = tiny.local_model(tiny.model_folder(tmp_path, "phi"))
+    sources = Sources((), tiny.WordHashes())
+    pipeline = Pipeline(task=tiny.benchmark().task, model=model, setup=Setup(), sources=sources, max_tokens=10)
+    queries = [Query.of(text) for text in ("late", "late " * 200)]
+    prompts = [request.prompt for request in pipeline.requests(queries)]
+    assert scored(model, prompts)[0] == pytest.approx(scored(model, prompts[:1])[0], abs=1e-4)
+    assert model.context_tokens == replace(model).context_tokens == 256
+    assert caplog.text.count("at most 256 tokens, not 2048") == 1
+    assert speaking.Speaker(tmp_path, {"words": [], "max_tokens": 10}, str(model.folder)).room == 246
 
 
 def test_a_head_of_another_kind_is_noticed(llama: LocalModel) -> None:

@@ -1,4 +1,5 @@
-"""Which positions a model may look at: masks built by position, so that shared beginnings and padding may lie between."""
+"""Which positions a model may look at, and how many there are: masks built by position, so that shared beginnings and
+padding may lie between."""
 
 from __future__ import annotations
 
@@ -50,6 +51,24 @@ class Attention:
         if FULL not in self.kinds:
             return additive(near, dtype)
         return {FULL: additive(sees, dtype), SLIDING: additive(near, dtype)}
+
+
+def reach(config: Any) -> int:
+    """Tokens that a text may have here, from a transformers configuration.
+
+    Under LongRoPE no more than its short factors are for. One longer text in a pass has transformers take the long factors
+    for all of the pass, so that answers would depend on their neighbours in a batch.
+    """
+    text = config.get_text_config()
+    turned = getattr(text, "rope_parameters", None) or {}
+    kinds = [turned, *(each for each in turned.values() if isinstance(each, dict))]
+    short = [each["original_max_position_embeddings"] for each in kinds if each.get("rope_type") == "longrope"]
+    return int(min([stated(config), *short]))
+
+
+def stated(config: Any) -> int:
+    """Tokens that a text may have as the configuration states it; 2,048 where it states nothing."""
+    return int(getattr(config.get_text_config(), "max_position_embeddings", 2048))
 
 
 def additive(sees: Any, dtype: Any) -> Any:

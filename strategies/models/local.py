@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from strategies.contract import (
 )
 from strategies.models import causal, engine, quantised
 from strategies.models.agreement import unfit
+from strategies.models.attention import reach, stated
 from strategies.models.batch_size import USUAL
 from strategies.models.batching import Drawing
 from strategies.models.blockwise import WAYS, use_blockwise
@@ -70,8 +72,9 @@ class LocalModel:
     def context_tokens(self) -> int:
         from transformers import AutoConfig
 
-        text = AutoConfig.from_pretrained(self.folder, trust_remote_code=False).get_text_config()
-        return int(getattr(text, "max_position_embeddings", 2048))
+        config = AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
+        _say_if_shorter(self.name, reach(config), stated(config))
+        return reach(config)
 
     @cached_property
     def chat(self) -> Chat:
@@ -224,6 +227,14 @@ class LocalModel:
             attention=self.attention,
             quantised=self.quantised,
         )
+
+
+@cache
+def _say_if_shorter(name: str, tokens: int, all_of_them: int) -> None:
+    """Once for each model."""
+    if tokens < all_of_them:
+        said = "%s is given texts of at most %d tokens, not %d: longer ones change its answers to others in a batch (LongRoPE)"
+        logging.getLogger(__name__).warning(said, name, tokens, all_of_them)
 
 
 class _Clock:

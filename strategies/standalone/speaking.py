@@ -63,8 +63,7 @@ class Speaker:
         self.kept = "cache" if "cache" in takes else "past_key_values"  # As transformers calls it now, and did before.
         text = network.config.get_text_config()
         self.attends = set(getattr(text, "layer_types", None) or ()) <= ATTENDS
-        reads = getattr(text, "max_position_embeddings", 2048)
-        self.room = int(reads) - asked["max_tokens"]
+        self.room = _reach(text) - asked["max_tokens"]
         self.controls = controls_of(self.tokenizer)
         self.end = _end_of_turn(self.tokenizer)
         self.stop = sorted({self.end, int(self.tokenizer.eos_token_id)})
@@ -261,6 +260,14 @@ class _Following:
 
 
 # ---------------------------------------------------------------- prompts
+
+
+def _reach(text: Any) -> int:
+    """Tokens that a text may have; under LongRoPE as many as its short factors are for, as when it was measured."""
+    turned: Any = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
+    long = "longrope" in (turned.get("rope_type"), turned.get("type"))
+    short = turned.get("original_max_position_embeddings") or getattr(text, "original_max_position_embeddings", 0)
+    return int(short if long and short else getattr(text, "max_position_embeddings", 2048))
 
 
 def _mean(likely: list[float]) -> float:
