@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPTNeoConfig, Phi3Config
+from transformers import AutoModelForCausalLM, GPTNeoConfig, MptConfig, Phi3Config
 
 from strategies.contract import Ends, Message, Prompt, Query, Sampling
 from strategies.finetuning.packs import packs_agree
@@ -407,6 +407,13 @@ def test_prompts_stay_where_longrope_has_one_set_of_factors(
     assert model.context_tokens == replace(model).context_tokens == 256
     assert caplog.text.count("at most 256 tokens, not 2048") == 1
     assert speaking.Speaker(tmp_path, {"words": [], "max_tokens": 10}, str(model.folder)).room == 246
+
+
+def test_a_model_that_counts_slots_for_positions_is_noticed() -> None:
+    """MPT does: behind padding, and for answers beside each other, its scores were others; without either they are not."""
+    module = made(MptConfig(n_layers=2, d_model=32, n_heads=4, vocab_size=300, max_seq_len=512, initializer_range=0.2))
+    assert "changes its logits" in unfit(module)
+    assert worst(module) < 1e-3
 
 
 def test_a_head_of_another_kind_is_noticed(llama: LocalModel) -> None:
