@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,8 +16,11 @@ from benchmarks.contract import Constraints, State
 from benchmarks.probes.forgetting import forgetting, general_texts
 from benchmarks.probes.general import asked, general_answers, prompts, tasks
 from strategies.contract import Message, Recipe, TrainingRow, Trains
-from strategies.finetuning.drift import drifts
+from strategies.finetuning.adapters import prove_effect
+from strategies.finetuning.drift import _log_likelihoods, drifts
+from strategies.models.agreement import unfit
 from strategies.models.local import LocalModel
+from strategies.models.parts import Parts
 from strategies.models.scripted import ScriptedModel
 from tests import tiny
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
@@ -62,6 +66,49 @@ def test_sums_are_those_of_the_models_own_pass(base: LocalModel, tuned: LocalMod
         assert drift.divergence == pytest.approx(float((before.exp() * (before - after)).sum()), rel=1e-3)
         assert drift.divergence > 0.01
         assert 0 <= drift.same <= drift.tokens
+
+
+def _ettin() -> Any:
+    """What it calls its decoder is its head, and another layer stands before that."""
+    from transformers import ModernBertDecoderConfig
+
+    return ModernBertDecoderConfig(hidden_activation="gelu", **tiny._sizes())
+
+
+def _falcon() -> Any:
+    """It multiplies its logits by a number of its own."""
+    from transformers import FalconH1Config
+
+    heads: dict[str, Any] = {
+        "mamba_d_ssm": 32,
+        "mamba_n_heads": 4,
+        "mamba_d_head": 8,
+        "mamba_n_groups": 1,
+        "mamba_d_state": 8,
+    }
+    return FalconH1Config(lm_head_multiplier=0.04, num_key_value_heads=2, **heads, **tiny._sizes())
+
+
+@pytest.mark.parametrize("made", [_ettin, _falcon])
+def test_of_a_model_that_does_not_fit_its_own_logits_are_read(made: Any) -> None:
+    """They were taken from its head alone: of one model that was no number at all, of another that of a flatter one."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    causal: Any = AutoModelForCausalLM
+    module, ids = causal.from_config(made()).eval(), [5, 6, 7, 8, 9]
+    parts = Parts(module, unfit(module))
+    assert parts.unfit
+    with torch.inference_mode():
+        own = module(input_ids=torch.tensor([ids[:-1]]), use_cache=False).logits[0]
+        found = _log_likelihoods(cast(LocalModel, SimpleNamespace(parts=parts)), ids)
+        torch.testing.assert_close(found, own.log_softmax(-1))
+        halved = causal.from_config(made()).eval()
+        halved.load_state_dict(module.state_dict())
+        head = halved.get_output_embeddings().weight
+        head.data = head.data / 2
+        changed = prove_effect(parts, Parts(halved, parts.unfit), [ids[:-1]])
+    assert changed == pytest.approx(float(own[-1].abs().max()) / 2, rel=1e-3)
 
 
 def test_a_base_beside_itself_has_not_moved(base: LocalModel) -> None:

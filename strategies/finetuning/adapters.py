@@ -124,11 +124,7 @@ def prove_effect(base: Any, adapted: Any, prompts: Sequence[Sequence[int]]) -> f
     largest = 0.0
     with torch.inference_mode():
         for ids in prompts:
-            tokens = torch.tensor([list(ids)])
-            first, second = (
-                parts.logits(parts.decoder(input_ids=tokens.to(parts.device)).last_hidden_state[0, -1:]).cpu()
-                for parts in (base, adapted)
-            )
+            first, second = (parts.read(ids, last=True).cpu() for parts in (base, adapted))
             change = float((first - second).abs().max())
             if not math.isfinite(change):
                 raise DeadAdapter("the adapter makes the next-token logits not finite: it must not be scored")

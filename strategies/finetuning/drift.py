@@ -58,9 +58,5 @@ def _drift(base: LocalModel, tuned: LocalModel, ids: Sequence[int]) -> Drift:
 
 def _log_likelihoods(model: LocalModel, ids: Sequence[int]) -> torch.Tensor:
     """(tokens - 1) x vocabulary, float32, on the CPU."""
-    import torch
-
-    parts = model.parts
-    read = parts.decoder(input_ids=torch.tensor([list(ids[:-1])], device=parts.device), use_cache=False)
-    found: torch.Tensor = parts.logits(read.last_hidden_state[0]).float().log_softmax(-1).cpu()
+    found: torch.Tensor = model.parts.read(ids[:-1]).log_softmax(-1).cpu()
     return found

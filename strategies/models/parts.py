@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -33,7 +34,9 @@ class Parts:
 
     @property
     def decoder(self) -> Any:
-        return self.model.get_decoder() if hasattr(self.model, "get_decoder") else self.model.base_model
+        """Some models call their head the decoder."""
+        found = self.model.get_decoder() if hasattr(self.model, "get_decoder") else self.model.base_model
+        return self.model.base_model if found is self.model.get_output_embeddings() else found
 
     @property
     def device(self) -> Any:
@@ -61,6 +64,16 @@ class Parts:
 
         card = torch.cuda.get_device_properties(self.device).total_memory if self.device.type == "cuda" else 0
         return max(STATES, card // 4) // self.bytes_a_token
+
+    def read(self, ids: Sequence[int], last: bool = False) -> Any:
+        """float32 logits (n, vocabulary) after each token of a text, or after its last one; of a model that does not fit its
+        own."""
+        import torch
+
+        tokens, places = torch.tensor([list(ids)], device=self.device), slice(-1 if last else 0, None)
+        if self.unfit:
+            return self.model(input_ids=tokens, use_cache=False).logits[0, places].float()
+        return self.logits(self.decoder(input_ids=tokens, use_cache=False).last_hidden_state[0, places])
 
     def logits(self, hidden: Any) -> Any:
         """float32 logits of shape (n, vocabulary) for hidden states of shape (n, width)."""
