@@ -47,31 +47,32 @@ def _obstacle(layer: Any) -> str:
 def _forward(layer: Any, states: Any) -> Any:
     name, base = layer.active_adapters[0], layer.get_base_layer()
     down, up = layer.lora_A[name].weight, layer.lora_B[name].weight
-    found = _function()(states, base.weight, down, up, layer.scaling[name])
+    flat = states.reshape(-1, states.shape[-1])
+    found = _function()(flat, base.weight, down, up, layer.scaling[name])
+    # Given its shape out here, since what a function returns as a view may not be changed in place, as some models do.
+    found = found.view(*states.shape[:-1], base.weight.shape[0])
     return found if base.bias is None else found + base.bias
 
 
 @cache
 def _function() -> Any:
-    """(states, weight, down, up, scale) -> states @ weight' + scale * states @ down' @ up', made at first use."""
+    """(states (n, width), weight, down, up, scale) -> states @ weight' + scale * states @ down' @ up', made at first use."""
     import torch
 
     class LowRank(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, states: Any, weight: Any, down: Any, up: Any, scale: float) -> Any:
-            flat = states.reshape(-1, states.shape[-1])
-            narrow = torch.mm(flat, down.t())
-            ctx.save_for_backward(flat, narrow, weight, down, up)
-            ctx.scale, ctx.shape = scale, states.shape
-            return torch.mm(flat, weight.t()).addmm_(narrow, up.t(), alpha=scale).view(*states.shape[:-1], -1)
+            narrow = torch.mm(states, down.t())
+            ctx.save_for_backward(states, narrow, weight, down, up)
+            ctx.scale = scale
+            return torch.mm(states, weight.t()).addmm_(narrow, up.t(), alpha=scale)
 
         @staticmethod
         def backward(ctx: Any, pull: Any) -> Any:
-            flat, narrow, weight, down, up = ctx.saved_tensors
-            pull = pull.reshape(-1, pull.shape[-1])
+            states, narrow, weight, down, up = ctx.saved_tensors
             pulled = torch.mm(pull, up).mul_(ctx.scale)
-            to_states = torch.mm(pull, weight).addmm_(pulled, down).view(ctx.shape) if ctx.needs_input_grad[0] else None
+            to_states = torch.mm(pull, weight).addmm_(pulled, down) if ctx.needs_input_grad[0] else None
             to_up = torch.mm(narrow.t(), pull).mul_(ctx.scale).t()
-            return to_states, None, torch.mm(pulled.t(), flat), to_up, None
+            return to_states, None, torch.mm(pulled.t(), states), to_up, None
 
     return LowRank.apply
