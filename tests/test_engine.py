@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPTNeoConfig, MptConfig, Phi3Config
+from transformers import AutoModelForCausalLM, GPTNeoConfig, MptConfig, Phi3Config, RwkvConfig
 
 from strategies.contract import Ends, Message, Prompt, Query, Sampling
 from strategies.finetuning.packs import packs_agree
@@ -372,7 +372,8 @@ def worst(module: Any) -> float:
     """Largest difference of a label's likelihood to one that a forward pass of its own gives it, over the prompts of a batch."""
     dice = torch.Generator().manual_seed(1)
     prompts, labels = (
-        [torch.randint(3, 300, (size,), generator=dice).tolist() for size in sizes] for sizes in ((31, 4, 17), (2, 3, 1))
+        [torch.randint(3, 300, (size,), generator=dice).tolist() for size in sizes]
+        for sizes in ((31, 4, 17), (2, 3, 1))
     )
     tree = LabelTree.build(labels, end_id=2)
     found = score_rounds(Parts(module, unfit(module)), prompts, Rounds([tree] * len(prompts)), 4096)
@@ -414,6 +415,25 @@ def test_a_model_that_counts_slots_for_positions_is_noticed() -> None:
     module = made(MptConfig(n_layers=2, d_model=32, n_heads=4, vocab_size=300, max_seq_len=512, initializer_range=0.2))
     assert "changes its logits" in unfit(module)
     assert worst(module) < 1e-3
+
+
+def test_models_that_read_padding_as_text_are_given_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RWKV takes a mask and passes over nothing: its answers hung on their neighbours, and an export, which had no states to
+    go on from, ended with a fault."""
+    rwkv = RwkvConfig(attention_hidden_size=32, context_length=512, tie_word_embeddings=False, **tiny._sizes())
+    monkeypatch.setitem(cast(Any, tiny.ARCHITECTURES), "rwkv", lambda: rwkv)
+    model, prompts = tiny.local_model(tiny.model_folder(tmp_path, "rwkv")), ragged(4)
+    assert asked(model, prompts, 6) == {row: reference(model, model.chat.encode(prompts[row]), 6) for row in range(4)}
+    lfm = made(tiny.ARCHITECTURES["lfm"]())
+    assert list(plain._batches(lfm, [3, 4, 5], 6, 4096)) == plan_batches([3, 4, 5], 6, 4096)
+    speaker = speaking.Speaker(tmp_path, {"words": [], "max_tokens": 6, "schema": ""}, str(model.folder))
+    prompt = speaking.Read(model.chat.encode(prompts[1]))
+    ((_, done),) = model.generate(prompts[1:2], 6, Sampling())
+    assert speaker.written(prompt, "")[0] == done.text
+    paths = [model.chat.encode_label(label) for label in LABELS]
+    assert speaker.scores(prompt, paths) == pytest.approx(
+        plain.score_labels(model.parts.model, prompt, paths), abs=1e-3
+    )
 
 
 def test_a_head_of_another_kind_is_noticed(llama: LocalModel) -> None:

@@ -27,10 +27,11 @@ def answer_likelihood(model: Any, prompt: Ids, answer: Ids) -> float:
 
 
 def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) -> Iterator[tuple[int, Written, int]]:
-    """Yields (index, what was written, reused tokens: none); prompts of a batch are padded on the left."""
+    """Yields (index, what was written, reused tokens: none); prompts of a batch are padded on the left, or of one length where
+    the model reads padding as text."""
     import torch
 
-    for batch in plan_batches([len(prompt) for prompt in prompts], drawing.max_tokens, tokens):
+    for batch in _batches(model, [len(prompt) for prompt in prompts], drawing.max_tokens, tokens):
         width = max(len(prompts[row]) for row in batch)
         stop = sorted(drawing.stop_ids)
         ids = torch.full((len(batch), width), stop[0])
@@ -56,6 +57,41 @@ def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) 
         for row, answer, odds in zip(batch, out[:, width:].tolist(), watching.odds, strict=True):
             end = next((place for place, token in enumerate(answer) if token in drawing.stop_ids), len(answer))
             yield row, Written(answer[:end], odds), 0
+
+
+def _batches(model: Any, lengths: Sequence[int], answer: int, tokens: int) -> Iterator[tuple[int, ...]]:
+    sizes = sorted(set(lengths))
+    if len(sizes) == 1 or _passes_over_padding(model):
+        yield from plan_batches(lengths, answer, tokens)
+        return
+    for size in sizes:
+        rows = [row for row, length in enumerate(lengths) if length == size]
+        for batch in plan_batches([size] * len(rows), answer, tokens):
+            yield tuple(rows[place] for place in batch)
+
+
+def _passes_over_padding(model: Any) -> bool:
+    """Whether two tokens behind padding go on as they do alone: some models, such as RWKV, take a mask and do without it."""
+    import torch
+
+    from strategies.models.agreement import close
+
+    size = model.config.get_text_config().vocab_size
+    text, mask = torch.tensor([[5 % size, 6 % size]] * 2), torch.ones((2, 2), dtype=torch.long)
+    padding, hidden = torch.tensor([[7 % size] * 3, [8 % size] * 3]), torch.zeros((2, 3), dtype=torch.long)
+    alone, padded = (
+        model.generate(
+            input_ids=ids.to(model.device),
+            attention_mask=seen.to(model.device),
+            max_new_tokens=1,
+            do_sample=False,
+            pad_token_id=0,
+            output_logits=True,
+            return_dict_in_generate=True,
+        ).logits[0]
+        for ids, seen in ((text, mask), (torch.cat([padding, text], 1), torch.cat([hidden, mask], 1)))
+    )
+    return close(padded, alone, model.dtype)
 
 
 class _Watching:

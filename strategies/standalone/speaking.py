@@ -61,8 +61,10 @@ class Speaker:
         self.network = network
         takes = inspect.signature(network.forward).parameters
         self.kept = "cache" if "cache" in takes else "past_key_values"  # As transformers calls it now, and did before.
+        self.keeps = self.kept in takes
+        """False for the few models without states of that kind, which read prompt and answer whole for each token."""
         text = network.config.get_text_config()
-        self.attends = set(getattr(text, "layer_types", None) or ()) <= ATTENDS
+        self.attends = self.keeps and set(getattr(text, "layer_types", None) or ()) <= ATTENDS
         self.room = _reach(text) - asked["max_tokens"]
         self.controls = controls_of(self.tokenizer)
         self.end = _end_of_turn(self.tokenizer)
@@ -131,9 +133,13 @@ class Speaker:
         return sum(float(row[token]) for row, token in zip(odds, answer, strict=False))
 
     def _next(self, fresh: list[int], cache: Any) -> tuple[Any, Any]:
-        """The states after these tokens, and the logits of what comes next."""
+        """What is kept of all tokens so far, these the last, and the logits of what comes next: states, or the tokens
+        themselves."""
         import torch
 
+        if not self.keeps:
+            ids = [*(cache or ()), *fresh]
+            return ids, self.network(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].float()
         together = self.attends or cache is None
         for part in [fresh] if together else [[token] for token in fresh]:
             read = self.network(input_ids=torch.tensor([part]), use_cache=True, **{self.kept: cache})
