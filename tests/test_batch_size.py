@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +30,11 @@ def test_it_is_measured_once_at_the_shape_of_the_model(architecture: str, monkey
     assert f"{config.get_text_config().hidden_size} x " in timing.question
     monkeypatch.setattr(measured, "busy", lambda: True)
     assert batch_tokens(config, FLOAT32) == chosen
+
+
+def test_a_model_whose_layers_have_several_sizes_is_tried_at_the_largest() -> None:
+    text = SimpleNamespace(hidden_size=32, intermediate_size=[64, 96])
+    assert "32 x 96 in" in ways(SimpleNamespace(get_text_config=lambda: text), FLOAT32)[0]
 
 
 def test_all_sizes_do_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:

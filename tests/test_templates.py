@@ -151,6 +151,17 @@ def test_a_template_that_wants_too_much_is_one_sentence_and_exit_code_2(
     assert "fault of the program" not in said
 
 
+@pytest.mark.parametrize("templated", [True, False])
+def test_a_tokenizer_that_names_no_end_is_refused_in_a_sentence(templated: bool) -> None:
+    endless = tiny.tokenizer(templated)
+    endless.eos_token = None
+    for asked in ("end_id", "stop_ids"):
+        with pytest.raises(
+            ModelUnavailable, match=r"^The tokenizer of the model names no token that ends a text, so its .* end\."
+        ):
+            getattr(Chat(endless), asked)
+
+
 def test_it_is_no_template_that_only_knows_no_instruction() -> None:
     tokenizer = tiny.tokenizer()
     tokenizer.chat_template = "{{ 'system' * 99999999 }}"

@@ -36,6 +36,7 @@ def ways(config: Any, placement: Placement) -> tuple[str, Mapping[str, Callable[
     text = config.get_text_config()
     hidden = text.hidden_size
     inner = getattr(text, "intermediate_size", None) or 4 * hidden
+    inner = inner if isinstance(inner, int) else max(inner)  # Layers of one model may have several sizes.
     sizes = SIZES[placement.device.partition(":")[0]]
     question = f"tokens in a batch, {hidden} x {inner} in {placement.dtype} on {placement.device}"
     layer = _Layer(hidden, inner, placement)

@@ -171,7 +171,7 @@ class Chat:
     @cached_property
     def end_id(self) -> int:
         """The token that ends an assistant turn; where the template names none, the end of the text."""
-        eos = int(self.tokenizer.eos_token_id)
+        eos = self._end_of_text
         if not self.templated:
             return eos
         turn = (Message("user", "a"), Message("assistant", _MARK))
@@ -182,7 +182,21 @@ class Chat:
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
-        return frozenset({self.end_id, int(self.tokenizer.eos_token_id)})
+        return frozenset({self.end_id, self._end_of_text})
+
+    @cached_property
+    def _end_of_text(self) -> int:
+        """Raises `ModelUnavailable` where the tokenizer names no such token."""
+        if self.tokenizer.eos_token_id is None:
+            raise ModelUnavailable(
+                f"The tokenizer of {self._name} names no token that ends a text, so its answers would have no end. Name one "
+                "in its tokenizer_config.json (eos_token), or take another model."
+            )
+        return int(self.tokenizer.eos_token_id)
+
+    @property
+    def _name(self) -> str:
+        return Path(str(self.tokenizer.name_or_path)).name or "the model"
 
     def _render(self, prompt: Prompt, open_answer: bool) -> str:
         turns = [{"role": message.role, "content": message.content} for message in prompt]
@@ -191,10 +205,9 @@ class Chat:
         try:
             return rendered(self.tokenizer.get_chat_template(), turns, more)
         except Exhausted as error:
-            name = Path(str(self.tokenizer.name_or_path)).name or "the model"
             raise ModelUnavailable(
-                f"The chat template of {name} was stopped: {error}. A template gives messages a form and needs little; take "
-                "another model, or correct the template in its folder."
+                f"The chat template of {self._name} was stopped: {error}. A template gives messages a form and needs little; "
+                "take another model, or correct the template in its folder."
             ) from None
 
 
