@@ -382,6 +382,20 @@ def _falcon() -> Any:
     return FalconH1Config(**tiny._sizes(), **mamba, num_key_value_heads=2)
 
 
+def _llama4() -> Any:
+    """The layers that choose its experts are linear ones that give two values."""
+    from transformers import Llama4TextConfig
+
+    sizes = {**tiny._sizes(), "num_key_value_heads": 2, "head_dim": 8, "num_experts_per_tok": 1}
+    return Llama4TextConfig(num_local_experts=2, intermediate_size_mlp=64, interleave_moe_layer_step=2, **sizes)
+
+
+def _phimoe() -> Any:
+    from transformers import PhimoeConfig
+
+    return PhimoeConfig(num_key_value_heads=2, num_local_experts=2, **tiny._sizes())
+
+
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 @pytest.mark.parametrize(
     ("made", "adapted"),
@@ -389,14 +403,17 @@ def _falcon() -> Any:
         (tiny._llama, "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj"),
         (_gpt_oss, "k_proj, o_proj, q_proj, v_proj"),
         (_falcon, "down_proj, gate_proj, in_proj, k_proj, o_proj, q_proj, up_proj, v_proj"),
+        (_llama4, "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj"),
+        (_phimoe, "k_proj, o_proj, q_proj, v_proj"),
     ],
 )
 def test_the_card_says_what_is_adapted_and_peft_loads_it(tmp_path: Path, made: Callable[[], Any], adapted: str) -> None:
     from transformers import AutoModelForCausalLM
 
     causal: Any = AutoModelForCausalLM
-    base = causal.from_config(made())
-    adapters.save(adapters.attach(base, RECIPE, 0), tmp_path, ("tiny", "1"))
+    module = adapters.attach(causal.from_config(made()).eval(), RECIPE, 0)
+    answer_loss(module.train(), [Encoded((5, 6, 7, 8), 2)], True)[0].backward()
+    adapters.save(module, tmp_path, ("tiny", "1"))
     assert f"on the layers called {adapted}, trained" in (tmp_path / "README.md").read_text()
     assert adapters.merged(causal.from_config(made()), tmp_path)
 

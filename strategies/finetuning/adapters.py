@@ -45,12 +45,38 @@ def attach(module: Any, recipe: Recipe, seed: int) -> Any:
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
         target_modules="all-linear",
-        exclude_modules=_besides_texts(module) or UNADAPTED.get(module.config.model_type),
+        exclude_modules=_unadapted(module),
         bias="none",
         task_type="CAUSAL_LM",
     )
     with _former_names():
         return get_peft_model(module, config, autocast_adapter_dtype=False)
+
+
+def _unadapted(module: Any) -> str | list[str] | None:
+    """Linear layers that get no part of the adapter, as peft takes them; None where all do."""
+    pattern, routers = _besides_texts(module), _routers(module)
+    if pattern is not None:
+        return "|".join([pattern, *map(re.escape, routers)])
+    return [*UNADAPTED.get(module.config.model_type, ()), *routers] or None
+
+
+def _routers(module: Any) -> list[str]:
+    """Linear layers that give more than their product, as those do that choose experts in Llama 4 and PhiMoE: peft's own
+    layer cannot stand in their place."""
+    import torch
+
+    alone: dict[type, bool] = {torch.nn.Linear: True}
+    found = []
+    with torch.inference_mode():
+        for name, layer in module.named_modules():
+            if isinstance(layer, torch.nn.Linear) and layer.weight.is_floating_point():
+                if type(layer) not in alone:
+                    given = layer(layer.weight.new_zeros((1, layer.in_features)))
+                    alone[type(layer)] = isinstance(given, torch.Tensor)
+                if not alone[type(layer)]:
+                    found.append(name)
+    return found
 
 
 def _besides_texts(module: Any) -> str | None:
