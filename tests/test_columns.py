@@ -99,6 +99,14 @@ def test_a_column_that_is_taken_by_its_name_is_told_and_only_lists_are_answers(
     assert find_layout(names, Columns(answers=name), "rows.csv", [row]).answers == name
 
 
+@pytest.mark.parametrize(("value", "output", "answers"), [("yes", "targets", ""), (["yes", "no"], "", "targets")])
+def test_targets_that_are_texts_are_the_answers_and_lists_the_accepted_ones(
+    value: object, output: str, answers: str
+) -> None:
+    found = find_layout(["inputs", "targets"], Columns(), "rows.csv", [{"inputs": "q", "targets": value}])
+    assert (found.output, found.answers) == (output, answers)
+
+
 def test_requests_need_nothing_but_an_input() -> None:
     assert input_apart(["mail"], NAMED, "new.csv").input == "mail"
     found = input_apart(["input"], NAMED, "new.csv")

@@ -159,12 +159,20 @@ def test_an_approach_is_not_left_out_because_a_second_model_is_compared(tmp_path
     assert alone.costs.items() <= both.costs.items()
 
 
-def test_the_same_run_that_a_server_answers_anew_is_a_later_look(tmp_path: Path, model_folders: Folders) -> None:
+def test_the_same_run_that_a_server_answers_anew_is_a_later_look(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = write_task(tmp_path, model_folders, "models: [{name: hosted, endpoint: 'http://127.0.0.1:9/v1'}]")
     first, again = (prepare(task, Wishes(approaches=("majority",))) for _ in range(2))
     assert first.experiment != again.experiment
     assert first.experiment == first.experiment, "of one run it is the same whenever it is asked"
     assert subject_of(first) == subject_of(again)
+    monkeypatch.setattr("benchmarks.running.reuse.must_hold_a_run", lambda folder: None)
+    monkeypatch.setattr("advisor.experiments.comparison.about_run", lambda folder: {"experiment": first.experiment})
+    forked = prepare(task, Wishes(approaches=("majority",), fork=tmp_path)).experiment
+    reused = prepare(task, Wishes(approaches=("majority",), reuse=tmp_path)).experiment
+    assert forked == first.experiment, "a fork has the answers of its source"
+    assert reused not in (first.experiment, again.experiment)
 
 
 def test_a_second_run_with_more_cases_is_a_second_look(

@@ -86,6 +86,18 @@ def test_a_pattern_within_a_schema_has_a_limit_on_time_too(pattern: str, where: 
             JsonValid(schema=schema).reads(json.dumps(said))
 
 
+def test_the_limit_holds_where_a_schema_that_names_its_dialect_holds_itself() -> None:
+    """At such a `$ref` jsonschema takes its own class for the dialect, and that has none."""
+    below = {"items": {"$ref": "#"}}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "properties": {"name": {"pattern": "^(a|aa)+$"}, "below": below},
+    }
+    said = {"below": [{"name": "a" * 40 + "!"}]}
+    with pytest.raises(ScoreFailure, match="of the schema took more than 1 s"):
+        JsonValid(schema=schema).reads(json.dumps(said))
+
+
 def test_tasks_with_free_answers_have_no_misfits() -> None:
     free = replace(LABELLED, kind="generation", labels=())
     assert count_failures([row(Prediction(text="anything"))], free) == {}

@@ -257,12 +257,22 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         executor=executor,
         allowed=allowed,
         looks=None if found.origin else found.folder,
-        anew="" if shard or earlier or all(each.endpoint is None for each in models.specs) else f".{token_hex(4)}",
+        anew=_anew(models, shard, earlier if wishes.fork is not None else None),
     )
     _ = prepared.populations  # A time that cannot be read is said before anything is spent.
     known = (prepared.experiment, subject_of(prepared), rivals_in(prepared))
     look = look_at(assembly.benchmark.heldout, found.folder, *known)
     return replace(prepared, assembly=prepared.at(look))
+
+
+def _anew(models: Models, shard: Shard | None, forked: Path | None) -> str:
+    """What tells a run that a server answers from the same one begun before; a fork has the answers of its source."""
+    if shard is not None or all(each.endpoint is None for each in models.specs):
+        return ""
+    if forked is not None:
+        _, stop, its = str(about_run(forked).get("experiment", "")).partition(".")
+        return stop + its
+    return f".{token_hex(4)}"
 
 
 # ---------------------------------------------------------------- running and telling

@@ -18,7 +18,7 @@ USUAL: dict[str, tuple[str, ...]] = {
     "input": INPUTS,
     "output": (
         *("output", "outputs", "label", "labels", "answer", "target", "completion", "response", "intent", "category"),
-        *("class", "expected", "expected_output", "reference", "gold", "summary", "reply", "chosen", "tgt"),
+        *("class", "expected", "expected_output", "reference", "gold", "summary", "reply", "chosen", "tgt", "targets"),
     ),
     "id": ("id", "case_id", "example_id", "uid", "uuid", "key"),
     "answers": ("answers", "references", "accepted", "aliases", "targets"),

@@ -65,12 +65,13 @@ def _fields(value: Any) -> dict[str, None]:
 
 def _settled(schema: Any, fields: tuple[str, ...]) -> Any:
     """The schema with each pattern of `patternProperties` written out as the fields that it is found in: several keywords search
-    by them."""
+    by them. It no longer names its dialect, which is chosen by then: jsonschema would take its own class for it at each `$ref`,
+    which has no limit on time."""
     if isinstance(schema, list):
         return [_settled(each, fields) for each in schema]
     if not isinstance(schema, Mapping):
         return schema
-    return {word: _settled_by(word, value, fields) for word, value in schema.items()}
+    return {word: _settled_by(word, value, fields) for word, value in schema.items() if word != "$schema"}
 
 
 def _settled_by(word: str, value: Any, fields: tuple[str, ...]) -> Any:
