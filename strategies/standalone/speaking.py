@@ -293,9 +293,7 @@ def controls_of(tokenizer: Any) -> re.Pattern[str]:
     """Finds the first sign of whatever a text spells that would become a control token, such as `</s>` or the end of a turn."""
     added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
     spelled = {text for text in (*added, *tokenizer.all_special_tokens) if len(text.strip()) > 1}
-    begins = (
-        "".join(sorted({re.escape(text[0]) for text in spelled})) or r"\0"
-    )  # Nearly no sign of a text is one of these.
+    begins = "".join(sorted({re.escape(text[0]) for text in spelled})) or r"\0"  # Which nearly no sign is.
     return re.compile(f"(?=[{begins}])(?=(?:{'|'.join(map(re.escape, sorted(spelled))) or '(?!)'})).", re.DOTALL)
 
 
