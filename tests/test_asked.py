@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from advisor.experiments.asked import ALL_REBUILDS, further_of
 from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.found import find
+from advisor.experiments.wished import check_wishes
 from benchmarks.contract import BadInput
 from benchmarks.running.plan import Further
 from tests.conftest import Folders
@@ -67,6 +69,11 @@ def test_a_wish_from_python_that_cannot_be_is_refused_as_an_option_is(wished: di
     with pytest.raises(BadInput) as caught:
         prepare("support-intents", Wishes(**wished))
     assert str(caught.value).endswith(says)
+
+
+def test_numbers_of_numpy_are_plain_ones() -> None:
+    wishes = check_wishes(Wishes(seed=np.int64(3), max_hours=np.float32(1.5), examples=60))  # type: ignore[arg-type]
+    assert (type(wishes.seed), wishes.seed, type(wishes.max_hours), wishes.max_hours) == (int, 3, float, 1.5)
 
 
 def test_a_curve_takes_four_sizes_of_examples() -> None:

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.contract import State
-from benchmarks.statistics.best import Below, below_best, cases_to_decide, figures_below_best
+from benchmarks.statistics.best import Below, Deciding, below_best, figures_below_best
 from benchmarks.statistics.grouping import Floats
 from benchmarks.statistics.leads import cases_to_show, lead_at_least
 from benchmarks.statistics.resampling import bootstrap_means
@@ -150,9 +150,8 @@ def test_further_cases_are_counted_against_everyone_who_may_be_the_best() -> Non
     scores = family(rng, (0.73, 0.69, 0.56), 300)
     found = below_best(scores, None, 0.05, 0.0375)["c"]
     assert (found.state, found.rivals) == (State.UNDECIDED, ("a", "b"))
-    alone, all_of_them = (
-        cases_to_decide(scores, None, "c", rivals, (0.05, 0.005, 0.8)) for rivals in (("a",), ("a", "b"))
-    )
+    deciding = Deciding(scores=scores, groups=None, aim=(0.05, 0.005, 0.8))
+    alone, all_of_them = (deciding.cases("c", rivals) for rivals in (("a",), ("a", "b")))
     decided = {}
     for needed in (alone, all_of_them):
         draws = [np.append(np.arange(300), rng.integers(0, 300, needed - 300)) for _ in range(6)]

@@ -61,6 +61,14 @@ def test_larger_groups_that_all_lose_may_be_missing(singles: int, groups: int, s
     assert false <= 60
 
 
+@pytest.mark.parametrize(("singles", "large"), [(270, 30), (250, 50)])
+def test_one_larger_group_among_single_cases_hides_no_fall_that_all_show(singles: int, large: int) -> None:
+    """From 90 % to 20 was never shown: what one group of 30 may hide was taken for the doubt of a spread from two values."""
+    rng, sizes = np.random.default_rng(11), [1] * singles + [large]
+    assert shown([documents(rng, sizes, (0.9, 0.2)) for _ in range(40)]) == 1
+    assert large > 30 or shown([documents(rng, sizes, (0.9, 0.6)) for _ in range(40)]) > 0.8
+
+
 def test_graded_scores_that_mostly_lose_a_little_are_not_worse() -> None:
     rng, false = np.random.default_rng(9), 0
     for _ in range(1000):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from advisor.contract import Status
 from advisor.decision.bounds import LIMIT, POWER
 from advisor.wording import about, ceil_percent, floor_percent, plain_points, start
 from benchmarks.contract import Evaluation, State
-from benchmarks.statistics.best import Below, below_best, cases_to_decide, figures_below_best
+from benchmarks.statistics.best import Below, Deciding, below_best, figures_below_best
+from benchmarks.statistics.grouping import as_scores
 from benchmarks.statistics.looks import SHARE
 
 
@@ -22,9 +23,11 @@ def margin_statuses(family: Sequence[Evaluation], margin: float, alpha: float) -
     else:
         scores = {each.candidate: each.scores for each in family}
         found = below_best(scores, family[0].groups or None, margin, alpha)
-    evaluations = {each.candidate: each for each in family}
-    level = alpha * (1 - SHARE) / max(1, len(family) - 1)
-    return tuple(_status(name, below, evaluations, (margin, level)) for name, below in found.items())
+    aim = (margin, alpha * (1 - SHARE) / max(1, len(family) - 1), POWER)
+    deciding = Deciding(
+        scores={each.candidate: each.scores for each in family}, groups=family[0].groups or None, aim=aim
+    )
+    return tuple(_status(name, below, deciding) for name, below in found.items())
 
 
 def how_far(lower: float, upper: float, margin: float) -> tuple[str, str]:
@@ -32,8 +35,8 @@ def how_far(lower: float, upper: float, margin: float) -> tuple[str, str]:
     return floor_percent(-upper, margin), ceil_percent(-lower, margin)
 
 
-def _status(name: str, below: Below, evaluations: Mapping[str, Evaluation], asked: tuple[float, float]) -> Status:
-    margin, level = asked
+def _status(name: str, below: Below, deciding: Deciding) -> Status:
+    margin = deciding.aim[0]
     least, most = how_far(below.lower, below.upper, margin)
     goal, more = plain_points(margin), None
     if below.state is State.MEETS:
@@ -41,7 +44,7 @@ def _status(name: str, below: Below, evaluations: Mapping[str, Evaluation], aske
     elif below.state is State.MISSES:
         reason = f"At least {least} points below the best with 95 % confidence, and the margin is {goal}."
     else:
-        more = _more(name, below.rivals, evaluations, (margin, level))
+        more = _more(name, below.rivals, deciding)
         reason = (
             f"It lies {least} to {most} points below the best, and the margin of {goal} is in between. {_told(more)}"
         )
@@ -56,13 +59,10 @@ def _status(name: str, below: Below, evaluations: Mapping[str, Evaluation], aske
     )
 
 
-def _more(
-    name: str, rivals: Sequence[str], evaluations: Mapping[str, Evaluation], asked: tuple[float, float]
-) -> int | None:
+def _more(name: str, rivals: Sequence[str], deciding: Deciding) -> int | None:
     """Further cases that show on which side of the margin it lies, whichever of its rivals is the best."""
-    one, scores = evaluations[name], {each: evaluations[each].scores for each in (name, *rivals)}
-    needed = cases_to_decide(scores, one.groups or None, name, rivals, (*asked, POWER))
-    further = max(1, needed - len(one.scores))
+    needed = deciding.cases(name, rivals)
+    further = max(1, needed - len(as_scores(deciding.scores[name])))
     return further if needed and further <= LIMIT else None
 
 

@@ -187,7 +187,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     from benchmarks.statistics.looks import look_at
 
     wishes = wishes or Wishes()
-    check_wishes(wishes)
+    wishes = check_wishes(wishes)
     if wishes.effort not in EFFORTS:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
     executor = chosen(wishes.on, wishes.workers)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import BadInput
 from benchmarks.specs.spec_errors import brief
@@ -36,8 +36,10 @@ _AS_IN_A_TASK = ("target", "margin")
 """Refused where those of a task are, with the value that was probably meant."""
 
 
-def check_wishes(wishes: Wishes) -> None:
-    """Raises `BadInput` for a wish that is of another kind than its field, or beyond what it may be."""
+def check_wishes(wishes: Wishes) -> Wishes:
+    """The wishes, with plain numbers for those of NumPy. Raises `BadInput` for a wish that is of another kind than its field, or
+    beyond what it may be."""
+    plain: dict[str, Any] = {}
     for each in fields(wishes):
         value = getattr(wishes, each.name)
         kind = str(each.type).removesuffix(" | None")
@@ -50,3 +52,6 @@ def check_wishes(wishes: Wishes) -> None:
             right = all(isinstance(name, str) for name in value)
         if not right or (within and not least <= value <= most):
             raise BadInput(f"{each.name} is {brief(value)}; it must be {' '.join(filter(None, (called, within)))}.")
+        if kind in ("int", "float") and not isinstance(value, int | float):
+            plain[each.name] = int(value) if kind == "int" else float(value)
+    return replace(wishes, **plain)

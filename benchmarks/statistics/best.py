@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -64,35 +64,43 @@ def figures_below_best(
     return _bounded(names, lead, [float(np.median(drawn)) for drawn in figures], (margin, alpha))
 
 
-def cases_to_decide(
-    scores_by_candidate: Mapping[str, ArrayLike],
-    groups: Sequence[Any] | None,
-    one: str,
-    rivals: Sequence[str],
-    aim: tuple[float, float, float],
-) -> int:
-    """About how many cases, those at hand included, show on which side of the margin `one` lies; 0 for never.
+@dataclass(frozen=True, kw_only=True)
+class Deciding:
+    """How many cases it takes to decide on which side of the margin candidates lie: each pair is reckoned once."""
 
-    As many as it takes for that of the `rivals` that asks for most: each has to be shown not to be the best, or to be so
-    far ahead of `one`, or no further. `aim` is (margin, level of one bound, power), and the scores are taken as they were
-    seen.
-    """
-    margin, level, power = aim
-    scores = {name: as_scores(scores_by_candidate[name]) for name in (one, *rivals)}
-    means = {name: float(given.mean()) for name, given in scores.items()}
-    best = max(means, key=lambda name: means[name])
-    within = means[one] >= means[best] - margin
-    level = level if within else level / 2
-    most = 0
-    for rival in sorted(rivals, key=lambda name: -means[name]):
-        least = cases_to_show(scores[best], scores[rival], groups, (0.0, level, power)) if rival != best else 0
-        if not 0 < least <= most and (means[one] >= means[rival] - margin) is within:
-            gap = cases_to_show(scores[one], scores[rival], groups, (-margin, level, power))
-            least = min(least or gap, gap or least)
-        if not least:
-            return 0
-        most = max(most, least)
-    return most
+    scores: Mapping[str, ArrayLike]
+    groups: Sequence[Any] | None
+    aim: tuple[float, float, float]
+    """Margin, level of one bound, and power."""
+    _known: dict[tuple[str, str, float, float], int] = field(default_factory=dict)
+
+    def cases(self, one: str, rivals: Sequence[str]) -> int:
+        """About how many, those at hand included; 0 for never.
+
+        As many as it takes for that of the `rivals` that asks for most: each has to be shown not to be the best, or to be so
+        far ahead of `one`, or no further. The scores are taken as they were seen.
+        """
+        margin, level, _ = self.aim
+        means = {name: float(as_scores(self.scores[name]).mean()) for name in (one, *rivals)}
+        best = max(means, key=lambda name: means[name])
+        within = means[one] >= means[best] - margin
+        level = level if within else level / 2
+        most = 0
+        for rival in sorted(rivals, key=lambda name: -means[name]):
+            least = self._shown(best, rival, 0.0, level) if rival != best else 0
+            if not 0 < least <= most and (means[one] >= means[rival] - margin) is within:
+                gap = self._shown(one, rival, -margin, level)
+                least = min(least or gap, gap or least)
+            if not least:
+                return 0
+            most = max(most, least)
+        return most
+
+    def _shown(self, one: str, other: str, lead: float, level: float) -> int:
+        if (key := (one, other, lead, level)) not in self._known:
+            aim = (lead, level, self.aim[2])
+            self._known[key] = cases_to_show(self.scores[one], self.scores[other], self.groups, aim)
+        return self._known[key]
 
 
 def _bounded(names: list[str], lead: _Lead, means: list[float], asked: tuple[float, float]) -> dict[str, Below]:

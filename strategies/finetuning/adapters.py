@@ -62,8 +62,8 @@ def _unadapted(module: Any) -> str | list[str] | None:
 
 
 def _routers(module: Any) -> list[str]:
-    """Linear layers that give more than their product, as those do that choose experts in Llama 4 and PhiMoE: peft's own
-    layer cannot stand in their place."""
+    """Linear layers that give more than their product, as those do that choose experts in Llama 4 and PhiMoE, or that read
+    something else than rows: peft's own layer cannot stand in their place."""
     import torch
 
     alone: dict[type, bool] = {torch.nn.Linear: True}
@@ -72,7 +72,10 @@ def _routers(module: Any) -> list[str]:
         for name, layer in module.named_modules():
             if isinstance(layer, torch.nn.Linear) and layer.weight.is_floating_point():
                 if type(layer) not in alone:
-                    given = layer(layer.weight.new_zeros((1, layer.in_features)))
+                    try:
+                        given = layer(layer.weight.new_zeros((1, layer.in_features)))
+                    except (RuntimeError, TypeError):
+                        given = None
                     alone[type(layer)] = isinstance(given, torch.Tensor)
                 if not alone[type(layer)]:
                     found.append(name)
